@@ -1,0 +1,250 @@
+"""The fraud stream: every payment gets a decision, in front of the ledger.
+
+    payment_initiated -> payment_decided to ledger-commands; fraud_alert_raised if not approved
+    payment_reviewed  -> passed on; an approval teaches the profile what the reviewer accepted
+    payment_cancelled -> passed on
+
+Two rows: the debtor's profile, and the decision per payment id. A payment that comes again (same id) is not
+scored, counted or alerted again: it gets its stored decision with its own content, so that the ledger can say
+`exists` or what differs. What the ledger will refuse anyway (no amount, to itself, its own accounts) goes on
+approved, without a trace here: it says nothing of the debtor, and the id stays free for a real score.
+
+Event time is `occurred_at`, but never later than the record's own time: a clock that is ahead must not push
+the windows past everybody's payments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from pipeline.domain.events import (
+    FraudAlertRaised,
+    FraudReason,
+    PaymentCancelled,
+    PaymentDecided,
+    PaymentInitiated,
+    PaymentReviewed,
+)
+from pipeline.domain.fraud_profile import Attempt, id64, pack_profile, profile_key, read_profile
+from pipeline.domain.fraud_rules import is_near_threshold, is_probe
+from pipeline.domain.fraud_score import RuleScorer, Scorer, Verdict
+from pipeline.domain.fraud_settings import FraudRules
+from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.rows import Rows, row_key
+
+LAYOUT = 1
+MICROSECONDS_PER_SECOND = 1_000_000
+MICROSECONDS_PER_DAY = 86_400_000_000
+COUNTRY_LENGTH_MAX = 8
+
+
+class Decision(msgspec.Struct, array_like=True, gc=False):
+    """The row of a payment id: what was decided, and of what content."""
+
+    at_us: int
+    debtor: int
+    content: int
+    verdict: Verdict
+    held: Attempt | None = None
+    """The payment while it waits for a reviewer; an approval moves it into the profile's habits."""
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(Decision).decode
+_HEAD = bytes([LAYOUT])
+
+
+def decision_key(tenant_id: str, payment_id: str) -> bytes:
+    """Return the key of the decision on a payment id."""
+    return row_key("d", tenant_id, payment_id)
+
+
+class FraudStream:
+    """The rules of the stream; holds no state of its own."""
+
+    def __init__(self, rules: FraudRules | None = None, scorer: Scorer | None = None) -> None:
+        self._rules = rules or FraudRules()
+        self._scorer: Scorer = scorer or RuleScorer(self._rules)
+        self._kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
+
+    def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Apply one event of the payments topic; raise `Reject` for one that belongs in dead letters."""
+        kind = type(event)
+        if kind is PaymentInitiated:
+            _check_ids(event.tenant_id, event.payment_id, event.debtor_account_id, event.creditor_account_id)
+            self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
+        elif kind is PaymentReviewed or kind is PaymentCancelled:
+            _check_ids(event.tenant_id, event.payment_id, event.debtor_account_id)
+            if kind is PaymentReviewed and event.approved:
+                _learn_from_review(event, rows)
+            out.forward("ledger-commands")
+        else:
+            raise Reject("unexpected_event", kind.__name__)
+
+    @staticmethod
+    def keys(event: Any) -> Iterable[bytes]:
+        """Return the keys of the rows that applying `event` reads."""
+        kind = type(event)
+        if kind is PaymentInitiated or (kind is PaymentReviewed and event.approved):
+            yield decision_key(event.tenant_id, event.payment_id)
+            yield profile_key(event.tenant_id, event.debtor_account_id)
+
+    def _decide(self, event: PaymentInitiated, at_us: int, rows: Rows, out: Outbox) -> None:
+        key = decision_key(event.tenant_id, event.payment_id)
+        row = rows.get(key)
+        earlier = None if row is None else _read_decision(row)
+        if earlier is not None and at_us - earlier.at_us <= self._kept_us:
+            return _emit_decided(event, self._repeat(earlier, event), out)
+        if _is_for_the_ledger_to_refuse(event):
+            return _emit_decided(event, Verdict("APPROVE", 0, (), self._scorer.version), out)
+        attempt = _attempt(event, at_us)
+        profile_row = profile_key(event.tenant_id, event.debtor_account_id)
+        profile = read_profile(rows.get(profile_row))
+        profile.roll(attempt.at_s)
+        verdict = self._scorer.score(profile, attempt)
+        late = profile.is_too_late(attempt.at_s)
+        profile.add(
+            attempt,
+            near_threshold=is_near_threshold(attempt.amount_minor, self._rules),
+            probe=is_probe(attempt.amount_minor, self._rules),
+        )
+        held = None
+        if verdict.outcome == "APPROVE" and not late:
+            profile.learn(attempt)
+        elif verdict.outcome == "REVIEW" and not late:
+            held = attempt
+        rows.put(profile_row, pack_profile(profile))
+        decision = Decision(at_us, id64(event.debtor_account_id), _content(event), verdict, held)
+        rows.put(key, _HEAD + _ENCODE(decision))
+        _emit_decided(event, verdict, out)
+        if verdict.outcome != "APPROVE":
+            _emit_alert(event, verdict, out)
+
+    def _repeat(self, earlier: Decision, event: PaymentInitiated) -> Verdict:
+        """Return the verdict on a payment id that comes again.
+
+        The ledger refuses other content under a known id. Should it not know the id (it was `too_old` there),
+        an approval of the first content must not let the second one through: that one is held.
+        """
+        verdict = earlier.verdict
+        if verdict.outcome != "APPROVE" or earlier.content == _content(event):
+            return verdict
+        reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
+        score = max(verdict.score, self._rules.review_score_min)
+        return Verdict("REVIEW", score, (*verdict.reasons, reason), verdict.version)
+
+
+def _check_ids(*ids: str) -> None:
+    """Refuse ids that a record key or a row key could not carry."""
+    for value in ids:
+        if not value or "/" in value or "\0" in value:
+            raise Reject("invalid_id")
+
+
+def _is_for_the_ledger_to_refuse(event: PaymentInitiated) -> bool:
+    debtor, creditor = event.debtor_account_id, event.creditor_account_id
+    return event.amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
+
+
+def _attempt(event: PaymentInitiated, at_us: int) -> Attempt:
+    """Return the payment as the rules see it; an empty device or country is none."""
+    device, country = event.device_id, event.counterparty_country
+    return Attempt(
+        at_us // MICROSECONDS_PER_SECOND,
+        event.amount_minor,
+        id64(event.creditor_account_id),
+        id64(device) if device else None,
+        country.upper()[:COUNTRY_LENGTH_MAX] if country else None,
+    )
+
+
+def _content(event: PaymentInitiated) -> int:
+    """Return a hash of what the ledger compares under a payment id."""
+    parts = (event.debtor_account_id, event.creditor_account_id, str(event.amount_minor), event.currency)
+    return id64("\0".join(parts))
+
+
+def _read_decision(row: bytes) -> Decision:
+    if row[0] != LAYOUT:
+        raise ValueError(f"decision row of unknown layout {row[0]}")
+    return _DECODE(memoryview(row)[1:])
+
+
+def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
+    """Make a payment that a reviewer approved part of the debtor's habits, once."""
+    key = decision_key(event.tenant_id, event.payment_id)
+    row = rows.get(key)
+    if row is None:
+        return
+    decision = _read_decision(row)
+    if decision.held is None or decision.debtor != id64(event.debtor_account_id):
+        return
+    profile_row = profile_key(event.tenant_id, event.debtor_account_id)
+    profile = read_profile(rows.get(profile_row))
+    profile.learn(decision.held)
+    decision.held = None
+    rows.put(profile_row, pack_profile(profile))
+    rows.put(key, _HEAD + _ENCODE(decision))
+
+
+def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
+    out.emit(
+        "ledger-commands",
+        f"{event.tenant_id}/{event.debtor_account_id}",
+        PaymentDecided(
+            derived_id(event.event_id, "payment_decided"),
+            event.tenant_id,
+            event.occurred_at,
+            event.correlation_id,
+            event.event_id,
+            event.payment_id,
+            event.debtor_account_id,
+            event.creditor_account_id,
+            event.amount_minor,
+            event.currency,
+            event.payment_type,
+            event.reference,
+            event.channel,
+            event.device_id,
+            event.counterparty_country,
+            event.merchant_category,
+            verdict.outcome,
+            verdict.score,
+            _reasons(verdict),
+            verdict.version,
+        ),
+    )
+
+
+def _emit_alert(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
+    alert_id = derived_id(event.event_id, "fraud_alert_raised")
+    out.emit(
+        "fraud-alerts",
+        f"{event.tenant_id}/{event.debtor_account_id}",
+        FraudAlertRaised(
+            alert_id,
+            event.tenant_id,
+            event.occurred_at,
+            event.correlation_id,
+            event.event_id,
+            alert_id,
+            event.payment_id,
+            event.debtor_account_id,
+            verdict.outcome,
+            verdict.score,
+            _reasons(verdict),
+            verdict.version,
+        ),
+    )
+
+
+def _reasons(verdict: Verdict) -> tuple[FraudReason, ...]:
+    return tuple([FraudReason(rule, detail) for rule, detail in verdict.reasons])
+
+
+_default = FraudStream()
+apply = _default.apply
+keys = _default.keys

@@ -1,0 +1,34 @@
+"""Money as integers: minor units of an ISO 4217 currency, bounded to 64 bits.
+
+Python integers never overflow, but the Avro `long` that carries them does. Every addition of money in the
+domain goes through `add`, so a sum that could not be written to the wire is refused where it happens.
+"""
+
+from __future__ import annotations
+
+INT64_MIN = -(2**63)
+INT64_MAX = 2**63 - 1
+
+UNIT_E8 = 100_000_000
+"""One whole unit of a quantity, price or rate, which are integers in units of 1e-8."""
+
+
+class Overflow(ArithmeticError):
+    """A sum does not fit into 64 bits."""
+
+
+def fits(value: int) -> bool:
+    """Whether `value` can be carried by an Avro long."""
+    return INT64_MIN <= value <= INT64_MAX
+
+
+def checked(value: int) -> int:
+    """Return `value`; raise `Overflow` if it does not fit into 64 bits."""
+    if not INT64_MIN <= value <= INT64_MAX:
+        raise Overflow
+    return value
+
+
+def add(left: int, right: int) -> int:
+    """Return `left + right` (same unit); raise `Overflow` if the sum does not fit into 64 bits."""
+    return checked(left + right)

@@ -1,0 +1,55 @@
+"""The rows of one table partition, as the domain sees them: an ordered map of bytes to bytes.
+
+A key is one family letter, then the parts of the key, each after a NUL byte: `a NUL tenant NUL account`.
+A value starts with one byte that names its layout, so that an older row is recognised when it is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+def row_key(family: str, *parts: str) -> bytes:
+    """Return the key of a row: the family letter and its parts, NUL-separated, UTF-8."""
+    return "\0".join((family, *parts)).encode()
+
+
+class Rows(Protocol):
+    """One partition of a table. Reads see every earlier write, committed or not."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return the value, or None where there is no row."""
+        ...
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Insert or replace a row."""
+        ...
+
+    def delete(self, key: bytes) -> None:
+        """Remove a row; nothing happens where there is none."""
+        ...
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows whose key starts with `prefix`, in key order; later writes are not seen."""
+        ...
+
+
+class MemoryRows:
+    """`Rows` in a dict: for tests, and for replays that need no disk."""
+
+    def __init__(self) -> None:
+        self.data: dict[bytes, bytes] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        return self.data.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self.data[key] = value
+
+    def delete(self, key: bytes) -> None:
+        self.data.pop(key, None)
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        found = sorted(key for key in self.data if key.startswith(prefix))
+        return iter([(key, self.data[key]) for key in found])

@@ -1,0 +1,82 @@
+"""What the models of pipeline/events.py share: the envelope, the field types, the key, the Avro form."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Self
+from uuid import uuid4
+
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+import schemas
+
+
+def _not_a_number(value: Any) -> Any:
+    """Refuse epoch numbers: whether they count seconds, milliseconds or microseconds would be a guess."""
+    if isinstance(value, (date, datetime, str)):
+        return value
+    raise ValueError("expected a date, a datetime or an ISO 8601 string")
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[^$/\x00][^/\x00]*$")]
+"""Not empty; no slash and no NUL (they separate the parts of keys); no leading `$` (internal accounts)."""
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+"""ISO 4217 code."""
+
+Long = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
+"""A 64-bit integer, never read from a float or a string."""
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
+"""A point in time with its offset, kept to the microsecond."""
+
+Day = Annotated[date, BeforeValidator(_not_a_number)]
+
+Flag = Annotated[bool, Field(strict=True)]
+
+
+def _new_event_id() -> str:
+    return str(uuid4())
+
+
+class InputEvent(BaseModel):
+    """An event that an upstream system produces: immutable, without room for unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    TOPIC: ClassVar[str]
+    RECORD_NAME: ClassVar[str]
+    """The full Avro name."""
+    KEY_FIELD: ClassVar[str]
+    """The field that, after the tenant, makes the record's key."""
+
+    event_id: Id = Field(default_factory=_new_event_id)
+    tenant_id: Id
+    occurred_at: Moment
+    correlation_id: str = Field(default_factory=lambda data: str(data["event_id"]))
+    causation_id: str | None = None
+
+    @classmethod
+    def schema_text(cls) -> str:
+        """Return the newest Avro schema, as registered."""
+        return schemas.newest(cls.RECORD_NAME).text
+
+    @classmethod
+    def from_avro(cls, record: dict[str, Any]) -> Self:
+        """Return the event of a decoded Avro record. Raises pydantic's `ValidationError`."""
+        return cls.model_validate(record)
+
+    def to_avro(self) -> dict[str, Any]:
+        """Return the record as fastavro and confluent-kafka's AvroSerializer take it, in schema order."""
+        return {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+
+    def key(self) -> bytes:
+        """Return the Kafka key, UTF-8: `tenant/account`, the debtor's for a payment; `tenant/instrument`."""
+        return f"{self.tenant_id}/{getattr(self, self.KEY_FIELD)}".encode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value

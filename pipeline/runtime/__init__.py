@@ -1,0 +1,1 @@
+"""What runs the domain: settings, the local stack, the columnar transport, transactional tables, transactions."""

@@ -1,0 +1,96 @@
+"""Reading a table's changelog back: the recovery of an active partition, and the following of a standby.
+
+The end of a recovery is the consumer's position reaching the end offset, not a last record: the last offset of
+a transactional topic is a control record, which is never delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from pipeline.runtime.partition_store import PartitionStore
+
+LOG = logging.getLogger(__name__)
+POLL_MS = 200
+
+
+def _consumer(connection: Mapping[str, Any]) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        **connection,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=8 * 2**20,
+        fetch_max_wait_ms=POLL_MS,
+    )
+
+
+async def _position_stores(consumer: AIOKafkaConsumer, stores: Mapping[TopicPartition, PartitionStore]) -> Any:
+    """Seek every changelog to what its database contains; return the end offsets."""
+    consumer.assign(list(stores))
+    first = await consumer.beginning_offsets(list(stores))
+    ends = await consumer.end_offsets(list(stores))
+    for tp, store in stores.items():
+        offset = store.changelog_offset
+        if offset > ends[tp] or 0 < offset < first[tp]:
+            LOG.error(
+                "%s: the database contains the changelog up to %d, but it has %d..%d: rebuilding",
+                store.path.name,
+                offset,
+                first[tp],
+                ends[tp],
+            )
+            store.wipe()
+            offset = 0
+        consumer.seek(tp, max(offset, first[tp]))
+    return ends
+
+
+def _write(store: PartitionStore, records: list[Any], position: int) -> None:
+    store.write({record.key: record.value for record in records}, position)
+
+
+async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition, PartitionStore]) -> int:
+    """Bring databases up to the end of their changelogs; return the number of records read.
+
+    The partitions' producers must have been started before: then no transaction of an earlier owner is open,
+    and the end offset is the true one.
+    """
+    if not stores:
+        return 0
+    consumer = _consumer(connection)
+    await consumer.start()
+    count = 0
+    try:
+        ends = await _position_stores(consumer, stores)
+        behind = {tp for tp in stores if await consumer.position(tp) < ends[tp]}
+        while behind:
+            fetched = await consumer.getmany(*behind, timeout_ms=POLL_MS, max_records=50_000)
+            for tp, records in fetched.items():
+                _write(stores[tp], records, await consumer.position(tp))
+                count += len(records)
+            behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
+        for tp, store in stores.items():
+            store.write({}, await consumer.position(tp))
+    finally:
+        await consumer.stop()
+    return count
+
+
+async def follow(connection: Mapping[str, Any], stores: Mapping[TopicPartition, PartitionStore]) -> None:
+    """Keep standby databases close to the end of their changelogs, until cancelled."""
+    consumer = _consumer(connection)
+    await consumer.start()
+    try:
+        await _position_stores(consumer, stores)
+        while True:
+            for tp, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=20_000)).items():
+                _write(stores[tp], records, await consumer.position(tp))
+            await asyncio.sleep(0)
+    finally:
+        await consumer.stop()

@@ -1,0 +1,207 @@
+"""One partition of a table: RocksDB under an overlay of rows that are not committed yet.
+
+    get -> rows touched lately (committed or not) -> rows of the transaction under way -> RocksDB
+    put -> overlay -> [Kafka transaction commits] -> one WriteBatch: rows + changelog offset
+
+RocksDB is never ahead of Kafka: rows reach it only after their transaction has committed, and the offset that
+is written with them says up to where the changelog is contained. What a crash leaves behind is therefore a
+consistent past, and recovery reads the rest of the changelog. A database that cannot be opened is thrown away
+and rebuilt, because the changelog is the truth.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
+
+LOG = logging.getLogger(__name__)
+
+_OFFSET_KEY = b"\0changelog-offset"
+"""No row has a key that starts with NUL: the first byte of a row's key is its family letter."""
+BLOCK_CACHE_BYTES = 64 * 2**20
+WRITE_BUFFER_BYTES = 64 * 2**20
+ROW_CACHE_ROWS = 50_000
+"""Rows touched lately, kept twice at most (a young and an old generation) per partition."""
+
+_block_cache: Cache | None = None
+_write_buffers: WriteBufferManager | None = None
+
+
+def _options() -> Options:
+    """Return the options of every database of this process; block cache and write buffers are shared."""
+    global _block_cache, _write_buffers
+    if _block_cache is None or _write_buffers is None:
+        _block_cache = Cache(BLOCK_CACHE_BYTES)
+        _write_buffers = WriteBufferManager(WRITE_BUFFER_BYTES, True)
+    table = BlockBasedOptions()
+    table.set_block_cache(_block_cache)
+    table.set_bloom_filter(10.0, False)
+    table.set_cache_index_and_filter_blocks(True)
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_manager(_write_buffers)
+    options.set_write_buffer_size(16 * 2**20)
+    options.set_max_open_files(256)
+    options.set_keep_log_file_num(2)
+    return options
+
+
+class PartitionStore:
+    """The rows of one table partition (`pipeline.domain.rows.Rows`). Not thread-safe: one event loop owns it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = self._open()
+        self._young: dict[bytes, bytes | None] = {}
+        self._old: dict[bytes, bytes | None] = {}
+        self._pending: dict[bytes, bytes | None] = {}
+        self._in_flight: dict[bytes, bytes | None] = {}
+
+    def _open(self) -> Rdict:
+        try:
+            return Rdict(str(self.path), _options())
+        except Exception as error:
+            if "lock" in str(error).lower():
+                raise  # another process has it: that is a fault of the deployment, not of the data
+            LOG.error("table partition %s cannot be opened (%s): rebuilding it", self.path.name, error)
+            shutil.rmtree(self.path, ignore_errors=True)
+            return Rdict(str(self.path), _options())
+
+    def close(self) -> None:
+        """Close the database; what is not committed is forgotten."""
+        self._db.close()
+
+    def forget(self) -> None:
+        """Drop everything that is only in memory: before a recovery, another owner may have written since."""
+        self._young, self._old, self._pending, self._in_flight = {}, {}, {}, {}
+
+    # --- rows
+
+    def get(self, key: bytes) -> bytes | None:
+        """Return a row as the last event left it, or None."""
+        young = self._young
+        if key in young:
+            return young[key]
+        for layer in (self._old, self._pending, self._in_flight):
+            if key in layer:
+                value = layer[key]
+                break
+        else:
+            value = self._db.get(key)
+        self._remember(key, value)
+        return value
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a row in the overlay."""
+        self._pending[key] = value
+        self._young[key] = value
+
+    def delete(self, key: bytes) -> None:
+        """Remove a row in the overlay."""
+        self._pending[key] = None
+        self._young[key] = None
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """Read what is not in memory yet in one multi-get."""
+        young, old = self._young, self._old
+        wanted = [key for key in dict.fromkeys(keys) if key not in young]
+        missing = []
+        for key in wanted:
+            if key in old:
+                self._remember(key, old[key])
+            elif key not in self._pending and key not in self._in_flight:
+                missing.append(key)
+        if missing:
+            for key, value in zip(missing, self._db.get(missing), strict=True):
+                self._remember(key, value)
+
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows whose key starts with `prefix` and is above `after`, in key order, as of now."""
+        fresh = {
+            key: value
+            for layer in (self._in_flight, self._pending)
+            for key, value in layer.items()
+            if key.startswith(prefix) and key > after
+        }
+        return self._merged(prefix, after, dict(sorted(fresh.items())))
+
+    def _merged(
+        self, prefix: bytes, after: bytes, fresh: dict[bytes, bytes | None]
+    ) -> Iterator[tuple[bytes, bytes]]:
+        upcoming = iter(list(fresh.items()))
+        ahead = next(upcoming, None)
+        for key, value in self._stored(prefix, after):
+            while ahead is not None and ahead[0] < key:
+                if ahead[1] is not None:
+                    yield ahead[0], ahead[1]
+                ahead = next(upcoming, None)
+            if key not in fresh:
+                yield key, value
+        while ahead is not None:
+            if ahead[1] is not None:
+                yield ahead[0], ahead[1]
+            ahead = next(upcoming, None)
+
+    def _stored(self, prefix: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
+        start = max(prefix, after)
+        for key, value in self._db.items(from_key=start or None, read_opt=ReadOptions()):
+            if not key.startswith(prefix):
+                if key > prefix:
+                    return
+                continue
+            if key > after and key != _OFFSET_KEY:
+                yield key, value
+
+    def _remember(self, key: bytes, value: bytes | None) -> None:
+        self._young[key] = value
+
+    # --- transactions
+
+    @property
+    def pending_rows(self) -> int:
+        """How many rows wait for the next transaction."""
+        return len(self._pending)
+
+    def take(self) -> Mapping[bytes, bytes | None]:
+        """Hand over the pending rows to a transaction; reads still see them. One transaction at a time."""
+        assert not self._in_flight, "the previous transaction has not ended"
+        self._in_flight, self._pending = self._pending, {}
+        return self._in_flight
+
+    def commit(self, changelog_offset: int | None) -> None:
+        """Write the rows taken, now that Kafka has them; `changelog_offset` is the next one to read."""
+        self.write(self._in_flight, changelog_offset)
+        self._in_flight = {}
+        if len(self._young) > ROW_CACHE_ROWS:
+            self._old, self._young = self._young, {}
+
+    def write(self, rows: Mapping[bytes, bytes | None], changelog_offset: int | None) -> None:
+        """Write committed rows and the changelog offset that contains them, all or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in rows.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        if changelog_offset is not None:
+            batch.put(_OFFSET_KEY, changelog_offset.to_bytes(8, "big"))
+        self._db.write(batch)
+
+    @property
+    def changelog_offset(self) -> int:
+        """The offset of the changelog up to which the database contains it."""
+        value = self._db.get(_OFFSET_KEY)
+        return 0 if value is None else int.from_bytes(value, "big")
+
+    def wipe(self) -> None:
+        """Start over from an empty database."""
+        self._db.close()
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._db = Rdict(str(self.path), _options())
+        self.forget()

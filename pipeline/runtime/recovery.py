@@ -1,0 +1,108 @@
+"""What happens between an assignment and the first event: fence, restore, seek.
+
+    assigned -> start the producer of every (stream, partition): fences the old owner
+             -> read the changelogs to their end
+             -> Faust seeks to the committed offsets and lets events flow
+
+This takes the place of Faust's recovery, which waits for the last record of a changelog (a control record here,
+never delivered). The rest of Faust's table manager stays as it is. Faust's own consumer keeps the changelog
+partitions assigned, because its assignor places tables by them, but never reads them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+from faust.tables.manager import TableManager as FaustTableManager
+from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
+from faust.types import TP
+from mode import Service
+
+from pipeline.runtime import changelog
+
+if TYPE_CHECKING:
+    from pipeline.runtime.app import App
+
+LOG = logging.getLogger(__name__)
+
+
+class ChangelogRecovery(Recovery):
+    """Faust's recovery service with the restoring of rows replaced."""
+
+    app: App
+    _standby: asyncio.Task[None] | None = None
+
+    @Service.task
+    async def _restart_recovery(self) -> None:
+        while not self.should_stop:
+            if await self.wait_for_stopped(self.signal_recovery_start):
+                break
+            self.signal_recovery_start.clear()
+            generation = self._generation_id
+            try:
+                self._set_recovery_started()
+                await self._wait(self._restore())
+                self.app.flow_control.resume()
+                await self._wait(self.on_recovery_completed(generation))
+                self._follow_standbys()
+            except RebalanceAgain:
+                continue
+            except ServiceStopped:
+                break
+
+    async def _restore(self) -> None:
+        """Start the tasks of the assigned partitions and bring their rows up to date."""
+        started = time.monotonic()
+        await self._stop_following()
+        assigned: set[TP] = self.app.consumer.assignment()
+        stores = await self.app.tasks.start(assigned)
+        count = await changelog.restore(self.app.connection, stores)
+        self.app.tasks.ready_after_s = time.monotonic() - started
+        LOG.info("restored %d records in %.2f s", count, self.app.tasks.ready_after_s)
+
+    def _follow_standbys(self) -> None:
+        standbys = self.app.assignor.assigned_standbys() - self.app.assignor.assigned_actives()
+        stores = {}
+        for tp in standbys:
+            table: Any = self.tables._changelogs.get(tp.topic)
+            if table is not None:
+                stores[TopicPartition(*tp)] = table.data.partition(tp.partition)
+        if stores:
+            self._standby = asyncio.create_task(self._guard(changelog.follow(self.app.connection, stores)))
+
+    async def _guard(self, following: Any) -> None:
+        try:
+            await following
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.app.fail(error)
+
+    async def _stop_following(self) -> None:
+        if self._standby is not None:
+            self._standby.cancel()
+            await asyncio.gather(self._standby, return_exceptions=True)
+            self._standby = None
+
+    async def on_stop(self) -> None:
+        await self._stop_following()
+
+
+class TableManager(FaustTableManager):
+    """Faust's table manager with our recovery."""
+
+    @property
+    def recovery(self) -> Recovery:
+        if self._recovery is None:
+            self._recovery = ChangelogRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
+        return self._recovery
+
+    async def on_stop(self) -> None:
+        """Commit what is applied before the tables close."""
+        await self.app._fetcher.stop()  # type: ignore[attr-defined]
+        await self.app.tasks.close()  # type: ignore[attr-defined]
+        await super().on_stop()

@@ -1,0 +1,89 @@
+"""The partition tasks of a worker: started when partitions are assigned, closed when they are revoked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.topics import changelog_name
+from pipeline.runtime.transactions import PartitionProducer
+
+if TYPE_CHECKING:
+    from pipeline.runtime.app import App
+
+
+class Tasks:
+    """Every (stream, partition) that this worker owns."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._specs: dict[str, StreamSpec] = {}
+        self._running: dict[TP, PartitionTask] = {}
+        self.ready_after_s = 0.0
+        """How long the last recovery took, seconds."""
+
+    def add(self, spec: StreamSpec) -> None:
+        """Make a stream known; its source topic is its identity."""
+        if spec.source in self._specs:
+            raise ValueError(f"two streams read {spec.source}: each log has one state machine")
+        self._specs[spec.source] = spec
+
+    @property
+    def running(self) -> dict[TP, PartitionTask]:
+        """The tasks of the partitions owned now, by source partition."""
+        return self._running
+
+    def get(self, tp: TP) -> PartitionTask | None:
+        """Return the task of a source partition, or None where it is not (or no longer) ours."""
+        return self._running.get(tp)
+
+    async def start(self, assigned: Iterable[TP]) -> dict[TopicPartition, PartitionStore]:
+        """Fence the earlier owners of the assigned partitions; return the stores to restore, by changelog."""
+        await self.close()
+        app, stores = self._app, {}
+        wanted = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
+        producers = {
+            tp: PartitionProducer(f"{app.conf.id}-{spec.name}-{tp.partition}", app.connection)
+            for tp, spec in wanted.items()
+        }
+        try:
+            await asyncio.gather(*(producer.start() for producer in producers.values()))
+        except BaseException:
+            await asyncio.gather(*(producer.stop() for producer in producers.values()), return_exceptions=True)
+            raise
+        for tp, spec in wanted.items():
+            store, changelog = None, None
+            if spec.table is not None:
+                data: Any = app.tables[spec.table].data
+                store = data.partition(tp.partition)
+                store.forget()
+                changelog = changelog_name(app.conf.id, spec.table)
+                stores[TopicPartition(changelog, tp.partition)] = store
+            self._running[tp] = PartitionTask(
+                spec,
+                tp.partition,
+                app.partitions,
+                codec=app.codec,
+                producer=producers[tp],
+                store=store,
+                changelog=changelog,
+                group=app.conf.id,
+                fail=app.fail,
+            )
+        return stores
+
+    def expect(self, committed: dict[TP, int]) -> None:
+        """Tell the tasks where their logs go on: the committed offsets that the consumer was set to."""
+        for tp, task in self._running.items():
+            task.position = task.committed = committed.get(tp)
+
+    async def close(self) -> None:
+        """Commit what is applied and let go of every partition."""
+        running, self._running = self._running, {}
+        await asyncio.gather(*(task.close() for task in running.values()))

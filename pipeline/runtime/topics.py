@@ -1,0 +1,137 @@
+"""The topics: what each is for, how it is kept, and how they are created and checked.
+
+Per-account topics have the same number of partitions, so that an account's events, commands and rows all have
+the same partition number. Logs that the ledger stands on are never compacted and never expire.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from pipeline.runtime.settings import Settings
+
+RECORD_BYTES_MAX = 8 * 2**20
+"""Upper bound of a record on any topic but dead letters, whose headers need room on top."""
+REQUEST_TIMEOUT_S = 30.0
+
+
+class TopicSpec(NamedTuple):
+    """One topic of the catalogue."""
+
+    name: str
+    written_by: str
+    holds: str
+    compacted: bool = False
+    """The last record of a key is what counts; earlier ones may be dropped, also within a transaction."""
+
+
+TOPICS: tuple[TopicSpec, ...] = (
+    TopicSpec("accounts", "upstream", "account_opened, account_limit_set, account_closed"),
+    TopicSpec("payments", "upstream", "payment_initiated, payment_reviewed, payment_cancelled"),
+    TopicSpec("trades", "upstream", "trade_executed, trade_settled"),
+    TopicSpec("prices", "upstream", "price_quoted"),
+    TopicSpec("statements", "upstream", "statement_line, statement_closed"),
+    TopicSpec("ledger-commands", "intake, fraud, ledger", "the ledger's log: accounts, decisions, legs"),
+    TopicSpec("position-commands", "intake", "the positions' log: trades, and each price on every partition"),
+    TopicSpec("reconciliation-items", "intake, ledger", "statement items and postings of nostro accounts"),
+    TopicSpec("postings", "ledger", "posting_recorded: the journal"),
+    TopicSpec("balances", "ledger", "balance_updated", compacted=True),
+    TopicSpec("payment-events", "ledger", "payment_reserved, _settled, _rejected, _failed, _cancelled, _expired"),
+    TopicSpec("positions", "positions", "position_updated", compacted=True),
+    TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
+    TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),
+    TopicSpec("dead-letters", "every stream", "what could not be applied, with its reason in the headers"),
+)
+COMPACTED = frozenset(spec.name for spec in TOPICS if spec.compacted)
+
+
+class TopicsError(RuntimeError):
+    """The topics are not as they must be. The text says which and how to put it right."""
+
+
+def changelog_name(app_id: str, table: str) -> str:
+    """Return the name that Faust gives a table's changelog topic."""
+    return f"{app_id}-{table}-changelog"
+
+
+def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
+    """Return what is to be created: the catalogue and the changelogs of `tables`."""
+    wanted = []
+    for spec in TOPICS:
+        config = {
+            "cleanup.policy": "compact" if spec.compacted else "delete",
+            "max.message.bytes": str(RECORD_BYTES_MAX * (2 if spec.name == "dead-letters" else 1)),
+        }
+        if not spec.compacted:
+            config["retention.ms"] = config["retention.bytes"] = "-1"
+        wanted.append(NewTopic(spec.name, settings.partitions, settings.replication_factor, config=config))
+    for table in tables:
+        config = {"cleanup.policy": "compact", "max.message.bytes": str(RECORD_BYTES_MAX)}
+        name = changelog_name(settings.app_id, table)
+        wanted.append(NewTopic(name, settings.partitions, settings.replication_factor, config=config))
+    return wanted
+
+
+def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
+    """Create the topics that are missing and check the others; return the names created.
+
+    Raises `TopicsError` if a topic exists with another number of partitions: an account would live twice.
+    """
+    admin = AdminClient(settings.librdkafka())
+    try:
+        existing = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+    except KafkaException as error:
+        raise TopicsError(f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}") from None
+    wanted = new_topics(settings, tables)
+    wrong = {
+        topic.topic: len(existing[topic.topic].partitions)
+        for topic in wanted
+        if topic.topic in existing and len(existing[topic.topic].partitions) != settings.partitions
+    }
+    if wrong:
+        raise TopicsError(
+            f"topics with another number of partitions than LEDGERFLOW_PARTITIONS={settings.partitions}: {wrong};"
+            " set it to theirs, because the partitions of an account cannot change"
+        )
+    missing = [topic for topic in wanted if topic.topic not in existing]
+    created = []
+    if missing:
+        for name, future in admin.create_topics(missing, request_timeout=REQUEST_TIMEOUT_S).items():
+            try:
+                future.result()
+                created.append(name)
+            except KafkaException as error:
+                if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another worker was quicker
+                    raise TopicsError(f"topic {name} cannot be created: {error.args[0].str()}") from None
+    return created
+
+
+def describe_topics(settings: Settings) -> list[dict[str, object]]:
+    """Return name, partitions, records (high watermarks minus low) and policy of every topic of the catalogue."""
+    consumer = Consumer({**settings.librdkafka(), "group.id": f"{settings.app_id}-topics"})
+    try:
+        existing = consumer.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        rows: list[dict[str, object]] = []
+        for spec in TOPICS:
+            partitions = existing[spec.name].partitions if spec.name in existing else {}
+            offsets = [
+                consumer.get_watermark_offsets(TopicPartition(spec.name, number), timeout=REQUEST_TIMEOUT_S)
+                for number in partitions
+            ]
+            rows.append(
+                {
+                    "topic": spec.name,
+                    "partitions": len(partitions),
+                    "offsets": sum(high - low for low, high in offsets),
+                    "written_by": spec.written_by,
+                    "holds": spec.holds,
+                    "compacted": spec.compacted,
+                }
+            )
+        return rows
+    finally:
+        consumer.close()
+

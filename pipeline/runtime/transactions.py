@@ -1,0 +1,112 @@
+"""One Kafka transaction per partition batch: outputs, changelog and source offset, all or nothing.
+
+The transactional id is `<app>-<stream>-<partition>`. A new owner of the partition starts a producer with the
+same id before it reads the committed offset: that fences the old owner and ends its open transaction. Every
+error here is fatal for the worker: it stops, and a restart goes on from what was committed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import aiokafka.producer.sender
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from pipeline.runtime.topics import RECORD_BYTES_MAX
+
+RETRY_BACKOFF_MS = 4
+"""aiokafka's 100 ms dominate latency: a broker that still writes the last transaction's markers answers
+CONCURRENT_TRANSACTIONS, which is retried after this time."""
+TRANSACTION_TIMEOUT_MS = 10_000
+"""How long the broker waits for a silent producer before it aborts; readers of committed data wait, too."""
+BATCH_BYTES = 2**20
+START_TIMEOUT_S = 60.0
+
+aiokafka.producer.sender.BACKOFF_OVERRIDE = RETRY_BACKOFF_MS / 1000
+
+
+class OutputRecord(NamedTuple):
+    """A record to be written; headers only on dead letters."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]] | None = None
+    timestamp_ms: int | None = None
+    """None: the time of writing."""
+
+
+Outputs = Mapping[tuple[str, int], Iterable[OutputRecord]]
+"""Records by (topic, partition), in order."""
+
+
+class PartitionProducer:
+    """The transactional producer of one partition of one stream."""
+
+    def __init__(self, transactional_id: str, connection: Mapping[str, Any]) -> None:
+        self._id = transactional_id
+        self._producer = AIOKafkaProducer(
+            **connection,
+            transactional_id=transactional_id,
+            acks="all",
+            linger_ms=0,
+            max_batch_size=BATCH_BYTES,
+            max_request_size=3 * RECORD_BYTES_MAX,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+            transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        )
+
+    async def start(self) -> None:
+        """Fence every earlier producer of this id and wait until its open transaction has ended."""
+        await asyncio.wait_for(self._producer.start(), START_TIMEOUT_S)
+
+    async def stop(self) -> None:
+        """Close the connections; an open transaction is aborted by the broker or by the next owner."""
+        await self._producer.stop()
+
+    async def commit(
+        self,
+        outputs: Outputs,
+        changelog: tuple[str, int] | None,
+        source: tuple[str, int, int],
+        group: str,
+    ) -> int | None:
+        """Write `outputs` and commit `source` (topic, partition, offset) for `group` in one transaction.
+
+        Returns the next offset of the partition `changelog` after the records written to it, None if there
+        were none. Raises what aiokafka raises; then nothing of it is or becomes visible.
+        """
+        producer = self._producer
+        await producer.begin_transaction()
+        sent = []
+        for (topic, partition), records in outputs.items():
+            for batch, count in self._batches(records):
+                future = await producer.send_batch(batch, topic, partition=partition)
+                sent.append((topic, partition, count, future))
+        topic, partition, offset = source
+        await producer.send_offsets_to_transaction({TopicPartition(topic, partition): offset}, group)
+        await producer.commit_transaction()
+        next_offset = None
+        for topic, partition, count, future in sent:
+            metadata = await future
+            if (topic, partition) == changelog:
+                next_offset = metadata.offset + count
+        return next_offset
+
+    def _batches(self, records: Iterable[OutputRecord]) -> Iterable[tuple[Any, int]]:
+        """Yield batches of records with their number; a batch is full at BATCH_BYTES."""
+        now = int(time.time() * 1000)
+        batch, count = self._producer.create_batch(), 0
+        for record in records:
+            stamp = now if record.timestamp_ms is None else record.timestamp_ms
+            headers = record.headers or []
+            added = batch.append(key=record.key, value=record.value, timestamp=stamp, headers=headers)
+            if added is None:
+                yield batch, count
+                batch, count = self._producer.create_batch(), 0
+                batch.append(key=record.key, value=record.value, timestamp=stamp, headers=headers)
+            count += 1
+        if count:
+            yield batch, count

@@ -1,0 +1,11 @@
+"""`ledgerflow verify`: an independent check of the design's invariants, from the topics alone.
+
+report = verify(settings.librdkafka(), settings.schema_registry_url, manifests=[path], workers=[url])
+report.ok, report.to_json()
+"""
+
+from pipeline.verify.log import LogError
+from pipeline.verify.report import Check, Report
+from pipeline.verify.verifier import verify
+
+__all__ = ["Check", "LogError", "Report", "verify"]

@@ -1,0 +1,247 @@
+"""The journal folded from its postings alone, and the balances compared with it.
+
+postings -> entries (one debit, one credit, same amount, same branch) -> accounts (sequence, running balance)
+balances -> the latest record of each account must be what the fold says
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Container
+from typing import Any, NamedTuple
+
+from pipeline.verify.log import Record
+from pipeline.verify.reader import BALANCES, ITEMS, POSTINGS, Reader
+from pipeline.verify.report import Check
+
+CLEARING = "$clearing:"
+
+
+class Folded:
+    """An account as its postings make it; amounts in minor units."""
+
+    __slots__ = ("partition", "currency", "sequence", "debits", "credits")
+
+    def __init__(self, partition: int, currency: str) -> None:
+        self.partition = partition
+        self.currency = currency
+        self.sequence = 0
+        self.debits = 0
+        self.credits = 0
+
+
+class Balance(NamedTuple):
+    """The latest balance of an account, as the topic states it."""
+
+    partition: int
+    currency: str
+    debits_pending: int
+    debits_posted: int
+    credits_pending: int
+    credits_posted: int
+    available_minor: int
+    balance_minor: int
+    account_sequence: int
+    overdraft_limit_minor: int | None
+    status: str
+
+
+class Half(NamedTuple):
+    """The first posting of an entry, until the second comes."""
+
+    side: str
+    amount_minor: int
+    currency: str
+    tenant_id: str
+
+
+def transfer(account_id: str, amount_minor: int, currency: str) -> int:
+    """Return a number that stands for one side of a payment, within this process; never 0."""
+    return hash((account_id, amount_minor, currency)) or 1
+
+
+class Journal:
+    """Reads `postings` once; about 300 bytes a payment are kept."""
+
+    def __init__(self, reader: Reader, watch: Container[str] = ()) -> None:
+        """`watch`: payments (tenant/payment) whose nostro postings are to be remembered."""
+        self._watch = watch
+        self.watched: dict[str, set[str]] = {}
+        """Of the watched payments, by tenant/payment: the ids of their postings on nostro accounts."""
+        self.entries = Check(
+            "entries", "Every entry has one debit and one credit of one amount, on one branch."
+        )
+        self.zero = Check("zero_sum", "Per branch and currency, the sum of all postings is zero.")
+        self.fold = Check(
+            "fold", "Account sequences have no gap; each posting's balance is the fold so far."
+        )
+        self.accounts: dict[str, Folded] = {}
+        """By key, tenant/account."""
+        self.moved: dict[str, tuple[int, int]] = {}
+        """By tenant/payment: what was debited and credited outside `$...` (`transfer`), 0 for nothing."""
+        self.nostro: list[set[str]] = []
+        """Per branch, the ids of the postings of nostro accounts."""
+        self._sums: defaultdict[tuple[int, str], int] = defaultdict(int)
+        self._entries: set[str] = set()
+        for partition in range(reader.partitions(POSTINGS)):
+            self._read(reader, partition)
+        self._entries.clear()
+        for (partition, currency), total in sorted(self._sums.items()):
+            self.zero.expect(total == 0, f"branch {partition}: the {currency} postings sum to {total}")
+
+    def _read(self, reader: Reader, partition: int) -> None:
+        ids: set[str] = set()
+        nostro: set[str] = set()
+        halves: dict[str, Half] = {}
+        for record, event in reader.events(POSTINGS, partition):
+            posting = event.fields
+            posting_id = posting["posting_id"]
+            if posting_id in ids:
+                self.fold.fail(f"{record.place}: posting {posting_id} a second time")
+            ids.add(posting_id)
+            if posting["branch"] != partition:
+                self.entries.fail(f"{record.place}: says branch {posting['branch']}")
+            sign = 1 if posting["side"] == "CREDIT" else -1
+            self._sums[partition, posting["currency"]] += sign * posting["amount_minor"]
+            if posting["account_type"] == "nostro":
+                nostro.add(posting_id)
+                payment = f"{posting['tenant_id']}/{posting['payment_id']}"
+                if payment in self._watch:
+                    self.watched.setdefault(payment, set()).add(posting_id)
+            self._pair(record, posting, halves)
+            self._fold(record, posting)
+            self._move(record, posting)
+        for entry_id in halves:
+            self.entries.fail(f"branch {partition}: entry {entry_id} has only one posting")
+        self.nostro.append(nostro)
+
+    def _pair(self, record: Record, posting: dict[str, Any], halves: dict[str, Half]) -> None:
+        entry_id = posting["entry_id"]
+        half = Half(posting["side"], posting["amount_minor"], posting["currency"], posting["tenant_id"])
+        first = halves.pop(entry_id, None)
+        if first is None:
+            if entry_id in self._entries:
+                self.entries.fail(
+                    f"{record.place}: entry {entry_id} has more than two postings"
+                )
+            self._entries.add(entry_id)
+            halves[entry_id] = half
+            return
+        self.entries.count()
+        if first.side == half.side:
+            self.entries.fail(f"{record.place}: entry {entry_id} has two postings of side {half.side}")
+        if first[1:] != half[1:]:
+            self.entries.fail(
+                f"{record.place}: the postings of entry {entry_id} differ in more than side"
+            )
+        if half.amount_minor <= 0:
+            self.entries.fail(f"{record.place}: entry {entry_id} moves {half.amount_minor}")
+
+    def _fold(self, record: Record, posting: dict[str, Any]) -> None:
+        key = f"{posting['tenant_id']}/{posting['account_id']}"
+        account = self.accounts.get(key)
+        if account is None:
+            account = self.accounts[key] = Folded(record.partition, posting["currency"])
+        if record.key != key.encode():
+            self.fold.fail(f"{record.place}: the key is not that of its account {key}")
+        if (account.partition, account.currency) != (record.partition, posting["currency"]):
+            self.fold.fail(f"{record.place}: {key} lives on two branches or in two currencies")
+        if posting["account_sequence"] != account.sequence + 1:
+            self.fold.fail(
+                f"{record.place}: {key} goes from {account.sequence} to {posting['account_sequence']}"
+            )
+        account.sequence = posting["account_sequence"]
+        if posting["side"] == "CREDIT":
+            account.credits += posting["amount_minor"]
+        else:
+            account.debits += posting["amount_minor"]
+        folded = account.credits - account.debits
+        self.fold.expect(
+            posting["balance_minor_after"] == folded,
+            f"{record.place}: {key} stands at {posting['balance_minor_after']}, its postings make {folded}",
+        )
+
+    def _move(self, record: Record, posting: dict[str, Any]) -> None:
+        payment_id, account_id = posting["payment_id"], posting["account_id"]
+        if payment_id is None or account_id.startswith("$"):
+            return
+        key = f"{posting['tenant_id']}/{payment_id}"
+        debited, credited = self.moved.get(key, (0, 0))
+        side = transfer(account_id, posting["amount_minor"], posting["currency"])
+        if posting["side"] == "DEBIT":
+            debited, known = side, debited
+        else:
+            credited, known = side, credited
+        if known:
+            self.fold.fail(f"{record.place}: payment {key} moves money a second time")
+        self.moved[key] = (debited, credited)
+
+
+def read_balances(reader: Reader) -> dict[str, Balance]:
+    """Return the latest balance of each account, by key."""
+    latest: dict[str, Balance] = {}
+    for partition in range(reader.partitions(BALANCES)):
+        for _, event in reader.events(BALANCES, partition):
+            fields = event.fields
+            key = f"{fields['tenant_id']}/{fields['account_id']}"
+            latest[key] = Balance(partition, *(fields[name] for name in Balance._fields[1:]))
+    return latest
+
+
+def check_balances(journal: Journal, balances: dict[str, Balance]) -> list[Check]:
+    """Compare the latest balances with the fold, branch by branch."""
+    same = Check("balances", "The latest balance of each account is the fold of its postings.")
+    pending: defaultdict[tuple[int, str], int] = defaultdict(int)
+    for key in sorted(journal.accounts.keys() - balances.keys()):
+        same.expect(False, f"{key} has postings and no balance")
+    for key, stated in balances.items():
+        folded = journal.accounts.get(key) or Folded(stated.partition, stated.currency)
+        balance = folded.credits - folded.debits
+        expected = stated._replace(
+            partition=folded.partition,
+            currency=folded.currency,
+            debits_posted=folded.debits,
+            credits_posted=folded.credits,
+            balance_minor=balance,
+            available_minor=balance - stated.debits_pending,
+            account_sequence=folded.sequence,
+        )
+        wrong = [name for name, is_, be in zip(Balance._fields, stated, expected, strict=True) if is_ != be]
+        same.expect(not wrong, f"{key}: {', '.join(wrong)} differ from the postings")
+        if min(stated.debits_pending, stated.credits_pending) < 0:
+            same.fail(f"{key}: a pending counter is below zero")
+        pending[stated.partition, stated.currency] += stated.debits_pending - stated.credits_pending
+    branch = Check("pending", "Per branch and currency, what is held on debtors waits for creditors.")
+    for (partition, currency), total in sorted(pending.items()):
+        branch.expect(total == 0, f"branch {partition}: pending {currency} debits exceed credits by {total}")
+    return [same, branch, _check_clearing(journal)]
+
+
+def _check_clearing(journal: Journal) -> Check:
+    check = Check("clearing", "The clearing accounts of all branches sum to zero when it is quiet.")
+    sums: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for key, account in journal.accounts.items():
+        tenant, _, account_id = key.partition("/")
+        if account_id.startswith(CLEARING):
+            sums[tenant, account.currency] += account.credits - account.debits
+    for (tenant, currency), total in sorted(sums.items()):
+        check.expect(total == 0, f"{tenant}: the {currency} clearing accounts sum to {total}")
+    return check
+
+
+def check_items(reader: Reader, journal: Journal) -> Check:
+    """Every posting of a nostro account must have been handed to reconciliation, once."""
+    check = Check("nostro_postings", "Each posting of a nostro account is a reconciliation item, once.")
+    for partition in range(reader.partitions(ITEMS)):
+        waiting = set(journal.nostro[partition]) if partition < len(journal.nostro) else set()
+        for record, event in reader.events(ITEMS, partition):
+            if event.name != "PostingRecorded":
+                continue
+            posting_id = event.fields["posting_id"]
+            check.expect(
+                posting_id in waiting, f"{record.place}: posting {posting_id} is unknown or there twice"
+            )
+            waiting.discard(posting_id)
+        for posting_id in waiting:
+            check.fail(f"branch {partition}: posting {posting_id} never reached reconciliation")
+    return check

@@ -1,0 +1,156 @@
+"""The reading layer: committed records of a topic partition, in order, from the beginning to a fixed end.
+
+`KafkaLog` reads a cluster; tests put a dict of lists in its place. Nothing of the streams is shared: only the
+topics are read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, Protocol
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+READ_TIMEOUT_S = 30.0
+"""Silence of the cluster after which a read gives up."""
+QUIET_POLL_S = 0.25
+
+
+class LogError(RuntimeError):
+    """The cluster did not give what it holds; nothing can be said about it."""
+
+
+class Record(NamedTuple):
+    """One committed record."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Mapping[str, bytes]
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people."""
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+
+class TopicLog(Protocol):
+    """What verification reads."""
+
+    def partitions(self, topic: str) -> int:
+        """Return the number of partitions, 0 where there is no such topic."""
+        ...
+
+    def read(self, topic: str, partition: int) -> Iterator[Record]:
+        """Yield the committed records of a partition in order."""
+        ...
+
+
+class KafkaLog:
+    """The committed records of a cluster up to the ends of `wait_until_quiet` (else: of the first read)."""
+
+    def __init__(self, kafka: str | Mapping[str, str], group: str = "ledgerflow-verify") -> None:
+        """`kafka`: bootstrap servers, or the connection part of a librdkafka configuration."""
+        connection = {"bootstrap.servers": kafka} if isinstance(kafka, str) else dict(kafka)
+        self._consumer = Consumer(
+            {
+                **connection,
+                "group.id": group,  # the client wants one; nothing is subscribed to or committed
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "queued.min.messages": 50_000,
+                "check.crcs": True,
+            }
+        )
+        self._partitions: dict[str, int] = {}
+        self._ends: dict[tuple[str, int], int] = {}
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._consumer.close()
+
+    def partitions(self, topic: str) -> int:
+        """Return the number of partitions, 0 where there is no such topic. Raises LogError."""
+        if not self._partitions:
+            try:
+                found = self._consumer.list_topics(timeout=READ_TIMEOUT_S).topics
+            except KafkaException as error:
+                raise LogError(f"no answer from Kafka: {error.args[0].str()}") from error
+            self._partitions = {name: len(about.partitions) for name, about in found.items()}
+        return self._partitions.get(topic, 0)
+
+    def wait_until_quiet(self, topics: list[str], quiet_s: float, timeout_s: float) -> bool:
+        """Wait until no topic grew for `quiet_s`; fix the ends there. False: busy after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        ends = self._read_ends(topics)
+        since = time.monotonic()
+        while (now := time.monotonic()) - since < quiet_s:
+            if now > deadline:
+                self._ends = ends
+                return False
+            time.sleep(min(QUIET_POLL_S, quiet_s))
+            later = self._read_ends(topics)
+            if later != ends:
+                ends, since = later, time.monotonic()
+        self._ends = ends
+        return True
+
+    def _read_ends(self, topics: list[str]) -> dict[tuple[str, int], int]:
+        return {
+            (topic, partition): self._end(topic, partition)
+            for topic in topics
+            for partition in range(self.partitions(topic))
+        }
+
+    def _end(self, topic: str, partition: int) -> int:
+        try:
+            place = TopicPartition(topic, partition)
+            return int(self._consumer.get_watermark_offsets(place, timeout=READ_TIMEOUT_S)[1])
+        except KafkaException as error:
+            raise LogError(f"no end offset of {topic}[{partition}]: {error.args[0].str()}") from error
+
+    def read(self, topic: str, partition: int) -> Iterator[Record]:
+        """Yield the committed records of a partition in order. Raises LogError.
+
+        The end is an offset, not a record: the last offsets may be control records, which are never
+        delivered, so the read also ends where the client says that there is no more.
+        """
+        end = self._ends.setdefault((topic, partition), self._end(topic, partition))
+        if end == 0:
+            return
+        self._consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+        try:
+            while True:
+                message = self._consumer.poll(READ_TIMEOUT_S)
+                if message is None:
+                    raise LogError(f"{topic}[{partition}] gave nothing for {READ_TIMEOUT_S:.0f} s")
+                if self._is_end(message):
+                    return
+                record = _record(topic, partition, message)
+                if record.offset >= end:
+                    return
+                yield record
+        finally:
+            self._consumer.unassign()
+
+    @staticmethod
+    def _is_end(message: Message) -> bool:
+        error = message.error()
+        if error is None:
+            return False
+        if error.code() == KafkaError._PARTITION_EOF:
+            return True
+        raise LogError(f"{message.topic()}[{message.partition()}]: {error.str()}")
+
+
+def _record(topic: str, partition: int, message: Message) -> Record:
+    headers = {name: value for name, value in message.headers() or () if isinstance(value, bytes)}
+    key, value, offset = message.key(), message.value(), message.offset()
+    assert offset is not None and not isinstance(key, str) and not isinstance(value, str)
+    return Record(topic, partition, offset, key, value, headers)

@@ -1,0 +1,164 @@
+"""What the load generator planted (its manifests), held against what the streams said.
+
+A manifest is a file of JSON lines; this is its contract with `ledgerflow load`:
+
+    {"line": "planted", "kind", "name", "tenant_id", "expected": {...},
+     "records": [[topic, partition, offset], ...]}
+
+`expected` may hold
+    dead_letter  true: each of the records is a dead letter
+    alert        payment ids, at least one of which must have a fraud alert
+    outcome      {payment_id, code, event}: what the ledger must have said of the payment; `event` may be null
+    break        {type, account_id, statement_id, line_no, payment_id}: a break that must have been opened;
+                 what is null may be anything; payment_id stands for the payment's posting on the account
+Lines of another kind are passed over. A run that was killed leaves a manifest that is good as far as it goes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.verify.dead import DeadLetters, Place
+from pipeline.verify.journal import Journal
+from pipeline.verify.payments import Payments
+from pipeline.verify.reconciliation import Break
+from pipeline.verify.report import Check
+
+
+@dataclass
+class Planted:
+    """One planted thing."""
+
+    name: str
+    tenant_id: str
+    expected: dict[str, Any]
+    places: list[Place]
+    manifest: str
+
+    def payment(self, payment_id: str) -> str:
+        """Return the key of a payment of the same tenant."""
+        return f"{self.tenant_id}/{payment_id}"
+
+    @property
+    def watch(self) -> Iterator[str]:
+        """The payments whose fate must be known to judge this item."""
+        for part in ("outcome", "break"):
+            payment_id = self.expected.get(part, {}).get("payment_id")
+            if payment_id is not None:
+                yield self.payment(payment_id)
+
+
+def read_manifests(paths: Iterable[Path]) -> list[Planted]:
+    """Return what the manifests plant; a last line that was cut off by a kill is left out.
+
+    Raises OSError, and ValueError for a line that is no JSON and not the last of its file.
+    """
+    found = []
+    for path in paths:
+        lines = path.read_text("utf-8").splitlines()
+        for number, text in enumerate(lines, 1):
+            try:
+                line = json.loads(text)
+            except ValueError:
+                if number == len(lines):
+                    break
+                raise ValueError(f"{path.name}:{number} is no JSON") from None
+            if line.get("line") == "planted":
+                places = [Place(*place) for place in line["records"]]
+                found.append(
+                    Planted(
+                        f"{line['kind']} {line['name']}",
+                        line["tenant_id"],
+                        line["expected"],
+                        places,
+                        path.name,
+                    )
+                )
+    return found
+
+
+class PlantedChecks:
+    """Judges what was planted, when everything has been read."""
+
+    def __init__(self, items: list[Planted]) -> None:
+        self._items = items
+        self.watch = {payment for item in items for payment in item.watch}
+
+    def run(
+        self,
+        dead: DeadLetters,
+        payments: Payments,
+        journal: Journal,
+        breaks: dict[str, Break],
+        alerted: set[str],
+    ) -> list[Check]:
+        """Return one check per kind of expectation. `alerted`: tenant/payment of every fraud alert."""
+        return [
+            self._dead_letters(dead),
+            self._alerts(alerted),
+            self._outcomes(payments),
+            self._breaks(journal, breaks),
+        ]
+
+    def _expecting(self, part: str) -> Iterator[tuple[Planted, Any]]:
+        for item in self._items:
+            if item.expected.get(part):
+                yield item, item.expected[part]
+
+    def _dead_letters(self, dead: DeadLetters) -> Check:
+        check = Check("planted_malformed", "Every planted malformed record is a dead letter.")
+        for item, _ in self._expecting("dead_letter"):
+            for place in item.places:
+                topic, partition, offset = place
+                check.expect(place in dead, f"{item.name}: {topic}[{partition}]@{offset} is no dead letter")
+        return check
+
+    def _alerts(self, alerted: set[str]) -> Check:
+        check = Check("planted_frauds", "Every planted fraud has raised an alert.")
+        for item, payment_ids in self._expecting("alert"):
+            found = any(item.payment(payment_id) in alerted for payment_id in payment_ids)
+            check.expect(found, f"{item.name}: no alert for {item.payment(payment_ids[-1])}")
+        return check
+
+    def _outcomes(self, payments: Payments) -> Check:
+        check = Check("planted_outcomes", "Every planted retry and refusal got the answer that it must get.")
+        for item, expected in self._expecting("outcome"):
+            seen = payments.seen.get(item.payment(expected["payment_id"]), set())
+            found = any(
+                code == expected["code"] and expected["event"] in (None, event) for event, code in seen
+            )
+            said = ", ".join(sorted(f"{event}:{code}" for event, code in seen)) or "nothing"
+            wanted = f"{expected['event'] or 'any'}:{expected['code']}"
+            check.expect(
+                found, f"{item.name}: {item.payment(expected['payment_id'])} got {said}, not {wanted}"
+            )
+        return check
+
+    def _breaks(self, journal: Journal, breaks: dict[str, Break]) -> Check:
+        check = Check("planted_breaks", "Every planted break was opened.")
+        by_kind: dict[tuple[str, str, str], list[Break]] = {}
+        for key, found in breaks.items():
+            by_kind.setdefault((key.partition("/")[0], found.account_id, found.type), []).append(found)
+        for item, expected in self._expecting("break"):
+            candidates = by_kind.get((item.tenant_id, expected["account_id"], expected["type"]), [])
+            postings = None
+            if expected["payment_id"] is not None:
+                postings = journal.watched.get(item.payment(expected["payment_id"]), set())
+            check.expect(
+                any(_is_it(found, expected, postings) for found in candidates),
+                f"{item.name}: no {expected['type']} break on {item.tenant_id}/{expected['account_id']}"
+                f" (statement {expected['statement_id']}, line {expected['line_no']})",
+            )
+        return check
+
+
+def _is_it(found: Break, expected: dict[str, Any], postings: set[str] | None) -> bool:
+    """Whether a break of the right type and account is the one that is expected."""
+    for name in ("statement_id", "line_no"):
+        if expected[name] is not None and getattr(found, name) != expected[name]:
+            return False
+    return postings is None or found.posting_id in postings

@@ -1,0 +1,71 @@
+"""Older versions brought to the newest shape, a column at a time: `<event>_v<N>_v<N+1>(batch) -> batch`.
+
+A batch is what the codec decodes from values of one version. The added columns hold the newer schema's
+defaults, so the outcome equals Avro's own schema resolution (a contract test compares the two).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+import schemas
+
+Upcaster = Callable[[pa.RecordBatch], pa.RecordBatch]
+
+
+def account_opened_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add the regulatory tier (retail), compliance flags (none) and overdraft limit (0 minor units)."""
+    batch = _append(batch, "regulatory_tier", _constant(batch, pa.scalar("retail")), nullable=False)
+    batch = _append(batch, "compliance_flags", _no_strings(batch), nullable=False)
+    return _append(batch, "overdraft_limit_minor", _constant(batch, pa.scalar(0, pa.int64())), nullable=True)
+
+
+def account_closed_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that no regulatory notification was sent."""
+    return _append(batch, "regulatory_notification_sent", _constant(batch, pa.scalar(False)), nullable=False)
+
+
+def payment_initiated_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add what is not known of an old payment: channel, device, counterparty's country, merchant category."""
+    unknown = pa.nulls(batch.num_rows, pa.string())
+    for name in ("channel", "device_id", "counterparty_country", "merchant_category"):
+        batch = _append(batch, name, unknown, nullable=True)
+    return batch
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("ledgerflow.AccountOpened", 1): account_opened_v1_v2,
+    ("ledgerflow.AccountClosed", 1): account_closed_v1_v2,
+    ("ledgerflow.PaymentInitiated", 1): payment_initiated_v1_v2,
+}
+"""The step from a version of an event to the next one."""
+
+
+def upcast(record_name: str, version: int, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return `batch`, decoded with `version` of the event, in the newest version's shape.
+
+    Raises `KeyError` for an event or a version that the catalogue does not have.
+    """
+    newest = schemas.newest(record_name).version
+    if not 1 <= version <= newest:
+        raise KeyError(f"{record_name} has no version {version}")
+    for step in range(version, newest):
+        batch = UPCASTERS[record_name, step](batch)
+    return batch
+
+
+def _append(batch: pa.RecordBatch, name: str, column: pa.Array, *, nullable: bool) -> pa.RecordBatch:
+    return batch.append_column(pa.field(name, column.type, nullable), column)
+
+
+def _constant(batch: pa.RecordBatch, value: pa.Scalar) -> pa.Array:
+    """Return a column of the same value in every row."""
+    return pa.repeat(value, batch.num_rows)
+
+
+def _no_strings(batch: pa.RecordBatch) -> pa.Array:
+    """Return a column of empty lists (`pa.repeat` cannot make one of no rows)."""
+    ends = pa.repeat(pa.scalar(0, pa.int32()), batch.num_rows + 1)
+    return pa.ListArray.from_arrays(ends, pa.array([], pa.string()))

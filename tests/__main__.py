@@ -1,0 +1,42 @@
+"""Runs every check of the default suite: `python -m tests [pytest arguments]`.
+
+Lint, format, types and layers come first, because they take seconds; pytest runs in any case, so that one run
+shows everything that is wrong. Exit code 0 only if all of them passed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+TOOLS = Path(sys.executable).parent
+
+CHECKS: dict[str, list[str]] = {
+    "lint": [sys.executable, "-m", "ruff", "check", "."],
+    "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
+    "types": [sys.executable, "-m", "mypy"],
+    "layers": [str(TOOLS / "lint-imports")],
+    "tests": [sys.executable, "-m", "pytest"],
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run the checks in order, `arguments` going to pytest; print a summary; return the exit code."""
+    results: list[tuple[str, int, float]] = []
+    for name, command in CHECKS.items():
+        print(f"\n== {name}", flush=True)
+        started = time.monotonic()
+        # From the root, so that the sources are tested that lie there, not an installed copy.
+        code = subprocess.run(command + (arguments if name == "tests" else []), cwd=ROOT).returncode
+        results.append((name, code, time.monotonic() - started))
+    print("\n== summary")
+    for name, code, seconds in results:
+        print(f"{'ok  ' if code == 0 else 'FAIL'} {name:<8} {seconds:6.1f} s")
+    return int(any(code for _, code, _ in results))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""Settings: where they come from, what follows from them, and the one line a user gets for a bad value."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from pipeline.runtime.settings import ENV_PREFIX, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in os.environ:
+        if variable.startswith(ENV_PREFIX):
+            monkeypatch.delenv(variable)
+
+
+def test_the_defaults_are_the_local_stack() -> None:
+    settings = load_settings()
+    assert settings.bootstrap_servers == "127.0.0.1:19092"
+    assert settings.schema_registry_url == "http://127.0.0.1:18081/apis/ccompat/v7"
+    assert (settings.app_id, settings.partitions, settings.workers) == ("ledgerflow", 4, 1)
+
+
+def test_addresses_follow_the_ports() -> None:
+    settings = load_settings(kafka_port=29092, registry_port=28081)
+    assert settings.bootstrap_servers == "127.0.0.1:29092"
+    assert settings.schema_registry_url == "http://127.0.0.1:28081/apis/ccompat/v7"
+
+
+def test_the_environment_counts_and_options_win(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGERFLOW_PARTITIONS", "8")
+    monkeypatch.setenv("LEDGERFLOW_WORKERS", "2")
+    settings = load_settings(workers=3, partitions=None)
+    assert (settings.partitions, settings.workers) == (8, 3)
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGERFLOW_PARTITIONS", "")
+    assert load_settings().partitions == 4
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("KAFKA_PORT", "abc", "LEDGERFLOW_KAFKA_PORT=abc: input should be a valid integer"),
+        ("KAFKA_PORT", "70000", "LEDGERFLOW_KAFKA_PORT=70000: input should be less than or equal to 65535"),
+        ("PARTITIONS", "0", "LEDGERFLOW_PARTITIONS=0: input should be greater than or equal to 1"),
+        ("DEDUPE_WINDOW_DAYS", "-1", "LEDGERFLOW_DEDUPE_WINDOW_DAYS=-1"),
+        ("APP_ID", "a b", "LEDGERFLOW_APP_ID=a b"),
+        ("SECURITY_PROTOCOL", "TLS", "'SASL_PLAINTEXT' or 'SASL_SSL'"),
+        ("SCHEMA_REGISTRY_URL", "localhost", "LEDGERFLOW_SCHEMA_REGISTRY_URL=localhost"),
+        ("KAFKA_PORT", "19093", "the ports must differ"),
+        ("WEB_PORT", "18081", "the ports must differ"),
+        ("SECURITY_PROTOCOL", "SASL_SSL", "needs LEDGERFLOW_SASL_USERNAME and LEDGERFLOW_SASL_PASSWORD"),
+        (
+            "KAFKA_PROT",
+            "19092",
+            "LEDGERFLOW_KAFKA_PROT is not a setting; did you mean LEDGERFLOW_KAFKA_PORT?",
+        ),
+    ],
+)
+def test_a_bad_value_is_one_line_that_names_the_variable(
+    variable: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENV_PREFIX + variable, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_last_worker_still_has_a_port() -> None:
+    with pytest.raises(SettingsError, match="no port is left for 4 workers"):
+        load_settings(web_port=65_533, workers=4)
+
+
+def test_variables_of_others_are_let_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What Kubernetes puts into each container for a service called "ledgerflow".
+    monkeypatch.setenv("LEDGERFLOW_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("LEDGERFLOW_PORT_6066_TCP", "tcp://10.0.0.1:6066")
+    load_settings()
+
+
+def test_a_password_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGERFLOW_SASL_PASSWORD", "hunter2")
+    monkeypatch.setenv("LEDGERFLOW_SASL_USERNAME", "ledger")
+    monkeypatch.setenv("LEDGERFLOW_SECURITY_PROTOCOL", "SASL_SSL")
+    settings = load_settings()
+    assert "hunter2" not in repr(settings)
+    assert settings.sasl_password == SecretStr("hunter2")
+    monkeypatch.setenv("LEDGERFLOW_PARTITIONS", "none")
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_cluster_with_sasl_and_tls_as_librdkafka_wants_it() -> None:
+    settings = load_settings(
+        bootstrap_servers="kafka.example:9093",
+        security_protocol="SASL_SSL",
+        sasl_username="ledger",
+        sasl_password=SecretStr("secret"),
+        ssl_cafile=Path("ca.pem"),
+    )
+    assert settings.librdkafka() == {
+        "bootstrap.servers": "kafka.example:9093",
+        "security.protocol": "SASL_SSL",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "ledger",
+        "sasl.password": "secret",
+        "ssl.ca.location": "ca.pem",
+    }
+    assert load_settings().librdkafka() == {
+        "bootstrap.servers": "127.0.0.1:19092",
+        "security.protocol": "PLAINTEXT",
+    }

@@ -1,0 +1,1 @@
+"""The streams, one file each, and `app.py`, which puts them together."""

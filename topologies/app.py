@@ -1,0 +1,38 @@
+"""The composition root: settings in, a Faust app with every stream out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.runtime.app import App, create_app
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.registry import Registry
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.task import StreamSpec
+from topologies import ledger
+
+STREAMS: dict[str, Callable[[Settings], StreamSpec]] = {
+    "ledger": ledger.build,
+}
+"""Every stream by name, in the order of the data flow."""
+
+
+def specs(settings: Settings) -> list[StreamSpec]:
+    """Return the specification of every stream."""
+    return [build(settings) for build in STREAMS.values()]
+
+
+def tables(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the tables, each of which needs a changelog topic."""
+    return tuple(spec.table for spec in specs(settings) if spec.table is not None)
+
+
+def build(settings: Settings, *, worker: int = 0, streams: tuple[str, ...] = ()) -> App:
+    """Return the app of a worker with the named streams (all by default)."""
+    registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
+    registry.connect()
+    app = create_app(settings, Codec(registry), worker=worker)
+    for spec in specs(settings):
+        if not streams or spec.name in streams:
+            app.add_stream(spec)
+    return app
