@@ -9,17 +9,21 @@ from pipeline.runtime.codec import Codec
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
-from topologies import ledger
+from topologies import fraud, intake, ledger, positions, reconciliation
 
-STREAMS: dict[str, Callable[[Settings], StreamSpec]] = {
-    "ledger": ledger.build,
-}
-"""Every stream by name, in the order of the data flow."""
+TOPOLOGIES: tuple[Callable[[Settings], list[StreamSpec]], ...] = (
+    intake.build,
+    fraud.build,
+    ledger.build,
+    positions.build,
+    reconciliation.build,
+)
+"""Every topology, in the order of the data flow."""
 
 
 def specs(settings: Settings) -> list[StreamSpec]:
     """Return the specification of every stream."""
-    return [build(settings) for build in STREAMS.values()]
+    return [spec for build in TOPOLOGIES for spec in build(settings)]
 
 
 def tables(settings: Settings) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 
 
-def build(settings: Settings) -> StreamSpec:
+def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that keeps the double-entry balances."""
     rules = Ledger(LedgerRules(dedupe_window_days=settings.dedupe_window_days))
-    return StreamSpec("ledger", "ledger-commands", rules, table="ledger")
+    return [StreamSpec("ledger", "ledger-commands", rules, table="ledger")]

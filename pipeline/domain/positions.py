@@ -4,15 +4,15 @@
     trade_settled  -> mark the trade as settled
     price_quoted   -> position_updated for every open position of the instrument on this partition
 
-Netting, one position per account and instrument: a trade on the same side joins at its price (weighted average),
-one on the opposite side closes at the average and realises the difference, one that crosses zero closes all and
-restarts at its own price. The order of arrival rules; the times of trades do not matter.
+Netting, one position per account and instrument: a trade on the same side joins at its price (weighted
+average), one on the opposite side closes at the average and realises the difference, one that crosses zero
+closes all and restarts at its own price. The order of arrival rules; the times of trades do not matter.
 
-What never changes: realised P&L = cash received - cash paid + cost of what is still held, exactly, after every
-trade. The cost and the realised P&L are integers in units of 1e-32 (quantity_e8 x price_e8 is 1e-16; sixteen
-guard digits follow), so the only rounding is that of a partial close, half to even at the 32nd digit, and what
-it takes from the cost it adds to the P&L. Averages and figures of an event are derived from them, half to even
-at 1e-8, and never fed back. Fees are counted in minor units and are not part of the P&L.
+What never changes: realised P&L = cash received - cash paid + cost of what is still held, exactly, after
+every trade. The cost and the realised P&L are integers in units of 1e-32 (quantity_e8 x price_e8 is 1e-16;
+sixteen guard digits follow), so the only rounding is that of a partial close, half to even at the 32nd
+digit, and what it takes from the cost it adds to the P&L. Averages and figures of an event are derived from
+them, half to even at 1e-8, and never fed back. Fees are minor units and not part of the P&L.
 """
 
 from __future__ import annotations

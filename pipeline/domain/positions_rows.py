@@ -1,6 +1,9 @@
 """The rows of the positions table: positions, trade ids, last quotes, and the index of open positions.
 
-p tenant account instrument; t tenant trade; q tenant instrument currency; i tenant instrument currency account.
+p tenant account instrument
+t tenant trade
+q tenant instrument currency
+i tenant instrument currency account
 """
 
 from __future__ import annotations
@@ -69,7 +72,7 @@ def trade_key(tenant_id: str, trade_id: str) -> bytes:
 
 
 def open_position_key(tenant_id: str, instrument_id: str, currency: str, account_id: str) -> bytes:
-    """Return the key of an index row: the account holds an open position of the instrument in the currency."""
+    """Return the key of the index row of an account that holds an instrument in a currency."""
     return row_key("i", tenant_id, instrument_id, currency, account_id)
 
 

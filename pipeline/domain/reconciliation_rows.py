@@ -34,6 +34,12 @@ CANDIDATES_MAX = 256
 _OFFSET = 2**63
 
 
+class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The event time that an account has reached, microseconds UTC."""
+
+    reached_at: int
+
+
 class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A posting of a nostro account; the amount is signed, a credit is positive."""
 

@@ -6,8 +6,8 @@ A closed statement is checked at once and again with every line that arrives lat
     CLOSING_BALANCE   opening balance + sum of the lines seen != closing balance
     OPENING_BALANCE   the opening balance is not the closing balance of the statement closed before it
 
-So a statement without lines never reads as reconciled: either its balances differ, or lines are missing, or it
-says itself that nothing happened.
+So a statement without lines never reads as reconciled: either its balances differ, or lines are missing, or
+it says itself that nothing happened.
 """
 
 from __future__ import annotations
@@ -61,11 +61,6 @@ def with_closing(statement: Statement | None, event: ev.StatementClosed) -> Stat
         line_count=event.line_count,
         closed_at=event.closed_at,
     )
-
-
-def says_the_same(statement: Statement, event: ev.StatementClosed) -> bool:
-    """Whether a closed statement is closed again with the same figures."""
-    return with_closing(statement, event) == statement
 
 
 def _is_complete(statement: Statement) -> bool:
@@ -126,9 +121,7 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     key = chain_key(event.tenant_id, event.account_id, event.currency)
     row = scope.rows.get(key)
     chain = _DECODE_CHAIN(row[1:]) if row is not None else []
-    link = Link(
-        event.closed_at, event.statement_id, event.opening_balance_minor, event.closing_balance_minor
-    )
+    link = Link(event.closed_at, event.statement_id, event.opening_balance_minor, event.closing_balance_minor)
     place = bisect_left(chain, link)
     if place == 0 and len(chain) >= CHAIN_LENGTH:
         return

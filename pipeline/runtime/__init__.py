@@ -1,1 +1,1 @@
-"""What runs the domain: settings, the local stack, the columnar transport, transactional tables, transactions."""
+"""What runs the domain: settings, local stack, columnar transport, transactional tables, transactions."""

@@ -2,8 +2,8 @@
 
 `artifacts.json` pins every file (coordinate, size, SHA-256), so nothing is resolved at run time and the class
 path never changes by itself. A file is downloaded once, by jgo (which also honours the repositories of its
-own configuration file); later runs do not touch the network. `python -m pipeline.runtime.artifacts` writes the
-pins anew.
+own configuration file); later runs do not touch the network. `python -m pipeline.runtime.artifacts` writes
+the pins anew.
 """
 
 from __future__ import annotations
@@ -90,26 +90,41 @@ def _fetch(pins: list[Pin], repository: Path, progress: Progress | None) -> dict
     # Largest first, so that no long download is left alone at the end.
     missing = sorted((pin for pin in pins if not _is_pinned(paths[pin], pin)), key=lambda pin: -pin.size)
     if missing:
-        context = _maven(repository, sum(pin.size for pin in missing), progress)
-        with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
-            for _ in pool.map(lambda pin: _download(pin, paths[pin], context), missing):
-                pass
+        _download_all(missing, paths, repository, progress)
     return paths
 
 
-def _maven(repository: Path, total: int, progress: Progress | None) -> Any:
-    """Return jgo's view of Maven Central that downloads into `repository` and counts `total` bytes."""
-    from jgo.config import GlobalSettings  # late: only a first run needs it
-    from jgo.maven import MavenContext, PythonResolver
-
-    done, one_at_a_time = 0, threading.Lock()
+def _download_all(
+    missing: list[Pin], paths: dict[Pin, Path], repository: Path, progress: Progress | None
+) -> None:
+    """Download some files at a time; the first failure, or Ctrl-C, ends them all."""
+    done, total = 0, sum(pin.size for pin in missing)
+    one_at_a_time, stopped = threading.Lock(), threading.Event()
 
     def add(size: int) -> None:
         nonlocal done
+        if stopped.is_set():
+            raise ArtifactError("the download was stopped")
         with one_at_a_time:
             done += size
             if progress is not None:
                 progress(min(done, total), total)
+
+    context = _maven(repository, add)
+    with ThreadPoolExecutor(_DOWNLOADS_AT_ONCE) as pool:
+        try:
+            for _ in pool.map(lambda pin: _download(pin, paths[pin], context), missing):
+                pass
+        except BaseException:
+            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _maven(repository: Path, add: Callable[[int], None]) -> Any:
+    """Return jgo's view of Maven Central that downloads into `repository` and tells `add` of each piece."""
+    from jgo.config import GlobalSettings  # late: only a first run needs it
+    from jgo.maven import MavenContext, PythonResolver
 
     @contextmanager
     def count(_name: str, _size: int) -> Iterator[Callable[[int], None]]:

@@ -3,9 +3,9 @@
     python guardian.py LOG COMMAND...        (standard input: a pipe whose other end the owner holds)
 
 The pipe reaches its end when the owner closes it or dies in whatever way, kill -9 included; then the guardian
-asks the process to end (SIGTERM) and, after a grace period, makes it (SIGKILL). A guardian that is killed takes
-the process with it on Linux (PR_SET_PDEATHSIG; the guardian has one thread, so the signal means what it says).
-It prints the process id, and exits with the process's exit code.
+asks the process to end (SIGTERM) and, after a grace period, makes it (SIGKILL). A guardian that is killed
+takes the process with it on Linux (PR_SET_PDEATHSIG; the guardian has one thread, so the signal comes when
+the guardian is gone, and only then). It prints the process id, and exits with the process's exit code.
 """
 
 from __future__ import annotations

@@ -14,9 +14,11 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
+from sortedcontainers import SortedSet
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +64,8 @@ class PartitionStore:
         self._old: dict[bytes, bytes | None] = {}
         self._pending: dict[bytes, bytes | None] = {}
         self._in_flight: dict[bytes, bytes | None] = {}
+        self._ordered: dict[int, SortedSet] = {}
+        """The overlay's keys in order, for each family (first byte) that was ever scanned."""
 
     def _open(self) -> Rdict:
         try:
@@ -80,6 +84,7 @@ class PartitionStore:
     def forget(self) -> None:
         """Drop everything that is only in memory: before a recovery, another owner may have written since."""
         self._young, self._old, self._pending, self._in_flight = {}, {}, {}, {}
+        self._ordered = {}
 
     # --- rows
 
@@ -88,24 +93,30 @@ class PartitionStore:
         young = self._young
         if key in young:
             return young[key]
+        value: bytes | None
         for layer in (self._old, self._pending, self._in_flight):
             if key in layer:
                 value = layer[key]
                 break
         else:
             value = self._db.get(key)
-        self._remember(key, value)
+        young[key] = value
         return value
 
     def put(self, key: bytes, value: bytes) -> None:
         """Set a row in the overlay."""
-        self._pending[key] = value
-        self._young[key] = value
+        self._set(key, value)
 
     def delete(self, key: bytes) -> None:
         """Remove a row in the overlay."""
-        self._pending[key] = None
-        self._young[key] = None
+        self._set(key, None)
+
+    def _set(self, key: bytes, value: bytes | None) -> None:
+        self._pending[key] = value
+        self._young[key] = value
+        ordered = self._ordered.get(key[0])
+        if ordered is not None:
+            ordered.add(key)
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
         """Read what is not in memory yet in one multi-get."""
@@ -114,27 +125,35 @@ class PartitionStore:
         missing = []
         for key in wanted:
             if key in old:
-                self._remember(key, old[key])
+                young[key] = old[key]
             elif key not in self._pending and key not in self._in_flight:
                 missing.append(key)
         if missing:
             for key, value in zip(missing, self._db.get(missing), strict=True):
-                self._remember(key, value)
+                young[key] = value
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key starts with `prefix` and is above `after`, in key order, as of now."""
-        fresh = {
-            key: value
-            for layer in (self._in_flight, self._pending)
-            for key, value in layer.items()
-            if key.startswith(prefix) and key > after
-        }
-        return self._merged(prefix, after, dict(sorted(fresh.items())))
+        fresh = {}
+        for key in self._overlay_keys(prefix, after):
+            fresh[key] = self._pending[key] if key in self._pending else self._in_flight[key]
+        return self._merged(prefix, after, fresh)
+
+    def _overlay_keys(self, prefix: bytes, after: bytes) -> list[bytes]:
+        """Return the keys of rows that are not committed, in order."""
+        if not prefix:
+            return sorted(key for key in {*self._in_flight, *self._pending} if key > after)
+        ordered = self._ordered.get(prefix[0])
+        if ordered is None:
+            family = [key for key in {*self._in_flight, *self._pending} if key[0] == prefix[0]]
+            ordered = self._ordered[prefix[0]] = SortedSet(family)
+        keys = takewhile(lambda key: key.startswith(prefix), ordered.irange(max(prefix, after)))
+        return [key for key in keys if key > after]
 
     def _merged(
         self, prefix: bytes, after: bytes, fresh: dict[bytes, bytes | None]
     ) -> Iterator[tuple[bytes, bytes]]:
-        upcoming = iter(list(fresh.items()))
+        upcoming = iter(fresh.items())
         ahead = next(upcoming, None)
         for key, value in self._stored(prefix, after):
             while ahead is not None and ahead[0] < key:
@@ -158,8 +177,13 @@ class PartitionStore:
             if key > after and key != _OFFSET_KEY:
                 yield key, value
 
-    def _remember(self, key: bytes, value: bytes | None) -> None:
-        self._young[key] = value
+    def committed_get(self, key: bytes) -> bytes | None:
+        """Return a row as the last committed transaction left it, or None."""
+        return self._db.get(key)
+
+    def committed_scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield committed rows whose key starts with `prefix` and is above `after`, in key order."""
+        return self._stored(prefix, after)
 
     # --- transactions
 
@@ -177,6 +201,10 @@ class PartitionStore:
     def commit(self, changelog_offset: int | None) -> None:
         """Write the rows taken, now that Kafka has them; `changelog_offset` is the next one to read."""
         self.write(self._in_flight, changelog_offset)
+        for key in self._in_flight:
+            ordered = self._ordered.get(key[0])
+            if ordered is not None and key not in self._pending:
+                ordered.discard(key)
         self._in_flight = {}
         if len(self._young) > ROW_CACHE_ROWS:
             self._old, self._young = self._young, {}

@@ -95,14 +95,17 @@ class ChangelogRecovery(Recovery):
 class TableManager(FaustTableManager):
     """Faust's table manager with our recovery."""
 
+    _recovery: Recovery | None
+
     @property
     def recovery(self) -> Recovery:
+        """The recovery service, made when it is first asked for."""
         if self._recovery is None:
             self._recovery = ChangelogRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
 
     async def on_stop(self) -> None:
         """Commit what is applied before the tables close."""
-        await self.app._fetcher.stop()  # type: ignore[attr-defined]
-        await self.app.tasks.close()  # type: ignore[attr-defined]
+        await self.app._fetcher.stop()
+        await self.app.tasks.close()
         await super().on_stop()

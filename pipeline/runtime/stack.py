@@ -19,13 +19,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
@@ -241,14 +241,11 @@ class LocalStack:
 
 
 def _is_alive(pid: str) -> bool:
-    """Say whether a process of that id exists."""
+    """Say whether a process of that id runs; one that has ended and was not yet waited for does not."""
     try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
+        return bool(psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE)
+    except (ValueError, psutil.NoSuchProcess):
         return False
-    except PermissionError:
-        return True
-    return True
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -259,18 +256,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", dest="data_dir", type=Path, help="data directory")
     for name in ("kafka", "controller", "registry"):
         parser.add_argument(f"--{name}-port", type=int)
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: ended.set())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)  # as Ctrl-C, also while it starts
     try:
         with LocalStack(load_settings(**vars(parser.parse_args(arguments)))) as stack:
             print(f"ready {stack.bootstrap_servers} {stack.schema_registry_url} {stack.pids}", flush=True)
-            while not ended.wait(1.0):
+            while True:
+                time.sleep(1.0)
                 stack.check()
+    except KeyboardInterrupt:
+        return 0
     except (SettingsError, StackError, ArtifactError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

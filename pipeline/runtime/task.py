@@ -29,6 +29,9 @@ UNIT_RECORDS_MAX = 20_000
 """A unit above this many input records or outputs waits for its transaction before more is applied."""
 
 
+_NO_HEADERS: list[tuple[str, bytes]] = []
+
+
 class Rules(Protocol):
     """The pure function of a stream; see pipeline.domain."""
 
@@ -60,7 +63,7 @@ class Unit:
         self.records = 0
 
     def add(self, topic: str, partition: int, key: str, event: Any) -> None:
-        """Add an event, or an OutputRecord that is ready. On a compacted topic only the last of a key stays."""
+        """Add an event, or a record (a tuple) that is ready. On a compacted topic only the last of a key stays."""
         if topic in COMPACTED:
             self.latest.setdefault((topic, partition), {})[key] = event
         else:
@@ -76,16 +79,14 @@ class Unit:
         classes: dict[type, list[Any]] = {}
         for item in items:
             classes.setdefault(type(item[3]), []).append(item[3])
-        ready = classes.pop(OutputRecord, [])
-        values = {kind: iter(codec.encode(events)) for kind, events in classes.items()}
-        records = iter(ready)
+        ready = classes.pop(tuple, [])
+        values: dict[type, Any] = {kind: iter(codec.encode(events)) for kind, events in classes.items()}
+        values[tuple] = iter(ready)
         outputs: dict[tuple[str, int], list[OutputRecord]] = {}
         for topic, partition, key, event in items:
             kind = type(event)
-            if kind is OutputRecord:
-                record = next(records)
-            else:
-                record = OutputRecord(key.encode(), next(values[kind]))
+            value: Any = next(values[kind])
+            record = value if kind is tuple else (key.encode(), value, _NO_HEADERS, None)
             outputs.setdefault((topic, partition), []).append(record)
         return outputs
 
@@ -191,12 +192,12 @@ class PartitionTask:
                 continue
             everywhere = key == "*"
             for partition in range(self._partitions) if everywhere else (self.partition,):
-                self._unit.add(topic, partition, "", OutputRecord(record.key, record.value))
+                self._unit.add(topic, partition, "", (record.key, record.value, _NO_HEADERS, None))
         out.items.clear()
 
     def _bury(self, record: Any, reason: Reason) -> None:
         headers = headers_of(record, reason, self.spec.name, self._group)
-        letter = OutputRecord(record.key, record.value, headers, record.timestamp)
+        letter = (record.key, record.value, headers, record.timestamp)
         self._unit.add(DEAD_LETTERS, self.partition, "", letter)
         self.dead_letters += 1
 
@@ -216,7 +217,7 @@ class PartitionTask:
         rows = {} if self._store is None else self._store.take()
         outputs = unit.encoded(self._codec)
         if rows and self._changelog is not None:
-            outputs[self._changelog] = [OutputRecord(key, value) for key, value in rows.items()]
+            outputs[self._changelog] = [(key, value, _NO_HEADERS, None) for key, value in rows.items()]
         assert unit.end is not None
         source = (self.spec.source, self.partition, unit.end)
         next_offset = await self._producer.commit(outputs, self._changelog, source, self._group)

@@ -109,3 +109,12 @@ def test_an_unpacking_that_was_cut_off_starts_again(central: Central, tmp_path: 
     found = programs(tmp_path / "cache").registry_jar.parent
     found.rename(found.with_name(found.name + ".partial"))
     assert programs(tmp_path / "cache").registry_jar.exists()
+
+
+def test_what_stops_one_download_stops_all(central: Central, tmp_path: Path) -> None:
+    def interrupt(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        programs(tmp_path / "cache", interrupt)
+    assert programs(tmp_path / "cache").registry_jar.exists()

@@ -1,0 +1,26 @@
+"""The fraud stream.
+
+    payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
+                       |               fraud-alerts    (review and decline)
+                 table: fraud (a profile per debtor, a decision per payment)
+"""
+
+from __future__ import annotations
+
+from pipeline.domain.fraud import FraudStream
+from pipeline.domain.fraud_settings import FraudRules, parse_rules
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.task import StreamSpec
+
+
+def rules(settings: Settings) -> FraudRules:
+    """Return the thresholds: those of the file in the settings, else the defaults."""
+    path = settings.fraud_rules_file
+    if path is None:
+        return FraudRules()
+    return parse_rules(path.read_text("utf-8"), "json" if path.suffix == ".json" else "toml")
+
+
+def build(settings: Settings) -> list[StreamSpec]:
+    """Return the stream that decides every payment before the ledger sees it."""
+    return [StreamSpec("fraud", "payments", FraudStream(rules(settings)), table="fraud")]

@@ -1,0 +1,17 @@
+"""The positions stream.
+
+    position-commands --> positions.apply --> positions
+                                |
+                          table: positions (positions, trades, last quotes)
+"""
+
+from __future__ import annotations
+
+from pipeline.domain import positions
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.task import StreamSpec
+
+
+def build(settings: Settings) -> list[StreamSpec]:
+    """Return the stream that keeps quantity, average cost and profit of every position."""
+    return [StreamSpec("positions", "position-commands", positions, table="positions")]

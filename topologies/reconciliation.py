@@ -1,0 +1,25 @@
+"""The reconciliation stream.
+
+    reconciliation-items --> reconciliation.apply --> reconciliation-results
+                                      |
+                                table: reconciliation (open items, claims, breaks)
+"""
+
+from __future__ import annotations
+
+from pipeline.domain import reconciliation
+from pipeline.domain.reconciliation_results import ReconciliationRules
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.task import StreamSpec
+
+
+def build(settings: Settings) -> list[StreamSpec]:
+    """Return the stream that matches bank statements with the postings of nostro accounts."""
+    rules = reconciliation.Reconciliation(
+        ReconciliationRules(
+            date_window_days=settings.reconciliation_date_window_days,
+            amount_tolerance_minor=settings.reconciliation_tolerance_minor,
+            grace_days=settings.reconciliation_grace_days,
+        )
+    )
+    return [StreamSpec("reconciliation", "reconciliation-items", rules, table="reconciliation")]

@@ -1,0 +1,100 @@
+"""A worker process: `python -m topologies.worker [--worker N]`; `ledgerflow worker` and `ledgerflow up` run it.
+
+    settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka or its topics cannot be used, 2 for a bad setting, 70 for a
+crash (a restart goes on from the last commit). Logs go to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import fcntl
+import logging
+import os
+import sys
+import time
+from typing import IO
+
+import faust
+import uvloop
+
+from pipeline.runtime.app import EXIT_CRASH, App
+from pipeline.runtime.settings import Settings, SettingsError, load_settings
+from pipeline.runtime.topics import TopicsError, create_topics
+from topologies.app import build, tables
+
+EXIT_UNUSABLE = 1
+EXIT_BAD_SETTING = 2
+FOLDER_FREE_WITHIN_S = 20.0
+"""How long a worker waits for an earlier one of its number, which may just be ending."""
+_POLL_S = 0.1
+
+
+def own_folder(settings: Settings, worker: int) -> IO[str]:
+    """Lock the folder of a worker's tables until the process ends; raise SettingsError if another one has it."""
+    folder = settings.data_dir / f"worker-{worker}"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("a")
+    deadline = time.monotonic() + FOLDER_FREE_WITHIN_S
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return lock
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise SettingsError(
+                    f"another worker uses {folder}: stop it, or give this one another number (--worker)"
+                ) from None
+            time.sleep(_POLL_S)
+
+
+def serve(app: App, loop: asyncio.AbstractEventLoop) -> int:
+    """Run an app until a signal or a crash; return the exit code."""
+    worker = faust.Worker(app, loop=loop, quiet=True, override_logging=False)
+    worker.spinner = None
+    try:
+        worker.execute_from_commandline()
+    except SystemExit as ended:
+        return EXIT_CRASH if ended.code else 0
+
+
+def _parse(arguments: list[str] | None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m topologies.worker", description=__doc__.splitlines()[0])
+    parser.add_argument("--worker", type=int, default=0, metavar="N", help="its number on this machine, from 0")
+    number: int = parser.parse_args(arguments).worker
+    if number < 0:
+        parser.error("--worker must not be negative")
+    return number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a worker; return the exit code."""
+    number = _parse(arguments)
+    try:
+        settings = load_settings()
+        logging.basicConfig(
+            level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+        )
+        lock = own_folder(settings, number)
+    except SettingsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_BAD_SETTING
+    try:
+        create_topics(settings, tables(settings))
+    except TopicsError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    app = build(settings, worker=number)
+    app.finalize()
+    with lock:
+        return serve(app, loop)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stderr.flush()
+    os._exit(code)  # threads of the clients may still wait for a broker that has gone
