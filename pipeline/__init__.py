@@ -1,1 +1,1 @@
-"""Ledgerflow: double-entry balances, positions, reconciliation and fraud decisions from Kafka, exactly once."""
+"""Ledgerflow: balances, positions, reconciliation and fraud decisions from Kafka events, exactly once."""

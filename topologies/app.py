@@ -9,6 +9,7 @@ from pipeline.runtime.codec import Codec
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
+from pipeline.web import pages
 from topologies import fraud, intake, ledger, positions, reconciliation
 
 TOPOLOGIES: tuple[Callable[[Settings], list[StreamSpec]], ...] = (
@@ -39,4 +40,5 @@ def build(settings: Settings, *, worker: int = 0, streams: tuple[str, ...] = ())
     for spec in specs(settings):
         if not streams or spec.name in streams:
             app.add_stream(spec)
+    pages.mount(app)
     return app

@@ -129,6 +129,11 @@ def _describe(
     )
 
 
+def _emit(out: Outbox, update: ev.PositionUpdated) -> None:
+    """Emit under account and instrument: the topic is compacted, and an account has many positions."""
+    out.emit(TOPIC, f"{update.tenant_id}/{update.account_id}/{update.instrument_id}", update)
+
+
 def _check_ids(*ids: str) -> None:
     for value in ids:
         if not value or "\0" in value:
@@ -169,7 +174,7 @@ def _trade_executed(event: ev.TradeExecuted, rows: Rows, out: Outbox) -> None:
             rows.put(index, LAYOUT)
         else:
             rows.delete(index)
-    out.emit(TOPIC, f"{tenant}/{account}", update)
+    _emit(out, update)
 
 
 def _trade_settled(event: ev.TradeSettled, rows: Rows) -> None:
@@ -211,7 +216,7 @@ def _price_quoted(event: ev.PriceQuoted, at: Arrival, rows: Rows, out: Outbox) -
         raise Reject("overflow", "an unrealised P&L at this price does not fit into 64 bits") from None
     write_quote(rows, tenant, instrument, event.currency, quote)
     for update in updates:
-        out.emit(TOPIC, f"{tenant}/{update.account_id}", update)
+        _emit(out, update)
 
 
 def apply(event: object, at: Arrival, rows: Rows, out: Outbox) -> None:

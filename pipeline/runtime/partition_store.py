@@ -179,7 +179,8 @@ class PartitionStore:
 
     def committed_get(self, key: bytes) -> bytes | None:
         """Return a row as the last committed transaction left it, or None."""
-        return self._db.get(key)
+        value: bytes | None = self._db.get(key)
+        return value
 
     def committed_scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield committed rows whose key starts with `prefix` and is above `after`, in key order."""

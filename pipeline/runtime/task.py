@@ -21,7 +21,7 @@ from pipeline.runtime.codec import Codec
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.dead_letters import Reason, headers_of
 from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.topics import COMPACTED
+from pipeline.runtime.topics import COMMANDED, COMPACTED
 from pipeline.runtime.transactions import OutputRecord, PartitionProducer
 from pipeline.runtime.transport import PartitionBatch
 
@@ -185,9 +185,9 @@ class PartitionTask:
         """Move the outputs of one event into the unit."""
         for topic, key, event in out.items:
             if event is not None:
-                # The ledger's internal accounts live on their branch, whatever their key hashes to.
-                internal = "/$" in key
-                partition = self.partition if internal else partition_of(key, self._partitions)
+                # What a partition says of its accounts stays on its number, internal accounts included; only
+                # commands go to the partition of the account that they are for.
+                partition = partition_of(key, self._partitions) if topic in COMMANDED else self.partition
                 self._unit.add(topic, partition, key, event)
                 continue
             everywhere = key == "*"

@@ -40,12 +40,14 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec("postings", "ledger", "posting_recorded: the journal"),
     TopicSpec("balances", "ledger", "balance_updated", compacted=True),
     TopicSpec("payment-events", "ledger", "payment_reserved, _settled, _rejected, _failed, _cancelled, _expired"),
-    TopicSpec("positions", "positions", "position_updated", compacted=True),
+    TopicSpec("positions", "positions", "position_updated, keyed by account and instrument", compacted=True),
     TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
     TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),
     TopicSpec("dead-letters", "every stream", "what could not be applied, with its reason in the headers"),
 )
 COMPACTED = frozenset(spec.name for spec in TOPICS if spec.compacted)
+COMMANDED = frozenset({"ledger-commands"})
+"""Topics whose records a stream sends to the partition of their key, which may be another than its own."""
 
 
 class TopicsError(RuntimeError):

@@ -20,7 +20,7 @@ CLEARING = "$clearing:"
 class Folded:
     """An account as its postings make it; amounts in minor units."""
 
-    __slots__ = ("partition", "currency", "sequence", "debits", "credits")
+    __slots__ = ("credits", "currency", "debits", "partition", "sequence")
 
     def __init__(self, partition: int, currency: str) -> None:
         self.partition = partition
@@ -72,9 +72,7 @@ class Journal:
             "entries", "Every entry has one debit and one credit of one amount, on one branch."
         )
         self.zero = Check("zero_sum", "Per branch and currency, the sum of all postings is zero.")
-        self.fold = Check(
-            "fold", "Account sequences have no gap; each posting's balance is the fold so far."
-        )
+        self.fold = Check("fold", "Account sequences have no gap; each posting's balance is the fold so far.")
         self.accounts: dict[str, Folded] = {}
         """By key, tenant/account."""
         self.moved: dict[str, tuple[int, int]] = {}
@@ -121,9 +119,7 @@ class Journal:
         first = halves.pop(entry_id, None)
         if first is None:
             if entry_id in self._entries:
-                self.entries.fail(
-                    f"{record.place}: entry {entry_id} has more than two postings"
-                )
+                self.entries.fail(f"{record.place}: entry {entry_id} has more than two postings")
             self._entries.add(entry_id)
             halves[entry_id] = half
             return
@@ -131,9 +127,7 @@ class Journal:
         if first.side == half.side:
             self.entries.fail(f"{record.place}: entry {entry_id} has two postings of side {half.side}")
         if first[1:] != half[1:]:
-            self.entries.fail(
-                f"{record.place}: the postings of entry {entry_id} differ in more than side"
-            )
+            self.entries.fail(f"{record.place}: the postings of entry {entry_id} differ in more than side")
         if half.amount_minor <= 0:
             self.entries.fail(f"{record.place}: entry {entry_id} moves {half.amount_minor}")
 

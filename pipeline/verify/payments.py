@@ -11,9 +11,10 @@ only the legs cross branches, and what is kept of them is what is still unanswer
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Container
+from typing import Any
 
+from pipeline.verify.branch import Branch, Hold, about, same_order, take
 from pipeline.verify.dead import DeadLetters, digest
 from pipeline.verify.decode import Event
 from pipeline.verify.journal import Balance, Journal, transfer
@@ -36,35 +37,8 @@ ACCOUNT_COMMANDS = {
 PASSED_ON = ("PaymentReviewed", "PaymentCancelled")
 
 
-class Hold(NamedTuple):
-    """An amount that is reserved."""
-
-    debtor: str
-    amount_minor: int
-
-
-class Branch:
-    """What is known of one partition while it is checked."""
-
-    def __init__(self) -> None:
-        self.answers: Counter[str] = Counter()
-        """First answers to a payment or a command, by the event id that caused them."""
-        self.ends: Counter[str] = Counter()
-        """Ends of payments, by the event id that caused them."""
-        self.refused: Counter[str] = Counter()
-        """Refusals, by the event id that caused them."""
-        self.decided: Counter[tuple[str, ...]] = Counter()
-        """Decisions, by the event id and the content of the payment they are about."""
-        self.passed: dict[str, list[bytes]] = {"accounts": [], "payments": []}
-        """Digests of what was passed on unchanged, by the topic it comes from, in order."""
-        self.state: dict[str, str] = {}
-        """The state of each payment, by tenant/payment."""
-        self.holds: dict[str, Hold] = {}
-        self.reviews: set[str] = set()
-
-
 class Payments:
-    """Checks all branches, one after the other; then `finish`."""
+    """Checks all branches, one after the other."""
 
     def __init__(
         self,
@@ -170,7 +144,7 @@ class Payments:
             name, fields = event
             key = f"{fields['tenant_id']}/{fields.get('payment_id')}"
             if name == "PaymentDecided":
-                branch.decided[_about(fields["causation_id"] or "", fields)] += 1
+                branch.decided[about(fields["causation_id"] or "", fields)] += 1
                 if fields["outcome"] != "APPROVE":
                     self._suspect(key, fields, branch)
             elif name in ACCOUNT_COMMANDS:
@@ -207,11 +181,11 @@ class Payments:
         event_id = event.fields["event_id"]
         places = (branch.ends,) if event.name.startswith("Leg") else (branch.answers, branch.ends)
         if event.name == "PaymentDecided":
-            if not _take(branch.answers, event_id):
+            if not take(branch.answers, event_id):
                 self.answered.fail(f"{record.place}: no answer to decision {event_id}")
-            _take(branch.ends, event_id)  # settled at once, on the same branch
+            take(branch.ends, event_id)  # settled at once, on the same branch
             return
-        if any(_take(place, event_id) for place in places):
+        if any(take(place, event_id) for place in places):
             return
         # A review that sends a leg to another branch is answered when the payment ends.
         if not (
@@ -223,8 +197,8 @@ class Payments:
     def _account_command(event: Event, branch: Branch, accounts: dict[str, tuple[str, int | None]]) -> None:
         """Follow the accounts through the commands that were not refused."""
         fields = event.fields
-        if _take(branch.refused, fields["event_id"]):
-            _take(branch.answers, fields["event_id"])
+        if take(branch.refused, fields["event_id"]):
+            take(branch.answers, fields["event_id"])
             return
         key = f"{fields['tenant_id']}/{fields['account_id']}"
         if event.name == "AccountOpened":
@@ -260,7 +234,7 @@ class Payments:
             if event is None:
                 self.inputs.fail(f"{record.place} is no event and no dead letter")
             elif event.name == "PaymentInitiated":
-                if not _take(branch.decided, _about(event.fields["event_id"], event.fields)):
+                if not take(branch.decided, about(event.fields["event_id"], event.fields)):
                     self.inputs.fail(
                         f"{record.place}: no decision, or not about this payment, and no dead letter"
                     )
@@ -285,9 +259,9 @@ class Payments:
     # --- what is left over
 
     def _close(self, partition: int, branch: Branch) -> None:
-        for about, times in branch.decided.items():
+        for decision, times in branch.decided.items():
             self.inputs.fail(
-                f"ledger-commands[{partition}]: {times} decisions too many about event {about[0]}"
+                f"ledger-commands[{partition}]: {times} decisions too many about event {decision[0]}"
             )
         for kind, counter in (("answers", branch.answers), ("ends", branch.ends)):
             for event_id, times in counter.items():
@@ -306,46 +280,3 @@ class Payments:
                 self.holding.expect(
                     same, f"{account} holds {balance.debits_pending}, its payments {held[account]}"
                 )
-
-
-def _about(event_id: str, fields: dict[str, Any]) -> tuple[str, ...]:
-    names = (
-        "tenant_id",
-        "payment_id",
-        "debtor_account_id",
-        "creditor_account_id",
-        "currency",
-        "amount_minor",
-    )
-    return (event_id, *(str(fields[name]) for name in names))
-
-
-def _take(counter: Counter[Any], key: Any) -> bool:
-    """Take one out of a counter; False where there is none."""
-    times = counter.get(key, 0)
-    if times > 1:
-        counter[key] = times - 1
-    elif times == 1:
-        del counter[key]
-    return times > 0
-
-
-def same_order(
-    check: Check, topic: str, partition: int, inputs: list[bytes], outputs: Iterable[bytes]
-) -> None:
-    """Say where what was passed on is not exactly what came in, in the same order."""
-    passed = list(outputs)
-    missing, extra = Counter(inputs) - Counter(passed), Counter(passed) - Counter(inputs)
-    if missing:
-        check.fail(f"{topic}[{partition}]: {missing.total()} records are neither passed on nor dead letters")
-    if extra:
-        check.fail(
-            f"{topic}[{partition}]: {extra.total()} records were passed on too often, changed, or dead too"
-        )
-    if not missing and not extra and inputs != passed:
-        first = next(
-            place for place, (one, other) in enumerate(zip(inputs, passed, strict=True)) if one != other
-        )
-        check.fail(
-            f"{topic}[{partition}]: passed on in another order, from the {first + 1}th applied record on"
-        )

@@ -11,6 +11,7 @@ A manifest is a file of JSON lines; this is its contract with `ledgerflow load`:
     outcome      {payment_id, code, event}: what the ledger must have said of the payment; `event` may be null
     break        {type, account_id, statement_id, line_no, payment_id}: a break that must have been opened;
                  what is null may be anything; payment_id stands for the payment's posting on the account
+    matched      {account_id, payment_id}: the payment's posting on the account is matched in the end
 Lines of another kind are passed over. A run that was killed leaves a manifest that is good as far as it goes.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 from pipeline.verify.dead import DeadLetters, Place
 from pipeline.verify.journal import Journal
 from pipeline.verify.payments import Payments
-from pipeline.verify.reconciliation import Break
+from pipeline.verify.reconciliation import Break, Reconciliation
 from pipeline.verify.report import Check
 
 
@@ -46,7 +47,7 @@ class Planted:
     @property
     def watch(self) -> Iterator[str]:
         """The payments whose fate must be known to judge this item."""
-        for part in ("outcome", "break"):
+        for part in ("outcome", "break", "matched"):
             payment_id = self.expected.get(part, {}).get("payment_id")
             if payment_id is not None:
                 yield self.payment(payment_id)
@@ -93,7 +94,7 @@ class PlantedChecks:
         dead: DeadLetters,
         payments: Payments,
         journal: Journal,
-        breaks: dict[str, Break],
+        reconciliation: Reconciliation,
         alerted: set[str],
     ) -> list[Check]:
         """Return one check per kind of expectation. `alerted`: tenant/payment of every fraud alert."""
@@ -101,7 +102,7 @@ class PlantedChecks:
             self._dead_letters(dead),
             self._alerts(alerted),
             self._outcomes(payments),
-            self._breaks(journal, breaks),
+            self._breaks(journal, reconciliation),
         ]
 
     def _expecting(self, part: str) -> Iterator[tuple[Planted, Any]]:
@@ -138,10 +139,10 @@ class PlantedChecks:
             )
         return check
 
-    def _breaks(self, journal: Journal, breaks: dict[str, Break]) -> Check:
-        check = Check("planted_breaks", "Every planted break was opened.")
+    def _breaks(self, journal: Journal, reconciliation: Reconciliation) -> Check:
+        check = Check("planted_breaks", "Every planted break was opened, every late line matched.")
         by_kind: dict[tuple[str, str, str], list[Break]] = {}
-        for key, found in breaks.items():
+        for key, found in reconciliation.breaks.items():
             by_kind.setdefault((key.partition("/")[0], found.account_id, found.type), []).append(found)
         for item, expected in self._expecting("break"):
             candidates = by_kind.get((item.tenant_id, expected["account_id"], expected["type"]), [])
@@ -153,6 +154,10 @@ class PlantedChecks:
                 f"{item.name}: no {expected['type']} break on {item.tenant_id}/{expected['account_id']}"
                 f" (statement {expected['statement_id']}, line {expected['line_no']})",
             )
+        for item, expected in self._expecting("matched"):
+            payment = item.payment(expected["payment_id"])
+            matched = journal.watched.get(payment, set()) & reconciliation.matched
+            check.expect(bool(matched), f"{item.name}: the posting of {payment} was never matched")
         return check
 
 

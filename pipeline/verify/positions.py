@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+from pipeline.verify.branch import same_order
 from pipeline.verify.dead import DeadLetters, digest
-from pipeline.verify.payments import same_order
 from pipeline.verify.reader import POSITION_COMMANDS, POSITIONS, Reader
 from pipeline.verify.report import Check
 
@@ -21,7 +21,7 @@ PRICE = "PriceQuoted"
 class Held:
     """A position as its trades make it."""
 
-    __slots__ = ("quantity_e8", "trades", "fees_minor")
+    __slots__ = ("fees_minor", "quantity_e8", "trades")
 
     def __init__(self) -> None:
         self.quantity_e8 = 0

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.verify.branch import same_order
 from pipeline.verify.dead import DeadLetters, digest
 from pipeline.verify.journal import Journal
-from pipeline.verify.payments import same_order
 from pipeline.verify.reader import ITEMS, RESULTS, Reader
 from pipeline.verify.report import Check
 
@@ -19,7 +19,7 @@ STATEMENTS = ("StatementLine", "StatementClosed")
 class Break:
     """A break, as far as it can be asked for."""
 
-    __slots__ = ("type", "account_id", "statement_id", "line_no", "posting_id", "resolved")
+    __slots__ = ("account_id", "line_no", "posting_id", "resolved", "statement_id", "type")
 
     def __init__(self, fields: dict[str, Any]) -> None:
         self.type: str = fields["type"]
@@ -44,6 +44,9 @@ class Reconciliation:
         self.breaks_paired = Check("breaks", "Each break is opened once and resolved at most once.")
         self.breaks: dict[str, Break] = {}
         """By tenant/break id."""
+        self._watched = set().union(*journal.watched.values())
+        self.matched: set[str] = set()
+        """Of the postings of watched payments, those that were matched."""
 
     def run(self) -> list[Check]:
         """Check everything and return the checks."""
@@ -94,6 +97,8 @@ class Reconciliation:
                     if posting_id not in postings:
                         self.claims.fail(f"{record.place}: claims {posting_id}, which no posting has")
                     claimed.add(posting_id)
+                    if posting_id in self._watched:
+                        self.matched.add(posting_id)
             else:
                 self._break(record.place, name, fields)
 

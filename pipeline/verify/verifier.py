@@ -53,10 +53,10 @@ def verify(
     """Verify a cluster and return what was found; `report.ok` is the verdict.
 
     `bootstrap_servers` may be the connection part of a librdkafka configuration (`Settings.librdkafka()`).
-    `manifests` are files that `ledgerflow load` wrote, `workers` base URLs of table views (none: not checked).
+    `manifests` are files that `ledgerflow load` wrote, `workers` base URLs of views (none: not checked).
     Waits until the topics have not grown for `wait_quiet_s`, at most `timeout_s`; traffic that never stops
-    is a failed check, because records under way cannot be told from lost ones. About 1 KiB of memory per
-    payment. Raises LogError where Kafka or the registry gives no answer, ValueError for a bad manifest.
+    is a failed check, because records under way cannot be told from lost ones. About 1 KiB of memory
+    per payment. Raises LogError where Kafka or the registry gives no answer, ValueError for a bad manifest.
     """
     started = time.monotonic()
     planted = read_manifests(manifests)
@@ -87,9 +87,7 @@ def verify_log(
 ) -> Report:
     """Verify what a log holds."""
     reader = Reader(log, decoder, on_progress)
-    topics = Check(
-        "topics", "Every topic is there, and those that hold accounts have the same number of partitions."
-    )
+    topics = Check("topics", "Every topic is there, all with the same number of partitions.")
     expected = max(reader.partitions(COMMANDS), 1)
     for topic in TOPICS:
         found = reader.partitions(topic)
@@ -111,7 +109,7 @@ def verify_log(
     checks.append(alerts)
     dead.finish({*INPUTS, COMMANDS, POSITION_COMMANDS, ITEMS})
     checks += [dead.check, reader.keys, reader.readable]
-    checks += expectations.run(dead, payments, journal, reconciliation.breaks, alerted)
+    checks += expectations.run(dead, payments, journal, reconciliation, alerted)
     checks.append(check_views(workers, balances, fetch))
     return Report(checks, reader.records)
 

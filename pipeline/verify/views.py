@@ -52,9 +52,10 @@ def check_views(workers: Sequence[str], balances: Mapping[str, Balance], fetch: 
         for key in asked:
             url = f"{worker.rstrip('/')}/balances/{quote(key)}"
             status, body = fetch(url)
-            if status != 200 or not isinstance(body, dict):
+            row = body.get("data") if isinstance(body, dict) else None
+            if status != 200 or not isinstance(row, dict):
                 check.expect(False, f"{url} answers {status}")
                 continue
-            wrong = [name for name in FIELDS if body.get(name) != getattr(balances[key], name)]
+            wrong = [name for name in FIELDS if row.get(name) != getattr(balances[key], name)]
             check.expect(not wrong, f"{url}: {', '.join(wrong)} differ from the topic")
     return check

@@ -1,4 +1,4 @@
-"""The local stack on real processes: it answers, keeps its data, refuses to clash, and never leaves one behind."""
+"""The local stack on real processes: it answers, keeps its data, leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def foreground(data_dir: Path) -> Iterator[Callable[[Settings], subprocess.Popen[str]]]:
-    """Starts `python -m pipeline.runtime.stack` and returns once it is ready; kills what is left at the end."""
+    """Starts `python -m pipeline.runtime.stack` and returns once it is ready; kills it at the end."""
     started: list[subprocess.Popen[str]] = []
 
     def run(settings: Settings) -> subprocess.Popen[str]:
@@ -123,9 +123,7 @@ def test_a_second_stack_goes_on_where_it_stopped_and_a_dead_part_is_noticed(data
     schema = json.dumps({"schema": '"string"'}).encode()
     first = LocalStack(settings_in(data_dir))
     with first:
-        processes = (
-            offspring(os.getpid()) if not first.pids else [psutil.Process(p) for p in first.pids.values()]
-        )
+        processes = [psutil.Process(pid) for pid in first.pids.values()]
         admin = AdminClient({"bootstrap.servers": first.bootstrap_servers})
         admin.create_topics([NewTopic("kept", 1, 1)])["kept"].result(30)
         producer = Producer({"bootstrap.servers": first.bootstrap_servers})

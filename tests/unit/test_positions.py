@@ -41,7 +41,8 @@ class Book:
             assert self.rows.data == before and out.items == []
             raise
         for topic, key, update in out.items:
-            assert (topic, key) == ("positions", f"{update.tenant_id}/{update.account_id}")
+            place = f"{update.tenant_id}/{update.account_id}/{update.instrument_id}"
+            assert (topic, key) == ("positions", place)
         return [update for _, _, update in out.items]
 
     def _envelope(self, changes: dict[str, Any]) -> dict[str, Any]:

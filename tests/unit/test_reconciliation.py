@@ -10,7 +10,7 @@ import pytest
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.reconciliation import ReconciliationRules, apply, keys
 from pipeline.domain.reconciliation_matching import DUE_MAX
-from pipeline.domain.reconciliation_rows import Line, amount_prefixes, line_key, read, sortable
+from pipeline.domain.reconciliation_rows import Line, amount_prefixes, chain_key, line_key, read, sortable
 from pipeline.domain.reconciliation_statements import CHAIN_LENGTH
 from tests.unit.reconciliation_desk import DAY, LATER, Desk, check, show
 
@@ -61,6 +61,11 @@ MATCHES = {
         1 posting P2 70             | MISSING_EXTERNAL 70 on P2
         2 line S1/1 70              | S1/1 = P1 by AMOUNT_DATE
         2 line S1/2 70              | S1/2 = P2 by AMOUNT_DATE; resolved MISSING_EXTERNAL matched
+    """,
+    "equally near, the lowest sequence before": """
+        1 posting P1 70             |
+        3 posting P2 70             | MISSING_EXTERNAL 70 on P1
+        2 line S1/1 70              | S1/1 = P1 by AMOUNT_DATE; resolved MISSING_EXTERNAL matched
     """,
     "weekly debits of 100 match their own week, not last week's (actual 5354)": """
         1  posting W1 -100          |
@@ -128,6 +133,13 @@ BREAKS = {
         1 posting P1 -100 INV1      | AMOUNT -1 on S1/1/P1
         2 posting P2 -101 INV1      | S1/1 = P2 by REFERENCE; resolved AMOUNT matched
         3 tick                      | MISSING_EXTERNAL -100 on P1
+    """,
+    "a posting in an AMOUNT break is not matched by date until the break is resolved": """
+        1 posting P1 -100 INV1      |
+        1 line S1/1 -101 INV1       | AMOUNT -1 on S1/1/P1
+        2 line S1/2 -100            |
+        2 posting P2 -101 INV1      | S1/1 = P2 by REFERENCE; resolved AMOUNT matched
+        5 tick                      | S1/2 = P1 by AMOUNT_DATE
     """,
     "missing at first, then there with another amount": """
         1 posting P1 -100 INV1      |
@@ -212,6 +224,11 @@ STATEMENTS = {
     """,
     "the right count with a hole": """
         1 line S1/1 30              |
+        1 line S1/3 -10             |
+        1 close S1 100 120 2        | SEQUENCE_GAP 0 on S1
+    """,
+    "the right count, but the first line is missing": """
+        1 line S1/2 30              |
         1 line S1/3 -10             |
         1 close S1 100 120 2        | SEQUENCE_GAP 0 on S1
     """,
@@ -362,6 +379,7 @@ def test_the_chain_of_statements_is_bounded_and_a_stranger_to_it_is_not_checked(
         assert desk.run(f"{day} close S{day} 5 5 0") == []
     assert desk.run("1 close S1 9 9 0") == []
     assert len(desk.run(f"{12 + CHAIN_LENGTH} close S99 6 6 0")) == 1
+    assert len(msgspec.msgpack.decode(desk.rows.data[chain_key("acme", "nostro", "EUR")][1:])) == CHAIN_LENGTH
 
 
 REFUSALS = {

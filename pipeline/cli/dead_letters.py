@@ -1,0 +1,180 @@
+"""`ledgerflow dead-letters list|redrive`.
+
+A redriven record carries the attempts so far, and where the dead letter stands that it was made of. If it fails
+again, its new dead letter says so, too: the older one has then been dealt with, and is neither listed nor
+redriven again. Redriving what has meanwhile been applied has no effect: events are known by their ids.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections import Counter
+from contextlib import closing
+from typing import Annotated, Any
+
+import typer
+from confluent_kafka import KafkaError, Message, Producer
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.cli.options import Bootstrap, Data, Json
+from pipeline.cli.problems import BadInput, Failed
+from pipeline.cli.reach import require_kafka, require_topic, said_in_one_line, settings_for
+from pipeline.cli.records import ERROR_HEADER, Record, TopicReader, key_text
+from pipeline.runtime.dead_letters import HEADER_ATTEMPT, TOPIC
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.topics import TOPICS
+
+REDRIVEN = "ledgerflow.redriven"
+"""Header of a redriven record: the place of its dead letter."""
+UPSTREAM = frozenset(spec.name for spec in TOPICS if spec.written_by == "upstream")
+KNOWN = frozenset(spec.name for spec in TOPICS)
+DELIVERED_WITHIN_S = 60.0
+
+app = typer.Typer(no_args_is_help=True, help="What could not be applied: list it, send it again.")
+
+Code = Annotated[str | None, typer.Option("--code", metavar="CODE", help="Only of this reason code.")]
+FromTopic = Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="Only from this topic.")]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=0, help="The first N of them.")]
+
+
+@app.command("list")
+def list_letters(
+    code: Code = None,
+    topic: FromTopic = None,
+    limit: Limit = None,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+) -> None:
+    """List dead letters: reason, stage, and the place of the record. `ledgerflow tail dead-letters` decodes them.
+
+    With --json one object a line. No payload is shown.
+    """
+    settings = settings_for(data, bootstrap_servers)
+    letters = _open_letters(settings, code, topic)[:limit]
+    if as_json:
+        for letter in letters:
+            place = {"partition": letter.partition, "offset": letter.offset}
+            typer.echo(json.dumps({"dead_letter": place, "key": key_text(letter.key), **letter.error}))
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title in ("code", "stage", "record", "key", "attempt", "message"):
+        table.add_column(title, overflow="fold")
+    for letter in letters:
+        error = letter.error
+        message = "" if error.get("message") in (None, "") else error["message"]
+        table.add_row(
+            error.get("code"), error.get("stage"), _origin(letter), key_text(letter.key), error.get("attempt"), message
+        )
+    if letters:
+        Console().print(table, markup=False)
+    typer.echo(_count(letters, "dead letter"), err=True)
+
+
+@app.command("redrive")
+def redrive(
+    code: Code = None,
+    topic: FromTopic = None,
+    limit: Limit = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+) -> None:
+    """Send dead letters to their topics again, key and value unchanged.
+
+    For after the cause is gone: a schema registered, an upstream's key put right. A record of an upstream's topic
+    goes to the partition of its key, one of a stream's own topic to the partition it was on. What fails again
+    becomes a dead letter again, with its attempts counted.
+    """
+    settings = settings_for(data, bootstrap_servers)
+    letters = [letter for letter in _open_letters(settings, code, topic) if letter.error.get("topic") in KNOWN]
+    letters = letters[:limit]
+    targets = Counter(letter.error["topic"] for letter in letters)
+    if letters and not yes:
+        if not sys.stdin.isatty():
+            raise BadInput(f"{_count(letters, 'record')} would be sent: say --yes, there is nobody to ask")
+        said = ", ".join(f"{count} to {name}" for name, count in sorted(targets.items()))
+        typer.confirm(f"Send {said}?", abort=True)
+    with said_in_one_line(settings):
+        _send(settings, letters)
+    if as_json:
+        typer.echo(json.dumps({"redriven": len(letters), "topics": dict(sorted(targets.items()))}))
+    else:
+        typer.echo(f"sent again: {_count(letters, 'record')}")
+
+
+def _open_letters(settings: Settings, code: str | None, topic: str | None) -> list[Record]:
+    """Return the dead letters that no later one has replaced, oldest first. Raises BadInput for a bad filter."""
+    if topic is not None and topic not in KNOWN:
+        raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
+    partitions = require_topic(require_kafka(settings), TOPIC)
+    with said_in_one_line(settings), closing(TopicReader(settings, TOPIC, partitions)) as reader:
+        letters = list(reader.all())
+    replaced = {value.decode(errors="replace") for letter in letters for name, value in letter.headers if name == REDRIVEN}
+    chosen = [
+        letter
+        for letter in letters
+        if letter.place not in replaced
+        and code in (None, letter.error.get("code"))
+        and topic in (None, letter.error.get("topic"))
+    ]
+    chosen.sort(key=lambda letter: (letter.timestamp_ms, letter.partition, letter.offset))
+    return chosen
+
+
+def again(letter: Record) -> dict[str, Any]:
+    """Return what to produce for a dead letter, as confluent-kafka's `produce` takes it."""
+    error = letter.error
+    own = [(name, value) for name, value in letter.headers if not name.startswith(ERROR_HEADER) and name != REDRIVEN]
+    own += [(HEADER_ATTEMPT, error.get("attempt", "1").encode()), (REDRIVEN, letter.place.encode())]
+    record: dict[str, Any] = {
+        "topic": error["topic"],
+        "key": letter.key,
+        "value": letter.value,
+        "headers": own,
+        "timestamp": letter.timestamp_ms,
+    }
+    # The streams place their own records: a branch's own accounts, and prices on every partition.
+    if (error["topic"] not in UPSTREAM or letter.key is None) and error.get("partition", "").isdigit():
+        record["partition"] = int(error["partition"])
+    return record
+
+
+def _send(settings: Settings, letters: list[Record]) -> None:
+    """Produce the letters again, in order; raise Failed unless every one is acknowledged."""
+    refused: list[str] = []
+
+    def delivered(error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            refused.append(error.str())
+
+    producer = Producer(
+        {**settings.librdkafka(), "enable.idempotence": True, "partitioner": "murmur2_random", "log_level": 0}
+    )
+    for batch in itertools.batched(letters, 1_000) if sys.version_info >= (3, 12) else _batches(letters):
+        for letter in batch:
+            producer.produce(**again(letter), on_delivery=delivered)
+        if producer.flush(DELIVERED_WITHIN_S):
+            refused.append(f"no acknowledgement within {DELIVERED_WITHIN_S:.0f} s")
+        if refused:
+            raise Failed(f"{len(refused)} records were not taken ({refused[0]}): run it again, nothing is applied twice")
+
+
+def _batches(letters: list[Record]) -> list[list[Record]]:
+    return [letters[start : start + 1_000] for start in range(0, len(letters), 1_000)]
+
+
+def _origin(letter: Record) -> str:
+    error = letter.error
+    return f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
+
+
+def _count(letters: list[Record], noun: str) -> str:
+    """Return how many there are, by code."""
+    codes = Counter(letter.error.get("code", "?") for letter in letters)
+    said = ", ".join(f"{count} {code}" for code, count in codes.most_common())
+    return f"{len(letters)} {noun}{'' if len(letters) == 1 else 's'}" + (f" ({said})" if said else "")

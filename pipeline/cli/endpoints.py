@@ -1,0 +1,66 @@
+"""`endpoints.json` in the data directory: where a running stack answers. Kept by `up`, read by everyone else."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+FILE_NAME = "endpoints.json"
+
+
+class WorkerEndpoint(NamedTuple):
+    """One worker."""
+
+    pid: int
+    url: str
+    """Of its table views, without a slash at the end."""
+
+
+class Endpoints(NamedTuple):
+    """What the file says."""
+
+    bootstrap_servers: str
+    schema_registry_url: str
+    workers: tuple[WorkerEndpoint, ...]
+    pid: int
+    """Of `up` itself: the file counts while it lives."""
+
+    def write(self, data_dir: Path) -> None:
+        """Write the file, whole or not at all."""
+        path = data_dir / FILE_NAME
+        content = {
+            "bootstrap_servers": self.bootstrap_servers,
+            "schema_registry_url": self.schema_registry_url,
+            "workers": [worker._asdict() for worker in self.workers],
+            "pid": self.pid,
+        }
+        write_json(path, content)
+
+
+def read(data_dir: Path) -> Endpoints | None:
+    """Return what a running stack wrote; None where none runs on that directory."""
+    try:
+        found = json.loads((data_dir / FILE_NAME).read_text("utf-8"))
+        workers = tuple(WorkerEndpoint(int(entry["pid"]), str(entry["url"])) for entry in found["workers"])
+        endpoints = Endpoints(
+            str(found["bootstrap_servers"]), str(found["schema_registry_url"]), workers, int(found["pid"])
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return endpoints if psutil.pid_exists(endpoints.pid) else None
+
+
+def remove(data_dir: Path) -> None:
+    """Remove the file, if it is there."""
+    (data_dir / FILE_NAME).unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file so that a reader sees the old one or the new one, never a part."""
+    partial = path.with_name(path.name + ".new")
+    partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    os.replace(partial, path)

@@ -1,0 +1,71 @@
+"""The command `ledgerflow`: its commands, and what becomes of errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from pipeline.cli import balance, dead_letters, load, schemas, tail, topics, up, verify, version, worker
+from pipeline.cli.problems import EXIT_FAILED
+from pipeline.runtime.settings import SettingsError
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="ledgerflow",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Double-entry balances, positions, reconciliation and fraud decisions from Kafka, exactly once.",
+    epilog="Start here: [bold]ledgerflow up --demo[/bold]. Settings are environment variables LEDGERFLOW_...;"
+    " options win over them.",
+)
+RUN, LOOK, REPAIR = "Run", "Look", "Check and repair"
+app.command("up", rich_help_panel=RUN)(up.up)
+app.command("worker", rich_help_panel=RUN)(worker.worker)
+app.command("load", rich_help_panel=RUN)(load.load)
+app.command("topics", rich_help_panel=LOOK)(topics.topics)
+app.command("tail", rich_help_panel=LOOK)(tail.tail)
+app.command("balance", rich_help_panel=LOOK)(balance.balance)
+app.command("version", rich_help_panel=LOOK)(version.version)
+app.command("verify", rich_help_panel=REPAIR)(verify.verify)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
+app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; return the exit code. Every error ends in one line on standard error."""
+    try:
+        return int(app(arguments, prog_name="ledgerflow", standalone_mode=False) or 0)
+    except typer.TyperException as error:
+        return _fail(_with_hint(error), error.exit_code)
+    except typer.Abort:
+        return _fail("stopped; nothing was done", EXIT_FAILED)
+    except SettingsError as error:
+        return _fail(str(error), EXIT_BAD_INPUT)
+    except BrokenPipeError:  # the reader of our output has seen enough (`ledgerflow tail ... | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _fail(message: str, code: int) -> int:
+    Console(stderr=True, soft_wrap=True, highlight=False).print("error:", message, style="red", markup=False)
+    return code
+
+
+def _with_hint(error: Any) -> str:
+    """Return the message of an error; of a wrong use of a command, with where its help is, as one line."""
+    message = " ".join(str(error.format_message()).split())
+    context = getattr(error, "ctx", None)
+    if context is None:
+        return str(error.format_message())
+    return f"{message.rstrip('.')} (see `{context.command_path} --help`)"

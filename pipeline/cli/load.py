@@ -1,0 +1,149 @@
+"""`ledgerflow load`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
+from pipeline.cli.problems import BadInput, Failed
+from pipeline.cli.reach import require_kafka, require_registry, said_in_one_line, settings_for
+from pipeline.cli.verify import MANIFESTS
+from pipeline.loadgen import LoadError, LoadPlan, LoadReport, demo, history, run
+
+COUNT = 10_000
+ENDLESS_RATE = 100.0
+_COUNTER = "load-runs"
+
+
+def next_seed(data_dir: Path) -> int:
+    """Return a seed that no run on this data directory has had: ids hold the seed, so they stay unique."""
+    counter = data_dir / _COUNTER
+    data_dir.mkdir(parents=True, exist_ok=True)
+    text = counter.read_text().strip() if counter.exists() else "0"
+    seed = (int(text) if text.isdigit() else 0) + 1
+    counter.write_text(f"{seed}\n")
+    return seed
+
+
+def manifest_path(data_dir: Path, seed: int) -> Path:
+    """Return where a run notes what it planted, if nothing else is said."""
+    return data_dir / MANIFESTS / f"load-{seed:06}.jsonl"
+
+
+def load(
+    count: Annotated[
+        int | None,
+        typer.Option("--count", metavar="N", min=0, show_default=f"{COUNT:,}", help="Ordinary payments."),
+    ] = None,
+    endless: Annotated[bool, typer.Option("--endless", help="Until Ctrl-C; event time catches up with now.")] = False,
+    duration: Annotated[
+        float | None, typer.Option("--duration", metavar="S", min=0, help="Seconds of traffic at most.")
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate", metavar="R", min=0.01, help="Payments a second.", show_default="as fast as it goes"
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            "--seed", min=0, help="The same seed gives the same records.", show_default="one not used before"
+        ),
+    ] = None,
+    malformed: Annotated[
+        float, typer.Option("--malformed", metavar="PCT", min=0, max=100, help="Malformed records per 100 payments.")
+    ] = 1.0,
+    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1, help="Customers, over all tenants.")] = 1_000,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            "--manifest", metavar="FILE", help="Where to note what was planted.", show_default="in the data directory"
+        ),
+    ] = None,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Produce seeded, realistic events, with planted frauds, breaks, retries and malformed records.
+
+    Tenants, customers with habits, merchants, traders, and nostro accounts with their statements. What is planted
+    is noted in a manifest, which `ledgerflow verify` holds against what the streams said.
+    """
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    require_kafka(settings)
+    require_registry(settings)
+    if endless and count is not None:
+        raise BadInput("--endless and --count exclude each other: leave one out")
+    seed = next_seed(settings.data_dir) if seed is None else seed
+    path = manifest or manifest_path(settings.data_dir, seed)
+    if endless:
+        rate = rate or ENDLESS_RATE
+    plan = _plan(seed, None if endless else COUNT if count is None else count, rate, accounts, malformed)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    with said_in_one_line(settings), closing(_Shown(plan)) as shown:
+        try:
+            report = run(
+                plan, settings.librdkafka(), settings.schema_registry_url,
+                rate=rate, duration=duration, manifest_path=path, on_progress=shown, stop=stop,
+            )  # fmt: skip
+        except LoadError as error:
+            raise Failed(str(error)) from None
+        except OSError as error:
+            raise BadInput(f"the manifest {path} cannot be written ({error.strerror}): choose another (--manifest)") from None
+    if as_json:
+        typer.echo(json.dumps({"seed": seed, **report.to_dict()}))
+    else:
+        _tell(report, seed)
+
+
+def _plan(seed: int, count: int | None, rate: float | None, accounts: int, malformed: float) -> LoadPlan:
+    now = time.time_ns() // 1_000
+    try:
+        if count is None:
+            return demo(seed, now, rate or ENDLESS_RATE, accounts=accounts, malformed_pct=malformed)
+        return history(seed, count, now, accounts, malformed_pct=malformed)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+
+
+class _Shown:
+    """The progress of a run, a bar on standard error; called with each report."""
+
+    def __init__(self, plan: LoadPlan) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} payments"),
+            TimeElapsedColumn(), console=Console(stderr=True), transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("opening accounts", total=plan.count)
+        self._bar.start()
+
+    def __call__(self, report: LoadReport) -> None:
+        what = "producing" if report.payments else "opening accounts"
+        self._bar.update(self._task, completed=report.payments, description=what)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def _tell(report: LoadReport, seed: int) -> None:
+    """Say what was produced and planted."""
+    records = sum(report.records.values())
+    typer.echo(f"seed {seed}: {records:,} records, {report.payments:,} payments in {report.seconds:.1f} s")
+    typer.echo("  " + ", ".join(f"{topic} {count:,}" for topic, count in report.records.items()))
+    planted = ", ".join(f"{count} {kind}" for kind, count in report.planted.items())
+    typer.echo(f"planted: {planted or 'nothing'}; noted in {report.manifest}")

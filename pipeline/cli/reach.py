@@ -1,0 +1,99 @@
+"""Finding Kafka, the registry and the workers for a command, and saying so in one line if they do not answer.
+
+What counts, in this order: options, environment variables, endpoints.json of a stack that runs on the data
+directory, the defaults.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from pipeline.cli import endpoints
+from pipeline.cli.problems import BadInput, Failed
+from pipeline.runtime.registry import RegistryUnavailable, SchemaRefused, client
+from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
+from pipeline.runtime.topics import TopicsError
+from pipeline.verify import LogError
+
+ANSWER_WITHIN_S = 5.0
+START = "start a stack with `ledgerflow up`"
+
+
+def settings_for(
+    data_dir: Path | None, bootstrap_servers: str | None = None, schema_registry_url: str | None = None
+) -> Settings:
+    """Return the settings of a command. Raises SettingsError."""
+    given = {"bootstrap_servers": bootstrap_servers, "schema_registry_url": schema_registry_url}
+    settings = load_settings(data_dir=data_dir, **given)
+    running = endpoints.read(settings.data_dir)
+    if running is None:
+        return settings
+    said = settings.model_fields_set
+    if not said & {"bootstrap_servers", "kafka_port"}:
+        given["bootstrap_servers"] = running.bootstrap_servers
+    if not said & {"schema_registry_url", "registry_port"}:
+        given["schema_registry_url"] = running.schema_registry_url
+    return load_settings(data_dir=data_dir, **given)
+
+
+def worker_urls(settings: Settings) -> list[str]:
+    """Return where the table views of the workers are: of the running stack, else by the settings."""
+    running = endpoints.read(settings.data_dir)
+    if running is not None:
+        return [worker.url for worker in running.workers]
+    return [worker_url(settings, number) for number in range(settings.workers)]
+
+
+def worker_url(settings: Settings, number: int) -> str:
+    """Return the base URL of a worker's table views."""
+    return f"http://{settings.web_host}:{settings.web_port + number}"
+
+
+def require_kafka(settings: Settings) -> AdminClient:
+    """Return a client of a Kafka that answers. Raises Failed."""
+    # The client's own complaints about a connection would come line after line, before ours.
+    admin = AdminClient({**settings.librdkafka(), "log_level": 0})
+    try:
+        admin.list_topics(timeout=ANSWER_WITHIN_S)
+    except KafkaException:
+        raise Failed(
+            f"Kafka at {settings.bootstrap_servers} does not answer: {START}, or say where it is"
+            f" (--bootstrap-servers, {ENV_PREFIX}BOOTSTRAP_SERVERS)"
+        ) from None
+    return admin
+
+
+def require_topic(admin: AdminClient, topic: str) -> int:
+    """Return the number of partitions of a topic. Raises BadInput where there is none of that name."""
+    found = admin.list_topics(timeout=ANSWER_WITHIN_S).topics
+    if topic not in found:
+        raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
+    return len(found[topic].partitions)
+
+
+def require_registry(settings: Settings) -> None:
+    """See that the schema registry answers. Raises Failed."""
+    with said_in_one_line(settings), client(settings.schema_registry_url) as registry:
+        registry.get_subjects()
+
+
+@contextlib.contextmanager
+def said_in_one_line(settings: Settings) -> Iterator[None]:
+    """Turn what Kafka and the registry raise into Failed."""
+    try:
+        yield
+    except (RegistryUnavailable, SchemaRegistryError, OSError) as error:
+        raise Failed(
+            f"the schema registry at {settings.schema_registry_url} does not answer ({type(error).__name__}):"
+            f" {START}, or say where it is (--schema-registry-url, {ENV_PREFIX}SCHEMA_REGISTRY_URL)"
+        ) from None
+    except (SchemaRefused, TopicsError, LogError) as error:
+        raise Failed(" ".join(str(error).split())) from None
+    except KafkaException as error:
+        raise Failed(f"Kafka at {settings.bootstrap_servers}: {error.args[0].str()}") from None

@@ -1,0 +1,232 @@
+"""Reading topics for people: committed records, decoded, the last ones or all or as they come."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from pipeline.runtime.registry import client
+from pipeline.runtime.settings import Settings
+from pipeline.verify.decode import Decoder, Event, SchemaOf
+
+POLL_S = 0.2
+BATCH_MAX = 2_000
+ERROR_HEADER = "__ledgerflow.errors."
+"""What the names of a dead letter's headers begin with; see runtime/dead_letters.py."""
+_ENVELOPE = ("event_id", "tenant_id", "correlation_id", "causation_id")
+_PLAIN = re.compile(r"[\w$./:+@%-]+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Record(NamedTuple):
+    """One committed record."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+    @property
+    def place(self) -> str:
+        """Where it stands."""
+        return f"{self.topic}[{self.partition}]@{self.offset}"
+
+    @property
+    def error(self) -> dict[str, str]:
+        """Why and whence it is a dead letter: code, class, message, stage, topic and so on. Else empty."""
+        return {
+            name.removeprefix(ERROR_HEADER): value.decode(errors="replace")
+            for name, value in self.headers
+            if name.startswith(ERROR_HEADER)
+        }
+
+
+class TopicReader:
+    """Reads one topic's committed records. Raises KafkaException where the cluster does not answer."""
+
+    def __init__(self, settings: Settings, topic: str, partitions: int) -> None:
+        self._topic = topic
+        self._partitions = range(partitions)
+        self._next: dict[int, int] = {}
+        self._consumer = Consumer(
+            {
+                **settings.librdkafka(),
+                "group.id": f"{settings.app_id}-tail",  # the client wants one; nothing is committed
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
+        )
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._consumer.close()
+
+    def all(self) -> Iterator[Record]:
+        """Yield what the topic holds now, from its beginning; in order within a partition."""
+        yield from self._read(dict.fromkeys(self._partitions, OFFSET_BEGINNING), to_the_end=True)
+
+    def last(self, count: int) -> list[Record]:
+        """Return the newest `count` records, oldest first."""
+        bounds = {
+            number: self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10)
+            for number in self._partitions
+        }
+        span = max(2 * count, 20)  # marks of transactions take offsets, too
+        while True:
+            starts = {number: max(low, high - span) for number, (low, high) in bounds.items()}
+            found = list(self._read(starts, to_the_end=True))
+            if len(found) >= count or all(starts[number] == bounds[number][0] for number in starts):
+                found.sort(key=lambda record: (record.timestamp_ms, record.partition, record.offset))
+                return found[-count:] if count else []
+            span *= 8
+
+    def follow(self) -> Iterator[Record]:
+        """Yield what comes behind what was read, for ever; of a topic not read yet, what comes from now on."""
+        if not self._next:
+            self.last(0)
+        yield from self._read(dict(self._next), to_the_end=False)
+
+    def _read(self, starts: dict[int, int], *, to_the_end: bool) -> Iterator[Record]:
+        self._consumer.assign([TopicPartition(self._topic, *start) for start in starts.items()])
+        waiting = set(starts)
+        try:
+            while waiting or not to_the_end:
+                for message in self._consumer.consume(BATCH_MAX, POLL_S):
+                    if (end := _end_of_partition(message)) is not None:
+                        waiting.discard(end[0])
+                        self._next[end[0]] = end[1]
+                        continue
+                    record = as_record(message)
+                    self._next[record.partition] = record.offset + 1
+                    yield record
+        finally:
+            self._consumer.unassign()
+
+
+def _end_of_partition(message: Message) -> tuple[int, int] | None:
+    """Return (partition, next offset) where a message says that there is no more; raise for an error."""
+    error = message.error()
+    if error is None:
+        return None
+    partition, offset = message.partition(), message.offset()
+    if error.code() == KafkaError._PARTITION_EOF and partition is not None and offset is not None:
+        return partition, offset
+    if error.fatal() or not error.retriable():
+        raise KafkaException(error)
+    return (-1, 0) if partition is None else (-1, offset or 0)
+
+
+def as_record(message: Message) -> Record:
+    """Return a consumed message as a record."""
+    headers: Any = message.headers() or []
+    taken: Any = (message.topic(), message.partition(), message.offset(), message.timestamp()[1])
+    return Record(*taken, _bytes(message.key()), _bytes(message.value()), headers)
+
+
+def _bytes(content: Any) -> bytes | None:
+    return content.encode() if isinstance(content, str) else content
+
+
+def decoder(settings: Settings) -> Decoder:
+    """Return a decoder that asks the registry once for each schema. It raises what registry.client raises."""
+    registry = client(settings.schema_registry_url)
+
+    def schema_of(schema_id: int) -> str | None:
+        from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+        try:
+            text: str | None = registry.get_schema(schema_id).schema_str
+            return text
+        except SchemaRegistryError as error:
+            if error.http_status_code == 404:
+                return None
+            raise
+
+    lookup: SchemaOf = schema_of
+    return Decoder(lookup)
+
+
+def as_json(record: Record, event: Event | None) -> dict[str, Any]:
+    """Return a record for scripts. Times are microseconds UTC as on the wire, `timestamp` is milliseconds."""
+    said: dict[str, Any] = {
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp_ms,
+        **_text("key", record.key),
+        "event": None if event is None else event.name,
+        "value": None if event is None else event.fields,
+    }
+    if event is None and record.value is not None:
+        said["value_base64"] = base64.b64encode(record.value).decode()
+    if error := record.error:
+        said["error"] = error
+    return said
+
+
+def _text(name: str, content: bytes | None) -> dict[str, str | None]:
+    if content is None:
+        return {name: None}
+    try:
+        return {name: content.decode()}
+    except UnicodeDecodeError:
+        return {name: None, f"{name}_base64": base64.b64encode(content).decode()}
+
+
+def as_line(record: Record, event: Event | None, style: Callable[[str, str], str]) -> str:
+    """Return a record as one line for people; `style(text, colour)` colours a part."""
+    time = (_EPOCH + timedelta(milliseconds=max(record.timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    parts = [style(f"{time} {record.place}", "bright_black"), key_text(record.key)]
+    if error := record.error:
+        origin = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
+        attempt = f" attempt {error['attempt']}" if error.get("attempt", "1") != "1" else ""
+        parts.append(style(error.get("code", "?"), "red") + f" in {error.get('stage')}: {origin}{attempt}")
+        if error.get("message"):
+            parts.append(_shown("message", error["message"]))
+    if event is not None:
+        parts.append(style(event.name, "cyan"))
+        fields = {name: value for name, value in event.fields.items() if name not in _ENVELOPE}
+        parts += [f"{name}={_shown(name, value)}" for name, value in fields.items() if value is not None]
+    elif record.value is None:
+        parts.append("(no value)")
+    else:
+        parts.append(f"({len(record.value)} bytes, no event)")
+    return " ".join(parts)
+
+
+def key_text(key: bytes | None) -> str:
+    """Return a key on one line, whatever bytes it has."""
+    if key is None:
+        return "(no key)"
+    return key.decode(errors="backslashreplace").encode("unicode_escape").decode() if key else "(empty key)"
+
+
+def _shown(name: str, value: Any) -> str:
+    """Return a value on one line; times by the name of their field."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        try:
+            if name.endswith("_at"):
+                return (_EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
+            if name.endswith("_date"):
+                return (_EPOCH + timedelta(days=value)).date().isoformat()
+        except OverflowError:
+            pass
+        return str(value)
+    if isinstance(value, str):
+        return value if _PLAIN.fullmatch(value) else ascii(value) if not value.isprintable() else repr(value)
+    if isinstance(value, list):
+        return "[" + ", ".join(_shown("", item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{part}={_shown(part, item)}" for part, item in value.items()) + "}"
+    return str(value).lower() if isinstance(value, bool) else str(value)

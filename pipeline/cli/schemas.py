@@ -1,0 +1,80 @@
+"""`ledgerflow schemas list|check|register`."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+import schemas as catalogue
+from pipeline.cli.options import Data, Json, RegistryUrl
+from pipeline.cli.problems import EXIT_FAILED
+from pipeline.cli.reach import said_in_one_line, settings_for
+from pipeline.runtime.registry import COMPATIBILITY, register_all
+from schemas.compatibility import check as problems_of
+
+app = typer.Typer(no_args_is_help=True, help="The events' Avro schemas: list, check, register.")
+
+
+@app.command("list")
+def list_schemas(as_json: Json = False) -> None:
+    """List the events: topic, versions, record name."""
+    rows: list[dict[str, Any]] = []
+    for name in catalogue.record_names():
+        versions = catalogue.versions(name)
+        newest = versions[-1]
+        rows.append(
+            {
+                "topic": newest.topic,
+                "event": newest.event,
+                "versions": [version.version for version in versions],
+                "record_name": name,
+                "subject": newest.subject,
+                "newest": newest.path,
+            }
+        )
+    if as_json:
+        typer.echo(json.dumps(rows))
+        return
+    table = Table("topic", "event", "versions", "record", box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        versions_said = ", ".join(f"v{number}" for number in row["versions"])
+        table.add_row(row["topic"], row["event"], versions_said, row["record_name"])
+    Console().print(table)
+
+
+@app.command("check")
+def check_schemas(as_json: Json = False) -> None:
+    """Check the catalogue: every pair of versions compatible both ways, types as the rules say.
+
+    Needs no registry. Exit code 1 if something is wrong.
+    """
+    problems = problems_of()
+    if as_json:
+        typer.echo(json.dumps({"ok": not problems, "schemas": len(catalogue.load()), "problems": problems}))
+    elif problems:
+        for problem in problems:
+            typer.echo(problem, err=True)
+    else:
+        typer.echo(f"{len(catalogue.load())} schemas of {len(catalogue.record_names())} events: ok")
+    raise typer.Exit(EXIT_FAILED if problems else 0)
+
+
+@app.command("register")
+def register_schemas(
+    data: Data = None, schema_registry_url: RegistryUrl = None, as_json: Json = False
+) -> None:
+    """Register every schema, FULL_TRANSITIVE. Doing it again changes nothing; `up` does it by itself."""
+    settings = settings_for(data, None, schema_registry_url)
+    with said_in_one_line(settings):
+        registered = register_all(settings.schema_registry_url)
+    if as_json:
+        found = {subject: {"id": number, "version": last} for subject, (number, last) in registered.items()}
+        typer.echo(json.dumps(found))
+        return
+    for subject, (number, last) in registered.items():
+        typer.echo(f"{subject}  version {last}, id {number}")
+    typer.echo(f"{len(registered)} subjects in {settings.schema_registry_url}, {COMPATIBILITY}", err=True)

@@ -1,0 +1,177 @@
+"""The processes that `up` runs beside the stack: workers, which are restarted, and the load generator.
+
+Each is the child of a guardian (runtime/guardian.py): it ends when `up` does, however that ends. A worker that
+dies is started again, at once the first time, then with a growing pause; one that keeps dying ends everything.
+Start children from the main thread, and call `check` often.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.runtime import guardian
+
+CRASHES_MAX = 5
+CRASHES_WITHIN_S = 60.0
+PAUSE_FIRST_S = 0.25
+PAUSE_MAX_S = 8.0
+EXIT_BAD_SETTING = 2
+"""A worker's exit code for what a restart cannot mend."""
+_READY_ASKED_EVERY_S = 0.25
+_READY_ANSWER_WITHIN_S = 1.0
+_TAIL_LINES = 12
+
+
+class SupervisionError(RuntimeError):
+    """A part that everything depends on cannot run. The text is for the user."""
+
+
+class Child:
+    """One process under its guardian."""
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, environ: Mapping[str, str]) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self.name = name
+        self.log = log
+        self._log_start = log.stat().st_size if log.exists() else 0
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-I", guardian.__file__, str(log), *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environ},
+            start_new_session=True,
+        )
+        assert self._guardian.stdout is not None
+        self.pid = int(self._guardian.stdout.readline() or 0)
+
+    def exit_code(self) -> int | None:
+        """Return the exit code, None while it runs."""
+        return self._guardian.poll()
+
+    def end(self) -> None:
+        """Ask it to end: SIGTERM, and SIGKILL after the guardian's grace period. Does not wait."""
+        assert self._guardian.stdin is not None
+        self._guardian.stdin.close()
+
+    def wait(self) -> int:
+        """Wait until it has ended; return the exit code."""
+        return self._guardian.wait()
+
+    def tail(self) -> str:
+        """Return the last lines that it wrote."""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            lines = file.read().decode(errors="replace").splitlines()
+        return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:])
+
+
+@dataclass
+class Worker:
+    """A worker: its number, where its views answer, and the process, None between two."""
+
+    number: int
+    url: str
+    child: Child | None = None
+    ready: bool = False
+    start_at: float = 0.0
+    asked_at: float = 0.0
+    crashes: deque[float] = field(default_factory=deque)
+
+    @property
+    def state(self) -> str:
+        """Say how it is in one word."""
+        return "down" if self.child is None else "ready" if self.ready else "recovering"
+
+
+class Supervisor:
+    """Keeps workers running. `spawn` starts the process of a worker; the clock is monotonic seconds."""
+
+    def __init__(
+        self,
+        urls: Sequence[str],
+        spawn: Callable[[int], Child],
+        say: Callable[[str], None],
+        is_ready: Callable[[str], bool] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.workers = [Worker(number, url) for number, url in enumerate(urls)]
+        self.restarts = 0
+        self._spawn = spawn
+        self._say = say
+        self._is_ready = is_ready or answers_ready
+        self._clock = clock
+
+    @property
+    def all_ready(self) -> bool:
+        """Whether every worker runs and has all of its tables."""
+        return all(worker.ready for worker in self.workers)
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that run now, 0 for one that is being restarted."""
+        return [0 if worker.child is None else worker.child.pid for worker in self.workers]
+
+    def start(self) -> None:
+        """Start every worker."""
+        for worker in self.workers:
+            worker.child = self._spawn(worker.number)
+
+    def check(self) -> None:
+        """Restart what has died, ask those that are not ready yet. Raises SupervisionError: give up."""
+        for worker in self.workers:
+            now = self._clock()
+            if worker.child is None:
+                if now >= worker.start_at:
+                    worker.child = self._spawn(worker.number)
+                    self.restarts += 1
+            elif (code := worker.child.exit_code()) is not None:
+                self._died(worker, worker.child, code, now)
+            elif not worker.ready and now - worker.asked_at >= _READY_ASKED_EVERY_S:
+                worker.asked_at = now
+                worker.ready = self._is_ready(worker.url)
+
+    def _died(self, worker: Worker, child: Child, code: int, now: float) -> None:
+        worker.child, worker.ready = None, False
+        crashes = worker.crashes
+        crashes.append(now)
+        while now - crashes[0] > CRASHES_WITHIN_S:
+            crashes.popleft()
+        said = f"{child.name} ended with exit code {code}"
+        if code == EXIT_BAD_SETTING:
+            raise SupervisionError(f"{said}; the end of {child.log}:\n{child.tail()}")
+        if len(crashes) > CRASHES_MAX:
+            raise SupervisionError(
+                f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s; the end of {child.log}:\n{child.tail()}"
+            )
+        pause = 0.0 if len(crashes) == 1 else min(PAUSE_FIRST_S * 2 ** (len(crashes) - 2), PAUSE_MAX_S)
+        worker.start_at = now + pause
+        self._say(f"{said}; starting it again" + (f" in {pause:.2g} s" if pause else "") + f" (log: {child.log})")
+
+    def stop(self) -> None:
+        """End every worker in good order and wait for it; harmless when none runs."""
+        running = [worker.child for worker in self.workers if worker.child is not None]
+        for child in running:
+            child.end()
+        for child in running:
+            child.wait()
+        for worker in self.workers:
+            worker.child, worker.ready = None, False
+
+
+def answers_ready(url: str) -> bool:
+    """Say whether a worker answers that all of its tables are there."""
+    try:
+        with urllib.request.urlopen(f"{url}/ready", timeout=_READY_ANSWER_WITHIN_S) as answer:
+            return bool(answer.status == http.HTTPStatus.OK)
+    except (OSError, http.client.HTTPException):  # HTTPError (503: not yet) is an OSError
+        return False

@@ -1,0 +1,78 @@
+"""`ledgerflow tail`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import Bootstrap, Data, RegistryUrl
+from pipeline.cli.reach import require_kafka, require_topic, said_in_one_line, settings_for
+from pipeline.cli.records import Record, TopicReader, as_json, as_line, decoder
+
+LAST = 10
+
+
+def tail(
+    topic: Annotated[str, typer.Argument(help="As `ledgerflow topics` lists them.", show_default=False)],
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes; end with Ctrl-C.")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Start with the first record.")] = False,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            metavar="N",
+            min=0,
+            show_default=f"the last {LAST}",
+            help="The last N records; with --from-beginning the first N; with --follow stop after N.",
+        ),
+    ] = None,
+    as_json_lines: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line; times are microseconds UTC.")
+    ] = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Show the events of a topic, decoded: the last ones, or all, or as they come.
+
+    Only committed records are shown. Of a dead letter you see why it is one, and where it came from.
+    """
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    partitions = require_topic(require_kafka(settings), topic)
+    decode = decoder(settings).decode
+    colour = sys.stdout.isatty()
+
+    def style(text: str, fg: str) -> str:
+        return typer.style(text, fg=fg) if colour else text
+
+    with said_in_one_line(settings), closing(TopicReader(settings, topic, partitions)) as reader:
+        wanted = _records(reader, from_beginning=from_beginning, follow=follow, limit=limit)
+        try:
+            for record in wanted:
+                event = decode(record.value)
+                typer.echo(json.dumps(as_json(record, event)) if as_json_lines else as_line(record, event, style))
+        except KeyboardInterrupt:  # the usual end of --follow
+            return
+
+
+def _records(
+    reader: TopicReader, *, from_beginning: bool, follow: bool, limit: int | None
+) -> Iterator[Record]:
+    """Yield the records that are asked for."""
+    if from_beginning:
+        found: Iterator[Record] = reader.all()
+        return itertools.islice(itertools.chain(found, reader.follow()) if follow else found, limit)
+    if not follow:
+        return iter(reader.last(LAST if limit is None else limit))
+    if limit is not None:
+        return itertools.islice(reader.follow(), limit)
+    return itertools.chain(reader.last(LAST), reader.follow())
+
+

@@ -1,0 +1,234 @@
+"""What has gone through the topics: exact counts of committed records, money in flight, and the streams' lag.
+
+A thread reads every topic that is counted. Where it has got to is kept in the data directory (`counts.json`),
+offsets and counts together, so that the next `up` counts on from there.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from pipeline.cli.endpoints import write_json
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.topics import TOPICS
+from pipeline.verify.decode import Decoder, Event
+
+EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
+COMMANDS = ("ledger-commands", "position-commands", "reconciliation-items")
+COUNTED = (*EVENTS_IN, "postings", "payment-events", "reconciliation-results", "fraud-alerts", "dead-letters")
+BALANCES = "balances"
+CLEARING = b"/$clearing:"
+LOOK_EVERY_S = 0.25
+LAG_EVERY_S = 1.0
+SAVE_EVERY_S = 5.0
+REQUEST_WITHIN_S = 5.0
+BATCH_MAX = 10_000
+
+
+@dataclass
+class Tally:
+    """What has been counted, over all runs on the data directory."""
+
+    records: Counter[str] = field(default_factory=Counter)
+    """By topic."""
+    breaks_opened: int = 0
+    breaks_resolved: int = 0
+    accounts: int = 0
+    """Accounts with a balance, the ledger's own left out."""
+    in_flight: dict[str, int] = field(default_factory=dict)
+    """Minor units by currency that have left one branch and not yet reached another; without the zeros."""
+    lag: int = 0
+    """Records that the streams have still to read (with the marks of transactions among them)."""
+
+    @property
+    def events_in(self) -> int:
+        """Records that upstreams produced."""
+        return sum(self.records[topic] for topic in EVENTS_IN)
+
+
+class Traffic:
+    """Counts in a thread of its own, from `start` to `stop`."""
+
+    def __init__(self, settings: Settings, decoder: Decoder, state_path: Path | None) -> None:
+        self._settings = settings
+        self._decoder = decoder
+        self._state_path = state_path
+        self._consumer = Consumer(
+            {
+                **settings.librdkafka(),
+                "group.id": f"{settings.app_id}-counts",  # the client wants one; nothing is committed
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
+                "isolation.level": "read_committed",
+                "log_level": 0,
+            }
+        )
+        self._admin = AdminClient({**settings.librdkafka(), "log_level": 0})
+        self._positions: dict[tuple[str, int], int] = {}
+        self._tally = Tally()
+        self._accounts: set[int] = set()
+        self._clearing: dict[bytes, tuple[str, int]] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
+
+    def start(self) -> None:
+        """Begin to count. Raises KafkaException where the cluster does not answer."""
+        self._load()
+        places = []
+        for topic in (*COUNTED, BALANCES):
+            for partition in range(self._settings.partitions):
+                place = TopicPartition(topic, partition)
+                end = self._consumer.get_watermark_offsets(place, timeout=REQUEST_WITHIN_S)[1]
+                place.offset = self._positions.setdefault((topic, partition), 0)
+                if place.offset > end:  # not the cluster that was counted
+                    self._positions.clear()
+                    self._tally = Tally()
+                    return self.start_anew()
+                places.append(place)
+        self._consumer.assign(places)
+        self._thread.start()
+
+    def start_anew(self) -> None:
+        """Count everything from the beginning."""
+        self._positions = {(topic, p): 0 for topic in (*COUNTED, BALANCES) for p in range(self._settings.partitions)}
+        self._consumer.assign([TopicPartition(*place, 0) for place in self._positions])
+        self._thread.start()
+
+    def tally(self) -> Tally:
+        """Return the counts so far."""
+        with self._lock:
+            tally = self._tally
+            sums: Counter[str] = Counter()
+            for currency, balance in self._clearing.values():
+                sums[currency] += balance
+            return Tally(
+                Counter(tally.records),
+                tally.breaks_opened,
+                tally.breaks_resolved,
+                len(self._accounts),
+                {currency: abs(total) for currency, total in sorted(sums.items()) if total},
+                tally.lag,
+            )
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """Return the end offset of every partition that a stream reads or that is counted."""
+        return self._end_offsets((*COUNTED, BALANCES, *COMMANDS))
+
+    def stop(self) -> Tally:
+        """Stop counting, save where it has got to, return the counts."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._consumer.close()
+        return self.tally()
+
+    def _run(self) -> None:
+        lag_at = saved_at = 0.0
+        while not self._stopped.is_set():
+            try:
+                self._take()
+                now = time.monotonic()
+                if now - lag_at >= LAG_EVERY_S:
+                    lag_at = now
+                    self._tally.lag = self._lag()
+                if now - saved_at >= SAVE_EVERY_S:
+                    saved_at = now
+                    self._save()
+            except KafkaException:  # Kafka's end is noticed by whoever supervises it
+                self._stopped.wait(LOOK_EVERY_S)
+        self._save()
+
+    def _take(self) -> None:
+        """Count what has come."""
+        messages = self._consumer.consume(BATCH_MAX, LOOK_EVERY_S)
+        with self._lock:
+            for message in messages:
+                if message.error() is not None:
+                    continue
+                taken: Any = (message.topic(), message.partition(), message.offset())
+                topic, partition, offset = taken
+                self._positions[topic, partition] = offset + 1
+                if topic == BALANCES:
+                    self._take_balance(message)
+                    continue
+                self._tally.records[topic] += 1
+                if topic == "reconciliation-results":
+                    name = getattr(self._event(message), "name", None)
+                    self._tally.breaks_opened += name == "BreakOpened"
+                    self._tally.breaks_resolved += name == "BreakResolved"
+
+    def _take_balance(self, message: Any) -> None:
+        key: bytes = message.key() or b""
+        if b"/$" not in key:
+            self._accounts.add(hash(key))
+        elif CLEARING in key and (event := self._event(message)) is not None:
+            self._clearing[key] = (event.fields["currency"], event.fields["balance_minor"])
+
+    def _event(self, message: Any) -> Event | None:
+        try:
+            return self._decoder.decode(message.value())
+        except Exception:  # the registry does not answer: the count of a kind can wait, the thread must live
+            return None
+
+    def _lag(self) -> int:
+        group = ConsumerGroupTopicPartitions(self._settings.app_id)
+        (answer,) = self._admin.list_consumer_group_offsets([group]).values()
+        found = answer.result(REQUEST_WITHIN_S).topic_partitions or []
+        committed = {(place.topic, place.partition): max(place.offset, 0) for place in found}
+        ends = self._end_offsets((*EVENTS_IN, *COMMANDS))
+        return sum(max(0, end - committed.get(place, 0)) for place, end in ends.items())
+
+    def _end_offsets(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+        wanted = {
+            TopicPartition(topic, partition): OffsetSpec.latest()
+            for topic in topics
+            for partition in range(self._settings.partitions)
+        }
+        answers = self._admin.list_offsets(wanted, request_timeout=REQUEST_WITHIN_S)
+        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+
+    def _load(self) -> None:
+        """Go on from the state of the last run, if there is one. Balances are always read anew, for their keys."""
+        try:
+            state = json.loads(self._state_path.read_text()) if self._state_path is not None else {}
+            for topic, offsets in state["offsets"].items():
+                for partition, offset in offsets.items():
+                    self._positions[topic, int(partition)] = int(offset)
+            self._tally.records.update({topic: int(count) for topic, count in state["records"].items()})
+            self._tally.breaks_opened = int(state["breaks_opened"])
+            self._tally.breaks_resolved = int(state["breaks_resolved"])
+        except (OSError, ValueError, KeyError, AttributeError):
+            self._positions.clear()
+            self._tally = Tally()
+
+    def _save(self) -> None:
+        if self._state_path is None:
+            return
+        offsets: dict[str, dict[str, int]] = {}
+        for (topic, partition), offset in self._positions.items():
+            if topic != BALANCES:
+                offsets.setdefault(topic, {})[str(partition)] = offset
+        tally = self._tally
+        write_json(
+            self._state_path,
+            {
+                "offsets": offsets,
+                "records": dict(tally.records),
+                "breaks_opened": tally.breaks_opened,
+                "breaks_resolved": tally.breaks_resolved,
+            },
+        )
+
+
+OnLine = Callable[[str], None]

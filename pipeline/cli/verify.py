@@ -1,0 +1,105 @@
+"""`ledgerflow verify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pipeline import verify as verification
+from pipeline.cli import endpoints
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
+from pipeline.cli.problems import EXIT_FAILED, BadInput
+from pipeline.cli.reach import require_kafka, require_registry, said_in_one_line, settings_for
+from pipeline.runtime.settings import Settings
+from pipeline.verify import Report
+
+MANIFESTS = "manifests"
+"""Folder of the data directory where `up --demo` and `load` write what they planted."""
+
+
+def manifests_of(settings: Settings) -> list[Path]:
+    """Return what the runs on a data directory planted, oldest first."""
+    return sorted((settings.data_dir / MANIFESTS).glob("*.jsonl"))
+
+
+def verify(
+    manifest: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--manifest",
+            metavar="FILE",
+            help="What `ledgerflow load` planted; may be given several times.",
+            show_default="those of the data directory",
+        ),
+    ] = None,
+    wait_quiet_s: Annotated[
+        float, typer.Option("--wait-quiet", metavar="S", min=0, help="Begin when nothing has come for so long.")
+    ] = 3.0,
+    timeout_s: Annotated[
+        float, typer.Option("--timeout", metavar="S", min=0, help="How long to wait for that.")
+    ] = 120.0,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Check every invariant from the topics alone: money, sequences, one effect per event, alerts, breaks, views.
+
+    It shares no rule with the streams. Exit code 1 if something does not hold.
+    """
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    for path in manifest or ():
+        if not path.is_file():
+            raise BadInput(f"there is no manifest {path}")
+    require_kafka(settings)
+    require_registry(settings)
+    running = endpoints.read(settings.data_dir)
+    workers = [] if running is None else [worker.url for worker in running.workers]
+    report = verified(settings, manifest or manifests_of(settings), workers, wait_quiet_s, timeout_s)
+    if as_json:
+        typer.echo(report.to_json())
+    else:
+        Console().print(table_of(report))
+        typer.echo(f"{'everything holds' if report.ok else 'SOMETHING DOES NOT HOLD'}; {sum(report.records.values()):,}"
+                   f" records read in {report.seconds:.1f} s")
+    raise typer.Exit(0 if report.ok else EXIT_FAILED)
+
+
+def verified(
+    settings: Settings, manifests: list[Path], workers: list[str], wait_quiet_s: float, timeout_s: float
+) -> Report:
+    """Verify with a progress line on standard error. Raises Failed, BadInput."""
+    progress = Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+    with said_in_one_line(settings), progress:
+        line = progress.add_task("waiting until it is quiet")
+        try:
+            return verification.verify(
+                settings.librdkafka(),
+                settings.schema_registry_url,
+                manifests=manifests,
+                workers=workers,
+                wait_quiet_s=wait_quiet_s,
+                timeout_s=timeout_s,
+                on_progress=lambda topic, count: progress.update(line, description=f"reading {topic}: {count:,}"),
+            )
+        except ValueError as error:
+            raise BadInput(str(error)) from None
+
+
+def table_of(report: Report) -> Table:
+    """Return the checks as a table; under each that fails, its first problems."""
+    table = Table("", "check", "looked at", "what must hold", box=None, header_style="bold", pad_edge=False)
+    for check in report.checks:
+        mark = "[green]ok[/green]" if check.ok else f"[red]{check.failed:,} wrong[/red]"
+        table.add_row(mark, check.name, f"{check.counted:,}", check.says)
+        for problem in check.problems:
+            table.add_row("", "", "", f"[red]{problem.replace('[', chr(92) + '[')}[/red]")
+    return table

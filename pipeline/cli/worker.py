@@ -1,0 +1,43 @@
+"""`ledgerflow worker`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import Bootstrap, Data, RegistryUrl
+from pipeline.cli.reach import require_kafka, settings_for
+from pipeline.runtime.settings import ENV_PREFIX
+
+COMMAND = (sys.executable, "-m", "topologies.worker")
+"""A process of its own: the streams lie above the command line, which therefore may not import them."""
+
+
+def worker(
+    number: Annotated[
+        int,
+        typer.Option(
+            "--worker",
+            metavar="N",
+            min=0,
+            help="Its number on this machine, from 0: it makes the web port and folder.",
+        ),
+    ] = 0,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Run one worker in the foreground, against a cluster that is there already.
+
+    It takes its share of the partitions, keeps their tables and serves the table views. Topics that are missing
+    are created. SIGTERM ends it in good order (exit code 0); after a crash (70) start it again.
+    """
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    require_kafka(settings)
+    os.environ[f"{ENV_PREFIX}DATA_DIR"] = str(settings.data_dir)
+    os.environ[f"{ENV_PREFIX}BOOTSTRAP_SERVERS"] = settings.bootstrap_servers
+    os.environ[f"{ENV_PREFIX}SCHEMA_REGISTRY_URL"] = settings.schema_registry_url
+    os.execv(COMMAND[0], [*COMMAND, "--worker", str(number)])

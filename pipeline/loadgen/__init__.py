@@ -1,0 +1,23 @@
+"""`ledgerflow load`: seeded, realistic traffic with planted frauds, breaks, retries and malformed records.
+
+plan = history(seed=7, count=10_000, now=now_us)                bounded; ends just before now
+plan = demo(seed=7, now=now_us, rate=200)                       endless; catches up with now
+report = run(plan, settings.librdkafka(), settings.schema_registry_url, rate=200, manifest_path=path)
+generate(plan, encode)                                          the records alone, pure
+"""
+
+from pipeline.loadgen.generator import generate
+from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce, demo, history
+from pipeline.loadgen.run import LoadError, LoadReport, run
+
+__all__ = [
+    "LoadError",
+    "LoadPlan",
+    "LoadReport",
+    "PlantedItem",
+    "Produce",
+    "demo",
+    "generate",
+    "history",
+    "run",
+]

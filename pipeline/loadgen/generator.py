@@ -1,0 +1,124 @@
+"""The whole run: accounts first, then traffic with what is planted in it, then the last statements.
+
+Pure: no clock, no I/O; one random generator, seeded. The same plan and encoder give the same records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from pipeline.loadgen.banks import BREAKS, Bank, Item
+from pipeline.loadgen.emitter import Emitter, Encode
+from pipeline.loadgen.frauds import Frauds, Victims
+from pipeline.loadgen.malformed import MalformedRecords
+from pipeline.loadgen.markets import Markets
+from pipeline.loadgen.payments import Habits, Payments
+from pipeline.loadgen.plan import HOUR_US, TAIL_US, LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.refusals import Refusals, Special
+from pipeline.loadgen.world import Community, World
+
+
+class Traffic:
+    """A run in four parts, each an iterator of records: `opening`, `steps`, `closing`, `falling_due`."""
+
+    def __init__(self, plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem]) -> None:
+        """`planted` is filled as the records are made, each item before its first record."""
+        rng = Random(plan.seed)
+        self._plan = plan
+        self._rng = rng
+        self._emitter = Emitter(plan, encode, planted)
+        self._world = World(plan, rng, self._emitter)
+        self._payments = Payments(self._emitter)
+        self._victims = Victims(self._world, self._emitter)
+        self._special = Special(self._world, self._emitter)
+        self._banks = {
+            community.nostro: Bank(community, plan.start, rng, self._emitter)
+            for community in self._world.communities
+        }
+        self._breaks: list[str] = []
+        self._breaks_planted = 0
+        self.at = plan.start
+        """Event time reached, microseconds UTC."""
+        self.payments = 0
+        """Ordinary payments made."""
+
+    def opening(self) -> Iterator[Produce]:
+        """Yield the opening of every account that the traffic begins with."""
+        yield from self._world.open_all()
+        yield from self._victims.open_reserve()
+        yield from self._special.open_reserve()
+
+    def steps(self) -> Iterator[Produce]:
+        """Yield the traffic; without an end if the plan has no count."""
+        plan = self._plan
+        habits = Habits(self._world, self._rng, self._payments, self._cross)
+        markets = Markets(self._world, self._rng, self._emitter)
+        frauds = Frauds(self._rng, self._emitter, self._payments, self._victims)
+        refusals = Refusals(self._emitter, self._payments, self._victims, self._special)
+        malformed = MalformedRecords(plan, self._world, self._rng, self._emitter, self._payments)
+        fraud_every = self._every(plan.fraud_per_mille, len(frauds.scenarios))
+        refusal_every = self._every(plan.refusal_per_mille, len(refusals.scenarios))
+        break_every = self._every(plan.break_per_mille, len(BREAKS))
+        while plan.count is None or self.payments < plan.count:
+            number = self.payments
+            self.payments += 1
+            yield from habits.step(self.at)
+            yield from markets.step(self.at)
+            if fraud_every and number % fraud_every == fraud_every // 2:
+                yield from frauds.step(self.at)
+            if refusal_every and number % refusal_every == refusal_every // 3:
+                yield from refusals.step(self.at)
+            if break_every and number % break_every == break_every // 2:
+                self._breaks.append(BREAKS[self._breaks_planted % len(BREAKS)])
+                self._breaks_planted += 1
+            if self._rng.random() * 100 < plan.malformed_pct:
+                yield from malformed.step(self.at)
+            for bank in self._banks.values():
+                yield from bank.statements(self.at, self._breaks)
+            live = plan.live_after is not None and self.at >= plan.live_after
+            self.at += plan.live_step_us if live else plan.step_us
+
+    def closing(self) -> Iterator[Produce]:
+        """Yield the last statements of what has happened; good after a stop, too."""
+        for bank in self._banks.values():
+            yield from bank.finish(self.at, self._breaks)
+
+    def falling_due(self) -> Iterator[Produce]:
+        """Yield statements that move event time past the grace, so that what was planted falls due.
+
+        To be produced when the streams have caught up: before that, what is only late would be due, too.
+        A run that has caught up with real time cannot move event time on: breaks that are not due then are
+        not in its manifest.
+        """
+        until = self.at + TAIL_US
+        if self._plan.live_after is not None:
+            until = min(until, self._plan.live_after)
+        if until > self.at + HOUR_US:
+            for bank in self._banks.values():
+                yield from bank.fall_due(until)
+
+    def _every(self, per_mille: float, kinds: int) -> int:
+        """Return after how many payments one is planted; 0 = never. In a bounded run each kind comes once."""
+        if per_mille <= 0:
+            return 0
+        every = max(1, int(1_000 / per_mille))
+        if self._plan.count is not None:
+            every = max(1, min(every, self._plan.count // kinds))
+        return every
+
+    def _cross(
+        self, community: Community, at: int, amount: int, payment_id: str, reference: str, stated: bool
+    ) -> None:
+        self._banks[community.nostro].book(Item(at, amount, payment_id, reference if stated else None))
+
+
+def generate(
+    plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem] | None = None
+) -> Iterator[Produce]:
+    """Yield every record of a run, in the order in which it is to be produced."""
+    traffic = Traffic(plan, encode, {} if planted is None else planted)
+    yield from traffic.opening()
+    yield from traffic.steps()
+    yield from traffic.closing()
+    yield from traffic.falling_due()

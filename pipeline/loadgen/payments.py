@@ -1,0 +1,211 @@
+"""Payments: the record of one, and the ordinary traffic that customers' habits make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from pipeline.loadgen.emitter import Emitter
+from pipeline.loadgen.plan import HOUR_US, Produce
+from pipeline.loadgen.world import CHANNELS, Community, Customer, World
+
+RECORD = "ledgerflow.PaymentInitiated"
+V1_SHARE = 0.35
+LOW_BALANCE_MINOR = 3_000_00
+"""When a salary comes: early, as other payments may overtake it on its way through the streams."""
+NOSTRO_AMOUNT_MAX = 495_00
+"""Below what fraud rules call a considerable amount: payments over a nostro should settle."""
+COLLECT_GAP_US = 2 * HOUR_US
+"""A nostro pays customers at most this often: it must not look like a burst of payments."""
+
+OnCrossing = Callable[[Community, int, int, str, str, bool], None]
+"""Told of a payment over a nostro: community, time, signed amount (a credit of the nostro is positive),
+payment id, reference, and whether the bank will state the reference."""
+
+
+@dataclass
+class Payment:
+    """The fields of a payment_initiated, to be changed and sent again."""
+
+    tenant: str
+    payment_id: str
+    debtor: str
+    creditor: str
+    amount: int
+    currency: str
+    kind: str = "payment"
+    reference: str = ""
+    channel: str | None = None
+    device: str | None = None
+    country: str | None = None
+    category: str | None = None
+
+
+class Payments:
+    """Makes the records of payments."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+
+    def new(self, community: Community, debtor: str, creditor: str, amount: int, **more: Any) -> Payment:
+        """Return a payment with a new id and, unless given, a reference."""
+        payment_id = self._emitter.name("p")
+        more.setdefault("reference", f"INV-{payment_id[1:]}")
+        return Payment(community.tenant, payment_id, debtor, creditor, amount, community.currency, **more)
+
+    def initiated(
+        self, payment: Payment, at: int, version: int = 2, planted: tuple[int, ...] = ()
+    ) -> Produce:
+        """Return payment_initiated; version 1 leaves out channel, device, country and category."""
+        fields: dict[str, Any] = {
+            "payment_id": payment.payment_id,
+            "debtor_account_id": payment.debtor,
+            "creditor_account_id": payment.creditor,
+            "amount_minor": payment.amount,
+            "currency": payment.currency,
+            "payment_type": payment.kind,
+            "reference": payment.reference,
+        }
+        if version == 2:
+            fields["channel"] = payment.channel
+            fields["device_id"] = payment.device
+            fields["counterparty_country"] = payment.country
+            fields["merchant_category"] = payment.category
+        return self._emitter.event(
+            "payments", RECORD, version, payment.tenant, payment.debtor, at, fields, planted
+        )
+
+    def reviewed(self, payment: Payment, at: int, approved: bool, planted: tuple[int, ...] = ()) -> Produce:
+        """Return payment_reviewed."""
+        fields = {
+            "payment_id": payment.payment_id,
+            "debtor_account_id": payment.debtor,
+            "approved": approved,
+            "reviewer": "reviewer-1",
+            "reason": "customer called back" if approved else "customer denies it",
+        }
+        record = "ledgerflow.PaymentReviewed"
+        return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
+
+    def cancelled(self, payment: Payment, at: int, planted: tuple[int, ...] = ()) -> Produce:
+        """Return payment_cancelled."""
+        fields = {
+            "payment_id": payment.payment_id,
+            "debtor_account_id": payment.debtor,
+            "reason": "customer changed their mind",
+        }
+        record = "ledgerflow.PaymentCancelled"
+        return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
+
+
+class Habits:
+    """Ordinary payments: shopping, rent, friends, bills over the nostro; salary when money runs low."""
+
+    def __init__(self, world: World, rng: Random, payments: Payments, on_crossing: OnCrossing) -> None:
+        self._rng = rng
+        self._payments = payments
+        self._on_crossing = on_crossing
+        self._members = [(community, one) for community in world.communities for one in community.customers]
+        self._collected: dict[str, int] = {}
+
+    def step(self, at: int) -> Iterator[Produce]:
+        """Yield the one payment of this moment."""
+        community, customer = self._rng.choice(self._members)
+        if customer.balance < LOW_BALANCE_MINOR:
+            yield self._salary(community, customer, at)
+            return
+        dice = self._rng.random()
+        if dice < 0.62:
+            yield self._shopping(community, customer, at)
+        elif dice < 0.72:
+            yield self._transfer(community, customer, at)
+        elif dice < 0.75 and customer.balance > 2 * customer.rent_minor:
+            yield self._spend(
+                community,
+                customer,
+                at,
+                customer.landlord,
+                customer.rent_minor,
+                kind="transfer",
+                channel="web",
+            )
+        elif dice < 0.79 and self._may_collect(community, at):
+            yield self._incoming(community, customer, at)
+        else:
+            yield self._bill(community, customer, at)
+
+    def _may_collect(self, community: Community, at: int) -> bool:
+        if at - self._collected.get(community.nostro, at - COLLECT_GAP_US) < COLLECT_GAP_US:
+            return False
+        self._collected[community.nostro] = at
+        return True
+
+    def _spend(
+        self, community: Community, customer: Customer, at: int, payee: str, amount: int, **more: Any
+    ) -> Produce:
+        customer.balance -= amount
+        more.setdefault("device", customer.device)
+        payment = self._payments.new(community, customer.account_id, payee, amount, **more)
+        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)
+
+    def _shopping(self, community: Community, customer: Customer, at: int) -> Produce:
+        rng = self._rng
+        merchant = customer.usual[int(rng.random() * rng.random() * len(customer.usual))]
+        if rng.random() < 0.05:
+            merchant = rng.choice(community.merchants)
+        amount = 1_00 + int(merchant.basket_minor * (0.5 + rng.random()))
+        channel = CHANNELS[int(rng.random() * 3)]
+        return self._spend(
+            community,
+            customer,
+            at,
+            merchant.account_id,
+            amount,
+            channel=channel,
+            country=customer.country,
+            category=merchant.category,
+        )
+
+    def _transfer(self, community: Community, customer: Customer, at: int) -> Produce:
+        friend = self._rng.choice(customer.friends)
+        if friend == customer.account_id:
+            return self._shopping(community, customer, at)
+        amount = 5_00 + int(self._rng.random() * 95_00)
+        return self._spend(community, customer, at, friend, amount, kind="transfer", channel="mobile")
+
+    def _salary(self, community: Community, customer: Customer, at: int) -> Produce:
+        """Pay a customer from one of the employers."""
+        place = int(customer.account_id.rpartition("-")[2]) % len(community.employers)
+        amount = 1_800_00 + int(self._rng.random() * 1_500_00)
+        customer.balance += amount
+        payment = self._payments.new(
+            community, community.employers[place], customer.account_id, amount, kind="transfer"
+        )
+        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)
+
+    def _crossing_amount(self) -> tuple[int, bool]:
+        """Return an amount and whether the bank states the reference: then the amount is even, else odd.
+
+        A line without a reference is matched by its amount, so it must not take another line's posting.
+        """
+        amount = 2 * int(5_00 + self._rng.random() * (NOSTRO_AMOUNT_MAX - 10_00) / 2)
+        stated = self._rng.random() < 0.95
+        return (amount, True) if stated else (amount + 1, False)
+
+    def _bill(self, community: Community, customer: Customer, at: int) -> Produce:
+        amount, stated = self._crossing_amount()
+        customer.balance -= amount
+        payment = self._payments.new(
+            community, customer.account_id, community.nostro, amount, channel="web", device=customer.device
+        )
+        self._on_crossing(community, at, amount, payment.payment_id, payment.reference, stated)
+        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)
+
+    def _incoming(self, community: Community, customer: Customer, at: int) -> Produce:
+        amount, stated = self._crossing_amount()
+        customer.balance += amount
+        payment = self._payments.new(community, community.nostro, customer.account_id, amount, kind="deposit")
+        self._on_crossing(community, at, -amount, payment.payment_id, payment.reference, stated)
+        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)

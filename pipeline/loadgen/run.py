@@ -1,0 +1,271 @@
+"""Produce a plan to a cluster: accounts, then traffic at a rate, then the last statements.
+
+    plan = history(seed=7, count=10_000, now=now)
+    report = run(plan, settings.librdkafka(), registry_url, manifest_path=path)
+
+The accounts must have reached the ledger before payments use them, and they come by another topic. So the run
+waits after the accounts until their balances appear; if none appears for `await_accounts_s`, no worker seems
+to be running, and it goes on: then some payments may find no account, and planted outcomes may differ.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka.schema_registry import Schema
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+from pipeline.loadgen.emitter import Encode, framed
+from pipeline.loadgen.generator import Traffic
+from pipeline.loadgen.manifest import Manifest
+from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.watches import BalanceWatch, GrowthWatch
+from pipeline.runtime.registry import client
+from schemas import SchemaVersion
+
+REQUEST_TIMEOUT_S = 30.0
+FLUSH_TIMEOUT_S = 150.0
+"""Longer than the client's own delivery timeout."""
+QUIET_S = 2.0
+QUIET_TIMEOUT_S = 300.0
+"""How long the end waits for the streams to catch up, so that what is merely late is not a break."""
+PROGRESS_S = 0.25
+COUNTS_S = 5.0
+
+
+class LoadError(RuntimeError):
+    """The cluster or the registry does not take the load. The text is for the user."""
+
+
+@dataclass
+class LoadReport:
+    """What a run did, so far or in all."""
+
+    records: dict[str, int]
+    """Produced, by topic."""
+    planted: dict[str, int]
+    """In place, by kind."""
+    payments: int
+    """Ordinary ones."""
+    failed: int
+    """Records that Kafka did not take."""
+    seconds: float
+    manifest: str | None
+    done: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values."""
+        return asdict(self)
+
+
+OnProgress = Callable[[LoadReport], None]
+
+
+def run(
+    plan: LoadPlan,
+    bootstrap: str | Mapping[str, str],
+    registry_url: str,
+    rate: float | None = None,
+    duration: float | None = None,
+    manifest_path: Path | None = None,
+    on_progress: OnProgress | None = None,
+    stop: threading.Event | None = None,
+    await_accounts_s: float = 10.0,
+) -> LoadReport:
+    """Carry out a plan and return what was done.
+
+    `bootstrap` may be the connection part of a librdkafka configuration. `rate`: ordinary payments a second
+    (None: as fast as it goes); `duration`: seconds of traffic, after which, or when `stop` is set, the run
+    ends in good order, with the last statements. Raises LoadError, OSError for the manifest.
+    """
+    connection = {"bootstrap.servers": bootstrap} if isinstance(bootstrap, str) else dict(bootstrap)
+    loader = Loader(plan, connection, registry_url, manifest_path, on_progress, stop or threading.Event())
+    try:
+        loader.open(await_accounts_s)
+        loader.traffic(rate, duration)
+        return loader.finish()
+    finally:
+        loader.close()
+
+
+class Loader:
+    """One run against a cluster."""
+
+    def __init__(
+        self,
+        plan: LoadPlan,
+        connection: dict[str, str],
+        registry_url: str,
+        manifest_path: Path | None,
+        on_progress: OnProgress | None,
+        stop: threading.Event,
+    ) -> None:
+        self._connection = connection
+        self._producer = Producer(
+            {
+                **connection,
+                "acks": "all",
+                "enable.idempotence": True,
+                "partitioner": "murmur2_random",
+                "linger.ms": 5,
+                "batch.size": 262_144,
+                "queue.buffering.max.messages": 200_000,
+            }
+        )
+        plan = replace(plan, partitions=self._partitions("payments"))
+        self._planted: dict[int, PlantedItem] = {}
+        self._traffic = Traffic(plan, registry_encoder(registry_url), self._planted)
+        self._manifest = Manifest(manifest_path, plan) if manifest_path is not None else None
+        self._manifest_path = manifest_path
+        self._on_progress = on_progress
+        self._stop = stop
+        self._records: Counter[str] = Counter()
+        self._failed = 0
+        self._first_error = ""
+        self._started = time.monotonic()
+        self._shown = self._counted = self._started
+
+    def open(self, await_accounts_s: float) -> None:
+        """Open the accounts and wait until the ledger has them."""
+        accounts = list(self._traffic.opening())
+        with BalanceWatch(self._connection, self._partitions("balances")) as watch:
+            self._produce_all(accounts)
+            self._flush()
+            waiting = {produce.key for produce in accounts if produce.key is not None}
+            watch.wait_for(waiting, await_accounts_s, self._stop, self._show)
+
+    def traffic(self, rate: float | None, duration: float | None) -> None:
+        """Produce the traffic, paced, until it ends or is to end."""
+        begun = time.monotonic()
+        for produce in self._traffic.steps():
+            self._produce(produce)
+            now = time.monotonic()
+            if rate:
+                ahead = begun + self._traffic.payments / rate - now
+                if ahead > 0.002:
+                    self._producer.poll(0)
+                    self._stop.wait(ahead)
+            if self._stop.is_set() or (duration is not None and now - begun > duration):
+                return
+
+    def finish(self) -> LoadReport:
+        """Produce the end, wait for Kafka to have everything, and return the report."""
+        self._produce_all(self._traffic.closing())
+        self._flush()
+        with GrowthWatch(self._connection, "postings", self._partitions("postings")) as watch:
+            watch.wait_until_quiet(QUIET_S, QUIET_TIMEOUT_S, self._show)
+        self._produce_all(self._traffic.falling_due())
+        self._flush()
+        if self._failed:
+            raise LoadError(f"Kafka did not take {self._failed} records: {self._first_error}")
+        report = self._report(done=True)
+        if self._manifest is not None:
+            self._manifest.counts(self._records, report.payments, report.failed, True)
+        if self._on_progress is not None:
+            self._on_progress(report)
+        return report
+
+    def close(self) -> None:
+        """Give up what was not delivered and close the manifest."""
+        self._producer.purge()
+        self._producer.flush(1.0)
+        if self._manifest is not None:
+            self._manifest.close()
+
+    def _partitions(self, topic: str) -> int:
+        try:
+            about = self._producer.list_topics(topic, timeout=REQUEST_TIMEOUT_S).topics[topic]
+        except KafkaException as error:
+            raise LoadError(f"Kafka does not answer: {error.args[0].str()}") from error
+        if about.error is not None or not about.partitions:
+            raise LoadError(f"there is no topic {topic}: create the topics first")
+        return len(about.partitions)
+
+    def _produce_all(self, produces: Iterable[Produce]) -> None:
+        for produce in produces:
+            self._produce(produce)
+
+    def _produce(self, produce: Produce) -> None:
+        on_delivery: Any = self._delivered
+        if produce.planted:
+            on_delivery = partial(self._delivered, numbers=produce.planted)
+        more: dict[str, Any] = {} if produce.partition is None else {"partition": produce.partition}
+        while True:
+            try:
+                self._producer.produce(
+                    produce.topic, produce.value, produce.key, on_delivery=on_delivery, **more
+                )
+                break
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                raise LoadError(f"{produce.topic}: {error.args[0].str()}") from error
+        self._producer.poll(0)
+        self._records[produce.topic] += 1
+        self._show()
+
+    def _delivered(self, error: KafkaError | None, message: Message, numbers: tuple[int, ...] = ()) -> None:
+        if error is not None:
+            self._failed += 1
+            self._first_error = self._first_error or f"{message.topic()}: {error.str()}"
+            return
+        for number in numbers:
+            if self._manifest is not None:
+                topic, partition, offset = message.topic(), message.partition(), message.offset()
+                assert topic is not None and partition is not None and offset is not None
+                if self._manifest.delivered(self._planted[number], topic, partition, offset):
+                    del self._planted[number]  # an endless run must not grow
+            else:
+                self._planted.pop(number, None)
+
+    def _flush(self) -> None:
+        deadline = time.monotonic() + FLUSH_TIMEOUT_S
+        while self._producer.flush(PROGRESS_S):
+            self._show()
+            if time.monotonic() > deadline:
+                raise LoadError("Kafka does not take what was produced")
+
+    def _show(self) -> None:
+        now = time.monotonic()
+        if self._on_progress is not None and now - self._shown >= PROGRESS_S:
+            self._shown = now
+            self._on_progress(self._report(done=False))
+        if self._manifest is not None and now - self._counted >= COUNTS_S:
+            self._counted = now
+            self._manifest.counts(self._records, self._traffic.payments, self._failed, False)
+
+    def _report(self, done: bool) -> LoadReport:
+        return LoadReport(
+            dict(sorted(self._records.items())),
+            dict(sorted(self._manifest.planted.items())) if self._manifest is not None else {},
+            self._traffic.payments,
+            self._failed,
+            time.monotonic() - self._started,
+            str(self._manifest_path) if self._manifest_path is not None else None,
+            done,
+        )
+
+
+def registry_encoder(url: str) -> Encode:
+    """Return an encoder with the schema ids of a registry; it raises LoadError where there is none."""
+    registry = client(url)
+
+    def id_of(schema: SchemaVersion) -> int:
+        try:
+            answer = registry.lookup_schema(schema.subject, Schema(schema.text, "AVRO"))
+        except SchemaRegistryError as error:
+            raise LoadError(f"{schema.subject} version {schema.version}: {error.error_message}") from error
+        except Exception as error:  # the client lets its HTTP library's errors through
+            raise LoadError(f"the schema registry does not answer: {error}") from error
+        assert answer.schema_id is not None
+        return int(answer.schema_id)
+
+    return framed(id_of)

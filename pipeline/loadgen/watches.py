@@ -1,0 +1,74 @@
+"""What the streams have done so far, seen by the topics they write."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from confluent_kafka import Consumer, TopicPartition
+
+REQUEST_TIMEOUT_S = 30.0
+
+
+class BalanceWatch:
+    """Sees which accounts get a balance from now on."""
+
+    def __init__(self, connection: dict[str, str], partitions: int) -> None:
+        self._consumer = Consumer(
+            {**connection, "group.id": "ledgerflow-load", "enable.auto.commit": False}
+            | {"isolation.level": "read_committed"}
+        )
+        places = [TopicPartition("balances", number) for number in range(partitions)]
+        for place in places:
+            place.offset = self._consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)[1]
+        self._consumer.assign(places)
+
+    def wait_for(
+        self, keys: set[bytes], patience_s: float, stop: threading.Event, on_wait: Callable[[], None]
+    ) -> bool:
+        """Wait until all keys have been seen; False if nothing new was seen for so long."""
+        seen_at = time.monotonic()
+        while keys and not stop.is_set() and time.monotonic() - seen_at < patience_s:
+            message = self._consumer.poll(0.1)
+            on_wait()
+            if message is not None and message.error() is None and message.key() in keys:
+                keys.discard(message.key())
+                seen_at = time.monotonic()
+        return not keys
+
+    def __enter__(self) -> BalanceWatch:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._consumer.close()
+
+
+class GrowthWatch:
+    """Sees whether a topic grows."""
+
+    def __init__(self, connection: dict[str, str], topic: str, partitions: int) -> None:
+        self._consumer = Consumer({**connection, "group.id": "ledgerflow-load"})
+        self._places = [TopicPartition(topic, number) for number in range(partitions)]
+
+    def wait_until_quiet(self, quiet_s: float, timeout_s: float, on_wait: Callable[[], None]) -> None:
+        """Return when the topic has not grown for `quiet_s`, or after `timeout_s`."""
+        started = grown_at = time.monotonic()
+        ends: list[int] = []
+        while (now := time.monotonic()) - started < timeout_s:
+            later = [
+                self._consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)[1]
+                for place in self._places
+            ]
+            if later != ends:
+                ends, grown_at = later, now
+            elif now - grown_at >= quiet_s:
+                return
+            time.sleep(0.1)
+            on_wait()
+
+    def __enter__(self) -> GrowthWatch:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._consumer.close()

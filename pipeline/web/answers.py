@@ -1,0 +1,166 @@
+"""Answering a scope: rows of this worker's partitions, rows of its peers', merged in key order.
+
+    owner of each partition (from the assignor) -> scan here, or ask that worker once -> merge by key -> page
+
+A peer is asked for named partitions and answers only from its own, so a request travels one hop at most. A
+list is whole or not given: if one partition cannot be read now, the answer is 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import islice
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from pipeline.runtime.app import App
+from pipeline.runtime.topics import changelog_name
+from pipeline.web.committed import Partition
+from pipeline.web.problems import Problem, unavailable
+from pipeline.web.progress import Progress
+from pipeline.web.render import Row
+from pipeline.web.scope import Scope
+from pipeline.web.views import Asked, is_known
+
+PARTITIONS_HEADER = "Ledgerflow-Partitions"
+"""On a request of a worker to its peer: the partitions to answer from."""
+PEER_TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=2.0)
+CHUNK_ROWS = 500
+"""Rows looked at before the event loop has its turn again."""
+EXAMINED_MAX = 10_000
+"""Rows looked at per partition and request: a page of a filtered view may be short, its `next` goes on."""
+
+
+class Page(msgspec.Struct):
+    """Rows in key order, and how far the search went."""
+
+    rows: list[tuple[str, Row]]
+    """Key (its parts, NUL-separated) and row."""
+    reached: str | None
+    """The key up to which everything was looked at; None: to the end."""
+    progress: list[Progress]
+    known: bool = True
+    """False where a single key or account is not known."""
+
+
+async def answer(app: App, scope: Scope) -> Page:
+    """Return the page of a scope, at most one row longer than its limit, from whichever workers have it.
+
+    Raises `Problem`: 503 while a partition cannot be read or its owner reached, 502 for a peer's bad answer.
+    """
+    here = _address(app.conf.canonical_url)
+    asked = [
+        collect(app, scope, partitions) if owner == here else _ask(app, scope, owner, partitions)
+        for owner, partitions in _owners(app, scope).items()
+    ]
+    return merge(await asyncio.gather(*asked), scope.query.limit + 1)
+
+
+async def collect(app: App, scope: Scope, partitions: list[int]) -> Page:
+    """Return the page of a scope from partitions of this worker; raise `Problem` 503 if it lacks one."""
+    pages = []
+    for number in partitions:
+        partition = Partition(app, number)
+        pages.append(_item(scope, partition) if scope.is_item else await _scan(scope, partition))
+        await asyncio.sleep(0)
+    return merge(pages, scope.query.limit + 1)
+
+
+def merge(pages: list[Page], count: int) -> Page:
+    """Return the first rows of several pages, at most `count`, none behind a gap in what was looked at."""
+    ends = [page.reached for page in pages if page.reached is not None]
+    reached = min(ends) if ends else None
+    rows = sorted((row for page in pages for row in page.rows), key=lambda row: row[0])
+    if reached is not None:
+        rows = [row for row in rows if row[0] <= reached]
+    if len(rows) > count:
+        rows = rows[:count]
+        reached = rows[-1][0]
+    progress = sorted((part for page in pages for part in page.progress), key=lambda part: part.partition)
+    return Page(rows, reached, progress, all(page.known for page in pages))
+
+
+def _item(scope: Scope, partition: Partition) -> Page:
+    view = scope.view
+    value = partition.rows(view.table).get(scope.row_key)
+    shown = None
+    if value is not None:
+        shown = view.show(Asked(partition, scope.account_id), scope.path, value)
+    rows = [] if shown is None else [("\0".join(scope.path), shown)]
+    return Page(rows, None, [partition.progress(view.table)], known=shown is not None)
+
+
+async def _scan(scope: Scope, partition: Partition) -> Page:
+    """Return one partition's page. `progress` is taken first: the rows are at least as new as it says."""
+    view, asked = scope.view, Asked(partition, scope.account_id)
+    page = Page([], None, [partition.progress(view.table)])
+    if scope.path:
+        page.known = is_known(view, partition, *scope.path[:2])
+    position, examined = scope.after, 0
+    while True:
+        # Fetched anew in every turn: the partition may have moved while others had theirs.
+        rows = partition.rows(view.table)
+        before = examined
+        for key, value in islice(rows.scan(scope.prefix, position), CHUNK_ROWS):
+            position, examined = key, examined + 1
+            parts = tuple(key.decode().split("\0", len(view.key))[1:])
+            shown = view.show(asked, parts, value)
+            if shown is not None:
+                page.rows.append(("\0".join(parts), shown))
+            if len(page.rows) > scope.query.limit:
+                page.reached = _key_text(position)
+                return page
+        if examined - before < CHUNK_ROWS:
+            return page
+        if examined >= EXAMINED_MAX:
+            page.reached = _key_text(position)
+            return page
+        await asyncio.sleep(0)
+
+
+def _key_text(row_key: bytes) -> str:
+    """Return the parts of a row key without its family."""
+    return row_key.decode().partition("\0")[2]
+
+
+def _address(url: object) -> str:
+    return str(url).rstrip("/")
+
+
+def _owners(app: App, scope: Scope) -> dict[str, list[int]]:
+    """Return the partitions of a scope by the address of the worker that owns them."""
+    changelog = changelog_name(app.conf.id, scope.view.table)
+    owner_of = {
+        partition: _address(url)
+        for url, topics in app.assignor.table_metadata(changelog).items()
+        for partition in topics.get(changelog, ())
+    }
+    owners: dict[str, list[int]] = {}
+    for partition in scope.partitions(app.partitions):
+        if partition not in owner_of:
+            raise unavailable(f"no worker is known to have partition {partition} of {scope.view.table}")
+        owners.setdefault(owner_of[partition], []).append(partition)
+    return owners
+
+
+async def _ask(app: App, scope: Scope, owner: str, partitions: list[int]) -> Page:
+    """Return a peer's page."""
+    url = URL(owner + scope.link(scope.query.after), encoded=True)
+    headers = {PARTITIONS_HEADER: ",".join(map(str, partitions))}
+    try:
+        async with app.http_client.get(
+            url, headers=headers, timeout=PEER_TIMEOUT, allow_redirects=False
+        ) as response:
+            status, body = response.status, await response.read()
+    except (aiohttp.ClientError, TimeoutError):
+        raise unavailable(f"the worker at {owner}, which has the rows, does not answer") from None
+    if status == 503:
+        raise unavailable(f"the worker at {owner} is recovering or loses the rows to another one")
+    if status != 200:
+        raise Problem(502, f"the worker at {owner} answered with status {status}")
+    try:
+        return msgspec.json.decode(body, type=Page)
+    except msgspec.MsgspecError:
+        raise Problem(502, f"the worker at {owner} gave an answer of an unknown form") from None

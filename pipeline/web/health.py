@@ -1,0 +1,66 @@
+"""/live and /ready: whether to restart the worker, and whether to send it requests."""
+
+from __future__ import annotations
+
+import time
+
+from aiohttp import web
+from faust.types import TP
+
+from pipeline.runtime.app import App
+from pipeline.web.problems import RETRY_AFTER_S
+from pipeline.web.progress import everything, recovered
+from pipeline.web.render import json_response
+
+STUCK_AFTER_S = 30.0
+"""A partition that has work and has not committed for so long is stuck. A transaction's own bound is 10 s."""
+
+
+class CommitWatch:
+    """How long each partition has had work without a commit, as seen from one look to the next.
+
+    Committed offsets only grow: the same offset in two looks, with work in both, means no commit in between.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._waiting: dict[TP, tuple[int | None, float]] = {}
+
+    def ages(self, now: float) -> dict[TP, float]:
+        """Return by partition with uncommitted work the seconds it has waited; `now` is monotonic."""
+        waiting = {}
+        if recovered(self._app):
+            lags = {(part.log, part.partition): part.lag for part in everything(self._app)}
+            for tp, task in self._app.tasks.running.items():
+                if task.position == task.committed and not lags[tp.topic, tp.partition]:
+                    continue
+                offset, since = self._waiting.get(tp, (None, now))
+                waiting[tp] = (task.committed, since if offset == task.committed else now)
+        self._waiting = waiting
+        return {tp: now - since for tp, (_, since) in waiting.items()}
+
+
+def live(watch: CommitWatch) -> web.Response:
+    """Return 200 while the worker gets on with its work, 503 once a partition is stuck."""
+    ages = watch.ages(time.monotonic())
+    stuck = [
+        {"log": tp.topic, "partition": tp.partition, "seconds_without_commit": round(age, 1)}
+        for tp, age in sorted(ages.items())
+        if age > STUCK_AFTER_S
+    ]
+    return json_response({"status": "stuck" if stuck else "live", "stuck": stuck}, 503 if stuck else 200)
+
+
+def ready(app: App) -> web.Response:
+    """Return 200 once the worker has its assignment and every partition of it is restored, 503 before."""
+    done = recovered(app)
+    if done:
+        status, code = "ready", 200
+    else:
+        status, code = "rebalancing" if app.rebalancing else "recovering", 503
+    body = {
+        "status": status,
+        "recovery_seconds": round(app.tasks.ready_after_s, 3) if done else None,
+        "partitions": everything(app),
+    }
+    return json_response(body, code, None if done else {"Retry-After": str(RETRY_AFTER_S)})

@@ -1,0 +1,69 @@
+"""/metrics in Prometheus' text format, read off the partition tasks when it is asked for.
+
+Faust's own Prometheus sensor is not used: its hooks run for every event and cost as much as the stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from pipeline.runtime.app import App
+from pipeline.web.progress import progress, recovered
+
+LABELS = ("stream", "partition")
+
+
+class WorkerCollector(Collector):
+    """What this worker's tasks have done since their partitions were assigned."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def describe(self) -> Iterable[Metric]:
+        """Return nothing: the app is not to be touched before it runs."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics as of now; a partition that moved away is no longer among them."""
+        app = self._app
+        applied = CounterMetricFamily("ledgerflow_applied_records", "Records taken", labels=LABELS)
+        dead = CounterMetricFamily("ledgerflow_dead_letters", "Records refused", labels=LABELS)
+        committed = GaugeMetricFamily("ledgerflow_committed_offset", "Next of the log", labels=LABELS)
+        lag = GaugeMetricFamily("ledgerflow_lag_records", "Records not committed yet", labels=LABELS)
+        for _, task in sorted(app.tasks.running.items()):
+            labels = (task.spec.name, str(task.partition))
+            state = progress(app, task)
+            applied.add_metric(labels, task.applied_records)
+            dead.add_metric(labels, task.dead_letters)
+            committed.add_metric(labels, state.as_of_offset)
+            if state.lag is not None:
+                lag.add_metric(labels, state.lag)
+        yield from (applied, dead, committed, lag)
+        ready = recovered(app)
+        yield GaugeMetricFamily("ledgerflow_ready", "1 once every partition is restored", value=ready)
+        yield GaugeMetricFamily(
+            "ledgerflow_recovery_seconds", "How long the last recovery took", value=app.tasks.ready_after_s
+        )
+        yield CounterMetricFamily(
+            "ledgerflow_rebalances", "Rebalances of the group seen", value=app.rebalancing_count
+        )
+
+
+def registry_of(app: App) -> CollectorRegistry:
+    """Return the registry of a worker: its tasks, its process (memory, CPU, files), its Python."""
+    registry = CollectorRegistry()
+    registry.register(WorkerCollector(app))
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
+
+
+def exposition(registry: CollectorRegistry) -> web.Response:
+    """Return a scrape."""
+    return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

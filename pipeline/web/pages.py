@@ -1,0 +1,147 @@
+"""The pages of a worker, mounted on Faust's web server: table views, health, metrics, and an index of them.
+
+Faust's own pages (router, tables, index) are taken off: they show uncommitted rows, or always say OK.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from html import escape
+from typing import Any
+
+import faust.web
+from aiohttp import web
+from faust.web.base import BlueprintManager
+
+from pipeline.runtime.app import App
+from pipeline.web.answers import PARTITIONS_HEADER, Page, answer, collect
+from pipeline.web.health import CommitWatch, live, ready
+from pipeline.web.metrics import exposition, registry_of
+from pipeline.web.problems import Problem, problems
+from pipeline.web.query import ACCOUNT_LIST, ITEM, LIST, parse, path_parts
+from pipeline.web.render import csv_response, json_response
+from pipeline.web.scope import Scope
+from pipeline.web.views import VIEWS, TableView
+
+AS_OF_HEADER = "Ledgerflow-As-Of"
+"""partition:offset, ... of an answer; in JSON it is in `meta`, too."""
+
+LIST_PARAMETERS = "?tenant=&limit=&after=&format=json|csv"
+INDEX = {
+    "/balances": "Balances of all accounts",
+    "/balances/{tenant}/{account}": "Balance of one account",
+    "/positions": "Positions of all accounts",
+    "/positions/{tenant}/{account}": "Positions of one account",
+    "/positions/{tenant}/{account}/{instrument}": "One position",
+    "/breaks": "Open reconciliation breaks",
+    "/breaks/{tenant}/{account}": "Open breaks of one account",
+    "/alerts": "Payments that were not approved",
+    "/alerts/{tenant}/{account}": "Those of one account",
+    "/live": "200 while the worker gets on with its work",
+    "/ready": "200 once every partition is restored; progress by partition",
+    "/metrics": "Prometheus metrics",
+}
+
+_HTML = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Ledgerflow</title></head>
+<body><h1>Ledgerflow</h1><table>{}</table></body></html>
+"""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def mount(app: App) -> None:
+    """Put the pages on the app's web server; once, before the worker starts."""
+    app.web.blueprints = BlueprintManager()
+    app.web.web_app.middlewares.append(problems)
+    watch, registry = CommitWatch(app), registry_of(app)
+
+    async def index_page(request: web.Request) -> web.StreamResponse:
+        return _index(request)
+
+    async def live_page(request: web.Request) -> web.StreamResponse:
+        return live(watch)
+
+    async def ready_page(request: web.Request) -> web.StreamResponse:
+        return ready(app)
+
+    async def metrics_page(request: web.Request) -> web.StreamResponse:
+        return exposition(registry)
+
+    _page(app, "/", "index", index_page)
+    _page(app, "/live", "live", live_page)
+    _page(app, "/ready", "ready", ready_page)
+    _page(app, "/metrics", "metrics", metrics_page)
+    for view in VIEWS:
+        for number, path in enumerate(path for path in INDEX if path.split("/")[1] == view.name):
+            _page(app, path, f"{view.name}-{number}", _table_page(app, view))
+
+
+def _page(app: App, path: str, name: str, handler: Handler) -> None:
+    async def get(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
+        return await handler(request)
+
+    app.page(path, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
+
+
+def _table_page(app: App, view: TableView) -> Handler:
+    async def page(request: web.Request) -> web.StreamResponse:
+        path = path_parts(request.match_info)
+        allowed = LIST if not path else ACCOUNT_LIST
+        if path and len(path) == len(view.key) and view.key[1] == "account_id":
+            allowed = ITEM
+        query = parse(request.query, request.headers.get("Accept", ""), allowed)
+        scope = Scope(view, path, query)
+        asked_by_peer = request.headers.get(PARTITIONS_HEADER)
+        if asked_by_peer is not None:
+            return json_response(await collect(app, scope, _partitions(asked_by_peer, app.partitions)))
+        return _rendered(scope, await answer(app, scope))
+
+    return page
+
+
+def _partitions(text: str, count: int) -> list[int]:
+    """Return the partitions that a peer names."""
+    parts = text.split(",")
+    if not all(part.isascii() and part.isdigit() and len(part) <= 4 and int(part) < count for part in parts):
+        raise Problem(400, f"{PARTITIONS_HEADER}: must be partition numbers below {count}")
+    return sorted({int(part) for part in parts})
+
+
+def _rendered(scope: Scope, page: Page) -> web.StreamResponse:
+    """Return a page as what was asked for; raise `Problem` 404 where its key is not known."""
+    if not page.known:
+        raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
+    headers = {AS_OF_HEADER: ", ".join(f"{part.partition}:{part.as_of_offset}" for part in page.progress)}
+    following = None if scope.is_item else _next_key(scope, page)
+    link = None if following is None else scope.link(following)
+    if link is not None:
+        headers["Link"] = f'<{link}>; rel="next"'
+    rows = [row for _, row in page.rows[: scope.query.limit]]
+    if scope.query.csv:
+        return csv_response(scope.view.columns, rows, headers)
+    if scope.is_item:
+        return json_response({"data": rows[0], "meta": page.progress[0]}, headers=headers)
+    return json_response({"data": rows, "next": link, "meta": {"partitions": page.progress}}, headers=headers)
+
+
+def _next_key(scope: Scope, page: Page) -> str | None:
+    """Return the key, as text, behind which the next page starts, None on the last one."""
+    limit = scope.query.limit
+    key = page.rows[limit - 1][0] if len(page.rows) > limit else page.reached
+    return None if key is None else key.replace("\0", "/")
+
+
+def _index(request: web.Request) -> web.Response:
+    """Return the list of pages, for a browser or for a program."""
+    lists = {f"/{view.name}" for view in VIEWS}
+    shown = {path + (LIST_PARAMETERS if path in lists else ""): about for path, about in INDEX.items()}
+    if "text/html" not in request.headers.get("Accept", ""):
+        return json_response({"name": "ledgerflow", "pages": shown})
+    lines = [f"<tr><td>{_anchor(path)}</td><td>{escape(about)}</td></tr>" for path, about in shown.items()]
+    return web.Response(text=_HTML.format("".join(lines)), content_type="text/html")
+
+
+def _anchor(path: str) -> str:
+    target = path.partition("?")[0]
+    return escape(path) if "{" in target else f'<a href="{target}">{escape(path)}</a>'

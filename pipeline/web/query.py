@@ -1,0 +1,83 @@
+"""What a request asks for: its parameters, checked. Every bad one is a 400 that names it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from multidict import MultiMapping
+
+from pipeline.domain.rows import row_key
+from pipeline.web.problems import Problem
+
+LIMIT_DEFAULT = 100
+LIMIT_MAX = 1000
+TEXT_MAX = 1024
+"""Longest parameter and longest part of a path, characters."""
+
+ITEM = frozenset({"format"})
+ACCOUNT_LIST = ITEM | {"limit", "after"}
+LIST = ACCOUNT_LIST | {"tenant"}
+
+
+class Query(NamedTuple):
+    """The parameters of a request."""
+
+    tenant: str | None
+    after: str | None
+    """The key, as text, behind which the page starts."""
+    limit: int
+    csv: bool
+
+
+def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -> Query:
+    """Return the query of a request; raise `Problem` 400 for a parameter that is bad or not allowed."""
+    given: dict[str, str] = {}
+    for name, value in parameters.items():
+        if name not in allowed:
+            raise Problem(400, f"unknown parameter; known here: {', '.join(sorted(allowed))}")
+        if name in given:
+            raise Problem(400, f"{name}: given twice")
+        given[name] = _text(name, value)
+    shape = given.get("format", "csv" if _prefers_csv(accept) else "json")
+    if shape not in ("json", "csv"):
+        raise Problem(400, "format: must be json or csv")
+    tenant = given.get("tenant")
+    if tenant is not None and "/" in tenant:
+        raise Problem(400, "tenant: must not contain a slash")
+    return Query(tenant, given.get("after"), _limit(given), shape == "csv")
+
+
+def path_parts(match: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the parts of the key in a path; raise `Problem` 400 for one that no key can have."""
+    return tuple(_text(name, value) for name, value in match.items())
+
+
+def row_key_of(family: str, key: str, parts: int) -> bytes:
+    """Return the row key of a key as text, `tenant/account/...`; its last part may have slashes."""
+    return row_key(family, *key.split("/", parts - 1))
+
+
+def _text(name: str, value: str) -> str:
+    """Return a text that can be a part of a row key."""
+    if not value or "\0" in value or len(value) > TEXT_MAX:
+        raise Problem(400, f"{name}: must have 1 to {TEXT_MAX} characters, and no NUL")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise Problem(400, f"{name}: must be UTF-8") from None
+    return value
+
+
+def _limit(given: Mapping[str, str]) -> int:
+    text = given.get("limit", str(LIMIT_DEFAULT))
+    if text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= LIMIT_MAX:
+        return int(text)
+    raise Problem(400, f"limit: must be a whole number from 1 to {LIMIT_MAX}")
+
+
+def _prefers_csv(accept: str) -> bool:
+    """Whether an Accept header names CSV, and JSON not before it."""
+    kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
+    wanted = [kind for kind in kinds if kind in ("text/csv", "application/json")]
+    return wanted[:1] == ["text/csv"]

@@ -1,0 +1,36 @@
+"""Answers as JSON or CSV. Amounts stay what they are: integers in minor units, or in units of 1e-8."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+Row = dict[str, Any]
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """Return a JSON response; structs and 64-bit integers are written as they are."""
+    return web.Response(
+        body=msgspec.json.encode(body), status=status, content_type="application/json", headers=headers
+    )
+
+
+def csv_response(columns: Sequence[str], rows: Iterable[Row], headers: dict[str, str]) -> web.Response:
+    """Return rows as CSV (RFC 4180) under a line of column names; null is an empty field."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(columns)
+    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    return web.Response(
+        body=text.getvalue().encode(), content_type="text/csv", charset="utf-8", headers=headers
+    )
+
+
+def _cell(value: Any) -> Any:
+    """Return a field of a CSV line; what has parts is written as JSON."""
+    return msgspec.json.encode(value).decode() if isinstance(value, list | tuple | dict) else value

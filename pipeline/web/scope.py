@@ -1,0 +1,73 @@
+"""What is asked of a view: one row, the rows of an account, or a list; and the address of that."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote, urlencode
+
+from pipeline.domain.partitions import partition_of
+from pipeline.domain.rows import row_key
+from pipeline.web.problems import Problem
+from pipeline.web.query import Query, row_key_of
+from pipeline.web.views import TableView
+
+
+class Scope(NamedTuple):
+    """A view, the parts of the path after its name, and the parameters."""
+
+    view: TableView
+    path: tuple[str, ...]
+    query: Query
+
+    @property
+    def is_item(self) -> bool:
+        """Whether one row is asked for. Alerts are found by account, which is not their key."""
+        return self.path != () and len(self.path) == len(self.view.key) and self.view.key[1] == "account_id"
+
+    @property
+    def account_id(self) -> str | None:
+        """The account that is asked for, None in a list over all."""
+        return self.path[1] if self.path else None
+
+    @property
+    def row_key(self) -> bytes:
+        """The key of the row, where one is asked for."""
+        return row_key(self.view.family, *self.path)
+
+    @property
+    def prefix(self) -> bytes:
+        """What the keys of the rows start with, where several are asked for."""
+        if self.path:
+            by_account = self.view.key[1] == "account_id"
+            return row_key(self.view.family, *(self.path if by_account else self.path[:1]), "")
+        tenant = self.query.tenant
+        return row_key(self.view.family, "") if tenant is None else row_key(self.view.family, tenant, "")
+
+    @property
+    def after(self) -> bytes:
+        """The row key behind which the page starts; empty at the beginning."""
+        text = self.query.after
+        return b"" if text is None else row_key_of(self.view.family, text, len(self.view.key))
+
+    def partitions(self, count: int) -> list[int]:
+        """Return the partitions, of `count`, that the rows may be on; raise `Problem` 404 if there is none.
+
+        The ledger's internal accounts live on the branch in their name, all others where their key hashes to.
+        """
+        if not self.path:
+            return list(range(count))
+        tenant_id, account_id = self.path[:2]
+        if not account_id.startswith("$"):
+            return [partition_of(f"{tenant_id}/{account_id}", count)]
+        branch = account_id.rpartition(":")[2]
+        if not (branch.isascii() and branch.isdigit() and len(branch) <= 4 and int(branch) < count):
+            raise Problem(404, "no such internal account")
+        return [int(branch)]
+
+    def link(self, after: str | None) -> str:
+        """Return path and parameters of this scope (JSON or CSV), starting behind the key `after`."""
+        path = "/".join(quote(part, safe="") for part in (self.view.name, *self.path))
+        parameters = {} if self.is_item else {"limit": str(self.query.limit)}
+        given = {"tenant": self.query.tenant, "after": after, "format": "csv" if self.query.csv else None}
+        parameters |= {name: value for name, value in given.items() if value is not None}
+        return f"/{path}?{urlencode(parameters)}" if parameters else f"/{path}"

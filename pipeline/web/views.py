@@ -1,0 +1,220 @@
+"""The four views: which rows of which table they show, and as what.
+
+balances   ledger          a tenant account                  every account, the branches' own included
+positions  positions       p tenant account instrument       with the last price of the same partition
+breaks     reconciliation  b tenant account break            while they are open
+alerts     fraud           d tenant payment                  decisions other than APPROVE
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from pipeline.domain import fraud, positions_rows, reconciliation_rows
+from pipeline.domain.fraud_profile import id64
+from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, read_payment, unpack_account
+from pipeline.domain.positions import figures
+from pipeline.domain.rows import row_key
+from pipeline.web.committed import Partition
+from pipeline.web.render import Row
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class Asked(NamedTuple):
+    """What a row is shown for."""
+
+    partition: Partition
+    account_id: str | None
+    """The account that was asked for; None in a list."""
+
+
+class TableView(NamedTuple):
+    """A view of one row family of one table."""
+
+    name: str
+    table: str
+    family: str
+    key: tuple[str, ...]
+    """The fields that a row's key consists of; `key` in paths and in `after` is them, joined by slashes."""
+    columns: tuple[str, ...]
+    show: Callable[[Asked, tuple[str, ...], bytes], Row | None]
+    """Returns what is shown of a row (the parts of its key, its value), None where it is not shown."""
+    marker: str
+    """Row family of the table that knows every account which this view can have rows of."""
+
+
+def _time(micros: int | None) -> str | None:
+    """Return microseconds UTC as ISO 8601; a time beyond the year 9999 as the number."""
+    if micros is None:
+        return None
+    try:
+        return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        return str(micros)
+
+
+def _unpack(value: bytes, layout: int, kind: type[_Struct]) -> _Struct:
+    if value[0] != layout:
+        raise ValueError(f"{kind.__name__} row of unknown layout {value[0]}")
+    return msgspec.msgpack.decode(value[1:], type=kind)
+
+
+def _balance(asked: Asked, key: tuple[str, ...], value: bytes) -> Row:
+    account = unpack_account(value)
+    return {
+        "tenant_id": key[0],
+        "account_id": key[1],
+        "account_type": ACCOUNT_TYPES[account.account_type],
+        "currency": account.currency,
+        "status": STATUS_NAMES[account.status],
+        "balance_minor": account.balance_minor,
+        "available_minor": account.available_minor,
+        "overdraft_limit_minor": account.overdraft_limit_minor,
+        "debits_pending": account.debits_pending,
+        "debits_posted": account.debits_posted,
+        "credits_pending": account.credits_pending,
+        "credits_posted": account.credits_posted,
+        "account_sequence": account.sequence,
+    }
+
+
+def _position(asked: Asked, key: tuple[str, ...], value: bytes) -> Row:
+    tenant_id, account_id, instrument_id = key
+    position = positions_rows.unpack_position(value)
+    rows = asked.partition.rows("positions")
+    quote = positions_rows.read_quote(rows, tenant_id, instrument_id, position.currency)
+    shown = figures(position, quote)
+    return {
+        "tenant_id": tenant_id,
+        "account_id": account_id,
+        "instrument_id": instrument_id,
+        "currency": position.currency,
+        "quantity_e8": position.quantity_e8,
+        "average_cost_e8": shown.average_cost_e8,
+        "cost_basis_e8": shown.cost_basis_e8,
+        "realised_pnl_e8": shown.realised_pnl_e8,
+        "unrealised_pnl_e8": shown.unrealised_pnl_e8,
+        "last_price_e8": None if quote is None else quote.price_e8,
+        "last_price_at": None if quote is None else _time(quote.quoted_at),
+        "fees_minor": position.fees_minor,
+        "trades": position.trades,
+    }
+
+
+def _open_break(asked: Asked, key: tuple[str, ...], value: bytes) -> Row | None:
+    row = _unpack(value, reconciliation_rows.LAYOUT[0], reconciliation_rows.Break)
+    if row.resolution is not None:
+        return None
+    return {
+        "tenant_id": key[0],
+        "account_id": key[1],
+        "break_id": key[2],
+        "type": row.type,
+        "amount_minor": row.amount_minor,
+        "currency": row.currency,
+        "statement_id": row.statement_id,
+        "line_no": row.line_no,
+        "posting_id": row.posting_id,
+        "detail": row.detail,
+        "opened_at": _time(row.opened_at),
+    }
+
+
+def _alert(asked: Asked, key: tuple[str, ...], value: bytes) -> Row | None:
+    """Return a decision with what the ledger of the same partition knows of the payment.
+
+    The decision names its debtor only as a hash; the ledger's row has the account, and where the money is.
+    """
+    decision = _unpack(value, fraud.LAYOUT, fraud.Decision)
+    verdict = decision.verdict
+    if verdict.outcome == "APPROVE":
+        return None
+    if asked.account_id is not None and decision.debtor != id64(asked.account_id):
+        return None
+    tenant_id, payment_id = key
+    ledger = asked.partition.rows_or_none("ledger")
+    payment = None if ledger is None else read_payment(ledger, tenant_id, payment_id)
+    if payment is not None and id64(payment.debtor_account_id) != decision.debtor:
+        payment = None  # the ledger knows the id from another debtor
+    return {
+        "tenant_id": tenant_id,
+        "payment_id": payment_id,
+        "account_id": asked.account_id if payment is None else payment.debtor_account_id,
+        "outcome": verdict.outcome,
+        "score": verdict.score,
+        "reasons": [{"rule": rule, "detail": detail} for rule, detail in verdict.reasons],
+        "rules_version": verdict.version,
+        "decided_at": _time(decision.at_us),
+        "creditor_account_id": None if payment is None else payment.creditor_account_id,
+        "amount_minor": None if payment is None else payment.amount_minor,
+        "currency": None if payment is None else payment.currency,
+        "payment_state": None if payment is None else payment.state,
+    }
+
+
+_ACCOUNT = ("tenant_id", "account_id")
+BALANCES = TableView(
+    "balances",
+    "ledger",
+    "a",
+    _ACCOUNT,
+    (
+        *_ACCOUNT,
+        *("account_type", "currency", "status", "balance_minor", "available_minor", "overdraft_limit_minor"),
+        *("debits_pending", "debits_posted", "credits_pending", "credits_posted", "account_sequence"),
+    ),
+    _balance,
+    "a",
+)
+POSITIONS = TableView(
+    "positions",
+    "positions",
+    "p",
+    (*_ACCOUNT, "instrument_id"),
+    (
+        *(*_ACCOUNT, "instrument_id", "currency", "quantity_e8", "average_cost_e8", "cost_basis_e8"),
+        *("realised_pnl_e8", "unrealised_pnl_e8", "last_price_e8", "last_price_at", "fees_minor", "trades"),
+    ),
+    _position,
+    "p",
+)
+BREAKS = TableView(
+    "breaks",
+    "reconciliation",
+    "b",
+    (*_ACCOUNT, "break_id"),
+    (
+        *(*_ACCOUNT, "break_id", "type", "amount_minor", "currency", "statement_id", "line_no"),
+        *("posting_id", "detail", "opened_at"),
+    ),
+    _open_break,
+    "w",
+)
+ALERTS = TableView(
+    "alerts",
+    "fraud",
+    "d",
+    ("tenant_id", "payment_id"),
+    (
+        *("tenant_id", "payment_id", "account_id", "outcome", "score", "reasons", "rules_version"),
+        *("decided_at", "creditor_account_id", "amount_minor", "currency", "payment_state"),
+    ),
+    _alert,
+    "f",
+)
+VIEWS = (BALANCES, POSITIONS, BREAKS, ALERTS)
+
+
+def is_known(view: TableView, partition: Partition, tenant_id: str, account_id: str) -> bool:
+    """Whether an account is known to the view's stream or to the ledger: then an empty list is an answer."""
+    marker = row_key(view.marker, tenant_id, account_id)
+    if next(partition.rows(view.table).scan(marker), (b"",))[0].split(b"\0")[:3] == marker.split(b"\0"):
+        return True
+    ledger = partition.rows_or_none("ledger")
+    return ledger is not None and ledger.get(row_key("a", tenant_id, account_id)) is not None

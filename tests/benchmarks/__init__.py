@@ -1,0 +1,1 @@
+"""How fast the streams are, side by side with stock Faust; see README.md."""

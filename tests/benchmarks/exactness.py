@@ -1,0 +1,135 @@
+"""Whether what came out is what had to come out: read committed from the topics, added up plainly."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from confluent_kafka import Consumer, TopicPartition
+
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.settings import Settings
+from tests.benchmarks.digest import digest_of
+from tests.benchmarks.inputs import LedgerInput
+
+Offsets = dict[str, list[int]]
+"""The next offset of every partition of some topics."""
+READ_RECORDS = 10_000
+TIMEOUT_S = 30.0
+
+
+class Inexact(AssertionError):
+    """A job came to a wrong result: its speed does not matter."""
+
+
+def ends(settings: Settings, topics: tuple[str, ...]) -> Offsets:
+    """Return where the topics end now."""
+    consumer = Consumer({**settings.librdkafka(), "group.id": "benchmark-ends"})
+    try:
+        return {
+            topic: [
+                consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=TIMEOUT_S)[1]
+                for number in range(settings.partitions)
+            ]
+            for topic in topics
+        }
+    finally:
+        consumer.close()
+
+
+def start_group_at(settings: Settings, group: str, offsets: Offsets) -> None:
+    """Commit offsets for a group that has no members yet: it starts there, not at the beginning."""
+    consumer = Consumer({**settings.librdkafka(), "group.id": group})
+    try:
+        consumer.commit(
+            offsets=[
+                TopicPartition(topic, number, offset)
+                for topic, found in offsets.items()
+                for number, offset in enumerate(found)
+            ],
+            asynchronous=False,
+        )
+    finally:
+        consumer.close()
+
+
+def read(settings: Settings, codec: Codec, topic: str, start: list[int]) -> Iterator[Any]:
+    """Yield the committed events of a topic from `start` to its end, in order per partition."""
+    consumer = Consumer(
+        {
+            **settings.librdkafka(),
+            "group.id": "benchmark-reader",
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+        }
+    )
+    consumer.assign([TopicPartition(topic, number, offset) for number, offset in enumerate(start)])
+    open_partitions = len(start)
+    try:
+        while open_partitions:
+            messages = consumer.consume(READ_RECORDS, timeout=1.0)
+            open_partitions -= sum(message.error() is not None for message in messages)
+            decoded = codec.decode([message.value() for message in messages if message.error() is None])
+            if decoded.dead:
+                raise Inexact(f"{len(decoded.dead)} records of {topic} cannot be read")
+            yield from decoded.events
+    finally:
+        consumer.close()
+
+
+def check_balances(settings: Settings, codec: Codec, start: Offsets, sums: Counter[str]) -> None:
+    """Raise Inexact unless the last balance_updated of every account has the account's sum."""
+    found = {
+        event.account_id: event.debits_posted
+        for event in read(settings, codec, "balances", start["balances"])
+    }
+    _expect("accounts whose last balance_updated is right", _agreeing(found, sums), len(sums))
+
+
+def check_ledger(settings: Settings, codec: Codec, start: Offsets, job: LedgerInput) -> int:
+    """Raise Inexact unless every payment settled once and the postings add up; return their number.
+
+    Per branch the postings sum to zero; an account's sequence has no gap, and each posting's balance is the
+    one before it plus its amount; every account ends at the balance that the generator knows.
+    """
+    balances: Counter[str] = Counter()
+    sequences: Counter[str] = Counter()
+    branches: Counter[int] = Counter()
+    ids: set[str] = set()
+    count = wrong = 0
+    for event in read(settings, codec, "postings", start["postings"]):
+        amount = event.amount_minor if event.side == "CREDIT" else -event.amount_minor
+        account = event.account_id
+        balances[account] += amount
+        sequences[account] += 1
+        branches[event.branch] += amount
+        ids.add(event.posting_id)
+        count += 1
+        wrong += (
+            event.balance_minor_after != balances[account] or event.account_sequence != sequences[account]
+        )
+    _expect("postings with a wrong balance or sequence", wrong, 0)
+    _expect("postings with an id of their own", len(ids), count)
+    _expect("branches that sum to zero", sum(not total for total in branches.values()), len(branches))
+    _expect("accounts with the right balance", _agreeing(balances, job.balances), len(job.balances))
+    outcomes = Counter(
+        type(event).__name__ for event in read(settings, codec, "payment-events", start["payment-events"])
+    )
+    _expect("outcomes", outcomes, Counter(PaymentReserved=job.payments, PaymentSettled=job.payments))
+    return count
+
+
+def check_table(name: str, digest: str, sums: Counter[str]) -> None:
+    """Raise Inexact unless a table's digest is that of `sums`."""
+    _expect(f"{name}: digest of its {len(sums)} sums", digest, digest_of(sums.items()))
+
+
+def _agreeing(found: dict[str, int] | Counter[str], expected: Counter[str]) -> int:
+    return sum(found.get(account) == total for account, total in expected.items())
+
+
+def _expect(what: str, found: Any, expected: Any) -> None:
+    if found != expected:
+        raise Inexact(f"{what}: {found}, expected {expected}")

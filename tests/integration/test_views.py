@@ -1,0 +1,342 @@
+"""The table views on the real stack: each of two workers answers for every key; one takes over from the other."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from confluent_kafka import Producer
+
+from pipeline.domain import events as ev
+from pipeline.domain.partitions import partition_of
+from pipeline.domain.routing import record_key
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.registry import Registry, register_all
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.stack import LocalStack
+from pipeline.runtime.topics import create_topics
+from topologies.app import tables
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 60.0
+ACCOUNTS = [f"acc-{number:02d}" for number in range(12)]
+WORKER = """
+import json, sys
+from faust.worker import Worker
+from pipeline.runtime.settings import Settings
+from topologies.app import build
+app = build(Settings.model_validate_json(sys.argv[1]), worker=int(sys.argv[2]))
+app.finalize()
+Worker(app, loglevel="WARNING").execute_from_commandline()
+"""
+
+
+class Answer(NamedTuple):
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+
+def get(url: str, accept: str = "*/*", method: str = "GET", **headers: str) -> Answer:
+    request = urllib.request.Request(url, headers={"Accept": accept, **headers}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=15) as response:
+            return Answer(response.status, dict(response.headers), response.read().decode())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, dict(error.headers), error.read().decode())
+    except OSError as error:
+        return Answer(0, {}, str(error))
+
+
+def eventually(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.2)
+
+
+class Bank:
+    """Two workers, and a tenant of the test's own with accounts on every partition."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.tenant = f"bank-{uuid.uuid4().hex[:8]}"
+        self.urls = [f"http://127.0.0.1:{settings.web_port + number}" for number in (0, 1)]
+        self.processes = [self._start(number) for number in (0, 1)]
+        self._codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+
+    def _start(self, number: int) -> subprocess.Popen[bytes]:
+        text = self.settings.model_dump_json(exclude={"sasl_password"}, exclude_none=True)
+        return subprocess.Popen([sys.executable, "-c", WORKER, text, str(number)], cwd=ROOT)
+
+    def envelope(self) -> tuple[str, str, int, str, None]:
+        return str(uuid.uuid4()), self.tenant, self.noon_us(), "c", None
+
+    @staticmethod
+    def noon_us() -> int:
+        """Yesterday's noon: no rule about nights, and no clock ahead."""
+        return (int(time.time()) // 86_400 * 86_400 - 43_200) * 1_000_000
+
+    def produce(self, topic: str, events: list[Any]) -> None:
+        producer = Producer(self.settings.librdkafka())
+        for event, value in zip(events, self._codec.encode(events), strict=True):
+            key = record_key(event)
+            producer.produce(topic, value, key, partition_of(key, self.settings.partitions))
+        assert producer.flush(30) == 0
+
+    def balances(self, url: str) -> Answer:
+        return get(f"{url}/balances?tenant={self.tenant}&limit=1000")
+
+
+@pytest.fixture(scope="module")
+def bank(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
+    settings = stack.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("views")})
+    register_all(settings.schema_registry_url)
+    create_topics(settings, tables(settings))
+    running = Bank(settings)
+    try:
+        eventually(lambda: all(is_sharing(url) for url in running.urls))
+        fill(running)
+        yield running
+    finally:
+        for process in running.processes:
+            process.kill()
+            process.wait()
+
+
+def is_sharing(url: str) -> bool:
+    """Whether a worker is ready and has half of the partitions."""
+    answer = get(f"{url}/ready")
+    return (
+        answer.status == 200 and len([p for p in answer.body["partitions"] if p["stream"] == "ledger"]) == 2
+    )
+
+
+def fill(bank: Bank) -> None:
+    """Open accounts, pay, trade, and receive a statement that does not add up; wait until all of it shows."""
+    opened = [
+        ev.AccountOpened(*bank.envelope(), account, "cust", "checking", "EUR", 1_000_00, "retail", (), 0)
+        for account in ACCOUNTS
+    ]
+    bank.produce("accounts", opened)
+    eventually(lambda: len(accounts_of(bank.balances(bank.urls[0]))) == len(ACCOUNTS))
+    # A very small amount, then a large one at once: probe_then_drain, to be reviewed.
+    payments = [
+        ev.PaymentInitiated(
+            *(*bank.envelope(), f"pay-{amount}", ACCOUNTS[0], ACCOUNTS[1], amount, "EUR", "transfer"),
+            *("probe", None, None, None, None),
+        )
+        for amount in (50, 600_01)
+    ]
+    bank.produce("payments", payments)
+    trade = ("BUY", 2 * 10**8, 100 * 10**8, 5, "EUR")
+    bank.produce(
+        "trades", [ev.TradeExecuted(*bank.envelope(), f"t-{a}", a, "EUR/USD x", *trade) for a in ACCOUNTS[:4]]
+    )
+    bank.produce("prices", [ev.PriceQuoted(*bank.envelope(), "EUR/USD x", 110 * 10**8, "EUR")])
+    statement = ev.StatementClosed(*bank.envelope(), "S1", ACCOUNTS[2], "EUR", 0, 500, 0, bank.noon_us())
+    bank.produce("statements", [statement])
+    url, tenant = bank.urls[0], bank.tenant
+    eventually(lambda: get(f"{url}/alerts?tenant={tenant}").body.get("data"))
+    eventually(lambda: get(f"{url}/breaks?tenant={tenant}").body.get("data"))
+    eventually(lambda: priced(get(f"{url}/positions?tenant={tenant}").body) == 4)
+    eventually(lambda: get(f"{url}/alerts?tenant={tenant}").body["data"][0]["payment_state"])
+
+
+def accounts_of(answer: Answer) -> list[str]:
+    rows = answer.body["data"] if answer.status == 200 else []
+    return [row["account_id"] for row in rows if not row["account_id"].startswith("$")]
+
+
+def priced(body: Any) -> int:
+    return len([row for row in body.get("data", []) if row["last_price_e8"] is not None])
+
+
+def test_either_worker_answers_for_every_account(bank: Bank) -> None:
+    owners = set()
+    for account in ACCOUNTS:
+        answers = [get(f"{url}/balances/{bank.tenant}/{account}") for url in bank.urls]
+        assert [answer.status for answer in answers] == [200, 200]
+        assert answers[0].body["data"] == answers[1].body["data"]
+        assert answers[0].body["data"]["account_id"] == account
+        meta = answers[0].body["meta"]
+        assert meta["partition"] == partition_of(f"{bank.tenant}/{account}", 4)
+        assert meta["as_of_offset"] > 0
+        owners.add(meta["worker"])
+    assert owners == set(bank.urls)
+
+
+def test_money_in_the_views_adds_up(bank: Bank) -> None:
+    rows = bank.balances(bank.urls[1]).body["data"]
+    assert sum(row["balance_minor"] for row in rows) == 0  # the branches' own accounts are among them
+    by_account = {row["account_id"]: row for row in rows}
+    assert by_account[ACCOUNTS[0]]["balance_minor"] == 1_000_00 - 50
+    assert by_account[ACCOUNTS[0]]["available_minor"] == 1_000_00 - 50 - 600_01  # held for the review
+    assert by_account[ACCOUNTS[1]]["balance_minor"] == 1_000_00 + 50
+
+
+def test_an_internal_account_is_found_on_the_branch_in_its_name(bank: Bank) -> None:
+    for branch in range(4):
+        for url in bank.urls:
+            answer = get(f"{url}/balances/{bank.tenant}/$opening:EUR:{branch}")
+            assert answer.status == 200
+            assert answer.body["meta"]["partition"] == branch
+    assert get(f"{bank.urls[0]}/balances/{bank.tenant}/$opening:EUR:4").status == 404
+
+
+@pytest.mark.parametrize("shape", ["json", "csv"])
+def test_pages_follow_each_other_without_gap_or_repeat(bank: Bank, shape: str) -> None:
+    whole = [row["account_id"] for row in bank.balances(bank.urls[0]).body["data"]]
+    assert whole == sorted(whole)
+    link, seen, turn = f"/balances?tenant={bank.tenant}&limit=5&format={shape}", [], 0
+    while link:
+        answer = get(bank.urls[turn % 2] + link)  # any worker goes on where another one stopped
+        assert answer.status == 200
+        if shape == "json":
+            rows, following = answer.body["data"], answer.body["next"]
+        else:
+            rows = list(csv.DictReader(io.StringIO(answer.text)))
+            following = answer.headers.get("Link", "").partition(">")[0][1:]
+        assert 0 < len(rows) <= 5
+        seen += [row["account_id"] for row in rows]
+        link, turn = following, turn + 1
+    assert seen == whole
+
+
+def test_positions_show_the_price_of_their_partition(bank: Bank) -> None:
+    for url in bank.urls:
+        answer = get(f"{url}/positions/{bank.tenant}/{ACCOUNTS[3]}/EUR%2FUSD%20x")
+        assert answer.status == 200
+        assert answer.body["data"] | {"last_price_at": None} == {
+            "tenant_id": bank.tenant,
+            "account_id": ACCOUNTS[3],
+            "instrument_id": "EUR/USD x",
+            "currency": "EUR",
+            "quantity_e8": 2 * 10**8,
+            "average_cost_e8": 100 * 10**8,
+            "cost_basis_e8": 200 * 10**8,
+            "realised_pnl_e8": 0,
+            "unrealised_pnl_e8": 20 * 10**8,
+            "last_price_e8": 110 * 10**8,
+            "last_price_at": None,
+            "fees_minor": 5,
+            "trades": 1,
+        }
+        first = get(f"{url}/positions?tenant={bank.tenant}&limit=3").body
+        assert len(first["data"]) == 3
+        rest = get(url + first["next"]).body
+        assert ([row["account_id"] for row in rest["data"]], rest["next"]) == ([ACCOUNTS[3]], None)
+        assert len(get(f"{url}/positions/{bank.tenant}/{ACCOUNTS[3]}").body["data"]) == 1
+
+
+def test_breaks_and_alerts_are_found_by_list_and_by_account(bank: Bank) -> None:
+    for url in bank.urls:
+        (found,) = get(f"{url}/breaks/{bank.tenant}/{ACCOUNTS[2]}").body["data"]
+        assert (found["type"], found["amount_minor"], found["statement_id"]) == ("CLOSING_BALANCE", 500, "S1")
+        assert get(f"{url}/breaks?tenant={bank.tenant}").body["data"] == [found]
+        (alert,) = get(f"{url}/alerts/{bank.tenant}/{ACCOUNTS[0]}").body["data"]
+        assert (alert["payment_id"], alert["outcome"], alert["payment_state"]) == (
+            "pay-60001",
+            "REVIEW",
+            "HELD",
+        )
+        assert (alert["account_id"], alert["amount_minor"]) == (ACCOUNTS[0], 600_01)
+        assert "probe_then_drain" in [reason["rule"] for reason in alert["reasons"]]
+        assert get(f"{url}/alerts?tenant={bank.tenant}").body["data"] == [alert]
+
+
+def test_an_account_without_rows_is_empty_and_an_unknown_one_is_not_found(bank: Bank) -> None:
+    for url in bank.urls:
+        for view in ("positions", "breaks", "alerts"):
+            assert get(f"{url}/{view}/{bank.tenant}/{ACCOUNTS[9]}").body["data"] == []
+            answer = get(f"{url}/{view}/{bank.tenant}/nobody")
+            assert (answer.status, answer.body["title"]) == (404, "Not Found")
+        assert get(f"{url}/balances/{bank.tenant}/nobody").status == 404
+        assert get(f"{url}/positions/{bank.tenant}/{ACCOUNTS[0]}/nothing").status == 404
+        assert get(f"{url}/balances?tenant=nobody").body["data"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/balances?limit=0", 400),
+        ("/balances?limit=1001", 400),
+        ("/balances?limit=ten", 400),
+        ("/balances?format=xml", 400),
+        ("/balances?tenant=", 400),
+        ("/balances?tenant=a/b", 400),
+        ("/balances?tennant=a", 400),
+        ("/balances?limit=1&limit=2", 400),
+        ("/balances?after=%00", 400),
+        ("/balances/a/b?limit=1", 400),
+        ("/tables", 404),
+        ("/table/", 404),
+        ("/router/", 404),
+        ("/graph/", 404),
+        ("/stats/", 404),
+    ],
+)
+def test_bad_requests_are_problems(bank: Bank, path: str, status: int) -> None:
+    answer = get(bank.urls[0] + path)
+    assert (answer.status, answer.body["status"]) == (status, status)
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_only_reading_is_allowed(bank: Bank) -> None:
+    answer = get(f"{bank.urls[0]}/balances", method="POST")
+    assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+    assert get(f"{bank.urls[0]}/balances", method="HEAD").status == 200
+
+
+def test_a_peer_is_asked_for_its_own_partitions_only(bank: Bank) -> None:
+    """The header of a request between workers ends its way: what is not there is not asked for elsewhere."""
+    owned = [part["partition"] for part in get(f"{bank.urls[0]}/ready").body["partitions"]]
+    foreign = min(set(range(4)) - set(owned))
+    answer = get(f"{bank.urls[0]}/balances", **{"Ledgerflow-Partitions": str(foreign)})
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert get(f"{bank.urls[0]}/balances", **{"Ledgerflow-Partitions": "99"}).status == 400
+
+
+def test_health_and_metrics(bank: Bank) -> None:
+    for url in bank.urls:
+        assert get(f"{url}/live").body == {"status": "live", "stuck": []}
+        eventually(lambda url=url: all(part["lag"] == 0 for part in get(f"{url}/ready").body["partitions"]))
+        text = get(f"{url}/metrics").text
+        assert "ledgerflow_ready 1.0" in text
+        assert 'ledgerflow_applied_records_total{partition="' in text
+        assert "process_resident_memory_bytes" in text
+    assert "/balances?tenant=" in get(bank.urls[0]).text
+    assert "<table>" in get(bank.urls[0], accept="text/html").text
+
+
+def test_when_a_worker_is_killed_the_other_takes_its_rows_over(bank: Bank) -> None:
+    before = bank.balances(bank.urls[0]).body["data"]
+    bank.processes[0].kill()
+    bank.processes[0].wait()
+    answer = bank.balances(bank.urls[1])  # not whole, so not given
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    statuses = set()
+
+    def is_back() -> bool:
+        statuses.add(bank.balances(bank.urls[1]).status)
+        return 200 in statuses
+
+    eventually(is_back)
+    assert statuses == {200, 503}
+    assert bank.balances(bank.urls[1]).body["data"] == before

@@ -1,0 +1,197 @@
+"""The streams in memory: domain rules over lists of records, for tests that need what a cluster would hold.
+
+Every stage is the simplest that is right: one record at a time, decoded with fastavro, no batches, no
+transactions. Offsets have gaps, as transactions leave them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import schemas
+from pipeline.domain import positions, reconciliation
+from pipeline.domain.events import EVENTS
+from pipeline.domain.fraud import FraudStream
+from pipeline.domain.intake import Intake
+from pipeline.domain.ledger import Ledger
+from pipeline.domain.outbox import Arrival, Outbox, Reject
+from pipeline.domain.partitions import partition_of
+from pipeline.domain.routing import BROADCAST, KEY_FIELDS, record_key
+from pipeline.domain.rows import MemoryRows
+from pipeline.loadgen import LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.emitter import framed
+from pipeline.loadgen.generator import Traffic
+from pipeline.loadgen.manifest import Manifest
+from pipeline.runtime.avro_check import Malformed, decode_strict
+from pipeline.verify.decode import Decoder
+from pipeline.verify.log import Record
+from pipeline.verify.reader import TOPICS
+
+SCHEMA_IDS = {schema: number for number, schema in enumerate(schemas.load(), 1)}
+BY_ID = {number: schema for schema, number in SCHEMA_IDS.items()}
+ENCODE = framed(SCHEMA_IDS.__getitem__)
+RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
+
+
+def encode(event: Any) -> bytes:
+    """Return the value of an event, newest version."""
+    return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), msgspec.to_builtins(event))
+
+
+def decoder() -> Decoder:
+    """Return the verifier's decoder over the catalogue."""
+    return Decoder(lambda number: BY_ID[number].text if number in BY_ID else None)
+
+
+class SimulatedCluster:
+    """Topics and streams. It is a `TopicLog`, so the verifier reads it as it is."""
+
+    def __init__(self, partitions: int, recorded_at: int) -> None:
+        self.count = partitions
+        self.recorded_at = recorded_at
+        self.records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+        self._read: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self._rows: defaultdict[tuple[str, int], MemoryRows] = defaultdict(MemoryRows)
+        rules = reconciliation.Reconciliation()
+        intakes = {
+            "accounts": "ledger-commands",
+            "trades": "position-commands",
+            "prices": "position-commands",
+            "statements": "reconciliation-items",
+        }
+        self._stages: list[tuple[str, Any]] = [
+            *((source, Intake(source, target)) for source, target in intakes.items()),
+            ("payments", FraudStream()),
+            ("ledger-commands", Ledger()),
+            ("position-commands", positions),
+            ("reconciliation-items", rules),
+        ]
+
+    # --- TopicLog
+
+    def partitions(self, topic: str) -> int:
+        """Return the number of partitions."""
+        return self.count if topic in TOPICS else 0
+
+    def read(self, topic: str, partition: int) -> Iterator[Record]:
+        """Yield the records of a partition."""
+        yield from self.records[topic, partition]
+
+    # --- producing and processing
+
+    def append(
+        self,
+        topic: str,
+        partition: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: dict[str, bytes] | None = None,
+    ) -> Record:
+        """Append a record and return it."""
+        log = self.records[topic, partition]
+        offset = log[-1].offset + (1 if len(log) % 5 else 2) if log else 0
+        record = Record(topic, partition, offset, key, value, headers or {})
+        log.append(record)
+        return record
+
+    def produce(self, produce: Produce) -> Record:
+        """Append a record of the load generator where its key belongs."""
+        partition = produce.partition
+        if partition is None:
+            assert produce.key is not None
+            partition = partition_of(produce.key.decode(), self.count)
+        return self.append(produce.topic, partition, produce.key, produce.value)
+
+    def process(self) -> None:
+        """Let every stream read on until nothing is left to read."""
+        moved = [True]
+        while any(moved):
+            moved = [self._advance(topic, stream) for topic, stream in self._stages]
+
+    def _advance(self, topic: str, stream: Any) -> bool:
+        moved = False
+        for partition in range(self.count):
+            log, read = self.records[topic, partition], self._read[topic, partition]
+            batch = log[read:]  # what the stream itself appends comes in the next round
+            self._read[topic, partition] = read + len(batch)
+            for record in batch:
+                self._apply(record, stream)
+                moved = True
+        return moved
+
+    def _apply(self, record: Record, stream: Any) -> None:
+        event, code = self._decode(record)
+        out = Outbox()
+        if event is not None:
+            at = Arrival(self.recorded_at, record.partition, self.count)
+            try:
+                stream.apply(event, at, self._rows[record.topic, record.partition], out)
+            except Reject as reject:
+                event, code = None, reject.code
+        if event is None:
+            where = {
+                "code": code,
+                "topic": record.topic,
+                "partition": record.partition,
+                "offset": record.offset,
+            }
+            headers = {f"__ledgerflow.errors.{name}": str(value).encode() for name, value in where.items()}
+            self.append("dead-letters", record.partition, record.key, record.value, headers)
+        for topic, key, emitted in out.items:
+            if emitted is not None:
+                partition = partition_of(key, self.count) if topic == "ledger-commands" else record.partition
+                self.append(topic, partition, key.encode(), encode(emitted))
+            else:
+                for partition in range(self.count) if key == "*" else (record.partition,):
+                    self.append(topic, partition, record.key, record.value)
+
+    def _decode(self, record: Record) -> tuple[Any, str]:
+        """Return the event of a record and why there is none."""
+        value = record.value
+        if value is None or len(value) < 5 or value[0] != 0:
+            return None, "no_event"
+        schema = BY_ID.get(int.from_bytes(value[1:5], "big"))
+        if schema is None:
+            return None, "unknown_schema_id"
+        try:
+            fields = decode_strict(value[5:], schema.text, schemas.newest(schema.record_name).text)
+        except Malformed:
+            return None, "malformed_value"
+        event = msgspec.convert(fields, EVENTS[schema.record_name])
+        if type(event) not in KEY_FIELDS or record.key != record_key(event).encode():
+            return None, "wrong_key"
+        if partition_of(record_key(event), self.count) != record.partition and type(event) not in BROADCAST:
+            return None, "wrong_partition"
+        return event, ""
+
+
+def in_chunks(produces: Iterable[Produce], size: int) -> Iterator[list[Produce]]:
+    """Yield lists of at most `size`."""
+    chunk: list[Produce] = []
+    for produce in produces:
+        chunk.append(produce)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    yield chunk
+
+
+def simulate(plan: LoadPlan, manifest: Path, chunk: int = 50) -> SimulatedCluster:
+    """Run a plan through the streams, `chunk` records at a time; write its manifest."""
+    cluster = SimulatedCluster(plan.partitions, plan.end)
+    planted: dict[int, PlantedItem] = {}
+    traffic = Traffic(plan, ENCODE, planted)
+    with Manifest(manifest, plan) as written:
+        for part in (traffic.opening(), traffic.steps(), traffic.closing(), traffic.falling_due()):
+            for produces in in_chunks(part, chunk):
+                for produce in produces:
+                    record = cluster.produce(produce)
+                    for number in produce.planted:
+                        written.delivered(planted[number], record.topic, record.partition, record.offset)
+                cluster.process()
+    return cluster
