@@ -1,8 +1,8 @@
 """The fraud stream.
 
-    payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
-                       |               fraud-alerts    (review and decline)
-                 table: fraud (a profile per debtor, a decision per payment)
+payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
+                   |               fraud-alerts    (review and decline)
+             table: fraud (a profile per debtor, a decision per payment)
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The intake streams: every upstream topic but payments, into the log of its state machine.
 
-    accounts   --> intake-accounts   --> ledger-commands
-    statements --> intake-statements --> reconciliation-items
-    trades     --> intake-trades     --> position-commands
-    prices     --> intake-prices     --> position-commands (every partition)
+accounts   --> intake-accounts   --> ledger-commands
+statements --> intake-statements --> reconciliation-items
+trades     --> intake-trades     --> position-commands
+prices     --> intake-prices     --> position-commands (every partition)
 """
 
 from __future__ import annotations

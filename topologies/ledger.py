@@ -1,8 +1,8 @@
 """The ledger stream.
 
-    ledger-commands --> Ledger.apply --> postings, balances, payment-events
-                             |           ledger-commands (legs to other branches and their answers)
-                        table: ledger    reconciliation-items (postings of nostro accounts)
+ledger-commands --> Ledger.apply --> postings, balances, payment-events
+                         |           ledger-commands (legs to other branches and their answers)
+                    table: ledger    reconciliation-items (postings of nostro accounts)
 """
 
 from __future__ import annotations

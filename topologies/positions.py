@@ -1,8 +1,8 @@
 """The positions stream.
 
-    position-commands --> positions.apply --> positions
-                                |
-                          table: positions (positions, trades, last quotes)
+position-commands --> positions.apply --> positions
+                            |
+                      table: positions (positions, trades, last quotes)
 """
 
 from __future__ import annotations

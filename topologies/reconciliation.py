@@ -1,8 +1,8 @@
 """The reconciliation stream.
 
-    reconciliation-items --> reconciliation.apply --> reconciliation-results
-                                      |
-                                table: reconciliation (open items, claims, breaks)
+reconciliation-items --> reconciliation.apply --> reconciliation-results
+                                  |
+                            table: reconciliation (open items, claims, breaks)
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A worker process: `python -m topologies.worker [--worker N]`; `ledgerflow worker` and `ledgerflow up` run it.
+"""A worker process: `python -m topologies.worker [--worker N]`; `ledgerflow worker` and `up` run it.
 
     settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka or its topics cannot be used, 2 for a bad setting, 70 for a
-crash (a restart goes on from the last commit). Logs go to standard error.
+Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka or its topics cannot be used, 2 for a bad setting, 70 for
+a crash (a restart goes on from the last commit). Logs go to standard error.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _POLL_S = 0.1
 
 
 def own_folder(settings: Settings, worker: int) -> IO[str]:
-    """Lock the folder of a worker's tables until the process ends; raise SettingsError if another one has it."""
+    """Lock a worker's folder until the process ends; raise SettingsError if another one has it."""
     folder = settings.data_dir / f"worker-{worker}"
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / "lock").open("a")
@@ -59,10 +59,11 @@ def serve(app: App, loop: asyncio.AbstractEventLoop) -> int:
         worker.execute_from_commandline()
     except SystemExit as ended:
         return EXIT_CRASH if ended.code else 0
+    raise AssertionError("a worker ends with SystemExit")
 
 
 def tune_collector() -> None:
-    """Let the cyclic collector run rarely: rows and events hold no cycles, and a unit is many objects at once."""
+    """Let the cyclic collector run rarely: rows and events hold no cycles, a unit is many objects."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(200_000, 50, 1_000)
@@ -70,7 +71,9 @@ def tune_collector() -> None:
 
 def _parse(arguments: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m topologies.worker", description=__doc__.splitlines()[0])
-    parser.add_argument("--worker", type=int, default=0, metavar="N", help="its number on this machine, from 0")
+    parser.add_argument(
+        "--worker", type=int, default=0, metavar="N", help="its number on this machine, from 0"
+    )
     number: int = parser.parse_args(arguments).worker
     if number < 0:
         parser.error("--worker must not be negative")
@@ -84,7 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings()
         logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # retries of retriable answers
         logging.basicConfig(
-            level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+            level=settings.log_level,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+            stream=sys.stderr,
         )
         lock = own_folder(settings, number)
     except SettingsError as error:

@@ -10,16 +10,34 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import START, settings_for, worker_urls
+from pipeline.cli.screen import screen
 
 ANSWER_WITHIN_S = 10.0
 MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3} | dict.fromkeys(
-    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
+    (
+        "BIF",
+        "CLP",
+        "DJF",
+        "GNF",
+        "ISK",
+        "JPY",
+        "KMF",
+        "KRW",
+        "PYG",
+        "RWF",
+        "UGX",
+        "UYI",
+        "VND",
+        "VUV",
+        "XAF",
+        "XOF",
+        "XPF",
+    ),
     0,
 )
 """ISO 4217: currencies whose minor unit is not a hundredth."""
@@ -28,7 +46,10 @@ MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND
 def balance(
     account: Annotated[str, typer.Argument(metavar="TENANT/ACCOUNT", show_default=False)],
     url: Annotated[
-        str | None, typer.Option("--url", metavar="URL", help="A worker's table views; any worker answers for any account.")
+        str | None,
+        typer.Option(
+            "--url", metavar="URL", help="A worker's table views; any worker answers for any account."
+        ),
     ] = None,
     as_json: Json = False,
     data: Data = None,
@@ -38,29 +59,37 @@ def balance(
     if not (tenant_id and slash and account_id):
         raise BadInput(f"{account!r} is no account: write TENANT/ACCOUNT, such as north/c1-7")
     urls = worker_urls(settings_for(data)) if url is None else [url.rstrip("/")]
-    row = _ask(urls, account)
+    answer = _ask(urls, account)
     if as_json:
-        typer.echo(json.dumps(row))
+        typer.echo(json.dumps(answer))
         return
+    row, meta = answer["data"], answer["meta"]
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in row.items():
         table.add_row(name, money(value, row["currency"]) if _is_money(name) else str(value))
-    Console(highlight=False).print(table, markup=False)
+    screen().print(table, markup=False)
+    typer.echo(
+        f"as of {meta['log']}[{meta['partition']}]@{meta['as_of_offset']}, lag {meta['lag']}", err=True
+    )
 
 
 def _ask(urls: list[str], account: str) -> dict[str, Any]:
-    """Return the row of an account from the first worker that answers. Raises Failed."""
+    """Return what the first worker that answers says (`data`, `meta`). Raises Failed."""
     reason = "no worker"
     for url in urls:
-        request = urllib.request.Request(f"{url}/balances/{quote(account)}", headers={"Accept": "application/json"})
+        request = urllib.request.Request(
+            f"{url}/balances/{quote(account)}", headers={"Accept": "application/json"}
+        )
         try:
             with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:
-                row: dict[str, Any] = json.load(answer)
-                return row
+                found: dict[str, Any] = json.load(answer)
+                return found
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 raise Failed(f"there is no account {account}") from None
-            reason = f"{url} answers {error.code}" + (": still recovering, try again" if error.code == 503 else "")
+            reason = f"{url} answers {error.code}" + (
+                ": still recovering, try again" if error.code == 503 else ""
+            )
         except (OSError, http.client.HTTPException, ValueError):
             reason = f"{url} does not answer: {START}, or say where a worker is (--data, --url)"
     raise Failed(reason)
@@ -71,7 +100,7 @@ def _is_money(name: str) -> bool:
 
 
 def money(minor: int | None, currency: str) -> str:
-    """Return an amount of minor units in its currency, exactly; None is an overdraft limit that is not set."""
+    """Return an amount of minor units in its currency, exactly; None is a limit that is not set."""
     if minor is None:
         return "unlimited"
     digits = MINOR_DIGITS.get(currency, 2)

@@ -1,13 +1,12 @@
 """`ledgerflow dead-letters list|redrive`.
 
-A redriven record carries the attempts so far, and where the dead letter stands that it was made of. If it fails
-again, its new dead letter says so, too: the older one has then been dealt with, and is neither listed nor
-redriven again. Redriving what has meanwhile been applied has no effect: events are known by their ids.
+A redriven record carries the attempts so far, and where the dead letter stands that it was made of. If it
+fails again, its new dead letter says so, too: the older one has then been dealt with, and is neither listed
+nor redriven again. Redriving what has meanwhile been applied has no effect: events are known by their ids.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import sys
 from collections import Counter
@@ -16,13 +15,13 @@ from typing import Annotated, Any
 
 import typer
 from confluent_kafka import KafkaError, Message, Producer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import require_kafka, require_topic, said_in_one_line, settings_for
 from pipeline.cli.records import ERROR_HEADER, Record, TopicReader, key_text
+from pipeline.cli.screen import screen
 from pipeline.runtime.dead_letters import HEADER_ATTEMPT, TOPIC
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.topics import TOPICS
@@ -31,6 +30,7 @@ REDRIVEN = "ledgerflow.redriven"
 """Header of a redriven record: the place of its dead letter."""
 UPSTREAM = frozenset(spec.name for spec in TOPICS if spec.written_by == "upstream")
 KNOWN = frozenset(spec.name for spec in TOPICS)
+BATCH = 1_000
 DELIVERED_WITHIN_S = 60.0
 
 app = typer.Typer(no_args_is_help=True, help="What could not be applied: list it, send it again.")
@@ -49,9 +49,9 @@ def list_letters(
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
 ) -> None:
-    """List dead letters: reason, stage, and the place of the record. `ledgerflow tail dead-letters` decodes them.
+    """List dead letters: reason, stage, and the place of the record.
 
-    With --json one object a line. No payload is shown.
+    With --json one object a line. No payload is shown; `ledgerflow tail dead-letters` decodes it.
     """
     settings = settings_for(data, bootstrap_servers)
     letters = _open_letters(settings, code, topic)[:limit]
@@ -67,10 +67,15 @@ def list_letters(
         error = letter.error
         message = "" if error.get("message") in (None, "") else error["message"]
         table.add_row(
-            error.get("code"), error.get("stage"), _origin(letter), key_text(letter.key), error.get("attempt"), message
+            error.get("code"),
+            error.get("stage"),
+            _origin(letter),
+            key_text(letter.key),
+            error.get("attempt"),
+            message,
         )
     if letters:
-        Console().print(table, markup=False)
+        screen().print(table, markup=False)
     typer.echo(_count(letters, "dead letter"), err=True)
 
 
@@ -86,12 +91,14 @@ def redrive(
 ) -> None:
     """Send dead letters to their topics again, key and value unchanged.
 
-    For after the cause is gone: a schema registered, an upstream's key put right. A record of an upstream's topic
-    goes to the partition of its key, one of a stream's own topic to the partition it was on. What fails again
+    For after the cause is gone, such as a schema not registered. A record of an upstream's topic goes
+    to the partition of its key, one of a stream's own topic to the partition it was on. What fails again
     becomes a dead letter again, with its attempts counted.
     """
     settings = settings_for(data, bootstrap_servers)
-    letters = [letter for letter in _open_letters(settings, code, topic) if letter.error.get("topic") in KNOWN]
+    letters = [
+        letter for letter in _open_letters(settings, code, topic) if letter.error.get("topic") in KNOWN
+    ]
     letters = letters[:limit]
     targets = Counter(letter.error["topic"] for letter in letters)
     if letters and not yes:
@@ -108,13 +115,18 @@ def redrive(
 
 
 def _open_letters(settings: Settings, code: str | None, topic: str | None) -> list[Record]:
-    """Return the dead letters that no later one has replaced, oldest first. Raises BadInput for a bad filter."""
+    """Return the dead letters that no later one has replaced, oldest first. Raises BadInput."""
     if topic is not None and topic not in KNOWN:
         raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
     partitions = require_topic(require_kafka(settings), TOPIC)
     with said_in_one_line(settings), closing(TopicReader(settings, TOPIC, partitions)) as reader:
         letters = list(reader.all())
-    replaced = {value.decode(errors="replace") for letter in letters for name, value in letter.headers if name == REDRIVEN}
+    replaced = {
+        value.decode(errors="replace")
+        for letter in letters
+        for name, value in letter.headers
+        if name == REDRIVEN
+    }
     chosen = [
         letter
         for letter in letters
@@ -129,7 +141,11 @@ def _open_letters(settings: Settings, code: str | None, topic: str | None) -> li
 def again(letter: Record) -> dict[str, Any]:
     """Return what to produce for a dead letter, as confluent-kafka's `produce` takes it."""
     error = letter.error
-    own = [(name, value) for name, value in letter.headers if not name.startswith(ERROR_HEADER) and name != REDRIVEN]
+    own = [
+        (name, value)
+        for name, value in letter.headers
+        if not name.startswith(ERROR_HEADER) and name != REDRIVEN
+    ]
     own += [(HEADER_ATTEMPT, error.get("attempt", "1").encode()), (REDRIVEN, letter.place.encode())]
     record: dict[str, Any] = {
         "topic": error["topic"],
@@ -155,17 +171,15 @@ def _send(settings: Settings, letters: list[Record]) -> None:
     producer = Producer(
         {**settings.librdkafka(), "enable.idempotence": True, "partitioner": "murmur2_random", "log_level": 0}
     )
-    for batch in itertools.batched(letters, 1_000) if sys.version_info >= (3, 12) else _batches(letters):
-        for letter in batch:
+    for start in range(0, len(letters), BATCH):
+        for letter in letters[start : start + BATCH]:
             producer.produce(**again(letter), on_delivery=delivered)
         if producer.flush(DELIVERED_WITHIN_S):
             refused.append(f"no acknowledgement within {DELIVERED_WITHIN_S:.0f} s")
         if refused:
-            raise Failed(f"{len(refused)} records were not taken ({refused[0]}): run it again, nothing is applied twice")
-
-
-def _batches(letters: list[Record]) -> list[list[Record]]:
-    return [letters[start : start + 1_000] for start in range(0, len(letters), 1_000)]
+            raise Failed(
+                f"{len(refused)} records were not taken ({refused[0]}): do it again, nothing is applied twice"
+            )
 
 
 def _origin(letter: Record) -> str:

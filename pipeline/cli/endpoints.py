@@ -1,4 +1,4 @@
-"""`endpoints.json` in the data directory: where a running stack answers. Kept by `up`, read by everyone else."""
+"""`endpoints.json` in the data directory: where a running stack answers. `up` keeps it."""
 
 from __future__ import annotations
 

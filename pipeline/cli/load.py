@@ -45,7 +45,9 @@ def load(
         int | None,
         typer.Option("--count", metavar="N", min=0, show_default=f"{COUNT:,}", help="Ordinary payments."),
     ] = None,
-    endless: Annotated[bool, typer.Option("--endless", help="Until Ctrl-C; event time catches up with now.")] = False,
+    endless: Annotated[
+        bool, typer.Option("--endless", help="Until Ctrl-C; event time catches up with now.")
+    ] = False,
     duration: Annotated[
         float | None, typer.Option("--duration", metavar="S", min=0, help="Seconds of traffic at most.")
     ] = None,
@@ -62,13 +64,21 @@ def load(
         ),
     ] = None,
     malformed: Annotated[
-        float, typer.Option("--malformed", metavar="PCT", min=0, max=100, help="Malformed records per 100 payments.")
+        float,
+        typer.Option(
+            "--malformed", metavar="PCT", min=0, max=100, help="Malformed records per 100 payments."
+        ),
     ] = 1.0,
-    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=1, help="Customers, over all tenants.")] = 1_000,
+    accounts: Annotated[
+        int, typer.Option("--accounts", metavar="N", min=1, help="Customers, over all tenants.")
+    ] = 1_000,
     manifest: Annotated[
         Path | None,
         typer.Option(
-            "--manifest", metavar="FILE", help="Where to note what was planted.", show_default="in the data directory"
+            "--manifest",
+            metavar="FILE",
+            help="Where to note what was planted.",
+            show_default="in the data directory",
         ),
     ] = None,
     as_json: Json = False,
@@ -78,8 +88,8 @@ def load(
 ) -> None:
     """Produce seeded, realistic events, with planted frauds, breaks, retries and malformed records.
 
-    Tenants, customers with habits, merchants, traders, and nostro accounts with their statements. What is planted
-    is noted in a manifest, which `ledgerflow verify` holds against what the streams said.
+    Tenants, customers with habits, merchants, traders, and nostro accounts with their statements. What is
+    planted is noted in a manifest, which `ledgerflow verify` holds against what the streams said.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     require_kafka(settings)
@@ -103,7 +113,9 @@ def load(
         except LoadError as error:
             raise Failed(str(error)) from None
         except OSError as error:
-            raise BadInput(f"the manifest {path} cannot be written ({error.strerror}): choose another (--manifest)") from None
+            raise BadInput(
+                f"the manifest {path} cannot be written ({error.strerror}): choose another (--manifest)"
+            ) from None
     if as_json:
         typer.echo(json.dumps({"seed": seed, **report.to_dict()}))
     else:

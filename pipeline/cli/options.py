@@ -20,9 +20,7 @@ Data = Annotated[
 ]
 Bootstrap = Annotated[
     str | None,
-    typer.Option(
-        "--bootstrap-servers", metavar="HOST:PORT,...", help="Kafka.", rich_help_panel=CONNECTION
-    ),
+    typer.Option("--bootstrap-servers", metavar="HOST:PORT,...", help="Kafka.", rich_help_panel=CONNECTION),
 ]
 RegistryUrl = Annotated[
     str | None,

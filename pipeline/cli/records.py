@@ -92,7 +92,7 @@ class TopicReader:
             span *= 8
 
     def follow(self) -> Iterator[Record]:
-        """Yield what comes behind what was read, for ever; of a topic not read yet, what comes from now on."""
+        """Yield what comes behind what was read, for ever; if nothing was read, what comes from now on."""
         if not self._next:
             self.last(0)
         yield from self._read(dict(self._next), to_the_end=False)
@@ -130,8 +130,10 @@ def _end_of_partition(message: Message) -> tuple[int, int] | None:
 def as_record(message: Message) -> Record:
     """Return a consumed message as a record."""
     headers: Any = message.headers() or []
-    taken: Any = (message.topic(), message.partition(), message.offset(), message.timestamp()[1])
-    return Record(*taken, _bytes(message.key()), _bytes(message.value()), headers)
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None and partition is not None and offset is not None
+    key, value = _bytes(message.key()), _bytes(message.value())
+    return Record(topic, partition, offset, message.timestamp()[1], key, value, headers)
 
 
 def _bytes(content: Any) -> bytes | None:
@@ -186,7 +188,9 @@ def _text(name: str, content: bytes | None) -> dict[str, str | None]:
 
 def as_line(record: Record, event: Event | None, style: Callable[[str, str], str]) -> str:
     """Return a record as one line for people; `style(text, colour)` colours a part."""
-    time = (_EPOCH + timedelta(milliseconds=max(record.timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    time = (_EPOCH + timedelta(milliseconds=max(record.timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[
+        :-3
+    ]
     parts = [style(f"{time} {record.place}", "bright_black"), key_text(record.key)]
     if error := record.error:
         origin = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"

@@ -6,13 +6,13 @@ import json
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 import schemas as catalogue
 from pipeline.cli.options import Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED
 from pipeline.cli.reach import said_in_one_line, settings_for
+from pipeline.cli.screen import screen
 from pipeline.runtime.registry import COMPATIBILITY, register_all
 from schemas.compatibility import check as problems_of
 
@@ -43,7 +43,7 @@ def list_schemas(as_json: Json = False) -> None:
     for row in rows:
         versions_said = ", ".join(f"v{number}" for number in row["versions"])
         table.add_row(row["topic"], row["event"], versions_said, row["record_name"])
-    Console().print(table)
+    screen().print(table)
 
 
 @app.command("check")

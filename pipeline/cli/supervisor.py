@@ -1,8 +1,8 @@
 """The processes that `up` runs beside the stack: workers, which are restarted, and the load generator.
 
-Each is the child of a guardian (runtime/guardian.py): it ends when `up` does, however that ends. A worker that
-dies is started again, at once the first time, then with a growing pause; one that keeps dying ends everything.
-Start children from the main thread, and call `check` often.
+Each is the child of a guardian (runtime/guardian.py): it ends when `up` does, however that ends. A worker
+that dies is started again, at once the first time, then with a growing pause; one that keeps dying ends
+everything. Start children from the main thread, and call `check` often.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.runtime import guardian
+from pipeline.runtime.settings import ENV_PREFIX, Settings
 
 CRASHES_MAX = 5
 CRASHES_WITHIN_S = 60.0
@@ -151,11 +152,14 @@ class Supervisor:
             raise SupervisionError(f"{said}; the end of {child.log}:\n{child.tail()}")
         if len(crashes) > CRASHES_MAX:
             raise SupervisionError(
-                f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s; the end of {child.log}:\n{child.tail()}"
+                f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s;"
+                f" the end of {child.log}:\n{child.tail()}"
             )
         pause = 0.0 if len(crashes) == 1 else min(PAUSE_FIRST_S * 2 ** (len(crashes) - 2), PAUSE_MAX_S)
         worker.start_at = now + pause
-        self._say(f"{said}; starting it again" + (f" in {pause:.2g} s" if pause else "") + f" (log: {child.log})")
+        self._say(
+            f"{said}; starting it again" + (f" in {pause:.2g} s" if pause else "") + f" (log: {child.log})"
+        )
 
     def stop(self) -> None:
         """End every worker in good order and wait for it; harmless when none runs."""
@@ -175,3 +179,17 @@ def answers_ready(url: str) -> bool:
             return bool(answer.status == http.HTTPStatus.OK)
     except (OSError, http.client.HTTPException):  # HTTPError (503: not yet) is an OSError
         return False
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the settings as environment variables, for a child process."""
+    found = {}
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if name == "sasl_password":
+            value = value.get_secret_value()
+        if isinstance(value, Path):
+            value = value.expanduser().absolute()
+        if value is not None and value != "":
+            found[f"{ENV_PREFIX}{name.upper()}"] = str(value)
+    return found

@@ -20,8 +20,12 @@ LAST = 10
 
 def tail(
     topic: Annotated[str, typer.Argument(help="As `ledgerflow topics` lists them.", show_default=False)],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes; end with Ctrl-C.")] = False,
-    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="Start with the first record.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes; end with Ctrl-C.")
+    ] = False,
+    from_beginning: Annotated[
+        bool, typer.Option("--from-beginning", help="Start with the first record.")
+    ] = False,
     limit: Annotated[
         int | None,
         typer.Option(
@@ -57,7 +61,9 @@ def tail(
         try:
             for record in wanted:
                 event = decode(record.value)
-                typer.echo(json.dumps(as_json(record, event)) if as_json_lines else as_line(record, event, style))
+                typer.echo(
+                    json.dumps(as_json(record, event)) if as_json_lines else as_line(record, event, style)
+                )
         except KeyboardInterrupt:  # the usual end of --follow
             return
 
@@ -74,5 +80,3 @@ def _records(
     if limit is not None:
         return itertools.islice(reader.follow(), limit)
     return itertools.chain(reader.last(LAST), reader.follow())
-
-

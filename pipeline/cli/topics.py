@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.reach import require_kafka, said_in_one_line, settings_for
+from pipeline.cli.screen import screen
 from pipeline.runtime.topics import describe_topics
 
 
@@ -27,10 +27,13 @@ def topics(data: Data = None, bootstrap_servers: Bootstrap = None, as_json: Json
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("topic", "partitions", "offsets", "kept", "written by", "holds"):
-        table.add_column(title, justify="right" if title in ("partitions", "offsets") else "left")
+        number = title in ("partitions", "offsets")
+        table.add_column(
+            title, justify="right" if number else "left", no_wrap=title != "holds", overflow="fold"
+        )
     for row in rows:
         missing = row["partitions"] == 0
         kept = "missing" if missing else "newest by key" if row["compacted"] else "all"
         numbers = ("-", "-") if missing else (str(row["partitions"]), f"{row['offsets']:,}")
         table.add_row(str(row["topic"]), *numbers, kept, str(row["written_by"]), str(row["holds"]))
-    Console().print(table)
+    screen().print(table)

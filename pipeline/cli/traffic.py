@@ -10,7 +10,6 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
 COMMANDS = ("ledger-commands", "position-commands", "reconciliation-items")
 COUNTED = (*EVENTS_IN, "postings", "payment-events", "reconciliation-results", "fraud-alerts", "dead-letters")
 BALANCES = "balances"
+TAILED = (*COUNTED, BALANCES)
 CLEARING = b"/$clearing:"
 LOOK_EVERY_S = 0.25
 LAG_EVERY_S = 1.0
@@ -85,24 +85,10 @@ class Traffic:
     def start(self) -> None:
         """Begin to count. Raises KafkaException where the cluster does not answer."""
         self._load()
-        places = []
-        for topic in (*COUNTED, BALANCES):
-            for partition in range(self._settings.partitions):
-                place = TopicPartition(topic, partition)
-                end = self._consumer.get_watermark_offsets(place, timeout=REQUEST_WITHIN_S)[1]
-                place.offset = self._positions.setdefault((topic, partition), 0)
-                if place.offset > end:  # not the cluster that was counted
-                    self._positions.clear()
-                    self._tally = Tally()
-                    return self.start_anew()
-                places.append(place)
-        self._consumer.assign(places)
-        self._thread.start()
-
-    def start_anew(self) -> None:
-        """Count everything from the beginning."""
-        self._positions = {(topic, p): 0 for topic in (*COUNTED, BALANCES) for p in range(self._settings.partitions)}
-        self._consumer.assign([TopicPartition(*place, 0) for place in self._positions])
+        ends = self._end_offsets(TAILED)
+        if any(offset > ends.get(place, 0) for place, offset in self._positions.items()):
+            self._forget()  # not the cluster that was counted
+        self._consumer.assign([TopicPartition(*place, self._positions.get(place, 0)) for place in ends])
         self._thread.start()
 
     def tally(self) -> Tally:
@@ -122,8 +108,8 @@ class Traffic:
             )
 
     def ends(self) -> dict[tuple[str, int], int]:
-        """Return the end offset of every partition that a stream reads or that is counted."""
-        return self._end_offsets((*COUNTED, BALANCES, *COMMANDS))
+        """Return the end offset of every partition that is read or counted. Raises KafkaException."""
+        return self._end_offsets((*TAILED, *COMMANDS))
 
     def stop(self) -> Tally:
         """Stop counting, save where it has got to, return the counts."""
@@ -199,7 +185,7 @@ class Traffic:
         return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
 
     def _load(self) -> None:
-        """Go on from the state of the last run, if there is one. Balances are always read anew, for their keys."""
+        """Go on from where the last run was. Balances are always read anew, for their keys."""
         try:
             state = json.loads(self._state_path.read_text()) if self._state_path is not None else {}
             for topic, offsets in state["offsets"].items():
@@ -209,8 +195,11 @@ class Traffic:
             self._tally.breaks_opened = int(state["breaks_opened"])
             self._tally.breaks_resolved = int(state["breaks_resolved"])
         except (OSError, ValueError, KeyError, AttributeError):
-            self._positions.clear()
-            self._tally = Tally()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._positions.clear()
+        self._tally = Tally()
 
     def _save(self) -> None:
         if self._state_path is None:
@@ -229,6 +218,3 @@ class Traffic:
                 "breaks_resolved": tally.breaks_resolved,
             },
         )
-
-
-OnLine = Callable[[str], None]

@@ -32,8 +32,8 @@ def worker(
 ) -> None:
     """Run one worker in the foreground, against a cluster that is there already.
 
-    It takes its share of the partitions, keeps their tables and serves the table views. Topics that are missing
-    are created. SIGTERM ends it in good order (exit code 0); after a crash (70) start it again.
+    It takes its share of the partitions, keeps their tables and serves the table views. Topics that are
+    missing are created. SIGTERM ends it in good order (exit code 0); after a crash (70) start it again.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     require_kafka(settings)

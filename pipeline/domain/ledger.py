@@ -142,12 +142,10 @@ class Ledger:
     def _close_account(self, event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
         account = read_account(rows, event.tenant_id, event.account_id)
         code = _account_code(account)
-        if code is None and account is not None:
-            if account.balance_minor or account.debits_pending or account.credits_pending:
-                code = "account_not_empty"
-        if code is not None:
-            return _refuse(out, event, "account_closed", event.account_id, None, code)
-        assert account is not None
+        if code is not None or account is None:
+            return _refuse(out, event, "account_closed", event.account_id, None, code or "account_not_found")
+        if account.balance_minor or account.debits_pending or account.credits_pending:
+            return _refuse(out, event, "account_closed", event.account_id, None, "account_not_empty")
         account.status = CLOSED
         save_account(rows, out, event, event.account_id, account)
 

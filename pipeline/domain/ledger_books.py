@@ -41,7 +41,7 @@ def opening_account_id(currency: str, branch: int) -> str:
 class Books:
     """The accounts that one command touches, as copies: nothing is written before `save` or `close`."""
 
-    __slots__ = ("event", "at", "rows", "branch", "accounts", "entry")
+    __slots__ = ("accounts", "at", "branch", "entry", "event", "rows")
 
     def __init__(self, event: Any, at: Arrival, rows: Rows) -> None:
         self.event = event

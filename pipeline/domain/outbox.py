@@ -19,7 +19,8 @@ def derived_id(cause_event_id: str, name: str) -> str:
     `name` tells apart the events that one cause gives rise to. Written out over hashlib because
     `uuid.uuid5` spends most of its time on building the UUID object.
     """
-    digest = hashlib.sha1(_NAMESPACE + f"{cause_event_id}\0{name}".encode(), usedforsecurity=False).hexdigest()
+    named = _NAMESPACE + f"{cause_event_id}\0{name}".encode()
+    digest = hashlib.sha1(named, usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 

@@ -92,6 +92,8 @@ def run(
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)
         return loader.finish()
+    except KafkaException as error:
+        raise LoadError(f"Kafka: {error.args[0].str()}") from error
     finally:
         loader.close()
 

@@ -6,9 +6,21 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 REQUEST_TIMEOUT_S = 30.0
+
+
+def end_of(consumer: Consumer, place: TopicPartition) -> int:
+    """Return the end of a partition; patient, as a new topic has no leader yet. Raises KafkaException."""
+    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)[1])
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 class BalanceWatch:
@@ -21,7 +33,7 @@ class BalanceWatch:
         )
         places = [TopicPartition("balances", number) for number in range(partitions)]
         for place in places:
-            place.offset = self._consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)[1]
+            place.offset = end_of(self._consumer, place)
         self._consumer.assign(places)
 
     def wait_for(
@@ -56,10 +68,7 @@ class GrowthWatch:
         started = grown_at = time.monotonic()
         ends: list[int] = []
         while (now := time.monotonic()) - started < timeout_s:
-            later = [
-                self._consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)[1]
-                for place in self._places
-            ]
+            later = [end_of(self._consumer, place) for place in self._places]
             if later != ends:
                 ends, grown_at = later, now
             elif now - grown_at >= quiet_s:

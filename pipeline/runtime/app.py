@@ -70,7 +70,7 @@ class App(faust.App):
         self.fail(exc)
 
     def fail(self, error: BaseException) -> None:
-        """End the process: nothing half-done becomes visible, and the restart goes on from the last commit."""
+        """End the process: nothing half-done becomes visible; the restart goes on from the last commit."""
         message = "".join(traceback.format_exception(error))
         print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)
         os._exit(EXIT_CRASH)

@@ -30,7 +30,9 @@ def _consumer(connection: Mapping[str, Any]) -> AIOKafkaConsumer:
     )
 
 
-async def _position_stores(consumer: AIOKafkaConsumer, stores: Mapping[TopicPartition, PartitionStore]) -> Any:
+async def _position_stores(
+    consumer: AIOKafkaConsumer, stores: Mapping[TopicPartition, PartitionStore]
+) -> Any:
     """Seek every changelog to what its database contains; return the end offsets."""
     consumer.assign(list(stores))
     first = await consumer.beginning_offsets(list(stores))

@@ -85,7 +85,12 @@ class Codec:
         return Decoded(events, dead)
 
     def _decode_group(
-        self, header: bytes, indexes: list[int], values: Sequence[Any], events: list[Any], dead: dict[int, Dead]
+        self,
+        header: bytes,
+        indexes: list[int],
+        values: Sequence[Any],
+        events: list[Any],
+        dead: dict[int, Dead],
     ) -> None:
         magic, schema_id = _HEADER.unpack(header)
         writer = self._registry.schema_of(schema_id) if magic == 0 else None
@@ -166,7 +171,9 @@ class _Writer:
         arrays = [pa.array(cells, field.type) for cells, field in zip(columns, self._schema, strict=True)]
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         header = self._header
-        return [header + value for value in pyruhvro.serialize_record_batch(batch, self._text, 1)[0].to_pylist()]
+        return [
+            header + value for value in pyruhvro.serialize_record_batch(batch, self._text, 1)[0].to_pylist()
+        ]
 
 
 def arrow_schema(text: str) -> pa.Schema:

@@ -76,9 +76,13 @@ class Settings(BaseSettings):
         90, ge=1, le=3650, description="Event time an id is kept; older is too_old."
     )
 
-    reconciliation_date_window_days: int = Field(3, ge=0, le=31, description="Between value and posting date.")
+    reconciliation_date_window_days: int = Field(
+        3, ge=0, le=31, description="Between value and posting date."
+    )
     reconciliation_tolerance_minor: int = Field(0, ge=0, description="Amounts this far apart still match.")
-    reconciliation_grace_days: int = Field(2, ge=0, le=365, description="Event time before an item is a break.")
+    reconciliation_grace_days: int = Field(
+        2, ge=0, le=365, description="Event time before an item is a break."
+    )
     fraud_rules_file: Path | None = Field(None, description="Thresholds of the fraud rules, TOML or JSON.")
 
     # How a worker runs

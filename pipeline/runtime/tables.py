@@ -160,5 +160,3 @@ class Store(SerializedStore[Any, Any]):
         """Throw the databases away; they are rebuilt from the changelog."""
         for partition in list(self._partitions):
             self.partition(partition).wipe()
-
-

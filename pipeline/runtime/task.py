@@ -54,7 +54,7 @@ class StreamSpec(NamedTuple):
 class Unit:
     """What one transaction will hold, besides the rows: outputs in order, and the offset to commit."""
 
-    __slots__ = ("items", "latest", "end", "records")
+    __slots__ = ("end", "items", "latest", "records")
 
     def __init__(self) -> None:
         self.items: list[tuple[str, int, str, Any]] = []
@@ -144,9 +144,7 @@ class PartitionTask:
         decoded = self._codec.decode([record.value for record in records])
         store, rules, out = self._store, self.spec.rules, Outbox()
         if store is not None:
-            store.prefetch(
-                key for event in decoded.events if event is not None for key in rules.keys(event)
-            )
+            store.prefetch(key for event in decoded.events if event is not None for key in rules.keys(event))
         for index, (record, event) in enumerate(zip(records, decoded.events, strict=True)):
             if event is None:
                 dead = decoded.dead[index]
@@ -157,7 +155,9 @@ class PartitionTask:
                 self._bury(record, misplaced)
                 continue
             try:
-                rules.apply(event, Arrival(record.timestamp * 1000, self.partition, self._partitions), store, out)
+                rules.apply(
+                    event, Arrival(record.timestamp * 1000, self.partition, self._partitions), store, out
+                )
             except Reject as reject:
                 self._bury(record, Reason("Rejected", reject.code, reject.detail))
                 continue

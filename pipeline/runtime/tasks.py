@@ -55,7 +55,9 @@ class Tasks:
         try:
             await asyncio.gather(*(producer.start() for producer in producers.values()))
         except BaseException:
-            await asyncio.gather(*(producer.stop() for producer in producers.values()), return_exceptions=True)
+            await asyncio.gather(
+                *(producer.stop() for producer in producers.values()), return_exceptions=True
+            )
             raise
         for tp, spec in wanted.items():
             store, changelog = None, None

@@ -39,7 +39,9 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec("reconciliation-items", "intake, ledger", "statement items and postings of nostro accounts"),
     TopicSpec("postings", "ledger", "posting_recorded: the journal"),
     TopicSpec("balances", "ledger", "balance_updated", compacted=True),
-    TopicSpec("payment-events", "ledger", "payment_reserved, _settled, _rejected, _failed, _cancelled, _expired"),
+    TopicSpec(
+        "payment-events", "ledger", "payment_reserved, _settled, _rejected, _failed, _cancelled, _expired"
+    ),
     TopicSpec("positions", "positions", "position_updated, keyed by account and instrument", compacted=True),
     TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
     TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),
@@ -86,7 +88,9 @@ def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
     try:
         existing = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
     except KafkaException as error:
-        raise TopicsError(f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}") from None
+        raise TopicsError(
+            f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}"
+        ) from None
     wanted = new_topics(settings, tables)
     wrong = {
         topic.topic: len(existing[topic.topic].partitions)
@@ -136,4 +140,3 @@ def describe_topics(settings: Settings) -> list[dict[str, object]]:
         return rows
     finally:
         consumer.close()
-

@@ -64,6 +64,7 @@ class KafkaLog:
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
+                "fetch.wait.max.ms": 10,  # each partition is read to its end, where a fetch would wait
                 "queued.min.messages": 50_000,
                 "check.crcs": True,
             }
@@ -109,11 +110,15 @@ class KafkaLog:
         }
 
     def _end(self, topic: str, partition: int) -> int:
-        try:
-            place = TopicPartition(topic, partition)
-            return int(self._consumer.get_watermark_offsets(place, timeout=READ_TIMEOUT_S)[1])
-        except KafkaException as error:
-            raise LogError(f"no end offset of {topic}[{partition}]: {error.args[0].str()}") from error
+        place = TopicPartition(topic, partition)
+        deadline = time.monotonic() + READ_TIMEOUT_S
+        while True:
+            try:
+                return int(self._consumer.get_watermark_offsets(place, timeout=READ_TIMEOUT_S)[1])
+            except KafkaException as error:  # a topic that is new, or that moves, has no leader for a moment
+                if time.monotonic() > deadline:
+                    raise LogError(f"no end offset of {topic}[{partition}]: {error.args[0].str()}") from error
+                time.sleep(QUIET_POLL_S)
 
     def read(self, topic: str, partition: int) -> Iterator[Record]:
         """Yield the committed records of a partition in order. Raises LogError.

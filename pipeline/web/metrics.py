@@ -34,7 +34,7 @@ class WorkerCollector(Collector):
         app = self._app
         applied = CounterMetricFamily("ledgerflow_applied_records", "Records taken", labels=LABELS)
         dead = CounterMetricFamily("ledgerflow_dead_letters", "Records refused", labels=LABELS)
-        committed = GaugeMetricFamily("ledgerflow_committed_offset", "Next of the log", labels=LABELS)
+        committed = GaugeMetricFamily("ledgerflow_committed_offset", "Next offset to apply", labels=LABELS)
         lag = GaugeMetricFamily("ledgerflow_lag_records", "Records not committed yet", labels=LABELS)
         for _, task in sorted(app.tasks.running.items()):
             labels = (task.spec.name, str(task.partition))

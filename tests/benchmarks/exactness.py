@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.settings import Settings
@@ -55,7 +56,10 @@ def start_group_at(settings: Settings, group: str, offsets: Offsets) -> None:
 
 
 def read(settings: Settings, codec: Codec, topic: str, start: list[int]) -> Iterator[Any]:
-    """Yield the committed events of a topic from `start` to its end, in order per partition."""
+    """Yield the committed events of a topic from `start` to its end, in order per partition.
+
+    Raises Inexact if records cannot be decoded, or if some stay uncommitted for TIMEOUT_S.
+    """
     consumer = Consumer(
         {
             **settings.librdkafka(),
@@ -66,15 +70,28 @@ def read(settings: Settings, codec: Codec, topic: str, start: list[int]) -> Iter
         }
     )
     consumer.assign([TopicPartition(topic, number, offset) for number, offset in enumerate(start)])
-    open_partitions = len(start)
+    # An end is told several times where a transaction's marker is still on its way: the offset decides.
+    unread = dict(enumerate(ends(settings, (topic,))[topic]))
+    deadline = time.monotonic() + TIMEOUT_S
     try:
-        while open_partitions:
-            messages = consumer.consume(READ_RECORDS, timeout=1.0)
-            open_partitions -= sum(message.error() is not None for message in messages)
-            decoded = codec.decode([message.value() for message in messages if message.error() is None])
+        while unread:
+            messages = consumer.consume(READ_RECORDS, timeout=0.5)
+            records = []
+            for message in messages:
+                if message.error() is None:
+                    records.append(message.value())
+                elif message.error().code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(message.error())
+                elif message.offset() >= unread.get(message.partition(), 0):
+                    unread.pop(message.partition(), None)
+            decoded = codec.decode(records)
             if decoded.dead:
                 raise Inexact(f"{len(decoded.dead)} records of {topic} cannot be read")
             yield from decoded.events
+            if records:
+                deadline = time.monotonic() + TIMEOUT_S
+            elif time.monotonic() > deadline:
+                raise Inexact(f"{topic} is not committed up to its end: {unread}")
     finally:
         consumer.close()
 

@@ -60,7 +60,7 @@ def measure(app: App, job: dict[str, Any]) -> None:
     @app.task
     async def report_when_done() -> None:
         while not _is_done(app, job["records"]):
-            await asyncio.sleep(POLL_S)  # noqa: ASYNC110 - the runtime has no hook here, and needs none
+            await asyncio.sleep(POLL_S)
         codec: Any = app.codec
         found = {
             "seconds": time.perf_counter() - codec.started,

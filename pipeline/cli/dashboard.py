@@ -1,0 +1,170 @@
+"""What `up` shows while it runs: a live panel on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import NamedTuple
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.cli.balance import money
+from pipeline.cli.supervisor import Worker
+from pipeline.cli.traffic import Tally
+
+RATE_OVER_S = 5.0
+REDRAW_EVERY_S = 0.5
+LINE_EVERY_S = 10.0
+MESSAGES_SHOWN = 4
+VIEWS = ("balances", "positions", "breaks", "alerts")
+
+
+class View(NamedTuple):
+    """What there is to show."""
+
+    tally: Tally
+    workers: list[Worker]
+    bootstrap_servers: str
+    schema_registry_url: str
+    phase: str
+    restarts: int
+    ends_in_s: float | None
+    """None where only Ctrl-C ends it."""
+
+
+class Rates:
+    """Events a second, over the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, dict[str, int]]] = deque()
+
+    def take(self, now: float, counts: dict[str, int]) -> dict[str, float]:
+        """Add a look (`now` in monotonic seconds) and return the rate of each count."""
+        self._seen.append((now, counts))
+        while len(self._seen) > 2 and now - self._seen[1][0] >= RATE_OVER_S:
+            self._seen.popleft()
+        began, first = self._seen[0]
+        seconds = now - began
+        return {
+            name: (count - first[name]) / seconds if seconds > 0 else 0.0 for name, count in counts.items()
+        }
+
+
+def counts_of(tally: Tally) -> dict[str, int]:
+    """Return what is counted, in the order in which it is shown."""
+    return {
+        "events in": tally.events_in,
+        "postings": tally.records["postings"],
+        "balances": tally.accounts,
+        "breaks": tally.breaks_opened,
+        "alerts": tally.records["fraud-alerts"],
+        "dead letters": tally.records["dead-letters"],
+    }
+
+
+class Dashboard:
+    """Shows `View`s. Nothing it does may stop the run."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._rates = Rates()
+        self._messages: deque[str] = deque(maxlen=MESSAGES_SHOWN)
+        self._began = time.monotonic()
+        self._drawn_at = 0.0
+        self._live: Live | None = None
+
+    def say(self, message: str) -> None:
+        """Tell something that happened."""
+        if self._live is None:
+            self._console.print(f"{self._uptime()} {message}", markup=False, soft_wrap=True)
+        else:
+            self._messages.append(f"{self._uptime()} {message}")
+
+    def open(self) -> None:
+        """Begin the live panel, where there is a terminal."""
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live.start()
+
+    def show(self, view: View) -> None:
+        """Show how things stand, if it is time to."""
+        now = time.monotonic()
+        if now - self._drawn_at < (REDRAW_EVERY_S if self._live else LINE_EVERY_S):
+            return
+        self._drawn_at = now
+        rates = self._rates.take(now, counts_of(view.tally))
+        if self._live is not None:
+            self._live.update(self._panel(view, rates), refresh=True)
+        else:
+            self.say(_line(view, rates))
+
+    def close(self) -> None:
+        """Take the live panel away; what is said from now on stays on the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _uptime(self) -> str:
+        seconds = int(time.monotonic() - self._began)
+        return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+    def _panel(self, view: View, rates: dict[str, float]) -> RenderableType:
+        left = "" if view.ends_in_s is None else f"; ends in {max(0, round(view.ends_in_s))} s"
+        parts: list[RenderableType] = [_numbers(view.tally, rates), "", _addresses(view)]
+        if self._messages:
+            parts += ["", *(Text(message, style="yellow", overflow="ellipsis") for message in self._messages)]
+        return Panel(
+            Group(*parts),
+            title=f"[bold]Ledgerflow[/bold]  up {self._uptime()}  {view.phase}",
+            subtitle=f"Ctrl-C stops everything in good order{left}",
+            padding=(1, 2),
+        )
+
+
+def _numbers(tally: Tally, rates: dict[str, float]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("", min_width=14)
+    table.add_column("total", justify="right", min_width=12, style="bold")
+    table.add_column("per second", justify="right", min_width=12)
+    table.add_column("", style="dim")
+    open_breaks = tally.breaks_opened - tally.breaks_resolved
+    notes = {"balances": "accounts", "breaks": f"{open_breaks:,} open, {tally.breaks_resolved:,} resolved"}
+    for name, count in counts_of(tally).items():
+        warned = "yellow" if name in ("breaks", "alerts", "dead letters") and count else ""
+        rate = f"{rates[name]:,.0f}" if rates[name] >= 10 or not rates[name] else f"{rates[name]:.1f}"
+        table.add_row(name, Text(f"{count:,}", style=warned), rate, notes.get(name, ""))
+    table.add_row("lag", f"{tally.lag:,}", "", "records that the streams have still to read")
+    flight = ", ".join(money(minor, currency) for currency, minor in tally.in_flight.items()) or "nothing"
+    table.add_row("in flight", "", "", f"{flight} (sum of the clearing accounts)")
+    return table
+
+
+def _addresses(view: View) -> Table:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(min_width=14)
+    table.add_column(overflow="fold")
+    for worker in view.workers:
+        colour = {"ready": "green", "recovering": "yellow"}.get(worker.state, "red")
+        pages = " ".join(f"/{name}" for name in VIEWS) if worker.number == 0 else ""
+        state = f"[{colour}]{worker.state:<11}[/{colour}]"
+        table.add_row(
+            f"worker {worker.number}", f"{state}[link={worker.url}]{worker.url}[/link] [dim]{pages}[/dim]"
+        )
+    table.add_row("Kafka", view.bootstrap_servers)
+    table.add_row("registry", view.schema_registry_url)
+    return table
+
+
+def _line(view: View, rates: dict[str, float]) -> str:
+    tally = view.tally
+    counts = ", ".join(f"{name} {count:,}" for name, count in counts_of(tally).items())
+    states = ", ".join(worker.state for worker in view.workers)
+    flight = ", ".join(money(minor, currency) for currency, minor in tally.in_flight.items()) or "nothing"
+    return (
+        f"{view.phase}: {counts}; {rates['events in']:,.0f} events/s in, {rates['postings']:,.0f} postings/s;"
+        f" lag {tally.lag:,}; in flight {flight}; workers {states}"
+    )

@@ -1,0 +1,275 @@
+"""One run of `ledgerflow up`, from the first process to the last.
+
+    stack -> schemas -> workers -> ready: endpoints.json -> (demo: load) -> watched until it is to end
+          -> load ends -> the streams catch up -> (demo: verify) -> workers, registry, Kafka end
+
+Whatever happens on the way, everything that was started is ended.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from confluent_kafka import KafkaException
+
+from pipeline.cli import endpoints
+from pipeline.cli.dashboard import Dashboard, View
+from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
+from pipeline.cli.load import manifest_path, next_seed
+from pipeline.cli.reach import said_in_one_line, worker_url
+from pipeline.cli.records import decoder
+from pipeline.cli.stopping import Signals
+from pipeline.cli.supervisor import Child, SupervisionError, Supervisor, environment
+from pipeline.cli.traffic import Tally, Traffic
+from pipeline.cli.verify import manifests_of, verified
+from pipeline.cli.worker import COMMAND as WORKER_COMMAND
+from pipeline.runtime.registry import register_all
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.stack import LocalStack
+from pipeline.verify import Report
+
+TICK_S = 0.1
+WORKERS_READY_WITHIN_S = 120.0
+LOAD_ENDS_WITHIN_S = 15.0
+CAUGHT_UP_WITHIN_S = 20.0
+QUIET_S = 1.0
+"""The streams have caught up when nothing has grown for so long and nothing is left to read."""
+VERIFY_QUIET_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the run is to do."""
+
+    demo: bool
+    duration: float | None
+    """Seconds from ready; None: until a signal."""
+    rate: float
+    """Payments a second of the demo."""
+
+
+class Session:
+    """The parts of a run. `run` is the way through it; `summary` is what came of it, also after an error."""
+
+    def __init__(self, settings: Settings, stack: LocalStack, wishes: Wishes, dashboard: Dashboard) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._wishes = wishes
+        self._dashboard = dashboard
+        self._data_dir = stack.data_dir
+        self._phase = "starting"
+        self._signals = Signals()
+        self._urls = [worker_url(settings, number) for number in range(settings.workers)]
+        self._supervisor = Supervisor(self._urls, self._spawn_worker, dashboard.say)
+        self._traffic: Traffic | None = None
+        self._load: Child | None = None
+        self._written: list[int] = []
+        self._tally = Tally()
+        self._report: Report | None = None
+        self._ends_at: float | None = None
+        self._ready_seconds: float | None = None
+
+    def run(self) -> None:
+        """Do all of it. Raises StackError, ArtifactError, SupervisionError, Failed, KeyboardInterrupt."""
+        self._signals.install()
+        try:
+            self._start()
+            self._signals.interrupting = False
+            self._watch()
+            self._settle()
+        finally:
+            self._signals.interrupting = False
+            self._stop()
+
+    def summary(self) -> dict[str, Any]:
+        """Return the numbers of the run."""
+        tally, report = self._tally, self._report
+        return {
+            "ready_seconds": None if self._ready_seconds is None else round(self._ready_seconds, 2),
+            "events_in": tally.events_in,
+            "postings": tally.records["postings"],
+            "balances": tally.accounts,
+            "breaks": tally.breaks_opened,
+            "alerts": tally.records["fraud-alerts"],
+            "dead_letters": tally.records["dead-letters"],
+            "lag": tally.lag,
+            "workers": self._settings.workers,
+            "restarts": self._supervisor.restarts,
+            "invariants": None if report is None else {check.name: check.ok for check in report.checks},
+        }
+
+    @property
+    def report(self) -> Report | None:
+        """What the verification said, if there was one."""
+        return self._report
+
+    def _start(self) -> None:
+        """Start everything and wait until it is ready."""
+        began = time.monotonic()
+        endpoints.remove(self._data_dir)
+        self._stack.start()
+        with said_in_one_line(self._settings):
+            register_all(self._settings.schema_registry_url)
+        self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
+        self._supervisor.start()
+        while not self._supervisor.all_ready:
+            self._check()
+            if time.monotonic() - began > WORKERS_READY_WITHIN_S:
+                states = ", ".join(f"{worker.number} {worker.state}" for worker in self._supervisor.workers)
+                raise SupervisionError(
+                    f"not ready within {WORKERS_READY_WITHIN_S:.0f} s (workers: {states}):"
+                    f" see {self._data_dir / 'logs'}"
+                )
+            time.sleep(TICK_S)
+        self._ready_seconds = time.monotonic() - began
+        self._keep_endpoints()
+        self._dashboard.say(f"ready after {self._ready_seconds:.1f} s: {', '.join(self._urls)}")
+        self._traffic = Traffic(self._settings, decoder(self._settings), self._data_dir / "counts.json")
+        with said_in_one_line(self._settings):
+            self._traffic.start()
+
+    def _spawn_worker(self, number: int) -> Child:
+        log = self._data_dir / "logs" / f"worker-{number}.log"
+        return Child(
+            f"worker {number}", [*WORKER_COMMAND, "--worker", str(number)], log, environment(self._settings)
+        )
+
+    def _start_load(self) -> None:
+        seed = next_seed(self._data_dir)
+        command = [
+            sys.executable,
+            "-m",
+            "pipeline.cli",
+            "load",
+            "--endless",
+            "--rate",
+            str(self._wishes.rate),
+        ]
+        command += ["--seed", str(seed), "--manifest", str(manifest_path(self._data_dir, seed))]
+        log = self._data_dir / "logs" / "load.log"
+        self._load = Child("the load generator", command, log, environment(self._settings))
+        self._dashboard.say(f"demo traffic, seed {seed}, {self._wishes.rate:g} payments/s")
+
+    def _watch(self) -> None:
+        """Show and supervise until a signal or the end of the duration."""
+        if self._wishes.demo:
+            self._start_load()
+        self._phase = "running"
+        if self._wishes.duration is not None:
+            self._ends_at = time.monotonic() + self._wishes.duration
+        self._dashboard.open()
+        try:
+            while not self._signals.received and (self._ends_at is None or time.monotonic() < self._ends_at):
+                self._tick()
+                if self._load is not None and (code := self._load.exit_code()) is not None:
+                    raise SupervisionError(
+                        f"the load generator ended with exit code {code}:\n{self._load.tail()}"
+                    )
+        finally:
+            self._dashboard.close()
+
+    def _settle(self) -> None:
+        """End the load, let the streams catch up, and verify. A further signal leaves out the rest."""
+        patience = len(self._signals.received) + 1
+        self._ends_at = None
+        if self._load is not None:
+            self._phase = "ending the load"
+            self._load.end()
+            self._wait(
+                lambda: self._load is None or self._load.exit_code() is not None,
+                LOAD_ENDS_WITHIN_S + 5,
+                patience,
+            )
+        self._phase = "catching up"
+        if not self._wait(self._caught_up(), CAUGHT_UP_WITHIN_S, patience):
+            self._dashboard.say("the streams have not caught up")
+        if self._wishes.demo and len(self._signals.received) < patience:
+            self._dashboard.say("verifying everything from the topics alone")
+            self._signals.interrupting = True
+            try:
+                self._report = verified(
+                    self._settings, manifests_of(self._settings), self._urls, QUIET_S, VERIFY_QUIET_WITHIN_S
+                )
+            except KeyboardInterrupt:
+                self._dashboard.say("not verified: interrupted")
+            finally:
+                self._signals.interrupting = False
+
+    def _wait(self, done: Any, within_s: float, patience: int) -> bool:
+        """Go on supervising until something is done; False if it took too long or a signal came."""
+        deadline = time.monotonic() + within_s
+        while not done():
+            if time.monotonic() > deadline or len(self._signals.received) >= patience:
+                return False
+            self._tick()
+        return True
+
+    def _caught_up(self) -> Any:
+        """Return a question: has every stream read everything, and is nothing coming any more?"""
+        traffic = self._traffic
+        assert traffic is not None
+        ends, since = traffic.ends(), time.monotonic()
+
+        def done() -> bool:
+            nonlocal ends, since
+            try:
+                found = traffic.ends()
+            except KafkaException:  # its death is noticed by `_check`
+                return False
+            now = time.monotonic()
+            if found != ends or traffic.tally().lag:
+                ends, since = found, now
+            return now - since >= QUIET_S
+
+        return done
+
+    def _tick(self) -> None:
+        """Supervise once, show how things stand, and pause."""
+        self._check()
+        if self._traffic is not None:
+            self._dashboard.show(self._view(self._traffic.tally()))
+        time.sleep(TICK_S)
+
+    def _check(self) -> None:
+        self._stack.check()
+        self._supervisor.check()
+        if self._ready_seconds is not None:
+            self._keep_endpoints()
+
+    def _view(self, tally: Tally) -> View:
+        left = None if self._ends_at is None else self._ends_at - time.monotonic()
+        return View(
+            tally,
+            self._supervisor.workers,
+            self._settings.bootstrap_servers,
+            self._settings.schema_registry_url,
+            self._phase,
+            self._supervisor.restarts,
+            left,
+        )
+
+    def _keep_endpoints(self) -> None:
+        """Write endpoints.json anew if a worker has another process."""
+        pids = self._supervisor.pids
+        if pids != self._written and all(pids):
+            workers = tuple(WorkerEndpoint(pid, url) for pid, url in zip(pids, self._urls, strict=True))
+            servers, registry = self._settings.bootstrap_servers, self._settings.schema_registry_url
+            Endpoints(servers, registry, workers, os.getpid()).write(self._data_dir)
+            self._written = pids
+
+    def _stop(self) -> None:
+        """End what runs: load, workers, registry and Kafka."""
+        self._dashboard.close()
+        if self._load is not None:
+            self._load.end()
+            self._load.wait()
+        if self._traffic is not None:
+            self._tally = self._traffic.stop()
+        self._supervisor.stop()
+        self._stack.stop()
+        if self._written:
+            endpoints.remove(self._data_dir)

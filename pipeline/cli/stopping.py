@@ -1,0 +1,26 @@
+"""How a run of `up` is told to end."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP. The first one ends the run in good order, the second one hurries it."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.interrupting = True
+        """Whether the next signal interrupts what is being waited for."""
+
+    def install(self) -> None:
+        """Take the signals from now on."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        self.received.append(number)
+        if self.interrupting:
+            self.interrupting = False  # once: what cleans up behind must not be interrupted
+            raise KeyboardInterrupt

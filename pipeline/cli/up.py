@@ -1,0 +1,181 @@
+"""`ledgerflow up`."""
+
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from pipeline.cli.dashboard import Dashboard
+from pipeline.cli.problems import EXIT_FAILED, Failed
+from pipeline.cli.screen import screen
+from pipeline.cli.session import Session, Wishes
+from pipeline.cli.supervisor import SupervisionError
+from pipeline.cli.verify import table_of
+from pipeline.cli.version import versions
+from pipeline.runtime.artifacts import ArtifactError
+from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
+from pipeline.runtime.stack import LocalStack, StackError
+
+DEMO_RATE = 100.0
+EXIT_INTERRUPTED = 130
+PORTS = "Ports"
+
+
+class _Downloads:
+    """The first run's downloads as a progress bar; called with bytes so far and in all."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._bar = Progress(
+            TextColumn("downloading Kafka and the registry"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            console=Console(stderr=True),
+        )
+
+    def __call__(self, done: int, total: int) -> None:
+        if not self.seen:
+            self.seen = True
+            self._task = self._bar.add_task("", total=total)
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total)
+        if done >= total:
+            self._bar.stop()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.seen:
+            self._bar.stop()
+
+
+def up(
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Produce demo traffic, and verify everything at the end.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Worker processes.", show_default="1")
+    ] = None,
+    duration: Annotated[
+        float | None,
+        typer.Option("--duration", metavar="S", min=0, help="Stop so many seconds after it is ready."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="Where everything is kept.", show_default="ledgerflow-data"
+        ),
+    ] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", metavar="R", min=0.01, help="Payments a second of the demo.")
+    ] = DEMO_RATE,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="One JSON object at the end on standard output, the rest on standard error."
+        ),
+    ] = False,
+    kafka_port: Annotated[
+        int | None, typer.Option(metavar="PORT", rich_help_panel=PORTS, show_default="19092")
+    ] = None,
+    controller_port: Annotated[
+        int | None, typer.Option(metavar="PORT", rich_help_panel=PORTS, show_default="19093")
+    ] = None,
+    registry_port: Annotated[
+        int | None, typer.Option(metavar="PORT", rich_help_panel=PORTS, show_default="18081")
+    ] = None,
+    web_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            rich_help_panel=PORTS,
+            show_default="6066",
+            help="Of the first worker; the next has the next.",
+        ),
+    ] = None,
+) -> None:
+    """Start Kafka, the schema registry and the workers here, and keep them running.
+
+    No Java, no Docker: the first run downloads Kafka and the registry. Ctrl-C, SIGTERM or the end of the
+    duration stops all of it in good order; the data stays, and the next `up` goes on there. While it runs,
+    endpoints.json in the data directory says where everything is. Exit code 1 if an invariant did not hold.
+    """
+    settings = load_settings(
+        data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,
+        registry_port=registry_port, web_port=web_port,
+    )  # fmt: skip
+    settings = _local(settings)
+    console = screen(stderr=as_json)
+    downloads = _Downloads()
+    stack = LocalStack(settings, progress=downloads)
+    first_run = not (stack.data_dir / "kafka" / "meta.properties").exists()
+    session = Session(settings, stack, Wishes(demo, duration, rate), Dashboard(console))
+    error: str | None = None
+    interrupted = False
+    try:
+        _refuse_taken_web_ports(settings)
+        session.run()
+    except (StackError, ArtifactError, SupervisionError, Failed) as problem:
+        error = str(problem)
+    except KeyboardInterrupt:
+        interrupted, error = True, "stopped before it was ready"
+    finally:
+        downloads.close()
+    report = session.report
+    ok = error is None and (report is None or report.ok)
+    if report is not None and not as_json:
+        console.print(table_of(report))
+    summary = {
+        "ok": ok, **session.summary(), "first_run": first_run, "downloaded": downloads.seen, "error": error,
+        "versions": versions(),
+    }  # fmt: skip
+    _end(summary, console, as_json)
+    raise typer.Exit(0 if ok else EXIT_INTERRUPTED if interrupted else EXIT_FAILED)
+
+
+def _local(settings: Settings) -> Settings:
+    """Return the settings for the stack that is started here, whatever cluster the environment names."""
+    given = settings.model_dump(exclude={"bootstrap_servers", "schema_registry_url", "security_protocol"})
+    return Settings(
+        **given,
+        bootstrap_servers=f"127.0.0.1:{settings.kafka_port}",
+        schema_registry_url=f"http://127.0.0.1:{settings.registry_port}/apis/ccompat/v7",
+        security_protocol="PLAINTEXT",
+    )
+
+
+def _refuse_taken_web_ports(settings: Settings) -> None:
+    """Raise Failed if a worker could not listen on its port: it would only be found out after the start."""
+    for number in range(settings.workers):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.web_host, settings.web_port + number))
+            except OSError as error:
+                raise Failed(
+                    f"port {settings.web_port + number} of worker {number} cannot be used ({error.strerror}):"
+                    f" choose another (--web-port, {ENV_PREFIX}WEB_PORT)"
+                ) from None
+
+
+def _end(summary: dict[str, Any], console: Console, as_json: bool) -> None:
+    """Say how it ended."""
+    if summary["error"] is not None:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            "error:", summary["error"], style="red", markup=False
+        )
+    if as_json:
+        typer.echo(json.dumps(summary))
+    elif summary["ready_seconds"] is not None:
+        counted = ("events_in", "postings", "balances", "breaks", "alerts", "dead_letters", "restarts")
+        console.print(
+            "stopped: " + ", ".join(f"{name.replace('_', ' ')} {summary[name]:,}" for name in counted)
+        )
+        if summary["invariants"] is not None:
+            console.print("every invariant holds" if summary["ok"] else "AN INVARIANT DOES NOT HOLD")

@@ -1,0 +1,99 @@
+"""What must hold whenever a worker dies, moves or is fenced: real Kafka, real processes, SIGKILL.
+
+The verdict is `pipeline.verify`'s, which reads topics and views only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pipeline.runtime.app import EXIT_CRASH
+from pipeline.runtime.transactions import PartitionProducer
+from tests.integration.cluster import Cluster, cluster_in, problems
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """One cluster for the module: each test adds to what the earlier ones left, as in life."""
+    with cluster_in(tmp_path_factory.mktemp("cluster")) as running:
+        yield running
+
+
+def in_background(work: Any) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_totals_are_exact_after_one_of_two_workers_is_killed_three_times_under_load(cluster: Cluster) -> None:
+    cluster.start(0)
+    cluster.start(1)
+    cluster.wait_ready(0)
+    cluster.wait_ready(1)
+    loading = in_background(lambda: cluster.load(seed=1, payments=3_000, rate=150))
+    for worker, wipe in ((0, False), (1, True), (0, False)):
+        time.sleep(4)
+        cluster.kill(worker, wipe=wipe)
+        cluster.start(worker)
+        cluster.wait_ready(worker)
+    loading.join()
+    report = cluster.verify()
+    assert problems(report) == []
+    assert report.ok
+
+
+def test_partitions_of_a_stopped_worker_move_to_the_other(cluster: Cluster) -> None:
+    assert cluster.terminate(1) == 0
+    cluster.load(seed=2, payments=300)
+    assert problems(cluster.verify(quiet_s=10.0)) == []
+    assert cluster.workers[0].poll() is None
+
+
+def test_a_single_worker_recovers_from_its_changelogs_on_an_empty_disk(cluster: Cluster) -> None:
+    loading = in_background(lambda: cluster.load(seed=3, payments=800, rate=150))
+    time.sleep(3)
+    cluster.kill(0, wipe=True)
+    cluster.start(0)
+    cluster.wait_ready(0)
+    loading.join()
+    assert problems(cluster.verify()) == []
+
+
+def test_a_worker_fenced_by_another_producer_stops_and_its_restart_loses_nothing(cluster: Cluster) -> None:
+    connection = {"bootstrap_servers": cluster.settings.bootstrap_servers}
+
+    async def fence() -> None:
+        for partition in range(cluster.settings.partitions):
+            usurper = PartitionProducer(f"{cluster.settings.app_id}-ledger-{partition}", connection)
+            await usurper.start()
+            await usurper.stop()
+
+    asyncio.run(fence())
+    loading = in_background(lambda: cluster.load(seed=4, payments=200))
+    assert cluster.workers.pop(0).wait(60) == EXIT_CRASH
+    cluster.start(0)
+    cluster.wait_ready(0)
+    loading.join()
+    assert problems(cluster.verify()) == []
+
+
+def test_known_schemas_are_processed_while_the_registry_is_down(cluster: Cluster) -> None:
+    report = cluster.load(seed=5, payments=200)
+    assert report.failed == 0
+    cluster.kill(0)
+    registry = cluster.settings.schema_registry_url
+    # A worker that starts without a registry goes by the schema ids on its disk.
+    cluster.settings = cluster.settings.model_copy(update={"schema_registry_url": "http://127.0.0.1:9/none"})
+    try:
+        cluster.start(0)
+        cluster.wait_ready(0)
+    finally:
+        cluster.settings = cluster.settings.model_copy(update={"schema_registry_url": registry})
+    cluster.load(seed=6, payments=200)
+    assert problems(cluster.verify()) == []
