@@ -96,7 +96,12 @@ def load(
     require_registry(settings)
     if endless and count is not None:
         raise BadInput("--endless and --count exclude each other: leave one out")
-    seed = next_seed(settings.data_dir) if seed is None else seed
+    try:
+        seed = next_seed(settings.data_dir) if seed is None else seed
+    except OSError as error:
+        raise BadInput(
+            f"{settings.data_dir} cannot be written ({error.strerror}): choose another (--data)"
+        ) from None
     path = manifest or manifest_path(settings.data_dir, seed)
     if endless:
         rate = rate or ENDLESS_RATE

@@ -110,7 +110,8 @@ class Session:
     def _start(self) -> None:
         """Start everything and wait until it is ready."""
         began = time.monotonic()
-        endpoints.remove(self._data_dir)
+        if endpoints.read(self._data_dir) is None:  # what a killed run left; scripts wait for the file
+            endpoints.remove(self._data_dir)
         self._stack.start()
         with said_in_one_line(self._settings):
             register_all(self._settings.schema_registry_url)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from pipeline.cli.dashboard import Dashboard
-from pipeline.cli.problems import EXIT_FAILED, Failed
+from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
 from pipeline.cli.screen import screen
 from pipeline.cli.session import Session, Wishes
 from pipeline.cli.supervisor import SupervisionError
@@ -60,7 +60,8 @@ def up(
         bool, typer.Option("--demo", help="Produce demo traffic, and verify everything at the end.")
     ] = False,
     workers: Annotated[
-        int | None, typer.Option("--workers", metavar="N", help="Worker processes.", show_default="1")
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, max=64, help="Worker processes.", show_default="1"),
     ] = None,
     duration: Annotated[
         float | None,
@@ -82,18 +83,23 @@ def up(
         ),
     ] = False,
     kafka_port: Annotated[
-        int | None, typer.Option(metavar="PORT", rich_help_panel=PORTS, show_default="19092")
+        int | None,
+        typer.Option(metavar="PORT", min=1, max=65_535, rich_help_panel=PORTS, show_default="19092"),
     ] = None,
     controller_port: Annotated[
-        int | None, typer.Option(metavar="PORT", rich_help_panel=PORTS, show_default="19093")
+        int | None,
+        typer.Option(metavar="PORT", min=1, max=65_535, rich_help_panel=PORTS, show_default="19093"),
     ] = None,
     registry_port: Annotated[
-        int | None, typer.Option(metavar="PORT", rich_help_panel=PORTS, show_default="18081")
+        int | None,
+        typer.Option(metavar="PORT", min=1, max=65_535, rich_help_panel=PORTS, show_default="18081"),
     ] = None,
     web_port: Annotated[
         int | None,
         typer.Option(
             metavar="PORT",
+            min=1,
+            max=65_535,
             rich_help_panel=PORTS,
             show_default="6066",
             help="Of the first worker; the next has the next.",
@@ -120,6 +126,7 @@ def up(
     interrupted = False
     try:
         _refuse_taken_web_ports(settings)
+        _make_data_dir(stack.data_dir)
         session.run()
     except (StackError, ArtifactError, SupervisionError, Failed) as problem:
         error = str(problem)
@@ -162,6 +169,17 @@ def _refuse_taken_web_ports(settings: Settings) -> None:
                     f"port {settings.web_port + number} of worker {number} cannot be used ({error.strerror}):"
                     f" choose another (--web-port, {ENV_PREFIX}WEB_PORT)"
                 ) from None
+
+
+def _make_data_dir(data_dir: Path) -> None:
+    """Make the data directory. Raises BadInput where that cannot be."""
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            f"the data directory {data_dir} cannot be made ({error.strerror}):"
+            f" choose another (--data, {ENV_PREFIX}DATA_DIR)"
+        ) from None
 
 
 def _end(summary: dict[str, Any], console: Console, as_json: bool) -> None:

@@ -72,6 +72,9 @@ class Ledger:
         rule = self._rules.get(type(event))
         if rule is None:
             raise Reject("unexpected_event", type(event).__name__)
+        tenant = event.tenant_id
+        if not tenant or "/" in tenant or "\0" in tenant:
+            raise Reject("invalid_tenant_id")  # its keys could be another tenant's, or an internal account's
         rule(event, at, rows, out)
 
     @staticmethod
@@ -94,8 +97,10 @@ class Ledger:
     # --- accounts
 
     def _open_account(self, event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox) -> None:
-        _check_id(event.account_id)
-        if len(event.currency) != 3 or not event.currency.isascii() or not event.currency.isupper():
+        if not _can_be_opened(event.account_id):
+            raise Reject("invalid_account_id")
+        currency = event.currency
+        if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
             raise Reject("invalid_currency")
         limit = event.overdraft_limit_minor
         if limit is not None and limit < 0:
@@ -195,12 +200,14 @@ class Ledger:
         if event.debtor_account_id == event.creditor_account_id:
             return "accounts_must_differ"
         debtor = books.account(event.debtor_account_id)
-        if debtor is None or event.debtor_account_id.startswith("$"):
+        if debtor is None or not _can_be_opened(event.debtor_account_id):
             return "debtor_not_found"
         if debtor.status == CLOSED:
             return "debtor_closed"
         if debtor.currency != event.currency:
             return "currency_mismatch"
+        if not _can_be_opened(event.creditor_account_id):
+            return "creditor_not_found"  # here and now: the key of its leg could not be trusted to arrive
         if books.is_local(event.creditor_account_id):
             return books.creditor_code(event.creditor_account_id, event.currency)
         return None
@@ -225,7 +232,8 @@ class Ledger:
                     event.occurred_at,
                     event.correlation_id,
                     event.event_id,
-                    derived_id(event.event_id, "leg"),
+                    # Of the payment, not of the event: an upstream may give one event id to two payments.
+                    derived_id(payment.debtor_account_id, f"leg:{event.payment_id}"),
                     event.payment_id,
                     payment.creditor_account_id,
                     payment.debtor_account_id,
@@ -337,10 +345,9 @@ class Ledger:
         out.emit("ledger-commands", f"{event.tenant_id}/{event.debtor_account_id}", answer)
 
 
-def _check_id(account_id: str) -> None:
-    """Refuse an account id that a key could not carry or that is the ledger's own."""
-    if not account_id or account_id.startswith("$") or "/" in account_id or "\0" in account_id:
-        raise Reject("invalid_account_id")
+def _can_be_opened(account_id: str) -> bool:
+    """Whether an id can be a customer's: a key can carry it, and it is not the ledger's own."""
+    return bool(account_id) and account_id[0] != "$" and "/" not in account_id and "\0" not in account_id
 
 
 def _account_code(account: Account | None) -> str | None:

@@ -19,29 +19,35 @@ HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 VICTIM_BALANCE_MINOR = 200_000_00
 RESERVE = 24
-"""How many victims are always open and not yet used: a victim's account must have reached the ledger."""
+"""How many victims an endless run has always open: a victim's account must have reached the ledger when it is
+used. A bounded run opens all of them first."""
+
+FRAUDS = 9
+"""How many scenarios there are."""
 
 Story = list[tuple[Payment, int]]
 
 
 class Victims:
-    """Accounts for one use each, in order of opening; taking one opens the next."""
+    """Accounts for one use each, in order of opening; in an endless run, taking one opens the next."""
 
-    def __init__(self, world: World, emitter: Emitter) -> None:
+    def __init__(self, world: World, emitter: Emitter, needed: int) -> None:
+        """`needed`: how many the run takes in all, 0 if that is not known."""
         self._world = world
         self._emitter = emitter
+        self._needed = needed
         self._ready: deque[tuple[Community, str]] = deque()
         self._opened = 0
 
     def open_reserve(self) -> Iterator[Produce]:
         """Yield the openings of the first victims."""
-        for _ in range(RESERVE):
+        for _ in range(self._needed or RESERVE):
             yield self._open()
 
-    def take(self) -> tuple[Community, str, Produce]:
-        """Return a victim's community and account, and the opening of its successor."""
+    def take(self) -> tuple[Community, str, list[Produce]]:
+        """Return a victim's community and account, and the opening of its successor, if it needs one."""
         community, account = self._ready.popleft()
-        return community, account, self._open()
+        return community, account, [] if self._ready and self._needed else [self._open()]
 
     def _open(self) -> Produce:
         community = self._world.communities[self._opened % len(self._world.communities)]
@@ -78,7 +84,7 @@ class Frauds:
         round_number = self._planted // len(self.scenarios)
         self._planted += 1
         community, victim, successor = self._victims.take()
-        yield successor
+        yield from successor
         story = scenario(community, victim)
         ids = [payment.payment_id for payment, _ in story]
         number = self._emitter.plant(

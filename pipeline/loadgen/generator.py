@@ -10,12 +10,12 @@ from random import Random
 
 from pipeline.loadgen.banks import BREAKS, Bank, Item
 from pipeline.loadgen.emitter import Emitter, Encode
-from pipeline.loadgen.frauds import Frauds, Victims
+from pipeline.loadgen.frauds import FRAUDS, Frauds, Victims
 from pipeline.loadgen.malformed import MalformedRecords
 from pipeline.loadgen.markets import Markets
 from pipeline.loadgen.payments import Habits, Payments
 from pipeline.loadgen.plan import HOUR_US, TAIL_US, LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.refusals import Refusals, Special
+from pipeline.loadgen.refusals import REFUSALS, Refusals, Special
 from pipeline.loadgen.world import Community, World
 
 
@@ -30,8 +30,12 @@ class Traffic:
         self._emitter = Emitter(plan, encode, planted)
         self._world = World(plan, rng, self._emitter)
         self._payments = Payments(self._emitter)
-        self._victims = Victims(self._world, self._emitter)
-        self._special = Special(self._world, self._emitter)
+        frauds = plan.in_all(plan.fraud_per_mille, FRAUDS)
+        refusals = plan.in_all(plan.refusal_per_mille, REFUSALS)
+        self._victims = Victims(self._world, self._emitter, frauds + refusals)
+        self._special = Special(self._world, self._emitter, refusals)
+        self._frauds = Frauds(rng, self._emitter, self._payments, self._victims)
+        self._refusals = Refusals(self._emitter, self._payments, self._victims, self._special)
         self._banks = {
             community.nostro: Bank(community, plan.start, rng, self._emitter)
             for community in self._world.communities
@@ -54,21 +58,19 @@ class Traffic:
         plan = self._plan
         habits = Habits(self._world, self._rng, self._payments, self._cross)
         markets = Markets(self._world, self._rng, self._emitter)
-        frauds = Frauds(self._rng, self._emitter, self._payments, self._victims)
-        refusals = Refusals(self._emitter, self._payments, self._victims, self._special)
         malformed = MalformedRecords(plan, self._world, self._rng, self._emitter, self._payments)
-        fraud_every = self._every(plan.fraud_per_mille, len(frauds.scenarios))
-        refusal_every = self._every(plan.refusal_per_mille, len(refusals.scenarios))
-        break_every = self._every(plan.break_per_mille, len(BREAKS))
+        fraud_every = plan.every(plan.fraud_per_mille, FRAUDS)
+        refusal_every = plan.every(plan.refusal_per_mille, REFUSALS)
+        break_every = plan.every(plan.break_per_mille, len(BREAKS))
         while plan.count is None or self.payments < plan.count:
             number = self.payments
             self.payments += 1
             yield from habits.step(self.at)
             yield from markets.step(self.at)
             if fraud_every and number % fraud_every == fraud_every // 2:
-                yield from frauds.step(self.at)
+                yield from self._frauds.step(self.at)
             if refusal_every and number % refusal_every == refusal_every // 3:
-                yield from refusals.step(self.at)
+                yield from self._refusals.step(self.at)
             if break_every and number % break_every == break_every // 2:
                 self._breaks.append(BREAKS[self._breaks_planted % len(BREAKS)])
                 self._breaks_planted += 1
@@ -97,15 +99,6 @@ class Traffic:
         if until > self.at + HOUR_US:
             for bank in self._banks.values():
                 yield from bank.fall_due(until)
-
-    def _every(self, per_mille: float, kinds: int) -> int:
-        """Return after how many payments one is planted; 0 = never. In a bounded run each kind comes once."""
-        if per_mille <= 0:
-            return 0
-        every = max(1, int(1_000 / per_mille))
-        if self._plan.count is not None:
-            every = max(1, min(every, self._plan.count // kinds))
-        return every
 
     def _cross(
         self, community: Community, at: int, amount: int, payment_id: str, reference: str, stated: bool

@@ -65,6 +65,20 @@ class LoadPlan:
         if any("/" in tenant or "\0" in tenant or not tenant for tenant in self.tenants):
             raise ValueError("a tenant must not be empty nor contain / or NUL")
 
+    def every(self, per_mille: float, kinds: int) -> int:
+        """Return after how many payments one is planted; 0 = never. In a bounded run each kind comes once."""
+        if per_mille <= 0:
+            return 0
+        every = max(1, int(1_000 / per_mille))
+        if self.count is not None:
+            every = max(1, min(every, self.count // kinds))
+        return every
+
+    def in_all(self, per_mille: float, kinds: int) -> int:
+        """Return how many are planted in a bounded run, at most; 0 for an endless one, which has no total."""
+        every = self.every(per_mille, kinds)
+        return self.count // every + 1 if self.count and every else 0
+
     @property
     def end(self) -> int:
         """The latest event time of a bounded run, microseconds UTC."""

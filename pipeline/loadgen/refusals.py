@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.frauds import RESERVE, Victims
+from pipeline.loadgen.frauds import Victims
 from pipeline.loadgen.payments import Payment, Payments
 from pipeline.loadgen.plan import DAY_US, SECOND_US, Produce
 from pipeline.loadgen.world import Community, World
 
 REFUSED = "CommandRefused"
+REFUSALS = 15
+"""How many scenarios there are."""
 TOO_OLD_US = 120 * DAY_US
 """Older than the window in which payment ids are remembered (90 days by default)."""
 
@@ -23,7 +25,11 @@ TOO_OLD_US = 120 * DAY_US
 class Special:
     """Accounts that are opened for a purpose: empty ones, and ones that are closed at once."""
 
-    def __init__(self, world: World, emitter: Emitter) -> None:
+    def __init__(self, world: World, emitter: Emitter, needed: int) -> None:
+        """`needed`: how many refusals the run plants in all, 0 if that is not known."""
+        # Of fifteen refusals two use a closed account; they might all be of one community.
+        self._each = 2 * needed // REFUSALS + 3
+        self._endless = not needed
         self._world = world
         self._emitter = emitter
         self._queues: dict[str, dict[str, deque[str]]] = {"empty": {}, "closed": {}}
@@ -33,13 +39,14 @@ class Special:
         """Yield the openings (and closings) of the first accounts of each community and purpose."""
         for community in self._world.communities:
             for purpose in self._queues:
-                for _ in range(RESERVE // 6):
+                for _ in range(self._each):
                     yield from self._open(community, purpose)
 
     def take(self, community: Community, purpose: str) -> tuple[str, list[Produce]]:
-        """Return an account and the records that make its successor."""
-        account = self._queues[purpose][community.nostro].popleft()
-        return account, list(self._open(community, purpose))
+        """Return an account and the records that make its successor, if it needs one."""
+        ready = self._queues[purpose][community.nostro]
+        account = ready.popleft()
+        return account, [] if ready and not self._endless else list(self._open(community, purpose))
 
     def _open(self, community: Community, purpose: str) -> Iterator[Produce]:
         account = self._emitter.name("x")
@@ -95,7 +102,7 @@ class Refusals:
         scenario = self.scenarios[self._planted % len(self.scenarios)]
         self._planted += 1
         community, victim, successor = self._victims.take()
-        yield successor
+        yield from successor
         creditor = community.merchants[self._planted % len(community.merchants)].account_id
         yield from scenario(self._payments.new(community, victim, creditor, 25_00), community, at)
 

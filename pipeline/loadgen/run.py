@@ -27,7 +27,7 @@ from pipeline.loadgen.emitter import Encode, framed
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.watches import BalanceWatch, GrowthWatch
+from pipeline.loadgen.watches import BalanceWatch, StreamsWatch
 from pipeline.runtime.registry import client
 from schemas import SchemaVersion
 
@@ -78,16 +78,20 @@ def run(
     manifest_path: Path | None = None,
     on_progress: OnProgress | None = None,
     stop: threading.Event | None = None,
-    await_accounts_s: float = 10.0,
+    await_accounts_s: float = 15.0,
+    group: str = "ledgerflow",
 ) -> LoadReport:
     """Carry out a plan and return what was done.
 
     `bootstrap` may be the connection part of a librdkafka configuration. `rate`: ordinary payments a second
     (None: as fast as it goes); `duration`: seconds of traffic, after which, or when `stop` is set, the run
-    ends in good order, with the last statements. Raises LoadError, OSError for the manifest.
+    ends in good order, with the last statements. `group`: the streams' consumer group (the settings'
+    app_id), whose progress says when they have caught up. Raises LoadError, OSError for the manifest.
     """
     connection = {"bootstrap.servers": bootstrap} if isinstance(bootstrap, str) else dict(bootstrap)
-    loader = Loader(plan, connection, registry_url, manifest_path, on_progress, stop or threading.Event())
+    loader = Loader(
+        plan, connection, registry_url, manifest_path, on_progress, stop or threading.Event(), group
+    )
     try:
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)
@@ -109,6 +113,7 @@ class Loader:
         manifest_path: Path | None,
         on_progress: OnProgress | None,
         stop: threading.Event,
+        group: str,
     ) -> None:
         self._connection = connection
         self._producer = Producer(
@@ -129,6 +134,7 @@ class Loader:
         self._manifest_path = manifest_path
         self._on_progress = on_progress
         self._stop = stop
+        self._group = group
         self._records: Counter[str] = Counter()
         self._failed = 0
         self._first_error = ""
@@ -162,8 +168,8 @@ class Loader:
         """Produce the end, wait for Kafka to have everything, and return the report."""
         self._produce_all(self._traffic.closing())
         self._flush()
-        with GrowthWatch(self._connection, "postings", self._partitions("postings")) as watch:
-            watch.wait_until_quiet(QUIET_S, QUIET_TIMEOUT_S, self._show)
+        with StreamsWatch(self._connection, self._group, self._partitions("payments")) as watch:
+            watch.wait_until_idle(QUIET_S, QUIET_TIMEOUT_S, self._show)
         self._produce_all(self._traffic.falling_due())
         self._flush()
         if self._failed:

@@ -9,6 +9,13 @@ from collections.abc import Callable
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 REQUEST_TIMEOUT_S = 30.0
+READ = (
+    *("accounts", "payments", "trades", "prices", "statements"),
+    *("ledger-commands", "position-commands", "reconciliation-items"),
+)
+"""The topics that the streams read."""
+BEHIND_MIN = 50
+"""A smaller distance may be the markers of transactions, which are no records."""
 
 
 def end_of(consumer: Consumer, place: TopicPartition) -> int:
@@ -56,27 +63,38 @@ class BalanceWatch:
         self._consumer.close()
 
 
-class GrowthWatch:
-    """Sees whether a topic grows."""
+class StreamsWatch:
+    """Sees whether the streams have work left: by how far their group has read what they read."""
 
-    def __init__(self, connection: dict[str, str], topic: str, partitions: int) -> None:
-        self._consumer = Consumer({**connection, "group.id": "ledgerflow-load"})
-        self._places = [TopicPartition(topic, number) for number in range(partitions)]
+    def __init__(self, connection: dict[str, str], group: str, partitions: int) -> None:
+        # Only asks for the group's offsets; it never joins.
+        self._consumer = Consumer({**connection, "group.id": group, "enable.auto.commit": False})
+        self._places = [TopicPartition(topic, number) for topic in READ for number in range(partitions)]
 
-    def wait_until_quiet(self, quiet_s: float, timeout_s: float, on_wait: Callable[[], None]) -> None:
-        """Return when the topic has not grown for `quiet_s`, or after `timeout_s`."""
+    def wait_until_idle(self, quiet_s: float, timeout_s: float, on_wait: Callable[[], None]) -> None:
+        """Return when nothing has grown for `quiet_s` and the group is not behind, or after `timeout_s`.
+
+        Where the group has never committed anything, no worker has run, and only growth counts.
+        """
         started = grown_at = time.monotonic()
         ends: list[int] = []
         while (now := time.monotonic()) - started < timeout_s:
             later = [end_of(self._consumer, place) for place in self._places]
             if later != ends:
                 ends, grown_at = later, now
-            elif now - grown_at >= quiet_s:
+            elif now - grown_at >= quiet_s and not self._is_behind(ends):
                 return
-            time.sleep(0.1)
+            time.sleep(0.2)
             on_wait()
 
-    def __enter__(self) -> GrowthWatch:
+    def _is_behind(self, ends: list[int]) -> bool:
+        places = self._consumer.committed(self._places, timeout=REQUEST_TIMEOUT_S)
+        committed = [place.offset for place in places]
+        if max(committed, default=0) <= 0:
+            return False
+        return any(end - max(read, 0) > BEHIND_MIN for read, end in zip(committed, ends, strict=True))
+
+    def __enter__(self) -> StreamsWatch:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -1,8 +1,8 @@
 """A strict reading of one Avro value: the authority on what is well-formed.
 
-fastavro is lenient where bytes are hostile: a negative union branch counts from the end, a boolean may be any
-byte, what follows a value is not looked at. `decode_strict` walks the bytes along the schema first, refuses all
-of that, and only then lets fastavro decode. It is the slow path; the columnar path must agree with it.
+fastavro is lenient where bytes are hostile: a negative union branch counts from the end, a boolean may be
+any byte, what follows a value is not looked at. `decode_strict` walks the bytes along the schema first,
+refuses all of that, and only then lets fastavro decode. It is the slow path; the columnar path must agree with it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Reading a table's changelog back: the recovery of an active partition, and the following of a standby.
 
-The end of a recovery is the consumer's position reaching the end offset, not a last record: the last offset of
-a transactional topic is a control record, which is never delivered.
+The end of a recovery is the consumer's position reaching the end offset, not a last record: the last offset
+of a transactional topic is a control record, which is never delivered.
 """
 
 from __future__ import annotations

@@ -116,7 +116,7 @@ class Codec:
                 dead[index] = Dead("malformed_value", str(error))
 
     def encode(self, events: Sequence[Any]) -> list[bytes]:
-        """Encode events of one class, newest version, framed. Raises `NotRegistered`, `RegistryUnavailable`."""
+        """Encode events of one class, framed. Raises `NotRegistered`, `RegistryUnavailable`."""
         writer = self._writers.get(type(events[0]))
         if writer is None:
             writer = self._writers[type(events[0])] = _Writer(type(events[0]), self._registry)

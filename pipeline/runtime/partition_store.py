@@ -54,7 +54,7 @@ def _options() -> Options:
 
 
 class PartitionStore:
-    """The rows of one table partition (`pipeline.domain.rows.Rows`). Not thread-safe: one event loop owns it."""
+    """The rows of one table partition (`pipeline.domain.rows.Rows`), owned by one event loop."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

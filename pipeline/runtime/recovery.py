@@ -4,9 +4,9 @@
              -> read the changelogs to their end
              -> Faust seeks to the committed offsets and lets events flow
 
-This takes the place of Faust's recovery, which waits for the last record of a changelog (a control record here,
-never delivered). The rest of Faust's table manager stays as it is. Faust's own consumer keeps the changelog
-partitions assigned, because its assignor places tables by them, but never reads them.
+This takes the place of Faust's recovery, which waits for the last record of a changelog (here a control
+record, never delivered). The rest of Faust's table manager stays as it is. Faust's own consumer keeps the
+changelog partitions assigned, because its assignor places tables by them, but never reads them.
 """
 
 from __future__ import annotations

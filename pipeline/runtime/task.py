@@ -4,8 +4,8 @@
     unit -> encode -> Kafka transaction (outputs, changelog, source offset) -> rows to RocksDB
 
 Applying never waits: while one transaction is under way, further batches are applied and gather in the next
-unit, which is committed as soon as the first has ended. That is the group commit: small units when idle, large
-ones under load. The rows, the outputs and the offset of a unit are taken in one instant.
+unit, which is committed as soon as the first has ended. That is the group commit: small units when idle,
+large ones under load. The rows, the outputs and the offset of a unit are taken in one instant.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Unit:
         self.records = 0
 
     def add(self, topic: str, partition: int, key: str, event: Any) -> None:
-        """Add an event, or a record (a tuple) that is ready. On a compacted topic only the last of a key stays."""
+        """Add an event, or a record (a tuple) that is ready; a compacted topic keeps the last of a key."""
         if topic in COMPACTED:
             self.latest.setdefault((topic, partition), {})[key] = event
         else:
@@ -128,9 +128,8 @@ class PartitionTask:
     async def accept(self, batch: PartitionBatch) -> None:
         """Apply a batch and see that it gets committed; waits only while too much is uncommitted."""
         if batch.start != self.position:
-            raise RuntimeError(
-                f"{self.spec.name}-{self.partition}: a batch starts at {batch.start}, expected {self.position}"
-            )
+            place = f"{self.spec.name}-{self.partition}"
+            raise RuntimeError(f"{place}: a batch starts at {batch.start}, expected {self.position}")
         self.apply(batch.records)
         self.position = self._unit.end = batch.end
         if self._pump is None or self._pump.done():

@@ -99,8 +99,8 @@ def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
     }
     if wrong:
         raise TopicsError(
-            f"topics with another number of partitions than LEDGERFLOW_PARTITIONS={settings.partitions}: {wrong};"
-            " set it to theirs, because the partitions of an account cannot change"
+            f"topics with another number of partitions than LEDGERFLOW_PARTITIONS={settings.partitions}:"
+            f" {wrong}; set it to theirs, because the partitions of an account cannot change"
         )
     missing = [topic for topic in wanted if topic.topic not in existing]
     created = []
@@ -116,7 +116,7 @@ def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
 
 
 def describe_topics(settings: Settings) -> list[dict[str, object]]:
-    """Return name, partitions, records (high watermarks minus low) and policy of every topic of the catalogue."""
+    """Return name, partitions, offsets in use and purpose of every topic of the catalogue."""
     consumer = Consumer({**settings.librdkafka(), "group.id": f"{settings.app_id}-topics"})
     try:
         existing = consumer.list_topics(timeout=REQUEST_TIMEOUT_S).topics

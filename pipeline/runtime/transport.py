@@ -10,12 +10,14 @@ was dropped on the way: each must start where the last one ended. Offsets of con
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import faust
 from aiokafka.structs import TopicPartition
 from faust.serializers import codecs
+from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -23,6 +25,8 @@ BATCH_CODEC = "columnar"
 FETCH_WAIT_MS = 100
 """The broker answers a fetch at the latest after this time. aiokafka has one request per broker under way, so
 a partition that becomes free in between waits for it."""
+FETCH_TIMEOUT_S = 0.2
+"""How long a fetch waits for records before others, such as a seek, have their turn."""
 
 
 class PartitionBatch(NamedTuple):
@@ -33,7 +37,7 @@ class PartitionBatch(NamedTuple):
     start: int | None
     """The offset that the fetch started from; None where no offset was committed yet."""
     end: int
-    """The offset to commit once the batch is applied: behind the last record and the control records there."""
+    """The offset to commit once it is applied: behind the last record and the control records there."""
 
 
 class _Untouched(faust.Codec):
@@ -49,8 +53,26 @@ class _Untouched(faust.Codec):
 codecs.register(BATCH_CODEC, _Untouched())
 
 
+class _Fetched(NamedTuple):
+    """What the thread hands over of one partition."""
+
+    batch: PartitionBatch
+    seeks: int
+    """How many seeks came before: a batch from before the last seek will be fetched again."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
-    """Faust's consumer thread, reading committed records only and saying how far each fetch reached."""
+    """Faust's consumer thread, reading committed records only and saying how far each fetch reached.
+
+    Taking records and seeking exclude each other. Otherwise records taken between the seek of their partition
+    and the end of the whole seek are dropped by a flow that is still stopped, and nobody fetches them again.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._turn = asyncio.Lock()
+        self._reached: dict[TP, int] = {}
+        self.seeks = 0
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -58,30 +80,41 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
 
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every partition to its committed offset; return those offsets."""
+        return cast(Mapping[TP, int], await self.call_thread(self._seek_to_committed))
+
+    async def _seek_to_committed(self) -> Mapping[TP, int]:
+        async with self._turn:
+            offsets = await self._ensure_consumer().seek_to_committed()
+            self._reached = {ensure_TP(tp): offset for tp, offset in offsets.items() if offset is not None}
+            self.seeks += 1
+            return cast(Mapping[TP, int], offsets)
+
     async def _fetch_records(
         self,
         consumer: Any,
         active_partitions: Any,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # Faust's signature
         max_records: int | None = None,
     ) -> Any:
-        records = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
-        assignment = consumer._subscription.subscription.assignment
-        batches = {}
-        for tp, found in (records or {}).items():
-            state = assignment.state_value(TopicPartition(*tp))
-            # Without a position the partition was revoked meanwhile; its batch will be refused by generation.
-            position = state.position if state is not None and state.has_valid_position else None
-            batches[tp] = (found, max(found[-1].offset + 1, position or 0))
-        return batches
+        async with self._turn:
+            fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+            assignment = consumer._subscription.subscription.assignment
+            return {
+                tp: self._handed_over(ensure_TP(tp), records, assignment.state_value(TopicPartition(*tp)))
+                for tp, records in (fetched or {}).items()
+            }
+
+    def _handed_over(self, tp: TP, records: list[Any], state: Any) -> _Fetched:
+        position = state.position if state is not None and state.has_valid_position else 0
+        start, end = self._reached.get(tp), max(records[-1].offset + 1, position)
+        self._reached[tp] = end
+        return _Fetched(PartitionBatch(records, start, end), self.seeks)
 
 
 class Consumer(driver.Consumer):
     """Faust's consumer, delivering the topics with the columnar codec by partition batch."""
-
-    def on_init(self) -> None:
-        super().on_init()
-        self._reached: dict[TP, int] = {}
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -97,33 +130,33 @@ class Consumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Seek to the committed offsets: the next batch of each partition starts there."""
         await super().perform_seek()
-        self._reached = {tp: offset for tp, offset in self._committed_offset.items() if offset is not None}
         on_positions = getattr(self.app, "on_positions", None)
         if on_positions is not None:
-            on_positions(dict(self._reached))
+            on_positions({tp: offset for tp, offset in self._committed_offset.items() if offset is not None})
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  # Faust's
         """Yield (partition, message): a batch for a columnar topic, single records for the others."""
-        fetched, active = await self._wait_next_records(timeout)
+        fetched, active = await self._wait_next_records(min(timeout, FETCH_TIMEOUT_S))
         if not fetched or self.should_stop:
             return
         generation = self.app.consumer_generation_id
         batched = self._batched_topics()
-        for tp, (records, end) in cast(Mapping[TP, Any], fetched).items():
-            start, self._reached[tp] = self._reached.get(tp), end
+        for tp, (batch, seeks) in cast(Mapping[TP, _Fetched], fetched).items():
             if not self.flow_active or self.app.consumer_generation_id != generation:
                 return  # a rebalance is under way; its end seeks to the committed offsets
+            if seeks != self._thread.seeks:
+                continue
             if active is not None and tp not in active and tp not in self._buffered_partitions:
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in batched:
-                message = self._to_message(tp, records[-1])
-                message.key, message.value = None, PartitionBatch(records, start, end)
+                message = self._to_message(tp, batch.records[-1])
+                message.key, message.value = None, batch
                 # Faust looks for gaps between messages, and would file every batch as one.
                 self._read_offset[tp] = message.offset - 1
                 yield tp, message
             else:
-                for record in records:
+                for record in batch.records:
                     yield tp, self._to_message(tp, record)
 
 

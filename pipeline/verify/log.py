@@ -15,6 +15,8 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 READ_TIMEOUT_S = 30.0
 """Silence of the cluster after which a read gives up."""
 QUIET_POLL_S = 0.25
+BEHIND_MIN = 50
+"""A smaller distance may be the markers of transactions, which are no records."""
 
 
 class LogError(RuntimeError):
@@ -52,13 +54,14 @@ class TopicLog(Protocol):
 class KafkaLog:
     """The committed records of a cluster up to the ends of `wait_until_quiet` (else: of the first read)."""
 
-    def __init__(self, kafka: str | Mapping[str, str], group: str = "ledgerflow-verify") -> None:
-        """`kafka`: bootstrap servers, or the connection part of a librdkafka configuration."""
+    def __init__(self, kafka: str | Mapping[str, str], group: str = "ledgerflow") -> None:
+        """`kafka`: bootstrap servers, or the connection part of a librdkafka configuration; `group`: the
+        streams' consumer group, which is asked how far it has read, and never joined."""
         connection = {"bootstrap.servers": kafka} if isinstance(kafka, str) else dict(kafka)
         self._consumer = Consumer(
             {
                 **connection,
-                "group.id": group,  # the client wants one; nothing is subscribed to or committed
+                "group.id": group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
@@ -86,21 +89,42 @@ class KafkaLog:
             self._partitions = {name: len(about.partitions) for name, about in found.items()}
         return self._partitions.get(topic, 0)
 
-    def wait_until_quiet(self, topics: list[str], quiet_s: float, timeout_s: float) -> bool:
-        """Wait until no topic grew for `quiet_s`; fix the ends there. False: busy after `timeout_s`."""
+    def wait_until_quiet(self, topics: list[str], quiet_s: float, timeout_s: float) -> str | None:
+        """Wait until no topic grew for `quiet_s` and the streams are not behind; fix the ends there.
+
+        Returns what is still going on after `timeout_s`, or None. Growth alone does not tell: a stream may
+        work on a large batch for longer than that.
+        """
         deadline = time.monotonic() + timeout_s
         ends = self._read_ends(topics)
         since = time.monotonic()
-        while (now := time.monotonic()) - since < quiet_s:
-            if now > deadline:
+        while True:
+            quiet = time.monotonic() - since >= quiet_s
+            behind = self._behind(ends) if quiet else None
+            if quiet and behind is None:
+                break
+            if time.monotonic() > deadline:
                 self._ends = ends
-                return False
+                return behind or "the topics are still growing"
             time.sleep(min(QUIET_POLL_S, quiet_s))
             later = self._read_ends(topics)
             if later != ends:
                 ends, since = later, time.monotonic()
         self._ends = ends
-        return True
+        return None
+
+    def _behind(self, ends: Mapping[tuple[str, int], int]) -> str | None:
+        """Return where the streams' group is behind, or None; also where no worker has ever run."""
+        try:
+            asked = [TopicPartition(topic, partition) for topic, partition in ends]
+            committed = self._consumer.committed(asked, timeout=READ_TIMEOUT_S)
+        except KafkaException as error:
+            raise LogError(f"no offsets of the streams' group: {error.args[0].str()}") from error
+        for place in committed:
+            left = ends[place.topic, place.partition] - place.offset
+            if place.offset >= 0 and left > BEHIND_MIN:
+                return f"the streams are {left} records behind on {place.topic}[{place.partition}]"
+        return None
 
     def _read_ends(self, topics: list[str]) -> dict[tuple[str, int], int]:
         return {

@@ -49,24 +49,24 @@ def verify(
     on_progress: OnProgress | None = None,
     timeout_s: float = 120.0,
     fetch: Fetch = fetch_json,
+    group: str = "ledgerflow",
 ) -> Report:
     """Verify a cluster and return what was found; `report.ok` is the verdict.
 
     `bootstrap_servers` may be the connection part of a librdkafka configuration (`Settings.librdkafka()`).
     `manifests` are files that `ledgerflow load` wrote, `workers` base URLs of views (none: not checked).
-    Waits until the topics have not grown for `wait_quiet_s`, at most `timeout_s`; traffic that never stops
-    is a failed check, because records under way cannot be told from lost ones. About 1 KiB of memory
-    per payment. Raises LogError where Kafka or the registry gives no answer, ValueError for a bad manifest.
+    Waits until the topics have not grown for `wait_quiet_s` and the streams' consumer `group` (the settings'
+    app_id) is not behind, at most `timeout_s`; traffic that never stops is a failed check, because records
+    under way cannot be told from lost ones. About 1 KiB of memory per payment.
+    Raises LogError where Kafka or the registry gives no answer, ValueError for a bad manifest.
     """
     started = time.monotonic()
     planted = read_manifests(manifests)
-    log = KafkaLog(bootstrap_servers)
+    log = KafkaLog(bootstrap_servers, group)
     try:
-        quiet = Check("quiet", "The topics stopped growing before they were read.")
-        quiet.expect(
-            log.wait_until_quiet(list(TOPICS), wait_quiet_s, timeout_s),
-            f"still growing after {timeout_s:.0f} s",
-        )
+        quiet = Check("quiet", "The streams had come to rest before the topics were read.")
+        busy = log.wait_until_quiet(list(TOPICS), wait_quiet_s, timeout_s)
+        quiet.expect(busy is None, f"after {timeout_s:.0f} s {busy}")
         report = verify_log(
             log, Decoder(registry_schemas(registry_url)), planted, workers, on_progress, fetch
         )

@@ -151,7 +151,8 @@ def _chunks(items: Iterable[Any]) -> Iterator[list[Any]]:
 def _send(producer: Producer, topic: str, key: bytes, value: bytes, delivered: Any) -> None:
     while True:
         try:
-            return producer.produce(topic, value, key, on_delivery=delivered)
+            producer.produce(topic, value, key, on_delivery=delivered)
+            return
         except BufferError:
             producer.poll(0.1)
 

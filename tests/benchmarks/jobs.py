@@ -41,7 +41,7 @@ class Bench:
     def stock_sum(self, events: int, number: int) -> dict[str, Any]:
         """Run stock Faust over the first events of the topic; its table must be exact."""
         settings = self.settings
-        job = {
+        job: dict[str, Any] = {
             "bootstrap_servers": settings.bootstrap_servers,
             "app_id": f"stock-{number}",
             "data_dir": str(settings.data_dir / f"stock-{number}"),

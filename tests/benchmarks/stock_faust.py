@@ -1,8 +1,8 @@
 """The peer: the sum job as one writes it with stock Faust, tuned. Run as a process of its own.
 
-`python -m tests.benchmarks.stock_faust '{"app_id": ..., "count": ..., ...}'` prints one JSON line after `count`
-events: seconds, CPU seconds, how far each partition was read, a digest of the table. What is tuned, and why,
-is said in README.md.
+`python -m tests.benchmarks.stock_faust '{"app_id": ..., "count": ..., ...}'` prints one JSON line after
+`count` events: seconds, CPU seconds, how far each partition was read, a digest of the table. README.md says
+what is tuned, and why.
 """
 
 from __future__ import annotations

@@ -4,8 +4,14 @@ import os
 
 import faust
 
-app = faust.App("ten-lines", broker=os.environ["BROKER"], store="transactional://", datadir=os.environ["DATADIR"],
-                topic_partitions=2, web_enabled=False, consumer_auto_offset_reset="earliest")  # fmt: skip
+app = faust.App(
+    "ten-lines",
+    broker=os.environ["BROKER"],
+    store="transactional://",
+    datadir=os.environ["DATADIR"],
+    topic_partitions=2,
+    consumer_auto_offset_reset="earliest",
+)
 words = app.topic("words", value_serializer="columnar", key_serializer="raw", partitions=2)
 counts = app.Table("counts", default=int, partitions=2)
 

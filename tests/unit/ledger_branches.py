@@ -1,4 +1,4 @@
-"""The branches of one ledger in memory: one log each, legs carried between them, and the books checked always.
+"""The branches of one ledger in memory: one log each, legs carried between them, the books always checked.
 
 Nothing moves by itself: `put` appends a command to the log of its branch, `step` applies the next one there.
 After every command the books of the branch must balance, and every account must be the fold of its postings.

@@ -16,7 +16,7 @@ code: `rejected insufficient_funds`, `refused exists`, `dead invalid_limit`; a l
 from __future__ import annotations
 
 from functools import cache
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 from pipeline.domain import events as ev
@@ -77,7 +77,7 @@ class Script:
         self.ledger.recorded_at = seen_day * DAY
         partition = self.ledger.put(event)
         branch = self.ledger.branches[partition]
-        branch.waiting.rotate(1)  # commands come before the legs that wait, so that a script can let them wait
+        branch.waiting.rotate(1)  # before the legs that wait: those move when the script says so
         dead = len(branch.dead)
         said = self._answers(self.ledger.step(partition))
         return said + [f"dead {code}" for code in branch.dead[dead:]]
@@ -111,14 +111,13 @@ class Script:
                 changes["currency"] = word
             else:
                 changes["initial_balance_minor"] = minor(word)
-        return self._tell(opened("", account_id(name), **{**changes, **self._event()}))
+        event = self._event()
+        return self._tell(opened(event.pop("event_id"), account_id(name), **changes))
 
     def _limit(self, name: str, limit: str) -> list[str]:
         amount = None if limit == "none" else minor(limit)
         return self._tell(
-            ev.AccountLimitSet(
-                **self._event(), account_id=account_id(name), overdraft_limit_minor=amount
-            )
+            ev.AccountLimitSet(**self._event(), account_id=account_id(name), overdraft_limit_minor=amount)
         )
 
     def _close(self, name: str) -> list[str]:
@@ -139,8 +138,10 @@ class Script:
                 changes["outcome"] = word
             elif "=" not in word:
                 changes["currency"] = word
-        seen = next((int(word[5:]) for word in words if word.startswith("seen=")), changes["occurred_at"] // DAY)
-        return self._tell(decided("", payment_id, debtor, creditor, minor(amount), **changes), seen)
+        days = dict(word.split("=") for word in words if "=" in word)
+        seen = int(days.get("seen", days.get("on", 0)))
+        event_id = changes.pop("event_id")
+        return self._tell(decided(event_id, payment_id, debtor, creditor, minor(amount), **changes), seen)
 
     def _reviewed(self, payment_id: str, name: str, approved: bool) -> list[str]:
         return self._tell(
@@ -176,9 +177,9 @@ class Script:
         account = self.ledger.account(account_id(name))
         assert account is not None, f"{name} does not exist"
         assert account.balance_minor == minor(balance), f"{name} has {account.balance_minor}, not {balance}"
-        said = dict(zip(words, words[1:], strict=False))
-        assert account.debits_pending == minor(said.get("held", "0.00")), f"{name} holds {account.debits_pending}"
-        assert account.credits_pending == minor(said.get("incoming", "0.00")), f"{name}: {account.credits_pending}"
+        said = dict(pairwise(words))
+        held, incoming = minor(said.get("held", "0.00")), minor(said.get("incoming", "0.00"))
+        assert (account.debits_pending, account.credits_pending) == (held, incoming), account
         assert (account.status == CLOSED) == ("closed" in words)
         return []
 

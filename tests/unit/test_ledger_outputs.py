@@ -1,10 +1,9 @@
-"""What the ledger tells the world: postings, balances, outcomes, their keys and ids; and what its rows hold."""
+"""What the ledger tells the world, under which keys and ids; and what its rows hold."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from pipeline.domain import events as ev
@@ -74,9 +73,9 @@ def test_every_output_names_its_cause_and_lies_under_its_accounts_key() -> None:
         pay P1 A->B.1 1.00 => reserved
         pay P2 A->N.1 1.00 => reserved
         pay P3 A->X.1 1.00 => reserved
-        deliver => failed creditor_not_found, settled, settled
+        deliver => settled, settled, failed creditor_not_found
         pay P1 A->B.1 1.00 => refused exists
-        """.replace("failed creditor_not_found, settled, settled", "settled, settled, failed creditor_not_found")
+        """
     )
     for branch in ledger.branches:
         causes = {event.event_id for event, _ in branch.log}
@@ -246,8 +245,8 @@ def test_a_payment_row_reads_back() -> None:
 
 def test_an_event_too_old_or_refused_writes_no_payment() -> None:
     ledger = Branches(1)
-    ledger.recorded_at = 10**16
-    ledger.run(opened("e1", "A", 100), opened("e2", "B"), decided("e3", "P1", "A", "B", 1, occurred_at=10**16))
+    ledger.recorded_at = now = 10**16
+    ledger.run(opened("e1", "A", 100), opened("e2", "B"), decided("e3", "P1", "A", "B", 1, occurred_at=now))
     before = dict(ledger.branches[0].rows.data)
     ledger.run(decided("e4", "P2", "A", "B", 1), opened("e5", "A"))
     assert ledger.branches[0].rows.data == before
@@ -255,7 +254,5 @@ def test_an_event_too_old_or_refused_writes_no_payment() -> None:
 
 def test_internal_accounts_stay_on_their_branch_whatever_their_hash() -> None:
     """Why the runtime must not ask the partitioner about them."""
-    hashes = {partition_of(f"{TENANT}/$clearing:EUR:{branch}", BRANCHES) == branch for branch in range(BRANCHES)}
-    assert False in hashes
-    decoded = msgspec.json.decode(msgspec.json.encode(opened("e", "A")), type=ev.AccountOpened)
-    assert decoded == opened("e", "A")
+    keys = [f"{TENANT}/$clearing:EUR:{branch}" for branch in range(BRANCHES)]
+    assert [partition_of(key, BRANCHES) for key in keys] != list(range(BRANCHES))

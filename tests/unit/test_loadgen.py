@@ -13,9 +13,11 @@ import pytest
 from pipeline.domain.partitions import partition_of
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce, demo, generate, history
 from pipeline.loadgen.banks import BREAKS
+from pipeline.loadgen.frauds import FRAUDS
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
 from pipeline.loadgen.plan import DAY_US, SECOND_US
+from pipeline.loadgen.refusals import REFUSALS
 from tests.simulated_cluster import ENCODE, decoder
 
 NOW = 1_763_000_000 * SECOND_US
@@ -68,8 +70,8 @@ def test_every_kind_is_planted_and_every_part_of_it_is_produced(
     names = defaultdict(set)
     for item in planted.values():
         names[item.kind].add(item.name)
-    assert len(names["fraud"]) == 9
-    assert len(names["retry"]) == 5 and len(names["refusal"]) == 10
+    assert len(names["fraud"]) == FRAUDS
+    assert len(names["retry"]) == 5 and len(names["retry"] | names["refusal"]) == REFUSALS
     assert names["break"] == {kind.lower() for kind in BREAKS}
     assert len(names["malformed"]) == 11
     assert names["review"]

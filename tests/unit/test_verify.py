@@ -15,7 +15,8 @@ from pipeline.verify.planted import Planted, read_manifests
 from pipeline.verify.report import Check, Report
 from pipeline.verify.verifier import verify_log
 from tests.simulated_cluster import SimulatedCluster, decoder, simulate
-from tests.unit.verify_damage import DAMAGES, DECODE, Damage
+from tests.unit import verify_damage as damage
+from tests.unit.verify_damage import DECODE, Damage
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,57 @@ def test_a_second_read_gives_the_same_report(sound: tuple[SimulatedCluster, list
     assert verify(*sound).to_dict() == verify(*sound).to_dict()
 
 
-@pytest.mark.parametrize(("damage", "red"), DAMAGES, ids=[damage.__name__ for damage, _ in DAMAGES])
+DAMAGES: list[tuple[Callable[[Damage], None], set[str]]] = [
+    (damage.lose_a_posting, {"entries", "zero_sum"}),
+    (damage.repeat_a_posting, {"fold", "entries", "zero_sum"}),
+    (damage.post_one_side_more, {"zero_sum", "entries", "fold", "lives"}),
+    (damage.misstate_a_running_balance, {"fold"}),
+    (damage.skip_a_sequence_number, {"fold"}),
+    (damage.claim_another_branch, {"entries"}),
+    (damage.misstate_the_balance, {"balances"}),
+    (damage.forget_a_balance, {"balances", "accounts"}),
+    (damage.leave_a_hold, {"holds", "pending"}),
+    (damage.close_an_account_silently, {"accounts"}),
+    (damage.leave_money_in_clearing, {"clearing"}),
+    (damage.lose_a_payment, {"inputs_ledger"}),
+    (damage.apply_and_bury_a_payment, {"inputs_ledger"}),
+    (damage.decide_twice, {"inputs_ledger", "answers"}),
+    (damage.change_a_payment_on_the_way, {"inputs_ledger"}),
+    (damage.lose_an_account_event, {"inputs_ledger"}),
+    (damage.swap_two_account_events, {"inputs_ledger"}),
+    (damage.lose_an_answer, {"answers", "planted_outcomes"}),
+    (damage.lose_a_leg, {"answers"}),
+    (damage.settle_twice, {"lives"}),
+    (damage.settle_another_amount, {"lives"}),
+    (damage.lose_a_settlement, {"lives"}),
+    (damage.lose_a_trade, {"inputs_positions", "positions"}),
+    (damage.lose_a_price_on_one_partition, {"inputs_positions"}),
+    (damage.misstate_a_position, {"positions"}),
+    (damage.lose_a_statement_line, {"inputs_reconciliation"}),
+    (damage.hand_over_a_posting_twice, {"nostro_postings"}),
+    (damage.claim_twice, {"claims"}),
+    (damage.open_a_break_twice, {"breaks"}),
+    (damage.resolve_what_is_not_open, {"breaks"}),
+    (damage.keep_a_break_quiet, {"planted_breaks"}),
+    (damage.lose_an_alert, {"alerts"}),
+    (damage.lose_the_alerts_of_a_scenario, {"alerts", "planted_frauds"}),
+    (damage.alert_without_a_reason, {"alerts"}),
+    (damage.lose_a_dead_letter, {"planted_malformed"}),
+    (damage.alter_a_dead_letter, {"dead_letters"}),
+    (damage.bury_a_record_that_is_not_there, {"dead_letters"}),
+    (damage.give_another_answer, {"planted_outcomes"}),
+    (damage.put_a_record_on_a_wrong_partition, {"keys"}),
+    (damage.write_bytes_that_are_no_event, {"readable"}),
+]
+"""What is done to a sound log, and the checks that must turn red for it."""
+
+
+@pytest.mark.parametrize(("harm", "red"), DAMAGES, ids=[harm.__name__ for harm, _ in DAMAGES])
 def test_damage_turns_its_checks_red(
-    sound: tuple[SimulatedCluster, list[Planted]], damage: Callable[[Damage], None], red: set[str]
+    sound: tuple[SimulatedCluster, list[Planted]], harm: Callable[[Damage], None], red: set[str]
 ) -> None:
     log = Damage(sound[0])
-    damage(log)
+    harm(log)
     report = verify(log.log, sound[1])
     failed = {check.name for check in report.checks if not check.ok}
     assert red <= failed, f"{failed}: {report.to_json()}"
