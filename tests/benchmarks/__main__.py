@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaException
+
 from pipeline.runtime.stack import LocalStack, StackError
 from tests.benchmarks.exactness import Inexact
 from tests.benchmarks.jobs import Bench
@@ -35,7 +37,7 @@ def main(arguments: list[str]) -> int:
         rounds = _measure(options)
     except KeyboardInterrupt:
         return 130
-    except (Inexact, RunFailed, StackError) as error:
+    except (Inexact, RunFailed, StackError, KafkaException) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     found = report(rounds, " ".join(["python -m tests.benchmarks", *arguments]))

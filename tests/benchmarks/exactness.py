@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -18,6 +19,9 @@ Offsets = dict[str, list[int]]
 """The next offset of every partition of some topics."""
 READ_RECORDS = 10_000
 TIMEOUT_S = 30.0
+RETRY_S = 0.1
+
+Answer = TypeVar("Answer")
 
 
 class Inexact(AssertionError):
@@ -27,12 +31,14 @@ class Inexact(AssertionError):
 def ends(settings: Settings, topics: tuple[str, ...]) -> Offsets:
     """Return where the topics end now."""
     consumer = Consumer({**settings.librdkafka(), "group.id": "benchmark-ends"})
+
+    def end(topic: str, number: int) -> int:
+        offset: int = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=TIMEOUT_S)[1]
+        return offset
+
     try:
         return {
-            topic: [
-                consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=TIMEOUT_S)[1]
-                for number in range(settings.partitions)
-            ]
+            topic: [_patiently(partial(end, topic, number)) for number in range(settings.partitions)]
             for topic in topics
         }
     finally:
@@ -42,17 +48,27 @@ def ends(settings: Settings, topics: tuple[str, ...]) -> Offsets:
 def start_group_at(settings: Settings, group: str, offsets: Offsets) -> None:
     """Commit offsets for a group that has no members yet: it starts there, not at the beginning."""
     consumer = Consumer({**settings.librdkafka(), "group.id": group})
+    starts = [
+        TopicPartition(topic, number, offset)
+        for topic, found in offsets.items()
+        for number, offset in enumerate(found)
+    ]
     try:
-        consumer.commit(
-            offsets=[
-                TopicPartition(topic, number, offset)
-                for topic, found in offsets.items()
-                for number, offset in enumerate(found)
-            ],
-            asynchronous=False,
-        )
+        _patiently(lambda: consumer.commit(offsets=starts, asynchronous=False))
     finally:
         consumer.close()
+
+
+def _patiently(ask: Callable[[], Answer]) -> Answer:
+    """Return what Kafka answers; for a while after their creation, topics and groups have nobody to ask."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            return ask()
+        except KafkaException:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RETRY_S)
 
 
 def read(settings: Settings, codec: Codec, topic: str, start: list[int]) -> Iterator[Any]:
