@@ -90,7 +90,8 @@ class LedgerInput:
             event = ev.PaymentDecided(
                 *_envelope(f"{self.seed}-{number:032d}", now + number),
                 *(f"pay-{self.seed}-{number}", debtor, creditor, amount, "EUR"),
-                *("transfer", f"invoice {number}", "app", None, None, None),
+                *("transfer", f"invoice {number}"),
+                *("app", None, None, None),
                 *("APPROVE", 0, (), "v1"),
             )
             yield key, event
@@ -107,7 +108,8 @@ def sum_events(count: int, partitions: int, into: SumInput) -> Iterator[tuple[st
         event = ev.PaymentInitiated(
             *_envelope(f"{number:032x}", now + number),
             *(f"pay-{number}", debtor, f"acc-{rng.randrange(SUM_ACCOUNTS):07d}", amount, "EUR"),
-            *("transfer", f"invoice {number}", "app", None, None, None),
+            *("transfer", f"invoice {number}"),
+            *("app", None, None, None),
         )
         yield key, event
 
@@ -117,6 +119,7 @@ def produce(settings: Settings, codec: Codec, topic: str, keyed: Iterable[tuple[
     producer = Producer(
         {
             **settings.librdkafka(),
+            "log_level": 3,  # a new broker makes its clients wait a little, and they warn of it
             "partitioner": "murmur2_random",
             "enable.idempotence": True,
             "linger.ms": 20,

@@ -11,6 +11,7 @@ app = faust.App(
     datadir=os.environ["DATADIR"],
     topic_partitions=2,
     consumer_auto_offset_reset="earliest",
+    broker_session_timeout=6.0,
 )
 words = app.topic("words", value_serializer="columnar", key_serializer="raw", partitions=2)
 counts = app.Table("counts", default=int, partitions=2)
