@@ -87,7 +87,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_to_committed(self) -> Mapping[TP, int]:
         async with self._turn:
             offsets = await self._ensure_consumer().seek_to_committed()
-            self._reached = {ensure_TP(tp): offset for tp, offset in offsets.items() if offset is not None}
+            # A committed offset of 0 is none to Faust, and so it is here: nothing of the log was applied.
+            self._reached = {ensure_TP(tp): offset for tp, offset in offsets.items() if offset}
             self.seeks += 1
             return cast(Mapping[TP, int], offsets)
 

@@ -47,12 +47,15 @@ def ends(settings: Settings, topics: tuple[str, ...]) -> Offsets:
 
 def start_group_at(settings: Settings, group: str, offsets: Offsets) -> None:
     """Commit offsets for a group that has no members yet: it starts there, not at the beginning."""
-    consumer = Consumer({**settings.librdkafka(), "group.id": group})
     starts = [
         TopicPartition(topic, number, offset)
         for topic, found in offsets.items()
         for number, offset in enumerate(found)
+        if offset  # a group without an offset starts at the beginning anyway
     ]
+    if not starts:
+        return
+    consumer = Consumer({**settings.librdkafka(), "group.id": group})
     try:
         _patiently(lambda: consumer.commit(offsets=starts, asynchronous=False))
     finally:

@@ -1,0 +1,69 @@
+"""What the consumer's thread says of the batches it hands over."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from pipeline.runtime.transport import ConsumerThread
+
+PLACE = TP("accounts", 0)
+
+
+def thread_with(committed: dict[TP, int | None]) -> ConsumerThread:
+    """Return a thread whose consumer knows some committed offsets; nothing is connected."""
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._turn, thread._reached, thread.seeks = asyncio.Lock(), {}, 0
+
+    async def seek_to_committed() -> dict[TP, int | None]:
+        return committed
+
+    thread._ensure_consumer = lambda: SimpleNamespace(seek_to_committed=seek_to_committed)  # type: ignore
+    return thread
+
+
+def records(*offsets: int) -> list[Any]:
+    return [SimpleNamespace(offset=offset) for offset in offsets]
+
+
+def at(position: int) -> Any:
+    return SimpleNamespace(has_valid_position=True, position=position)
+
+
+async def test_a_batch_starts_where_the_last_one_ended_control_records_included() -> None:
+    thread = thread_with({PLACE: 7})
+    await thread._seek_to_committed()
+    first = thread._handed_over(PLACE, records(7, 8), at(10)).batch
+    second = thread._handed_over(PLACE, records(10), at(11)).batch
+    assert (first.start, first.end, second.start, second.end) == (7, 10, 10, 11)
+
+
+async def test_after_a_seek_a_batch_starts_at_the_committed_offset_again() -> None:
+    thread = thread_with({PLACE: 7})
+    await thread._seek_to_committed()
+    dropped = thread._handed_over(PLACE, records(7, 8), at(9))
+    await thread._seek_to_committed()
+    again = thread._handed_over(PLACE, records(7, 8), at(9))
+    assert again.batch.start == 7
+    assert dropped.seeks < again.seeks
+
+
+async def test_a_committed_offset_of_zero_is_the_beginning_as_none_is() -> None:
+    for committed in (None, 0):
+        thread = thread_with({PLACE: committed})
+        await thread._seek_to_committed()
+        assert thread._handed_over(PLACE, records(0), at(1)).batch.start is None
+
+
+async def test_a_seek_waits_for_records_that_are_being_taken() -> None:
+    thread = thread_with({PLACE: 7})
+    await thread._turn.acquire()
+    seeking = asyncio.create_task(thread._seek_to_committed())
+    await asyncio.sleep(0)
+    assert not seeking.done() and thread.seeks == 0
+    thread._turn.release()
+    await seeking
+    assert thread.seeks == 1
