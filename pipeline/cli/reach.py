@@ -12,7 +12,6 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from pipeline.cli import endpoints
 from pipeline.cli.problems import BadInput, Failed
@@ -80,7 +79,10 @@ def require_topic(admin: AdminClient, topic: str) -> int:
 def require_registry(settings: Settings) -> None:
     """See that the schema registry answers. Raises Failed."""
     with said_in_one_line(settings), client(settings.schema_registry_url) as registry:
-        registry.get_subjects()
+        try:
+            registry.get_subjects()
+        except Exception as error:  # the client lets its HTTP library's errors through
+            raise RegistryUnavailable(type(error).__name__) from error
 
 
 @contextlib.contextmanager
@@ -88,10 +90,10 @@ def said_in_one_line(settings: Settings) -> Iterator[None]:
     """Turn what Kafka and the registry raise into Failed."""
     try:
         yield
-    except (RegistryUnavailable, SchemaRegistryError, OSError) as error:
+    except RegistryUnavailable:
         raise Failed(
-            f"the schema registry at {settings.schema_registry_url} does not answer ({type(error).__name__}):"
-            f" {START}, or say where it is (--schema-registry-url, {ENV_PREFIX}SCHEMA_REGISTRY_URL)"
+            f"the schema registry at {settings.schema_registry_url} does not answer: {START},"
+            f" or say where it is (--schema-registry-url, {ENV_PREFIX}SCHEMA_REGISTRY_URL)"
         ) from None
     except (SchemaRefused, TopicsError, LogError) as error:
         raise Failed(" ".join(str(error).split())) from None

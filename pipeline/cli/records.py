@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-from pipeline.runtime.registry import client
+from pipeline.runtime.registry import RegistryUnavailable, client
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event, SchemaOf
 
@@ -111,7 +114,8 @@ class TopicReader:
                     self._next[record.partition] = record.offset + 1
                     yield record
         finally:
-            self._consumer.unassign()
+            with contextlib.suppress(RuntimeError):  # closed before its reader let go of this generator
+                self._consumer.unassign()
 
 
 def _end_of_partition(message: Message) -> tuple[int, int] | None:
@@ -141,19 +145,17 @@ def _bytes(content: Any) -> bytes | None:
 
 
 def decoder(settings: Settings) -> Decoder:
-    """Return a decoder that asks the registry once for each schema. It raises what registry.client raises."""
+    """Return a decoder that asks the registry once for each schema. It raises RegistryUnavailable."""
     registry = client(settings.schema_registry_url)
 
     def schema_of(schema_id: int) -> str | None:
-        from confluent_kafka.schema_registry.error import SchemaRegistryError
-
         try:
             text: str | None = registry.get_schema(schema_id).schema_str
             return text
-        except SchemaRegistryError as error:
-            if error.http_status_code == 404:
+        except Exception as error:  # the client lets its HTTP library's errors through
+            if isinstance(error, SchemaRegistryError) and error.http_status_code == HTTPStatus.NOT_FOUND:
                 return None
-            raise
+            raise RegistryUnavailable(type(error).__name__) from error
 
     lookup: SchemaOf = schema_of
     return Decoder(lookup)

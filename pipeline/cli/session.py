@@ -8,13 +8,12 @@ Whatever happens on the way, everything that was started is ended.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
 from dataclasses import dataclass
 from typing import Any
-
-from confluent_kafka import KafkaException
 
 from pipeline.cli import endpoints
 from pipeline.cli.dashboard import Dashboard, View
@@ -24,7 +23,7 @@ from pipeline.cli.reach import said_in_one_line, worker_url
 from pipeline.cli.records import decoder
 from pipeline.cli.stopping import Signals
 from pipeline.cli.supervisor import Child, SupervisionError, Supervisor, environment
-from pipeline.cli.traffic import Tally, Traffic
+from pipeline.cli.traffic import NO_ANSWER, Tally, Traffic
 from pipeline.cli.verify import manifests_of, verified
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
 from pipeline.runtime.registry import register_all
@@ -101,6 +100,11 @@ class Session:
             "restarts": self._supervisor.restarts,
             "invariants": None if report is None else {check.name: check.ok for check in report.checks},
         }
+
+    @property
+    def signals(self) -> list[int]:
+        """The signals that have come."""
+        return self._signals.received
 
     @property
     def report(self) -> Report | None:
@@ -187,7 +191,7 @@ class Session:
             )
         self._phase = "catching up"
         if not self._wait(self._caught_up(), CAUGHT_UP_WITHIN_S, patience):
-            self._dashboard.say("the streams have not caught up")
+            self._dashboard.say("stopping before the streams have caught up; the next run goes on from there")
         if self._wishes.demo and len(self._signals.received) < patience:
             self._dashboard.say("verifying everything from the topics alone")
             self._signals.interrupting = True
@@ -219,10 +223,10 @@ class Session:
             nonlocal ends, since
             try:
                 found = traffic.ends()
-            except KafkaException:  # its death is noticed by `_check`
+            except NO_ANSWER:  # its death is noticed by `_check`
                 return False
             now = time.monotonic()
-            if found != ends or traffic.tally().lag:
+            if found != ends or traffic.tally().lag or not traffic.idle:
                 ends, since = found, now
             return now - since >= QUIET_S
 
@@ -265,12 +269,13 @@ class Session:
     def _stop(self) -> None:
         """End what runs: load, workers, registry and Kafka."""
         self._dashboard.close()
-        if self._load is not None:
-            self._load.end()
-            self._load.wait()
-        if self._traffic is not None:
-            self._tally = self._traffic.stop()
-        self._supervisor.stop()
-        self._stack.stop()
-        if self._written:
-            endpoints.remove(self._data_dir)
+        with contextlib.ExitStack() as last:  # what comes first here is done last, and all of it is done
+            if self._written:
+                last.callback(endpoints.remove, self._data_dir)
+            last.callback(self._stack.stop)
+            if self._load is not None:
+                last.callback(self._load.wait)
+                self._load.end()
+            last.callback(self._supervisor.stop)
+            if self._traffic is not None:
+                self._tally = self._traffic.stop()

@@ -6,6 +6,7 @@ offsets and counts together, so that the next `up` counts on from there.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -33,6 +34,7 @@ LAG_EVERY_S = 1.0
 SAVE_EVERY_S = 5.0
 REQUEST_WITHIN_S = 5.0
 BATCH_MAX = 10_000
+NO_ANSWER = (KafkaException, TimeoutError)
 
 
 @dataclass
@@ -78,6 +80,7 @@ class Traffic:
         self._tally = Tally()
         self._accounts: set[int] = set()
         self._clearing: dict[bytes, tuple[str, int]] = {}
+        self._idle = False
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
@@ -107,8 +110,13 @@ class Traffic:
                 tally.lag,
             )
 
+    @property
+    def idle(self) -> bool:
+        """Whether everything that is counted has been counted, as of the last look."""
+        return self._idle
+
     def ends(self) -> dict[tuple[str, int], int]:
-        """Return the end offset of every partition that is read or counted. Raises KafkaException."""
+        """Return the end offset of every partition that is read or counted. Raises what NO_ANSWER has."""
         return self._end_offsets((*TAILED, *COMMANDS))
 
     def stop(self) -> Tally:
@@ -131,13 +139,14 @@ class Traffic:
                 if now - saved_at >= SAVE_EVERY_S:
                     saved_at = now
                     self._save()
-            except KafkaException:  # Kafka's end is noticed by whoever supervises it
+            except NO_ANSWER:  # Kafka's end is noticed by whoever supervises it
                 self._stopped.wait(LOOK_EVERY_S)
         self._save()
 
     def _take(self) -> None:
         """Count what has come."""
         messages = self._consumer.consume(BATCH_MAX, LOOK_EVERY_S)
+        self._idle = not messages
         with self._lock:
             for message in messages:
                 if message.error() is not None:
@@ -209,12 +218,11 @@ class Traffic:
             if topic != BALANCES:
                 offsets.setdefault(topic, {})[str(partition)] = offset
         tally = self._tally
-        write_json(
-            self._state_path,
-            {
-                "offsets": offsets,
-                "records": dict(tally.records),
-                "breaks_opened": tally.breaks_opened,
-                "breaks_resolved": tally.breaks_resolved,
-            },
-        )
+        state = {
+            "offsets": offsets,
+            "records": dict(tally.records),
+            "breaks_opened": tally.breaks_opened,
+            "breaks_resolved": tally.breaks_resolved,
+        }
+        with contextlib.suppress(OSError):  # only costs counting again
+            write_json(self._state_path, state)

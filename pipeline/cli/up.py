@@ -23,7 +23,6 @@ from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
 from pipeline.runtime.stack import LocalStack, StackError
 
 DEMO_RATE = 100.0
-EXIT_INTERRUPTED = 130
 PORTS = "Ports"
 
 
@@ -122,16 +121,17 @@ def up(
     stack = LocalStack(settings, progress=downloads)
     first_run = not (stack.data_dir / "kafka" / "meta.properties").exists()
     session = Session(settings, stack, Wishes(demo, duration, rate), Dashboard(console))
-    error: str | None = None
-    interrupted = False
+    error, exit_code = None, EXIT_FAILED
     try:
         _refuse_taken_web_ports(settings)
         _make_data_dir(stack.data_dir)
         session.run()
-    except (StackError, ArtifactError, SupervisionError, Failed) as problem:
+    except (StackError, ArtifactError, SupervisionError, OSError) as problem:
         error = str(problem)
+    except (Failed, BadInput) as problem:
+        error, exit_code = str(problem), problem.exit_code
     except KeyboardInterrupt:
-        interrupted, error = True, "stopped before it was ready"
+        error, exit_code = "stopped before it was ready", 128 + session.signals[0]
     finally:
         downloads.close()
     report = session.report
@@ -143,7 +143,7 @@ def up(
         "versions": versions(),
     }  # fmt: skip
     _end(summary, console, as_json)
-    raise typer.Exit(0 if ok else EXIT_INTERRUPTED if interrupted else EXIT_FAILED)
+    raise typer.Exit(0 if ok else exit_code)
 
 
 def _local(settings: Settings) -> Settings:

@@ -207,7 +207,7 @@ class Ledger:
         if debtor.currency != event.currency:
             return "currency_mismatch"
         if not _can_be_opened(event.creditor_account_id):
-            return "creditor_not_found"  # here and now: the key of its leg could not be trusted to arrive
+            return "creditor_not_found"  # on no branch: it needs no leg to find out
         if books.is_local(event.creditor_account_id):
             return books.creditor_code(event.creditor_account_id, event.currency)
         return None

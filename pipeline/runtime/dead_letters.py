@@ -55,6 +55,6 @@ def headers_of(record: Any, reason: Reason, stage: str, group: str) -> Headers:
 def attempts_of(record: Any) -> int:
     """Return how often the record has failed before, from the header that a redrive leaves on it."""
     for name, value in record.headers:
-        if name == HEADER_ATTEMPT and value.isdigit() and len(value) < 10:
+        if name == HEADER_ATTEMPT and value is not None and value.isdigit() and len(value) < 10:
             return int(value)
     return 0

@@ -62,8 +62,7 @@ class Branches:
         branch.said += items
         for topic, key, output in items:
             if topic == "ledger-commands":
-                # As the runtime has it: what is keyed by an internal account stays where it is.
-                target = partition if "/$" in key else partition_of(key, len(self.branches))
+                target = partition_of(key, len(self.branches))
                 self.branches[target].waiting.append((output, recorded_at))
         check_books(branch, items)
         return items

@@ -252,7 +252,7 @@ def test_an_event_too_old_or_refused_writes_no_payment() -> None:
     assert ledger.branches[0].rows.data == before
 
 
-def test_internal_accounts_stay_on_their_branch_whatever_their_hash() -> None:
-    """Why the runtime must not ask the partitioner about them."""
+def test_the_hash_of_an_internal_account_is_not_its_branch() -> None:
+    """Why the runtime must not ask the partitioner about its postings and balances."""
     keys = [f"{TENANT}/$clearing:EUR:{branch}" for branch in range(BRANCHES)]
     assert [partition_of(key, BRANCHES) for key in keys] != list(range(BRANCHES))

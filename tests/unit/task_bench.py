@@ -1,0 +1,149 @@
+"""A partition task on a bench: real codec and table, rules that show what happens, a producer that waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from aiokafka.structs import ConsumerRecord
+
+from pipeline.domain import events as ev
+from pipeline.domain.outbox import Arrival, Outbox, Reject
+from pipeline.domain.partitions import partition_of
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.transport import PartitionBatch
+from tests.unit.fixed_registry import FixedRegistry
+from tests.unit.ledger_branches import TENANT, envelope
+
+PARTITIONS = 4
+STARTED_MS = 1_700_000_000_000
+
+
+class CountingRules:
+    """Counts the openings of each account, and does what the customer's id says."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[Arrival] = []
+
+    def apply(self, event: Any, at: Arrival, rows: Any, out: Outbox) -> None:
+        """Apply one event."""
+        self.arrivals.append(at)
+        if type(event) is not ev.AccountOpened:
+            raise Reject("unexpected_event", type(event).__name__)
+        if event.customer_id == "reject":
+            raise Reject("not_wanted", "a detail")
+        if event.customer_id == "forward":
+            out.forward("ledger-commands")
+            return
+        if event.customer_id == "broadcast":
+            out.broadcast("position-commands")
+            return
+        key = b"a" + event.account_id.encode()
+        count = int(rows.get(key) or b"0") + 1
+        if event.customer_id == "delete":
+            rows.delete(key)
+            return
+        rows.put(key, b"%d" % count)
+        out.emit("postings", f"{TENANT}/{event.account_id}", closed(event.account_id, count))
+        out.emit("balances", f"{TENANT}/{event.account_id}", closed(event.account_id, count))
+        if event.customer_id == "command":
+            out.emit("ledger-commands", f"{TENANT}/{event.event_id}", closed(event.event_id, 0))
+
+    def keys(self, event: Any) -> Iterable[bytes]:
+        """Return the keys that an event reads."""
+        return [b"a" + event.account_id.encode()] if type(event) is ev.AccountOpened else []
+
+
+def closed(account_id: str, number: int) -> ev.AccountClosed:
+    """Return an event that stands for an output; its id says which."""
+    return ev.AccountClosed(
+        **envelope(f"{account_id}#{number}"),
+        account_id=account_id,
+        reason="fraud",
+        regulatory_notification_sent=False,
+    )
+
+
+class WaitingProducer:
+    """Keeps what is committed; `open` lets commits through, `error` fails them."""
+
+    def __init__(self) -> None:
+        self.commits: list[tuple[dict[tuple[str, int], list[Any]], Any, tuple[str, int, int], str]] = []
+        self.begun = 0
+        self.open = asyncio.Event()
+        self.open.set()
+        self.error: BaseException | None = None
+        self.stopped = False
+        self.offset = 0
+
+    async def commit(self, outputs: Any, changelog: Any, source: Any, group: str) -> int | None:
+        """Take part in the place of a `PartitionProducer`; return the changelog's next offset."""
+        self.begun += 1
+        written = {place: list(records) for place, records in outputs.items()}
+        await self.open.wait()
+        if self.error is not None:
+            raise self.error
+        self.commits.append((written, changelog, source, group))
+        if changelog not in written:
+            return None
+        self.offset += len(written[changelog]) + 1
+        return self.offset
+
+    async def stop(self) -> None:
+        """Take note."""
+        self.stopped = True
+
+
+def own_accounts(count: int, partition: int = 0) -> list[str]:
+    """Return ids of accounts that live on a partition."""
+    ids = (f"account-{number}" for number in range(10_000))
+    found = [one for one in ids if partition_of(f"{TENANT}/{one}", PARTITIONS) == partition]
+    return found[:count]
+
+
+class Bench:
+    """One task on partition 0 of `accounts`."""
+
+    def __init__(self, folder: Path, *, table: bool = True, partition: int = 0) -> None:
+        self.codec = Codec(FixedRegistry())  # type: ignore[arg-type]
+        self.producer = WaitingProducer()
+        self.store = PartitionStore(folder / "table.rocks") if table else None
+        self.rules = CountingRules()
+        self.failures: list[BaseException] = []
+        self.offset = 0
+        self.task = PartitionTask(
+            StreamSpec("counting", "accounts", self.rules, "counts" if table else None),
+            partition,
+            PARTITIONS,
+            codec=self.codec,
+            producer=self.producer,  # type: ignore[arg-type]
+            store=self.store,
+            changelog="app-counts-changelog" if table else None,
+            group="group",
+            fail=self.failures.append,
+        )
+
+    def record(self, value: bytes | None, key: bytes | None, headers: Any = ()) -> Any:
+        """Return the next record of the log."""
+        self.offset += 1
+        return ConsumerRecord(
+            "accounts", 0, self.offset - 1, STARTED_MS + self.offset - 1, 0, key, value, None, 0, 0, headers
+        )
+
+    def of(self, event: Any, key: str | None = None) -> Any:
+        """Return the record of an event under its own key."""
+        return self.record(self.codec.encode([event])[0], (key or f"{TENANT}/{event.account_id}").encode())
+
+    def batch(self, *records: Any, start: int | None = None) -> PartitionBatch:
+        """Return records as the transport delivers them; a batch starts where the last one ended."""
+        first = self.task.position if start is None else start
+        return PartitionBatch(list(records), first, self.offset)
+
+    async def settled(self) -> None:
+        """Wait until everything accepted is committed."""
+        if self.task._pump is not None:
+            await self.task._pump
