@@ -50,11 +50,16 @@ class LedgerRules(msgspec.Struct, frozen=True):
     """How long a payment id is remembered, in days of event time; an older payment is `too_old`."""
 
 
+def dedupe_window(rules: LedgerRules | None) -> int:
+    """Return how long payment ids are remembered, in microseconds of event time."""
+    return (rules or LedgerRules()).dedupe_window_days * MICROSECONDS_PER_DAY
+
+
 class Ledger:
     """The rules of the ledger over the rows of one branch; holds no state of its own."""
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
-        self._window = (rules or LedgerRules()).dedupe_window_days * MICROSECONDS_PER_DAY
+        self._window = dedupe_window(rules)
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: self._open_account,
             ev.AccountLimitSet: self._set_limit,
@@ -97,7 +102,7 @@ class Ledger:
     # --- accounts
 
     def _open_account(self, event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox) -> None:
-        if not _can_be_opened(event.account_id):
+        if not can_be_opened(event.account_id):
             raise Reject("invalid_account_id")
         currency = event.currency
         if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
@@ -160,7 +165,7 @@ class Ledger:
         tenant = event.tenant_id
         known = read_payment(rows, tenant, event.payment_id)
         if known is not None:
-            code = _repeat_code(known, event)
+            code = repeat_code(known, event)
             return _refuse(out, event, "payment_initiated", event.debtor_account_id, event.payment_id, code)
         watermark = advance_watermark(rows, event.occurred_at, at.recorded_at)
         if watermark - event.occurred_at > self._window:
@@ -200,13 +205,13 @@ class Ledger:
         if event.debtor_account_id == event.creditor_account_id:
             return "accounts_must_differ"
         debtor = books.account(event.debtor_account_id)
-        if debtor is None or not _can_be_opened(event.debtor_account_id):
+        if debtor is None or not can_be_opened(event.debtor_account_id):
             return "debtor_not_found"
         if debtor.status == CLOSED:
             return "debtor_closed"
         if debtor.currency != event.currency:
             return "currency_mismatch"
-        if not _can_be_opened(event.creditor_account_id):
+        if not can_be_opened(event.creditor_account_id):
             return "creditor_not_found"  # on no branch: it needs no leg to find out
         if books.is_local(event.creditor_account_id):
             return books.creditor_code(event.creditor_account_id, event.currency)
@@ -345,7 +350,7 @@ class Ledger:
         out.emit("ledger-commands", f"{event.tenant_id}/{event.debtor_account_id}", answer)
 
 
-def _can_be_opened(account_id: str) -> bool:
+def can_be_opened(account_id: str) -> bool:
     """Whether an id can be a customer's: a key can carry it, and it is not the ledger's own."""
     return bool(account_id) and account_id[0] != "$" and "/" not in account_id and "\0" not in account_id
 
@@ -356,7 +361,7 @@ def _account_code(account: Account | None) -> str | None:
     return "account_closed" if account.status == CLOSED else None
 
 
-def _repeat_code(known: Payment, event: ev.PaymentDecided) -> str:
+def repeat_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
     """Return how a payment id that is known compares to what it came with before."""
     if known.debtor_account_id != event.debtor_account_id:
         return "exists_with_different_debtor"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 
 import msgspec
+import numpy as np
 
 from pipeline.domain.rows import Rows, row_key
 
@@ -20,6 +21,16 @@ STATUS_NAMES = ("OPEN", "CLOSED")
 ACCOUNT_TYPES = ("checking", "savings", "investment", "merchant", "nostro", "internal")
 
 _ACCOUNT = struct.Struct("<BBBB3sxqqqqqq")
+ACCOUNT_COLUMNS = np.dtype(
+    [
+        *((name, "u1") for name in ("layout", "status", "account_type", "unlimited")),
+        ("currency", "S3"),
+        ("unused", "u1"),
+        *((name, "<i8") for name in ("overdraft_limit_minor", "debits_pending", "debits_posted")),
+        *((name, "<i8") for name in ("credits_pending", "credits_posted", "sequence")),
+    ]
+)
+"""The same row, so that thousands of accounts are one array."""
 _PACK = _ACCOUNT.pack
 _UNPACK = _ACCOUNT.unpack
 _WATERMARK = struct.Struct("<Bq")
@@ -127,16 +138,24 @@ def write_account(rows: Rows, tenant_id: str, account_id: str, account: Account)
 def read_payment(rows: Rows, tenant_id: str, payment_id: str) -> Payment | None:
     """Return a payment by its id, or None where the id is not known."""
     row = rows.get(payment_key(tenant_id, payment_id))
-    if row is None:
-        return None
+    return None if row is None else unpack_payment(row)
+
+
+def unpack_payment(row: bytes) -> Payment:
+    """Return the payment of a row; raise ValueError for a layout that this version does not know."""
     if row[0] != LAYOUT:
         raise ValueError(f"payment row of unknown layout {row[0]}")
     return _DECODE_PAYMENT(row[1:])
 
 
+def pack_payment(payment: Payment | tuple[str | int, ...]) -> bytes:
+    """Return the row of a payment, or of its fields in their order."""
+    return _PREFIX + _ENCODE(payment)
+
+
 def write_payment(rows: Rows, tenant_id: str, payment_id: str, payment: Payment) -> None:
     """Replace the row of a payment."""
-    rows.put(payment_key(tenant_id, payment_id), _PREFIX + _ENCODE(payment))
+    rows.put(payment_key(tenant_id, payment_id), pack_payment(payment))
 
 
 def advance_watermark(rows: Rows, occurred_at: int, recorded_at: int) -> int:
@@ -145,10 +164,20 @@ def advance_watermark(rows: Rows, occurred_at: int, recorded_at: int) -> int:
     An event counts with its own time, but never later than Kafka's: a clock that runs ahead upstream
     cannot push the watermark into the future and make honest payments look too old.
     """
-    row = rows.get(_WATERMARK_KEY)
-    known = _WATERMARK.unpack(row)[1] if row is not None else -(2**63)
+    known = read_watermark(rows)
     seen = min(occurred_at, recorded_at)
-    if seen <= known:
-        return int(known)
-    rows.put(_WATERMARK_KEY, _WATERMARK.pack(LAYOUT, seen))
+    if known is not None and seen <= known:
+        return known
+    write_watermark(rows, seen)
     return seen
+
+
+def read_watermark(rows: Rows) -> int | None:
+    """Return the branch's event-time watermark, microseconds UTC, or None before its first payment."""
+    row = rows.get(_WATERMARK_KEY)
+    return None if row is None else int(_WATERMARK.unpack(row)[1])
+
+
+def write_watermark(rows: Rows, watermark: int) -> None:
+    """Replace the branch's watermark."""
+    rows.put(_WATERMARK_KEY, _WATERMARK.pack(LAYOUT, watermark))

@@ -10,7 +10,7 @@ import hashlib
 import uuid
 from typing import Any, NamedTuple
 
-_NAMESPACE = uuid.UUID("6f2a1f0e-3d0b-5a86-9a3c-2f9b4c1d7e55").bytes
+NAMESPACE = uuid.UUID("6f2a1f0e-3d0b-5a86-9a3c-2f9b4c1d7e55").bytes
 
 
 def derived_id(cause_event_id: str, name: str) -> str:
@@ -19,7 +19,7 @@ def derived_id(cause_event_id: str, name: str) -> str:
     `name` tells apart the events that one cause gives rise to. Written out over hashlib because
     `uuid.uuid5` spends most of its time on building the UUID object.
     """
-    named = _NAMESPACE + f"{cause_event_id}\0{name}".encode()
+    named = NAMESPACE + f"{cause_event_id}\0{name}".encode()
     digest = hashlib.sha1(named, usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

@@ -6,7 +6,7 @@ A value starts with one byte that names its layout, so that an older row is reco
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 
@@ -35,6 +35,14 @@ class Rows(Protocol):
         ...
 
 
+class PrefetchingRows(Rows, Protocol):
+    """Rows that can read many at once."""
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        """Read the rows that will be asked for soon in one go."""
+        ...
+
+
 class MemoryRows:
     """`Rows` in a dict: for tests, and for replays that need no disk."""
 
@@ -43,6 +51,9 @@ class MemoryRows:
 
     def get(self, key: bytes) -> bytes | None:
         return self.data.get(key)
+
+    def prefetch(self, keys: Iterable[bytes]) -> None:
+        pass  # everything is in memory
 
     def put(self, key: bytes, value: bytes) -> None:
         self.data[key] = value

@@ -260,15 +260,15 @@ def _check_model(both: Both) -> None:
 
 
 _limits = st.one_of(st.none(), st.integers(0, 30))
-_few = _schedules(st.integers(-20, 200), st.integers(1, 60) | st.integers(-1, 1), _limits)
+few_schedules = _schedules(st.integers(-20, 200), st.integers(1, 60) | st.integers(-1, 1), _limits)
 _edge = st.sampled_from([1, 2, INT64_MAX, INT64_MAX - 1, 2**62]) | st.integers(1, INT64_MAX)
-_huge = _schedules(
+edge_schedules = _schedules(
     _edge | st.sampled_from([0, -INT64_MAX]), _edge, st.none() | st.sampled_from([0, INT64_MAX])
 )
 
 
 @settings(max_examples=1000, deadline=None)
-@given(_few)
+@given(few_schedules)
 def test_branches_agree_with_the_model(schedule: list[Any]) -> None:
     both = Both()
     both.play(schedule)
@@ -277,7 +277,7 @@ def test_branches_agree_with_the_model(schedule: list[Any]) -> None:
 
 
 @settings(max_examples=300, deadline=None)
-@given(_huge)
+@given(edge_schedules)
 def test_money_is_conserved_at_the_edge_of_64_bits(schedule: list[Any]) -> None:
     ledger = Branches(COUNT)
     for action in schedule:

@@ -1,0 +1,90 @@
+"""The vector path of the ledger: a run of commands at once, with the results of `Ledger.apply` one by one.
+
+    Run -> read    (accounts, payments, what is irregular)      ledger_columns_read
+        -> decide  (a code, a mode and a state a command)       ledger_columns_decide
+        -> touch   (counters after every command)               ledger_columns_touch
+        -> write   (rows of accounts, payments, legs)           here
+        -> blocks  (events as columns, in order)                ledger_columns_events
+
+Every command that is accepted adds its amount to four counters in one of a few ways, its mode; what stands
+in an account after each command is then a running sum per account. Only a command whose account could hit
+its limit within the run is decided in order, over the balances of just those accounts. What is irregular
+(account events, a leg that comes twice, amounts or counters that come near 64 bits) ends the run: the row
+path takes over there. A property test holds both paths against each other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.domain.columns import OTHER, Block, Run
+from pipeline.domain.ledger import LedgerRules, dedupe_window
+from pipeline.domain.ledger_columns_decide import NO_STATE, STATES, Decision, decide
+from pipeline.domain.ledger_columns_events import blocks, codes_of
+from pipeline.domain.ledger_columns_read import CLASSES, FIELDS, LEG_REQUESTED, Facts, read
+from pipeline.domain.ledger_columns_touch import Touches, touch
+from pipeline.domain.ledger_rows import pack_payment, write_watermark
+from pipeline.domain.rows import PrefetchingRows
+
+RUN_MAX = 4096
+"""Commands applied at once at most: it bounds the sums, and the work that an irregular command costs."""
+
+
+class LedgerColumns:
+    """The vector path over the rows of one branch; holds no state of its own."""
+
+    classes = CLASSES
+    fields = FIELDS
+
+    def __init__(self, rules: LedgerRules | None = None) -> None:
+        self._window = dedupe_window(rules)
+
+    def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
+        """Apply the commands up to the first irregular one; return how many, and what they say."""
+        length = int(np.argmax(np.append(run.kinds[:RUN_MAX] == OTHER, True)))
+        if not length:
+            return 0, []
+        facts = read(run.slice(0, length), rows)
+        decision = decide(facts, self._window)
+        if not decision.length:
+            return 0, []
+        touches = touch(facts, decision)
+        _write(facts, decision, touches, rows)
+        return decision.length, blocks(facts, decision, touches)
+
+
+def _write(facts: Facts, decision: Decision, touches: Touches, rows: PrefetchingRows) -> None:
+    """Write the accounts touched, the payments, the legs and the watermark."""
+    touched = touches.account[touches.last]
+    packed = facts.accounts.table[touched].tobytes()
+    width = facts.accounts.table.itemsize
+    for place, number in enumerate(touched.tolist()):
+        rows.put(facts.accounts.keys[number], packed[place * width : (place + 1) * width])
+    for position in np.flatnonzero(facts.run.kinds[: decision.length] == LEG_REQUESTED).tolist():
+        rows.put(facts.row_keys[position], b"\1")
+    _write_payments(facts, decision, rows)
+    if decision.watermark is not None:
+        write_watermark(rows, decision.watermark)
+
+
+def _write_payments(facts: Facts, decision: Decision, rows: PrefetchingRows) -> None:
+    at = np.flatnonzero(decision.state != NO_STATE)
+    take = at.tolist()
+    states, codes = decision.state[at].tolist(), codes_of(facts, decision, at).to_pylist()
+    columns = [facts.columns[name].take(at).to_pylist() for name in _REMEMBERED]
+    payments = facts.payments
+    for position, state, code, *fields in zip(take, states, codes, *columns, strict=True):
+        known = payments.get(position)
+        if known is not None:
+            fields[-1] = known.occurred_at  # of the payment, not of what came after
+        rows.put(facts.row_keys[position], pack_payment((STATES[state], code, *fields)))
+
+
+_REMEMBERED = (
+    "debtor_account_id",
+    "creditor_account_id",
+    "amount_minor",
+    "currency",
+    "reference",
+    "occurred_at",
+)

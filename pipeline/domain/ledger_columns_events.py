@@ -1,0 +1,225 @@
+"""What a run says: the events of its commands as columns, in the order in which the row path emits them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.domain import events as ev
+from pipeline.domain.columns import Block, derived_ids, joined
+from pipeline.domain.ledger_books import NOSTRO
+from pipeline.domain.ledger_columns_decide import (
+    BOOK,
+    CANCELLED_STATE,
+    CODE,
+    CODES,
+    FAILED,
+    HELD,
+    IN_FLIGHT,
+    OK,
+    REJECTED,
+    SETTLE,
+    SETTLED,
+    Decision,
+)
+from pipeline.domain.ledger_columns_read import (
+    CANCELLED,
+    DECIDED,
+    LEG_POSTED,
+    LEG_REFUSED,
+    LEG_REQUESTED,
+    REVIEWED,
+    Facts,
+)
+from pipeline.domain.ledger_columns_touch import Touches
+from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES
+
+_CODES = pa.array(CODES)
+_TYPES = pa.array(ACCOUNT_TYPES)
+_STATUSES = pa.array(STATUS_NAMES)
+_SIDES = pa.array(["DEBIT", "CREDIT"])
+_SUFFIXES = pa.array([":D", ":C"])
+_ENTRIES = {DECIDED: "settle", LEG_POSTED: "settle", REVIEWED: "settle", LEG_REQUESTED: "leg"}
+_PAYMENT = ("payment_id", "debtor_account_id", "creditor_account_id", "currency")
+_COMMANDS = {DECIDED: "payment_initiated", REVIEWED: "payment_reviewed", CANCELLED: "payment_cancelled"}
+
+
+def blocks(facts: Facts, decision: Decision, touches: Touches) -> list[Block]:
+    """Return the events of the decided commands, by topic and class."""
+    said = _Said(facts, decision, touches)
+    found = [*said.postings(), said.balances(), *said.payment_events(), *said.legs()]
+    return [block for block in found if len(block.order)]
+
+
+def codes_of(facts: Facts, decision: Decision, at: np.ndarray) -> pa.Array:
+    """Return the codes of the commands at some positions; a refused leg brings its own along."""
+    codes = _CODES.take(pa.array(decision.code[at]))
+    from_leg = facts.run.kinds[at] == LEG_REFUSED
+    if not from_leg.any():
+        return codes
+    return pc.if_else(pa.array(from_leg), facts.columns["code"].take(pa.array(at)), codes)
+
+
+class _Said:
+    """One run's events; `at` is always the positions of the commands that an array of events comes from."""
+
+    def __init__(self, facts: Facts, decision: Decision, touches: Touches) -> None:
+        self._facts = facts
+        self._decision = decision
+        self._touches = touches
+        self._kinds = facts.run.kinds[: decision.length]
+        self._event_ids: list[str] = facts.columns["event_id"].to_pylist()
+
+    def _columns(self, at: np.ndarray, *names: str) -> dict[str, pa.Array]:
+        take = pa.array(at)
+        return {name: self._facts.columns[name].take(take) for name in names}
+
+    def _envelope(self, at: np.ndarray, event_ids: pa.Array) -> dict[str, pa.Array]:
+        columns = self._columns(at, "tenant_id", "occurred_at", "correlation_id", "event_id")
+        return {**columns, "event_id": event_ids, "causation_id": columns["event_id"]}
+
+    def _derived(self, at: np.ndarray, name: str) -> pa.Array:
+        return derived_ids((self._event_ids[position], name) for position in at.tolist())
+
+    def _keys(self, numbers: np.ndarray) -> list[str]:
+        keys: list[str] = self._facts.accounts.names.take(pa.array(numbers)).to_pylist()
+        return keys
+
+    def postings(self) -> list[Block]:
+        """Two for every entry, the debit first; those of nostro accounts go to reconciliation, too."""
+        touches, facts = self._touches, self._facts
+        posted = np.isin(self._decision.mode[touches.commands], (BOOK, SETTLE))
+        entries = touches.commands[posted]
+        named = [
+            (self._event_ids[position], _ENTRIES[kind])
+            for position, kind in zip(entries.tolist(), self._kinds[entries].tolist(), strict=True)
+        ]
+        twice = pa.array(np.repeat(np.arange(len(entries)), 2))
+        at, both = np.repeat(entries, 2), np.repeat(posted, 2)
+        side = pa.array(np.tile([0, 1], len(entries)))
+        account = touches.account[both]
+        table = facts.accounts.table
+        kind = table["account_type"][account]
+        entry_ids = derived_ids(named).take(twice)
+        posting_ids = joined("", entry_ids, _SUFFIXES.take(side))
+        columns = {
+            **self._envelope(at, posting_ids),
+            **self._columns(at, "payment_id", "currency", "reference"),
+            "posting_id": posting_ids,
+            "entry_id": entry_ids,
+            "account_id": facts.accounts.ids.take(pa.array(account)),
+            "account_type": _TYPES.take(pa.array(kind)),
+            "side": _SIDES.take(side),
+            "amount_minor": pa.array(facts.amount[at]),
+            "account_sequence": pa.array(touches.sequence_after[both]),
+            "balance_minor_after": pa.array(touches.balance_after[both]),
+            "branch": pa.array(np.full(len(at), facts.run.partition, np.int32)),
+        }
+        journal = Block("postings", ev.PostingRecorded, np.arange(len(at)), self._keys(account), columns)
+        nostro = np.flatnonzero(kind == NOSTRO)
+        if not len(nostro):
+            return [journal]
+        take = pa.array(nostro)
+        chosen = {name: column.take(take) for name, column in columns.items()}
+        keys = [journal.keys[number] for number in nostro.tolist()]
+        return [journal, Block("reconciliation-items", ev.PostingRecorded, nostro, keys, chosen)]
+
+    def balances(self) -> Block:
+        """The counters of every account touched, as its last command left them."""
+        touches, accounts = self._touches, self._facts.accounts
+        account, at = touches.account[touches.last], touches.commands[touches.last // 2]
+        row, take = accounts.table[account], pa.array(account)
+        ids = accounts.ids.take(take)
+        balance = row["credits_posted"] - row["debits_posted"]
+        columns = {
+            **self._envelope(at, joined(":", self._columns(at, "event_id")["event_id"], ids)),
+            "account_id": ids,
+            "account_type": _TYPES.take(pa.array(row["account_type"])),
+            "currency": pa.array([currency.decode() for currency in row["currency"].tolist()], pa.string()),
+            **{
+                name: pa.array(row[name])
+                for name in ("debits_pending", "debits_posted", "credits_pending", "credits_posted")
+            },
+            "available_minor": pa.array(balance - row["debits_pending"]),
+            "balance_minor": pa.array(balance),
+            "account_sequence": pa.array(row["sequence"]),
+            "overdraft_limit_minor": pa.array(row["overdraft_limit_minor"], mask=row["unlimited"] == 1),
+            "status": _STATUSES.take(pa.array(row["status"])),
+        }
+        return Block("balances", ev.BalanceUpdated, touches.last, self._keys(account), columns)
+
+    def payment_events(self) -> list[Block]:
+        """What became of every payment, and of every command that has no effect."""
+        kinds, code, state, refused = (
+            self._kinds,
+            self._decision.code,
+            self._decision.state,
+            self._decision.refused,
+        )
+        reserved = (kinds == DECIDED) & np.isin(state, (HELD, IN_FLIGHT, SETTLED))
+        rejected = (state == REJECTED) | ((code == CODE["too_old"]) & ~refused)
+        return [
+            self._outcome(ev.PaymentReserved, "payment_reserved", reserved, 0),
+            self._outcome(ev.PaymentSettled, "payment_settled", state == SETTLED, 1),
+            self._outcome(ev.PaymentRejected, "payment_rejected", rejected, 0),
+            self._outcome(ev.PaymentFailed, "payment_failed", state == FAILED, 0),
+            self._outcome(ev.PaymentCancelledOutcome, "payment_cancelled", state == CANCELLED_STATE, 0),
+            *(self._refusal(command, (kinds == kind) & refused) for kind, command in _COMMANDS.items()),
+        ]
+
+    def _outcome(self, event: type, name: str, which: np.ndarray, step: int) -> Block:
+        at = np.flatnonzero(which)
+        columns = {
+            **self._envelope(at, self._derived(at, name)),
+            **self._columns(at, "payment_id", "debtor_account_id", "creditor_account_id", "currency"),
+            "amount_minor": pa.array(self._facts.amount[at]),
+            "code": codes_of(self._facts, self._decision, at),
+        }
+        return Block("payment-events", event, 2 * at + step, self._keys(self._facts.debtor[at]), columns)
+
+    def _refusal(self, command: str, which: np.ndarray) -> Block:
+        at = np.flatnonzero(which)
+        columns = {
+            **self._envelope(at, self._derived(at, f"refused:{command}")),
+            **self._columns(at, "payment_id"),
+            "command": pa.array([command] * len(at), pa.string()),
+            "account_id": self._columns(at, "debtor_account_id")["debtor_account_id"],
+            "code": codes_of(self._facts, self._decision, at),
+        }
+        keys = self._keys(self._facts.debtor[at])
+        return Block("payment-events", ev.CommandRefused, 2 * at, keys, columns)
+
+    def legs(self) -> list[Block]:
+        """Legs asked of other branches, and the answers to those that they have asked of this one."""
+        answered = self._kinds == LEG_REQUESTED
+        posted = self._decision.code == OK
+        return [
+            self._requests(np.flatnonzero(self._decision.state == IN_FLIGHT)),
+            self._answers(ev.LegPosted, np.flatnonzero(answered & posted)),
+            self._answers(ev.LegRefused, np.flatnonzero(answered & ~posted)),
+        ]
+
+    def _requests(self, at: np.ndarray) -> Block:
+        columns = {
+            **self._envelope(at, self._derived(at, "leg_requested")),
+            **self._columns(at, *_PAYMENT, "reference"),
+            "amount_minor": pa.array(self._facts.amount[at]),
+            "origin_branch": pa.array(np.full(len(at), self._facts.run.partition, np.int32)),
+        }
+        columns["account_id"] = columns["creditor_account_id"]
+        debtors, payment_ids = (columns[name].to_pylist() for name in ("debtor_account_id", "payment_id"))
+        columns["leg_id"] = derived_ids(
+            (debtor, f"leg:{payment_id}") for debtor, payment_id in zip(debtors, payment_ids, strict=True)
+        )
+        keys = self._keys(self._facts.creditor[at])
+        return Block("ledger-commands", ev.LegRequested, at, keys, columns)
+
+    def _answers(self, event: type, at: np.ndarray) -> Block:
+        columns = {
+            **self._envelope(at, self._derived(at, "leg_answer")),
+            **self._columns(at, *_PAYMENT, "leg_id"),
+            "amount_minor": pa.array(self._facts.amount[at]),
+            "code": codes_of(self._facts, self._decision, at),
+        }
+        return Block("ledger-commands", event, at, self._keys(self._facts.debtor[at]), columns)

@@ -1,0 +1,285 @@
+"""What the vector path of the ledger must know before it decides: accounts, payments, what is irregular.
+
+All reads of a run are made here, in one multi-get. They are right for every command of the run, because what
+a command could change for a later one is either added up (the counters) or irregular: the second command of a
+payment or leg, unless it is the repeat of a payment, which is answered from the first one's content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.domain import events as ev
+from pipeline.domain.columns import Run, joined
+from pipeline.domain.ledger import can_be_opened, repeat_code
+from pipeline.domain.ledger_books import INTERNAL, clearing_account_id
+from pipeline.domain.ledger_rows import ACCOUNT_COLUMNS, LAYOUT, Payment, read_watermark, unpack_payment
+from pipeline.domain.partitions import partition_of
+from pipeline.domain.rows import PrefetchingRows, row_key
+
+CLASSES = (
+    ev.PaymentDecided,
+    ev.LegRequested,
+    ev.LegPosted,
+    ev.LegRefused,
+    ev.PaymentReviewed,
+    ev.PaymentCancelled,
+)
+DECIDED, LEG_REQUESTED, LEG_POSTED, LEG_REFUSED, REVIEWED, CANCELLED = range(len(CLASSES))
+
+FIELDS: dict[str, pa.DataType] = {
+    **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id", "leg_id"), pa.string()),
+    **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
+    **dict.fromkeys(("currency", "reference", "outcome", "code"), pa.string()),
+    **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
+    "approved": pa.bool_(),
+}
+"""The columns that the ledger's commands have, as far as its rules look at them."""
+
+AMOUNT_MAX = 2**48
+COUNTER_MAX = 2**60
+TIME_MAX = 2**61
+"""Beyond these a command is irregular. Within them no sum of a run (4,096 commands) leaves 64 bits."""
+
+_NO_ACCOUNT = bytes(ACCOUNT_COLUMNS.itemsize)
+_NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts that a run may touch; each has a number, its index here."""
+
+    names: pa.Array
+    """tenant/account."""
+    ids: pa.Array
+    keys: list[bytes]
+    table: np.ndarray
+    """Their rows (ACCOUNT_COLUMNS); they hold the counters as of now, and later those after the run."""
+    exists: np.ndarray
+    currency: np.ndarray
+    """Number of the currency in this run, -1 for one that no command names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A run with everything that its rules look up. An array has one element for each command."""
+
+    run: Run
+    columns: dict[str, pa.Array]
+    """The run's columns; those of reviews and cancellations are completed by their payment."""
+    regular: np.ndarray
+    accounts: Accounts
+    debtor: np.ndarray
+    """Number of the account, as `creditor` and `clearing`."""
+    creditor: np.ndarray
+    clearing: np.ndarray
+    local: np.ndarray
+    """Whether the creditor lives on this branch."""
+    amount: np.ndarray
+    currency: np.ndarray
+    row_keys: list[bytes]
+    """The row of the command's payment or leg."""
+    payments: dict[int, Payment | None]
+    """By position: the payment that an answer of a leg, a review or a cancellation is for."""
+    answers: dict[int, str]
+    """By position: the code that a payment id which is known is answered with."""
+    repeat_of: dict[int, int]
+    """By position: which command of this run is repeated by this one."""
+    watermark: int | None
+
+
+def read(run: Run, rows: PrefetchingRows) -> Facts:
+    """Look up what the commands of a run need; it must have no rows of the kind OTHER."""
+    kinds, columns = run.kinds, dict(run.columns)
+    is_leg = kinds == LEG_REQUESTED
+    tenant = columns["tenant_id"]
+    row_key_column = pc.if_else(
+        pa.array(is_leg),
+        joined("\0", "l", tenant, columns["leg_id"]),
+        joined("\0", "p", tenant, columns["payment_id"]),
+    ).dictionary_encode()
+    place = _numpy(row_key_column.indices)
+    unique_keys = [key.encode() for key in row_key_column.dictionary.to_pylist()]
+    row_keys = [unique_keys[number] for number in place.tolist()]
+    rows.prefetch(unique_keys)
+    found = [rows.get(key) for key in unique_keys]
+    known = np.array([row is not None for row in found])[place]
+    first = np.empty(len(found), np.int64)
+    first[place[::-1]] = np.arange(len(run))[::-1]
+    first = first[place]
+    repeated = first != np.arange(len(run))
+
+    later = (kinds != DECIDED) & (kinds != LEG_REQUESTED)
+    payments = {
+        position: None if row is None else unpack_payment(row)
+        for position in np.flatnonzero(later & ~repeated).tolist()
+        for row in [found[place[position]]]
+    }
+    regular = ~(repeated & (kinds != DECIDED)) & ~(is_leg & known)
+    _complete(columns, kinds, later, payments, regular)
+    answers, repeat_of = _repeats(columns, kinds, np.flatnonzero((kinds == DECIDED) & (known | repeated)),
+                                  first, place, found, regular)  # fmt: skip
+    amount = _numpy(columns["amount_minor"])
+    regular &= amount <= AMOUNT_MAX
+    for times in (_numpy(columns["occurred_at"]), run.recorded_at):
+        regular &= (times > -TIME_MAX) & (times < TIME_MAX)
+    return _with_accounts(run, columns, regular, rows, amount, row_keys, payments, answers, repeat_of)
+
+
+def _complete(
+    columns: dict[str, pa.Array],
+    kinds: np.ndarray,
+    later: np.ndarray,
+    payments: dict[int, Payment | None],
+    regular: np.ndarray,
+) -> None:
+    """Give the commands that come after a decision what the payment's row says; misfits are irregular."""
+    debtors = columns["debtor_account_id"]
+    for position, payment in payments.items():
+        if kinds[position] in (LEG_POSTED, LEG_REFUSED):
+            regular[position] &= (
+                payment is not None
+                and payment.state == "IN_FLIGHT"
+                and payment.debtor_account_id == debtors[position].as_py()
+            )
+        elif payment is not None and payment.debtor_account_id != debtors[position].as_py():
+            payments[position] = None  # as the row path: it is not the payment that was meant
+    known = [payments.get(position) or _NO_PAYMENT for position in np.flatnonzero(later).tolist()]
+    for name, cells in (
+        ("creditor_account_id", [payment.creditor_account_id for payment in known]),
+        ("amount_minor", [payment.amount_minor for payment in known]),
+        ("currency", [payment.currency for payment in known]),
+        ("reference", [payment.reference for payment in known]),
+    ):
+        columns[name] = pc.replace_with_mask(columns[name], pa.array(later), pa.array(cells, FIELDS[name]))
+
+
+def _repeats(
+    columns: dict[str, pa.Array],
+    kinds: np.ndarray,
+    positions: np.ndarray,
+    first: np.ndarray,
+    place: np.ndarray,
+    found: list[bytes | None],
+    regular: np.ndarray,
+) -> tuple[dict[int, str], dict[int, int]]:
+    """Return how payment ids that are known are answered, and which commands of the run they repeat."""
+    answers: dict[int, str] = {}
+    repeat_of: dict[int, int] = {}
+    for position in positions.tolist():
+        row, earlier = found[place[position]], int(first[position])
+        if row is not None:
+            before = unpack_payment(row)
+        elif kinds[earlier] == DECIDED:
+            before = _payment_of(columns, earlier)
+            repeat_of[position] = earlier
+        else:
+            regular[position] = False  # what came first was refused: this one is new
+            continue
+        answers[position] = repeat_code(before, _payment_of(columns, position))
+    return answers, repeat_of
+
+
+def _payment_of(columns: dict[str, pa.Array], position: int) -> Payment:
+    names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency", "reference")
+    return Payment(
+        state="", code="", occurred_at=0, **{name: columns[name][position].as_py() for name in names}
+    )
+
+
+def _with_accounts(
+    run: Run,
+    columns: dict[str, pa.Array],
+    regular: np.ndarray,
+    rows: PrefetchingRows,
+    amount: np.ndarray,
+    row_keys: list[bytes],
+    payments: dict[int, Payment | None],
+    answers: dict[int, str],
+    repeat_of: dict[int, int],
+) -> Facts:
+    """Number the accounts of a run and read them."""
+    count, kinds, tenant = len(run), run.kinds, columns["tenant_id"]
+    currencies = columns["currency"].dictionary_encode()
+    clearings = joined("/", tenant, columns["currency"]).dictionary_encode()
+    parties = pa.concat_arrays(
+        [joined("/", tenant, columns[name]) for name in ("debtor_account_id", "creditor_account_id")]
+    ).dictionary_encode()
+    names: list[str] = parties.dictionary.to_pylist()
+    split = [name.split("/") for name in names]
+    proper = np.array(
+        [
+            len(parts) == 2 and parts[0] != "" and "\0" not in parts[0] and can_be_opened(parts[1])
+            for parts in split
+        ]
+    )
+    home = np.array([partition_of(name, run.partitions) for name in names])
+    number = _numpy(parties.indices)
+    debtor, creditor = number[:count], number[count:]
+    clearing = _numpy(clearings.indices) + len(names)
+    local = home[creditor] == run.partition
+
+    unknown = np.zeros(count, bool)  # reviews and cancellations of what is not known: they have no creditor
+    unknown[[position for position, payment in payments.items() if payment is None]] = True
+    regular &= proper[debtor] & (proper[creditor] | unknown)
+    is_leg = kinds == LEG_REQUESTED
+    regular[is_leg] &= _numpy(
+        pc.fill_null(pc.equal(columns["account_id"], columns["creditor_account_id"]), False)
+    )[is_leg]
+    regular[(kinds == LEG_POSTED) | (kinds == LEG_REFUSED)] &= ~local[
+        (kinds == LEG_POSTED) | (kinds == LEG_REFUSED)
+    ]
+    regular[kinds != DECIDED] &= (amount > 0)[kinds != DECIDED] | unknown[kinds != DECIDED]
+
+    needed = np.zeros(len(names), bool)
+    needed[debtor[~is_leg]] = True
+    needed[creditor[is_leg | local]] = True
+    internal = [name.split("/") for name in clearings.dictionary.to_pylist()]
+    internal = [(parts[0], clearing_account_id(parts[-1], run.partition)) for parts in internal]
+    accounts = _accounts(
+        [*((parts[0], parts[-1]) for parts in split), *internal],
+        np.append(needed, np.ones(len(internal), bool)),
+        currencies.dictionary.to_pylist(),
+        rows,
+    )
+    for place, name in enumerate(clearings.dictionary.to_pylist(), len(names)):
+        if not accounts.exists[place]:
+            currency = name.split("/")[-1].encode()
+            accounts.table[place] = (LAYOUT, 0, INTERNAL, 1, currency, 0, *[0] * 6)
+    return Facts(
+        run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
+        _numpy(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
+    )  # fmt: skip
+
+
+def _accounts(
+    parties: list[tuple[str, str]], needed: np.ndarray, currencies: list[str], rows: PrefetchingRows
+) -> Accounts:
+    keys = [row_key("a", tenant, account) for tenant, account in parties]
+    wanted = np.flatnonzero(needed).tolist()
+    rows.prefetch([keys[number] for number in wanted])
+    found = [rows.get(key) if need else None for key, need in zip(keys, needed.tolist(), strict=True)]
+    exists = np.array([row is not None for row in found])
+    table = np.frombuffer(b"".join(row or _NO_ACCOUNT for row in found), ACCOUNT_COLUMNS).copy()
+    if (table["layout"][exists] != LAYOUT).any():
+        raise ValueError("account row of unknown layout")
+    numbers = {currency: number for number, currency in enumerate(currencies)}
+    own, inverse = np.unique(table["currency"], return_inverse=True)
+    own_numbers = np.array([numbers.get(currency.decode(), -1) for currency in own.tolist()])
+    return Accounts(
+        pa.array([f"{tenant}/{account}" for tenant, account in parties]),
+        pa.array([account for _, account in parties]),
+        keys,
+        table,
+        exists,
+        own_numbers[inverse],
+    )
+
+
+def _numpy(column: pa.Array) -> np.ndarray:
+    found: np.ndarray = column.to_numpy(zero_copy_only=False)
+    return found
