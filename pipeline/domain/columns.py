@@ -56,7 +56,7 @@ class Block(NamedTuple):
     topic: str
     event: type
     order: np.ndarray
-    """Ascending; among the blocks of a topic it tells where each event stands. int64."""
+    """Ascending; a topic's blocks are merged by it, the earlier block first where two are equal. int64."""
     keys: list[str]
     columns: dict[str, pa.Array]
 

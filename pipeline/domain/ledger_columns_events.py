@@ -160,15 +160,15 @@ class _Said:
         reserved = (kinds == DECIDED) & np.isin(state, (HELD, IN_FLIGHT, SETTLED))
         rejected = (state == REJECTED) | ((code == CODE["too_old"]) & ~refused)
         return [
-            self._outcome(ev.PaymentReserved, "payment_reserved", reserved, 0),
-            self._outcome(ev.PaymentSettled, "payment_settled", state == SETTLED, 1),
-            self._outcome(ev.PaymentRejected, "payment_rejected", rejected, 0),
-            self._outcome(ev.PaymentFailed, "payment_failed", state == FAILED, 0),
-            self._outcome(ev.PaymentCancelledOutcome, "payment_cancelled", state == CANCELLED_STATE, 0),
+            self._outcome(ev.PaymentReserved, "payment_reserved", reserved),
+            self._outcome(ev.PaymentSettled, "payment_settled", state == SETTLED),
+            self._outcome(ev.PaymentRejected, "payment_rejected", rejected),
+            self._outcome(ev.PaymentFailed, "payment_failed", state == FAILED),
+            self._outcome(ev.PaymentCancelledOutcome, "payment_cancelled", state == CANCELLED_STATE),
             *(self._refusal(command, (kinds == kind) & refused) for kind, command in _COMMANDS.items()),
         ]
 
-    def _outcome(self, event: type, name: str, which: np.ndarray, step: int) -> Block:
+    def _outcome(self, event: type, name: str, which: np.ndarray) -> Block:
         at = np.flatnonzero(which)
         columns = {
             **self._envelope(at, self._derived(at, name)),
@@ -176,7 +176,7 @@ class _Said:
             "amount_minor": pa.array(self._facts.amount[at]),
             "code": codes_of(self._facts, self._decision, at),
         }
-        return Block("payment-events", event, 2 * at + step, self._keys(self._facts.debtor[at]), columns)
+        return Block("payment-events", event, at, self._keys(self._facts.debtor[at]), columns)
 
     def _refusal(self, command: str, which: np.ndarray) -> Block:
         at = np.flatnonzero(which)
@@ -188,7 +188,7 @@ class _Said:
             "code": codes_of(self._facts, self._decision, at),
         }
         keys = self._keys(self._facts.debtor[at])
-        return Block("payment-events", ev.CommandRefused, 2 * at, keys, columns)
+        return Block("payment-events", ev.CommandRefused, at, keys, columns)
 
     def legs(self) -> list[Block]:
         """Legs asked of other branches, and the answers to those that they have asked of this one."""

@@ -1,6 +1,6 @@
 """Confluent-framed Avro values to events and back, a batch at a time.
 
-    values -> by schema id -> columns (pyruhvro) -> proof -> upcast to the newest version -> events
+    values -> by schema id -> columns (pyruhvro) -> proof -> upcast to the newest version -> frame, events
                            -> few, or no proof: strict decoding, value by value -> events, dead
 
 A batch decoded in columns is proven before it is believed: full validation of the Arrow arrays, and its
@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import fastavro
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyruhvro
 
@@ -49,6 +50,40 @@ class Decoded(NamedTuple):
     dead: dict[int, Dead]
 
 
+class Group(NamedTuple):
+    """Values of one schema, decoded in columns and brought to the newest version."""
+
+    event: type
+    positions: np.ndarray
+    """Where they stood among the values, ascending."""
+    batch: pa.RecordBatch
+    to_events: Callable[[pa.RecordBatch], list[Any]]
+
+
+class Frame:
+    """What became of a list of values: groups of columns, single events, and the reasons of the dead."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self.singles: dict[int, Any] = {}
+        self.dead: dict[int, Dead] = {}
+
+    def events(self, start: int, stop: int) -> list[Any]:
+        """Return the events of the values from `start` up to but not including `stop`; None where dead."""
+        events: list[Any] = [None] * (stop - start)
+        for position, event in self.singles.items():
+            if start <= position < stop:
+                events[position - start] = event
+        for group in self.groups:
+            first, end = np.searchsorted(group.positions, (start, stop)).tolist()
+            if first == end:
+                continue
+            made = group.to_events(group.batch.slice(first, end - first))
+            for position, event in zip(group.positions[first:end].tolist(), made, strict=True):
+                events[position - start] = event
+        return events
+
+
 class Unproven(Exception):
     """A batch that the columnar decoder cannot be trusted with."""
 
@@ -78,72 +113,77 @@ class Codec:
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode framed values. Raises `RegistryUnavailable` if an id may be good but cannot be looked up."""
-        events: list[Any] = [None] * len(values)
-        dead: dict[int, Dead] = {}
+        frame = self.frame(values, COLUMNS_MIN)
+        return Decoded(frame.events(0, len(values)), frame.dead)
+
+    def frame(self, values: Sequence[bytes | None], columns_min: int = 1) -> Frame:
+        """Decode framed values, as columns where a schema has `columns_min` values; raises as `decode`."""
+        found = Frame()
         groups: dict[bytes, list[int]] = {}
         for index, value in enumerate(values):
             if value is None or len(value) < HEADER_BYTES:
-                dead[index] = Dead("no_value" if not value else "no_header", "")
+                found.dead[index] = Dead("no_value" if not value else "no_header", "")
             else:
                 groups.setdefault(value[:HEADER_BYTES], []).append(index)
         for header, indexes in groups.items():
-            self._decode_group(header, indexes, values, events, dead)
-        return Decoded(events, dead)
+            self._decode_group(header, indexes, values, columns_min, found)
+        return found
 
     def _decode_group(
-        self,
-        header: bytes,
-        indexes: list[int],
-        values: Sequence[Any],
-        events: list[Any],
-        dead: dict[int, Dead],
+        self, header: bytes, indexes: list[int], values: Sequence[Any], columns_min: int, found: Frame
     ) -> None:
         magic, schema_id = _HEADER.unpack(header)
         writer = self._registry.schema_of(schema_id) if magic == 0 else None
         if writer is None:
             code = "unknown_schema_id" if magic == 0 else "wrong_magic_byte"
-            dead.update((index, Dead(code, f"{schema_id if magic == 0 else magic}")) for index in indexes)
+            dead = Dead(code, f"{schema_id if magic == 0 else magic}")
+            found.dead.update(dict.fromkeys(indexes, dead))
             return
         reader = self._readers[writer.record_name]
         raw = [values[index][HEADER_BYTES:] for index in indexes]
-        if writer.known is not None and len(raw) >= COLUMNS_MIN:
+        if writer.known is not None and len(raw) >= columns_min:
             try:
-                found = reader.from_columns(decode_columns(raw, writer.known.text), writer.known.version)
+                batch = decode_columns(raw, writer.known.text)
             except Unproven:
                 pass
             else:
-                for index, event in zip(indexes, found, strict=True):
-                    events[index] = event
+                batch = upcast(writer.record_name, writer.known.version, batch)
+                found.groups.append(Group(reader.event, np.array(indexes), batch, reader.events))
                 return
         for index, value in zip(indexes, raw, strict=True):
             try:
-                events[index] = reader.from_value(value, writer)
+                found.singles[index] = reader.from_value(value, writer)
             except Malformed as error:
-                dead[index] = Dead("malformed_value", str(error))
+                found.dead[index] = Dead("malformed_value", str(error))
 
     def encode(self, events: Sequence[Any]) -> list[bytes]:
         """Encode events of one class, framed. Raises `NotRegistered`, `RegistryUnavailable`."""
-        writer = self._writers.get(type(events[0]))
+        return self._writer(type(events[0])).encode(events)
+
+    def encode_columns(self, event: type, columns: Mapping[str, pa.Array]) -> list[bytes]:
+        """Encode events of a class that come as columns, framed; raises as `encode`."""
+        return self._writer(event).encode_columns(columns)
+
+    def _writer(self, event: type) -> _Writer:
+        writer = self._writers.get(event)
         if writer is None:
-            writer = self._writers[type(events[0])] = _Writer(type(events[0]), self._registry)
-        return writer.encode(events)
+            writer = self._writers[event] = _Writer(event, self._registry)
+        return writer
 
 
 class _Reader:
     """Makes events of one record name out of columns or single values."""
 
     def __init__(self, record_name: str) -> None:
-        self._name = record_name
         self._newest = schemas.newest(record_name)
-        self._event = EVENTS[record_name]
+        self.event = EVENTS[record_name]
         self._fields = [field["name"] for field in parsed(self._newest.text)["fields"]]
-        self._arrays = _array_fields(self._event)
+        self._arrays = _array_fields(self.event)
 
-    def from_columns(self, batch: pa.RecordBatch, version: int) -> list[Any]:
-        """Return the events of a decoded batch of `version`, in order."""
-        batch = upcast(self._name, version, batch)
+    def events(self, batch: pa.RecordBatch) -> list[Any]:
+        """Return the events of a decoded batch of the newest version, in order."""
         columns = [_cells(batch.column(name), self._arrays.get(name)) for name in self._fields]
-        return list(map(self._event, *columns))
+        return list(map(self.event, *columns))
 
     def from_value(self, raw: bytes, writer: WriterSchema) -> Any:
         """Return the event of one value; raise `Malformed`. Schema resolution does what upcasters do."""
@@ -151,7 +191,7 @@ class _Reader:
         row = decode_strict(raw, text, self._newest.text)
         for name, make in self._arrays.items():
             row[name] = tuple(row[name]) if make is None else tuple(make(**item) for item in row[name])
-        return self._event(*map(row.__getitem__, self._fields))
+        return self.event(*map(row.__getitem__, self._fields))
 
 
 class _Writer:
@@ -174,11 +214,17 @@ class _Writer:
         for index in self._lists:
             columns[index] = [[_plain_item(item) for item in cell] for cell in columns[index]]
         arrays = [pa.array(cells, field.type) for cells, field in zip(columns, self._schema, strict=True)]
+        return self._serialize(arrays)
+
+    def encode_columns(self, columns: Mapping[str, pa.Array]) -> list[bytes]:
+        """Return the framed values of events that come as columns, in order."""
+        return self._serialize([columns[field.name].cast(field.type) for field in self._schema])
+
+    def _serialize(self, arrays: list[pa.Array]) -> list[bytes]:
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
         header = self._header
-        return [
-            header + value for value in pyruhvro.serialize_record_batch(batch, self._text, 1)[0].to_pylist()
-        ]
+        values = pyruhvro.serialize_record_batch(batch, self._text, 1)[0].to_pylist()
+        return [header + value for value in values]
 
     def _encode_one(self, event: Any) -> bytes:
         row = msgspec.structs.asdict(event)

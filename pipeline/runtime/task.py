@@ -1,6 +1,6 @@
 """One partition of one stream at work: apply batches, commit them in transactions.
 
-    PartitionBatch -> decode -> check keys -> rules -> rows (overlay) + outputs (unit)
+    PartitionBatch -> decode -> check keys -> rules, by columns or by rows -> rows (overlay) + outputs (unit)
     unit -> encode -> Kafka transaction (outputs, changelog, source offset) -> rows to RocksDB
 
 Applying never waits: while one transaction is under way, further batches are applied and gather in the next
@@ -11,25 +11,34 @@ large ones under load. The rows, the outputs and the offset of a unit are taken 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+import pyarrow as pa
+
+from pipeline.domain.columns import Block, Run
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS, record_key
-from pipeline.runtime.codec import Codec
+from pipeline.runtime.codec import Codec, Dead, Frame
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.dead_letters import Reason, headers_of
 from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.topics import COMMANDED, COMPACTED
-from pipeline.runtime.transactions import OutputRecord, PartitionProducer
+from pipeline.runtime.runs import run_of
+from pipeline.runtime.transactions import PartitionProducer
 from pipeline.runtime.transport import PartitionBatch
+from pipeline.runtime.unit import NO_HEADERS, Unit
 
 UNIT_RECORDS_MAX = 20_000
 """A unit above this many input records or outputs waits for its transaction before more is applied."""
 
 
-_NO_HEADERS: list[tuple[str, bytes]] = []
+VECTOR_MIN = 256
+"""Smaller batches go row by row: a run of columns costs some milliseconds before its first command."""
+RUN_MAX = 4096
+"""Records tried at once by columns, at most."""
+ROWS_AFTER_STOP = 64
+"""Records applied row by row where the vector path cannot go on, before it is tried again."""
 
 
 class Rules(Protocol):
@@ -42,6 +51,21 @@ class Rules(Protocol):
         """Return the keys of the rows that applying `event` will read."""
 
 
+class Vector(Protocol):
+    """The same function by columns; see pipeline.domain.columns."""
+
+    @property
+    def classes(self) -> Sequence[type]:
+        """The events it takes; the kind of a row is an index into them."""
+
+    @property
+    def fields(self) -> dict[str, pa.DataType]:
+        """The columns it looks at."""
+
+    def apply(self, run: Run, rows: Any) -> tuple[int, list[Block]]:
+        """Apply the rows up to the first one that must be left to `Rules`; return how many, and outputs."""
+
+
 class StreamSpec(NamedTuple):
     """A stream: one log in, one pure function, one table (or none), outputs."""
 
@@ -49,46 +73,8 @@ class StreamSpec(NamedTuple):
     source: str
     rules: Rules
     table: str | None
-
-
-class Unit:
-    """What one transaction will hold, besides the rows: outputs in order, and the offset to commit."""
-
-    __slots__ = ("end", "items", "latest", "records")
-
-    def __init__(self) -> None:
-        self.items: list[tuple[str, int, str, Any]] = []
-        self.latest: dict[tuple[str, int], dict[str, Any]] = {}
-        self.end: int | None = None
-        self.records = 0
-
-    def add(self, topic: str, partition: int, key: str, event: Any) -> None:
-        """Add an event, or a record (a tuple) that is ready; a compacted topic keeps the last of a key."""
-        if topic in COMPACTED:
-            self.latest.setdefault((topic, partition), {})[key] = event
-        else:
-            self.items.append((topic, partition, key, event))
-
-    def encoded(self, codec: Codec) -> dict[tuple[str, int], list[OutputRecord]]:
-        """Return the outputs by (topic, partition), in order; events of one class are encoded together."""
-        items = self.items + [
-            (topic, partition, key, event)
-            for (topic, partition), rows in self.latest.items()
-            for key, event in rows.items()
-        ]
-        classes: dict[type, list[Any]] = {}
-        for item in items:
-            classes.setdefault(type(item[3]), []).append(item[3])
-        ready = classes.pop(tuple, [])
-        values: dict[type, Any] = {kind: iter(codec.encode(events)) for kind, events in classes.items()}
-        values[tuple] = iter(ready)
-        outputs: dict[tuple[str, int], list[OutputRecord]] = {}
-        for topic, partition, key, event in items:
-            kind = type(event)
-            value: Any = next(values[kind])
-            record = value if kind is tuple else (key.encode(), value, _NO_HEADERS, None)
-            outputs.setdefault((topic, partition), []).append(record)
-        return outputs
+    vector: Vector | None = None
+    """The rules by columns, for large batches; what it says and writes is what `rules` would."""
 
 
 class PartitionTask:
@@ -121,7 +107,7 @@ class PartitionTask:
         self._changelog = None if changelog is None else (changelog, partition)
         self._group = group
         self._fail = fail
-        self._unit = Unit()
+        self._unit = Unit(partition, partitions)
         self._pump: asyncio.Task[None] | None = None
         self._progress = asyncio.Event()
 
@@ -134,20 +120,48 @@ class PartitionTask:
         self.position = self._unit.end = batch.end
         if self._pump is None or self._pump.done():
             self._pump = asyncio.create_task(self._commit_all())
-        while self._unit.records > UNIT_RECORDS_MAX or len(self._unit.items) > UNIT_RECORDS_MAX:
+        while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_RECORDS_MAX:
             self._progress.clear()
             await self._progress.wait()
 
     def apply(self, records: list[Any]) -> None:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter."""
-        decoded = self._codec.decode([record.value for record in records])
+        values = [record.value for record in records]
+        if self.spec.vector is not None and len(records) >= VECTOR_MIN:
+            self._apply_columns(self.spec.vector, records, self._codec.frame(values))
+        else:
+            decoded = self._codec.decode(values)
+            self._apply_rows(records, decoded.events, list(map(decoded.dead.get, range(len(records)))))
+        self._unit.records += len(records)
+        self.applied_records += len(records)
+
+    def _apply_columns(self, vector: Vector, records: list[Any], frame: Frame) -> None:
+        """Apply runs of records by columns, and those that the vector path leaves by rows.
+
+        The vector path looks at a whole run before it finds the first record that it must leave, so the runs
+        get shorter where that is near, and longer again.
+        """
+        run = run_of(vector, records, frame, self.partition, self._partitions)
+        position, length = 0, RUN_MAX
+        while position < len(records):
+            tried = run.slice(position, min(position + length, len(records)))
+            applied, blocks = vector.apply(tried, self._store)
+            self._unit.add_run(blocks)
+            position += applied
+            length = min(2 * length, RUN_MAX) if applied == len(tried) else max(2 * applied, VECTOR_MIN)
+            if not applied:
+                stop = min(position + ROWS_AFTER_STOP, len(records))
+                dead = list(map(frame.dead.get, range(position, stop)))
+                self._apply_rows(records[position:stop], frame.events(position, stop), dead)
+                position = stop
+
+    def _apply_rows(self, records: list[Any], events: list[Any], dead: list[Dead | None]) -> None:
         store, rules, out = self._store, self.spec.rules, Outbox()
         if store is not None:
-            store.prefetch(key for event in decoded.events if event is not None for key in rules.keys(event))
-        for index, (record, event) in enumerate(zip(records, decoded.events, strict=True)):
-            if event is None:
-                dead = decoded.dead[index]
-                self._bury(record, Reason("Decoding", dead.code, dead.detail))
+            store.prefetch(key for event in events if event is not None for key in rules.keys(event))
+        for record, event, reason in zip(records, events, dead, strict=True):
+            if reason is not None:
+                self._bury(record, Reason("Decoding", reason.code, reason.detail))
                 continue
             misplaced = self._misplaced(record, event)
             if misplaced is not None:
@@ -162,8 +176,6 @@ class PartitionTask:
                 continue
             if out.items:
                 self._collect(out, record)
-        self._unit.records += len(records)
-        self.applied_records += len(records)
 
     def _misplaced(self, record: Any, event: Any) -> Reason | None:
         """Return why a record must not be on this partition: an account must never live twice."""
@@ -184,20 +196,17 @@ class PartitionTask:
         """Move the outputs of one event into the unit."""
         for topic, key, event in out.items:
             if event is not None:
-                # What a partition says of its accounts stays on its number, internal accounts included; only
-                # commands go to the partition of the account that they are for.
-                partition = partition_of(key, self._partitions) if topic in COMMANDED else self.partition
-                self._unit.add(topic, partition, key, event)
+                self._unit.add(topic, key, event)
                 continue
             everywhere = key == "*"
             for partition in range(self._partitions) if everywhere else (self.partition,):
-                self._unit.add(topic, partition, "", (record.key, record.value, _NO_HEADERS, None))
+                self._unit.add_record(topic, partition, (record.key, record.value, NO_HEADERS, None))
         out.items.clear()
 
     def _bury(self, record: Any, reason: Reason) -> None:
         headers = headers_of(record, reason, self.spec.name, self._group)
         letter = (record.key, record.value, headers, record.timestamp)
-        self._unit.add(DEAD_LETTERS, self.partition, "", letter)
+        self._unit.add_record(DEAD_LETTERS, self.partition, letter)
         self.dead_letters += 1
 
     async def _commit_all(self) -> None:
@@ -212,11 +221,11 @@ class PartitionTask:
             self._fail(error)
 
     async def _commit_one(self) -> None:
-        unit, self._unit = self._unit, Unit()
+        unit, self._unit = self._unit, Unit(self.partition, self._partitions)
         rows = {} if self._store is None else self._store.take()
         outputs = unit.encoded(self._codec)
         if rows and self._changelog is not None:
-            outputs[self._changelog] = [(key, value, _NO_HEADERS, None) for key, value in rows.items()]
+            outputs[self._changelog] = [(key, value, NO_HEADERS, None) for key, value in rows.items()]
         assert unit.end is not None
         source = (self.spec.source, self.partition, unit.end)
         next_offset = await self._producer.commit(outputs, self._changelog, source, self._group)
