@@ -19,7 +19,7 @@ from typing import Any
 import uvloop
 
 from pipeline.runtime.app import App, create_app
-from pipeline.runtime.codec import Codec, Decoded
+from pipeline.runtime.codec import Codec, Frame
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import load_settings
 from tests.benchmarks import sum_rules
@@ -36,10 +36,10 @@ class TimedCodec(Codec):
     started: float | None = None
     cpu_started = 0.0
 
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+    def frame(self, values: Sequence[bytes | None], columns_min: int = 1) -> Frame:
         if self.started is None:
             self.started, self.cpu_started = time.perf_counter(), time.process_time()
-        return super().decode(values)
+        return super().frame(values, columns_min)
 
 
 def create_worker(job: dict[str, Any]) -> App:
