@@ -70,14 +70,14 @@ class _Said:
         self._touches = touches
         self._kinds = facts.run.kinds[: decision.length]
         self._event_ids: list[str] = facts.columns["event_id"].to_pylist()
+        self._batch = pa.RecordBatch.from_pydict(facts.columns)
 
     def _columns(self, at: np.ndarray, *names: str) -> dict[str, pa.Array]:
-        take = pa.array(at)
-        return {name: self._facts.columns[name].take(take) for name in names}
-
-    def _envelope(self, at: np.ndarray, event_ids: pa.Array) -> dict[str, pa.Array]:
-        columns = self._columns(at, "tenant_id", "occurred_at", "correlation_id", "event_id")
-        return {**columns, "event_id": event_ids, "causation_id": columns["event_id"]}
+        """Return the envelope of what the commands cause, but for its event id, and some of their columns."""
+        wanted = ("tenant_id", "occurred_at", "correlation_id", "event_id", *names)
+        taken = dict(zip(wanted, self._batch.select(wanted).take(pa.array(at)).columns, strict=True))
+        taken["causation_id"] = taken.pop("event_id")
+        return taken
 
     def _derived(self, at: np.ndarray, name: str) -> pa.Array:
         return derived_ids((self._event_ids[position], name) for position in at.tolist())
@@ -104,8 +104,8 @@ class _Said:
         entry_ids = derived_ids(named).take(twice)
         posting_ids = joined("", entry_ids, _SUFFIXES.take(side))
         columns = {
-            **self._envelope(at, posting_ids),
             **self._columns(at, "payment_id", "currency", "reference"),
+            "event_id": posting_ids,
             "posting_id": posting_ids,
             "entry_id": entry_ids,
             "account_id": facts.accounts.ids.take(pa.array(account)),
@@ -132,8 +132,9 @@ class _Said:
         row, take = accounts.table[account], pa.array(account)
         ids = accounts.ids.take(take)
         balance = row["credits_posted"] - row["debits_posted"]
-        columns = {
-            **self._envelope(at, joined(":", self._columns(at, "event_id")["event_id"], ids)),
+        columns = self._columns(at)
+        columns |= {
+            "event_id": joined(":", columns["causation_id"], ids),
             "account_id": ids,
             "account_type": _TYPES.take(pa.array(row["account_type"])),
             "currency": pa.array([currency.decode() for currency in row["currency"].tolist()], pa.string()),
@@ -159,32 +160,39 @@ class _Said:
         )
         reserved = (kinds == DECIDED) & np.isin(state, (HELD, IN_FLIGHT, SETTLED))
         rejected = (state == REJECTED) | ((code == CODE["too_old"]) & ~refused)
-        return [
-            self._outcome(ev.PaymentReserved, "payment_reserved", reserved),
-            self._outcome(ev.PaymentSettled, "payment_settled", state == SETTLED),
-            self._outcome(ev.PaymentRejected, "payment_rejected", rejected),
-            self._outcome(ev.PaymentFailed, "payment_failed", state == FAILED),
-            self._outcome(ev.PaymentCancelledOutcome, "payment_cancelled", state == CANCELLED_STATE),
-            *(self._refusal(command, (kinds == kind) & refused) for kind, command in _COMMANDS.items()),
+        outcomes: tuple[tuple[type, str, np.ndarray], ...] = (
+            (ev.PaymentReserved, "payment_reserved", reserved),
+            (ev.PaymentSettled, "payment_settled", state == SETTLED),
+            (ev.PaymentRejected, "payment_rejected", rejected),
+            (ev.PaymentFailed, "payment_failed", state == FAILED),
+            (ev.PaymentCancelledOutcome, "payment_cancelled", state == CANCELLED_STATE),
+        )
+        said = [
+            self._outcome(event, name, np.flatnonzero(which))
+            for event, name, which in outcomes
+            if which.any()
         ]
+        for kind, command in _COMMANDS.items():
+            which = (kinds == kind) & refused
+            if which.any():
+                said.append(self._refusal(command, np.flatnonzero(which)))
+        return said
 
-    def _outcome(self, event: type, name: str, which: np.ndarray) -> Block:
-        at = np.flatnonzero(which)
+    def _outcome(self, event: type, name: str, at: np.ndarray) -> Block:
         columns = {
-            **self._envelope(at, self._derived(at, name)),
-            **self._columns(at, "payment_id", "debtor_account_id", "creditor_account_id", "currency"),
+            **self._columns(at, *_PAYMENT),
+            "event_id": self._derived(at, name),
             "amount_minor": pa.array(self._facts.amount[at]),
             "code": codes_of(self._facts, self._decision, at),
         }
         return Block("payment-events", event, at, self._keys(self._facts.debtor[at]), columns)
 
-    def _refusal(self, command: str, which: np.ndarray) -> Block:
-        at = np.flatnonzero(which)
-        columns = {
-            **self._envelope(at, self._derived(at, f"refused:{command}")),
-            **self._columns(at, "payment_id"),
+    def _refusal(self, command: str, at: np.ndarray) -> Block:
+        columns = self._columns(at, "payment_id", "debtor_account_id")
+        columns |= {
+            "event_id": self._derived(at, f"refused:{command}"),
             "command": pa.array([command] * len(at), pa.string()),
-            "account_id": self._columns(at, "debtor_account_id")["debtor_account_id"],
+            "account_id": columns.pop("debtor_account_id"),
             "code": codes_of(self._facts, self._decision, at),
         }
         keys = self._keys(self._facts.debtor[at])
@@ -194,31 +202,36 @@ class _Said:
         """Legs asked of other branches, and the answers to those that they have asked of this one."""
         answered = self._kinds == LEG_REQUESTED
         posted = self._decision.code == OK
+        asked = self._decision.state == IN_FLIGHT
         return [
-            self._requests(np.flatnonzero(self._decision.state == IN_FLIGHT)),
-            self._answers(ev.LegPosted, np.flatnonzero(answered & posted)),
-            self._answers(ev.LegRefused, np.flatnonzero(answered & ~posted)),
+            *([self._requests(np.flatnonzero(asked))] if asked.any() else []),
+            *(
+                self._answers(event, np.flatnonzero(answered & which))
+                for event, which in ((ev.LegPosted, posted), (ev.LegRefused, ~posted))
+                if (answered & which).any()
+            ),
         ]
 
     def _requests(self, at: np.ndarray) -> Block:
-        columns = {
-            **self._envelope(at, self._derived(at, "leg_requested")),
-            **self._columns(at, *_PAYMENT, "reference"),
+        columns = self._columns(at, *_PAYMENT, "reference")
+        debtors, payment_ids = (columns[name].to_pylist() for name in ("debtor_account_id", "payment_id"))
+        named = (
+            (debtor, f"leg:{payment_id}") for debtor, payment_id in zip(debtors, payment_ids, strict=True)
+        )
+        columns |= {
+            "event_id": self._derived(at, "leg_requested"),
+            "leg_id": derived_ids((debtor, f"leg:{payment_id}") for debtor, payment_id in parties),
+            "account_id": columns["creditor_account_id"],
             "amount_minor": pa.array(self._facts.amount[at]),
             "origin_branch": pa.array(np.full(len(at), self._facts.run.partition, np.int32)),
         }
-        columns["account_id"] = columns["creditor_account_id"]
-        debtors, payment_ids = (columns[name].to_pylist() for name in ("debtor_account_id", "payment_id"))
-        columns["leg_id"] = derived_ids(
-            (debtor, f"leg:{payment_id}") for debtor, payment_id in zip(debtors, payment_ids, strict=True)
-        )
         keys = self._keys(self._facts.creditor[at])
         return Block("ledger-commands", ev.LegRequested, at, keys, columns)
 
     def _answers(self, event: type, at: np.ndarray) -> Block:
         columns = {
-            **self._envelope(at, self._derived(at, "leg_answer")),
             **self._columns(at, *_PAYMENT, "leg_id"),
+            "event_id": self._derived(at, "leg_answer"),
             "amount_minor": pa.array(self._facts.amount[at]),
             "code": codes_of(self._facts, self._decision, at),
         }

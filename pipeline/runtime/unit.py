@@ -111,19 +111,19 @@ class Unit:
         for block in blocks:
             topics.setdefault(block.topic, []).append((block, next(values)))
         for topic, parts in topics.items():
-            records: list[tuple[str, bytes]] = []
-            for block, encoded in parts:
-                records += zip(block.keys, encoded, strict=True)
-            if len(parts) > 1:
-                order = np.argsort(np.concatenate([block.order for block, _ in parts]), kind="stable")
-                records = [records[place] for place in order.tolist()]
+            records = [
+                (key.encode(), value, NO_HEADERS, None)
+                for block, encoded in parts
+                for key, value in zip(block.keys, encoded, strict=True)
+            ]
+            order = np.argsort(np.concatenate([block.order for block, _ in parts]), kind="stable").tolist()
             if topic not in COMMANDED:
-                ready = [(key.encode(), value, NO_HEADERS, None) for key, value in records]
-                outputs.setdefault((topic, self._partition), []).extend(ready)
+                place = outputs.setdefault((topic, self._partition), [])
+                place.extend(map(records.__getitem__, order))
                 continue
-            for key, value in records:
-                place = (topic, partition_of(key, self._partitions))
-                outputs.setdefault(place, []).append((key.encode(), value, NO_HEADERS, None))
+            homes = [partition_of(key, self._partitions) for block, _ in parts for key in block.keys]
+            for number in order:
+                outputs.setdefault((topic, homes[number]), []).append(records[number])
 
 
 def _encode_items(codec: Codec, items: list[tuple[str, int, str, Any]]) -> dict[type, Iterator[Any]]:
@@ -159,10 +159,12 @@ def _encode_blocks(codec: Codec, blocks: list[Block]) -> Iterator[list[bytes]]:
         columns = {
             name: pa.concat_arrays([block.columns[name] for block in parts]) for name in parts[0].columns
         }
-        values[event] = iter(codec.encode_columns(event, columns))
+        values[event] = codec.encode_columns(event, columns)
+    done = dict.fromkeys(classes, 0)
     for block in blocks:
-        encoded = values[block.event]
-        yield [next(encoded) for _ in block.keys]
+        start = done[block.event]
+        done[block.event] = end = start + len(block.keys)
+        yield values[block.event][start:end]
 
 
 def _encode_rows(codec: Codec, wanted: list[tuple[str, _Row]]) -> list[OutputRecord]:
