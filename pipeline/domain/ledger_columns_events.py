@@ -214,9 +214,8 @@ class _Said:
 
     def _requests(self, at: np.ndarray) -> Block:
         columns = self._columns(at, *_PAYMENT, "reference")
-        debtors, payment_ids = (columns[name].to_pylist() for name in ("debtor_account_id", "payment_id"))
-        named = (
-            (debtor, f"leg:{payment_id}") for debtor, payment_id in zip(debtors, payment_ids, strict=True)
+        parties = zip(
+            *(columns[name].to_pylist() for name in ("debtor_account_id", "payment_id")), strict=True
         )
         columns |= {
             "event_id": self._derived(at, "leg_requested"),
