@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -59,6 +59,24 @@ class Block(NamedTuple):
     """Ascending; a topic's blocks are merged by it, the earlier block first where two are equal. int64."""
     keys: list[str]
     columns: dict[str, pa.Array]
+
+
+class Vector(Protocol):
+    """The rules of a stream by columns; what it says and writes is what the row path would."""
+
+    @property
+    def classes(self) -> Sequence[type]:
+        """The events it takes; the kind of a row is an index into them."""
+
+    @property
+    def fields(self) -> dict[str, pa.DataType]:
+        """The columns it looks at."""
+
+    def apply(self, run: Run, rows: Any) -> tuple[int, list[Block]]:
+        """Apply the rows before the first one that must be left to the row path.
+
+        Returns how many that were, and what they say.
+        """
 
 
 def merged(

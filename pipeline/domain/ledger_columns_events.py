@@ -214,12 +214,10 @@ class _Said:
 
     def _requests(self, at: np.ndarray) -> Block:
         columns = self._columns(at, *_PAYMENT, "reference")
-        parties = zip(
-            *(columns[name].to_pylist() for name in ("debtor_account_id", "payment_id")), strict=True
-        )
+        debtors, payments = columns["debtor_account_id"].to_pylist(), columns["payment_id"].to_pylist()
         columns |= {
             "event_id": self._derived(at, "leg_requested"),
-            "leg_id": derived_ids((debtor, f"leg:{payment_id}") for debtor, payment_id in parties),
+            "leg_id": derived_ids(zip(debtors, (f"leg:{one}" for one in payments), strict=True)),
             "account_id": columns["creditor_account_id"],
             "amount_minor": pa.array(self._facts.amount[at]),
             "origin_branch": pa.array(np.full(len(at), self._facts.run.partition, np.int32)),

@@ -6,19 +6,16 @@ which sees it next, makes it a dead letter.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.domain.columns import Run, joined, merged
+from pipeline.domain.columns import Run, Vector, joined, merged
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS
 from pipeline.runtime.codec import Frame, Group
-
-if TYPE_CHECKING:
-    from pipeline.runtime.task import Vector
 
 
 def run_of(vector: Vector, records: list[Any], frame: Frame, partition: int, partitions: int) -> Run:

@@ -11,12 +11,10 @@ large ones under load. The rows, the outputs and the offset of a unit are taken 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Protocol
 
-import pyarrow as pa
-
-from pipeline.domain.columns import Block, Run
+from pipeline.domain.columns import Vector
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS, record_key
@@ -49,21 +47,6 @@ class Rules(Protocol):
 
     def keys(self, event: Any) -> Iterable[bytes]:
         """Return the keys of the rows that applying `event` will read."""
-
-
-class Vector(Protocol):
-    """The same function by columns; see pipeline.domain.columns."""
-
-    @property
-    def classes(self) -> Sequence[type]:
-        """The events it takes; the kind of a row is an index into them."""
-
-    @property
-    def fields(self) -> dict[str, pa.DataType]:
-        """The columns it looks at."""
-
-    def apply(self, run: Run, rows: Any) -> tuple[int, list[Block]]:
-        """Apply the rows up to the first one that must be left to `Rules`; return how many, and outputs."""
 
 
 class StreamSpec(NamedTuple):
