@@ -28,13 +28,14 @@ from pipeline.runtime.transport import PartitionBatch
 from pipeline.runtime.unit import NO_HEADERS, Unit
 
 UNIT_RECORDS_MAX = 20_000
+UNIT_OUTPUTS_MAX = 40_000
 """A unit above this many input records or outputs waits for its transaction before more is applied."""
 
 
 VECTOR_MIN = 256
 """Smaller batches go row by row: a run of columns costs some milliseconds before its first command."""
-RUN_MAX = 4096
-"""Records tried at once by columns, at most."""
+SLICE_RECORDS = 2048
+"""Records applied before the network has its turn: some 60 ms of work."""
 ROWS_AFTER_STOP = 64
 """Records applied row by row where the vector path cannot go on, before it is tried again."""
 
@@ -75,6 +76,7 @@ class PartitionTask:
         changelog: str | None,
         group: str,
         fail: Callable[[BaseException], None],
+        turn: asyncio.Lock,
     ) -> None:
         self.spec = spec
         self.partition = partition
@@ -93,19 +95,33 @@ class PartitionTask:
         self._unit = Unit(partition, partitions)
         self._pump: asyncio.Task[None] | None = None
         self._progress = asyncio.Event()
+        self._turn = turn
+        self._closed = False
 
     async def accept(self, batch: PartitionBatch) -> None:
-        """Apply a batch and see that it gets committed; waits only while too much is uncommitted."""
+        """Apply a batch and see that it gets committed; waits only while too much is uncommitted.
+
+        `turn` is shared by the tasks of a worker: between any two slices, whoever has them, the network has
+        its turn, so that transactions go on while batches are applied. The unit is whole after every slice.
+        """
         if batch.start != self.position:
             place = f"{self.spec.name}-{self.partition}"
             raise RuntimeError(f"{place}: a batch starts at {batch.start}, expected {self.position}")
-        self.apply(batch.records)
-        self.position = self._unit.end = batch.end
-        if self._pump is None or self._pump.done():
-            self._pump = asyncio.create_task(self._commit_all())
-        while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_RECORDS_MAX:
-            self._progress.clear()
-            await self._progress.wait()
+        records = batch.records
+        for start in range(0, len(records), SLICE_RECORDS):
+            stop = min(start + SLICE_RECORDS, len(records))
+            async with self._turn:
+                if self._closed:
+                    return  # the partition's next owner goes on from what is committed
+                self.apply(records[start:stop])
+                self._unit.end = batch.end if stop == len(records) else records[stop].offset
+                if self._pump is None or self._pump.done():
+                    self._pump = asyncio.create_task(self._commit_all())
+                await asyncio.sleep(0)
+            while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_OUTPUTS_MAX:
+                self._progress.clear()
+                await self._progress.wait()
+        self.position = batch.end
 
     def apply(self, records: list[Any]) -> None:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter."""
@@ -125,13 +141,13 @@ class PartitionTask:
         get shorter where that is near, and longer again.
         """
         run = run_of(vector, records, frame, self.partition, self._partitions)
-        position, length = 0, RUN_MAX
+        position, length = 0, SLICE_RECORDS
         while position < len(records):
             tried = run.slice(position, min(position + length, len(records)))
             applied, blocks = vector.apply(tried, self._store)
             self._unit.add_run(blocks)
             position += applied
-            length = min(2 * length, RUN_MAX) if applied == len(tried) else max(2 * applied, VECTOR_MIN)
+            length = min(2 * length, SLICE_RECORDS) if applied == len(tried) else max(2 * applied, VECTOR_MIN)
             if not applied:
                 stop = min(position + ROWS_AFTER_STOP, len(records))
                 dead = list(map(frame.dead.get, range(position, stop)))
@@ -218,6 +234,7 @@ class PartitionTask:
 
     async def close(self) -> None:
         """Commit what is applied, then let go of the partition."""
+        self._closed = True
         if self._pump is not None:
             await self._pump
         await self._producer.stop()

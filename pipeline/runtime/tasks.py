@@ -25,6 +25,7 @@ class Tasks:
         self._app = app
         self._specs: dict[str, StreamSpec] = {}
         self._running: dict[TP, PartitionTask] = {}
+        self._turn = asyncio.Lock()
         self.ready_after_s = 0.0
         """How long the last recovery took, seconds."""
 
@@ -77,6 +78,7 @@ class Tasks:
                 changelog=changelog,
                 group=app.conf.id,
                 fail=app.fail,
+                turn=self._turn,
             )
         return stores
 

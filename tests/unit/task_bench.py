@@ -125,6 +125,7 @@ class Bench:
             changelog="app-counts-changelog" if table else None,
             group="group",
             fail=self.failures.append,
+            turn=asyncio.Lock(),
         )
 
     def record(self, value: bytes | None, key: bytes | None, headers: Any = ()) -> Any:

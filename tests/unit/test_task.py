@@ -217,6 +217,37 @@ async def test_too_much_uncommitted_waits(bench: Bench, monkeypatch: pytest.Monk
     assert bench.task.committed == 6
 
 
+async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_module, "SLICE_RECORDS", 2)
+    records = [bench.of(opened(f"e{number}", A)) for number in range(3)]
+    bench.offset += 1  # a control record
+    records += [bench.of(opened(f"e{number}", A)) for number in range(3, 5)]
+    await bench.task.accept(bench.batch(*records))
+    await bench.settled()
+    assert [source[2] for _, _, source, _ in bench.producer.commits] == [2, 5, 6]
+    assert [len(outputs["postings", 0]) for outputs, _, _, _ in bench.producer.commits] == [2, 2, 1]
+    assert bench.task.committed == bench.task.position == 6
+
+
+async def test_closing_in_the_middle_of_a_batch_leaves_the_rest_to_the_next_owner(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task_module, "SLICE_RECORDS", 2)
+    bench.producer.open.clear()
+    records = [bench.of(opened(f"e{number}", A)) for number in range(40)]
+    accepting = asyncio.create_task(bench.task.accept(bench.batch(*records)))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    bench.producer.open.set()
+    await asyncio.gather(bench.task.close(), accepting)
+    applied = bench.task.applied_records
+    assert 0 < applied < len(records)
+    assert bench.producer.commits[-1][2] == ("accounts", 0, applied)
+    assert bench.failures == []
+
+
 async def test_closing_commits_what_is_applied_and_stops_the_producer(bench: Bench) -> None:
     bench.producer.open.clear()
     await bench.task.accept(bench.batch(bench.of(opened("e1", A))))
