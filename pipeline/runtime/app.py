@@ -50,7 +50,11 @@ class App(faust.App):
         if spec.table is not None:
             self.Table(spec.table, partitions=self.partitions, key_type=bytes, value_type=bytes)
         topic = self.topic(
-            spec.source, value_serializer=BATCH_CODEC, key_serializer="raw", partitions=self.partitions
+            spec.source,
+            value_serializer=BATCH_CODEC,
+            key_serializer="raw",
+            partitions=self.partitions,
+            acks=False,  # offsets are committed by the transactions
         )
         self.agent(topic, name=spec.name)(self._consume)
 
@@ -129,6 +133,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     @app.on_partitions_revoked.connect
     async def close_tasks(app: App, revoked: set[TP], **_: Any) -> None:
         try:
+            await app.tables.recovery.give_up()
             await app.tasks.close()
         except BaseException as error:
             app.fail(error)

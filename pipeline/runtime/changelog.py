@@ -66,9 +66,9 @@ async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition,
     if not stores:
         return 0
     consumer = _consumer(connection)
-    await consumer.start()
     count = 0
     try:
+        await consumer.start()
         ends = await _position_stores(consumer, stores)
         behind = {tp for tp in stores if await consumer.position(tp) < ends[tp]}
         while behind:
@@ -87,8 +87,8 @@ async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition,
 async def follow(connection: Mapping[str, Any], stores: Mapping[TopicPartition, PartitionStore]) -> None:
     """Keep standby databases close to the end of their changelogs, until cancelled."""
     consumer = _consumer(connection)
-    await consumer.start()
     try:
+        await consumer.start()
         await _position_stores(consumer, stores)
         while True:
             for tp, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=20_000)).items():

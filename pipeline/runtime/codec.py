@@ -141,20 +141,34 @@ class Codec:
             return
         reader = self._readers[writer.record_name]
         raw = [values[index][HEADER_BYTES:] for index in indexes]
-        if writer.known is not None and len(raw) >= columns_min:
-            try:
-                batch = decode_columns(raw, writer.known.text)
-            except Unproven:
-                pass
-            else:
-                batch = upcast(writer.record_name, writer.known.version, batch)
-                found.groups.append(Group(reader.event, np.array(indexes), batch, reader.events))
-                return
+        columnar = writer.known is not None and len(raw) >= columns_min
+        if columnar and self._decode_columns(reader, writer, indexes, raw, found):
+            return
+        events = {}
         for index, value in zip(indexes, raw, strict=True):
             try:
-                found.singles[index] = reader.from_value(value, writer)
+                events[index] = reader.from_value(value, writer)
             except Malformed as error:
                 found.dead[index] = Dead("malformed_value", str(error))
+        # One bad value must not keep the others from going by columns.
+        good = [value for index, value in zip(indexes, raw, strict=True) if index in events]
+        mixed = columnar and columns_min <= len(good) < len(raw)
+        if not (mixed and self._decode_columns(reader, writer, [*events], good, found)):
+            found.singles.update(events)
+
+    @staticmethod
+    def _decode_columns(
+        reader: _Reader, writer: WriterSchema, indexes: list[int], raw: list[bytes], found: Frame
+    ) -> bool:
+        """Add the values to the frame as columns, if they can be proven; return whether that was so."""
+        assert writer.known is not None
+        try:
+            batch = decode_columns(raw, writer.known.text)
+        except Unproven:
+            return False
+        batch = upcast(writer.record_name, writer.known.version, batch)
+        found.groups.append(Group(reader.event, np.array(indexes), batch, reader.events))
+        return True
 
     def encode(self, events: Sequence[Any]) -> list[bytes]:
         """Encode events of one class, framed. Raises `NotRegistered`, `RegistryUnavailable`."""

@@ -34,6 +34,8 @@ class ChangelogRecovery(Recovery):
     """Faust's recovery service with the restoring of rows replaced."""
 
     app: App
+    _attempt: asyncio.Task[None] | None = None
+    """The recovery of the present assignment."""
     _standby: asyncio.Task[None] | None = None
 
     @Service.task
@@ -42,22 +44,45 @@ class ChangelogRecovery(Recovery):
             if await self.wait_for_stopped(self.signal_recovery_start):
                 break
             self.signal_recovery_start.clear()
-            generation = self._generation_id
+            await self.give_up()
+            self._attempt = asyncio.create_task(self._recover(self._generation_id))
             try:
-                self._set_recovery_started()
-                await self._wait(self._restore())
-                self.app.flow_control.resume()
-                await self._wait(self.on_recovery_completed(generation))
-                self._follow_standbys()
+                await self._wait(self._attempt)
             except RebalanceAgain:
                 continue
             except ServiceStopped:
                 break
+            except asyncio.CancelledError:
+                if not self._attempt.cancelled():
+                    raise
+                # Its partitions were revoked; the next assignment signals again.
+
+    async def _recover(self, generation: int) -> None:
+        self._set_recovery_started()
+        await self._restore()
+        self.app.flow_control.resume()
+        await self.on_recovery_completed(generation)
+        self._follow_standbys()
+
+    def on_partitions_revoked(self, revoked: set[TP]) -> None:
+        """Give up what is under way: it must not seek in, nor resume, an assignment that has ended."""
+        self._cancel()
+        super().on_partitions_revoked(revoked)
+
+    def _cancel(self) -> list[asyncio.Task[None]]:
+        """Cancel what reads changelogs; return it."""
+        reading = [task for task in (self._attempt, self._standby) if task is not None]
+        for task in reading:
+            task.cancel()
+        return reading
+
+    async def give_up(self) -> None:
+        """Stop reading changelogs; after this nothing writes to the databases, and they can be closed."""
+        await asyncio.gather(*self._cancel(), return_exceptions=True)
 
     async def _restore(self) -> None:
         """Start the tasks of the assigned partitions and bring their rows up to date."""
         started = time.monotonic()
-        await self._stop_following()
         assigned: set[TP] = self.app.consumer.assignment()
         stores = await self.app.tasks.start(assigned)
         count = await changelog.restore(self.app.connection, stores)
@@ -82,23 +107,17 @@ class ChangelogRecovery(Recovery):
         except BaseException as error:
             self.app.fail(error)
 
-    async def _stop_following(self) -> None:
-        if self._standby is not None:
-            self._standby.cancel()
-            await asyncio.gather(self._standby, return_exceptions=True)
-            self._standby = None
-
     async def on_stop(self) -> None:
-        await self._stop_following()
+        await self.give_up()
 
 
 class TableManager(FaustTableManager):
     """Faust's table manager with our recovery."""
 
-    _recovery: Recovery | None
+    _recovery: ChangelogRecovery | None
 
     @property
-    def recovery(self) -> Recovery:
+    def recovery(self) -> ChangelogRecovery:
         """The recovery service, made when it is first asked for."""
         if self._recovery is None:
             self._recovery = ChangelogRecovery(self.app, self, beacon=self.beacon, loop=self.loop)
@@ -107,5 +126,6 @@ class TableManager(FaustTableManager):
     async def on_stop(self) -> None:
         """Commit what is applied before the tables close."""
         await self.app._fetcher.stop()
+        await self.recovery.give_up()
         await self.app.tasks.close()
         await super().on_stop()

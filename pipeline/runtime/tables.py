@@ -109,7 +109,10 @@ class Store(SerializedStore[Any, Any]):
     def apply_changelog_batch(
         self, batch: Iterable[Any], to_key: Callable[[Any], Any], to_value: Callable[[Any], Any]
     ) -> None:
-        """Write changelog records that Faust read during a recovery."""
+        """Write changelog records that Faust read: a recovery's, or another owner's for a standby copy.
+
+        What was read of the partition before is forgotten, or it would hide what is written here.
+        """
         by_partition: dict[int, tuple[dict[bytes, bytes | None], int]] = {}
         for event in batch:
             message = event.message
@@ -117,7 +120,9 @@ class Store(SerializedStore[Any, Any]):
             rows[message.key] = message.value
             by_partition[message.partition] = (rows, message.offset + 1)
         for partition, (rows, offset) in by_partition.items():
-            self.partition(partition).write(rows, offset)
+            store = self.partition(partition)
+            store.write(rows, offset)
+            store.forget()
 
     async def on_rebalance(
         self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0

@@ -11,6 +11,7 @@ was dropped on the way: each must start where the last one ended. Offsets of con
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, cast
 
@@ -117,6 +118,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
 class Consumer(driver.Consumer):
     """Faust's consumer, delivering the topics with the columnar codec by partition batch."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._delivered: dict[TP, deque[int]] = {}
+        """The last offsets of batches that a stream has yet to acknowledge, in order."""
+        super().__init__(*args, **kwargs)
+
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
@@ -128,8 +134,25 @@ class Consumer(driver.Consumer):
             for name in topic.topics
         }
 
+    def _new_offset(self, tp: TP) -> int | None:
+        """Return what can be committed: up to where every batch that was delivered is acknowledged.
+
+        Faust counts a message as one offset, and would take the records inside a batch for a gap.
+        """
+        delivered = self._delivered.get(tp)
+        if delivered is None:
+            return cast("int | None", super()._new_offset(tp))
+        end = None
+        while delivered and delivered[0] in self._acked_index[tp]:
+            end = delivered.popleft() + 1
+        if end is not None:
+            self._acked[tp] = [offset for offset in self._acked[tp] if offset >= end]
+            self._acked_index[tp] = set(self._acked[tp])
+        return end
+
     async def perform_seek(self) -> None:
         """Seek to the committed offsets: the next batch of each partition starts there."""
+        self._delivered.clear()
         await super().perform_seek()
         on_positions = getattr(self.app, "on_positions", None)
         if on_positions is not None:
@@ -155,6 +178,8 @@ class Consumer(driver.Consumer):
                 message.key, message.value = None, batch
                 # Faust looks for gaps between messages, and would file every batch as one.
                 self._read_offset[tp] = message.offset - 1
+                if self.app.topics.acks_enabled_for(tp.topic):
+                    self._delivered.setdefault(tp, deque()).append(message.offset)
                 yield tp, message
             else:
                 for record in batch.records:

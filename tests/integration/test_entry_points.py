@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.runtime.stack import LocalStack
@@ -16,8 +16,11 @@ from pipeline.runtime.stack import LocalStack
 APP = Path(__file__).with_name("ten_lines.py")
 
 
-def run_until(stack: LocalStack, datadir: Path, expected: str) -> None:
-    """Run the app until it prints a line, at most a minute."""
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+
+
+def run_until(stack: LocalStack, datadir: Path, expected: str, committed: int) -> None:
+    """Run the app until it prints a line and has committed so many offsets, at most a minute each."""
     environment = {
         **os.environ,
         "BROKER": f"columnar://{stack.settings.bootstrap_servers}",
@@ -33,7 +36,7 @@ def run_until(stack: LocalStack, datadir: Path, expected: str) -> None:
         )
     try:
         deadline = time.monotonic() + 60
-        while expected not in log.read_text():
+        while expected not in log.read_text() or committed_offsets(stack) != committed:
             assert app.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
             time.sleep(0.2)
     finally:
@@ -41,19 +44,33 @@ def run_until(stack: LocalStack, datadir: Path, expected: str) -> None:
         app.wait()
 
 
-def test_a_ten_line_app_counts_in_batches_and_finds_its_table_after_a_kill(
+def committed_offsets(stack: LocalStack) -> int:
+    """Return how many records of its topic the app has committed."""
+    consumer = Consumer({**stack.settings.librdkafka(), "group.id": "ten-lines"})
+    try:
+        found = consumer.committed([TopicPartition("words", number) for number in (0, 1)], timeout=10)
+        return sum(max(place.offset, 0) for place in found)
+    finally:
+        consumer.close()
+
+
+def produce(stack: LocalStack, word: bytes, count: int, codec: str = "none") -> None:
+    """Write a word to the app's topic so many times, in batches packed with a codec."""
+    settings = {"partitioner": "murmur2_random", "compression.type": codec, "linger.ms": 100}
+    producer = Producer({**stack.settings.librdkafka(), **settings})
+    for _ in range(count):
+        producer.produce("words", b"a value that is long enough to be packed", word)
+    assert producer.flush(30) == 0
+
+
+def test_a_ten_line_app_counts_batches_of_every_codec_and_goes_on_after_a_kill(
     stack: LocalStack, tmp_path: Path
 ) -> None:
-    servers = stack.settings.bootstrap_servers
-    admin = AdminClient({"bootstrap.servers": servers})
+    admin = AdminClient(stack.settings.librdkafka())
     for future in admin.create_topics([NewTopic("words", 2, 1)]).values():
         future.result()
-    producer = Producer({"bootstrap.servers": servers, "partitioner": "murmur2_random"})
-    for _ in range(100):
-        producer.produce("words", b"v", b"alpha")
-    producer.flush()
-    run_until(stack, tmp_path, "('alpha', 100)")
-    # Killed before Faust committed the source offset, it may count again; its table must be there at least.
-    producer.produce("words", b"v", b"beta")
-    producer.flush()
-    run_until(stack, tmp_path, "('alpha', ")
+    for codec in CODECS:
+        produce(stack, b"alpha", 40, codec)
+    run_until(stack, tmp_path, "('alpha', 200)", 200)
+    produce(stack, b"beta", 3)
+    run_until(stack, tmp_path, "[('alpha', 200), ('beta', 3)]", 203)

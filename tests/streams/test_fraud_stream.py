@@ -1,0 +1,175 @@
+"""The fraud stream: a decision for every payment, whenever it happened and however often it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+import schemas
+from pipeline.domain import events as ev
+from pipeline.runtime.settings import load_settings
+from tests.streams.extremes import assert_extremes_pass
+from tests.streams.poison import assert_applied_or_dead
+from tests.streams.stream_bench import RECORDED_AT, Step, StreamBench, assert_replays, framed
+from tests.unit.ledger_branches import DAY, envelope, opened
+from tests.unit.task_bench import own_accounts
+from topologies import fraud
+
+A, B = own_accounts(2)
+NOON = 1_767_268_800_000_000
+"""2026-01-01 12:00 UTC, microseconds."""
+(SPEC,) = fraud.build(load_settings())
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[StreamBench]:
+    built = StreamBench(SPEC, tmp_path)
+    yield built
+    built.close()
+
+
+def payment(
+    payment_id: str, at: int = NOON, amount_minor: int = 10_00, **changes: Any
+) -> ev.PaymentInitiated:
+    """Return a payment of A; its event has the payment's id unless told."""
+    fields = {
+        **envelope(payment_id, at),
+        "payment_id": payment_id,
+        "debtor_account_id": A,
+        "creditor_account_id": "shop",
+        "amount_minor": amount_minor,
+        "currency": "EUR",
+        "payment_type": "payment",
+        "reference": "thanks",
+        "channel": "app",
+        "device_id": "phone",
+        "counterparty_country": "FR",
+        "merchant_category": None,
+    }
+    return ev.PaymentInitiated(**{**fields, **changes})
+
+
+def reviewed(payment_id: str) -> ev.PaymentReviewed:
+    """Return a reviewer's approval of a payment of A."""
+    fields: dict[str, Any] = {
+        "payment_id": payment_id,
+        "debtor_account_id": A,
+        "reviewer": "r",
+        "reason": "known",
+    }
+    return ev.PaymentReviewed(**envelope(f"review of {payment_id}", NOON), **fields, approved=True)
+
+
+def cancelled(payment_id: str) -> ev.PaymentCancelled:
+    """Return the cancellation of a payment of A."""
+    head = envelope(f"cancellation of {payment_id}", NOON)
+    return ev.PaymentCancelled(**head, payment_id=payment_id, debtor_account_id=A, reason="none")
+
+
+def show(step: Step) -> str:
+    """Return what became of a record: its outputs in order, or its reason; `.` stands for rows written."""
+    if step.dead is not None:
+        return step.dead
+    shown = []
+    for topic, partition, key, event in step.said:
+        assert (partition, key) == (0, f"acme/{A}")
+        if type(event) is ev.PaymentDecided:
+            assert topic == "ledger-commands"
+            shown.append(" ".join([event.outcome, *(reason.rule for reason in event.reasons)]))
+        else:
+            shown.append(f"{topic} {type(event).__name__}")
+    return "; ".join(shown) + (" ." if step.changed else "")
+
+
+ALERT = "; fraud-alerts FraudAlertRaised"
+LIFE: list[tuple[Any, str]] = [
+    (cancelled("p1"), "ledger-commands PaymentCancelled"),
+    (reviewed("p1"), "ledger-commands PaymentReviewed"),
+    (payment("p1"), "APPROVE ."),
+    (payment("p1"), "APPROVE"),
+    (payment("p1", event_id="retry", occurred_at=NOON + 1), "APPROVE"),
+    (payment("p1", event_id="other", amount_minor=99), "REVIEW payment_id_reused"),
+    (payment("p2", NOON - DAY // 24), "APPROVE ."),
+    (payment("p3", NOON - 10 * DAY), f"REVIEW too_late{ALERT} ."),
+    (payment("p3", NOON - 10 * DAY), "REVIEW too_late"),
+    (reviewed("p3"), "ledger-commands PaymentReviewed"),
+    (payment("p4", 2**63 - 1), "APPROVE ."),  # a clock that is ahead counts as the time of the record
+    (payment("p5", RECORDED_AT), "APPROVE ."),
+    (payment("p6", -(2**63)), f"REVIEW too_late{ALERT} ."),
+    (payment("p7", amount_minor=0), "APPROVE"),  # the ledger will refuse it
+    (payment("p/8"), "invalid_id"),
+    (cancelled("\0"), "invalid_id"),
+    *[(payment(f"probe{number}", RECORDED_AT), "APPROVE .") for number in range(8)],
+    (payment("p9", RECORDED_AT), f"REVIEW payments_per_minute{ALERT} ."),
+    (reviewed("p9"), "ledger-commands PaymentReviewed ."),  # it becomes a habit, once
+    (reviewed("p9"), "ledger-commands PaymentReviewed"),
+]
+
+
+async def test_early_late_and_repeated_payments_are_decided_once_each(bench: StreamBench) -> None:
+    for event, expected in LIFE:
+        assert show(await bench.step(bench.of(event))) == expected, event
+
+
+async def test_a_log_cut_into_other_batches_gives_the_same_bytes_and_rows(
+    bench: StreamBench, tmp_path: Path
+) -> None:
+    for event, _ in LIFE:
+        record = bench.of(event)
+        bench.record(record.value[:-2], record.key)
+        for number in range(3):
+            bench.of(payment(f"{event.event_id} {number}", RECORDED_AT - number * DAY, 100_00 * number))
+    for record in bench.log:
+        await bench.step(record)
+    await assert_replays(bench, tmp_path)
+
+
+@pytest.mark.parametrize("count", [3, 40], ids=["few", "columns"])
+async def test_every_payment_is_decided_or_a_dead_letter(
+    count: int, bench: StreamBench, tmp_path: Path
+) -> None:
+    goods = [payment(f"p{number}", NOON + number * DAY) for number in range(count)]
+    await assert_applied_or_dead(bench, goods, "debtor_account_id", opened("e", A), tmp_path)
+
+
+async def test_versions_one_two_and_the_upstreams_next_are_decided_in_one_topic(bench: StreamBench) -> None:
+    text = json.loads(schemas.newest("ledgerflow.PaymentInitiated").text)
+    text["fields"].append({"name": "purpose", "type": ["null", "string"], "default": None})
+    next_version = json.dumps(text)
+    next_id = bench.registry.add(next_version)
+    payments = [payment(f"p{number}", NOON + number * DAY) for number in range(75)]
+    for number, event in enumerate(payments):
+        if number % 3 == 2:
+            fields = {**msgspec.to_builtins(event), "purpose": "rent"}
+            bench.record(framed(next_id, next_version, fields), f"acme/{A}".encode())
+        else:
+            bench.of(event, version=number % 3 + 1)
+    await bench.accept(*bench.log)
+    await bench.settled()
+    assert bench.dead() == []
+    decided = bench.decoded({("", 0): bench.written()["ledger-commands", 0]})
+    shown = [(event.payment_id, event.device_id, event.counterparty_country) for *_, event in decided]
+    since_v2 = [(None, None), ("phone", "FR"), ("phone", "FR")]
+    assert shown == [(f"p{number}", *since_v2[number % 3]) for number in range(75)]
+
+
+async def test_extreme_values_are_decided_or_dead_letters(tmp_path: Path) -> None:
+    await assert_extremes_pass(SPEC, tmp_path, [ev.PaymentInitiated, ev.PaymentReviewed, ev.PaymentCancelled])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("rules.toml", "payments_per_minute_max = 1"), ("rules.json", '{"payments_per_minute_max": 1}')],
+)
+async def test_the_thresholds_of_a_file_are_those_of_the_stream(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    (spec,) = fraud.build(load_settings(fraud_rules_file=tmp_path / name))
+    bench = StreamBench(spec, tmp_path)
+    steps = [show(await bench.step(bench.of(payment(f"p{number}")))) for number in range(2)]
+    bench.close()
+    assert steps == ["APPROVE .", f"REVIEW payments_per_minute{ALERT} ."]

@@ -1,0 +1,129 @@
+"""The intake streams: upstream records into the log of their state machine, byte for byte, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.domain import events as ev
+from pipeline.domain.routing import record_key
+from pipeline.runtime.settings import load_settings
+from tests.streams.poison import assert_applied_or_dead
+from tests.streams.stream_bench import RECORDED_AT, StreamBench, assert_replays
+from tests.unit.ledger_branches import envelope, opened
+from tests.unit.task_bench import PARTITIONS, closed, own_accounts
+from topologies import intake
+
+A, B = own_accounts(2)
+TARGETS = {
+    "accounts": "ledger-commands",
+    "statements": "reconciliation-items",
+    "trades": "position-commands",
+    "prices": "position-commands",
+}
+SOURCES = list(TARGETS)
+
+
+@pytest.fixture
+def bench_of(tmp_path: Path) -> Iterator[Callable[[str], StreamBench]]:
+    """Builds the bench of the intake of a topic."""
+    built = []
+
+    def build(source: str) -> StreamBench:
+        (spec,) = [spec for spec in intake.build(load_settings()) if spec.source == source]
+        built.append(StreamBench(spec, tmp_path))
+        return built[-1]
+
+    yield build
+    for bench in built:
+        bench.close()
+
+
+def upstream(source: str, event_id: str, account: str = A) -> Any:
+    """Return an event of an upstream topic."""
+    head = envelope(event_id)
+    if source == "accounts":
+        return opened(event_id, account)
+    if source == "prices":
+        return ev.PriceQuoted(**head, instrument_id="ACME", price_e8=1, currency="EUR")
+    if source == "trades":
+        return ev.TradeSettled(**head, trade_id=event_id, account_id=account, settled_at=0)
+    figures: dict[str, Any] = {
+        "opening_balance_minor": 0,
+        "closing_balance_minor": 0,
+        "line_count": 0,
+        "closed_at": 0,
+    }
+    return ev.StatementClosed(**head, statement_id=event_id, account_id=account, currency="EUR", **figures)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("count", [3, 40], ids=["few", "columns"])
+async def test_every_record_is_passed_on_or_a_dead_letter(
+    source: str, count: int, bench_of: Callable[[str], StreamBench], tmp_path: Path
+) -> None:
+    bench = bench_of(source)
+    goods = [upstream(source, f"e{number}", A if number % 2 else B) for number in range(count)]
+    stranger = upstream("trades" if source == "accounts" else "accounts", "e")
+    key_field = "instrument_id" if source == "prices" else "account_id"
+    await assert_applied_or_dead(bench, goods, key_field, stranger, tmp_path)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_records_keep_their_bytes_and_order_whatever_their_times_and_however_often_they_come(
+    source: str, bench_of: Callable[[str], StreamBench]
+) -> None:
+    bench = bench_of(source)
+    times = [5, 3, 3, 2**62, -(2**62), 4]
+    events = [msgspec.structs.replace(upstream(source, f"e{time}"), occurred_at=time) for time in [*times, 5]]
+    for number, event in enumerate(events):
+        bench.of(event, recorded_at=RECORDED_AT - number * 1_000_000)
+    await bench.accept(*bench.log[:4])
+    await bench.accept(*bench.log[4:])
+    await bench.settled()
+    passed_on: list[Any] = [(record.key, record.value, [], None) for record in bench.log]
+    partitions = range(PARTITIONS) if source == "prices" else [0]
+    assert bench.written() == {(TARGETS[source], number): passed_on for number in partitions}
+
+
+async def test_old_and_new_versions_of_an_event_pass_through_one_topic_unchanged(
+    bench_of: Callable[[str], StreamBench],
+) -> None:
+    bench = bench_of("accounts")
+    since_v2 = {
+        "regulatory_tier": "professional",
+        "compliance_flags": ("pep",),
+        "overdraft_limit_minor": 5_00,
+    }
+    accounts = [opened("o", A, 7, **since_v2), closed(A, 1)]
+    accounts[1] = msgspec.structs.replace(accounts[1], regulatory_notification_sent=True)
+    for _ in range(30):  # enough of each schema to be decoded in columns
+        for version in (1, 2):
+            for event in accounts:
+                bench.of(event, version)
+    await bench.accept(*bench.log)
+    await bench.settled()
+    assert bench.dead() == []
+    written = bench.written()["ledger-commands", 0]
+    assert [value for _, value, _, _ in written] == [record.value for record in bench.log]
+    # What version 1 does not say has the defaults of version 2.
+    old = [opened("o", A, 7), closed(A, 1)]
+    assert bench.codec.decode([value for _, value, _, _ in written]).events == [*old, *accounts] * 30
+
+
+@pytest.mark.parametrize("source", SOURCES)
+async def test_a_log_cut_into_other_batches_is_passed_on_with_the_same_bytes(
+    source: str, bench_of: Callable[[str], StreamBench], tmp_path: Path
+) -> None:
+    bench = bench_of(source)
+    good = upstream(source, "e0")
+    for number in range(30):
+        bench.of(upstream(source, f"e{number}"))
+        bench.record(bench.value(good)[: number + 1], record_key(good).encode())
+    for record in bench.log:
+        await bench.step(record)
+    await assert_replays(bench, tmp_path)
