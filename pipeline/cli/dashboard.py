@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
+from datetime import datetime
 from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
@@ -13,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.balance import money
+from pipeline.cli.news import News
 from pipeline.cli.supervisor import Worker
 from pipeline.cli.traffic import Tally
 
@@ -21,6 +24,17 @@ REDRAW_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
 MESSAGES_SHOWN = 4
 VIEWS = ("balances", "positions", "breaks", "alerts")
+TRY = (
+    ("tail fraud-alerts --follow", "alerts as they come, in another terminal"),
+    ("verify", "every invariant, from the topics alone"),
+)
+_ROWS_BESIDE_NEWS = 24
+"""Lines of a panel with one worker and no news; what the terminal has beyond that shows news."""
+_NAME_COLUMNS = 13
+_TOTAL_COLUMNS = 10
+_COLUMNS_BESIDE_NOTES = 6 + _NAME_COLUMNS + _TOTAL_COLUMNS + len("per second") + 3 * 2
+"""The panel's frame and the other columns, each with a gap of two."""
+_COLOURS = {"alert": "yellow", "break": "magenta", "dead letter": "red", "ready": "green", "down": "red"}
 
 
 class View(NamedTuple):
@@ -34,6 +48,8 @@ class View(NamedTuple):
     restarts: int
     ends_in_s: float | None
     """None where only Ctrl-C ends it."""
+    options: str
+    """What a further command needs to find this stack, such as ` --data DIR`; empty by default."""
 
 
 class Rates:
@@ -67,7 +83,7 @@ def counts_of(tally: Tally) -> dict[str, int]:
 
 
 class Dashboard:
-    """Shows `View`s. Nothing it does may stop the run."""
+    """Shows `View`s. Nothing it does may stop the run: a terminal that has gone is written to in vain."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -80,7 +96,8 @@ class Dashboard:
     def say(self, message: str) -> None:
         """Tell something that happened."""
         if self._live is None:
-            self._console.print(f"{self._uptime()} {message}", markup=False, soft_wrap=True)
+            with contextlib.suppress(OSError):
+                self._console.print(f"{self._uptime()} {message}", markup=False, soft_wrap=True)
         else:
             self._messages.append(f"{self._uptime()} {message}")
 
@@ -88,7 +105,8 @@ class Dashboard:
         """Begin the live panel, where there is a terminal."""
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._live.start()
+            with contextlib.suppress(OSError):
+                self._live.start()
 
     def show(self, view: View) -> None:
         """Show how things stand, if it is time to."""
@@ -98,15 +116,21 @@ class Dashboard:
         self._drawn_at = now
         rates = self._rates.take(now, counts_of(view.tally))
         if self._live is not None:
-            self._live.update(self._panel(view, rates), refresh=True)
+            with contextlib.suppress(OSError):
+                self._live.update(self._panel(view, rates), refresh=True)
         else:
             self.say(_line(view, rates))
 
     def close(self) -> None:
-        """Take the live panel away; what is said from now on stays on the screen."""
-        if self._live is not None:
+        """Take the live panel away; what was said meanwhile, and is said from now on, stays on the screen."""
+        if self._live is None:
+            return
+        with contextlib.suppress(OSError):
             self._live.stop()
-            self._live = None
+            for message in self._messages:
+                self._console.print(message, markup=False, soft_wrap=True)
+        self._live = None
+        self._messages.clear()
 
     def _uptime(self) -> str:
         seconds = int(time.monotonic() - self._began)
@@ -114,48 +138,79 @@ class Dashboard:
 
     def _panel(self, view: View, rates: dict[str, float]) -> RenderableType:
         left = "" if view.ends_in_s is None else f"; ends in {max(0, round(view.ends_in_s))} s"
-        parts: list[RenderableType] = [_numbers(view.tally, rates), "", _addresses(view)]
+        room = self._console.height - _ROWS_BESIDE_NEWS - len(view.workers) - len(self._messages)
+        parts: list[RenderableType] = [_numbers(view.tally, rates, self._console.width)]
+        if view.tally.news and room > 0:
+            parts += ["", *(_news_line(told) for told in view.tally.news[-room:])]
+        parts += ["", _addresses(view)]
         if self._messages:
             parts += ["", *(Text(message, style="yellow", overflow="ellipsis") for message in self._messages)]
         return Panel(
             Group(*parts),
-            title=f"[bold]Ledgerflow[/bold]  up {self._uptime()}  {view.phase}",
+            title=f"[bold]Ledgerflow[/bold]  {view.phase}  {self._uptime()}",
             subtitle=f"Ctrl-C stops everything in good order{left}",
             padding=(1, 2),
         )
 
 
-def _numbers(tally: Tally, rates: dict[str, float]) -> Table:
+def _numbers(tally: Tally, rates: dict[str, float], width: int) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("", min_width=14)
-    table.add_column("total", justify="right", min_width=12, style="bold")
-    table.add_column("per second", justify="right", min_width=12)
+    table.add_column("", min_width=_NAME_COLUMNS)
+    table.add_column("total", justify="right", min_width=_TOTAL_COLUMNS, style="bold")
+    table.add_column("per second", justify="right")
     table.add_column("", style="dim")
-    open_breaks = tally.breaks_opened - tally.breaks_resolved
-    notes = {"balances": "accounts", "breaks": f"{open_breaks:,} open, {tally.breaks_resolved:,} resolved"}
-    for name, count in counts_of(tally).items():
-        warned = "yellow" if name in ("breaks", "alerts", "dead letters") and count else ""
-        rate = f"{rates[name]:,.0f}" if rates[name] >= 10 or not rates[name] else f"{rates[name]:.1f}"
-        table.add_row(name, Text(f"{count:,}", style=warned), rate, notes.get(name, ""))
-    table.add_row("lag", f"{tally.lag:,}", "", "records that the streams have still to read")
     flight = ", ".join(money(minor, currency) for currency, minor in tally.in_flight.items()) or "nothing"
-    table.add_row("in flight", "", "", f"{flight} (sum of the clearing accounts)")
+    open_breaks = tally.breaks_opened - tally.breaks_resolved
+    notes = {
+        "events in": "payments, accounts, trades, prices, bank statements",
+        "postings": tally.last_posting,
+        "balances": "accounts",
+        "breaks": f"{open_breaks:,} open, {tally.breaks_resolved:,} resolved: bank and books differ",
+        "alerts": "payments held for review or declined",
+        "dead letters": "records that cannot be applied, and why",
+        "lag": "records that the streams have still to read",
+        "in flight": f"{flight} on the way between branches",
+    }
+    counts = counts_of(tally)
+    for name, said in notes.items():
+        count, rate = counts.get(name), rates.get(name)
+        total = f"{tally.lag:,}" if name == "lag" else "" if count is None else f"{count:,}"
+        colour = _COLOURS.get(name.removesuffix("s"), "") if count else ""
+        per_second = "" if rate is None else f"{rate:,.0f}" if rate >= 10 or not rate else f"{rate:.1f}"
+        note = Text(said)
+        note.truncate(max(1, width - _COLUMNS_BESIDE_NOTES), overflow="ellipsis")
+        table.add_row(name, Text(total, style=colour), per_second, note)
     return table
+
+
+def _news_line(told: News) -> Text:
+    """Return one line, cut where the panel ends."""
+    time_of_day = datetime.fromtimestamp(told.at_ms / 1000).strftime("%H:%M:%S")
+    return Text.assemble(
+        (f"{told.kind:<{_NAME_COLUMNS + 2}}", _COLOURS[told.kind]),
+        (f"{time_of_day}  ", "dim"),
+        told.text,
+        no_wrap=True,
+        overflow="ellipsis",
+    )
 
 
 def _addresses(view: View) -> Table:
     table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(min_width=14)
+    table.add_column(min_width=_NAME_COLUMNS)
     table.add_column(overflow="fold")
     for worker in view.workers:
-        colour = {"ready": "green", "recovering": "yellow"}.get(worker.state, "red")
+        colour = _COLOURS.get(worker.state, "yellow")
         pages = " ".join(f"/{name}" for name in VIEWS) if worker.number == 0 else ""
         state = f"[{colour}]{worker.state:<11}[/{colour}]"
         table.add_row(
-            f"worker {worker.number}", f"{state}[link={worker.url}]{worker.url}[/link] [dim]{pages}[/dim]"
+            f"worker {worker.number}",
+            f"{state}[link={worker.url}][cyan]{worker.url}[/cyan][/link] [dim]{pages}[/dim]",
         )
-    table.add_row("Kafka", view.bootstrap_servers)
-    table.add_row("registry", view.schema_registry_url)
+    table.add_row("Kafka", f"[cyan]{view.bootstrap_servers}[/cyan]")
+    table.add_row("registry", f"[cyan]{view.schema_registry_url}[/cyan]")
+    for name, (command, about) in zip(("try", ""), TRY, strict=True):
+        table.add_row(name, Text.assemble(f"ledgerflow {command}{view.options}", (f"  {about}", "dim")))
     return table
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ from pipeline.cli.verify import manifests_of, verified
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
 from pipeline.runtime.registry import register_all
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.stack import LocalStack
+from pipeline.runtime.stack import LocalStack, StackError
 from pipeline.verify import Report
 
+DATA_DIR_DEFAULT = Settings.model_fields["data_dir"].default
 TICK_S = 0.1
 WORKERS_READY_WITHIN_S = 120.0
 LOAD_ENDS_WITHIN_S = 15.0
@@ -71,6 +73,7 @@ class Session:
         self._report: Report | None = None
         self._ends_at: float | None = None
         self._ready_seconds: float | None = None
+        self._stack_is_dead = False
 
     def run(self) -> None:
         """Do all of it. Raises StackError, ArtifactError, SupervisionError, Failed, KeyboardInterrupt."""
@@ -116,6 +119,9 @@ class Session:
         began = time.monotonic()
         if endpoints.read(self._data_dir) is None:  # what a killed run left; scripts wait for the file
             endpoints.remove(self._data_dir)
+        self._dashboard.say(
+            f"starting Kafka and the schema registry in {self._settings.data_dir}: some ten seconds"
+        )
         self._stack.start()
         with said_in_one_line(self._settings):
             register_all(self._settings.schema_registry_url)
@@ -145,16 +151,9 @@ class Session:
 
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
-        command = [
-            sys.executable,
-            "-m",
-            "pipeline.cli",
-            "load",
-            "--endless",
-            "--rate",
-            str(self._wishes.rate),
-        ]
-        command += ["--seed", str(seed), "--manifest", str(manifest_path(self._data_dir, seed))]
+        command = [sys.executable, "-m", "pipeline.cli", "load", "--endless"]
+        command += ["--rate", str(self._wishes.rate), "--seed", str(seed)]
+        command += ["--manifest", str(manifest_path(self._data_dir, seed))]
         log = self._data_dir / "logs" / "load.log"
         self._load = Child("the load generator", command, log, environment(self._settings))
         self._dashboard.say(f"demo traffic, seed {seed}, {self._wishes.rate:g} payments/s")
@@ -167,18 +166,18 @@ class Session:
         if self._wishes.duration is not None:
             self._ends_at = time.monotonic() + self._wishes.duration
         self._dashboard.open()
-        try:
-            while not self._signals.received and (self._ends_at is None or time.monotonic() < self._ends_at):
-                self._tick()
-                if self._load is not None and (code := self._load.exit_code()) is not None:
-                    raise SupervisionError(
-                        f"the load generator ended with exit code {code}:\n{self._load.tail()}"
-                    )
-        finally:
-            self._dashboard.close()
+        while not self._signals.received and (self._ends_at is None or time.monotonic() < self._ends_at):
+            self._tick()
+            if self._load is not None and (code := self._load.exit_code()) is not None:
+                raise SupervisionError(
+                    f"the load generator ended with exit code {code}: {self._load.last_words()}"
+                )
 
     def _settle(self) -> None:
-        """End the load, let the streams catch up, and verify. A further signal leaves out the rest."""
+        """End the load, let the streams catch up, and verify.
+
+        A further signal leaves out the rest: then KeyboardInterrupt, if something should have been verified.
+        """
         patience = len(self._signals.received) + 1
         self._ends_at = None
         if self._load is not None:
@@ -192,17 +191,19 @@ class Session:
         self._phase = "catching up"
         if not self._wait(self._caught_up(), CAUGHT_UP_WITHIN_S, patience):
             self._dashboard.say("stopping before the streams have caught up; the next run goes on from there")
-        if self._wishes.demo and len(self._signals.received) < patience:
-            self._dashboard.say("verifying everything from the topics alone")
-            self._signals.interrupting = True
-            try:
-                self._report = verified(
-                    self._settings, manifests_of(self._settings), self._urls, QUIET_S, VERIFY_QUIET_WITHIN_S
-                )
-            except KeyboardInterrupt:
-                self._dashboard.say("not verified: interrupted")
-            finally:
-                self._signals.interrupting = False
+        self._dashboard.close()
+        if not self._wishes.demo:
+            return
+        if len(self._signals.received) >= patience:
+            raise KeyboardInterrupt
+        self._dashboard.say("verifying everything from the topics alone")
+        self._signals.interrupting = True
+        try:
+            self._report = verified(
+                self._settings, manifests_of(self._settings), self._urls, QUIET_S, VERIFY_QUIET_WITHIN_S
+            )
+        finally:
+            self._signals.interrupting = False
 
     def _wait(self, done: Any, within_s: float, patience: int) -> bool:
         """Go on supervising until something is done; False if it took too long or a signal came."""
@@ -217,7 +218,8 @@ class Session:
         """Return a question: has every stream read everything, and is nothing coming any more?"""
         traffic = self._traffic
         assert traffic is not None
-        ends, since = traffic.ends(), time.monotonic()
+        ends: dict[tuple[str, int], int] = {}
+        since = time.monotonic()
 
         def done() -> bool:
             nonlocal ends, since
@@ -240,13 +242,18 @@ class Session:
         time.sleep(TICK_S)
 
     def _check(self) -> None:
-        self._stack.check()
+        try:
+            self._stack.check()
+        except StackError:
+            self._stack_is_dead = True
+            raise
         self._supervisor.check()
         if self._ready_seconds is not None:
             self._keep_endpoints()
 
     def _view(self, tally: Tally) -> View:
         left = None if self._ends_at is None else self._ends_at - time.monotonic()
+        given = self._settings.data_dir
         return View(
             tally,
             self._supervisor.workers,
@@ -255,6 +262,7 @@ class Session:
             self._phase,
             self._supervisor.restarts,
             left,
+            "" if given == DATA_DIR_DEFAULT else f" --data {shlex.quote(str(given))}",
         )
 
     def _keep_endpoints(self) -> None:
@@ -267,15 +275,22 @@ class Session:
             self._written = pids
 
     def _stop(self) -> None:
-        """End what runs: load, workers, registry and Kafka."""
-        self._dashboard.close()
+        """End what runs: load, workers, registry and Kafka.
+
+        Without Kafka nothing can end in good order, it would only be waited for; then all end at once.
+        """
         with contextlib.ExitStack() as last:  # what comes first here is done last, and all of it is done
             if self._written:
                 last.callback(endpoints.remove, self._data_dir)
             last.callback(self._stack.stop)
+            if self._traffic is not None:
+                last.callback(self._count_no_more, self._traffic)
             if self._load is not None:
                 last.callback(self._load.wait)
-                self._load.end()
-            last.callback(self._supervisor.stop)
-            if self._traffic is not None:
-                self._tally = self._traffic.stop()
+            last.callback(self._supervisor.stop, at_once=self._stack_is_dead)
+            if self._load is not None:
+                last.callback(self._load.kill if self._stack_is_dead else self._load.end)
+            last.callback(self._dashboard.close)
+
+    def _count_no_more(self, traffic: Traffic) -> None:
+        self._tally = traffic.stop()

@@ -7,8 +7,10 @@ everything. Start children from the main thread, and call `check` often.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -29,7 +31,7 @@ EXIT_BAD_SETTING = 2
 """A worker's exit code for what a restart cannot mend."""
 _READY_ASKED_EVERY_S = 0.25
 _READY_ANSWER_WITHIN_S = 1.0
-_TAIL_LINES = 12
+_TAIL_BYTES = 16_384
 
 
 class SupervisionError(RuntimeError):
@@ -64,16 +66,26 @@ class Child:
         assert self._guardian.stdin is not None
         self._guardian.stdin.close()
 
+    def kill(self) -> None:
+        """End it at once, where waiting for a good order makes no sense. Does not wait."""
+        if self.exit_code() is None and self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+        self.end()
+
     def wait(self) -> int:
         """Wait until it has ended; return the exit code."""
         return self._guardian.wait()
 
-    def tail(self) -> str:
-        """Return the last lines that it wrote."""
+    def last_words(self) -> str:
+        """Say in one line why it ended: the signal, or the last line that it wrote; and where its log is."""
+        if (name := guardian.killed_by(self.wait())) is not None:
+            return f"{name} (log: {self.log})"
         with self.log.open("rb") as file:
-            file.seek(self._log_start)
+            file.seek(max(self._log_start, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
             lines = file.read().decode(errors="replace").splitlines()
-        return "\n".join(f"  {line}" for line in lines[-_TAIL_LINES:])
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+        return f"{said} (log: {self.log})"
 
 
 @dataclass
@@ -149,11 +161,10 @@ class Supervisor:
             crashes.popleft()
         said = f"{child.name} ended with exit code {code}"
         if code == EXIT_BAD_SETTING:
-            raise SupervisionError(f"{said}; the end of {child.log}:\n{child.tail()}")
+            raise SupervisionError(f"{said}: {child.last_words()}")
         if len(crashes) > CRASHES_MAX:
             raise SupervisionError(
-                f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s;"
-                f" the end of {child.log}:\n{child.tail()}"
+                f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s: {child.last_words()}"
             )
         pause = 0.0 if len(crashes) == 1 else min(PAUSE_FIRST_S * 2 ** (len(crashes) - 2), PAUSE_MAX_S)
         worker.start_at = now + pause
@@ -161,11 +172,14 @@ class Supervisor:
             f"{said}; starting it again" + (f" in {pause:.2g} s" if pause else "") + f" (log: {child.log})"
         )
 
-    def stop(self) -> None:
-        """End every worker in good order and wait for it; harmless when none runs."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """End every worker, in good order or at once, and wait for it; harmless when none runs."""
         running = [worker.child for worker in self.workers if worker.child is not None]
         for child in running:
-            child.end()
+            if at_once:
+                child.kill()
+            else:
+                child.end()
         for child in running:
             child.wait()
         for worker in self.workers:

@@ -10,7 +10,7 @@ import contextlib
 import json
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,15 +18,18 @@ from typing import Any
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from pipeline.cli import news
 from pipeline.cli.endpoints import write_json
+from pipeline.cli.news import News
+from pipeline.cli.records import as_record
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.topics import TOPICS
 from pipeline.verify.decode import Decoder, Event
 
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
 COMMANDS = ("ledger-commands", "position-commands", "reconciliation-items")
-COUNTED = (*EVENTS_IN, "postings", "payment-events", "reconciliation-results", "fraud-alerts", "dead-letters")
-BALANCES = "balances"
+POSTINGS, BALANCES = "postings", "balances"
+COUNTED = (*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "dead-letters")
 TAILED = (*COUNTED, BALANCES)
 CLEARING = b"/$clearing:"
 LOOK_EVERY_S = 0.25
@@ -35,6 +38,11 @@ SAVE_EVERY_S = 5.0
 REQUEST_WITHIN_S = 5.0
 BATCH_MAX = 10_000
 NO_ANSWER = (KafkaException, TimeoutError)
+
+
+def _is_customers_posting(message: Any) -> bool:
+    """Whether a record is a posting of an account that is not the ledger's own."""
+    return message.topic() == POSTINGS and b"/$" not in (message.key() or b"")
 
 
 @dataclass
@@ -51,6 +59,9 @@ class Tally:
     """Minor units by currency that have left one branch and not yet reached another; without the zeros."""
     lag: int = 0
     """Records that the streams have still to read (with the marks of transactions among them)."""
+    news: tuple[News, ...] = ()
+    """What happened last in this run, oldest first."""
+    last_posting: str = ""
 
     @property
     def events_in(self) -> int:
@@ -80,6 +91,8 @@ class Traffic:
         self._tally = Tally()
         self._accounts: set[int] = set()
         self._clearing: dict[bytes, tuple[str, int]] = {}
+        self._news: deque[News] = deque(maxlen=news.KEPT)
+        self._last_posting = ""
         self._idle = False
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -108,6 +121,8 @@ class Traffic:
                 len(self._accounts),
                 {currency: abs(total) for currency, total in sorted(sums.items()) if total},
                 tally.lag,
+                tuple(self._news),
+                self._last_posting,
             )
 
     @property
@@ -162,6 +177,17 @@ class Traffic:
                     name = getattr(self._event(message), "name", None)
                     self._tally.breaks_opened += name == "BreakOpened"
                     self._tally.breaks_resolved += name == "BreakResolved"
+            self._note([message for message in messages if message.error() is None])
+
+    def _note(self, messages: list[Any]) -> None:
+        """Keep what is new for the dashboard; of many records only the last ones are looked at."""
+        for message in [message for message in messages if message.topic() in news.TOPICS][-news.KEPT :]:
+            told = news.news_of(as_record(message), self._event(message))
+            if told is not None:
+                self._news.append(told)
+        newest = next((message for message in reversed(messages) if _is_customers_posting(message)), None)
+        if newest is not None and (event := self._event(newest)) is not None:
+            self._last_posting = news.posting_line(event)
 
     def _take_balance(self, message: Any) -> None:
         key: bytes = message.key() or b""

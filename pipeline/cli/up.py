@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from pipeline.cli import endpoints
 from pipeline.cli.dashboard import Dashboard
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
 from pipeline.cli.screen import screen
@@ -123,27 +125,30 @@ def up(
     session = Session(settings, stack, Wishes(demo, duration, rate), Dashboard(console))
     error, exit_code = None, EXIT_FAILED
     try:
-        _refuse_taken_web_ports(settings)
         _make_data_dir(stack.data_dir)
+        _refuse_used_data_dir(stack.data_dir)
+        _refuse_taken_web_ports(settings)
         session.run()
     except (StackError, ArtifactError, SupervisionError, OSError) as problem:
         error = str(problem)
     except (Failed, BadInput) as problem:
         error, exit_code = str(problem), problem.exit_code
     except KeyboardInterrupt:
-        error, exit_code = "stopped before it was ready", 128 + session.signals[0]
+        before = "it was ready" if session.summary()["ready_seconds"] is None else "everything was verified"
+        error, exit_code = f"stopped before {before}", 128 + session.signals[0]
     finally:
         downloads.close()
     report = session.report
-    ok = error is None and (report is None or report.ok)
     if report is not None and not as_json:
         console.print(table_of(report))
+    if report is not None and not report.ok and error is None:
+        error = "does not hold: " + ", ".join(check.name for check in report.checks if not check.ok)
     summary = {
-        "ok": ok, **session.summary(), "first_run": first_run, "downloaded": downloads.seen, "error": error,
-        "versions": versions(),
+        "ok": error is None, **session.summary(), "first_run": first_run, "downloaded": downloads.seen,
+        "error": error, "versions": versions(),
     }  # fmt: skip
     _end(summary, console, as_json)
-    raise typer.Exit(0 if ok else exit_code)
+    raise typer.Exit(0 if error is None else exit_code)
 
 
 def _local(settings: Settings) -> Settings:
@@ -171,6 +176,24 @@ def _refuse_taken_web_ports(settings: Settings) -> None:
                 ) from None
 
 
+def _refuse_used_data_dir(data_dir: Path) -> None:
+    """Raise Failed if another `up` runs there: before the ports, which a second one by mistake shares.
+
+    Its lock says so; the process id alone may be another process's, after a crash long ago.
+    """
+    running = endpoints.read(data_dir)
+    if running is None:
+        return
+    with (data_dir / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failed(
+                f"another stack (process {running.pid}) uses {data_dir}: stop it, or choose another directory"
+                f" (--data, {ENV_PREFIX}DATA_DIR) and other ports"
+            ) from None
+
+
 def _make_data_dir(data_dir: Path) -> None:
     """Make the data directory. Raises BadInput where that cannot be."""
     try:
@@ -184,10 +207,6 @@ def _make_data_dir(data_dir: Path) -> None:
 
 def _end(summary: dict[str, Any], console: Console, as_json: bool) -> None:
     """Say how it ended."""
-    if summary["error"] is not None:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            "error:", summary["error"], style="red", markup=False
-        )
     if as_json:
         typer.echo(json.dumps(summary))
     elif summary["ready_seconds"] is not None:
@@ -195,5 +214,9 @@ def _end(summary: dict[str, Any], console: Console, as_json: bool) -> None:
         console.print(
             "stopped: " + ", ".join(f"{name.replace('_', ' ')} {summary[name]:,}" for name in counted)
         )
-        if summary["invariants"] is not None:
-            console.print("every invariant holds" if summary["ok"] else "AN INVARIANT DOES NOT HOLD")
+        if summary["invariants"] is not None and summary["ok"]:
+            console.print("every invariant holds")
+    if summary["error"] is not None:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(
+            "error:", summary["error"], style="red", markup=False
+        )

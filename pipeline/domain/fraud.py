@@ -4,10 +4,11 @@
     payment_reviewed  -> passed on; an approval teaches the profile what the reviewer accepted
     payment_cancelled -> passed on
 
-Two rows: the debtor's profile, and the decision per payment id. A payment that comes again (same id) is not
-scored, counted or alerted again: it gets its stored decision with its own content, so that the ledger can say
-`exists` or what differs. What the ledger will refuse anyway (no amount, to itself, its own accounts) goes on
-approved, without a trace here: it says nothing of the debtor, and the id stays free for a real score.
+Three rows: the debtor's profile, the decision per payment id, and the alert (fraud_alerts.py). A payment that
+comes again (same id) is not scored, counted or alerted again: it gets its stored decision with its own
+content, so that the ledger can say `exists` or what differs. What the ledger will refuse anyway (no amount,
+to itself, its own accounts) goes on approved, without a trace here: it says nothing of the debtor, and the id
+stays free for a real score.
 
 Event time is `occurred_at`, but never later than the record's own time: a clock that is ahead must not push
 the windows past everybody's payments.
@@ -28,6 +29,7 @@ from pipeline.domain.events import (
     PaymentInitiated,
     PaymentReviewed,
 )
+from pipeline.domain.fraud_alerts import alert_key, alert_of, pack_alert
 from pipeline.domain.fraud_profile import Attempt, id64, pack_profile, profile_key, read_profile
 from pipeline.domain.fraud_rules import is_near_threshold, is_probe
 from pipeline.domain.fraud_score import RuleScorer, Scorer, Verdict
@@ -121,6 +123,8 @@ class FraudStream:
         rows.put(key, _HEAD + _ENCODE(decision))
         _emit_decided(event, verdict, out)
         if verdict.outcome != "APPROVE":
+            row_of_alert = alert_key(event.tenant_id, event.debtor_account_id, event.payment_id)
+            rows.put(row_of_alert, pack_alert(alert_of(event, at_us, verdict)))
             _emit_alert(event, verdict, out)
 
     def _repeat(self, earlier: Decision, event: PaymentInitiated) -> Verdict:

@@ -55,6 +55,12 @@ def main(log: str, command: list[str]) -> int:
     return child.wait()
 
 
+def killed_by(code: int) -> str | None:
+    """Return the signal that ended a process, or its guardian, by the guardian's exit code; else None."""
+    number = -code if code < 0 else code - 128
+    return signal.Signals(number).name if number in set(signal.Signals) else None
+
+
 if __name__ == "__main__":
     code = main(sys.argv[1], sys.argv[2:])
     sys.exit(code if code >= 0 else 128 - code)

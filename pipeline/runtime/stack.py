@@ -62,9 +62,10 @@ class _Part:
     def raise_if_dead(self) -> None:
         """Raise StackError with the end of the log if the process has ended."""
         if (code := self.guardian.poll()) is not None:
-            raise StackError(
-                f"{self.name} ended with exit code {code}; the end of {self.log}:\n{self.tail()}"
-            )
+            said = f"{self.name} ended with exit code {code}"
+            if (name := guardian.killed_by(code)) is not None:  # its log does not know why
+                raise StackError(f"{said} ({name}; log: {self.log})")
+            raise StackError(f"{said}; the end of {self.log}:\n{self.tail()}")
 
 
 @dataclass

@@ -22,7 +22,7 @@ from pipeline.web.problems import Problem, unavailable
 from pipeline.web.progress import Progress
 from pipeline.web.render import Row
 from pipeline.web.scope import Scope
-from pipeline.web.views import Asked, is_known
+from pipeline.web.views import is_known
 
 PARTITIONS_HEADER = "Ledgerflow-Partitions"
 """On a request of a worker to its peer: the partitions to answer from."""
@@ -87,14 +87,14 @@ def _item(scope: Scope, partition: Partition) -> Page:
     value = partition.rows(view.table).get(scope.row_key)
     shown = None
     if value is not None:
-        shown = view.show(Asked(partition, scope.account_id), scope.path, value)
+        shown = view.show(partition, scope.path, value)
     rows = [] if shown is None else [("\0".join(scope.path), shown)]
     return Page(rows, None, [partition.progress(view.table)], known=shown is not None)
 
 
 async def _scan(scope: Scope, partition: Partition) -> Page:
     """Return one partition's page. `progress` is taken first: the rows are at least as new as it says."""
-    view, asked = scope.view, Asked(partition, scope.account_id)
+    view = scope.view
     page = Page([], None, [partition.progress(view.table)])
     if scope.path:
         page.known = is_known(view, partition, *scope.path[:2])
@@ -106,7 +106,7 @@ async def _scan(scope: Scope, partition: Partition) -> Page:
         for key, value in islice(rows.scan(scope.prefix, position), CHUNK_ROWS):
             position, examined = key, examined + 1
             parts = tuple(key.decode().split("\0", len(view.key))[1:])
-            shown = view.show(asked, parts, value)
+            shown = view.show(partition, parts, value)
             if shown is not None:
                 page.rows.append(("\0".join(parts), shown))
             if len(page.rows) > scope.query.limit:

@@ -35,8 +35,9 @@ INDEX = {
     "/positions/{tenant}/{account}/{instrument}": "One position",
     "/breaks": "Open reconciliation breaks",
     "/breaks/{tenant}/{account}": "Open breaks of one account",
-    "/alerts": "Payments that were not approved",
+    "/alerts": "Payments that were held for review or declined",
     "/alerts/{tenant}/{account}": "Those of one account",
+    "/alerts/{tenant}/{account}/{payment}": "One of them",
     "/live": "200 while the worker gets on with its work",
     "/ready": "200 once every partition is restored; progress by partition",
     "/metrics": "Prometheus metrics",
@@ -88,7 +89,7 @@ def _table_page(app: App, view: TableView) -> Handler:
     async def page(request: web.Request) -> web.StreamResponse:
         path = path_parts(request.match_info)
         allowed = LIST if not path else ACCOUNT_LIST
-        if path and len(path) == len(view.key) and view.key[1] == "account_id":
+        if len(path) == len(view.key):
             allowed = ITEM
         query = parse(request.query, request.headers.get("Accept", ""), allowed)
         scope = Scope(view, path, query)

@@ -21,13 +21,8 @@ class Scope(NamedTuple):
 
     @property
     def is_item(self) -> bool:
-        """Whether one row is asked for. Alerts are found by account, which is not their key."""
-        return self.path != () and len(self.path) == len(self.view.key) and self.view.key[1] == "account_id"
-
-    @property
-    def account_id(self) -> str | None:
-        """The account that is asked for, None in a list over all."""
-        return self.path[1] if self.path else None
+        """Whether one row is asked for."""
+        return self.path != () and len(self.path) == len(self.view.key)
 
     @property
     def row_key(self) -> bytes:
@@ -38,8 +33,7 @@ class Scope(NamedTuple):
     def prefix(self) -> bytes:
         """What the keys of the rows start with, where several are asked for."""
         if self.path:
-            by_account = self.view.key[1] == "account_id"
-            return row_key(self.view.family, *(self.path if by_account else self.path[:1]), "")
+            return row_key(self.view.family, *self.path, "")
         tenant = self.query.tenant
         return row_key(self.view.family, "") if tenant is None else row_key(self.view.family, tenant, "")
 

@@ -3,7 +3,7 @@
 balances   ledger          a tenant account                  every account, the branches' own included
 positions  positions       p tenant account instrument       with the last price of the same partition
 breaks     reconciliation  b tenant account break            while they are open
-alerts     fraud           d tenant payment                  decisions other than APPROVE
+alerts     fraud           a tenant account payment          with what the ledger made of the payment
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from pipeline.domain import fraud, positions_rows, reconciliation_rows
-from pipeline.domain.fraud_profile import id64
+from pipeline.domain import fraud_alerts, positions_rows, reconciliation_rows
 from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, read_payment, unpack_account
 from pipeline.domain.positions import figures
 from pipeline.domain.rows import row_key
@@ -24,14 +23,6 @@ from pipeline.web.render import Row
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
-
-
-class Asked(NamedTuple):
-    """What a row is shown for."""
-
-    partition: Partition
-    account_id: str | None
-    """The account that was asked for; None in a list."""
 
 
 class TableView(NamedTuple):
@@ -43,8 +34,8 @@ class TableView(NamedTuple):
     key: tuple[str, ...]
     """The fields that a row's key consists of; `key` in paths and in `after` is them, joined by slashes."""
     columns: tuple[str, ...]
-    show: Callable[[Asked, tuple[str, ...], bytes], Row | None]
-    """Returns what is shown of a row (the parts of its key, its value), None where it is not shown."""
+    show: Callable[[Partition, tuple[str, ...], bytes], Row | None]
+    """Returns what is shown of a row (its partition, the parts of its key, its value), None for nothing."""
     marker: str
     """Row family of the table that knows every account which this view can have rows of."""
 
@@ -65,7 +56,7 @@ def _unpack(value: bytes, layout: int, kind: type[_Struct]) -> _Struct:
     return msgspec.msgpack.decode(value[1:], type=kind)
 
 
-def _balance(asked: Asked, key: tuple[str, ...], value: bytes) -> Row:
+def _balance(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
     account = unpack_account(value)
     return {
         "tenant_id": key[0],
@@ -84,10 +75,10 @@ def _balance(asked: Asked, key: tuple[str, ...], value: bytes) -> Row:
     }
 
 
-def _position(asked: Asked, key: tuple[str, ...], value: bytes) -> Row:
+def _position(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
     tenant_id, account_id, instrument_id = key
     position = positions_rows.unpack_position(value)
-    rows = asked.partition.rows("positions")
+    rows = partition.rows("positions")
     quote = positions_rows.read_quote(rows, tenant_id, instrument_id, position.currency)
     shown = figures(position, quote)
     return {
@@ -107,7 +98,7 @@ def _position(asked: Asked, key: tuple[str, ...], value: bytes) -> Row:
     }
 
 
-def _open_break(asked: Asked, key: tuple[str, ...], value: bytes) -> Row | None:
+def _open_break(partition: Partition, key: tuple[str, ...], value: bytes) -> Row | None:
     row = _unpack(value, reconciliation_rows.LAYOUT[0], reconciliation_rows.Break)
     if row.resolution is not None:
         return None
@@ -126,34 +117,29 @@ def _open_break(asked: Asked, key: tuple[str, ...], value: bytes) -> Row | None:
     }
 
 
-def _alert(asked: Asked, key: tuple[str, ...], value: bytes) -> Row | None:
-    """Return a decision with what the ledger of the same partition knows of the payment.
+def _alert(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
+    """Return an alert with what the ledger of the same partition made of the payment.
 
-    The decision names its debtor only as a hash; the ledger's row has the account, and where the money is.
+    The state is null until the ledger has the payment, and where it knows the id from another account.
     """
-    decision = _unpack(value, fraud.LAYOUT, fraud.Decision)
-    verdict = decision.verdict
-    if verdict.outcome == "APPROVE":
-        return None
-    if asked.account_id is not None and decision.debtor != id64(asked.account_id):
-        return None
-    tenant_id, payment_id = key
-    ledger = asked.partition.rows_or_none("ledger")
+    tenant_id, account_id, payment_id = key
+    alert = fraud_alerts.read_alert(value)
+    ledger = partition.rows_or_none("ledger")
     payment = None if ledger is None else read_payment(ledger, tenant_id, payment_id)
-    if payment is not None and id64(payment.debtor_account_id) != decision.debtor:
-        payment = None  # the ledger knows the id from another debtor
+    if payment is not None and payment.debtor_account_id != account_id:
+        payment = None
     return {
         "tenant_id": tenant_id,
+        "account_id": account_id,
         "payment_id": payment_id,
-        "account_id": asked.account_id if payment is None else payment.debtor_account_id,
-        "outcome": verdict.outcome,
-        "score": verdict.score,
-        "reasons": [{"rule": rule, "detail": detail} for rule, detail in verdict.reasons],
-        "rules_version": verdict.version,
-        "decided_at": _time(decision.at_us),
-        "creditor_account_id": None if payment is None else payment.creditor_account_id,
-        "amount_minor": None if payment is None else payment.amount_minor,
-        "currency": None if payment is None else payment.currency,
+        "outcome": alert.verdict.outcome,
+        "score": alert.verdict.score,
+        "reasons": [{"rule": rule, "detail": detail} for rule, detail in alert.verdict.reasons],
+        "rules_version": alert.verdict.version,
+        "decided_at": _time(alert.at_us),
+        "creditor_account_id": alert.creditor_account_id,
+        "amount_minor": alert.amount_minor,
+        "currency": alert.currency,
         "payment_state": None if payment is None else payment.state,
     }
 
@@ -199,10 +185,10 @@ BREAKS = TableView(
 ALERTS = TableView(
     "alerts",
     "fraud",
-    "d",
-    ("tenant_id", "payment_id"),
+    fraud_alerts.FAMILY,
+    (*_ACCOUNT, "payment_id"),
     (
-        *("tenant_id", "payment_id", "account_id", "outcome", "score", "reasons", "rules_version"),
+        *(*_ACCOUNT, "payment_id", "outcome", "score", "reasons", "rules_version"),
         *("decided_at", "creditor_account_id", "amount_minor", "currency", "payment_state"),
     ),
     _alert,

@@ -1,165 +1,180 @@
-"""`ledgerflow up` as a user meets it: a demo that verifies itself, a stack that is used, killed, and gone."""
+"""`ledgerflow up` as a user meets it: a demo that verifies itself, parts that die, stacks side by side."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import signal
-import socket
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import psutil
 import pytest
+from confluent_kafka import Producer
 
-ROOT = Path(__file__).parents[2]
-CLI = [sys.executable, "-m", "pipeline.cli"]
-READY_WITHIN_S = 120
-GONE_WITHIN_S = 30
-
-
-def quiet_ports(count: int) -> list[int]:
-    """Return free ports below those that the system gives to outgoing connections: they stay free."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randint(15_000, 32_000)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-    return found
+import schemas
+from pipeline.loadgen.run import registry_encoder
+from tests.e2e.running_up import Ended, Place, assert_gone, belonging, command, wait_for
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("up")
+class Crashed(NamedTuple):
+    """A first `up --demo` on a directory; a worker of it was killed, then its Kafka."""
+
+    place: Place
+    workers: list[dict[str, Any]]
+    """As endpoints.json has them, before a worker was killed."""
+    workers_after: list[dict[str, Any]]
+    balance: dict[str, Any]
+    """As the worker answers that was started again."""
+    second_on_its_directory: Ended
+    second_on_its_kafka_port: Ended
+    ended: Ended
 
 
 @pytest.fixture(scope="module")
-def command(data_dir: Path) -> list[str]:
-    """`ledgerflow up` on ports and a data directory of its own."""
-    kafka, controller, registry, web = quiet_ports(4)
-    ports = [
-        "--kafka-port",
-        kafka,
-        "--controller-port",
-        controller,
-        "--registry-port",
-        registry,
-        "--web-port",
-        web,
-    ]
-    return [*CLI, "up", "--data", str(data_dir), *map(str, ports)]
+def crashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashed]:
+    place = Place(tmp_path_factory.mktemp("up"))
+    other = Place(tmp_path_factory.mktemp("other"))
+    try:
+        place.up("--demo", "--workers", "2", "--json")
+        workers = place.endpoints()["workers"]
+        wait_for(lambda: place.counted().get("postings"), "postings")
+        os.kill(workers[1]["pid"], signal.SIGKILL)
+        after = place.endpoints(lambda found: found["workers"] != workers)["workers"]
+        refused = command("up", *place.options())
+        taken = command("up", *other.options(kafka=place.ports["kafka"]))
+        balance = wait_for(lambda: get(f"{after[1]['url']}/balances/north/c1-1"), "a balance")
+        everything = belonging(place.data_dir)
+        assert len(everything) == 11, "up; and with a guardian each two Javas, two workers and the load"
+        place.java()[0].kill()
+        ended = place.end()
+        assert_gone(everything)
+        yield Crashed(place, workers, after, balance, refused, taken, ended)
+    finally:
+        place.kill()
+
+
+def get(url: str) -> dict[str, Any] | None:
+    """Return what a table view answers, None where that is an error."""
+    try:
+        with urllib.request.urlopen(url) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except OSError:
+        return None
 
 
 @pytest.fixture
-def start(command: list[str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts `up` with more options; kills it at the end."""
-    started: list[subprocess.Popen[str]] = []
-
-    def run(*options: str) -> subprocess.Popen[str]:
-        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        started.append(subprocess.Popen([*command, *options], cwd=ROOT, **pipes))
-        return started[-1]
-
-    yield run
-    for process in started:
-        process.kill()
-        process.communicate()
+def neighbour(tmp_path: Path) -> Iterator[Place]:
+    """Another place, for a stack beside the first."""
+    place = Place(tmp_path)
+    yield place
+    place.kill()
 
 
-def belonging(data_dir: Path) -> list[psutil.Process]:
-    """Return the processes that name the data directory in their command line or environment."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            named = [*process.cmdline(), process.environ().get("LEDGERFLOW_DATA_DIR", "")]
-        except psutil.Error:
-            continue
-        if process.pid != os.getpid() and any(str(data_dir) in part for part in named):
-            found.append(process)
-    return found
+def test_a_worker_that_is_killed_is_started_again_where_it_was(crashed: Crashed) -> None:
+    before, after = crashed.workers, crashed.workers_after
+    assert [worker["url"] for worker in after] == [worker["url"] for worker in before]
+    assert after[0] == before[0] and after[1]["pid"] != before[1]["pid"]
+    assert crashed.balance["data"]["currency"] == "EUR"
+    assert json.loads(crashed.ended.out)["restarts"] == 1
 
 
-def assert_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_S)
-    assert alive == []
+def test_when_kafka_dies_everything_ends_and_one_line_says_so(crashed: Crashed) -> None:
+    ended, summary = crashed.ended, json.loads(crashed.ended.out)
+    assert (ended.code, ended.out.count("\n"), summary["ok"], summary["first_run"]) == (1, 1, False, True)
+    said = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert said == [f"error: {summary['error']}"] == [ended.err.splitlines()[-1]]
+    assert "kafka ended with exit code 137 (SIGKILL" in said[0]
+    assert belonging(crashed.place.data_dir) == []
+    assert not (crashed.place.data_dir / "endpoints.json").exists()
 
 
-def endpoints(data_dir: Path, holds: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
-    """Wait for endpoints.json (and for something that it shall say), and return it."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline:
-        if (data_dir / "endpoints.json").exists():
-            found: dict[str, Any] = json.loads((data_dir / "endpoints.json").read_text())
-            if holds(found):
-                return found
-        time.sleep(0.2)
-    raise AssertionError("no endpoints.json, or not what it shall say")
+def test_a_directory_and_a_port_in_use_are_refused_in_one_line(crashed: Crashed) -> None:
+    refused, taken = crashed.second_on_its_directory, crashed.second_on_its_kafka_port
+    assert (refused.code, refused.out, refused.err.count("\n")) == (1, "", 1)
+    assert f"uses {crashed.place.data_dir}: stop it" in refused.err
+    assert (taken.code, taken.err.count("\n")) == (1, 1)
+    assert f"port {crashed.place.ports['kafka']} cannot be used" in taken.err
+    assert "LEDGERFLOW_KAFKA_PORT" in taken.err
 
 
-def ask(data_dir: Path, *arguments: str) -> str:
-    """Run a command on the stack of the data directory; return its output."""
-    done = subprocess.run(
-        [*CLI, *arguments, "--data", str(data_dir)], cwd=ROOT, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_a_demo_shows_that_everything_holds_and_leaves_nothing_behind(
-    data_dir: Path, start: Callable[..., subprocess.Popen[str]]
+def test_of_two_stacks_side_by_side_one_goes_on_and_holds_and_a_forgery_in_the_other_is_found(
+    crashed: Crashed, neighbour: Place
 ) -> None:
-    process = start("--demo", "--duration", "20", "--json")
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    summary = json.loads(out)
-    assert out.count("\n") == 1
-    assert summary["ok"] and summary["first_run"] and summary["error"] is None
+    place, before = crashed.place, json.loads(crashed.ended.out)
+    place.up("--demo", "--json")
+    neighbour.up("--demo", "--json")
+    forge_a_posting(neighbour.endpoints(), neighbour.wait_for_postings()["value"])
+    place.endpoints()
+    wait_for(lambda: has_grown(place, before), "alerts and dead letters of the second run")
+
+    tampered = neighbour.end(signal.SIGTERM)
+    summary = json.loads(tampered.out)
+    broken = {name for name, holds in summary["invariants"].items() if not holds}
+    assert tampered.code == 1 and {"zero_sum", "entries", "fold"} <= broken
+    assert tampered.err.splitlines()[-1].startswith("error: does not hold: ")
+    assert all(name in summary["error"] for name in broken)
+
+    interrupted = place.end(signal.SIGINT)
+    assert interrupted.code == 0, interrupted.err
+    summary = json.loads(interrupted.out)
+    assert summary["ok"] and not summary["first_run"] and summary["error"] is None
     assert len(summary["invariants"]) > 20 and all(summary["invariants"].values())
     for name in ("events_in", "postings", "balances", "alerts", "dead_letters"):
-        assert summary[name] > 0, name
+        assert summary[name] > before[name], name
     assert summary["restarts"] == 0 and summary["lag"] == 0
-    assert not (data_dir / "endpoints.json").exists()
-    assert belonging(data_dir) == []
+    for data_dir in (place.data_dir, neighbour.data_dir):
+        assert not (data_dir / "endpoints.json").exists()
+        assert belonging(data_dir) == []
 
 
-def test_a_stack_goes_on_where_it_stopped_restarts_its_workers_and_dies_with_its_owner(
-    data_dir: Path, start: Callable[..., subprocess.Popen[str]]
-) -> None:
-    process = start("--workers", "2")
-    before = endpoints(data_dir)["workers"]
-    assert json.loads(ask(data_dir, "balance", "north/c1-1", "--json"))["data"]["currency"] == "EUR"
-    counts = {topic["topic"]: topic["offsets"] for topic in json.loads(ask(data_dir, "topics", "--json"))}
+def has_grown(place: Place, before: dict[str, Any]) -> bool:
+    counts = place.counted()
+    grown = {"fraud-alerts": "alerts", "dead-letters": "dead_letters", "postings": "postings"}
+    return all(counts.get(topic, 0) > before[name] for topic, name in grown.items())
+
+
+def forge_a_posting(endpoints: dict[str, Any], posting: dict[str, Any]) -> None:
+    """Write a posting that no ledger made: a framed, well-formed event with one side only."""
+    encode = registry_encoder(endpoints["schema_registry_url"])
+    forged = {**posting, "posting_id": "forged", "entry_id": "forged", "event_id": "forged"}
+    producer = Producer(
+        {"bootstrap.servers": endpoints["bootstrap_servers"], "partitioner": "murmur2_random"}
+    )
+    value = encode(schemas.newest("ledgerflow.PostingRecorded"), forged)
+    producer.produce("postings", value, f"{posting['tenant_id']}/{posting['account_id']}".encode())
+    assert producer.flush(30) == 0
+
+
+def test_everything_dies_with_its_owner(crashed: Crashed) -> None:
+    place = crashed.place
+    place.up()
+    place.endpoints()
+    counts = {topic["topic"]: topic["offsets"] for topic in json.loads(place.ask("topics", "--json"))}
     assert counts["postings"] > 0
-    (posting,) = map(json.loads, ask(data_dir, "tail", "postings", "--limit", "1", "--json").splitlines())
-    assert posting["event"] == "PostingRecorded" and posting["value"]["amount_minor"] > 0
-
-    os.kill(before[1]["pid"], signal.SIGKILL)
-    after = endpoints(data_dir, lambda found: found["workers"] != before)["workers"]
-    assert [worker["url"] for worker in after] == [worker["url"] for worker in before]
-    with urllib.request.urlopen(f"{before[0]['url']}/live") as answer:
-        assert answer.status == 200
-
-    everything = belonging(data_dir)
-    assert len(everything) == 9, "up, and two Java processes and two workers with their guardians"
-    process.kill()
+    everything = belonging(place.data_dir)
+    assert len(everything) == 7, "up; and with a guardian each two Javas and a worker"
+    place.kill()
     assert_gone(everything)
+
+
+def test_ctrl_c_while_it_starts_leaves_nothing(crashed: Crashed) -> None:
+    place = crashed.place
+    place.up()
+    everything = wait_for(lambda: place.java() and belonging(place.data_dir), "a Java process")
+    ended = place.end(signal.SIGINT)
+    assert (ended.code, ended.err) == (130, "error: stopped before it was ready\n")
+    assert_gone(everything)
+    assert belonging(place.data_dir) == []
 
 
 @pytest.mark.parametrize(
     ("options", "hint"),
     [(["--web-port", "70000"], "--web-port"), (["--demoo"], "up --help"), (["--rate", "0"], "--rate")],
 )
-def test_a_bad_option_ends_in_one_line(
-    start: Callable[..., subprocess.Popen[str]], options: list[str], hint: str
-) -> None:
-    process = start(*options)
-    out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err.count("\n")) == (2, "", 1)
-    assert hint in err
+def test_a_bad_option_ends_in_one_line(options: list[str], hint: str) -> None:
+    ended = command("up", *options)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert hint in ended.err

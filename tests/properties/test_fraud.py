@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.events import PaymentCancelled, PaymentDecided, PaymentInitiated, PaymentReviewed
 from pipeline.domain.fraud import FraudStream
+from pipeline.domain.fraud_alerts import alert_key, read_alert
 from pipeline.domain.fraud_profile import COUNTRIES_KEPT, DEVICES_KEPT, PAYEES_KEPT, profile_key, read_profile
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.money import INT64_MAX, INT64_MIN
@@ -140,6 +141,23 @@ def test_a_payment_id_raises_at_most_one_alert(events: list[tuple[Any, int | Non
         (key.split("/")[0], event.payment_id) for topic, key, event in items if topic == "fraud-alerts"
     ]
     assert len(alerted) == len(set(alerted))
+
+
+@given(runs)
+@settings(max_examples=60, deadline=None)
+def test_there_is_a_row_for_every_alert_and_for_nothing_else(events: list[tuple[Any, int | None]]) -> None:
+    rows, items = play(events)
+    raised = {
+        alert_key(event.tenant_id, event.account_id, event.payment_id): event
+        for topic, _, event in items
+        if topic == "fraud-alerts"
+    }
+    kept = {key: read_alert(row) for key, row in rows.scan(b"a\0")}
+    assert kept.keys() == raised.keys()
+    for key, event in raised.items():
+        verdict = kept[key].verdict
+        assert (verdict.outcome, verdict.score) == (event.outcome, event.score)
+        assert verdict.reasons == tuple((reason.rule, reason.detail) for reason in event.reasons)
 
 
 @given(runs, st.data())

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
+import socket
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +98,31 @@ def test_a_registry_and_a_worker_that_do_not_answer_are_told_in_one_line(
     assert (code, err.count("\n")) == (1, 1)
 
 
+def test_up_refuses_a_web_port_that_is_taken_before_it_starts_anything(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, out, err = said(capsys, "up", "--web-port", port, "--data", str(tmp_path / "d"))
+    assert (code, out, err.count("\n")) == (1, "", 1)
+    assert f"port {port} of worker 0 cannot be used" in err and "--web-port" in err
+    assert list((tmp_path / "d").iterdir()) == []
+
+
+def test_up_refuses_a_directory_that_is_locked_and_not_one_whose_owner_has_gone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The process id in a file that a crash left may have become another process's."""
+    Endpoints("127.0.0.1:1", "http://127.0.0.1:1", (), os.getpid()).write(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken, (tmp_path / "lock").open("w") as lock:
+        arguments = ["up", "--data", str(tmp_path), "--web-port", str(taken.getsockname()[1])]
+        assert "worker 0 cannot be used" in said(capsys, *arguments)[2]
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, _, err = said(capsys, *arguments)
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"another stack (process {os.getpid()}) uses {tmp_path}" in err
+
+
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     commands = ["up", "worker", "load", "topics", "tail", "balance", "version", "verify"]
     for command in [*commands, "dead-letters list", "dead-letters redrive", "schemas check"]:
@@ -175,7 +205,7 @@ class FakeChild(Child):
     def __init__(self, number: int) -> None:
         self.name, self.log, self.pid = f"worker {number}", Path(f"worker-{number}.log"), 1
         self.code: int | None = None
-        self.ended = False
+        self.ended = self.killed = False
 
     def exit_code(self) -> int | None:
         return self.code
@@ -186,8 +216,12 @@ class FakeChild(Child):
     def wait(self) -> int:
         return 0
 
-    def tail(self) -> str:
-        return "  why"
+    def kill(self) -> None:
+        self.killed = True
+        self.end()
+
+    def last_words(self) -> str:
+        return "why"
 
 
 class Workers:
@@ -244,7 +278,7 @@ def test_a_worker_may_die_now_and_then_for_ever() -> None:
 def test_a_worker_with_a_bad_setting_ends_everything_at_once() -> None:
     workers = Workers()
     workers.spawned[0].code = 2
-    with pytest.raises(SupervisionError, match="worker 0 ended with exit code 2"):
+    with pytest.raises(SupervisionError, match="worker 0 ended with exit code 2: why"):
         workers.check_after(0.0)
 
 
@@ -258,7 +292,43 @@ def test_a_restarted_worker_is_not_ready_until_it_says_so() -> None:
     workers.check_after(1.0)
     assert [worker.state for worker in workers.supervisor.workers] == ["ready", "recovering"]
     workers.supervisor.stop()
-    assert workers.spawned[0].ended and workers.spawned[2].ended
+    assert [child.ended for child in workers.spawned] == [True, False, True]
+
+
+def test_without_kafka_workers_are_not_waited_for() -> None:
+    workers = Workers(count=2)
+    workers.supervisor.stop(at_once=True)
+    assert [child.killed for child in workers.spawned] == [True, True]
+
+
+def python(tmp_path: Path, program: str) -> Child:
+    """Start a Python program as a child of `up`."""
+    return Child("a child", [sys.executable, "-c", program], tmp_path / "logs" / "child.log", {})
+
+
+def test_a_child_that_does_not_listen_can_be_killed(tmp_path: Path) -> None:
+    child = python(
+        tmp_path,
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True);"
+        "time.sleep(600)",
+    )
+    while not child.log.read_text():
+        time.sleep(0.01)
+    child.kill()
+    assert child.wait() == 128 + signal.SIGKILL
+    child.kill()  # once more does no harm
+
+
+def test_the_last_words_of_a_child_are_one_line_of_this_run(tmp_path: Path) -> None:
+    python(tmp_path, "print('of an earlier run')").wait()
+    silent = python(tmp_path, "")
+    silent.wait()
+    assert silent.last_words() == f"it wrote nothing (log: {silent.log})"
+    failed = python(tmp_path, "print('first\\nerror: the reason\\n\\n')")
+    failed.wait()
+    assert failed.last_words() == f"error: the reason (log: {failed.log})"
+    killed = python(tmp_path, "import os, signal; print('noise', flush=True); os.kill(os.getpid(), 9)")
+    assert killed.last_words() == f"SIGKILL (log: {killed.log})"
 
 
 def letter(topic: str, partition: int, key: bytes | None = b"t/a", **more: Any) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
+from pipeline.cli import main
 from pipeline.runtime.artifacts import KAFKA_VERSION, REGISTRY_VERSION
 from pipeline.runtime.programs import broker_properties
 from pipeline.runtime.settings import ENV_PREFIX, Settings
@@ -19,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 PLACEHOLDER = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
+WORKERS = ("worker-1", "worker-2")
+OURS = ("schemas", *WORKERS)
 PLACES = {"process.roles", "node.id", "log.dirs"}
 """Broker properties that say where it runs, not how; listeners too."""
 
@@ -32,7 +36,7 @@ def compose() -> dict[str, Any]:
 def test_the_file_is_valid_compose(compose: dict[str, Any]) -> None:
     parsed = PyCompose.from_json(json.dumps(compose))
     parsed.validate()
-    assert sorted(parsed.service_names()) == ["kafka", "registry", "worker-1", "worker-2"]
+    assert sorted(parsed.service_names()) == ["kafka", "registry", "schemas", "worker-1", "worker-2"]
 
 
 def test_the_check_refuses_what_compose_does_not_know() -> None:
@@ -48,18 +52,76 @@ def test_every_variable_is_a_setting_with_the_same_default() -> None:
         assert str(field.default) == default, variable
 
 
-def test_what_the_workers_are_given_are_settings(compose: dict[str, Any]) -> None:
-    for worker in ("worker-1", "worker-2"):
-        given = compose["services"][worker]["environment"]
-        names = {name.removeprefix(ENV_PREFIX).lower(): str(value) for name, value in given.items()}
-        assert set(names) <= set(Settings.model_fields)
-        Settings(**names)
-        assert names["web_host"] == worker
+def settings_of(service: dict[str, Any]) -> Settings:
+    """Return the settings that a service is given; an unknown name raises."""
+    given = service["environment"].items()
+    return Settings(**{name.removeprefix(ENV_PREFIX).lower(): str(value) for name, value in given})
+
+
+def test_what_our_services_are_given_are_settings_of_the_other_services(compose: dict[str, Any]) -> None:
+    listeners = compose["services"]["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    for name in OURS:
+        settings = settings_of(compose["services"][name])
+        assert f"INSIDE://{settings.bootstrap_servers}" in listeners
+        assert settings.schema_registry_url == "http://registry:8080/apis/ccompat/v7"
+
+
+def test_a_worker_listens_where_the_other_one_looks_for_it(compose: dict[str, Any]) -> None:
+    """The web host is the address to listen on, and what the assignor tells the peers: the service's name."""
+    for name in WORKERS:
+        settings = settings_of(compose["services"][name])
+        assert (settings.web_host, settings.web_port) == (name, 6066)
+
+
+def test_an_unknown_setting_would_be_noticed() -> None:
+    with pytest.raises(ValueError, match="web_hosts"):
+        settings_of({"environment": {"LEDGERFLOW_WEB_HOSTS": "x"}})
+
+
+def test_schemas_are_registered_before_a_worker_starts(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for name in WORKERS:
+        assert services[name]["depends_on"]["schemas"] == {"condition": "service_completed_successfully"}
+    assert "restart" not in services["schemas"], "it is to end"
+    assert services["schemas"]["entrypoint"] == ["sh", "-c"]
+    (script,) = services["schemas"]["command"]
+    shell = script.replace("$$", "$")
+    assert subprocess.run(["sh", "-n", "-c", shell], capture_output=True).returncode == 0
+    assert re.findall(r"ledgerflow ([a-z ]+[a-z])", shell) == ["schemas register"]
+
+
+def test_what_is_waited_for_can_come_about(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    for service in services.values():
+        for other, wanted in service.get("depends_on", {}).items():
+            assert wanted["condition"] != "service_healthy" or "healthcheck" in services[other], other
+
+
+def test_our_services_run_commands_that_there_are(compose: dict[str, Any]) -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text()
+    assert 'ENTRYPOINT ["ledgerflow"]' in dockerfile
+    for name in WORKERS:
+        service = compose["services"][name]
+        assert service["command"] == ["worker"] and "entrypoint" not in service
+    for command in (["worker"], ["schemas", "register"]):
+        assert main([*command, "--help"]) == 0
+
+
+def test_a_workers_data_is_on_a_volume_of_its_own(compose: dict[str, Any]) -> None:
+    (data_dir,) = re.findall(
+        rf"^ENV {ENV_PREFIX}DATA_DIR=(.+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE
+    )
+    for name in WORKERS:
+        assert compose["services"][name]["volumes"] == [f"{name}:{data_dir}"]
+    assert set(compose["volumes"]) == {"kafka", *WORKERS}
 
 
 def test_the_images_are_the_versions_of_the_local_stack(compose: dict[str, Any]) -> None:
-    assert compose["services"]["kafka"]["image"] == f"apache/kafka:{KAFKA_VERSION}"
-    assert compose["services"]["registry"]["image"] == f"apicurio/apicurio-registry:{REGISTRY_VERSION}"
+    images = {name: service["image"] for name, service in compose["services"].items()}
+    assert images.pop("kafka") == f"apache/kafka:{KAFKA_VERSION}"
+    assert images.pop("registry") == f"apicurio/apicurio-registry:{REGISTRY_VERSION}"
+    assert images == dict.fromkeys(OURS, "ledgerflow")
+    assert all(compose["services"][name]["build"] == "." for name in OURS)
 
 
 def test_the_broker_is_tuned_as_the_local_one(compose: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from pipeline.domain.events import (
     PaymentReviewed,
 )
 from pipeline.domain.fraud import FraudStream, apply, decision_key, keys
+from pipeline.domain.fraud_alerts import alert_key, read_alert
 from pipeline.domain.fraud_profile import Profile, profile_key, read_profile
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
@@ -108,6 +109,25 @@ def test_a_held_payment_raises_one_alert_with_its_reasons() -> None:
     assert alert.alert_id == alert.event_id == derived_id("event-11", "fraud_alert_raised")
     assert (alert.outcome, alert.score, alert.reasons) == ("REVIEW", 60, decided.reasons)
     assert alert.rules_version == decided.rules_version
+
+
+def test_an_alert_leaves_a_row_under_its_debtor_and_an_approval_none() -> None:
+    desk = Desk()
+    held = burst(desk)
+    assert not list(desk.rows.scan(b"a\0"))
+    desk.apply(held)
+    ((key, row),) = desk.rows.scan(b"a\0")
+    assert key == alert_key("acme", "A1", held.payment_id)
+    alert = read_alert(row)
+    assert (alert.at_us, alert.creditor_account_id) == (held.occurred_at, "shop")
+    assert (alert.amount_minor, alert.currency) == (10_00, "EUR")
+    assert (alert.verdict.outcome, alert.verdict.score) == ("REVIEW", 60)
+    assert [rule for rule, _ in alert.verdict.reasons] == ["payments_per_minute"]
+
+
+def test_an_alert_row_of_a_later_layout_is_not_guessed_at() -> None:
+    with pytest.raises(ValueError, match="layout 255"):
+        read_alert(b"\xff\x90")
 
 
 def test_a_retry_gets_the_stored_decision_without_a_trace() -> None:

@@ -10,11 +10,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain import fraud
-from pipeline.domain.fraud_profile import id64, profile_key
+from pipeline.domain import reconciliation_rows
+from pipeline.domain.fraud import decision_key
+from pipeline.domain.fraud_alerts import Alert, alert_key, pack_alert
+from pipeline.domain.fraud_profile import profile_key
 from pipeline.domain.fraud_score import Verdict
 from pipeline.domain.ledger_rows import Account, Payment, account_key, payment_key, write_payment
 from pipeline.domain.positions_rows import Position, pack_position, position_key
+from pipeline.domain.reconciliation_rows import Break, break_key, watermark_key
 from pipeline.domain.rows import MemoryRows
 from pipeline.web import answers
 from pipeline.web.answers import Page, collect, merge
@@ -38,13 +41,13 @@ def open_accounts(worker: Any, count: int) -> list[str]:
     return names
 
 
-async def pages_of(worker: Any, scope: Scope) -> list[list[str]]:
-    """Follow the next links; return the second part of the keys, page by page."""
+async def pages_of(worker: Any, scope: Scope, part: int = 1) -> list[list[str]]:
+    """Follow the next links; return one part of the keys (the account), page by page."""
     found = []
     while True:
         page = await answers.answer(worker, scope)
         limit = scope.query.limit
-        found.append([key.split("\0")[1] for key, _ in page.rows[:limit]])
+        found.append([key.split("\0")[part] for key, _ in page.rows[:limit]])
         after = page.rows[limit - 1][0] if len(page.rows) > limit else page.reached
         if after is None:
             return found
@@ -99,43 +102,66 @@ async def test_an_unpriced_position_has_null_not_zero(worker: Any) -> None:
     assert (following.rows, following.known) == ([], True)
 
 
-def decision(outcome: str, debtor: str) -> bytes:
-    verdict = Verdict(outcome, 60, (("new_payee", "x"),), "1")
-    row = fraud.Decision(1_700_000_000_000_000, id64(debtor), 0, verdict)
-    return bytes([fraud.LAYOUT]) + msgspec.msgpack.encode(row)
+def bank_break(resolution: str | None) -> bytes:
+    row = Break("AMOUNT", 5, "EUR", None, None, None, "x", 0, resolution)
+    return reconciliation_rows.LAYOUT + msgspec.msgpack.encode(row)
 
 
-async def test_alerts_are_found_among_many_approvals(worker: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_open_breaks_are_found_among_many_resolved_ones(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A request looks at a bounded number of rows; its page may be short, and the next one goes on."""
     monkeypatch.setattr(answers, "CHUNK_ROWS", 10)
     monkeypatch.setattr(answers, "EXAMINED_MAX", 50)
-    rows = {fraud.decision_key("t", f"p{number:04d}"): decision("APPROVE", "a") for number in range(300)}
-    rows[fraud.decision_key("t", "p0177")] = decision("REVIEW", "a")
-    rows[fraud.decision_key("t", "p0250")] = decision("DECLINE", "b")
-    worker.commit("fraud", rows, home("a"))
-    pages = await pages_of(worker, scope_of(ALERTS, tenant="t"))
-    assert [name for page in pages for name in page] == ["p0177", "p0250"]
+    found = {177: None, 250: None}
+    rows = {
+        break_key("t", "a", f"b{number:04d}"): bank_break(found.get(number, "late")) for number in range(300)
+    }
+    worker.commit("reconciliation", rows, home("a"))
+    pages = await pages_of(worker, scope_of(BREAKS, tenant="t"), part=2)
+    assert [name for page in pages for name in page] == ["b0177", "b0250"]
     assert len(pages) == 6 + 1
-    assert not (await answers.answer(worker, scope_of(ALERTS, "t", "a"))).known, "not even on its first page"
-    worker.commit("fraud", {profile_key("t", "a"): b""}, home("a"))
-    assert (await answers.answer(worker, scope_of(ALERTS, "t", "a"))).known
-    mine = await pages_of(worker, scope_of(ALERTS, "t", "a"))
-    assert [name for page in mine for name in page] == ["p0177"]
+    assert not (await answers.answer(worker, scope_of(BREAKS, "t", "a"))).known, "not even on its first page"
+    worker.commit("reconciliation", {watermark_key("t", "a"): b""}, home("a"))
+    assert (await answers.answer(worker, scope_of(BREAKS, "t", "a"))).known
+    assert (await answers.answer(worker, scope_of(BREAKS, "t", "a", "b0177"))).known
+    assert not (await answers.answer(worker, scope_of(BREAKS, "t", "a", "b0178"))).known
 
 
-async def test_an_alert_says_what_the_ledger_knows_of_the_payment(worker: Any) -> None:
-    worker.commit("fraud", {fraud.decision_key("t", "p"): decision("REVIEW", "a")}, home("a"))
-    (row,) = [row for _, row in (await answers.answer(worker, scope_of(ALERTS))).rows]
-    assert (row["account_id"], row["payment_state"]) == (None, None)
+def alert(outcome: str) -> bytes:
+    verdict = Verdict(outcome, 60, (("new_payee", "x"),), "1")
+    return pack_alert(Alert(1_700_000_000_000_000, verdict, "shop", 5, "EUR"))
+
+
+async def test_the_alerts_of_an_account_are_read_without_those_of_others(worker: Any) -> None:
+    for account in ("a", "aa", "b"):
+        rows = {alert_key("t", account, f"p{number}"): alert("REVIEW") for number in range(3)}
+        decisions = {decision_key("t", f"{account}{number}"): b"another family" for number in range(50)}
+        worker.commit("fraud", {**rows, **decisions, profile_key("t", account): b""}, home(account))
+    pages = await pages_of(worker, scope_of(ALERTS, "t", "a", limit=2), part=2)
+    assert pages == [["p0", "p1"], ["p2"]]
+    everywhere = await pages_of(worker, scope_of(ALERTS, tenant="t", limit=4))
+    assert everywhere == [["a", "a", "a", "aa"], ["aa", "aa", "b", "b"], ["b"]]
+    page = await answers.answer(worker, scope_of(ALERTS, "t", "a", "p1"))
+    assert [(row["account_id"], row["payment_id"]) for _, row in page.rows] == [("a", "p1")]
+    assert not (await answers.answer(worker, scope_of(ALERTS, "t", "a", "p9"))).known
+
+
+async def test_an_alert_says_what_the_ledger_made_of_the_payment(worker: Any) -> None:
+    worker.commit("fraud", {alert_key("t", "a", "p"): alert("REVIEW")}, home("a"))
+
+    async def shown() -> dict[str, Any]:
+        (row,) = [row for _, row in (await answers.answer(worker, scope_of(ALERTS))).rows]
+        assert tuple(row) == ALERTS.columns
+        return row
+
+    row = await shown()
+    assert (row["account_id"], row["amount_minor"], row["payment_state"]) == ("a", 5, None)
     ledger = MemoryRows()
-    write_payment(ledger, "t", "p", Payment("HELD", "ok", "a", "b", 5, "EUR", "", 0))
-    worker.commit("ledger", ledger.data, home("a"))
-    (row,) = [row for _, row in (await answers.answer(worker, scope_of(ALERTS))).rows]
-    assert (row["account_id"], row["payment_state"], row["amount_minor"]) == ("a", "HELD", 5)
-    write_payment(ledger, "t", "p", Payment("HELD", "ok", "other", "b", 5, "EUR", "", 0))
-    worker.commit("ledger", ledger.data, home("a"))
-    (row,) = [row for _, row in (await answers.answer(worker, scope_of(ALERTS))).rows]
-    assert row["account_id"] is None
+    for debtor, state in (("a", "HELD"), ("other", None)):  # the id of another account's payment says nothing
+        write_payment(ledger, "t", "p", Payment("HELD", "ok", debtor, "b", 5, "EUR", "", 0))
+        worker.commit("ledger", ledger.data, home("a"))
+        assert (await shown())["payment_state"] == state
 
 
 async def test_a_known_account_without_rows_is_empty_not_unknown(worker: Any) -> None:

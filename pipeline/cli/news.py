@@ -1,0 +1,57 @@
+"""What happened last, one line each: alerts, breaks, dead letters, and the newest posting."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipeline.cli.balance import money
+from pipeline.cli.records import Record
+from pipeline.verify.decode import Event
+
+TOPICS = frozenset({"fraud-alerts", "reconciliation-results", "dead-letters"})
+KEPT = 12
+
+
+class News(NamedTuple):
+    """One thing that happened."""
+
+    at_ms: int
+    """When Kafka got the record."""
+    kind: str
+    text: str
+
+
+def news_of(record: Record, event: Event | None) -> News | None:
+    """Return what a record of `TOPICS` tells; None where that is nothing new (a match, a resolved break)."""
+    if record.topic == "dead-letters":
+        error = record.error
+        place = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
+        return News(record.timestamp_ms, "dead letter", _line(f"{error.get('code')}: {place}"))
+    if event is None:
+        return None
+    fields = event.fields
+    account = f"{fields.get('tenant_id')}/{fields.get('account_id')}"
+    if event.name == "FraudAlertRaised":
+        verdict = "declined" if fields["outcome"] == "DECLINE" else "held for review"
+        rules = ", ".join(reason["rule"] for reason in fields["reasons"])
+        text = f"{account} {verdict}, score {fields['score']}: {rules}"
+        return News(record.timestamp_ms, "alert", _line(text))
+    if event.name == "BreakOpened":
+        kind = str(fields["type"]).lower().replace("_", " ")
+        text = f"{account} {kind}, {money(fields['amount_minor'], fields['currency'])}: {fields['detail']}"
+        return News(record.timestamp_ms, "break", _line(text))
+    return None
+
+
+def posting_line(event: Event) -> str:
+    """Return a posting_recorded on one line."""
+    fields = event.fields
+    amount = money(fields["amount_minor"], fields["currency"])
+    after = money(fields["balance_minor_after"], fields["currency"])
+    side = str(fields["side"]).lower()
+    return _line(f"{fields['tenant_id']}/{fields['account_id']} {side} {amount}, balance {after}")
+
+
+def _line(text: str) -> str:
+    """Return a text that moves nothing on a terminal, whatever an upstream put into its ids."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)

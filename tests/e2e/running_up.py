@@ -1,0 +1,145 @@
+"""`ledgerflow up` as a process that a test starts, asks and ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import psutil
+
+_Found = TypeVar("_Found")
+
+ROOT = Path(__file__).parents[2]
+CLI = [sys.executable, "-m", "pipeline.cli"]
+READY_WITHIN_S = 120
+GONE_WITHIN_S = 30
+PORTS = ("kafka", "controller", "registry", "web")
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def quiet_ports(count: int) -> list[int]:
+    """Return free ports below those that the system gives to outgoing connections: they stay free."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randint(15_000, 32_000)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
+
+
+def command(*arguments: str, timeout_s: float = READY_WITHIN_S) -> Ended:
+    """Run a command to its end."""
+    done = subprocess.run([*CLI, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)
+    return Ended(done.returncode, done.stdout, done.stderr)
+
+
+def belonging(data_dir: Path) -> list[psutil.Process]:
+    """Return the processes that name the data directory in their command line or environment."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            named = [*process.cmdline(), process.environ().get("LEDGERFLOW_DATA_DIR", "")]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(str(data_dir) in part for part in named):
+            found.append(process)
+    return found
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    """See that processes end by themselves."""
+    _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_S)
+    assert alive == []
+
+
+def wait_for(look: Callable[[], _Found | None], what: str) -> _Found:
+    """Return what `look` finds, once it finds something."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"not within {READY_WITHIN_S} s: {what}")
+
+
+class Place:
+    """A data directory and ports for one stack at a time."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.ports = dict(zip(PORTS, map(str, quiet_ports(len(PORTS))), strict=True))
+        self.process: subprocess.Popen[str] | None = None
+
+    def options(self, **other: str) -> list[str]:
+        """Return the options that say where; `other` ports instead of the place's own."""
+        ports = {**self.ports, **other}
+        given = [part for name in PORTS for part in (f"--{name}-port", ports[name])]
+        return ["--data", str(self.data_dir), *given]
+
+    def up(self, *options: str) -> None:
+        """Start `up` here."""
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        self.process = subprocess.Popen([*CLI, "up", *self.options(), *options], cwd=ROOT, **pipes)
+
+    def end(self, number: int | None = None) -> Ended:
+        """Send `up` a signal, if one is given, and wait until it has ended."""
+        assert self.process is not None
+        if number is not None:
+            self.process.send_signal(number)
+        out, err = self.process.communicate(timeout=READY_WITHIN_S)
+        return Ended(self.process.returncode, out, err)
+
+    def kill(self) -> None:
+        """Clean up after a test that failed."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+
+    def endpoints(self, holds: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
+        """Wait for endpoints.json (and for something that it shall say), and return it."""
+        return wait_for(lambda: self._endpoints(holds), "endpoints.json, or what it shall say")
+
+    def _endpoints(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
+        assert self.process is not None
+        assert self.process.poll() is None, self.process.communicate()
+        path = self.data_dir / "endpoints.json"
+        found: dict[str, Any] | None = json.loads(path.read_text()) if path.exists() else None
+        return found if found is not None and holds(found) else None
+
+    def ask(self, *arguments: str) -> str:
+        """Run a command on the stack that runs here; return its output."""
+        done = command(*arguments, "--data", str(self.data_dir))
+        assert done.code == 0, done.err
+        return done.out
+
+    def java(self) -> list[psutil.Process]:
+        """Return the Java processes that run here, the broker first."""
+        found = [process for process in belonging(self.data_dir) if process.name() == "java"]
+        return sorted(found, key=lambda process: "kafka.Kafka" not in process.cmdline())
+
+    def counted(self) -> dict[str, int]:
+        """Return the records by topic that `up` had counted when it last saved them."""
+        path = self.data_dir / "counts.json"
+        counts: dict[str, int] = json.loads(path.read_text())["records"] if path.exists() else {}
+        return counts
+
+    def wait_for_postings(self) -> dict[str, Any]:
+        """Wait until payments have been posted; return the newest posting as `tail --json` shows it."""
+        tail = ("tail", "postings", "--limit", "1", "--json")
+        return wait_for(lambda: json.loads(self.ask(*tail) or "null"), "a posting")
