@@ -3,7 +3,7 @@
     settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka or its topics cannot be used, 2 for a bad setting, 70 for
-a crash (a restart goes on from the last commit). Logs go to standard error.
+a crash and for a stop that Kafka held up (a restart goes on from the last commit). Logs go to standard error.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ import argparse
 import asyncio
 import fcntl
 import gc
-import logging
 import os
 import sys
+import threading
 import time
-from typing import IO
+from typing import IO, Any
 
 import faust
 import uvloop
 
+from pipeline.runtime import logs
 from pipeline.runtime.app import EXIT_CRASH, App
 from pipeline.runtime.settings import Settings, SettingsError, load_settings
 from pipeline.runtime.topics import TopicsError, create_topics
@@ -30,6 +31,8 @@ EXIT_UNUSABLE = 1
 EXIT_BAD_SETTING = 2
 FOLDER_FREE_WITHIN_S = 20.0
 """How long a worker waits for an earlier one of its number, which may just be ending."""
+STOPS_WITHIN_S = 20.0
+"""How long an orderly stop may take; what is not committed by then is done again by the next worker."""
 _POLL_S = 0.1
 
 
@@ -51,9 +54,19 @@ def own_folder(settings: Settings, worker: int) -> IO[str]:
             time.sleep(_POLL_S)
 
 
+class _Worker(faust.Worker):
+    """Faust's worker, which waits for Kafka when it stops; ours does not wait for ever."""
+
+    def _schedule_shutdown(self, signal: Any) -> None:
+        last = threading.Timer(STOPS_WITHIN_S, os._exit, (EXIT_CRASH,))
+        last.daemon = True
+        last.start()
+        super()._schedule_shutdown(signal)
+
+
 def serve(app: App, loop: asyncio.AbstractEventLoop) -> int:
     """Run an app until a signal or a crash; return the exit code."""
-    worker = faust.Worker(app, loop=loop, quiet=True, override_logging=False)
+    worker = _Worker(app, loop=loop, quiet=True, override_logging=False)
     worker.spinner = None
     try:
         worker.execute_from_commandline()
@@ -85,12 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     number = _parse(arguments)
     try:
         settings = load_settings()
-        logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # retries of retriable answers
-        logging.basicConfig(
-            level=settings.log_level,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-            stream=sys.stderr,
-        )
+        logs.set_up(settings.log_level)
         lock = own_folder(settings, number)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)

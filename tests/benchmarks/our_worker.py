@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import sys
 import time
@@ -18,12 +17,16 @@ from typing import Any
 
 import uvloop
 
+from pipeline.runtime import logs
 from pipeline.runtime.app import App, create_app
 from pipeline.runtime.codec import Codec, Frame
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import load_settings
+from pipeline.runtime.task import StreamSpec
 from tests.benchmarks import sum_rules
 from tests.benchmarks.digest import digest_of
+from tests.benchmarks.sum_columns import SumColumns
+from tests.benchmarks.sum_rules import SumRules
 from topologies import ledger
 from topologies.worker import serve, tune_collector
 
@@ -48,7 +51,8 @@ def create_worker(job: dict[str, Any]) -> App:
     registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
     registry.connect()
     app = create_app(settings, TimedCodec(registry))
-    for spec in [sum_rules.build()] if job["job"] == "sum" else ledger.build(settings):
+    of_sums = StreamSpec("sum", sum_rules.SOURCE, SumRules(), sum_rules.TABLE, SumColumns())
+    for spec in [of_sums] if job["job"] == "sum" else ledger.build(settings):
         app.add_stream(spec)
     return app
 
@@ -91,8 +95,7 @@ def _sums(app: App) -> Iterator[tuple[str, int]]:
 def main() -> int:
     """Run the worker of the job in the first argument, set up as the product's (topologies.worker)."""
     job = json.loads(sys.argv[1])
-    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # as the product's worker
-    logging.basicConfig(level=logging.WARNING)
+    logs.set_up("WARNING")
     tune_collector()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)

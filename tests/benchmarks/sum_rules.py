@@ -1,6 +1,6 @@
 """The plain sum job on our runtime: amount_minor per debtor, one update per account and unit.
 
-payments (payment_initiated) --> SumRules.apply --> balances (balance_updated)
+payments (payment_initiated) --> SumRules, or SumColumns --> balances (balance_updated)
                                      |
                                 table: sum
 """
@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from pipeline.domain import events as ev
 from pipeline.domain.outbox import Arrival, Outbox
 from pipeline.domain.rows import Rows, row_key
-from pipeline.runtime.task import StreamSpec
 
 TABLE = "sum"
 SOURCE = "payments"
@@ -58,8 +57,3 @@ class SumRules:
 def read_sum(row: bytes | None) -> int:
     """Return the sum in a row; zero where there is none."""
     return 0 if row is None else int.from_bytes(row, "big", signed=True)
-
-
-def build() -> StreamSpec:
-    """Return the stream."""
-    return StreamSpec("sum", SOURCE, SumRules(), table=TABLE)

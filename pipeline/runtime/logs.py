@@ -1,0 +1,37 @@
+"""Logging of a worker: to standard error, and never so much that it fills a disk.
+
+aiokafka retries every few milliseconds while a broker is away, and says so each time.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+SAME_PLACE_EVERY_S = 1.0
+"""Of the records from one line of code, one in this time is written."""
+
+
+class Seldom(logging.Filter):
+    """Lets through one record from each line of code in SAME_PLACE_EVERY_S."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is written."""
+        place = record.pathname, record.lineno
+        if record.created < self._next.get(place, 0.0):
+            return False
+        self._next[place] = record.created + SAME_PLACE_EVERY_S
+        return True
+
+
+def set_up(level: str) -> None:
+    """Send what is at `level` or above to standard error."""
+    logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # retries of retriable answers
+    handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Seldom())
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
