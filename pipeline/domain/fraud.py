@@ -99,7 +99,7 @@ class FraudStream:
         row = rows.get(key)
         earlier = None if row is None else _read_decision(row)
         if earlier is not None and at_us - earlier.at_us <= self._kept_us:
-            return _emit_decided(event, self._repeat(earlier, event), out)
+            return self._decide_again(earlier, event, at_us, rows, out)
         if _is_for_the_ledger_to_refuse(event):
             return _emit_decided(event, Verdict("APPROVE", 0, (), self._scorer.version), out)
         attempt = _attempt(event, at_us)
@@ -123,9 +123,16 @@ class FraudStream:
         rows.put(key, _HEAD + _ENCODE(decision))
         _emit_decided(event, verdict, out)
         if verdict.outcome != "APPROVE":
-            row_of_alert = alert_key(event.tenant_id, event.debtor_account_id, event.payment_id)
-            rows.put(row_of_alert, pack_alert(alert_of(event, at_us, verdict)))
-            _emit_alert(event, verdict, out)
+            _raise_alert(event, at_us, verdict, rows, out)
+
+    def _decide_again(
+        self, earlier: Decision, event: PaymentInitiated, at_us: int, rows: Rows, out: Outbox
+    ) -> None:
+        """Answer a payment id that comes again; the first time with other content is worth an alert."""
+        verdict = self._repeat(earlier, event)
+        _emit_decided(event, verdict, out)
+        if verdict is not earlier.verdict and rows.get(_alert_row(event)) is None:
+            _raise_alert(event, at_us, verdict, rows, out)
 
     def _repeat(self, earlier: Decision, event: PaymentInitiated) -> Verdict:
         """Return the verdict on a payment id that comes again.
@@ -223,7 +230,12 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
     )
 
 
-def _emit_alert(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
+def _alert_row(event: PaymentInitiated) -> bytes:
+    return alert_key(event.tenant_id, event.debtor_account_id, event.payment_id)
+
+
+def _raise_alert(event: PaymentInitiated, at_us: int, verdict: Verdict, rows: Rows, out: Outbox) -> None:
+    rows.put(_alert_row(event), pack_alert(alert_of(event, at_us, verdict)))
     alert_id = derived_id(event.event_id, "fraud_alert_raised")
     out.emit(
         "fraud-alerts",

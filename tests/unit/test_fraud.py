@@ -153,10 +153,12 @@ def test_an_approval_does_not_pass_on_to_other_content_under_the_same_id() -> No
     desk.apply(first)
     rows = dict(desk.rows.data)
     other = msgspec.structs.replace(first, event_id="again", amount_minor=900_000_00)
-    ((_, _, repeated),) = desk.apply(other)
-    assert desk.rows.data == rows
+    (_, _, repeated), (topic, _, alert) = desk.apply(other)
     assert (repeated.amount_minor, repeated.outcome, repeated.score) == (900_000_00, "REVIEW", 50)
-    assert fired(repeated) == ["payment_id_reused"]
+    assert fired(repeated) == fired(alert) == ["payment_id_reused"]
+    assert topic == "fraud-alerts"
+    assert desk.rows.data.keys() - rows.keys() == {alert_key("acme", "A1", first.payment_id)}
+    assert [topic for topic, _, _ in desk.apply(other)] == ["ledger-commands"], "one alert is enough"
 
 
 def test_an_id_is_scored_anew_when_the_ledger_has_forgotten_it() -> None:
