@@ -1,7 +1,8 @@
-"""Fixtures for all tests: the real local stack, started once per run on free ports."""
+"""Fixtures for all tests: the real local stack, started once per test process on free ports."""
 
 from __future__ import annotations
 
+import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,22 +12,32 @@ import pytest
 from pipeline.runtime.settings import Settings, load_settings
 from pipeline.runtime.stack import LocalStack
 
+PORTS_PER_STACK = 10
+LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
+"""Below the ports that the system gives to outgoing connections: what is free here stays free."""
 
-def free_ports(count: int) -> list[int]:
-    """Return ports of loopback that nothing listens on, all different."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+
+def free_ports() -> list[int]:
+    """Return PORTS_PER_STACK ports of loopback in a row that nothing listens on."""
+    while True:
+        first = random.randrange(LOWEST_PORT, HIGHEST_PORT, PORTS_PER_STACK)
+        ports = list(range(first, first + PORTS_PER_STACK))
+        if all(map(_is_free, ports)):
+            return ports
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def settings_in(data_dir: Path) -> Settings:
     """Return settings of a stack of its own in `data_dir`: free ports, little memory."""
-    kafka_port, controller_port, registry_port, web_port = free_ports(4)
+    kafka_port, controller_port, registry_port, web_port, *_ = free_ports()  # the rest: views of workers
     return load_settings(
         data_dir=data_dir,
         kafka_port=kafka_port,
@@ -39,7 +50,7 @@ def settings_in(data_dir: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """The run's Kafka and schema registry."""
+    """The Kafka and schema registry of this test process."""
     with LocalStack(settings_in(tmp_path_factory.mktemp("stack"))) as running:
         yield running
 

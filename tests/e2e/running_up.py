@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +12,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import psutil
+
+from tests.conftest import free_ports
 
 _Found = TypeVar("_Found")
 
@@ -30,17 +30,6 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
-
-
-def quiet_ports(count: int) -> list[int]:
-    """Return free ports below those that the system gives to outgoing connections: they stay free."""
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randint(15_000, 32_000)
-        with socket.socket() as probe:
-            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
-                found.append(port)
-    return found
 
 
 def command(*arguments: str, timeout_s: float = READY_WITHIN_S) -> Ended:
@@ -83,7 +72,7 @@ class Place:
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self.ports = dict(zip(PORTS, map(str, quiet_ports(len(PORTS))), strict=True))
+        self.ports = dict(zip(PORTS, map(str, free_ports()), strict=False))
         self.process: subprocess.Popen[str] | None = None
 
     def options(self, **other: str) -> list[str]:
