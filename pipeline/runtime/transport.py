@@ -11,6 +11,7 @@ was dropped on the way: each must start where the last one ended. Offsets of con
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, cast
@@ -28,6 +29,10 @@ FETCH_WAIT_MS = 100
 a partition that becomes free in between waits for it."""
 FETCH_TIMEOUT_S = 0.2
 """How long a fetch waits for records before others, such as a seek, have their turn."""
+
+
+ROOM_TIMEOUT_S = 0.1
+"""How long it takes at most until new partitions are noticed where none could be fetched from."""
 
 
 class PartitionBatch(NamedTuple):
@@ -121,6 +126,7 @@ class Consumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._delivered: dict[TP, deque[int]] = {}
         """The last offsets of batches that a stream has yet to acknowledge, in order."""
+        self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
@@ -158,8 +164,22 @@ class Consumer(driver.Consumer):
         if on_positions is not None:
             on_positions({tp: offset for tp, offset in self._committed_offset.items() if offset is not None})
 
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Go on fetching a partition whose stream has room again."""
+        super().on_buffer_drop(tp)
+        self._room.set()
+
+    async def _wait_for_room(self) -> None:
+        """Wait until a stream has room; where all of them are full, Faust looks again after a second."""
+        self._room.clear()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._room.wait(), ROOM_TIMEOUT_S)
+
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  # Faust's
         """Yield (partition, message): a batch for a columnar topic, single records for the others."""
+        if self.flow_active and not self.app.client_only and not self._get_active_partitions():
+            await self._wait_for_room()
+            return
         fetched, active = await self._wait_next_records(min(timeout, FETCH_TIMEOUT_S))
         if not fetched or self.should_stop:
             return

@@ -8,7 +8,7 @@ from typing import Any
 
 from faust.types import TP
 
-from pipeline.runtime.transport import ConsumerThread
+from pipeline.runtime.transport import Consumer, ConsumerThread
 
 PLACE = TP("accounts", 0)
 
@@ -67,3 +67,18 @@ async def test_a_seek_waits_for_records_that_are_being_taken() -> None:
     thread._turn.release()
     await seeking
     assert thread.seeks == 1
+
+
+async def test_fetching_goes_on_as_soon_as_one_of_the_full_streams_has_room() -> None:
+    consumer = Consumer.__new__(Consumer)
+    consumer._room = asyncio.Event()
+    consumer._active_partitions, consumer._buffered_partitions = set(), {PLACE}
+    waiting = asyncio.create_task(consumer._wait_for_room())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    consumer.on_buffer_drop(PLACE)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert waiting.done()
+    assert consumer._get_active_partitions() == {PLACE}
