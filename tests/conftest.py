@@ -12,6 +12,8 @@ import pytest
 from pipeline.runtime.settings import Settings, load_settings
 from pipeline.runtime.stack import LocalStack
 
+pytest.register_assert_rewrite("tests.streams.poison", "tests.streams.stream_bench")  # they assert, too
+
 PORTS_PER_STACK = 10
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""

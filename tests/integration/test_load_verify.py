@@ -5,10 +5,12 @@ A stack of its own: the verifier judges everything that a cluster holds.
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -85,6 +87,37 @@ def test_a_second_load_with_another_seed_does_not_collide(cluster: Settings, tmp
     assert 500 < report.payments <= 2_000 and report.done
     verdict = verified(cluster, manifest)
     assert verdict.ok, verdict.to_json()
+
+
+def test_redriven_dead_letters_are_applied_or_dead_again_and_everything_still_holds(
+    cluster: Settings,
+) -> None:
+    before = letters(cluster)
+    misplaced = [letter for letter in before if letter["code"] == "wrong_partition"]
+    assert misplaced and len(misplaced) < len(before)
+    done = json.loads(cli(cluster, "dead-letters", "redrive", "--yes", "--json"))
+    assert done["redriven"] == len(before)
+    verdict = verified(cluster)
+    assert verdict.ok, verdict.to_json()
+    # On the right partition what was misplaced is good; what is malformed fails again, and is counted.
+    attempts = Counter((letter["code"], letter["attempt"]) for letter in letters(cluster))
+    assert attempts["wrong_partition", "1"] == len(misplaced)
+    assert {code for code, attempt in attempts if attempt == "2"} >= {"malformed_value", "wrong_magic_byte"}
+    assert ("wrong_partition", "2") not in attempts
+
+
+def letters(settings: Settings) -> list[dict[str, str]]:
+    """Return what `dead-letters list` says."""
+    return [json.loads(line) for line in cli(settings, "dead-letters", "list", "--json").splitlines()]
+
+
+def cli(settings: Settings, *arguments: str) -> str:
+    """Run a command of the product; return what it writes."""
+    command = [sys.executable, "-m", "pipeline.cli", *arguments]
+    where = ["--bootstrap-servers", settings.bootstrap_servers]
+    done = subprocess.run([*command, *where], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_posting_that_nobody_should_have_written_is_seen(cluster: Settings) -> None:

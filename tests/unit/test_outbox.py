@@ -11,7 +11,7 @@ from pipeline.domain.outbox import Outbox, Reject, derived_id
 NAMESPACE = uuid.UUID("6f2a1f0e-3d0b-5a86-9a3c-2f9b4c1d7e55")
 
 
-@pytest.mark.parametrize("cause", ["", "e1", "é€", "0" * 500, str(uuid.uuid4())])
+@pytest.mark.parametrize("cause", ["", "e1", "é€", "0" * 500, "236145f8-1cb1-4c21-833f-ab1e5d2c5206"])
 @pytest.mark.parametrize("name", ["leg", "settle", "", "leg:a/b"])
 def test_a_derived_id_is_a_uuid_version_5(cause: str, name: str) -> None:
     assert derived_id(cause, name) == str(uuid.uuid5(NAMESPACE, f"{cause}\0{name}"))
