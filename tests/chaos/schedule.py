@@ -1,0 +1,64 @@
+"""Which faults strike when: a pure function of the seed, so that a failing run can be repeated."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import NamedTuple
+
+SETTLE_S = 15.0
+"""No fault strikes in the last seconds: the run must converge after the last one."""
+FIRST_AFTER_S = 8.0
+GAP_S = (4.0, 12.0)
+
+
+class Fault(NamedTuple):
+    """A kind of fault."""
+
+    name: str
+    takes_s: float
+    """How long it lasts, at most, until the next one may strike."""
+    says: str
+
+
+FAULTS = (
+    Fault("kill", 12.0, "SIGKILL of a worker, same disk"),
+    Fault("wipe", 15.0, "SIGKILL of a worker, its disk wiped"),
+    Fault("torn", 15.0, "SIGKILL of a worker, a file of a table torn or deleted"),
+    Fault("zombie", 25.0, "SIGSTOP of a worker past its session, then SIGCONT"),
+    Fault("broker", 35.0, "SIGKILL of the broker, restarted"),
+    Fault("registry", 12.0, "the registry does not answer"),
+    Fault("storm", 25.0, "a third worker joins and leaves every few seconds"),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+class Strike(NamedTuple):
+    """One fault of a schedule."""
+
+    at_s: float
+    """Seconds after the load began, at the earliest."""
+    fault: str
+    worker: int
+    """The one that it strikes, where it strikes one."""
+    chance: int
+    """Seed of what the fault itself leaves to chance."""
+
+
+def schedule(
+    seed: int, seconds: float, names: Sequence[str] = tuple(BY_NAME), workers: int = 2
+) -> list[Strike]:
+    """Return the faults of a run, in order; every kind comes up before one comes up again."""
+    chance = random.Random(seed)
+    strikes: list[Strike] = []
+    deck: list[str] = []
+    at = FIRST_AFTER_S
+    while True:
+        if not deck:
+            deck = list(names)
+            chance.shuffle(deck)
+        name = deck.pop()
+        if at + BY_NAME[name].takes_s + SETTLE_S > seconds:
+            return strikes
+        strikes.append(Strike(round(at, 1), name, chance.randrange(workers), chance.randrange(2**32)))
+        at += BY_NAME[name].takes_s + chance.uniform(*GAP_S)
