@@ -128,10 +128,13 @@ class FraudStream:
     def _decide_again(
         self, earlier: Decision, event: PaymentInitiated, at_us: int, rows: Rows, out: Outbox
     ) -> None:
-        """Answer a payment id that comes again; the first time with other content is worth an alert."""
+        """Answer a payment id that comes again; what may be held because of it has an alert, once.
+
+        That is other content under an id that was approved, and another debtor under one that was not.
+        """
         verdict = self._repeat(earlier, event)
         _emit_decided(event, verdict, out)
-        if verdict is not earlier.verdict and rows.get(_alert_row(event)) is None:
+        if verdict.outcome != "APPROVE" and rows.get(_alert_row(event)) is None:
             _raise_alert(event, at_us, verdict, rows, out)
 
     def _repeat(self, earlier: Decision, event: PaymentInitiated) -> Verdict:

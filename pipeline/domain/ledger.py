@@ -138,6 +138,8 @@ class Ledger:
         books.close(out, "opening", abs(amount), None, None)
 
     def _set_limit(self, event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
+        if not can_be_opened(event.account_id):
+            raise Reject("invalid_account_id")  # the ledger's own accounts have no limit and are not closed
         limit = event.overdraft_limit_minor
         if limit is not None and limit < 0:
             raise Reject("invalid_limit")
@@ -150,6 +152,8 @@ class Ledger:
         save_account(rows, out, event, event.account_id, account)
 
     def _close_account(self, event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
+        if not can_be_opened(event.account_id):
+            raise Reject("invalid_account_id")
         account = read_account(rows, event.tenant_id, event.account_id)
         code = _account_code(account)
         if code is not None or account is None:

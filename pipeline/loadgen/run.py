@@ -23,6 +23,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from confluent_kafka.schema_registry import Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+import schemas
 from pipeline.loadgen.emitter import Encode, framed
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
@@ -276,4 +277,6 @@ def registry_encoder(url: str) -> Encode:
         assert answer.schema_id is not None
         return int(answer.schema_id)
 
-    return framed(id_of)
+    # All of them now: a registry that goes away later stops no load.
+    ids = {schema: id_of(schema) for schema in schemas.load()}
+    return framed(ids.__getitem__)

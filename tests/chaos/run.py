@@ -1,7 +1,7 @@
 """One chaos run: a cluster under load, faults by schedule, then silence, then the verdict.
 
 stack + 2 workers -> load (seeded, with bad records, retries, late and skewed input) || faults
-                  -> the load ends -> everything is caught up -> verify
+                  -> the load ends -> everything is caught up -> the verifier and the checker
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from pipeline.loadgen.plan import history
 from pipeline.loadgen.run import LoadReport
 from pipeline.loadgen.run import run as run_load
+from tests.chaos.checker import Checker
 from tests.chaos.faults import Faults, Keeper
 from tests.chaos.schedule import Strike, schedule
 from tests.integration.cluster import Cluster, cluster_in, problems
@@ -26,6 +27,8 @@ ACCOUNTS = 200
 MALFORMED_PCT = 2.0
 QUIET_S = 10.0
 LOAD_ENDS_WITHIN_S = 600.0
+CHECKED_AFTER = ("kill", "wipe", "torn", "storm")
+"""Faults that leave broker and registry there for a check of what is committed so far."""
 
 
 class Outcome(NamedTuple):
@@ -65,6 +68,8 @@ class _Load(threading.Thread):
             malformed_pct=MALFORMED_PCT,
         )
         self.manifest = cluster.settings.data_dir / f"planted-{seed}.jsonl"
+        self.flowing = threading.Event()
+        """Set when the accounts are open and payments flow; the clock of the schedule starts then."""
         self.ending = threading.Event()
         self.report: LoadReport | None = None
         self.error: BaseException | None = None
@@ -75,15 +80,22 @@ class _Load(threading.Thread):
         try:
             self.report = run_load(
                 self._plan,
-                settings.librdkafka(),
+                {**settings.librdkafka(), "log_level": "0"},  # it says every failed connection
                 settings.schema_registry_url,
                 rate=RATE,
                 manifest_path=self.manifest,
+                on_progress=self._note,
                 stop=self.ending,
                 await_accounts_s=60.0,
             )
         except BaseException as error:
             self.error = error
+        finally:
+            self.flowing.set()
+
+    def _note(self, report: LoadReport) -> None:
+        if report.payments:
+            self.flowing.set()
 
 
 def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outcome:
@@ -97,11 +109,15 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outc
                 keeper.wait_ready(number)
             load = _Load(cluster, seed, seconds)
             load.start()
+            load.flowing.wait()
             started = time.monotonic()
+            watch, early = checker_of(cluster), list[str]()
             for strike in strikes:
                 time.sleep(max(0.0, started + strike.at_s - time.monotonic()))
                 say(f"{time.monotonic() - started:6.1f} s  {strike.fault} (worker {strike.worker})")
                 faults.strike(strike)
+                if strike.fault in CHECKED_AFTER:
+                    early += map(str, watch.check(quiet=False))
             load.join(max(0.0, started + seconds - time.monotonic()))
             load.ending.set()
             load.join(LOAD_ENDS_WITHIN_S)
@@ -114,13 +130,22 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outc
             cluster.manifests.append(load.manifest)
             for number in (0, 1):
                 keeper.wait_ready(number)
-            found = problems(cluster.verify(QUIET_S))
+            found = [*early, *problems(cluster.verify(QUIET_S))]
+            found += map(str, checker_of(cluster).check(quiet=True))
             if load.report.failed:
                 found.append(f"load: Kafka did not take {load.report.failed} records")
             records = sum(load.report.records.values())
             return Outcome(seed, strikes, records, found, keeper.exits, faults.recovered_s)
         finally:
             keeper.stop()
+
+
+def checker_of(cluster: Cluster) -> Checker:
+    """Return the checker of a cluster's topics and views."""
+    settings = cluster.settings
+    urls = [cluster.url(number) for number in sorted(cluster.workers)]
+    where = settings.bootstrap_servers, settings.schema_registry_url, settings.app_id
+    return Checker(*where, urls, cluster.manifests)
 
 
 def say(line: str) -> None:

@@ -161,6 +161,17 @@ def test_an_approval_does_not_pass_on_to_other_content_under_the_same_id() -> No
     assert [topic for topic, _, _ in desk.apply(other)] == ["ledger-commands"], "one alert is enough"
 
 
+def test_another_debtor_under_an_id_that_was_held_has_an_alert_of_its_own() -> None:
+    desk = Desk()
+    held = burst(desk)
+    desk.apply(held)
+    other = msgspec.structs.replace(held, event_id="other", debtor_account_id="A9")
+    (_, _, decided), (topic, key, alert) = desk.apply(other)
+    assert (decided.outcome, topic, key) == ("REVIEW", "fraud-alerts", "acme/A9")
+    assert alert.account_id == "A9"
+    assert [topic for topic, _, _ in desk.apply(other)] == ["ledger-commands"]
+
+
 def test_an_id_is_scored_anew_when_the_ledger_has_forgotten_it() -> None:
     desk = Desk()
     first = desk.payment(NOON_S, 10_00)

@@ -58,6 +58,8 @@ OPENINGS = {
         open $ => dead invalid_account_id
         open ? => dead invalid_account_id
         open ?a/b => dead invalid_account_id
+        limit $opening:EUR:0 1.00 => dead invalid_account_id
+        close $opening:EUR:0 => dead invalid_account_id
         open ?a\0b => dead invalid_account_id
         open ?a$ =>
     """,

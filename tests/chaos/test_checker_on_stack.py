@@ -1,0 +1,50 @@
+"""The checker on a real cluster: a load with everything planted is right, and a forged posting is seen."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from tests.chaos.checker import POSTINGS, Checker
+from tests.integration.cluster import Cluster, cluster_in, problems
+
+WITHIN_S = 30.0
+
+
+def test_a_healthy_cluster_has_no_problem_while_it_runs_and_when_it_is_quiet(tmp_path: Path) -> None:
+    with cluster_in(tmp_path) as cluster:
+        cluster.start(0)
+        cluster.wait_ready(0)
+        settings = cluster.settings
+        checker = Checker(
+            settings.bootstrap_servers,
+            settings.schema_registry_url,
+            settings.app_id,
+            [cluster.url(0)],
+            cluster.manifests,
+        )
+        with ThreadPoolExecutor() as pool:
+            loading = pool.submit(cluster.load, seed=41, payments=300, rate=100.0)
+            while not loading.done():
+                assert list(map(str, checker.check(quiet=False))) == []
+            assert loading.result().done
+        report = cluster.verify()  # waits until it is quiet
+        assert report.ok, problems(report)
+        assert list(map(str, checker.check(quiet=True))) == []
+        repeat_a_posting(cluster)
+        assert "duplicates" in {problem.check for problem in checker.check(quiet=True)}
+
+
+def repeat_a_posting(cluster: Cluster) -> None:
+    """Write the first posting of branch 0 once more, as a stream that is not exactly-once would."""
+    settings = cluster.settings
+    consumer = Consumer({**settings.librdkafka(), "group.id": "forger"})
+    consumer.assign([TopicPartition(POSTINGS, 0, 0)])
+    message = consumer.poll(WITHIN_S)
+    consumer.close()
+    assert message is not None and message.error() is None
+    producer = Producer(settings.librdkafka())
+    producer.produce(POSTINGS, message.value(), message.key(), partition=0)
+    assert producer.flush(WITHIN_S) == 0

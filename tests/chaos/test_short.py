@@ -1,0 +1,21 @@
+"""The short form of a chaos run: a worker killed, a zombie, a broker killed, all under load."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from pipeline.runtime.app import EXIT_CRASH
+from tests.chaos.run import chaos
+
+FAULTS = ("kill", "zombie", "broker")
+SEED = 5
+SECONDS = 125.0
+
+
+def test_everything_holds_after_a_kill_a_zombie_and_a_broker_that_dies(tmp_path: Path) -> None:
+    outcome = chaos(tmp_path, SEED, SECONDS, FAULTS)
+    assert Counter(strike.fault for strike in outcome.strikes) == Counter(FAULTS)
+    assert outcome.problems == []
+    assert outcome.exits[-9] == 1 and set(outcome.exits) <= {-9, EXIT_CRASH}
+    assert outcome.records > 3_000
