@@ -87,12 +87,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        """Seek every partition to its committed offset; return those offsets."""
+        """Seek every partition to its committed offset, or to its beginning; return the committed ones."""
         return cast(Mapping[TP, int], await self.call_thread(self._seek_to_committed))
 
     async def _seek_to_committed(self) -> Mapping[TP, int]:
         async with self._turn:
-            offsets = await self._ensure_consumer().seek_to_committed()
+            consumer = self._ensure_consumer()
+            offsets = await consumer.seek_to_committed()
+            # Without a committed offset aiokafka stays where it is, which may be behind records that were
+            # fetched before a rebalance and never applied.
+            fresh = [tp for tp, offset in offsets.items() if not offset]
+            if fresh and self.app.conf.consumer_auto_offset_reset == "earliest":
+                await consumer.seek_to_beginning(*fresh)
             # A committed offset of 0 is none to Faust, and so it is here: nothing of the log was applied.
             self._reached = {ensure_TP(tp): offset for tp, offset in offsets.items() if offset}
             self.seeks += 1
