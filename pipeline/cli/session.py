@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cli import endpoints
-from pipeline.cli.dashboard import Dashboard, View
+from pipeline.cli.dashboard import Dashboard, View, counts_of
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.load import manifest_path, next_seed
 from pipeline.cli.reach import said_in_one_line, worker_url
@@ -92,12 +92,7 @@ class Session:
         tally, report = self._tally, self._report
         return {
             "ready_seconds": None if self._ready_seconds is None else round(self._ready_seconds, 2),
-            "events_in": tally.events_in,
-            "postings": tally.records["postings"],
-            "balances": tally.accounts,
-            "breaks": tally.breaks_opened,
-            "alerts": tally.records["fraud-alerts"],
-            "dead_letters": tally.records["dead-letters"],
+            **{name.replace(" ", "_"): count for name, count in counts_of(tally).items()},
             "lag": tally.lag,
             "workers": self._settings.workers,
             "restarts": self._supervisor.restarts,

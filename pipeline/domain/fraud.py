@@ -5,10 +5,10 @@
     payment_cancelled -> passed on
 
 Three rows: the debtor's profile, the decision per payment id, and the alert (fraud_alerts.py). A payment that
-comes again (same id) is not scored, counted or alerted again: it gets its stored decision with its own
-content, so that the ledger can say `exists` or what differs. What the ledger will refuse anyway (no amount,
-to itself, its own accounts) goes on approved, without a trace here: it says nothing of the debtor, and the id
-stays free for a real score.
+comes again (same id) is not scored or counted again, and alerted only where it may be held without an alert:
+it gets its stored decision with its own content, so that the ledger can say `exists` or what differs. What
+the ledger will refuse anyway (no amount, to itself, its own accounts) goes on approved, without a trace here:
+it says nothing of the debtor, and the id stays free for a real score.
 
 Event time is `occurred_at`, but never later than the record's own time: a clock that is ahead must not push
 the windows past everybody's payments.

@@ -2,7 +2,8 @@
 
     a tenant account payment -> what was decided, of which payment
 
-It is written with the alert and never read by the stream. An alert stays one: a review does not remove it.
+It is written with the alert; the stream looks whether it is there before it raises one for an id that comes
+again. An alert stays one: a review does not remove it.
 """
 
 from __future__ import annotations

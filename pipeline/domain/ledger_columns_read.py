@@ -227,29 +227,27 @@ def _with_accounts(
     unknown[[position for position, payment in payments.items() if payment is None]] = True
     regular &= proper[debtor] & (proper[creditor] | unknown)
     is_leg = kinds == LEG_REQUESTED
-    regular[is_leg] &= _numpy(
-        pc.fill_null(pc.equal(columns["account_id"], columns["creditor_account_id"]), False)
-    )[is_leg]
-    regular[(kinds == LEG_POSTED) | (kinds == LEG_REFUSED)] &= ~local[
-        (kinds == LEG_POSTED) | (kinds == LEG_REFUSED)
-    ]
-    regular[kinds != DECIDED] &= (amount > 0)[kinds != DECIDED] | unknown[kinds != DECIDED]
+    same = pc.fill_null(pc.equal(columns["account_id"], columns["creditor_account_id"]), False)
+    regular &= ~is_leg | _numpy(same)
+    regular &= ~(local & ((kinds == LEG_POSTED) | (kinds == LEG_REFUSED)))
+    regular &= (kinds == DECIDED) | (amount > 0) | unknown
 
     needed = np.zeros(len(names), bool)
     needed[debtor[~is_leg]] = True
     needed[creditor[is_leg | local]] = True
-    internal = [name.split("/") for name in clearings.dictionary.to_pylist()]
-    internal = [(parts[0], clearing_account_id(parts[-1], run.partition)) for parts in internal]
+    clearers = [
+        (parts[0], parts[-1]) for parts in (name.split("/") for name in clearings.dictionary.to_pylist())
+    ]
+    internal = [(tenant_id, clearing_account_id(currency, run.partition)) for tenant_id, currency in clearers]
     accounts = _accounts(
         [*((parts[0], parts[-1]) for parts in split), *internal],
         np.append(needed, np.ones(len(internal), bool)),
         currencies.dictionary.to_pylist(),
         rows,
     )
-    for place, name in enumerate(clearings.dictionary.to_pylist(), len(names)):
+    for place, (_, currency) in enumerate(clearers, len(names)):
         if not accounts.exists[place]:
-            currency = name.split("/")[-1].encode()
-            accounts.table[place] = (LAYOUT, 0, INTERNAL, 1, currency, 0, *[0] * 6)
+            accounts.table[place] = (LAYOUT, 0, INTERNAL, 1, currency.encode(), 0, *[0] * 6)
     return Facts(
         run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
         _numpy(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
