@@ -24,11 +24,10 @@ from pipeline.cli.records import ERROR_HEADER, Record, TopicReader, key_text
 from pipeline.cli.screen import screen
 from pipeline.runtime.dead_letters import HEADER_ATTEMPT, TOPIC
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.topics import TOPICS
+from pipeline.runtime.topics import TOPICS, UPSTREAM
 
 REDRIVEN = "ledgerflow.redriven"
 """Header of a redriven record: the place of its dead letter."""
-UPSTREAM = frozenset(spec.name for spec in TOPICS if spec.written_by == "upstream")
 KNOWN = frozenset(spec.name for spec in TOPICS)
 BATCH = 1_000
 DELIVERED_WITHIN_S = 60.0

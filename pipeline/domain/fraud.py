@@ -34,7 +34,9 @@ from pipeline.domain.fraud_profile import Attempt, id64, pack_profile, profile_k
 from pipeline.domain.fraud_rules import is_near_threshold, is_probe
 from pipeline.domain.fraud_score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud_settings import FraudRules
+from pipeline.domain.ids import check_ids
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows, row_key
 
 LAYOUT = 1
@@ -76,10 +78,10 @@ class FraudStream:
         """Apply one event of the payments topic; raise `Reject` for one that belongs in dead letters."""
         kind = type(event)
         if kind is PaymentInitiated:
-            _check_ids(event.tenant_id, event.payment_id, event.debtor_account_id, event.creditor_account_id)
+            check_ids(event)
             self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
         elif kind is PaymentReviewed or kind is PaymentCancelled:
-            _check_ids(event.tenant_id, event.payment_id, event.debtor_account_id)
+            check_ids(event)
             if kind is PaymentReviewed and event.approved:
                 _learn_from_review(event, rows)
             out.forward("ledger-commands")
@@ -151,13 +153,6 @@ class FraudStream:
         return Verdict("REVIEW", score, (*verdict.reasons, reason), verdict.version)
 
 
-def _check_ids(*ids: str) -> None:
-    """Refuse ids that a record key or a row key could not carry."""
-    for value in ids:
-        if not value or "/" in value or "\0" in value:
-            raise Reject("invalid_id")
-
-
 def _is_for_the_ledger_to_refuse(event: PaymentInitiated) -> bool:
     debtor, creditor = event.debtor_account_id, event.creditor_account_id
     return event.amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
@@ -209,7 +204,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
         "ledger-commands",
         f"{event.tenant_id}/{event.debtor_account_id}",
         PaymentDecided(
-            derived_id(event.event_id, "payment_decided"),
+            derived_id(cause_name(event), "payment_decided"),
             event.tenant_id,
             event.occurred_at,
             event.correlation_id,
@@ -239,7 +234,7 @@ def _alert_row(event: PaymentInitiated) -> bytes:
 
 def _raise_alert(event: PaymentInitiated, at_us: int, verdict: Verdict, rows: Rows, out: Outbox) -> None:
     rows.put(_alert_row(event), pack_alert(alert_of(event, at_us, verdict)))
-    alert_id = derived_id(event.event_id, "fraud_alert_raised")
+    alert_id = derived_id(cause_name(event), "fraud_alert_raised")
     out.emit(
         "fraud-alerts",
         f"{event.tenant_id}/{event.debtor_account_id}",

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.domain import events as ev
+from pipeline.domain.ids import check_ids
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.routing import BROADCAST
 from pipeline.domain.rows import Rows
@@ -35,9 +36,10 @@ class Intake:
         self._target = target
 
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
-        """Forward one event; raise `Reject` for an event that does not belong on the topic."""
+        """Forward one event; raise `Reject` for one that is not the topic's, or has an id that cannot be."""
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
+        check_ids(event)
         if type(event) in BROADCAST:
             out.broadcast(self._target)
         else:

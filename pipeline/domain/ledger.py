@@ -38,6 +38,7 @@ from pipeline.domain.ledger_rows import (
 )
 from pipeline.domain.money import Overflow, fits
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
 
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -236,7 +237,7 @@ class Ledger:
                 "ledger-commands",
                 f"{tenant}/{payment.creditor_account_id}",
                 ev.LegRequested(
-                    derived_id(event.event_id, "leg_requested"),
+                    derived_id(cause_name(event), "leg_requested"),
                     tenant,
                     event.occurred_at,
                     event.correlation_id,
@@ -333,7 +334,7 @@ class Ledger:
                 code = "overflow"
         rows.put(key, b"\1")
         fields = (
-            derived_id(event.event_id, "leg_answer"),
+            derived_id(cause_name(event), "leg_answer"),
             event.tenant_id,
             event.occurred_at,
             event.correlation_id,
@@ -401,7 +402,7 @@ def _announce(out: Outbox, cause: Any, payment: Any, outcome: str, code: str) ->
         "payment-events",
         f"{cause.tenant_id}/{payment.debtor_account_id}",
         _OUTCOMES[outcome](
-            derived_id(cause.event_id, outcome),
+            derived_id(cause_name(cause), outcome),
             cause.tenant_id,
             cause.occurred_at,
             cause.correlation_id,
@@ -424,7 +425,7 @@ def _refuse(
         "payment-events",
         f"{cause.tenant_id}/{account_id}",
         ev.CommandRefused(
-            derived_id(cause.event_id, f"refused:{command}"),
+            derived_id(cause_name(cause), f"refused:{command}"),
             cause.tenant_id,
             cause.occurred_at,
             cause.correlation_id,

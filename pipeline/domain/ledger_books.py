@@ -22,6 +22,7 @@ from pipeline.domain.ledger_rows import (
 from pipeline.domain.money import Overflow, add
 from pipeline.domain.outbox import Arrival, Outbox, derived_id
 from pipeline.domain.partitions import partition_of
+from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
 
 INTERNAL = ACCOUNT_TYPES.index("internal")
@@ -155,7 +156,7 @@ class Books:
     ) -> None:
         """Emit the two postings of the entry, then write the accounts."""
         debit, credit = self.entry
-        entry_id = derived_id(self.event.event_id, name)
+        entry_id = derived_id(cause_name(self.event), name)
         self._emit_posting(out, entry_id, "DEBIT", debit, amount, payment_id, reference)
         self._emit_posting(out, entry_id, "CREDIT", credit, amount, payment_id, reference)
         self.save(out)
@@ -210,7 +211,7 @@ def save_account(rows: Rows, out: Outbox, cause: Any, account_id: str, account: 
         "balances",
         f"{cause.tenant_id}/{account_id}",
         ev.BalanceUpdated(
-            f"{cause.event_id}:{account_id}",
+            f"{cause.event_id}:{cause.tenant_id}/{account_id}",
             cause.tenant_id,
             cause.occurred_at,
             cause.correlation_id,

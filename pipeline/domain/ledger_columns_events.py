@@ -42,6 +42,8 @@ _SIDES = pa.array(["DEBIT", "CREDIT"])
 _SUFFIXES = pa.array([":D", ":C"])
 _ENTRIES = {DECIDED: "settle", LEG_POSTED: "settle", REVIEWED: "settle", LEG_REQUESTED: "leg"}
 _PAYMENT = ("payment_id", "debtor_account_id", "creditor_account_id", "currency")
+_CAUSE = ("tenant_id", "debtor_account_id", "payment_id", "event_id")
+"""The columns of `routing.cause_name`; all commands of a run are about payments."""
 _COMMANDS = {DECIDED: "payment_initiated", REVIEWED: "payment_reviewed", CANCELLED: "payment_cancelled"}
 
 
@@ -69,7 +71,8 @@ class _Said:
         self._decision = decision
         self._touches = touches
         self._kinds = facts.run.kinds[: decision.length]
-        self._event_ids: list[str] = facts.columns["event_id"].to_pylist()
+        named = [facts.columns[name] for name in _CAUSE]
+        self._causes: list[str] = joined("\0", *named).to_pylist()
         self._batch = pa.RecordBatch.from_pydict(facts.columns)
 
     def _columns(self, at: np.ndarray, *names: str) -> dict[str, pa.Array]:
@@ -80,7 +83,7 @@ class _Said:
         return taken
 
     def _derived(self, at: np.ndarray, name: str) -> pa.Array:
-        return derived_ids((self._event_ids[position], name) for position in at.tolist())
+        return derived_ids((self._causes[position], name) for position in at.tolist())
 
     def _keys(self, numbers: np.ndarray) -> list[str]:
         keys: list[str] = self._facts.accounts.names.take(pa.array(numbers)).to_pylist()
@@ -92,7 +95,7 @@ class _Said:
         posted = np.isin(self._decision.mode[touches.commands], (BOOK, SETTLE))
         entries = touches.commands[posted]
         named = [
-            (self._event_ids[position], _ENTRIES[kind])
+            (self._causes[position], _ENTRIES[kind])
             for position, kind in zip(entries.tolist(), self._kinds[entries].tolist(), strict=True)
         ]
         twice = pa.array(np.repeat(np.arange(len(entries)), 2))
@@ -134,7 +137,7 @@ class _Said:
         balance = row["credits_posted"] - row["debits_posted"]
         columns = self._columns(at)
         columns |= {
-            "event_id": joined(":", columns["causation_id"], ids),
+            "event_id": joined(":", columns["causation_id"], accounts.names.take(take)),
             "account_id": ids,
             "account_type": _TYPES.take(pa.array(row["account_type"])),
             "currency": pa.array([currency.decode() for currency in row["currency"].tolist()], pa.string()),

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 NAMESPACE = uuid.UUID("6f2a1f0e-3d0b-5a86-9a3c-2f9b4c1d7e55").bytes
 
 
-def derived_id(cause_event_id: str, name: str) -> str:
+def derived_id(cause: str, name: str) -> str:
     """Return the UUIDv5 (RFC 9562) of an event derived from a cause: the same on every replay.
 
-    `name` tells apart the events that one cause gives rise to. Written out over hashlib because
-    `uuid.uuid5` spends most of its time on building the UUID object.
+    `cause` is `routing.cause_name` of the causing event. `name` tells apart the events that one cause gives
+    rise to. Written out over hashlib because `uuid.uuid5` spends most of its time on building a UUID object.
     """
-    named = NAMESPACE + f"{cause_event_id}\0{name}".encode()
+    named = NAMESPACE + f"{cause}\0{name}".encode()
     digest = hashlib.sha1(named, usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

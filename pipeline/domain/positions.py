@@ -41,6 +41,7 @@ from pipeline.domain.positions_rows import (
     write_quote,
     write_trade,
 )
+from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
 
 TOPIC = "positions"
@@ -109,7 +110,7 @@ def _describe(
     """Return the event that says how a position stands; raise `Overflow` if a figure exceeds 64 bits."""
     shown = figures(position, quote)
     return ev.PositionUpdated(
-        event_id=derived_id(cause.event_id, f"position_updated/{account_id}"),
+        event_id=derived_id(cause_name(cause), f"position_updated/{account_id}"),
         tenant_id=cause.tenant_id,
         occurred_at=cause.occurred_at,
         correlation_id=cause.correlation_id,

@@ -14,6 +14,7 @@ import msgspec
 from pipeline.domain import events as ev
 from pipeline.domain.outbox import Outbox, derived_id
 from pipeline.domain.reconciliation_rows import Break, Line, Posting, break_key, pack, read
+from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
 
 TOPIC = "reconciliation-results"
@@ -109,7 +110,7 @@ def open_break(scope: Scope, kind: str, subject: Subject, amount_minor: int, det
     )
     scope.rows.put(break_key(cause.tenant_id, cause.account_id, break_id), pack(row))
     event = ev.BreakOpened(
-        event_id=derived_id(cause.event_id, f"break_opened/{break_id}"),
+        event_id=derived_id(cause_name(cause), f"break_opened/{break_id}"),
         tenant_id=cause.tenant_id,
         occurred_at=cause.occurred_at,
         correlation_id=cause.correlation_id,
@@ -136,7 +137,7 @@ def resolve_break(scope: Scope, break_id: str, resolution: str) -> Break:
     )
     scope.rows.put(break_key(cause.tenant_id, cause.account_id, break_id), pack(row))
     event = ev.BreakResolved(
-        event_id=derived_id(cause.event_id, f"break_resolved/{break_id}"),
+        event_id=derived_id(cause_name(cause), f"break_resolved/{break_id}"),
         tenant_id=cause.tenant_id,
         occurred_at=cause.occurred_at,
         correlation_id=cause.correlation_id,
@@ -156,7 +157,7 @@ def emit_match(scope: Scope, line: Line, posting: Posting, tier: str) -> None:
     """Say that a line and a posting are one; the amount is the line's."""
     cause = scope.cause
     event = ev.ItemMatched(
-        event_id=derived_id(cause.event_id, f"item_matched/{line.statement_id}/{line.line_no}"),
+        event_id=derived_id(cause_name(cause), f"item_matched/{line.statement_id}/{line.line_no}"),
         tenant_id=cause.tenant_id,
         occurred_at=cause.occurred_at,
         correlation_id=cause.correlation_id,

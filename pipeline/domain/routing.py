@@ -1,8 +1,13 @@
-"""Which account (or instrument) an event belongs to: its record key, and so its partition."""
+"""Which account (or instrument) an event belongs to: its record key, its partition, its name as cause."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+from operator import attrgetter
 from typing import Any
+
+import msgspec
 
 from pipeline.domain import events as ev
 
@@ -33,3 +38,22 @@ BROADCAST = frozenset({ev.PriceQuoted})
 def record_key(event: Any) -> str:
     """Return `tenant_id/<account or instrument>` of an event that a stream reads."""
     return f"{event.tenant_id}/{getattr(event, KEY_FIELDS[type(event)])}"
+
+
+def cause_name(event: Any) -> str:
+    """Return what ids of the events that `event` causes are derived from (`outbox.derived_id`).
+
+    The event id alone would not do: two upstreams, or one that is wrong, may use one for two things, and
+    entries of the journal must not get one id then. So it is the tenant, the account, the payment (trade,
+    statement) and the event id, with NUL between them, which no id contains.
+    """
+    return "\0".join(_named_by(event.__class__)(event))
+
+
+@cache
+def _named_by(kind: type) -> Callable[[Any], tuple[str, ...]]:
+    known = [field.name for field in msgspec.structs.fields(kind)]
+    if "debtor_account_id" in known:
+        return attrgetter("tenant_id", "debtor_account_id", "payment_id", "event_id")
+    subjects = [name for name in ("trade_id", "statement_id") if name in known]
+    return attrgetter("tenant_id", KEY_FIELDS[kind], *subjects, "event_id")

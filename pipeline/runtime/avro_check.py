@@ -103,6 +103,8 @@ def _varint(raw: bytes, at: int, bits: int = 64) -> tuple[int, int]:
         shift += 7
         if shift > 63:
             raise Malformed("a number of more than ten bytes")
+    if shift and not byte:
+        raise Malformed("a number that is longer than it need be")  # no writer does that: a bit has flipped
     if value >= 1 << bits:
         raise Malformed(f"a number of more than {bits} bits")
     return (value >> 1) ^ -(value & 1), at

@@ -25,6 +25,7 @@ import schemas
 from pipeline.domain.events import EVENTS
 from pipeline.runtime.avro_check import Malformed, decode_strict, parsed
 from pipeline.runtime.registry import Registry
+from pipeline.runtime.topics import RECORD_BYTES_MAX
 from pipeline.runtime.writer_schemas import WriterSchema
 from schemas.upcasters import upcast
 
@@ -111,18 +112,23 @@ class Codec:
         self._readers = {name: _Reader(name) for name in schemas.record_names()}
         self._writers: dict[type, _Writer] = {}
 
-    def decode(self, values: Sequence[bytes | None]) -> Decoded:
-        """Decode framed values. Raises `RegistryUnavailable` if an id may be good but cannot be looked up."""
-        frame = self.frame(values, COLUMNS_MIN)
+    def decode(self, values: Sequence[bytes | None], bytes_max: int = RECORD_BYTES_MAX) -> Decoded:
+        """Decode framed values of up to `bytes_max`. Raises `RegistryUnavailable` if an id may be good but
+        cannot be looked up."""
+        frame = self.frame(values, COLUMNS_MIN, bytes_max)
         return Decoded(frame.events(0, len(values)), frame.dead)
 
-    def frame(self, values: Sequence[bytes | None], columns_min: int = 1) -> Frame:
+    def frame(
+        self, values: Sequence[bytes | None], columns_min: int = 1, bytes_max: int = RECORD_BYTES_MAX
+    ) -> Frame:
         """Decode framed values, as columns where a schema has `columns_min` values; raises as `decode`."""
         found = Frame()
         groups: dict[bytes, list[int]] = {}
         for index, value in enumerate(values):
             if value is None or len(value) < HEADER_BYTES:
                 found.dead[index] = Dead("no_value" if not value else "no_header", "")
+            elif len(value) > bytes_max:
+                found.dead[index] = Dead("too_large", f"{len(value)} bytes, at most {bytes_max}")
             else:
                 groups.setdefault(value[:HEADER_BYTES], []).append(index)
         for header, indexes in groups.items():

@@ -1,11 +1,15 @@
 """Dead letters: what could not be applied, byte for byte, with the reason in headers (the shape of KIP-1034).
 
-Key, value and timestamp are the record's own. No header quotes the payload.
+Key, value and timestamp are the record's own. No header quotes the payload. A record that is too large to be
+written again (an upstream's compression may hide that from the broker) is left where it is: its dead letter
+has no key and no value, and says how large it was.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
+
+from pipeline.runtime.transactions import OutputRecord
 
 TOPIC = "dead-letters"
 
@@ -21,6 +25,10 @@ HEADER_TIMESTAMP = _PREFIX + "timestamp"
 HEADER_GROUP = _PREFIX + "group"
 HEADER_ATTEMPT = _PREFIX + "attempt"
 """How often the record has come to the stage; a redrive carries the number of the last time."""
+HEADER_LEFT_OUT = _PREFIX + "left-out"
+"""Bytes of key, value and headers that the dead letter does not hold."""
+
+KEPT_BYTES_MAX = 8 * 2**20
 
 Headers = list[tuple[str, bytes]]
 
@@ -50,6 +58,17 @@ def headers_of(record: Any, reason: Reason, stage: str, group: str) -> Headers:
     }
     kept = [(name, value) for name, value in record.headers if not name.startswith(_PREFIX)]
     return [(name, str(value).encode()) for name, value in said.items()] + kept
+
+
+def letter_of(record: Any, reason: Reason, stage: str, group: str) -> OutputRecord:
+    """Return the dead letter of a record."""
+    headers = headers_of(record, reason, stage, group)
+    size = len(record.key or b"") + len(record.value or b"")
+    size += sum(len(name) + len(value or b"") for name, value in record.headers)
+    if size <= KEPT_BYTES_MAX:
+        return record.key, record.value, headers, record.timestamp
+    own = [(name, value) for name, value in headers if name.startswith(_PREFIX)]
+    return None, None, [*own, (HEADER_LEFT_OUT, str(size).encode())], record.timestamp
 
 
 def attempts_of(record: Any) -> int:

@@ -20,9 +20,10 @@ from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS, record_key
 from pipeline.runtime.codec import Codec, Dead, Frame
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
-from pipeline.runtime.dead_letters import Reason, headers_of
+from pipeline.runtime.dead_letters import Reason, letter_of
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.runs import run_of
+from pipeline.runtime.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.runtime.transactions import PartitionProducer
 from pipeline.runtime.transport import PartitionBatch
 from pipeline.runtime.unit import NO_HEADERS, Unit
@@ -86,6 +87,7 @@ class PartitionTask:
         self.applied_records = 0
         self.dead_letters = 0
         self._partitions = partitions
+        self._bytes_max = EVENT_BYTES_MAX if spec.source in UPSTREAM else RECORD_BYTES_MAX
         self._codec = codec
         self._producer = producer
         self._store = store
@@ -127,9 +129,10 @@ class PartitionTask:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter."""
         values = [record.value for record in records]
         if self.spec.vector is not None and len(records) >= VECTOR_MIN:
-            self._apply_columns(self.spec.vector, records, self._codec.frame(values))
+            frame = self._codec.frame(values, bytes_max=self._bytes_max)
+            self._apply_columns(self.spec.vector, records, frame)
         else:
-            decoded = self._codec.decode(values)
+            decoded = self._codec.decode(values, self._bytes_max)
             self._apply_rows(records, decoded.events, list(map(decoded.dead.get, range(len(records)))))
         self._unit.records += len(records)
         self.applied_records += len(records)
@@ -203,8 +206,7 @@ class PartitionTask:
         out.items.clear()
 
     def _bury(self, record: Any, reason: Reason) -> None:
-        headers = headers_of(record, reason, self.spec.name, self._group)
-        letter = (record.key, record.value, headers, record.timestamp)
+        letter = letter_of(record, reason, self.spec.name, self._group)
         self._unit.add_record(DEAD_LETTERS, self.partition, letter)
         self.dead_letters += 1
 

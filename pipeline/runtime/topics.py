@@ -15,6 +15,9 @@ from pipeline.runtime.settings import Settings
 
 RECORD_BYTES_MAX = 8 * 2**20
 """Upper bound of a record on any topic but dead letters, whose headers need room on top."""
+EVENT_BYTES_MAX = 2**18
+"""Upper bound of an upstream's event, before compression. The streams say what it holds up to ten times over,
+in records that must stay below RECORD_BYTES_MAX."""
 REQUEST_TIMEOUT_S = 30.0
 
 
@@ -47,6 +50,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),
     TopicSpec("dead-letters", "every stream", "what could not be applied, with its reason in the headers"),
 )
+UPSTREAM = frozenset(spec.name for spec in TOPICS if spec.written_by == "upstream")
 COMPACTED = frozenset(spec.name for spec in TOPICS if spec.compacted)
 COMMANDED = frozenset({"ledger-commands"})
 """Topics whose records a stream sends to the partition of their key, which may be another than its own."""
@@ -69,6 +73,9 @@ def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
             "cleanup.policy": "compact" if spec.compacted else "delete",
             "max.message.bytes": str(RECORD_BYTES_MAX * (2 if spec.name == "dead-letters" else 1)),
         }
+        if spec.name in UPSTREAM:
+            # The streams trust no clock but the broker's: an event is never later than its record.
+            config["message.timestamp.type"] = "LogAppendTime"
         if not spec.compacted:
             config["retention.ms"] = config["retention.bytes"] = "-1"
         wanted.append(NewTopic(spec.name, settings.partitions, settings.replication_factor, config=config))

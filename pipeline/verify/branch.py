@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from pipeline.verify.log import Record
 from pipeline.verify.report import Check
 
 
@@ -21,11 +22,11 @@ class Branch:
 
     def __init__(self) -> None:
         self.answers: Counter[str] = Counter()
-        """First answers to a payment or a command, by the event id that caused them."""
+        """First answers to a payment or a command, by their cause."""
         self.ends: Counter[str] = Counter()
-        """Ends of payments, by the event id that caused them."""
+        """Ends of payments, by their cause."""
         self.refused: Counter[str] = Counter()
-        """Refusals, by the event id that caused them."""
+        """Refusals, by their cause."""
         self.decided: Counter[tuple[str, ...]] = Counter()
         """Decisions, by the event id and the content of the payment they are about."""
         self.passed: dict[str, list[bytes]] = {"accounts": [], "payments": []}
@@ -34,6 +35,14 @@ class Branch:
         """The state of each payment, by tenant/payment."""
         self.holds: dict[str, Hold] = {}
         self.reviews: set[str] = set()
+
+
+def cause_of(record: Record, event_id: str | None) -> str:
+    """Return what tells causes apart: event ids alone do not, where two upstreams use one of them.
+
+    An answer has the key of the command that it answers.
+    """
+    return f"{(record.key or b'').decode(errors='replace')} {event_id}"
 
 
 def about(event_id: str, fields: dict[str, Any]) -> tuple[str, ...]:

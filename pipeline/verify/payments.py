@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Container
 from typing import Any
 
-from pipeline.verify.branch import Branch, Hold, about, same_order, take
+from pipeline.verify.branch import Branch, Hold, about, cause_of, same_order, take
 from pipeline.verify.dead import DeadLetters, digest
 from pipeline.verify.decode import Event
 from pipeline.verify.journal import Balance, Journal, transfer
@@ -92,7 +92,7 @@ class Payments:
 
     def _read_events(self, partition: int, branch: Branch) -> None:
         for record, (name, fields) in self._reader.events(PAYMENT_EVENTS, partition):
-            cause = fields["causation_id"] or ""
+            cause = cause_of(record, fields["causation_id"])
             key = f"{fields['tenant_id']}/{fields['payment_id']}"
             if key in self._watch:
                 self.seen.setdefault(key, set()).add((name, fields["code"]))
@@ -146,7 +146,7 @@ class Payments:
             if name == "PaymentDecided":
                 branch.decided[about(fields["causation_id"] or "", fields)] += 1
                 if fields["outcome"] != "APPROVE":
-                    self._suspect(key, fields, branch)
+                    self._suspect(key, cause_of(record, fields["event_id"]), fields["outcome"], branch)
             elif name in ACCOUNT_COMMANDS:
                 branch.passed["accounts"].append(digest(record))
             elif name in PASSED_ON:
@@ -157,18 +157,18 @@ class Payments:
                 continue
             self.answered.count()
             if name in ACCOUNT_COMMANDS:
-                self._account_command(event, branch, accounts)
+                self._account_command(record, event, branch, accounts)
             elif name == "LegRequested":
                 self._answer_leg(fields["event_id"], 1)
             else:
                 self._take_answer(record, event, branch, branch.state.get(key))
         self._compare_accounts(accounts)
 
-    def _suspect(self, key: str, decision: dict[str, Any], branch: Branch) -> None:
+    def _suspect(self, key: str, cause: str, outcome: str, branch: Branch) -> None:
         self.suspected.add(key)
-        if branch.answers[decision["event_id"]] > branch.refused[decision["event_id"]]:
+        if branch.answers[cause] > branch.refused[cause]:
             self.alerts_due.add(key)
-        if decision["outcome"] == "REVIEW":
+        if outcome == "REVIEW":
             branch.reviews.add(key)
 
     def _answer_leg(self, event_id: str, step: int) -> None:
@@ -179,13 +179,14 @@ class Payments:
     def _take_answer(self, record: Record, event: Event, branch: Branch, state: str | None) -> None:
         """Take the one answer of a command out of the branch's, or say that it is missing."""
         event_id = event.fields["event_id"]
+        cause = cause_of(record, event_id)
         places = (branch.ends,) if event.name.startswith("Leg") else (branch.answers, branch.ends)
         if event.name == "PaymentDecided":
-            if not take(branch.answers, event_id):
+            if not take(branch.answers, cause):
                 self.answered.fail(f"{record.place}: no answer to decision {event_id}")
-            take(branch.ends, event_id)  # settled at once, on the same branch
+            take(branch.ends, cause)  # settled at once, on the same branch
             return
-        if any(take(place, event_id) for place in places):
+        if any(take(place, cause) for place in places):
             return
         # A review that sends a leg to another branch is answered when the payment ends.
         if not (
@@ -193,24 +194,30 @@ class Payments:
         ):
             self.answered.fail(f"{record.place}: no answer to {event.name} {event_id}")
 
-    @staticmethod
-    def _account_command(event: Event, branch: Branch, accounts: dict[str, tuple[str, int | None]]) -> None:
-        """Follow the accounts through the commands that were not refused."""
+    def _account_command(
+        self, record: Record, event: Event, branch: Branch, accounts: dict[str, tuple[str, int | None]]
+    ) -> None:
+        """Follow the accounts through the commands that were not refused.
+
+        The same command may come twice, and only the answers say that one was refused; which one follows from
+        the account.
+        """
         fields = event.fields
-        if take(branch.refused, fields["event_id"]):
-            take(branch.answers, fields["event_id"])
-            return
         key = f"{fields['tenant_id']}/{fields['account_id']}"
+        status = accounts.get(key, ("", 0))[0]
+        must = bool(status) if event.name == "AccountOpened" else status != "OPEN"
+        if must or event.name == "AccountClosed":  # an open account may be closed only when it is empty
+            cause = cause_of(record, fields["event_id"])
+            if take(branch.refused, cause):
+                take(branch.answers, cause)
+                return
+            self.accounts.expect(not must, f"{record.place}: {event.name} of {key} must be refused")
         if event.name == "AccountOpened":
-            state = (
-                "OPEN" if key not in accounts else "opened twice",
-                fields.get("overdraft_limit_minor", 0),
-            )
+            accounts[key] = ("OPEN", fields.get("overdraft_limit_minor", 0))
         elif event.name == "AccountLimitSet":
-            state = (accounts.get(key, ("not opened", 0))[0], fields["overdraft_limit_minor"])
+            accounts[key] = ("OPEN", fields["overdraft_limit_minor"])
         else:
-            state = ("CLOSED", accounts.get(key, ("", 0))[1])
-        accounts[key] = state
+            accounts[key] = ("CLOSED", accounts.get(key, ("", 0))[1])
 
     def _compare_accounts(self, accounts: dict[str, tuple[str, int | None]]) -> None:
         for key, (status, limit) in accounts.items():

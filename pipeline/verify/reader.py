@@ -114,7 +114,7 @@ class Reader:
             return
         # What follows the account (an instrument) does not count: all of an account is on one partition.
         tenant, account = [*record.key.split(b"/"), b""][:2]
-        if account.startswith(b"$"):
+        if account.startswith(b"$") and record.topic in (POSTINGS, BALANCES):  # others were only asked for
             expected = account.rpartition(b":")[2] == str(record.partition).encode()
         else:
             owner = partition_of(tenant + b"/" + account, self.partitions(record.topic))

@@ -35,6 +35,12 @@ class Cluster:
         self.stack = stack
         self.workers: dict[int, subprocess.Popen[bytes]] = {}
         self.manifests: list[Path] = []
+        self.program = ["-m", "topologies.worker"]
+        """What Python runs as a worker."""
+        self.prefixes: dict[int, list[str]] = {}
+        """The words before a worker's command, where it runs in an environment of its own."""
+        self.servers: dict[int, str] = {}
+        """Where a worker finds Kafka, where that is not the broker's own port."""
 
     def url(self, worker: int) -> str:
         """Return where a worker's views are."""
@@ -43,7 +49,7 @@ class Cluster:
     def start(self, worker: int) -> None:
         """Start a worker; it need not be ready yet."""
         given = {
-            "BOOTSTRAP_SERVERS": self.settings.bootstrap_servers,
+            "BOOTSTRAP_SERVERS": self.servers.get(worker, self.settings.bootstrap_servers),
             "SCHEMA_REGISTRY_URL": self.settings.schema_registry_url,
             "DATA_DIR": str(self.settings.data_dir),
             "WEB_PORT": str(self.settings.web_port),
@@ -52,7 +58,7 @@ class Cluster:
         environment = {**os.environ, **{f"LEDGERFLOW_{name}": value for name, value in given.items()}}
         with self.log(worker).open("a") as log:
             self.workers[worker] = subprocess.Popen(
-                [sys.executable, "-m", "topologies.worker", "--worker", str(worker)],
+                [*self.prefixes.get(worker, []), sys.executable, *self.program, "--worker", str(worker)],
                 cwd=ROOT,
                 env=environment,
                 stderr=log,
@@ -133,10 +139,10 @@ def problems(report: Report) -> list[str]:
 
 
 @contextmanager
-def cluster_in(folder: Path) -> Iterator[Cluster]:
+def cluster_in(folder: Path, kind: type[LocalStack] = LocalStack) -> Iterator[Cluster]:
     """Run a stack with its topics and schemas, but no worker yet."""
     settings = settings_in(folder).model_copy(update={"workers": 2})
-    with LocalStack(settings) as stack:
+    with kind(settings) as stack:
         register_all(settings.schema_registry_url)
         cluster = Cluster(settings, stack)
         try:

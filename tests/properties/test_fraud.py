@@ -211,7 +211,7 @@ def test_a_profile_stays_small_whatever_is_paid(seed: int) -> None:
             at - chance.choice((0, 0, 5_000_000, 10 * DAY_US)),
             "acme",
             "A1",
-            f"creditor-{chance.randrange(10_000)}" * 20,
+            f"creditor-{chance.randrange(10_000)}" * 18,
             chance.choice((1, 50, 20_00, 9_500_00, INT64_MAX)),
             f"device-{chance.randrange(1_000)}" * 20,
             chance.choice(("FR", "BR", "US", "日" * 50)) + str(chance.randrange(100)),

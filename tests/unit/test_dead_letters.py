@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from aiokafka.structs import ConsumerRecord
 
 from pipeline.runtime import dead_letters
-from pipeline.runtime.dead_letters import HEADER_ATTEMPT, Headers, Reason, attempts_of, headers_of
+from pipeline.runtime.dead_letters import (
+    HEADER_ATTEMPT,
+    HEADER_LEFT_OUT,
+    KEPT_BYTES_MAX,
+    Headers,
+    Reason,
+    attempts_of,
+    headers_of,
+    letter_of,
+)
 
 REASON = Reason("Routing", "wrong_key", "expected tenant_id/account_id")
 
@@ -44,6 +55,14 @@ def test_a_redriven_record_has_one_set_of_headers_and_counts_its_attempts() -> N
     assert second[-1] == ("trace", b"1")
 
 
+def test_a_record_that_is_too_large_to_be_written_again_stays_where_it_is() -> None:
+    large = replace(record([("trace", b"1")]), value=b"x" * KEPT_BYTES_MAX)
+    key, value, headers, timestamp = letter_of(large, REASON, "s", "g")
+    assert (key, value, timestamp) == (None, None, large.timestamp)
+    assert dict(headers)[HEADER_LEFT_OUT] == str(KEPT_BYTES_MAX + len("key" + "trace1")).encode()
+    assert dict(headers)["__ledgerflow.errors.offset"] == b"41" and "trace" not in dict(headers)
+
+
 @pytest.mark.parametrize(
     ("value", "attempts"),
     [(b"0", 0), (b"7", 7), (b"999999999", 999_999_999)]
@@ -56,5 +75,5 @@ def test_an_attempt_header_that_an_upstream_made_up_does_no_harm(value: bytes, a
 
 def test_every_name_has_the_same_prefix() -> None:
     names = [value for name, value in vars(dead_letters).items() if name.startswith("HEADER_")]
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 11
     assert all(name.startswith("__ledgerflow.errors.") for name in names)

@@ -20,6 +20,7 @@ from pipeline.domain.fraud_alerts import alert_key, read_alert
 from pipeline.domain.fraud_profile import Profile, profile_key, read_profile
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import MemoryRows
 
 NOON_S = 1_767_268_800
@@ -85,7 +86,7 @@ def test_a_decision_carries_the_payment_and_an_approval_raises_no_alert() -> Non
     payment = desk.payment(NOON_S, 10_00)
     ((topic, key, decided),) = desk.apply(payment)
     assert (topic, key) == ("ledger-commands", "acme/A1")
-    assert decided.event_id == derived_id("event-1", "payment_decided")
+    assert decided.event_id == derived_id(cause_name(payment), "payment_decided")
     assert (decided.causation_id, decided.correlation_id) == ("event-1", "order-1")
     for name in PaymentInitiated.__struct_fields__:
         if name not in ("event_id", "causation_id"):
@@ -103,10 +104,11 @@ def burst(desk: Desk) -> PaymentInitiated:
 
 def test_a_held_payment_raises_one_alert_with_its_reasons() -> None:
     desk = Desk()
-    (_, _, decided), (topic, key, alert) = desk.apply(burst(desk))
+    payment = burst(desk)
+    (_, _, decided), (topic, key, alert) = desk.apply(payment)
     assert (topic, key) == ("fraud-alerts", "acme/A1")
     assert isinstance(alert, FraudAlertRaised)
-    assert alert.alert_id == alert.event_id == derived_id("event-11", "fraud_alert_raised")
+    assert alert.alert_id == alert.event_id == derived_id(cause_name(payment), "fraud_alert_raised")
     assert (alert.outcome, alert.score, alert.reasons) == ("REVIEW", 60, decided.reasons)
     assert alert.rules_version == decided.rules_version
 
@@ -138,7 +140,7 @@ def test_a_retry_gets_the_stored_decision_without_a_trace() -> None:
     retry = msgspec.structs.replace(first, event_id="again", occurred_at=first.occurred_at + 7_000_000)
     ((_, _, repeated),) = desk.apply(retry)
     assert desk.rows.data == rows
-    assert repeated.event_id == derived_id("again", "payment_decided")
+    assert repeated.event_id == derived_id(cause_name(retry), "payment_decided")
     assert repeated.occurred_at == retry.occurred_at
     assert (repeated.outcome, repeated.score, repeated.reasons) == (
         decided.outcome,

@@ -20,7 +20,7 @@ from pipeline.domain.ledger_rows import (
 from pipeline.domain.money import INT64_MAX, INT64_MIN
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import record_key
+from pipeline.domain.routing import cause_name, record_key
 from pipeline.domain.rows import MemoryRows
 from tests.unit.ledger_branches import TENANT, Branches, decided, envelope, opened, replayed, said_bytes
 from tests.unit.ledger_script import BRANCHES, account_id, play
@@ -37,10 +37,11 @@ def _postings(items: list[tuple[str, str, Any]]) -> list[tuple[Any, ...]]:
 def test_an_entry_is_two_postings_debit_first() -> None:
     ledger = Branches(1)
     ledger.run(opened("e1", "A", 1000), opened("e2", "B"))
-    items = ledger.run(decided("e3", "P1", "A", "B", 400))
+    cause = decided("e3", "P1", "A", "B", 400)
+    items = ledger.run(cause)
     assert _postings(items) == [("DEBIT", "A", 400, 2, 600), ("CREDIT", "B", 400, 1, 400)]
     debit, credit = (event for topic, _, event in items if topic == "postings")
-    entry_id = derived_id("e3", "settle")
+    entry_id = derived_id(cause_name(cause), "settle")
     assert (debit.entry_id, credit.entry_id) == (entry_id, entry_id)
     assert (debit.posting_id, credit.posting_id) == (f"{entry_id}:D", f"{entry_id}:C")
     assert (debit.payment_id, debit.reference, debit.currency) == ("P1", "reference of P1", "EUR")

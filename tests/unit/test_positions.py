@@ -19,6 +19,7 @@ from pipeline.domain.positions_rows import (
     read_trade,
     unpack_position,
 )
+from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import MemoryRows
 
 E8 = 10**8
@@ -299,7 +300,7 @@ def test_the_envelope_is_derived_from_the_cause() -> None:
     book = Book()
     trade = book.trade("BUY", 10, 100)
     (update,) = book.apply(trade)
-    assert update.event_id == derived_id(trade.event_id, "position_updated/A1")
+    assert update.event_id == derived_id(cause_name(trade), "position_updated/A1")
     assert (update.occurred_at, update.correlation_id, update.causation_id) == (
         trade.occurred_at,
         trade.correlation_id,

@@ -49,6 +49,7 @@ WAYS = [
     "another format",
     "an unknown schema",
     "a cut value",
+    "too large a value",
 ]
 
 
@@ -106,6 +107,12 @@ def _dead(bench: Bench) -> dict[str, tuple[Any, str, str, str]]:
             "Decoding",
             "malformed_value",
             "the value ends too early, or is nested without end",
+        ),
+        "too large a value": (
+            bench.record(value + bytes(2**18), own),
+            "Decoding",
+            "too_large",
+            f"{len(value) + 2**18} bytes, at most {2**18}",
         ),
     }
 
