@@ -82,7 +82,9 @@ def _page(app: App, path: str, name: str, handler: Handler) -> None:
     async def get(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
         return await handler(request)
 
-    app.page(path, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
+    # An id may hold braces, which aiohttp leaves out unless it is told what a part may be.
+    any_part = path.replace("}", ":[^/]+}")
+    app.page(any_part, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
 
 
 def _table_page(app: App, view: TableView) -> Handler:

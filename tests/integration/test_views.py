@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import urllib.parse
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +13,7 @@ from pipeline.domain.partitions import partition_of
 from pipeline.runtime.registry import register_all
 from pipeline.runtime.stack import LocalStack
 from pipeline.runtime.topics import create_topics
-from tests.integration.views_bank import ACCOUNTS, Bank, eventually, fill, get, is_sharing
+from tests.integration.views_bank import ACCOUNTS, STRANGE, Bank, eventually, fill, get, is_sharing
 from topologies.app import tables
 
 
@@ -35,7 +36,8 @@ def bank(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_either_worker_answers_for_every_account(bank: Bank) -> None:
     owners = set()
     for account in ACCOUNTS:
-        answers = [get(f"{url}/balances/{bank.tenant}/{account}") for url in bank.urls]
+        page = f"/balances/{bank.tenant}/{urllib.parse.quote(account, safe='')}"
+        answers = [get(url + page) for url in bank.urls]
         assert [answer.status for answer in answers] == [200, 200]
         assert answers[0].body["data"] == answers[1].body["data"]
         assert answers[0].body["data"]["account_id"] == account
@@ -62,6 +64,12 @@ def test_an_internal_account_is_found_on_the_branch_in_its_name(bank: Bank) -> N
             assert answer.status == 200
             assert answer.body["meta"]["partition"] == branch
     assert get(f"{bank.urls[0]}/balances/{bank.tenant}/$opening:EUR:4").status == 404
+
+
+def test_an_account_with_a_strange_id_is_found(bank: Bank) -> None:
+    for url in bank.urls:
+        answer = get(f"{url}/balances/{bank.tenant}/{urllib.parse.quote(STRANGE, safe='')}")
+        assert answer.status == 200 and answer.body["data"]["account_id"] == STRANGE
 
 
 @pytest.mark.parametrize("shape", ["json", "csv"])

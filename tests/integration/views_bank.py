@@ -24,7 +24,9 @@ from pipeline.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60.0
-ACCOUNTS = [f"acc-{number:02d}" for number in range(12)]
+STRANGE = "zz %s{}\n\"'?&#ä€"
+"""An id that an upstream may use."""
+ACCOUNTS = [*(f"acc-{number:02d}" for number in range(11)), STRANGE]
 WORKER = """
 import json, sys
 from faust.worker import Worker
