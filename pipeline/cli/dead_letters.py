@@ -22,13 +22,14 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import require_kafka, require_topic, said_in_one_line, settings_for
 from pipeline.cli.records import ERROR_HEADER, Record, TopicReader, key_text
 from pipeline.cli.screen import screen
-from pipeline.runtime.dead_letters import HEADER_ATTEMPT, TOPIC
+from pipeline.runtime.dead_letters import HEADER_ATTEMPT, HEADER_LEFT_OUT, KEPT_BYTES_MAX, TOPIC
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.topics import TOPICS, UPSTREAM
 
 REDRIVEN = "ledgerflow.redriven"
 """Header of a redriven record: the place of its dead letter."""
 KNOWN = frozenset(spec.name for spec in TOPICS)
+LEFT_OUT = HEADER_LEFT_OUT.removeprefix(ERROR_HEADER)
 BATCH = 1_000
 DELIVERED_WITHIN_S = 60.0
 
@@ -98,7 +99,11 @@ def redrive(
     letters = [
         letter for letter in _open_letters(settings, code, topic) if letter.error.get("topic") in KNOWN
     ]
-    letters = letters[:limit]
+    whole = [letter for letter in letters if LEFT_OUT not in letter.error]
+    if len(whole) < len(letters):
+        large = _count([letter for letter in letters if LEFT_OUT in letter.error], "record")
+        typer.echo(f"too large to be sent again, still where they came from: {large}", err=True)
+    letters = whole[:limit]
     targets = Counter(letter.error["topic"] for letter in letters)
     if letters and not yes:
         if not sys.stdin.isatty():
@@ -167,9 +172,12 @@ def _send(settings: Settings, letters: list[Record]) -> None:
         if error is not None:
             refused.append(error.str())
 
-    producer = Producer(
-        {**settings.librdkafka(), "enable.idempotence": True, "partitioner": "murmur2_random", "log_level": 0}
-    )
+    own = {
+        "enable.idempotence": True,
+        "partitioner": "murmur2_random",
+        "message.max.bytes": 2 * KEPT_BYTES_MAX,
+    }
+    producer = Producer({**settings.librdkafka(), **own, "log_level": 0})
     for start in range(0, len(letters), BATCH):
         for letter in letters[start : start + BATCH]:
             producer.produce(**again(letter), on_delivery=delivered)

@@ -17,15 +17,19 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from pipeline.domain.partitions import partition_of
 from pipeline.loadgen import demo, history, run
-from pipeline.runtime.registry import register_all
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.registry import Registry, register_all
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.stack import LocalStack
 from pipeline.runtime.topics import create_topics
 from pipeline.verify import Report, verify
 from tests.conftest import settings_in
+from tests.unit.ledger_branches import opened
 from topologies.app import tables
 
+HUGE = 40 * 2**20
 ROOT = Path(__file__).parents[2]
 
 
@@ -118,6 +122,25 @@ def cli(settings: Settings, *arguments: str) -> str:
     done = subprocess.run([*command, *where], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_a_record_beyond_every_limit_is_a_dead_letter_and_its_partition_goes_on(cluster: Settings) -> None:
+    """Compressed it is small: the broker takes it, and no producer of ours could write it again."""
+    registry = Registry(cluster.schema_registry_url, cluster.data_dir / "schemas")
+    registry.connect()
+    huge, large, good = (opened("e", "vast", customer_id="x" * size) for size in (HUGE, 2**20, 1))
+    producer = Producer({**cluster.librdkafka(), "compression.type": "lz4", "message.max.bytes": 2 * HUGE})
+    key = f"{good.tenant_id}/{good.account_id}"
+    partition = partition_of(key, cluster.partitions)
+    for value in Codec(registry).encode([huge, large, good]):
+        producer.produce("accounts", value, key, partition=partition)
+        assert producer.flush(30.0) == 0
+    verdict = verified(cluster)
+    assert verdict.ok, verdict.to_json()  # the third is applied
+    left_out, kept = (letter for letter in letters(cluster) if letter["code"] == "too_large")
+    assert int(left_out["left-out"]) > HUGE and (kept.get("left-out"), kept["key"]) == (None, key)
+    done = json.loads(cli(cluster, "dead-letters", "redrive", "--yes", "--json", "--code", "too_large"))
+    assert done["redriven"] == 1
 
 
 def test_a_posting_that_nobody_should_have_written_is_seen(cluster: Settings) -> None:
