@@ -156,7 +156,7 @@ class Bank:
     def _plant_on(self, kind: str, sheet: Sheet, line: Line) -> bool:
         item = line.item
         if kind == "AMOUNT":
-            line.item = item._replace(amount=item.amount + (2_00 if item.amount > 0 else -2_00))
+            line.item = item._replace(amount=item.amount + (1 if item.amount > 0 else -1))
             number, line.expected = self._note(kind, statement_id=sheet.statement_id)
             sheet.planted += (number,)
         elif kind == "DUPLICATE":

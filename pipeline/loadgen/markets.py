@@ -11,7 +11,8 @@ from pipeline.loadgen.plan import DAY_US, Produce
 from pipeline.loadgen.world import INSTRUMENTS, Community, World
 
 E8 = 100_000_000
-DUPLICATE_SHARE = 0.02
+TWICE_EVERY = 10
+"""Trades, of which one is sent twice."""
 START_PRICE_E8 = 100 * E8
 
 
@@ -24,7 +25,7 @@ class Markets:
         self._emitter = emitter
         self._prices: dict[tuple[str, str], int] = {}
         self._unsettled: deque[tuple[int, Community, str, str]] = deque()
-        self._steps = 0
+        self._steps = self._trades = 0
 
     def step(self, at: int) -> Iterator[Produce]:
         """Yield what happens on the markets at this moment."""
@@ -69,6 +70,7 @@ class Markets:
         record = "ledgerflow.TradeExecuted"
         fill = self._emitter.event("trades", record, 1, community.tenant, trader, at, fields)
         yield fill
-        if rng.random() < DUPLICATE_SHARE:
+        self._trades += 1
+        if self._trades % TWICE_EVERY == 2:
             yield fill
         self._unsettled.append((at + DAY_US, community, trader, trade_id))

@@ -161,10 +161,10 @@ class Refusals:
         yield from self._retry("retry_other_currency", code, payment, replace(payment, currency="CHF"), at)
 
     def insufficient_funds(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
-        """An empty account pays."""
+        """An empty account pays the smallest amount there is."""
         account, successor = self._special.take(community, "empty")
         yield from successor
-        poor = replace(payment, debtor=account)
+        poor = replace(payment, debtor=account, amount=1)
         yield from self._refused("insufficient_funds", "insufficient_funds", poor, at, "PaymentRejected")
 
     def unknown_debtor(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
