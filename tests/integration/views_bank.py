@@ -66,12 +66,20 @@ def eventually(condition: Callable[[], object], within_s: float = WITHIN_S) -> N
         time.sleep(0.2)
 
 
+def spread_tenant() -> str:
+    """Return a new tenant whose ACCOUNTS are on all four partitions."""
+    while True:
+        tenant = f"bank-{uuid.uuid4().hex[:8]}"
+        if {partition_of(f"{tenant}/{account}", 4) for account in ACCOUNTS} == set(range(4)):
+            return tenant
+
+
 class Bank:
     """Two workers, and a tenant of the test's own with accounts on every partition."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.tenant = f"bank-{uuid.uuid4().hex[:8]}"
+        self.tenant = spread_tenant()
         self.urls = [f"http://127.0.0.1:{settings.web_port + number}" for number in (0, 1)]
         self.processes = [self._start(number) for number in (0, 1)]
         self._codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
