@@ -28,6 +28,7 @@ from pipeline.loadgen.emitter import framed
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
 from pipeline.runtime.avro_check import Malformed, decode_strict
+from pipeline.runtime.topics import EVENT_BYTES_MAX, UPSTREAM
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import Record
 from pipeline.verify.reader import TOPICS
@@ -153,8 +154,12 @@ class SimulatedCluster:
     def _decode(self, record: Record) -> tuple[Any, str]:
         """Return the event of a record and why there is none."""
         value = record.value
-        if value is None or len(value) < 5 or value[0] != 0:
-            return None, "no_event"
+        if value is None or len(value) < 5:
+            return None, "no_header" if value else "no_value"
+        if record.topic in UPSTREAM and len(value) > EVENT_BYTES_MAX:
+            return None, "too_large"
+        if value[0] != 0:
+            return None, "wrong_magic_byte"
         schema = BY_ID.get(int.from_bytes(value[1:5], "big"))
         if schema is None:
             return None, "unknown_schema_id"
@@ -163,7 +168,11 @@ class SimulatedCluster:
         except Malformed:
             return None, "malformed_value"
         event = msgspec.convert(fields, EVENTS[schema.record_name])
-        if type(event) not in KEY_FIELDS or record.key != record_key(event).encode():
+        if record.key is None:
+            return None, "no_key"
+        if type(event) not in KEY_FIELDS:
+            return None, "unexpected_event"
+        if record.key != record_key(event).encode():
             return None, "wrong_key"
         if partition_of(record_key(event), self.count) != record.partition and type(event) not in BROADCAST:
             return None, "wrong_partition"

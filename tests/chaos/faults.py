@@ -1,103 +1,62 @@
-"""What each fault does to a running cluster, and how the workers are kept alive meanwhile.
-
-Keeper: restarts what has ended, as a supervisor does
-strike: one fault of a schedule; returns when the next one may come
-"""
+"""What each fault does to a running cluster; a fault returns when the next one may come."""
 
 from __future__ import annotations
 
 import os
 import random
+import resource
 import shutil
 import signal
-import subprocess
-import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.runtime.stack import LocalStack
+import psutil
+
+from tests.chaos.confined import SmallDisk, SmallMemory
+from tests.chaos.hostile import Hostile
+from tests.chaos.keeper import Keeper
+from tests.chaos.network import Network
 from tests.chaos.schedule import Strike
 from tests.integration.cluster import Cluster
 
-RESTART_AFTER_S = 1.0
-LOOK_EVERY_S = 0.1
-READY_WITHIN_S = 120.0
-PAST_THE_SESSION_S = 6.0
+PAST_THE_SESSION_S = (2.0, 6.0)
+"""Before and after the broker has aborted the transactions of a worker that is silent (10 s)."""
+PAUSE_S = 3.0
+"""Shorter than a session: nobody has noticed when the bytes go on."""
 REGISTRY_AWAY_S = 8.0
 STORM_S = 20.0
-
-
-class Keeper:
-    """Keeps the workers that are wanted running, and counts how they end."""
-
-    def __init__(self, cluster: Cluster, workers: set[int]) -> None:
-        self.cluster = cluster
-        self.wanted = set(workers)
-        self.exits: Counter[int] = Counter()
-        """Exit codes of workers that ended by themselves or by a fault."""
-        self.lock = threading.RLock()
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._ended.wait(LOOK_EVERY_S):
-            with self.lock:
-                for number in sorted(self.wanted):
-                    process = self.cluster.workers.get(number)
-                    if process is not None and process.poll() is None:
-                        continue
-                    if process is not None:
-                        self.exits[process.returncode] += 1
-                        del self.cluster.workers[number]
-                        time.sleep(RESTART_AFTER_S)
-                    self.cluster.start(number)
-
-    def process(self, number: int) -> subprocess.Popen[bytes]:
-        """Return a worker's process, once there is one."""
-        deadline = time.monotonic() + READY_WITHIN_S
-        while time.monotonic() < deadline:
-            process = self.cluster.workers.get(number)
-            if process is not None and process.poll() is None:
-                return process
-            time.sleep(LOOK_EVERY_S)
-        raise AssertionError(f"worker {number} does not stay alive")
-
-    def wait_ready(self, number: int) -> float:
-        """Wait until a worker is ready, however often it has to be restarted; return how long, seconds."""
-        started = time.monotonic()
-        while True:
-            try:
-                self.cluster.wait_ready(number, READY_WITHIN_S)
-                return time.monotonic() - started
-            except (AssertionError, KeyError):
-                if time.monotonic() - started > READY_WITHIN_S:
-                    raise
-                time.sleep(LOOK_EVERY_S)
-
-    def stop(self) -> None:
-        """Let the workers be."""
-        self._ended.set()
-        self._thread.join()
+STORM_GAP_S = (2.0, 5.0)
+STORM_WORKERS = 3
+DIES_WITHIN_S = 30.0
+MEMORY_LEFT_BYTES = 2**20
+STARVED_MB = 64
+"""Less than a worker needs to start."""
 
 
 class Faults:
     """Strikes a cluster."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Keeper, network: Network) -> None:
         self.keeper = keeper
         self.recovered_s: list[float] = []
         """How long each killed worker took to be ready again."""
+        self.hostile = 0
+        """Records of hostile input."""
+        self._network = network
         self._by_name: dict[str, Callable[[Strike], None]] = {
             "kill": self._kill,
             "wipe": self._wipe,
             "torn": self._tear,
             "zombie": self._zombie,
+            "pause": self._pause,
             "broker": self._broker,
             "registry": self._registry,
             "storm": self._storm,
+            "disk": self._disk,
+            "memory": self._memory,
+            "oom": self._oom,
+            "input": self._input,
         }
 
     @property
@@ -110,18 +69,17 @@ class Faults:
         self._by_name[strike.fault](strike)
 
     def _kill(self, strike: Strike) -> None:
-        self.keeper.process(strike.worker).kill()
-        time.sleep(LOOK_EVERY_S)
-        self.recovered_s.append(self.keeper.wait_ready(strike.worker))
+        self._while_dead(strike.worker, lambda folder: None)
 
     def _while_dead(self, number: int, damage: Callable[[Path], None]) -> None:
         """Kill a worker, damage its folder, let it come back."""
         with self.keeper.lock:
-            process = self.keeper.process(number)
-            process.kill()
-            process.wait()
-            damage(self.cluster.settings.data_dir / f"worker-{number}")
+            self.keeper.kill(number)
+            damage(self._folder(number))
         self.recovered_s.append(self.keeper.wait_ready(number))
+
+    def _folder(self, number: int) -> Path:
+        return self.cluster.settings.data_dir / f"worker-{number}"
 
     def _wipe(self, strike: Strike) -> None:
         self._while_dead(strike.worker, shutil.rmtree)
@@ -146,15 +104,31 @@ class Faults:
     def _zombie(self, strike: Strike) -> None:
         process = self.keeper.process(strike.worker)
         process.send_signal(signal.SIGSTOP)
-        time.sleep(self.cluster.settings.session_timeout_s + PAST_THE_SESSION_S)
+        time.sleep(self._past_the_session(strike))
         process.send_signal(signal.SIGCONT)
+        self.keeper.wait_ready(strike.worker)
+
+    def _past_the_session(self, strike: Strike) -> float:
+        """Return a time, seconds, after which a silent worker's partitions are another's."""
+        past_s = PAST_THE_SESSION_S[strike.chance % len(PAST_THE_SESSION_S)]
+        return self.cluster.settings.session_timeout_s + past_s
+
+    def _pause(self, strike: Strike) -> None:
+        """Hold the bytes back for less or for more than a session, or reset the connections."""
+        kind = random.Random(strike.chance).randrange(3)
+        if kind == 0:
+            self._network.cut(strike.worker)
+        else:
+            self._network.pause(strike.worker)
+            time.sleep(PAUSE_S if kind == 1 else self._past_the_session(strike))
+            self._network.resume(strike.worker)
         self.keeper.wait_ready(strike.worker)
 
     def _broker(self, strike: Strike) -> None:
         stack = self.cluster.stack
         os.kill(stack.pids["kafka"], signal.SIGKILL)
         stack.stop()
-        self.cluster.stack = LocalStack(stack.settings)
+        self.cluster.stack = type(stack)(stack.settings)
         self.cluster.stack.start()
         for number in sorted(self.keeper.wanted):
             self.keeper.wait_ready(number)
@@ -168,15 +142,77 @@ class Faults:
             os.kill(pid, signal.SIGCONT)
 
     def _storm(self, strike: Strike) -> None:
+        """Let workers leave and join in any order; one is always wanted."""
         chance, ends = random.Random(strike.chance), time.monotonic() + STORM_S
-        guest = max(self.keeper.wanted) + 1
+        regular = set(self.keeper.wanted)
         while time.monotonic() < ends:
+            number = chance.randrange(STORM_WORKERS)
             with self.keeper.lock:
-                self.keeper.wanted ^= {guest}
-                if guest not in self.keeper.wanted and guest in self.cluster.workers:
-                    self.cluster.workers[guest].terminate()
-            time.sleep(chance.uniform(2.0, 5.0))
+                if self.keeper.wanted != {number}:
+                    self.keeper.wanted ^= {number}
+                if number not in self.keeper.wanted and number in self.cluster.workers:
+                    self.cluster.workers[number].terminate()
+            time.sleep(chance.uniform(*STORM_GAP_S))
         with self.keeper.lock:
-            self.keeper.wanted.discard(guest)
-        if guest in self.cluster.workers:
+            self.keeper.wanted = regular
+        for guest in self.cluster.workers.keys() - regular:
             self.cluster.terminate(guest)
+        for number in sorted(regular):
+            self.keeper.wait_ready(number)
+
+    def _disk(self, strike: Strike) -> None:
+        """Fill a worker's disk; it must end, end again at its start, and go on when there is space."""
+        number = strike.worker
+        disk = SmallDisk(self._folder(number))
+        try:
+            self._restart(number, disk.prefix)
+            disk.fill()
+            if not self.keeper.wait_dead(number, DIES_WITHIN_S):
+                raise AssertionError(f"worker {number} goes on without space on its disk")
+            self.keeper.wait_dead(number, DIES_WITHIN_S)
+            disk.free()
+            self.recovered_s.append(self.keeper.wait_ready(number))
+        finally:
+            self._restart(number, [])
+            disk.close()
+
+    def _restart(self, number: int, prefix: list[str]) -> None:
+        """Kill a worker and start it again with the words `prefix` before its command."""
+        with self.keeper.lock:
+            self.cluster.prefixes[number] = prefix
+            self.keeper.kill(number)
+        self.keeper.wait_ready(number)
+
+    def _memory(self, strike: Strike) -> None:
+        """Let a worker's allocations fail; where it needs none for a while, it may live."""
+        process = psutil.Process(self.keeper.process(strike.worker).pid)
+        _, hard = process.rlimit(resource.RLIMIT_AS)
+        process.rlimit(resource.RLIMIT_AS, (process.memory_info().vms + MEMORY_LEFT_BYTES, hard))
+        if not self.keeper.wait_dead(strike.worker, DIES_WITHIN_S / 2):
+            process.rlimit(resource.RLIMIT_AS, (hard, hard))
+        self.keeper.wait_ready(strike.worker)
+
+    def _oom(self, strike: Strike) -> None:
+        """Let the kernel kill a worker that grows, and kill it again while it starts."""
+        number = strike.worker
+        memory = SmallMemory(f"ledgerflow-chaos-{os.getpid()}")
+        try:
+            self._restart(number, memory.prefix)
+            deadline = time.monotonic() + DIES_WITHIN_S
+            memory.squeeze()
+            while not self.keeper.wait_dead(number, 1.0) and time.monotonic() < deadline:
+                memory.squeeze()
+            with self.keeper.lock:
+                self.keeper.kill(number)
+                memory.allow(STARVED_MB)
+            if not self.keeper.wait_dead(number, DIES_WITHIN_S):
+                raise AssertionError(f"the kernel does not kill a worker that needs over {STARVED_MB} MB")
+        finally:
+            self._restart(number, [])
+            memory.close()
+        self.recovered_s.append(self.keeper.wait_ready(number))
+
+    def _input(self, strike: Strike) -> None:
+        settings = self.cluster.settings
+        hostile = Hostile(settings.librdkafka(), settings.schema_registry_url, settings.partitions)
+        self.hostile += hostile.burst(strike.chance)

@@ -66,7 +66,7 @@ class Schemas:
             return None, {}, "no_header" if value else "no_value"
         if value[0] != 0:
             return None, {}, "wrong_magic_byte"
-        schema = self._schema(int.from_bytes(value[1:FRAME_BYTES], "big"))
+        schema = self.schema(int.from_bytes(value[1:FRAME_BYTES], "big"))
         if schema is None:
             return None, {}, "unknown_schema_id"
         raw = value[FRAME_BYTES:]
@@ -80,7 +80,8 @@ class Schemas:
             return None, {}, "malformed_value"
         return schema["name"].removeprefix(NAMESPACE), fields, None
 
-    def _schema(self, schema_id: int) -> Any:
+    def schema(self, schema_id: int) -> Any:
+        """Return a parsed writer schema, None where the registry has no such event of ours."""
         if schema_id not in self._known:
             self._known[schema_id] = self._fetch(schema_id)
         return self._known[schema_id]

@@ -1,6 +1,6 @@
 """One chaos run: a cluster under load, faults by schedule, then silence, then the verdict.
 
-stack + 2 workers -> load (seeded, with bad records, retries, late and skewed input) || faults
+stack + 2 workers -> load (seeded, with bad records, retries, refusals) || faults, each followed by a check
                   -> the load ends -> everything is caught up -> the verifier and the checker
 """
 
@@ -10,15 +10,20 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipeline.loadgen.plan import history
 from pipeline.loadgen.run import LoadReport
 from pipeline.loadgen.run import run as run_load
 from tests.chaos.checker import Checker
-from tests.chaos.faults import Faults, Keeper
+from tests.chaos.comparisons import Problem, first_of
+from tests.chaos.faults import Faults
+from tests.chaos.keeper import Keeper
+from tests.chaos.lag import LagWatch
+from tests.chaos.network import Network, ProxiedStack
 from tests.chaos.schedule import Strike, schedule
 from tests.integration.cluster import Cluster, cluster_in, problems
 
@@ -27,42 +32,43 @@ ACCOUNTS = 200
 MALFORMED_PCT = 2.0
 QUIET_S = 10.0
 LOAD_ENDS_WITHIN_S = 600.0
-CHECKED_AFTER = ("kill", "wipe", "torn", "storm")
-"""Faults that leave broker and registry there for a check of what is committed so far."""
+WORKERS = (0, 1)
+NOT_CHECKED_AFTER = ("zombie", "broker", "registry")
+"""Faults that leave the cluster in no state to be read at once."""
 
 
 class Outcome(NamedTuple):
     """What a run has shown."""
 
     seed: int
+    seconds: float
     strikes: list[Strike]
     records: int
+    """Produced as input, hostile ones among them."""
+    dead_letters: int
     problems: list[str]
+    first: str | None
+    """The earliest record that is wrong, by Kafka's time."""
     exits: Counter[int]
     """Exit codes of workers that ended on the way."""
     recovered_s: list[float]
-
-    def figures(self) -> dict[str, Any]:
-        """Return the outcome as one JSON object."""
-        return {
-            "seed": self.seed,
-            "faults": Counter(strike.fault for strike in self.strikes),
-            "records": self.records,
-            "problems": self.problems,
-            "exits": {str(code): count for code, count in sorted(self.exits.items())},
-            "recovered_s": [round(seconds, 1) for seconds in self.recovered_s],
-        }
+    """How long killed workers took to be ready again."""
+    converged_s: float
+    """From the end of the load until nothing moved any more."""
+    lag_max: int
+    """Largest number of records that the streams were behind, all logs together."""
 
 
-class _Load(threading.Thread):
-    """Produces until it is told to stop."""
+class Load(threading.Thread):
+    """Produces a seeded history, with everything planted, until it is told to stop."""
 
-    def __init__(self, cluster: Cluster, seed: int, seconds: float) -> None:
+    def __init__(self, cluster: Cluster, seed: int, seconds: float, rate: float = RATE) -> None:
         super().__init__(name="load", daemon=True)
         self._cluster = cluster
+        self._rate = rate
         self._plan = history(
             seed=seed,
-            count=int(RATE * seconds),
+            count=int(rate * seconds),
             now=int(time.time() * 1_000_000),
             accounts=ACCOUNTS,
             malformed_pct=MALFORMED_PCT,
@@ -70,26 +76,26 @@ class _Load(threading.Thread):
         self.manifest = cluster.settings.data_dir / f"planted-{seed}.jsonl"
         self.flowing = threading.Event()
         """Set when the accounts are open and payments flow; the clock of the schedule starts then."""
-        self.ending = threading.Event()
-        self.report: LoadReport | None = None
-        self.error: BaseException | None = None
+        self._ending = threading.Event()
+        self._report: LoadReport | None = None
+        self._error: BaseException | None = None
 
     def run(self) -> None:
-        """Produce the plan at RATE."""
+        """Produce the plan at its rate."""
         settings = self._cluster.settings
         try:
-            self.report = run_load(
+            self._report = run_load(
                 self._plan,
                 {**settings.librdkafka(), "log_level": "0"},  # it says every failed connection
                 settings.schema_registry_url,
-                rate=RATE,
+                rate=self._rate,
                 manifest_path=self.manifest,
                 on_progress=self._note,
-                stop=self.ending,
+                stop=self._ending,
                 await_accounts_s=60.0,
             )
         except BaseException as error:
-            self.error = error
+            self._error = error
         finally:
             self.flowing.set()
 
@@ -97,47 +103,82 @@ class _Load(threading.Thread):
         if report.payments:
             self.flowing.set()
 
+    def end(self) -> LoadReport:
+        """Let the load come to its end, and return its report; raises what it has raised."""
+        self._ending.set()
+        self.join(LOAD_ENDS_WITHIN_S)
+        if self._error is not None:
+            raise self._error
+        if self._report is None:
+            raise AssertionError(f"the load has not ended within {LOAD_ENDS_WITHIN_S:.0f} s")
+        self._cluster.manifests.append(self.manifest)
+        return self._report
+
+
+@contextmanager
+def running(
+    folder: Path, program: Sequence[str] = (), workers: Sequence[int] = WORKERS
+) -> Iterator[tuple[Keeper, Faults]]:
+    """Run a cluster of workers, each behind its proxy; `program`: what Python runs as a worker."""
+    with cluster_in(folder, ProxiedStack) as cluster:
+        network = Network(cluster.settings)
+        cluster.servers.update(network.servers)
+        if program:
+            cluster.program = list(program)
+        keeper = Keeper(cluster, set(workers))
+        try:
+            for number in workers:
+                keeper.wait_ready(number)
+            yield keeper, Faults(keeper, network)
+        finally:
+            keeper.stop()
+            cluster.stop()
+            network.stop()
+
 
 def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outcome:
     """Run the schedule of a seed in a folder of its own; raises if the cluster cannot be kept going."""
     strikes = schedule(seed, seconds, names)
-    with cluster_in(folder) as cluster:
-        keeper = Keeper(cluster, {0, 1})
-        faults = Faults(keeper)
-        try:
-            for number in (0, 1):
-                keeper.wait_ready(number)
-            load = _Load(cluster, seed, seconds)
-            load.start()
-            load.flowing.wait()
-            started = time.monotonic()
-            watch, early = checker_of(cluster), list[str]()
-            for strike in strikes:
-                time.sleep(max(0.0, started + strike.at_s - time.monotonic()))
-                say(f"{time.monotonic() - started:6.1f} s  {strike.fault} (worker {strike.worker})")
-                faults.strike(strike)
-                if strike.fault in CHECKED_AFTER:
-                    early += map(str, watch.check(quiet=False))
-            load.join(max(0.0, started + seconds - time.monotonic()))
-            load.ending.set()
-            load.join(LOAD_ENDS_WITHIN_S)
-            if load.error is not None:
-                raise load.error
-            if load.report is None:
-                raise AssertionError(
-                    f"the load has not ended {LOAD_ENDS_WITHIN_S:.0f} s after the last fault"
-                )
-            cluster.manifests.append(load.manifest)
-            for number in (0, 1):
-                keeper.wait_ready(number)
-            found = [*early, *problems(cluster.verify(QUIET_S))]
-            found += map(str, checker_of(cluster).check(quiet=True))
-            if load.report.failed:
-                found.append(f"load: Kafka did not take {load.report.failed} records")
-            records = sum(load.report.records.values())
-            return Outcome(seed, strikes, records, found, keeper.exits, faults.recovered_s)
-        finally:
-            keeper.stop()
+    with running(folder) as (keeper, faults):
+        cluster = keeper.cluster
+        load, lag = Load(cluster, seed, seconds), LagWatch(cluster.settings)
+        load.start()
+        lag.start()
+        load.flowing.wait()
+        started = time.monotonic()
+        watch, found = checker_of(cluster), list[Problem]()
+        for strike in strikes:
+            time.sleep(max(0.0, started + strike.at_s - time.monotonic()))
+            say(f"{time.monotonic() - started:6.1f} s  {strike.fault} (worker {strike.worker})")
+            faults.strike(strike)
+            if strike.fault not in NOT_CHECKED_AFTER:
+                found += watch.check(quiet=False)
+        load.join(max(0.0, started + seconds - time.monotonic()))
+        report = load.end()
+        ended = time.monotonic()
+        for number in WORKERS:
+            keeper.wait_ready(number)
+        others = problems(cluster.verify(QUIET_S))
+        converged_s = time.monotonic() - ended - QUIET_S
+        lag.stop()
+        final = checker_of(cluster)
+        found += final.check(quiet=True)
+        if report.failed:
+            others.append(f"load: Kafka did not take {report.failed} records")
+        records = sum(report.records.values()) + faults.hostile
+        return Outcome(
+            seed,
+            seconds,
+            strikes,
+            records,
+            final.dead_letters,
+            [*map(str, found), *others],
+            str(first_of(found)) if found else None,
+            keeper.exits,
+            faults.recovered_s,
+            converged_s,
+            lag.largest,
+        )
 
 
 def checker_of(cluster: Cluster) -> Checker:

@@ -26,9 +26,14 @@ FAULTS = (
     Fault("wipe", 15.0, "SIGKILL of a worker, its disk wiped"),
     Fault("torn", 15.0, "SIGKILL of a worker, a file of a table torn or deleted"),
     Fault("zombie", 25.0, "SIGSTOP of a worker past its session, then SIGCONT"),
+    Fault("pause", 30.0, "the network between a worker and the broker stands still, or is cut"),
     Fault("broker", 35.0, "SIGKILL of the broker, restarted"),
     Fault("registry", 12.0, "the registry does not answer"),
-    Fault("storm", 25.0, "a third worker joins and leaves every few seconds"),
+    Fault("storm", 30.0, "three workers join and leave every few seconds"),
+    Fault("disk", 40.0, "no space is left under a worker's tables"),
+    Fault("memory", 20.0, "a worker gets no more memory from the system"),
+    Fault("oom", 30.0, "the kernel kills a worker that reaches its memory limit"),
+    Fault("input", 8.0, "a burst of hostile input: repeated, reordered, late, skewed, absurd, malformed"),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
 

@@ -1,4 +1,4 @@
-"""The checker on a real cluster: a load with everything planted is right, and a forged posting is seen."""
+"""The checker on a real cluster: a load with everything planted is right, and a forged output is seen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from tests.chaos.checker import POSTINGS, Checker
+from tests.chaos.checker import Checker
+from tests.chaos.wire import POSITIONS, POSTINGS, RESULTS
 from tests.integration.cluster import Cluster, cluster_in, problems
 
 WITHIN_S = 30.0
@@ -33,18 +34,22 @@ def test_a_healthy_cluster_has_no_problem_while_it_runs_and_when_it_is_quiet(tmp
         report = cluster.verify()  # waits until it is quiet
         assert report.ok, problems(report)
         assert list(map(str, checker.check(quiet=True))) == []
-        repeat_a_posting(cluster)
-        assert "duplicates" in {problem.check for problem in checker.check(quiet=True)}
+        for topic, check in ((RESULTS, "duplicates"), (POSITIONS, "positions"), (POSTINGS, "duplicates")):
+            before = {(found.check, found.topic) for found in checker.check(quiet=True)}
+            repeat_a_record(cluster, topic)
+            now = {(found.check, found.topic) for found in checker.check(quiet=True)}
+            assert (check, topic) in now - before
 
 
-def repeat_a_posting(cluster: Cluster) -> None:
-    """Write the first posting of branch 0 once more, as a stream that is not exactly-once would."""
+def repeat_a_record(cluster: Cluster, topic: str) -> None:
+    """Write a record of a topic once more, as a stream that is not exactly-once would."""
     settings = cluster.settings
     consumer = Consumer({**settings.librdkafka(), "group.id": "forger"})
-    consumer.assign([TopicPartition(POSTINGS, 0, 0)])
+    partitions = consumer.list_topics(topic, WITHIN_S).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, number, 0) for number in partitions])
     message = consumer.poll(WITHIN_S)
     consumer.close()
     assert message is not None and message.error() is None
     producer = Producer(settings.librdkafka())
-    producer.produce(POSTINGS, message.value(), message.key(), partition=0)
+    producer.produce(topic, message.value(), message.key(), partition=message.partition())
     assert producer.flush(WITHIN_S) == 0

@@ -149,3 +149,4 @@ def cluster_in(folder: Path, kind: type[LocalStack] = LocalStack) -> Iterator[Cl
             yield cluster
         finally:
             cluster.stop()
+            cluster.stack.stop()  # which may have taken the place of the first one

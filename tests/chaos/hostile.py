@@ -1,0 +1,202 @@
+"""Hostile input: what upstreams have sent, once more for a tenant of its own, damaged in every way.
+
+    the newest records of each input -> the same in TENANT -> repeated, shuffled, skewed, absurd, malformed
+
+Nothing here says what must come of a record: the checker works that out from the bytes alone. The tenant
+keeps the ordinary traffic, whose planted causes have known effects, apart.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any, NamedTuple
+
+import fastavro
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from pipeline.domain.partitions import partition_of
+from tests.chaos.log_reader import Schemas
+
+TENANT = "hostile"
+TOPICS = ("accounts", "payments", "statements", "trades", "prices")
+NEWEST = 40
+"""Records taken of each partition of an input, at most."""
+WITHIN_S = 30.0
+LONG_MAX, LONG_MIN = 2**63 - 1, -(2**63)
+HOUR_US = 3_600_000_000
+LONG_TEXT = 2**20
+UNKNOWN_SCHEMA_ID = 2_000_000_007
+KEY_FIELDS = ("account_id", "debtor_account_id", "instrument_id")
+HEAD_BYTES = 5
+
+
+class Sent(NamedTuple):
+    """A record to be produced."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int
+
+
+class Event(NamedTuple):
+    """A good event of an upstream, as its writer's schema has it."""
+
+    topic: str
+    head: bytes
+    schema: Any
+    fields: dict[str, Any]
+
+    def with_fields(self, **fields: Any) -> Event:
+        """Return the event with other values."""
+        return self._replace(fields={**self.fields, **fields})
+
+
+class Hostile:
+    """Produces bursts of hostile records."""
+
+    def __init__(self, client: dict[str, Any], registry_url: str, partitions: int) -> None:
+        """`client`: how librdkafka reaches the cluster."""
+        self._client = client
+        self._schemas = Schemas(registry_url)
+        self._partitions = partitions
+
+    def burst(self, seed: int) -> int:
+        """Produce one burst, a function of the seed and of what is on the topics; return its records."""
+        chance = Random(seed)
+        known = {topic: self._newest(topic) for topic in TOPICS}
+        producer = Producer({**self._client, "message.max.bytes": 2**23, "linger.ms": 5})
+        count = 0
+        for topic in TOPICS:  # accounts come first, most of the rest would be refused without them
+            for sent in damaged(known[topic], chance, self._partitions):
+                producer.produce(sent.topic, sent.value, sent.key, partition=sent.partition)
+                producer.poll(0)
+                count += 1
+        left = producer.flush(WITHIN_S)
+        if left:
+            raise AssertionError(f"Kafka did not take {left} hostile records in {WITHIN_S:.0f} s")
+        return count
+
+    def _newest(self, topic: str) -> list[Event]:
+        """Return the newest good events of an input, for TENANT."""
+        consumer = Consumer({**self._client, "group.id": "hostile", "enable.auto.commit": False})
+        try:
+            places, left = [], 0
+            for number in range(self._partitions):
+                low, high = consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=WITHIN_S)
+                start = max(low, high - NEWEST)
+                places.append(TopicPartition(topic, number, start))
+                left += high - start
+            consumer.assign(places)
+            messages = consumer.consume(left, WITHIN_S) if left else []
+        finally:
+            consumer.close()
+        events = [event_of(self._schemas, topic, message.value()) for message in messages]
+        return [event for event in events if event is not None]
+
+
+def event_of(decoder: Schemas, topic: str, value: bytes | None) -> Event | None:
+    """Return an upstream's event, for TENANT; None where the value is no event with a key."""
+    name, fields, _ = decoder.decode(value)
+    if value is None or name is None or not set(fields) & set(KEY_FIELDS):
+        return None
+    schema = decoder.schema(int.from_bytes(value[1:HEAD_BYTES], "big"))
+    return Event(topic, value[:HEAD_BYTES], schema, {**fields, "tenant_id": TENANT})
+
+
+def damaged(events: list[Event], chance: Random, partitions: int) -> Iterator[Sent]:
+    """Yield the events in their order, then again: shuffled, with other contents, malformed."""
+    for event in events:
+        yield _sent(event, partitions)
+    again = [*events, *chance.choices(events, k=len(events) // 2)] if events else []
+    chance.shuffle(again)
+    for event in again:
+        sent = _sent(chance.choice(CONTENTS)(event, chance), partitions)
+        yield sent if chance.random() < 0.5 else _malformed(sent, chance, partitions)
+
+
+def _sent(event: Event, partitions: int) -> Sent:
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, event.schema, event.fields)
+    name = next(name for name in KEY_FIELDS if name in event.fields)
+    key = f"{event.fields['tenant_id']}/{event.fields[name]}"
+    partition = partition_of(key, partitions)
+    return Sent(event.topic, key.encode(), event.head + body.getvalue(), partition)
+
+
+def _malformed(sent: Sent, chance: Random, partitions: int) -> Sent:
+    value = sent.value or b""
+    kind = chance.randrange(9)
+    if kind == 0:
+        return sent._replace(value=value[: chance.randrange(len(value))])
+    if kind == 1:
+        flipped = bytearray(value)
+        flipped[chance.randrange(len(value))] ^= 1 << chance.randrange(8)
+        return sent._replace(value=bytes(flipped))
+    if kind == 2:
+        return sent._replace(value=bytes([chance.randrange(1, 256)]) + value[1:])
+    if kind == 3:
+        return sent._replace(value=b"\0" + UNKNOWN_SCHEMA_ID.to_bytes(4, "big") + value[HEAD_BYTES:])
+    if kind == 4:
+        return sent._replace(value=value + chance.randbytes(chance.randrange(1, 9)))
+    if kind == 5:
+        return sent._replace(value=chance.choice((None, b"")))
+    if kind == 6:
+        return sent._replace(key=chance.choice((None, b"", b"\xff", (sent.key or b"") + b"x")))
+    if kind == 7:
+        return sent._replace(partition=chance.randrange(partitions))
+    return sent._replace(value=value[:HEAD_BYTES] + chance.randbytes(len(value) - HEAD_BYTES))
+
+
+def same(event: Event, chance: Random) -> Event:
+    """The same event again."""
+    return event
+
+
+def absurd(event: Event, chance: Random) -> Event:
+    """An amount, a quantity or a price that no upstream means."""
+    names = [name for name in event.fields if name.endswith(("_minor", "_e8"))]
+    if not names:
+        return event
+    return event.with_fields(**{chance.choice(names): chance.choice((LONG_MAX, LONG_MIN, 0, -1, 1))})
+
+
+def skewed(event: Event, chance: Random) -> Event:
+    """A clock that is wrong, or an event that has waited for months.
+
+    No clock is ahead by more than some hours: a stream's event time belongs to all of its tenants, and a
+    break that falls due is one that nobody has planted.
+    """
+    if "occurred_at" not in event.fields:
+        return event
+    now = event.fields["occurred_at"]
+    times = (now - 100 * 24 * HOUR_US, now - 40 * HOUR_US, now + 6 * HOUR_US, 0, -1)
+    return event.with_fields(occurred_at=chance.choice(times))
+
+
+def renamed(event: Event, chance: Random) -> Event:
+    """New ids with the old contents, or old ids under a strange name."""
+    names = [name for name in texts(event) if name.endswith("_id")]
+    strange = (f"x{chance.randrange(10**9)}", "", "$cash:EUR:0", "a/b", "a\0b", "ä€😀", "%s{}\n\"'")
+    return event.with_fields(**{chance.choice(names): chance.choice(strange)})
+
+
+def long_text(event: Event, chance: Random) -> Event:
+    """A text of a megabyte; seldom, because every output repeats it."""
+    if chance.random() < 0.9:
+        return event
+    return event.with_fields(**{chance.choice(texts(event)): "x" * LONG_TEXT})
+
+
+def texts(event: Event) -> list[str]:
+    """Return the names of the fields that take any text."""
+    return [
+        field["name"]
+        for field in event.schema["fields"]
+        if field["type"] == "string" or (isinstance(field["type"], list) and "string" in field["type"])
+    ]
+
+
+CONTENTS: tuple[Callable[[Event, Random], Event], ...] = (same, absurd, skewed, renamed, long_text)

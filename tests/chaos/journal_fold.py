@@ -1,0 +1,99 @@
+"""The journal by itself: entries, sequences, running balances, zero sums, clearing; no model is needed."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.chaos.comparisons import Problem, wrong
+from tests.chaos.ledger_books import ACCOUNT_ROW
+from tests.chaos.log_reader import Record
+from tests.chaos.wire import POSTINGS
+
+
+@dataclass
+class Fold:
+    """The journal of one branch added up, entry by entry."""
+
+    debits: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    credits: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    sequence: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
+    currency: dict[bytes, str] = field(default_factory=dict)
+
+    def balance(self, key: bytes) -> int:
+        """Return an account's balance, minor units."""
+        return self.credits[key] - self.debits[key]
+
+
+def fold_journal(postings: Sequence[Record], ended: bool = True) -> tuple[Fold, list[Problem]]:
+    """Add up a partition's journal; check pairs, sequences, running balances and zero sums.
+
+    `ended`: nothing more comes. While it grows, a reader may stop between the two postings of an entry.
+    """
+    fold, total = Fold(), Counter[str]()
+    for index, record in enumerate(postings):
+        posting, key = record.fields, record.key or b""
+
+        def stop(check: str, text: str, at: Record = record) -> tuple[Fold, list[Problem]]:
+            return fold, [wrong(check, at, text)]
+
+        if record.event != "PostingRecorded":
+            return stop("entries", f"{record.event or record.fault} in the journal")
+        amount, side, currency = posting["amount_minor"], posting["side"], posting["currency"]
+        (fold.debits if side == "DEBIT" else fold.credits)[key] += amount
+        fold.sequence[key] += 1
+        total[currency] += amount if side == "CREDIT" else -amount
+        if posting["account_sequence"] != fold.sequence[key]:
+            text = f"sequence {posting['account_sequence']} of {key.decode()}, not {fold.sequence[key]}"
+            return stop("sequences", text)
+        if posting["balance_minor_after"] != fold.balance(key):
+            text = f"balance {posting['balance_minor_after']} of {key.decode()}, not {fold.balance(key)}"
+            return stop("running_balance", text)
+        if fold.currency.setdefault(key, currency) != currency or posting["branch"] != record.partition:
+            return stop("entries", "a posting of another currency or branch than its account's")
+        if index % 2 == 0:
+            if ended and index + 1 == len(postings):
+                return stop("entries", "half an entry at the end")
+            continue
+        first = postings[index - 1].fields
+        same = all(first[name] == posting[name] for name in ("entry_id", "amount_minor", "currency"))
+        if not same or (first["side"], side) != ("DEBIT", "CREDIT") or amount <= 0:
+            return stop("entries", f"no entry with the posting before it: {posting['entry_id']}")
+        if total[currency]:
+            return stop("zero_sum", f"{currency} sums to {total[currency]} after this entry")
+    return fold, []
+
+
+def clearing_not_zero(folds: Iterable[Fold]) -> list[Problem]:
+    """Check that the clearing accounts of all branches together are zero; call it when it is quiet."""
+    left: Counter[tuple[str, str]] = Counter()
+    for fold in folds:
+        for key, currency in fold.currency.items():
+            tenant, _, account_id = key.decode().partition("/")
+            if account_id.startswith("$clearing:"):
+                left[tenant, currency] += fold.balance(key)
+    return [
+        Problem("clearing", POSTINGS, -1, -1, f"{tenant} has {amount} {currency} in flight when it is quiet")
+        for (tenant, currency), amount in sorted(left.items())
+        if amount
+    ]
+
+
+def account_row_key(record_key: bytes) -> bytes:
+    """Return the table key of an account, from its record key."""
+    return b"a\0" + record_key.replace(b"/", b"\0", 1)
+
+
+def compare_fold(
+    place: tuple[str, int], rows: Mapping[bytes, tuple[bytes, int]], fold: Fold
+) -> list[Problem]:
+    """Check that the last changelog row of every account is the fold of its postings; when it is quiet."""
+    for key in fold.currency:
+        row, offset = rows.get(account_row_key(key), (b"", -1))
+        if len(row) != ACCOUNT_ROW.size:
+            return [Problem("table", *place, offset, f"no row of {key.decode()}")]
+        *_, debits, _, credits, sequence = ACCOUNT_ROW.unpack(row)
+        if (debits, credits, sequence) != (fold.debits[key], fold.credits[key], fold.sequence[key]):
+            return [Problem("table", *place, offset, f"the row of {key.decode()} is not its postings' sum")]
+    return []

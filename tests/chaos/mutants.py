@@ -1,0 +1,448 @@
+"""Ways to break the product on purpose: each is a patch of a running worker, for tests only.
+
+    python -m tests.chaos.mutants NAME --worker N        a worker with that patch, started by the driver
+
+A mutant names the faults under which it shows. `HOLDS` are patches that must do no harm: the worker is killed
+at its most delicate points, and nothing may be wrong after that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import aiokafka
+import pyruhvro
+
+from pipeline.domain import (
+    fraud_profile,
+    ledger,
+    ledger_books,
+    ledger_columns,
+    positions,
+    reconciliation_matching,
+)
+from pipeline.domain.events import PaymentDecided
+from pipeline.domain.ledger_rows import payment_key
+from pipeline.domain.outbox import Outbox
+from pipeline.runtime import changelog, codec, task, transactions, transport, unit
+from topologies import worker
+
+DIES_AT = 25
+"""The commit at which a worker dies, of those that a mutant counts."""
+
+
+Set = Callable[[Any, str, Any], None]
+"""Sets an attribute of a module or a class: `setattr`, or what can take it back."""
+Patch = Callable[[Set], None]
+
+
+class Mutant(NamedTuple):
+    """A way to break the product."""
+
+    name: str
+    says: str
+    patch: Patch
+    faults: tuple[str, ...] = ()
+    rate: float = 80.0
+    """Payments a second; a high one makes batches large enough for the vector path."""
+    workers: int = 2
+    """One: whoever dies comes back to its own disk, not to what another has made good."""
+
+
+MUTANTS: dict[str, Mutant] = {}
+HOLDS: dict[str, Mutant] = {}
+
+
+def mutant(
+    says: str, *faults: str, rate: float = 80.0, workers: int = 2, holds: bool = False
+) -> Callable[[Patch], Patch]:
+    """Register a patch under its function's name."""
+
+    def register(patch: Patch) -> Patch:
+        (HOLDS if holds else MUTANTS)[patch.__name__] = Mutant(
+            patch.__name__, says, patch, faults, rate, workers
+        )
+        return patch
+
+    return register
+
+
+THAW = "thaw"
+"""Instead of a fault: the driver lets a worker that has stopped itself go on when its session is over."""
+
+
+class _Once:
+    """Sends a signal to its own process when it has been called DIES_AT times; one worker does it, once."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        self._mark = Path(os.environ["LEDGERFLOW_DATA_DIR"]) / "was-struck"
+        self._number = number
+        self._left = DIES_AT
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0 and not self._mark.exists():
+            self._mark.touch()
+            os.kill(os.getpid(), self._number)
+
+
+def _dying_once() -> _Once:
+    return _Once(signal.SIGKILL)
+
+
+# --- transactions
+
+
+@mutant("dies when everything is written but the commit", holds=True)
+def dies_before_the_commit(patch: Set) -> None:
+    die, send = _dying_once(), aiokafka.AIOKafkaProducer.send_offsets_to_transaction
+
+    async def sent(self: Any, offsets: Any, group: Any) -> None:
+        await send(self, offsets, group)
+        await self.flush()
+        die()
+
+    patch(aiokafka.AIOKafkaProducer, "send_offsets_to_transaction", sent)
+
+
+@mutant("dies between the commit and the write to RocksDB", holds=True)
+def dies_after_the_commit(patch: Set) -> None:
+    die, commit = _dying_once(), transactions.PartitionProducer.commit
+
+    async def committed(self: Any, *args: Any) -> Any:
+        offset = await commit(self, *args)
+        if offset is not None:
+            die()
+        return offset
+
+    patch(transactions.PartitionProducer, "commit", committed)
+
+
+@mutant("freezes before it commits, and wakes up when another worker has its partitions", THAW, holds=True)
+def freezes_before_the_commit(patch: Set) -> None:
+    freeze, commit = _Once(signal.SIGSTOP), transactions.PartitionProducer.commit
+
+    async def committed(self: Any, outputs: Any, changelog: Any, source: Any, group: Any) -> Any:
+        if source[0] == "ledger-commands":
+            freeze()
+        return await commit(self, outputs, changelog, source, group)
+
+    patch(transactions.PartitionProducer, "commit", committed)
+
+
+@mutant("writes RocksDB before the commit, and dies in between", workers=1)
+def rocksdb_first(patch: Set) -> None:
+    die = _dying_once()
+
+    async def commit_one(self: Any) -> None:
+        taken, self._unit = self._unit, unit.Unit(self.partition, self._partitions)
+        rows = {} if self._store is None else dict(self._store.take())
+        outputs = taken.encoded(self._codec)
+        if rows:
+            outputs[self._changelog] = [(key, value, unit.NO_HEADERS, None) for key, value in rows.items()]
+            self._store.commit(None)
+            if self.spec.name == "ledger":
+                die()
+        source = (self.spec.source, self.partition, taken.end)
+        offset = await self._producer.commit(outputs, self._changelog, source, self._group)
+        if self._store is not None:
+            self._store.write({}, offset)
+        self.committed = taken.end
+
+    patch(task.PartitionTask, "_commit_one", commit_one)
+
+
+@mutant("commits the source offset before the outputs, and dies in between")
+def offset_first(patch: Set) -> None:
+    die, commit = _dying_once(), transactions.PartitionProducer.commit
+
+    async def committed(self: Any, outputs: Any, changelog: Any, source: Any, group: Any) -> Any:
+        await commit(self, {}, None, source, group)
+        if source[0] == "ledger-commands":
+            die()
+        return await commit(self, outputs, changelog, source, group)
+
+    patch(transactions.PartitionProducer, "commit", committed)
+
+
+@mutant("commits the source offset after the outputs, and dies in between")
+def offset_last(patch: Set) -> None:
+    die = _dying_once()
+    begin = aiokafka.AIOKafkaProducer.begin_transaction
+    send = aiokafka.AIOKafkaProducer.send_offsets_to_transaction
+    commit = aiokafka.AIOKafkaProducer.commit_transaction
+    kept: dict[int, Any] = {}
+
+    async def keep(self: Any, offsets: Any, group: Any) -> None:
+        kept[id(self)] = (offsets, group)
+
+    async def committed(self: Any) -> None:
+        await commit(self)
+        offsets, group = kept.pop(id(self))
+        if "ledger-commands" in {place.topic for place in offsets}:
+            die()
+        await begin(self)
+        await send(self, offsets, group)
+        await commit(self)
+
+    patch(aiokafka.AIOKafkaProducer, "send_offsets_to_transaction", keep)
+    patch(aiokafka.AIOKafkaProducer, "commit_transaction", committed)
+
+
+@mutant("every producer has an id of its own, so nobody is fenced", THAW)
+def no_fencing(patch: Set) -> None:
+    freezes_before_the_commit(patch)
+    start = transactions.PartitionProducer.__init__
+
+    def init(self: Any, transactional_id: str, connection: Any) -> None:
+        start(self, f"{transactional_id}-{uuid.uuid4()}", connection)
+
+    patch(transactions.PartitionProducer, "__init__", init)
+
+
+@mutant("reads what is not committed, and what is aborted", "kill")
+def read_uncommitted(patch: Set) -> None:
+    create = transport.ConsumerThread._create_worker_consumer
+
+    def created(self: Any, faust_transport: Any) -> Any:
+        consumer = create(self, faust_transport)
+        consumer._isolation_level = "read_uncommitted"
+        return consumer
+
+    patch(transport.ConsumerThread, "_create_worker_consumer", created)
+    dies_before_the_commit(patch)
+
+
+@mutant("writes no changelog", "wipe")
+def no_changelog(patch: Set) -> None:
+    start = task.PartitionTask.__init__
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        start(self, *args, **{**kwargs, "changelog": None})
+
+    patch(task.PartitionTask, "__init__", init)
+
+
+@mutant("starts from what is on disk, whatever the changelog says", "wipe", "kill")
+def no_restore(patch: Set) -> None:
+    async def restore(connection: Any, stores: Any) -> int:
+        return 0
+
+    patch(changelog, "restore", restore)
+
+
+# --- batches
+
+
+@mutant("drops the last record of a batch")
+def last_record(patch: Set) -> None:
+    apply = task.PartitionTask.apply
+
+    def applied(self: Any, records: list[Any]) -> None:
+        apply(self, records[:-1] if len(records) > 2 else records)
+
+    patch(task.PartitionTask, "apply", applied)
+
+
+@mutant("applies the first record of a batch twice")
+def first_record(patch: Set) -> None:
+    apply = task.PartitionTask.apply
+
+    def applied(self: Any, records: list[Any]) -> None:
+        apply(self, [records[0], *records] if len(records) > 2 else records)
+
+    patch(task.PartitionTask, "apply", applied)
+
+
+@mutant("writes the outputs of a transaction in the opposite order")
+def reversed_outputs(patch: Set) -> None:
+    encoded = unit.Unit.encoded
+
+    def turned(self: Any, with_codec: Any) -> Any:
+        return {place: records[::-1] for place, records in encoded(self, with_codec).items()}
+
+    patch(unit.Unit, "encoded", turned)
+
+
+@mutant("takes a decoded batch without the proof of its boundaries", "input", rate=400.0)
+def no_proof(patch: Set) -> None:
+    def decode(raw: list[bytes], text: str) -> Any:
+        try:
+            return pyruhvro.deserialize_array(raw, text)
+        except BaseException as error:
+            raise codec.Unproven(type(error).__name__) from None
+
+    patch(codec, "decode_columns", decode)
+
+
+@mutant("writes no dead letters")
+def no_dead_letters(patch: Set) -> None:
+    def bury(self: Any, record: Any, reason: Any) -> None:
+        self.dead_letters += 1
+
+    patch(task.PartitionTask, "_bury", bury)
+
+
+@mutant("takes a record wherever it stands", "input")
+def any_partition(patch: Set) -> None:
+    misplaced = task.PartitionTask._misplaced
+
+    def nearly(self: Any, record: Any, event: Any) -> Any:
+        reason = misplaced(self, record, event)
+        return None if reason is not None and reason.code == "wrong_partition" else reason
+
+    patch(task.PartitionTask, "_misplaced", nearly)
+
+
+# --- the ledger
+
+
+class _Forgetful:
+    """Rows in which one key cannot be found."""
+
+    def __init__(self, rows: Any, key: bytes) -> None:
+        self._rows = rows
+        self._key = key
+
+    def get(self, key: bytes) -> bytes | None:
+        return None if key == self._key else self._rows.get(key)
+
+    def put(self, key: bytes, value: bytes) -> None:
+        self._rows.put(key, value)
+
+
+@mutant("does not remember payment ids")
+def no_dedupe(patch: Set) -> None:
+    apply = ledger.Ledger.apply
+
+    def applied(self: Any, event: Any, at: Any, rows: Any, out: Any) -> None:
+        if isinstance(event, PaymentDecided):
+            rows = _Forgetful(rows, payment_key(event.tenant_id, event.payment_id))
+        apply(self, event, at, rows, out)
+
+    patch(ledger.Ledger, "apply", applied)
+
+
+@mutant("forgets to ask the creditor's branch for its leg")
+def no_leg(patch: Set) -> None:
+    _drop_output(patch, "LegRequested")
+
+
+@mutant("writes only the debit of an entry")
+def no_credit(patch: Set) -> None:
+    posting = ledger_books.Books._emit_posting
+
+    def half(self: Any, out: Any, entry_id: str, side: str, *args: Any) -> None:
+        if side == "DEBIT":
+            posting(self, out, entry_id, side, *args)
+
+    patch(ledger_books.Books, "_emit_posting", half)
+
+
+@mutant("rounds what it posts to ten minor units")
+def rounded(patch: Set) -> None:
+    post = ledger_books.Books.post
+
+    def posted(self: Any, debit: str, credit: str, amount: int) -> None:
+        post(self, debit, credit, round(amount, -1))
+
+    patch(ledger_books.Books, "post", posted)
+
+
+@mutant("lets an account be overdrawn by a cent")
+def one_cent(patch: Set) -> None:
+    reserve = ledger_books.Books.try_reserve
+
+    def reserved(self: Any, payment: Any) -> str | None:
+        account = self.account(payment.debtor_account_id)
+        account.debits_pending -= 1
+        try:
+            return reserve(self, payment)
+        finally:
+            account.debits_pending += 1
+
+    patch(ledger_books.Books, "try_reserve", reserved)
+
+
+@mutant("keeps the hold of a payment that is declined")
+def kept_hold(patch: Set) -> None:
+    patch(ledger_books.Books, "release", lambda self, payment: None)
+
+
+@mutant("gives events ids by chance", "kill")
+def random_ids(patch: Set) -> None:
+    patch(ledger, "derived_id", lambda cause, name: str(uuid.uuid4()))
+
+
+@mutant("leaves out a command where the vector path stops", rate=4000.0)
+def vector_gap(patch: Set) -> None:
+    apply = ledger_columns.LedgerColumns.apply
+
+    def applied(self: Any, run: Any, rows: Any) -> Any:
+        count, blocks = apply(self, run, rows)
+        return (count + 1 if 0 < count < len(run) else count), blocks
+
+    patch(ledger_columns.LedgerColumns, "apply", applied)
+
+
+# --- the other streams
+
+
+@mutant("counts a payment twice in the fraud profile")
+def counted_twice(patch: Set) -> None:
+    add = fraud_profile.Profile.add
+
+    def twice(self: Any, attempt: Any, **about: Any) -> None:
+        add(self, attempt, **about)
+        add(self, attempt, **about)
+
+    patch(fraud_profile.Profile, "add", twice)
+
+
+@mutant("raises no alert")
+def no_alert(patch: Set) -> None:
+    _drop_output(patch, "FraudAlertRaised")
+
+
+@mutant("counts a trade that comes again", "input")
+def filled_twice(patch: Set) -> None:
+    patch(positions, "read_trade", lambda rows, tenant, trade_id: None)
+
+
+@mutant("matches amounts that differ by a cent")
+def near_match(patch: Set) -> None:
+    agree, prefixes = reconciliation_matching._agree, reconciliation_matching.amount_prefixes
+
+    def nearly(scope: Any, left: Any, right: Any) -> bool:
+        return bool(agree(scope, left, right)) or abs(left.amount_minor - right.amount_minor) <= 1
+
+    patch(reconciliation_matching, "_agree", nearly)
+    patch(reconciliation_matching, "amount_prefixes", lambda amount, within: prefixes(amount, within + 1))
+
+
+def _drop_output(patch: Set, kind: str) -> None:
+    emit = Outbox.emit
+
+    def emitted(self: Any, topic: str, key: str, event: Any) -> None:
+        if type(event).__name__ != kind:
+            emit(self, topic, key, event)
+
+    patch(Outbox, "emit", emitted)
+
+
+def main(arguments: list[str]) -> int:
+    """Run a worker with a patch; return its exit code."""
+    {**MUTANTS, **HOLDS}[arguments[0]].patch(setattr)
+    return worker.main(arguments[1:])
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(code)

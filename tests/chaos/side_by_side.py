@@ -1,0 +1,77 @@
+"""A model and the product's pure rules side by side, record by record. For tests: the checker knows no rules.
+
+fields of events -> Record -> the model's dead letter, outputs and rows
+                 -> Struct -> the rule's refusal, outbox and writes      -> the first difference
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from pipeline.domain.events import EVENTS
+from pipeline.domain.outbox import Arrival, Outbox, Reject
+from pipeline.domain.rows import MemoryRows
+from tests.chaos.log_reader import Record
+from tests.chaos.stream_model import StreamModel
+from tests.chaos.wire import TABLE
+
+
+class WrittenRows(MemoryRows):
+    """Rows in memory that remember every write, as a changelog does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[tuple[bytes, bytes | None]] = []
+
+    def put(self, key: bytes, value: bytes) -> None:
+        super().put(key, value)
+        self.written.append((key, value))
+
+    def delete(self, key: bytes) -> None:
+        super().delete(key)
+        self.written.append((key, None))
+
+
+def first_difference(
+    model: StreamModel, rules: Any, log: Iterable[Record], *, families: bytes | None = None
+) -> str | None:
+    """Apply a log to both and return the first difference, or None.
+
+    `families`: the first bytes of the keys of those rows that the model knows (None: all).
+    """
+    rows, out = WrittenRows(), Outbox()
+    for made in log:
+        event = msgspec.convert(made.fields, EVENTS[f"ledgerflow.{made.event}"])
+        rows.written.clear()
+        out.items.clear()
+        refused = None
+        try:
+            rules.apply(event, Arrival(made.timestamp_ms * 1000, model.number, model.partitions), rows, out)
+        except Reject as reject:
+            refused = reject.code
+        code, expected = model.apply(made)
+        place = f"{made.offset}: {made.event} {made.fields}"
+        if code != refused:
+            return f"{place}: the product says {refused}, the model {code}"
+        said = [(topic, key.encode(), type(one).__name__, builtins(one)) for topic, key, one in out.items]
+        wanted = [(one.topic, one.key, one.event, one.fields) for one in expected if one.topic != TABLE]
+        for left, right in itertools.zip_longest(said, wanted):
+            if left != right:
+                return f"{place}: the product says\n{left}\nthe model\n{right}"
+        written = {key: row for key, row in rows.written if families is None or key[0] in families}
+        kept = {one.key: one.value for one in expected if one.topic == TABLE}
+        if written != kept:
+            keys = [key for key in written.keys() | kept.keys() if written.get(key, 0) != kept.get(key, 0)]
+            pairs = [(key, written.get(key, "nothing"), kept.get(key, "nothing")) for key in keys]
+            return f"{place}: rows differ: {pairs}"
+    return None
+
+
+def builtins(event: Any) -> dict[str, Any]:
+    """Return an event's fields as a decoder gives them."""
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}

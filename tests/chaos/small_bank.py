@@ -1,0 +1,160 @@
+"""A whole small cluster made by the models, from inputs to outputs, for tests that damage it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tests.chaos.by_hand import (
+    NOW_US,
+    about,
+    closed,
+    decided,
+    opened,
+    quoted,
+    record,
+    stated,
+    traded,
+)
+from tests.chaos.checker import INPUTS, LOGS, OUTPUTS, SOURCES, STREAMS, Comparison
+from tests.chaos.comparisons import ERROR
+from tests.chaos.forwarding import FORWARDED, predict_forwarding
+from tests.chaos.log_reader import Record, Slice
+from tests.chaos.wire import COMMANDS, DAY_US, DEAD_LETTERS, TABLE, Expected, home_of
+
+GROUP = "ledgerflow"
+CHANGELOGS = {stream.table: stream.changelog(GROUP) for stream in STREAMS}
+
+
+class Bank:
+    """Two branches with payments within and between them, from inputs to outputs, as slices."""
+
+    def __init__(self) -> None:
+        self.topics: dict[str, dict[int, list[Record]]] = {
+            name: {0: [], 1: []} for name in (*SOURCES, *OUTPUTS, *CHANGELOGS.values())
+        }
+        names = [f"a{number}" for number in range(8)]
+        self.first, self.second = (
+            [name for name in names if home_of(f"north/{name}", 2) == branch][:2] for branch in (0, 1)
+        )
+        (a, b), (c, d) = self.first, self.second
+        for name, balance in ((a, 100), (b, 0), (c, 50), (d, 0)):
+            kind = "nostro" if name == d else "checking"
+            self.put("accounts", *opened(name, balance, account_type=kind))
+        self.put("accounts", *opened("bob"), partition=1 - home_of("north/bob", 2))  # a dead letter
+        for number, (debtor, creditor, amount) in enumerate(
+            ((a, b, 10), (a, c, 20), (c, d, 5), (d, a, 1), (c, "nobody", 3), (b, a, 2), (a, d, 4), (c, a, 9))
+        ):
+            late_us = 8 * DAY_US if number in (1, 6) else 0  # so late that it is held
+            self.pay(f"p{number}", debtor, creditor, amount, NOW_US - 1000 + number - late_us)
+        self.put("payments", "PaymentReviewed", about("", "p1", a, approved=True)[1])
+        self.put("payments", "PaymentCancelled", about("", "p6", a)[1])
+        self.trade(a, c)
+        self.state(d)
+        self.forward()
+        self.post()
+
+    def trade(self, *traders: str) -> None:
+        """Let traders buy and sell, with a price between, and one of them sell nothing: a dead letter."""
+        for trader in traders:
+            for number, quantity in enumerate((3, -1, -4, 2)):
+                self.put("trades", *traded(f"{trader} {number}", quantity, 10 + number, account_id=trader))
+        self.put("trades", *traded("nothing", 0, 1, account_id=traders[0]))
+        self.put("prices", *quoted("price", 11))
+        self.put("prices", *quoted("next", 12))
+
+    def state(self, nostro: str) -> None:
+        """Let the bank state one payment as it was and one with another amount, in a bad order."""
+        where: dict[str, Any] = {"account_id": nostro, "occurred_at": NOW_US - 2000}
+        self.put("statements", *stated("S/1", 5, "p2", **where))
+        self.put("statements", *closed("S", 0, 4, 2, **where))
+        self.put("statements", *stated("S/2", -2, "p3", **where))
+        self.put("statements", *stated("S/-3", 1, **where))  # a dead letter
+
+    def put(self, topic: str, event: str, fields: dict[str, Any], partition: int | None = None) -> None:
+        made = record(event, fields, topic=topic)
+        number = home_of((made.key or b"").decode(), 2) if partition is None else partition
+        log = self.topics[topic][number]
+        log.append(made._replace(partition=number, offset=len(log)))
+
+    def pay(self, payment: str, debtor: str, creditor: str, amount: int, at: int) -> None:
+        fields = decided(payment, debtor, creditor, amount, reference=payment, occurred_at=at)[1]
+        fields.pop("outcome")
+        self.put("payments", "PaymentInitiated", fields | {"event_id": f"pay {payment}"})
+
+    def add(self, wanted: Expected, partition: int) -> None:
+        log, fields = self.topics[wanted.topic][partition], wanted.fields
+        value = wanted.value
+        if value is None and wanted.event != "row":
+            value = repr((wanted.event, sorted(fields.items()))).encode()
+        log.append(
+            Record(
+                wanted.topic,
+                partition,
+                len(log),
+                NOW_US // 1000,
+                wanted.key,
+                value,
+                {},
+                wanted.event,
+                fields,
+                None,
+            )
+        )
+
+    def bury(self, source: Record, code: str) -> None:
+        said = {
+            "topic": source.topic,
+            "partition": source.partition,
+            "offset": source.offset,
+            "code": code,
+        }
+        headers = {ERROR + name: str(value).encode() for name, value in said.items()}
+        log = self.topics[DEAD_LETTERS][source.partition]
+        log.append(source._replace(topic=DEAD_LETTERS, offset=len(log), headers=headers, event=None))
+
+    def forward(self) -> None:
+        for name in FORWARDED:
+            for number, log in self.topics[name].items():
+                dead, passed = predict_forwarding(log, 2)
+                for offset, code in dead.items():
+                    self.bury(log[offset], code)
+                for wanted in passed:
+                    for target in (0, 1) if name == "prices" else (number,):
+                        self.add(wanted, target)
+
+    def post(self) -> None:
+        """Run all streams until nothing is under way."""
+        models = [(stream, stream.model(number, 2)) for stream in STREAMS for number in (0, 1)]
+        done = Counter[tuple[str, int]]()
+        moved = True
+        while moved:
+            moved = False
+            for stream, model in models:
+                place = (stream.log, model.number)
+                for source in self.topics[stream.log][model.number][done[place] :]:
+                    done[place] += 1
+                    moved = True
+                    dead, out = model.apply(source)
+                    if dead is not None:
+                        self.bury(source, dead)
+                    for wanted in out:
+                        home = model.number
+                        if wanted.topic == COMMANDS:
+                            home = home_of(wanted.key.decode(), 2)
+                        if wanted.topic == TABLE:
+                            wanted = wanted._replace(topic=CHANGELOGS[stream.table])
+                        self.add(wanted, home)
+
+    def problems(self, quiet: bool = True, unread: int = 0) -> list[str]:
+        """Return the checks that fail. `unread`: commands of branch 0 that the group has not committed."""
+        slices = {
+            name: {number: Slice(log, len(log), True) for number, log in parts.items()}
+            for name, parts in self.topics.items()
+        }
+        ends = {(name, number): len(self.topics[name][number]) for name in SOURCES for number in (0, 1)}
+        ends[COMMANDS, 0] -= unread
+        seen = {name: slices[name] for name in (*OUTPUTS, *LOGS, *CHANGELOGS.values())}
+        inputs = {name: slices[name] for name in (*INPUTS, *LOGS)}
+        found = Comparison(seen, inputs, ends, ends, quiet, GROUP).run((), ())
+        return sorted({problem.check for problem in found})

@@ -1,0 +1,87 @@
+"""The checker and its models on what a load makes of the product's rules in memory: no Kafka, every event."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pipeline.domain import positions
+from pipeline.domain.reconciliation import Reconciliation
+from pipeline.verify.planted import read_manifests
+from pipeline.verify.verifier import verify_log
+from tests.chaos.load_in_memory import PARTITIONS, Topics, problems, processed, simulated, strike, topics_of
+from tests.chaos.mutants import MUTANTS
+from tests.chaos.planted import read_planted
+from tests.chaos.position_model import PositionBranch
+from tests.chaos.reconciliation_model import ReconciliationBranch
+from tests.chaos.side_by_side import first_difference
+from tests.chaos.wire import ITEMS, POSITION_COMMANDS, POSITIONS, RESULTS
+from tests.simulated_cluster import decoder
+
+WRONG_RULES = (
+    *("no_dedupe", "no_leg", "no_credit", "rounded", "one_cent", "kept_hold", "random_ids"),
+    *("counted_twice", "no_alert", "filled_twice", "near_match"),
+)
+"""Mutants of the rules; those of the runtime need real workers (`python -m tests.chaos --mutants`)."""
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> tuple[Topics, Path]:
+    return processed(tmp_path_factory.mktemp("load"), payments=800)
+
+
+@pytest.mark.parametrize("name", WRONG_RULES)
+def test_a_wrong_rule_is_found(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    MUTANTS[name].patch(monkeypatch.setattr)
+    assert problems(*processed(tmp_path, payments=250)) != []
+
+
+def test_the_checker_finds_nothing_wrong_with_a_load(load: tuple[Topics, Path]) -> None:
+    topics, manifest = load
+    assert problems(topics, manifest) == []
+    kinds = {next(iter(item["expected"])) for item in read_planted([manifest])}
+    assert {"alert", "outcome", "break", "matched"} <= kinds
+    for name in (POSITIONS, RESULTS):
+        assert sum(map(len, topics[name].values())) > 30
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whatever_upstreams_send_is_applied_or_dead_and_nothing_is_wrong(seed: int, tmp_path: Path) -> None:
+    manifest = tmp_path / "planted.jsonl"
+    cluster = simulated(manifest, payments=250)
+    strike(cluster, Random(2 * seed))
+    strike(cluster, Random(2 * seed + 1))
+    assert problems(topics_of(cluster), manifest) == []
+    report = verify_log(cluster, decoder(), read_manifests([manifest]))
+    assert report.ok, report.to_json()
+
+
+def test_the_models_say_and_write_record_by_record_what_the_product_does(load: tuple[Topics, Path]) -> None:
+    for number in range(PARTITIONS):
+        log = load[0][POSITION_COMMANDS][number]
+        assert first_difference(PositionBranch(number, PARTITIONS), positions, log) is None
+        items = load[0][ITEMS][number]
+        model = ReconciliationBranch(number, PARTITIONS)
+        assert first_difference(model, Reconciliation(), items) is None
+
+
+def test_a_match_that_was_never_said_is_missed_by_the_model_and_by_what_was_planted(
+    load: tuple[Topics, Path],
+) -> None:
+    topics, manifest = load
+    late = next(item for item in read_planted([manifest]) if "matched" in item["expected"])
+    payment_id = late["expected"]["matched"]["payment_id"]
+    ids = {
+        made.fields["posting_id"]
+        for log in topics["postings"].values()
+        for made in log
+        if made.fields["payment_id"] == payment_id
+    }
+    without = {
+        number: [made for made in log if not ids & set(made.fields.get("posting_ids", ()))]
+        for number, log in topics[RESULTS].items()
+    }
+    found = problems({**topics, RESULTS: without}, manifest)
+    assert {text.partition(":")[0] for text in found} == {"model", "planted"}

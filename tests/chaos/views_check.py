@@ -1,0 +1,96 @@
+"""The views held against the last states: every worker must show all of them, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from tests.chaos.comparisons import Problem
+from tests.chaos.log_reader import TIMEOUT_S
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+OWNER = ("tenant_id", "account_id")
+
+
+class View(NamedTuple):
+    """A view: its path, the fields that make its key, and those that it shows besides."""
+
+    name: str
+    key: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+BALANCE_VIEW = View(
+    "balances",
+    OWNER,
+    (
+        *("debits_pending", "debits_posted", "credits_pending", "credits_posted", "balance_minor"),
+        *("available_minor", "account_sequence", "currency", "status", "account_type"),
+        "overdraft_limit_minor",
+    ),
+)
+POSITION_VIEW = View(
+    "positions",
+    (*OWNER, "instrument_id"),
+    (
+        *("currency", "quantity_e8", "average_cost_e8", "cost_basis_e8", "realised_pnl_e8"),
+        *("unrealised_pnl_e8", "last_price_e8", "last_price_at", "fees_minor", "trades"),
+    ),
+)
+BREAK_VIEW = View(
+    "breaks",
+    (*OWNER, "break_id"),
+    (
+        *("type", "amount_minor", "currency", "statement_id", "line_no", "posting_id", "detail"),
+        "opened_at",
+    ),
+)
+
+
+def compare_view(
+    url: str, view: View, rows: Iterable[Mapping[str, Any]], latest: Iterable[Mapping[str, Any]]
+) -> list[Problem]:
+    """Compare all rows of a view with the last states. Times are text in rows, microseconds in states."""
+    there = f"{url.rstrip('/')}/{view.name}"
+    wanted = {tuple(state[name] for name in view.key): state for state in latest}
+    shown: dict[tuple[str, ...], Mapping[str, Any]] = {}
+    found = []
+    for row in rows:
+        key = tuple(row[name] for name in view.key)
+        if key in shown:
+            found.append(Problem("views", there, -1, -1, f"{'/'.join(key)} is shown twice"))
+        shown[key] = row
+    missing, extra = wanted.keys() - shown.keys(), shown.keys() - wanted.keys()
+    found += [Problem("views", there, -1, -1, f"{'/'.join(key)} is missing") for key in sorted(missing)[:1]]
+    found += [Problem("views", there, -1, -1, f"{'/'.join(key)} is not known") for key in sorted(extra)[:1]]
+    for key in sorted(wanted.keys() & shown.keys()):
+        for name in view.fields:
+            value, state = shown[key].get(name), wanted[key][name]
+            if (micros(value) if name.endswith("_at") else value) != state:
+                text = f"{name} of {'/'.join(key)} is {value}, not {state}"
+                return [*found, Problem("views", there, -1, -1, text)]
+    return found
+
+
+def micros(text: str | None) -> int | None:
+    """Return the microseconds of an ISO 8601 time; a time beyond the year 9999 stands as its number."""
+    if text is None or text.lstrip("-").isdigit():
+        return None if text is None else int(text)
+    return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
+
+
+def read_view(url: str, view: View) -> list[dict[str, Any]]:
+    """Return all rows that a worker shows, page by page."""
+    rows: list[dict[str, Any]] = []
+    page: str | None = f"{url.rstrip('/')}/{view.name}?limit=1000"
+    while page is not None:
+        request = urllib.request.Request(page, headers={"Accept": "application/json"})
+        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:
+            body = json.load(answer)
+        rows += body["data"]
+        page = None if body["next"] is None else urllib.parse.urljoin(page, body["next"])
+    return rows

@@ -1,0 +1,159 @@
+"""The wire contract, as the models know it: topics, event names, keys, ids, partitions, MessagePack.
+
+What a model says must come out is an `Expected`; where a record may stand is `misplaced`'s to say.
+"""
+
+from __future__ import annotations
+
+import uuid
+from functools import cache
+from typing import Any, NamedTuple
+
+from tests.chaos.log_reader import Record
+
+DERIVED = uuid.UUID("6f2a1f0e-3d0b-5a86-9a3c-2f9b4c1d7e55")
+LONG_MAX, LONG_MIN = 2**63 - 1, -(2**63)
+DAY_US = 86_400_000_000
+
+COMMANDS, POSTINGS, BALANCES, PAYMENT_EVENTS = "ledger-commands", "postings", "balances", "payment-events"
+ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
+POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
+ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
+
+TABLE = "table"
+"""Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
+
+UPSTREAM = ("accounts", "payments", "statements", "trades", "prices")
+EVENT_BYTES_MAX = 2**18
+"""Of an upstream's event."""
+ID_CHARS_MAX = 256
+NAMES = ("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id")
+"""Ids that stand before another part of a key."""
+IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id")
+
+LAYOUT = 1
+"""The first byte of every row."""
+
+ACCOUNT_EVENTS = ("AccountOpened", "AccountLimitSet", "AccountClosed")
+STATEMENT_EVENTS = ("StatementLine", "StatementClosed")
+TRADE_EVENTS = ("TradeExecuted", "TradeSettled")
+KEY_FIELD = {
+    **dict.fromkeys((*ACCOUNT_EVENTS, *STATEMENT_EVENTS, *TRADE_EVENTS), "account_id"),
+    **dict.fromkeys(("LegRequested", "PostingRecorded"), "account_id"),
+    **dict.fromkeys(("PaymentInitiated", "PaymentReviewed", "PaymentCancelled"), "debtor_account_id"),
+    **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
+    "PriceQuoted": "instrument_id",
+}
+"""The second half of each event's record key; the first is the tenant."""
+
+
+class Expected(NamedTuple):
+    """A record that must come out. `fields` are those that are known; `value`, if given, is the bytes."""
+
+    topic: str
+    key: bytes
+    event: str
+    fields: dict[str, Any]
+    source: int
+    """Offset of the record that causes it."""
+    value: bytes | None = None
+
+
+@cache
+def home_of(key: str, partitions: int) -> int:
+    """Return the partition of a key: Kafka's murmur2 (32 bit, seed 0x9747b28c), the sign bit off, modulo."""
+    data, mask, factor = key.encode(), 0xFFFFFFFF, 0x5BD1E995
+    state = (0x9747B28C ^ len(data)) & mask
+    for start in range(0, len(data), 4):
+        chunk = data[start : start + 4]
+        word = int.from_bytes(chunk, "little")
+        if len(chunk) == 4:
+            word = word * factor & mask
+            word = (word ^ (word >> 24)) * factor & mask
+            state = (state * factor & mask) ^ word
+        else:
+            state = (state ^ word) * factor & mask
+    state = (state ^ (state >> 13)) * factor & mask
+    return ((state ^ (state >> 15)) & 0x7FFFFFFF) % partitions
+
+
+def misplaced(record: Record, partitions: int) -> str | None:
+    """Return why no stream may apply a record: it is no event, or it stands where it does not belong."""
+    if record.topic in UPSTREAM and len(record.value or b"") > EVENT_BYTES_MAX:
+        return "too_large"
+    if record.event is None:
+        return record.fault
+    if record.key is None:
+        return "no_key"
+    if record.event not in KEY_FIELD:
+        return "unexpected_event"
+    key = f"{record.fields['tenant_id']}/{record.fields[KEY_FIELD[record.event]]}"
+    if record.key != key.encode():
+        return "wrong_key"
+    if record.event != "PriceQuoted" and home_of(key, partitions) != record.partition:
+        return "wrong_partition"
+    return None
+
+
+def has_impossible_id(event: dict[str, Any]) -> bool:
+    """Whether an upstream's event has an id that is empty, too long, or could be read as another one."""
+    ids = [(name, event[name]) for name in IDS if name in event]
+    return any(
+        not value or len(value) > ID_CHARS_MAX or "\0" in value or (name in NAMES and "/" in value)
+        for name, value in ids
+    )
+
+
+def cause_of(event: dict[str, Any]) -> str:
+    """Return what an event is called as a cause; an event id alone may come for two things."""
+    if "debtor_account_id" in event:
+        names = ["debtor_account_id", "payment_id"]
+    else:
+        names = ["account_id" if "account_id" in event else "instrument_id"]
+        names += [name for name in ("trade_id", "statement_id") if name in event]
+    return "\0".join(event[name] for name in ("tenant_id", *names, "event_id"))
+
+
+def derived(cause: str, name: str) -> str:
+    """Return the id of an event that a cause gives rise to."""
+    return str(uuid.uuid5(DERIVED, f"{cause}\0{name}"))
+
+
+def row_key(family: str, *parts: str) -> bytes:
+    """Return the key of a table row."""
+    return "\0".join((family, *parts)).encode()
+
+
+def msgpack(value: Any) -> bytes:
+    """Return None, a truth, a 64-bit integer, text, bytes or a list of them as MessagePack, each shortest."""
+    if value is None or isinstance(value, bool):
+        return {None: b"\xc0", False: b"\xc2", True: b"\xc3"}[value]
+    if isinstance(value, int):
+        return msgpack_integer(value)
+    if isinstance(value, list | tuple):
+        size = len(value)
+        head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
+        return head + b"".join(map(msgpack, value))
+    raw: bytes = value.encode() if isinstance(value, str) else value
+    if isinstance(value, str) and len(raw) < 32:
+        return bytes([0xA0 | len(raw)]) + raw
+    power = 0 if len(raw) < 1 << 8 else 1 if len(raw) < 1 << 16 else 2
+    kind = (0xD9 if isinstance(value, str) else 0xC4) + power
+    return bytes([kind]) + len(raw).to_bytes(1 << power, "big") + raw
+
+
+def msgpack_integer(value: int) -> bytes:
+    """Return an integer as MessagePack, unsigned where it can be; raise ValueError beyond 64 bits."""
+    if -32 <= value < 128:
+        return (value & 0xFF).to_bytes(1, "big")
+    for power in range(4):
+        bits = 8 << power
+        if -(1 << (bits - 1)) <= value < 0:
+            return bytes([0xD0 + power]) + value.to_bytes(bits // 8, "big", signed=True)
+        if 0 <= value < 1 << bits:
+            return bytes([0xCC + power]) + value.to_bytes(bits // 8, "big")
+    raise ValueError("more than 64 bits")
+
+
+class Dead(Exception):
+    """The record is a dead letter; the argument is its code. Nothing has changed."""
