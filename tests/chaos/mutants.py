@@ -30,7 +30,7 @@ from pipeline.domain import (
 from pipeline.domain.events import PaymentDecided
 from pipeline.domain.ledger_rows import payment_key
 from pipeline.domain.outbox import Outbox
-from pipeline.runtime import changelog, codec, task, transactions, transport, unit
+from pipeline.runtime import changelog, codec, partition_store, task, transactions, transport, unit
 from topologies import worker
 
 DIES_AT = 25
@@ -237,6 +237,22 @@ def no_restore(patch: Set) -> None:
     patch(changelog, "restore", restore)
 
 
+@mutant("keeps rows in memory that another worker has changed since", "storm")
+def no_forget(patch: Set) -> None:
+    patch(partition_store.PartitionStore, "forget", lambda self: None)
+
+
+@mutant("begins at the newest record where nothing is committed yet", "storm")
+def newest_first(patch: Set) -> None:
+    create = transport.ConsumerThread._create_worker_consumer
+
+    def created(self: Any, faust_transport: Any) -> Any:
+        self.app.conf.consumer_auto_offset_reset = "latest"
+        return create(self, faust_transport)
+
+    patch(transport.ConsumerThread, "_create_worker_consumer", created)
+
+
 # --- batches
 
 
@@ -380,7 +396,7 @@ def random_ids(patch: Set) -> None:
     patch(ledger, "derived_id", lambda cause, name: str(uuid.uuid4()))
 
 
-@mutant("leaves out a command where the vector path stops", rate=4000.0)
+@mutant("leaves out a command where the vector path stops", rate=1500.0)
 def vector_gap(patch: Set) -> None:
     apply = ledger_columns.LedgerColumns.apply
 
