@@ -51,7 +51,8 @@ def judge(folder: Path, mutant: Mutant) -> Found:
     checker: list[str] = []
     verifier: list[str] = []
     workers = range(mutant.workers)
-    with running(folder, ["-m", "tests.chaos.mutants", mutant.name], workers) as (keeper, faults):
+    program = ["-m", "tests.chaos.mutants", mutant.name]
+    with running(folder, program, workers, mutant.standbys) as (keeper, faults):
         load = Load(keeper.cluster, SEED, LOAD_S, mutant.rate)
         try:
             load.start()

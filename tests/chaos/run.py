@@ -117,12 +117,13 @@ class Load(threading.Thread):
 
 @contextmanager
 def running(
-    folder: Path, program: Sequence[str] = (), workers: Sequence[int] = WORKERS
+    folder: Path, program: Sequence[str] = (), workers: Sequence[int] = WORKERS, standbys: int = 0
 ) -> Iterator[tuple[Keeper, Faults]]:
     """Run a cluster of workers, each behind its proxy; `program`: what Python runs as a worker."""
     with cluster_in(folder, ProxiedStack) as cluster:
         network = Network(cluster.settings)
         cluster.servers.update(network.servers)
+        cluster.more["STANDBY_REPLICAS"] = str(standbys)
         if program:
             cluster.program = list(program)
         keeper = Keeper(cluster, set(workers))
@@ -137,9 +138,12 @@ def running(
 
 
 def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outcome:
-    """Run the schedule of a seed in a folder of its own; raises if the cluster cannot be kept going."""
+    """Run the schedule of a seed in a folder of its own; raises if the cluster cannot be kept going.
+
+    With an even seed every table has a standby copy.
+    """
     strikes = schedule(seed, seconds, names)
-    with running(folder) as (keeper, faults):
+    with running(folder, standbys=1 - seed % 2) as (keeper, faults):
         cluster = keeper.cluster
         load, lag = Load(cluster, seed, seconds), LagWatch(cluster.settings)
         load.start()

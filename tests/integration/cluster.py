@@ -39,6 +39,8 @@ class Cluster:
         """What Python runs as a worker."""
         self.prefixes: dict[int, list[str]] = {}
         """The words before a worker's command, where it runs in an environment of its own."""
+        self.more: dict[str, str] = {}
+        """Settings of all workers beside those of the cluster, by their names without the prefix."""
         self.servers: dict[int, str] = {}
         """Where a worker finds Kafka, where that is not the broker's own port."""
 
@@ -54,6 +56,7 @@ class Cluster:
             "DATA_DIR": str(self.settings.data_dir),
             "WEB_PORT": str(self.settings.web_port),
             "WORKERS": "2",
+            **self.more,
         }
         environment = {**os.environ, **{f"LEDGERFLOW_{name}": value for name, value in given.items()}}
         with self.log(worker).open("a") as log:
