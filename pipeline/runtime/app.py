@@ -11,6 +11,7 @@ import os
 import ssl
 import sys
 import traceback
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +67,13 @@ class App(faust.App):
             if task is not None and message.generation_id == self.consumer_generation_id:
                 await task.accept(message.value)
 
-    def on_positions(self, committed: dict[TP, int]) -> None:
+    def source_offsets(self) -> Mapping[TP, int]:
+        """Return where logs go on at the least, whatever the group's committed offsets say."""
+        return self.tasks.source_offsets
+
+    def on_positions(self, committed: dict[TP, int], stale: Set[TP]) -> None:
         """Take the offsets that the consumer was set to after a rebalance."""
-        self.tasks.expect(committed)
+        self.tasks.expect(committed, stale)
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         self.fail(exc)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -82,6 +82,34 @@ async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition,
     finally:
         await consumer.stop()
     return count
+
+
+async def latest_values(
+    connection: Mapping[str, Any], topic: str, partitions: Iterable[int]
+) -> dict[tuple[bytes, int], bytes]:
+    """Return the last committed value of each (key, partition) of a small compacted topic.
+
+    As with `restore`, the producers that write it must have been started before.
+    """
+    found: dict[tuple[bytes, int], bytes] = {}
+    places = [TopicPartition(topic, number) for number in sorted(set(partitions))]
+    if not places:
+        return found
+    consumer = _consumer(connection)
+    try:
+        await consumer.start()
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        behind = {tp for tp in places if await consumer.position(tp) < ends[tp]}
+        while behind:
+            fetched = await consumer.getmany(*behind, timeout_ms=POLL_MS, max_records=50_000)
+            for tp, records in fetched.items():
+                found |= {(record.key, tp.partition): record.value for record in records}
+            behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
+    finally:
+        await consumer.stop()
+    return found
 
 
 async def follow(connection: Mapping[str, Any], stores: Mapping[TopicPartition, PartitionStore]) -> None:

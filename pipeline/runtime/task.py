@@ -125,6 +125,13 @@ class PartitionTask:
                 await self._progress.wait()
         self.position = batch.end
 
+    def expect(self, position: int | None, *, stale: bool = False) -> None:
+        """Take the offset that the log goes on from; `stale`: the group knew an older one, so commit it."""
+        self.position = self.committed = position
+        if stale:
+            self._unit.end = position
+            self._pump = asyncio.create_task(self._commit_all())
+
     def apply(self, records: list[Any]) -> None:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter."""
         values = [record.value for record in records]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from pipeline.runtime.changelog import latest_values
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.task import PartitionTask, StreamSpec
-from pipeline.runtime.topics import changelog_name
+from pipeline.runtime.topics import changelog_name, source_offsets_name
 from pipeline.runtime.transactions import PartitionProducer
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Tasks:
         self._specs: dict[str, StreamSpec] = {}
         self._running: dict[TP, PartitionTask] = {}
         self._turn = asyncio.Lock()
+        self.source_offsets: dict[TP, int] = {}
+        """Where each log goes on, by what the stream has said in its own transactions."""
         self.ready_after_s = 0.0
         """How long the last recovery took, seconds."""
 
@@ -50,11 +53,12 @@ class Tasks:
         app, stores = self._app, {}
         wanted = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
         producers = {
-            tp: PartitionProducer(f"{app.conf.id}-{spec.name}-{tp.partition}", app.connection)
+            tp: PartitionProducer(app.conf.id, spec.name, tp.partition, app.connection)
             for tp, spec in wanted.items()
         }
         try:
             await asyncio.gather(*(producer.start() for producer in producers.values()))
+            self.source_offsets = await self._read_source_offsets(wanted)
         except BaseException:
             await asyncio.gather(
                 *(producer.stop() for producer in producers.values()), return_exceptions=True
@@ -82,10 +86,19 @@ class Tasks:
             )
         return stores
 
-    def expect(self, committed: dict[TP, int]) -> None:
-        """Tell the tasks where their logs go on: the committed offsets that the consumer was set to."""
+    async def _read_source_offsets(self, wanted: dict[TP, StreamSpec]) -> dict[TP, int]:
+        app, numbers = self._app, {tp.partition for tp in wanted}
+        said = await latest_values(app.connection, source_offsets_name(app.conf.id), numbers)
+        keys = {tp: (spec.name.encode(), tp.partition) for tp, spec in wanted.items()}
+        return {tp: int(said[key]) for tp, key in keys.items() if key in said}
+
+    def expect(self, committed: dict[TP, int], stale: Set[TP]) -> None:
+        """Tell the tasks where their logs go on: the offsets that the consumer was set to.
+
+        `stale`: where the group has an older offset than the stream's own transactions.
+        """
         for tp, task in self._running.items():
-            task.position = task.committed = committed.get(tp)
+            task.expect(committed.get(tp), stale=tp in stale)
 
     async def close(self) -> None:
         """Commit what is applied and let go of every partition."""

@@ -56,6 +56,10 @@ COMMANDED = frozenset({"ledger-commands"})
 """Topics whose records a stream sends to the partition of their key, which may be another than its own."""
 
 
+SOURCE_OFFSETS_SEGMENT_BYTES = 2**20
+"""Small, so that it is compacted soon and read fast."""
+
+
 class TopicsError(RuntimeError):
     """The topics are not as they must be. The text says which and how to put it right."""
 
@@ -63,6 +67,15 @@ class TopicsError(RuntimeError):
 def changelog_name(app_id: str, table: str) -> str:
     """Return the name that Faust gives a table's changelog topic."""
     return f"{app_id}-{table}-changelog"
+
+
+def source_offsets_name(app_id: str) -> str:
+    """Return the name of the topic that says how far each log is applied: stream -> next offset, in digits.
+
+    It is written in the same transactions as the outputs. The group's committed offsets are, too, but a
+    broker that crashed may give older ones back: its group coordinator may take a half-read log for a whole.
+    """
+    return f"{app_id}-source-offsets"
 
 
 def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
@@ -79,6 +92,9 @@ def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
         if not spec.compacted:
             config["retention.ms"] = config["retention.bytes"] = "-1"
         wanted.append(NewTopic(spec.name, settings.partitions, settings.replication_factor, config=config))
+    config = {"cleanup.policy": "compact", "segment.bytes": str(SOURCE_OFFSETS_SEGMENT_BYTES)}
+    name = source_offsets_name(settings.app_id)
+    wanted.append(NewTopic(name, settings.partitions, settings.replication_factor, config=config))
     for table in tables:
         config = {"cleanup.policy": "compact", "max.message.bytes": str(RECORD_BYTES_MAX)}
         name = changelog_name(settings.app_id, table)

@@ -15,7 +15,7 @@ from typing import Any
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from pipeline.runtime.topics import RECORD_BYTES_MAX
+from pipeline.runtime.topics import RECORD_BYTES_MAX, source_offsets_name
 
 RETRY_BACKOFF_MS = 4
 """aiokafka's 100 ms dominate latency: a broker that still writes the last transaction's markers answers
@@ -39,11 +39,12 @@ Outputs = Mapping[tuple[str, int], Iterable[OutputRecord]]
 class PartitionProducer:
     """The transactional producer of one partition of one stream."""
 
-    def __init__(self, transactional_id: str, connection: Mapping[str, Any]) -> None:
-        self._id = transactional_id
+    def __init__(self, app_id: str, stream: str, partition: int, connection: Mapping[str, Any]) -> None:
+        self._stream = stream.encode()
+        self._source_offsets = source_offsets_name(app_id)
         self._producer = AIOKafkaProducer(
             **connection,
-            transactional_id=transactional_id,
+            transactional_id=f"{app_id}-{stream}-{partition}",
             acks="all",
             linger_ms=0,
             max_batch_size=BATCH_BYTES,
@@ -69,18 +70,20 @@ class PartitionProducer:
     ) -> int | None:
         """Write `outputs` and commit `source` (topic, partition, offset) for `group` in one transaction.
 
+        The offset goes to the group and, as a record, to the app's own topic of source offsets.
         Returns the next offset of the partition `changelog` after the records written to it, None if there
         were none. Raises what aiokafka raises; then nothing of it is or becomes visible.
         """
         producer = self._producer
         await producer.begin_transaction()
         sent = []
-        for (topic, partition), records in outputs.items():
+        log, number, end = source
+        own: OutputRecord = (self._stream, str(end).encode(), [], None)
+        for (topic, partition), records in [*outputs.items(), ((self._source_offsets, number), [own])]:
             for batch, count in self._batches(records):
                 future = await producer.send_batch(batch, topic, partition=partition)
                 sent.append((topic, partition, count, future))
-        topic, partition, offset = source
-        await producer.send_offsets_to_transaction({TopicPartition(topic, partition): offset}, group)
+        await producer.send_offsets_to_transaction({TopicPartition(log, number): end}, group)
         await producer.commit_transaction()
         next_offset = None
         for topic, partition, count, future in sent:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, cast
@@ -23,6 +24,7 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+LOG = logging.getLogger(__name__)
 BATCH_CODEC = "columnar"
 FETCH_WAIT_MS = 100
 """The broker answers a fetch at the latest after this time. aiokafka has one request per broker under way, so
@@ -79,6 +81,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self._turn = asyncio.Lock()
         self._reached: dict[TP, int] = {}
         self.seeks = 0
+        self.stale: set[TP] = set()
+        """Partitions whose committed offset is older than what the app knows to be applied."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -93,7 +97,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     async def _seek_to_committed(self) -> Mapping[TP, int]:
         async with self._turn:
             consumer = self._ensure_consumer()
-            offsets = await consumer.seek_to_committed()
+            offsets = dict(await consumer.seek_to_committed())
+            self._go_on_from_what_is_applied(consumer, offsets)
             # Without a committed offset aiokafka stays where it is, which may be behind records that were
             # fetched before a rebalance and never applied.
             fresh = [tp for tp, offset in offsets.items() if not offset]
@@ -103,6 +108,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             self._reached = {ensure_TP(tp): offset for tp, offset in offsets.items() if offset}
             self.seeks += 1
             return cast(Mapping[TP, int], offsets)
+
+    def _go_on_from_what_is_applied(self, consumer: Any, offsets: dict[Any, int | None]) -> None:
+        """Seek to what the app says is applied, where the group's committed offset is older than that."""
+        applied: Mapping[TP, int] = getattr(self.app, "source_offsets", dict)()
+        self.stale = {tp for tp in map(ensure_TP, offsets) if (offsets[tp] or 0) < applied.get(tp, 0)}
+        for tp in self.stale:
+            LOG.error("%s: the group has %s, but %d is applied: going on there", tp, offsets[tp], applied[tp])
+            consumer.seek(TopicPartition(*tp), applied[tp])
+            offsets[tp] = applied[tp]
 
     async def _fetch_records(
         self,
@@ -168,7 +182,8 @@ class Consumer(driver.Consumer):
         await super().perform_seek()
         on_positions = getattr(self.app, "on_positions", None)
         if on_positions is not None:
-            on_positions({tp: offset for tp, offset in self._committed_offset.items() if offset is not None})
+            committed = {tp: offset for tp, offset in self._committed_offset.items() if offset is not None}
+            on_positions(committed, self._thread.stale)
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Go on fetching a partition whose stream has room again."""

@@ -199,12 +199,12 @@ def offset_last(patch: Set) -> None:
 @mutant("every producer has an id of its own, so nobody is fenced", THAW)
 def no_fencing(patch: Set) -> None:
     freezes_before_the_commit(patch)
-    start = transactions.PartitionProducer.__init__
+    start = aiokafka.AIOKafkaProducer.__init__
 
-    def init(self: Any, transactional_id: str, connection: Any) -> None:
-        start(self, f"{transactional_id}-{uuid.uuid4()}", connection)
+    def init(self: Any, *, transactional_id: str, **about: Any) -> None:
+        start(self, transactional_id=f"{transactional_id}-{uuid.uuid4()}", **about)
 
-    patch(transactions.PartitionProducer, "__init__", init)
+    patch(aiokafka.AIOKafkaProducer, "__init__", init)
 
 
 @mutant("reads what is not committed, and what is aborted", "kill")

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.app import EXIT_CRASH
 from pipeline.runtime.transactions import PartitionProducer
@@ -70,7 +72,7 @@ def test_a_worker_fenced_by_another_producer_stops_and_its_restart_loses_nothing
 
     async def fence() -> None:
         for partition in range(cluster.settings.partitions):
-            usurper = PartitionProducer(f"{cluster.settings.app_id}-ledger-{partition}", connection)
+            usurper = PartitionProducer(cluster.settings.app_id, "ledger", partition, connection)
             await usurper.start()
             await usurper.stop()
 
@@ -97,3 +99,37 @@ def test_known_schemas_are_processed_while_the_registry_is_down(cluster: Cluster
         cluster.settings = cluster.settings.model_copy(update={"schema_registry_url": registry})
     cluster.load(seed=6, payments=200)
     assert problems(cluster.verify()) == []
+
+
+def test_committed_offsets_that_kafka_has_lost_are_not_applied_again(cluster: Cluster) -> None:
+    """As after a broker's crash: Kafka's group coordinator may come up with old offsets, or with none."""
+    cluster.load(seed=7, payments=300)
+    assert problems(cluster.verify()) == []
+    for worker in list(cluster.workers):
+        assert cluster.terminate(worker) == 0
+    lost = lose_offsets(cluster)
+    cluster.start(0)
+    cluster.wait_ready(0)
+    cluster.load(seed=8, payments=100)
+    assert problems(cluster.verify()) == []
+    told = cluster.log(0).read_text()
+    assert all(f"the group has {offset}, but" in told for offset in lost)
+
+
+def lose_offsets(cluster: Cluster) -> list[int]:
+    """Set the group's offsets of payments and accounts back, half of the way or all of it; return them."""
+    admin, group = AdminClient(cluster.settings.librdkafka()), cluster.settings.app_id
+    wanted = [TopicPartition(topic, number) for topic in ("payments", "accounts") for number in (0, 1)]
+    request = [ConsumerGroupTopicPartitions(group, wanted)]
+    committed = admin.list_consumer_group_offsets(request)[group].result().topic_partitions
+    old = [
+        TopicPartition(place.topic, place.partition, place.offset // 2 if place.partition else 1)
+        for place in committed
+    ]
+    deadline = time.monotonic() + 60
+    while True:
+        answer = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, old)])[group]
+        if all(place.error is None for place in answer.result().topic_partitions):
+            return [place.offset for place in old]
+        assert time.monotonic() < deadline  # the worker's session is not over yet
+        time.sleep(0.5)

@@ -80,7 +80,7 @@ class StreamBench:
             fail=self.failures.append,
             turn=asyncio.Lock(),
         )
-        task.position = task.committed = position
+        task.expect(position)
         return task
 
     # --- the log
