@@ -113,8 +113,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         """Seek to what the app says is applied, where the group's committed offset is older than that."""
         applied: Mapping[TP, int] = getattr(self.app, "source_offsets", dict)()
         self.stale = {tp for tp in map(ensure_TP, offsets) if (offsets[tp] or 0) < applied.get(tp, 0)}
+        if self.stale:
+            said = ", ".join(f"{tp.topic}-{tp.partition}: {offsets[tp]}, {applied[tp]}" for tp in self.stale)
+            LOG.error("the group's offsets are older than what is applied; going on there (%s)", said)
         for tp in self.stale:
-            LOG.error("%s: the group has %s, but %d is applied: going on there", tp, offsets[tp], applied[tp])
             consumer.seek(TopicPartition(*tp), applied[tp])
             offsets[tp] = applied[tp]
 

@@ -113,10 +113,10 @@ def test_committed_offsets_that_kafka_has_lost_are_not_applied_again(cluster: Cl
     cluster.load(seed=8, payments=100)
     assert problems(cluster.verify()) == []
     told = cluster.log(0).read_text()
-    assert all(f"the group has {offset}, but" in told for offset in lost)
+    assert all(f"{place.topic}-{place.partition}: {place.offset}, " in told for place in lost)
 
 
-def lose_offsets(cluster: Cluster) -> list[int]:
+def lose_offsets(cluster: Cluster) -> list[TopicPartition]:
     """Set the group's offsets of payments and accounts back, half of the way or all of it; return them."""
     admin, group = AdminClient(cluster.settings.librdkafka()), cluster.settings.app_id
     wanted = [TopicPartition(topic, number) for topic in ("payments", "accounts") for number in (0, 1)]
@@ -130,6 +130,6 @@ def lose_offsets(cluster: Cluster) -> list[int]:
     while True:
         answer = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, old)])[group]
         if all(place.error is None for place in answer.result().topic_partitions):
-            return [place.offset for place in old]
+            return old
         assert time.monotonic() < deadline  # the worker's session is not over yet
         time.sleep(0.5)
