@@ -140,9 +140,12 @@ class LogReader:
         return 0 if about is None else len(about.partitions)
 
     def committed(self, topics: Iterable[str]) -> dict[tuple[str, int], int]:
-        """Return the group's offsets, 0 where it has none; a commit under way is waited for."""
+        """Return the group's offsets, 0 where it has none; a commit under way is waited for.
+
+        One partition at a time: there may be no moment at which no partition has a commit under way.
+        """
         asked = [TopicPartition(name, number) for name in topics for number in range(self.partitions(name))]
-        found = self._committed.committed(asked, timeout=TIMEOUT_S)
+        found = [self._committed.committed([place], timeout=TIMEOUT_S)[0] for place in asked]
         return {(place.topic, place.partition): max(0, place.offset) for place in found}
 
     def read(self, topic: str, starts: dict[int, int] | None = None) -> dict[int, Slice]:

@@ -30,7 +30,7 @@ from pipeline.domain import (
 from pipeline.domain.events import PaymentDecided
 from pipeline.domain.ledger_rows import payment_key
 from pipeline.domain.outbox import Outbox
-from pipeline.runtime import changelog, codec, partition_store, task, transactions, transport, unit
+from pipeline.runtime import changelog, codec, task, transactions, transport, unit
 from topologies import worker
 
 DIES_AT = 25
@@ -236,11 +236,6 @@ def no_restore(patch: Set) -> None:
         return 0
 
     patch(changelog, "restore", restore)
-
-
-@mutant("keeps rows in memory that another worker has changed since", "storm", standbys=1)
-def no_forget(patch: Set) -> None:
-    patch(partition_store.PartitionStore, "forget", lambda self: None)
 
 
 @mutant("begins at the newest record where nothing is committed yet", "storm")
