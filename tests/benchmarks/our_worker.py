@@ -39,10 +39,10 @@ class TimedCodec(Codec):
     started: float | None = None
     cpu_started = 0.0
 
-    def frame(self, values: Sequence[bytes | None], columns_min: int = 1) -> Frame:
+    def frame(self, values: Sequence[bytes | None], *bounds: int, **named: int) -> Frame:
         if self.started is None:
             self.started, self.cpu_started = time.perf_counter(), time.process_time()
-        return super().frame(values, columns_min)
+        return super().frame(values, *bounds, **named)
 
 
 def create_worker(job: dict[str, Any]) -> App:

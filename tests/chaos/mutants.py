@@ -172,7 +172,9 @@ def offset_first(patch: Set) -> None:
     patch(transactions.PartitionProducer, "commit", committed)
 
 
-@mutant("commits the source offset after the outputs, and dies in between")
+@mutant(
+    "commits the group's offset after the outputs, and dies in between: the stream's own says it", holds=True
+)
 def offset_last(patch: Set) -> None:
     die = _dying_once()
     begin = aiokafka.AIOKafkaProducer.begin_transaction
