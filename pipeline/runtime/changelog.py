@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -53,6 +53,18 @@ async def _position_stores(
     return ends
 
 
+async def _to_the_end(
+    consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]
+) -> AsyncIterator[tuple[TopicPartition, list[Any]]]:
+    """Yield what is between the positions of a consumer and the end offsets, by partition."""
+    behind = {tp for tp in ends if await consumer.position(tp) < ends[tp]}
+    while behind:
+        fetched = await consumer.getmany(*behind, timeout_ms=POLL_MS, max_records=50_000)
+        for tp, records in fetched.items():
+            yield tp, records
+        behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
+
+
 def _write(store: PartitionStore, records: list[Any], position: int) -> None:
     store.write({record.key: record.value for record in records}, position)
 
@@ -70,13 +82,9 @@ async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition,
     try:
         await consumer.start()
         ends = await _position_stores(consumer, stores)
-        behind = {tp for tp in stores if await consumer.position(tp) < ends[tp]}
-        while behind:
-            fetched = await consumer.getmany(*behind, timeout_ms=POLL_MS, max_records=50_000)
-            for tp, records in fetched.items():
-                _write(stores[tp], records, await consumer.position(tp))
-                count += len(records)
-            behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
+        async for tp, records in _to_the_end(consumer, ends):
+            _write(stores[tp], records, await consumer.position(tp))
+            count += len(records)
         for tp, store in stores.items():
             store.write({}, await consumer.position(tp))
     finally:
@@ -101,12 +109,8 @@ async def latest_values(
         consumer.assign(places)
         ends = await consumer.end_offsets(places)
         await consumer.seek_to_beginning(*places)
-        behind = {tp for tp in places if await consumer.position(tp) < ends[tp]}
-        while behind:
-            fetched = await consumer.getmany(*behind, timeout_ms=POLL_MS, max_records=50_000)
-            for tp, records in fetched.items():
-                found |= {(record.key, tp.partition): record.value for record in records}
-            behind = {tp for tp in behind if await consumer.position(tp) < ends[tp]}
+        async for tp, records in _to_the_end(consumer, ends):
+            found |= {(record.key, tp.partition): record.value for record in records}
     finally:
         await consumer.stop()
     return found

@@ -18,9 +18,9 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.domain.partitions import partition_of
 from tests.chaos.log_reader import Schemas
+from tests.chaos.wire import UPSTREAM
 
 TENANT = "hostile"
-TOPICS = ("accounts", "payments", "statements", "trades", "prices")
 NEWEST = 40
 """Records taken of each partition of an input, at most."""
 WITHIN_S = 30.0
@@ -66,10 +66,10 @@ class Hostile:
     def burst(self, seed: int) -> int:
         """Produce one burst, a function of the seed and of what is on the topics; return its records."""
         chance = Random(seed)
-        known = {topic: self._newest(topic) for topic in TOPICS}
+        known = {topic: self._newest(topic) for topic in UPSTREAM}
         producer = Producer({**self._client, "message.max.bytes": 2**23, "linger.ms": 5})
         count = 0
-        for topic in TOPICS:  # accounts come first, most of the rest would be refused without them
+        for topic in UPSTREAM:  # accounts come first, most of the rest would be refused without them
             for sent in damaged(known[topic], chance, self._partitions):
                 producer.produce(sent.topic, sent.value, sent.key, partition=sent.partition)
                 producer.poll(0)

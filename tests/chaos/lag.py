@@ -7,11 +7,8 @@ import threading
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.runtime.settings import Settings
+from tests.chaos.checker import SOURCES
 
-SOURCES = (
-    *("accounts", "payments", "statements", "trades", "prices"),
-    *("ledger-commands", "reconciliation-items", "position-commands"),
-)
 EVERY_S = 2.0
 TIMEOUT_S = 5.0
 

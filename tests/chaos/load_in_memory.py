@@ -13,7 +13,7 @@ import pytest
 import tests.simulated_cluster
 from pipeline.loadgen import history
 from tests.chaos.checker import INPUTS, LOGS, OUTPUTS, SOURCES, STREAMS, Comparison
-from tests.chaos.hostile import NEWEST, TOPICS, damaged, event_of
+from tests.chaos.hostile import NEWEST, damaged, event_of
 from tests.chaos.log_reader import Record, Schemas, Slice, is_raw, plain
 from tests.chaos.planted import read_planted
 from tests.chaos.side_by_side import WrittenRows
@@ -50,7 +50,7 @@ def simulated(manifest: Path, payments: int) -> SimulatedCluster:
 def strike(cluster: SimulatedCluster, chance: Random) -> None:
     """Produce a burst of hostile input and let it be processed."""
     decoder = Catalogue("")
-    for topic in TOPICS:
+    for topic in INPUTS:
         records = [
             made for number in range(cluster.count) for made in cluster.records[topic, number][-NEWEST:]
         ]

@@ -53,7 +53,6 @@ class Mutant(NamedTuple):
     """Payments a second; a high one makes batches large enough for the vector path."""
     workers: int = 2
     """One: whoever dies comes back to its own disk, not to what another has made good."""
-    standbys: int = 0
 
 
 MUTANTS: dict[str, Mutant] = {}
@@ -61,7 +60,7 @@ HOLDS: dict[str, Mutant] = {}
 
 
 def mutant(
-    says: str, *faults: str, rate: float = 80.0, workers: int = 2, standbys: int = 0, holds: bool = False
+    says: str, *faults: str, rate: float = 80.0, workers: int = 2, holds: bool = False
 ) -> Callable[[Patch], Patch]:
     """Register a patch under its function's name."""
 

@@ -52,7 +52,7 @@ def judge(folder: Path, mutant: Mutant) -> Found:
     verifier: list[str] = []
     workers = range(mutant.workers)
     program = ["-m", "tests.chaos.mutants", mutant.name]
-    with running(folder, program, workers, mutant.standbys) as (keeper, faults):
+    with running(folder, program, workers) as (keeper, faults):
         load = Load(keeper.cluster, SEED, LOAD_S, mutant.rate)
         try:
             load.start()
