@@ -57,7 +57,8 @@ class Block(NamedTuple):
     event: type
     order: np.ndarray
     """Ascending; a topic's blocks are merged by it, the earlier block first where two are equal. int64."""
-    keys: list[str]
+    keys: pa.Array
+    """string."""
     columns: dict[str, pa.Array]
 
 

@@ -16,6 +16,7 @@ path takes over there. A property test holds both paths against each other.
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 
 from pipeline.domain.columns import OTHER, Block, Run
 from pipeline.domain.ledger import LedgerRules, dedupe_window
@@ -58,10 +59,11 @@ def _write(facts: Facts, decision: Decision, touches: Touches, rows: Prefetching
     touched = touches.account[touches.last]
     packed = facts.accounts.table[touched].tobytes()
     width = facts.accounts.table.itemsize
-    for place, number in enumerate(touched.tolist()):
-        rows.put(facts.accounts.keys[number], packed[place * width : (place + 1) * width])
-    for position in np.flatnonzero(facts.run.kinds[: decision.length] == LEG_REQUESTED).tolist():
-        rows.put(facts.row_keys[position], b"\1")
+    starts = range(0, len(packed), width)
+    keys = facts.accounts.keys.take(touched).to_pylist()
+    rows.put_many(zip(keys, [packed[start : start + width] for start in starts], strict=True))
+    legs = np.flatnonzero(facts.run.kinds[: decision.length] == LEG_REQUESTED)
+    rows.put_many((key, b"\1") for key in facts.row_keys.take(legs).to_pylist())
     _write_payments(facts, decision, rows)
     if decision.watermark is not None:
         write_watermark(rows, decision.watermark)
@@ -69,22 +71,22 @@ def _write(facts: Facts, decision: Decision, touches: Touches, rows: Prefetching
 
 def _write_payments(facts: Facts, decision: Decision, rows: PrefetchingRows) -> None:
     at = np.flatnonzero(decision.state != NO_STATE)
-    take = at.tolist()
-    states, codes = decision.state[at].tolist(), codes_of(facts, decision, at).to_pylist()
-    columns = [facts.columns[name].take(at).to_pylist() for name in _REMEMBERED]
-    payments = facts.payments
-    for position, state, code, *fields in zip(take, states, codes, *columns, strict=True):
-        known = payments.get(position)
+    states, codes = _STATES.take(decision.state[at]), codes_of(facts, decision, at)
+    occurred_at = facts.columns["occurred_at"].take(at).to_pylist()
+    for place, position in enumerate(at.tolist()):
+        known = facts.payments.get(position)
         if known is not None:
-            fields[-1] = known.occurred_at  # of the payment, not of what came after
-        rows.put(facts.row_keys[position], pack_payment((STATES[state], code, *fields)))
+            occurred_at[place] = known.occurred_at  # of the payment, not of what came after
+    columns = [facts.columns[name].take(at) for name in _REMEMBERED]
+    cells = zip(*[column.to_pylist() for column in (states, codes, *columns)], occurred_at, strict=True)
+    rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(pack_payment, cells), strict=True))
 
 
+_STATES = pa.array(STATES)
 _REMEMBERED = (
     "debtor_account_id",
     "creditor_account_id",
     "amount_minor",
     "currency",
     "reference",
-    "occurred_at",
 )

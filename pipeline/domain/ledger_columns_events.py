@@ -85,9 +85,8 @@ class _Said:
     def _derived(self, at: np.ndarray, name: str) -> pa.Array:
         return derived_ids((self._causes[position], name) for position in at.tolist())
 
-    def _keys(self, numbers: np.ndarray) -> list[str]:
-        keys: list[str] = self._facts.accounts.names.take(pa.array(numbers)).to_pylist()
-        return keys
+    def _keys(self, numbers: np.ndarray) -> pa.Array:
+        return self._facts.accounts.names.take(pa.array(numbers))
 
     def postings(self) -> list[Block]:
         """Two for every entry, the debit first; those of nostro accounts go to reconciliation, too."""
@@ -125,8 +124,8 @@ class _Said:
             return [journal]
         take = pa.array(nostro)
         chosen = {name: column.take(take) for name, column in columns.items()}
-        keys = [journal.keys[number] for number in nostro.tolist()]
-        return [journal, Block("reconciliation-items", ev.PostingRecorded, nostro, keys, chosen)]
+        copied = Block("reconciliation-items", ev.PostingRecorded, nostro, journal.keys.take(take), chosen)
+        return [journal, copied]
 
     def balances(self) -> Block:
         """The counters of every account touched, as its last command left them."""

@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
 from pipeline.domain.columns import Run, joined
-from pipeline.domain.ledger import can_be_opened, repeat_code
+from pipeline.domain.ledger import repeat_code
 from pipeline.domain.ledger_books import INTERNAL, clearing_account_id
 from pipeline.domain.ledger_rows import ACCOUNT_COLUMNS, LAYOUT, Payment, read_watermark, unpack_payment
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.rows import PrefetchingRows, row_key
+from pipeline.domain.partitions import partitions_of
+from pipeline.domain.rows import PrefetchingRows
 
 CLASSES = (
     ev.PaymentDecided,
@@ -56,7 +56,8 @@ class Accounts:
     names: pa.Array
     """tenant/account."""
     ids: pa.Array
-    keys: list[bytes]
+    keys: pa.Array
+    """Of their rows; binary."""
     table: np.ndarray
     """Their rows (ACCOUNT_COLUMNS); they hold the counters as of now, and later those after the run."""
     exists: np.ndarray
@@ -81,8 +82,8 @@ class Facts:
     """Whether the creditor lives on this branch."""
     amount: np.ndarray
     currency: np.ndarray
-    row_keys: list[bytes]
-    """The row of the command's payment or leg."""
+    row_keys: pa.Array
+    """The key of the row of the command's payment or leg; binary."""
     payments: dict[int, Payment | None]
     """By position: the payment that an answer of a leg, a review or a cancellation is for."""
     answers: dict[int, str]
@@ -103,10 +104,8 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
         joined("\0", "p", tenant, columns["payment_id"]),
     ).dictionary_encode()
     place = _numpy(row_key_column.indices)
-    unique_keys = [key.encode() for key in row_key_column.dictionary.to_pylist()]
-    row_keys = [unique_keys[number] for number in place.tolist()]
-    rows.prefetch(unique_keys)
-    found = [rows.get(key) for key in unique_keys]
+    row_keys = row_key_column.cast(pa.binary())
+    found = rows.get_many(row_key_column.dictionary.cast(pa.binary()).to_pylist())
     known = np.array([row is not None for row in found])[place]
     first = np.empty(len(found), np.int64)
     first[place[::-1]] = np.arange(len(run))[::-1]
@@ -138,15 +137,15 @@ def _complete(
     regular: np.ndarray,
 ) -> None:
     """Give the commands that come after a decision what the payment's row says; misfits are irregular."""
-    debtors = columns["debtor_account_id"]
-    for position, payment in payments.items():
-        if kinds[position] in (LEG_POSTED, LEG_REFUSED):
-            regular[position] &= (
-                payment is not None
-                and payment.state == "IN_FLIGHT"
-                and payment.debtor_account_id == debtors[position].as_py()
-            )
-        elif payment is not None and payment.debtor_account_id != debtors[position].as_py():
+    at = np.array(list(payments), np.int64)
+    debtors = columns["debtor_account_id"].take(at).to_pylist()
+    answers = np.isin(kinds[at], (LEG_POSTED, LEG_REFUSED)).tolist()
+    for position, debtor, is_answer in zip(at.tolist(), debtors, answers, strict=True):
+        payment = payments[position]
+        its_own = payment is not None and payment.debtor_account_id == debtor
+        if is_answer:
+            regular[position] &= its_own and payment is not None and payment.state == "IN_FLIGHT"
+        elif not its_own:
             payments[position] = None  # as the row path: it is not the payment that was meant
     known = [payments.get(position) or _NO_PAYMENT for position in np.flatnonzero(later).tolist()]
     for name, cells in (
@@ -197,7 +196,7 @@ def _with_accounts(
     regular: np.ndarray,
     rows: PrefetchingRows,
     amount: np.ndarray,
-    row_keys: list[bytes],
+    row_keys: pa.Array,
     payments: dict[int, Payment | None],
     answers: dict[int, str],
     repeat_of: dict[int, int],
@@ -206,19 +205,14 @@ def _with_accounts(
     count, kinds, tenant = len(run), run.kinds, columns["tenant_id"]
     currencies = columns["currency"].dictionary_encode()
     clearings = joined("/", tenant, columns["currency"]).dictionary_encode()
-    parties = pa.concat_arrays(
-        [joined("/", tenant, columns[name]) for name in ("debtor_account_id", "creditor_account_id")]
-    ).dictionary_encode()
-    names: list[str] = parties.dictionary.to_pylist()
-    split = [name.split("/") for name in names]
-    proper = np.array(
-        [
-            len(parts) == 2 and parts[0] != "" and "\0" not in parts[0] and can_be_opened(parts[1])
-            for parts in split
-        ]
-    )
-    home = np.array([partition_of(name, run.partitions) for name in names])
-    number = _numpy(parties.indices)
+    both = [columns["debtor_account_id"], columns["creditor_account_id"]]
+    parties = pa.concat_arrays([joined("/", tenant, ids) for ids in both]).dictionary_encode()
+    names, number = parties.dictionary, _numpy(parties.indices)
+    first = np.empty(len(names), np.int64)
+    first[number[::-1]] = np.arange(2 * count)[::-1]
+    tenants, ids = tenant.take(first % count), pa.concat_arrays(both).take(first)
+    proper = _proper(names, tenants, ids)
+    home = partitions_of(names, run.partitions)
     debtor, creditor = number[:count], number[count:]
     clearing = _numpy(clearings.indices) + len(names)
     local = home[creditor] == run.partition
@@ -238,9 +232,12 @@ def _with_accounts(
     clearers = [
         (parts[0], parts[-1]) for parts in (name.split("/") for name in clearings.dictionary.to_pylist())
     ]
-    internal = [(tenant_id, clearing_account_id(currency, run.partition)) for tenant_id, currency in clearers]
+    internal = pa.array(
+        [clearing_account_id(currency, run.partition) for _, currency in clearers], pa.string()
+    )
     accounts = _accounts(
-        [*((parts[0], parts[-1]) for parts in split), *internal],
+        pa.concat_arrays([tenants, pa.array([tenant_id for tenant_id, _ in clearers], pa.string())]),
+        pa.concat_arrays([ids, internal]),
         np.append(needed, np.ones(len(internal), bool)),
         currencies.dictionary.to_pylist(),
         rows,
@@ -254,28 +251,32 @@ def _with_accounts(
     )  # fmt: skip
 
 
+def _proper(names: pa.Array, tenants: pa.Array, ids: pa.Array) -> np.ndarray:
+    """Return which names are of accounts that can be opened (`can_be_opened`), under a key that says so."""
+    return np.array(
+        _numpy(pc.equal(pc.count_substring(names, "/"), 1))
+        & ~_numpy(pc.match_substring(names, "\0"))
+        & ~_numpy(pc.starts_with(ids, "$"))
+        & _numpy(pc.not_equal(tenants, ""))
+        & _numpy(pc.not_equal(ids, ""))
+    )
+
+
 def _accounts(
-    parties: list[tuple[str, str]], needed: np.ndarray, currencies: list[str], rows: PrefetchingRows
+    tenants: pa.Array, ids: pa.Array, needed: np.ndarray, currencies: list[str], rows: PrefetchingRows
 ) -> Accounts:
-    keys = [row_key("a", tenant, account) for tenant, account in parties]
-    wanted = np.flatnonzero(needed).tolist()
-    rows.prefetch([keys[number] for number in wanted])
-    found = [rows.get(key) if need else None for key, need in zip(keys, needed.tolist(), strict=True)]
-    exists = np.array([row is not None for row in found])
-    table = np.frombuffer(b"".join(row or _NO_ACCOUNT for row in found), ACCOUNT_COLUMNS).copy()
+    keys = joined("\0", "a", tenants, ids).cast(pa.binary())
+    wanted = np.flatnonzero(needed)
+    found = rows.get_many(keys.take(wanted).to_pylist())
+    exists, table = np.zeros(len(keys), bool), np.zeros(len(keys), ACCOUNT_COLUMNS)
+    exists[wanted] = [row is not None for row in found]
+    table[wanted] = np.frombuffer(b"".join(row or _NO_ACCOUNT for row in found), ACCOUNT_COLUMNS)
     if (table["layout"][exists] != LAYOUT).any():
         raise ValueError("account row of unknown layout")
-    numbers = {currency: number for number, currency in enumerate(currencies)}
-    own, inverse = np.unique(table["currency"], return_inverse=True)
-    own_numbers = np.array([numbers.get(currency.decode(), -1) for currency in own.tolist()])
-    return Accounts(
-        pa.array([f"{tenant}/{account}" for tenant, account in parties]),
-        pa.array([account for _, account in parties]),
-        keys,
-        table,
-        exists,
-        own_numbers[inverse],
-    )
+    currency = np.full(len(keys), -1)
+    for number, name in enumerate(currencies):
+        currency[table["currency"] == name.encode()] = number
+    return Accounts(joined("/", tenants, ids), ids, keys, table, exists, currency)
 
 
 def _numpy(column: pa.Array) -> np.ndarray:

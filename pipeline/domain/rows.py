@@ -6,7 +6,7 @@ A value starts with one byte that names its layout, so that an older row is reco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 
@@ -36,10 +36,18 @@ class Rows(Protocol):
 
 
 class PrefetchingRows(Rows, Protocol):
-    """Rows that can read many at once."""
+    """Rows that can read and write many at once."""
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
         """Read the rows that will be asked for soon in one go."""
+        ...
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return `get` of each key."""
+        ...
+
+    def put_many(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Insert or replace rows: (key, value)."""
         ...
 
 
@@ -54,6 +62,12 @@ class MemoryRows:
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
         pass  # everything is in memory
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return list(map(self.data.get, keys))
+
+    def put_many(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        self.data.update(rows)
 
     def put(self, key: bytes, value: bytes) -> None:
         self.data[key] = value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pipeline.runtime.transactions import OutputRecord
+from pipeline.runtime.records import OutputRecord
 
 TOPIC = "dead-letters"
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -120,17 +120,34 @@ class PartitionStore:
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
         """Read what is not in memory yet in one multi-get."""
-        young, old = self._young, self._old
+        young = self._young
         wanted = [key for key in dict.fromkeys(keys) if key not in young]
         missing = []
         for key in wanted:
-            if key in old:
-                young[key] = old[key]
-            elif key not in self._pending and key not in self._in_flight:
+            for layer in (self._old, self._pending, self._in_flight):
+                if key in layer:
+                    young[key] = layer[key]
+                    break
+            else:
                 missing.append(key)
         if missing:
-            for key, value in zip(missing, self._db.get(missing), strict=True):
-                young[key] = value
+            young.update(zip(missing, self._db.get(missing), strict=True))
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return `get` of each key, with one read of what is not in memory yet."""
+        self.prefetch(keys)
+        return list(map(self._young.__getitem__, keys))
+
+    def put_many(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Set rows (key, value) in the overlay."""
+        fresh = dict(rows)
+        self._pending.update(fresh)
+        self._young.update(fresh)
+        if self._ordered:
+            for key in fresh:
+                ordered = self._ordered.get(key[0])
+                if ordered is not None:
+                    ordered.add(key)
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key starts with `prefix` and is above `after`, in key order, as of now."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain.columns import Run, Vector, joined, merged
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.partitions import partitions_of
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS
 from pipeline.runtime.codec import Frame, Group
 
@@ -44,7 +44,5 @@ def _placed(group: Group, keys: pa.Array, partition: int, partitions: int) -> np
     good: np.ndarray = np.array(pc.fill_null(same, False))
     if group.event in BROADCAST:
         return good
-    encoded = expected.dictionary_encode()
-    home = np.array([partition_of(key, partitions) for key in encoded.dictionary.to_pylist()], np.int64)
-    good &= home[encoded.indices.to_numpy()] == partition
+    good &= partitions_of(expected, partitions) == partition
     return good

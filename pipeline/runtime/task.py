@@ -22,11 +22,12 @@ from pipeline.runtime.codec import Codec, Dead, Frame
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.dead_letters import Reason, letter_of
 from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.records import NO_HEADERS, rows_as_records
 from pipeline.runtime.runs import run_of
 from pipeline.runtime.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.runtime.transactions import PartitionProducer
 from pipeline.runtime.transport import PartitionBatch
-from pipeline.runtime.unit import NO_HEADERS, Unit
+from pipeline.runtime.unit import Unit
 
 UNIT_RECORDS_MAX = 20_000
 UNIT_OUTPUTS_MAX = 40_000
@@ -233,7 +234,7 @@ class PartitionTask:
         rows = {} if self._store is None else self._store.take()
         outputs = unit.encoded(self._codec)
         if rows and self._changelog is not None:
-            outputs[self._changelog] = [(key, value, NO_HEADERS, None) for key, value in rows.items()]
+            outputs[self._changelog] = rows_as_records(rows)
         assert unit.end is not None
         source = (self.spec.source, self.partition, unit.end)
         next_offset = await self._producer.commit(outputs, self._changelog, source, self._group)

@@ -15,6 +15,8 @@ from typing import Any
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from pipeline.runtime.record_batch import column_batches
+from pipeline.runtime.records import Columns, OutputRecord, Outputs, Records, rows_of
 from pipeline.runtime.topics import RECORD_BYTES_MAX, source_offsets_name
 
 RETRY_BACKOFF_MS = 4
@@ -26,14 +28,6 @@ BATCH_BYTES = 2**20
 START_TIMEOUT_S = 60.0
 
 aiokafka.producer.sender.BACKOFF_OVERRIDE = RETRY_BACKOFF_MS / 1000
-
-
-OutputRecord = tuple[bytes | None, bytes | None, list[tuple[str, bytes]], int | None]
-"""A record to be written: key, value, headers, timestamp in ms (None: the time of writing). A plain tuple,
-because a worker makes hundreds of thousands of them a second."""
-
-Outputs = Mapping[tuple[str, int], Iterable[OutputRecord]]
-"""Records by (topic, partition), in order."""
 
 
 class PartitionProducer:
@@ -92,9 +86,17 @@ class PartitionProducer:
                 next_offset = metadata.offset + count
         return next_offset
 
-    def _batches(self, records: Iterable[OutputRecord]) -> Iterable[tuple[Any, int]]:
+    def _batches(self, records: Records) -> Iterable[tuple[Any, int]]:
         """Yield batches of records with their number; a batch is full at BATCH_BYTES."""
         now = int(time.time() * 1000)
+        if isinstance(records, Columns):
+            batches = column_batches(records, now, BATCH_BYTES)
+            if batches is not None:
+                return ((batch, batch.record_count()) for batch in batches)
+        return self._plain_batches(rows_of(records), now)
+
+    def _plain_batches(self, records: list[OutputRecord], now: int) -> Iterable[tuple[Any, int]]:
+        """Yield batches that aiokafka's builder fills, a record at a time."""
         batch, count = self._producer.create_batch(), 0
         for key, value, headers, timestamp in records:
             stamp = now if timestamp is None else timestamp

@@ -6,26 +6,22 @@ path). They are encoded at the commit, all events of a class together, and put b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.domain.columns import Block
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.partitions import partition_of, partitions_of
 from pipeline.runtime.codec import Codec
+from pipeline.runtime.records import NO_HEADERS, Columns, OutputRecord, Pieces, Records
 from pipeline.runtime.topics import COMMANDED, COMPACTED
-from pipeline.runtime.transactions import OutputRecord
 
-NO_HEADERS: list[tuple[str, bytes]] = []
-
-
-class _Row(NamedTuple):
-    """An event that stands in a block."""
-
-    block: Block
-    row: int
+Item = tuple[str, int, str, Any]
+"""(topic, partition, key, event or record)."""
+Latest = Block | dict[str, Any]
+"""What is said of some keys of a compacted topic: as columns, or events by key."""
 
 
 class Unit:
@@ -41,10 +37,11 @@ class Unit:
         """How many outputs there are, those of compacted topics not counted."""
         self._partition = partition
         self._partitions = partitions
-        self._items: list[tuple[str, int, str, Any]] = []
+        self._items: list[Item] = []
         self._runs: list[tuple[int, list[Block]]] = []
         """Blocks that belong together, and how many items come before them."""
-        self._latest: dict[str, dict[str, Any]] = {}
+        self._latest: dict[str, list[Latest]] = {}
+        """By compacted topic, in order: of a key the last one counts."""
 
     def add(self, topic: str, key: str, event: Any) -> None:
         """Add an event. A compacted topic keeps the last one of a key.
@@ -53,7 +50,10 @@ class Unit:
         go to the partition of the account that they are for.
         """
         if topic in COMPACTED:
-            self._latest.setdefault(topic, {})[key] = event
+            said = self._latest.setdefault(topic, [{}])
+            if isinstance(said[-1], Block):
+                said.append({})
+            said[-1][key] = event  # type: ignore[index]
             return
         partition = partition_of(key, self._partitions) if topic in COMMANDED else self._partition
         self._items.append((topic, partition, key, event))
@@ -69,64 +69,80 @@ class Unit:
         ordered = []
         for block in blocks:
             if block.topic in COMPACTED:
-                latest = self._latest.setdefault(block.topic, {})
-                latest.update((key, _Row(block, row)) for row, key in enumerate(block.keys))
+                self._latest.setdefault(block.topic, []).append(block)
             else:
                 ordered.append(block)
                 self.outputs += len(block.keys)
         self._runs.append((len(self._items), ordered))
 
-    def encoded(self, codec: Codec) -> dict[tuple[str, int], list[OutputRecord]]:
+    def encoded(self, codec: Codec) -> dict[tuple[str, int], Records]:
         """Return the outputs by (topic, partition), in order."""
-        outputs: dict[tuple[str, int], list[OutputRecord]] = {}
-        singles = [
-            (topic, self._partition, key, event)
-            for topic, rows in self._latest.items()
-            for key, event in rows.items()
-            if type(event) is not _Row
-        ]
-        values = _encode_items(codec, [*self._items, *singles])
+        pieces = Pieces()
+        values = _encode_items(codec, self._items)
         runs = _encode_blocks(codec, [block for _, blocks in self._runs for block in blocks])
         done = 0
         for before, blocks in self._runs:
-            _append(outputs, self._items[done:before], values)
+            _append(pieces, self._items[done:before], values)
             done = before
-            self._append_run(outputs, blocks, runs)
-        _append(outputs, self._items[done:], values)
-        _append(outputs, singles, values)
-        for topic, rows in self._latest.items():
-            wanted = [(key, row) for key, row in rows.items() if type(row) is _Row]
-            if wanted:
-                records = _encode_rows(codec, wanted)
-                outputs.setdefault((topic, self._partition), []).extend(records)
-        return outputs
+            self._append_run(pieces, blocks, runs)
+        _append(pieces, self._items[done:], values)
+        for topic, said in self._latest.items():
+            self._append_latest(pieces, topic, said, codec)
+        return pieces.joined()
 
-    def _append_run(
-        self,
-        outputs: dict[tuple[str, int], list[OutputRecord]],
-        blocks: list[Block],
-        values: Iterator[list[bytes]],
-    ) -> None:
-        topics: dict[str, list[tuple[Block, list[bytes]]]] = {}
+    def _append_run(self, pieces: Pieces, blocks: list[Block], values: Iterator[pa.Array]) -> None:
+        topics: dict[str, list[tuple[Block, pa.Array]]] = {}
         for block in blocks:
             topics.setdefault(block.topic, []).append((block, next(values)))
         for topic, parts in topics.items():
-            records = [
-                (key.encode(), value, NO_HEADERS, None)
-                for block, encoded in parts
-                for key, value in zip(block.keys, encoded, strict=True)
-            ]
-            order = np.argsort(np.concatenate([block.order for block, _ in parts]), kind="stable").tolist()
+            order = np.argsort(np.concatenate([block.order for block, _ in parts]), kind="stable")
+            keys = pa.concat_arrays([block.keys for block, _ in parts])
+            columns = Columns(keys.cast(pa.binary()), pa.concat_arrays([encoded for _, encoded in parts]))
             if topic not in COMMANDED:
-                place = outputs.setdefault((topic, self._partition), [])
-                place.extend(map(records.__getitem__, order))
+                pieces.add_columns(topic, self._partition, columns.take(order))
                 continue
-            homes = [partition_of(key, self._partitions) for block, _ in parts for key in block.keys]
-            for number in order:
-                outputs.setdefault((topic, homes[number]), []).append(records[number])
+            homes = partitions_of(keys, self._partitions)[order]
+            for partition in np.unique(homes).tolist():
+                pieces.add_columns(topic, partition, columns.take(order[homes == partition]))
+
+    def _append_latest(self, pieces: Pieces, topic: str, said: list[Latest], codec: Codec) -> None:
+        """Add the last event of every key."""
+        blocks = []
+        for part, kept in zip(said, _last_ones(said), strict=True):
+            if isinstance(part, Block):
+                blocks.append(_picked(part, np.flatnonzero(kept)))
+                continue
+            items = [
+                (topic, self._partition, key, event)
+                for (key, event), keep in zip(part.items(), kept.tolist(), strict=True)
+                if keep
+            ]
+            _append(pieces, items, _encode_items(codec, items))
+        for block, values in zip(blocks, _encode_blocks(codec, blocks), strict=True):
+            pieces.add_columns(topic, self._partition, Columns(block.keys.cast(pa.binary()), values))
 
 
-def _encode_items(codec: Codec, items: list[tuple[str, int, str, Any]]) -> dict[type, Iterator[Any]]:
+def _last_ones(said: list[Latest]) -> list[np.ndarray]:
+    """Return for each part which of its keys are not said again later."""
+    if len(said) == 1 and isinstance(said[0], dict):
+        return [np.ones(len(said[0]), bool)]
+    keys = [part.keys if isinstance(part, Block) else pa.array(list(part), pa.string()) for part in said]
+    place = pa.concat_arrays(keys).dictionary_encode().indices.to_numpy()
+    last = np.zeros(len(place), np.int64)
+    last[place] = np.arange(len(place))
+    kept = np.zeros(len(place), bool)
+    kept[last[place]] = True
+    return np.split(kept, np.cumsum([len(part) for part in keys])[:-1])
+
+
+def _picked(block: Block, at: np.ndarray) -> Block:
+    """Return some rows of a block."""
+    take = pa.array(at)
+    columns = {name: column.take(take) for name, column in block.columns.items()}
+    return block._replace(order=block.order[at], keys=block.keys.take(take), columns=columns)
+
+
+def _encode_items(codec: Codec, items: Sequence[Item]) -> dict[type, Iterator[Any]]:
     """Return the values of single events by class, in order; of records the records themselves."""
     classes: dict[type, list[Any]] = {}
     for item in items:
@@ -137,49 +153,14 @@ def _encode_items(codec: Codec, items: list[tuple[str, int, str, Any]]) -> dict[
     return values
 
 
-def _append(
-    outputs: dict[tuple[str, int], list[OutputRecord]],
-    items: Iterable[tuple[str, int, str, Any]],
-    values: dict[type, Iterator[Any]],
-) -> None:
+def _append(pieces: Pieces, items: Iterable[Item], values: dict[type, Iterator[Any]]) -> None:
     for topic, partition, key, event in items:
         kind = type(event)
         value: Any = next(values[kind])
-        record = value if kind is tuple else (key.encode(), value, NO_HEADERS, None)
-        outputs.setdefault((topic, partition), []).append(record)
+        pieces.add(topic, partition, value if kind is tuple else (key.encode(), value, NO_HEADERS, None))
 
 
-def _encode_blocks(codec: Codec, blocks: list[Block]) -> Iterator[list[bytes]]:
-    """Yield the values of each block, in order; the blocks of a class are encoded as one."""
-    classes: dict[type, list[Block]] = {}
+def _encode_blocks(codec: Codec, blocks: list[Block]) -> Iterator[pa.Array]:
+    """Yield the values of each block, in order."""
     for block in blocks:
-        classes.setdefault(block.event, []).append(block)
-    values = {}
-    for event, parts in classes.items():
-        columns = {
-            name: pa.concat_arrays([block.columns[name] for block in parts]) for name in parts[0].columns
-        }
-        values[event] = codec.encode_columns(event, columns)
-    done = dict.fromkeys(classes, 0)
-    for block in blocks:
-        start = done[block.event]
-        done[block.event] = end = start + len(block.keys)
-        yield values[block.event][start:end]
-
-
-def _encode_rows(codec: Codec, wanted: list[tuple[str, _Row]]) -> list[OutputRecord]:
-    """Return the records of events picked out of blocks."""
-    picked: dict[int, tuple[Block, list[str], list[int]]] = {}
-    for key, (block, row) in wanted:
-        _, keys, rows = picked.setdefault(id(block), (block, [], []))
-        keys.append(key)
-        rows.append(row)
-    parts = [
-        block._replace(keys=keys, columns={name: column.take(rows) for name, column in block.columns.items()})
-        for block, keys, rows in picked.values()
-    ]
-    return [
-        (key.encode(), value, NO_HEADERS, None)
-        for block, values in zip(parts, _encode_blocks(codec, parts), strict=True)
-        for key, value in zip(block.keys, values, strict=True)
-    ]
+        yield codec.encode_columns(block.event, block.columns)

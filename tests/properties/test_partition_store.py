@@ -57,6 +57,15 @@ class StoreMachine(RuleBasedStateMachine):
     def prefetch(self, keys: list[bytes]) -> None:
         self.store.prefetch(keys)
 
+    @rule(keys=st.lists(_keys, max_size=6))
+    def get_many(self, keys: list[bytes]) -> None:
+        assert self.store.get_many(keys) == list(map(self.now.get, keys))
+
+    @rule(rows=st.lists(st.tuples(_keys, st.binary(max_size=3)), max_size=6))
+    def put_many(self, rows: list[tuple[bytes, bytes]]) -> None:
+        self.store.put_many(iter(rows))
+        self.now.update(rows)
+
     @rule(prefix=_prefixes, after=st.one_of(st.just(b""), _keys))
     def scan(self, prefix: bytes, after: bytes) -> None:
         for found, rows in (

@@ -48,7 +48,7 @@ class Replay:
         self.in_columns += applied
         ordered: dict[str, list[tuple[int, str, Any]]] = {}
         for block in blocks:
-            rows = zip(block.order.tolist(), block.keys, events_of(block), strict=True)
+            rows = zip(block.order.tolist(), block.keys.to_pylist(), events_of(block), strict=True)
             ordered.setdefault(block.topic, []).extend(rows)
         for topic, rows in ordered.items():
             self._say(topic, ((key, event) for _, key, event in sorted(rows, key=lambda row: row[0])))

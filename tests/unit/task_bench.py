@@ -14,6 +14,7 @@ from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.records import rows_of
 from pipeline.runtime.task import PartitionTask, StreamSpec
 from pipeline.runtime.transport import PartitionBatch
 from tests.unit.fixed_registry import FixedRegistry
@@ -83,7 +84,7 @@ class WaitingProducer:
     async def commit(self, outputs: Any, changelog: Any, source: Any, group: str) -> int | None:
         """Take part in the place of a `PartitionProducer`; return the changelog's next offset."""
         self.begun += 1
-        written = {place: list(records) for place, records in outputs.items()}
+        written = {place: list(rows_of(records)) for place, records in outputs.items()}
         await self.open.wait()
         if self.error is not None:
             raise self.error

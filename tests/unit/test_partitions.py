@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 
+import pyarrow as pa
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 
-from pipeline.domain.partitions import murmur2, partition_of
+from pipeline.domain.partitions import murmur2, partition_of, partitions_of
 
 JAVA = {
     b"21": -973932308,
@@ -42,6 +43,17 @@ def test_a_key_has_the_partition_that_a_producer_gives_it() -> None:
             key = f"tenant-{chance.randrange(9)}/é{chance.randrange(10**9)}"
             expected = producer(key.encode(), list(range(partitions)), list(range(partitions)))
             assert partition_of(key, partitions) == expected
+
+
+def test_many_keys_have_the_partitions_that_each_has() -> None:
+    chance = random.Random(8)
+    keys = ["".join(chance.choices("abcdé€/0123", k=chance.randrange(40))) for _ in range(2000)]
+    whole = pa.array(keys)
+    for partitions in (1, 3, 4, 64):
+        expected = [partition_of(key, partitions) for key in keys]
+        assert partitions_of(whole, partitions).tolist() == expected
+        assert partitions_of(whole.slice(7, 100), partitions).tolist() == expected[7:107]
+    assert partitions_of(pa.array([], pa.string()), 4).tolist() == []
 
 
 def test_keys_spread_over_all_partitions() -> None:
