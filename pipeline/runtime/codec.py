@@ -125,16 +125,19 @@ class Codec:
     ) -> Frame:
         """Decode framed values, as columns where a schema has `columns_min` values; raises as `decode`."""
         found = Frame()
-        groups: dict[bytes, list[int]] = {}
-        for index, value in enumerate(values):
-            if value is None or len(value) < HEADER_BYTES:
-                found.dead[index] = Dead("no_value" if not value else "no_header", "")
-            elif len(value) > bytes_max:
-                found.dead[index] = Dead("too_large", f"{len(value)} bytes, at most {bytes_max}")
-            else:
-                groups.setdefault(value[:HEADER_BYTES], []).append(index)
+        headers = [value[:HEADER_BYTES] if value and len(value) <= bytes_max else b"" for value in values]
+        kinds = set(headers)
+        groups: dict[bytes, list[int]] = {kind: [] for kind in kinds}
+        if len(kinds) == 1:
+            groups[headers[0]] = list(range(len(values)))
+        else:
+            for index, header in enumerate(headers):
+                groups[header].append(index)
         for header, indexes in groups.items():
-            self._decode_group(header, indexes, values, columns_min, found)
+            if len(header) == HEADER_BYTES:
+                self._decode_group(header, indexes, values, columns_min, found)
+            else:
+                found.dead.update((index, _unframed(values[index], bytes_max)) for index in indexes)
         return found
 
     def _decode_group(
@@ -191,6 +194,13 @@ class Codec:
         if writer is None:
             writer = self._writers[event] = _Writer(event, self._registry)
         return writer
+
+
+def _unframed(value: bytes | None, bytes_max: int) -> Dead:
+    """Return why a value has no header that can be looked at."""
+    if value and len(value) > bytes_max:
+        return Dead("too_large", f"{len(value)} bytes, at most {bytes_max}")
+    return Dead("no_header" if value else "no_value", "")
 
 
 class _Reader:

@@ -42,15 +42,18 @@ class Reason(NamedTuple):
     detail: str
 
 
-def headers_of(record: Any, reason: Reason, stage: str, group: str) -> Headers:
-    """Return the headers of a dead letter: the reason first, then where the record came from."""
+def headers_of(record: Any, source: tuple[str, int], reason: Reason, stage: str, group: str) -> Headers:
+    """Return the headers of a dead letter: the reason first, then where the record came from.
+
+    `source` is the topic and the partition that the record was read from.
+    """
     said = {
         HEADER_CLASS: reason.error_class,
         HEADER_CODE: reason.code,
         HEADER_MESSAGE: reason.detail,
         HEADER_STAGE: stage,
-        HEADER_TOPIC: record.topic,
-        HEADER_PARTITION: record.partition,
+        HEADER_TOPIC: source[0],
+        HEADER_PARTITION: source[1],
         HEADER_OFFSET: record.offset,
         HEADER_TIMESTAMP: record.timestamp,
         HEADER_GROUP: group,
@@ -60,9 +63,9 @@ def headers_of(record: Any, reason: Reason, stage: str, group: str) -> Headers:
     return [(name, str(value).encode()) for name, value in said.items()] + kept
 
 
-def letter_of(record: Any, reason: Reason, stage: str, group: str) -> OutputRecord:
-    """Return the dead letter of a record."""
-    headers = headers_of(record, reason, stage, group)
+def letter_of(record: Any, source: tuple[str, int], reason: Reason, stage: str, group: str) -> OutputRecord:
+    """Return the dead letter of a record of `source` (topic, partition)."""
+    headers = headers_of(record, source, reason, stage, group)
     size = len(record.key or b"") + len(record.value or b"")
     size += sum(len(name) + len(value or b"") for name, value in record.headers)
     if size <= KEPT_BYTES_MAX:

@@ -214,7 +214,8 @@ class PartitionTask:
         out.items.clear()
 
     def _bury(self, record: Any, reason: Reason) -> None:
-        letter = letter_of(record, reason, self.spec.name, self._group)
+        source = self.spec.source, self.partition
+        letter = letter_of(record, source, reason, self.spec.name, self._group)
         self._unit.add_record(DEAD_LETTERS, self.partition, letter)
         self.dead_letters += 1
 

@@ -24,6 +24,8 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from pipeline.runtime.fetched import consumer_record, install
+
 LOG = logging.getLogger(__name__)
 BATCH_CODEC = "columnar"
 FETCH_WAIT_MS = 100
@@ -41,7 +43,7 @@ class PartitionBatch(NamedTuple):
     """The records of one partition that were fetched together."""
 
     records: list[Any]
-    """aiokafka ConsumerRecords, in offset order, never empty."""
+    """Parsed records (`fetched`), in offset order, never empty."""
     start: int | None
     """The offset that the fetch started from; None where no offset was committed yet."""
     end: int
@@ -59,6 +61,7 @@ class _Untouched(faust.Codec):
 
 
 codecs.register(BATCH_CODEC, _Untouched())
+install()
 
 
 class _Fetched(NamedTuple):
@@ -153,6 +156,9 @@ class Consumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        return super()._to_message(tp, consumer_record(tp, record))
 
     def _batched_topics(self) -> set[str]:
         return {

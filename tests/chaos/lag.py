@@ -25,6 +25,7 @@ class LagWatch(threading.Thread):
         self._places = [
             TopicPartition(topic, number) for topic in SOURCES for number in range(settings.partitions)
         ]
+        self._known: dict[tuple[str, int], int] = {}
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -44,11 +45,13 @@ class LagWatch(threading.Thread):
         consumer.close()
 
     def _look(self, consumer: Consumer) -> int:
-        committed = consumer.committed(self._places, timeout=TIMEOUT_S)
-        return sum(
-            consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)[1] - max(0, place.offset)
-            for place in committed
-        )
+        lag = 0
+        for place in consumer.committed(self._places, timeout=TIMEOUT_S):
+            name = place.topic, place.partition
+            # A broker that was killed may know older offsets than the streams, which go on from their own.
+            self._known[name] = known = max(self._known.get(name, 0), place.offset)
+            lag += consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)[1] - known
+        return lag
 
     def stop(self) -> None:
         """End the watch."""

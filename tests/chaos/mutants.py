@@ -31,6 +31,7 @@ from pipeline.domain.events import PaymentDecided
 from pipeline.domain.ledger_rows import payment_key
 from pipeline.domain.outbox import Outbox
 from pipeline.runtime import changelog, codec, task, transactions, transport, unit
+from pipeline.runtime.records import NO_HEADERS, rows_of
 from topologies import worker
 
 DIES_AT = 25
@@ -145,7 +146,7 @@ def rocksdb_first(patch: Set) -> None:
         rows = {} if self._store is None else dict(self._store.take())
         outputs = taken.encoded(self._codec)
         if rows:
-            outputs[self._changelog] = [(key, value, unit.NO_HEADERS, None) for key, value in rows.items()]
+            outputs[self._changelog] = [(key, value, NO_HEADERS, None) for key, value in rows.items()]
             self._store.commit(None)
             if self.spec.name == "ledger":
                 die()
@@ -278,7 +279,7 @@ def reversed_outputs(patch: Set) -> None:
     encoded = unit.Unit.encoded
 
     def turned(self: Any, with_codec: Any) -> Any:
-        return {place: records[::-1] for place, records in encoded(self, with_codec).items()}
+        return {place: rows_of(found)[::-1] for place, found in encoded(self, with_codec).items()}
 
     patch(unit.Unit, "encoded", turned)
 

@@ -59,6 +59,10 @@ class Outcome(NamedTuple):
     """Largest number of records that the streams were behind, all logs together."""
 
 
+LATE_FACTOR = 2.0
+"""There is load for so many times the length of the schedule; it is stopped after the last fault."""
+
+
 class Load(threading.Thread):
     """Produces a seeded history, with everything planted, until it is told to stop."""
 
@@ -145,7 +149,8 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outc
     strikes = schedule(seed, seconds, names)
     with running(folder, standbys=1 - seed % 2) as (keeper, faults):
         cluster = keeper.cluster
-        load, lag = Load(cluster, seed, seconds), LagWatch(cluster.settings)
+        # On a busy machine faults come late, and without load some of them would strike nothing.
+        load, lag = Load(cluster, seed, LATE_FACTOR * seconds), LagWatch(cluster.settings)
         load.start()
         lag.start()
         load.flowing.wait()

@@ -19,6 +19,7 @@ from pipeline.runtime.dead_letters import (
     letter_of,
 )
 
+SOURCE = ("accounts", 2)
 REASON = Reason("Routing", "wrong_key", "expected tenant_id/account_id")
 
 
@@ -28,7 +29,7 @@ def record(headers: Headers) -> ConsumerRecord[bytes, bytes]:
 
 
 def test_the_headers_say_why_and_where_from() -> None:
-    assert headers_of(record([]), REASON, "intake-accounts", "ledgerflow") == [
+    assert headers_of(record([]), SOURCE, REASON, "intake-accounts", "ledgerflow") == [
         ("__ledgerflow.errors.class", b"Routing"),
         ("__ledgerflow.errors.code", b"wrong_key"),
         ("__ledgerflow.errors.message", b"expected tenant_id/account_id"),
@@ -44,12 +45,12 @@ def test_the_headers_say_why_and_where_from() -> None:
 
 def test_the_records_own_headers_stay_behind_ours() -> None:
     own: Headers = [("trace", b"\xff"), ("trace", b"2"), ("", b"")]
-    assert headers_of(record(own), REASON, "s", "g")[10:] == own
+    assert headers_of(record(own), SOURCE, REASON, "s", "g")[10:] == own
 
 
 def test_a_redriven_record_has_one_set_of_headers_and_counts_its_attempts() -> None:
-    first = headers_of(record([("trace", b"1")]), REASON, "s", "g")
-    second = headers_of(record(first), REASON, "s", "g")
+    first = headers_of(record([("trace", b"1")]), SOURCE, REASON, "s", "g")
+    second = headers_of(record(first), SOURCE, REASON, "s", "g")
     assert len(second) == len(first)
     assert dict(second)[HEADER_ATTEMPT] == b"2"
     assert second[-1] == ("trace", b"1")
@@ -57,7 +58,7 @@ def test_a_redriven_record_has_one_set_of_headers_and_counts_its_attempts() -> N
 
 def test_a_record_that_is_too_large_to_be_written_again_stays_where_it_is() -> None:
     large = replace(record([("trace", b"1")]), value=b"x" * KEPT_BYTES_MAX)
-    key, value, headers, timestamp = letter_of(large, REASON, "s", "g")
+    key, value, headers, timestamp = letter_of(large, SOURCE, REASON, "s", "g")
     assert (key, value, timestamp) == (None, None, large.timestamp)
     assert dict(headers)[HEADER_LEFT_OUT] == str(KEPT_BYTES_MAX + len("key" + "trace1")).encode()
     assert dict(headers)["__ledgerflow.errors.offset"] == b"41" and "trace" not in dict(headers)
