@@ -62,6 +62,16 @@ class Block(NamedTuple):
     columns: dict[str, pa.Array]
 
 
+class Passed(NamedTuple):
+    """Records of a run that go to a topic as they came: the same keys, the same bytes."""
+
+    topic: str
+    order: np.ndarray
+    """As in a block; both are merged by it."""
+    positions: np.ndarray
+    """In the run; as long as `order`."""
+
+
 class Vector(Protocol):
     """The rules of a stream by columns; what it says and writes is what the row path would."""
 
@@ -73,7 +83,7 @@ class Vector(Protocol):
     def fields(self) -> dict[str, pa.DataType]:
         """The columns it looks at."""
 
-    def apply(self, run: Run, rows: Any) -> tuple[int, list[Block]]:
+    def apply(self, run: Run, rows: Any) -> tuple[int, Sequence[Block | Passed]]:
         """Apply the rows before the first one that must be left to the row path.
 
         Returns how many that were, and what they say.

@@ -42,7 +42,7 @@ def partition_of(key: str, partitions: int) -> int:
 
 
 def partitions_of(keys: pa.Array, partitions: int) -> np.ndarray:
-    """Return `partition_of` of each key (string, no nulls); int64.
+    """Return `partition_of` of each key (string or binary, no nulls); int64.
 
     Keys of one length are hashed together, a word of each at a time.
     """

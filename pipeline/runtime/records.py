@@ -87,16 +87,21 @@ def _joined(pieces: list[Records]) -> Records:
     alone = all(isinstance(piece, list) for piece in pieces) and sum(map(count_of, pieces)) < COLUMNS_MIN
     if alone or not all(map(_fits_columns, pieces)):
         return [record for piece in pieces for record in rows_of(piece)]
-    parts = [piece if isinstance(piece, Columns) else _columns_of(piece) for piece in pieces]
-    return Columns(
-        pa.concat_arrays([part.keys for part in parts]), pa.concat_arrays([part.values for part in parts])
-    )
+    return joined_columns([piece if isinstance(piece, Columns) else columns_of(piece) for piece in pieces])
 
 
 def _fits_columns(piece: Records) -> bool:
     return isinstance(piece, Columns) or not any(headers or stamp for _, _, headers, stamp in piece)
 
 
-def _columns_of(records: Iterable[OutputRecord]) -> Columns:
-    keys, values, _, _ = zip(*records, strict=True)
-    return Columns(pa.array(keys, pa.binary()), pa.array(values, pa.binary()))
+def joined_columns(parts: list[Columns]) -> Columns:
+    """Return the records of all parts, in order."""
+    if len(parts) == 1:
+        return parts[0]
+    return Columns(*map(pa.concat_arrays, zip(*parts, strict=True)))
+
+
+def columns_of(records: Iterable[OutputRecord]) -> Columns:
+    """Return records without headers as columns."""
+    pairs = [(key, value) for key, value, _, _ in records]
+    return Columns(*(pa.array([pair[part] for pair in pairs], pa.binary()) for part in (0, 1)))

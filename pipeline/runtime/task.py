@@ -11,10 +11,10 @@ large ones under load. The rows, the outputs and the offset of a unit are taken 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from pipeline.domain.columns import Vector
+from pipeline.domain.columns import Block, Passed, Vector
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS, record_key
@@ -22,12 +22,12 @@ from pipeline.runtime.codec import Codec, Dead, Frame
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.dead_letters import Reason, letter_of
 from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.records import NO_HEADERS, rows_as_records
+from pipeline.runtime.records import NO_HEADERS, columns_of, rows_as_records
 from pipeline.runtime.runs import run_of
 from pipeline.runtime.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.runtime.transactions import PartitionProducer
 from pipeline.runtime.transport import PartitionBatch
-from pipeline.runtime.unit import Unit
+from pipeline.runtime.unit import Ready, Unit
 
 UNIT_RECORDS_MAX = 20_000
 UNIT_OUTPUTS_MAX = 40_000
@@ -39,7 +39,8 @@ VECTOR_MIN = 256
 SLICE_RECORDS = 2048
 """Records applied before the network has its turn: some 60 ms of work."""
 ROWS_AFTER_STOP = 64
-"""Records applied row by row where the vector path cannot go on, before it is tried again."""
+"""Records applied row by row at most where the vector path cannot go on, before it is tried again: one at
+first, and twice as many each time, until it goes on for a while."""
 
 
 class Rules(Protocol):
@@ -152,18 +153,21 @@ class PartitionTask:
         get shorter where that is near, and longer again.
         """
         run = run_of(vector, records, frame, self.partition, self._partitions)
-        position, length = 0, SLICE_RECORDS
+        position, length, left = 0, SLICE_RECORDS, 1
         while position < len(records):
             tried = run.slice(position, min(position + length, len(records)))
-            applied, blocks = vector.apply(tried, self._store)
-            self._unit.add_run(blocks)
+            applied, said = vector.apply(tried, self._store)
+            self._unit.add_run([_ready(part, records, position) for part in said])
             position += applied
             length = min(2 * length, SLICE_RECORDS) if applied == len(tried) else max(2 * applied, VECTOR_MIN)
-            if not applied:
-                stop = min(position + ROWS_AFTER_STOP, len(records))
-                dead = list(map(frame.dead.get, range(position, stop)))
-                self._apply_rows(records[position:stop], frame.events(position, stop), dead)
-                position = stop
+            if applied >= ROWS_AFTER_STOP:
+                left = 1
+            if applied:
+                continue
+            stop = min(position + left, len(records))
+            dead = list(map(frame.dead.get, range(position, stop)))
+            self._apply_rows(records[position:stop], frame.events(position, stop), dead)
+            position, left = stop, min(2 * left, ROWS_AFTER_STOP)
 
     def _apply_rows(self, records: list[Any], events: list[Any], dead: list[Dead | None]) -> None:
         store, rules, out = self._store, self.spec.rules, Outbox()
@@ -249,3 +253,12 @@ class PartitionTask:
         if self._pump is not None:
             await self._pump
         await self._producer.stop()
+
+
+def _ready(part: Block | Passed, records: Sequence[Any], start: int) -> Block | Ready:
+    """Return what a run says as the unit takes it; the run begins at `start` of the records."""
+    if isinstance(part, Block):
+        return part
+    passed = [records[start + position] for position in part.positions.tolist()]
+    columns = columns_of((record.key, record.value, NO_HEADERS, None) for record in passed)
+    return Ready(part.topic, part.order, columns)

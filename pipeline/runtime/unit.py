@@ -7,7 +7,7 @@ path). They are encoded at the commit, all events of a class together, and put b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +15,21 @@ import pyarrow as pa
 from pipeline.domain.columns import Block
 from pipeline.domain.partitions import partition_of, partitions_of
 from pipeline.runtime.codec import Codec
-from pipeline.runtime.records import NO_HEADERS, Columns, OutputRecord, Pieces, Records
+from pipeline.runtime.records import NO_HEADERS, Columns, OutputRecord, Pieces, Records, joined_columns
 from pipeline.runtime.topics import COMMANDED, COMPACTED
 
 Item = tuple[str, int, str, Any]
 """(topic, partition, key, event or record)."""
+
+
+class Ready(NamedTuple):
+    """Records that a vector path passes on, with their place among its blocks."""
+
+    topic: str
+    order: np.ndarray
+    columns: Columns
+
+
 Latest = Block | dict[str, Any]
 """What is said of some keys of a compacted topic: as columns, or events by key."""
 
@@ -38,7 +48,7 @@ class Unit:
         self._partition = partition
         self._partitions = partitions
         self._items: list[Item] = []
-        self._runs: list[tuple[int, list[Block]]] = []
+        self._runs: list[tuple[int, list[Block | Ready]]] = []
         """Blocks that belong together, and how many items come before them."""
         self._latest: dict[str, list[Latest]] = {}
         """By compacted topic, in order: of a key the last one counts."""
@@ -64,53 +74,51 @@ class Unit:
         self._items.append((topic, partition, "", record))
         self.outputs += 1
 
-    def add_run(self, blocks: list[Block]) -> None:
+    def add_run(self, blocks: Iterable[Block | Ready]) -> None:
         """Add what a run of the vector path says; the rules for topics are those of `add`."""
         ordered = []
         for block in blocks:
-            if block.topic in COMPACTED:
+            if isinstance(block, Block) and block.topic in COMPACTED:
                 self._latest.setdefault(block.topic, []).append(block)
             else:
                 ordered.append(block)
-                self.outputs += len(block.keys)
+                self.outputs += len(block.order)
         self._runs.append((len(self._items), ordered))
 
     def encoded(self, codec: Codec) -> dict[tuple[str, int], Records]:
         """Return the outputs by (topic, partition), in order."""
         pieces = Pieces()
         values = _encode_items(codec, self._items)
-        runs = _encode_blocks(codec, [block for _, blocks in self._runs for block in blocks])
         done = 0
         for before, blocks in self._runs:
             _append(pieces, self._items[done:before], values)
             done = before
-            self._append_run(pieces, blocks, runs)
+            self._append_run(pieces, blocks, codec)
         _append(pieces, self._items[done:], values)
         for topic, said in self._latest.items():
             self._append_latest(pieces, topic, said, codec)
         return pieces.joined()
 
-    def _append_run(self, pieces: Pieces, blocks: list[Block], values: Iterator[pa.Array]) -> None:
-        topics: dict[str, list[tuple[Block, pa.Array]]] = {}
+    def _append_run(self, pieces: Pieces, blocks: list[Block | Ready], codec: Codec) -> None:
+        topics: dict[str, list[Block | Ready]] = {}
         for block in blocks:
-            topics.setdefault(block.topic, []).append((block, next(values)))
+            topics.setdefault(block.topic, []).append(block)
         for topic, parts in topics.items():
-            order = np.argsort(np.concatenate([block.order for block, _ in parts]), kind="stable")
-            keys = pa.concat_arrays([block.keys for block, _ in parts])
-            columns = Columns(keys.cast(pa.binary()), pa.concat_arrays([encoded for _, encoded in parts]))
+            order = np.argsort(np.concatenate([part.order for part in parts]), kind="stable")
+            columns = joined_columns([_columns(part, codec) for part in parts])
             if topic not in COMMANDED:
                 pieces.add_columns(topic, self._partition, columns.take(order))
                 continue
-            homes = partitions_of(keys, self._partitions)[order]
+            homes = partitions_of(columns.keys, self._partitions)[order]
             for partition in np.unique(homes).tolist():
                 pieces.add_columns(topic, partition, columns.take(order[homes == partition]))
 
     def _append_latest(self, pieces: Pieces, topic: str, said: list[Latest], codec: Codec) -> None:
         """Add the last event of every key."""
-        blocks = []
         for part, kept in zip(said, _last_ones(said), strict=True):
             if isinstance(part, Block):
-                blocks.append(_picked(part, np.flatnonzero(kept)))
+                columns = _columns(_picked(part, np.flatnonzero(kept)), codec)
+                pieces.add_columns(topic, self._partition, columns)
                 continue
             items = [
                 (topic, self._partition, key, event)
@@ -118,8 +126,6 @@ class Unit:
                 if keep
             ]
             _append(pieces, items, _encode_items(codec, items))
-        for block, values in zip(blocks, _encode_blocks(codec, blocks), strict=True):
-            pieces.add_columns(topic, self._partition, Columns(block.keys.cast(pa.binary()), values))
 
 
 def _last_ones(said: list[Latest]) -> list[np.ndarray]:
@@ -160,7 +166,8 @@ def _append(pieces: Pieces, items: Iterable[Item], values: dict[type, Iterator[A
         pieces.add(topic, partition, value if kind is tuple else (key.encode(), value, NO_HEADERS, None))
 
 
-def _encode_blocks(codec: Codec, blocks: list[Block]) -> Iterator[pa.Array]:
-    """Yield the values of each block, in order."""
-    for block in blocks:
-        yield codec.encode_columns(block.event, block.columns)
+def _columns(part: Block | Ready, codec: Codec) -> Columns:
+    """Return the records of a block, or those that are ready."""
+    if isinstance(part, Ready):
+        return part.columns
+    return Columns(part.keys.cast(pa.binary()), codec.encode_columns(part.event, part.columns))

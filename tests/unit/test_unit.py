@@ -13,8 +13,16 @@ from pipeline.domain import events as ev
 from pipeline.domain.columns import Block
 from pipeline.domain.partitions import partition_of
 from pipeline.runtime.codec import Codec
-from pipeline.runtime.records import COLUMNS_MIN, NO_HEADERS, Columns, Pieces, rows_as_records, rows_of
-from pipeline.runtime.unit import Unit
+from pipeline.runtime.records import (
+    COLUMNS_MIN,
+    NO_HEADERS,
+    Columns,
+    Pieces,
+    columns_of,
+    rows_as_records,
+    rows_of,
+)
+from pipeline.runtime.unit import Ready, Unit
 from tests.unit.fixed_registry import FixedRegistry
 from tests.unit.ledger_branches import TENANT
 
@@ -146,3 +154,18 @@ def test_rows_are_records_of_the_changelog_and_a_row_that_is_gone_has_no_value(c
     rows = {b"%d" % number: b"row" if number else None for number in range(count)}
     records = rows_as_records(rows)
     assert [(key, value) for key, value, _, _ in rows_of(records)] == list(rows.items())
+
+
+def test_records_that_a_run_passes_on_stand_among_its_blocks(codec: Codec) -> None:
+    unit = Unit(PARTITION, PARTITIONS)
+    own = next(one for one in ACCOUNTS if partition_of(f"{TENANT}/{one}", PARTITIONS) == PARTITION)
+    passed = [
+        (f"{TENANT}/{own}".encode(), value, NO_HEADERS, None)
+        for value in codec.encode([closed(number, own) for number in (1, 2, 4)])
+    ]
+    said = block("ledger-commands", [closed(number, own) for number in (0, 3)], [0, 3])
+    unit.add_run([said, Ready("ledger-commands", np.array([1, 2, 4]), columns_of(passed))])
+    unit.add_run([Ready("ledger-commands", np.array([], np.int64), columns_of([]))])
+    assert unit.outputs == 5
+    found = ids(codec, unit.encoded(codec), "ledger-commands")
+    assert found == {PARTITION: [f"event-{number}" for number in range(5)]}
