@@ -130,17 +130,24 @@ def joined(separator: str, *parts: pa.Array | str) -> pa.Array:
 
 def derived_ids(named: Iterable[tuple[str, str]]) -> pa.Array:
     """Return `outbox.derived_id(cause, name)` of each pair (cause, name), as strings."""
-    sha1 = hashlib.sha1
-    digests = [
-        sha1(NAMESPACE + f"{cause}\0{name}".encode(), usedforsecurity=False).digest() for cause, name in named
-    ]
-    if not digests:
+    causes, names = map(list, zip(*named, strict=True)) if (named := list(named)) else ([], [])
+    return ids_derived(pa.array(causes, pa.string()), pa.array(names, pa.string()))
+
+
+def ids_derived(causes: pa.Array, names: pa.Array | str) -> pa.Array:
+    """Return `outbox.derived_id` of each cause with its name, or with the one name of all, as strings."""
+    if not len(causes):
         return pa.array([], pa.string())
-    octets = np.frombuffer(b"".join(digests), "u1").reshape(-1, 20)[:, :16].copy()
+    parts = (one.encode() if isinstance(one, str) else one.cast(pa.binary()) for one in (causes, names))
+    cause, name = parts
+    hashed = pc.binary_join_element_wise(NAMESPACE, cause, b"\0", name, b"")
+    sha1 = hashlib.sha1
+    digests = b"".join([sha1(one).digest() for one in hashed.to_pylist()])
+    octets = np.frombuffer(digests, "u1").reshape(-1, 20)[:, :16].copy()
     octets[:, 6] = octets[:, 6] & 0x0F | 0x50
     octets[:, 8] = octets[:, 8] & 0x3F | 0x80
     digits = _HEX[octets].view("u1")
-    text = np.full((len(digests), 36), ord("-"), np.uint8)
+    text = np.full((len(causes), 36), ord("-"), np.uint8)
     for target, start, stop in ((0, 0, 8), (9, 8, 12), (14, 12, 16), (19, 16, 20), (24, 20, 32)):
         text[:, target : target + stop - start] = digits[:, start:stop]
     return strings_of_width(text)

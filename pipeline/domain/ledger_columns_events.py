@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
-from pipeline.domain.columns import Block, derived_ids, joined
+from pipeline.domain.columns import Block, ids_derived, joined
 from pipeline.domain.ledger_books import NOSTRO
 from pipeline.domain.ledger_columns_decide import (
     BOOK,
@@ -26,7 +26,6 @@ from pipeline.domain.ledger_columns_decide import (
 from pipeline.domain.ledger_columns_read import (
     CANCELLED,
     DECIDED,
-    LEG_POSTED,
     LEG_REFUSED,
     LEG_REQUESTED,
     REVIEWED,
@@ -40,7 +39,7 @@ _TYPES = pa.array(ACCOUNT_TYPES)
 _STATUSES = pa.array(STATUS_NAMES)
 _SIDES = pa.array(["DEBIT", "CREDIT"])
 _SUFFIXES = pa.array([":D", ":C"])
-_ENTRIES = {DECIDED: "settle", LEG_POSTED: "settle", REVIEWED: "settle", LEG_REQUESTED: "leg"}
+_ENTRY_NAMES = pa.array(["settle", "leg"])
 _PAYMENT = ("payment_id", "debtor_account_id", "creditor_account_id", "currency")
 _CAUSE = ("tenant_id", "debtor_account_id", "payment_id", "event_id")
 """The columns of `routing.cause_name`; all commands of a run are about payments."""
@@ -72,7 +71,7 @@ class _Said:
         self._touches = touches
         self._kinds = facts.run.kinds[: decision.length]
         named = [facts.columns[name] for name in _CAUSE]
-        self._causes: list[str] = joined("\0", *named).to_pylist()
+        self._causes = joined("\0", *named)
         self._batch = pa.RecordBatch.from_pydict(facts.columns)
 
     def _columns(self, at: np.ndarray, *names: str) -> dict[str, pa.Array]:
@@ -83,7 +82,7 @@ class _Said:
         return taken
 
     def _derived(self, at: np.ndarray, name: str) -> pa.Array:
-        return derived_ids((self._causes[position], name) for position in at.tolist())
+        return ids_derived(self._causes.take(pa.array(at)), name)
 
     def _keys(self, numbers: np.ndarray) -> pa.Array:
         return self._facts.accounts.names.take(pa.array(numbers))
@@ -93,17 +92,14 @@ class _Said:
         touches, facts = self._touches, self._facts
         posted = np.isin(self._decision.mode[touches.commands], (BOOK, SETTLE))
         entries = touches.commands[posted]
-        named = [
-            (self._causes[position], _ENTRIES[kind])
-            for position, kind in zip(entries.tolist(), self._kinds[entries].tolist(), strict=True)
-        ]
+        names = _ENTRY_NAMES.take(pa.array((self._kinds[entries] == LEG_REQUESTED).astype(np.int8)))
         twice = pa.array(np.repeat(np.arange(len(entries)), 2))
         at, both = np.repeat(entries, 2), np.repeat(posted, 2)
         side = pa.array(np.tile([0, 1], len(entries)))
         account = touches.account[both]
         table = facts.accounts.table
         kind = table["account_type"][account]
-        entry_ids = derived_ids(named).take(twice)
+        entry_ids = ids_derived(self._causes.take(pa.array(entries)), names).take(twice)
         posting_ids = joined("", entry_ids, _SUFFIXES.take(side))
         columns = {
             **self._columns(at, "payment_id", "currency", "reference"),
@@ -216,10 +212,9 @@ class _Said:
 
     def _requests(self, at: np.ndarray) -> Block:
         columns = self._columns(at, *_PAYMENT, "reference")
-        debtors, payments = columns["debtor_account_id"].to_pylist(), columns["payment_id"].to_pylist()
         columns |= {
             "event_id": self._derived(at, "leg_requested"),
-            "leg_id": derived_ids(zip(debtors, (f"leg:{one}" for one in payments), strict=True)),
+            "leg_id": ids_derived(columns["debtor_account_id"], joined("", "leg:", columns["payment_id"])),
             "account_id": columns["creditor_account_id"],
             "amount_minor": pa.array(self._facts.amount[at]),
             "origin_branch": pa.array(np.full(len(at), self._facts.run.partition, np.int32)),

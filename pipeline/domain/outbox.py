@@ -20,7 +20,7 @@ def derived_id(cause: str, name: str) -> str:
     rise to. Written out over hashlib because `uuid.uuid5` spends most of its time on building a UUID object.
     """
     named = NAMESPACE + f"{cause}\0{name}".encode()
-    digest = hashlib.sha1(named, usedforsecurity=False).hexdigest()
+    digest = hashlib.sha1(named).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
 

@@ -8,18 +8,22 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, cast
 
 import faust
 import pytest
 from aiokafka import TopicPartition as ChangelogPartition
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from faust.types import TP
 from rocksdict import AccessType, Options, Rdict
 
 from pipeline.runtime.changelog import follow
 from pipeline.runtime.partition_store import _OFFSET_KEY, PartitionStore
 from pipeline.runtime.stack import LocalStack
-from pipeline.runtime.topics import changelog_name
+from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.tasks import Tasks
+from pipeline.runtime.topics import changelog_name, source_offsets_name
 from tests.integration.cluster import Cluster, cluster_in, problems
 from tests.integration.views_bank import eventually, get
 
@@ -121,6 +125,31 @@ def test_a_copy_shows_what_the_other_owner_wrote_whatever_was_read_before(tmp_pa
         seen.append(store.partition(0).get(b"k"))
     store.close_partition(0)
     assert seen == [b"0", b"1", b"2"]
+
+
+async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrote(
+    stack: LocalStack, tmp_path: Path
+) -> None:
+    store = PartitionStore(tmp_path / "table.rocks")
+    admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
+    offsets = source_offsets_name("returning")
+    admin.create_topics([NewTopic(offsets, 1, 1)])[offsets].result(WITHIN_S)
+    app: Any = SimpleNamespace(
+        conf=SimpleNamespace(id="returning"),
+        connection={"bootstrap_servers": stack.bootstrap_servers},
+        partitions=1,
+        codec=None,
+        fail=pytest.fail,
+        tables={"counts": SimpleNamespace(data=SimpleNamespace(partition=lambda _: store))},
+    )
+    tasks, source = Tasks(app), TP("accounts", 0)
+    tasks.add(StreamSpec("counting", source.topic, cast(Any, None), "counts"))
+    for offset in range(3):
+        await tasks.start([source])
+        assert store.get(b"k") == (b"%d" % offset if offset else None)
+        await tasks.close()
+        store.write({b"k": b"%d" % (offset + 1)}, offset + 1)  # as the copy follows the other owner
+    store.close()
 
 
 # --- workers
