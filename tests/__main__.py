@@ -20,7 +20,7 @@ CHECKS: dict[str, list[str]] = {
     "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     "types": [sys.executable, "-m", "mypy"],
     "layers": [str(TOOLS / "lint-imports")],
-    "tests": [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile"],
+    "tests": [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", "--durations=25"],
 }
 
 

@@ -1,6 +1,6 @@
-"""Measures the streams: `python -m tests.benchmarks [--job sum|ledger|all] [--events N] [--payments N]`.
+"""Measures the streams: `python -m tests.benchmarks [--peers] [--job NAME ...] [--rounds R] [--json]`.
 
-    own local stack -> rounds: stock Faust sum, our sum, full ledger, again in the same order -> figures
+    own local stack -> rounds: every contender of every job, again in the same order -> figures, plots
 
 Everything of a run goes against one broker. Exit code 1 where a job came to a wrong result or did not end; a
 bar that is not met is printed, and is no failure.
@@ -14,15 +14,18 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from confluent_kafka import KafkaException
 
 from pipeline.runtime.stack import LocalStack, StackError
+from tests.benchmarks import peers
+from tests.benchmarks.bench import Bench, Peers, Sizes
 from tests.benchmarks.exactness import Inexact
-from tests.benchmarks.jobs import Bench
+from tests.benchmarks.figures import Rounds
+from tests.benchmarks.jobs import JOBS
+from tests.benchmarks.jobs.shape import Measured, Run
 from tests.benchmarks.processes import RunFailed
-from tests.benchmarks.report import Rounds, report, table
+from tests.benchmarks.report import keep, report, table
 from tests.conftest import settings_in
 
 KAFKA_HEAP_MB = 512
@@ -41,47 +44,69 @@ def main(arguments: list[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     found = report(rounds, " ".join(["python -m tests.benchmarks", *arguments]))
+    if options.results is not None:
+        keep(found, options.results)
     print(json.dumps(found) if options.json else table(found))
     return 0
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
-    parser.add_argument("--job", choices=("sum", "ledger", "all"), default="all")
-    parser.add_argument("--events", type=int, default=400_000, metavar="N", help="of the sum job, a round")
+    usual = [name for name, job in JOBS.items() if job.by_default]
+    rest = [name for name, job in JOBS.items() if not job.by_default]
     parser.add_argument(
-        "--payments", type=int, default=100_000, metavar="N", help="of the ledger job, a round"
+        "--job",
+        action="append",
+        choices=[*JOBS, "all"],
+        metavar="NAME",
+        help=f"by default {', '.join(usual)}; there are also {', '.join(rest)}; `all` for all but memory",
     )
+    parser.add_argument("--peers", action="store_true", help="Kafka Streams and quixstreams, too")
     parser.add_argument("--rounds", type=int, default=3, metavar="R")
+    parser.add_argument("--events", type=int, default=1_000_000, metavar="N", help="of the sum job, a round")
+    parser.add_argument(
+        "--payments", type=int, default=200_000, metavar="N", help="payments, fills, items of the others"
+    )
+    parser.add_argument("--accounts", type=int, default=1_000_000, metavar="N", help="of the memory job")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="of each rate of the latency and views jobs"
+    )
+    parser.add_argument("--results", type=Path, metavar="DIR", help="keep the results and plots here")
     parser.add_argument("--json", action="store_true", help="print one object instead of the table")
     options = parser.parse_args(arguments)
-    if min(options.events, options.payments, options.rounds) < 1:
-        parser.error("--events, --payments and --rounds must be at least 1")
+    if min(options.events, options.payments, options.rounds, options.accounts, options.seconds) < 1:
+        parser.error("--events, --payments, --accounts, --seconds and --rounds must be at least 1")
+    if options.job is None:
+        options.job = usual
+    elif "all" in options.job:
+        options.job = [name for name in JOBS if name != "memory"]
     return options
 
 
 def _measure(options: argparse.Namespace) -> Rounds:
-    """Start a stack, run the rounds, take the stack down; return what each round measured."""
-    rounds: Rounds = {"stock_sum": [], "our_sum": [], "ledger": []}
+    """Start a stack, run the rounds, take the stack down; return what each contender measured, by round."""
+    rounds: Rounds = {}
+    ready = peers.prepare() if options.peers else Peers()
+    sizes = Sizes(options.events, options.payments, options.accounts, options.seconds)
     with tempfile.TemporaryDirectory(prefix="ledgerflow-bench-") as folder:
         settings = settings_in(Path(folder)).model_copy(update={"kafka_heap_mb": KAFKA_HEAP_MB})
         with LocalStack(settings):
-            bench = Bench(settings)
-            if options.job != "ledger":
-                bench.prepare_sum(options.events)
+            bench = Bench(settings, sizes, ready)
+            jobs = {name: job for name, job in JOBS.items() if name in options.job}
+            contenders = {name: job.contenders(bench) for name, job in jobs.items()}
             for number in range(options.rounds):
-                if options.job != "ledger":
-                    _note(rounds, "stock_sum", number, bench.stock_sum(options.events, number))
-                    _note(rounds, "our_sum", number, bench.our_sum(options.events, number))
-                if options.job != "sum":
-                    _note(rounds, "ledger", number, bench.ledger(options.payments, number))
+                for name, job in jobs.items():
+                    if number == 0 or not job.once:
+                        _round(contenders[name], number, rounds)
     return rounds
 
 
-def _note(rounds: Rounds, job: str, number: int, found: dict[str, Any]) -> None:
-    """Keep what a round measured, and say it at once."""
-    rounds[job].append(found)
-    print(f"round {number + 1} {job}: {found['per_s']:,}/s, {found}", file=sys.stderr, flush=True)
+def _round(contenders: dict[str, Run], number: int, rounds: Rounds) -> None:
+    """Run each contender of a job once; keep what it measured, and say it at once."""
+    for name, run in contenders.items():
+        found: Measured = run(number)
+        rounds.setdefault(name, []).append(found)
+        print(f"round {number + 1} {name}: {found}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

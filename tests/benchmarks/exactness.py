@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -12,8 +11,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.settings import Settings
-from tests.benchmarks.digest import digest_of
-from tests.benchmarks.inputs import LedgerInput
 
 Offsets = dict[str, list[int]]
 """The next offset of every partition of some topics."""
@@ -115,57 +112,12 @@ def read(settings: Settings, codec: Codec, topic: str, start: list[int]) -> Iter
         consumer.close()
 
 
-def check_balances(settings: Settings, codec: Codec, start: Offsets, sums: Counter[str]) -> None:
-    """Raise Inexact unless the last balance_updated of every account has the account's sum."""
-    found = {
-        event.account_id: event.debits_posted
-        for event in read(settings, codec, "balances", start["balances"])
-    }
-    _expect("accounts whose last balance_updated is right", _agreeing(found, sums), len(sums))
+def agreeing(found: Mapping[Any, Any], expected: Mapping[Any, Any]) -> int:
+    """Return how many of the expected values were found under their keys."""
+    return sum(found.get(key) == value for key, value in expected.items())
 
 
-def check_ledger(settings: Settings, codec: Codec, start: Offsets, job: LedgerInput) -> int:
-    """Raise Inexact unless every payment settled once and the postings add up; return their number.
-
-    Per branch the postings sum to zero; an account's sequence has no gap, and each posting's balance is the
-    one before it plus its amount; every account ends at the balance that the generator knows.
-    """
-    balances: Counter[str] = Counter()
-    sequences: Counter[str] = Counter()
-    branches: Counter[int] = Counter()
-    ids: set[str] = set()
-    count = wrong = 0
-    for event in read(settings, codec, "postings", start["postings"]):
-        amount = event.amount_minor if event.side == "CREDIT" else -event.amount_minor
-        account = event.account_id
-        balances[account] += amount
-        sequences[account] += 1
-        branches[event.branch] += amount
-        ids.add(event.posting_id)
-        count += 1
-        wrong += (
-            event.balance_minor_after != balances[account] or event.account_sequence != sequences[account]
-        )
-    _expect("postings with a wrong balance or sequence", wrong, 0)
-    _expect("postings with an id of their own", len(ids), count)
-    _expect("branches that sum to zero", sum(not total for total in branches.values()), len(branches))
-    _expect("accounts with the right balance", _agreeing(balances, job.balances), len(job.balances))
-    outcomes = Counter(
-        type(event).__name__ for event in read(settings, codec, "payment-events", start["payment-events"])
-    )
-    _expect("outcomes", outcomes, Counter(PaymentReserved=job.payments, PaymentSettled=job.payments))
-    return count
-
-
-def check_table(name: str, digest: str, sums: Counter[str]) -> None:
-    """Raise Inexact unless a table's digest is that of `sums`."""
-    _expect(f"{name}: digest of its {len(sums)} sums", digest, digest_of(sums.items()))
-
-
-def _agreeing(found: dict[str, int] | Counter[str], expected: Counter[str]) -> int:
-    return sum(found.get(account) == total for account, total in expected.items())
-
-
-def _expect(what: str, found: Any, expected: Any) -> None:
+def expect(what: str, found: Any, expected: Any) -> None:
+    """Raise Inexact unless what was found is what was expected."""
     if found != expected:
         raise Inexact(f"{what}: {found}, expected {expected}")

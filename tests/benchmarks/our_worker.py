@@ -1,8 +1,11 @@
-"""A worker of ours that measures itself: the sum job or the ledger job, on the product's runtime.
+"""A worker of ours that measures itself: a stream of the product, or the sum job, on the product's runtime.
 
-`python -m tests.benchmarks.our_worker '{"job": "sum", "records": ..., "settings": {...}}'` prints one JSON
-line once `records` records are applied and committed: seconds and CPU seconds since the first batch came in,
-and for the sum job a digest of the table. The process ends without closing anything: all it did is committed.
+`python -m tests.benchmarks.our_worker '{"job": "ledger", "records": ..., "worker": 0, "settings": {...}}'`
+prints JSON lines: which partitions it holds; how long a restore took; and, whenever all it has applied is
+committed, how many records that is, and the seconds and CPU seconds since the first batch came in. The line
+with `done` comes once it has applied `records` records (null: never), for the sum job with a digest of the
+table; then the process ends without closing anything, as all it did is committed. The sum job's topic is in
+`source`.
 """
 
 from __future__ import annotations
@@ -12,25 +15,35 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import uvloop
+from aiokafka import TopicPartition
 
-from pipeline.runtime import logs
+from pipeline.runtime import changelog, logs
 from pipeline.runtime.app import App, create_app
 from pipeline.runtime.codec import Codec, Frame
+from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.registry import Registry
-from pipeline.runtime.settings import load_settings
+from pipeline.runtime.settings import Settings, load_settings
 from pipeline.runtime.task import StreamSpec
 from tests.benchmarks import sum_rules
 from tests.benchmarks.digest import digest_of
 from tests.benchmarks.sum_columns import SumColumns
 from tests.benchmarks.sum_rules import SumRules
-from topologies import ledger
+from topologies import fraud, ledger, positions, reconciliation
 from topologies.worker import serve, tune_collector
 
 POLL_S = 0.005
+
+
+STREAMS: dict[str, Callable[[Settings], list[StreamSpec]]] = {
+    "ledger": ledger.build,
+    "fraud": fraud.build,
+    "positions": positions.build,
+    "reconciliation": reconciliation.build,
+}
 
 
 class TimedCodec(Codec):
@@ -41,7 +54,7 @@ class TimedCodec(Codec):
 
     def frame(self, values: Sequence[bytes | None], *bounds: int, **named: int) -> Frame:
         if self.started is None:
-            self.started, self.cpu_started = time.perf_counter(), time.process_time()
+            self.started, self.cpu_started = time.monotonic(), time.process_time()
         return super().frame(values, *bounds, **named)
 
 
@@ -50,38 +63,79 @@ def create_worker(job: dict[str, Any]) -> App:
     settings = load_settings(**job["settings"])
     registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
     registry.connect()
-    app = create_app(settings, TimedCodec(registry))
-    of_sums = StreamSpec("sum", sum_rules.SOURCE, SumRules(), sum_rules.TABLE, SumColumns())
-    for spec in [of_sums] if job["job"] == "sum" else ledger.build(settings):
+    app = create_app(settings, TimedCodec(registry), worker=job["worker"])
+    for spec in _specs(job, settings):
         app.add_stream(spec)
     return app
 
 
+def _specs(job: dict[str, Any], settings: Settings) -> list[StreamSpec]:
+    if job["job"] == "sum":
+        return [StreamSpec("sum", job["source"], SumRules(), sum_rules.TABLE, SumColumns())]
+    return STREAMS[job["job"]](settings)
+
+
+def say(found: Mapping[str, Any]) -> None:
+    """Print a line."""
+    print(json.dumps(found), file=sys.__stdout__, flush=True)  # Faust's worker redirects sys.stdout
+
+
+def time_restores() -> None:
+    """Have every restore of tables from their changelogs say how many records it read, and how long."""
+    restore = changelog.restore
+
+    async def timed(connection: Mapping[str, Any], stores: Mapping[TopicPartition, PartitionStore]) -> int:
+        started, cpu_started = time.monotonic(), time.process_time()
+        count = await restore(connection, stores)
+        seconds, cpu_s = time.monotonic() - started, time.process_time() - cpu_started
+        say({"restored": count, "seconds": seconds, "cpu_s": cpu_s})
+        return count
+
+    changelog.restore = timed
+
+
 def measure(app: App, job: dict[str, Any]) -> None:
-    """Add the task that reports and ends the process when everything is applied and committed."""
+    """Add the task that reports, and ends the process when everything is applied and committed."""
 
     @app.task
-    async def report_when_done() -> None:
-        # The runtime has no event for it, and needs none.
-        while not _is_done(app, job["records"]):  # noqa: ASYNC110
+    async def report() -> None:
+        said: Any = None
+        holds: list[int] = []
+        while True:
+            # The runtime has no event for it, and needs none.
             await asyncio.sleep(POLL_S)
-        codec: Any = app.codec
-        found = {
-            "seconds": time.perf_counter() - codec.started,
-            "cpu_s": time.process_time() - codec.cpu_started,
-            "records": sum(task.applied_records for task in app.tasks.running.values()),
-            "dead_letters": sum(task.dead_letters for task in app.tasks.running.values()),
-        }
-        if job["job"] == "sum":
-            found["digest"] = digest_of(_sums(app))
-        print(json.dumps(found), file=sys.__stdout__, flush=True)  # Faust's worker redirects sys.stdout
-        os._exit(0)
+            tasks = list(app.tasks.running.values())
+            if holds != sorted(task.partition for task in tasks):
+                holds = sorted(task.partition for task in tasks)
+                say({"holds": holds})
+            applied = sum(task.applied_records for task in tasks)
+            idle = all(task.committed == task.position for task in tasks)
+            if not applied or applied == said or not idle:
+                continue
+            said = applied
+            found = {
+                **_progress(app, tasks),
+                "done": job["records"] is not None and applied >= job["records"],
+            }
+            if not found["done"]:
+                say(found)
+                continue
+            if job["job"] == "sum":
+                found["digest"] = digest_of(_sums(app))
+            say(found)
+            os._exit(0)
 
 
-def _is_done(app: App, records: int) -> bool:
-    tasks = app.tasks.running.values()
-    applied = sum(task.applied_records for task in tasks)
-    return applied >= records and all(task.committed == task.position for task in tasks)
+def _progress(app: App, tasks: list[Any]) -> dict[str, Any]:
+    codec: Any = app.codec
+    return {
+        "started_at": codec.started,
+        "ended_at": time.monotonic(),
+        "seconds": time.monotonic() - codec.started,
+        "cpu_s": time.process_time() - codec.cpu_started,
+        "records": sum(task.applied_records for task in tasks),
+        "dead_letters": sum(task.dead_letters for task in tasks),
+    }
 
 
 def _sums(app: App) -> Iterator[tuple[str, int]]:
@@ -97,6 +151,7 @@ def main() -> int:
     job = json.loads(sys.argv[1])
     logs.set_up("WARNING")
     tune_collector()
+    time_restores()
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_worker(job)

@@ -1,44 +1,30 @@
-"""Rounds to figures: medians, spread, the bars and whether they are met."""
+"""What a run says: one JSON object, a table for a README, files in a folder."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
+import sys
 from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
-Rounds = dict[str, list[dict[str, Any]]]
-"""Per job (stock_sum, our_sum, ledger) what each round measured."""
-
-
-class Bar(NamedTuple):
-    """A figure that has to be reached."""
-
-    figure: str
-    at_least: float
-
-
-BARS = (Bar("sum_ratio_stock_faust", 20.0), Bar("ledger_payments_per_s", 8_000.0))
-TITLES = {"stock_sum": "stock Faust, sum", "our_sum": "ours, sum", "ledger": "ours, full ledger"}
+from tests.benchmarks.figures import BARS, Rounds, figures_of, met
 
 
 def report(rounds: Rounds, command: str) -> dict[str, Any]:
     """Return the figures of a run as one object; a figure whose job did not run is None."""
-    rates = {job: median(one["per_s"] for one in found) for job, found in rounds.items() if found}
-    ours = [one["rss_mib"] for job in ("our_sum", "ledger") for one in rounds.get(job, [])]
-    figures: dict[str, Any] = {
-        "sum_ratio_stock_faust": None,
-        "sum_events_per_s": rates.get("our_sum"),
-        "stock_faust_events_per_s": rates.get("stock_sum"),
-        "ledger_payments_per_s": rates.get("ledger"),
-        "rss_mib": max(ours, default=None),
+    figures = figures_of(rounds)
+    return {
+        **figures,
+        "exact": True,
+        "met": met(figures),
+        "rounds": rounds,
+        "machine": machine(),
+        "command": command,
     }
-    if "our_sum" in rates and "stock_sum" in rates:
-        figures["sum_ratio_stock_faust"] = round(rates["our_sum"] / rates["stock_sum"], 1)
-    met = {bar.figure: _met(figures[bar.figure], bar) for bar in BARS}
-    return {**figures, "exact": True, "met": met, "rounds": rounds, "machine": machine(), "command": command}
 
 
 def machine() -> dict[str, Any]:
@@ -56,25 +42,13 @@ def machine() -> dict[str, Any]:
 def table(found: dict[str, Any]) -> str:
     """Return the figures as Markdown, ready for a README."""
     host = found["machine"]
-    lines = [
-        "| job | rounds | median/s | min - max/s | per CPU second | peak RSS, MiB |",
-        "|---|---|---|---|---|---|",
-    ]
-    for job, runs in found["rounds"].items():
-        if runs:
-            rates = [run["per_s"] for run in runs]
-            lines.append(
-                f"| {TITLES[job]} | {len(runs)} x {runs[0]['items']:,} | {median(rates):,.0f}"
-                f" | {min(rates):,} - {max(rates):,} | {median(run['per_cpu_s'] for run in runs):,.0f}"
-                f" | {max(run['rss_mib'] for run in runs)} |"
-            )
-    lines.append("")
+    lines = [*_rates(found["rounds"]), *_latencies(found["rounds"])]
     for bar in BARS:
         if found[bar.figure] is not None:
             verdict = "met" if found["met"][bar.figure] else "not met"
-            lines.append(
-                f"- {bar.figure}: {found[bar.figure]:,} (bar: at least {bar.at_least:,.0f}): {verdict}"
-            )
+            lines.append(f"- {bar.figure}: {found[bar.figure]:,} (bar: {bar.wanted}): {verdict}")
+    barred = {bar.figure for bar in BARS}
+    lines += [f"- {name}: {found[name]:,}" for name in figures_of({}) if name not in barred and found[name]]
     lines.append(
         f"- {host['date']}, {host['cores']} cores ({host['processor']}), {host['system']},"
         f" Python {host['python']}, load {host['load_1_min']} at the end; `{found['command']}`"
@@ -82,8 +56,52 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _met(figure: float | None, bar: Bar) -> bool | None:
-    return None if figure is None else figure >= bar.at_least
+def _rates(rounds: Rounds) -> list[str]:
+    lines = [
+        "| contender | rounds | median/s | min - max/s | per CPU second | peak RSS, MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, runs in rounds.items():
+        if "per_s" in runs[0]:
+            rates = [run["per_s"] for run in runs]
+            lines.append(
+                f"| {name} | {len(runs)} x {runs[0]['items']:,} | {median(rates):,.0f}"
+                f" | {min(rates):,} - {max(rates):,} | {median(run['per_cpu_s'] for run in runs):,.0f}"
+                f" | {max(run['rss_mib'] for run in runs)} |"
+            )
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _latencies(rounds: Rounds) -> list[str]:
+    lines = [
+        "| contender | events/s | p50, ms | p95, ms | p99, ms | p99, min - max | longest, ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, runs in rounds.items():
+        for rate in runs[0].get("rates", {}):
+            found = [run["rates"][rate] for run in runs]
+            p50, p95, p99, longest = (
+                [one[key] for one in found] for key in ("p50_ms", "p95_ms", "p99_ms", "max_ms")
+            )
+            lines.append(
+                f"| {name} | {int(rate):,} | {median(p50):.1f} | {median(p95):.1f} | {median(p99):.1f}"
+                f" | {min(p99):.1f} - {max(p99):.1f} | {max(longest):.1f} |"
+            )
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def keep(found: dict[str, Any], folder: Path) -> None:
+    """Keep the figures of a run in a folder, named by its date, with plots where matplotlib is installed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = folder / found["machine"]["date"].replace(":", "")
+    stem.with_suffix(".json").write_text(json.dumps(found, indent=1))
+    stem.with_suffix(".md").write_text(table(found) + "\n")
+    try:
+        from tests.benchmarks import plots
+    except ImportError:
+        print("skipped: plots need matplotlib", file=sys.stderr)
+        return
+    plots.draw(found, stem)
 
 
 def _processor() -> str:

@@ -25,7 +25,6 @@ from faust.serializers import codecs
 
 import schemas
 from tests.benchmarks.digest import digest_of
-from tests.benchmarks.sum_rules import SOURCE
 
 HEADER_BYTES = 5
 BUFFERED_MESSAGES_MAX = 10_000
@@ -72,7 +71,9 @@ def create_app(job: dict[str, Any]) -> faust.App:
 def add_sum(app: faust.App, job: dict[str, Any]) -> None:
     """Declare the topic, the table and the agent that ends the process after `count` events."""
     partitions, count = job["partitions"], job["count"]
-    payments = app.topic(SOURCE, value_serializer="payment", key_serializer="raw", partitions=partitions)
+    payments = app.topic(
+        job["source"], value_serializer="payment", key_serializer="raw", partitions=partitions
+    )
     options = {"block_cache_size": 64 * 2**20}
     sums = app.Table("sums", default=int, partitions=partitions, options=options)
 
@@ -93,6 +94,7 @@ def add_sum(app: faust.App, job: dict[str, Any]) -> None:
             if done == count:
                 seconds, cpu_s = time.perf_counter() - started, time.process_time() - cpu
                 found = {
+                    "done": True,
                     "seconds": seconds,
                     "cpu_s": cpu_s,
                     "records": done,

@@ -31,25 +31,24 @@ class SumColumns:
         batch = pa.RecordBatch.from_pydict(run.slice(0, length).columns)
         tenant, debtor = batch.column("tenant_id"), batch.column("debtor_account_id")
         encoded = joined("\0", "s", tenant, debtor).dictionary_encode()
-        keys = [key.encode() for key in encoded.dictionary.to_pylist()]
+        keys = encoded.dictionary.cast(pa.binary()).to_pylist()
         account = encoded.indices.to_numpy()
-        sums = np.zeros(len(keys), np.int64)
+        sums = np.array([read_sum(row) for row in rows.get_many(keys)], np.int64)
         np.add.at(sums, account, batch.column("amount_minor").to_numpy())
         last = np.zeros(len(keys), np.int64)
         last[account] = np.arange(length)
-        rows.prefetch(keys)
-        totals = [read_sum(rows.get(key)) + more for key, more in zip(keys, sums.tolist(), strict=True)]
-        for key, total in zip(keys, totals, strict=True):
-            rows.put(key, total.to_bytes(SUM_BYTES, "big", signed=True))
-        return length, [_updates(batch.take(pa.array(last)), totals, last)]
+        packed = sums.astype(">i8").tobytes()
+        ends = range(SUM_BYTES, len(packed) + 1, SUM_BYTES)
+        rows.put_many(zip(keys, [packed[end - SUM_BYTES : end] for end in ends], strict=True))
+        return length, [_updates(batch.take(pa.array(last)), sums, last)]
 
 
-def _updates(latest: pa.RecordBatch, totals: list[int], last: np.ndarray) -> Block:
+def _updates(latest: pa.RecordBatch, sums: np.ndarray, last: np.ndarray) -> Block:
     """Return the updates: `latest` has the last payment of each account."""
-    count = len(totals)
+    count = len(sums)
     zero = pa.array(np.zeros(count, np.int64))
-    posted = pa.array(totals, pa.int64())
-    negative = pa.array([-total for total in totals], pa.int64())
+    posted = pa.array(sums)
+    negative = pa.array(-sums)
     columns = {
         **{name: latest.column(name) for name in ("event_id", "tenant_id", "occurred_at", "correlation_id")},
         "causation_id": latest.column("event_id"),
@@ -63,5 +62,5 @@ def _updates(latest: pa.RecordBatch, totals: list[int], last: np.ndarray) -> Blo
         "overdraft_limit_minor": pa.nulls(count, pa.int64()),
         "status": pa.array(["OPEN"] * count),
     }
-    keys = joined("/", latest.column("tenant_id"), latest.column("debtor_account_id")).to_pylist()
+    keys = joined("/", latest.column("tenant_id"), latest.column("debtor_account_id"))
     return Block("balances", ev.BalanceUpdated, last, keys, columns)

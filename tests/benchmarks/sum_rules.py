@@ -14,7 +14,6 @@ from pipeline.domain.outbox import Arrival, Outbox
 from pipeline.domain.rows import Rows, row_key
 
 TABLE = "sum"
-SOURCE = "payments"
 FAMILY = b"s"
 SUM_BYTES = 8
 

@@ -1,0 +1,32 @@
+"""The jobs, one module each; `JOBS` names them in the order in which a round runs them."""
+
+from tests.benchmarks.jobs import (
+    ceiling,
+    fraud,
+    latency,
+    ledger,
+    memory,
+    pipeline,
+    positions,
+    reconciliation,
+    restore,
+    sums,
+    views,
+    workers,
+)
+from tests.benchmarks.jobs.shape import Job
+
+JOBS: dict[str, Job] = {
+    "sum": Job(sums.contenders, by_default=True),
+    "ledger": Job(ledger.contenders, by_default=True),
+    "fraud": Job(fraud.contenders, by_default=True),
+    "positions": Job(positions.contenders, by_default=True),
+    "reconciliation": Job(reconciliation.contenders, by_default=True),
+    "ceiling": Job(ceiling.contenders),
+    "restore": Job(restore.contenders),
+    "latency": Job(latency.contenders),
+    "pipeline": Job(pipeline.contenders),
+    "views": Job(views.contenders),
+    "workers": Job(workers.contenders),
+    "memory": Job(memory.contenders, once=True),
+}

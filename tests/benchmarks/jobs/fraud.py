@@ -1,0 +1,156 @@
+"""The fraud job: payments -> a decision for each, alerts for those that are held; all rules, with defaults.
+
+Most payments are those of ordinary customers: one device, one country, four payees, small amounts. A few are
+planted, on accounts of their own, with outcomes that follow from the thresholds by hand:
+
+    burst      14 payments in half a minute, each from a new device: 5 approved (from the 4th on 30 for the
+               devices of a day), 5 held (20 more once there is a history of 5), 4 declined (60 more from the
+               11th in a minute)
+    traveller  two payments from two countries, ten minutes apart: the second is held (50), then reviewed
+    probe      a very small payment, half a minute later a large one: the second is held (70)
+
+Payments at night score 5 more, which changes none of these.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.domain import events as ev
+from tests.benchmarks.bench import Bench, rated
+from tests.benchmarks.exactness import Offsets, agreeing, expect
+from tests.benchmarks.inputs import TENANT, envelope, now_us
+from tests.benchmarks.jobs.shape import Run
+
+SOURCE = "payments"
+OUTPUTS = ("ledger-commands", "fraud-alerts")
+ACCOUNTS = 20_000
+SPAN_US = 10 * 86_400 * 1_000_000
+"""The event time that a round covers; it ends before now."""
+MINUTE_US = 60 * 1_000_000
+COUNTRIES = ("DE", "FR", "NL", "AT")
+PAYEES = 4
+BURST = ("APPROVE",) * 5 + ("REVIEW",) * 5 + ("DECLINE",) * 4
+BURST_STEP_US = 2 * 1_000_000
+PAYMENTS_PER_BURST, PAYMENTS_PER_PAIR = 2_000, 400
+"""One burst in so many payments, one traveller and one probe in so many."""
+
+
+@dataclass
+class FraudInput:
+    """The payments of a round, in order of event time, and the outcome of each."""
+
+    seed: str
+    payments: int
+    outcomes: dict[str, str] = field(default_factory=dict)
+    """Outcome by payment id; filled while `events` is read."""
+    reviews: int = 0
+
+    def events(self) -> Iterator[tuple[str, Any]]:
+        """Yield (key, payment_initiated or payment_reviewed)."""
+        planted = [*self._bursts(), *self._pairs()]
+        usual = self._usual(self.payments - len(planted))
+        for event in sorted([*usual, *planted], key=lambda event: event.occurred_at):
+            yield f"{TENANT}/{event.debtor_account_id}", event
+            if event.reference == "abroad":
+                self.reviews += 1
+                yield f"{TENANT}/{event.debtor_account_id}", self._review(event)
+
+    def _usual(self, count: int) -> Iterator[Any]:
+        rng = random.Random(self.seed)
+        accounts = min(ACCOUNTS, max(8, self.payments // 5))
+        for number in range(count):
+            place = rng.randrange(accounts)
+            payee = (place * PAYEES + rng.randrange(PAYEES)) % accounts
+            yield self._payment(
+                *("usual", place, SPAN_US * number // count, rng.randrange(5_00, 95_00), "APPROVE"),
+                *(f"device-{place}", COUNTRIES[place % len(COUNTRIES)], f"payee-{payee}"),
+            )
+
+    def _bursts(self) -> Iterator[Any]:
+        count = max(1, self.payments // PAYMENTS_PER_BURST)
+        for place in range(count):
+            start = SPAN_US * place // count
+            for number, outcome in enumerate(BURST):
+                at, device = start + number * BURST_STEP_US, f"emulator-{number}"
+                yield self._payment("burst", place, at, 20_00 + number, outcome, device, None, "shop")
+
+    def _pairs(self) -> Iterator[Any]:
+        count = max(1, self.payments // PAYMENTS_PER_PAIR)
+        for place in range(count):
+            at = SPAN_US * place // count
+            for kind, amounts, apart, countries in (
+                ("traveller", (20_00, 30_00), 10 * MINUTE_US, ("DE", "BR")),
+                ("probe", (50, 800_00), MINUTE_US // 2, ("DE", "DE")),
+            ):
+                home, abroad = countries
+                yield self._payment(kind, place, at, amounts[0], "APPROVE", "phone", home, "shop")
+                reference = "abroad" if kind == "traveller" else "drain"
+                yield self._payment(
+                    kind, place, at + apart, amounts[1], "REVIEW", "phone", abroad, "shop", reference
+                )
+
+    def _payment(
+        self,
+        kind: str,
+        place: int,
+        at: int,
+        amount: int,
+        outcome: str,
+        device: str,
+        country: str | None,
+        payee: str,
+        reference: str = "invoice",
+    ) -> ev.PaymentInitiated:
+        payment = f"pay-{self.seed}-{len(self.outcomes)}"
+        self.outcomes[payment] = outcome
+        return ev.PaymentInitiated(
+            *envelope(payment, self._start + at),
+            *(payment, f"{kind}-{self.seed}-{place:06d}", payee, amount, "EUR"),
+            *("payment", reference),
+            *("mobile", device, country, "grocery"),
+        )
+
+    def __post_init__(self) -> None:
+        self._start = now_us() - SPAN_US - 20 * MINUTE_US
+
+    def _review(self, payment: ev.PaymentInitiated) -> ev.PaymentReviewed:
+        return ev.PaymentReviewed(
+            *envelope(f"review-{payment.payment_id}", payment.occurred_at + MINUTE_US),
+            *(payment.payment_id, payment.debtor_account_id, True, "reviewer-1", "customer called back"),
+        )
+
+
+def contenders(bench: Bench) -> dict[str, Run]:
+    """Return who decides; every round has payments of its own."""
+
+    def ours(number: int) -> dict[str, Any]:
+        app_id = f"fraud-{number}"
+        start = bench.ends(SOURCE, *OUTPUTS)
+        bench.start_at(app_id, {SOURCE: start[SOURCE]})
+        job = FraudInput(f"f{number}", bench.sizes.payments)
+        records = bench.produce(SOURCE, job.events())
+        found = bench.run_ours("fraud", app_id, records)
+        check(bench, start, job)
+        return rated(found, job.payments)
+
+    return {"fraud": ours}
+
+
+def check(bench: Bench, start: Offsets, job: FraudInput) -> None:
+    """Raise Inexact unless every payment has its outcome, once, and every one that is held an alert, once."""
+    kinds: Counter[str] = Counter()
+    decided: dict[str, str] = {}
+    for event in bench.read("ledger-commands", start):
+        kinds[type(event).__name__] += 1
+        if isinstance(event, ev.PaymentDecided):
+            decided[event.payment_id] = event.outcome
+    expect("commands", kinds, Counter(PaymentDecided=len(job.outcomes), PaymentReviewed=job.reviews))
+    expect("payments with the right outcome", agreeing(decided, job.outcomes), len(job.outcomes))
+    alerts = [(event.payment_id, event.outcome) for event in bench.read("fraud-alerts", start)]
+    held = [(payment, outcome) for payment, outcome in job.outcomes.items() if outcome != "APPROVE"]
+    expect("alerts", sorted(alerts) == sorted(held), True)
