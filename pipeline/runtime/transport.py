@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, NamedTuple, cast
 
 import faust
+import uvloop
 from aiokafka.structs import TopicPartition
 from faust.serializers import codecs
 from faust.transport.consumer import ensure_TP
@@ -155,7 +156,8 @@ class Consumer(driver.Consumer):
         super().__init__(*args, **kwargs)
 
     def _new_consumer_thread(self) -> ConsumerThread:
-        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+        thread_loop = uvloop.new_event_loop()  # it copies all that is fetched
+        return ConsumerThread(self, thread_loop=thread_loop, loop=self.loop, beacon=self.beacon)
 
     def _to_message(self, tp: TP, record: Any) -> Any:
         return super()._to_message(tp, consumer_record(tp, record))

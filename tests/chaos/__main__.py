@@ -20,7 +20,7 @@ from tests.chaos.figures import figures
 from tests.chaos.mutants import HOLDS, MUTANTS
 from tests.chaos.mutation import survey
 from tests.chaos.run import Outcome, chaos, say
-from tests.chaos.schedule import BY_NAME, schedule
+from tests.chaos.schedule import BY_NAME, schedule, shortest_s
 
 PROBLEMS_SHOWN = 10
 
@@ -37,8 +37,15 @@ def main(arguments: list[str] | None = None) -> int:
         if (why := missing(name)) is not None:
             say(f"the fault {name} cannot be made here: {why}. Name others with --fault")
             return 2
+    seeds = range(options.seed, options.seed + options.runs)
+    struck = {strike.fault for seed in seeds for strike in schedule(seed, options.minutes * 60, names)}
+    if spared := [name for name in options.fault or struck or names if name not in struck]:
+        say(
+            f"no {spared[0]} fits in {options.minutes:g} minutes: take {shortest_s(spared[0]) / 60:.1f} or more"
+        )
+        return 2
     outcomes = []
-    for seed in range(options.seed, options.seed + options.runs):
+    for seed in seeds:
         outcomes.append(_run(seed, options.minutes * 60, names))
         say(f"so far: {json.dumps(figures(outcomes))}")
     _print(figures(outcomes), options.json)

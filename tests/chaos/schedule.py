@@ -50,6 +50,11 @@ class Strike(NamedTuple):
     """Seed of what the fault itself leaves to chance."""
 
 
+def shortest_s(name: str) -> float:
+    """Return how long a run must be at least, seconds, for one fault of a kind."""
+    return FIRST_AFTER_S + BY_NAME[name].takes_s + SETTLE_S
+
+
 def schedule(
     seed: int, seconds: float, names: Sequence[str] = tuple(BY_NAME), workers: int = 2
 ) -> list[Strike]:

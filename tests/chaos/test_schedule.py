@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import pytest
 
-from tests.chaos.schedule import BY_NAME, SETTLE_S, schedule
+from tests.chaos.__main__ import main
+from tests.chaos.schedule import BY_NAME, SETTLE_S, schedule, shortest_s
 
 
 def test_a_seed_has_one_schedule_and_another_seed_another() -> None:
@@ -31,3 +32,17 @@ def test_only_the_faults_that_are_asked_for_strike() -> None:
 
 def test_a_run_that_is_too_short_for_any_fault_has_none() -> None:
     assert schedule(1, 20) == []
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_fault_fits_into_the_shortest_run_that_is_named_for_it(name: str) -> None:
+    assert len(schedule(1, shortest_s(name), [name])) == 1
+    assert schedule(1, shortest_s(name) - 1, [name]) == []
+
+
+@pytest.mark.parametrize("fault", [["--fault", "kill"], []])
+def test_a_run_without_a_single_fault_is_refused(
+    fault: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--seed", "1", "--minutes", "0.3", *fault]) == 2
+    assert "no kill fits in 0.3 minutes: take 0.6 or more" in capsys.readouterr().err
