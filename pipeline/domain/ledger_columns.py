@@ -27,7 +27,7 @@ from pipeline.domain.ledger_columns_touch import Touches, touch
 from pipeline.domain.ledger_rows import pack_payment, write_watermark
 from pipeline.domain.rows import PrefetchingRows
 
-RUN_MAX = 4096
+RUN_MAX = 8192
 """Commands applied at once at most: it bounds the sums, and the work that an irregular command costs."""
 
 

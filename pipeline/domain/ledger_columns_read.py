@@ -43,7 +43,7 @@ FIELDS: dict[str, pa.DataType] = {
 AMOUNT_MAX = 2**48
 COUNTER_MAX = 2**60
 TIME_MAX = 2**61
-"""Beyond these a command is irregular. Within them no sum of a run (4,096 commands) leaves 64 bits."""
+"""Beyond these a command is irregular. Within them no sum of a run (8,192 commands) leaves 64 bits."""
 
 _NO_ACCOUNT = bytes(ACCOUNT_COLUMNS.itemsize)
 _NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0)

@@ -11,6 +11,7 @@ large ones under load. The rows, the outputs and the offset of a unit are taken 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -37,7 +38,10 @@ UNIT_OUTPUTS_MAX = 40_000
 VECTOR_MIN = 256
 """Smaller batches go row by row: a run of columns costs some milliseconds before its first command."""
 SLICE_RECORDS = 2048
-"""Records applied before the network has its turn: some 60 ms of work."""
+SLICE_RECORDS_MAX = 8192
+SLICE_S = 0.05
+"""The network has its turn after so many records: more than the first number where that takes less time than
+this, because what a run costs does not depend on its length alone."""
 ROWS_AFTER_STOP = 64
 """Records applied row by row at most where the vector path cannot go on, before it is tried again: one at
 first, and twice as many each time, until it goes on for a while."""
@@ -101,6 +105,7 @@ class PartitionTask:
         self._progress = asyncio.Event()
         self._turn = turn
         self._closed = False
+        self._slice = SLICE_RECORDS
 
     async def accept(self, batch: PartitionBatch) -> None:
         """Apply a batch and see that it gets committed; waits only while too much is uncommitted.
@@ -111,13 +116,13 @@ class PartitionTask:
         if batch.start != self.position:
             place = f"{self.spec.name}-{self.partition}"
             raise RuntimeError(f"{place}: a batch starts at {batch.start}, expected {self.position}")
-        records = batch.records
-        for start in range(0, len(records), SLICE_RECORDS):
-            stop = min(start + SLICE_RECORDS, len(records))
+        records, stop = batch.records, 0
+        while stop < len(records):
             async with self._turn:
                 if self._closed:
                     return  # the partition's next owner goes on from what is committed
-                self.apply(records[start:stop])
+                start, stop = stop, min(stop + self._slice, len(records))
+                self._apply_timed(records[start:stop])
                 self._unit.end = batch.end if stop == len(records) else records[stop].offset
                 if self._pump is None or self._pump.done():
                     self._pump = asyncio.create_task(self._commit_all())
@@ -133,6 +138,16 @@ class PartitionTask:
         if stale:
             self._unit.end = position
             self._pump = asyncio.create_task(self._commit_all())
+
+    def _apply_timed(self, records: list[Any]) -> None:
+        """Apply a slice; how long it takes decides how long the next ones are."""
+        started = time.monotonic()
+        self.apply(records)
+        took = time.monotonic() - started
+        if took > 2 * SLICE_S:
+            self._slice = SLICE_RECORDS
+        elif took < SLICE_S / 2 and len(records) == self._slice:
+            self._slice = min(2 * self._slice, SLICE_RECORDS_MAX)
 
     def apply(self, records: list[Any]) -> None:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter."""
@@ -153,13 +168,15 @@ class PartitionTask:
         get shorter where that is near, and longer again.
         """
         run = run_of(vector, records, frame, self.partition, self._partitions)
-        position, length, left = 0, SLICE_RECORDS, 1
+        position, length, left = 0, SLICE_RECORDS_MAX, 1
         while position < len(records):
             tried = run.slice(position, min(position + length, len(records)))
             applied, said = vector.apply(tried, self._store)
             self._unit.add_run([_ready(part, records, position) for part in said])
             position += applied
-            length = min(2 * length, SLICE_RECORDS) if applied == len(tried) else max(2 * applied, VECTOR_MIN)
+            length = (
+                min(2 * length, SLICE_RECORDS_MAX) if applied == len(tried) else max(2 * applied, VECTOR_MIN)
+            )
             if applied >= ROWS_AFTER_STOP:
                 left = 1
             if applied:

@@ -20,7 +20,7 @@ from pipeline.runtime.app import App, create_app
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import load_settings
-from pipeline.runtime.task import SLICE_RECORDS
+from pipeline.runtime.task import SLICE_RECORDS_MAX
 from pipeline.runtime.transport import BATCH_CODEC
 from topologies.worker import serve, tune_collector
 
@@ -43,8 +43,8 @@ def create_worker(job: dict[str, Any]) -> App:
             records = event.message.value.records
             if not done:
                 started, cpu_started = time.monotonic(), time.process_time()
-            for start in range(0, len(records), SLICE_RECORDS):
-                frame = codec.frame([record.value for record in records[start : start + SLICE_RECORDS]])
+            for start in range(0, len(records), SLICE_RECORDS_MAX):
+                frame = codec.frame([record.value for record in records[start : start + SLICE_RECORDS_MAX]])
                 dead += len(frame.dead) + len(frame.singles)
                 await asyncio.sleep(0)
             done += len(records)

@@ -40,9 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     seeds = range(options.seed, options.seed + options.runs)
     struck = {strike.fault for seed in seeds for strike in schedule(seed, options.minutes * 60, names)}
     if spared := [name for name in options.fault or struck or names if name not in struck]:
-        say(
-            f"no {spared[0]} fits in {options.minutes:g} minutes: take {shortest_s(spared[0]) / 60:.1f} or more"
-        )
+        minutes = shortest_s(spared[0]) / 60
+        say(f"no {spared[0]} fits in {options.minutes:g} minutes: take {minutes:.1f} or more")
         return 2
     outcomes = []
     for seed in seeds:

@@ -44,5 +44,5 @@ def test_a_fault_fits_into_the_shortest_run_that_is_named_for_it(name: str) -> N
 def test_a_run_without_a_single_fault_is_refused(
     fault: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["--seed", "1", "--minutes", "0.3", *fault]) == 2
-    assert "no kill fits in 0.3 minutes: take 0.6 or more" in capsys.readouterr().err
+    assert main(["--seed", "1", "--minutes", "0.5", *fault]) == 2
+    assert "no kill fits in 0.5 minutes: take 0.6 or more" in capsys.readouterr().err

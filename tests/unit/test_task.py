@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -220,7 +221,8 @@ async def test_too_much_uncommitted_waits(bench: Bench, monkeypatch: pytest.Monk
 async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_module, "SLICE_RECORDS", 2)
+    bench.task._slice = 2
+    monkeypatch.setattr(task_module, "SLICE_RECORDS_MAX", 2)
     records = [bench.of(opened(f"e{number}", A)) for number in range(3)]
     bench.offset += 1  # a control record
     records += [bench.of(opened(f"e{number}", A)) for number in range(3, 5)]
@@ -231,10 +233,34 @@ async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
     assert bench.task.committed == bench.task.position == 6
 
 
+async def test_slices_grow_while_they_are_quick_and_start_over_after_a_slow_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    slow = {3}
+    apply = bench.task.apply
+
+    def noted(records: list[Any]) -> None:
+        apply(records)
+        sizes.append(len(records))
+        clock[0] += 1.0 if len(sizes) in slow else 0.0
+
+    clock = [0.0]
+    monkeypatch.setattr(bench.task, "apply", noted)
+    monkeypatch.setattr(task_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    for name, value in (("SLICE_RECORDS", 2), ("SLICE_RECORDS_MAX", 5)):
+        monkeypatch.setattr(task_module, name, value)
+    bench.task._slice = 2
+    await bench.task.accept(bench.batch(*(bench.of(opened(f"e{number}", A)) for number in range(21))))
+    await bench.settled()
+    assert sizes == [2, 4, 5, 2, 4, 4]
+
+
 async def test_closing_in_the_middle_of_a_batch_leaves_the_rest_to_the_next_owner(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(task_module, "SLICE_RECORDS", 2)
+    bench.task._slice = 2
+    monkeypatch.setattr(task_module, "SLICE_RECORDS_MAX", 2)
     bench.producer.open.clear()
     records = [bench.of(opened(f"e{number}", A)) for number in range(40)]
     accepting = asyncio.create_task(bench.task.accept(bench.batch(*records)))
