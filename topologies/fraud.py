@@ -8,6 +8,7 @@ payments --> FraudStream.apply --> ledger-commands (a decision for every payment
 from __future__ import annotations
 
 from pipeline.domain.fraud import FraudStream
+from pipeline.domain.fraud_columns import FraudColumns
 from pipeline.domain.fraud_settings import FraudRules, parse_rules
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
@@ -23,4 +24,5 @@ def rules(settings: Settings) -> FraudRules:
 
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that decides every payment before the ledger sees it."""
-    return [StreamSpec("fraud", "payments", FraudStream(rules(settings)), table="fraud")]
+    stream = FraudStream(rules(settings))
+    return [StreamSpec("fraud", "payments", stream, table="fraud", vector=FraudColumns(stream))]

@@ -8,10 +8,12 @@ position-commands --> positions.apply --> positions
 from __future__ import annotations
 
 from pipeline.domain import positions
+from pipeline.domain.positions_columns import PositionColumns
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that keeps quantity, average cost and profit of every position."""
-    return [StreamSpec("positions", "position-commands", positions, table="positions")]
+    vector = PositionColumns()
+    return [StreamSpec("positions", "position-commands", positions, table="positions", vector=vector)]

@@ -1,6 +1,6 @@
 """The reconciliation stream.
 
-reconciliation-items --> reconciliation.apply --> reconciliation-results
+reconciliation-items --> Reconciliation, or ReconciliationColumns for large batches --> reconciliation-results
                                   |
                             table: reconciliation (open items, claims, breaks)
 """
@@ -8,6 +8,7 @@ reconciliation-items --> reconciliation.apply --> reconciliation-results
 from __future__ import annotations
 
 from pipeline.domain import reconciliation
+from pipeline.domain.reconciliation_columns import ReconciliationColumns
 from pipeline.domain.reconciliation_results import ReconciliationRules
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
@@ -15,11 +16,17 @@ from pipeline.runtime.task import StreamSpec
 
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that matches bank statements with the postings of nostro accounts."""
-    rules = reconciliation.Reconciliation(
-        ReconciliationRules(
-            date_window_days=settings.reconciliation_date_window_days,
-            amount_tolerance_minor=settings.reconciliation_tolerance_minor,
-            grace_days=settings.reconciliation_grace_days,
-        )
+    rules = ReconciliationRules(
+        date_window_days=settings.reconciliation_date_window_days,
+        amount_tolerance_minor=settings.reconciliation_tolerance_minor,
+        grace_days=settings.reconciliation_grace_days,
     )
-    return [StreamSpec("reconciliation", "reconciliation-items", rules, table="reconciliation")]
+    return [
+        StreamSpec(
+            "reconciliation",
+            "reconciliation-items",
+            reconciliation.Reconciliation(rules),
+            table="reconciliation",
+            vector=ReconciliationColumns(rules),
+        )
+    ]

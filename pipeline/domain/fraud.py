@@ -19,8 +19,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from pipeline.domain.events import (
     FraudAlertRaised,
     FraudReason,
@@ -30,40 +28,19 @@ from pipeline.domain.events import (
     PaymentReviewed,
 )
 from pipeline.domain.fraud_alerts import alert_key, alert_of, pack_alert
-from pipeline.domain.fraud_profile import Attempt, id64, pack_profile, profile_key, read_profile
+from pipeline.domain.fraud_decisions import Decision, decision_key, pack_decision, read_decision
+from pipeline.domain.fraud_profile import Attempt, Profile, id64, pack_profile, profile_key, read_profile
 from pipeline.domain.fraud_rules import is_near_threshold, is_probe
 from pipeline.domain.fraud_score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.ids import check_ids
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.routing import cause_name
-from pipeline.domain.rows import Rows, row_key
+from pipeline.domain.rows import Rows
 
-LAYOUT = 1
 MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_DAY = 86_400_000_000
 COUNTRY_LENGTH_MAX = 8
-
-
-class Decision(msgspec.Struct, array_like=True, gc=False):
-    """The row of a payment id: what was decided, and of what content."""
-
-    at_us: int
-    debtor: int
-    content: int
-    verdict: Verdict
-    held: Attempt | None = None
-    """The payment while it waits for a reviewer; an approval moves it into the profile's habits."""
-
-
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(Decision).decode
-_HEAD = bytes([LAYOUT])
-
-
-def decision_key(tenant_id: str, payment_id: str) -> bytes:
-    """Return the key of the decision on a payment id."""
-    return row_key("d", tenant_id, payment_id)
 
 
 class FraudStream:
@@ -72,6 +49,8 @@ class FraudStream:
     def __init__(self, rules: FraudRules | None = None, scorer: Scorer | None = None) -> None:
         self._rules = rules or FraudRules()
         self._scorer: Scorer = scorer or RuleScorer(self._rules)
+        self.unscored = Verdict("APPROVE", 0, (), self._scorer.version)
+        """Of what the ledger will refuse anyway."""
         self._kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
 
     def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
@@ -99,14 +78,33 @@ class FraudStream:
     def _decide(self, event: PaymentInitiated, at_us: int, rows: Rows, out: Outbox) -> None:
         key = decision_key(event.tenant_id, event.payment_id)
         row = rows.get(key)
-        earlier = None if row is None else _read_decision(row)
-        if earlier is not None and at_us - earlier.at_us <= self._kept_us:
-            return self._decide_again(earlier, event, at_us, rows, out)
+        earlier = None if row is None else read_decision(row)
+        content = content_of(
+            event.debtor_account_id, event.creditor_account_id, str(event.amount_minor), event.currency
+        )
+        if earlier is not None and self.remembers(earlier, at_us):
+            return self._decide_again(earlier, event, content, at_us, rows, out)
         if _is_for_the_ledger_to_refuse(event):
-            return _emit_decided(event, Verdict("APPROVE", 0, (), self._scorer.version), out)
-        attempt = _attempt(event, at_us)
+            return _emit_decided(event, self.unscored, out)
+        attempt = attempt_of(
+            at_us,
+            event.amount_minor,
+            event.creditor_account_id,
+            event.device_id,
+            event.counterparty_country,
+        )
         profile_row = profile_key(event.tenant_id, event.debtor_account_id)
         profile = read_profile(rows.get(profile_row))
+        verdict, held = self.judge(profile, attempt)
+        rows.put(profile_row, pack_profile(profile))
+        debtor = id64(event.debtor_account_id)
+        rows.put(key, pack_decision(Decision(at_us, debtor, id64(content), verdict, held)))
+        _emit_decided(event, verdict, out)
+        if verdict.outcome != "APPROVE":
+            _raise_alert(event, at_us, verdict, rows, out)
+
+    def judge(self, profile: Profile, attempt: Attempt) -> tuple[Verdict, Attempt | None]:
+        """Score a payment and count it in the profile; return the verdict, and what is held for a review."""
         profile.roll(attempt.at_s)
         verdict = self._scorer.score(profile, attempt)
         late = profile.is_too_late(attempt.at_s)
@@ -115,38 +113,34 @@ class FraudStream:
             near_threshold=is_near_threshold(attempt.amount_minor, self._rules),
             probe=is_probe(attempt.amount_minor, self._rules),
         )
-        held = None
         if verdict.outcome == "APPROVE" and not late:
             profile.learn(attempt)
-        elif verdict.outcome == "REVIEW" and not late:
-            held = attempt
-        rows.put(profile_row, pack_profile(profile))
-        decision = Decision(at_us, id64(event.debtor_account_id), _content(event), verdict, held)
-        rows.put(key, _HEAD + _ENCODE(decision))
-        _emit_decided(event, verdict, out)
-        if verdict.outcome != "APPROVE":
-            _raise_alert(event, at_us, verdict, rows, out)
+        return verdict, attempt if verdict.outcome == "REVIEW" and not late else None
+
+    def remembers(self, earlier: Decision, at_us: int) -> bool:
+        """Whether a payment id is still known as a retry at this time."""
+        return at_us - earlier.at_us <= self._kept_us
 
     def _decide_again(
-        self, earlier: Decision, event: PaymentInitiated, at_us: int, rows: Rows, out: Outbox
+        self, earlier: Decision, event: PaymentInitiated, content: str, at_us: int, rows: Rows, out: Outbox
     ) -> None:
         """Answer a payment id that comes again; what may be held because of it has an alert, once.
 
         That is other content under an id that was approved, and another debtor under one that was not.
         """
-        verdict = self._repeat(earlier, event)
+        verdict = self.repeat(earlier, content)
         _emit_decided(event, verdict, out)
         if verdict.outcome != "APPROVE" and rows.get(_alert_row(event)) is None:
             _raise_alert(event, at_us, verdict, rows, out)
 
-    def _repeat(self, earlier: Decision, event: PaymentInitiated) -> Verdict:
+    def repeat(self, earlier: Decision, content: str) -> Verdict:
         """Return the verdict on a payment id that comes again.
 
         The ledger refuses other content under a known id. Should it not know the id (it was `too_old` there),
         an approval of the first content must not let the second one through: that one is held.
         """
         verdict = earlier.verdict
-        if verdict.outcome != "APPROVE" or earlier.content == _content(event):
+        if verdict.outcome != "APPROVE" or earlier.content == id64(content):
             return verdict
         reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
         score = max(verdict.score, self._rules.review_score_min)
@@ -158,28 +152,22 @@ def _is_for_the_ledger_to_refuse(event: PaymentInitiated) -> bool:
     return event.amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
 
 
-def _attempt(event: PaymentInitiated, at_us: int) -> Attempt:
-    """Return the payment as the rules see it; an empty device or country is none."""
-    device, country = event.device_id, event.counterparty_country
+def attempt_of(
+    at_us: int, amount_minor: int, creditor_account_id: str, device_id: str | None, country: str | None
+) -> Attempt:
+    """Return a payment as the rules see it; an empty device or country is none."""
     return Attempt(
         at_us // MICROSECONDS_PER_SECOND,
-        event.amount_minor,
-        id64(event.creditor_account_id),
-        id64(device) if device else None,
+        amount_minor,
+        id64(creditor_account_id),
+        id64(device_id) if device_id else None,
         country.upper()[:COUNTRY_LENGTH_MAX] if country else None,
     )
 
 
-def _content(event: PaymentInitiated) -> int:
-    """Return a hash of what the ledger compares under a payment id."""
-    parts = (event.debtor_account_id, event.creditor_account_id, str(event.amount_minor), event.currency)
-    return id64("\0".join(parts))
-
-
-def _read_decision(row: bytes) -> Decision:
-    if row[0] != LAYOUT:
-        raise ValueError(f"decision row of unknown layout {row[0]}")
-    return _DECODE(memoryview(row)[1:])
+def content_of(*parts: str) -> str:
+    """Return what the ledger compares under a payment id: debtor, creditor, amount and currency."""
+    return "\0".join(parts)
 
 
 def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
@@ -188,7 +176,7 @@ def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
     row = rows.get(key)
     if row is None:
         return
-    decision = _read_decision(row)
+    decision = read_decision(row)
     if decision.held is None or decision.debtor != id64(event.debtor_account_id):
         return
     profile_row = profile_key(event.tenant_id, event.debtor_account_id)
@@ -196,7 +184,7 @@ def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
     profile.learn(decision.held)
     decision.held = None
     rows.put(profile_row, pack_profile(profile))
-    rows.put(key, _HEAD + _ENCODE(decision))
+    rows.put(key, pack_decision(decision))
 
 
 def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:

@@ -14,10 +14,22 @@ All times are whole seconds UTC of event time.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 import msgspec
 
+from pipeline.domain.fraud_rings import (
+    BUCKETS,
+    DAY,
+    DAY_BUCKET_S,
+    DAY_BUCKETS,
+    WEEK,
+    WEEK_BUCKET_S,
+    WEEK_BUCKETS,
+    Ring,
+    empty_ring,
+)
 from pipeline.domain.money import INT64_MAX
 from pipeline.domain.rows import row_key
 
@@ -27,11 +39,8 @@ PAYEES_KEPT = 32
 DEVICES_KEPT = 8
 COUNTRIES_KEPT = 8
 
-MINUTE, HOUR, DAY, WEEK = 0, 1, 2, 3
-BUCKETS = ((5, 12), (300, 12), (3600, 24), (21600, 28))
-"""Per window: seconds a bucket, number of buckets. A change needs a new LAYOUT."""
-DAY_BUCKET_S = BUCKETS[DAY][0]
-WEEK_BUCKET_S, WEEK_BUCKETS = BUCKETS[WEEK]
+_ROLLING = (*BUCKETS, BUCKETS[DAY])
+"""Of the windows, and of the amounts near the threshold."""
 
 AMOUNT_MAX = 10**15
 """Larger amounts enter the statistics as this, so that the sums stay within 64 bits."""
@@ -57,41 +66,13 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     @property
     def country_id(self) -> int | None:
         """The country as the memory keeps it."""
-        return None if self.country is None else int.from_bytes(self.country.encode()[:8], "big")
+        return None if self.country is None else country_id(self.country)
 
 
-class Ring(msgspec.Struct, array_like=True, gc=False):
-    """Counts and sums of the last buckets of equal length; bucket b is at place b modulo their number."""
-
-    counts: list[int]
-    sums: list[int]
-    newest: int = 0
-
-    def roll(self, bucket: int) -> None:
-        """Make `bucket` the newest, unless it is older; buckets that fall out become empty."""
-        size = len(self.counts)
-        step = bucket - self.newest
-        if step <= 0:
-            return
-        if step >= size:
-            self.counts = [0] * size
-            self.sums = [0] * size
-        else:
-            for passed in range(self.newest + 1, bucket + 1):
-                self.counts[passed % size] = 0
-                self.sums[passed % size] = 0
-        self.newest = bucket
-
-    def holds(self, bucket: int) -> bool:
-        """Whether the bucket is not older than the ring."""
-        return bucket > self.newest - len(self.counts)
-
-    def add(self, bucket: int, amount_minor: int) -> None:
-        """Count an amount in its bucket, which must not be newer than the newest; too old a one is not."""
-        if self.holds(bucket):
-            place = bucket % len(self.counts)
-            self.counts[place] += 1
-            self.sums[place] = min(self.sums[place] + amount_minor, INT64_MAX)
+@lru_cache(maxsize=1024)
+def country_id(country: str) -> int:
+    """Return a country as the memory keeps it."""
+    return int.from_bytes(country.encode()[:8], "big")
 
 
 class Memory(msgspec.Struct, array_like=True, gc=False):
@@ -110,8 +91,10 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
         """Note that a payment had this id; the id used longest ago makes room for it."""
         if key in self.ids:
             place = self.ids.index(key)
-            self.first_s[place] = min(self.first_s[place], at_s)
-            self.last_s[place] = max(self.last_s[place], at_s)
+            if at_s > self.last_s[place]:
+                self.last_s[place] = at_s
+            elif at_s < self.first_s[place]:
+                self.first_s[place] = at_s
         elif len(self.ids) < kept:
             self.ids.append(key)
             self.first_s.append(at_s)
@@ -138,12 +121,11 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
 
 
 def _rings() -> list[Ring]:
-    return [Ring([0] * size, [0] * size) for _, size in BUCKETS]
+    return [empty_ring(size) for _, size in BUCKETS]
 
 
 def _day_ring() -> Ring:
-    size = BUCKETS[DAY][1]
-    return Ring([0] * size, [0] * size)
+    return empty_ring(DAY_BUCKETS)
 
 
 def _memory() -> Memory:
@@ -180,13 +162,13 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
 
     def is_too_late(self, at_s: int) -> bool:
         """Whether a payment of that time is older than everything the profile keeps apart by time."""
-        return not self.rings[WEEK].holds(at_s // WEEK_BUCKET_S)
+        return not self.rings[WEEK].holds(at_s // WEEK_BUCKET_S, WEEK_BUCKETS)
 
     def roll(self, at_s: int) -> None:
         """Move the windows on to this time; adds nothing, and does nothing for an earlier time."""
-        for (seconds, _), ring in zip(BUCKETS, self.rings, strict=True):
-            ring.roll(at_s // seconds)
-        self.near_threshold.roll(at_s // DAY_BUCKET_S)
+        for (seconds, size), ring in zip(_ROLLING, (*self.rings, self.near_threshold), strict=True):
+            if at_s // seconds > ring.newest:
+                ring.roll(at_s // seconds, size)
 
     def add(self, attempt: Attempt, *, near_threshold: bool, probe: bool) -> None:
         """Count a payment that was asked for; `roll` must have been called with its time."""
@@ -196,10 +178,10 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
             return
         self.attempts += 1
         self.newest_s = max(self.newest_s, at_s)
-        for (seconds, _), ring in zip(BUCKETS, self.rings, strict=True):
-            ring.add(at_s // seconds, amount)
+        for (seconds, size), ring in zip(BUCKETS, self.rings, strict=True):
+            ring.add(at_s // seconds, size, amount)
         if near_threshold:
-            self.near_threshold.add(at_s // DAY_BUCKET_S, amount)
+            self.near_threshold.add(at_s // DAY_BUCKET_S, DAY_BUCKETS, amount)
         if probe:
             self.probe_s = at_s if self.probe_s is None else max(self.probe_s, at_s)
         self.payees.see(attempt.payee, at_s, PAYEES_KEPT)

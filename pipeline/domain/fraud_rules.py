@@ -13,14 +13,8 @@ from collections.abc import Callable
 from math import isqrt
 from typing import NamedTuple
 
-from pipeline.domain.fraud_profile import (
-    BUCKETS,
-    DAY,
-    DAY_BUCKET_S,
-    Attempt,
-    Memory,
-    Profile,
-)
+from pipeline.domain.fraud_profile import Attempt, Memory, Profile
+from pipeline.domain.fraud_rings import BUCKETS, DAY, Ring
 from pipeline.domain.fraud_settings import FraudRules
 
 HOUR_S = 3600
@@ -41,6 +35,11 @@ class Finding(NamedTuple):
 Rule = Callable[[Profile, Attempt, FraudRules], Finding | None]
 
 
+def _holds(ring: Ring, window: int, attempt: Attempt) -> bool:
+    seconds, size = BUCKETS[window]
+    return ring.holds(attempt.at_s // seconds, size)
+
+
 def velocity_count(profile: Profile, attempt: Attempt, rules: FraudRules) -> Finding | None:
     """Too many payments; of several windows the shortest speaks, so that one burst counts once."""
     limits = (
@@ -52,7 +51,7 @@ def velocity_count(profile: Profile, attempt: Attempt, rules: FraudRules) -> Fin
     for window, (limit, weight) in enumerate(limits):
         ring = profile.rings[window]
         count = sum(ring.counts) + 1
-        if count > limit and weight and ring.holds(attempt.at_s // BUCKETS[window][0]):
+        if count > limit and weight and _holds(ring, window, attempt):
             detail = f"{count} payments in {WINDOW_NAMES[window]}, limit {limit}"
             return Finding(weight, f"payments_per_{RULE_SUFFIXES[window]}", detail)
     return None
@@ -70,7 +69,7 @@ def velocity_sum(profile: Profile, attempt: Attempt, rules: FraudRules) -> Findi
         ring = profile.rings[window]
         earlier = sum(ring.sums)
         total = earlier + attempt.amount_minor
-        if earlier and total > limit and weight and ring.holds(attempt.at_s // BUCKETS[window][0]):
+        if earlier and total > limit and weight and _holds(ring, window, attempt):
             detail = f"sum {total} in {WINDOW_NAMES[window]}, limit {limit}"
             return Finding(weight, f"amount_per_{RULE_SUFFIXES[window]}", detail)
     return None
@@ -223,7 +222,7 @@ def structuring(profile: Profile, attempt: Attempt, rules: FraudRules) -> Findin
     ring = profile.near_threshold
     count = sum(ring.counts) + 1
     limit = rules.structuring_payments_per_day_max
-    if count <= limit or not ring.holds(attempt.at_s // DAY_BUCKET_S):
+    if count <= limit or not _holds(ring, DAY, attempt):
         return None
     detail = (
         f"{count} amounts within {rules.structuring_margin_percent}% under"
@@ -251,12 +250,18 @@ def dormant_then_active(profile: Profile, attempt: Attempt, rules: FraudRules) -
     return Finding(rules.weight_dormant_then_active, "dormant_then_active", detail)
 
 
+def is_night(hour: int, rules: FraudRules) -> bool:
+    """Whether an hour of the day (0..23, UTC) belongs to the night."""
+    start, end = rules.night_from_hour_utc, rules.night_to_hour_utc
+    return start <= hour < end if start <= end else hour >= start or hour < end
+
+
 def night(profile: Profile, attempt: Attempt, rules: FraudRules) -> Finding | None:
     """A payment at night, by UTC."""
     hour = attempt.at_s % DAY_S // HOUR_S
-    start, end = rules.night_from_hour_utc, rules.night_to_hour_utc
-    if not (start <= hour < end if start <= end else hour >= start or hour < end):
+    if not is_night(hour, rules):
         return None
+    start, end = rules.night_from_hour_utc, rules.night_to_hour_utc
     return Finding(rules.weight_night, "night", f"hour {hour} UTC, night is from {start} to {end}")
 
 

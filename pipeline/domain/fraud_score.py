@@ -7,8 +7,8 @@ from typing import Protocol
 import msgspec
 
 from pipeline.domain.fraud_profile import Attempt, Profile
-from pipeline.domain.fraud_rules import RULES
 from pipeline.domain.fraud_settings import FraudRules
+from pipeline.domain.fraud_suspects import suspects_by
 
 SCORE_MAX = 100
 
@@ -43,6 +43,7 @@ class RuleScorer:
 
     def __init__(self, rules: FraudRules) -> None:
         self._rules = rules
+        self._suspects = suspects_by(rules)
         self.version = rules.version
         self._harmless = Verdict("APPROVE", 0, (), self.version)
 
@@ -51,7 +52,7 @@ class RuleScorer:
         rules = self._rules
         total = 0
         reasons: list[tuple[str, str]] = []
-        for rule in RULES:
+        for rule in self._suspects(profile, attempt):
             finding = rule(profile, attempt, rules)
             if finding is not None and finding.weight:
                 total += finding.weight

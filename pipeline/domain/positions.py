@@ -23,7 +23,7 @@ from typing import NamedTuple
 import msgspec
 
 from pipeline.domain import events as ev
-from pipeline.domain.money import Overflow, add, checked
+from pipeline.domain.money import INT64_MAX, INT64_MIN, Overflow, add
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.positions_rows import (
     LAYOUT,
@@ -55,11 +55,16 @@ def divide_half_even(dividend: int, divisor: int) -> int:
     """Return dividend / divisor (divisor > 0) rounded to the nearest integer, a half to the even one."""
     quotient, remainder = divmod(dividend, divisor)
     twice = 2 * remainder
-    return quotient + (twice > divisor or (twice == divisor and quotient & 1))
+    if twice < divisor:
+        return quotient
+    return quotient + (twice > divisor or quotient & 1)
 
 
 def fill(position: Position, quantity_e8: int, price_e8: int) -> Position:
-    """Return the position after a fill of a signed quantity (a sale is negative) at a price."""
+    """Return the position after a fill of a signed quantity (a sale is negative) at a price.
+
+    Raises `Overflow` if the quantity does not fit into 64 bits.
+    """
     held, cost, realised = position.quantity_e8, position.cost_e32, position.realised_e32
     opening = quantity_e8
     if held and (held > 0) != (quantity_e8 > 0):
@@ -78,6 +83,12 @@ def fill(position: Position, quantity_e8: int, price_e8: int) -> Position:
     )
 
 
+def charge(position: Position, fee_minor: int) -> Position:
+    """Return the position after a trade was filled, for its fee; raise `Overflow` as `fill`."""
+    held = position.currency, position.quantity_e8, position.cost_e32, position.realised_e32
+    return Position(*held, add(position.fees_minor, fee_minor), position.trades + 1)
+
+
 class Figures(NamedTuple):
     """What is derived from a position and its quote, 1e-8 units of the currency, rounded half to even."""
 
@@ -93,15 +104,17 @@ def figures(position: Position, quote: Quote | None) -> Figures:
     Without a quote the position is unpriced: the unrealised P&L is None, never zero.
     """
     quantity, cost = position.quantity_e8, position.cost_e32
-    unrealised = None
-    if quote is not None:
-        unrealised = checked(divide_half_even(quantity * quote.price_e8 * _GUARD - cost, _E8))
-    return Figures(
-        average_cost_e8=checked(divide_half_even(abs(cost), abs(quantity) * _GUARD)) if quantity else 0,
-        cost_basis_e8=checked(divide_half_even(cost, _E8)),
-        realised_pnl_e8=checked(divide_half_even(position.realised_e32, _E8)),
-        unrealised_pnl_e8=unrealised,
-    )
+    average = divide_half_even(abs(cost), abs(quantity) * _GUARD) if quantity else 0
+    basis, realised = divide_half_even(cost, _E8), divide_half_even(position.realised_e32, _E8)
+    unrealised = 0 if quote is None else divide_half_even(quantity * quote.price_e8 * _GUARD - cost, _E8)
+    if not (
+        average <= INT64_MAX
+        and INT64_MIN <= basis <= INT64_MAX
+        and INT64_MIN <= realised <= INT64_MAX
+        and INT64_MIN <= unrealised <= INT64_MAX
+    ):
+        raise Overflow
+    return Figures(average, basis, realised, None if quote is None else unrealised)
 
 
 def _describe(
@@ -161,9 +174,7 @@ def _trade_executed(event: ev.TradeExecuted, rows: Rows, out: Outbox) -> None:
         raise Reject("currency_mismatch", "the trade's currency is not the position's")
     quantity = event.quantity_e8 if event.side == "BUY" else -event.quantity_e8
     try:
-        filled = fill(before, quantity, event.price_e8)
-        fees = add(before.fees_minor, event.fee_minor)
-        after = msgspec.structs.replace(filled, fees_minor=fees, trades=before.trades + 1)
+        after = charge(fill(before, quantity, event.price_e8), event.fee_minor)
         update = _describe(event, account, after, read_quote(rows, tenant, instrument, event.currency))
     except Overflow:
         raise Reject("overflow", "a figure of the position does not fit into 64 bits") from None
@@ -198,11 +209,7 @@ def _price_quoted(event: ev.PriceQuoted, at: Arrival, rows: Rows, out: Outbox) -
         raise Reject("price_must_not_be_negative")
     # A clock that runs ahead must not shut out every later price, so Kafka's time caps the price time.
     quote = Quote(min(event.occurred_at, at.recorded_at), event.event_id, event.price_e8)
-    known = read_quote(rows, tenant, instrument, event.currency)
-    if known is not None and (
-        known.event_id == quote.event_id
-        or (known.quoted_at, known.event_id) > (quote.quoted_at, quote.event_id)
-    ):
+    if not replaces(quote, read_quote(rows, tenant, instrument, event.currency)):
         return
     # Positions in another currency are not in this index: they keep their own quote, or stay unpriced.
     prefix = open_position_key(tenant, instrument, event.currency, "")
@@ -218,6 +225,14 @@ def _price_quoted(event: ev.PriceQuoted, at: Arrival, rows: Rows, out: Outbox) -
     write_quote(rows, tenant, instrument, event.currency, quote)
     for update in updates:
         _emit(out, update)
+
+
+def replaces(quote: Quote, known: Quote | None) -> bool:
+    """Whether a quote takes the place of the last one: it is newer, and no repeat."""
+    if known is None:
+        return True
+    newer = (quote.quoted_at, quote.event_id) >= (known.quoted_at, known.event_id)
+    return newer and quote.event_id != known.event_id
 
 
 def apply(event: object, at: Arrival, rows: Rows, out: Outbox) -> None:

@@ -8,6 +8,8 @@ i tenant instrument currency account
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from pipeline.domain.rows import Rows, row_key
@@ -77,13 +79,17 @@ def open_position_key(tenant_id: str, instrument_id: str, currency: str, account
 
 
 def _body(row: bytes) -> bytes:
-    if row[:1] != LAYOUT:
+    if row[0] != LAYOUT[0]:
         raise ValueError(f"row of the positions table of unknown layout {row[0]}")
     return row[1:]
 
 
 def _signed_bytes(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+def _signed(octets: bytes) -> int:
+    return int.from_bytes(octets, "big", signed=True)
 
 
 def pack_position(position: Position) -> bytes:
@@ -96,8 +102,7 @@ def pack_position(position: Position) -> bytes:
 def unpack_position(row: bytes) -> Position:
     """Return the position of a row; raise ValueError for a layout that this version does not know."""
     currency, quantity, cost, realised, fees, trades = _DECODE_POSITION(_body(row))
-    signed = (int.from_bytes(cost, "big", signed=True), int.from_bytes(realised, "big", signed=True))
-    return Position(currency, quantity, *signed, fees, trades)
+    return Position(currency, quantity, _signed(cost), _signed(realised), fees, trades)
 
 
 def read_position(rows: Rows, tenant_id: str, account_id: str, instrument_id: str) -> Position | None:
@@ -106,23 +111,43 @@ def read_position(rows: Rows, tenant_id: str, account_id: str, instrument_id: st
     return None if row is None else unpack_position(row)
 
 
+def pack_quote(quote: Quote) -> bytes:
+    """Return the row of a quote."""
+    return LAYOUT + _ENCODE(quote)
+
+
+def unpack_quote(row: bytes) -> Quote:
+    """Return the quote of a row; raise ValueError for a layout that this version does not know."""
+    return _DECODE_QUOTE(_body(row))
+
+
 def read_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str) -> Quote | None:
     """Return the last quote in a currency, or None where there is none: the positions are unpriced."""
     row = rows.get(quote_key(tenant_id, instrument_id, currency))
-    return None if row is None else _DECODE_QUOTE(_body(row))
+    return None if row is None else unpack_quote(row)
+
+
+def pack_trade(trade: Trade | tuple[Any, ...]) -> bytes:
+    """Return the row of a trade, or of its fields in order."""
+    return LAYOUT + _ENCODE(trade)
+
+
+def unpack_trade(row: bytes) -> Trade:
+    """Return the trade of a row; raise ValueError for a layout that this version does not know."""
+    return _DECODE_TRADE(_body(row))
 
 
 def read_trade(rows: Rows, tenant_id: str, trade_id: str) -> Trade | None:
     """Return a trade by its id, or None where the id is not known."""
     row = rows.get(trade_key(tenant_id, trade_id))
-    return None if row is None else _DECODE_TRADE(_body(row))
+    return None if row is None else unpack_trade(row)
 
 
 def write_trade(rows: Rows, tenant_id: str, trade_id: str, trade: Trade) -> None:
     """Replace the row of a trade."""
-    rows.put(trade_key(tenant_id, trade_id), LAYOUT + _ENCODE(trade))
+    rows.put(trade_key(tenant_id, trade_id), pack_trade(trade))
 
 
 def write_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str, quote: Quote) -> None:
     """Replace the last quote of an instrument in a currency."""
-    rows.put(quote_key(tenant_id, instrument_id, currency), LAYOUT + _ENCODE(quote))
+    rows.put(quote_key(tenant_id, instrument_id, currency), pack_quote(quote))

@@ -34,9 +34,10 @@ import msgspec
 
 from pipeline.domain import events as ev
 from pipeline.domain.outbox import Arrival, Outbox, Reject
-from pipeline.domain.reconciliation_matching import arrive_line, arrive_posting, settle_due
+from pipeline.domain.reconciliation_matching import arrive_line, arrive_posting, open_sheet, settle_due
 from pipeline.domain.reconciliation_results import (
     AMOUNT_LIMIT,
+    Input,
     ReconciliationRules,
     Scope,
     Subject,
@@ -45,39 +46,37 @@ from pipeline.domain.reconciliation_results import (
 )
 from pipeline.domain.reconciliation_rows import (
     DUPLICATE,
+    Break,
     Line,
     Posting,
     Statement,
-    Watermark,
     break_key,
     chain_key,
     line_key,
-    pack,
     posting_key,
-    read,
     statement_key,
     watermark_key,
 )
+from pipeline.domain.reconciliation_sheet import Sheet
 from pipeline.domain.reconciliation_statements import (
     check_chain,
     check_statement,
     with_closing,
     with_line,
 )
-from pipeline.domain.rows import Rows
+from pipeline.domain.rows import PrefetchingRows
 
 __all__ = ["DEFAULT_RULES", "ReconciliationRules", "apply", "keys"]
 
 DEFAULT_RULES = ReconciliationRules()
 MICROSECONDS_PER_DAY = 86_400_000_000
+_ENCODE = msgspec.msgpack.Encoder().encode
 
-_Input = ev.PostingRecorded | ev.StatementLine | ev.StatementClosed
 
-
-def _check(ids: tuple[str, ...], figures_minor: tuple[int, ...]) -> None:
-    for value in ids:
-        if not value or "\0" in value:
-            raise Reject("malformed_id", "an id or currency is empty or holds a NUL character")
+def _check(tenant_id: str, account_id: str, item_id: str, currency: str, *figures_minor: int) -> None:
+    ids = f"{tenant_id}{account_id}{item_id}{currency}"
+    if "\0" in ids or not (tenant_id and account_id and item_id and currency):
+        raise Reject("malformed_id", "an id or currency is empty or holds a NUL character")
     for figure in figures_minor:
         if abs(figure) > AMOUNT_LIMIT:
             raise Reject("overflow", "an amount is too large")
@@ -88,38 +87,37 @@ def _reference(text: str | None) -> str:
     return "" if text is None or "\0" in text or not text.strip() else text
 
 
-def _scope(event: _Input, at: Arrival, rows: Rows, out: Outbox, rules: ReconciliationRules) -> Scope:
-    known = read(rows, watermark_key(event.tenant_id, event.account_id), Watermark)
+def _scope(event: Input, at: Arrival, sheet: Sheet, out: Outbox, rules: ReconciliationRules) -> Scope:
     reached = min(event.occurred_at, at.recorded_at)
-    if known is not None:
-        reached = max(reached, known.reached_at)
-    return Scope(event, reached, rows, out, rules)
+    if sheet.watermark is not None and sheet.watermark > reached:
+        reached = sheet.watermark
+    return Scope(event, reached, sheet, out, rules)
 
 
 def _move_on(scope: Scope) -> None:
-    """Store the watermark that an applied event has reached, and settle what has fallen due."""
-    key = watermark_key(scope.cause.tenant_id, scope.cause.account_id)
-    scope.rows.put(key, pack(Watermark(scope.watermark)))
-    settle_due(scope)
+    """Keep the watermark that an applied event has reached, and settle what has fallen due."""
+    scope.sheet.move_to(scope.watermark)
+    if scope.sheet.is_due(scope.watermark):
+        settle_due(scope)
 
 
 def _posting_recorded(event: ev.PostingRecorded, at: Arrival, scope: Scope) -> None:
-    _check((event.tenant_id, event.account_id, event.posting_id, event.currency), (event.amount_minor,))
-    if scope.rows.get(posting_key(event.tenant_id, event.account_id, event.posting_id)) is not None:
+    tenant, account, posting_id = event.tenant_id, event.account_id, event.posting_id
+    _check(tenant, account, posting_id, event.currency, event.amount_minor)
+    if scope.sheet.item(posting_key(tenant, account, posting_id), Posting) is not None:
         return
-    ids = tuple(text for text in (_reference(event.payment_id), _reference(event.entry_id)) if text)
-    free_text = _reference(event.reference)
+    ids = tuple(filter(None, (_reference(event.payment_id), _reference(event.entry_id))))
     posting = Posting(
-        tenant_id=event.tenant_id,
-        account_id=event.account_id,
-        posting_id=event.posting_id,
+        tenant_id=tenant,
+        account_id=account,
+        posting_id=posting_id,
         currency=event.currency,
         amount_minor=event.amount_minor if event.side == "CREDIT" else -event.amount_minor,
         day=event.occurred_at // MICROSECONDS_PER_DAY,
         sequence=event.account_sequence,
         due_at=min(event.occurred_at, at.recorded_at) + scope.rules.grace_days * MICROSECONDS_PER_DAY,
         ids=ids,
-        references=tuple(dict.fromkeys((free_text, *ids) if free_text else ids)),
+        references=tuple(dict.fromkeys(filter(None, (_reference(event.reference), *ids)))),
     )
     arrive_posting(scope, posting)
     _move_on(scope)
@@ -153,11 +151,11 @@ def _line_of(event: ev.StatementLine, at: Arrival, grace_days: int) -> Line:
 
 def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
     tenant, account, statement_id = event.tenant_id, event.account_id, event.statement_id
-    _check((tenant, account, statement_id, event.currency), (event.amount_minor,))
+    _check(tenant, account, statement_id, event.currency, event.amount_minor)
     if event.line_no < 0:
         raise Reject("line_no_must_not_be_negative")
     line = _line_of(event, at, scope.rules.grace_days)
-    known = read(scope.rows, line_key(tenant, account, statement_id, event.line_no), Line)
+    known = scope.sheet.item(line_key(tenant, account, statement_id, event.line_no), Line)
     if known is not None:
         if known.content != line.content:
             name = f"line/{statement_id}/{event.line_no}"
@@ -165,7 +163,7 @@ def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
             subject = Subject(name, event.currency, statement_id, event.line_no, ordinal=ordinal)
             _conflict(scope, subject, event.amount_minor, "the line number came again with other content")
         return
-    statement = with_line(read(scope.rows, statement_key(tenant, account, statement_id), Statement), event)
+    statement = with_line(scope.sheet.get(statement_key(tenant, account, statement_id), Statement), event)
     check_statement(scope, statement_id, statement)
     arrive_line(scope, line)
     _move_on(scope)
@@ -174,10 +172,10 @@ def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
 def _statement_closed(event: ev.StatementClosed, scope: Scope) -> None:
     tenant, account, statement_id = event.tenant_id, event.account_id, event.statement_id
     opening, closing = event.opening_balance_minor, event.closing_balance_minor
-    _check((tenant, account, statement_id, event.currency), (opening, closing))
+    _check(tenant, account, statement_id, event.currency, opening, closing)
     if event.line_count < 0:
         raise Reject("line_count_must_not_be_negative")
-    known = read(scope.rows, statement_key(tenant, account, statement_id), Statement)
+    known = scope.sheet.get(statement_key(tenant, account, statement_id), Statement)
     statement = with_closing(known, event)
     if known is not None and known.closed:
         if known != statement:
@@ -195,26 +193,33 @@ def _conflict(scope: Scope, subject: Subject, amount_minor: int, detail: str) ->
     """Open a DUPLICATE break for an id that came again with other content: once for each content."""
     tenant, account = scope.cause.tenant_id, scope.cause.account_id
     break_id = break_id_of(scope, DUPLICATE, subject)
-    if scope.rows.get(break_key(tenant, account, break_id)) is None:
+    if scope.sheet.get(break_key(tenant, account, break_id), Break) is None:
         open_break(scope, DUPLICATE, subject, amount_minor, detail)
         _move_on(scope)
 
 
 def _digest(content: tuple[str | int | None, ...]) -> bytes:
-    return blake2b(msgspec.msgpack.encode(content), digest_size=16).digest()
+    return blake2b(_ENCODE(content), digest_size=16).digest()
 
 
 def apply(
-    event: object, at: Arrival, rows: Rows, out: Outbox, rules: ReconciliationRules = DEFAULT_RULES
+    event: object, at: Arrival, rows: PrefetchingRows, out: Outbox, rules: ReconciliationRules = DEFAULT_RULES
 ) -> None:
     """Apply one event of `reconciliation-items` to the rows of its partition.
 
     Raise `Reject`, with nothing written: malformed_id, overflow, currency_mismatch,
     line_no_must_not_be_negative, line_count_must_not_be_negative, unexpected_event.
     """
-    if not isinstance(event, ev.PostingRecorded | ev.StatementLine | ev.StatementClosed):
+    if not isinstance(event, Input):
         raise Reject("unexpected_event", type(event).__name__)
-    scope = _scope(event, at, rows, out, rules)
+    sheet = open_sheet(rows, event.tenant_id, event.account_id, rules)
+    apply_to(sheet, event, at, out, rules)
+    sheet.close()
+
+
+def apply_to(sheet: Sheet, event: Input, at: Arrival, out: Outbox, rules: ReconciliationRules) -> None:
+    """Apply one event to the sheet of its account; a `Reject` leaves the sheet as it was."""
+    scope = _scope(event, at, sheet, out, rules)
     if isinstance(event, ev.PostingRecorded):
         _posting_recorded(event, at, scope)
     elif isinstance(event, ev.StatementLine):
@@ -225,7 +230,7 @@ def apply(
 
 def keys(event: object) -> Iterable[bytes]:
     """Return the row keys that `apply` will surely read for an event."""
-    if not isinstance(event, ev.PostingRecorded | ev.StatementLine | ev.StatementClosed):
+    if not isinstance(event, Input):
         return ()
     tenant, account = event.tenant_id, event.account_id
     watermark = watermark_key(tenant, account)
@@ -245,6 +250,6 @@ class Reconciliation:
     def __init__(self, rules: ReconciliationRules = DEFAULT_RULES) -> None:
         self._rules = rules
 
-    def apply(self, event: object, at: Arrival, rows: Rows, out: Outbox) -> None:
+    def apply(self, event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply one event; see the module's `apply`."""
         apply(event, at, rows, out, self._rules)

@@ -6,12 +6,12 @@ more than CANDIDATES_MAX items, a search by date makes two scans a day, an event
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TypeVar
 
 import msgspec
 
 from pipeline.domain.reconciliation_results import (
+    ReconciliationRules,
     Scope,
     Subject,
     emit_match,
@@ -32,16 +32,11 @@ from pipeline.domain.reconciliation_rows import (
     Posting,
     amount_prefixes,
     claim_key,
-    due_prefix,
     line_key,
-    pack,
     posting_key,
-    read,
-    scan_items,
-    sortable,
-    write_item,
 )
-from pipeline.domain.rows import row_key
+from pipeline.domain.reconciliation_sheet import Sheet
+from pipeline.domain.rows import PrefetchingRows
 
 REFERENCE, AMOUNT_DATE = "REFERENCE", "AMOUNT_DATE"
 
@@ -51,18 +46,27 @@ DUE_MAX = 100
 _Item = TypeVar("_Item", Posting, Line)
 
 
+def open_sheet(
+    rows: PrefetchingRows, tenant_id: str, account_id: str, rules: ReconciliationRules, events: int = 1
+) -> Sheet:
+    """Return the sheet of an account; `events` is how many will be applied to it."""
+    digits = len(amount_prefixes(0, rules.amount_tolerance_minor)[0])
+    return Sheet(rows, tenant_id, account_id, digits, events)
+
+
 def arrive_posting(scope: Scope, posting: Posting) -> None:
     """Match a posting that has just arrived, or let it wait."""
-    line = _named(scope, "e", Line, posting, posting.references)
-    if line is not None:
-        return _claim(scope, line, posting, REFERENCE, arrived=posting)
-    line = _named_with_other_amount(scope, "e", Line, posting, posting.references)
-    if line is not None:
-        return _break_amount(scope, line, posting, arrived=posting)
+    if scope.sheet.may_be_named("e", posting.currency, posting.references):
+        line = _named(scope, "e", Line, posting, posting.references)
+        if line is not None:
+            return _claim(scope, line, posting, REFERENCE)
+        line = _named_with_other_amount(scope, "e", Line, posting, posting.references)
+        if line is not None:
+            return _break_amount(scope, line, posting)
     line = _nearest(scope, "u", Line, posting)
     if line is not None:
-        return _claim(scope, line, posting, AMOUNT_DATE, arrived=posting)
-    write_item(scope.rows, None, posting)
+        return _claim(scope, line, posting, AMOUNT_DATE)
+    scope.sheet.write(posting)
 
 
 def arrive_line(scope: Scope, line: Line) -> None:
@@ -70,34 +74,31 @@ def arrive_line(scope: Scope, line: Line) -> None:
     if not line.reference:
         posting = _nearest(scope, "a", Posting, line)
         if posting is not None:
-            return _claim(scope, line, posting, AMOUNT_DATE, arrived=line)
-        return write_item(scope.rows, None, line)
+            return _claim(scope, line, posting, AMOUNT_DATE)
+        return scope.sheet.write(line)
     posting = _named(scope, "r", Posting, line, (line.reference,))
     if posting is not None:
-        return _claim(scope, line, posting, REFERENCE, arrived=line)
+        return _claim(scope, line, posting, REFERENCE)
     claim = _claim_repeated_by(scope, line)
     if claim is not None and claim.tier == REFERENCE:
-        return _break_line(scope, line, DUPLICATE, arrived=line)
+        return _break_line(scope, line, DUPLICATE)
     posting = _named_with_other_amount(scope, "r", Posting, line, (line.reference,))
     if posting is not None:
-        return _break_amount(scope, line, posting, arrived=line)
-    write_item(scope.rows, None, line)
+        return _break_amount(scope, line, posting)
+    scope.sheet.write(line)
 
 
 def settle_due(scope: Scope) -> None:
     """Settle the items whose grace has run out: match by amount and date, or open a break."""
-    prefix = due_prefix(scope.cause.tenant_id, scope.cause.account_id)
-    reached = sortable(scope.watermark).encode()
-    for key, item_key in islice(scope.rows.scan(prefix), DUE_MAX):
-        if key[len(prefix) : len(prefix) + len(reached)] > reached:
-            return
-        if item_key.startswith(b"l"):
-            line = read(scope.rows, item_key, Line)
+    sheet = scope.sheet
+    for key in sheet.due(scope.watermark, DUE_MAX):
+        # An item settled just now may have claimed this one.
+        if key.startswith(b"l"):
+            line = sheet.item(key, Line)
             if line is not None and line.status == OPEN:
                 _line_due(scope, line)
         else:
-            posting = read(scope.rows, item_key, Posting)
-            # An item settled just now may have claimed this one: the scan does not see that.
+            posting = sheet.item(key, Posting)
             if posting is not None and posting.status == OPEN:
                 _posting_due(scope, posting)
 
@@ -118,7 +119,7 @@ def _posting_due(scope: Scope, posting: Posting) -> None:
     subject = posting_subject(posting)
     break_id = open_break(scope, "MISSING_EXTERNAL", subject, posting.amount_minor, detail)
     after = msgspec.structs.replace(posting, status=MISSING, break_id=break_id, breaks=posting.breaks + 1)
-    write_item(scope.rows, posting, after)
+    scope.sheet.write(after)
 
 
 def _agree(scope: Scope, left: Posting | Line, right: Posting | Line) -> bool:
@@ -130,47 +131,43 @@ def _named(
     scope: Scope, family: str, layout: type[_Item], item: Posting | Line, references: tuple[str, ...]
 ) -> _Item | None:
     """Return the best open counterpart under the item's references whose amount agrees."""
-    best: _Item | None = None
-    best_rank = None
-    prefixes = amount_prefixes(item.amount_minor, scope.rules.amount_tolerance_minor)
-    for head in [(text, prefix) for text in references for prefix in prefixes]:
-        prefix = row_key(family, item.tenant_id, item.account_id, item.currency, *head)
-        for found in scan_items(scope.rows, prefix, layout, CANDIDATES_MAX):
-            rank = (abs(found.amount_minor - item.amount_minor), abs(found.day - item.day), found.order)
-            if _agree(scope, found, item) and (best_rank is None or rank < best_rank):
-                best, best_rank = found, rank
-    return best
+    amounts = amount_prefixes(item.amount_minor, scope.rules.amount_tolerance_minor)
+    found = scope.sheet.named(family, layout, item.currency, references, amounts)
+    fitting = [other for other in found if _agree(scope, other, item)]
+    if len(fitting) < 2:
+        return fitting[0] if fitting else None
+    return min(
+        fitting,
+        key=lambda other: (
+            abs(other.amount_minor - item.amount_minor),
+            abs(other.day - item.day),
+            other.order,
+        ),
+    )
 
 
 def _named_with_other_amount(
     scope: Scope, family: str, layout: type[_Item], item: Posting | Line, references: tuple[str, ...]
 ) -> _Item | None:
     """Return the nearest open counterpart under the item's references that is in no AMOUNT break yet."""
-    best: _Item | None = None
-    best_rank = None
-    for text in references:
-        prefix = row_key(family, item.tenant_id, item.account_id, item.currency, text, "")
-        for found in scan_items(scope.rows, prefix, layout, CANDIDATES_MAX):
-            rank = (abs(found.day - item.day), found.order)
-            if found.status in (OPEN, MISSING) and (best_rank is None or rank < best_rank):
-                best, best_rank = found, rank
-    return best
+    found = scope.sheet.named(family, layout, item.currency, references)
+    free = [other for other in found if other.status in (OPEN, MISSING)]
+    return min(free, key=lambda other: (abs(other.day - item.day), other.order), default=None)
 
 
 def _nearest(scope: Scope, family: str, layout: type[_Item], item: Posting | Line) -> _Item | None:
     """Return the open counterpart of the nearest day in the window whose amount agrees."""
     tolerance = scope.rules.amount_tolerance_minor
-    # Without a tolerance all items of a scan have the same amount, and the first is the lowest in order.
+    # Without a tolerance all items of a search have the same amount, and the first is the lowest in order.
     limit = CANDIDATES_MAX if tolerance else 1
     amounts = amount_prefixes(item.amount_minor, tolerance)
+    if not scope.sheet.may_be_dated(family, item.currency, amounts):
+        return None
     for distance in range(scope.rules.date_window_days + 1):
         fitting = []
         for day in {item.day - distance: None, item.day + distance: None}:
             for amount in amounts:
-                prefix = row_key(
-                    family, item.tenant_id, item.account_id, item.currency, sortable(day), amount
-                )
-                found = scan_items(scope.rows, prefix, layout, limit)
+                found = scope.sheet.dated(family, layout, item.currency, day, amount, limit)
                 fitting += [other for other in found if _agree(scope, other, item)]
         if fitting:
             return min(fitting, key=lambda other: other.order)
@@ -179,7 +176,7 @@ def _nearest(scope: Scope, family: str, layout: type[_Item], item: Posting | Lin
 
 def _claim_repeated_by(scope: Scope, line: Line) -> Claim | None:
     """Return the claim of another line that this one repeats: the same reference and amount."""
-    claim = read(scope.rows, claim_key(line), Claim)
+    claim = scope.sheet.get(claim_key(line), Claim)
     if claim is None:
         return None
     # A free text may be used again next week; an id of ours may not.
@@ -187,17 +184,15 @@ def _claim_repeated_by(scope: Scope, line: Line) -> Claim | None:
     return claim if claim.by_id or near else None
 
 
-def _claim(
-    scope: Scope, line: Line, posting: Posting, tier: str, arrived: Posting | Line | None = None
-) -> None:
-    """Match a line and a posting; `arrived` is the one of them that is not stored yet."""
+def _claim(scope: Scope, line: Line, posting: Posting, tier: str) -> None:
+    """Match a line and a posting."""
     emit_match(scope, line, posting, tier)
-    claimed = msgspec.structs.replace(line, status=CLAIMED, break_id="", posting_id=posting.posting_id)
-    write_item(scope.rows, None if line is arrived else line, claimed)
-    taken = msgspec.structs.replace(posting, status=CLAIMED, break_id="")
-    write_item(scope.rows, None if posting is arrived else posting, taken)
+    scope.sheet.write(
+        msgspec.structs.replace(line, status=CLAIMED, break_id="", posting_id=posting.posting_id)
+    )
+    scope.sheet.write(msgspec.structs.replace(posting, status=CLAIMED, break_id=""))
     if line.reference:
-        scope.rows.put(claim_key(line), pack(Claim(line.day, tier, line.reference in posting.ids)))
+        scope.sheet.put(claim_key(line), Claim(line.day, tier, line.reference in posting.ids))
     for item in (line, posting):
         if item.break_id:
             _resolve_by_match(scope, item.break_id)
@@ -210,16 +205,14 @@ def _resolve_by_match(scope: Scope, break_id: str) -> None:
         return
     assert closed.statement_id is not None and closed.line_no is not None and closed.posting_id is not None
     account = (scope.cause.tenant_id, scope.cause.account_id)
-    line = read(scope.rows, line_key(*account, closed.statement_id, closed.line_no), Line)
-    posting = read(scope.rows, posting_key(*account, closed.posting_id), Posting)
+    line = scope.sheet.item(line_key(*account, closed.statement_id, closed.line_no), Line)
+    posting = scope.sheet.item(posting_key(*account, closed.posting_id), Posting)
     for item in (line, posting):
         if item is not None and item.break_id == break_id:
-            write_item(scope.rows, item, msgspec.structs.replace(item, status=OPEN, break_id=""))
+            scope.sheet.write(msgspec.structs.replace(item, status=OPEN, break_id=""))
 
 
-def _break_line(
-    scope: Scope, line: Line, status: str, *, ripe: bool = False, arrived: Line | None = None
-) -> None:
+def _break_line(scope: Scope, line: Line, status: str, *, ripe: bool = False) -> None:
     """Open a DUPLICATE or MISSING_INTERNAL break on a line."""
     if status == DUPLICATE:
         kind, detail = DUPLICATE, "repeats the reference and amount of a line already matched"
@@ -229,10 +222,10 @@ def _break_line(
     after = msgspec.structs.replace(
         line, status=status, break_id=break_id, breaks=line.breaks + 1, ripe=line.ripe or ripe
     )
-    write_item(scope.rows, None if line is arrived else line, after)
+    scope.sheet.write(after)
 
 
-def _break_amount(scope: Scope, line: Line, posting: Posting, arrived: Posting | Line) -> None:
+def _break_amount(scope: Scope, line: Line, posting: Posting) -> None:
     """Open an AMOUNT break on a line and a posting; a MISSING break of either is thereby resolved."""
     for item in (line, posting):
         if item.break_id:
@@ -249,4 +242,4 @@ def _break_amount(scope: Scope, line: Line, posting: Posting, arrived: Posting |
     break_id = open_break(scope, AMOUNT, subject, line.amount_minor - posting.amount_minor, detail)
     for item in (line, posting):
         after = msgspec.structs.replace(item, status=AMOUNT, break_id=break_id)
-        write_item(scope.rows, None if item is arrived else item, after)
+        scope.sheet.write(after)

@@ -7,15 +7,14 @@ uncovered it: the same cause gives the same break, once, however often and by wh
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import msgspec
 
 from pipeline.domain import events as ev
 from pipeline.domain.outbox import Outbox, derived_id
-from pipeline.domain.reconciliation_rows import Break, Line, Posting, break_key, pack, read
+from pipeline.domain.reconciliation_rows import Break, Line, Posting, break_key
+from pipeline.domain.reconciliation_sheet import Sheet
 from pipeline.domain.routing import cause_name
-from pipeline.domain.rows import Rows
 
 TOPIC = "reconciliation-results"
 
@@ -44,13 +43,16 @@ class ReconciliationRules:
             raise ValueError("grace_days must be from 0 to 365")
 
 
-class Scope(NamedTuple):
+Input = ev.PostingRecorded | ev.StatementLine | ev.StatementClosed
+
+
+class Scope(msgspec.Struct, frozen=True, gc=False):
     """The event under way and the account it belongs to."""
 
-    cause: ev.PostingRecorded | ev.StatementLine | ev.StatementClosed
+    cause: Input
     watermark: int
     """Event time of the account, this event included, microseconds UTC."""
-    rows: Rows
+    sheet: Sheet
     out: Outbox
     rules: ReconciliationRules
 
@@ -89,7 +91,7 @@ def break_id_of(scope: Scope, kind: str, subject: Subject) -> str:
 
 def read_break(scope: Scope, break_id: str) -> Break:
     """Return the row of a break that was opened on the scope's account."""
-    found = read(scope.rows, break_key(scope.cause.tenant_id, scope.cause.account_id, break_id), Break)
+    found = scope.sheet.get(break_key(scope.cause.tenant_id, scope.cause.account_id, break_id), Break)
     assert found is not None  # an item names a break only after the break was written
     return found
 
@@ -108,7 +110,7 @@ def open_break(scope: Scope, kind: str, subject: Subject, amount_minor: int, det
         detail,
         cause.occurred_at,
     )
-    scope.rows.put(break_key(cause.tenant_id, cause.account_id, break_id), pack(row))
+    scope.sheet.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
     event = ev.BreakOpened(
         event_id=derived_id(cause_name(cause), f"break_opened/{break_id}"),
         tenant_id=cause.tenant_id,
@@ -135,7 +137,7 @@ def resolve_break(scope: Scope, break_id: str, resolution: str) -> Break:
     row = msgspec.structs.replace(
         read_break(scope, break_id), resolution=resolution, resolved_at=cause.occurred_at
     )
-    scope.rows.put(break_key(cause.tenant_id, cause.account_id, break_id), pack(row))
+    scope.sheet.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
     event = ev.BreakResolved(
         event_id=derived_id(cause_name(cause), f"break_resolved/{break_id}"),
         tenant_id=cause.tenant_id,

@@ -9,13 +9,13 @@
     d  tenant account due_at                 items whose grace has not run out
 
 An index row holds the key of its item. Which index rows an item has follows from its status alone
-(`index_keys`), so `write_posting` and `write_line` keep the indexes right in every transition.
+(`index_keys`), so the indexes are right after every transition (reconciliation_items).
 Numbers in keys are offset and zero-padded: their order as text is their order as numbers.
 """
 
 from __future__ import annotations
 
-from itertools import islice
+from functools import cache, lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -32,6 +32,7 @@ CANDIDATES_MAX = 256
 """How many items one scan of an index looks at: the bound on the work of an event."""
 
 _OFFSET = 2**63
+_DIGITS = 20
 
 
 class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -152,22 +153,32 @@ class Link(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
 
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
-_Item = TypeVar("_Item", Posting, Line)
 
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
+@lru_cache(4096)
 def sortable(number: int) -> str:
     """Return a 64-bit number as text of fixed width that sorts as the number."""
-    return f"{number + _OFFSET:020d}"
+    return f"{number + _OFFSET:0{_DIGITS}d}"
 
 
 def amount_prefixes(amount_minor: int, tolerance_minor: int) -> list[str]:
     """Return the prefixes, at most two, under which the sortable amounts within a tolerance lie."""
+    if not tolerance_minor:
+        return [sortable(amount_minor)]
     low, high = amount_minor - tolerance_minor + _OFFSET, amount_minor + tolerance_minor + _OFFSET
-    dropped = len(str(high - low)) if high > low else 0
+    dropped = len(str(high - low))
     step = 10**dropped
-    return [f"{head:0{20 - dropped}d}" for head in range(low // step, high // step + 1)]
+    return [f"{head:0{_DIGITS - dropped}d}" for head in range(low // step, high // step + 1)]
+
+
+@lru_cache(4096)
+def amounts_under(prefix: str) -> tuple[int, int]:
+    """Return the range of the amounts whose sortable form starts with a prefix: the lowest, and its end."""
+    step = 10 ** (_DIGITS - len(prefix))
+    low = int(prefix or 0) * step - _OFFSET
+    return low, low + step
 
 
 def pack(row: msgspec.Struct) -> bytes:
@@ -175,29 +186,38 @@ def pack(row: msgspec.Struct) -> bytes:
     return LAYOUT + _ENCODE(row)
 
 
-def read(rows: Rows, key: bytes, layout: type[_Row]) -> _Row | None:
-    """Return the row under a key, or None; raise ValueError for a layout this version does not know."""
-    value = rows.get(key)
-    if value is None:
-        return None
+def decode(value: bytes, layout: type[_Row]) -> _Row:
+    """Return a row; raise ValueError for a layout this version does not know."""
     if value[:1] != LAYOUT:
         raise ValueError(f"row of the reconciliation table of unknown layout {value[0]}")
-    return msgspec.msgpack.decode(value[1:], type=layout)
+    row: _Row = _decoder(layout).decode(value[1:])
+    return row
+
+
+@cache
+def _decoder(layout: type[_Row]) -> msgspec.msgpack.Decoder[_Row]:
+    return msgspec.msgpack.Decoder(layout)
+
+
+def read(rows: Rows, key: bytes, layout: type[_Row]) -> _Row | None:
+    """Return the row under a key, or None; raise as `decode`."""
+    value = rows.get(key)
+    return None if value is None else decode(value, layout)
 
 
 def posting_key(tenant_id: str, account_id: str, posting_id: str) -> bytes:
     """Return the row key of a posting."""
-    return row_key("o", tenant_id, account_id, posting_id)
+    return f"o\0{tenant_id}\0{account_id}\0{posting_id}".encode()
 
 
 def line_key(tenant_id: str, account_id: str, statement_id: str, line_no: int) -> bytes:
     """Return the row key of a statement line."""
-    return row_key("l", tenant_id, account_id, statement_id, sortable(line_no))
+    return f"l\0{tenant_id}\0{account_id}\0{statement_id}\0{sortable(line_no)}".encode()
 
 
 def statement_key(tenant_id: str, account_id: str, statement_id: str) -> bytes:
     """Return the row key of a statement."""
-    return row_key("s", tenant_id, account_id, statement_id)
+    return f"s\0{tenant_id}\0{account_id}\0{statement_id}".encode()
 
 
 def chain_key(tenant_id: str, account_id: str, currency: str) -> bytes:
@@ -228,54 +248,42 @@ def due_prefix(tenant_id: str, account_id: str) -> bytes:
 
 def key_of(item: Posting | Line) -> bytes:
     """Return the row key of an item."""
-    if isinstance(item, Posting):
+    if type(item) is Posting:
         return posting_key(item.tenant_id, item.account_id, item.posting_id)
+    assert type(item) is Line
     return line_key(item.tenant_id, item.account_id, item.statement_id, item.line_no)
+
+
+def indexed_as(item: Posting | Line) -> tuple[str, tuple[str, ...], str]:
+    """Return the indexes that an unclaimed item is in: the family by reference, the references, the family
+    by date or an empty string."""
+    if type(item) is Posting:
+        return "r", item.references, "a" if item.status != AMOUNT else ""
+    assert type(item) is Line
+    references = (item.reference,) if item.reference else ()
+    return "e", references, "u" if item.ripe and item.status != AMOUNT else ""
+
+
+def due_at_of(entry: bytes, prefix: bytes) -> int:
+    """Return when the item of an index row under `due_prefix` falls due."""
+    return int(entry[len(prefix) : len(prefix) + _DIGITS]) - _OFFSET
 
 
 def index_keys(item: Posting | Line) -> list[bytes]:
     """Return the keys of the index rows that an item has in its status."""
     if item.status == CLAIMED:
         return []
+    by_reference, references, by_date = indexed_as(item)
     if isinstance(item, Posting):
-        by_reference, by_date, references = "r", "a", item.references
         identity: tuple[str, ...] = (sortable(item.sequence), item.posting_id)
-        matched_by_date = item.status != AMOUNT
     else:
-        by_reference, by_date, references = "e", "u", (item.reference,) if item.reference else ()
         identity = (item.statement_id, sortable(item.line_no))
-        matched_by_date = item.ripe and item.status != AMOUNT
-    account = (item.tenant_id, item.account_id)
+    account = (item.tenant_id, item.account_id, item.currency)
     day, amount = sortable(item.day), sortable(item.amount_minor)
-    found = [
-        row_key(by_reference, *account, item.currency, text, amount, day, *identity) for text in references
-    ]
-    if matched_by_date:
-        found.append(row_key(by_date, *account, item.currency, day, amount, *identity))
+    found = [row_key(by_reference, *account, text, amount, day, *identity) for text in references]
+    if by_date:
+        found.append(row_key(by_date, *account, day, amount, *identity))
     if item.status == OPEN:
-        found.append(due_prefix(*account) + row_key(sortable(item.due_at)) + b"\0" + key_of(item))
-    return found
-
-
-def write_item(rows: Rows, before: Posting | Line | None, after: Posting | Line) -> None:
-    """Replace the row of an item (`before` None: it is new) and bring its index rows up to date."""
-    key = key_of(after)
-    old = index_keys(before) if before is not None else []
-    new = index_keys(after)
-    for entry in old:
-        if entry not in new:
-            rows.delete(entry)
-    for entry in new:
-        if entry not in old:
-            rows.put(entry, key)
-    rows.put(key, pack(after))
-
-
-def scan_items(rows: Rows, prefix: bytes, layout: type[_Item], limit: int) -> list[_Item]:
-    """Return the first items, at most `limit`, that an index names under a prefix."""
-    found = []
-    for _, key in islice(rows.scan(prefix), limit):
-        item = read(rows, key, layout)
-        assert item is not None  # an index row is written and deleted with its item
-        found.append(item)
+        prefix = due_prefix(item.tenant_id, item.account_id)
+        found.append(prefix + row_key(sortable(item.due_at)) + b"\0" + key_of(item))
     return found

@@ -19,7 +19,7 @@ import msgspec
 from pipeline.domain import events as ev
 from pipeline.domain.outbox import Reject
 from pipeline.domain.reconciliation_results import AMOUNT_LIMIT, Scope, Subject, open_break, resolve_break
-from pipeline.domain.reconciliation_rows import LAYOUT, Link, Statement, chain_key, pack, statement_key
+from pipeline.domain.reconciliation_rows import LAYOUT, Link, Statement, chain_key, statement_key
 
 CHAIN_LENGTH = 64
 """How many closed statements of an account and currency are remembered, to check a late one against."""
@@ -78,7 +78,7 @@ def check_statement(scope: Scope, statement_id: str, statement: Statement) -> No
         statement = _check_sequence(scope, statement_id, statement)
         statement = _check_closing_balance(scope, statement_id, statement)
     key = statement_key(scope.cause.tenant_id, scope.cause.account_id, statement_id)
-    scope.rows.put(key, pack(statement))
+    scope.sheet.put(key, statement)
 
 
 def _subject(statement_id: str, statement: Statement) -> Subject:
@@ -119,7 +119,7 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     full chain has no known neighbour and is not checked.
     """
     key = chain_key(event.tenant_id, event.account_id, event.currency)
-    row = scope.rows.get(key)
+    row = scope.sheet.rows.get(key)
     chain = _DECODE_CHAIN(row[1:]) if row is not None else []
     link = Link(event.closed_at, event.statement_id, event.opening_balance_minor, event.closing_balance_minor)
     place = bisect_left(chain, link)
@@ -129,7 +129,7 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     for index in (place, place + 1):
         if 0 < index < len(chain):
             chain[index] = _checked_link(scope, chain[index - 1], chain[index], event.currency)
-    scope.rows.put(key, LAYOUT + _ENCODE(chain[-CHAIN_LENGTH:]))
+    scope.sheet.rows.put(key, LAYOUT + _ENCODE(chain[-CHAIN_LENGTH:]))
 
 
 def _checked_link(scope: Scope, before: Link, link: Link, currency: str) -> Link:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
 
 from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
@@ -51,6 +50,12 @@ def _options() -> Options:
     options.set_max_open_files(256)
     options.set_keep_log_file_num(2)
     return options
+
+
+def _above(prefix: bytes) -> bytes | None:
+    """Return the lowest key that is above all keys with a prefix; None if there is none."""
+    head = prefix.rstrip(b"\xff")
+    return head[:-1] + bytes([head[-1] + 1]) if head else None
 
 
 class PartitionStore:
@@ -164,8 +169,9 @@ class PartitionStore:
         if ordered is None:
             family = [key for key in {*self._in_flight, *self._pending} if key[0] == prefix[0]]
             ordered = self._ordered[prefix[0]] = SortedSet(family)
-        keys = takewhile(lambda key: key.startswith(prefix), ordered.irange(max(prefix, after)))
-        return [key for key in keys if key > after]
+        start = max(prefix, after)
+        keys = ordered.irange(start, _above(prefix), inclusive=(start != after, False))
+        return list(keys)
 
     def _merged(
         self, prefix: bytes, after: bytes, fresh: dict[bytes, bytes | None]

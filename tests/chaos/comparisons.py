@@ -124,7 +124,7 @@ def compare_versions(
     """Compare a compacted topic with the states (`fields` or `value`) that each key goes through.
 
     Compaction and group commit may leave states out, but not the last one of a key that is caused before
-    the source offset `least`, and not their order.
+    the source offset `least`, and not their order. Of a row that came and went there may be nothing at all.
     """
     states = {key: [getattr(one, state) for one in known] for key, known in versions.items()}
     reached: dict[bytes, int] = defaultdict(int)
@@ -140,9 +140,9 @@ def compare_versions(
         last[key] = record
     for key, caused in versions.items():
         needed = sum(one.source < least for one in caused)
-        if needed and key not in last:
+        if needed and key not in last and None not in states[key][needed - 1 :]:
             return [Problem(check, *place, -1, f"nothing of {key!r}, caused by offset {caused[0].source}")]
-        if needed and getattr(last[key], state) not in states[key][needed - 1 :]:
+        if needed and key in last and getattr(last[key], state) not in states[key][needed - 1 :]:
             return [wrong(check, last[key], f"the last state of {key!r} is an old one")]
     return []
 

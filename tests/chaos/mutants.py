@@ -26,6 +26,7 @@ from pipeline.domain import (
     ledger_columns,
     positions,
     reconciliation_matching,
+    reconciliation_rows,
 )
 from pipeline.domain.events import PaymentDecided
 from pipeline.domain.ledger_rows import payment_key
@@ -431,7 +432,7 @@ def filled_twice(patch: Set) -> None:
 
 @mutant("matches amounts that differ by a cent")
 def near_match(patch: Set) -> None:
-    agree, prefixes = reconciliation_matching._agree, reconciliation_matching.amount_prefixes
+    agree, prefixes = reconciliation_matching._agree, reconciliation_rows.amount_prefixes
 
     def nearly(scope: Any, left: Any, right: Any) -> bool:
         return bool(agree(scope, left, right)) or abs(left.amount_minor - right.amount_minor) <= 1

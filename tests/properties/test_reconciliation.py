@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain import events as ev
@@ -75,7 +75,7 @@ def _line(
 
 
 @st.composite
-def _logs(draw: st.DrawFn) -> list[Any]:
+def logs(draw: st.DrawFn) -> list[Any]:
     """Return a log of few amounts, references and numbers, so that items collide in every way."""
     log: list[Any] = []
     for number in range(draw(st.integers(1, 25))):
@@ -101,7 +101,7 @@ def _logs(draw: st.DrawFn) -> list[Any]:
     return log
 
 
-_RULES = st.builds(
+rules_of_any_kind = st.builds(
     ReconciliationRules,
     date_window_days=st.integers(0, 4),
     amount_tolerance_minor=st.sampled_from([0, 0, 1, 150]),
@@ -126,7 +126,8 @@ def _items(rows: MemoryRows) -> list[Posting | Line]:
     return [item for item in [*postings, *lines] if item is not None]
 
 
-@given(_logs(), _RULES)
+@settings(deadline=None)
+@given(logs(), rules_of_any_kind)
 def test_an_item_is_never_claimed_twice(log: list[Any], rules: ReconciliationRules) -> None:
     rows = MemoryRows()
     results = _play(log, rows, rules)
@@ -140,7 +141,8 @@ def test_an_item_is_never_claimed_twice(log: list[Any], rules: ReconciliationRul
     assert {item.posting_id for item in claimed if isinstance(item, Line)} == set(postings)
 
 
-@given(_logs(), _RULES)
+@settings(deadline=None)
+@given(logs(), rules_of_any_kind)
 def test_a_match_agrees_in_sign_and_amount(log: list[Any], rules: ReconciliationRules) -> None:
     rows = MemoryRows()
     _play(log, rows, rules)
@@ -154,14 +156,16 @@ def test_a_match_agrees_in_sign_and_amount(log: list[Any], rules: Reconciliation
             assert named or abs(line.day - posting.day) <= rules.date_window_days
 
 
-@given(_logs(), _RULES)
+@settings(deadline=None)
+@given(logs(), rules_of_any_kind)
 def test_a_replay_gives_the_same_bytes(log: list[Any], rules: ReconciliationRules) -> None:
     first, second = MemoryRows(), MemoryRows()
     assert _play(log, first, rules) == _play(log, second, rules)
     assert list(first.data.items()) == list(second.data.items())
 
 
-@given(_logs(), _RULES, st.data())
+@settings(deadline=None)
+@given(logs(), rules_of_any_kind, st.data())
 def test_redelivery_changes_nothing(log: list[Any], rules: ReconciliationRules, data: st.DataObject) -> None:
     rows = MemoryRows()
     _play(log, rows, rules)
@@ -179,7 +183,8 @@ def test_redelivery_changes_nothing(log: list[Any], rules: ReconciliationRules, 
     assert rows.data == before
 
 
-@given(_logs(), _RULES)
+@settings(deadline=None)
+@given(logs(), rules_of_any_kind)
 def test_breaks_open_and_close_in_turn_and_the_rows_know_it(
     log: list[Any], rules: ReconciliationRules
 ) -> None:
@@ -204,7 +209,8 @@ def test_breaks_open_and_close_in_turn_and_the_rows_know_it(
         assert {i for i in (statement.gap_break_id, statement.balance_break_id) if i} <= open_ids
 
 
-@given(_logs(), _RULES)
+@settings(deadline=None)
+@given(logs(), rules_of_any_kind)
 def test_the_indexes_hold_exactly_the_open_items(log: list[Any], rules: ReconciliationRules) -> None:
     rows = MemoryRows()
     _play(log, rows, rules)
@@ -229,6 +235,7 @@ def _pairs(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     return log, draw(st.permutations(log))
 
 
+@settings(deadline=None)
 @given(_pairs())
 def test_any_order_of_arrival_ends_with_the_same_matches_and_breaks(
     logs: tuple[list[Any], list[Any]],

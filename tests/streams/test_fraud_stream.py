@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -12,10 +14,12 @@ import pytest
 
 import schemas
 from pipeline.domain import events as ev
+from pipeline.domain.fraud_columns import FraudColumns
 from pipeline.runtime.settings import load_settings
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import RECORDED_AT, Step, StreamBench, assert_replays, framed
+from tests.unit.fraud_logs import busy_log
 from tests.unit.ledger_branches import DAY, envelope, opened
 from tests.unit.task_bench import own_accounts
 from topologies import fraud
@@ -174,3 +178,28 @@ async def test_the_thresholds_of_a_file_are_those_of_the_stream(name: str, text:
     steps = [show(await bench.step(bench.of(payment(f"p{number}")))) for number in range(2)]
     bench.close()
     assert steps == ["APPROVE .", f"REVIEW payments_per_minute{ALERT} ."]
+
+
+async def test_large_batches_go_by_columns_and_write_the_same_bytes(
+    bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, lengths = Random(5), []
+    apply = FraudColumns.apply
+
+    def counted(self: FraudColumns, run: Any, rows: Any) -> Any:
+        found = apply(self, run, rows)
+        lengths.append(found[0])
+        return found
+
+    monkeypatch.setattr(FraudColumns, "apply", counted)
+    for event, at in busy_log(chance, 900, own_accounts(3)):
+        version = chance.choice([1, 2]) if type(event) is ev.PaymentInitiated else None
+        record = bench.of(event, version, recorded_at=at)
+        if chance.random() < 0.01:
+            bench.log[-1] = dataclasses.replace(record, value=record.value[: chance.choice([0, 4, -1])])
+    for start in range(0, len(bench.log), 100):
+        await bench.accept(*bench.log[start : start + 100])
+        await bench.settled()
+    assert lengths == [] and len(bench.dead()) > 3
+    await assert_replays(bench, tmp_path)
+    assert sum(lengths) > 500

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from pipeline.domain import events as ev
+from pipeline.domain.positions_columns import PositionColumns
 from pipeline.runtime.settings import load_settings
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
@@ -144,3 +147,35 @@ async def test_every_trade_is_applied_or_a_dead_letter(
 
 async def test_extreme_values_are_applied_or_dead_letters(tmp_path: Path) -> None:
     await assert_extremes_pass(SPEC, tmp_path, [ev.TradeExecuted, ev.TradeSettled, ev.PriceQuoted])
+
+
+async def test_large_batches_go_by_columns_and_write_the_same_bytes(
+    bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chance, lengths = Random(3), []
+    apply = PositionColumns.apply
+
+    def counted(self: PositionColumns, run: Any, rows: Any) -> Any:
+        found = apply(self, run, rows)
+        lengths.append(found[0])
+        return found
+
+    monkeypatch.setattr(PositionColumns, "apply", counted)
+    for number in range(900):
+        what, instrument = chance.random() if number else 1, chance.choice(["ACME", "OTHER"])
+        trade_id = f"t{chance.choice([number] * 99 + [chance.randrange(900)])}"
+        if what < 0.05:
+            event: Any = settled(f"t{chance.choice([0] * 20 + [number])}", 500)
+        elif what < 0.1:
+            event = price(chance.randrange(1, 9), number, instrument)
+        else:
+            event = trade(trade_id, chance.choice([-3, -2, -1, 1, 2, 3]), 7, account=A, instrument=instrument)
+        record = bench.of(event)
+        if chance.random() < 0.01:
+            bench.log[-1] = dataclasses.replace(record, value=record.value[: chance.choice([0, 4, -1])])
+    for start in range(0, len(bench.log), 100):
+        await bench.accept(*bench.log[start : start + 100])
+        await bench.settled()
+    assert lengths == [] and len(bench.dead()) > 3
+    await assert_replays(bench, tmp_path)
+    assert sum(lengths) > 500

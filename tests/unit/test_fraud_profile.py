@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from pipeline.domain.fraud_profile import (
@@ -9,7 +10,7 @@ from pipeline.domain.fraud_profile import (
     Attempt,
     Memory,
     Profile,
-    Ring,
+    empty_ring,
     pack_profile,
     read_profile,
 )
@@ -41,22 +42,34 @@ def test_late_payments_land_in_their_bucket_and_leave_shorter_windows_alone() ->
 
 
 def test_a_ring_keeps_as_many_buckets_as_it_has() -> None:
-    ring = Ring([0] * 3, [0] * 3)
-    ring.roll(10)
-    assert [ring.holds(bucket) for bucket in (7, 8, 10)] == [False, True, True]
-    for bucket in (7, 8, 9, 10):
-        ring.add(bucket, 100)
+    ring = empty_ring(12)
+    ring.roll(20, 12)
+    assert [ring.holds(bucket, 12) for bucket in (8, 9, 20)] == [False, True, True]
+    for bucket in (8, 9, 10, 20):
+        ring.add(bucket, 12, 100)
     assert (sum(ring.counts), sum(ring.sums)) == (3, 300)
-    ring.roll(11)
+    ring.roll(21, 12)
     assert (sum(ring.counts), sum(ring.sums)) == (2, 200)
-    ring.roll(5)
-    assert (ring.newest, sum(ring.counts)) == (11, 2)
+    ring.roll(5, 12)
+    assert (ring.newest, sum(ring.counts)) == (21, 2)
+
+
+@pytest.mark.parametrize("size", [12, 24, 28])
+def test_one_payment_in_an_empty_ring_stands_in_the_row_as_any_other(size: int) -> None:
+    for bucket in range(size):
+        quick, plain = empty_ring(size), empty_ring(size)
+        assert plain.counts == plain.sums == [0] * size
+        for ring in (quick, plain):
+            ring.roll(size - 1, size)
+            ring.add(bucket, size, 10**12)
+        assert msgspec.msgpack.encode(quick) == msgspec.msgpack.encode(plain)
+        assert (quick.counts, quick.sums) == (plain.counts, plain.sums)
 
 
 def test_sums_stop_at_64_bits() -> None:
     profile = profile_of(*[attempt(amount_minor=INT64_MAX)] * 300)
     assert max(profile.rings[0].sums) == INT64_MAX
-    assert read_profile(pack_profile(profile)) == profile
+    assert pack_profile(read_profile(pack_profile(profile))) == pack_profile(profile)
 
 
 def test_a_memory_forgets_the_id_used_longest_ago() -> None:

@@ -1,0 +1,82 @@
+"""Large batches of reconciliation go by columns: byte for byte what small ones, which go by rows, come to."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.domain.reconciliation_columns import ReconciliationColumns
+from pipeline.runtime.settings import load_settings
+from pipeline.runtime.task import VECTOR_MIN
+from tests.streams.stream_bench import StreamBench, assert_replays
+from tests.streams.test_ledger_columns_stream import DAMAGE
+from tests.unit.ledger_branches import DAY
+from tests.unit.reconciliation_desk import Desk
+from tests.unit.task_bench import own_accounts
+from topologies import reconciliation
+
+COUNT = 1200
+"""Payments: a posting and a line each, in either order."""
+ACCOUNTS = own_accounts(3)
+(SPEC,) = reconciliation.build(load_settings())
+
+
+def items(seed: int) -> list[Any]:
+    """Return what a few nostro accounts get in some days, most of it in order."""
+    chance = random.Random(seed)
+    log: list[Any] = []
+    desks = [(Desk(), account) for account in ACCOUNTS]
+    for number in range(COUNT):
+        desk, account = chance.choice(desks)
+        day, amount = 1 + 12 * number // COUNT, chance.randrange(-300, 300)
+        name = chance.choice([f"R{number}"] * 6 + [f"pay:P{number}", "rent", ""])
+        said = name.removeprefix("pay:") * (chance.random() < 0.95)
+        off = chance.choice([0] * 30 + [1])
+        pair = [
+            f"{day} posting posting-{number} {amount} {name}",
+            f"{day} line S{number // 50}/{number % 50} {amount + off} {said}",
+        ]
+        if chance.random() < 0.1:
+            pair.reverse()
+        what = chance.choice(["both"] * 40 + ["one", "again", "close"])
+        entries = {"one": pair[:1], "again": [*pair, pair[1]]}.get(what, pair)
+        if what == "close":
+            entries = [*pair, f"{day} close S{number // 50} 0 {amount} 50"]
+        for entry in entries:
+            event = desk.read(entry)
+            fields = {field: getattr(event, field) for field in event.__struct_fields__}
+            log.append(type(event)(**{**fields, "account_id": account, "event_id": f"event-{len(log)}"}))
+    return log
+
+
+async def test_columns_and_rows_write_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance, by_columns = random.Random(7), Counter[str]()
+    apply = ReconciliationColumns.apply
+
+    def counted(self: ReconciliationColumns, run: Any, rows: Any) -> Any:
+        applied, blocks = apply(self, run, rows)
+        by_columns["items"] += applied
+        return applied, blocks
+
+    monkeypatch.setattr(ReconciliationColumns, "apply", counted)
+    bench = StreamBench(SPEC, tmp_path)
+    try:
+        for event in items(seed=7):
+            record = bench.of(event, recorded_at=20 * DAY)
+            damage = chance.choice([None] * 900 + [*DAMAGE])
+            if damage is not None:
+                bench.log[-1] = dataclasses.replace(record, **DAMAGE[damage](record))
+        for start in range(0, len(bench.log), 100):
+            await bench.accept(*bench.log[start : start + 100])
+            await bench.settled()
+        assert by_columns["items"] == 0 and VECTOR_MIN > 100
+        assert {code for _, code in bench.dead()} >= {"wrong_key", "no_key", "no_value"}
+        await assert_replays(bench, tmp_path)
+        assert by_columns["items"] > 1000
+    finally:
+        bench.close()
