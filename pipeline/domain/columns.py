@@ -110,8 +110,11 @@ def merged(
         kinds[positions] = kind
         source[positions] = np.arange(start, start + len(positions))
         start += len(positions)
-    take = pa.array(source)
-    columns = {}
+    if len(groups) == 1 and start == count:
+        ((_, _, batch),) = groups
+        columns = {name: _column(batch, name, wanted) for name, wanted in fields.items()}
+        return Run(columns, kinds, recorded_at, partition, partitions)
+    take, columns = pa.array(source), {}
     for name, wanted in fields.items():
         parts = [_column(batch, name, wanted) for _, _, batch in groups]
         columns[name] = pa.concat_arrays([*parts, pa.nulls(1, wanted)]).take(take)

@@ -148,11 +148,8 @@ class PartitionStore:
         fresh = dict(rows)
         self._pending.update(fresh)
         self._young.update(fresh)
-        if self._ordered:
-            for key in fresh:
-                ordered = self._ordered.get(key[0])
-                if ordered is not None:
-                    ordered.add(key)
+        for family, ordered in self._ordered.items():
+            ordered.update(key for key in fresh if key[0] == family)
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key starts with `prefix` and is above `after`, in key order, as of now."""
