@@ -67,10 +67,14 @@ class PacedJob(NamedTuple):
         return f"pay-{self.seed}-{number}"
 
     def payments(self) -> Iterator[tuple[int, int, int]]:
-        """Yield debtor, creditor, amount of every payment of all phases, in order."""
+        """Yield debtor, creditor, amount of every payment of all phases, in order.
+
+        The accounts take turns: one that pays many others at once would be held by the fraud rules.
+        """
         rng = random.Random(self.seed)
-        for _ in range(sum(phase.payments for phase in self.phases)):
-            debtor = rng.randrange(self.accounts)
+        turns = rng.sample(range(self.accounts), self.accounts)
+        for number in range(sum(phase.payments for phase in self.phases)):
+            debtor = turns[number % self.accounts]
             creditor = (debtor + 1 + rng.randrange(self.accounts - 1)) % self.accounts
             yield debtor, creditor, rng.randrange(1, AMOUNT_MINOR_MAX)
 
