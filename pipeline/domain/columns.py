@@ -8,7 +8,7 @@ not have are null. `Block` holds events of one class for one topic; blocks of a 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -131,13 +131,7 @@ def joined(separator: str, *parts: pa.Array | str) -> pa.Array:
     return pc.binary_join_element_wise(*parts, separator)
 
 
-def derived_ids(named: Iterable[tuple[str, str]]) -> pa.Array:
-    """Return `outbox.derived_id(cause, name)` of each pair (cause, name), as strings."""
-    causes, names = map(list, zip(*named, strict=True)) if (named := list(named)) else ([], [])
-    return ids_derived(pa.array(causes, pa.string()), pa.array(names, pa.string()))
-
-
-def ids_derived(causes: pa.Array, names: pa.Array | str) -> pa.Array:
+def derived_ids(causes: pa.Array, names: pa.Array | str) -> pa.Array:
     """Return `outbox.derived_id` of each cause with its name, or with the one name of all, as strings."""
     if not len(causes):
         return pa.array([], pa.string())

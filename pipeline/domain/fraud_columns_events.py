@@ -41,8 +41,8 @@ def _caused(run: Run, at: np.ndarray, name: str, *fields: str) -> tuple[dict[str
     columns = {field: run.columns[field].take(take) for field in (*_ENVELOPE, *fields)}
     cause = run.columns["event_id"].take(take)
     tenant, debtor = columns["tenant_id"], columns["debtor_account_id"]
-    named = joined("\0", tenant, debtor, columns["payment_id"], cause).to_pylist()  # `routing.cause_name`
-    columns |= {"event_id": derived_ids((one, name) for one in named), "causation_id": cause}
+    named = joined("\0", tenant, debtor, columns["payment_id"], cause)  # `routing.cause_name`
+    columns |= {"event_id": derived_ids(named, name), "causation_id": cause}
     return columns, joined("/", tenant, debtor)
 
 

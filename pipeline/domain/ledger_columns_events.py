@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
-from pipeline.domain.columns import Block, ids_derived, joined
+from pipeline.domain.columns import Block, derived_ids, joined
 from pipeline.domain.ledger_books import NOSTRO
 from pipeline.domain.ledger_columns_decide import (
     BOOK,
@@ -82,7 +82,7 @@ class _Said:
         return taken
 
     def _derived(self, at: np.ndarray, name: str) -> pa.Array:
-        return ids_derived(self._causes.take(pa.array(at)), name)
+        return derived_ids(self._causes.take(pa.array(at)), name)
 
     def _keys(self, numbers: np.ndarray) -> pa.Array:
         return self._facts.accounts.names.take(pa.array(numbers))
@@ -99,7 +99,7 @@ class _Said:
         account = touches.account[both]
         table = facts.accounts.table
         kind = table["account_type"][account]
-        entry_ids = ids_derived(self._causes.take(pa.array(entries)), names).take(twice)
+        entry_ids = derived_ids(self._causes.take(pa.array(entries)), names).take(twice)
         posting_ids = joined("", entry_ids, _SUFFIXES.take(side))
         columns = {
             **self._columns(at, "payment_id", "currency", "reference"),
@@ -214,7 +214,7 @@ class _Said:
         columns = self._columns(at, *_PAYMENT, "reference")
         columns |= {
             "event_id": self._derived(at, "leg_requested"),
-            "leg_id": ids_derived(columns["debtor_account_id"], joined("", "leg:", columns["payment_id"])),
+            "leg_id": derived_ids(columns["debtor_account_id"], joined("", "leg:", columns["payment_id"])),
             "account_id": columns["creditor_account_id"],
             "amount_minor": pa.array(self._facts.amount[at]),
             "origin_branch": pa.array(np.full(len(at), self._facts.run.partition, np.int32)),

@@ -37,7 +37,7 @@ def updates_block(run: Run, updates: Iterable[Said]) -> Block:
     tenant, instrument, event_id = taken["tenant_id"], taken["instrument_id"], taken["event_id"]
     by_quote = joined("\0", tenant, instrument, event_id)
     by_trade = joined("\0", tenant, taken["account_id"], taken["trade_id"], event_id)
-    named = pc.coalesce(by_trade, by_quote).to_pylist()  # as `routing.cause_name`; a quote has no trade
+    named = pc.coalesce(by_trade, by_quote)  # as `routing.cause_name`; a quote has no trade
     account = pa.array(accounts, pa.string())
     held = dict(zip(Position.__struct_fields__, zip(*map(astuple, positions), strict=True), strict=True))
     longs = {
@@ -48,7 +48,7 @@ def updates_block(run: Run, updates: Iterable[Said]) -> Block:
     }
     columns = {
         **{name: taken[name] for name in ("tenant_id", "occurred_at", "correlation_id", "instrument_id")},
-        "event_id": derived_ids(zip(named, [f"position_updated/{one}" for one in accounts], strict=True)),
+        "event_id": derived_ids(named, joined("/", "position_updated", account)),
         "causation_id": event_id,
         "account_id": account,
         "currency": pa.array(held["currency"], pa.string()),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pytest
 
 from pipeline.domain import events as ev
@@ -155,5 +156,7 @@ def test_a_nostro_account_tells_reconciliation() -> None:
 
 def test_derived_ids_are_those_of_the_row_path() -> None:
     pairs = [("cause", "name"), ("", ""), ("é", "leg_answer"), *((f"event-{n}", "settle") for n in range(64))]
-    assert derived_ids(pairs).to_pylist() == [derived_id(cause, name) for cause, name in pairs]
-    assert derived_ids([]).to_pylist() == []
+    causes, names = (pa.array(column) for column in zip(*pairs, strict=True))
+    assert derived_ids(causes, names).to_pylist() == [derived_id(cause, name) for cause, name in pairs]
+    assert derived_ids(causes, "one").to_pylist() == [derived_id(cause, "one") for cause, _ in pairs]
+    assert derived_ids(pa.array([], pa.string()), "one").to_pylist() == []
