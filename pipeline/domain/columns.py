@@ -135,9 +135,8 @@ def derived_ids(causes: pa.Array, names: pa.Array | str) -> pa.Array:
     """Return `outbox.derived_id` of each cause with its name, or with the one name of all, as strings."""
     if not len(causes):
         return pa.array([], pa.string())
-    parts = (one.encode() if isinstance(one, str) else one.cast(pa.binary()) for one in (causes, names))
-    cause, name = parts
-    hashed = pc.binary_join_element_wise(NAMESPACE, cause, b"\0", name, b"")
+    name = names.encode() if isinstance(names, str) else names.cast(pa.binary())
+    hashed = pc.binary_join_element_wise(NAMESPACE, causes.cast(pa.binary()), b"\0", name, b"")
     sha1 = hashlib.sha1
     digests = b"".join([sha1(one).digest() for one in hashed.to_pylist()])
     octets = np.frombuffer(digests, "u1").reshape(-1, 20)[:, :16].copy()

@@ -84,7 +84,9 @@ class FraudStream:
         )
         if earlier is not None and self.remembers(earlier, at_us):
             return self._decide_again(earlier, event, content, at_us, rows, out)
-        if _is_for_the_ledger_to_refuse(event):
+        if is_for_the_ledger_to_refuse(
+            event.amount_minor, event.debtor_account_id, event.creditor_account_id
+        ):
             return _emit_decided(event, self.unscored, out)
         attempt = attempt_of(
             at_us,
@@ -147,9 +149,9 @@ class FraudStream:
         return Verdict("REVIEW", score, (*verdict.reasons, reason), verdict.version)
 
 
-def _is_for_the_ledger_to_refuse(event: PaymentInitiated) -> bool:
-    debtor, creditor = event.debtor_account_id, event.creditor_account_id
-    return event.amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
+def is_for_the_ledger_to_refuse(amount_minor: int, debtor: str, creditor: str) -> bool:
+    """Whether the ledger takes no such amount, or no such pair of accounts: not worth a score."""
+    return amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
 
 
 def attempt_of(

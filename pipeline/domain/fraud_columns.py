@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
 from pipeline.domain.columns import OTHER, Block, Passed, Run, joined
-from pipeline.domain.fraud import FraudStream, attempt_of
+from pipeline.domain.fraud import FraudStream, attempt_of, is_for_the_ledger_to_refuse
 from pipeline.domain.fraud_alerts import Alert, alert_key, pack_alert
 from pipeline.domain.fraud_columns_events import alerts_block, decisions_block
 from pipeline.domain.fraud_decisions import Decision, pack_decision, read_decision
@@ -153,7 +153,7 @@ class _Desk:
         if again:
             assert earlier is not None
             verdict = stream.repeat(earlier, content)
-        elif amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$":
+        elif is_for_the_ledger_to_refuse(amount_minor, debtor, creditor):
             return stream.unscored
         else:
             attempt = attempt_of(at_us, amount_minor, creditor, device, country)

@@ -207,17 +207,17 @@ def read(rows: Rows, key: bytes, layout: type[_Row]) -> _Row | None:
 
 def posting_key(tenant_id: str, account_id: str, posting_id: str) -> bytes:
     """Return the row key of a posting."""
-    return f"o\0{tenant_id}\0{account_id}\0{posting_id}".encode()
+    return row_key("o", tenant_id, account_id, posting_id)
 
 
 def line_key(tenant_id: str, account_id: str, statement_id: str, line_no: int) -> bytes:
     """Return the row key of a statement line."""
-    return f"l\0{tenant_id}\0{account_id}\0{statement_id}\0{sortable(line_no)}".encode()
+    return row_key("l", tenant_id, account_id, statement_id, sortable(line_no))
 
 
 def statement_key(tenant_id: str, account_id: str, statement_id: str) -> bytes:
     """Return the row key of a statement."""
-    return f"s\0{tenant_id}\0{account_id}\0{statement_id}".encode()
+    return row_key("s", tenant_id, account_id, statement_id)
 
 
 def chain_key(tenant_id: str, account_id: str, currency: str) -> bytes:

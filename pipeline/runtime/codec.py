@@ -126,10 +126,9 @@ class Codec:
         """Decode framed values, as columns where a schema has `columns_min` values; raises as `decode`."""
         found = Frame()
         headers = [value[:HEADER_BYTES] if value and len(value) <= bytes_max else b"" for value in values]
-        kinds = set(headers)
-        groups: dict[bytes, list[int]] = {kind: [] for kind in kinds}
-        if len(kinds) == 1:
-            groups[headers[0]] = list(range(len(values)))
+        groups: dict[bytes, list[int]] = {header: [] for header in dict.fromkeys(headers)}
+        if len(groups) == 1:
+            groups[headers[0]] += range(len(values))
         else:
             for index, header in enumerate(headers):
                 groups[header].append(index)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import fastavro
 import msgspec
+import pytest
 from aiokafka.structs import ConsumerRecord
 
 import schemas
@@ -27,7 +28,7 @@ from pipeline.runtime.codec import Codec
 from pipeline.runtime.dead_letters import HEADER_CODE, HEADER_OFFSET
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.task import VECTOR_MIN, PartitionTask, StreamSpec
 from pipeline.runtime.topics import COMPACTED
 from pipeline.runtime.transport import PartitionBatch
 from tests.unit.fixed_registry import FixedRegistry
@@ -200,6 +201,28 @@ def framed(schema_id: int, text: str, fields: dict[str, Any]) -> bytes:
     target.seek(0, io.SEEK_END)
     fastavro.schemaless_writer(target, parsed(text), fields)
     return target.getvalue()
+
+
+def applied_by_columns(patch: pytest.MonkeyPatch, vector: type[Any]) -> list[int]:
+    """Return a list to which every call of a vector path adds how many events it has applied."""
+    applied: list[int] = []
+    apply = vector.apply
+
+    def counted(self: Any, run: Any, rows: Any) -> Any:
+        found = apply(self, run, rows)
+        applied.append(found[0])
+        return found
+
+    patch.setattr(vector, "apply", counted)
+    return applied
+
+
+async def accept_by_hundreds(bench: StreamBench) -> None:
+    """Apply a bench's log in batches that are too small for columns, each in a transaction of its own."""
+    assert VECTOR_MIN > 100
+    for start in range(0, len(bench.log), 100):
+        await bench.accept(*bench.log[start : start + 100])
+        await bench.settled()
 
 
 async def assert_replays(bench: StreamBench, folder: Path) -> None:

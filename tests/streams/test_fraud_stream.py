@@ -18,7 +18,15 @@ from pipeline.domain.fraud_columns import FraudColumns
 from pipeline.runtime.settings import load_settings
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
-from tests.streams.stream_bench import RECORDED_AT, Step, StreamBench, assert_replays, framed
+from tests.streams.stream_bench import (
+    RECORDED_AT,
+    Step,
+    StreamBench,
+    accept_by_hundreds,
+    applied_by_columns,
+    assert_replays,
+    framed,
+)
 from tests.unit.fraud_logs import busy_log
 from tests.unit.ledger_branches import DAY, envelope, opened
 from tests.unit.task_bench import own_accounts
@@ -183,23 +191,13 @@ async def test_the_thresholds_of_a_file_are_those_of_the_stream(name: str, text:
 async def test_large_batches_go_by_columns_and_write_the_same_bytes(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, lengths = Random(5), []
-    apply = FraudColumns.apply
-
-    def counted(self: FraudColumns, run: Any, rows: Any) -> Any:
-        found = apply(self, run, rows)
-        lengths.append(found[0])
-        return found
-
-    monkeypatch.setattr(FraudColumns, "apply", counted)
+    chance, lengths = Random(5), applied_by_columns(monkeypatch, FraudColumns)
     for event, at in busy_log(chance, 900, own_accounts(3)):
         version = chance.choice([1, 2]) if type(event) is ev.PaymentInitiated else None
         record = bench.of(event, version, recorded_at=at)
         if chance.random() < 0.01:
             bench.log[-1] = dataclasses.replace(record, value=record.value[: chance.choice([0, 4, -1])])
-    for start in range(0, len(bench.log), 100):
-        await bench.accept(*bench.log[start : start + 100])
-        await bench.settled()
+    await accept_by_hundreds(bench)
     assert lengths == [] and len(bench.dead()) > 3
     await assert_replays(bench, tmp_path)
     assert sum(lengths) > 500

@@ -15,7 +15,14 @@ from pipeline.domain.positions_columns import PositionColumns
 from pipeline.runtime.settings import load_settings
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
-from tests.streams.stream_bench import RECORDED_AT, Step, StreamBench, assert_replays
+from tests.streams.stream_bench import (
+    RECORDED_AT,
+    Step,
+    StreamBench,
+    accept_by_hundreds,
+    applied_by_columns,
+    assert_replays,
+)
 from tests.unit.ledger_branches import envelope, opened
 from tests.unit.task_bench import PARTITIONS, own_accounts
 from topologies import positions
@@ -152,15 +159,7 @@ async def test_extreme_values_are_applied_or_dead_letters(tmp_path: Path) -> Non
 async def test_large_batches_go_by_columns_and_write_the_same_bytes(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, lengths = Random(3), []
-    apply = PositionColumns.apply
-
-    def counted(self: PositionColumns, run: Any, rows: Any) -> Any:
-        found = apply(self, run, rows)
-        lengths.append(found[0])
-        return found
-
-    monkeypatch.setattr(PositionColumns, "apply", counted)
+    chance, lengths = Random(3), applied_by_columns(monkeypatch, PositionColumns)
     for number in range(900):
         what, instrument = chance.random() if number else 1, chance.choice(["ACME", "OTHER"])
         trade_id = f"t{chance.choice([number] * 99 + [chance.randrange(900)])}"
@@ -173,9 +172,7 @@ async def test_large_batches_go_by_columns_and_write_the_same_bytes(
         record = bench.of(event)
         if chance.random() < 0.01:
             bench.log[-1] = dataclasses.replace(record, value=record.value[: chance.choice([0, 4, -1])])
-    for start in range(0, len(bench.log), 100):
-        await bench.accept(*bench.log[start : start + 100])
-        await bench.settled()
+    await accept_by_hundreds(bench)
     assert lengths == [] and len(bench.dead()) > 3
     await assert_replays(bench, tmp_path)
     assert sum(lengths) > 500
