@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Set
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import faust
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
@@ -21,6 +21,7 @@ from faust.types import TP
 from yarl import URL
 
 from pipeline.runtime.codec import Codec
+from pipeline.runtime.membership import Member
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
@@ -44,6 +45,17 @@ class App(faust.App):
         servers = [f"{url.host}:{url.port or 9092}" for url in self.conf.broker]
         auth = credentials_to_aiokafka_auth(self.conf.broker_credentials, self.conf.ssl_context)
         return {"bootstrap_servers": servers, **auth}
+
+    @property
+    def transactional_id(self) -> str:
+        """The id of this worker's transactions: whoever starts with it ends those of its earlier self."""
+        return str(self.conf.consumer_group_instance_id)
+
+    @property
+    def member(self) -> Member:
+        """The membership in the group in which the present partitions were assigned."""
+        consumer: Any = self.consumer
+        return cast(Member, consumer.member)
 
     def add_stream(self, spec: StreamSpec) -> None:
         """Declare a stream: its table, and the agent that reads its log."""

@@ -1,14 +1,15 @@
 """Reading a table's changelog back: the recovery of an active partition, and the following of a standby.
 
 The end of a recovery is the consumer's position reaching the end offset, not a last record: the last offset
-of a transactional topic is a control record, which is never delivered.
+of a transactional topic is a control record, which is never delivered. The end is that of the log, committed
+or not: where an earlier owner's transaction is still open, recovery waits until it is decided.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,24 +20,37 @@ LOG = logging.getLogger(__name__)
 POLL_MS = 200
 
 
-def _consumer(connection: Mapping[str, Any]) -> AIOKafkaConsumer:
+def _consumer(connection: Mapping[str, Any], isolation: str = "read_committed") -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         **connection,
         enable_auto_commit=False,
-        isolation_level="read_committed",
+        isolation_level=isolation,
         auto_offset_reset="none",
         max_partition_fetch_bytes=8 * 2**20,
         fetch_max_wait_ms=POLL_MS,
     )
 
 
+async def log_ends(
+    connection: Mapping[str, Any], places: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return where logs end now, transactions that are open included."""
+    consumer = _consumer(connection, "read_uncommitted")
+    try:
+        await consumer.start()
+        return dict(await consumer.end_offsets(places))
+    finally:
+        await consumer.stop()
+
+
 async def _position_stores(
-    consumer: AIOKafkaConsumer, stores: Mapping[TopicPartition, PartitionStore]
-) -> Any:
-    """Seek every changelog to what its database contains; return the end offsets."""
+    consumer: AIOKafkaConsumer,
+    stores: Mapping[TopicPartition, PartitionStore],
+    ends: Mapping[TopicPartition, int],
+) -> None:
+    """Seek every changelog to what its database contains."""
     consumer.assign(list(stores))
     first = await consumer.beginning_offsets(list(stores))
-    ends = await consumer.end_offsets(list(stores))
     for tp, store in stores.items():
         offset = store.changelog_offset
         if offset > ends[tp] or 0 < offset < first[tp]:
@@ -50,7 +64,6 @@ async def _position_stores(
             store.wipe()
             offset = 0
         consumer.seek(tp, max(offset, first[tp]))
-    return ends
 
 
 async def _to_the_end(
@@ -70,18 +83,15 @@ def _write(store: PartitionStore, records: list[Any], position: int) -> None:
 
 
 async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition, PartitionStore]) -> int:
-    """Bring databases up to the end of their changelogs; return the number of records read.
-
-    The partitions' producers must have been started before: then no transaction of an earlier owner is open,
-    and the end offset is the true one.
-    """
+    """Bring databases up to the end of their changelogs; return the number of records read."""
     if not stores:
         return 0
     consumer = _consumer(connection)
     count = 0
     try:
         await consumer.start()
-        ends = await _position_stores(consumer, stores)
+        ends = await log_ends(connection, list(stores))
+        await _position_stores(consumer, stores, ends)
         async for tp, records in _to_the_end(consumer, ends):
             _write(stores[tp], records, await consumer.position(tp))
             count += len(records)
@@ -95,10 +105,7 @@ async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition,
 async def latest_values(
     connection: Mapping[str, Any], topic: str, partitions: Iterable[int]
 ) -> dict[tuple[bytes, int], bytes]:
-    """Return the last committed value of each (key, partition) of a small compacted topic.
-
-    As with `restore`, the producers that write it must have been started before.
-    """
+    """Return the last committed value of each (key, partition) of a small compacted topic."""
     found: dict[tuple[bytes, int], bytes] = {}
     places = [TopicPartition(topic, number) for number in sorted(set(partitions))]
     if not places:
@@ -107,7 +114,7 @@ async def latest_values(
     try:
         await consumer.start()
         consumer.assign(places)
-        ends = await consumer.end_offsets(places)
+        ends = await log_ends(connection, places)
         await consumer.seek_to_beginning(*places)
         async for tp, records in _to_the_end(consumer, ends):
             found |= {(record.key, tp.partition): record.value for record in records}
@@ -121,7 +128,7 @@ async def follow(connection: Mapping[str, Any], stores: Mapping[TopicPartition, 
     consumer = _consumer(connection)
     try:
         await consumer.start()
-        await _position_stores(consumer, stores)
+        await _position_stores(consumer, stores, await log_ends(connection, list(stores)))
         while True:
             for tp, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=20_000)).items():
                 _write(stores[tp], records, await consumer.position(tp))

@@ -78,6 +78,10 @@ class Pieces:
         """Add records that come as columns."""
         self._pieces.setdefault((topic, partition), []).append(columns)
 
+    def add_records(self, topic: str, partition: int, records: Records) -> None:
+        """Add records that are in order already."""
+        self._pieces.setdefault((topic, partition), []).append(records)
+
     def joined(self) -> dict[tuple[str, int], Records]:
         """Return the records of each (topic, partition) as one."""
         return {place: _joined(pieces) for place, pieces in self._pieces.items()}

@@ -1,7 +1,7 @@
 """What happens between an assignment and the first event: fence, restore, seek.
 
-    assigned -> start the producer of every (stream, partition): fences the old owner
-             -> read the changelogs to their end
+    assigned -> name the membership that transactions are in: fences the old owner (`transactions`)
+             -> read source offsets and changelogs to their end
              -> Faust seeks to the committed offsets and lets events flow
 
 This takes the place of Faust's recovery, which waits for the last record of a changelog (here a control
@@ -127,5 +127,5 @@ class TableManager(FaustTableManager):
         """Commit what is applied before the tables close."""
         await self.app._fetcher.stop()
         await self.recovery.give_up()
-        await self.app.tasks.close()
+        await self.app.tasks.stop()
         await super().on_stop()

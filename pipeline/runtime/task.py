@@ -3,16 +3,16 @@
     PartitionBatch -> decode -> check keys -> rules, by columns or by rows -> rows (overlay) + outputs (unit)
     unit -> encode -> Kafka transaction (outputs, changelog, source offset) -> rows to RocksDB
 
-Applying never waits: while one transaction is under way, further batches are applied and gather in the next
-unit, which is committed as soon as the first has ended. That is the group commit: small units when idle,
-large ones under load. The rows, the outputs and the offset of a unit are taken in one instant.
+Applying never waits: while a transaction is under way, further batches are applied and gather in a unit,
+which goes with the next one: small units when idle, large ones under load. The rows, the outputs and the
+offset of a unit are taken in one instant.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from pipeline.domain.columns import Block, Passed, Vector
@@ -26,7 +26,7 @@ from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.records import NO_HEADERS, columns_of, rows_as_records
 from pipeline.runtime.runs import run_of
 from pipeline.runtime.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
-from pipeline.runtime.transactions import PartitionProducer
+from pipeline.runtime.transactions import Part, Source, Transactions
 from pipeline.runtime.transport import PartitionBatch
 from pipeline.runtime.unit import Ready, Unit
 
@@ -78,11 +78,10 @@ class PartitionTask:
         partitions: int,
         *,
         codec: Codec,
-        producer: PartitionProducer,
+        transactions: Transactions,
         store: PartitionStore | None,
         changelog: str | None,
         group: str,
-        fail: Callable[[BaseException], None],
         turn: asyncio.Lock,
     ) -> None:
         self.spec = spec
@@ -95,13 +94,13 @@ class PartitionTask:
         self._partitions = partitions
         self._bytes_max = EVENT_BYTES_MAX if spec.source in UPSTREAM else RECORD_BYTES_MAX
         self._codec = codec
-        self._producer = producer
+        self._transactions = transactions
         self._store = store
         self._changelog = None if changelog is None else (changelog, partition)
         self._group = group
-        self._fail = fail
         self._unit = Unit(partition, partitions)
-        self._pump: asyncio.Task[None] | None = None
+        self._taken: int | None = None
+        """The offset of the unit whose transaction is under way."""
         self._progress = asyncio.Event()
         self._turn = turn
         self._closed = False
@@ -124,8 +123,7 @@ class PartitionTask:
                 start, stop = stop, min(stop + self._slice, len(records))
                 self._apply_timed(records[start:stop])
                 self._unit.end = batch.end if stop == len(records) else records[stop].offset
-                if self._pump is None or self._pump.done():
-                    self._pump = asyncio.create_task(self._commit_all())
+                self._transactions.want(self)
                 await asyncio.sleep(0)
             while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_OUTPUTS_MAX:
                 self._progress.clear()
@@ -137,7 +135,7 @@ class PartitionTask:
         self.position = self.committed = position
         if stale:
             self._unit.end = position
-            self._pump = asyncio.create_task(self._commit_all())
+            self._transactions.want(self)
 
     def _apply_timed(self, records: list[Any]) -> None:
         """Apply a slice; how long it takes decides how long the next ones are."""
@@ -240,36 +238,28 @@ class PartitionTask:
         self._unit.add_record(DEAD_LETTERS, self.partition, letter)
         self.dead_letters += 1
 
-    async def _commit_all(self) -> None:
-        """Commit units until none is left; an error ends the worker."""
-        try:
-            while self._unit.end is not None:
-                await self._commit_one()
-                self._progress.set()
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self._fail(error)
-
-    async def _commit_one(self) -> None:
+    def take(self) -> Part:
+        """Hand over the unit, encoded, with the rows that it has changed."""
         unit, self._unit = self._unit, Unit(self.partition, self._partitions)
         rows = {} if self._store is None else self._store.take()
         outputs = unit.encoded(self._codec)
         if rows and self._changelog is not None:
             outputs[self._changelog] = rows_as_records(rows)
         assert unit.end is not None
-        source = (self.spec.source, self.partition, unit.end)
-        next_offset = await self._producer.commit(outputs, self._changelog, source, self._group)
+        self._taken = unit.end
+        source = Source(self.spec.name, self.spec.source, self.partition, unit.end)
+        return Part(outputs, unit.outputs + len(rows), source, self._changelog)
+
+    def committed_part(self, next_offset: int | None) -> None:
+        """Write the unit's rows, now that it is committed."""
         if self._store is not None:
             self._store.commit(next_offset)
-        self.committed = unit.end
+        self.committed, self._taken = self._taken, None
+        self._progress.set()
 
-    async def close(self) -> None:
-        """Commit what is applied, then let go of the partition."""
+    def close(self) -> None:
+        """Take no more batches; what is applied is committed with the next transaction."""
         self._closed = True
-        if self._pump is not None:
-            await self._pump
-        await self._producer.stop()
 
 
 def _ready(part: Block | Passed, records: Sequence[Any], start: int) -> Block | Ready:

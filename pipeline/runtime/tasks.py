@@ -13,7 +13,7 @@ from pipeline.runtime.changelog import latest_values
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.task import PartitionTask, StreamSpec
 from pipeline.runtime.topics import changelog_name, source_offsets_name
-from pipeline.runtime.transactions import PartitionProducer
+from pipeline.runtime.transactions import TransactionalProducer, Transactions
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import App
@@ -27,6 +27,8 @@ class Tasks:
         self._specs: dict[str, StreamSpec] = {}
         self._running: dict[TP, PartitionTask] = {}
         self._turn = asyncio.Lock()
+        self._producer: TransactionalProducer | None = None
+        self._transactions: Transactions | None = None
         self.source_offsets: dict[TP, int] = {}
         """Where each log goes on, by what the stream has said in its own transactions."""
         self.ready_after_s = 0.0
@@ -48,22 +50,15 @@ class Tasks:
         return self._running.get(tp)
 
     async def start(self, assigned: Iterable[TP]) -> dict[TopicPartition, PartitionStore]:
-        """Fence the earlier owners of the assigned partitions; return the stores to restore, by changelog."""
+        """Start a task for each of the assigned partitions; return the stores to restore, by changelog.
+
+        Everything that they say is committed in the name of the membership they were assigned to.
+        """
         await self.close()
         app, stores = self._app, {}
         wanted = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
-        producers = {
-            tp: PartitionProducer(app.conf.id, spec.name, tp.partition, app.connection)
-            for tp, spec in wanted.items()
-        }
-        try:
-            await asyncio.gather(*(producer.start() for producer in producers.values()))
-            self.source_offsets = await self._read_source_offsets(wanted)
-        except BaseException:
-            await asyncio.gather(
-                *(producer.stop() for producer in producers.values()), return_exceptions=True
-            )
-            raise
+        transactions = await self._ready_transactions()
+        self.source_offsets = await self._read_source_offsets(wanted)
         for tp, spec in wanted.items():
             store, changelog = None, None
             if spec.table is not None:
@@ -77,14 +72,27 @@ class Tasks:
                 tp.partition,
                 app.partitions,
                 codec=app.codec,
-                producer=producers[tp],
+                transactions=transactions,
                 store=store,
                 changelog=changelog,
                 group=app.conf.id,
-                fail=app.fail,
                 turn=self._turn,
             )
         return stores
+
+    async def _ready_transactions(self) -> Transactions:
+        """Start the producer, if this is the first assignment, and name the membership."""
+        app = self._app
+        if self._producer is None or self._transactions is None:
+            producer = TransactionalProducer(app.conf.id, app.transactional_id, app.connection)
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer, self._transactions = producer, Transactions(producer, app.fail)
+        self._producer.commit_as(app.member)
+        return self._transactions
 
     async def _read_source_offsets(self, wanted: dict[TP, StreamSpec]) -> dict[TP, int]:
         app, numbers = self._app, {tp.partition for tp in wanted}
@@ -103,4 +111,14 @@ class Tasks:
     async def close(self) -> None:
         """Commit what is applied and let go of every partition."""
         running, self._running = self._running, {}
-        await asyncio.gather(*(task.close() for task in running.values()))
+        for task in running.values():
+            task.close()
+        if self._transactions is not None:
+            await self._transactions.settled()
+
+    async def stop(self) -> None:
+        """Let go of everything, and of the connections."""
+        await self.close()
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()

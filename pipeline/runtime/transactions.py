@@ -1,22 +1,35 @@
-"""One Kafka transaction per partition batch: outputs, changelog and source offset, all or nothing.
+"""One Kafka transaction at a time for all partitions of a worker: outputs, changelogs and source offsets.
 
-The transactional id is `<app>-<stream>-<partition>`. A new owner of the partition starts a producer with the
-same id before it reads the committed offset: that fences the old owner and ends its open transaction. Every
-error here is fatal for the worker: it stops, and a restart goes on from what was committed.
+    task wants -> [the transaction before ends] -> take of all that want -> transaction -> rows to RocksDB
+
+That is the group commit: what gathers while a transaction is under way goes with the next one, of whatever
+partition or stream it is. A transaction costs some ten requests and as many writes of markers, however many
+partitions take part in it.
+
+A worker cannot commit for a partition that it has lost:
+(1) all records of a transaction are acknowledged before its offsets are sent;
+(2) the group coordinator takes the offsets from a present member only (`membership`);
+(3) the next owner reads to the end that its logs had when it got them, committed or not (`changelog`), and so
+    waits until all transactions there are decided.
+Either the offsets were taken before the next owner looked, and it has seen the records; or they were refused,
+and the transaction is never committed. A worker that starts again has the transactional id of its earlier
+self, whose open transaction ends at once. Every error here is fatal for the worker: it stops, and a restart
+goes on from what was committed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer, TopicPartition
 
+from pipeline.runtime.membership import Member
 from pipeline.runtime.record_batch import column_batches
-from pipeline.runtime.records import Columns, OutputRecord, Outputs, Records, rows_of
+from pipeline.runtime.records import Columns, OutputRecord, Outputs, Pieces, Records, rows_of
 from pipeline.runtime.topics import RECORD_BYTES_MAX, source_offsets_name
 
 RETRY_BACKOFF_MS = 4
@@ -24,21 +37,115 @@ RETRY_BACKOFF_MS = 4
 CONCURRENT_TRANSACTIONS, which is retried after this time."""
 TRANSACTION_TIMEOUT_MS = 10_000
 """How long the broker waits for a silent producer before it aborts; readers of committed data wait, too."""
+TRANSACTION_OUTPUTS_MAX = 40_000
+"""A transaction with more records than this waits for no further partition."""
 BATCH_BYTES = 2**20
 START_TIMEOUT_S = 60.0
 
 aiokafka.producer.sender.BACKOFF_OVERRIDE = RETRY_BACKOFF_MS / 1000
 
+Place = tuple[str, int]
+"""(topic, partition)."""
 
-class PartitionProducer:
-    """The transactional producer of one partition of one stream."""
 
-    def __init__(self, app_id: str, stream: str, partition: int, connection: Mapping[str, Any]) -> None:
-        self._stream = stream.encode()
+class Source(NamedTuple):
+    """How far a stream has applied a partition of its log."""
+
+    stream: str
+    topic: str
+    partition: int
+    end: int
+
+
+class Part(NamedTuple):
+    """What one partition of a stream has for a transaction."""
+
+    outputs: Outputs
+    """Its changelog's records with them."""
+    records: int
+    """How many records that is, about."""
+    source: Source
+    changelog: Place | None
+
+
+class Committing(Protocol):
+    """A partition of a stream, as transactions know it."""
+
+    def take(self) -> Part:
+        """Hand over all that was applied since the last time; called once the part before is committed."""
+
+    def committed_part(self, next_offset: int | None) -> None:
+        """Take note that the part is committed; the next offset of its changelog, None if it wrote none."""
+
+
+class Transactions:
+    """The transactions of a worker, one after another."""
+
+    def __init__(self, producer: TransactionalProducer, fail: Callable[[BaseException], None]) -> None:
+        self._producer = producer
+        self._fail = fail
+        self._waiting: dict[Committing, None] = {}
+        self._running: asyncio.Task[None] | None = None
+
+    def want(self, task: Committing) -> None:
+        """Have what a partition has applied committed with the next transaction."""
+        self._waiting[task] = None
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._commit_all())
+
+    async def settled(self) -> None:
+        """Wait until nothing waits to be committed."""
+        if self._running is not None:
+            await self._running
+
+    async def _commit_all(self) -> None:
+        """Commit until nothing is left; an error ends the worker."""
+        try:
+            while self._waiting:
+                await self._commit_one()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._fail(error)
+
+    async def _commit_one(self) -> None:
+        taken: list[tuple[Committing, Part]] = []
+        count = 0
+        for task in list(self._waiting):
+            if count > TRANSACTION_OUTPUTS_MAX:
+                break
+            del self._waiting[task]
+            part = task.take()
+            taken.append((task, part))
+            count += part.records
+            await asyncio.sleep(0)
+        outputs, sources = together([part for _, part in taken])
+        ends = await self._producer.commit(outputs, sources)
+        for task, part in taken:
+            task.committed_part(None if part.changelog is None else ends.get(part.changelog))
+            await asyncio.sleep(0)
+
+
+def together(parts: Sequence[Part]) -> tuple[Outputs, list[Source]]:
+    """Return the outputs of all parts, and how far their logs are applied."""
+    if len(parts) == 1:
+        return parts[0].outputs, [parts[0].source]
+    pieces = Pieces()
+    for part in parts:
+        for (topic, partition), records in part.outputs.items():
+            pieces.add_records(topic, partition, records)
+    return pieces.joined(), [part.source for part in parts]
+
+
+class TransactionalProducer:
+    """The one transactional producer of a worker."""
+
+    def __init__(self, app_id: str, transactional_id: str, connection: Mapping[str, Any]) -> None:
+        self._group = app_id
         self._source_offsets = source_offsets_name(app_id)
         self._producer = AIOKafkaProducer(
             **connection,
-            transactional_id=f"{app_id}-{stream}-{partition}",
+            transactional_id=transactional_id,
             acks="all",
             linger_ms=0,
             max_batch_size=BATCH_BYTES,
@@ -52,39 +159,41 @@ class PartitionProducer:
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT_S)
 
     async def stop(self) -> None:
-        """Close the connections; an open transaction is aborted by the broker or by the next owner."""
+        """Close the connections; an open transaction is aborted by the broker or by the next start."""
         await self._producer.stop()
 
-    async def commit(
-        self,
-        outputs: Outputs,
-        changelog: tuple[str, int] | None,
-        source: tuple[str, int, int],
-        group: str,
-    ) -> int | None:
-        """Write `outputs` and commit `source` (topic, partition, offset) for `group` in one transaction.
+    def commit_as(self, member: Member) -> None:
+        """Commit source offsets in the name of a member of the group from now on.
 
-        The offset goes to the group and, as a record, to the app's own topic of source offsets.
-        Returns the next offset of the partition `changelog` after the records written to it, None if there
-        were none. Raises what aiokafka raises; then nothing of it is or becomes visible.
+        Raises ProducerFenced if it is none.
+        """
+        member.require_valid()
+        self._producer._sender.member = member
+
+    async def commit(self, outputs: Outputs, sources: Sequence[Source]) -> Mapping[Place, int]:
+        """Write `outputs` and commit the offsets of `sources` in one transaction.
+
+        The offsets go to the group and, as records, to the app's own topic of source offsets. Returns the
+        next offset of every partition behind what was written to it. Raises what aiokafka raises, and
+        ProducerFenced where the group has gone on without this worker; then nothing of it is or becomes
+        visible.
         """
         producer = self._producer
         await producer.begin_transaction()
+        own = Pieces()
+        for source in sources:
+            said: OutputRecord = (source.stream.encode(), str(source.end).encode(), [], None)
+            own.add(self._source_offsets, source.partition, said)
         sent = []
-        log, number, end = source
-        own: OutputRecord = (self._stream, str(end).encode(), [], None)
-        for (topic, partition), records in [*outputs.items(), ((self._source_offsets, number), [own])]:
+        for (topic, partition), records in [*outputs.items(), *own.joined().items()]:
             for batch, count in self._batches(records):
                 future = await producer.send_batch(batch, topic, partition=partition)
-                sent.append((topic, partition, count, future))
-        await producer.send_offsets_to_transaction({TopicPartition(log, number): end}, group)
+                sent.append(((topic, partition), count, future))
+        ends = {place: (await future).offset + count for place, count, future in sent}
+        offsets = {TopicPartition(source.topic, source.partition): source.end for source in sources}
+        await producer.send_offsets_to_transaction(offsets, self._group)
         await producer.commit_transaction()
-        next_offset = None
-        for topic, partition, count, future in sent:
-            metadata = await future
-            if (topic, partition) == changelog:
-                next_offset = metadata.offset + count
-        return next_offset
+        return ends
 
     def _batches(self, records: Records) -> Iterable[tuple[Any, int]]:
         """Yield batches of records with their number; a batch is full at BATCH_BYTES."""

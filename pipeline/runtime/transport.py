@@ -26,6 +26,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from pipeline.runtime.fetched import consumer_record, install
+from pipeline.runtime.membership import Member
 
 LOG = logging.getLogger(__name__)
 BATCH_CODEC = "columnar"
@@ -87,12 +88,21 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.seeks = 0
         self.stale: set[TP] = set()
         """Partitions whose committed offset is older than what the app knows to be applied."""
+        self.member: Member | None = None
+        """The membership in which the present partitions were assigned."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         return consumer
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Keep the membership before anything is done with the partitions."""
+        group, instance = self.app.conf.id, self.app.conf.consumer_group_instance_id
+        member_id = self._ensure_consumer()._coordinator.member_id
+        self.member = Member(group, generation_id, member_id, instance)
+        await super().on_partitions_assigned(assigned, generation_id)
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Seek every partition to its committed offset, or to its beginning; return the committed ones."""
@@ -154,6 +164,12 @@ class Consumer(driver.Consumer):
         """The last offsets of batches that a stream has yet to acknowledge, in order."""
         self._room = asyncio.Event()
         super().__init__(*args, **kwargs)
+
+    @property
+    def member(self) -> Member:
+        """The membership in which the present partitions were assigned."""
+        assert self._thread.member is not None, "no partitions were ever assigned"
+        return cast(Member, self._thread.member)
 
     def _new_consumer_thread(self) -> ConsumerThread:
         thread_loop = uvloop.new_event_loop()  # it copies all that is fetched

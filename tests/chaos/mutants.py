@@ -31,8 +31,8 @@ from pipeline.domain import (
 from pipeline.domain.events import PaymentDecided
 from pipeline.domain.ledger_rows import payment_key
 from pipeline.domain.outbox import Outbox
-from pipeline.runtime import changelog, codec, task, transactions, transport, unit
-from pipeline.runtime.records import NO_HEADERS, rows_of
+from pipeline.runtime import changelog, codec, membership, task, transactions, transport, unit
+from pipeline.runtime.records import rows_of
 from topologies import worker
 
 DIES_AT = 25
@@ -101,6 +101,10 @@ def _dying_once() -> _Once:
 # --- transactions
 
 
+def _of_the_ledger(sources: Any) -> bool:
+    return any(source.topic == "ledger-commands" for source in sources)
+
+
 @mutant("dies when everything is written but the commit", holds=True)
 def dies_before_the_commit(patch: Set) -> None:
     die, send = _dying_once(), aiokafka.AIOKafkaProducer.send_offsets_to_transaction
@@ -115,62 +119,55 @@ def dies_before_the_commit(patch: Set) -> None:
 
 @mutant("dies between the commit and the write to RocksDB", holds=True)
 def dies_after_the_commit(patch: Set) -> None:
-    die, commit = _dying_once(), transactions.PartitionProducer.commit
+    die, commit = _dying_once(), transactions.TransactionalProducer.commit
 
-    async def committed(self: Any, *args: Any) -> Any:
-        offset = await commit(self, *args)
-        if offset is not None:
+    async def committed(self: Any, outputs: Any, sources: Any) -> Any:
+        ends = await commit(self, outputs, sources)
+        if _of_the_ledger(sources):
             die()
-        return offset
+        return ends
 
-    patch(transactions.PartitionProducer, "commit", committed)
+    patch(transactions.TransactionalProducer, "commit", committed)
 
 
 @mutant("freezes before it commits, and wakes up when another worker has its partitions", THAW, holds=True)
 def freezes_before_the_commit(patch: Set) -> None:
-    freeze, commit = _Once(signal.SIGSTOP), transactions.PartitionProducer.commit
+    freeze, commit = _Once(signal.SIGSTOP), transactions.TransactionalProducer.commit
 
-    async def committed(self: Any, outputs: Any, changelog: Any, source: Any, group: Any) -> Any:
-        if source[0] == "ledger-commands":
+    async def committed(self: Any, outputs: Any, sources: Any) -> Any:
+        if _of_the_ledger(sources):
             freeze()
-        return await commit(self, outputs, changelog, source, group)
+        return await commit(self, outputs, sources)
 
-    patch(transactions.PartitionProducer, "commit", committed)
+    patch(transactions.TransactionalProducer, "commit", committed)
 
 
 @mutant("writes RocksDB before the commit, and dies in between", workers=1)
 def rocksdb_first(patch: Set) -> None:
-    die = _dying_once()
+    die, take = _dying_once(), task.PartitionTask.take
 
-    async def commit_one(self: Any) -> None:
-        taken, self._unit = self._unit, unit.Unit(self.partition, self._partitions)
-        rows = {} if self._store is None else dict(self._store.take())
-        outputs = taken.encoded(self._codec)
-        if rows:
-            outputs[self._changelog] = [(key, value, NO_HEADERS, None) for key, value in rows.items()]
-            self._store.commit(None)
+    def taken(self: Any) -> Any:
+        part = take(self)
+        if self._store is not None and self._store._in_flight:
+            self._store.write(self._store._in_flight, None)
             if self.spec.name == "ledger":
                 die()
-        source = (self.spec.source, self.partition, taken.end)
-        offset = await self._producer.commit(outputs, self._changelog, source, self._group)
-        if self._store is not None:
-            self._store.write({}, offset)
-        self.committed = taken.end
+        return part
 
-    patch(task.PartitionTask, "_commit_one", commit_one)
+    patch(task.PartitionTask, "take", taken)
 
 
 @mutant("commits the source offset before the outputs, and dies in between")
 def offset_first(patch: Set) -> None:
-    die, commit = _dying_once(), transactions.PartitionProducer.commit
+    die, commit = _dying_once(), transactions.TransactionalProducer.commit
 
-    async def committed(self: Any, outputs: Any, changelog: Any, source: Any, group: Any) -> Any:
-        await commit(self, {}, None, source, group)
-        if source[0] == "ledger-commands":
+    async def committed(self: Any, outputs: Any, sources: Any) -> Any:
+        await commit(self, {}, sources)
+        if _of_the_ledger(sources):
             die()
-        return await commit(self, outputs, changelog, source, group)
+        return await commit(self, outputs, sources)
 
-    patch(transactions.PartitionProducer, "commit", committed)
+    patch(transactions.TransactionalProducer, "commit", committed)
 
 
 @mutant(
@@ -199,15 +196,48 @@ def offset_last(patch: Set) -> None:
     patch(aiokafka.AIOKafkaProducer, "commit_transaction", committed)
 
 
-@mutant("every producer has an id of its own, so nobody is fenced", THAW)
+@mutant("commits in nobody's name, so nobody is fenced", THAW)
 def no_fencing(patch: Set) -> None:
     freezes_before_the_commit(patch)
+    patch(membership.Member, "require_valid", lambda self: None)
+
+    def commit_as(self: Any, member: Any) -> None:
+        self._producer._sender.member = member._replace(generation=-1, member_id="", instance_id=None)
+
+    patch(transactions.TransactionalProducer, "commit_as", commit_as)
+
+
+@mutant(
+    "every start has a transactional id of its own: the membership fences, recovery waits", "kill", holds=True
+)
+def new_ids(patch: Set) -> None:
+    dies_before_the_commit(patch)
     start = aiokafka.AIOKafkaProducer.__init__
 
     def init(self: Any, *, transactional_id: str, **about: Any) -> None:
         start(self, transactional_id=f"{transactional_id}-{uuid.uuid4()}", **about)
 
     patch(aiokafka.AIOKafkaProducer, "__init__", init)
+
+
+@mutant(
+    "freezes when all but the commit is said: the next owner waits until that is decided", THAW, holds=True
+)
+def freezes_at_the_commit(patch: Set) -> None:
+    freeze, commit = _Once(signal.SIGSTOP), aiokafka.AIOKafkaProducer.commit_transaction
+
+    async def committed(self: Any) -> None:
+        freeze()
+        await commit(self)
+
+    patch(aiokafka.AIOKafkaProducer, "commit_transaction", committed)
+
+
+@mutant("restores what is committed so far, and goes on while an earlier owner's transaction is open", THAW)
+def restores_too_early(patch: Set) -> None:
+    freezes_at_the_commit(patch)
+    create = changelog._consumer
+    patch(changelog, "_consumer", lambda connection, isolation="read_committed": create(connection))
 
 
 @mutant("reads what is not committed, and what is aborted", "kill")

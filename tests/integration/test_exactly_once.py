@@ -16,7 +16,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.app import EXIT_CRASH
-from pipeline.runtime.transactions import PartitionProducer
+from pipeline.runtime.transactions import TransactionalProducer
 from tests.integration.cluster import Cluster, cluster_in, problems
 
 
@@ -71,10 +71,12 @@ def test_a_worker_fenced_by_another_producer_stops_and_its_restart_loses_nothing
     connection = {"bootstrap_servers": cluster.settings.bootstrap_servers}
 
     async def fence() -> None:
-        for partition in range(cluster.settings.partitions):
-            usurper = PartitionProducer(cluster.settings.app_id, "ledger", partition, connection)
-            await usurper.start()
-            await usurper.stop()
+        settings = cluster.settings
+        usurper = TransactionalProducer(
+            settings.app_id, f"{settings.app_id}-{settings.web_host}-0", connection
+        )
+        await usurper.start()
+        await usurper.stop()
 
     asyncio.run(fence())
     loading = in_background(lambda: cluster.load(seed=4, payments=200))

@@ -19,6 +19,7 @@ from faust.types import TP
 from rocksdict import AccessType, Options, Rdict
 
 from pipeline.runtime.changelog import follow
+from pipeline.runtime.membership import Member
 from pipeline.runtime.partition_store import _OFFSET_KEY, PartitionStore
 from pipeline.runtime.stack import LocalStack
 from pipeline.runtime.task import StreamSpec
@@ -136,6 +137,8 @@ async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrot
     admin.create_topics([NewTopic(offsets, 1, 1)])[offsets].result(WITHIN_S)
     app: Any = SimpleNamespace(
         conf=SimpleNamespace(id="returning"),
+        transactional_id="returning-0",
+        member=Member("returning", 1, "member", None),
         connection={"bootstrap_servers": stack.bootstrap_servers},
         partitions=1,
         codec=None,
@@ -149,6 +152,7 @@ async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrot
         assert store.get(b"k") == (b"%d" % offset if offset else None)
         await tasks.close()
         store.write({b"k": b"%d" % (offset + 1)}, offset + 1)  # as the copy follows the other owner
+    await tasks.stop()
     store.close()
 
 

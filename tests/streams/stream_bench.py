@@ -30,6 +30,7 @@ from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.task import VECTOR_MIN, PartitionTask, StreamSpec
 from pipeline.runtime.topics import COMPACTED
+from pipeline.runtime.transactions import Transactions
 from pipeline.runtime.transport import PartitionBatch
 from tests.unit.fixed_registry import FixedRegistry
 from tests.unit.task_bench import PARTITIONS, WaitingProducer
@@ -65,6 +66,7 @@ class StreamBench:
         self.producer = WaitingProducer()
         self.store = None if spec.table is None else PartitionStore(folder / f"{spec.name}-{partition}.rocks")
         self.failures: list[BaseException] = []
+        self.transactions = Transactions(self.producer, self.failures.append)  # type: ignore[arg-type]
         self.log: list[Any] = []
         self.task = self._start(None)
 
@@ -74,11 +76,10 @@ class StreamBench:
             self.partition,
             PARTITIONS,
             codec=self.codec,
-            producer=self.producer,  # type: ignore[arg-type]
+            transactions=self.transactions,
             store=self.store,
             changelog=None if self.spec.table is None else CHANGELOG,
             group="group",
-            fail=self.failures.append,
             turn=asyncio.Lock(),
         )
         task.expect(position)
@@ -113,8 +114,7 @@ class StreamBench:
 
     async def settled(self) -> None:
         """Wait until everything applied is committed."""
-        if self.task._pump is not None:
-            await self.task._pump
+        await self.transactions.settled()
 
     async def step(self, record: Any) -> Step:
         """Apply one record by itself; it must have its effect or be a dead letter, and nothing else."""
@@ -122,10 +122,10 @@ class StreamBench:
         await self.accept(record)
         await self.settled()
         assert self.failures == []
-        ((written, changelog, source, _),) = self.producer.commits[before:]
-        assert source == (self.spec.source, self.partition, record.offset + 1)
+        ((written, sources),) = self.producer.commits[before:]
+        assert sources == [(self.spec.name, self.spec.source, self.partition, record.offset + 1)]
         written = dict(written)
-        rows = written.pop(changelog, []) if changelog is not None else []
+        rows = written.pop((CHANGELOG, self.partition), [])
         letters = written.pop((DEAD_LETTERS, self.partition), [])
         if not letters:
             return Step(None, self.decoded(written), bool(rows))

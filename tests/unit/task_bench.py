@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.structs import ConsumerRecord
 
@@ -16,6 +16,7 @@ from pipeline.runtime.codec import Codec
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.records import rows_of
 from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.transactions import Place, Source, Transactions
 from pipeline.runtime.transport import PartitionBatch
 from tests.unit.fixed_registry import FixedRegistry
 from tests.unit.ledger_branches import TENANT, envelope
@@ -69,34 +70,35 @@ def closed(account_id: str, number: int) -> ev.AccountClosed:
     )
 
 
+class Committed(NamedTuple):
+    """A transaction that is committed."""
+
+    outputs: dict[Place, list[Any]]
+    sources: list[Source]
+
+
 class WaitingProducer:
     """Keeps what is committed; `open` lets commits through, `error` fails them."""
 
     def __init__(self) -> None:
-        self.commits: list[tuple[dict[tuple[str, int], list[Any]], Any, tuple[str, int, int], str]] = []
+        self.commits: list[Committed] = []
         self.begun = 0
         self.open = asyncio.Event()
         self.open.set()
         self.error: BaseException | None = None
-        self.stopped = False
-        self.offset = 0
+        self.ends: dict[Place, int] = {}
 
-    async def commit(self, outputs: Any, changelog: Any, source: Any, group: str) -> int | None:
-        """Take part in the place of a `PartitionProducer`; return the changelog's next offset."""
+    async def commit(self, outputs: Any, sources: Any) -> dict[Place, int]:
+        """Take part in the place of a `TransactionalProducer`; a transaction ends with a control record."""
         self.begun += 1
         written = {place: list(rows_of(records)) for place, records in outputs.items()}
         await self.open.wait()
         if self.error is not None:
             raise self.error
-        self.commits.append((written, changelog, source, group))
-        if changelog not in written:
-            return None
-        self.offset += len(written[changelog]) + 1
-        return self.offset
-
-    async def stop(self) -> None:
-        """Take note."""
-        self.stopped = True
+        self.commits.append(Committed(written, sources))
+        for place, records in written.items():
+            self.ends[place] = self.ends.get(place, 0) + len(records) + 1
+        return {place: self.ends[place] for place in written}
 
 
 def own_accounts(count: int, partition: int = 0) -> list[str]:
@@ -116,16 +118,16 @@ class Bench:
         self.rules = CountingRules()
         self.failures: list[BaseException] = []
         self.offset = 0
+        self.transactions = Transactions(self.producer, self.failures.append)  # type: ignore[arg-type]
         self.task = PartitionTask(
             StreamSpec("counting", "accounts", self.rules, "counts" if table else None),
             partition,
             PARTITIONS,
             codec=self.codec,
-            producer=self.producer,  # type: ignore[arg-type]
+            transactions=self.transactions,
             store=self.store,
             changelog="app-counts-changelog" if table else None,
             group="group",
-            fail=self.failures.append,
             turn=asyncio.Lock(),
         )
 
@@ -147,5 +149,4 @@ class Bench:
 
     async def settled(self) -> None:
         """Wait until everything accepted is committed."""
-        if self.task._pump is not None:
-            await self.task._pump
+        await self.transactions.settled()

@@ -48,13 +48,12 @@ async def test_the_rules_are_told_where_and_when(bench: Bench) -> None:
 async def test_a_unit_holds_outputs_changelog_and_source_offset(bench: Bench) -> None:
     await bench.task.accept(bench.batch(bench.of(opened("e1", A)), bench.of(opened("e2", B))))
     await bench.settled()
-    ((outputs, changelog, source, group),) = bench.producer.commits
-    assert changelog == CHANGELOG
+    ((outputs, (source,)),) = bench.producer.commits
     assert outputs[CHANGELOG] == [
         (b"a" + A.encode(), b"1", [], None),
         (b"a" + B.encode(), b"1", [], None),
     ]
-    assert (source, group) == (("accounts", 0, 2), "group")
+    assert source == ("counting", "accounts", 0, 2)
     assert [key for key, _, _, _ in outputs["postings", 0]] == [f"acme/{A}".encode(), f"acme/{B}".encode()]
     assert bench.store is not None
     assert dict(bench.store.committed_scan(b"")) == {b"a" + A.encode(): b"1", b"a" + B.encode(): b"1"}
@@ -112,17 +111,17 @@ async def test_a_deleted_row_is_a_tombstone_in_the_changelog(bench: Bench) -> No
 async def test_a_batch_of_dead_letters_alone_commits_its_offset(bench: Bench) -> None:
     await bench.task.accept(bench.batch(bench.record(None, None)))
     await bench.settled()
-    ((outputs, _, source, _),) = bench.producer.commits
+    ((outputs, (source,)),) = bench.producer.commits
     assert set(outputs) == {("dead-letters", 0)}
-    assert source == ("accounts", 0, 1)
+    assert source == ("counting", "accounts", 0, 1)
 
 
 async def test_a_stream_without_a_table_has_no_changelog(tmp_path: Path) -> None:
     bench = Bench(tmp_path, table=False)
     await bench.task.accept(bench.batch(bench.of(opened("e1", A, customer_id="forward"))))
     await bench.settled()
-    ((outputs, changelog, _, _),) = bench.producer.commits
-    assert (set(outputs), changelog) == ({("ledger-commands", 0)}, None)
+    ((outputs, _),) = bench.producer.commits
+    assert set(outputs) == {("ledger-commands", 0)}
 
 
 async def test_a_batch_that_starts_elsewhere_is_refused_before_it_is_applied(bench: Bench) -> None:
@@ -145,7 +144,7 @@ async def test_units_grow_while_a_commit_is_under_way(bench: Bench) -> None:
     assert (bench.store.get(b"a" + A.encode()), bench.store.committed_get(b"a" + A.encode())) == (b"4", None)
     bench.producer.open.set()
     await bench.settled()
-    assert [source[2] for _, _, source, _ in bench.producer.commits] == [1, 4]
+    assert [source.end for _, (source,) in bench.producer.commits] == [1, 4]
     assert [outputs[CHANGELOG][0][1] for outputs, *_ in bench.producer.commits] == [b"1", b"4"]
     assert [_ids(bench, outputs["postings", 0]) for outputs, *_ in bench.producer.commits] == [
         [f"{A}#1"],
@@ -226,10 +225,19 @@ async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
     records = [bench.of(opened(f"e{number}", A)) for number in range(3)]
     bench.offset += 1  # a control record
     records += [bench.of(opened(f"e{number}", A)) for number in range(3, 5)]
+    ends: list[int | None] = []
+    want = bench.transactions.want
+
+    def wanted(task: Any) -> None:
+        ends.append(task._unit.end)
+        want(task)
+
+    monkeypatch.setattr(bench.transactions, "want", wanted)
     await bench.task.accept(bench.batch(*records))
     await bench.settled()
-    assert [source[2] for _, _, source, _ in bench.producer.commits] == [2, 5, 6]
-    assert [len(outputs["postings", 0]) for outputs, _, _, _ in bench.producer.commits] == [2, 2, 1]
+    assert ends == [2, 5, 6]
+    assert [source.end for _, (source,) in bench.producer.commits] == [2, 6]
+    assert [len(outputs["postings", 0]) for outputs, _ in bench.producer.commits] == [2, 3]
     assert bench.task.committed == bench.task.position == 6
 
 
@@ -267,27 +275,9 @@ async def test_closing_in_the_middle_of_a_batch_leaves_the_rest_to_the_next_owne
     for _ in range(3):
         await asyncio.sleep(0)
     bench.producer.open.set()
-    await asyncio.gather(bench.task.close(), accepting)
+    bench.task.close()
+    await asyncio.gather(bench.settled(), accepting)
     applied = bench.task.applied_records
     assert 0 < applied < len(records)
-    assert bench.producer.commits[-1][2] == ("accounts", 0, applied)
+    assert bench.producer.commits[-1].sources == [("counting", "accounts", 0, applied)]
     assert bench.failures == []
-
-
-async def test_closing_commits_what_is_applied_and_stops_the_producer(bench: Bench) -> None:
-    bench.producer.open.clear()
-    await bench.task.accept(bench.batch(bench.of(opened("e1", A))))
-    await asyncio.sleep(0)
-    await bench.task.accept(bench.batch(bench.of(opened("e2", A))))
-    closing = asyncio.ensure_future(bench.task.close())
-    await asyncio.sleep(0)
-    assert not bench.producer.stopped
-    bench.producer.open.set()
-    await closing
-    assert bench.task.committed == 2
-    assert bench.producer.stopped
-
-
-async def test_closing_an_idle_task_stops_its_producer(bench: Bench) -> None:
-    await bench.task.close()
-    assert bench.producer.stopped and bench.producer.commits == []

@@ -127,13 +127,13 @@ async def test_what_cannot_be_applied_is_a_dead_letter_and_the_rest_is_applied(
     last = bench.of(opened("last", B))
     await bench.task.accept(bench.batch(*good, record, last))
     await bench.settled()
-    ((outputs, _, source, _),) = bench.producer.commits
+    ((outputs, (source,)),) = bench.producer.commits
     ((key, value, headers, timestamp),) = outputs["dead-letters", 0]
     assert (key, value, timestamp) == (record.key, record.value, record.timestamp)
     said = {name.removeprefix("__ledgerflow.errors."): text.decode() for name, text in headers}
     assert (said["class"], said["code"], said["message"]) == (error_class, code, message)
     assert (said["stage"], said["topic"], said["offset"]) == ("counting", "accounts", str(record.offset))
-    assert source == ("accounts", 0, bench.offset)
+    assert source == ("counting", "accounts", 0, bench.offset)
     assert len(outputs["postings", 0]) == filler + 2
     assert bench.store is not None
     assert (bench.store.get(b"a" + A.encode()), bench.store.get(b"a" + B.encode())) == (
