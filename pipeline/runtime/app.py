@@ -142,6 +142,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         web_port=settings.web_port + worker,
         web_bind=settings.web_host,
         web_tables_enabled=False,
+        web_in_thread=True,  # a request must not wait for a slice of records, nor a slice for it
     )
     app.codec = codec
     app.partitions = settings.partitions

@@ -14,9 +14,19 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteBufferManager
+from rocksdict import (
+    BlockBasedOptions,
+    Cache,
+    DbClosedError,
+    Options,
+    Rdict,
+    ReadOptions,
+    WriteBatch,
+    WriteBufferManager,
+)
 from sortedcontainers import SortedSet
 
 LOG = logging.getLogger(__name__)
@@ -56,6 +66,23 @@ def _above(prefix: bytes) -> bytes | None:
     """Return the lowest key that is above all keys with a prefix; None if there is none."""
     head = prefix.rstrip(b"\xff")
     return head[:-1] + bytes([head[-1] + 1]) if head else None
+
+
+class StoreClosed(RuntimeError):
+    """A database was closed before it could be read."""
+
+
+@contextmanager
+def _open() -> Iterator[None]:
+    """Raise `StoreClosed` where rocksdict says that a database is closed, or is just being closed."""
+    try:
+        yield
+    except DbClosedError as error:
+        raise StoreClosed(str(error)) from None
+    except RuntimeError as error:
+        if "mutably borrowed" not in str(error):
+            raise
+        raise StoreClosed(str(error)) from None
 
 
 class PartitionStore:
@@ -198,13 +225,19 @@ class PartitionStore:
                 yield key, value
 
     def committed_get(self, key: bytes) -> bytes | None:
-        """Return a row as the last committed transaction left it, or None."""
-        value: bytes | None = self._db.get(key)
+        """Return a row as the last committed transaction left it, or None.
+
+        This and `committed_scan` may be called from any thread; they raise `StoreClosed` where another one
+        closes the database.
+        """
+        with _open():
+            value: bytes | None = self._db.get(key)
         return value
 
     def committed_scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield committed rows whose key starts with `prefix` and is above `after`, in key order."""
-        return self._stored(prefix, after)
+        with _open():
+            yield from self._stored(prefix, after)
 
     # --- transactions
 

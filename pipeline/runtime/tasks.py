@@ -59,6 +59,7 @@ class Tasks:
         wanted = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
         transactions = await self._ready_transactions()
         self.source_offsets = await self._read_source_offsets(wanted)
+        running = {}
         for tp, spec in wanted.items():
             store, changelog = None, None
             if spec.table is not None:
@@ -67,7 +68,7 @@ class Tasks:
                 store.forget()
                 changelog = changelog_name(app.conf.id, spec.table)
                 stores[TopicPartition(changelog, tp.partition)] = store
-            self._running[tp] = PartitionTask(
+            running[tp] = PartitionTask(
                 spec,
                 tp.partition,
                 app.partitions,
@@ -78,6 +79,7 @@ class Tasks:
                 group=app.conf.id,
                 turn=self._turn,
             )
+        self._running = running  # at once: the views look at it from their thread
         return stores
 
     async def _ready_transactions(self) -> Transactions:

@@ -33,6 +33,10 @@ BATCH_CODEC = "columnar"
 FETCH_WAIT_MS = 100
 """The broker answers a fetch at the latest after this time. aiokafka has one request per broker under way, so
 a partition that becomes free in between waits for it."""
+GATHER_MS = 5
+GATHER_BYTES = 64 * 2**10
+"""While records come, a fetch gathers so much, but not for longer: what a batch costs hardly depends on its
+length, and each would hold a record or two."""
 FETCH_TIMEOUT_S = 0.2
 """How long a fetch waits for records before others, such as a seek, have their turn."""
 
@@ -143,11 +147,18 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     ) -> Any:
         async with self._turn:
             fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+            self._gather(consumer._fetcher, bool(fetched))
             assignment = consumer._subscription.subscription.assignment
             return {
                 tp: self._handed_over(ensure_TP(tp), records, assignment.state_value(TopicPartition(*tp)))
                 for tp, records in (fetched or {}).items()
             }
+
+    @staticmethod
+    def _gather(fetcher: Any, records_come: bool) -> None:
+        """Have the next fetches answered at the first record, or after a while where records come anyway."""
+        fetcher._fetch_max_wait_ms = GATHER_MS if records_come else FETCH_WAIT_MS
+        fetcher._fetch_min_bytes = GATHER_BYTES if records_come else 1
 
     def _handed_over(self, tp: TP, records: list[Any], state: Any) -> _Fetched:
         position = state.position if state is not None and state.has_valid_position else 0

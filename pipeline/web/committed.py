@@ -1,15 +1,18 @@
 """Committed rows of the partitions that this worker owns: single rows, and bounded scans.
 
-Views never show a row whose transaction may still be aborted, so they read RocksDB below the overlay.
+Views never show a row whose transaction may still be aborted, so they read RocksDB below the overlay. They
+are answered in a thread of their own, while partitions come and go: what was read counts only if the
+partition is still this worker's afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pipeline.runtime.app import App
-from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.partition_store import PartitionStore, StoreClosed
 from pipeline.web.problems import unavailable
 from pipeline.web.progress import Progress, progress, recovered, task_of
 
@@ -17,16 +20,30 @@ from pipeline.web.progress import Progress, progress, recovered, task_of
 class CommittedRows:
     """`Rows` of one partition of a table, committed ones only, and read only."""
 
-    def __init__(self, store: PartitionStore) -> None:
+    def __init__(self, store: PartitionStore, require_owned: Callable[[], None]) -> None:
         self._store = store
+        self._require_owned = require_owned
 
     def get(self, key: bytes) -> bytes | None:
-        """Return a row, or None."""
-        return self._store.committed_get(key)
+        """Return a row, or None; raise `Problem` 503 where the partition has just moved."""
+        with self._owned():
+            return self._store.committed_get(key)
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield the rows whose key starts with `prefix` and is above `after`, in key order."""
-        return self._store.committed_scan(prefix, after)
+        """Yield the rows whose key starts with `prefix` and is above `after`, in key order.
+
+        Raises as `get`.
+        """
+        with self._owned():
+            yield from self._store.committed_scan(prefix, after)
+
+    @contextmanager
+    def _owned(self) -> Iterator[None]:
+        with suppress(StoreClosed):
+            yield
+            self._require_owned()
+            return
+        raise unavailable("the partition is moving to another worker")
 
     def put(self, key: bytes, value: bytes) -> None:
         """Refuse: a view changes nothing."""
@@ -53,11 +70,19 @@ class Partition:
 
     def rows_or_none(self, table: str) -> CommittedRows | None:
         """Return the rows of a table, None where they are not ours or not restored."""
-        if task_of(self._app, table, self.number) is None or not recovered(self._app):
+        app, number = self._app, self.number
+        task = task_of(app, table, number)
+        if task is None or not recovered(app):
             return None
-        data: Any = self._app.tables[table].data
-        store = data.open_partitions.get(self.number)
-        return None if store is None else CommittedRows(store)
+        data: Any = app.tables[table].data
+        store = data.open_partitions.get(number)
+
+        def require_owned() -> None:
+            # A partition that comes back has another task.
+            if task_of(app, table, number) is not task:
+                raise unavailable(f"partition {number} of {table} is moving to another worker")
+
+        return None if store is None else CommittedRows(store, require_owned)
 
     def progress(self, table: str) -> Progress:
         """Return how far the stream of a table is; raise `Problem` 503 unless it runs here."""

@@ -5,10 +5,12 @@ Faust's own pages (router, tables, index) are taken off: they show uncommitted r
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from html import escape
 from typing import Any
 
+import aiohttp
 import faust.web
 from aiohttp import web
 from faust.web.base import BlueprintManager
@@ -55,6 +57,7 @@ def mount(app: App) -> None:
     """Put the pages on the app's web server; once, before the worker starts."""
     app.web.blueprints = BlueprintManager()
     app.web.web_app.middlewares.append(problems)
+    app.web.web_app.cleanup_ctx.append(partial(_client_of_peers, app))
     watch, registry = CommitWatch(app), registry_of(app)
 
     async def index_page(request: web.Request) -> web.StreamResponse:
@@ -76,6 +79,12 @@ def mount(app: App) -> None:
     for view in VIEWS:
         for number, path in enumerate(path for path in INDEX if path.split("/")[1] == view.name):
             _page(app, path, f"{view.name}-{number}", _table_page(app, view))
+
+
+async def _client_of_peers(app: App, _: web.Application) -> AsyncIterator[None]:
+    """Have requests to peers made in the web server's thread, by a client that lives there."""
+    async with aiohttp.ClientSession() as app.http_client:
+        yield
 
 
 def _page(app: App, path: str, name: str, handler: Handler) -> None:

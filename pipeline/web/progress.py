@@ -37,7 +37,7 @@ def recovered(app: App) -> bool:
 
 def task_of(app: App, table: str, partition: int) -> PartitionTask | None:
     """Return the task that owns a partition of a table on this worker, or None."""
-    for tp, task in app.tasks.running.items():
+    for tp, task in list(app.tasks.running.items()):
         if tp.partition == partition and task.spec.table == table:
             return task
     return None
@@ -61,9 +61,14 @@ def everything(app: App) -> list[Progress]:
     return [progress(app, task) for _, task in sorted(app.tasks.running.items())]
 
 
+def _fetching(app: App) -> Any:
+    """Return Faust's consumer thread, None before the app runs."""
+    return getattr(app.consumer, "_thread", None)
+
+
 def _fetch_state(app: App, tp: TP) -> Any:
     """Return aiokafka's state of a partition (in Faust's consumer thread), None where it is not fetched."""
-    consumer = getattr(getattr(app.consumer, "_thread", None), "_consumer", None)
+    consumer = getattr(_fetching(app), "_consumer", None)
     subscription = None if consumer is None else consumer._subscription.subscription
     assignment = None if subscription is None else subscription.assignment
     partition = TopicPartition(*tp)
@@ -75,7 +80,7 @@ def _lag(app: App, tp: TP, task: PartitionTask) -> int | None:
     if state is None or not state.has_valid_position or state.lso is None or state.lso < 0:
         return None
     reached = task.committed
-    if task.position == reached and getattr(app.consumer, "_reached", {}).get(tp) == reached:
+    if task.position == reached and getattr(_fetching(app), "_reached", {}).get(tp) == reached:
         # All that was delivered is committed. Behind it may be control records, which are never delivered.
         reached = state.position
     return int(max(0, state.lso - (reached or 0)))

@@ -75,8 +75,9 @@ def mutant(
     return register
 
 
-THAW = "thaw"
-"""Instead of a fault: the driver lets a worker that has stopped itself go on when its session is over."""
+THAW, THAW_LATE = "thaw", "thaw late"
+"""Instead of a fault: the driver lets a worker that has stopped itself go on when its session is over. Late:
+when the others work on its partitions, and its open transaction, if it has one, is aborted."""
 
 
 class _Once:
@@ -130,7 +131,9 @@ def dies_after_the_commit(patch: Set) -> None:
     patch(transactions.TransactionalProducer, "commit", committed)
 
 
-@mutant("freezes before it commits, and wakes up when another worker has its partitions", THAW, holds=True)
+@mutant(
+    "freezes before it commits, and wakes up when another worker has its partitions", THAW_LATE, holds=True
+)
 def freezes_before_the_commit(patch: Set) -> None:
     freeze, commit = _Once(signal.SIGSTOP), transactions.TransactionalProducer.commit
 
@@ -196,7 +199,7 @@ def offset_last(patch: Set) -> None:
     patch(aiokafka.AIOKafkaProducer, "commit_transaction", committed)
 
 
-@mutant("commits in nobody's name, so nobody is fenced", THAW)
+@mutant("commits in nobody's name, so nobody is fenced", THAW_LATE)
 def no_fencing(patch: Set) -> None:
     freezes_before_the_commit(patch)
     patch(membership.Member, "require_valid", lambda self: None)

@@ -19,7 +19,7 @@ import psutil
 
 from tests.chaos.faults import PAST_THE_SESSION_S
 from tests.chaos.keeper import LOOK_EVERY_S, Keeper
-from tests.chaos.mutants import HOLDS, MUTANTS, THAW, Mutant
+from tests.chaos.mutants import HOLDS, MUTANTS, THAW, THAW_LATE, Mutant
 from tests.chaos.run import Load, checker_of, running, say
 from tests.chaos.schedule import Strike
 from tests.integration.cluster import problems
@@ -59,8 +59,8 @@ def judge(folder: Path, mutant: Mutant) -> Found:
             load.flowing.wait()
             started = time.monotonic()
             for number, fault in enumerate(mutant.faults):
-                if fault == THAW:
-                    thaw(keeper)
+                if fault in (THAW, THAW_LATE):
+                    thaw(keeper, PAST_THE_SESSION_S[fault == THAW_LATE])
                     continue
                 time.sleep(FAULT_AFTER_S)
                 faults.strike(Strike(0.0, fault, number % mutant.workers, number))
@@ -75,13 +75,13 @@ def judge(folder: Path, mutant: Mutant) -> Found:
     return Found(mutant.name, checker, verifier, None)
 
 
-def thaw(keeper: Keeper) -> None:
-    """Wait for a worker that has stopped itself, and let it go on when its session is over."""
+def thaw(keeper: Keeper, past_s: float) -> None:
+    """Wait for a worker that has stopped itself, and let it go on so long after its session is over."""
     deadline = time.monotonic() + FREEZES_WITHIN_S
     while True:
         for process in map(keeper.process, sorted(keeper.wanted)):
             if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:
-                time.sleep(keeper.cluster.settings.session_timeout_s + PAST_THE_SESSION_S[0])
+                time.sleep(keeper.cluster.settings.session_timeout_s + past_s)
                 process.send_signal(signal.SIGCONT)
                 return
         if time.monotonic() > deadline:
