@@ -30,8 +30,8 @@ from pipeline.runtime.transactions import Part, Source, Transactions
 from pipeline.runtime.transport import PartitionBatch
 from pipeline.runtime.unit import Ready, Unit
 
-UNIT_RECORDS_MAX = 20_000
-UNIT_OUTPUTS_MAX = 40_000
+UNIT_RECORDS_MAX = 40_000
+UNIT_OUTPUTS_MAX = 80_000
 """A unit above this many input records or outputs waits for its transaction before more is applied."""
 
 
