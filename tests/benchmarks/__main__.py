@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import psutil
 from confluent_kafka import KafkaException
 
 from pipeline.runtime.stack import LocalStack, StackError
@@ -90,8 +91,8 @@ def _measure(options: argparse.Namespace) -> Rounds:
     sizes = Sizes(options.events, options.payments, options.accounts, options.seconds)
     with tempfile.TemporaryDirectory(prefix="ledgerflow-bench-") as folder:
         settings = settings_in(Path(folder)).model_copy(update={"kafka_heap_mb": KAFKA_HEAP_MB})
-        with LocalStack(settings):
-            bench = Bench(settings, sizes, ready)
+        with LocalStack(settings) as stack:
+            bench = Bench(settings, sizes, ready, psutil.Process(stack.pids["kafka"]))
             jobs = {name: job for name, job in JOBS.items() if name in options.job}
             contenders = {name: job.contenders(bench) for name, job in jobs.items()}
             for number in range(options.rounds):

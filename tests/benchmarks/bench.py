@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.runtime.codec import Codec
@@ -58,12 +59,13 @@ TUNINGS = tuple(Tuning(interval_ms, caching) for interval_ms in (100, 20) for ca
 class Bench:
     """One broker, its registry, and where the processes of a run leave their data and logs."""
 
-    def __init__(self, settings: Settings, sizes: Sizes, peers: Peers) -> None:
+    def __init__(self, settings: Settings, sizes: Sizes, peers: Peers, broker: psutil.Process) -> None:
         register_all(settings.schema_registry_url)
         create_topics(settings, ())
         self.settings = settings
         self.sizes = sizes
         self.peers = peers
+        self._broker = broker
         self.registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
         self.registry.connect()
         self.codec = Codec(self.registry)
@@ -122,10 +124,20 @@ class Bench:
     def run_ours(self, job: str, app_id: str, records: int, **more: Any) -> dict[str, Any]:
         """Run one worker of ours until it has applied and committed `records` records, all of them good."""
         self.create_changelogs(app_id, job)
+        before = self._broker_spent()
         found = processes.run(self.worker(job, app_id, records, **more), self.log(app_id))
+        after = self._broker_spent()
+        found["broker_cpu_s"] = round(after[0] - before[0], 2)
+        found["written_mib"] = round((after[1] - before[1]) / 2**20, 1)
         if found["records"] != records or found["dead_letters"]:
             raise exactness.Inexact(f"{app_id}: expected {records} records, all good: {found}")
         return found
+
+    def _broker_spent(self) -> tuple[float, int]:
+        """Return the CPU seconds of the broker so far, and the bytes of all records in its logs."""
+        times = self._broker.cpu_times()
+        segments = (self.settings.data_dir / "kafka").rglob("*.log")
+        return times.user + times.system, sum(path.stat().st_size for path in segments)
 
     def kafka_streams(
         self, job: str, app_id: str, source: str, tuning: Tuning, **more: Any
@@ -157,5 +169,6 @@ def rated(found: dict[str, Any], items: int, **more: Any) -> dict[str, Any]:
         "seconds": round(found["seconds"], 3),
         "cpu_s": round(found["cpu_s"], 3),
         "rss_mib": found["rss_mib"],
+        **{name: found[name] for name in ("broker_cpu_s", "written_mib") if name in found},
         **more,
     }

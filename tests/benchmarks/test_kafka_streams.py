@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 import schemas
 from pipeline.domain import events as ev
 from pipeline.domain.routing import record_key
 from pipeline.runtime.settings import Settings, load_settings
+from pipeline.runtime.stack import LocalStack
 from tests.benchmarks import kafka_streams
 from tests.benchmarks.bench import Bench, Peers, Sizes, Tuning
 from tests.benchmarks.inputs import TENANT, envelope, now_us
@@ -41,9 +43,10 @@ def jars() -> Path:
 
 
 @pytest.fixture
-def bench(jars: Path, settings: Settings) -> Bench:
+def bench(jars: Path, settings: Settings, stack: LocalStack) -> Bench:
     """The broker of the tests, with the peer."""
-    return Bench(settings, Sizes(EVENTS, PAYMENTS, 0, 0.0), Peers(kafka_streams=jars))
+    broker = psutil.Process(stack.pids["kafka"])
+    return Bench(settings, Sizes(EVENTS, PAYMENTS, 0, 0.0), Peers(kafka_streams=jars), broker)
 
 
 def test_the_peer_is_built_against_the_newest_version_of_each_schema() -> None:
