@@ -247,6 +247,7 @@ class PartitionTask:
             outputs[self._changelog] = rows_as_records(rows)
         assert unit.end is not None
         self._taken = unit.end
+        self._progress.set()
         source = Source(self.spec.name, self.spec.source, self.partition, unit.end)
         return Part(outputs, unit.outputs + len(rows), source, self._changelog)
 
@@ -255,7 +256,6 @@ class PartitionTask:
         if self._store is not None:
             self._store.commit(next_offset)
         self.committed, self._taken = self._taken, None
-        self._progress.set()
 
     def close(self) -> None:
         """Take no more batches; what is applied is committed with the next transaction."""
