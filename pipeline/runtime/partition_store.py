@@ -73,7 +73,7 @@ class StoreClosed(RuntimeError):
 
 
 @contextmanager
-def _open() -> Iterator[None]:
+def _reading() -> Iterator[None]:
     """Raise `StoreClosed` where rocksdict says that a database is closed, or is just being closed."""
     try:
         yield
@@ -230,13 +230,13 @@ class PartitionStore:
         This and `committed_scan` may be called from any thread; they raise `StoreClosed` where another one
         closes the database.
         """
-        with _open():
+        with _reading():
             value: bytes | None = self._db.get(key)
         return value
 
     def committed_scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield committed rows whose key starts with `prefix` and is above `after`, in key order."""
-        with _open():
+        with _reading():
             yield from self._stored(prefix, after)
 
     # --- transactions

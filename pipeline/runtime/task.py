@@ -99,8 +99,6 @@ class PartitionTask:
         self._changelog = None if changelog is None else (changelog, partition)
         self._group = group
         self._unit = Unit(partition, partitions)
-        self._taken: int | None = None
-        """The offset of the unit whose transaction is under way."""
         self._progress = asyncio.Event()
         self._turn = turn
         self._closed = False
@@ -246,16 +244,15 @@ class PartitionTask:
         if rows and self._changelog is not None:
             outputs[self._changelog] = rows_as_records(rows)
         assert unit.end is not None
-        self._taken = unit.end
         self._progress.set()
         source = Source(self.spec.name, self.spec.source, self.partition, unit.end)
         return Part(outputs, unit.outputs + len(rows), source, self._changelog)
 
-    def committed_part(self, next_offset: int | None) -> None:
+    def committed_part(self, part: Part, next_offset: int | None) -> None:
         """Write the unit's rows, now that it is committed."""
         if self._store is not None:
             self._store.commit(next_offset)
-        self.committed, self._taken = self._taken, None
+        self.committed = part.source.end
 
     def close(self) -> None:
         """Take no more batches; what is applied is committed with the next transaction."""

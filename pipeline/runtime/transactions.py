@@ -74,8 +74,8 @@ class Committing(Protocol):
     def take(self) -> Part:
         """Hand over all that was applied since the last time; called once the part before is committed."""
 
-    def committed_part(self, next_offset: int | None) -> None:
-        """Take note that the part is committed; the next offset of its changelog, None if it wrote none."""
+    def committed_part(self, part: Part, next_offset: int | None) -> None:
+        """Take note that a part is committed; the next offset of its changelog, None if it wrote none."""
 
 
 class Transactions:
@@ -122,7 +122,7 @@ class Transactions:
         outputs, sources = together([part for _, part in taken])
         ends = await self._producer.commit(outputs, sources)
         for task, part in taken:
-            task.committed_part(None if part.changelog is None else ends.get(part.changelog))
+            task.committed_part(part, None if part.changelog is None else ends.get(part.changelog))
             await asyncio.sleep(0)
 
 

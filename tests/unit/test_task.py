@@ -281,3 +281,26 @@ async def test_closing_in_the_middle_of_a_batch_leaves_the_rest_to_the_next_owne
     assert 0 < applied < len(records)
     assert bench.producer.commits[-1].sources == [("counting", "accounts", 0, applied)]
     assert bench.failures == []
+
+
+async def test_closing_commits_what_is_applied_and_nothing_more_is(bench: Bench) -> None:
+    bench.producer.open.clear()
+    await bench.task.accept(bench.batch(bench.of(opened("e1", A))))
+    await asyncio.sleep(0)
+    await bench.task.accept(bench.batch(bench.of(opened("e2", A))))
+    bench.task.close()
+    settling = asyncio.ensure_future(bench.settled())
+    await asyncio.sleep(0)
+    assert not settling.done()
+    bench.producer.open.set()
+    await settling
+    assert bench.task.committed == 2
+    await bench.task.accept(bench.batch(bench.of(opened("e3", A))))
+    await bench.settled()
+    assert (bench.task.committed, bench.task.applied_records) == (2, 2)
+
+
+async def test_closing_an_idle_task_commits_nothing(bench: Bench) -> None:
+    bench.task.close()
+    await bench.settled()
+    assert bench.producer.commits == []

@@ -36,7 +36,7 @@ class Partition:
         outputs: dict[tuple[str, int], Any] = {("shared", 0): records, self.changelog: records[:1]}
         return Part(outputs, len(records), Source("stream", "log", self.number, self.taken), self.changelog)
 
-    def committed_part(self, next_offset: int | None) -> None:
+    def committed_part(self, part: Part, next_offset: int | None) -> None:
         self.next_offsets.append(next_offset)
 
 
