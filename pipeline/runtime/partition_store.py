@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rocksdict import (
+    BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
     DbClosedError,
@@ -52,6 +53,10 @@ def _options() -> Options:
     table.set_block_cache(_block_cache)
     table.set_bloom_filter(10.0, False)
     table.set_cache_index_and_filter_blocks(True)
+    # In parts of a block's size: whole, those of a large file throw each other out of a shared cache.
+    table.set_index_type(BlockBasedIndexType.two_level_index_search())
+    table.set_partition_filters(True)
+    table.set_pin_top_level_index_and_filter(True)
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.set_block_based_table_factory(table)

@@ -13,8 +13,6 @@ import sys
 import time
 from typing import Any
 
-import uvloop
-
 from pipeline.runtime import logs
 from pipeline.runtime.app import App, create_app
 from pipeline.runtime.codec import Codec
@@ -22,7 +20,7 @@ from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import load_settings
 from pipeline.runtime.task import SLICE_RECORDS_MAX
 from pipeline.runtime.transport import BATCH_CODEC
-from topologies.worker import serve, tune_collector
+from topologies.worker import serve, tune
 
 
 def create_worker(job: dict[str, Any]) -> App:
@@ -66,8 +64,8 @@ def create_worker(job: dict[str, Any]) -> App:
 def main() -> int:
     """Run the worker of the job in the first argument, set up as the product's (topologies.worker)."""
     logs.set_up("WARNING")
-    tune_collector()
-    loop = uvloop.new_event_loop()
+    tune()
+    loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_worker(json.loads(sys.argv[1]))
     app.finalize()

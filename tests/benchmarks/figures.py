@@ -82,6 +82,7 @@ def figures_of(rounds: Rounds) -> Figures:
         "restore_records_per_s": rates.get("restore"),
         "restore_ratio_kafka_streams": _ratio(rates.get("restore"), rates.get(f"restore_{KAFKA_STREAMS}")),
         "view_p99_ms": _middle(rounds, "views", "p99_ms"),
+        "view_p99_ms_at_full_speed": _middle(rounds, "views", "full_speed_p99_ms"),
         "view_requests_per_s": _middle(rounds, "views", "requests_per_s"),
         "rss_mib_at_million_accounts": _middle(large, "memory", "rss_mib"),
         "cost_growth_10_4_to_10_6": _middle(large, "memory", "cost_growth"),

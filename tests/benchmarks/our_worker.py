@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-import uvloop
 from aiokafka import TopicPartition
 
 from pipeline.runtime import changelog, logs
@@ -33,7 +32,7 @@ from tests.benchmarks.digest import digest_of
 from tests.benchmarks.sum_columns import SumColumns
 from tests.benchmarks.sum_rules import SumRules
 from topologies import fraud, ledger, positions, reconciliation
-from topologies.worker import serve, tune_collector
+from topologies.worker import serve, tune
 
 POLL_S = 0.005
 
@@ -150,9 +149,9 @@ def main() -> int:
     """Run the worker of the job in the first argument, set up as the product's (topologies.worker)."""
     job = json.loads(sys.argv[1])
     logs.set_up("WARNING")
-    tune_collector()
+    tune()
     time_restores()
-    loop = uvloop.new_event_loop()
+    loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     app = create_worker(job)
     measure(app, job)
