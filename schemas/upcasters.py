@@ -35,10 +35,17 @@ def payment_initiated_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
+def posting_recorded_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that the time of booking is the record's, and that what is held is not known."""
+    batch = _append(batch, "booked_at", pa.nulls(batch.num_rows, pa.timestamp("us")), nullable=True)
+    return _append(batch, "held_minor_after", pa.nulls(batch.num_rows, pa.int64()), nullable=True)
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.AccountOpened", 1): account_opened_v1_v2,
     ("ledgerflow.AccountClosed", 1): account_closed_v1_v2,
     ("ledgerflow.PaymentInitiated", 1): payment_initiated_v1_v2,
+    ("ledgerflow.PostingRecorded", 1): posting_recorded_v1_v2,
 }
 """The step from a version of an event to the next one."""
 

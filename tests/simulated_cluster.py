@@ -14,14 +14,14 @@ from typing import Any
 import msgspec
 
 import schemas
-from pipeline.domain import positions, reconciliation
+from pipeline.domain import history, positions, reconciliation
 from pipeline.domain.events import EVENTS
 from pipeline.domain.fraud import FraudStream
 from pipeline.domain.intake import Intake
 from pipeline.domain.ledger import Ledger
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import BROADCAST, KEY_FIELDS, record_key
+from pipeline.domain.routing import BROADCAST, KEY_FIELDS, home_of, record_key
 from pipeline.domain.rows import MemoryRows
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.emitter import framed
@@ -71,6 +71,7 @@ class SimulatedCluster:
             ("ledger-commands", Ledger()),
             ("position-commands", positions),
             ("reconciliation-items", rules),
+            ("postings", history),
         ]
 
     # --- TopicLog
@@ -174,7 +175,8 @@ class SimulatedCluster:
             return None, "unexpected_event"
         if record.key != record_key(event).encode():
             return None, "wrong_key"
-        if partition_of(record_key(event), self.count) != record.partition and type(event) not in BROADCAST:
+        home = home_of(event, record_key(event), self.count)
+        if home != record.partition and type(event) not in BROADCAST:
             return None, "wrong_partition"
         return event, ""
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import urllib.error
-import urllib.request
-from typing import Annotated, Any
-from urllib.parse import quote
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from pipeline.cli.asking import Url, account_path, ask, urls_of
 from pipeline.cli.options import Data, Json
-from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import START, settings_for, worker_urls
 from pipeline.cli.screen import screen
 
-ANSWER_WITHIN_S = 10.0
 MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3} | dict.fromkeys(
     (
         "BIF",
@@ -45,21 +39,26 @@ MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND
 
 def balance(
     account: Annotated[str, typer.Argument(metavar="TENANT/ACCOUNT", show_default=False)],
-    url: Annotated[
+    url: Url = None,
+    as_of: Annotated[
         str | None,
-        typer.Option(
-            "--url", metavar="URL", help="A worker's table views; any worker answers for any account."
-        ),
+        typer.Option("--as-of", metavar="TIME", help="By value time: what happened in the world by then."),
+    ] = None,
+    known_at: Annotated[
+        str | None,
+        typer.Option("--known-at", metavar="TIME", help="As it was known then: what was booked by then."),
     ] = None,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Show an account's balance, as the workers' tables have it. Exit code 1 if there is no such account."""
-    tenant_id, slash, account_id = account.partition("/")
-    if not (tenant_id and slash and account_id):
-        raise BadInput(f"{account!r} is no account: write TENANT/ACCOUNT, such as north/c1-7")
-    urls = worker_urls(settings_for(data)) if url is None else [url.rstrip("/")]
-    answer = _ask(urls, account)
+    """Show an account's balance, as the workers' tables have it, now or at a time.
+
+    A time has its zone, such as 2026-11-21T15:00:00Z. Exit code 1 if there is no such account, or if its
+    history starts later.
+    """
+    path = account_path("balances", account)
+    times = {name: time for name, time in (("as_of", as_of), ("known_at", known_at)) if time is not None}
+    answer = ask(urls_of(url, data), path, times)
     if as_json:
         typer.echo(json.dumps(answer))
         return
@@ -71,28 +70,6 @@ def balance(
     typer.echo(
         f"as of {meta['log']}[{meta['partition']}]@{meta['as_of_offset']}, lag {meta['lag']}", err=True
     )
-
-
-def _ask(urls: list[str], account: str) -> dict[str, Any]:
-    """Return what the first worker that answers says (`data`, `meta`). Raises Failed."""
-    reason = "no worker"
-    for url in urls:
-        request = urllib.request.Request(
-            f"{url}/balances/{quote(account)}", headers={"Accept": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:
-                found: dict[str, Any] = json.load(answer)
-                return found
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                raise Failed(f"there is no account {account}") from None
-            reason = f"{url} answers {error.code}" + (
-                ": still recovering, try again" if error.code == 503 else ""
-            )
-        except (OSError, http.client.HTTPException, ValueError):
-            reason = f"{url} does not answer: {START}, or say where a worker is (--data, --url)"
-    raise Failed(reason)
 
 
 def _is_money(name: str) -> bool:

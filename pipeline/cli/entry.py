@@ -9,7 +9,19 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from pipeline.cli import balance, dead_letters, load, schemas, tail, topics, up, verify, version, worker
+from pipeline.cli import (
+    balance,
+    dead_letters,
+    load,
+    schemas,
+    statement,
+    tail,
+    topics,
+    up,
+    verify,
+    version,
+    worker,
+)
 from pipeline.cli.problems import EXIT_FAILED
 from pipeline.runtime.settings import SettingsError
 
@@ -34,6 +46,7 @@ app.command("load", rich_help_panel=RUN)(load.load)
 app.command("topics", rich_help_panel=LOOK)(topics.topics)
 app.command("tail", rich_help_panel=LOOK)(tail.tail)
 app.command("balance", rich_help_panel=LOOK)(balance.balance)
+app.command("statement", rich_help_panel=LOOK)(statement.statement)
 app.command("version", rich_help_panel=LOOK)(version.version)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)

@@ -44,12 +44,15 @@ def news_of(record: Record, event: Event | None) -> News | None:
 
 
 def posting_line(event: Event) -> str:
-    """Return a posting_recorded on one line."""
+    """Return a posting_recorded or hold_recorded on one line."""
     fields = event.fields
-    amount = money(fields["amount_minor"], fields["currency"])
-    after = money(fields["balance_minor_after"], fields["currency"])
-    side = str(fields["side"]).lower()
-    return _line(f"{fields['tenant_id']}/{fields['account_id']} {side} {amount}, balance {after}")
+    account, currency = f"{fields['tenant_id']}/{fields['account_id']}", fields["currency"]
+    amount = money(fields["amount_minor"], currency)
+    if event.name == "HoldRecorded":
+        held = money(fields["held_minor_after"], currency)
+        return _line(f"{account} hold {str(fields['change']).lower()} {amount}, held {held}")
+    after = money(fields["balance_minor_after"], currency)
+    return _line(f"{account} {str(fields['side']).lower()} {amount}, balance {after}")
 
 
 def _line(text: str) -> str:

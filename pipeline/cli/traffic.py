@@ -27,8 +27,9 @@ from pipeline.runtime.topics import TOPICS
 from pipeline.verify.decode import Decoder, Event
 
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
-COMMANDS = ("ledger-commands", "position-commands", "reconciliation-items")
 POSTINGS, BALANCES = "postings", "balances"
+LOGS = ("ledger-commands", "position-commands", "reconciliation-items", POSTINGS)
+"""What streams write and streams read."""
 COUNTED = (*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "dead-letters")
 TAILED = (*COUNTED, BALANCES)
 CLEARING = b"/$clearing:"
@@ -41,7 +42,7 @@ NO_ANSWER = (KafkaException, TimeoutError)
 
 
 def _is_customers_posting(message: Any) -> bool:
-    """Whether a record is a posting of an account that is not the ledger's own."""
+    """Whether a record is a posting or hold of an account that is not the ledger's own."""
     return message.topic() == POSTINGS and b"/$" not in (message.key() or b"")
 
 
@@ -132,7 +133,7 @@ class Traffic:
 
     def ends(self) -> dict[tuple[str, int], int]:
         """Return the end offset of every partition that is read or counted. Raises what NO_ANSWER has."""
-        return self._end_offsets((*TAILED, *COMMANDS))
+        return self._end_offsets((*TAILED, *LOGS))
 
     def stop(self) -> Tally:
         """Stop counting, save where it has got to, return the counts."""
@@ -207,7 +208,7 @@ class Traffic:
         (answer,) = self._admin.list_consumer_group_offsets([group]).values()
         found = answer.result(REQUEST_WITHIN_S).topic_partitions or []
         committed = {(place.topic, place.partition): max(place.offset, 0) for place in found}
-        ends = self._end_offsets((*EVENTS_IN, *COMMANDS))
+        ends = self._end_offsets((*EVENTS_IN, *LOGS))
         return sum(max(0, end - committed.get(place, 0)) for place, end in ends.items())
 
     def _end_offsets(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:

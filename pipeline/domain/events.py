@@ -48,6 +48,7 @@ ResultCode = Literal[
     "unspecified",
 ]
 PaymentType = Literal["transfer", "payment", "withdrawal", "deposit"]
+HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
 PostingSide = Literal["DEBIT", "CREDIT"]
 BreakType = Literal[
     "MISSING_INTERNAL",
@@ -410,6 +411,26 @@ class PositionUpdated(msgspec.Struct, frozen=True, gc=False):
     trades: int
 
 
+class HoldRecorded(msgspec.Struct, frozen=True, gc=False):
+    """A hold was placed, or ended without a posting."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    hold_id: str
+    account_id: str
+    account_type: str
+    change: str
+    amount_minor: int
+    currency: str
+    held_minor_after: int
+    balance_minor: int
+    booked_at: int
+    branch: int
+
+
 class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     """One posting of the journal."""
 
@@ -430,6 +451,8 @@ class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     balance_minor_after: int
     branch: int
     reference: str | None
+    booked_at: int | None
+    held_minor_after: int | None
 
 
 class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
@@ -585,6 +608,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.PaymentInitiated": PaymentInitiated,
     "ledgerflow.PaymentReviewed": PaymentReviewed,
     "ledgerflow.PositionUpdated": PositionUpdated,
+    "ledgerflow.HoldRecorded": HoldRecorded,
     "ledgerflow.PostingRecorded": PostingRecorded,
     "ledgerflow.PriceQuoted": PriceQuoted,
     "ledgerflow.BreakOpened": BreakOpened,

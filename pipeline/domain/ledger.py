@@ -196,6 +196,7 @@ class Ledger:
         if event.outcome == "REVIEW":
             payment.state = "HELD"
             payment.code = "ok"
+            books.record_hold(out, "PLACED", event.payment_id, payment)
             books.save(out)
             return write_payment(rows, tenant, event.payment_id, payment)
         self._proceed(event, payment, books, out)
@@ -231,6 +232,8 @@ class Ledger:
             books.close(out, "settle", payment.amount_minor, event.payment_id, payment.reference)
             _announce(out, event, payment, "payment_settled", "ok")
         else:
+            if payment.state != "HELD":
+                books.record_hold(out, "PLACED", event.payment_id, payment)
             payment.state, payment.code = "IN_FLIGHT", "ok"
             books.save(out)
             out.emit(
@@ -299,6 +302,7 @@ class Ledger:
     ) -> None:
         """Give back the hold of a payment and end it."""
         books.release(payment)
+        books.record_hold(out, "RELEASED", event.payment_id, payment)
         books.save(out)
         payment.state, payment.code = state, code
         write_payment(books.rows, event.tenant_id, event.payment_id, payment)

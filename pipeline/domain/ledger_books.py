@@ -192,11 +192,39 @@ class Books:
             account.balance_minor,
             self.branch,
             reference,
+            self.at.recorded_at,
+            account.debits_pending,
         )
         key = f"{cause.tenant_id}/{account_id}"
         out.emit("postings", key, posting)
         if account.account_type == NOSTRO:
             out.emit("reconciliation-items", key, posting)
+
+    def record_hold(self, out: Outbox, change: str, payment_id: str, payment: Payment) -> None:
+        """Emit that a hold outlives its command (PLACED), or that one ends without a posting (RELEASED)."""
+        cause, account_id = self.event, payment.debtor_account_id
+        account = self.accounts[account_id]
+        out.emit(
+            "postings",
+            f"{cause.tenant_id}/{account_id}",
+            ev.HoldRecorded(
+                derived_id(cause_name(cause), f"hold_{change.lower()}"),
+                cause.tenant_id,
+                cause.occurred_at,
+                cause.correlation_id,
+                cause.event_id,
+                payment_id,
+                account_id,
+                ACCOUNT_TYPES[account.account_type],
+                change,
+                payment.amount_minor,
+                account.currency,
+                account.debits_pending,
+                account.balance_minor,
+                self.at.recorded_at,
+                self.branch,
+            ),
+        )
 
     def save(self, out: Outbox) -> None:
         """Write every account touched and emit its balance."""

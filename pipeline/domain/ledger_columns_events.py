@@ -19,6 +19,8 @@ from pipeline.domain.ledger_columns_decide import (
     IN_FLIGHT,
     OK,
     REJECTED,
+    RELEASE,
+    RESERVE,
     SETTLE,
     SETTLED,
     Decision,
@@ -40,6 +42,8 @@ _STATUSES = pa.array(STATUS_NAMES)
 _SIDES = pa.array(["DEBIT", "CREDIT"])
 _SUFFIXES = pa.array([":D", ":C"])
 _ENTRY_NAMES = pa.array(["settle", "leg"])
+_HOLDS = {RESERVE: ("PLACED", "hold_placed"), RELEASE: ("RELEASED", "hold_released")}
+"""What is said of a hold that outlives its command, or ends without a posting: change and name, by mode."""
 _PAYMENT = ("payment_id", "debtor_account_id", "creditor_account_id", "currency")
 _CAUSE = ("tenant_id", "debtor_account_id", "payment_id", "event_id")
 """The columns of `routing.cause_name`; all commands of a run are about payments."""
@@ -49,7 +53,7 @@ _COMMANDS = {DECIDED: "payment_initiated", REVIEWED: "payment_reviewed", CANCELL
 def blocks(facts: Facts, decision: Decision, touches: Touches) -> list[Block]:
     """Return the events of the decided commands, by topic and class."""
     said = _Said(facts, decision, touches)
-    found = [*said.postings(), said.balances(), *said.payment_events(), *said.legs()]
+    found = [*said.postings(), *said.holds(), said.balances(), *said.payment_events(), *said.legs()]
     return [block for block in found if len(block.order)]
 
 
@@ -112,16 +116,48 @@ class _Said:
             "amount_minor": pa.array(facts.amount[at]),
             "account_sequence": pa.array(touches.sequence_after[both]),
             "balance_minor_after": pa.array(touches.balance_after[both]),
-            "branch": pa.array(np.full(len(at), facts.run.partition, np.int32)),
+            "branch": self._branch(len(at)),
+            "booked_at": pa.array(facts.run.recorded_at[at]),
+            "held_minor_after": pa.array(touches.held_after[both]),
         }
-        journal = Block("postings", ev.PostingRecorded, np.arange(len(at)), self._keys(account), columns)
+        journal = Block("postings", ev.PostingRecorded, at, self._keys(account), columns)
         nostro = np.flatnonzero(kind == NOSTRO)
         if not len(nostro):
             return [journal]
         take = pa.array(nostro)
         chosen = {name: column.take(take) for name, column in columns.items()}
-        copied = Block("reconciliation-items", ev.PostingRecorded, nostro, journal.keys.take(take), chosen)
+        copied = Block(
+            "reconciliation-items", ev.PostingRecorded, at[nostro], journal.keys.take(take), chosen
+        )
         return [journal, copied]
+
+    def holds(self) -> list[Block]:
+        """Holds that outlive their command, and those that end without a posting."""
+        mode = self._decision.mode[self._touches.commands]
+        return [self._holds(kind, np.flatnonzero(mode == kind)) for kind in _HOLDS if (mode == kind).any()]
+
+    def _holds(self, mode: int, which: np.ndarray) -> Block:
+        """Return what is said of the holds of some accepted commands (index into the touches' commands)."""
+        touches, facts = self._touches, self._facts
+        at, debit = touches.commands[which], 2 * which
+        account, (change, name) = touches.account[debit], _HOLDS[mode]
+        columns = self._columns(at, "payment_id", "currency")
+        columns |= {
+            "hold_id": columns.pop("payment_id"),
+            "event_id": self._derived(at, name),
+            "account_id": facts.accounts.ids.take(pa.array(account)),
+            "account_type": _TYPES.take(pa.array(facts.accounts.table["account_type"][account])),
+            "change": pa.repeat(pa.scalar(change), len(at)),
+            "amount_minor": pa.array(facts.amount[at]),
+            "held_minor_after": pa.array(touches.held_after[debit]),
+            "balance_minor": pa.array(touches.balance_after[debit]),
+            "booked_at": pa.array(facts.run.recorded_at[at]),
+            "branch": self._branch(len(at)),
+        }
+        return Block("postings", ev.HoldRecorded, at, self._keys(account), columns)
+
+    def _branch(self, count: int) -> pa.Array:
+        return pa.array(np.full(count, self._facts.run.partition, np.int32))
 
     def balances(self) -> Block:
         """The counters of every account touched, as its last command left them."""
@@ -217,7 +253,7 @@ class _Said:
             "leg_id": derived_ids(columns["debtor_account_id"], joined("", "leg:", columns["payment_id"])),
             "account_id": columns["creditor_account_id"],
             "amount_minor": pa.array(self._facts.amount[at]),
-            "origin_branch": pa.array(np.full(len(at), self._facts.run.partition, np.int32)),
+            "origin_branch": self._branch(len(at)),
         }
         keys = self._keys(self._facts.creditor[at])
         return Block("ledger-commands", ev.LegRequested, at, keys, columns)

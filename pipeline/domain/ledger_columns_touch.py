@@ -16,10 +16,12 @@ class Touches(NamedTuple):
     commands: np.ndarray
     """The positions of the accepted commands in the run."""
     account: np.ndarray
-    """Number of the account; one element for each touch, as `balance_after` and `sequence_after`."""
+    """Number of the account; one element for each touch, as in the three arrays after it."""
     balance_after: np.ndarray
     """Minor units."""
     sequence_after: np.ndarray
+    held_after: np.ndarray
+    """Debits pending, minor units."""
     last: np.ndarray
     """The last touch of each account, ascending."""
 
@@ -53,7 +55,7 @@ def touch(facts: Facts, decision: Decision) -> Touches:
     for name, value in after.items():
         table[name][account[last]] = value[last]
     balance = after["credits_posted"] - after["debits_posted"]
-    return Touches(commands, account, balance, after["sequence"], last)
+    return Touches(commands, account, balance, after["sequence"], after["debits_pending"], last)
 
 
 def _both(debits: np.ndarray, credits: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from pipeline.domain import events as ev
+from pipeline.domain.partitions import partition_of
 
 KEY_FIELDS: dict[type, str] = {
     ev.AccountOpened: "account_id",
@@ -28,16 +29,28 @@ KEY_FIELDS: dict[type, str] = {
     ev.StatementLine: "account_id",
     ev.StatementClosed: "account_id",
     ev.PostingRecorded: "account_id",
+    ev.HoldRecorded: "account_id",
 }
 """The field that is the second part of the key of each event that a stream reads."""
 
 BROADCAST = frozenset({ev.PriceQuoted})
 """Events that are copied to every partition of a log; their key says nothing about the partition."""
+JOURNAL = frozenset({ev.PostingRecorded, ev.HoldRecorded})
+"""What a branch says of its accounts; its internal ones are on its partition, wherever their key belongs."""
+INTERNAL_PREFIX = "$"
 
 
 def record_key(event: Any) -> str:
     """Return `tenant_id/<account or instrument>` of an event that a stream reads."""
     return f"{event.tenant_id}/{getattr(event, KEY_FIELDS[type(event)])}"
+
+
+def home_of(event: Any, key: str, partitions: int) -> int:
+    """Return the partition that an event under its record key belongs to."""
+    if type(event) in JOURNAL and event.account_id.startswith(INTERNAL_PREFIX):
+        branch: int = event.branch
+        return branch
+    return partition_of(key, partitions)
 
 
 def cause_name(event: Any) -> str:

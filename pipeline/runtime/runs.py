@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.domain.columns import Run, Vector, joined, merged
 from pipeline.domain.partitions import partitions_of
-from pipeline.domain.routing import BROADCAST, KEY_FIELDS
+from pipeline.domain.routing import BROADCAST, INTERNAL_PREFIX, JOURNAL, KEY_FIELDS
 from pipeline.runtime.codec import Frame, Group
 
 
@@ -44,5 +44,9 @@ def _placed(group: Group, keys: pa.Array, partition: int, partitions: int) -> np
     good: np.ndarray = np.array(pc.fill_null(same, False))
     if group.event in BROADCAST:
         return good
-    good &= partitions_of(expected, partitions) == partition
+    home = partitions_of(expected, partitions)
+    if group.event in JOURNAL:
+        internal = np.array(pc.starts_with(columns[1], INTERNAL_PREFIX))
+        home = np.where(internal, group.batch.column("branch"), home)
+    good &= home == partition
     return good

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from pipeline.domain.columns import Block, Passed, Vector
 from pipeline.domain.outbox import Arrival, Outbox, Reject
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import BROADCAST, KEY_FIELDS, record_key
+from pipeline.domain.routing import BROADCAST, KEY_FIELDS, home_of, record_key
 from pipeline.runtime.codec import Codec, Dead, Frame
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.dead_letters import Reason, letter_of
@@ -214,7 +213,7 @@ class PartitionTask:
         key = record_key(event)
         if record.key != key.encode():
             return Reason("Routing", "wrong_key", f"expected tenant_id/{KEY_FIELDS[kind]}")
-        expected = partition_of(key, self._partitions)
+        expected = home_of(event, key, self._partitions)
         if expected != self.partition and kind not in BROADCAST:
             return Reason("Routing", "wrong_partition", f"expected {expected}")
         return None

@@ -40,7 +40,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec("ledger-commands", "intake, fraud, ledger", "the ledger's log: accounts, decisions, legs"),
     TopicSpec("position-commands", "intake", "the positions' log: trades, and each price on every partition"),
     TopicSpec("reconciliation-items", "intake, ledger", "statement items and postings of nostro accounts"),
-    TopicSpec("postings", "ledger", "posting_recorded: the journal"),
+    TopicSpec("postings", "ledger", "posting_recorded, hold_recorded: the journal"),
     TopicSpec("balances", "ledger", "balance_updated", compacted=True),
     TopicSpec(
         "payment-events", "ledger", "payment_reserved, _settled, _rejected, _failed, _cancelled, _expired"

@@ -1,12 +1,13 @@
 """The journal folded from its postings alone, and the balances compared with it.
 
 postings -> entries (one debit, one credit, same amount, same branch) -> accounts (sequence, running balance)
+holds    -> what is held on each account, which a debit may lower by its amount
 balances -> the latest record of each account must be what the fold says
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Container
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ CLEARING = "$clearing:"
 class Folded:
     """An account as its postings make it; amounts in minor units."""
 
-    __slots__ = ("credits", "currency", "debits", "partition", "sequence")
+    __slots__ = ("credits", "currency", "debits", "held", "partition", "sequence")
 
     def __init__(self, partition: int, currency: str) -> None:
         self.partition = partition
@@ -28,6 +29,8 @@ class Folded:
         self.sequence = 0
         self.debits = 0
         self.credits = 0
+        self.held: int | None = 0
+        """None where a posting of an older version left open what is held."""
 
 
 class Balance(NamedTuple):
@@ -73,12 +76,17 @@ class Journal:
         )
         self.zero = Check("zero_sum", "Per branch and currency, the sum of all postings is zero.")
         self.fold = Check("fold", "Account sequences have no gap; each posting's balance is the fold so far.")
+        self.holds = Check("hold_fold", "What is held on an account is the fold of its holds and debits.")
         self.accounts: dict[str, Folded] = {}
         """By key, tenant/account."""
         self.moved: dict[str, tuple[int, int]] = {}
         """By tenant/payment: what was debited and credited outside `$...` (`transfer`), 0 for nothing."""
         self.nostro: list[set[str]] = []
         """Per branch, the ids of the postings of nostro accounts."""
+        self.placed: Counter[str] = Counter()
+        """How many holds the journal has of each payment (tenant/payment)."""
+        self._open: dict[str, int] = {}
+        """The holds that are neither released nor used up, minor units, by tenant/payment."""
         self._sums: defaultdict[tuple[int, str], int] = defaultdict(int)
         self._entries: set[str] = set()
         for partition in range(reader.partitions(POSTINGS)):
@@ -87,12 +95,20 @@ class Journal:
         for (partition, currency), total in sorted(self._sums.items()):
             self.zero.expect(total == 0, f"branch {partition}: the {currency} postings sum to {total}")
 
+    @property
+    def checks(self) -> list[Check]:
+        """What reading the journal has checked."""
+        return [self.entries, self.zero, self.fold, self.holds]
+
     def _read(self, reader: Reader, partition: int) -> None:
         ids: set[str] = set()
         nostro: set[str] = set()
         halves: dict[str, Half] = {}
         for record, event in reader.events(POSTINGS, partition):
             posting = event.fields
+            if event.name == "HoldRecorded":
+                self._hold(record, posting)
+                continue
             posting_id = posting["posting_id"]
             if posting_id in ids:
                 self.fold.fail(f"{record.place}: posting {posting_id} a second time")
@@ -131,15 +147,49 @@ class Journal:
         if half.amount_minor <= 0:
             self.entries.fail(f"{record.place}: entry {entry_id} moves {half.amount_minor}")
 
-    def _fold(self, record: Record, posting: dict[str, Any]) -> None:
-        key = f"{posting['tenant_id']}/{posting['account_id']}"
+    def _account(self, record: Record, said: dict[str, Any]) -> Folded:
+        """Return the account that a posting or hold is of."""
+        key = f"{said['tenant_id']}/{said['account_id']}"
         account = self.accounts.get(key)
         if account is None:
-            account = self.accounts[key] = Folded(record.partition, posting["currency"])
+            account = self.accounts[key] = Folded(record.partition, said["currency"])
         if record.key != key.encode():
             self.fold.fail(f"{record.place}: the key is not that of its account {key}")
-        if (account.partition, account.currency) != (record.partition, posting["currency"]):
+        if (account.partition, account.currency) != (record.partition, said["currency"]):
             self.fold.fail(f"{record.place}: {key} lives on two branches or in two currencies")
+        return account
+
+    def _hold(self, record: Record, hold: dict[str, Any]) -> None:
+        account = self._account(record, hold)
+        held, after = account.held, hold["held_minor_after"]
+        payment, amount = f"{hold['tenant_id']}/{hold['hold_id']}", hold["amount_minor"]
+        if hold["change"] == "PLACED":
+            change = self._open[payment] = amount
+            self.placed[payment] += 1
+        else:
+            change = -amount
+            self.holds.expect(self._open.pop(payment, 0) == amount, f"{record.place}: releases no hold")
+        text = f"{record.place}: {after} are held after {held} and {change}"
+        self.holds.expect(held is None or after == held + change, text)
+        if hold["amount_minor"] <= 0 or hold["branch"] != record.partition or after < 0:
+            self.holds.fail(f"{record.place}: no hold of this branch")
+        if hold["balance_minor"] != account.credits - account.debits:
+            self.holds.fail(f"{record.place}: the balance beside the hold is not that of the postings")
+        account.held = after
+
+    def _held_after(self, record: Record, account: Folded, posting: dict[str, Any]) -> None:
+        """A debit uses up the hold of its payment; all else leaves what is held."""
+        held, after = account.held, posting.get("held_minor_after")
+        if after is not None and held is not None:
+            debit = posting["side"] == "DEBIT"
+            payment = f"{posting['tenant_id']}/{posting['payment_id']}"
+            used = self._open.pop(payment, 0) if debit else 0
+            self.holds.expect(held - after == used, f"{record.place}: {after} are held after {held}")
+        account.held = after
+
+    def _fold(self, record: Record, posting: dict[str, Any]) -> None:
+        account = self._account(record, posting)
+        key = f"{posting['tenant_id']}/{posting['account_id']}"
         if posting["account_sequence"] != account.sequence + 1:
             self.fold.fail(
                 f"{record.place}: {key} goes from {account.sequence} to {posting['account_sequence']}"
@@ -154,6 +204,7 @@ class Journal:
             posting["balance_minor_after"] == folded,
             f"{record.place}: {key} stands at {posting['balance_minor_after']}, its postings make {folded}",
         )
+        self._held_after(record, account, posting)
 
     def _move(self, record: Record, posting: dict[str, Any]) -> None:
         payment_id, account_id = posting["payment_id"], posting["account_id"]
@@ -184,20 +235,22 @@ def read_balances(reader: Reader) -> dict[str, Balance]:
 
 def check_balances(journal: Journal, balances: dict[str, Balance]) -> list[Check]:
     """Compare the latest balances with the fold, branch by branch."""
-    same = Check("balances", "The latest balance of each account is the fold of its postings.")
+    same = Check("balances", "The latest balance of each account is the fold of its postings and holds.")
     pending: defaultdict[tuple[int, str], int] = defaultdict(int)
     for key in sorted(journal.accounts.keys() - balances.keys()):
         same.expect(False, f"{key} has postings and no balance")
     for key, stated in balances.items():
         folded = journal.accounts.get(key) or Folded(stated.partition, stated.currency)
         balance = folded.credits - folded.debits
+        held = stated.debits_pending if folded.held is None else folded.held
         expected = stated._replace(
             partition=folded.partition,
             currency=folded.currency,
             debits_posted=folded.debits,
             credits_posted=folded.credits,
             balance_minor=balance,
-            available_minor=balance - stated.debits_pending,
+            debits_pending=held,
+            available_minor=balance - held,
             account_sequence=folded.sequence,
         )
         wrong = [name for name, is_, be in zip(Balance._fields, stated, expected, strict=True) if is_ != be]

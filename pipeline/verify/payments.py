@@ -66,7 +66,9 @@ class Payments:
         )
         self.answered = Check("answers", "Each ledger command is either answered, once, or a dead letter.")
         self.lives = Check("lives", "Each payment ends at most once, and money moves only for a settled one.")
-        self.holding = Check("holds", "What is held on an account is what its payments under review hold.")
+        self.holding = Check(
+            "holds", "What is held on an account is what its payments under review hold; a leg has a hold."
+        )
         self.accounts = Check(
             "accounts", "Status, limit and existence of each account follow from its commands."
         )
@@ -160,6 +162,10 @@ class Payments:
                 self._account_command(record, event, branch, accounts)
             elif name == "LegRequested":
                 self._answer_leg(fields["event_id"], 1)
+                held = self._journal.placed.get(key, 0)
+                self.holding.expect(
+                    held == 1, f"{record.place}: payment {key} has {held} holds in the journal"
+                )
             else:
                 self._take_answer(record, event, branch, branch.state.get(key))
         self._compare_accounts(accounts)

@@ -98,7 +98,7 @@ def verify_log(
     dead = DeadLetters(reader)
     journal = Journal(reader, expectations.watch)
     balances = read_balances(reader)
-    checks = [topics, journal.entries, journal.zero, journal.fold, *check_balances(journal, balances)]
+    checks = [topics, *journal.checks, *check_balances(journal, balances)]
     payments = Payments(reader, dead, journal, balances, expectations.watch)
     checks += payments.run()
     checks += check_positions(reader, dead)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import islice
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -22,7 +23,7 @@ from pipeline.web.problems import Problem, unavailable
 from pipeline.web.progress import Progress
 from pipeline.web.render import Row
 from pipeline.web.scope import Scope
-from pipeline.web.views import is_known
+from pipeline.web.views import TableView, is_known
 
 PARTITIONS_HEADER = "Ledgerflow-Partitions"
 """On a request of a worker to its peer: the partitions to answer from."""
@@ -31,6 +32,9 @@ CHUNK_ROWS = 500
 """Rows looked at before the event loop has its turn again."""
 EXAMINED_MAX = 10_000
 """Rows looked at per partition and request: a page of a filtered view may be short, its `next` goes on."""
+
+
+_Answer = TypeVar("_Answer")
 
 
 class Page(msgspec.Struct):
@@ -45,20 +49,20 @@ class Page(msgspec.Struct):
     """False where a single key or account is not known."""
 
 
-async def answer(app: App, scope: Scope) -> Page:
+async def answer(app: App, scope: Scope[TableView]) -> Page:
     """Return the page of a scope, at most one row longer than its limit, from whichever workers have it.
 
     Raises `Problem`: 503 while a partition cannot be read or its owner reached, 502 for a peer's bad answer.
     """
-    here = _address(app.conf.canonical_url)
+    here = address(app.conf.canonical_url)
     asked = [
-        collect(app, scope, partitions) if owner == here else _ask(app, scope, owner, partitions)
-        for owner, partitions in _owners(app, scope).items()
+        collect(app, scope, partitions) if owner == here else ask(app, scope, owner, partitions, Page)
+        for owner, partitions in owners(app, scope).items()
     ]
     return merge(await asyncio.gather(*asked), scope.query.limit + 1)
 
 
-async def collect(app: App, scope: Scope, partitions: list[int]) -> Page:
+async def collect(app: App, scope: Scope[TableView], partitions: list[int]) -> Page:
     """Return the page of a scope from partitions of this worker; raise `Problem` 503 if it lacks one."""
     pages = []
     for number in partitions:
@@ -82,7 +86,7 @@ def merge(pages: list[Page], count: int) -> Page:
     return Page(rows, reached, progress, all(page.known for page in pages))
 
 
-def _item(scope: Scope, partition: Partition) -> Page:
+def _item(scope: Scope[TableView], partition: Partition) -> Page:
     view = scope.view
     value = partition.rows(view.table).get(scope.row_key)
     shown = None
@@ -92,7 +96,7 @@ def _item(scope: Scope, partition: Partition) -> Page:
     return Page(rows, None, [partition.progress(view.table)], known=shown is not None)
 
 
-async def _scan(scope: Scope, partition: Partition) -> Page:
+async def _scan(scope: Scope[TableView], partition: Partition) -> Page:
     """Return one partition's page. `progress` is taken first: the rows are at least as new as it says."""
     view = scope.view
     page = Page([], None, [partition.progress(view.table)])
@@ -125,15 +129,15 @@ def _key_text(row_key: bytes) -> str:
     return row_key.decode().partition("\0")[2]
 
 
-def _address(url: object) -> str:
+def address(url: object) -> str:
     return str(url).rstrip("/")
 
 
-def _owners(app: App, scope: Scope) -> dict[str, list[int]]:
+def owners(app: App, scope: Scope[Any]) -> dict[str, list[int]]:
     """Return the partitions of a scope by the address of the worker that owns them."""
     changelog = changelog_name(app.conf.id, scope.view.table)
     owner_of = {
-        partition: _address(url)
+        partition: address(url)
         for url, topics in app.assignor.table_metadata(changelog).items()
         for partition in topics.get(changelog, ())
     }
@@ -145,8 +149,8 @@ def _owners(app: App, scope: Scope) -> dict[str, list[int]]:
     return owners
 
 
-async def _ask(app: App, scope: Scope, owner: str, partitions: list[int]) -> Page:
-    """Return a peer's page."""
+async def ask(app: App, scope: Scope[Any], owner: str, partitions: list[int], kind: type[_Answer]) -> _Answer:
+    """Return a peer's answer; raise `Problem`: its own 404, 503 or 502 where it has none."""
     url = URL(owner + scope.link(scope.query.after), encoded=True)
     headers = {PARTITIONS_HEADER: ",".join(map(str, partitions))}
     try:
@@ -158,9 +162,11 @@ async def _ask(app: App, scope: Scope, owner: str, partitions: list[int]) -> Pag
         raise unavailable(f"the worker at {owner}, which has the rows, does not answer") from None
     if status == 503:
         raise unavailable(f"the worker at {owner} is recovering or loses the rows to another one")
+    if status == 404:
+        raise Problem(404, str(msgspec.json.decode(body)["detail"]))
     if status != 200:
         raise Problem(502, f"the worker at {owner} answered with status {status}")
     try:
-        return msgspec.json.decode(body, type=Page)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError:
         raise Problem(502, f"the worker at {owner} gave an answer of an unknown form") from None

@@ -16,14 +16,15 @@ from aiohttp import web
 from faust.web.base import BlueprintManager
 
 from pipeline.runtime.app import App
-from pipeline.web.answers import PARTITIONS_HEADER, Page, answer, collect
+from pipeline.web.answers import PARTITIONS_HEADER, Page, address, answer, ask, collect, owners
 from pipeline.web.health import CommitWatch, live, ready
 from pipeline.web.metrics import exposition, registry_of
+from pipeline.web.past import BALANCE_AT, HISTORY, STATEMENT, Past, PastView, past, table_rows
 from pipeline.web.problems import Problem, problems
-from pipeline.web.query import ACCOUNT_LIST, ITEM, LIST, parse, path_parts
-from pipeline.web.render import csv_response, json_response
+from pipeline.web.query import ACCOUNT_LIST, AT, ITEM, LIST, SPAN, parse, path_parts
+from pipeline.web.render import Row, csv_response, json_response
 from pipeline.web.scope import Scope
-from pipeline.web.views import VIEWS, TableView
+from pipeline.web.views import BALANCES, VIEWS, TableView
 
 AS_OF_HEADER = "Ledgerflow-As-Of"
 """partition:offset, ... of an answer; in JSON it is in `meta`, too."""
@@ -31,7 +32,9 @@ AS_OF_HEADER = "Ledgerflow-As-Of"
 LIST_PARAMETERS = "?tenant=&limit=&after=&format=json|csv"
 INDEX = {
     "/balances": "Balances of all accounts",
-    "/balances/{tenant}/{account}": "Balance of one account",
+    "/balances/{tenant}/{account}": "Balance of one account; at another time with ?as_of=&known_at=",
+    "/history/{tenant}/{account}": "Every booking of one account, in their order",
+    "/statements/{tenant}/{account}": "Those of a span of time (?from=&to=), with the balances at both ends",
     "/positions": "Positions of all accounts",
     "/positions/{tenant}/{account}": "Positions of one account",
     "/positions/{tenant}/{account}/{instrument}": "One position",
@@ -76,6 +79,10 @@ def mount(app: App) -> None:
     _page(app, "/live", "live", live_page)
     _page(app, "/ready", "ready", ready_page)
     _page(app, "/metrics", "metrics", metrics_page)
+    for past_view in (HISTORY, STATEMENT):
+        _page(
+            app, f"/{past_view.name}/{{tenant}}/{{account}}", past_view.name, _past_page(app, past_view, SPAN)
+        )
     for view in VIEWS:
         for number, path in enumerate(path for path in INDEX if path.split("/")[1] == view.name):
             _page(app, path, f"{view.name}-{number}", _table_page(app, view))
@@ -96,8 +103,44 @@ def _page(app: App, path: str, name: str, handler: Handler) -> None:
     app.page(any_part, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
 
 
-def _table_page(app: App, view: TableView) -> Handler:
+def _past_page(app: App, view: PastView, allowed: frozenset[str]) -> Handler:
     async def page(request: web.Request) -> web.StreamResponse:
+        path = path_parts(request.match_info)
+        query = parse(request.query, request.headers.get("Accept", ""), allowed)
+        scope = Scope(view, path, query)
+        asked_by_peer = request.headers.get(PARTITIONS_HEADER)
+        if asked_by_peer is not None:
+            (partition,) = _partitions(asked_by_peer, app.partitions)
+            return json_response(past(app, scope, partition))
+        ((owner, (partition,)),) = owners(app, scope).items()
+        if owner == address(app.conf.canonical_url):
+            found = past(app, scope, partition)
+        else:
+            found = await ask(app, scope, owner, [partition], Past)
+        return _past_rendered(scope, found)
+
+    return page
+
+
+def _past_rendered(scope: Scope[PastView], found: Past) -> web.StreamResponse:
+    headers = {AS_OF_HEADER: f"{found.progress.partition}:{found.progress.as_of_offset}"}
+    link = None if found.following is None else scope.link(found.following)
+    if link is not None:
+        headers["Link"] = f'<{link}>; rel="next"'
+    if scope.query.csv:
+        return csv_response(scope.view.columns, table_rows(scope, found), headers)
+    body: Row = {"data": found.about, "meta": found.progress}
+    if not scope.is_item:
+        body = {"data": {**found.about, "bookings": found.lines}, "next": link, "meta": found.progress}
+    return json_response(body, headers=headers)
+
+
+def _table_page(app: App, view: TableView) -> Handler:
+    balance_at = _past_page(app, BALANCE_AT, AT)
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        if view is BALANCES and not {"as_of", "known_at"}.isdisjoint(request.query) and request.match_info:
+            return await balance_at(request)
         path = path_parts(request.match_info)
         allowed = LIST if not path else ACCOUNT_LIST
         if len(path) == len(view.key):
@@ -120,7 +163,7 @@ def _partitions(text: str, count: int) -> list[int]:
     return sorted({int(part) for part in parts})
 
 
-def _rendered(scope: Scope, page: Page) -> web.StreamResponse:
+def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
     """Return a page as what was asked for; raise `Problem` 404 where its key is not known."""
     if not page.known:
         raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
@@ -137,7 +180,7 @@ def _rendered(scope: Scope, page: Page) -> web.StreamResponse:
     return json_response({"data": rows, "next": link, "meta": {"partitions": page.progress}}, headers=headers)
 
 
-def _next_key(scope: Scope, page: Page) -> str | None:
+def _next_key(scope: Scope[TableView], page: Page) -> str | None:
     """Return the key, as text, behind which the next page starts, None on the last one."""
     limit = scope.query.limit
     key = page.rows[limit - 1][0] if len(page.rows) > limit else page.reached

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from multidict import MultiMapping
@@ -18,6 +20,10 @@ TEXT_MAX = 1024
 ITEM = frozenset({"format"})
 ACCOUNT_LIST = ITEM | {"limit", "after"}
 LIST = ACCOUNT_LIST | {"tenant"}
+AT = ITEM | {"as_of", "known_at"}
+SPAN = ACCOUNT_LIST | {"from", "to"}
+_TIMES = ("as_of", "known_at", "from", "to")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Query(NamedTuple):
@@ -28,6 +34,8 @@ class Query(NamedTuple):
     """The key, as text, behind which the page starts."""
     limit: int
     csv: bool
+    times: Mapping[str, int] = {}
+    """Those given of as_of, known_at, from, to; microseconds UTC."""
 
 
 def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -> Query:
@@ -45,7 +53,8 @@ def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -
     tenant = given.get("tenant")
     if tenant is not None and "/" in tenant:
         raise Problem(400, "tenant: must not contain a slash")
-    return Query(tenant, given.get("after"), _limit(given), shape == "csv")
+    times = {name: _time(name, given[name]) for name in _TIMES if name in given}
+    return Query(tenant, given.get("after"), _limit(given), shape == "csv", times)
 
 
 def path_parts(match: Mapping[str, str]) -> tuple[str, ...]:
@@ -67,6 +76,19 @@ def _text(name: str, value: str) -> str:
     except UnicodeEncodeError:
         raise Problem(400, f"{name}: must be UTF-8") from None
     return value
+
+
+def _time(name: str, value: str) -> int:
+    """Return a time as microseconds UTC: ISO 8601 with its zone, or that number itself."""
+    if value.isascii() and value.removeprefix("-").isdigit() and len(value) <= 18:
+        return int(value)
+    time = None
+    with suppress(ValueError):
+        # In an address a plus is a space, unless it is written as %2B.
+        time = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
+    if time is None or time.tzinfo is None:
+        raise Problem(400, f"{name}: must be a time with its zone, such as 2026-11-21T15:00:00Z")
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def _limit(given: Mapping[str, str]) -> int:

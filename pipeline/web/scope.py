@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.rows import row_key
 from pipeline.web.problems import Problem
 from pipeline.web.query import Query, row_key_of
-from pipeline.web.views import TableView
+from pipeline.web.views import View
+
+_V = TypeVar("_V", bound=View)
 
 
-class Scope(NamedTuple):
+class Scope(NamedTuple, Generic[_V]):
     """A view, the parts of the path after its name, and the parameters."""
 
-    view: TableView
+    view: _V
     path: tuple[str, ...]
     query: Query
 
@@ -63,5 +65,6 @@ class Scope(NamedTuple):
         path = "/".join(quote(part, safe="") for part in (self.view.name, *self.path))
         parameters = {} if self.is_item else {"limit": str(self.query.limit)}
         given = {"tenant": self.query.tenant, "after": after, "format": "csv" if self.query.csv else None}
+        given |= {name: None if time is None else str(time) for name, time in self.query.times.items()}
         parameters |= {name: value for name, value in given.items() if value is not None}
         return f"/{path}?{urlencode(parameters)}" if parameters else f"/{path}"

@@ -9,8 +9,7 @@ alerts     fraud           a tenant account payment          with what the ledge
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -19,10 +18,26 @@ from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, read_paymen
 from pipeline.domain.positions import figures
 from pipeline.domain.rows import row_key
 from pipeline.web.committed import Partition
-from pipeline.web.render import Row
+from pipeline.web.render import Row, time_text
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class View(Protocol):
+    """What a request may be about: a table, and what its keys consist of."""
+
+    @property
+    def name(self) -> str:
+        """The first part of its paths."""
+
+    @property
+    def table(self) -> str: ...
+
+    @property
+    def family(self) -> str: ...
+
+    @property
+    def key(self) -> tuple[str, ...]: ...
 
 
 class TableView(NamedTuple):
@@ -38,16 +53,6 @@ class TableView(NamedTuple):
     """Returns what is shown of a row (its partition, the parts of its key, its value), None for nothing."""
     marker: str
     """Row family of the table that knows every account which this view can have rows of."""
-
-
-def _time(micros: int | None) -> str | None:
-    """Return microseconds UTC as ISO 8601; a time beyond the year 9999 as the number."""
-    if micros is None:
-        return None
-    try:
-        return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
-    except OverflowError:
-        return str(micros)
 
 
 def _unpack(value: bytes, layout: int, kind: type[_Struct]) -> _Struct:
@@ -92,7 +97,7 @@ def _position(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
         "realised_pnl_e8": shown.realised_pnl_e8,
         "unrealised_pnl_e8": shown.unrealised_pnl_e8,
         "last_price_e8": None if quote is None else quote.price_e8,
-        "last_price_at": None if quote is None else _time(quote.quoted_at),
+        "last_price_at": None if quote is None else time_text(quote.quoted_at),
         "fees_minor": position.fees_minor,
         "trades": position.trades,
     }
@@ -113,7 +118,7 @@ def _open_break(partition: Partition, key: tuple[str, ...], value: bytes) -> Row
         "line_no": row.line_no,
         "posting_id": row.posting_id,
         "detail": row.detail,
-        "opened_at": _time(row.opened_at),
+        "opened_at": time_text(row.opened_at),
     }
 
 
@@ -136,7 +141,7 @@ def _alert(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
         "score": alert.verdict.score,
         "reasons": [{"rule": rule, "detail": detail} for rule, detail in alert.verdict.reasons],
         "rules_version": alert.verdict.version,
-        "decided_at": _time(alert.at_us),
+        "decided_at": time_text(alert.at_us),
         "creditor_account_id": alert.creditor_account_id,
         "amount_minor": alert.amount_minor,
         "currency": alert.currency,

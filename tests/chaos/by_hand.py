@@ -118,6 +118,8 @@ def posted(posting_id: str, amount: int, reference: str | None = None, **other: 
         "currency": "EUR",
         "account_sequence": 1,
         "balance_minor_after": 0,
+        "booked_at": None,
+        "held_minor_after": 0,
         "branch": 0,
         "reference": reference,
     }

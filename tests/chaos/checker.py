@@ -29,6 +29,7 @@ from tests.chaos.comparisons import (
 )
 from tests.chaos.forwarding import DECISIONS, FORWARDED, predict_forwarding
 from tests.chaos.fraud_model import FraudBranch
+from tests.chaos.history_model import HistoryBranch
 from tests.chaos.journal_fold import clearing_not_zero, compare_fold, fold_journal
 from tests.chaos.ledger_model import Branch
 from tests.chaos.log_reader import LogReader, Record, Slice
@@ -56,7 +57,7 @@ from tests.chaos.wire import (
 )
 
 INPUTS = UPSTREAM
-LOGS = (COMMANDS, ITEMS, POSITION_COMMANDS)
+LOGS = (COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS)
 SOURCES = (*INPUTS, *LOGS)
 OUTPUTS = (POSTINGS, PAYMENT_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, DEAD_LETTERS)
 LEGS = ("LegRequested", "LegPosted", "LegRefused")
@@ -86,6 +87,7 @@ STREAMS = (
     LEDGER,
     Stream(POSITION_COMMANDS, PositionBranch, "positions", POSITION_VIEW, (), (POSITIONS,)),
     Stream(ITEMS, ReconciliationBranch, "reconciliation", BREAK_VIEW, (RESULTS,), ()),
+    Stream(POSTINGS, HistoryBranch, "history", None, (), ()),
 )
 
 

@@ -20,6 +20,9 @@ class Fold:
     credits: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
     sequence: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
     currency: dict[bytes, str] = field(default_factory=dict)
+    open: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By tenant and payment: what is held and neither released nor used."""
+    held: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
 
     def balance(self, key: bytes) -> int:
         """Return an account's balance, minor units."""
@@ -27,17 +30,34 @@ class Fold:
 
 
 def fold_journal(postings: Sequence[Record], ended: bool = True) -> tuple[Fold, list[Problem]]:
-    """Add up a partition's journal; check pairs, sequences, running balances and zero sums.
+    """Add up a partition's journal; check pairs, sequences, running balances, holds and zero sums.
 
     `ended`: nothing more comes. While it grows, a reader may stop between the two postings of an entry.
     """
-    fold, total = Fold(), Counter[str]()
+    fold, total, odd = Fold(), Counter[str](), False
     for index, record in enumerate(postings):
         posting, key = record.fields, record.key or b""
 
         def stop(check: str, text: str, at: Record = record) -> tuple[Fold, list[Problem]]:
             return fold, [wrong(check, at, text)]
 
+        if record.event == "HoldRecorded":
+            if index % 2 != odd:
+                return stop("entries", "a hold between the postings of an entry")
+            odd = not odd
+            placed = posting["change"] == "PLACED"
+            fold.held[key] += posting["amount_minor"] * (1 if placed else -1)
+            hold = posting["tenant_id"], posting["hold_id"]
+            if placed == (hold in fold.open):
+                return stop("holds", f"{hold} is {posting['change']} a second time")
+            fold.open.pop(hold, None)
+            if placed:
+                fold.open[hold] = posting["amount_minor"]
+            if (posting["held_minor_after"], posting["balance_minor"]) != (fold.held[key], fold.balance(key)):
+                return stop(
+                    "holds", f"{posting['held_minor_after']} held on {key.decode()}, not {fold.held[key]}"
+                )
+            continue
         if record.event != "PostingRecorded":
             return stop("entries", f"{record.event or record.fault} in the journal")
         amount, side, currency = posting["amount_minor"], posting["side"], posting["currency"]
@@ -52,7 +72,14 @@ def fold_journal(postings: Sequence[Record], ended: bool = True) -> tuple[Fold, 
             return stop("running_balance", text)
         if fold.currency.setdefault(key, currency) != currency or posting["branch"] != record.partition:
             return stop("entries", "a posting of another currency or branch than its account's")
-        if index % 2 == 0:
+        used = fold.held[key] - posting["held_minor_after"]
+        hold = posting["tenant_id"], posting["payment_id"]
+        if used != (fold.open.pop(hold, 0) if side == "DEBIT" else 0):
+            return stop(
+                "holds", f"{posting['held_minor_after']} held on {key.decode()} after {fold.held[key]}"
+            )
+        fold.held[key] -= used
+        if index % 2 == odd:
             if ended and index + 1 == len(postings):
                 return stop("entries", "half an entry at the end")
             continue
@@ -93,7 +120,8 @@ def compare_fold(
         row, offset = rows.get(account_row_key(key), (b"", -1))
         if len(row) != ACCOUNT_ROW.size:
             return [Problem("table", *place, offset, f"no row of {key.decode()}")]
-        *_, debits, _, credits, sequence = ACCOUNT_ROW.unpack(row)
-        if (debits, credits, sequence) != (fold.debits[key], fold.credits[key], fold.sequence[key]):
+        *_, held, debits, _, credits, sequence = ACCOUNT_ROW.unpack(row)
+        folded = fold.held[key], fold.debits[key], fold.credits[key], fold.sequence[key]
+        if (held, debits, credits, sequence) != folded:
             return [Problem("table", *place, offset, f"the row of {key.decode()} is not its postings' sum")]
     return []

@@ -187,6 +187,27 @@ class Books(StreamModel):
         debtor.debits_pending += sign * payment.amount
         other.credits_pending += sign * payment.amount
 
+    def say_hold(self, change: str, payment: Payment) -> None:
+        """Expect that a hold outlives its command, or ends without a posting."""
+        account = self.account(payment.debtor)
+        assert account is not None
+        self.say(
+            POSTINGS,
+            payment.debtor,
+            "HoldRecorded",
+            derived(cause_of(self.cause.fields), f"hold_{change.lower()}"),
+            hold_id=self.cause.fields["payment_id"],
+            account_id=payment.debtor,
+            account_type=account.kind,
+            change=change,
+            amount_minor=payment.amount,
+            currency=account.currency,
+            held_minor_after=account.debits_pending,
+            balance_minor=account.balance,
+            booked_at=self.cause.timestamp_ms * 1000,
+            branch=self.number,
+        )
+
     def enter(self, name: str, debit: str, credit: str, amount: int, **about: str | None) -> None:
         """Post one entry of two postings and expect both, and the balances."""
         entry_id = derived(cause_of(self.cause.fields), name)
@@ -209,6 +230,8 @@ class Books(StreamModel):
                 "account_sequence": account.sequence,
                 "balance_minor_after": account.balance,
                 "branch": self.number,
+                "booked_at": self.cause.timestamp_ms * 1000,
+                "held_minor_after": account.debits_pending,
                 **about,
             }
             for topic in (POSTINGS, ITEMS) if account.kind == "nostro" else (POSTINGS,):

@@ -114,6 +114,7 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     branch.hold(payment, +1)
     branch.outcome("PaymentReserved", "payment_reserved", payment, "ok")
     if event["outcome"] == "REVIEW":
+        branch.say_hold("PLACED", payment)
         branch.end(payment, "HELD", "ok")
         return branch.show(payment.debtor, branch.counterpart(payment))
     proceed(branch, payment)
@@ -157,6 +158,8 @@ def proceed(branch: Books, payment: Payment) -> None:
     event = branch.cause.fields
     if branch.here(payment.creditor):
         return settle(branch, payment, payment.creditor)
+    if payment.state != "HELD":
+        branch.say_hold("PLACED", payment)
     branch.end(payment, "IN_FLIGHT", "ok")
     branch.say(
         COMMANDS,
@@ -183,6 +186,7 @@ def settle(branch: Books, payment: Payment, credit: str) -> None:
 def release(branch: Books, payment: Payment, event: str, code: str) -> None:
     """Give back a hold; the payment ends as `event` says."""
     branch.hold(payment, -1)
+    branch.say_hold("RELEASED", payment)
     state = event.rpartition("Payment")[2].upper()
     branch.end(payment, state, code)
     name = f"payment_{state.lower()}"

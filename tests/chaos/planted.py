@@ -29,7 +29,7 @@ def compare_planted(
         if answer.fields.get("payment_id") is not None
     }
     postings = defaultdict(set)
-    for posting in said[POSTINGS]:
+    for posting in (made for made in said[POSTINGS] if made.event == "PostingRecorded"):
         of = tuple(posting.fields[name] for name in ("tenant_id", "account_id", "payment_id"))
         postings[of].add(posting.fields["posting_id"])
     breaks = [made.fields for made in said[RESULTS] if made.event == "BreakOpened"]

@@ -77,7 +77,7 @@ def test_a_match_that_was_never_said_is_missed_by_the_model_and_by_what_was_plan
         made.fields["posting_id"]
         for log in topics["postings"].values()
         for made in log
-        if made.fields["payment_id"] == payment_id
+        if made.fields.get("payment_id") == payment_id
     }
     without = {
         number: [made for made in log if not ids & set(made.fields.get("posting_ids", ()))]

@@ -153,9 +153,11 @@ def test_the_model_keeps_each_posting_and_each_hold() -> None:
     assert [tuple(map(posting.get, columns)) for posting in postings] == [
         ("$opening:EUR:0", "DEBIT", 100, -100, 1),
         ("alice", "CREDIT", 100, 100, 1),
+        ("alice", None, 30, None, None),
         ("alice", "DEBIT", 30, 70, 2),
         ("bob", "CREDIT", 30, 30, 1),
     ]
+    assert [posting["held_minor_after"] for posting in postings] == [0, 0, 30, 0, 0]
     assert alice.debits_pending == 0
 
 

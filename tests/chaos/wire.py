@@ -39,7 +39,7 @@ STATEMENT_EVENTS = ("StatementLine", "StatementClosed")
 TRADE_EVENTS = ("TradeExecuted", "TradeSettled")
 KEY_FIELD = {
     **dict.fromkeys((*ACCOUNT_EVENTS, *STATEMENT_EVENTS, *TRADE_EVENTS), "account_id"),
-    **dict.fromkeys(("LegRequested", "PostingRecorded"), "account_id"),
+    **dict.fromkeys(("LegRequested", "PostingRecorded", "HoldRecorded"), "account_id"),
     **dict.fromkeys(("PaymentInitiated", "PaymentReviewed", "PaymentCancelled"), "debtor_account_id"),
     **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
     "PriceQuoted": "instrument_id",
@@ -90,7 +90,10 @@ def misplaced(record: Record, partitions: int) -> str | None:
     key = f"{record.fields['tenant_id']}/{record.fields[KEY_FIELD[record.event]]}"
     if record.key != key.encode():
         return "wrong_key"
-    if record.event != "PriceQuoted" and home_of(key, partitions) != record.partition:
+    home = home_of(key, partitions)
+    if record.event in ("PostingRecorded", "HoldRecorded") and record.fields["account_id"].startswith("$"):
+        home = record.fields["branch"]
+    if record.event != "PriceQuoted" and home != record.partition:
         return "wrong_partition"
     return None
 

@@ -6,6 +6,7 @@ import csv
 import io
 import urllib.parse
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from pipeline.domain.partitions import partition_of
 from pipeline.runtime.registry import register_all
 from pipeline.runtime.stack import LocalStack
 from pipeline.runtime.topics import create_topics
-from tests.integration.views_bank import ACCOUNTS, STRANGE, Bank, eventually, fill, get, is_sharing
+from tests.integration.views_bank import ACCOUNTS, STRANGE, Answer, Bank, eventually, fill, get, is_sharing
 from topologies.app import tables
 
 
@@ -89,6 +90,56 @@ def test_pages_follow_each_other_without_gap_or_repeat(bank: Bank, shape: str) -
         seen += [row["account_id"] for row in rows]
         link, turn = following, turn + 1
     assert seen == whole
+
+
+def _past(bank: Bank, url: str, view: str, account: str, **asked: str) -> Answer:
+    query = urllib.parse.urlencode(asked)
+    return get(f"{url}/{view}/{bank.tenant}/{urllib.parse.quote(account, safe='')}?{query}")
+
+
+def test_the_past_of_an_account_is_the_same_from_either_worker_and_leads_to_its_balance(bank: Bank) -> None:
+    shown = ("balance_minor", "available_minor", "currency", "account_type")
+    for account in ACCOUNTS:
+        now = _past(bank, bank.urls[0], "balances", account).body["data"]
+
+        def is_there(account: str = account, now: dict[str, Any] = now) -> bool:
+            found = _past(bank, bank.urls[0], "balances", account, known_at="2100-01-01T00:00:00Z")
+            return found.status == 200 and all(found.body["data"][name] == now[name] for name in shown)
+
+        eventually(is_there)  # the history comes a moment after the ledger
+        statements = [_past(bank, url, "statements", account).body for url in bank.urls]
+        assert statements[0]["data"] == statements[1]["data"]
+        statement = statements[0]["data"]
+        assert statement["closing"]["balance_minor"] == now["balance_minor"]
+        assert sum(line["booked_minor"] for line in statement["bookings"]) == now["balance_minor"]
+        assert sum(line["held_change_minor"] for line in statement["bookings"]) == now["debits_pending"]
+
+
+def test_a_balance_is_asked_for_by_both_times(bank: Bank) -> None:
+    debtor, noon = ACCOUNTS[0], bank.noon_us()
+    for url in bank.urls:
+        lines = _past(bank, url, "history", debtor).body["data"]["bookings"]
+        assert {line["kind"] for line in lines} == {"CREDIT", "DEBIT", "PLACED"}
+        opened = _past(bank, url, "balances", debtor, known_at=lines[0]["booked_at"]).body["data"]
+        assert (opened["balance_minor"], opened["available_minor"]) == (1_000_00, 1_000_00)
+        as_of = _past(bank, url, "balances", debtor, as_of=str(noon)).body["data"]
+        assert (as_of["balance_minor"], as_of["available_minor"]) == (99_950, 99_950 - 60_001)
+        early = _past(bank, url, "balances", debtor, as_of=str(noon - 1))
+        assert early.status == 404 and "starts at" in early.body["detail"]
+        assert early.headers["Content-Type"] == "application/problem+json"
+        bad = _past(bank, url, "balances", debtor, as_of="yesterday")
+        assert bad.status == 400 and "such as 2026" in bad.body["detail"]
+
+
+def test_a_statement_in_pages_and_as_csv_is_whole(bank: Bank) -> None:
+    link, kinds, turn = f"/statements/{bank.tenant}/{ACCOUNTS[0]}?limit=2&format=csv", [], 0
+    while link:
+        answer = get(bank.urls[turn % 2] + link)
+        kinds += [row["kind"] for row in csv.DictReader(io.StringIO(answer.text))]
+        link, turn = answer.headers.get("Link", "").partition(">")[0][1:], turn + 1
+    assert (kinds[0], kinds[-1]) == ("OPENING", "CLOSING")
+    lines = _past(bank, bank.urls[0], "history", ACCOUNTS[0]).body["data"]["bookings"]
+    assert kinds[1:-1] == [line["kind"] for line in lines]
 
 
 def test_positions_show_the_price_of_their_partition(bank: Bank) -> None:

@@ -56,6 +56,8 @@ def _posting(
         balance_minor_after=0,
         branch=0,
         reference=reference,
+        booked_at=None,
+        held_minor_after=None,
     )
 
 

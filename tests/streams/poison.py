@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +55,27 @@ def poison(bench: StreamBench, good: Any, key_field: str, stranger: Any) -> list
     return [(bench.record(value, key), code) for value, key, code in records]
 
 
+NOT_OUTPUTS = ("dead-letters", "app-changelog")
+
+
+def causes(bench: StreamBench) -> set[str]:
+    """Return the ids of the events that have led to an output, or were passed on."""
+    written = {place: records for place, records in bench.written().items() if place[0] not in NOT_OUTPUTS}
+    return {event.causation_id or event.event_id for _, _, _, event in bench.decoded(written)}
+
+
 async def assert_applied_or_dead(
-    bench: StreamBench, goods: list[Any], key_field: str, stranger: Any, folder: Path
+    bench: StreamBench,
+    goods: list[Any],
+    key_field: str,
+    stranger: Any,
+    folder: Path,
+    effects: Callable[[StreamBench], set[str]] = causes,
 ) -> None:
     """Apply good events with poison among them as one batch: every record has its effect or is a dead letter.
 
-    Each good event must have an output of its own. Many are tried in columns first, few go one by one.
+    Each good event must have an effect of its own, an output unless told. Many are tried in columns first,
+    few go one by one.
     """
     half = len(goods) // 2
     for event in goods[:half]:
@@ -71,15 +87,6 @@ async def assert_applied_or_dead(
     await bench.settled()
     assert bench.failures == []
     assert bench.dead() == [(record.offset, code) for record, code in bad]
-    assert causes(bench) == {event.event_id for event in goods}
+    assert effects(bench) == {event.event_id for event in goods}
     assert bench.task.committed == bench.log[-1].offset + 1
     await assert_replays(bench, folder)
-
-
-def causes(bench: StreamBench) -> set[str]:
-    """Return the ids of the events that have led to an output, or were passed on."""
-    written = {place: records for place, records in bench.written().items() if place[0] not in NOT_OUTPUTS}
-    return {event.causation_id or event.event_id for _, _, _, event in bench.decoded(written)}
-
-
-NOT_OUTPUTS = ("dead-letters", "app-changelog")

@@ -57,6 +57,10 @@ def shown(topic: str, partition: int, key: str, event: Any) -> str:
         name = NAMES.get(event.account_id, event.account_id)
         sign = "+" if event.side == "CREDIT" else "-"
         return f"{topic} {name}{sign}{event.amount_minor}={event.balance_minor_after}"
+    if type(event) is ev.HoldRecorded:
+        assert key == f"acme/{event.account_id}"
+        name = NAMES.get(event.account_id, event.account_id)
+        return f"{topic} {name} {event.change} {event.amount_minor}={event.held_minor_after}"
     if topic == "ledger-commands":
         return f"{type(event).__name__} to {NAMES[key.removeprefix('acme/')]} on {partition}"
     debtor = getattr(event, "debtor_account_id", None) or event.account_id
@@ -88,6 +92,7 @@ def accounts(bench: StreamBench) -> dict[str, Account]:
 
 
 SETTLED = "PaymentReserved ok, PaymentSettled ok"
+HELD_FOR_C = "PaymentReserved ok, postings A PLACED 60=60, LegRequested to C on 1"
 LIFE: list[tuple[Any, str]] = [
     (pay("p0", 1), "PaymentRejected debtor_not_found"),
     (cancelled("p1"), "CommandRefused payment_not_found"),
@@ -107,8 +112,8 @@ LIFE: list[tuple[Any, str]] = [
         f"{SETTLED}, postings A-5=35, postings B+5=65",
     ),
     (pay("p4", 5, at=TODAY - 91 * DAY), "PaymentRejected too_old"),
-    (pay("p5", 5, outcome="REVIEW"), "PaymentReserved ok"),
-    (cancelled("p5"), "PaymentCancelledOutcome cancelled"),
+    (pay("p5", 5, outcome="REVIEW"), "PaymentReserved ok, postings A PLACED 5=5"),
+    (cancelled("p5"), "postings A RELEASED 5=0, PaymentCancelledOutcome cancelled"),
     (cancelled("p5"), "CommandRefused already_failed"),
     (posted("p1"), "leg_not_expected"),
     (closed(A, 1), "CommandRefused account_not_empty"),
@@ -224,7 +229,7 @@ async def test_a_payment_between_branches_settles_leg_by_leg_and_a_leg_counts_on
     branches.put(opened("a", A, 100), opened("c", C))
     await branches.deliver()
     branches.put(pay("p1", 60, creditor=C))
-    assert await branches.turn(0) == "PaymentReserved ok, LegRequested to C on 1"
+    assert await branches.turn(0) == HELD_FOR_C
     assert accounts(branches.both[0])[A].available_minor == 40
     assert branches.clearing() == [0, 0]
     legs = "postings $clearing:EUR:1-60=-60, postings C+60=60, LegPosted to A on 0"
@@ -244,9 +249,9 @@ async def test_a_payment_between_branches_settles_leg_by_leg_and_a_leg_counts_on
 async def test_a_refused_leg_gives_the_hold_back(branches: Branches) -> None:
     branches.put(opened("a", A, 100), pay("p1", 60, creditor=C))
     await branches.turn(0)
-    assert await branches.turn(0) == "PaymentReserved ok, LegRequested to C on 1"
+    assert await branches.turn(0) == HELD_FOR_C
     assert await branches.turn(1) == "LegRefused to A on 0"
-    assert await branches.turn(0) == "PaymentFailed creditor_not_found"
+    assert await branches.turn(0) == "postings A RELEASED 60=0, PaymentFailed creditor_not_found"
     account = accounts(branches.both[0])[A]
     assert (account.balance_minor, account.available_minor, account.debits_pending) == (100, 100, 0)
     assert branches.clearing() == [0, 0]

@@ -12,10 +12,9 @@ from pipeline.domain.partitions import partition_of
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.web.query import Query
 from pipeline.web.scope import Scope
-from pipeline.web.views import TableView
 
 PARTITIONS = 4
-TABLES = ("ledger", "positions", "reconciliation", "fraud")
+TABLES = ("ledger", "positions", "reconciliation", "fraud", "history")
 HERE = "http://127.0.0.1:6066"
 
 
@@ -69,7 +68,7 @@ def home(account: str, tenant: str = "t") -> int:
     return partition_of(f"{tenant}/{account}", PARTITIONS)
 
 
-def scope_of(view: TableView, *path: str, **query: Any) -> Scope:
+def scope_of(view: Any, *path: str, **query: Any) -> Scope[Any]:
     """Return the scope of a path after the view's name, with the default parameters."""
     given = {"tenant": None, "after": None, "limit": 100, "csv": False} | query
     return Scope(view, path, Query(**given))

@@ -35,8 +35,8 @@ class Branch:
         self.rows = MemoryRows()
         self.said: list[tuple[str, str, Any]] = []
         self.dead: list[str] = []
-        self.folded: dict[str, tuple[int, int]] = {}
-        """(tenant/account) -> sequence and balance, from the postings alone."""
+        self.folded: dict[str, tuple[int, int, int]] = {}
+        """(tenant/account) -> sequence, balance and what is held, from the journal alone."""
 
 
 class Branches:
@@ -128,18 +128,25 @@ def check_books(branch: Branch, items: Iterable[tuple[str, str, Any]]) -> None:
         if topic != "postings":
             continue
         assert event.amount_minor > 0 and key == f"{event.tenant_id}/{event.account_id}"
+        sequence, balance, held = branch.folded.get(key, (0, 0, 0))
+        if isinstance(event, ev.HoldRecorded):
+            change = event.amount_minor if event.change == "PLACED" else -event.amount_minor
+            branch.folded[key] = (sequence, balance, held + change)
+            assert (sequence, event.balance_minor, event.held_minor_after) == branch.folded[key]
+            continue
         amount = event.amount_minor if event.side == "CREDIT" else -event.amount_minor
         entries[event.entry_id] = entries.get(event.entry_id, 0) + amount
-        sequence, balance = branch.folded.get(key, (0, 0))
-        branch.folded[key] = (sequence + 1, balance + amount)
-        assert (event.account_sequence, event.balance_minor_after) == branch.folded[key]
+        assert event.held_minor_after in (held, held + amount if amount < 0 else held)
+        branch.folded[key] = (sequence + 1, balance + amount, event.held_minor_after)
+        assert (event.account_sequence, event.balance_minor_after) == branch.folded[key][:2]
     assert set(entries.values()) <= {0}, "an entry has one debit and one credit of the same amount"
     posted: dict[str, int] = {}
     pending: dict[str, int] = {}
     for key, account in accounts(branch).items():
         assert min(account.debits_posted, account.credits_posted) >= 0
         assert min(account.debits_pending, account.credits_pending) >= 0
-        assert (account.sequence, account.balance_minor) == branch.folded.get(key, (0, 0))
+        folded = branch.folded.get(key, (0, 0, 0))
+        assert (account.sequence, account.balance_minor, account.debits_pending) == folded
         posted[account.currency] = posted.get(account.currency, 0) + account.balance_minor
         pending[account.currency] = (
             pending.get(account.currency, 0) + account.credits_pending - account.debits_pending

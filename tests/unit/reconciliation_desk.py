@@ -85,6 +85,8 @@ class Desk:
             balance_minor_after=0,
             branch=0,
             reference=name if name and payment_id is None else None,
+            booked_at=None,
+            held_minor_after=None,
         )
 
     def _line(self, common: dict[str, Any], place: str, amount: str, *words: str) -> Any:

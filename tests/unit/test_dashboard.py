@@ -115,3 +115,9 @@ def test_a_posting_is_told_with_the_balance_after_it() -> None:
     fields = {"tenant_id": "t", "account_id": "a", "side": "DEBIT", "currency": "EUR"}
     event = Event("PostingRecorded", {**fields, "amount_minor": 1_250, "balance_minor_after": -250})
     assert posting_line(event) == "t/a debit 12.50 EUR, balance -2.50 EUR"
+
+
+def test_a_hold_is_told_with_what_is_held_after_it() -> None:
+    fields = {"tenant_id": "t", "account_id": "a", "change": "PLACED", "currency": "EUR"}
+    event = Event("HoldRecorded", {**fields, "amount_minor": 1_250, "held_minor_after": 2_000})
+    assert posting_line(event) == "t/a hold placed 12.50 EUR, held 20.00 EUR"

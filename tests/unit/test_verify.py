@@ -49,6 +49,8 @@ DAMAGES: list[tuple[Callable[[Damage], None], set[str]]] = [
     (damage.misstate_a_running_balance, {"fold"}),
     (damage.skip_a_sequence_number, {"fold"}),
     (damage.claim_another_branch, {"entries"}),
+    (damage.lose_a_hold, {"holds"}),
+    (damage.misstate_what_is_held, {"hold_fold"}),
     (damage.misstate_the_balance, {"balances"}),
     (damage.forget_a_balance, {"balances", "accounts"}),
     (damage.leave_a_hold, {"holds", "pending"}),

@@ -81,6 +81,14 @@ def claim_another_branch(log: Damage) -> None:
     log.change("postings", "PostingRecorded", {}, branch=lambda branch: branch + 1)
 
 
+def lose_a_hold(log: Damage) -> None:
+    log.remove(log.find("postings", "HoldRecorded", change="PLACED")[0])
+
+
+def misstate_what_is_held(log: Damage) -> None:
+    log.change("postings", "PostingRecorded", {"side": "CREDIT"}, held_minor_after=lambda held: held + 1)
+
+
 def misstate_the_balance(log: Damage) -> None:
     log.change("balances", "BalanceUpdated", {"account_type": "checking"}, credits_posted=lambda it: it + 1)
 

@@ -121,19 +121,25 @@ def open_accounts(bench: Bench, app_id: str, job: LedgerInput) -> None:
 
 
 def check(bench: Bench, start: Offsets, job: LedgerInput) -> int:
-    """Raise Inexact unless every payment settled once and the postings add up; return their number.
+    """Raise Inexact unless every payment settled once and the journal adds up; return its postings' number.
 
     Per branch the postings sum to zero; an account's sequence has no gap, and each posting's balance is the
-    one before it plus its amount; every account ends at the balance that the generator knows.
+    one before it plus its amount; every account ends at the balance that the generator knows, with no hold.
     """
     balances: Counter[str] = Counter()
+    held: Counter[str] = Counter()
     sequences: Counter[str] = Counter()
     branches: Counter[int] = Counter()
     ids: set[str] = set()
     count = wrong = 0
     for event in bench.read("postings", start):
-        amount = event.amount_minor if event.side == "CREDIT" else -event.amount_minor
         account = event.account_id
+        if isinstance(event, ev.HoldRecorded):
+            held[account] += event.amount_minor if event.change == "PLACED" else -event.amount_minor
+            wrong += event.held_minor_after != held[account]
+            continue
+        held[account] = event.held_minor_after
+        amount = event.amount_minor if event.side == "CREDIT" else -event.amount_minor
         balances[account] += amount
         sequences[account] += 1
         branches[event.branch] += amount
@@ -142,9 +148,10 @@ def check(bench: Bench, start: Offsets, job: LedgerInput) -> int:
         wrong += (
             event.balance_minor_after != balances[account] or event.account_sequence != sequences[account]
         )
-    expect("postings with a wrong balance or sequence", wrong, 0)
+    expect("postings and holds with a wrong balance or sequence", wrong, 0)
     expect("postings with an id of their own", len(ids), count)
     expect("branches that sum to zero", sum(not total for total in branches.values()), len(branches))
+    expect("accounts that hold nothing any more", sum(not amount for amount in held.values()), len(held))
     expect("accounts with the right balance", agreeing(balances, job.balances), len(job.balances))
     outcomes = Counter(type(event).__name__ for event in bench.read("payment-events", start))
     expect("outcomes", outcomes, Counter(PaymentReserved=job.payments, PaymentSettled=job.payments))

@@ -136,6 +136,7 @@ def _posting(account: Account, payment: Payment) -> ev.PostingRecorded:
         *envelope(posting, payment.at),
         *(posting, f"entry-{payment.name}", f"pay-{payment.name}", account.name, "nostro", side),
         *(abs(payment.amount), "EUR", int(payment.name.rpartition("-")[2]), 0, 0, f"invoice {payment.name}"),
+        *(payment.at, 0),
     )
 
 

@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 import ledgerflow.AccountStatus;
 import ledgerflow.AccountType;
+import ledgerflow.HoldChange;
+import ledgerflow.HoldRecorded;
 import ledgerflow.PostingRecorded;
 import ledgerflow.PostingSide;
 import ledgerflow.ResultCode;
@@ -129,6 +131,28 @@ final class Books {
     save();
   }
 
+  /** Says that a hold outlives its command, or ends without a posting. */
+  void sayHold(HoldChange change, Copy copy, long amount, Utf8 paymentId) {
+    Account account = copy.account;
+    var hold = new HoldRecorded();
+    hold.event_id = cause.derivedId(change == HoldChange.PLACED ? "hold_placed" : "hold_released");
+    hold.tenant_id = cause.tenant();
+    hold.occurred_at = cause.occurredAt();
+    hold.correlation_id = cause.correlationId();
+    hold.causation_id = cause.eventId();
+    hold.hold_id = paymentId;
+    hold.account_id = copy.id;
+    hold.account_type = account.type;
+    hold.change = change;
+    hold.amount_minor = amount;
+    hold.currency = account.currency;
+    hold.held_minor_after = account.debitsPending;
+    hold.balance_minor = account.balance();
+    hold.booked_at = cause.timestamp() * 1000;
+    hold.branch = branch;
+    outputs.hold(hold, copy.key, cause);
+  }
+
   /** Writes every account touched. */
   void save() {
     for (Copy copy : copies) {
@@ -157,6 +181,8 @@ final class Books {
     posting.balance_minor_after = account.balance();
     posting.branch = branch;
     posting.reference = reference;
+    posting.booked_at = cause.timestamp() * 1000;
+    posting.held_minor_after = account.debitsPending;
     outputs.posting(posting, copy.key, cause);
   }
 }

@@ -4,6 +4,7 @@ import java.util.HashMap;
 import java.util.Map;
 import ledgerflow.AccountOpened;
 import ledgerflow.AccountStatus;
+import ledgerflow.HoldChange;
 import ledgerflow.LegPosted;
 import ledgerflow.LegRefused;
 import ledgerflow.LegRequested;
@@ -137,6 +138,7 @@ final class Ledger {
       outputs.outcome(Outcome.payment_settled, cause, event.payment_id, payment, ResultCode.ok);
     } else {
       payment.state = Payment.State.IN_FLIGHT;
+      books.sayHold(HoldChange.PLACED, debtor, payment.amount, event.payment_id);
       books.save();
       outputs.request(event, cause, branch);
     }
@@ -158,7 +160,9 @@ final class Ledger {
     Bytes key = Texts.rowKey(event.tenant_id, event.payment_id);
     var payment = inFlight(key);
     var books = new Books(accounts, outputs, branch, cause);
-    books.release(books.account(payment.debtor), clearing(books, payment.currency), payment.amount);
+    var debtor = books.account(payment.debtor);
+    books.release(debtor, clearing(books, payment.currency), payment.amount);
+    books.sayHold(HoldChange.RELEASED, debtor, payment.amount, event.payment_id);
     books.save();
     payment.state = Payment.State.FAILED;
     payment.code = event.code;

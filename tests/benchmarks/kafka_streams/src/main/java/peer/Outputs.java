@@ -8,6 +8,7 @@ import java.util.Map;
 import ledgerflow.AccountType;
 import ledgerflow.BalanceUpdated;
 import ledgerflow.CommandRefused;
+import ledgerflow.HoldRecorded;
 import ledgerflow.LegPosted;
 import ledgerflow.LegRefused;
 import ledgerflow.LegRequested;
@@ -39,6 +40,7 @@ final class Outputs {
   private final ProcessorContext<byte[], byte[]> context;
   private final Wire.Writer<BalanceUpdated> balances;
   private final Wire.Writer<PostingRecorded> postings;
+  private final Wire.Writer<HoldRecorded> holds;
   private final Wire.Writer<LegRequested> requests;
   private final Wire.Writer<LegPosted> posted;
   private final Wire.Writer<LegRefused> refused;
@@ -50,6 +52,7 @@ final class Outputs {
     this.context = context;
     this.balances = wire.writer(BalanceUpdated.getClassSchema());
     this.postings = wire.writer(PostingRecorded.getClassSchema());
+    this.holds = wire.writer(HoldRecorded.getClassSchema());
     this.requests = wire.writer(LegRequested.getClassSchema());
     this.posted = wire.writer(LegPosted.getClassSchema());
     this.refused = wire.writer(LegRefused.getClassSchema());
@@ -96,6 +99,11 @@ final class Outputs {
     if (posting.account_type == AccountType.nostro) {
       context.forward(record, ITEMS);
     }
+  }
+
+  /** Sends what became of a hold, which the journal has, too. */
+  void hold(HoldRecorded hold, Bytes key, Cause cause) {
+    context.forward(new Record<>(key.get(), holds.write(hold), cause.timestamp()), POSTINGS);
   }
 
   /** Asks the creditor's branch for its leg of a payment. */

@@ -1,0 +1,72 @@
+"""Asking the workers' table views."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import quote, urlencode
+
+import typer
+
+from pipeline.cli.problems import BadInput, Failed
+from pipeline.cli.reach import START, settings_for, worker_urls
+
+ANSWER_WITHIN_S = 10.0
+
+Url = Annotated[
+    str | None,
+    typer.Option("--url", metavar="URL", help="A worker's table views; any worker answers for any account."),
+]
+
+
+def account_path(view: str, account: str) -> str:
+    """Return the path of an account's view. Raises BadInput for what is no TENANT/ACCOUNT."""
+    tenant_id, slash, account_id = account.partition("/")
+    if not (tenant_id and slash and account_id):
+        raise BadInput(f"{account!r} is no account: write TENANT/ACCOUNT, such as north/c1-7")
+    return f"/{view}/{quote(account)}"
+
+
+def urls_of(url: str | None, data: Path | None) -> list[str]:
+    """Return the addresses to ask, in turn."""
+    return worker_urls(settings_for(data)) if url is None else [url.rstrip("/")]
+
+
+def ask(urls: list[str], path: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Return what the first worker that answers says.
+
+    Raises Failed where none answers or there is no such thing, BadInput where a parameter is wrong.
+    """
+    reason = "no worker"
+    address = f"{path}?{urlencode(parameters)}" if parameters else path
+    for url in urls:
+        request = urllib.request.Request(f"{url}{address}", headers={"Accept": "application/json"})
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:
+                found: dict[str, Any] = json.load(answer)
+                return found
+        except urllib.error.HTTPError as error:
+            detail = _detail(error)
+            if error.code == 400:
+                raise BadInput(detail) from None
+            if error.code == 404:
+                raise Failed(detail) from None
+            reason = f"{url} answers {error.code}: {detail}"
+            if error.code == 503:
+                reason += "; try again in a moment"
+        except (OSError, http.client.HTTPException, ValueError):
+            reason = f"{url} does not answer: {START}, or say where a worker is (--data, --url)"
+    raise Failed(reason)
+
+
+def _detail(error: urllib.error.HTTPError) -> str:
+    """Return what a problem says."""
+    with suppress(ValueError, KeyError, TypeError, OSError):
+        return str(json.load(error)["detail"])
+    return error.reason

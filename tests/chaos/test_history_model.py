@@ -1,0 +1,59 @@
+"""The model of the history beside the product's rules, on random journals."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pipeline.domain import history
+from tests.chaos.by_hand import Event, chance, envelope, in_order, posted
+from tests.chaos.history_model import SIZE, HistoryBranch, span
+from tests.chaos.side_by_side import first_difference
+from tests.chaos.wire import LONG_MAX, LONG_MIN
+
+
+def held(number: int, rng: random.Random) -> Event:
+    fields = {
+        "hold_id": f"pay {number}",
+        "account_id": rng.choice(("alice", "$clearing:EUR:0")),
+        "account_type": "nostro",
+        "change": rng.choice(("PLACED",) * 5 + ("RELEASED",) * 5 + ("UNSPECIFIED",)),
+        "amount_minor": rng.choice((1, 5, LONG_MAX, 0)),
+        "currency": "EUR",
+        "held_minor_after": rng.choice((0, 5, 7, -1)),
+        "balance_minor": rng.randrange(-9, 9),
+        "booked_at": rng.randrange(100),
+        "branch": 0,
+    }
+    return "HoldRecorded", envelope(f"hold {number}", **fields)
+
+
+def journal(rng: random.Random, count: int) -> list[Event]:
+    found = []
+    for number in range(count):
+        if rng.random() < 0.2:
+            found.append(held(number, rng))
+            continue
+        fields = {
+            "account_id": rng.choice(("alice", "alice", "bob", "$clearing:EUR:0")),
+            "payment_id": rng.choice((None, "pay")),
+            "occurred_at": rng.randrange(100),
+            "booked_at": rng.choice((None, rng.randrange(100))),
+            "held_minor_after": rng.choice((None, 0, 3, -1)),
+            "balance_minor_after": rng.randrange(-50, 50),
+            "correlation_id": rng.choice(("", "c", "a\0b", "\u00e9")),
+        }
+        amount = rng.choice((1, -1, 30, -30, 0))
+        found.append(posted(f"p{number}", amount, rng.choice((None, "", "rent", "x\0y")), **fields))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_model_and_product_write_the_same_for_random_journals(seed: int) -> None:
+    log = in_order(journal(chance(seed), 40 * SIZE), 0)
+    assert first_difference(HistoryBranch(0, 1), history, log) is None
+
+
+def test_the_span_of_nothing_is_empty() -> None:
+    assert span([]) == (LONG_MAX, LONG_MIN, 0, 0)

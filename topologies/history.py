@@ -1,0 +1,18 @@
+"""The history stream.
+
+postings --> history.apply, or HistoryColumns for large batches
+                   |
+             table: history (every account's lines, in the order of booking)
+"""
+
+from __future__ import annotations
+
+from pipeline.domain import history
+from pipeline.domain.history_columns import HistoryColumns
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.task import StreamSpec
+
+
+def build(settings: Settings) -> list[StreamSpec]:
+    """Return the stream that keeps what every account was, for questions about the past."""
+    return [StreamSpec("history", "postings", history, table="history", vector=HistoryColumns())]
