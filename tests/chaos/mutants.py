@@ -52,7 +52,7 @@ class Mutant(NamedTuple):
     patch: Patch
     faults: tuple[str, ...] = ()
     rate: float = 80.0
-    """Payments a second; a high one makes batches large enough for the vector path."""
+    """Payments a second; a high one, after a kill, makes batches large enough for the vector path."""
     workers: int = 2
     """One: whoever dies comes back to its own disk, not to what another has made good."""
 
@@ -428,7 +428,7 @@ def random_ids(patch: Set) -> None:
     patch(ledger, "derived_id", lambda cause, name: str(uuid.uuid4()))
 
 
-@mutant("leaves out a command where the vector path stops", rate=1500.0)
+@mutant("leaves out a command where the vector path stops", "kill", rate=1500.0)
 def vector_gap(patch: Set) -> None:
     apply = ledger_columns.LedgerColumns.apply
 
