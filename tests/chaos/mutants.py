@@ -318,7 +318,7 @@ def reversed_outputs(patch: Set) -> None:
     patch(unit.Unit, "encoded", turned)
 
 
-@mutant("takes a decoded batch without the proof of its boundaries", "input", rate=400.0)
+@mutant("takes a decoded batch without the proof of its boundaries", "input", rate=2500.0)
 def no_proof(patch: Set) -> None:
     def decode(raw: list[bytes], text: str) -> Any:
         try:
