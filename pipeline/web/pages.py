@@ -79,10 +79,9 @@ def mount(app: App) -> None:
     _page(app, "/live", "live", live_page)
     _page(app, "/ready", "ready", ready_page)
     _page(app, "/metrics", "metrics", metrics_page)
-    for past_view in (HISTORY, STATEMENT):
-        _page(
-            app, f"/{past_view.name}/{{tenant}}/{{account}}", past_view.name, _past_page(app, past_view, SPAN)
-        )
+    for asked, allowed in ((HISTORY, ACCOUNT_LIST), (STATEMENT, SPAN)):
+        path = f"/{asked.name}/{{tenant}}/{{account}}"
+        _page(app, path, asked.name, _past_page(app, asked, allowed))
     for view in VIEWS:
         for number, path in enumerate(path for path in INDEX if path.split("/")[1] == view.name):
             _page(app, path, f"{view.name}-{number}", _table_page(app, view))

@@ -124,7 +124,7 @@ def test_up_refuses_a_directory_that_is_locked_and_not_one_whose_owner_has_gone(
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = ["up", "worker", "load", "topics", "tail", "balance", "version", "verify"]
+    commands = ["up", "worker", "load", "topics", "tail", "balance", "statement", "version", "verify"]
     for command in [*commands, "dead-letters list", "dead-letters redrive", "schemas check"]:
         code, out, _ = said(capsys, *command.split(), "--help")
         assert code == 0 and f"Usage: ledgerflow {command}" in out
