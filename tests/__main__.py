@@ -2,8 +2,8 @@
 
 Lint, format, types and layers come first, because they take seconds; pytest runs in any case, so that one run
 shows everything that is wrong. It runs in three processes, file by file, because much of its time is spent
-waiting for sessions that expire; folder by folder, because the slow ones come first by name, and the many small
-files of the last fill what is left. It says which tests took longest. Exit code 0 only if all of them passed.
+waiting for sessions that expire; folder by folder, because the slow ones come first by name, and the many
+small files of the last fill what is left. It says which tests took longest. Exit code 0 only if all passed.
 """
 
 from __future__ import annotations
