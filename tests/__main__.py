@@ -2,8 +2,7 @@
 
 Lint, format, types and layers come first, because they take seconds; pytest runs in any case, so that one run
 shows everything that is wrong. It runs in three processes, file by file, because much of its time is spent
-waiting for sessions that expire; folder by folder, because the slow ones come first by name, and the many
-small files of the last fill what is left. It says which tests took longest. Exit code 0 only if all passed.
+waiting for sessions that expire, and says which tests took longest. Exit code 0 only if all of them passed.
 """
 
 from __future__ import annotations
@@ -21,10 +20,7 @@ CHECKS: dict[str, list[str]] = {
     "format": [sys.executable, "-m", "ruff", "format", "--check", "."],
     "types": [sys.executable, "-m", "mypy"],
     "layers": [str(TOOLS / "lint-imports")],
-    "tests": [
-        *(sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder"),
-        "--durations=25",
-    ],
+    "tests": [sys.executable, "-m", "pytest", "-n", "3", "--dist", "loadfile", "--durations=25"],
 }
 
 

@@ -251,7 +251,10 @@ def test_health_and_metrics(bank: Bank) -> None:
 
 
 def test_when_a_worker_is_killed_the_other_takes_its_rows_over(bank: Bank) -> None:
-    before = bank.balances(bank.urls[0]).body["data"]
+    def statements(url: str) -> list[Any]:
+        return [_past(bank, url, "statements", account).body["data"] for account in ACCOUNTS]
+
+    before, past = bank.balances(bank.urls[0]).body["data"], statements(bank.urls[0])
     bank.processes[0].kill()
     bank.processes[0].wait()
     answer = bank.balances(bank.urls[1])  # not whole, so not given
@@ -266,3 +269,5 @@ def test_when_a_worker_is_killed_the_other_takes_its_rows_over(bank: Bank) -> No
     eventually(is_back)
     assert statuses == {200, 503}
     assert bank.balances(bank.urls[1]).body["data"] == before
+    eventually(lambda: _past(bank, bank.urls[1], "statements", ACCOUNTS[0]).status == 200)
+    assert statements(bank.urls[1]) == past
