@@ -131,6 +131,13 @@ def joined(separator: str, *parts: pa.Array | str) -> pa.Array:
     return pc.binary_join_element_wise(*parts, separator)
 
 
+def numpy_of(column: pa.Array, null: Any = None) -> np.ndarray:
+    """Return a column as an array; `null`, where it is given, stands in the place of nulls."""
+    filled = column if null is None else pc.fill_null(column, null)
+    found: np.ndarray = filled.to_numpy(zero_copy_only=False)
+    return found
+
+
 def derived_ids(causes: pa.Array, names: pa.Array | str) -> pa.Array:
     """Return `outbox.derived_id` of each cause with its name, or with the one name of all, as strings."""
     if not len(causes):

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
-from pipeline.domain.columns import OTHER, Block, Passed, Run, joined
+from pipeline.domain.columns import OTHER, Block, Passed, Run, joined, numpy_of
 from pipeline.domain.fraud import FraudStream, attempt_of, is_for_the_ledger_to_refuse
 from pipeline.domain.fraud_alerts import Alert, alert_key, pack_alert
 from pipeline.domain.fraud_columns_events import alerts_block, decisions_block
@@ -80,7 +80,7 @@ def _irregular(run: Run) -> np.ndarray:
         if name != "event_id":
             wrong.append(pc.match_substring(column, "/"))
         for one in wrong:
-            found |= pc.fill_null(one, False).to_numpy(zero_copy_only=False)
+            found |= numpy_of(one, False)
     return found
 
 

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
-from pipeline.domain.columns import OTHER, Block, Run, joined, strings_of_width
+from pipeline.domain.columns import OTHER, Block, Run, joined, numpy_of, strings_of_width
 from pipeline.domain.history_rows import (
     HEAD_COLUMNS,
     KINDS,
@@ -54,11 +54,12 @@ class HistoryColumns:
         """Apply the events up to the first irregular one; return how many. The history says nothing."""
         columns = run.columns
         kinds = pc.index_in(pc.coalesce(columns["side"], columns["change"]), pa.array(KINDS))
-        irregular = (run.kinds == OTHER) | _numpy(pc.is_null(kinds))
-        irregular |= (_integers(columns["amount_minor"]) <= 0) | (_integers(columns["held_minor_after"]) < 0)
+        irregular = (run.kinds == OTHER) | numpy_of(pc.is_null(kinds))
+        irregular |= numpy_of(columns["amount_minor"], 0) <= 0
+        irregular |= numpy_of(columns["held_minor_after"], 0) < 0
         length = int(np.argmax(np.append(irregular, True)))
         if length:
-            _write(_lines(run.slice(0, length), _numpy(kinds[:length]), rows), rows)
+            _write(_lines(run.slice(0, length), numpy_of(kinds[:length]), rows), rows)
         return length, []
 
 
@@ -85,8 +86,8 @@ class _Lines(NamedTuple):
 def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
     """Work out the lines of a run; read the heads of its accounts."""
     encoded = joined("\0", "h", run.columns["tenant_id"], run.columns["account_id"]).dictionary_encode()
-    order = np.argsort(_numpy(encoded.indices), kind="stable")
-    account = _numpy(encoded.indices)[order]
+    order = np.argsort(numpy_of(encoded.indices), kind="stable")
+    account = numpy_of(encoded.indices)[order]
     starts = np.flatnonzero(np.diff(account, prepend=-1))
     first = np.zeros(len(order), bool)
     first[starts] = True
@@ -99,25 +100,25 @@ def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
                            rows)  # fmt: skip
 
     is_posting = run.kinds[order] == POSTING
-    amount = _integers(columns["amount_minor"])
-    credit = _numpy(pc.fill_null(pc.equal(columns["side"], "CREDIT"), False))
+    amount = numpy_of(columns["amount_minor"], 0)
+    credit = numpy_of(pc.equal(columns["side"], "CREDIT"), False)
     held_after = _filled(columns["held_minor_after"], heads["held_minor"][account], first)
     booked_at = np.where(
-        _numpy(pc.is_null(columns["booked_at"])), run.recorded_at[order], _integers(columns["booked_at"])
+        numpy_of(pc.is_null(columns["booked_at"])), run.recorded_at[order], numpy_of(columns["booked_at"], 0)
     )
     fixed = np.zeros(len(order), LINE_COLUMNS)
     fixed["layout"] = LAYOUT
     fixed["kind"] = kinds[order]
     payment = pc.coalesce(columns["payment_id"], columns["hold_id"])
-    fixed["no_payment"] = _numpy(pc.is_null(payment))
-    fixed["no_reference"] = _numpy(pc.is_null(columns["reference"]))
-    fixed["correlation_bytes"] = _numpy(pc.binary_length(columns["correlation_id"]))
+    fixed["no_payment"] = numpy_of(pc.is_null(payment))
+    fixed["no_reference"] = numpy_of(pc.is_null(columns["reference"]))
+    fixed["correlation_bytes"] = numpy_of(pc.binary_length(columns["correlation_id"]))
     fixed["booked_at"] = _never_falling(booked_at, starts, heads["booked_at"])
-    fixed["effective_at"] = _integers(columns["occurred_at"])
+    fixed["effective_at"] = numpy_of(columns["occurred_at"], 0)
     fixed["posted"] = np.where(is_posting, np.where(credit, amount, -amount), 0)
     fixed["held"] = held_after - _before(held_after, heads["held_minor"], starts)
     fixed["balance_minor"] = np.where(
-        is_posting, _integers(columns["balance_minor_after"]), _integers(columns["balance_minor"])
+        is_posting, numpy_of(columns["balance_minor_after"], 0), numpy_of(columns["balance_minor"], 0)
     )
     fixed["held_minor"] = held_after
     number = heads["lines"][account] + np.arange(len(order)) - starts[account]
@@ -137,7 +138,7 @@ def _heads(
     found = rows.get_many(keys)
     table = np.zeros(len(keys), HEAD_COLUMNS)
     table["layout"] = LAYOUT
-    table["account_type"] = _numpy(pc.index_in(new["account_type"], pa.array(ACCOUNT_TYPES)))
+    table["account_type"] = numpy_of(pc.index_in(new["account_type"], pa.array(ACCOUNT_TYPES)))
     table["currency"] = [currency.encode() for currency in new["currency"].to_pylist()]
     table["booked_at"] = -(2**63)
     table["earliest"], table["latest"] = NOTHING.earliest, NOTHING.latest
@@ -155,8 +156,8 @@ def _heads(
 
 def _filled(column: pa.Array, before: np.ndarray, first: np.ndarray) -> np.ndarray:
     """Return a column whose nulls are the value above them in the account, `before` at its top."""
-    missing = _numpy(pc.is_null(column))
-    values = np.where(missing, before, _integers(column))
+    missing = numpy_of(pc.is_null(column))
+    values = np.where(missing, before, numpy_of(column, 0))
     if not missing.any():
         return values
     place = np.where(missing & ~first, 0, np.arange(len(values)))
@@ -264,14 +265,3 @@ def _binary(table: np.ndarray) -> pa.Array:
     return pa.FixedSizeBinaryArray.from_buffers(kind, len(table), [None, pa.py_buffer(table)]).cast(
         pa.binary()
     )
-
-
-def _integers(column: pa.Array) -> np.ndarray:
-    """Return a column of numbers, 0 for null."""
-    found: np.ndarray = pc.fill_null(column, 0).to_numpy(zero_copy_only=False)
-    return found
-
-
-def _numpy(column: pa.Array) -> np.ndarray:
-    found: np.ndarray = column.to_numpy(zero_copy_only=False)
-    return found

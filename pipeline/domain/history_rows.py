@@ -166,12 +166,12 @@ class Head(msgspec.Struct, gc=False):
     """Of the last line."""
     balance_minor: int = 0
     held_minor: int = 0
-    open: list[Zone] = []
+    open: list[Zone] = msgspec.field(default_factory=lambda: [NOTHING])
     """Of each level, from 1: the parts that its next zone has so far, zones of the level below or lines."""
 
     def pack(self) -> bytes:
         """Return the row."""
-        first, *others = self.open or [NOTHING]
+        first, *others = self.open
         return _HEAD.pack(
             LAYOUT, self.account_type, self.currency.encode(), self.lines, self.booked_at,
             self.balance_minor, self.held_minor, *first,
@@ -239,4 +239,4 @@ def read_head(rows: Rows, tenant_id: str, account_id: str) -> Head | None:
 
 def new_head(account_type: str, currency: str) -> Head:
     """Return the head of an account without lines."""
-    return Head(ACCOUNT_TYPES.index(account_type), currency, open=[NOTHING])
+    return Head(ACCOUNT_TYPES.index(account_type), currency)

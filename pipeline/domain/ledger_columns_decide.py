@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.domain.columns import numpy_of
 from pipeline.domain.ledger_columns_read import (
     CANCELLED,
     COUNTER_MAX,
@@ -125,7 +125,7 @@ def _too_old(facts: Facts, new: np.ndarray, window: int) -> tuple[np.ndarray, np
 def _judge_decided(facts: Facts, new: np.ndarray, code: np.ndarray) -> None:
     """Give new payments the code of `Ledger._refusal`."""
     accounts, debtor = facts.accounts, facts.debtor
-    declined = _flags(pc.equal(facts.columns["outcome"], "DECLINE"))
+    declined = numpy_of(pc.equal(facts.columns["outcome"], "DECLINE"), False)
     refusals = (
         ("declined", declined),
         ("amount_must_be_positive", facts.amount <= 0),
@@ -159,7 +159,7 @@ def _judge_held(facts: Facts, code: np.ndarray, refused: np.ndarray) -> None:
         refused[position] = True
         answer = "payment_not_found" if payment is None else _ENDED.get(payment.state, "already_failed")
         code[position] = CODE[answer]
-    approved = _flags(facts.columns["approved"])
+    approved = numpy_of(facts.columns["approved"], False)
     code[(kinds == CANCELLED) & ~refused] = CODE["cancelled"]
     code[(kinds == REVIEWED) & ~refused & ~approved] = CODE["declined"]
     _judge_credit(facts, (kinds == REVIEWED) & ~refused & approved & facts.local, code)
@@ -169,7 +169,7 @@ def _modes(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
     """Return what each command adds, if no limit stands against it."""
     kinds, local, accepted = facts.run.kinds, facts.local, (code == OK) & ~refused
     decided, reviewed = kinds == DECIDED, kinds == REVIEWED
-    held = decided & _flags(pc.equal(facts.columns["outcome"], "REVIEW"))
+    held = decided & numpy_of(pc.equal(facts.columns["outcome"], "REVIEW"), False)
     mode = np.full(len(kinds), NONE, np.int8)
     mode[accepted & decided] = RESERVE
     mode[accepted & ((decided & local & ~held) | (kinds == LEG_REQUESTED))] = BOOK
@@ -185,7 +185,7 @@ def _states(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
     count = len(code)
     kinds, local, accepted = facts.run.kinds[:count], facts.local[:count], code == OK
     decided, reviewed = kinds == DECIDED, kinds == REVIEWED
-    held = decided & _flags(pc.equal(facts.columns["outcome"], "REVIEW"))[:count]
+    held = decided & numpy_of(pc.equal(facts.columns["outcome"], "REVIEW"), False)[:count]
     state = np.full(count, NO_STATE, np.int8)
     proceeds = accepted & (decided | reviewed)
     state[proceeds] = IN_FLIGHT
@@ -230,8 +230,3 @@ def _limit(
                 left[debtor] += wanted
         if creditor in left and mode[position] in (BOOK, SETTLE):
             left[creditor] += wanted
-
-
-def _flags(column: pa.Array) -> np.ndarray:
-    flags: np.ndarray = pc.fill_null(column, False).to_numpy(zero_copy_only=False)
-    return flags

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
-from pipeline.domain.columns import Run, joined
+from pipeline.domain.columns import Run, joined, numpy_of
 from pipeline.domain.ledger import repeat_code
 from pipeline.domain.ledger_books import INTERNAL, clearing_account_id
 from pipeline.domain.ledger_rows import ACCOUNT_COLUMNS, LAYOUT, Payment, read_watermark, unpack_payment
@@ -103,7 +103,7 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
         joined("\0", "l", tenant, columns["leg_id"]),
         joined("\0", "p", tenant, columns["payment_id"]),
     ).dictionary_encode()
-    place = _numpy(row_key_column.indices)
+    place = numpy_of(row_key_column.indices)
     row_keys = row_key_column.cast(pa.binary())
     found = rows.get_many(row_key_column.dictionary.cast(pa.binary()).to_pylist())
     known = np.array([row is not None for row in found])[place]
@@ -122,9 +122,9 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
     _complete(columns, kinds, later, payments, regular)
     answers, repeat_of = _repeats(columns, kinds, np.flatnonzero((kinds == DECIDED) & (known | repeated)),
                                   first, place, found, regular)  # fmt: skip
-    amount = _numpy(columns["amount_minor"])
+    amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
-    for times in (_numpy(columns["occurred_at"]), run.recorded_at):
+    for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
         regular &= (times > -TIME_MAX) & (times < TIME_MAX)
     return _with_accounts(run, columns, regular, rows, amount, row_keys, payments, answers, repeat_of)
 
@@ -207,14 +207,14 @@ def _with_accounts(
     clearings = joined("/", tenant, columns["currency"]).dictionary_encode()
     both = [columns["debtor_account_id"], columns["creditor_account_id"]]
     parties = pa.concat_arrays([joined("/", tenant, ids) for ids in both]).dictionary_encode()
-    names, number = parties.dictionary, _numpy(parties.indices)
+    names, number = parties.dictionary, numpy_of(parties.indices)
     first = np.empty(len(names), np.int64)
     first[number[::-1]] = np.arange(2 * count)[::-1]
     tenants, ids = tenant.take(first % count), pa.concat_arrays(both).take(first)
     proper = _proper(names, tenants, ids)
     home = partitions_of(names, run.partitions)
     debtor, creditor = number[:count], number[count:]
-    clearing = _numpy(clearings.indices) + len(names)
+    clearing = numpy_of(clearings.indices) + len(names)
     local = home[creditor] == run.partition
 
     unknown = np.zeros(count, bool)  # reviews and cancellations of what is not known: they have no creditor
@@ -222,7 +222,7 @@ def _with_accounts(
     regular &= proper[debtor] & (proper[creditor] | unknown)
     is_leg = kinds == LEG_REQUESTED
     same = pc.fill_null(pc.equal(columns["account_id"], columns["creditor_account_id"]), False)
-    regular &= ~is_leg | _numpy(same)
+    regular &= ~is_leg | numpy_of(same)
     regular &= ~(local & ((kinds == LEG_POSTED) | (kinds == LEG_REFUSED)))
     regular &= (kinds == DECIDED) | (amount > 0) | unknown
 
@@ -247,18 +247,18 @@ def _with_accounts(
             accounts.table[place] = (LAYOUT, 0, INTERNAL, 1, currency.encode(), 0, *[0] * 6)
     return Facts(
         run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
-        _numpy(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
+        numpy_of(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
     )  # fmt: skip
 
 
 def _proper(names: pa.Array, tenants: pa.Array, ids: pa.Array) -> np.ndarray:
     """Return which names are of accounts that can be opened (`can_be_opened`), under a key that says so."""
     return np.array(
-        _numpy(pc.equal(pc.count_substring(names, "/"), 1))
-        & ~_numpy(pc.match_substring(names, "\0"))
-        & ~_numpy(pc.starts_with(ids, "$"))
-        & _numpy(pc.not_equal(tenants, ""))
-        & _numpy(pc.not_equal(ids, ""))
+        numpy_of(pc.equal(pc.count_substring(names, "/"), 1))
+        & ~numpy_of(pc.match_substring(names, "\0"))
+        & ~numpy_of(pc.starts_with(ids, "$"))
+        & numpy_of(pc.not_equal(tenants, ""))
+        & numpy_of(pc.not_equal(ids, ""))
     )
 
 
@@ -277,8 +277,3 @@ def _accounts(
     for number, name in enumerate(currencies):
         currency[table["currency"] == name.encode()] = number
     return Accounts(joined("/", tenants, ids), ids, keys, table, exists, currency)
-
-
-def _numpy(column: pa.Array) -> np.ndarray:
-    found: np.ndarray = column.to_numpy(zero_copy_only=False)
-    return found

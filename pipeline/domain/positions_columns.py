@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from pipeline.domain import events as ev
-from pipeline.domain.columns import OTHER, Block, Run, joined
+from pipeline.domain.columns import OTHER, Block, Run, joined, numpy_of
 from pipeline.domain.money import Overflow
 from pipeline.domain.positions import charge, figures, fill, replaces
 from pipeline.domain.positions_columns_events import Said, updates_block
@@ -73,15 +73,9 @@ def _irregular(run: Run) -> np.ndarray:
     for name in _CHECKED:
         column = run.columns[name]
         wrong = pc.or_(pc.equal(column, ""), pc.match_substring(column, "\0"))
-        found |= pc.fill_null(wrong, False).to_numpy(zero_copy_only=False)
-    found |= (run.kinds == FILL) & (_integers(run, "quantity_e8") <= 0)
-    found |= _integers(run, "price_e8") < 0
-    return found
-
-
-def _integers(run: Run, name: str) -> np.ndarray:
-    """Return a column of the run, 0 where the event has no such field."""
-    found: np.ndarray = pc.fill_null(run.columns[name], 0).to_numpy()
+        found |= numpy_of(wrong, False)
+    found |= (run.kinds == FILL) & (numpy_of(run.columns["quantity_e8"], 0) <= 0)
+    found |= numpy_of(run.columns["price_e8"], 0) < 0
     return found
 
 
@@ -121,7 +115,7 @@ class _Book:
         """Return what a fill needs: quantity (signed), price, fee, account, currency, row of the trade."""
         columns = self._run.columns
         quantity, price, fee = (
-            _integers(self._run, name) for name in ("quantity_e8", "price_e8", "fee_minor")
+            numpy_of(columns[name], 0) for name in ("quantity_e8", "price_e8", "fee_minor")
         )
         signed = np.where(pc.fill_null(pc.equal(columns["side"], "BUY"), True), quantity, -quantity)
         account, instrument, side, currency = (

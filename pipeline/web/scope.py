@@ -65,6 +65,6 @@ class Scope(NamedTuple, Generic[_V]):
         path = "/".join(quote(part, safe="") for part in (self.view.name, *self.path))
         parameters = {} if self.is_item else {"limit": str(self.query.limit)}
         given = {"tenant": self.query.tenant, "after": after, "format": "csv" if self.query.csv else None}
-        given |= {name: None if time is None else str(time) for name, time in self.query.times.items()}
+        given |= {name: str(time) for name, time in self.query.times.items()}
         parameters |= {name: value for name, value in given.items() if value is not None}
         return f"/{path}?{urlencode(parameters)}" if parameters else f"/{path}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.chaos.comparisons import Problem, wrong
 from tests.chaos.ledger_books import ACCOUNT_ROW
@@ -34,17 +35,17 @@ def fold_journal(postings: Sequence[Record], ended: bool = True) -> tuple[Fold, 
 
     `ended`: nothing more comes. While it grows, a reader may stop between the two postings of an entry.
     """
-    fold, total, odd = Fold(), Counter[str](), False
-    for index, record in enumerate(postings):
+    fold, total = Fold(), Counter[str]()
+    first: Mapping[str, Any] | None = None
+    for record in postings:
         posting, key = record.fields, record.key or b""
 
         def stop(check: str, text: str, at: Record = record) -> tuple[Fold, list[Problem]]:
             return fold, [wrong(check, at, text)]
 
         if record.event == "HoldRecorded":
-            if index % 2 != odd:
+            if first is not None:
                 return stop("entries", "a hold between the postings of an entry")
-            odd = not odd
             placed = posting["change"] == "PLACED"
             fold.held[key] += posting["amount_minor"] * (1 if placed else -1)
             hold = posting["tenant_id"], posting["hold_id"]
@@ -79,16 +80,17 @@ def fold_journal(postings: Sequence[Record], ended: bool = True) -> tuple[Fold, 
                 "holds", f"{posting['held_minor_after']} held on {key.decode()} after {fold.held[key]}"
             )
         fold.held[key] -= used
-        if index % 2 == odd:
-            if ended and index + 1 == len(postings):
-                return stop("entries", "half an entry at the end")
+        if first is None:
+            first = posting
             continue
-        first = postings[index - 1].fields
         same = all(first[name] == posting[name] for name in ("entry_id", "amount_minor", "currency"))
         if not same or (first["side"], side) != ("DEBIT", "CREDIT") or amount <= 0:
             return stop("entries", f"no entry with the posting before it: {posting['entry_id']}")
         if total[currency]:
             return stop("zero_sum", f"{currency} sums to {total[currency]} after this entry")
+        first = None
+    if ended and first is not None:
+        return fold, [wrong("entries", postings[-1], "half an entry at the end")]
     return fold, []
 
 
