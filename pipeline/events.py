@@ -12,13 +12,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pipeline.input_event import Currency, Day, Flag, Id, InputEvent, Long, Moment
+from pipeline.input_event import Currency, Day, Flag, Id, InputEvent, InputPart, Int, Long, Moment
 
 
 class ClosureReason(StrEnum):
     CUSTOMER_REQUEST = "customer_request"
     REGULATORY = "regulatory"
     FRAUD = "fraud"
+
+
+class FreezeSide(StrEnum):
+    DEBIT = "DEBIT"
+    CREDIT = "CREDIT"
+    BOTH = "BOTH"
 
 
 class AccountType(StrEnum):
@@ -36,6 +42,16 @@ class RegulatoryTier(StrEnum):
     INSTITUTIONAL = "institutional"
 
 
+class PostingSide(StrEnum):
+    DEBIT = "DEBIT"
+    CREDIT = "CREDIT"
+
+
+class LateEntry(StrEnum):
+    REFUSE = "REFUSE"
+    NEXT_PERIOD = "NEXT_PERIOD"
+
+
 class PaymentType(StrEnum):
     TRANSFER = "transfer"
     PAYMENT = "payment"
@@ -46,6 +62,19 @@ class PaymentType(StrEnum):
 class TradeSide(StrEnum):
     BUY = "BUY"
     SELL = "SELL"
+
+
+class JournalLeg(InputPart):
+    """One leg of a journal."""
+
+    leg_no: Int
+    entry_no: Int
+    account_id: Id
+    side: PostingSide
+    amount_minor: Long
+    currency: Currency
+    purpose: str | None = None
+    rate_e8: Long | None = None
 
 
 class AccountClosed(InputEvent):
@@ -60,6 +89,18 @@ class AccountClosed(InputEvent):
     regulatory_notification_sent: Flag = False
 
 
+class AccountFrozen(InputEvent):
+    """One side of an account, or both, takes nothing new."""
+
+    TOPIC: ClassVar[str] = "accounts"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.AccountFrozen"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    side: FreezeSide
+    reason: str
+
+
 class AccountLimitSet(InputEvent):
     """The overdraft limit of an account was set."""
 
@@ -69,6 +110,9 @@ class AccountLimitSet(InputEvent):
 
     account_id: Id
     overdraft_limit_minor: Long | None
+    minimum_balance_minor: Long | None = None
+    maximum_balance_minor: Long | None = None
+    effective_at: Moment | None = None
 
 
 class AccountOpened(InputEvent):
@@ -88,6 +132,96 @@ class AccountOpened(InputEvent):
     overdraft_limit_minor: Long | None = 0
 
 
+class AccountReopened(InputEvent):
+    """A closed account was opened again."""
+
+    TOPIC: ClassVar[str] = "accounts"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.AccountReopened"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    reason: str
+
+
+class AccountUnfrozen(InputEvent):
+    """A frozen side of an account is free again."""
+
+    TOPIC: ClassVar[str] = "accounts"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.AccountUnfrozen"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    side: FreezeSide
+    reason: str
+
+
+class PeriodClosed(InputEvent):
+    """A tenant's books are closed up to a time; read by every partition."""
+
+    TOPIC: ClassVar[str] = "accounts"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PeriodClosed"
+    KEY_FIELD: ClassVar[str] = "period_id"
+
+    period_id: Id
+    closed_through: Moment
+
+
+class JournalConfirmed(InputEvent):
+    """All legs of a held journal are to be posted."""
+
+    TOPIC: ClassVar[str] = "journals"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.JournalConfirmed"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    journal_id: Id
+    account_id: Id
+
+
+class JournalReversed(InputEvent):
+    """A posted journal is to be taken back, in whole or in part."""
+
+    TOPIC: ClassVar[str] = "journals"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.JournalReversed"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    journal_id: Id
+    account_id: Id
+    reversal_id: Id
+    legs: tuple[JournalLeg, ...]
+    reason: str
+    effective_at: Moment | None = None
+    late: LateEntry
+
+
+class JournalSubmitted(InputEvent):
+    """An entry, or several, of two legs or more: all of them or none."""
+
+    TOPIC: ClassVar[str] = "journals"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.JournalSubmitted"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    journal_id: Id
+    account_id: Id
+    legs: tuple[JournalLeg, ...]
+    reference: str
+    reason: str | None = None
+    effective_at: Moment | None = None
+    late: LateEntry
+    hold_expires_at: Moment | None = None
+
+
+class JournalVoided(InputEvent):
+    """All legs of a held journal are to be released."""
+
+    TOPIC: ClassVar[str] = "journals"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.JournalVoided"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    journal_id: Id
+    account_id: Id
+    reason: str
+
+
 class PaymentCancelled(InputEvent):
     """A payment is to be cancelled if it has not been settled; keyed by the debtor's account."""
 
@@ -98,6 +232,32 @@ class PaymentCancelled(InputEvent):
     payment_id: Id
     debtor_account_id: Id
     reason: str
+
+
+class PaymentCaptured(InputEvent):
+    """A part of a hold, or what is left of it, is to be posted; keyed by the debtor's account."""
+
+    TOPIC: ClassVar[str] = "payments"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PaymentCaptured"
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+
+    payment_id: Id
+    debtor_account_id: Id
+    capture_id: Id
+    amount_minor: Long | None = None
+    final: Flag
+
+
+class PaymentExtended(InputEvent):
+    """A hold is to last longer; keyed by the debtor's account."""
+
+    TOPIC: ClassVar[str] = "payments"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PaymentExtended"
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+
+    payment_id: Id
+    debtor_account_id: Id
+    hold_expires_at: Moment
 
 
 class PaymentInitiated(InputEvent):
@@ -118,6 +278,20 @@ class PaymentInitiated(InputEvent):
     device_id: str | None = None
     counterparty_country: str | None = None
     merchant_category: str | None = None
+
+
+class PaymentReversed(InputEvent):
+    """A settled payment is to be taken back; keyed by the debtor's account."""
+
+    TOPIC: ClassVar[str] = "payments"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PaymentReversed"
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+
+    payment_id: Id
+    debtor_account_id: Id
+    reversal_id: Id
+    amount_minor: Long | None = None
+    reason: str
 
 
 class PaymentReviewed(InputEvent):

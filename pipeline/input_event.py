@@ -28,6 +28,9 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Long = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
 """A 64-bit integer, never read from a float or a string."""
 
+Int = Annotated[int, Field(strict=True, ge=-(2**31), le=2**31 - 1)]
+"""A 32-bit integer."""
+
 Moment = Annotated[AwareDatetime, BeforeValidator(_not_a_number)]
 """A point in time with its offset, kept to the microsecond."""
 
@@ -40,10 +43,14 @@ def _new_event_id() -> str:
     return str(uuid4())
 
 
-class InputEvent(BaseModel):
-    """An event that an upstream system produces: immutable, without room for unknown fields."""
+class InputPart(BaseModel):
+    """A part of an event that an upstream system produces: immutable, without room for unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class InputEvent(InputPart):
+    """An event that an upstream system produces."""
 
     TOPIC: ClassVar[str]
     RECORD_NAME: ClassVar[str]
@@ -79,4 +86,6 @@ class InputEvent(BaseModel):
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, InputPart):
+        return {name: _plain(getattr(value, name)) for name in type(value).model_fields}
+    return list(map(_plain, value)) if isinstance(value, tuple) else value

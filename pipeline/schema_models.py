@@ -16,8 +16,8 @@ import schemas
 
 ENVELOPE = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
 """What every event starts with; the input models have it from `pipeline.input_event.InputEvent`."""
-INPUT_TOPICS = ("accounts", "payments", "trades", "prices", "statements")
-KEY_FIELDS = ("account_id", "debtor_account_id", "instrument_id")
+INPUT_TOPICS = ("accounts", "payments", "journals", "trades", "prices", "statements")
+KEY_FIELDS = ("account_id", "debtor_account_id", "instrument_id", "period_id")
 """What makes a record's key, after the tenant: the first of these that the event has."""
 FREE_IDS = ("device_id",)
 """Ids that never become part of a key, so upstream may write them as it likes."""
@@ -53,7 +53,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pipeline.input_event import Currency, Day, Flag, Id, InputEvent, Long, Moment
+from pipeline.input_event import Currency, Day, Flag, Id, InputEvent, InputPart, Int, Long, Moment
 '''
 
 PRIMITIVES = {"string": "str", "long": "int", "int": "int", "boolean": "bool", "null": "None"}
@@ -129,8 +129,10 @@ def input_type(field: dict[str, Any]) -> str:
         strict_id = name.endswith("_id") and name not in FREE_IDS
         return "Id" if strict_id else "Currency" if name == "currency" else "str"
     if isinstance(avro_type, str):
-        return {"long": "Long", "boolean": "Flag", "null": "None"}[avro_type]
+        return {"long": "Long", "int": "Int", "boolean": "Flag", "null": "None"}[avro_type]
     match avro_type["type"], avro_type.get("logicalType"):
+        case "record", None:
+            return str(avro_type["name"])
         case "array", None:
             return f"tuple[{input_type({'name': '', 'type': avro_type['items']})}, ...]"
         case "enum", None:
@@ -147,6 +149,18 @@ def input_default(field: dict[str, Any]) -> str:
     if isinstance(field["type"], dict) and field["type"]["type"] == "enum":
         return f" = {field['type']['name']}.{default.upper()}"
     return f" = {tuple(default) if isinstance(default, list) else default!r}"
+
+
+def _trailing_defaults(record: dict[str, Any]) -> list[str]:
+    """Return ` = <default>` of the fields that end a record with one: versions after the first added them."""
+    fields = record["fields"]
+    required = max(place for place, field in enumerate(fields) if "default" not in field)
+    return [
+        f" = {tuple(field['default']) if isinstance(field['default'], list) else field['default']!r}"
+        if place > required
+        else ""
+        for place, field in enumerate(fields)
+    ]
 
 
 def literal_alias(enum: dict[str, Any]) -> str:
@@ -167,7 +181,10 @@ def domain_source() -> str:
         parts.append(f"\n\nclass {name}(msgspec.Struct, frozen=True, gc=False):\n")
         if "doc" in record:
             parts.append(f'    """{record["doc"]}"""\n\n')
-        parts.extend(f"    {field['name']}: {domain_type(field['type'])}\n" for field in record["fields"])
+        parts.extend(
+            f"    {field['name']}: {domain_type(field['type'])}{default}\n"
+            for field, default in zip(record["fields"], _trailing_defaults(record), strict=True)
+        )
     parts.append("\n\nEVENTS: dict[str, type[msgspec.Struct]] = {\n")
     for name, record in found.events.items():
         parts.append(f'    "{record["namespace"]}.{record["name"]}": {name},\n')
@@ -179,16 +196,22 @@ def input_source() -> str:
     """Return the source of pipeline/events.py (as ruff formats it)."""
     newest = [schemas.newest(name) for name in schemas.record_names()]
     inputs = {schema: json.loads(schema.text) for schema in newest if schema.topic in INPUT_TOPICS}
-    enums = {
-        named["name"]: named
+    named = [
+        named
         for record in inputs.values()
         for field in record["fields"]
         for named in _named_types(field["type"])
-    }
+    ]
+    enums = {one["name"]: one for one in named if one["type"] == "enum"}
+    records = {one["name"]: one for one in named if one["type"] == "record"}
     parts = [HEADER.rstrip("\n") + INPUT_OPENING]
     for name, enum in enums.items():
         parts.append(f"\n\nclass {name}(StrEnum):\n")
         parts.extend(f'    {symbol.upper()} = "{symbol}"\n' for symbol in enum["symbols"])
+    for name, record in records.items():
+        parts.append(f'\n\nclass {name}(InputPart):\n    """{record["doc"]}"""\n\n')
+        for field in record["fields"]:
+            parts.append(f"    {field['name']}: {input_type(field)}{input_default(field)}\n")
     for schema, record in inputs.items():
         names = [field["name"] for field in record["fields"]]
         key_field = next(name for name in KEY_FIELDS if name in names)

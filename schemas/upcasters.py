@@ -41,11 +41,63 @@ def posting_recorded_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
     return _append(batch, "held_minor_after", pa.nulls(batch.num_rows, pa.int64()), nullable=True)
 
 
+def posting_recorded_v2_v3(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that the entry counts from when it happened, and is part of no journal."""
+    batch = _append(batch, "effective_at", _no_times(batch), nullable=True)
+    for name in ("journal_id", "reverses", "reason", "purpose"):
+        batch = _append(batch, name, _no_texts(batch), nullable=True)
+    batch = _append(batch, "rate_e8", _no_numbers(batch), nullable=True)
+    return _append(batch, "asked_at", _no_times(batch), nullable=True)
+
+
+def payment_decided_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that the payment is not only held."""
+    return _append(batch, "hold_expires_at", _no_times(batch), nullable=True)
+
+
+def balance_updated_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that the account has no minimum, no maximum and is not frozen."""
+    for name in ("minimum_balance_minor", "maximum_balance_minor"):
+        batch = _append(batch, name, _no_numbers(batch), nullable=True)
+    return _append(batch, "frozen", _constant(batch, pa.scalar("NONE")), nullable=False)
+
+
+def account_limit_set_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that there is no minimum and no maximum, and that the limit counts at once."""
+    for name in ("minimum_balance_minor", "maximum_balance_minor"):
+        batch = _append(batch, name, _no_numbers(batch), nullable=True)
+    return _append(batch, "effective_at", _no_times(batch), nullable=True)
+
+
+def command_refused_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that the command was for no capture, journal or reversal; codes are the same."""
+    for name in ("capture_id", "journal_id", "reversal_id"):
+        batch = _append(batch, name, _no_texts(batch), nullable=True)
+    return batch
+
+
+def unchanged(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return the same columns: the newer version only knows more symbols of an enum."""
+    return batch
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.AccountOpened", 1): account_opened_v1_v2,
     ("ledgerflow.AccountClosed", 1): account_closed_v1_v2,
     ("ledgerflow.PaymentInitiated", 1): payment_initiated_v1_v2,
     ("ledgerflow.PostingRecorded", 1): posting_recorded_v1_v2,
+    ("ledgerflow.PostingRecorded", 2): posting_recorded_v2_v3,
+    ("ledgerflow.PaymentDecided", 1): payment_decided_v1_v2,
+    ("ledgerflow.BalanceUpdated", 1): balance_updated_v1_v2,
+    ("ledgerflow.AccountLimitSet", 1): account_limit_set_v1_v2,
+    ("ledgerflow.CommandRefused", 1): command_refused_v1_v2,
+    ("ledgerflow.LegRefused", 1): unchanged,
+    ("ledgerflow.outcomes.PaymentCancelled", 1): unchanged,
+    ("ledgerflow.PaymentExpired", 1): unchanged,
+    ("ledgerflow.PaymentFailed", 1): unchanged,
+    ("ledgerflow.PaymentRejected", 1): unchanged,
+    ("ledgerflow.PaymentReserved", 1): unchanged,
+    ("ledgerflow.PaymentSettled", 1): unchanged,
 }
 """The step from a version of an event to the next one."""
 
@@ -70,6 +122,18 @@ def _append(batch: pa.RecordBatch, name: str, column: pa.Array, *, nullable: boo
 def _constant(batch: pa.RecordBatch, value: pa.Scalar) -> pa.Array:
     """Return a column of the same value in every row."""
     return pa.repeat(value, batch.num_rows)
+
+
+def _no_texts(batch: pa.RecordBatch) -> pa.Array:
+    return pa.nulls(batch.num_rows, pa.string())
+
+
+def _no_numbers(batch: pa.RecordBatch) -> pa.Array:
+    return pa.nulls(batch.num_rows, pa.int64())
+
+
+def _no_times(batch: pa.RecordBatch) -> pa.Array:
+    return pa.nulls(batch.num_rows, pa.timestamp("us"))
 
 
 def _no_strings(batch: pa.RecordBatch) -> pa.Array:

@@ -61,6 +61,7 @@ class SimulatedCluster:
         rules = reconciliation.Reconciliation()
         intakes = {
             "accounts": "ledger-commands",
+            "journals": "ledger-commands",
             "trades": "position-commands",
             "prices": "position-commands",
             "statements": "reconciliation-items",

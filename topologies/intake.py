@@ -1,6 +1,7 @@
 """The intake streams: every upstream topic but payments, into the log of its state machine.
 
-accounts   --> intake-accounts   --> ledger-commands
+accounts   --> intake-accounts   --> ledger-commands (the end of a period: every partition)
+journals   --> intake-journals   --> ledger-commands
 statements --> intake-statements --> reconciliation-items
 trades     --> intake-trades     --> position-commands
 prices     --> intake-prices     --> position-commands (every partition)
@@ -14,6 +15,7 @@ from pipeline.runtime.task import StreamSpec
 
 TARGETS = {
     "accounts": "ledger-commands",
+    "journals": "ledger-commands",
     "statements": "reconciliation-items",
     "trades": "position-commands",
     "prices": "position-commands",
@@ -21,7 +23,7 @@ TARGETS = {
 
 
 def build(settings: Settings) -> list[StreamSpec]:
-    """Return the four intake streams; they keep no table."""
+    """Return the five intake streams; they keep no table."""
     return [
         StreamSpec(f"intake-{source}", source, Intake(source, target), table=None)
         for source, target in TARGETS.items()

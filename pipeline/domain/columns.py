@@ -60,6 +60,7 @@ class Block(NamedTuple):
     keys: pa.Array
     """string."""
     columns: dict[str, pa.Array]
+    """By field; one whose class gives it a default may be left out."""
 
 
 class Passed(NamedTuple):
@@ -165,5 +166,8 @@ def strings_of_width(text: np.ndarray) -> pa.Array:
 
 def events_of(block: Block) -> list[Any]:
     """Return the events of a block, as the row path would have emitted them."""
-    names = block.event.__struct_fields__  # type: ignore[attr-defined]
-    return list(map(block.event, *(block.columns[name].to_pylist() for name in names)))
+    names = [name for name in block.event.__struct_fields__ if name in block.columns]  # type: ignore[attr-defined]
+    columns = {name: block.columns[name].to_pylist() for name in names}
+    return [
+        block.event(**dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)
+    ]

@@ -12,10 +12,13 @@ from typing import Literal
 import msgspec
 
 ClosureReason = Literal["customer_request", "regulatory", "fraud"]
+FreezeSide = Literal["DEBIT", "CREDIT", "BOTH"]
 AccountType = Literal["checking", "savings", "investment", "merchant", "nostro", "internal"]
 RegulatoryTier = Literal["retail", "professional", "institutional"]
 AccountStatus = Literal["OPEN", "CLOSED", "UNSPECIFIED"]
+FrozenSide = Literal["NONE", "DEBIT", "CREDIT", "BOTH", "UNSPECIFIED"]
 DecisionOutcome = Literal["APPROVE", "REVIEW", "DECLINE"]
+JournalState = Literal["PREPARING", "HELD", "POSTED", "REFUSED", "VOIDED", "EXPIRED", "UNSPECIFIED"]
 ResultCode = Literal[
     "ok",
     "exists",
@@ -45,11 +48,32 @@ ResultCode = Literal[
     "payment_in_flight",
     "already_settled",
     "already_failed",
+    "debtor_frozen",
+    "creditor_frozen",
+    "maximum_balance_exceeded",
+    "account_not_frozen",
+    "account_not_closed",
+    "payment_not_authorised",
+    "payment_under_review",
+    "exceeds_held_amount",
+    "exceeds_settled_amount",
+    "too_many_captures",
+    "expiry_not_later",
+    "not_settled",
+    "invalid_legs",
+    "legs_not_balanced",
+    "journal_not_found",
+    "journal_not_held",
+    "period_closed",
+    "quota_exceeded",
+    "tenant_closed",
+    "currency_not_allowed",
     "unspecified",
 ]
+PostingSide = Literal["DEBIT", "CREDIT"]
+LateEntry = Literal["REFUSE", "NEXT_PERIOD"]
 PaymentType = Literal["transfer", "payment", "withdrawal", "deposit"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
-PostingSide = Literal["DEBIT", "CREDIT"]
 BreakType = Literal[
     "MISSING_INTERNAL",
     "MISSING_EXTERNAL",
@@ -71,6 +95,19 @@ class FraudReason(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
+class JournalLeg(msgspec.Struct, frozen=True, gc=False):
+    """One leg of a journal."""
+
+    leg_no: int
+    entry_no: int
+    account_id: str
+    side: str
+    amount_minor: int
+    currency: str
+    purpose: str | None = None
+    rate_e8: int | None = None
+
+
 class AccountClosed(msgspec.Struct, frozen=True, gc=False):
     """An account was closed."""
 
@@ -81,7 +118,20 @@ class AccountClosed(msgspec.Struct, frozen=True, gc=False):
     causation_id: str | None
     account_id: str
     reason: str
-    regulatory_notification_sent: bool
+    regulatory_notification_sent: bool = False
+
+
+class AccountFrozen(msgspec.Struct, frozen=True, gc=False):
+    """One side of an account, or both, takes nothing new."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    side: str
+    reason: str
 
 
 class AccountLimitSet(msgspec.Struct, frozen=True, gc=False):
@@ -94,6 +144,9 @@ class AccountLimitSet(msgspec.Struct, frozen=True, gc=False):
     causation_id: str | None
     account_id: str
     overdraft_limit_minor: int | None
+    minimum_balance_minor: int | None = None
+    maximum_balance_minor: int | None = None
+    effective_at: int | None = None
 
 
 class AccountOpened(msgspec.Struct, frozen=True, gc=False):
@@ -109,9 +162,46 @@ class AccountOpened(msgspec.Struct, frozen=True, gc=False):
     account_type: str
     currency: str
     initial_balance_minor: int
-    regulatory_tier: str
-    compliance_flags: tuple[str, ...]
-    overdraft_limit_minor: int | None
+    regulatory_tier: str = "retail"
+    compliance_flags: tuple[str, ...] = ()
+    overdraft_limit_minor: int | None = 0
+
+
+class AccountReopened(msgspec.Struct, frozen=True, gc=False):
+    """A closed account was opened again."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    reason: str
+
+
+class AccountUnfrozen(msgspec.Struct, frozen=True, gc=False):
+    """A frozen side of an account is free again."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    side: str
+    reason: str
+
+
+class PeriodClosed(msgspec.Struct, frozen=True, gc=False):
+    """A tenant's books are closed up to a time; read by every partition."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    period_id: str
+    closed_through: int
 
 
 class BalanceUpdated(msgspec.Struct, frozen=True, gc=False):
@@ -134,6 +224,9 @@ class BalanceUpdated(msgspec.Struct, frozen=True, gc=False):
     account_sequence: int
     overdraft_limit_minor: int | None
     status: str
+    minimum_balance_minor: int | None = None
+    maximum_balance_minor: int | None = None
+    frozen: str = "NONE"
 
 
 class FraudAlertRaised(msgspec.Struct, frozen=True, gc=False):
@@ -151,6 +244,131 @@ class FraudAlertRaised(msgspec.Struct, frozen=True, gc=False):
     score: int
     reasons: tuple[FraudReason, ...]
     rules_version: str
+
+
+class JournalUpdated(msgspec.Struct, frozen=True, gc=False):
+    """What has become of a journal."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+    state: str
+    code: str
+    leg_no: int | None
+    reverses: str | None
+    legs: int
+
+
+class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
+    """All legs of a held journal are to be posted."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+
+
+class JournalReversed(msgspec.Struct, frozen=True, gc=False):
+    """A posted journal is to be taken back, in whole or in part."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+    reversal_id: str
+    legs: tuple[JournalLeg, ...]
+    reason: str
+    effective_at: int | None
+    late: str
+
+
+class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
+    """An entry, or several, of two legs or more: all of them or none."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+    legs: tuple[JournalLeg, ...]
+    reference: str
+    reason: str | None
+    effective_at: int | None
+    late: str
+    hold_expires_at: int | None = None
+
+
+class JournalVoided(msgspec.Struct, frozen=True, gc=False):
+    """All legs of a held journal are to be released."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+    reason: str
+
+
+class JournalLegsAnswered(msgspec.Struct, frozen=True, gc=False):
+    """A branch holds its legs of a journal, or does not; keyed by the journal's account."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+    home_account_id: str
+    branch: int
+    code: str
+    leg_no: int | None = None
+
+
+class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
+    """The legs that a branch holds are to be posted or released; keyed by an account there."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+    home_account_id: str
+    posted: bool
+    reference: str
+    reason: str | None = None
+    reverses: str | None = None
+    effective_at: int | None = None
+
+
+class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
+    """The branch of a journal asks another to hold its legs; keyed by an account there."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    journal_id: str
+    account_id: str
+    home_account_id: str
+    legs: tuple[JournalLeg, ...]
 
 
 class LegPosted(msgspec.Struct, frozen=True, gc=False):
@@ -228,6 +446,7 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     score: int
     reasons: tuple[FraudReason, ...]
     rules_version: str
+    hold_expires_at: int | None = None
 
 
 class CommandRefused(msgspec.Struct, frozen=True, gc=False):
@@ -242,6 +461,9 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     account_id: str
     payment_id: str | None
     code: str
+    capture_id: str | None = None
+    journal_id: str | None = None
+    reversal_id: str | None = None
 
 
 class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -260,6 +482,25 @@ class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
     code: str
 
 
+class PaymentCapturedOutcome(msgspec.Struct, frozen=True, gc=False):
+    """A part of what was held is booked on both accounts."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    capture_id: str
+    captured_minor: int
+    held_minor: int
+    code: str
+
+
 class PaymentExpired(msgspec.Struct, frozen=True, gc=False):
     """The hold of the payment ran out and was released."""
 
@@ -273,6 +514,23 @@ class PaymentExpired(msgspec.Struct, frozen=True, gc=False):
     creditor_account_id: str
     amount_minor: int
     currency: str
+    code: str
+
+
+class PaymentExtendedOutcome(msgspec.Struct, frozen=True, gc=False):
+    """The hold of the payment lasts longer."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    hold_expires_at: int
     code: str
 
 
@@ -353,6 +611,34 @@ class PaymentCancelled(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
+    """A part of a hold, or what is left of it, is to be posted; keyed by the debtor's account."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    capture_id: str
+    amount_minor: int | None
+    final: bool
+
+
+class PaymentExtended(msgspec.Struct, frozen=True, gc=False):
+    """A hold is to last longer; keyed by the debtor's account."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    hold_expires_at: int
+
+
 class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     """A payment was asked for; keyed by the debtor's account."""
 
@@ -368,10 +654,25 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     currency: str
     payment_type: str
     reference: str
-    channel: str | None
-    device_id: str | None
-    counterparty_country: str | None
-    merchant_category: str | None
+    channel: str | None = None
+    device_id: str | None = None
+    counterparty_country: str | None = None
+    merchant_category: str | None = None
+
+
+class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
+    """A settled payment is to be taken back; keyed by the debtor's account."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    reversal_id: str
+    amount_minor: int | None
+    reason: str
 
 
 class PaymentReviewed(msgspec.Struct, frozen=True, gc=False):
@@ -450,9 +751,16 @@ class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     account_sequence: int
     balance_minor_after: int
     branch: int
-    reference: str | None
-    booked_at: int | None
-    held_minor_after: int | None
+    reference: str | None = None
+    booked_at: int | None = None
+    held_minor_after: int | None = None
+    effective_at: int | None = None
+    journal_id: str | None = None
+    reverses: str | None = None
+    reason: str | None = None
+    purpose: str | None = None
+    rate_e8: int | None = None
+    asked_at: int | None = None
 
 
 class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
@@ -499,8 +807,8 @@ class BreakResolved(msgspec.Struct, frozen=True, gc=False):
     type: str
     account_id: str
     resolution: str
-    statement_id: str | None
-    posting_id: str | None
+    statement_id: str | None = None
+    posting_id: str | None = None
 
 
 class ItemMatched(msgspec.Struct, frozen=True, gc=False):
@@ -589,23 +897,40 @@ class TradeSettled(msgspec.Struct, frozen=True, gc=False):
 
 EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.AccountClosed": AccountClosed,
+    "ledgerflow.AccountFrozen": AccountFrozen,
     "ledgerflow.AccountLimitSet": AccountLimitSet,
     "ledgerflow.AccountOpened": AccountOpened,
+    "ledgerflow.AccountReopened": AccountReopened,
+    "ledgerflow.AccountUnfrozen": AccountUnfrozen,
+    "ledgerflow.PeriodClosed": PeriodClosed,
     "ledgerflow.BalanceUpdated": BalanceUpdated,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
+    "ledgerflow.JournalUpdated": JournalUpdated,
+    "ledgerflow.JournalConfirmed": JournalConfirmed,
+    "ledgerflow.JournalReversed": JournalReversed,
+    "ledgerflow.JournalSubmitted": JournalSubmitted,
+    "ledgerflow.JournalVoided": JournalVoided,
+    "ledgerflow.JournalLegsAnswered": JournalLegsAnswered,
+    "ledgerflow.JournalLegsEnded": JournalLegsEnded,
+    "ledgerflow.JournalLegsRequested": JournalLegsRequested,
     "ledgerflow.LegPosted": LegPosted,
     "ledgerflow.LegRefused": LegRefused,
     "ledgerflow.LegRequested": LegRequested,
     "ledgerflow.PaymentDecided": PaymentDecided,
     "ledgerflow.CommandRefused": CommandRefused,
     "ledgerflow.outcomes.PaymentCancelled": PaymentCancelledOutcome,
+    "ledgerflow.outcomes.PaymentCaptured": PaymentCapturedOutcome,
     "ledgerflow.PaymentExpired": PaymentExpired,
+    "ledgerflow.outcomes.PaymentExtended": PaymentExtendedOutcome,
     "ledgerflow.PaymentFailed": PaymentFailed,
     "ledgerflow.PaymentRejected": PaymentRejected,
     "ledgerflow.PaymentReserved": PaymentReserved,
     "ledgerflow.PaymentSettled": PaymentSettled,
     "ledgerflow.PaymentCancelled": PaymentCancelled,
+    "ledgerflow.PaymentCaptured": PaymentCaptured,
+    "ledgerflow.PaymentExtended": PaymentExtended,
     "ledgerflow.PaymentInitiated": PaymentInitiated,
+    "ledgerflow.PaymentReversed": PaymentReversed,
     "ledgerflow.PaymentReviewed": PaymentReviewed,
     "ledgerflow.PositionUpdated": PositionUpdated,
     "ledgerflow.HoldRecorded": HoldRecorded,

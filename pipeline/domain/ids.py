@@ -10,7 +10,10 @@ import msgspec
 from pipeline.domain.outbox import Reject
 
 ID_CHARS_MAX = 256
-_IN_KEYS = ("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id")
+_IN_KEYS = (
+    *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
+    *("capture_id", "journal_id", "reversal_id", "period_id"),
+)
 """Ids that a `/` follows in a record key or an address: with one inside, two things could have one name."""
 _IDS = frozenset({*_IN_KEYS, "event_id", "instrument_id", "trade_id", "statement_id"})
 

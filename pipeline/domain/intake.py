@@ -1,6 +1,7 @@
 """Intake: upstream topics merged into the one log of a state machine.
 
-    accounts   -> ledger-commands          trades -> position-commands
+    accounts   -> ledger-commands (the end of a period: every partition)
+    journals   -> ledger-commands          trades -> position-commands
     statements -> reconciliation-items     prices -> position-commands, every partition
 
 A stateful stream reads exactly one log, so that a replay sees the same events in the same order. The runtime
@@ -20,7 +21,13 @@ from pipeline.domain.routing import BROADCAST
 from pipeline.domain.rows import Rows
 
 ACCEPTED: dict[str, frozenset[type]] = {
-    "accounts": frozenset({ev.AccountOpened, ev.AccountLimitSet, ev.AccountClosed}),
+    "accounts": frozenset(
+        {
+            *(ev.AccountOpened, ev.AccountLimitSet, ev.AccountClosed, ev.AccountReopened),
+            *(ev.AccountFrozen, ev.AccountUnfrozen, ev.PeriodClosed),
+        }
+    ),
+    "journals": frozenset({ev.JournalSubmitted, ev.JournalConfirmed, ev.JournalVoided, ev.JournalReversed}),
     "statements": frozenset({ev.StatementLine, ev.StatementClosed}),
     "trades": frozenset({ev.TradeExecuted, ev.TradeSettled}),
     "prices": frozenset({ev.PriceQuoted}),

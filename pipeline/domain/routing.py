@@ -1,4 +1,4 @@
-"""Which account (or instrument) an event belongs to: its record key, its partition, its name as cause."""
+"""Which account (instrument, period) an event belongs to: its key, its partition, its name as a cause."""
 
 from __future__ import annotations
 
@@ -16,13 +16,27 @@ KEY_FIELDS: dict[type, str] = {
     ev.AccountOpened: "account_id",
     ev.AccountLimitSet: "account_id",
     ev.AccountClosed: "account_id",
+    ev.AccountReopened: "account_id",
+    ev.AccountFrozen: "account_id",
+    ev.AccountUnfrozen: "account_id",
+    ev.PeriodClosed: "period_id",
     ev.PaymentInitiated: "debtor_account_id",
     ev.PaymentReviewed: "debtor_account_id",
     ev.PaymentCancelled: "debtor_account_id",
+    ev.PaymentCaptured: "debtor_account_id",
+    ev.PaymentExtended: "debtor_account_id",
+    ev.PaymentReversed: "debtor_account_id",
     ev.PaymentDecided: "debtor_account_id",
     ev.LegRequested: "account_id",
     ev.LegPosted: "debtor_account_id",
     ev.LegRefused: "debtor_account_id",
+    ev.JournalSubmitted: "account_id",
+    ev.JournalConfirmed: "account_id",
+    ev.JournalVoided: "account_id",
+    ev.JournalReversed: "account_id",
+    ev.JournalLegsRequested: "account_id",
+    ev.JournalLegsAnswered: "home_account_id",
+    ev.JournalLegsEnded: "account_id",
     ev.TradeExecuted: "account_id",
     ev.TradeSettled: "account_id",
     ev.PriceQuoted: "instrument_id",
@@ -33,15 +47,22 @@ KEY_FIELDS: dict[type, str] = {
 }
 """The field that is the second part of the key of each event that a stream reads."""
 
-BROADCAST = frozenset({ev.PriceQuoted})
+BROADCAST = frozenset({ev.PriceQuoted, ev.PeriodClosed})
 """Events that are copied to every partition of a log; their key says nothing about the partition."""
+JOURNAL_COMMANDS = frozenset(
+    {
+        *(ev.JournalSubmitted, ev.JournalConfirmed, ev.JournalVoided, ev.JournalReversed),
+        *(ev.JournalLegsRequested, ev.JournalLegsAnswered, ev.JournalLegsEnded),
+    }
+)
+"""What is said of journals of many legs."""
 JOURNAL = frozenset({ev.PostingRecorded, ev.HoldRecorded})
 """What a branch says of its accounts; its internal ones are on its partition, wherever their key belongs."""
 INTERNAL_PREFIX = "$"
 
 
 def record_key(event: Any) -> str:
-    """Return `tenant_id/<account or instrument>` of an event that a stream reads."""
+    """Return `tenant_id/<account, instrument or period>` of an event that a stream reads."""
     return f"{event.tenant_id}/{getattr(event, KEY_FIELDS[type(event)])}"
 
 
@@ -58,7 +79,7 @@ def cause_name(event: Any) -> str:
 
     The event id alone would not do: two upstreams, or one that is wrong, may use one for two things, and
     entries of the journal must not get one id then. So it is the tenant, the account, the payment (trade,
-    statement) and the event id, with NUL between them, which no id contains.
+    statement, journal) and the event id, with NUL between them, which no id contains.
     """
     return "\0".join(_named_by(event.__class__)(event))
 
@@ -68,5 +89,6 @@ def _named_by(kind: type) -> Callable[[Any], tuple[str, ...]]:
     known = [field.name for field in msgspec.structs.fields(kind)]
     if "debtor_account_id" in known:
         return attrgetter("tenant_id", "debtor_account_id", "payment_id", "event_id")
-    subjects = [name for name in ("trade_id", "statement_id") if name in known]
+    possible = ("journal_id",) if kind in JOURNAL_COMMANDS else ("trade_id", "statement_id")
+    subjects = [name for name in possible if name in known]
     return attrgetter("tenant_id", KEY_FIELDS[kind], *subjects, "event_id")

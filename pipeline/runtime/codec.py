@@ -236,6 +236,9 @@ class _Writer:
         self._schema = arrow_schema(newest.text)
         self._header = _HEADER.pack(0, registry.id_of(newest))
         self._framing = pa.scalar(self._header, pa.binary())
+        self._defaults = {
+            field.name: field.default for field in msgspec.structs.fields(event) if not field.required
+        }
         self._lists = [index for index, field in enumerate(self._schema) if pa.types.is_list(field.type)]
 
     def encode(self, events: Sequence[Any]) -> list[bytes]:
@@ -249,8 +252,19 @@ class _Writer:
         return list(self._serialize(arrays).to_pylist())
 
     def encode_columns(self, columns: Mapping[str, pa.Array]) -> pa.Array:
-        """Return the framed values of events that come as columns, in order; binary."""
-        return self._serialize([columns[field.name].cast(field.type) for field in self._schema])
+        """Return the framed values of events that come as columns, in order; binary.
+
+        A field that has no column has its default. Raises `KeyError` where it has none.
+        """
+        count = len(next(iter(columns.values())))
+        return self._serialize(
+            [
+                columns[field.name].cast(field.type)
+                if field.name in columns
+                else pa.repeat(pa.scalar(self._defaults[field.name], field.type), count)
+                for field in self._schema
+            ]
+        )
 
     def _serialize(self, arrays: list[pa.Array]) -> pa.Array:
         batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)

@@ -32,8 +32,9 @@ class TopicSpec(NamedTuple):
 
 
 TOPICS: tuple[TopicSpec, ...] = (
-    TopicSpec("accounts", "upstream", "account_opened, account_limit_set, account_closed"),
-    TopicSpec("payments", "upstream", "payment_initiated, payment_reviewed, payment_cancelled"),
+    TopicSpec("accounts", "upstream", "account_opened, _limit_set, _frozen, _closed ...; period_closed"),
+    TopicSpec("payments", "upstream", "payment_initiated, _reviewed, _captured, _cancelled, _reversed ..."),
+    TopicSpec("journals", "upstream", "journal_submitted, _confirmed, _voided, _reversed"),
     TopicSpec("trades", "upstream", "trade_executed, trade_settled"),
     TopicSpec("prices", "upstream", "price_quoted"),
     TopicSpec("statements", "upstream", "statement_line, statement_closed"),
@@ -45,6 +46,7 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec(
         "payment-events", "ledger", "payment_reserved, _settled, _rejected, _failed, _cancelled, _expired"
     ),
+    TopicSpec("journal-events", "ledger", "journal_updated: the states of a journal of many legs"),
     TopicSpec("positions", "positions", "position_updated, keyed by account and instrument", compacted=True),
     TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
     TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),

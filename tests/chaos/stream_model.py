@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tests.chaos.log_reader import Record
-from tests.chaos.wire import TABLE, Dead, Expected, misplaced
+from tests.chaos.wire import TABLE, UNSAID, Dead, Expected, misplaced
 
 
 @dataclass
@@ -51,7 +51,8 @@ class StreamModel:
         """Expect an event caused by the present record, with the envelope that follows from it."""
         cause = self.cause.fields
         envelope = {name: cause[name] for name in ("tenant_id", "occurred_at", "correlation_id")}
-        said = {"event_id": event_id, **envelope, "causation_id": cause["event_id"], **fields}
+        said = {"event_id": event_id, **envelope, "causation_id": cause["event_id"]}
+        said |= UNSAID.get(event, {}) | fields
         key = f"{cause['tenant_id']}/{account_id}".encode()
         self.out.append(Expected(topic, key, event, said, self.cause.offset))
 

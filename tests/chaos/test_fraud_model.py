@@ -421,7 +421,7 @@ def test_a_decision_carries_the_payment_and_an_alert_names_its_cause() -> None:
     verdict = {"outcome": "REVIEW", "score": 60, "reasons": [reason], "rules_version": VERSION}
     unknown = dict.fromkeys(("channel", "device_id", "counterparty_country", "merchant_category"))
     cause = cause_of(HELD.fields | {"event_id": "e10"})
-    caused = {"event_id": derived(cause, "payment_decided"), "causation_id": "e10"}
+    caused = {"event_id": derived(cause, "payment_decided"), "causation_id": "e10", "hold_expires_at": None}
     assert on(COMMANDS, out)[-1] == known | unknown | verdict | caused
     alert_id = derived(cause, "fraud_alert_raised")
     about_alert = {"event_id": alert_id, "alert_id": alert_id, "account_id": "alice", "causation_id": "e10"}

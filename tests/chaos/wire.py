@@ -46,6 +46,16 @@ KEY_FIELD = {
 }
 """The second half of each event's record key; the first is the tenant."""
 
+UNSAID: dict[str, dict[str, Any]] = {
+    "PaymentDecided": {"hold_expires_at": None},
+    "PostingRecorded": dict.fromkeys(
+        ("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at")
+    ),
+    "BalanceUpdated": {"minimum_balance_minor": None, "maximum_balance_minor": None, "frozen": "NONE"},
+    "CommandRefused": dict.fromkeys(("capture_id", "journal_id", "reversal_id")),
+}
+"""What an event holds where there is nothing to say, by its name."""
+
 
 class Expected(NamedTuple):
     """A record that must come out. `fields` are those that are known; `value`, if given, is the bytes."""

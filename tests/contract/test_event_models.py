@@ -56,7 +56,12 @@ def test_a_domain_class_has_the_fields_of_the_newest_schema_in_its_order(record_
     schema = json.loads(schemas.newest(record_name).text)
     fields = msgspec.structs.fields(EVENTS[record_name])
     assert [field.name for field in fields] == [field["name"] for field in schema["fields"]]
-    assert all(field.required for field in fields)
+    required = [field.required for field in fields]
+    assert required == sorted(required, reverse=True), "only what ends the schema may be left out"
+    for field, avro in zip(fields, schema["fields"], strict=True):
+        if not field.required:
+            default = list(field.default) if isinstance(field.default, tuple) else field.default
+            assert default == avro["default"]
     assert not EVENTS[record_name].__struct_config__.gc and EVENTS[record_name].__struct_config__.frozen
     annotations = EVENTS[record_name].__annotations__
     assert [annotations[field["name"]] for field in schema["fields"]] == [

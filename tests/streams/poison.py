@@ -27,7 +27,13 @@ def poison(bench: StreamBench, good: Any, key_field: str, stranger: Any) -> list
     event = msgspec.structs.replace(good, event_id=POISON_ID)
     value, key = bench.value(event), record_key(good).encode()
     intruder = msgspec.structs.replace(stranger, event_id=POISON_ID)
-    unread = {"account_id": "x", "account_type": "savings", "currency": "EUR", "status": "OPEN"}
+    unread = {
+        "account_id": "x",
+        "account_type": "savings",
+        "currency": "EUR",
+        "status": "OPEN",
+        "frozen": "NONE",
+    }
     unread_fields = {**dict.fromkeys(ev.BalanceUpdated.__struct_fields__, 0), **unread, **envelope(POISON_ID)}
     answer = ev.BalanceUpdated(**unread_fields)
     records = [

@@ -30,7 +30,8 @@ def _price() -> ev.PriceQuoted:
 
 def _balance(account_id: str) -> ev.BalanceUpdated:
     fields = dict.fromkeys(ev.BalanceUpdated.__struct_fields__, 0)
-    texts = {"account_id": account_id, "account_type": "savings", "currency": "EUR", "status": "OPEN"}
+    texts = {"account_id": account_id, "account_type": "savings", "currency": "EUR"}
+    texts |= {"status": "OPEN", "frozen": "NONE"}
     return ev.BalanceUpdated(**{**fields, **envelope("e"), **texts})  # type: ignore[arg-type]
 
 

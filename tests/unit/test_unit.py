@@ -48,7 +48,7 @@ def _cell(kind: Any, number: int) -> Any:
 def updated(number: int, account: str) -> Any:
     """Return a balance_updated."""
     return msgspec.structs.replace(
-        event(ev.BalanceUpdated, number, account), account_type="checking", status="OPEN"
+        event(ev.BalanceUpdated, number, account), account_type="checking", status="OPEN", frozen="NONE"
     )
 
 
