@@ -156,11 +156,15 @@ def _trailing_defaults(record: dict[str, Any]) -> list[str]:
     fields = record["fields"]
     required = max(place for place, field in enumerate(fields) if "default" not in field)
     return [
-        f" = {tuple(field['default']) if isinstance(field['default'], list) else field['default']!r}"
-        if place > required
-        else ""
-        for place, field in enumerate(fields)
+        f" = {_literal(field['default'])}" if place > required else "" for place, field in enumerate(fields)
     ]
+
+
+def _literal(default: Any) -> str:
+    """Return a default as source: strings in double quotes, lists as tuples."""
+    if isinstance(default, str):
+        return json.dumps(default)
+    return repr(tuple(default) if isinstance(default, list) else default)
 
 
 def literal_alias(enum: dict[str, Any]) -> str:
