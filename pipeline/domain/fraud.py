@@ -2,7 +2,7 @@
 
     payment_initiated -> payment_decided to ledger-commands; fraud_alert_raised if not approved
     payment_reviewed  -> passed on; an approval teaches the profile what the reviewer accepted
-    payment_cancelled -> passed on
+    payment_cancelled, _captured, _extended, _reversed -> passed on
 
 Three rows: the debtor's profile, the decision per payment id, and the alert (fraud_alerts.py). A payment that
 comes again (same id) is not scored or counted again, and alerted only where it may be held without an alert:
@@ -23,8 +23,11 @@ from pipeline.domain.events import (
     FraudAlertRaised,
     FraudReason,
     PaymentCancelled,
+    PaymentCaptured,
     PaymentDecided,
+    PaymentExtended,
     PaymentInitiated,
+    PaymentReversed,
     PaymentReviewed,
 )
 from pipeline.domain.fraud_alerts import alert_key, alert_of, pack_alert
@@ -43,6 +46,10 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 COUNTRY_LENGTH_MAX = 8
 
 
+PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
+"""What is said of a payment after its decision; the ledger applies it."""
+
+
 class FraudStream:
     """The rules of the stream; holds no state of its own."""
 
@@ -59,7 +66,7 @@ class FraudStream:
         if kind is PaymentInitiated:
             check_ids(event)
             self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
-        elif kind is PaymentReviewed or kind is PaymentCancelled:
+        elif kind in PASSED_ON:
             check_ids(event)
             if kind is PaymentReviewed and event.approved:
                 _learn_from_review(event, rows)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
 from pipeline.domain.columns import OTHER, Block, Passed, Run, joined, numpy_of
-from pipeline.domain.fraud import FraudStream, attempt_of, is_for_the_ledger_to_refuse
+from pipeline.domain.fraud import PASSED_ON, FraudStream, attempt_of, is_for_the_ledger_to_refuse
 from pipeline.domain.fraud_alerts import Alert, alert_key, pack_alert
 from pipeline.domain.fraud_columns_events import alerts_block, decisions_block
 from pipeline.domain.fraud_decisions import Decision, pack_decision, read_decision
@@ -27,17 +27,26 @@ from pipeline.domain.fraud_score import Verdict
 from pipeline.domain.ids import ID_CHARS_MAX
 from pipeline.domain.rows import PrefetchingRows
 
-CLASSES = (ev.PaymentInitiated, ev.PaymentReviewed, ev.PaymentCancelled)
-INITIATED, REVIEWED, CANCELLED = range(len(CLASSES))
+CLASSES = (ev.PaymentInitiated, *PASSED_ON)
+INITIATED, REVIEWED = range(2)
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id"), pa.string()),
     **dict.fromkeys(("debtor_account_id", "creditor_account_id", "currency", "payment_type"), pa.string()),
     **dict.fromkeys(("reference", "channel", "device_id"), pa.string()),
     **dict.fromkeys(("counterparty_country", "merchant_category"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
+    **dict.fromkeys(("capture_id", "reversal_id"), pa.string()),
     "approved": pa.bool_(),
 }
-_IDS = ("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id")
+_IDS = (
+    "event_id",
+    "tenant_id",
+    "payment_id",
+    "debtor_account_id",
+    "creditor_account_id",
+    "capture_id",
+    "reversal_id",
+)
 
 
 class FraudColumns:

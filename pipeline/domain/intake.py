@@ -47,6 +47,8 @@ class Intake:
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
         check_ids(event)
+        if type(event) is ev.PeriodClosed and event.closed_through > min(event.occurred_at, at.recorded_at):
+            raise Reject("period_not_over")
         if type(event) in BROADCAST:
             out.broadcast(self._target)
         else:

@@ -21,22 +21,22 @@ from typing import Any
 import msgspec
 
 from pipeline.domain import events as ev
-from pipeline.domain.ledger_books import Books, clearing_account_id, opening_account_id, save_account
+from pipeline.domain import ledger_accounts, ledger_holds, ledger_journals, ledger_reversals
+from pipeline.domain.ledger_answers import announce, refuse
+from pipeline.domain.ledger_books import About, Books, can_be_opened, clearing_account_id
+from pipeline.domain.ledger_due import HOLD, JOURNAL, NEXT_KEY, take_due
+from pipeline.domain.ledger_journals import journal_key, part_key
 from pipeline.domain.ledger_rows import (
-    ACCOUNT_TYPES,
-    CLOSED,
-    OPEN,
-    Account,
     Payment,
     account_key,
     advance_watermark,
+    closed_key,
     leg_key,
     payment_key,
-    read_account,
     read_payment,
     write_payment,
 )
-from pipeline.domain.money import Overflow, fits
+from pipeline.domain.money import Overflow
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
@@ -62,32 +62,75 @@ class Ledger:
     def __init__(self, rules: LedgerRules | None = None) -> None:
         self._window = dedupe_window(rules)
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
-            ev.AccountOpened: self._open_account,
-            ev.AccountLimitSet: self._set_limit,
-            ev.AccountClosed: self._close_account,
+            ev.AccountOpened: ledger_accounts.open_account,
+            ev.AccountLimitSet: ledger_accounts.set_limit,
+            ev.AccountFrozen: ledger_accounts.freeze_account,
+            ev.AccountUnfrozen: ledger_accounts.unfreeze_account,
+            ev.AccountClosed: ledger_accounts.close_account,
+            ev.AccountReopened: ledger_accounts.reopen_account,
+            ev.PeriodClosed: ledger_accounts.close_period,
             ev.PaymentDecided: self._decide_payment,
             ev.PaymentReviewed: self._review_payment,
             ev.PaymentCancelled: self._cancel_payment,
             ev.LegRequested: self._post_leg,
             ev.LegPosted: self._settle_remote,
             ev.LegRefused: self._fail_remote,
+            ev.JournalLegsRequested: ledger_journals.hold_legs,
+            ev.JournalLegsAnswered: ledger_journals.answered,
+            ev.JournalLegsEnded: ledger_journals.end_legs,
         }
+        self._timed: dict[type, Callable[[Any, int, Arrival, Rows, Outbox], None]] = {
+            ev.PaymentCaptured: ledger_holds.capture,
+            ev.PaymentExtended: ledger_holds.extend,
+            ev.PaymentReversed: self._in_window(ledger_reversals.reverse_payment),
+            ev.JournalSubmitted: self._in_window(ledger_journals.submit),
+            ev.JournalConfirmed: ledger_journals.confirm,
+            ev.JournalVoided: ledger_journals.void,
+            ev.JournalReversed: self._in_window(ledger_reversals.reverse_journal),
+        }
+        """Commands that move the branch's event time on, and are told where it stands."""
+
+    def _in_window(
+        self, rule: Callable[[Any, int, int, Arrival, Rows, Outbox], None]
+    ) -> Callable[[Any, int, Arrival, Rows, Outbox], None]:
+        def apply(event: Any, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
+            rule(event, watermark, self._window, at, rows, out)
+
+        return apply
 
     def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply one command; raise `Reject` for one that belongs in dead letters."""
-        rule = self._rules.get(type(event))
-        if rule is None:
-            raise Reject("unexpected_event", type(event).__name__)
+        kind = type(event)
+        if kind not in self._rules and kind not in self._timed:
+            raise Reject("unexpected_event", kind.__name__)
         tenant = event.tenant_id
         if not tenant or "/" in tenant or "\0" in tenant:
             raise Reject("invalid_tenant_id")  # its keys could be another tenant's, or an internal account's
-        rule(event, at, rows, out)
+        if kind in self._rules:
+            self._rules[kind](event, at, rows, out)
+        else:
+            self._timed[kind](event, self._advance(event, at, rows, out), at, rows, out)
+
+    @staticmethod
+    def _advance(event: Any, at: Arrival, rows: Rows, out: Outbox) -> int:
+        """Move the branch's event time on to an event, let fall due what is due, and return the time."""
+        watermark = advance_watermark(rows, event.occurred_at, at.recorded_at)
+        for due in take_due(rows, watermark):
+            if due.kind == HOLD:
+                ledger_holds.expire(due, at, rows, out)
+            elif due.kind == JOURNAL:
+                ledger_journals.expire(due, at, rows, out)
+            else:
+                ledger_accounts.begin_limit(due, rows, out)
+        return watermark
 
     @staticmethod
     def keys(event: Any) -> Iterable[bytes]:
         """Return the keys of the rows that applying `event` reads."""
-        tenant = event.tenant_id
-        kind = type(event)
+        tenant, kind = event.tenant_id, type(event)
+        yield closed_key(tenant)
+        if kind is ev.PaymentDecided:
+            yield NEXT_KEY
         if kind is ev.PaymentDecided or kind is ev.LegPosted or kind is ev.LegRefused:
             yield payment_key(tenant, event.payment_id)
             yield account_key(tenant, event.debtor_account_id)
@@ -95,74 +138,14 @@ class Ledger:
         elif kind is ev.LegRequested:
             yield leg_key(tenant, event.leg_id)
             yield account_key(tenant, event.creditor_account_id)
-        elif kind is ev.PaymentReviewed or kind is ev.PaymentCancelled:
+        elif hasattr(event, "payment_id"):
             yield payment_key(tenant, event.payment_id)
-        else:
+        elif kind is ev.JournalLegsRequested or kind is ev.JournalLegsEnded:
+            yield part_key(tenant, event.home_account_id, event.journal_id)
+        elif hasattr(event, "journal_id"):
+            yield journal_key(tenant, event.journal_id)
+        elif hasattr(event, "account_id"):
             yield account_key(tenant, event.account_id)
-
-    # --- accounts
-
-    def _open_account(self, event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox) -> None:
-        if not can_be_opened(event.account_id):
-            raise Reject("invalid_account_id")
-        currency = event.currency
-        if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
-            raise Reject("invalid_currency")
-        limit = event.overdraft_limit_minor
-        if limit is not None and limit < 0:
-            raise Reject("invalid_limit")
-        kind = ACCOUNT_TYPES.index(event.account_type)
-        known = read_account(rows, event.tenant_id, event.account_id)
-        if known is not None:
-            code = "exists"
-            if known.currency != event.currency:
-                code = "exists_with_different_currency"
-            elif known.account_type != kind:
-                code = "exists_with_different_content"
-            return _refuse(out, event, "account_opened", event.account_id, None, code)
-        account = Account(kind, event.currency, OPEN, limit)
-        amount = event.initial_balance_minor
-        if not fits(-amount):
-            raise Reject("overflow")
-        if amount == 0:
-            save_account(rows, out, event, event.account_id, account)
-            return
-        books = Books(event, at, rows)
-        books.adopt(event.account_id, account)
-        opening = opening_account_id(event.currency, at.partition)
-        books.open_internal(opening, event.currency)
-        debit, credit = (opening, event.account_id) if amount > 0 else (event.account_id, opening)
-        try:
-            books.post(debit, credit, abs(amount))
-        except Overflow:
-            raise Reject("overflow") from None
-        books.close(out, "opening", abs(amount), None, None)
-
-    def _set_limit(self, event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
-        if not can_be_opened(event.account_id):
-            raise Reject("invalid_account_id")  # the ledger's own accounts have no limit and are not closed
-        limit = event.overdraft_limit_minor
-        if limit is not None and limit < 0:
-            raise Reject("invalid_limit")
-        account = read_account(rows, event.tenant_id, event.account_id)
-        code = _account_code(account)
-        if code is not None:
-            return _refuse(out, event, "account_limit_set", event.account_id, None, code)
-        assert account is not None
-        account.overdraft_limit_minor = limit
-        save_account(rows, out, event, event.account_id, account)
-
-    def _close_account(self, event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
-        if not can_be_opened(event.account_id):
-            raise Reject("invalid_account_id")
-        account = read_account(rows, event.tenant_id, event.account_id)
-        code = _account_code(account)
-        if code is not None or account is None:
-            return _refuse(out, event, "account_closed", event.account_id, None, code or "account_not_found")
-        if account.balance_minor or account.debits_pending or account.credits_pending:
-            return _refuse(out, event, "account_closed", event.account_id, None, "account_not_empty")
-        account.status = CLOSED
-        save_account(rows, out, event, event.account_id, account)
 
     # --- payments, on the debtor's branch
 
@@ -171,11 +154,11 @@ class Ledger:
         known = read_payment(rows, tenant, event.payment_id)
         if known is not None:
             code = repeat_code(known, event)
-            return _refuse(out, event, "payment_initiated", event.debtor_account_id, event.payment_id, code)
-        watermark = advance_watermark(rows, event.occurred_at, at.recorded_at)
+            return refuse(out, event, "payment_initiated", event.debtor_account_id, event.payment_id, code)
+        watermark = self._advance(event, at, rows, out)
         if watermark - event.occurred_at > self._window:
             # Not remembered: its id would outlive the window that makes forgetting safe.
-            return _announce(out, event, event, "payment_rejected", "too_old")
+            return announce(out, event, event, "payment_rejected", "too_old")
         payment = Payment(
             "REJECTED",
             "",
@@ -187,22 +170,30 @@ class Ledger:
             event.occurred_at,
         )
         books = Books(event, at, rows)
-        refusal = self._refusal(event, at, books) or books.try_reserve(payment)
+        expires_at, debtor = event.hold_expires_at, payment.debtor_account_id
+        refusal = self._refusal(event, books)
+        if refusal is None and expires_at is not None and expires_at <= watermark:
+            refusal = "expired"
+        if refusal is None:
+            counterpart = books.counterpart(payment)
+            refusal = books.reserve(debtor, counterpart, payment.currency, payment.amount_minor)
         if refusal is not None:
             payment.code = refusal
             write_payment(rows, tenant, event.payment_id, payment)
-            return _announce(out, event, payment, "payment_rejected", refusal)
-        _announce(out, event, payment, "payment_reserved", "ok")
+            return announce(out, event, payment, "payment_rejected", refusal)
+        announce(out, event, payment, "payment_reserved", "ok")
+        if expires_at is not None:
+            return ledger_holds.authorise(event, payment, books, out)
         if event.outcome == "REVIEW":
             payment.state = "HELD"
             payment.code = "ok"
-            books.record_hold(out, "PLACED", event.payment_id, payment)
+            books.say_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
             books.save(out)
             return write_payment(rows, tenant, event.payment_id, payment)
         self._proceed(event, payment, books, out)
 
     @staticmethod
-    def _refusal(event: ev.PaymentDecided, at: Arrival, books: Books) -> str | None:
+    def _refusal(event: ev.PaymentDecided, books: Books) -> str | None:
         """Return why a payment cannot be reserved, the first reason that holds, or None."""
         if event.outcome == "DECLINE":
             return "declined"
@@ -210,59 +201,49 @@ class Ledger:
             return "amount_must_be_positive"
         if event.debtor_account_id == event.creditor_account_id:
             return "accounts_must_differ"
-        debtor = books.account(event.debtor_account_id)
-        if debtor is None or not can_be_opened(event.debtor_account_id):
-            return "debtor_not_found"
-        if debtor.status == CLOSED:
-            return "debtor_closed"
-        if debtor.currency != event.currency:
-            return "currency_mismatch"
+        code = books.debtor_code(event.debtor_account_id, event.currency)
+        if code is not None:
+            return code
         if not can_be_opened(event.creditor_account_id):
             return "creditor_not_found"  # on no branch: it needs no leg to find out
         if books.is_local(event.creditor_account_id):
-            return books.creditor_code(event.creditor_account_id, event.currency)
+            return books.creditor_code(event.creditor_account_id, event.currency, event.amount_minor)
         return None
 
     def _proceed(self, event: Any, payment: Payment, books: Books, out: Outbox) -> None:
         """Settle a reserved payment on this branch, or ask the creditor's branch for its leg."""
-        tenant = event.tenant_id
+        debtor = payment.debtor_account_id
         if books.is_local(payment.creditor_account_id):
-            books.settle(payment, payment.creditor_account_id)
-            payment.state, payment.code = "SETTLED", "ok"
-            books.close(out, "settle", payment.amount_minor, event.payment_id, payment.reference)
-            _announce(out, event, payment, "payment_settled", "ok")
+            self._settle(event, payment, books, out)
         else:
             if payment.state != "HELD":
-                books.record_hold(out, "PLACED", event.payment_id, payment)
+                books.say_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
             payment.state, payment.code = "IN_FLIGHT", "ok"
             books.save(out)
-            out.emit(
-                "ledger-commands",
-                f"{tenant}/{payment.creditor_account_id}",
-                ev.LegRequested(
-                    derived_id(cause_name(event), "leg_requested"),
-                    tenant,
-                    event.occurred_at,
-                    event.correlation_id,
-                    event.event_id,
-                    # Of the payment, not of the event: an upstream may give one event id to two payments.
-                    derived_id(payment.debtor_account_id, f"leg:{event.payment_id}"),
-                    event.payment_id,
-                    payment.creditor_account_id,
-                    payment.debtor_account_id,
-                    payment.creditor_account_id,
-                    payment.amount_minor,
-                    payment.currency,
-                    books.branch,
-                    payment.reference,
-                ),
+            # Of the payment, not of the event: an upstream may give one event id to two payments.
+            leg_id = derived_id(debtor, f"leg:{event.payment_id}")
+            ledger_holds.request_leg(
+                event, payment, books, out=out, leg_id=leg_id, amount=payment.amount_minor
             )
-        write_payment(books.rows, tenant, event.payment_id, payment)
+        write_payment(books.rows, event.tenant_id, event.payment_id, payment)
+
+    @staticmethod
+    def _settle(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
+        """Turn the hold of a payment into an entry: the creditor's, or that of the clearing account."""
+        debtor, credit = payment.debtor_account_id, books.counterpart(payment)
+        books.release(debtor, credit, payment.currency, payment.amount_minor)
+        payment.state, payment.code = "SETTLED", "ok"
+        about = About(event.payment_id, payment.reference)
+        books.enter(out, "settle", debtor, credit, payment.amount_minor, about)
+        books.save(out)
+        announce(out, event, payment, "payment_settled", "ok")
 
     def _review_payment(self, event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> None:
         payment = self._held(event, "payment_reviewed", rows, out)
         if payment is None:
             return
+        if payment.state == "AUTHORISED":
+            return ledger_holds.review(event, payment, at, rows, out)
         books = Books(event, at, rows)
         if not event.approved:
             return self._release(event, payment, books, out, "payment_rejected", "declined", "REJECTED")
@@ -275,7 +256,11 @@ class Ledger:
 
     def _cancel_payment(self, event: ev.PaymentCancelled, at: Arrival, rows: Rows, out: Outbox) -> None:
         payment = self._held(event, "payment_cancelled", rows, out)
-        if payment is not None:
+        if payment is None:
+            return
+        if payment.state == "AUTHORISED":
+            ledger_holds.cancel(event, payment, at, rows, out)
+        else:
             books = Books(event, at, rows)
             self._release(event, payment, books, out, "payment_cancelled", "cancelled", "CANCELLED")
 
@@ -287,13 +272,13 @@ class Ledger:
             payment = None
         if payment is None:
             code = "payment_not_found"
-        elif payment.state == "HELD":
+        elif payment.state in ("HELD", "AUTHORISED"):
             return payment
         else:
             code = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}.get(
                 payment.state, "already_failed"
             )
-        _refuse(out, event, command, event.debtor_account_id, event.payment_id, code)
+        refuse(out, event, command, event.debtor_account_id, event.payment_id, code)
         return None
 
     @staticmethod
@@ -301,24 +286,25 @@ class Ledger:
         event: Any, payment: Payment, books: Books, out: Outbox, outcome: str, code: str, state: str
     ) -> None:
         """Give back the hold of a payment and end it."""
-        books.release(payment)
-        books.record_hold(out, "RELEASED", event.payment_id, payment)
+        debtor, amount = payment.debtor_account_id, payment.amount_minor
+        books.release(debtor, books.counterpart(payment), payment.currency, amount)
+        books.say_hold(out, "RELEASED", event.payment_id, debtor, amount, "hold_released")
         books.save(out)
         payment.state, payment.code = state, code
         write_payment(books.rows, event.tenant_id, event.payment_id, payment)
-        _announce(out, event, payment, outcome, code)
+        announce(out, event, payment, outcome, code)
 
     def _settle_remote(self, event: ev.LegPosted, at: Arrival, rows: Rows, out: Outbox) -> None:
-        payment = _in_flight(event, rows)
-        books = Books(event, at, rows)
-        books.settle(payment, clearing_account_id(payment.currency, at.partition))
-        payment.state = "SETTLED"
-        books.close(out, "settle", payment.amount_minor, event.payment_id, payment.reference)
+        payment = _waiting(event, rows)
+        if payment.state == "AUTHORISED":
+            return ledger_holds.leg_answered(event, payment, at, rows, out)
+        self._settle(event, payment, Books(event, at, rows), out)
         write_payment(rows, event.tenant_id, event.payment_id, payment)
-        _announce(out, event, payment, "payment_settled", "ok")
 
     def _fail_remote(self, event: ev.LegRefused, at: Arrival, rows: Rows, out: Outbox) -> None:
-        payment = _in_flight(event, rows)
+        payment = _waiting(event, rows)
+        if payment.state == "AUTHORISED":
+            return ledger_holds.leg_answered(event, payment, at, rows, out)
         self._release(event, payment, Books(event, at, rows), out, "payment_failed", event.code, "FAILED")
 
     # --- legs, on the creditor's branch
@@ -328,12 +314,16 @@ class Ledger:
         if rows.get(key) is not None:
             raise Reject("leg_exists")
         books = Books(event, at, rows)
-        code = books.creditor_code(event.creditor_account_id, event.currency)
+        creditor, amount = event.creditor_account_id, event.amount_minor
+        code: str | None = "amount_must_be_positive"
+        if amount > 0:
+            code = books.creditor_code(creditor, event.currency, amount)
         if code is None:
             clearing = clearing_account_id(event.currency, at.partition)
             books.open_internal(clearing, event.currency)
+            about = About(event.payment_id, event.reference)
             try:
-                books.post(clearing, event.creditor_account_id, event.amount_minor)
+                books.enter(out, "leg", clearing, creditor, amount, about)
             except Overflow:
                 code = "overflow"
         rows.put(key, b"\1")
@@ -352,22 +342,11 @@ class Ledger:
         )
         answer: ev.LegPosted | ev.LegRefused
         if code is None:
-            books.close(out, "leg", event.amount_minor, event.payment_id, event.reference)
+            books.save(out)
             answer = ev.LegPosted(*fields)
         else:
             answer = ev.LegRefused(*fields, code)
         out.emit("ledger-commands", f"{event.tenant_id}/{event.debtor_account_id}", answer)
-
-
-def can_be_opened(account_id: str) -> bool:
-    """Whether an id can be a customer's: a key can carry it, and it is not the ledger's own."""
-    return bool(account_id) and account_id[0] != "$" and "/" not in account_id and "\0" not in account_id
-
-
-def _account_code(account: Account | None) -> str | None:
-    if account is None:
-        return "account_not_found"
-    return "account_closed" if account.status == CLOSED else None
 
 
 def repeat_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
@@ -383,60 +362,9 @@ def repeat_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
     return "exists"
 
 
-def _in_flight(event: Any, rows: Rows) -> Payment:
+def _waiting(event: Any, rows: Rows) -> Payment:
     """Return the payment that a leg's answer belongs to; refuse an answer that nobody waits for."""
     payment = read_payment(rows, event.tenant_id, event.payment_id)
-    if payment is None or payment.state != "IN_FLIGHT":
+    if payment is None or payment.state not in ("IN_FLIGHT", "AUTHORISED"):
         raise Reject("leg_not_expected")
     return payment
-
-
-_OUTCOMES: dict[str, Any] = {
-    "payment_reserved": ev.PaymentReserved,
-    "payment_settled": ev.PaymentSettled,
-    "payment_rejected": ev.PaymentRejected,
-    "payment_failed": ev.PaymentFailed,
-    "payment_cancelled": ev.PaymentCancelledOutcome,
-}
-
-
-def _announce(out: Outbox, cause: Any, payment: Any, outcome: str, code: str) -> None:
-    """Emit what became of a payment, keyed by its debtor."""
-    out.emit(
-        "payment-events",
-        f"{cause.tenant_id}/{payment.debtor_account_id}",
-        _OUTCOMES[outcome](
-            derived_id(cause_name(cause), outcome),
-            cause.tenant_id,
-            cause.occurred_at,
-            cause.correlation_id,
-            cause.event_id,
-            cause.payment_id,
-            payment.debtor_account_id,
-            payment.creditor_account_id,
-            payment.amount_minor,
-            payment.currency,
-            code,
-        ),
-    )
-
-
-def _refuse(
-    out: Outbox, cause: Any, command: str, account_id: str, payment_id: str | None, code: str
-) -> None:
-    """Answer a command that has no effect."""
-    out.emit(
-        "payment-events",
-        f"{cause.tenant_id}/{account_id}",
-        ev.CommandRefused(
-            derived_id(cause_name(cause), f"refused:{command}"),
-            cause.tenant_id,
-            cause.occurred_at,
-            cause.correlation_id,
-            cause.event_id,
-            command,
-            account_id,
-            payment_id,
-            code,
-        ),
-    )

@@ -1,28 +1,36 @@
-"""The books of one command: working copies of the accounts it touches, and the entries posted to them.
+"""The books of one command: working copies of the accounts it touches, and what is said of them.
 
-Reserve, release, settle and post act on copies; `save` and `close` write them. A rule that stops half-way
-therefore leaves nothing behind.
+    reserve, release, settle, enter -> copies, and the postings and holds they are
+    save                            -> rows of the accounts, and their balances
+
+A rule that stops before `save` leaves nothing behind but what it has said: so it says nothing before it is
+sure (`check` and `reserve` come first).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.domain import events as ev
 from pipeline.domain.ledger_rows import (
     ACCOUNT_TYPES,
     CLOSED,
+    FROZEN_CREDIT,
+    FROZEN_DEBIT,
+    FROZEN_NAMES,
     OPEN,
     STATUS_NAMES,
     Account,
     Payment,
+    closed_key,
     read_account,
+    read_number,
     write_account,
 )
 from pipeline.domain.money import Overflow, add
 from pipeline.domain.outbox import Arrival, Outbox, derived_id
 from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import cause_name
+from pipeline.domain.routing import INTERNAL_PREFIX, cause_name
 from pipeline.domain.rows import Rows
 
 INTERNAL = ACCOUNT_TYPES.index("internal")
@@ -39,10 +47,34 @@ def opening_account_id(currency: str, branch: int) -> str:
     return f"$opening:{currency}:{branch}"
 
 
-class Books:
-    """The accounts that one command touches, as copies: nothing is written before `save` or `close`."""
+def can_be_opened(account_id: str) -> bool:
+    """Whether an id can be a customer's: a key can carry it, and it is not the ledger's own."""
+    return (
+        bool(account_id)
+        and account_id[0] != INTERNAL_PREFIX
+        and "/" not in account_id
+        and "\0" not in account_id
+    )
 
-    __slots__ = ("accounts", "at", "branch", "entry", "event", "rows")
+
+class About(NamedTuple):
+    """What an entry is for. `debit` and `credit` are the purpose and the rate of a journal's legs."""
+
+    payment_id: str | None = None
+    reference: str | None = None
+    journal_id: str | None = None
+    reverses: str | None = None
+    reason: str | None = None
+    asked_at: int | None = None
+    """The effective time that was asked for, microseconds UTC; None: when it happened."""
+    debit: tuple[str | None, int | None] = (None, None)
+    credit: tuple[str | None, int | None] = (None, None)
+
+
+class Books:
+    """The accounts that one command touches, as copies: no row is written before `save`."""
+
+    __slots__ = ("accounts", "at", "branch", "closed_through", "event", "rows")
 
     def __init__(self, event: Any, at: Arrival, rows: Rows) -> None:
         self.event = event
@@ -50,7 +82,8 @@ class Books:
         self.rows = rows
         self.branch = at.partition
         self.accounts: dict[str, Account] = {}
-        self.entry: tuple[str, str] = ("", "")
+        self.closed_through = read_number(rows, closed_key(event.tenant_id))
+        """The end of the tenant's closed periods on this branch, microseconds UTC; None: none is closed."""
 
     def is_local(self, account_id: str) -> bool:
         """Whether an account lives on this branch."""
@@ -77,35 +110,58 @@ class Books:
             account = self.accounts[account_id] = Account(INTERNAL, currency, OPEN, None)
         return account
 
-    def creditor_code(self, account_id: str, currency: str) -> str | None:
-        """Return why an account of this branch cannot be credited, or None."""
+    # --- what stands against a debit or a credit
+
+    def debtor_code(self, account_id: str, currency: str) -> str | None:
+        """Return why an account of this branch cannot be debited, its funds left aside, or None."""
+        debtor = self.account(account_id)
+        if debtor is None or not can_be_opened(account_id):
+            return "debtor_not_found"
+        if debtor.status == CLOSED:
+            return "debtor_closed"
+        if debtor.frozen & FROZEN_DEBIT:
+            return "debtor_frozen"
+        return None if debtor.currency == currency else "currency_mismatch"
+
+    def creditor_code(self, account_id: str, currency: str, amount: int = 0) -> str | None:
+        """Return why an account of this branch cannot be credited, or None.
+
+        `amount` is what comes in newly; of a hold that stands here it is 0, because it is counted already.
+        """
         creditor = self.account(account_id)
-        if creditor is None or account_id.startswith("$"):
+        if creditor is None or account_id.startswith(INTERNAL_PREFIX):
             return "creditor_not_found"
         if creditor.status == CLOSED:
             return "creditor_closed"
+        if creditor.frozen & FROZEN_CREDIT:
+            return "creditor_frozen"
         if creditor.currency != currency:
             return "currency_mismatch"
+        maximum = creditor.maximum_balance_minor
+        if amount and maximum is not None:
+            incoming = creditor.balance_minor + creditor.credits_pending + amount
+            return "maximum_balance_exceeded" if incoming > maximum else None
         return None
 
-    def _counterpart(self, payment: Payment) -> str:
+    # --- holds
+
+    def counterpart(self, payment: Payment) -> str:
+        """Return what stands against a payment's hold: the creditor, or clearing if that is elsewhere."""
         if self.is_local(payment.creditor_account_id):
             return payment.creditor_account_id
         return clearing_account_id(payment.currency, self.branch)
 
     def _pair(self, debit: str, credit: str, currency: str) -> tuple[Account, Account]:
-        debtor = self.account(debit)
-        assert debtor is not None, "the debtor of a known payment exists"
-        creditor = self.open_internal(credit, currency) if credit.startswith("$") else self.account(credit)
-        assert creditor is not None, "the creditor was checked before"
+        debtor, creditor = (
+            self.open_internal(one, currency) if one.startswith(INTERNAL_PREFIX) else self.account(one)
+            for one in (debit, credit)
+        )
+        assert debtor is not None and creditor is not None, "both were checked before"
         return debtor, creditor
 
-    def try_reserve(self, payment: Payment) -> str | None:
-        """Hold the amount on the debtor; return why not (and change nothing), or None."""
-        amount = payment.amount_minor
-        debtor, counterpart = self._pair(
-            payment.debtor_account_id, self._counterpart(payment), payment.currency
-        )
+    def reserve(self, debit: str, credit: str, currency: str, amount: int) -> str | None:
+        """Hold an amount between two accounts; return why not (and change nothing), or None."""
+        debtor, counterpart = self._pair(debit, credit, currency)
         limit = debtor.overdraft_limit_minor
         if limit is not None and debtor.available_minor - amount < -limit:
             return "insufficient_funds"
@@ -120,19 +176,41 @@ class Books:
         counterpart.credits_pending = incoming
         return None
 
-    def release(self, payment: Payment) -> None:
-        """Give back a hold."""
-        debtor, counterpart = self._pair(
-            payment.debtor_account_id, self._counterpart(payment), payment.currency
-        )
-        debtor.debits_pending -= payment.amount_minor
-        counterpart.credits_pending -= payment.amount_minor
+    def release(self, debit: str, credit: str, currency: str, amount: int) -> None:
+        """Give back a hold, or a part of it."""
+        debtor, counterpart = self._pair(debit, credit, currency)
+        debtor.debits_pending -= amount
+        counterpart.credits_pending -= amount
 
-    def settle(self, payment: Payment, credit: str) -> None:
-        """Turn a hold into an entry: debit the debtor, credit the creditor or the clearing account."""
-        self.release(payment)
-        self._pair(payment.debtor_account_id, credit, payment.currency)
-        self.post(payment.debtor_account_id, credit, payment.amount_minor)
+    def say_hold(
+        self, out: Outbox, change: str, hold_id: str, account_id: str, amount: int, name: str
+    ) -> None:
+        """Emit that a hold outlives its command (PLACED), or that one ends without a posting (RELEASED)."""
+        cause = self.event
+        account = self.accounts[account_id]
+        out.emit(
+            "postings",
+            f"{cause.tenant_id}/{account_id}",
+            ev.HoldRecorded(
+                derived_id(cause_name(cause), name),
+                cause.tenant_id,
+                cause.occurred_at,
+                cause.correlation_id,
+                cause.event_id,
+                hold_id,
+                account_id,
+                ACCOUNT_TYPES[account.account_type],
+                change,
+                amount,
+                account.currency,
+                account.debits_pending,
+                account.balance_minor,
+                self.at.recorded_at,
+                self.branch,
+            ),
+        )
+
+    # --- entries
 
     def post(self, debit: str, credit: str, amount: int) -> None:
         """Post one entry to the copies; raise `Overflow` (and change nothing) if a counter would.
@@ -149,17 +227,21 @@ class Books:
         debtor.sequence += 1
         creditor.credits_posted = credits
         creditor.sequence += 1
-        self.entry = (debit, credit)
 
-    def close(
-        self, out: Outbox, name: str, amount: int, payment_id: str | None, reference: str | None
-    ) -> None:
-        """Emit the two postings of the entry, then write the accounts."""
-        debit, credit = self.entry
+    def enter(self, out: Outbox, name: str, debit: str, credit: str, amount: int, about: About) -> None:
+        """Post one entry and emit its two postings; raises as `post`, before anything is said."""
+        self.post(debit, credit, amount)
         entry_id = derived_id(cause_name(self.event), name)
-        self._emit_posting(out, entry_id, "DEBIT", debit, amount, payment_id, reference)
-        self._emit_posting(out, entry_id, "CREDIT", credit, amount, payment_id, reference)
-        self.save(out)
+        effective_at, moved_from = self._effective(about.asked_at)
+        for side, account_id, leg in (("DEBIT", debit, about.debit), ("CREDIT", credit, about.credit)):
+            self._emit_posting(out, entry_id, side, account_id, amount, about, leg, effective_at, moved_from)
+
+    def _effective(self, asked_at: int | None) -> tuple[int | None, int | None]:
+        """Return when an entry counts, None for when it happened, and what was asked if it was moved."""
+        closed = self.closed_through
+        if closed is None or (self.event.occurred_at if asked_at is None else asked_at) > closed:
+            return asked_at, None
+        return closed + 1, asked_at
 
     def _emit_posting(
         self,
@@ -168,8 +250,10 @@ class Books:
         side: str,
         account_id: str,
         amount: int,
-        payment_id: str | None,
-        reference: str | None,
+        about: About,
+        leg: tuple[str | None, int | None],
+        effective_at: int | None,
+        moved_from: int | None,
     ) -> None:
         cause = self.event
         account = self.accounts[account_id]
@@ -182,7 +266,7 @@ class Books:
             cause.event_id,
             posting_id,
             entry_id,
-            payment_id,
+            about.payment_id,
             account_id,
             ACCOUNT_TYPES[account.account_type],
             side,
@@ -191,40 +275,20 @@ class Books:
             account.sequence,
             account.balance_minor,
             self.branch,
-            reference,
+            about.reference,
             self.at.recorded_at,
             account.debits_pending,
+            effective_at,
+            about.journal_id,
+            about.reverses,
+            about.reason,
+            *leg,
+            moved_from,
         )
         key = f"{cause.tenant_id}/{account_id}"
         out.emit("postings", key, posting)
         if account.account_type == NOSTRO:
             out.emit("reconciliation-items", key, posting)
-
-    def record_hold(self, out: Outbox, change: str, payment_id: str, payment: Payment) -> None:
-        """Emit that a hold outlives its command (PLACED), or that one ends without a posting (RELEASED)."""
-        cause, account_id = self.event, payment.debtor_account_id
-        account = self.accounts[account_id]
-        out.emit(
-            "postings",
-            f"{cause.tenant_id}/{account_id}",
-            ev.HoldRecorded(
-                derived_id(cause_name(cause), f"hold_{change.lower()}"),
-                cause.tenant_id,
-                cause.occurred_at,
-                cause.correlation_id,
-                cause.event_id,
-                payment_id,
-                account_id,
-                ACCOUNT_TYPES[account.account_type],
-                change,
-                payment.amount_minor,
-                account.currency,
-                account.debits_pending,
-                account.balance_minor,
-                self.at.recorded_at,
-                self.branch,
-            ),
-        )
 
     def save(self, out: Outbox) -> None:
         """Write every account touched and emit its balance."""
@@ -235,6 +299,7 @@ class Books:
 def save_account(rows: Rows, out: Outbox, cause: Any, account_id: str, account: Account) -> None:
     """Write an account and emit its balance."""
     write_account(rows, cause.tenant_id, account_id, account)
+    limit = account.overdraft_limit_minor
     out.emit(
         "balances",
         f"{cause.tenant_id}/{account_id}",
@@ -254,7 +319,10 @@ def save_account(rows: Rows, out: Outbox, cause: Any, account_id: str, account: 
             account.available_minor,
             account.balance_minor,
             account.sequence,
-            account.overdraft_limit_minor,
+            None if limit is None else max(0, limit),
             STATUS_NAMES[account.status],
+            -limit if limit is not None and limit < 0 else None,
+            account.maximum_balance_minor,
+            FROZEN_NAMES[account.frozen],
         ),
     )

@@ -9,7 +9,8 @@
 Every command that is accepted adds its amount to four counters in one of a few ways, its mode; what stands
 in an account after each command is then a running sum per account. Only a command whose account could hit
 its limit within the run is decided in order, over the balances of just those accounts. What is irregular
-(account events, a leg that comes twice, amounts or counters that come near 64 bits) ends the run: the row
+(account events, holds to be captured, journals, accounts that are frozen or have a maximum, something that
+falls due, a closed period, a leg that comes twice, counters that come near 64 bits) ends the run: the row
 path takes over there. A property test holds both paths against each other.
 """
 
@@ -24,7 +25,7 @@ from pipeline.domain.ledger_columns_decide import NO_STATE, STATES, Decision, de
 from pipeline.domain.ledger_columns_events import blocks, codes_of
 from pipeline.domain.ledger_columns_read import CLASSES, FIELDS, LEG_REQUESTED, Facts, read
 from pipeline.domain.ledger_columns_touch import Touches, touch
-from pipeline.domain.ledger_rows import pack_payment, write_watermark
+from pipeline.domain.ledger_rows import pack, write_watermark
 from pipeline.domain.rows import PrefetchingRows
 
 RUN_MAX = 8192
@@ -79,7 +80,7 @@ def _write_payments(facts: Facts, decision: Decision, rows: PrefetchingRows) -> 
             occurred_at[place] = known.occurred_at  # of the payment, not of what came after
     columns = [facts.columns[name].take(at) for name in _REMEMBERED]
     cells = zip(*[column.to_pylist() for column in (states, codes, *columns)], occurred_at, strict=True)
-    rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(pack_payment, cells), strict=True))
+    rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(pack, cells), strict=True))
 
 
 _STATES = pa.array(STATES)

@@ -88,6 +88,8 @@ def decide(facts: Facts, window: int) -> Decision:
         code[position], refused[position] = CODE[answer], True
     new = (kinds == DECIDED) & ~refused
     too_old, watermarks = _too_old(facts, new, window)
+    if facts.next_due is not None:
+        regular &= ~(new & (watermarks >= facts.next_due))
     for position, first in facts.repeat_of.items():
         regular[position] &= not too_old[first]  # nothing is remembered of one that is too old
     code[too_old] = CODE["too_old"]

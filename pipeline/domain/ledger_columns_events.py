@@ -165,7 +165,7 @@ class _Said:
         account, at = touches.account[touches.last], touches.commands[touches.last // 2]
         row, take = accounts.table[account], pa.array(account)
         ids = accounts.ids.take(take)
-        balance = row["credits_posted"] - row["debits_posted"]
+        balance, limit = row["credits_posted"] - row["debits_posted"], row["overdraft_limit_minor"]
         columns = self._columns(at)
         columns |= {
             "event_id": joined(":", columns["causation_id"], accounts.names.take(take)),
@@ -179,7 +179,8 @@ class _Said:
             "available_minor": pa.array(balance - row["debits_pending"]),
             "balance_minor": pa.array(balance),
             "account_sequence": pa.array(row["sequence"]),
-            "overdraft_limit_minor": pa.array(row["overdraft_limit_minor"], mask=row["unlimited"] == 1),
+            "overdraft_limit_minor": pa.array(np.maximum(limit, 0), mask=row["unlimited"] == 1),
+            "minimum_balance_minor": pa.array(-limit, mask=limit >= 0),
             "status": _STATUSES.take(pa.array(row["status"])),
         }
         return Block("balances", ev.BalanceUpdated, touches.last, self._keys(account), columns)

@@ -17,7 +17,16 @@ from pipeline.domain import events as ev
 from pipeline.domain.columns import Run, joined, numpy_of
 from pipeline.domain.ledger import repeat_code
 from pipeline.domain.ledger_books import INTERNAL, clearing_account_id
-from pipeline.domain.ledger_rows import ACCOUNT_COLUMNS, LAYOUT, Payment, read_watermark, unpack_payment
+from pipeline.domain.ledger_due import next_due
+from pipeline.domain.ledger_rows import (
+    ACCOUNT_COLUMNS,
+    LAYOUT,
+    Payment,
+    closed_key,
+    read_watermark,
+    unpack_number,
+    unpack_payment,
+)
 from pipeline.domain.partitions import partitions_of
 from pipeline.domain.rows import PrefetchingRows
 
@@ -36,6 +45,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
     **dict.fromkeys(("currency", "reference", "outcome", "code"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
+    "hold_expires_at": pa.int64(),
     "approved": pa.bool_(),
 }
 """The columns that the ledger's commands have, as far as its rules look at them."""
@@ -91,6 +101,8 @@ class Facts:
     repeat_of: dict[int, int]
     """By position: which command of this run is repeated by this one."""
     watermark: int | None
+    next_due: int | None
+    """Before this time nothing falls due on the branch."""
 
 
 def read(run: Run, rows: PrefetchingRows) -> Facts:
@@ -124,6 +136,8 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
                                   first, place, found, regular)  # fmt: skip
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
+    regular &= numpy_of(pc.is_null(columns["hold_expires_at"]))  # it is to be captured
+    regular &= ~_in_closed_period(columns, rows)
     for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
         regular &= (times > -TIME_MAX) & (times < TIME_MAX)
     return _with_accounts(run, columns, regular, rows, amount, row_keys, payments, answers, repeat_of)
@@ -143,7 +157,9 @@ def _complete(
     for position, debtor, is_answer in zip(at.tolist(), debtors, answers, strict=True):
         payment = payments[position]
         its_own = payment is not None and payment.debtor_account_id == debtor
-        if is_answer:
+        if payment is not None and payment.state == "AUTHORISED":
+            regular[position] = False  # it is captured in parts
+        elif is_answer:
             regular[position] &= its_own and payment is not None and payment.state == "IN_FLIGHT"
         elif not its_own:
             payments[position] = None  # as the row path: it is not the payment that was meant
@@ -155,6 +171,15 @@ def _complete(
         ("reference", [payment.reference for payment in known]),
     ):
         columns[name] = pc.replace_with_mask(columns[name], pa.array(later), pa.array(cells, FIELDS[name]))
+
+
+def _in_closed_period(columns: dict[str, pa.Array], rows: PrefetchingRows) -> np.ndarray:
+    """Return which commands are of a time in a closed period of their tenant."""
+    tenants = columns["tenant_id"].dictionary_encode()
+    found = rows.get_many([closed_key(tenant) for tenant in tenants.dictionary.to_pylist()])
+    closed = np.array([-(2**63) if row is None else unpack_number(row) for row in found], np.int64)
+    within: np.ndarray = numpy_of(columns["occurred_at"]) <= closed[numpy_of(tenants.indices)]
+    return within
 
 
 def _repeats(
@@ -242,12 +267,15 @@ def _with_accounts(
         currencies.dictionary.to_pylist(),
         rows,
     )
+    special = accounts.table["flags"] != 0  # frozen, or with a maximum
+    regular &= ~(special[debtor] | special[creditor])
     for place, (_, currency) in enumerate(clearers, len(names)):
         if not accounts.exists[place]:
             accounts.table[place] = (LAYOUT, 0, INTERNAL, 1, currency.encode(), 0, *[0] * 6)
     return Facts(
         run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
         numpy_of(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
+        next_due(rows),
     )  # fmt: skip
 
 
@@ -270,7 +298,9 @@ def _accounts(
     found = rows.get_many(keys.take(wanted).to_pylist())
     exists, table = np.zeros(len(keys), bool), np.zeros(len(keys), ACCOUNT_COLUMNS)
     exists[wanted] = [row is not None for row in found]
-    table[wanted] = np.frombuffer(b"".join(row or _NO_ACCOUNT for row in found), ACCOUNT_COLUMNS)
+    table[wanted] = np.frombuffer(
+        b"".join((row or _NO_ACCOUNT)[: len(_NO_ACCOUNT)] for row in found), ACCOUNT_COLUMNS
+    )
     if (table["layout"][exists] != LAYOUT).any():
         raise ValueError("account row of unknown layout")
     currency = np.full(len(keys), -1)

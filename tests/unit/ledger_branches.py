@@ -17,7 +17,7 @@ from pipeline.domain.ledger import Ledger, LedgerRules
 from pipeline.domain.ledger_rows import Account, unpack_account
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import record_key
+from pipeline.domain.routing import BROADCAST, record_key
 from pipeline.domain.rows import MemoryRows
 
 TENANT = "acme"
@@ -48,7 +48,11 @@ class Branches:
         self.recorded_at = 0
 
     def put(self, event: Any) -> int:
-        """Append a command to the log of its branch; return which that is."""
+        """Append a command to the log of its branch, a broadcast one to all; return which it belongs to."""
+        if type(event) in BROADCAST:
+            for branch in self.branches:
+                branch.waiting.append((event, self.recorded_at))
+            return 0
         partition = partition_of(record_key(event), len(self.branches))
         self.branches[partition].waiting.append((event, self.recorded_at))
         return partition
@@ -70,7 +74,8 @@ class Branches:
     def _apply(
         self, branch: Branch, partition: int, event: Any, recorded_at: int
     ) -> list[tuple[str, str, Any]]:
-        if partition_of(record_key(event), len(self.branches)) != partition:
+        home = partition_of(record_key(event), len(self.branches))
+        if home != partition and type(event) not in BROADCAST:
             branch.dead.append("wrong_partition")
             return []
         before, out = dict(branch.rows.data), Outbox()

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.domain.ledger_rows import Account, account_key, pack_payment, payment_key
+from pipeline.domain.ledger_rows import Account, account_key, pack, payment_key
 from pipeline.domain.partitions import partition_of
 from pipeline.runtime.topics import changelog_name
 from tests.benchmarks import inputs
@@ -60,5 +60,5 @@ def _rows(job: LedgerInput, partitions: int) -> Iterator[Record]:
         home = partition_of(f"{TENANT}/{account}", partitions)
         yield Record(account_key(TENANT, account), opened, home)
         for number in range(PAYMENTS_PER_ACCOUNT):
-            row = pack_payment(("SETTLED", "ok", account, "shop", 1_00 + number, "EUR", "invoice", now))
+            row = pack(("SETTLED", "ok", account, "shop", 1_00 + number, "EUR", "invoice", now))
             yield Record(payment_key(TENANT, f"{account}-{number}"), row, home)

@@ -1,0 +1,69 @@
+"""What the ledger says of payments and of commands without effect, on payment-events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.domain import events as ev
+from pipeline.domain.outbox import Outbox, derived_id
+from pipeline.domain.routing import cause_name
+
+_OUTCOMES: dict[str, Any] = {
+    "payment_reserved": ev.PaymentReserved,
+    "payment_settled": ev.PaymentSettled,
+    "payment_rejected": ev.PaymentRejected,
+    "payment_failed": ev.PaymentFailed,
+    "payment_cancelled": ev.PaymentCancelledOutcome,
+    "payment_expired": ev.PaymentExpired,
+}
+
+
+def announce(
+    out: Outbox, cause: Any, payment: Any, outcome: str, code: str, amount: int | None = None
+) -> None:
+    """Emit what became of a payment, keyed by its debtor; `amount` in the place of the payment's own."""
+    out.emit(
+        "payment-events",
+        f"{cause.tenant_id}/{payment.debtor_account_id}",
+        _OUTCOMES[outcome](
+            derived_id(cause_name(cause), outcome),
+            cause.tenant_id,
+            cause.occurred_at,
+            cause.correlation_id,
+            cause.event_id,
+            cause.payment_id,
+            payment.debtor_account_id,
+            payment.creditor_account_id,
+            payment.amount_minor if amount is None else amount,
+            payment.currency,
+            code,
+        ),
+    )
+
+
+def refuse(
+    out: Outbox,
+    cause: Any,
+    command: str,
+    account_id: str,
+    payment_id: str | None,
+    code: str,
+    **ids: str | None,
+) -> None:
+    """Answer a command that has no effect; `ids` are of its capture, journal or reversal."""
+    out.emit(
+        "payment-events",
+        f"{cause.tenant_id}/{account_id}",
+        ev.CommandRefused(
+            derived_id(cause_name(cause), f"refused:{command}"),
+            cause.tenant_id,
+            cause.occurred_at,
+            cause.correlation_id,
+            cause.event_id,
+            command,
+            account_id,
+            payment_id,
+            code,
+            **ids,
+        ),
+    )

@@ -1,0 +1,152 @@
+"""Reversals: a posted entry is never changed; a new journal takes it back, in whole or in part.
+
+    journal_reversed -> the other side of its legs, or of those that are named
+    payment_reversed -> a debit of the creditor, a credit of the debtor
+
+What reversals have taken of a payment or a journal is counted where it is kept, before the reversal is under
+way, so that several together never take more than there was; a reversal that is refused gives it back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pipeline.domain import events as ev
+from pipeline.domain.ledger_answers import refuse
+from pipeline.domain.ledger_holds import read_hold
+from pipeline.domain.ledger_journals import (
+    POSTED,
+    PREPARING,
+    Home,
+    Journal,
+    read_journal,
+    take_of,
+    write_journal,
+)
+from pipeline.domain.ledger_pairs import Leg, legs_of
+from pipeline.domain.ledger_rows import Payment, read_number, read_payment, taken_key, write_number
+from pipeline.domain.outbox import Arrival, Outbox
+from pipeline.domain.rows import Rows
+
+_OTHER = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
+
+
+def reverse_journal(
+    event: ev.JournalReversed, watermark: int, window: int, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    """Take back a posted journal, or some of its legs."""
+    original = read_journal(rows, event.tenant_id, event.journal_id)
+    known = read_journal(rows, event.tenant_id, event.reversal_id)
+    legs: list[Leg] | None = []
+    code = None
+    if original is None or original.account_id != event.account_id:
+        code = "journal_not_found"
+    elif known is not None:
+        code = _repeat_code(known, event.journal_id, False)
+    elif original.state != POSTED:
+        code = "not_settled"
+    else:
+        legs = _within(legs_of(event.legs), original) if event.legs else _rest_of(original)
+        code = "exceeds_settled_amount" if not legs else None
+    if code is not None or original is None or not legs:
+        ids = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
+        account = event.account_id
+        return refuse(out, event, "journal_reversed", account, None, code or "journal_not_found", **ids)
+    take_of(original, legs, +1)
+    write_journal(rows, event.tenant_id, event.journal_id, original)
+    journal = _reversal(event, legs, original.account_id, original.reference, event.journal_id)
+    journal.effective_at, journal.late = event.effective_at, event.late
+    Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+
+
+def reverse_payment(
+    event: ev.PaymentReversed, watermark: int, window: int, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    """Take back a settled payment, or a part of it."""
+    tenant, debtor = event.tenant_id, event.debtor_account_id
+    payment = read_payment(rows, tenant, event.payment_id)
+    known = read_journal(rows, tenant, event.reversal_id)
+    taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
+    left = 0 if payment is None else _settled(event, payment, rows) - taken
+    amount = left if event.amount_minor is None else event.amount_minor
+    code = None
+    if payment is None or payment.debtor_account_id != debtor:
+        code = "payment_not_found"
+    elif known is not None:
+        code = _repeat_code(known, event.payment_id, True)
+    elif payment.state != "SETTLED":
+        code = "not_settled"
+    elif event.amount_minor is not None and event.amount_minor <= 0:
+        code = "amount_must_be_positive"
+    elif not left or amount > left:
+        code = "exceeds_settled_amount"
+    if code is not None or payment is None:
+        ids = {"reversal_id": event.reversal_id}
+        return refuse(
+            out, event, "payment_reversed", debtor, event.payment_id, code or "payment_not_found", **ids
+        )
+    write_number(rows, taken_key(tenant, event.payment_id), taken + amount)
+    legs = [
+        Leg(1, 0, payment.creditor_account_id, "DEBIT", amount, payment.currency),
+        Leg(2, 0, debtor, "CREDIT", amount, payment.currency),
+    ]
+    journal = _reversal(event, legs, debtor, payment.reference, event.payment_id)
+    journal.reverses_payment = True
+    Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+
+
+def _settled(event: ev.PaymentReversed, payment: Payment, rows: Rows) -> int:
+    """Return how much of a settled payment was posted, minor units."""
+    hold = read_hold(rows, event.tenant_id, event.payment_id)
+    return payment.amount_minor if hold is None else hold.captured
+
+
+def _reversal(
+    event: ev.JournalReversed | ev.PaymentReversed,
+    legs: list[Leg],
+    account_id: str,
+    reference: str,
+    reverses: str,
+) -> Journal:
+    """Return the journal that takes something back; one that is late goes to the next period."""
+    return Journal(
+        account_id, PREPARING, "ok", None, legs, reference, event.reason, reverses, False, None,
+        "NEXT_PERIOD", None, [], [], event.occurred_at, event.correlation_id, event.event_id, [],
+    )  # fmt: skip
+
+
+def _repeat_code(known: Journal, reverses: str, payment: bool) -> str:
+    """Return how a reversal's id that is known compares to what it came with before."""
+    same = (known.reverses, known.reverses_payment) == (reverses, payment)
+    return "exists" if same else "exists_with_different_content"
+
+
+def _left_of(original: Journal) -> Counter[tuple[str, str, str]]:
+    """Return what is not taken back of a journal yet, by account, side and currency, minor units."""
+    left: Counter[tuple[str, str, str]] = Counter()
+    for leg in original.legs:
+        left[leg.account_id, leg.side, leg.currency] += leg.amount_minor
+    for taken in original.reversed:
+        left[taken.account_id, taken.side, taken.currency] -= taken.amount_minor
+    return left
+
+
+def _within(legs: list[Leg], original: Journal) -> list[Leg] | None:
+    """Return the legs of a reversal if all of them are still there to be taken back, or None."""
+    left = _left_of(original)
+    for leg in legs:
+        left[leg.account_id, _OTHER.get(leg.side, ""), leg.currency] -= leg.amount_minor
+    return None if any(amount < 0 for amount in left.values()) else legs
+
+
+def _rest_of(original: Journal) -> list[Leg]:
+    """Return the other side of every leg, as far as it is not taken back yet."""
+    left, legs = _left_of(original), []
+    for leg in original.legs:
+        place = (leg.account_id, leg.side, leg.currency)
+        amount = min(leg.amount_minor, left[place])
+        left[place] -= amount
+        if amount > 0:
+            taken = (leg.account_id, _OTHER[leg.side], amount, leg.currency)
+            legs.append(Leg(leg.leg_no, leg.entry_no, *taken, leg.purpose, leg.rate_e8))
+    return legs
