@@ -92,6 +92,7 @@ def _payments(draw: st.DrawFn, number: int, ids: st.SearchStrategy[str]) -> ev.P
         occurred_at=draw(st.sampled_from([200 * DAY] * 9 + [201 * DAY, 100 * DAY])),
         outcome=draw(st.sampled_from(["APPROVE"] * 6 + ["REVIEW"] * 3 + ["DECLINE"])),
         currency=draw(st.sampled_from(["EUR"] * 15 + ["USD", "EURO"])),
+        hold_expires_at=draw(st.sampled_from([None] * 9 + [200 * DAY, 200 * DAY + DAY // 2, 300 * DAY])),
     )
 
 
@@ -112,7 +113,21 @@ def _about(draw: st.DrawFn, number: int, payment: ev.PaymentDecided) -> Any:
     """Return what can come for a payment after its decision, at the right time or not."""
     fields = {**envelope(f"event-{number}", 200 * DAY, payment.tenant_id), "payment_id": payment.payment_id}
     debtor = draw(st.sampled_from([payment.debtor_account_id] * 9 + _HOME[payment.tenant_id][:1]))
-    kind = draw(st.sampled_from(["reviewed", "reviewed", "cancelled", "posted", "posted", "refused"]))
+    kinds = ["reviewed", "reviewed", "cancelled", "posted", "posted", "refused", "captured", "reversed"]
+    kind = draw(st.sampled_from(kinds))
+    if kind == "captured":
+        amount = draw(st.sampled_from([None, 1, payment.amount_minor]))
+        return ev.PaymentCaptured(
+            **fields,
+            debtor_account_id=debtor,
+            capture_id=f"C{number}",
+            amount_minor=amount,
+            final=amount == 1,
+        )
+    if kind == "reversed":
+        return ev.PaymentReversed(
+            **fields, debtor_account_id=debtor, reversal_id=f"R{number}", amount_minor=None, reason=""
+        )
     if kind == "cancelled":
         return ev.PaymentCancelled(**fields, debtor_account_id=debtor, reason="")
     if kind == "reviewed":
@@ -129,6 +144,42 @@ def _about(draw: st.DrawFn, number: int, payment: ev.PaymentDecided) -> Any:
         "currency": payment.currency,
     }
     return ev.LegPosted(**leg) if kind == "posted" else ev.LegRefused(**leg, code="creditor_closed")
+
+
+@st.composite
+def _of_accounts(draw: st.DrawFn, number: int) -> Any:
+    """Return what leaves its mark on rows that the vector path reads: limits, freezing, periods, journals."""
+    tenant = draw(st.sampled_from(TENANTS))
+    fields = envelope(f"event-{number}", 200 * DAY, tenant)
+    account = draw(st.sampled_from(_HOME[tenant]))
+    kind = draw(st.sampled_from(["limit", "limit", "freeze", "unfreeze", "period", "journal"]))
+    if kind == "limit":
+        least = draw(st.sampled_from([None, None, 5]))
+        return ev.AccountLimitSet(
+            **fields,
+            account_id=account,
+            overdraft_limit_minor=0 if least else draw(st.sampled_from([0, 20, None])),
+            minimum_balance_minor=least,
+            maximum_balance_minor=draw(st.sampled_from([None, None, 100])),
+            effective_at=draw(st.sampled_from([None, 200 * DAY + DAY // 2])),
+        )
+    if kind == "period":
+        return ev.PeriodClosed(
+            **fields, period_id=f"{number}", closed_through=draw(st.sampled_from([150, 200])) * DAY
+        )
+    if kind == "journal":
+        other = draw(st.sampled_from([*_HOME[tenant], *_AWAY[tenant]]))
+        legs = tuple(
+            ev.JournalLeg(place, 0, one, side, 7, "EUR")
+            for place, (one, side) in enumerate([(account, "DEBIT"), (other, "CREDIT")])
+        )
+        ends = draw(st.sampled_from([None, 200 * DAY + DAY // 2]))
+        return ev.JournalSubmitted(
+            *fields.values(), f"J{number}", account, legs, "", None, None, "NEXT_PERIOD", ends
+        )
+    side = draw(st.sampled_from(["DEBIT", "CREDIT"]))
+    event = ev.AccountFrozen if kind == "freeze" else ev.AccountUnfrozen
+    return event(**fields, account_id=account, side=side, reason="")
 
 
 @st.composite
@@ -156,12 +207,14 @@ def _logs(draw: st.DrawFn) -> tuple[list[tuple[Any, int]], list[int]]:
             number = len(log)
             known = [payment.payment_id for payment in payments]
             ids = st.sampled_from([f"P{number}"] * 8 + (known[-3:] or [f"P{number}"]))
-            what = draw(st.sampled_from(["pay"] * 4 + ["leg"] * 2 + ["about"] * 3))
+            what = draw(st.sampled_from(["pay"] * 8 + ["leg"] * 4 + ["about"] * 6 + ["account"]))
             if what == "pay" or (what == "about" and not payments):
                 payments.append(draw(_payments(number, ids)))
                 log.append(payments[-1])
             elif what == "leg":
                 log.append(draw(_legs(number)))
+            elif what == "account":
+                log.append(draw(_of_accounts(number)))
             else:
                 log.append(draw(_about(number, draw(st.sampled_from(payments)))))
         cuts.append(len(log))

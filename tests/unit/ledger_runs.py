@@ -13,7 +13,7 @@ from pipeline.domain.ledger import Ledger, LedgerRules
 from pipeline.domain.ledger_columns import LedgerColumns
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import record_key
+from pipeline.domain.routing import BROADCAST, record_key
 from pipeline.domain.rows import MemoryRows
 
 Said = dict[str, list[tuple[str, Any]]]
@@ -57,7 +57,7 @@ class Replay:
     def apply_row(self, event: Any, recorded_at: int) -> None:
         """Apply one command by the row path."""
         partition, partitions = self._at
-        if partition_of(record_key(event), partitions) != partition:
+        if partition_of(record_key(event), partitions) != partition and type(event) not in BROADCAST:
             return
         out = Outbox()
         try:
