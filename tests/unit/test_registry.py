@@ -56,7 +56,7 @@ def test_registering_twice_gives_the_same_ids_and_every_subject_is_full_transiti
     assert register_all(fake.url) == first
     assert len(fake.schemas) == len(schemas.load())
     assert set(first) == {schema.subject for schema in schemas.load()}
-    assert first[PAYMENT.subject][1] == 2
+    assert first[PAYMENT.subject][1] == PAYMENT.version
     assert fake.levels == dict.fromkeys(first, "FULL_TRANSITIVE")
 
 
