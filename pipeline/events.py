@@ -12,7 +12,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pipeline.input_event import Currency, Day, Flag, Id, InputEvent, InputPart, Int, Long, Moment
+from pipeline.input_event import (
+    CreditorReference,
+    Currency,
+    Day,
+    Flag,
+    Id,
+    InputEvent,
+    InputPart,
+    Int,
+    Long,
+    Moment,
+)
 
 
 class ClosureReason(StrEnum):
@@ -278,6 +289,8 @@ class PaymentInitiated(InputEvent):
     device_id: str | None = None
     counterparty_country: str | None = None
     merchant_category: str | None = None
+    creditor_reference: CreditorReference | None = None
+    remittance_text: str | None = None
 
 
 class PaymentReversed(InputEvent):

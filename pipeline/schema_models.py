@@ -21,6 +21,8 @@ KEY_FIELDS = ("account_id", "debtor_account_id", "instrument_id", "period_id")
 """What makes a record's key, after the tenant: the first of these that the event has."""
 FREE_IDS = ("device_id",)
 """Ids that never become part of a key, so upstream may write them as it likes."""
+STRICT_TEXTS = {"currency": "Currency", "creditor_reference": "CreditorReference"}
+"""Texts with a form of their own, by the names that these fields have in every event."""
 LINE_LENGTH = 110
 
 HEADER = "# Written by `python -m pipeline.schema_models` from schemas/: do not edit.\n"
@@ -53,7 +55,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
-from pipeline.input_event import Currency, Day, Flag, Id, InputEvent, InputPart, Int, Long, Moment
+from pipeline.input_event import (
+    CreditorReference,
+    Currency,
+    Day,
+    Flag,
+    Id,
+    InputEvent,
+    InputPart,
+    Int,
+    Long,
+    Moment,
+)
 '''
 
 PRIMITIVES = {"string": "str", "long": "int", "int": "int", "boolean": "bool", "null": "None"}
@@ -127,7 +140,7 @@ def input_type(field: dict[str, Any]) -> str:
         return " | ".join(sorted(branches, key=lambda branch: branch == "None"))
     if avro_type == "string":
         strict_id = name.endswith("_id") and name not in FREE_IDS
-        return "Id" if strict_id else "Currency" if name == "currency" else "str"
+        return "Id" if strict_id else STRICT_TEXTS.get(name, "str")
     if isinstance(avro_type, str):
         return {"long": "Long", "int": "Int", "boolean": "Flag", "null": "None"}[avro_type]
     match avro_type["type"], avro_type.get("logicalType"):

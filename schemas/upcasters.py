@@ -1,16 +1,22 @@
 """Older versions brought to the newest shape, a column at a time: `<event>_v<N>_v<N+1>(batch) -> batch`.
 
+    values of version N --> columns of N --> upcaster --> columns of N + 1 --> ... --> columns of the newest
+
 A batch is what the codec decodes from values of one version. The added columns hold the newer schema's
-defaults, so the outcome equals Avro's own schema resolution (a contract test compares the two).
+defaults, so the outcome equals Avro's own schema resolution (a contract test compares the two). Only a field
+that is registered in `COMPUTED` may hold something else: what no default can say, because it follows from the
+other fields. An upcaster is pure: each row of its outcome follows from that row alone, and from nothing else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pyarrow as pa
 
 import schemas
+from schemas import SchemaVersion
+from schemas.remittance import split_column
 
 Upcaster = Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -33,6 +39,13 @@ def payment_initiated_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
     for name in ("channel", "device_id", "counterparty_country", "merchant_category"):
         batch = _append(batch, name, unknown, nullable=True)
     return batch
+
+
+def payment_initiated_v2_v3(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Split the reference into a creditor reference and the text beside it (`remittance.split`)."""
+    creditor_references, texts = split_column(batch.column("reference"))
+    batch = _append(batch, "creditor_reference", creditor_references, nullable=True)
+    return _append(batch, "remittance_text", texts, nullable=True)
 
 
 def posting_recorded_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -85,6 +98,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.AccountOpened", 1): account_opened_v1_v2,
     ("ledgerflow.AccountClosed", 1): account_closed_v1_v2,
     ("ledgerflow.PaymentInitiated", 1): payment_initiated_v1_v2,
+    ("ledgerflow.PaymentInitiated", 2): payment_initiated_v2_v3,
     ("ledgerflow.PostingRecorded", 1): posting_recorded_v1_v2,
     ("ledgerflow.PostingRecorded", 2): posting_recorded_v2_v3,
     ("ledgerflow.PaymentDecided", 1): payment_decided_v1_v2,
@@ -99,7 +113,12 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.PaymentReserved", 1): unchanged,
     ("ledgerflow.PaymentSettled", 1): unchanged,
 }
-"""The step from a version of an event to the next one."""
+"""The step from a version of an event to the next one; `unchanged` where the columns stay the same."""
+
+COMPUTED: dict[tuple[str, int], tuple[str, ...]] = {
+    ("ledgerflow.PaymentInitiated", 2): ("creditor_reference", "remittance_text"),
+}
+"""The added fields that a step computes from older ones. All others are as Avro resolves them."""
 
 
 def upcast(record_name: str, version: int, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -113,6 +132,19 @@ def upcast(record_name: str, version: int, batch: pa.RecordBatch) -> pa.RecordBa
     for step in range(version, newest):
         batch = UPCASTERS[record_name, step](batch)
     return batch
+
+
+def resolved_by_avro(record_name: str, fields: Collection[str]) -> SchemaVersion:
+    """Return the version that Avro's resolution may bring a value to; from there on, `upcast` has to.
+
+    `fields` are those of the writer's schema, be it in the catalogue or not. It is the newest version, but
+    for a writer that has none of the fields which a step computes: Avro would fill in their defaults.
+    """
+    for version in schemas.versions(record_name):
+        computed = COMPUTED.get((record_name, version.version), ())
+        if computed and not any(name in fields for name in computed):
+            return version
+    return schemas.newest(record_name)
 
 
 def _append(batch: pa.RecordBatch, name: str, column: pa.Array, *, nullable: bool) -> pa.RecordBatch:

@@ -1,7 +1,7 @@
 """The streams in memory: domain rules over lists of records, for tests that need what a cluster would hold.
 
-Every stage is the simplest that is right: one record at a time, decoded with fastavro, no batches, no
-transactions. Offsets have gaps, as transactions leave them.
+Every stage is the simplest that is right: one record at a time, no batches, no transactions. Values go
+through the codec of the streams, singly. Offsets have gaps, as transactions leave them.
 """
 
 from __future__ import annotations
@@ -27,15 +27,17 @@ from pipeline.loadgen import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.emitter import framed
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
-from pipeline.runtime.avro_check import Malformed, decode_strict
-from pipeline.runtime.topics import EVENT_BYTES_MAX, UPSTREAM
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import Record
 from pipeline.verify.reader import TOPICS
+from tests.unit.fixed_registry import FixedRegistry
 
-SCHEMA_IDS = {schema: number for number, schema in enumerate(schemas.load(), 1)}
-BY_ID = {number: schema for schema, number in SCHEMA_IDS.items()}
-ENCODE = framed(SCHEMA_IDS.__getitem__)
+REGISTRY = FixedRegistry()
+BY_ID = {REGISTRY.id_of(schema): schema for schema in schemas.load()}
+ENCODE = framed(REGISTRY.id_of)
+CODEC = Codec(REGISTRY)  # type: ignore[arg-type]
 RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
 
 
@@ -155,21 +157,10 @@ class SimulatedCluster:
 
     def _decode(self, record: Record) -> tuple[Any, str]:
         """Return the event of a record and why there is none."""
-        value = record.value
-        if value is None or len(value) < 5:
-            return None, "no_header" if value else "no_value"
-        if record.topic in UPSTREAM and len(value) > EVENT_BYTES_MAX:
-            return None, "too_large"
-        if value[0] != 0:
-            return None, "wrong_magic_byte"
-        schema = BY_ID.get(int.from_bytes(value[1:5], "big"))
-        if schema is None:
-            return None, "unknown_schema_id"
-        try:
-            fields = decode_strict(value[5:], schema.text, schemas.newest(schema.record_name).text)
-        except Malformed:
-            return None, "malformed_value"
-        event = msgspec.convert(fields, EVENTS[schema.record_name])
+        bytes_max = EVENT_BYTES_MAX if record.topic in UPSTREAM else RECORD_BYTES_MAX
+        (event,), dead = CODEC.decode([record.value], bytes_max)
+        if dead:
+            return None, dead[0].code
         if record.key is None:
             return None, "no_key"
         if type(event) not in KEY_FIELDS:

@@ -658,6 +658,8 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     device_id: str | None = None
     counterparty_country: str | None = None
     merchant_category: str | None = None
+    creditor_reference: str | None = None
+    remittance_text: str | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):

@@ -38,6 +38,7 @@ from pipeline.domain.fraud_score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.ids import check_ids
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.remittance import check_creditor_reference
 from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
 
@@ -65,6 +66,7 @@ class FraudStream:
         kind = type(event)
         if kind is PaymentInitiated:
             check_ids(event)
+            check_creditor_reference(event)
             self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
         elif kind in PASSED_ON:
             check_ids(event)

@@ -6,8 +6,8 @@
 
 A score depends on every payment of the debtor before it, so payments are still judged in order, by the same
 `FraudStream.judge`. What a run saves is everything around that: no Struct is made of an event, a profile is
-read and written once, ids are checked and derived together. An event with an id that must be rejected ends
-the run: it is left to the row path. A property test holds both against each other.
+read and written once, ids are checked and derived together. An event that must be rejected ends the run: it
+is left to the row path. A property test holds both against each other.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pipeline.domain.fraud_decisions import Decision, pack_decision, read_decisi
 from pipeline.domain.fraud_profile import Profile, id64, pack_profile, read_profile
 from pipeline.domain.fraud_score import Verdict
 from pipeline.domain.ids import ID_CHARS_MAX
+from pipeline.domain.remittance import wrong_creditor_references
 from pipeline.domain.rows import PrefetchingRows
 
 CLASSES = (ev.PaymentInitiated, *PASSED_ON)
@@ -33,7 +34,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id"), pa.string()),
     **dict.fromkeys(("debtor_account_id", "creditor_account_id", "currency", "payment_type"), pa.string()),
     **dict.fromkeys(("reference", "channel", "device_id"), pa.string()),
-    **dict.fromkeys(("counterparty_country", "merchant_category"), pa.string()),
+    **dict.fromkeys(("counterparty_country", "merchant_category", "creditor_reference"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
     **dict.fromkeys(("capture_id", "reversal_id"), pa.string()),
     "approved": pa.bool_(),
@@ -80,8 +81,9 @@ class FraudColumns:
 
 
 def _irregular(run: Run) -> np.ndarray:
-    """Return which events are of another class, or have an id that must not be (`ids.check_ids`)."""
+    """Return which events are of another class, or are refused (`check_ids`, `check_creditor_reference`)."""
     found: np.ndarray = run.kinds == OTHER
+    found |= wrong_creditor_references(run.columns["creditor_reference"])
     for name in _IDS:
         column = run.columns[name]
         size = pc.binary_length(column)  # in bytes, which are as many as the characters, or more

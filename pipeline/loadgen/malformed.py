@@ -11,10 +11,11 @@ from random import Random
 import schemas
 from pipeline.domain.partitions import partition_of
 from pipeline.loadgen.emitter import HEAD_BYTES, Emitter
-from pipeline.loadgen.payments import Payments
+from pipeline.loadgen.payments import NEWEST, Payments
 from pipeline.loadgen.plan import LoadPlan, Produce
 from pipeline.loadgen.world import World
 from pipeline.runtime.avro_check import Malformed, decode_strict
+from schemas import remittance
 
 UNKNOWN_SCHEMA_IDS = tuple(2_000_000_000 + number for number in range(3))
 """Ids that no registry gives out so soon; few, because each is asked for."""
@@ -45,17 +46,20 @@ class MalformedRecords:
             self.null_key,
             self.key_mismatch,
             self.foreign_event,
+            self.false_creditor_reference,
         )
         self.kinds = (*kinds, self.wrong_partition) if plan.partitions > 1 else kinds
 
     def step(self, at: int) -> Iterator[Produce]:
         """Yield the next one."""
-        # The lengths of the two cycles have no common divisor, so every kind comes to every topic.
-        kind = self.kinds[self._planted % len(self.kinds)]
-        topic = TOPICS[(self._planted // len(self.kinds) + self._planted) % len(TOPICS)]
+        turn, place = divmod(self._planted, len(self.kinds))
+        kind = self.kinds[place]
+        topic = TOPICS[(turn + place) % len(TOPICS)]  # each turn begins one further: every kind comes to each
         self._planted += 1
         name = kind.__name__
         tenant = self._plan.tenants[self._planted % len(self._plan.tenants)]
+        if name == "false_creditor_reference":
+            topic = "payments"  # nothing else has one
         if name == "foreign_event" and topic == "payments":
             topic = "trades"
         if name == "wrong_partition" and topic == "prices":
@@ -74,7 +78,7 @@ class MalformedRecords:
         if topic == "payments":
             community = next(one for one in self._world.communities if one.tenant == tenant)
             payment = self._payments.new(community, account, community.nostro, 33_00)
-            return self._payments.initiated(payment, at, 1 + self._planted % 2)
+            return self._payments.initiated(payment, at, 1 + self._planted % NEWEST)
         if topic == "accounts":
             fields = {**money, "customer_id": account, "account_type": "checking", "initial_balance_minor": 0}
             return self._emitter.event(topic, "ledgerflow.AccountOpened", 1, tenant, account, at, fields)
@@ -143,6 +147,16 @@ class MalformedRecords:
         community = next(one for one in self._world.communities if one.tenant == tenant)
         payment = self._payments.new(community, account, community.nostro, 33_00)
         return self._payments.initiated(payment, self._plan.start)._replace(topic=good.topic)
+
+    def false_creditor_reference(self, good: Produce) -> Produce:
+        """A payment, well formed, whose creditor reference has wrong check digits."""
+        tenant, _, account = (good.key or b"").decode().partition("/")
+        community = next(one for one in self._world.communities if one.tenant == tenant)
+        payment = self._payments.new(community, account, community.nostro, 33_00)
+        right = remittance.creditor_reference(f"{self._planted}")
+        digits = (int(right[2:4]) + self._rng.randrange(1, 100)) % 100
+        false = f"RF{digits:02}{right[4:]}"
+        return self._payments.initiated(payment, self._plan.start, creditor_reference=false)
 
     def wrong_partition(self, good: Produce) -> Produce:
         """The record stands on another partition than its key's."""

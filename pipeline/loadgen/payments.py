@@ -10,9 +10,14 @@ from typing import Any
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.plan import HOUR_US, Produce
 from pipeline.loadgen.world import CHANNELS, Community, Customer, World
+from schemas import remittance
 
 RECORD = "ledgerflow.PaymentInitiated"
-V1_SHARE = 0.35
+NEWEST = 3
+OLD_SHARES = ((0.2, 1), (0.4, 2))
+"""Of the ordinary payments, which share is of version 1, and which of 1 or 2."""
+CREDITOR_REFERENCE_EVERY = 3
+"""Every so manieth payment names its invoice by a creditor reference, the others in plain text."""
 LOW_BALANCE_MINOR = 3_000_00
 """When a salary comes: early, as other payments may overtake it on its way through the streams."""
 NOSTRO_AMOUNT_MAX = 495_00
@@ -52,13 +57,16 @@ class Payments:
     def new(self, community: Community, debtor: str, creditor: str, amount: int, **more: Any) -> Payment:
         """Return a payment with a new id and, unless given, a reference."""
         payment_id = self._emitter.name("p")
-        more.setdefault("reference", f"INV-{payment_id[1:]}")
+        more.setdefault("reference", _reference_of(payment_id))
         return Payment(community.tenant, payment_id, debtor, creditor, amount, community.currency, **more)
 
     def initiated(
-        self, payment: Payment, at: int, version: int = 2, planted: tuple[int, ...] = ()
+        self, payment: Payment, at: int, version: int = NEWEST, planted: tuple[int, ...] = (), **more: Any
     ) -> Produce:
-        """Return payment_initiated; version 1 leaves out channel, device, country and category."""
+        """Return payment_initiated, with other fields if told.
+
+        Version 1 has no channel, device, country and category, version 2 has not the parts of the reference.
+        """
         fields: dict[str, Any] = {
             "payment_id": payment.payment_id,
             "debtor_account_id": payment.debtor,
@@ -68,11 +76,14 @@ class Payments:
             "payment_type": payment.kind,
             "reference": payment.reference,
         }
-        if version == 2:
+        if version >= 2:
             fields["channel"] = payment.channel
             fields["device_id"] = payment.device
             fields["counterparty_country"] = payment.country
             fields["merchant_category"] = payment.category
+        if version >= 3:
+            fields |= remittance.split(payment.reference)._asdict()
+        fields |= more
         return self._emitter.event(
             "payments", RECORD, version, payment.tenant, payment.debtor, at, fields, planted
         )
@@ -98,6 +109,15 @@ class Payments:
         }
         record = "ledgerflow.PaymentCancelled"
         return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
+
+
+def _reference_of(payment_id: str) -> str:
+    """Return the reference of a payment `p<seed>-<number>`: an invoice's number or a creditor reference."""
+    invoice = payment_id[1:]
+    body = invoice.replace("-", "N")
+    if int(invoice.rpartition("-")[2]) % CREDITOR_REFERENCE_EVERY or len(body) > 21:
+        return f"INV-{invoice}"
+    return remittance.creditor_reference(body)
 
 
 class Habits:
@@ -136,6 +156,11 @@ class Habits:
         else:
             yield self._bill(community, customer, at)
 
+    def _version(self) -> int:
+        """Return what an upstream of today writes: not all of them have followed."""
+        dice = self._rng.random()
+        return next((version for share, version in OLD_SHARES if dice < share), NEWEST)
+
     def _may_collect(self, community: Community, at: int) -> bool:
         if at - self._collected.get(community.nostro, at - COLLECT_GAP_US) < COLLECT_GAP_US:
             return False
@@ -148,7 +173,7 @@ class Habits:
         customer.balance -= amount
         more.setdefault("device", customer.device)
         payment = self._payments.new(community, customer.account_id, payee, amount, **more)
-        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)
+        return self._payments.initiated(payment, at, self._version())
 
     def _shopping(self, community: Community, customer: Customer, at: int) -> Produce:
         rng = self._rng
@@ -183,7 +208,7 @@ class Habits:
         payment = self._payments.new(
             community, community.employers[place], customer.account_id, amount, kind="transfer"
         )
-        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)
+        return self._payments.initiated(payment, at, self._version())
 
     def _crossing_amount(self) -> tuple[int, bool]:
         """Return an amount and whether the bank states the reference: then the amount is even, else odd.
@@ -201,11 +226,11 @@ class Habits:
             community, customer.account_id, community.nostro, amount, channel="web", device=customer.device
         )
         self._on_crossing(community, at, amount, payment.payment_id, payment.reference, stated)
-        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)
+        return self._payments.initiated(payment, at, self._version())
 
     def _incoming(self, community: Community, customer: Customer, at: int) -> Produce:
         amount, stated = self._crossing_amount()
         customer.balance += amount
         payment = self._payments.new(community, community.nostro, customer.account_id, amount, kind="deposit")
         self._on_crossing(community, at, -amount, payment.payment_id, payment.reference, stated)
-        return self._payments.initiated(payment, at, 1 if self._rng.random() < V1_SHARE else 2)
+        return self._payments.initiated(payment, at, self._version())

@@ -1,7 +1,7 @@
 """Confluent-framed Avro values to events and back, a batch at a time.
 
     values -> by schema id -> columns (pyruhvro) -> proof -> upcast to the newest version -> frame, events
-                           -> few, or no proof: strict decoding, value by value -> events, dead
+                           -> few, or no proof: strict decoding, value by value -> upcast -> events, dead
 
 A batch decoded in columns is proven before it is believed: full validation of the Arrow arrays, and its
 re-encoding equals the received bytes. Where either fails, every value goes through `decode_strict`, and only
@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import fastavro
@@ -28,7 +29,8 @@ from pipeline.runtime.avro_check import Malformed, decode_strict, parsed
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.topics import RECORD_BYTES_MAX
 from pipeline.runtime.writer_schemas import WriterSchema
-from schemas.upcasters import upcast
+from schemas import SchemaVersion
+from schemas.upcasters import resolved_by_avro, upcast
 
 _HEADER = struct.Struct(">BI")
 HEADER_BYTES = _HEADER.size
@@ -154,17 +156,18 @@ class Codec:
         columnar = writer.known is not None and len(raw) >= columns_min
         if columnar and self._decode_columns(reader, writer, indexes, raw, found):
             return
-        events = {}
+        text = writer.text if writer.known is None else writer.known.text
+        version, rows = _resolved(writer.record_name, text), {}
         for index, value in zip(indexes, raw, strict=True):
             try:
-                events[index] = reader.from_value(value, writer)
+                rows[index] = decode_strict(value, text, version.text)
             except Malformed as error:
                 found.dead[index] = Dead("malformed_value", str(error))
         # One bad value must not keep the others from going by columns.
-        good = [value for index, value in zip(indexes, raw, strict=True) if index in events]
+        good = [value for index, value in zip(indexes, raw, strict=True) if index in rows]
         mixed = columnar and columns_min <= len(good) < len(raw)
-        if not (mixed and self._decode_columns(reader, writer, [*events], good, found)):
-            found.singles.update(events)
+        if not (mixed and self._decode_columns(reader, writer, [*rows], good, found)):
+            found.singles.update(zip(rows, reader.from_rows([*rows.values()], version), strict=True))
 
     @staticmethod
     def _decode_columns(
@@ -216,10 +219,18 @@ class _Reader:
         columns = [_cells(batch.column(name), self._arrays.get(name)) for name in self._fields]
         return list(map(self.event, *columns))
 
-    def from_value(self, raw: bytes, writer: WriterSchema) -> Any:
-        """Return the event of one value; raise `Malformed`. Schema resolution does what upcasters do."""
-        text = writer.text if writer.known is None else writer.known.text
-        row = decode_strict(raw, text, self._newest.text)
+    def from_rows(self, rows: list[dict[str, Any]], version: SchemaVersion) -> list[Any]:
+        """Return the events of decoded records of a version, in order.
+
+        Records of an older one are upcast together, by the upcasters of columns: 0.2 ms, however few they are.
+        """
+        if version == self._newest or not rows:
+            return list(map(self._from_row, rows))
+        batch = pa.RecordBatch.from_pylist(rows, arrow_schema(version.text))
+        return self.events(upcast(version.record_name, version.version, batch))
+
+    def _from_row(self, row: dict[str, Any]) -> Any:
+        """Return the event of one decoded record of the newest version."""
         for name, make in self._arrays.items():
             row[name] = tuple(row[name]) if make is None else tuple(make(**item) for item in row[name])
         return self.event(*map(row.__getitem__, self._fields))
@@ -282,6 +293,13 @@ class _Writer:
         return target.getvalue()
 
 
+@cache
+def _resolved(record_name: str, writer: str) -> SchemaVersion:
+    """Return the version that single values of a writer's schema (JSON) are read as."""
+    return resolved_by_avro(record_name, {field["name"] for field in parsed(writer)["fields"]})
+
+
+@cache
 def arrow_schema(text: str) -> pa.Schema:
     """Return the Arrow schema that pyruhvro gives the values of an Avro schema (JSON)."""
     return pyruhvro.deserialize_array([], text).schema

@@ -91,7 +91,7 @@ class PacedJob(NamedTuple):
             if self.decided:
                 yield key, ev.PaymentDecided(*fields, "APPROVE", 0, (), "v1")
             else:
-                yield key, ev.PaymentInitiated(*fields)
+                yield key, ev.PaymentInitiated(*fields, None, None)
 
 
 def send(

@@ -31,6 +31,7 @@ from tests.chaos.wire import (
     Expected,
     cause_of,
     derived,
+    has_false_reference,
     has_impossible_id,
     msgpack,
     row_key,
@@ -489,6 +490,8 @@ class FraudBranch(StreamModel):
     def check_ids(self, event: dict[str, Any]) -> None:
         if has_impossible_id(event):
             raise Dead("invalid_id")
+        if has_false_reference(event):
+            raise Dead("invalid_creditor_reference")
 
     @property
     def debtor(self) -> Debtor:

@@ -449,6 +449,8 @@ def test_what_the_stream_refuses_leaves_no_trace() -> None:
         fields = made.fields | {name: bad}
         key = f"{fields['tenant_id']}/{fields['debtor_account_id']}".encode()
         assert branch.apply(made._replace(fields=fields, key=key)) == ("invalid_id", [])
+    false = made.fields | {"creditor_reference": "RF19539007547034"}
+    assert branch.apply(made._replace(fields=false)) == ("invalid_creditor_reference", [])
     opened = {"tenant_id": "north", "account_id": "alice"}
     assert branch.apply(made._replace(event="AccountOpened", fields=opened))[0] == "unexpected_event"
     assert branch.apply(made._replace(event=None, fault="malformed_value"))[0] == "malformed_value"

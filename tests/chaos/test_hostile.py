@@ -26,6 +26,7 @@ def payments(count: int) -> list[Event]:
     fields |= {"causation_id": None, "debtor_account_id": "alice", "creditor_account_id": "bob"}
     fields |= {"amount_minor": 5, "currency": "EUR", "payment_type": "transfer", "reference": "r"}
     fields |= dict.fromkeys(("channel", "device_id", "counterparty_country", "merchant_category"))
+    fields |= {"creditor_reference": "RF18539007547034", "remittance_text": None}
     return [
         Event("payments", HEAD, schema, {**fields, "event_id": f"e{number}", "payment_id": f"p{number}"})
         for number in range(count)

@@ -117,6 +117,26 @@ def has_impossible_id(event: dict[str, Any]) -> bool:
     )
 
 
+def has_false_reference(event: dict[str, Any]) -> bool:
+    """Whether a payment names a creditor reference that is none: ISO 11649, without spaces or small letters.
+
+    RF, two check digits, up to 21 characters. The check digits are 98 less the remainder, by 97, of the
+    characters and "RF00" as one number, a letter being two digits (A is 10).
+    """
+    text = event.get("creditor_reference")
+    if text is None:
+        return False
+    digits, body = text[2:4], text[4:]
+    allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    if text[:2] != "RF" or not 1 <= len(body) <= 21 or not set(body) <= set(allowed):
+        return True
+    remainder = 0
+    for character in body + "RF00":
+        value = allowed.index(character)
+        remainder = (remainder * (10 if value < 10 else 100) + value) % 97
+    return digits != f"{98 - remainder:02}"
+
+
 def cause_of(event: dict[str, Any]) -> str:
     """Return what an event is called as a cause; an event id alone may come for two things."""
     if "debtor_account_id" in event:

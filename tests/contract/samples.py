@@ -17,6 +17,8 @@ import fastavro
 import schemas
 from schemas import SchemaVersion
 
+FORMS = {"currency": "EUR", "creditor_reference": "RF18539007547034"}
+"""Texts that must have a form."""
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -63,7 +65,7 @@ def _sample(avro_type: Any, name: str, filled: bool, named: dict[str, Any]) -> A
         case {"logicalType": "date"}:
             return date(2024, 2, 29) if filled else date(1969, 12, 31)
         case "string":
-            return "EUR" if name == "currency" else f"{name}-é€"
+            return FORMS.get(name, f"{name}-é€")
         case "boolean":
             return filled
         case "int":

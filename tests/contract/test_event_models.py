@@ -166,6 +166,10 @@ def test_a_time_of_another_offset_is_the_same_moment_on_the_wire() -> None:
         ("occurred_at", date(2026, 1, 2)),
         ("payment_type", "loan"),
         ("surprise", 1),
+        ("creditor_reference", "RF19539007547034"),
+        ("creditor_reference", "RF18 5390 0754 7034"),
+        ("creditor_reference", "rf18539007547034"),
+        ("creditor_reference", ""),
     ],
 )
 def test_a_payment_that_could_not_be_processed_is_refused_where_it_is_made(name: str, value: Any) -> None:

@@ -127,7 +127,7 @@ def fill(bank: Bank) -> None:
     payments = [
         ev.PaymentInitiated(
             *(*bank.envelope(), f"pay-{amount}", ACCOUNTS[0], ACCOUNTS[1], amount, "EUR", "transfer"),
-            *("probe", None, None, None, None),
+            *("probe", None, None, None, None, None, "probe"),
         )
         for amount in (50, 600_01)
     ]

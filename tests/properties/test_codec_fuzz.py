@@ -65,6 +65,8 @@ def _payment(chance: random.Random, number: int) -> dict[str, Any]:
             name: chance.choice(texts)
             for name in ("channel", "device_id", "counterparty_country", "merchant_category")
         },
+        "creditor_reference": chance.choice([None, "RF18539007547034"]),
+        "remittance_text": chance.choice(texts),
     }
 
 
@@ -216,7 +218,8 @@ def _values(avro_type: Any, named: dict[str, st.SearchStrategy[Any]]) -> st.Sear
         return st.lists(_values(avro_type["items"], named), max_size=3).map(tuple)
     if avro_type["type"] == "record":
         fields = {field["name"]: _values(field["type"], named) for field in avro_type["fields"]}
-        return st.builds(EVENTS.get(avro_type["name"], ev.FraudReason), **fields)
+        name = avro_type["name"]
+        return st.builds(EVENTS.get(name) or getattr(ev, name.rpartition(".")[2]), **fields)
     return _values(avro_type["type"], named)
 
 

@@ -55,7 +55,7 @@ def _initiated(
         None,
         device,
         country,
-        None,
+        *(None, None, "reference"),
     )
 
 

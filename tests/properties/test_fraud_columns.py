@@ -23,12 +23,15 @@ from tests.unit.column_runs import Log, Replay
 from tests.unit.fraud_logs import busy_log
 
 _ids = ("event_id", "tenant_id", "payment_id", "debtor_account_id")
+_references = st.sampled_from(["RF18539007547034", "RF19539007547034", "rf18539007547034", "", "RF18é"])
 _bad_ids = st.sampled_from(["", "\0", "a/b", "x" * 257, "é" * 200])
 
 
 @st.composite
 def _spoiled(draw: st.DrawFn) -> Any:
     event = draw(st.one_of(payments, reviews, cancellations))
+    if type(event) is ev.PaymentInitiated and draw(st.booleans()):
+        return msgspec.structs.replace(event, creditor_reference=draw(_references))
     return msgspec.structs.replace(event, **{draw(st.sampled_from(_ids)): draw(_bad_ids)})
 
 

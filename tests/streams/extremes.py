@@ -36,6 +36,7 @@ def extremes(kind: type) -> Iterator[Any]:
     for number, (name, value) in enumerate([("tenant_id", "acme"), *limits]):
         ordinary = {field: values[0] for field, values in fields.items()} | {"currency": "EUR"}
         own = {field: f"{field} {number}" for field in IDS} | envelope(f"event {number}")
+        own["creditor_reference"] = None  # an ordinary word is none
         values = ordinary | own | {name: value}
         yield kind(**{field: values[field] for field in fields})
 

@@ -15,10 +15,16 @@ import pytest
 import schemas
 from pipeline.domain import events as ev
 from pipeline.domain.fraud_columns import FraudColumns
+from pipeline.domain.routing import record_key
+from pipeline.loadgen import Produce
 from pipeline.runtime.settings import load_settings
+from schemas import remittance
+from tests.simulated_cluster import ENCODE, SimulatedCluster
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import (
+    CHANGELOG,
+    RECORD_NAMES,
     RECORDED_AT,
     Step,
     StreamBench,
@@ -29,7 +35,7 @@ from tests.streams.stream_bench import (
 )
 from tests.unit.fraud_logs import busy_log
 from tests.unit.ledger_branches import DAY, envelope, opened
-from tests.unit.task_bench import own_accounts
+from tests.unit.task_bench import PARTITIONS, own_accounts
 from topologies import fraud
 
 A, B = own_accounts(2)
@@ -62,6 +68,8 @@ def payment(
         "device_id": "phone",
         "counterparty_country": "FR",
         "merchant_category": None,
+        "creditor_reference": None,
+        "remittance_text": None,
     }
     return ev.PaymentInitiated(**{**fields, **changes})
 
@@ -117,6 +125,7 @@ LIFE: list[tuple[Any, str]] = [
     (payment("p7", amount_minor=0), "APPROVE"),  # the ledger will refuse it
     (payment("p/8"), "invalid_id"),
     (cancelled("\0"), "invalid_id"),
+    (payment("p8", creditor_reference="RF19539007547034"), "invalid_creditor_reference"),
     *[(payment(f"probe{number}", RECORDED_AT), "APPROVE .") for number in range(8)],
     (payment("p9", RECORDED_AT), f"REVIEW payments_per_minute{ALERT} ."),
     (reviewed("p9"), "ledger-commands PaymentReviewed ."),  # it becomes a habit, once
@@ -151,7 +160,7 @@ async def test_every_payment_is_decided_or_a_dead_letter(
 
 
 async def test_versions_one_two_and_the_upstreams_next_are_decided_in_one_topic(bench: StreamBench) -> None:
-    text = json.loads(schemas.newest("ledgerflow.PaymentInitiated").text)
+    text = json.loads(schemas.versions("ledgerflow.PaymentInitiated")[1].text)
     text["fields"].append({"name": "purpose", "type": ["null", "string"], "default": None})
     next_version = json.dumps(text)
     next_id = bench.registry.add(next_version)
@@ -169,6 +178,70 @@ async def test_versions_one_two_and_the_upstreams_next_are_decided_in_one_topic(
     shown = [(event.payment_id, event.device_id, event.counterparty_country) for *_, event in decided]
     since_v2 = [(None, None), ("phone", "FR"), ("phone", "FR")]
     assert shown == [(f"p{number}", *since_v2[number % 3]) for number in range(75)]
+
+
+REFERENCES = ["rent", "", "RF18539007547034", "rf18 5390 0754 7034 May", "RF19539007547034", "RF71 2348 231"]
+YEARS = 7 * 365 * DAY
+
+
+def old_payments(length: int) -> list[tuple[Any, int]]:
+    """Return a log of years ago, and when each record came: payments with what version 1 had, and reviews."""
+    chance, log = Random(11), []
+    for event, at in busy_log(chance, length, own_accounts(3)):
+        changes: dict[str, Any] = {"occurred_at": event.occurred_at - YEARS}
+        if type(event) is ev.PaymentInitiated:
+            reference = chance.choice(REFERENCES)
+            changes |= {"device_id": None, "counterparty_country": None, "reference": reference}
+            changes |= remittance.split(reference)._asdict()
+        log.append((msgspec.structs.replace(event, **changes), at - YEARS))
+    return log
+
+
+def mixed(event: Any) -> int:
+    """Return the version in which a payment is written where all are in one log: a retry may have another."""
+    return 1 + event.occurred_at % 3
+
+
+@pytest.mark.parametrize("batch", [1, 30, 900], ids=["single", "few", "columns"])
+async def test_old_payments_are_decided_alike_whatever_their_versions(batch: int, tmp_path: Path) -> None:
+    written, rows = [], []
+    for how in (1, 2, 3, mixed):
+        bench = StreamBench(SPEC, tmp_path / str(how))
+        for event, at in old_payments(900):
+            version = how if isinstance(how, int) else how(event)
+            bench.of(event, version if type(event) is ev.PaymentInitiated else None, recorded_at=at)
+        for start in range(0, len(bench.log), batch):
+            await bench.accept(*bench.log[start : start + batch])
+        await bench.settled()
+        assert bench.dead() == []
+        written.append({place: said for place, said in bench.written().items() if place[0] != CHANGELOG})
+        rows.append(bench.rows())
+        bench.close()
+    assert len(written[0]["ledger-commands", 0]) == 900 and written[0]["fraud-alerts", 0]
+    assert written == [written[0]] * 4
+    assert rows == [rows[0]] * 4
+
+
+def test_old_payments_move_the_same_money_whatever_their_versions() -> None:
+    accounts = [opened(f"opening {name}", name, 10**9) for name in (*own_accounts(3), *shops())]
+    said = []
+    for how in (1, 2, 3, mixed):
+        cluster = SimulatedCluster(PARTITIONS, NOON)
+        for event in (*accounts, *(event for event, _ in old_payments(300))):
+            version = schemas.newest(RECORD_NAMES[type(event)])
+            if type(event) is ev.PaymentInitiated:
+                number = how if isinstance(how, int) else how(event)
+                version = schemas.versions(version.record_name)[number - 1]
+            value = ENCODE(version, msgspec.to_builtins(event))
+            cluster.produce(Produce(version.topic, record_key(event).encode(), value, None, ()))
+            cluster.process()
+        said.append({place: log for place, log in cluster.records.items() if place[0] != "payments"})
+    assert sum(len(log) for (topic, _), log in said[0].items() if topic == "postings") > 100
+    assert said == [said[0]] * 4
+
+
+def shops() -> list[str]:
+    return [f"shop-{number}" for number in range(99)]
 
 
 async def test_extreme_values_are_decided_or_dead_letters(tmp_path: Path) -> None:
@@ -193,7 +266,7 @@ async def test_large_batches_go_by_columns_and_write_the_same_bytes(
 ) -> None:
     chance, lengths = Random(5), applied_by_columns(monkeypatch, FraudColumns)
     for event, at in busy_log(chance, 900, own_accounts(3)):
-        version = chance.choice([1, 2]) if type(event) is ev.PaymentInitiated else None
+        version = chance.choice([1, 2, 3]) if type(event) is ev.PaymentInitiated else None
         record = bench.of(event, version, recorded_at=at)
         if chance.random() < 0.01:
             bench.log[-1] = dataclasses.replace(record, value=record.value[: chance.choice([0, 4, -1])])

@@ -11,6 +11,8 @@ from tests.unit.column_runs import Log
 
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
 NOON = 1_767_268_800_000_000
+REFERENCES = [*[None] * 60, *["RF18539007547034"] * 40, "RF19539007547034"]
+"""Creditor references; the last one's check digits are wrong."""
 
 
 def busy_log(chance: Random, length: int, accounts: Sequence[str] = ("A1", "A2", "A3")) -> Log:
@@ -38,6 +40,7 @@ def busy_log(chance: Random, length: int, accounts: Sequence[str] = ("A1", "A2",
                 *(chance.choice([50, 20_00, 21_00, 95_00, 600_00, 9_500_00, 3_000_00]), "EUR"),
                 *("transfer", "invoice", None, chance.choice(["phone", "phone", None, f"new-{number}"])),
                 *(chance.choice(["FR", "fr", "BR", None, f"X{number % 13}"]), None),
+                *(chance.choice(REFERENCES), "invoice"),
             )
         log.append((event, now))
     return log

@@ -64,6 +64,8 @@ class Desk:
             "device_id": "phone",
             "counterparty_country": "FR",
             "merchant_category": None,
+            "creditor_reference": None,
+            "remittance_text": "thanks",
         }
         return PaymentInitiated(**(values | changes))
 
@@ -89,7 +91,7 @@ def test_a_decision_carries_the_payment_and_an_approval_raises_no_alert() -> Non
     assert decided.event_id == derived_id(cause_name(payment), "payment_decided")
     assert (decided.causation_id, decided.correlation_id) == ("event-1", "order-1")
     for name in PaymentInitiated.__struct_fields__:
-        if name not in ("event_id", "causation_id"):
+        if name not in ("event_id", "causation_id", "creditor_reference", "remittance_text"):
             assert getattr(decided, name) == getattr(payment, name)
     assert (decided.outcome, decided.score, decided.reasons) == ("APPROVE", 0, ())
     assert decided.rules_version == RULES.version
@@ -209,6 +211,21 @@ def test_an_id_that_no_key_can_carry_is_a_dead_letter(field: str, bad: str) -> N
     with pytest.raises(Reject, match="invalid_id"):
         desk.apply(msgspec.structs.replace(desk.payment(NOON_S, 10_00), **{field: bad}))
     assert desk.rows.data == {}
+
+
+@pytest.mark.parametrize("bad", ["", "RF19539007547034", "rf18539007547034", "RF18 5390 0754 7034", "INV-7"])
+def test_a_creditor_reference_that_is_none_is_a_dead_letter(bad: str) -> None:
+    desk = Desk()
+    with pytest.raises(Reject) as refused:
+        desk.apply(desk.payment(NOON_S, 10_00, creditor_reference=bad))
+    assert refused.value.args == ("invalid_creditor_reference", "creditor_reference")
+    assert desk.rows.data == {}
+
+
+def test_a_right_creditor_reference_changes_no_decision() -> None:
+    desk, other = Desk(), Desk()
+    payment = desk.payment(NOON_S, 10_00, creditor_reference="RF18539007547034", remittance_text=None)
+    assert desk.apply(payment) == other.apply(other.payment(NOON_S, 10_00))
 
 
 def reviewed(payment_id: str, approved: bool = True, debtor: str = "A1") -> PaymentReviewed:

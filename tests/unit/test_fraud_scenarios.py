@@ -44,7 +44,7 @@ class Customer:
             None,
             device_id,
             counterparty_country,
-            None,
+            *(None, None, "thanks"),
         )
         out = Outbox()
         self.stream.apply(payment, Arrival(payment.occurred_at, 0, 4), self.rows, out)

@@ -15,9 +15,7 @@ from pipeline.domain.routing import KEY_FIELDS, cause_name
 from pipeline.domain.rows import MemoryRows
 
 TRADE = ev.TradeExecuted("e", "t", 0, "c", None, "t1", "a", "EUR/USD", "BUY", 1, 1, 0, "EUR")
-PAYMENT = ev.PaymentInitiated(
-    "e", "t", 0, "c", None, "p", "a", "b", 1, "EUR", "transfer", "r", None, None, None, None
-)
+PAYMENT = ev.PaymentInitiated("e", "t", 0, "c", None, "p", "a", "b", 1, "EUR", "transfer", "r", *[None] * 6)
 
 
 @pytest.mark.parametrize("event", [TRADE, PAYMENT], ids=lambda event: type(event).__name__)

@@ -51,14 +51,13 @@ def test_the_same_plan_gives_the_same_bytes_and_another_seed_other_ids(
     assert not accounts & {fields["account_id"] for _, name, fields in other if name == "AccountOpened"}
 
 
-def test_versions_one_and_two_are_mixed(run: tuple[list[Produce], dict[int, PlantedItem]]) -> None:
+def test_all_versions_are_mixed(run: tuple[list[Produce], dict[int, PlantedItem]]) -> None:
     versions: defaultdict[str, Counter[bytes]] = defaultdict(Counter)
     for produce, name, _ in events(run[0]):
         versions[name][(produce.value or b"")[1:5]] += 1
-    for name in ("AccountOpened", "AccountClosed", "PaymentInitiated"):
-        assert len(versions[name]) == 2, name
-    old = min(versions["PaymentInitiated"].values()) / versions["PaymentInitiated"].total()
-    assert 0.2 < old < 0.5
+    for name, count in {"AccountOpened": 2, "AccountClosed": 2, "PaymentInitiated": 3}.items():
+        assert len(versions[name]) == count, name
+    assert min(versions["PaymentInitiated"].values()) / versions["PaymentInitiated"].total() > 0.1
 
 
 def test_every_kind_is_planted_and_every_part_of_it_is_produced(
@@ -73,7 +72,7 @@ def test_every_kind_is_planted_and_every_part_of_it_is_produced(
     assert len(names["fraud"]) == FRAUDS
     assert len(names["retry"]) == 5 and len(names["retry"] | names["refusal"]) == REFUSALS
     assert names["break"] == {kind.lower() for kind in BREAKS}
-    assert len(names["malformed"]) == 11
+    assert len(names["malformed"]) == 12
     assert names["review"]
 
 

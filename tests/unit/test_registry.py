@@ -56,7 +56,7 @@ def test_registering_twice_gives_the_same_ids_and_every_subject_is_full_transiti
     assert register_all(fake.url) == first
     assert len(fake.schemas) == len(schemas.load())
     assert set(first) == {schema.subject for schema in schemas.load()}
-    assert first[PAYMENT.subject][1] == 2
+    assert first[PAYMENT.subject][1] == PAYMENT.version
     assert fake.levels == dict.fromkeys(first, "FULL_TRANSITIVE")
 
 
@@ -251,7 +251,7 @@ def test_a_name_with_its_namespace_inside_is_the_same_name() -> None:
 def test_a_schema_that_was_never_registered_has_no_id(fake: FakeRegistry, tmp_path: Path) -> None:
     registry = Registry(fake.url, tmp_path)
     assert registry.connect()
-    with pytest.raises(NotRegistered, match=r"payments-ledgerflow\.PaymentInitiated version 2"):
+    with pytest.raises(NotRegistered, match=r"payments-ledgerflow\.PaymentInitiated version 3"):
         registry.id_of(PAYMENT)
 
 

@@ -112,7 +112,7 @@ class FraudInput:
             *envelope(payment, self._start + at),
             *(payment, f"{kind}-{self.seed}-{place:06d}", payee, amount, "EUR"),
             *("payment", reference),
-            *("mobile", device, country, "grocery"),
+            *("mobile", device, country, "grocery", None, None),
         )
 
     def __post_init__(self) -> None:

@@ -62,7 +62,7 @@ def sum_events(
             *envelope(f"{number:032x}", now + number),
             *(f"pay-{number}", debtor, f"acc-{rng.randrange(accounts):07d}", amount, "EUR"),
             *("transfer", f"invoice {number}"),
-            *("app", None, None, None),
+            *("app", None, None, None, None, None),
         )
         yield key, event
 
