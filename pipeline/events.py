@@ -291,6 +291,7 @@ class PaymentInitiated(InputEvent):
     merchant_category: str | None = None
     creditor_reference: CreditorReference | None = None
     remittance_text: str | None = None
+    hold_expires_at: Moment | None = None
 
 
 class PaymentReversed(InputEvent):

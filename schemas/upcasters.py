@@ -48,6 +48,11 @@ def payment_initiated_v2_v3(batch: pa.RecordBatch) -> pa.RecordBatch:
     return _append(batch, "remittance_text", texts, nullable=True)
 
 
+def payment_initiated_v3_v4(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add that the payment is not only held."""
+    return _append(batch, "hold_expires_at", _no_times(batch), nullable=True)
+
+
 def posting_recorded_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Add that the time of booking is the record's, and that what is held is not known."""
     batch = _append(batch, "booked_at", pa.nulls(batch.num_rows, pa.timestamp("us")), nullable=True)
@@ -99,6 +104,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.AccountClosed", 1): account_closed_v1_v2,
     ("ledgerflow.PaymentInitiated", 1): payment_initiated_v1_v2,
     ("ledgerflow.PaymentInitiated", 2): payment_initiated_v2_v3,
+    ("ledgerflow.PaymentInitiated", 3): payment_initiated_v3_v4,
     ("ledgerflow.PostingRecorded", 1): posting_recorded_v1_v2,
     ("ledgerflow.PostingRecorded", 2): posting_recorded_v2_v3,
     ("ledgerflow.PaymentDecided", 1): payment_decided_v1_v2,

@@ -660,6 +660,7 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     merchant_category: str | None = None
     creditor_reference: str | None = None
     remittance_text: str | None = None
+    hold_expires_at: int | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):

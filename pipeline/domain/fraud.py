@@ -223,6 +223,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             verdict.score,
             _reasons(verdict),
             verdict.version,
+            event.hold_expires_at,
         ),
     )
 

@@ -35,7 +35,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("debtor_account_id", "creditor_account_id", "currency", "payment_type"), pa.string()),
     **dict.fromkeys(("reference", "channel", "device_id"), pa.string()),
     **dict.fromkeys(("counterparty_country", "merchant_category", "creditor_reference"), pa.string()),
-    **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
+    **dict.fromkeys(("occurred_at", "amount_minor", "hold_expires_at"), pa.int64()),
     **dict.fromkeys(("capture_id", "reversal_id"), pa.string()),
     "approved": pa.bool_(),
 }

@@ -15,7 +15,7 @@ _REASONS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
 _ENVELOPE = ("tenant_id", "occurred_at", "correlation_id", "payment_id", "debtor_account_id")
 _PAYMENT = (
     *("creditor_account_id", "amount_minor", "currency", "payment_type", "reference"),
-    *("channel", "device_id", "counterparty_country", "merchant_category"),
+    *("channel", "device_id", "counterparty_country", "merchant_category", "hold_expires_at"),
 )
 
 

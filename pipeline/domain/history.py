@@ -78,7 +78,7 @@ def _line(event: ev.PostingRecorded | ev.HoldRecorded, at: Arrival, head: Head) 
     payment_id: str | None
     reference: str | None
     if isinstance(event, ev.HoldRecorded):
-        posted, balance = 0, event.balance_minor
+        posted, balance, effective_at = 0, event.balance_minor, None
         kind, record_id, entry_id = event.change, event.event_id, ""
         payment_id, reference = event.hold_id, None
     else:
@@ -86,6 +86,9 @@ def _line(event: ev.PostingRecorded | ev.HoldRecorded, at: Arrival, head: Head) 
         balance = event.balance_minor_after
         kind, record_id, entry_id = event.side, event.posting_id, event.entry_id
         payment_id, reference = event.payment_id, event.reference
+        if payment_id is None:
+            payment_id = event.journal_id
+        effective_at = event.effective_at
     held = event.held_minor_after
     if held is None:
         held = head.held_minor  # a posting of before there were holds in the journal
@@ -93,7 +96,7 @@ def _line(event: ev.PostingRecorded | ev.HoldRecorded, at: Arrival, head: Head) 
     return Line(
         kind,
         max(booked_at, head.booked_at),
-        event.occurred_at,
+        event.occurred_at if effective_at is None else effective_at,
         posted,
         held - head.held_minor,
         balance,

@@ -38,8 +38,9 @@ POSTING, HOLD = range(len(CLASSES))
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("event_id", "tenant_id", "account_id", "account_type", "currency"), pa.string()),
     **dict.fromkeys(("correlation_id", "posting_id", "entry_id", "payment_id", "reference"), pa.string()),
+    "journal_id": pa.string(),
     **dict.fromkeys(("side", "change", "hold_id"), pa.string()),
-    **dict.fromkeys(("occurred_at", "booked_at", "amount_minor"), pa.int64()),
+    **dict.fromkeys(("occurred_at", "effective_at", "booked_at", "amount_minor"), pa.int64()),
     **dict.fromkeys(("balance_minor_after", "balance_minor", "held_minor_after"), pa.int64()),
 }
 
@@ -109,12 +110,12 @@ def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
     fixed = np.zeros(len(order), LINE_COLUMNS)
     fixed["layout"] = LAYOUT
     fixed["kind"] = kinds[order]
-    payment = pc.coalesce(columns["payment_id"], columns["hold_id"])
+    payment = pc.coalesce(columns["payment_id"], columns["hold_id"], columns["journal_id"])
     fixed["no_payment"] = numpy_of(pc.is_null(payment))
     fixed["no_reference"] = numpy_of(pc.is_null(columns["reference"]))
     fixed["correlation_bytes"] = numpy_of(pc.binary_length(columns["correlation_id"]))
     fixed["booked_at"] = _never_falling(booked_at, starts, heads["booked_at"])
-    fixed["effective_at"] = numpy_of(columns["occurred_at"], 0)
+    fixed["effective_at"] = numpy_of(pc.coalesce(columns["effective_at"], columns["occurred_at"]), 0)
     fixed["posted"] = np.where(is_posting, np.where(credit, amount, -amount), 0)
     fixed["held"] = held_after - _before(held_after, heads["held_minor"], starts)
     fixed["balance_minor"] = np.where(

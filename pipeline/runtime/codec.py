@@ -222,7 +222,7 @@ class _Reader:
     def from_rows(self, rows: list[dict[str, Any]], version: SchemaVersion) -> list[Any]:
         """Return the events of decoded records of a version, in order.
 
-        Records of an older one are upcast together, by the upcasters of columns: 0.2 ms, however few they are.
+        Records of an older one are upcast together, by the upcasters of columns: 0.2 ms, however few.
         """
         if version == self._newest or not rows:
             return list(map(self._from_row, rows))

@@ -47,8 +47,8 @@ def test_every_step_from_a_version_to_the_next_has_an_upcaster_and_no_other_has(
 def test_a_subject_is_the_topic_and_the_record_name() -> None:
     newest = schemas.newest("ledgerflow.PaymentInitiated")
     assert newest.subject == "payments-ledgerflow.PaymentInitiated"
-    assert (newest.topic, newest.event, newest.version) == ("payments", "payment_initiated", 3)
-    assert newest.path == "payments/payment_initiated/v3.avsc"
+    assert (newest.topic, newest.event, newest.version) == ("payments", "payment_initiated", 4)
+    assert newest.path == "payments/payment_initiated/v4.avsc"
 
 
 def test_the_outcome_of_a_cancellation_is_another_record_than_its_command() -> None:
@@ -131,7 +131,7 @@ def test_a_planted_violation_is_caught(change: Change, said: str) -> None:
 
 
 def test_a_frozen_type_is_caught_two_versions_later() -> None:
-    first, second, _ = schemas.versions("ledgerflow.PaymentInitiated")
+    first, second, *_ = schemas.versions("ledgerflow.PaymentInitiated")
     third = changed(second, count_the_time_in_milliseconds)
     assert sum(
         "timestamp-millis" in problem and first.path in problem for problem in check([first, second, third])

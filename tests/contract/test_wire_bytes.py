@@ -177,6 +177,7 @@ def test_a_v1_payment_that_was_stored_years_ago_is_read_in_the_newest_shape() ->
         "merchant_category": None,
         "creditor_reference": "RF18539007547034",
         "remittance_text": "invoice of April",
+        "hold_expires_at": None,
     }
 
 
@@ -211,9 +212,9 @@ def test_an_account_without_an_overdraft_limit_is_not_one_with_limit_zero() -> N
 
 
 def test_the_newest_version_needs_no_upcasting_and_an_unknown_one_is_refused() -> None:
-    v3 = schemas.newest("ledgerflow.PaymentInitiated")
-    batch = columns(v3, golden(v3))
-    assert upcast(v3.record_name, 3, batch) is batch
-    for version in (0, 4):
+    newest = schemas.newest("ledgerflow.PaymentInitiated")
+    batch = columns(newest, golden(newest))
+    assert upcast(newest.record_name, newest.version, batch) is batch
+    for version in (0, newest.version + 1):
         with pytest.raises(KeyError):
-            upcast(v3.record_name, version, batch)
+            upcast(newest.record_name, version, batch)

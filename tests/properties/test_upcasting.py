@@ -35,7 +35,7 @@ def _upstreams_own(base: int) -> int:
     return REGISTRY.add(json.dumps(schema))
 
 
-OWN = {_upstreams_own(base): base for base in (1, 2, 3)}
+OWN = {_upstreams_own(base): base for base in (1, 2, 3, 4)}
 IDS = {**{REGISTRY.id_of(version): version.version for version in VERSIONS}, **OWN}
 """Schema id -> the version whose fields it has."""
 
@@ -62,6 +62,7 @@ _payments = st.fixed_dictionaries(
         **dict.fromkeys(("counterparty_country", "merchant_category"), st.one_of(st.none(), st.just("FR"))),
         "creditor_reference": st.one_of(st.none(), _creditors, st.just("none of ours")),
         "remittance_text": st.one_of(st.none(), st.just("as the upstream says")),
+        "hold_expires_at": st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),
         "purpose": st.just("rent"),
     }
 )
@@ -81,6 +82,8 @@ def _expected(schema_id: int, fields: dict[str, Any]) -> PaymentInitiated:
     version = IDS[schema_id]
     since_v2 = ("channel", "device_id", "counterparty_country", "merchant_category")
     row = {name: None if version == 1 and name in since_v2 else fields[name] for name in NEWEST}
+    if version < 4:
+        row["hold_expires_at"] = None
     if version < 3:
         row |= split(fields["reference"])._asdict()
     return PaymentInitiated(**row)
