@@ -22,6 +22,7 @@ import pyruhvro
 from pipeline.domain import (
     fraud_profile,
     ledger,
+    ledger_answers,
     ledger_books,
     ledger_columns,
     positions,
@@ -405,27 +406,31 @@ def rounded(patch: Set) -> None:
 
 @mutant("lets an account be overdrawn by a cent")
 def one_cent(patch: Set) -> None:
-    reserve = ledger_books.Books.try_reserve
+    reserve = ledger_books.Books.reserve
 
-    def reserved(self: Any, payment: Any) -> str | None:
-        account = self.account(payment.debtor_account_id)
+    def reserved(self: Any, debit: str, *about: Any) -> str | None:
+        account = self.account(debit)
+        if account is None:
+            return reserve(self, debit, *about)  # a clearing account, at its first use
         account.debits_pending -= 1
         try:
-            return reserve(self, payment)
+            return reserve(self, debit, *about)
         finally:
             account.debits_pending += 1
 
-    patch(ledger_books.Books, "try_reserve", reserved)
+    patch(ledger_books.Books, "reserve", reserved)
 
 
 @mutant("keeps the hold of a payment that is declined")
 def kept_hold(patch: Set) -> None:
-    patch(ledger_books.Books, "release", lambda self, payment: None)
+    release = ledger_books.Books.release
+    patch(ledger_books.Books, "release", lambda self, *pair: release(self, *pair[:3], 0))
 
 
 @mutant("gives events ids by chance", "kill")
 def random_ids(patch: Set) -> None:
-    patch(ledger, "derived_id", lambda cause, name: str(uuid.uuid4()))
+    for said in (ledger_answers, ledger_books):
+        patch(said, "derived_id", lambda cause, name: str(uuid.uuid4()))
 
 
 @mutant("leaves out a command where the vector path stops", "kill", rate=1500.0)
