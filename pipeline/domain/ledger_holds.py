@@ -379,11 +379,11 @@ def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows,
         debtor = event.debtor_account_id
         return refuse(out, event, "payment_reviewed", debtor, event.payment_id, "payment_not_held")
     held = _Held(event, at, rows, out, payment, hold)
-    hold.under_review = False
     code = None if event.approved else "declined"
     if code is None and held.books.is_local(payment.creditor_account_id):
         code = held.books.creditor_code(payment.creditor_account_id, payment.currency)
     if code is None:
+        hold.under_review = False
         rows.put(hold_key(event.tenant_id, event.payment_id), pack(hold))
         return
     held.end(code)

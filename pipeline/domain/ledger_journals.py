@@ -74,13 +74,13 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     """To be held until it is confirmed; None: posted as soon as all legs are held."""
     waiting: list[int]
     """Branches that have not answered, ascending."""
-    refused: list[int]
-    """Branches that do not take their legs, in the order of their answers."""
     occurred_at: int
     correlation_id: str
     event_id: str
     """Of the event that submitted it."""
     reversed: list[Taken]
+    refused: list[int]
+    """Branches that do not take their legs, ascending."""
 
     def same_content(self, other: Journal) -> bool:
         """Whether another submission of this id asks for the same."""
@@ -132,8 +132,8 @@ def submitted(event: ev.JournalSubmitted) -> Journal:
     """Return the journal that an event asks for."""
     return Journal(
         event.account_id, PREPARING, "ok", None, legs_of(event.legs), event.reference, event.reason, None,
-        False, event.effective_at, event.late, event.hold_expires_at, [], [], event.occurred_at,
-        event.correlation_id, event.event_id, [],
+        False, event.effective_at, event.late, event.hold_expires_at, [], event.occurred_at,
+        event.correlation_id, event.event_id, [], [],
     )  # fmt: skip
 
 
@@ -186,7 +186,7 @@ class Home:
             raise Reject("legs_not_expected")
         journal.waiting.remove(event.branch)
         if event.code != "ok":
-            journal.refused.append(event.branch)
+            journal.refused = sorted([*journal.refused, event.branch])
             if journal.leg_no is None or (event.leg_no is not None and event.leg_no < journal.leg_no):
                 journal.code, journal.leg_no = event.code, event.leg_no
         if journal.waiting:

@@ -111,7 +111,7 @@ def _reversal(
     """Return the journal that takes something back; one that is late goes to the next period."""
     return Journal(
         account_id, PREPARING, "ok", None, legs, reference, event.reason, reverses, False, None,
-        "NEXT_PERIOD", None, [], [], event.occurred_at, event.correlation_id, event.event_id, [],
+        "NEXT_PERIOD", None, [], event.occurred_at, event.correlation_id, event.event_id, [], [],
     )  # fmt: skip
 
 
