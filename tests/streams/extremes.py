@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec import structs
+
 import schemas
+from pipeline.domain import events as ev
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import record_key
 from pipeline.runtime.task import StreamSpec
@@ -24,7 +27,10 @@ LIMITS: dict[str, list[Any]] = {
     "string": ["", "\0", "a/b", "a\0b", "$clearing:EUR:0", "x" * 10_000, "\U0001f600"],
     "boolean": [True, False],
 }
-IDS = ("payment_id", "leg_id", "trade_id", "instrument_id", "statement_id", "posting_id")
+IDS = (
+    *("payment_id", "leg_id", "trade_id", "instrument_id", "statement_id", "posting_id"),
+    *("capture_id", "journal_id", "reversal_id", "period_id"),
+)
 ORDINARY: dict[str, Any] = {"long": 100, "int": 1, "string": "x", "boolean": True}
 
 
@@ -48,11 +54,29 @@ def _values(avro_type: Any) -> list[Any]:
             return [*_values(next(branch for branch in avro_type if branch != "null")), None]
         case {"type": "enum", "symbols": symbols}:
             return list(symbols)
+        case {"type": "array", "items": {"name": "JournalLeg"}}:
+            return _legs()
         case {"type": "array"}:
             return [()]
         case {"type": name}:
             return _values(name)
     return [ORDINARY[avro_type], *LIMITS[avro_type]]
+
+
+def _legs() -> list[Any]:
+    """Return ordinary legs of a journal, then ones with a field of one leg at its limits."""
+    debit = ev.JournalLeg(1, 0, "x", "DEBIT", 100, "EUR", "fee", 1)
+    credit = ev.JournalLeg(2, 0, "y", "CREDIT", 100, "EUR")
+    changes = [
+        *({"leg_no": number} for number in LIMITS["int"]),
+        *({"entry_no": number} for number in LIMITS["int"]),
+        *({name: number} for name in ("amount_minor", "rate_e8") for number in LIMITS["long"]),
+        *({name: text} for name in ("account_id", "currency", "purpose") for text in LIMITS["string"]),
+        {"side": "CREDIT"},
+    ]
+    changed = [(structs.replace(debit, **change), credit) for change in changes]
+    both = [(one, structs.replace(credit, amount_minor=one.amount_minor)) for one, _ in changed]
+    return [(debit, credit), *changed, *both, (), (debit,), (debit,) * 101, tuple(changed[0]) * 60]
 
 
 async def assert_extremes_pass(spec: StreamSpec, folder: Path, kinds: list[type]) -> None:

@@ -165,10 +165,23 @@ async def test_every_command_is_applied_or_a_dead_letter(
     await assert_applied_or_dead(bench, goods, "account_id", price, tmp_path)
 
 
-async def test_extreme_values_are_applied_or_dead_letters(tmp_path: Path) -> None:
-    kinds = [ev.AccountOpened, ev.AccountLimitSet, ev.AccountClosed, ev.PaymentDecided, ev.PaymentReviewed]
-    legs = [ev.LegRequested, ev.LegPosted, ev.LegRefused]
-    await assert_extremes_pass(SPEC, tmp_path, [*kinds, ev.PaymentCancelled, *legs])
+ACCOUNT_COMMANDS = [
+    *(ev.AccountOpened, ev.AccountLimitSet, ev.AccountFrozen, ev.AccountUnfrozen, ev.AccountClosed),
+    *(ev.AccountReopened, ev.PeriodClosed),
+]
+PAYMENT_COMMANDS = [
+    *(ev.PaymentDecided, ev.PaymentReviewed, ev.PaymentCancelled, ev.PaymentCaptured, ev.PaymentExtended),
+    *(ev.PaymentReversed, ev.LegRequested, ev.LegPosted, ev.LegRefused),
+]
+JOURNAL_COMMANDS = [
+    *(ev.JournalSubmitted, ev.JournalConfirmed, ev.JournalVoided, ev.JournalReversed),
+    *(ev.JournalLegsRequested, ev.JournalLegsAnswered, ev.JournalLegsEnded),
+]
+
+
+@pytest.mark.parametrize("kinds", [PAYMENT_COMMANDS, JOURNAL_COMMANDS], ids=["payments", "journals"])
+async def test_extreme_values_are_applied_or_dead_letters(kinds: list[type], tmp_path: Path) -> None:
+    await assert_extremes_pass(SPEC, tmp_path, [*ACCOUNT_COMMANDS, *kinds])
 
 
 class Branches:
