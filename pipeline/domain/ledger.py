@@ -6,6 +6,10 @@
     leg_posted      -> settle: debit the debtor against the clearing account
     leg_refused     -> release the hold: the payment has failed
 
+Here is the way of an ordinary payment; other commands have their rules beside it: `ledger_accounts` (limits,
+status, periods), `ledger_holds` (payments that are captured), `ledger_journals` (many legs),
+`ledger_reversals`. What waits for a time is in `ledger_due`, and is taken as event time moves on.
+
 What never changes: every entry has one debit and one credit of the same amount on the same branch, so the
 postings of a branch sum to zero after every event, and so do its pending counters. A hold stands between the
 debtor and either the creditor (same branch) or the clearing account. A posting, once emitted, is never
@@ -16,6 +20,7 @@ Result codes are TigerBeetle's terms.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -82,21 +87,13 @@ class Ledger:
         self._timed: dict[type, Callable[[Any, int, Arrival, Rows, Outbox], None]] = {
             ev.PaymentCaptured: ledger_holds.capture,
             ev.PaymentExtended: ledger_holds.extend,
-            ev.PaymentReversed: self._in_window(ledger_reversals.reverse_payment),
-            ev.JournalSubmitted: self._in_window(ledger_journals.submit),
+            ev.PaymentReversed: partial(ledger_reversals.reverse_payment, self._window),
+            ev.JournalSubmitted: partial(ledger_journals.submit, self._window),
             ev.JournalConfirmed: ledger_journals.confirm,
             ev.JournalVoided: ledger_journals.void,
-            ev.JournalReversed: self._in_window(ledger_reversals.reverse_journal),
+            ev.JournalReversed: partial(ledger_reversals.reverse_journal, self._window),
         }
         """Commands that move the branch's event time on, and are told where it stands."""
-
-    def _in_window(
-        self, rule: Callable[[Any, int, int, Arrival, Rows, Outbox], None]
-    ) -> Callable[[Any, int, Arrival, Rows, Outbox], None]:
-        def apply(event: Any, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-            rule(event, watermark, self._window, at, rows, out)
-
-        return apply
 
     def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply one command; raise `Reject` for one that belongs in dead letters."""

@@ -338,7 +338,7 @@ def _flaw(journal: Journal, watermark: int, closed_through: int | None) -> Refus
 
 
 def submit(
-    event: ev.JournalSubmitted, watermark: int, window: int, at: Arrival, rows: Rows, out: Outbox
+    window: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
     """Take in a journal; an id that is known is answered."""
     journal = submitted(event)

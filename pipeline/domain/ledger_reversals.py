@@ -32,7 +32,7 @@ _OTHER = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
 
 
 def reverse_journal(
-    event: ev.JournalReversed, watermark: int, window: int, at: Arrival, rows: Rows, out: Outbox
+    window: int, event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
     """Take back a posted journal, or some of its legs."""
     original = read_journal(rows, event.tenant_id, event.journal_id)
@@ -60,7 +60,7 @@ def reverse_journal(
 
 
 def reverse_payment(
-    event: ev.PaymentReversed, watermark: int, window: int, at: Arrival, rows: Rows, out: Outbox
+    window: int, event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
     """Take back a settled payment, or a part of it."""
     tenant, debtor = event.tenant_id, event.debtor_account_id
