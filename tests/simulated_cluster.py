@@ -19,6 +19,7 @@ from pipeline.domain.events import EVENTS
 from pipeline.domain.fraud import FraudStream
 from pipeline.domain.intake import Intake
 from pipeline.domain.ledger import Ledger
+from pipeline.domain.lifecycle import Lifecycle
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS, home_of, record_key
@@ -75,6 +76,7 @@ class SimulatedCluster:
             ("position-commands", positions),
             ("reconciliation-items", rules),
             ("postings", history),
+            ("payment-events", Lifecycle()),
         ]
 
     # --- TopicLog

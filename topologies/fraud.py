@@ -1,6 +1,7 @@
 """The fraud stream.
 
 payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
+                   |               payment-events  (that it was screened; reviews)
                    |               fraud-alerts    (review and decline)
              table: fraud (a profile per debtor, a decision per payment)
 """

@@ -73,6 +73,7 @@ ResultCode = Literal[
 PostingSide = Literal["DEBIT", "CREDIT"]
 LateEntry = Literal["REFUSE", "NEXT_PERIOD"]
 PaymentType = Literal["transfer", "payment", "withdrawal", "deposit"]
+PaymentWait = Literal["ledger", "settlement", "review", "unspecified"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
 BreakType = Literal[
     "MISSING_INTERNAL",
@@ -449,6 +450,36 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     hold_expires_at: int | None = None
 
 
+class PaymentResumed(msgspec.Struct, frozen=True, gc=False):
+    """A payment that was stuck has got on, or ended."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    stuck_id: str
+
+
+class PaymentStuck(msgspec.Struct, frozen=True, gc=False):
+    """The payment has not got on for longer than it may; occurred_at is when that was."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    waiting_for: str
+    progressed_at: int
+
+
 class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     """A command other than a payment was refused, and why."""
 
@@ -580,6 +611,23 @@ class PaymentReserved(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+
+
+class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
+    """The fraud stream has decided on the payment, the ledger is next: where its life begins."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    outcome: str
+    decision_id: str
 
 
 class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
@@ -920,6 +968,8 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.LegRefused": LegRefused,
     "ledgerflow.LegRequested": LegRequested,
     "ledgerflow.PaymentDecided": PaymentDecided,
+    "ledgerflow.PaymentResumed": PaymentResumed,
+    "ledgerflow.PaymentStuck": PaymentStuck,
     "ledgerflow.CommandRefused": CommandRefused,
     "ledgerflow.outcomes.PaymentCancelled": PaymentCancelledOutcome,
     "ledgerflow.outcomes.PaymentCaptured": PaymentCapturedOutcome,
@@ -928,6 +978,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.PaymentFailed": PaymentFailed,
     "ledgerflow.PaymentRejected": PaymentRejected,
     "ledgerflow.PaymentReserved": PaymentReserved,
+    "ledgerflow.PaymentScreened": PaymentScreened,
     "ledgerflow.PaymentSettled": PaymentSettled,
     "ledgerflow.PaymentCancelled": PaymentCancelled,
     "ledgerflow.PaymentCaptured": PaymentCaptured,

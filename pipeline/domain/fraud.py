@@ -1,8 +1,9 @@
 """The fraud stream: every payment gets a decision, in front of the ledger.
 
     payment_initiated -> payment_decided to ledger-commands; fraud_alert_raised if not approved
-    payment_reviewed  -> passed on; an approval teaches the profile what the reviewer accepted
-    payment_cancelled, _captured, _extended, _reversed -> passed on
+                         payment_screened to payment-events, where the lives of payments begin
+    payment_reviewed  -> passed on to both; an approval teaches the profile what the reviewer accepted
+    payment_cancelled, _captured, _extended, _reversed -> passed on to ledger-commands
 
 Three rows: the debtor's profile, the decision per payment id, and the alert (fraud_alerts.py). A payment that
 comes again (same id) is not scored or counted again, and alerted only where it may be held without an alert:
@@ -29,6 +30,7 @@ from pipeline.domain.events import (
     PaymentInitiated,
     PaymentReversed,
     PaymentReviewed,
+    PaymentScreened,
 )
 from pipeline.domain.fraud_alerts import alert_key, alert_of, pack_alert
 from pipeline.domain.fraud_decisions import Decision, decision_key, pack_decision, read_decision
@@ -73,6 +75,8 @@ class FraudStream:
             if kind is PaymentReviewed and event.approved:
                 _learn_from_review(event, rows)
             out.forward("ledger-commands")
+            if kind is PaymentReviewed:
+                out.forward("payment-events")
         else:
             raise Reject("unexpected_event", kind.__name__)
 
@@ -199,11 +203,13 @@ def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
 
 
 def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
+    cause, key = cause_name(event), f"{event.tenant_id}/{event.debtor_account_id}"
+    decision_id = derived_id(cause, "payment_decided")
     out.emit(
         "ledger-commands",
-        f"{event.tenant_id}/{event.debtor_account_id}",
+        key,
         PaymentDecided(
-            derived_id(cause_name(event), "payment_decided"),
+            decision_id,
             event.tenant_id,
             event.occurred_at,
             event.correlation_id,
@@ -224,6 +230,24 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             _reasons(verdict),
             verdict.version,
             event.hold_expires_at,
+        ),
+    )
+    out.emit(
+        "payment-events",
+        key,
+        PaymentScreened(
+            derived_id(cause, "payment_screened"),
+            event.tenant_id,
+            event.occurred_at,
+            event.correlation_id,
+            event.event_id,
+            event.payment_id,
+            event.debtor_account_id,
+            event.creditor_account_id,
+            event.amount_minor,
+            event.currency,
+            verdict.outcome,
+            decision_id,
         ),
     )
 

@@ -20,7 +20,7 @@ from pipeline.domain import events as ev
 from pipeline.domain.columns import OTHER, Block, Passed, Run, joined, numpy_of
 from pipeline.domain.fraud import PASSED_ON, FraudStream, attempt_of, is_for_the_ledger_to_refuse
 from pipeline.domain.fraud_alerts import Alert, alert_key, pack_alert
-from pipeline.domain.fraud_columns_events import alerts_block, decisions_block
+from pipeline.domain.fraud_columns_events import alerts_block, decisions_blocks
 from pipeline.domain.fraud_decisions import Decision, pack_decision, read_decision
 from pipeline.domain.fraud_profile import Profile, id64, pack_profile, read_profile
 from pipeline.domain.fraud_score import Verdict
@@ -72,11 +72,14 @@ class FraudColumns:
         initiated = np.flatnonzero(run.kinds == INITIATED)
         passed = np.flatnonzero(run.kinds != INITIATED)
         if len(initiated):
-            said.append(decisions_block(run, initiated, desk.verdicts))
+            said += decisions_blocks(run, initiated, desk.verdicts)
         if desk.alerts:
             said.append(alerts_block(run, desk.alerts))
         if len(passed):
             said.append(Passed("ledger-commands", passed, passed))
+        reviewed = np.flatnonzero(run.kinds == REVIEWED)
+        if len(reviewed):
+            said.append(Passed("payment-events", reviewed, reviewed))
         return length, said
 
 

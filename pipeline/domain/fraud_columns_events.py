@@ -13,16 +13,23 @@ from pipeline.domain.fraud_score import Verdict
 
 _REASONS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
 _ENVELOPE = ("tenant_id", "occurred_at", "correlation_id", "payment_id", "debtor_account_id")
+_MONEY = ("creditor_account_id", "amount_minor", "currency")
 _PAYMENT = (
-    *("creditor_account_id", "amount_minor", "currency", "payment_type", "reference"),
+    *(*_MONEY, "payment_type", "reference"),
     *("channel", "device_id", "counterparty_country", "merchant_category", "hold_expires_at"),
 )
 
 
-def decisions_block(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> Block:
-    """Return payment_decided for the payments at some positions of the run."""
+def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[Block]:
+    """Return payment_decided and payment_screened for the payments at some positions of the run."""
     columns, keys = _caused(run, at, "payment_decided", *_PAYMENT)
-    return Block("ledger-commands", ev.PaymentDecided, at, keys, columns | _judged(verdicts))
+    judged = _judged(verdicts)
+    screened, _ = _caused(run, at, "payment_screened", *_MONEY)
+    screened |= {"outcome": judged["outcome"], "decision_id": columns["event_id"]}
+    return [
+        Block("ledger-commands", ev.PaymentDecided, at, keys, columns | judged),
+        Block("payment-events", ev.PaymentScreened, at, keys, screened),
+    ]
 
 
 def alerts_block(run: Run, alerts: list[tuple[int, Verdict]]) -> Block:

@@ -30,8 +30,11 @@ class Rows(Protocol):
         """Remove a row; nothing happens where there is none."""
         ...
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Yield the rows whose key starts with `prefix`, in key order; later writes are not seen."""
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows whose key starts with `prefix` and is above `after`, in key order.
+
+        Later writes are not seen.
+        """
         ...
 
 
@@ -75,6 +78,6 @@ class MemoryRows:
     def delete(self, key: bytes) -> None:
         self.data.pop(key, None)
 
-    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
-        found = sorted(key for key in self.data if key.startswith(prefix))
+    def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        found = sorted(key for key in self.data if key.startswith(prefix) and key > after)
         return iter([(key, self.data[key]) for key in found])

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     reconciliation_grace_days: int = Field(
         2, ge=0, le=365, description="Event time before an item is a break."
     )
+    stuck_after_seconds: int = Field(
+        3_600, ge=1, le=31_536_000, description="Event time without progress until a payment is stuck."
+    )
+    review_after_seconds: int = Field(
+        28_800, ge=1, le=31_536_000, description="The same for one that is held for a review."
+    )
     fraud_rules_file: Path | None = Field(None, description="Thresholds of the fraud rules, TOML or JSON.")
 
     # How a worker runs

@@ -44,9 +44,12 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec("postings", "ledger", "posting_recorded, hold_recorded: the journal"),
     TopicSpec("balances", "ledger", "balance_updated", compacted=True),
     TopicSpec(
-        "payment-events", "ledger", "payment_reserved, _settled, _rejected, _failed, _cancelled, _expired"
+        "payment-events",
+        "fraud, ledger",
+        "payments' lives: payment_screened, _reviewed, _reserved, _settled, _rejected, _failed, _cancelled",
     ),
     TopicSpec("journal-events", "ledger", "journal_updated: the states of a journal of many legs"),
+    TopicSpec("payment-alerts", "lifecycle", "payment_stuck, payment_resumed"),
     TopicSpec("positions", "positions", "position_updated, keyed by account and instrument", compacted=True),
     TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
     TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),

@@ -32,12 +32,21 @@ from tests.chaos.fraud_model import FraudBranch
 from tests.chaos.history_model import HistoryBranch
 from tests.chaos.journal_fold import clearing_not_zero, compare_fold, fold_journal
 from tests.chaos.ledger_model import Branch
+from tests.chaos.lifecycle_model import LifecycleBranch
 from tests.chaos.log_reader import LogReader, Record, Slice
 from tests.chaos.planted import compare_planted, read_planted
 from tests.chaos.position_model import PositionBranch
 from tests.chaos.reconciliation_model import ReconciliationBranch
 from tests.chaos.stream_model import StreamModel
-from tests.chaos.views_check import BALANCE_VIEW, BREAK_VIEW, POSITION_VIEW, View, compare_view, read_view
+from tests.chaos.views_check import (
+    BALANCE_VIEW,
+    BREAK_VIEW,
+    POSITION_VIEW,
+    STUCK_VIEW,
+    View,
+    compare_view,
+    read_view,
+)
 from tests.chaos.wire import (
     ACCOUNT_EVENTS,
     ALERTS,
@@ -45,6 +54,7 @@ from tests.chaos.wire import (
     COMMANDS,
     DEAD_LETTERS,
     ITEMS,
+    PAYMENT_ALERTS,
     PAYMENT_EVENTS,
     POSITION_COMMANDS,
     POSITIONS,
@@ -57,9 +67,9 @@ from tests.chaos.wire import (
 )
 
 INPUTS = UPSTREAM
-LOGS = (COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS)
+LOGS = (COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS, PAYMENT_EVENTS)
 SOURCES = (*INPUTS, *LOGS)
-OUTPUTS = (POSTINGS, PAYMENT_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, DEAD_LETTERS)
+OUTPUTS = (POSTINGS, PAYMENT_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS, DEAD_LETTERS)
 LEGS = ("LegRequested", "LegPosted", "LegRefused")
 
 
@@ -81,6 +91,8 @@ class Stream(NamedTuple):
 
 
 LEDGER = Stream(COMMANDS, Branch, "ledger", BALANCE_VIEW, (POSTINGS, PAYMENT_EVENTS), (BALANCES,))
+SCREENINGS = ("PaymentScreened", "PaymentReviewed")
+"""What the fraud stream writes among the ledger's payment events."""
 FRAUD = Stream("payments", FraudBranch, "fraud", None, (ALERTS,), ())
 STREAMS = (
     FRAUD,
@@ -88,6 +100,7 @@ STREAMS = (
     Stream(POSITION_COMMANDS, PositionBranch, "positions", POSITION_VIEW, (), (POSITIONS,)),
     Stream(ITEMS, ReconciliationBranch, "reconciliation", BREAK_VIEW, (RESULTS,), ()),
     Stream(POSTINGS, HistoryBranch, "history", None, (), ()),
+    Stream(PAYMENT_EVENTS, LifecycleBranch, "lifecycle", STUCK_VIEW, (PAYMENT_ALERTS,), ()),
 )
 
 
@@ -279,6 +292,8 @@ class Comparison:
         self._dead(stream.log, number, replay.dead)
         for topic in stream.whole:
             actual = self.seen[topic][number].records
+            if topic == PAYMENT_EVENTS:
+                actual = [record for record in actual if record.event not in SCREENINGS]
             expected = [wanted for wanted in out if wanted.topic == topic]
             self._sequence("model", (stream.log, number), (topic, number), actual, expected)
             self.problems += duplicated_ids(actual, expected)
@@ -346,10 +361,14 @@ class Comparison:
         self._sequence("nostro", (COMMANDS, number), (ITEMS, number), actual, nostro)
 
     def _decisions(self, number: int, out: Sequence[Expected]) -> None:
-        """Compare the decisions, and the reviews and cancellations between them, with the fraud model's."""
-        wanted = [one for one in out if one.topic == COMMANDS]
-        actual = [record for record in self.seen[COMMANDS][number].records if record.event in DECISIONS]
-        self._sequence("decisions", ("payments", number), (COMMANDS, number), actual, wanted)
+        """Compare decisions and screenings, and the commands between them, with the fraud model's."""
+        for check, target, events in (
+            ("decisions", COMMANDS, DECISIONS),
+            ("screenings", PAYMENT_EVENTS, SCREENINGS),
+        ):
+            wanted = [one for one in out if one.topic == target]
+            actual = [record for record in self.seen[target][number].records if record.event in events]
+            self._sequence(check, ("payments", number), (target, number), actual, wanted)
 
     def _prices(self, partitions: int) -> None:
         """Compare the prices on every partition of their log with those that came in, each key in order."""

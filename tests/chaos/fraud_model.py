@@ -1,7 +1,7 @@
 """A single-threaded model of one partition of the fraud stream: past payments, counted anew each time.
 
     records of one partition of payments, in order -> FraudBranch.apply -> dead-letter code, or what must
-    come out: decisions, reviews and cancellations passed on, alerts, table rows
+    come out: decisions, screenings, reviews and cancellations passed on, alerts, table rows
 
 It holds the default settings, and their values give the version that every decision names. It knows what is
 documented of the rules and of the layout of rows, and shares no code with the product: its agreement is
@@ -26,6 +26,7 @@ from tests.chaos.wire import (
     DAY_US,
     LAYOUT,
     LONG_MAX,
+    PAYMENT_EVENTS,
     TABLE,
     Dead,
     Expected,
@@ -472,7 +473,8 @@ def review(branch: FraudBranch, event: dict[str, Any]) -> None:
 def pass_on(branch: FraudBranch, event: dict[str, Any]) -> None:
     cause = branch.cause
     assert cause.event is not None
-    branch.out.append(Expected(COMMANDS, cause.key or b"", cause.event, event, cause.offset, cause.value))
+    for topic in (COMMANDS, PAYMENT_EVENTS) if cause.event == "PaymentReviewed" else (COMMANDS,):
+        branch.out.append(Expected(topic, cause.key or b"", cause.event, event, cause.offset, cause.value))
 
 
 @dataclass
@@ -517,6 +519,10 @@ class FraudBranch(StreamModel):
         decided_id = derived(cause_of(event), "payment_decided")
         account_id = event["debtor_account_id"]
         self.say(COMMANDS, account_id, "PaymentDecided", decided_id, **payment, **in_words(verdict))
+        screened = {name: event[name] for name in CONTENT[:5]}
+        screened |= {"outcome": verdict.outcome, "decision_id": decided_id}
+        screened_id = derived(cause_of(event), "payment_screened")
+        self.say(PAYMENT_EVENTS, account_id, "PaymentScreened", screened_id, **screened)
 
     def alert(self, at_us: int, verdict: Verdict) -> None:
         """Expect the alert on the present payment, and its row."""

@@ -26,7 +26,7 @@ def compare_planted(
     answers = {
         (answer.fields["tenant_id"], answer.fields["payment_id"], answer.fields["code"])
         for answer in said[PAYMENT_EVENTS]
-        if answer.fields.get("payment_id") is not None
+        if answer.fields.get("payment_id") is not None and "code" in answer.fields
     }
     postings = defaultdict(set)
     for posting in (made for made in said[POSTINGS] if made.event == "PostingRecorded"):

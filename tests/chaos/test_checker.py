@@ -19,6 +19,7 @@ from tests.chaos.wire import (
     COMMANDS,
     DEAD_LETTERS,
     ITEMS,
+    PAYMENT_ALERTS,
     PAYMENT_EVENTS,
     POSITION_COMMANDS,
     POSITIONS,
@@ -87,6 +88,12 @@ def alter_amount(log: list[Record]) -> None:
                 return
 
 
+def alter_last_amount(log: list[Record]) -> None:
+    log.reverse()
+    alter_amount(log)
+    log.reverse()
+
+
 def swap_states(log: list[Record]) -> None:
     """Let a key go back to its first state after its last one."""
     index = next(index for index, made in enumerate(log) if made.key == log[-1].key)
@@ -106,8 +113,14 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     (PAYMENT_EVENTS, lose_tail, "model"),
     (PAYMENT_EVENTS, lose_middle, "model"),
     (PAYMENT_EVENTS, repeat_last, "duplicates"),
-    (PAYMENT_EVENTS, swap, "model"),
-    (PAYMENT_EVENTS, alter_amount, "model"),
+    (PAYMENT_EVENTS, swap, "screenings"),
+    (PAYMENT_EVENTS, alter_amount, "screenings"),
+    (PAYMENT_EVENTS, alter_last_amount, "model"),
+    (PAYMENT_EVENTS, lose_first, "screenings"),
+    (PAYMENT_ALERTS, lose_tail, "model"),
+    (PAYMENT_ALERTS, repeat_last, "duplicates"),
+    (PAYMENT_ALERTS, swap, "model"),
+    (PAYMENT_ALERTS, alter_amount, "model"),
     (BALANCES, lose_tail, "balances"),
     (BALANCES, repeat_last, "balances"),
     (BALANCES, alter_amount, "balances"),
@@ -159,7 +172,9 @@ def test_every_damage_is_seen(topic: str, damage: Damage, check: str, quiet: boo
     assert check in bank.problems(quiet)
 
 
-@pytest.mark.parametrize("topic, check", [(RESULTS, "model"), (POSITIONS, "positions")])
+@pytest.mark.parametrize(
+    "topic, check", [(RESULTS, "model"), (POSITIONS, "positions"), (PAYMENT_ALERTS, "model")]
+)
 def test_every_field_of_what_has_a_model_is_compared(topic: str, check: str) -> None:
     whole = Bank().topics[topic]
     for number, log in whole.items():

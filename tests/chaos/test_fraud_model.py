@@ -20,7 +20,17 @@ from pipeline.domain.rows import MemoryRows
 from pipeline.loadgen import generate, history
 from tests.chaos.fraud_model import FRAUD_TABLE, VERSION, FraudBranch
 from tests.chaos.log_reader import Record, Schemas, plain
-from tests.chaos.wire import ALERTS, COMMANDS, LONG_MAX, LONG_MIN, Expected, cause_of, derived, misplaced
+from tests.chaos.wire import (
+    ALERTS,
+    COMMANDS,
+    LONG_MAX,
+    LONG_MIN,
+    PAYMENT_EVENTS,
+    Expected,
+    cause_of,
+    derived,
+    misplaced,
+)
 from tests.simulated_cluster import BY_ID, ENCODE
 
 NOON_S = 1_767_268_800
@@ -435,7 +445,9 @@ def test_reviews_and_cancellations_are_passed_on_as_they_are() -> None:
     out = play([review("p"), review("p", approved=False), about("PaymentCancelled", "p")])
     assert [(wanted.topic, wanted.key, wanted.event, wanted.value) for wanted in out] == [
         (COMMANDS, b"north/alice", "PaymentReviewed", b"bytes of 0"),
+        (PAYMENT_EVENTS, b"north/alice", "PaymentReviewed", b"bytes of 0"),
         (COMMANDS, b"north/alice", "PaymentReviewed", b"bytes of 1"),
+        (PAYMENT_EVENTS, b"north/alice", "PaymentReviewed", b"bytes of 1"),
         (COMMANDS, b"north/alice", "PaymentCancelled", b"bytes of 2"),
     ]
 
@@ -512,7 +524,8 @@ class Product:
 
 def parted(out: Sequence[Expected]) -> list[list[Expected]]:
     """Return outputs by topic: their order holds within a topic only."""
-    return [[wanted for wanted in out if wanted.topic == topic] for topic in (COMMANDS, ALERTS, FRAUD_TABLE)]
+    topics = (COMMANDS, PAYMENT_EVENTS, ALERTS, FRAUD_TABLE)
+    return [[wanted for wanted in out if wanted.topic == topic] for topic in topics]
 
 
 def assert_agreed(log: Iterable[Record], number: int = 0, partitions: int = 1) -> list[Expected]:

@@ -49,6 +49,14 @@ BREAK_VIEW = View(
         "opened_at",
     ),
 )
+STUCK_VIEW = View(
+    "stuck",
+    ("tenant_id", "debtor_account_id", "payment_id"),
+    (
+        *("creditor_account_id", "amount_minor", "currency", "state", "waiting_for", "progressed_at"),
+        *("stuck_id", "refused_commands"),
+    ),
+)
 
 
 def compare_view(

@@ -19,6 +19,7 @@ COMMANDS, POSTINGS, BALANCES, PAYMENT_EVENTS = "ledger-commands", "postings", "b
 ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
 POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
 ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
+PAYMENT_ALERTS = "payment-alerts"
 
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
@@ -37,11 +38,18 @@ LAYOUT = 1
 ACCOUNT_EVENTS = ("AccountOpened", "AccountLimitSet", "AccountClosed")
 STATEMENT_EVENTS = ("StatementLine", "StatementClosed")
 TRADE_EVENTS = ("TradeExecuted", "TradeSettled")
+OUTCOMES = (
+    *("PaymentReserved", "PaymentSettled", "PaymentRejected", "PaymentFailed", "outcomes.PaymentCancelled"),
+    "PaymentExpired",
+)
+"""What the ledger says of a payment."""
 KEY_FIELD = {
     **dict.fromkeys((*ACCOUNT_EVENTS, *STATEMENT_EVENTS, *TRADE_EVENTS), "account_id"),
     **dict.fromkeys(("LegRequested", "PostingRecorded", "HoldRecorded"), "account_id"),
     **dict.fromkeys(("PaymentInitiated", "PaymentReviewed", "PaymentCancelled"), "debtor_account_id"),
     **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
+    **dict.fromkeys(("PaymentScreened", *OUTCOMES), "debtor_account_id"),
+    "CommandRefused": "account_id",
     "PriceQuoted": "instrument_id",
 }
 """The second half of each event's record key; the first is the tenant."""

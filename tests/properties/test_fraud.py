@@ -180,7 +180,7 @@ def test_only_the_first_repeat_with_other_content_raises_an_alert(
         for _ in range(2):
             out = Outbox()
             STREAM.apply(retry, Arrival(max(at, decided_at), 0, 4), rows, out)
-            topics = [topic for topic, _, _ in out.items]
+            topics = [topic for topic, _, _ in out.items if topic != "payment-events"]
             new = rows.data.keys() - known.keys()
             assert new <= {alerted} and (new == set() or amount == 7)
             assert topics == ["ledger-commands", *["fraud-alerts"] * len(new)]

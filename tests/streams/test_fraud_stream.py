@@ -101,15 +101,20 @@ def show(step: Step) -> str:
         if type(event) is ev.PaymentDecided:
             assert topic == "ledger-commands"
             shown.append(" ".join([event.outcome, *(reason.rule for reason in event.reasons)]))
+            screened = next(one for *_, one in step.said if type(one) is ev.PaymentScreened)
+            assert (screened.decision_id, screened.outcome) == (event.event_id, event.outcome)
+        elif type(event) is ev.PaymentScreened:
+            assert topic == "payment-events"
         else:
             shown.append(f"{topic} {type(event).__name__}")
     return "; ".join(shown) + (" ." if step.changed else "")
 
 
 ALERT = "; fraud-alerts FraudAlertRaised"
+LIVES = "; payment-events PaymentReviewed"
 LIFE: list[tuple[Any, str]] = [
     (cancelled("p1"), "ledger-commands PaymentCancelled"),
-    (reviewed("p1"), "ledger-commands PaymentReviewed"),
+    (reviewed("p1"), f"ledger-commands PaymentReviewed{LIVES}"),
     (payment("p1"), "APPROVE ."),
     (payment("p1"), "APPROVE"),
     (payment("p1", event_id="retry", occurred_at=NOON + 1), "APPROVE"),
@@ -118,7 +123,7 @@ LIFE: list[tuple[Any, str]] = [
     (payment("p2", NOON - DAY // 24), "APPROVE ."),
     (payment("p3", NOON - 10 * DAY), f"REVIEW too_late{ALERT} ."),
     (payment("p3", NOON - 10 * DAY), "REVIEW too_late"),
-    (reviewed("p3"), "ledger-commands PaymentReviewed"),
+    (reviewed("p3"), f"ledger-commands PaymentReviewed{LIVES}"),
     (payment("p4", 2**63 - 1), "APPROVE ."),  # a clock that is ahead counts as the time of the record
     (payment("p5", RECORDED_AT), "APPROVE ."),
     (payment("p6", -(2**63)), f"REVIEW too_late{ALERT} ."),
@@ -128,8 +133,8 @@ LIFE: list[tuple[Any, str]] = [
     (payment("p8", creditor_reference="RF19539007547034"), "invalid_creditor_reference"),
     *[(payment(f"probe{number}", RECORDED_AT), "APPROVE .") for number in range(8)],
     (payment("p9", RECORDED_AT), f"REVIEW payments_per_minute{ALERT} ."),
-    (reviewed("p9"), "ledger-commands PaymentReviewed ."),  # it becomes a habit, once
-    (reviewed("p9"), "ledger-commands PaymentReviewed"),
+    (reviewed("p9"), f"ledger-commands PaymentReviewed{LIVES} ."),  # it becomes a habit, once
+    (reviewed("p9"), f"ledger-commands PaymentReviewed{LIVES}"),
 ]
 
 

@@ -14,6 +14,7 @@ from pipeline.domain.events import (
     PaymentDecided,
     PaymentInitiated,
     PaymentReviewed,
+    PaymentScreened,
 )
 from pipeline.domain.fraud import FraudStream, apply, decision_key, keys
 from pipeline.domain.fraud_alerts import alert_key, read_alert
@@ -35,14 +36,17 @@ class Desk:
     def __init__(self, stream: FraudStream | None = None) -> None:
         self.stream = stream or FraudStream()
         self.rows = MemoryRows()
+        self.lives: list[Any] = []
+        """What the last event has said to payment-events; None where it was passed on."""
         self.number = 0
 
     def apply(self, event: Any, recorded_at: int | None = None) -> list[tuple[str, str, Any]]:
-        """Apply an event, recorded when it occurred unless told, and return the outputs."""
+        """Apply an event, recorded when it occurred unless told; return what is not for the lives."""
         out = Outbox()
         at = event.occurred_at if recorded_at is None else recorded_at
         self.stream.apply(event, Arrival(at, 0, 4), self.rows, out)
-        return out.items
+        self.lives = [said for topic, _, said in out.items if topic == "payment-events"]
+        return [item for item in out.items if item[0] != "payment-events"]
 
     def payment(self, at_s: int, amount_minor: int, **changes: Any) -> PaymentInitiated:
         """Return a new payment of the account A1 to its usual shop."""
@@ -95,6 +99,22 @@ def test_a_decision_carries_the_payment_and_an_approval_raises_no_alert() -> Non
             assert getattr(decided, name) == getattr(payment, name)
     assert (decided.outcome, decided.score, decided.reasons) == ("APPROVE", 0, ())
     assert decided.rules_version == RULES.version
+
+
+def test_the_life_of_every_payment_begins_with_its_screening() -> None:
+    desk = Desk()
+    held = burst(desk)
+    repeated = msgspec.structs.replace(held, event_id="again", amount_minor=7)
+    refused = msgspec.structs.replace(desk.payment(NOON_S, 10_00), amount_minor=0)
+    for payment, outcome in ((held, "REVIEW"), (repeated, "REVIEW"), (refused, "APPROVE")):
+        decided = desk.apply(payment)[0][2]
+        (screened,) = desk.lives
+        assert isinstance(screened, PaymentScreened)
+        assert (screened.decision_id, screened.causation_id) == (decided.event_id, payment.event_id)
+        assert (screened.outcome, screened.amount_minor) == (outcome, payment.amount_minor)
+        for name in PaymentScreened.__struct_fields__:
+            if name not in ("event_id", "decision_id"):
+                assert getattr(screened, name) == getattr(decided, name)
 
 
 def burst(desk: Desk) -> PaymentInitiated:
@@ -237,8 +257,9 @@ def reviewed(payment_id: str, approved: bool = True, debtor: str = "A1") -> Paym
 def test_reviews_and_cancellations_pass_through() -> None:
     desk = Desk()
     cancelled = PaymentCancelled("cancel", "acme", NOON_S * 1_000_000, "c", None, "P1", "A1", "")
-    for event in (reviewed("P1"), reviewed("P1", approved=False), cancelled):
+    for event, lives in ((reviewed("P1"), [None]), (reviewed("P1", approved=False), [None]), (cancelled, [])):
         assert desk.apply(event) == [("ledger-commands", "", None)]
+        assert desk.lives == lives
     assert desk.rows.data == {}
 
 

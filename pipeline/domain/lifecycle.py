@@ -1,0 +1,272 @@
+"""The lifecycle stream: every payment's states, times and causes, and an alert for one that is stuck.
+
+    payment_screened, payment_reviewed (fraud stream)  -> a step of the payment's life
+    payment_reserved, _settled, _rejected, ... (ledger) -> a step, and the clock goes on
+    command_refused (ledger)                           -> counted, and the clock goes on
+    the clock has reached a due time                   -> payment_stuck; payment_resumed at the next step
+
+A payment is stuck when the ledger of its branch has gone on for a bound of event time without it. So the
+clock is the ledger's: an event counts with its own time, but never later than Kafka's, and the fraud stream,
+which may be far ahead of the ledger after an outage, does not move it. What waits for a person has a bound of
+its own.
+
+Due times are whole seconds, so that many that are due go together; at most STUCK_MAX go with one event, the
+others with the next ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pipeline.domain import events as ev
+from pipeline.domain.ids import check_ids
+from pipeline.domain.lifecycle_rows import (
+    DUE,
+    LONG_MAX,
+    WAITS_FOR,
+    Clock,
+    Life,
+    Step,
+    due_key,
+    life_key,
+    pack_life,
+    read_clock,
+    read_due_key,
+    read_life,
+    stuck_key,
+    write_clock,
+)
+from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.routing import cause_name
+from pipeline.domain.rows import Rows, row_key
+
+SECOND_US = 1_000_000
+STUCK_MAX = 100
+ALERTS = "payment-alerts"
+
+STATES: dict[type, str] = {
+    ev.PaymentReserved: "RESERVED",
+    ev.PaymentSettled: "SETTLED",
+    ev.PaymentRejected: "REJECTED",
+    ev.PaymentFailed: "FAILED",
+    ev.PaymentCancelledOutcome: "CANCELLED",
+    ev.PaymentExpired: "EXPIRED",
+}
+"""What the ledger says of a payment, and the state that it is in then; a reserved one may be held."""
+STEP_NAMES: dict[type, str] = {
+    ev.PaymentScreened: "payment_screened",
+    ev.PaymentReviewed: "payment_reviewed",
+    ev.PaymentReserved: "payment_reserved",
+    ev.PaymentSettled: "payment_settled",
+    ev.PaymentRejected: "payment_rejected",
+    ev.PaymentFailed: "payment_failed",
+    ev.PaymentCancelledOutcome: "payment_cancelled",
+    ev.PaymentExpired: "payment_expired",
+}
+"""The events that are a step of a life."""
+FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
+"""What the fraud stream says; the clock is not moved by it."""
+
+
+class LifecycleRules(NamedTuple):
+    """How long a payment may wait, in event time."""
+
+    stuck_after_s: int = 3_600
+    """For the ledger, or to be settled."""
+    review_after_s: int = 28_800
+    """For a review."""
+
+
+class Lifecycle:
+    """The rules of the stream; holds no state of its own."""
+
+    def __init__(self, rules: LifecycleRules | None = None) -> None:
+        rules = rules or LifecycleRules()
+        self._bounds_us = {
+            state: (rules.review_after_s if waits_for == "review" else rules.stuck_after_s) * SECOND_US
+            for state, waits_for in WAITS_FOR.items()
+        }
+
+    def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Apply one event of the payments' log; raise `Reject` for one that belongs in dead letters."""
+        kind = type(event)
+        if kind not in STEP_NAMES and kind is not ev.CommandRefused:
+            raise Reject("unexpected_event", kind.__name__)
+        if event.payment_id is not None:
+            check_ids(event)
+        clock = read_clock(rows)
+        before = clock.watermark, clock.earliest
+        seen = min(event.occurred_at, at.recorded_at)
+        if kind not in FROM_FRAUD:
+            clock.watermark = max(clock.watermark, seen)
+        if event.payment_id is not None:
+            self._follow(_Turn(event, at, max(clock.watermark, seen), clock, rows, out))
+        if clock.earliest <= clock.watermark:
+            _raise_alerts(clock, rows, out)
+        if before != (clock.watermark, clock.earliest):
+            write_clock(rows, clock)
+
+    @staticmethod
+    def keys(event: Any) -> Iterable[bytes]:
+        """Return the keys of the rows that applying `event` reads."""
+        if event.payment_id is not None:
+            yield life_key(event.tenant_id, event.payment_id)
+
+    def _follow(self, turn: _Turn) -> None:
+        """Add the step that an event is to the life of its payment, if it is one."""
+        event, kind = turn.event, type(turn.event)
+        life = read_life(turn.rows, event.tenant_id, event.payment_id)
+        if kind is ev.CommandRefused or (life is not None and _is_too_old_again(life, event)):
+            if life is not None:
+                life.refused += 1
+                turn.write(life)
+        elif kind is ev.PaymentScreened:
+            if life is None or life.is_unremembered:
+                life = _born(event, to_review=event.outcome == "REVIEW")
+                self._go_on(life, "SCREENED", event.outcome.lower(), turn)
+            # Otherwise the id comes again: the ledger refuses it, and that is counted.
+        elif kind is ev.PaymentReviewed:
+            # The ledger refuses any but the first review of a payment that was screened for one.
+            if life is not None and life.to_review and life.debtor_account_id == event.debtor_account_id:
+                life.to_review = False
+                state = "RESERVED" if life.state == "HELD" else life.state
+                self._go_on(life, state, "approved" if event.approved else "declined", turn)
+        else:
+            if life is None or life.is_unremembered:
+                life = _born(event, to_review=False)
+            state = STATES[kind]
+            if state == "RESERVED" and life.to_review:
+                state = "HELD"
+            self._go_on(life, state, event.code, turn)
+
+    def _go_on(self, life: Life, state: str, code: str, turn: _Turn) -> None:
+        """Bring a life to its next state, which it may stay in for a while, or for good."""
+        event, rows = turn.event, turn.rows
+        if life.stuck_id is not None:
+            rows.delete(stuck_key(event.tenant_id, life.debtor_account_id, event.payment_id))
+            _resume(life.stuck_id, life, event, turn.out)
+            life.stuck_id = None
+        life.steps.append(
+            Step(
+                STEP_NAMES[type(event)],
+                state,
+                code,
+                event.occurred_at,
+                turn.at.recorded_at,
+                event.event_id,
+                event.causation_id,
+                event.correlation_id,
+            )
+        )
+        life.state, life.progressed_at = state, turn.now
+        if state not in WAITS_FOR:
+            life.to_review = False
+        self._fall_due(life, turn)
+        turn.write(life)
+
+    def _fall_due(self, life: Life, turn: _Turn) -> None:
+        """Note when a life will be stuck in the state that it is in now."""
+        names, due_at = (turn.event.tenant_id, turn.event.payment_id), None
+        if life.state in WAITS_FOR:
+            seconds = -(-(turn.now + self._bounds_us[life.state]) // SECOND_US)
+            due_at = min(max(0, seconds * SECOND_US), LONG_MAX)
+        if due_at == life.due_at:
+            return
+        if life.due_at is not None:
+            turn.rows.delete(due_key(life.due_at, *names))
+        if due_at is not None:
+            turn.rows.put(due_key(due_at, *names), b"\1")
+            turn.clock.earliest = min(turn.clock.earliest, due_at)
+        life.due_at = due_at
+
+
+class _Turn(NamedTuple):
+    """One event at work."""
+
+    event: Any
+    at: Arrival
+    now: int
+    """The event time that counts for it."""
+    clock: Clock
+    rows: Rows
+    out: Outbox
+
+    def write(self, life: Life) -> None:
+        """Replace the row of the life that the event is about."""
+        self.rows.put(life_key(self.event.tenant_id, self.event.payment_id), pack_life(life))
+
+
+def _is_too_old_again(life: Life, event: Any) -> bool:
+    """Whether a payment that the ledger did not remember was too old once more."""
+    return life.is_unremembered and type(event) is ev.PaymentRejected and event.code == "too_old"
+
+
+def _born(event: Any, to_review: bool) -> Life:
+    """Return the life of a payment that an event is the first one of."""
+    return Life(
+        "",
+        event.debtor_account_id,
+        event.creditor_account_id,
+        event.amount_minor,
+        event.currency,
+        to_review,
+    )
+
+
+def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:
+    """Say which payments are stuck as of the clock, in the order in which they became it."""
+    due = rows.scan(row_key(DUE, ""), due_key(max(clock.earliest, 0)))
+    clock.earliest = LONG_MAX
+    for raised, (key, _) in enumerate(due):
+        due_at, tenant_id, payment_id = read_due_key(key)
+        if due_at > clock.watermark or raised == STUCK_MAX:
+            clock.earliest = due_at
+            return
+        rows.delete(key)
+        life = read_life(rows, tenant_id, payment_id)
+        assert life is not None, "what is due has a life"
+        _stick(life, due_at, tenant_id, payment_id, rows, out)
+
+
+def _stick(life: Life, due_at: int, tenant_id: str, payment_id: str, rows: Rows, out: Outbox) -> None:
+    last = life.steps[-1]
+    cause = "\0".join((tenant_id, life.debtor_account_id, payment_id, last.event_id))  # routing.cause_name
+    life.due_at, life.stuck_id = None, derived_id(cause, "payment_stuck")
+    rows.put(life_key(tenant_id, payment_id), pack_life(life))
+    rows.put(stuck_key(tenant_id, life.debtor_account_id, payment_id), b"\1")
+    out.emit(
+        ALERTS,
+        f"{tenant_id}/{life.debtor_account_id}",
+        ev.PaymentStuck(
+            life.stuck_id,
+            tenant_id,
+            due_at,
+            last.correlation_id,
+            last.event_id,
+            payment_id,
+            life.debtor_account_id,
+            life.creditor_account_id,
+            life.amount_minor,
+            life.currency,
+            WAITS_FOR[life.state],
+            life.progressed_at,
+        ),
+    )
+
+
+def _resume(stuck_id: str, life: Life, event: Any, out: Outbox) -> None:
+    out.emit(
+        ALERTS,
+        f"{event.tenant_id}/{life.debtor_account_id}",
+        ev.PaymentResumed(
+            derived_id(cause_name(event), "payment_resumed"),
+            event.tenant_id,
+            event.occurred_at,
+            event.correlation_id,
+            event.event_id,
+            event.payment_id,
+            life.debtor_account_id,
+            stuck_id,
+        ),
+    )

@@ -1,0 +1,79 @@
+"""The model of the lifecycle beside the product's rules, on random lives."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from pipeline.domain.lifecycle import Lifecycle
+from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order
+from tests.chaos.lifecycle_model import LifecycleBranch
+from tests.chaos.side_by_side import first_difference
+from tests.chaos.wire import OUTCOMES, PAYMENT_ALERTS
+
+HOUR_US = 3_600_000_000
+
+
+START_US = NOW_US - 500 * HOUR_US
+STEP_US = HOUR_US // 3
+
+
+def random_log(rng: random.Random, count: int) -> list[Event]:
+    """Return events in no order that a ledger would have: the stream must take them all."""
+    log = []
+    for number in range(count):
+        at = START_US + number * STEP_US + rng.randrange(-HOUR_US, HOUR_US)
+        if rng.random() < 0.02:
+            at = rng.choice((2**63 - 1, -(2**63), NOW_US + HOUR_US))
+        fields = envelope(f"e {number}", occurred_at=at, correlation_id=rng.choice(("", "c", "\u00e9")))
+        fields |= {"causation_id": rng.choice((None, "x"))}
+        fields |= {"payment_id": rng.choice(("p", "\u00e9", *(f"p{rng.randrange(number + 9)}",) * 9))}
+        debtor = rng.choice(("alice",) * 9 + ("bob", ""))
+        about = {"creditor_account_id": "carol", "amount_minor": rng.choice((5, 2**63 - 1, -7))}
+        payment = {"debtor_account_id": debtor, "currency": "EUR", **about}
+        event = rng.choice(("PaymentScreened",) * 9 + ("PaymentReviewed", "CommandRefused", *OUTCOMES))
+        if event == "PaymentScreened":
+            outcome = rng.choice(("APPROVE", "REVIEW", "DECLINE"))
+            fields |= payment | {"outcome": outcome, "decision_id": "d"}
+        elif event == "PaymentReviewed":
+            fields |= {"debtor_account_id": debtor, "approved": rng.random() < 0.5}
+            fields |= {"reviewer": "r", "reason": ""}
+        elif event == "CommandRefused":
+            fields |= {"command": "payment_initiated", "code": "exists", "account_id": "alice"}
+            fields |= {"payment_id": None} if rng.random() < 0.3 else {}
+        else:
+            fields |= payment | {"code": rng.choice(("ok", "too_old", "declined"))}
+        log.append((event, fields))
+    return log
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_model_and_product_say_and_write_the_same_for_random_lives(seed: int) -> None:
+    count = 1_500
+    times = [START_US + number * STEP_US + HOUR_US // 2 for number in range(count)]
+    log = in_order(random_log(chance(seed), count), 0, times)
+    assert first_difference(LifecycleBranch(0, 1), Lifecycle(), log) is None
+    model = LifecycleBranch(0, 1)
+    said = [one.event for record in log for one in model.apply(record)[1] if one.topic == PAYMENT_ALERTS]
+    assert said.count("PaymentStuck") > 100 and said.count("PaymentResumed") > 10
+
+
+def test_many_that_are_due_at_once_go_with_the_next_events() -> None:
+    about = {"debtor_account_id": "alice", "creditor_account_id": "bob", "amount_minor": 1, "currency": "EUR"}
+    log: list[Event] = [
+        (
+            "PaymentScreened",
+            envelope(f"s{number}", payment_id=f"p{number}", **about, outcome="APPROVE", decision_id="d"),
+        )
+        for number in range(250)
+    ]
+    later = {"occurred_at": NOW_US + 2 * HOUR_US, "command": "account_closed", "account_id": "alice"}
+    more = {"payment_id": None, "code": "account_not_empty"}
+    log += [("CommandRefused", envelope(f"r{number}", **later, **more)) for number in range(4)]
+    times = [NOW_US] * 250 + [NOW_US + 3 * HOUR_US] * 4
+    records = in_order(log, 0, times)
+    assert first_difference(LifecycleBranch(0, 1), Lifecycle(), records) is None
+    model = LifecycleBranch(0, 1)
+    said = [sum(one.topic == PAYMENT_ALERTS for one in model.apply(record)[1]) for record in records]
+    assert said[250:] == [100, 100, 50, 0]

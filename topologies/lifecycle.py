@@ -1,0 +1,18 @@
+"""The lifecycle stream.
+
+payment-events --> Lifecycle.apply --> payment-alerts
+                         |
+                   table: lifecycle (every payment's life, what is due when, what is stuck)
+"""
+
+from __future__ import annotations
+
+from pipeline.domain.lifecycle import Lifecycle, LifecycleRules
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.task import StreamSpec
+
+
+def build(settings: Settings) -> list[StreamSpec]:
+    """Return the stream that follows every payment, and says which are stuck."""
+    rules = LifecycleRules(settings.stuck_after_seconds, settings.review_after_seconds)
+    return [StreamSpec("lifecycle", "payment-events", Lifecycle(rules), table="lifecycle")]
