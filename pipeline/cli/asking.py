@@ -27,10 +27,19 @@ Url = Annotated[
 
 def account_path(view: str, account: str) -> str:
     """Return the path of an account's view. Raises BadInput for what is no TENANT/ACCOUNT."""
-    tenant_id, slash, account_id = account.partition("/")
-    if not (tenant_id and slash and account_id):
-        raise BadInput(f"{account!r} is no account: write TENANT/ACCOUNT, such as north/c1-7")
-    return f"/{view}/{quote(account)}"
+    return _path(view, account, "account", "north/c1-7")
+
+
+def payment_path(payment: str) -> str:
+    """Return the path of a payment. Raises BadInput for what is no TENANT/PAYMENT."""
+    return _path("payments", payment, "payment", "north/p7-1")
+
+
+def _path(view: str, name: str, kind: str, example: str) -> str:
+    tenant_id, slash, rest = name.partition("/")
+    if not (tenant_id and slash and rest):
+        raise BadInput(f"{name!r} is no {kind}: write TENANT/{kind.upper()}, such as {example}")
+    return f"/{view}/{quote(name)}"
 
 
 def urls_of(url: str | None, data: Path | None) -> list[str]:

@@ -23,7 +23,7 @@ RATE_OVER_S = 5.0
 REDRAW_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
 MESSAGES_SHOWN = 4
-VIEWS = ("balances", "positions", "breaks", "alerts")
+VIEWS = ("balances", "positions", "breaks", "alerts", "payments", "stuck")
 TRY = (
     ("tail fraud-alerts --follow", "alerts as they come, in another terminal"),
     ("verify", "every invariant, from the topics alone"),
@@ -34,7 +34,14 @@ _NAME_COLUMNS = 13
 _TOTAL_COLUMNS = 10
 _COLUMNS_BESIDE_NOTES = 6 + _NAME_COLUMNS + _TOTAL_COLUMNS + len("per second") + 3 * 2
 """The panel's frame and the other columns, each with a gap of two."""
-_COLOURS = {"alert": "yellow", "break": "magenta", "dead letter": "red", "ready": "green", "down": "red"}
+_COLOURS = {
+    "alert": "yellow",
+    "stuck": "yellow",
+    "break": "magenta",
+    "dead letter": "red",
+    "ready": "green",
+    "down": "red",
+}
 
 
 class View(NamedTuple):

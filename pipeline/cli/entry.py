@@ -13,6 +13,7 @@ from pipeline.cli import (
     balance,
     dead_letters,
     load,
+    payment,
     schemas,
     statement,
     tail,
@@ -47,6 +48,7 @@ app.command("topics", rich_help_panel=LOOK)(topics.topics)
 app.command("tail", rich_help_panel=LOOK)(tail.tail)
 app.command("balance", rich_help_panel=LOOK)(balance.balance)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
+app.command("payment", rich_help_panel=LOOK)(payment.payment)
 app.command("version", rich_help_panel=LOOK)(version.version)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)

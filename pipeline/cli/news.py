@@ -1,4 +1,4 @@
-"""What happened last, one line each: alerts, breaks, dead letters, and the newest posting."""
+"""What happened last, one line each: alerts, stuck payments, breaks, dead letters, and the newest posting."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pipeline.cli.balance import money
 from pipeline.cli.records import Record
 from pipeline.verify.decode import Event
 
-TOPICS = frozenset({"fraud-alerts", "reconciliation-results", "dead-letters"})
+TOPICS = frozenset({"fraud-alerts", "payment-alerts", "reconciliation-results", "dead-letters"})
 KEPT = 12
+_WAITS_FOR = {"ledger": "first answer of the ledger", "settlement": "settlement", "review": "review"}
 
 
 class News(NamedTuple):
@@ -22,7 +23,7 @@ class News(NamedTuple):
 
 
 def news_of(record: Record, event: Event | None) -> News | None:
-    """Return what a record of `TOPICS` tells; None where that is nothing new (a match, a resolved break)."""
+    """Return what a record of `TOPICS` tells; None where that is nothing new (a match, what is over)."""
     if record.topic == "dead-letters":
         error = record.error
         place = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
@@ -36,6 +37,11 @@ def news_of(record: Record, event: Event | None) -> News | None:
         rules = ", ".join(reason["rule"] for reason in fields["reasons"])
         text = f"{account} {verdict}, score {fields['score']}: {rules}"
         return News(record.timestamp_ms, "alert", _line(text))
+    if event.name == "PaymentStuck":
+        payment = f"{fields['tenant_id']}/{fields['payment_id']}"
+        amount = money(fields["amount_minor"], fields["currency"])
+        text = f"{payment} waits for its {_WAITS_FOR.get(fields['waiting_for'], 'next step')}, {amount}"
+        return News(record.timestamp_ms, "stuck", _line(text))
     if event.name == "BreakOpened":
         kind = str(fields["type"]).lower().replace("_", " ")
         text = f"{account} {kind}, {money(fields['amount_minor'], fields['currency'])}: {fields['detail']}"

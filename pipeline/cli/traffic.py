@@ -28,9 +28,12 @@ from pipeline.verify.decode import Decoder, Event
 
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
 POSTINGS, BALANCES = "postings", "balances"
-LOGS = ("ledger-commands", "position-commands", "reconciliation-items", POSTINGS)
+LOGS = ("ledger-commands", "position-commands", "reconciliation-items", POSTINGS, "payment-events")
 """What streams write and streams read."""
-COUNTED = (*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "dead-letters")
+COUNTED = (
+    *(*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "payment-alerts"),
+    "dead-letters",
+)
 TAILED = (*COUNTED, BALANCES)
 CLEARING = b"/$clearing:"
 LOOK_EVERY_S = 0.25

@@ -29,6 +29,10 @@ class Branch:
         """Refusals, by their cause."""
         self.decided: Counter[tuple[str, ...]] = Counter()
         """Decisions, by the event id and the content of the payment they are about."""
+        self.screened: Counter[tuple[str, ...]] = Counter()
+        """Screenings, by outcome, and the id and content of their decision."""
+        self.reviewed: list[bytes] = []
+        """Digests of the reviews that were passed on to the lives of payments, in order."""
         self.passed: dict[str, list[bytes]] = {"accounts": [], "payments": []}
         """Digests of what was passed on unchanged, by the topic it comes from, in order."""
         self.state: dict[str, str] = {}

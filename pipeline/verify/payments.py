@@ -2,7 +2,7 @@
 
     payments[p], accounts[p]  inputs
     ledger-commands[p]        one decision per payment; everything else passed on, in order
-    payment-events[p]         one answer per command; the life of each payment
+    payment-events[p]         one screening per decision, one answer per command; the life of each payment
 
 All of them are keyed by the debtor, or by the account of the command, so a branch can be checked by itself;
 only the legs cross branches, and what is kept of them is what is still unanswered.
@@ -21,6 +21,7 @@ from pipeline.verify.journal import Balance, Journal, transfer
 from pipeline.verify.log import Record
 from pipeline.verify.reader import COMMANDS, PAYMENT_EVENTS, Reader
 from pipeline.verify.report import Check
+from pipeline.verify.stuck import check_stuck
 
 ENDS = {
     "PaymentSettled": "settled",
@@ -69,6 +70,9 @@ class Payments:
         self.holding = Check(
             "holds", "What is held on an account is what its payments under review hold; a leg has a hold."
         )
+        self.stuck = Check(
+            "stuck", "Each payment that is stuck is said to be so once, until it gets on, and has not ended."
+        )
         self.accounts = Check(
             "accounts", "Status, limit and existence of each account follow from its commands."
         )
@@ -82,13 +86,14 @@ class Payments:
             self._read_payments(partition, branch)
             self._read_accounts(partition, branch)
             self._close(partition, branch)
+            check_stuck(self.stuck, self._reader, partition, branch)
         for event_id, open_legs in self._legs.items():
             self.answered.fail(
                 f"leg request {event_id}: {'no answer' if open_legs > 0 else 'too many answers'}"
             )
         for key in self._journal.moved:
             self.lives.fail(f"payment {key}: money moved, and it is not settled")
-        return [self.inputs, self.answered, self.lives, self.holding, self.accounts]
+        return [self.inputs, self.answered, self.lives, self.stuck, self.holding, self.accounts]
 
     # --- payment-events: the life of each payment
 
@@ -96,6 +101,12 @@ class Payments:
         for record, (name, fields) in self._reader.events(PAYMENT_EVENTS, partition):
             cause = cause_of(record, fields["causation_id"])
             key = f"{fields['tenant_id']}/{fields['payment_id']}"
+            if name == "PaymentScreened":
+                branch.screened[(fields["outcome"], *about(fields["decision_id"], fields))] += 1
+                continue
+            if name == "PaymentReviewed":
+                branch.reviewed.append(digest(record))
+                continue
             if key in self._watch:
                 self.seen.setdefault(key, set()).add((name, fields["code"]))
             if name == "CommandRefused":
@@ -147,6 +158,8 @@ class Payments:
             key = f"{fields['tenant_id']}/{fields.get('payment_id')}"
             if name == "PaymentDecided":
                 branch.decided[about(fields["causation_id"] or "", fields)] += 1
+                if not take(branch.screened, (fields["outcome"], *about(fields["event_id"], fields))):
+                    self.inputs.fail(f"{record.place}: payment-events has no screening with this decision")
                 if fields["outcome"] != "APPROVE":
                     self._suspect(key, cause_of(record, fields["event_id"]), fields["outcome"], branch)
             elif name in ACCOUNT_COMMANDS:
@@ -240,6 +253,7 @@ class Payments:
 
     def _read_payments(self, partition: int, branch: Branch) -> None:
         passed: list[bytes] = []
+        reviews: list[bytes] = []
         for record, event in self._reader.inputs("payments", partition):
             self.inputs.count()
             if self._dead.holds(record):
@@ -253,9 +267,12 @@ class Payments:
                     )
             elif event.name in PASSED_ON:
                 passed.append(digest(record))
+                if event.name == "PaymentReviewed":
+                    reviews.append(passed[-1])
             else:
                 self.inputs.fail(f"{record.place}: {event.name} is no payment event and no dead letter")
         same_order(self.inputs, "payments", partition, passed, branch.passed["payments"])
+        same_order(self.inputs, "payments", partition, reviews, branch.reviewed)
 
     def _read_accounts(self, partition: int, branch: Branch) -> None:
         passed = []
@@ -272,6 +289,9 @@ class Payments:
     # --- what is left over
 
     def _close(self, partition: int, branch: Branch) -> None:
+        if branch.screened:
+            times = branch.screened.total()
+            self.inputs.fail(f"payment-events[{partition}]: {times} screenings with no such decision")
         for decision, times in branch.decided.items():
             self.inputs.fail(
                 f"ledger-commands[{partition}]: {times} decisions too many about event {decision[0]}"

@@ -19,10 +19,11 @@ from pipeline.verify.report import Check
 INPUTS = ("accounts", "payments", "trades", "prices", "statements")
 COMMANDS, POSITION_COMMANDS, ITEMS = "ledger-commands", "position-commands", "reconciliation-items"
 POSTINGS, BALANCES, PAYMENT_EVENTS = "postings", "balances", "payment-events"
-POSITIONS, RESULTS, ALERTS, DEAD_LETTERS = (
+POSITIONS, RESULTS, ALERTS, PAYMENT_ALERTS, DEAD_LETTERS = (
     "positions",
     "reconciliation-results",
     "fraud-alerts",
+    "payment-alerts",
     "dead-letters",
 )
 TOPICS = (
@@ -36,6 +37,7 @@ TOPICS = (
     POSITIONS,
     RESULTS,
     ALERTS,
+    PAYMENT_ALERTS,
     DEAD_LETTERS,
 )
 """All that is read."""

@@ -83,7 +83,7 @@ def merge(pages: list[Page], count: int) -> Page:
         rows = rows[:count]
         reached = rows[-1][0]
     progress = sorted((part for page in pages for part in page.progress), key=lambda part: part.partition)
-    return Page(rows, reached, progress, all(page.known for page in pages))
+    return Page(rows, reached, progress, any(page.known for page in pages))
 
 
 def _item(scope: Scope[TableView], partition: Partition) -> Page:
@@ -111,7 +111,7 @@ async def _scan(scope: Scope[TableView], partition: Partition) -> Page:
             position, examined = key, examined + 1
             parts = tuple(key.decode().split("\0", len(view.key))[1:])
             shown = view.show(partition, parts, value)
-            if shown is not None:
+            if shown is not None and scope.query.state in (None, shown.get("state")):
                 page.rows.append(("\0".join(parts), shown))
             if len(page.rows) > scope.query.limit:
                 page.reached = _key_text(position)

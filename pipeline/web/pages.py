@@ -21,10 +21,20 @@ from pipeline.web.health import CommitWatch, live, ready
 from pipeline.web.metrics import exposition, registry_of
 from pipeline.web.past import BALANCE_AT, HISTORY, STATEMENT, Past, PastView, past, table_rows
 from pipeline.web.problems import Problem, problems
-from pipeline.web.query import ACCOUNT_LIST, AT, ITEM, LIST, SPAN, parse, path_parts
+from pipeline.web.query import (
+    ACCOUNT_LIST,
+    AT,
+    ITEM,
+    LIST,
+    PAYMENT_ITEM,
+    PAYMENT_LIST,
+    SPAN,
+    parse,
+    path_parts,
+)
 from pipeline.web.render import Row, csv_response, json_response
 from pipeline.web.scope import Scope
-from pipeline.web.views import BALANCES, VIEWS, TableView
+from pipeline.web.views import BALANCES, PAYMENTS, VIEWS, TableView
 
 AS_OF_HEADER = "Ledgerflow-As-Of"
 """partition:offset, ... of an answer; in JSON it is in `meta`, too."""
@@ -43,6 +53,10 @@ INDEX = {
     "/alerts": "Payments that were held for review or declined",
     "/alerts/{tenant}/{account}": "Those of one account",
     "/alerts/{tenant}/{account}/{payment}": "One of them",
+    "/payments": "All payments; those in one state with ?state=",
+    "/payments/{tenant}/{payment}": "One payment: its state, every step with time and cause",
+    "/stuck": "Payments that do not get on",
+    "/stuck/{tenant}/{account}": "Those of one account",
     "/live": "200 while the worker gets on with its work",
     "/ready": "200 once every partition is restored; progress by partition",
     "/metrics": "Prometheus metrics",
@@ -143,7 +157,9 @@ def _table_page(app: App, view: TableView) -> Handler:
         path = path_parts(request.match_info)
         allowed = LIST if not path else ACCOUNT_LIST
         if len(path) == len(view.key):
-            allowed = ITEM
+            allowed = PAYMENT_ITEM if view is PAYMENTS else ITEM
+        elif view is PAYMENTS:
+            allowed = PAYMENT_LIST
         query = parse(request.query, request.headers.get("Accept", ""), allowed)
         scope = Scope(view, path, query)
         asked_by_peer = request.headers.get(PARTITIONS_HEADER)
@@ -166,6 +182,8 @@ def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
     """Return a page as what was asked for; raise `Problem` 404 where its key is not known."""
     if not page.known:
         raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
+    if scope.view.by_id and scope.is_item:
+        page.rows = _of_debtor(scope, page.rows)
     headers = {AS_OF_HEADER: ", ".join(f"{part.partition}:{part.as_of_offset}" for part in page.progress)}
     following = None if scope.is_item else _next_key(scope, page)
     link = None if following is None else scope.link(following)
@@ -175,8 +193,24 @@ def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
     if scope.query.csv:
         return csv_response(scope.view.columns, rows, headers)
     if scope.is_item:
-        return json_response({"data": rows[0], "meta": page.progress[0]}, headers=headers)
+        meta = {"partitions": page.progress} if scope.view.by_id else page.progress[0]
+        return json_response({"data": rows[0], "meta": meta}, headers=headers)
     return json_response({"data": rows, "next": link, "meta": {"partitions": page.progress}}, headers=headers)
+
+
+def _of_debtor(scope: Scope[TableView], rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
+    """Return the one payment of an id; debtors on other branches may use the same.
+
+    Raises `Problem`: 404 where the debtor that is given has none, 409 where none is given and several have.
+    """
+    debtor, payment = scope.query.debtor, "/".join(scope.path)
+    found = [row for row in rows if debtor in (None, row[1]["debtor_account_id"])]
+    if not found:
+        raise Problem(404, f"{payment} is not known as a payment of {debtor}")
+    if len(found) > 1:
+        names = ", ".join(sorted(row["debtor_account_id"] for _, row in found))
+        raise Problem(409, f"{payment} is a payment of several debtors ({names}): say which with ?debtor=")
+    return found
 
 
 def _next_key(scope: Scope[TableView], page: Page) -> str | None:

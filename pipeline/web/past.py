@@ -50,6 +50,7 @@ class PastView(NamedTuple):
     ask: Callable[[_Account, Scope[Any]], tuple[Row, list[Row], str | None]]
     """Returns what is said about the account, lines, and the number of the last one if there are more."""
     table: str = "history"
+    by_id: bool = False
 
 
 class _Account:

@@ -22,6 +22,9 @@ ACCOUNT_LIST = ITEM | {"limit", "after"}
 LIST = ACCOUNT_LIST | {"tenant"}
 AT = ITEM | {"as_of", "known_at"}
 SPAN = ACCOUNT_LIST | {"from", "to"}
+PAYMENT_ITEM = ITEM | {"debtor"}
+PAYMENT_LIST = LIST | {"state"}
+PAYMENT_STATES = ("processing", "held", "settled", "rejected", "failed", "cancelled", "expired")
 _TIMES = ("as_of", "known_at", "from", "to")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,6 +39,10 @@ class Query(NamedTuple):
     csv: bool
     times: Mapping[str, int] = {}
     """Those given of as_of, known_at, from, to; microseconds UTC."""
+    debtor: str | None = None
+    """Of a payment: the account that pays."""
+    state: str | None = None
+    """Of payments: the one that is asked for."""
 
 
 def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -> Query:
@@ -53,8 +60,11 @@ def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -
     tenant = given.get("tenant")
     if tenant is not None and "/" in tenant:
         raise Problem(400, "tenant: must not contain a slash")
+    state = given.get("state")
+    if state is not None and state not in PAYMENT_STATES:
+        raise Problem(400, f"state: must be one of {', '.join(PAYMENT_STATES)}")
     times = {name: _time(name, given[name]) for name in _TIMES if name in given}
-    return Query(tenant, given.get("after"), _limit(given), shape == "csv", times)
+    return Query(tenant, given.get("after"), _limit(given), shape == "csv", times, given.get("debtor"), state)
 
 
 def path_parts(match: Mapping[str, str]) -> tuple[str, ...]:

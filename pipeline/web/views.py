@@ -1,9 +1,11 @@
-"""The four views: which rows of which table they show, and as what.
+"""The table views: which rows of which table they show, and as what.
 
 balances   ledger          a tenant account                  every account, the branches' own included
 positions  positions       p tenant account instrument       with the last price of the same partition
 breaks     reconciliation  b tenant account break            while they are open
 alerts     fraud           a tenant account payment          with what the ledger made of the payment
+payments   lifecycle       p tenant payment                  every step of each, by id: on any partition
+stuck      lifecycle       s tenant debtor payment           payments that do not get on
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import msgspec
 
 from pipeline.domain import fraud_alerts, positions_rows, reconciliation_rows
 from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, read_payment, unpack_account
+from pipeline.domain.lifecycle_rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
+from pipeline.domain.lifecycle_rows import STUCK as STUCK_ROWS
 from pipeline.domain.positions import figures
 from pipeline.domain.rows import row_key
 from pipeline.web.committed import Partition
@@ -39,6 +43,10 @@ class View(Protocol):
     @property
     def key(self) -> tuple[str, ...]: ...
 
+    @property
+    def by_id(self) -> bool:
+        """Whether keys name no account, so that a row may be on any partition."""
+
 
 class TableView(NamedTuple):
     """A view of one row family of one table."""
@@ -53,6 +61,7 @@ class TableView(NamedTuple):
     """Returns what is shown of a row (its partition, the parts of its key, its value), None for nothing."""
     marker: str
     """Row family of the table that knows every account which this view can have rows of."""
+    by_id: bool = False
 
 
 def _unpack(value: bytes, layout: int, kind: type[_Struct]) -> _Struct:
@@ -149,7 +158,64 @@ def _alert(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
     }
 
 
+_STATE_NAMES = {"SCREENED": "processing", "RESERVED": "processing"}
+"""What a payment's states are called where that is not their own name."""
+
+
+def _state_name(state: str) -> str:
+    return _STATE_NAMES.get(state, state.lower())
+
+
+def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
+    return {
+        "tenant_id": tenant_id,
+        "payment_id": payment_id,
+        "debtor_account_id": life.debtor_account_id,
+        "creditor_account_id": life.creditor_account_id,
+        "amount_minor": life.amount_minor,
+        "currency": life.currency,
+        "state": _state_name(life.state),
+        "code": life.steps[-1].code,
+        "waiting_for": WAITS_FOR.get(life.state),
+        "progressed_at": time_text(life.progressed_at),
+        "due_at": time_text(life.due_at),
+        "stuck_id": life.stuck_id,
+        "refused_commands": life.refused,
+    }
+
+
+def _payment(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
+    """Return a payment with every step of its life: what happened, when, and what caused it."""
+    life = unpack_life(value)
+    steps = [
+        {
+            "event": step.name,
+            "state": _state_name(step.state),
+            "code": step.code,
+            "occurred_at": time_text(step.occurred_at),
+            "recorded_at": time_text(step.recorded_at),
+            "event_id": step.event_id,
+            "causation_id": step.causation_id,
+            "correlation_id": step.correlation_id,
+        }
+        for step in life.steps
+    ]
+    tenant_id, payment_id = key
+    return {**_life(tenant_id, payment_id, life), "steps": steps}
+
+
+def _stuck(partition: Partition, key: tuple[str, ...], value: bytes) -> Row | None:
+    """Return a payment that is stuck, None where it has just got on."""
+    tenant_id, _, payment_id = key
+    life = read_life(partition.rows("lifecycle"), tenant_id, payment_id)
+    return None if life is None or life.stuck_id is None else _life(tenant_id, payment_id, life)
+
+
 _ACCOUNT = ("tenant_id", "account_id")
+_LIFE = (
+    *("tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency"),
+    *("state", "code", "waiting_for", "progressed_at", "due_at", "stuck_id", "refused_commands"),
+)
 BALANCES = TableView(
     "balances",
     "ledger",
@@ -199,7 +265,19 @@ ALERTS = TableView(
     _alert,
     "f",
 )
-VIEWS = (BALANCES, POSITIONS, BREAKS, ALERTS)
+PAYMENTS = TableView(
+    "payments", "lifecycle", LIFE, ("tenant_id", "payment_id"), (*_LIFE, "steps"), _payment, LIFE, by_id=True
+)
+STUCK = TableView(
+    "stuck",
+    "lifecycle",
+    STUCK_ROWS,
+    ("tenant_id", "debtor_account_id", "payment_id"),
+    _LIFE,
+    _stuck,
+    STUCK_ROWS,
+)
+VIEWS = (BALANCES, POSITIONS, BREAKS, ALERTS, PAYMENTS, STUCK)
 
 
 def is_known(view: TableView, partition: Partition, tenant_id: str, account_id: str) -> bool:

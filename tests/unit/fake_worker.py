@@ -14,7 +14,7 @@ from pipeline.web.query import Query
 from pipeline.web.scope import Scope
 
 PARTITIONS = 4
-TABLES = ("ledger", "positions", "reconciliation", "fraud", "history")
+TABLES = ("ledger", "positions", "reconciliation", "fraud", "history", "lifecycle")
 HERE = "http://127.0.0.1:6066"
 
 

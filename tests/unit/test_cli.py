@@ -55,6 +55,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
         (["upp"], "ledgerflow --help"),
         (["tail"], "ledgerflow tail --help"),
         (["balance", "c1-7"], "TENANT/ACCOUNT"),
+        (["payment", "p-1"], "TENANT/PAYMENT"),
         (["load", "--malformed", "101"], "--malformed"),
         (["verify", "--manifest", "nothing.jsonl"], "nothing.jsonl"),
         (["dead-letters", "list", "--topic", "payment"], "ledgerflow topics"),
@@ -124,8 +125,8 @@ def test_up_refuses_a_directory_that_is_locked_and_not_one_whose_owner_has_gone(
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    commands = ["up", "worker", "load", "topics", "tail", "balance", "statement", "version", "verify"]
-    for command in [*commands, "dead-letters list", "dead-letters redrive", "schemas check"]:
+    commands = ["up", "worker", "load", "topics", "tail", "balance", "statement", "payment", "version"]
+    for command in [*commands, "verify", "dead-letters list", "dead-letters redrive", "schemas check"]:
         code, out, _ = said(capsys, *command.split(), "--help")
         assert code == 0 and f"Usage: ledgerflow {command}" in out
 

@@ -194,6 +194,30 @@ def lose_a_settlement(log: Damage) -> None:
     log.remove(log.find("payment-events", "PaymentSettled")[0])
 
 
+def lose_a_screening(log: Damage) -> None:
+    log.remove(log.find("payment-events", "PaymentScreened")[0])
+
+
+def screen_twice(log: Damage) -> None:
+    log.again(log.find("payment-events", "PaymentScreened")[0])
+
+
+def screen_another_amount(log: Damage) -> None:
+    log.change("payment-events", "PaymentScreened", {}, amount_minor=lambda amount: amount + 1)
+
+
+def lose_a_review_on_the_way(log: Damage) -> None:
+    log.remove(log.find("payment-events", "PaymentReviewed")[0])
+
+
+def say_that_a_payment_is_stuck_twice(log: Damage) -> None:
+    log.again(log.find("payment-alerts", "PaymentStuck")[0])
+
+
+def leave_a_payment_stuck(log: Damage) -> None:
+    log.remove(log.find("payment-alerts", "PaymentResumed")[0])
+
+
 def lose_a_trade(log: Damage) -> None:
     trade, _ = log.find("position-commands", "TradeExecuted")
     for again in [one for one in log.log.records[trade.topic, trade.partition] if one.value == trade.value]:
