@@ -65,6 +65,7 @@ STEP_NAMES: dict[type, str] = {
     ev.PaymentExpired: "payment_expired",
 }
 """The events that are a step of a life."""
+TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
 FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
 """What the fraud stream says; the clock is not moved by it."""
 
@@ -91,7 +92,7 @@ class Lifecycle:
     def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply one event of the payments' log; raise `Reject` for one that belongs in dead letters."""
         kind = type(event)
-        if kind not in STEP_NAMES and kind is not ev.CommandRefused:
+        if kind not in TAKEN:
             raise Reject("unexpected_event", kind.__name__)
         if event.payment_id is not None:
             check_ids(event)
@@ -110,7 +111,7 @@ class Lifecycle:
     @staticmethod
     def keys(event: Any) -> Iterable[bytes]:
         """Return the keys of the rows that applying `event` reads."""
-        if event.payment_id is not None:
+        if type(event) in TAKEN and event.payment_id is not None:
             yield life_key(event.tenant_id, event.payment_id)
 
     def _follow(self, turn: _Turn) -> None:
