@@ -64,7 +64,7 @@ def ask(urls: list[str], path: str, parameters: Mapping[str, str] | None = None)
             detail = _detail(error)
             if error.code == 400:
                 raise BadInput(detail) from None
-            if error.code == 404:
+            if error.code in (404, 409):
                 raise Failed(detail) from None
             reason = f"{url} answers {error.code}: {detail}"
             if error.code == 503:

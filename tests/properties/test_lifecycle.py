@@ -69,7 +69,7 @@ commands = st.builds(
     st.booleans(),
 )
 logs = st.lists(st.lists(payments | commands, min_size=1, max_size=6), max_size=8)
-"""Chunks, after each of which all streams come to rest; within one the fraud stream is ahead of the ledger."""
+"""Chunks, after each of which all streams rest; within one the fraud stream is ahead of the ledger."""
 
 
 def played(chunks: list[list[Any]]) -> SimulatedCluster:

@@ -1,4 +1,4 @@
-"""`ledgerflow balance --as-of` and `ledgerflow statement` against a worker that answers from a script."""
+"""`ledgerflow balance --as-of`, `statement` and `payment` against a worker that answers from a script."""
 
 from __future__ import annotations
 
@@ -17,6 +17,27 @@ from pipeline.cli.entry import main
 
 ENDS = {"balance_minor": 0, "held_minor": 0, "available_minor": 0}
 ABOUT = {"tenant_id": "t", "account_id": "a", "currency": "EUR", "lines": 3, "opening": ENDS, "closing": ENDS}
+STEP = {
+    **dict.fromkeys(("occurred_at", "recorded_at"), "1970-01-01T00:00:00Z"),
+    "event": "payment_reserved",
+    "state": "held",
+    "code": "ok",
+    "event_id": "e1",
+    "causation_id": None,
+}
+PAYMENT = {
+    "amount_minor": 12_50,
+    "currency": "EUR",
+    "debtor_account_id": "a",
+    "creditor_account_id": "b",
+    "state": "held",
+    "code": "ok",
+    "waiting_for": "review",
+    "due_at": None,
+    "stuck_id": "e2",
+    "refused_commands": 3,
+    "steps": [STEP],
+}
 
 
 def booking(line: int) -> dict[str, Any]:
@@ -55,6 +76,8 @@ class Worker:
     @staticmethod
     def answer(path: str, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Answer a balance, or a statement of three bookings in pages of two."""
+        if path.startswith("/payments"):
+            return (200, {"data": PAYMENT}) if query.get("debtor") else (409, {"detail": "several debtors"})
         if path.endswith("/nobody"):
             return 404, {"detail": "the history of t/nobody starts at noon"}
         if "yesterday" in query.values():
@@ -107,6 +130,17 @@ def test_a_statement_is_a_table_or_csv(capsys: pytest.CaptureFixture[str], worke
     assert [row["line"] for row in csv.DictReader(io.StringIO(out))] == ["0", "1", "2"]
 
 
+def test_a_payment_is_shown_with_its_steps(capsys: pytest.CaptureFixture[str], worker: Worker) -> None:
+    code, out, _ = said(capsys, worker, "payment", "t/p", "--debtor", "a")
+    assert code == 0 and worker.asked == [("/payments/t/p", {"debtor": "a"})]
+    shown = [line.split() for line in out.splitlines()]
+    for line in (["amount", "12.50", "EUR"], ["waiting_for", "review"], ["refused_commands", "3"]):
+        assert line in shown
+    assert ["1970-01-01T00:00:00Z", "payment_reserved", "held", "ok", "1970-01-01T00:00:00Z", "e1"] in shown
+    _, out, _ = said(capsys, worker, "payment", "t/p", "--debtor", "a", "--json")
+    assert json.loads(out)["data"] == PAYMENT
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "hint"),
     [
@@ -114,6 +148,7 @@ def test_a_statement_is_a_table_or_csv(capsys: pytest.CaptureFixture[str], worke
         (["balance", "t/nobody", "--as-of", "1"], 1, "starts at noon"),
         (["balance", "t/a", "--as-of", "yesterday"], 2, "with its zone"),
         (["statement", "a"], 2, "TENANT/ACCOUNT"),
+        (["payment", "t/p"], 1, "several debtors"),
         (["statement", "t/a", "--csv", "--json"], 2, "choose one"),
     ],
 )

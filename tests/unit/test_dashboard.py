@@ -97,17 +97,22 @@ def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:
     alert = Event("FraudAlertRaised", {**account, "outcome": "DECLINE", "score": 90, "reasons": reasons})
     amount = {"amount_minor": -1_250, "currency": "EUR", "detail": "no posting"}
     opened = Event("BreakOpened", {**account, "type": "MISSING_INTERNAL", **amount})
+    payment = {"payment_id": "p", "waiting_for": "review", "amount_minor": 5, "currency": "EUR"}
+    stuck = Event("PaymentStuck", {"tenant_id": "t", **payment})
     said = [
         news_of(record("fraud-alerts"), alert),
+        news_of(record("payment-alerts"), stuck),
         news_of(record("reconciliation-results"), opened),
         news_of(record("dead-letters", code="no_key", topic="payments", partition="2", offset="9"), None),
     ]
     assert [(told.kind, told.text) for told in said if told is not None] == [
         ("alert", "t/a?[31m? declined, score 90: fan_out, night"),
+        ("stuck", "t/p waits for its review, 0.05 EUR"),
         ("break", "t/a?[31m? missing internal, -12.50 EUR: no posting"),
         ("dead letter", "no_key: payments[2]@9"),
     ]
     assert news_of(record("reconciliation-results"), Event("ItemMatched", {})) is None
+    assert news_of(record("payment-alerts"), Event("PaymentResumed", {})) is None
     assert news_of(record("fraud-alerts"), None) is None
 
 
