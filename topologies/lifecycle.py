@@ -1,6 +1,6 @@
 """The lifecycle stream.
 
-payment-events --> Lifecycle.apply --> payment-alerts
+payment-events --> Lifecycle, or LifecycleColumns for large batches --> payment-alerts
                          |
                    table: lifecycle (every payment's life, what is due when, what is stuck)
 """
@@ -8,6 +8,7 @@ payment-events --> Lifecycle.apply --> payment-alerts
 from __future__ import annotations
 
 from pipeline.domain.lifecycle import Lifecycle, LifecycleRules
+from pipeline.domain.lifecycle_columns import LifecycleColumns
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 
@@ -15,4 +16,6 @@ from pipeline.runtime.task import StreamSpec
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that follows every payment, and says which are stuck."""
     rules = LifecycleRules(settings.stuck_after_seconds, settings.review_after_seconds)
-    return [StreamSpec("lifecycle", "payment-events", Lifecycle(rules), table="lifecycle")]
+    stream = Lifecycle(rules)
+    vector = LifecycleColumns(stream)
+    return [StreamSpec("lifecycle", "payment-events", stream, table="lifecycle", vector=vector)]

@@ -17,14 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain import events as ev
-from pipeline.domain.columns import OTHER, Block, Passed, Run, joined, numpy_of
+from pipeline.domain.columns import OTHER, Block, Passed, Run, joined
 from pipeline.domain.fraud import PASSED_ON, FraudStream, attempt_of, is_for_the_ledger_to_refuse
 from pipeline.domain.fraud_alerts import Alert, alert_key, pack_alert
 from pipeline.domain.fraud_columns_events import alerts_block, decisions_blocks
 from pipeline.domain.fraud_decisions import Decision, pack_decision, read_decision
 from pipeline.domain.fraud_profile import Profile, id64, pack_profile, read_profile
 from pipeline.domain.fraud_score import Verdict
-from pipeline.domain.ids import ID_CHARS_MAX
+from pipeline.domain.ids_columns import bad_ids
 from pipeline.domain.remittance import wrong_creditor_references
 from pipeline.domain.rows import PrefetchingRows
 
@@ -86,16 +86,7 @@ class FraudColumns:
 def _irregular(run: Run) -> np.ndarray:
     """Return which events are of another class, or are refused (`check_ids`, `check_creditor_reference`)."""
     found: np.ndarray = run.kinds == OTHER
-    found |= wrong_creditor_references(run.columns["creditor_reference"])
-    for name in _IDS:
-        column = run.columns[name]
-        size = pc.binary_length(column)  # in bytes, which are as many as the characters, or more
-        wrong = [pc.equal(size, 0), pc.greater(size, ID_CHARS_MAX), pc.match_substring(column, "\0")]
-        if name != "event_id":
-            wrong.append(pc.match_substring(column, "/"))
-        for one in wrong:
-            found |= numpy_of(one, False)
-    return found
+    return found | wrong_creditor_references(run.columns["creditor_reference"]) | bad_ids(run, _IDS)
 
 
 class _Desk:

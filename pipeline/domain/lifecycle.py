@@ -102,7 +102,8 @@ class Lifecycle:
         if kind not in FROM_FRAUD:
             clock.watermark = max(clock.watermark, seen)
         if event.payment_id is not None:
-            self._follow(_Turn(event, at, max(clock.watermark, seen), clock, rows, out))
+            now = max(clock.watermark, seen)
+            self._apply_to_life(event, at.recorded_at, now, clock, rows, out)
         if clock.earliest <= clock.watermark:
             _raise_alerts(clock, rows, out)
         if before != (clock.watermark, clock.earliest):
@@ -114,105 +115,85 @@ class Lifecycle:
         if type(event) in TAKEN and event.payment_id is not None:
             yield life_key(event.tenant_id, event.payment_id)
 
-    def _follow(self, turn: _Turn) -> None:
-        """Add the step that an event is to the life of its payment, if it is one."""
-        event, kind = turn.event, type(turn.event)
-        life = read_life(turn.rows, event.tenant_id, event.payment_id)
-        if kind is ev.CommandRefused or (life is not None and _is_too_old_again(life, event)):
-            if life is not None:
-                life.refused += 1
-                turn.write(life)
-        elif kind is ev.PaymentScreened:
-            if life is None or life.is_unremembered:
-                life = _born(event, to_review=event.outcome == "REVIEW")
-                self._go_on(life, "SCREENED", event.outcome.lower(), turn)
-            # Otherwise the id comes again: the ledger refuses it, and that is counted.
-        elif kind is ev.PaymentReviewed:
-            # The ledger refuses any but the first review of a payment that was screened for one.
-            if life is not None and life.to_review and life.debtor_account_id == event.debtor_account_id:
-                life.to_review = False
-                state = "RESERVED" if life.state == "HELD" else life.state
-                self._go_on(life, state, "approved" if event.approved else "declined", turn)
-        else:
-            if life is None or life.is_unremembered:
-                life = _born(event, to_review=False)
-            state = STATES[kind]
-            if state == "RESERVED" and life.to_review:
-                state = "HELD"
-            self._go_on(life, state, event.code, turn)
-
-    def _go_on(self, life: Life, state: str, code: str, turn: _Turn) -> None:
-        """Bring a life to its next state, which it may stay in for a while, or for good."""
-        event, rows = turn.event, turn.rows
-        if life.stuck_id is not None:
+    def _apply_to_life(
+        self, event: Any, recorded_at: int, now: int, clock: Clock, rows: Rows, out: Outbox
+    ) -> None:
+        names = event.tenant_id, event.payment_id
+        life = read_life(rows, *names)
+        due_at, stuck_id = (None, None) if life is None else (life.due_at, life.stuck_id)
+        life = self.follow(life, type(event), event, recorded_at, now)
+        if life is None:
+            return
+        rows.put(life_key(*names), pack_life(life))
+        if stuck_id is not None and life.stuck_id is None:
             rows.delete(stuck_key(event.tenant_id, life.debtor_account_id, event.payment_id))
-            _resume(life.stuck_id, life, event, turn.out)
-            life.stuck_id = None
-        life.steps.append(
-            Step(
-                STEP_NAMES[type(event)],
-                state,
-                code,
-                event.occurred_at,
-                turn.at.recorded_at,
-                event.event_id,
-                event.causation_id,
-                event.correlation_id,
-            )
-        )
-        life.state, life.progressed_at = state, turn.now
-        if state not in WAITS_FOR:
-            life.to_review = False
-        self._fall_due(life, turn)
-        turn.write(life)
-
-    def _fall_due(self, life: Life, turn: _Turn) -> None:
-        """Note when a life will be stuck in the state that it is in now."""
-        names, due_at = (turn.event.tenant_id, turn.event.payment_id), None
-        if life.state in WAITS_FOR:
-            seconds = -(-(turn.now + self._bounds_us[life.state]) // SECOND_US)
-            due_at = min(max(0, seconds * SECOND_US), LONG_MAX)
+            _resume(stuck_id, life, event, out)
         if due_at == life.due_at:
             return
-        if life.due_at is not None:
-            turn.rows.delete(due_key(life.due_at, *names))
         if due_at is not None:
-            turn.rows.put(due_key(due_at, *names), b"\1")
-            turn.clock.earliest = min(turn.clock.earliest, due_at)
-        life.due_at = due_at
+            rows.delete(due_key(due_at, *names))
+        if life.due_at is not None:
+            rows.put(due_key(life.due_at, *names), b"\1")
+            clock.earliest = min(clock.earliest, life.due_at)
+
+    def follow(self, life: Life | None, kind: type, said: Any, recorded_at: int, now: int) -> Life | None:
+        """Return the life of a payment after an event about it; None where nothing has changed.
+
+        `life` is changed in place, None: it has none yet. `kind` is the event's class, `said` has its fields;
+        `now` is the event time that counts for it.
+        """
+        if kind is ev.CommandRefused:
+            return None if life is None else _counted(life)
+        if kind is ev.PaymentScreened:
+            if life is not None and not life.is_unremembered:
+                return None  # the id comes again: the ledger refuses it, and that is counted
+            life = _born(said, to_review=said.outcome == "REVIEW")
+            return self._go_on(life, "SCREENED", said.outcome.lower(), kind, said, recorded_at, now)
+        if kind is ev.PaymentReviewed:
+            # The ledger refuses any but the first review of a payment that was screened for one.
+            if life is None or not life.to_review or life.debtor_account_id != said.debtor_account_id:
+                return None
+            life.to_review = False
+            state = "RESERVED" if life.state == "HELD" else life.state
+            code = "approved" if said.approved else "declined"
+            return self._go_on(life, state, code, kind, said, recorded_at, now)
+        if life is None:
+            life = _born(said, to_review=False)
+        elif life.is_unremembered:
+            if kind is ev.PaymentRejected and said.code == "too_old":
+                return _counted(life)
+            life = _born(said, to_review=False)
+        state = STATES[kind]
+        if state == "RESERVED" and life.to_review:
+            state = "HELD"
+        return self._go_on(life, state, said.code, kind, said, recorded_at, now)
+
+    def _go_on(
+        self, life: Life, state: str, code: str, kind: type, said: Any, recorded_at: int, now: int
+    ) -> Life:
+        """Bring a life to its next state, which it may stay in for a while, or for good."""
+        ids = said.event_id, said.causation_id, said.correlation_id
+        life.steps.append(Step(STEP_NAMES[kind], state, code, said.occurred_at, recorded_at, *ids))
+        life.state, life.progressed_at = state, now
+        life.due_at = life.stuck_id = None
+        bound_us = self._bounds_us.get(state)
+        if bound_us is None:
+            life.to_review = False
+        else:
+            life.due_at = min(max(0, -(-(now + bound_us) // SECOND_US) * SECOND_US), LONG_MAX)
+        return life
 
 
-class _Turn(NamedTuple):
-    """One event at work."""
-
-    event: Any
-    at: Arrival
-    now: int
-    """The event time that counts for it."""
-    clock: Clock
-    rows: Rows
-    out: Outbox
-
-    def write(self, life: Life) -> None:
-        """Replace the row of the life that the event is about."""
-        self.rows.put(life_key(self.event.tenant_id, self.event.payment_id), pack_life(life))
+def _counted(life: Life) -> Life:
+    """Count a command about a payment that has had no effect."""
+    life.refused += 1
+    return life
 
 
-def _is_too_old_again(life: Life, event: Any) -> bool:
-    """Whether a payment that the ledger did not remember was too old once more."""
-    return life.is_unremembered and type(event) is ev.PaymentRejected and event.code == "too_old"
-
-
-def _born(event: Any, to_review: bool) -> Life:
+def _born(said: Any, to_review: bool) -> Life:
     """Return the life of a payment that an event is the first one of."""
-    return Life(
-        "",
-        event.debtor_account_id,
-        event.creditor_account_id,
-        event.amount_minor,
-        event.currency,
-        to_review,
-    )
+    parties = said.debtor_account_id, said.creditor_account_id
+    return Life("", *parties, said.amount_minor, said.currency, to_review)
 
 
 def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:
