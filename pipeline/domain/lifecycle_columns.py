@@ -11,8 +11,9 @@ rejected, end the run: they are left to the row path. A property test holds both
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -40,7 +41,7 @@ FIELDS: dict[str, pa.DataType] = {
 }
 
 
-class _Said(NamedTuple):
+class _Said(msgspec.Struct, gc=False):
     """What the rules need of an event."""
 
     event_id: str
@@ -139,4 +140,4 @@ def _due_key(due_at: int, life_key: bytes) -> bytes:
 
 
 def _said(run: Run) -> Iterator[Any]:
-    return map(_Said, *(run.columns[name].to_pylist() for name in _Said._fields))
+    return map(_Said, *(run.columns[name].to_pylist() for name in _Said.__struct_fields__))

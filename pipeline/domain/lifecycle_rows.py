@@ -44,7 +44,7 @@ class Step(msgspec.Struct, array_like=True, frozen=True, gc=False):
     correlation_id: str
 
 
-class Life(msgspec.Struct, array_like=True):
+class Life(msgspec.Struct, array_like=True, gc=False):
     """What is known of a payment."""
 
     state: str

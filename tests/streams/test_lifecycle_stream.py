@@ -11,11 +11,12 @@ import pytest
 
 from pipeline.domain import events as ev
 from pipeline.domain.lifecycle import STATES
+from pipeline.domain.lifecycle_columns import LifecycleColumns
 from pipeline.domain.lifecycle_rows import unpack_life
 from pipeline.runtime.settings import load_settings
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
-from tests.streams.stream_bench import RECORDED_AT, StreamBench, assert_replays
+from tests.streams.stream_bench import RECORDED_AT, StreamBench, applied_by_columns, assert_replays
 from tests.unit.ledger_branches import TENANT, envelope
 from tests.unit.task_bench import own_accounts
 from topologies import lifecycle
@@ -73,14 +74,19 @@ def life_log(chance: Random, count: int) -> Iterator[Any]:
             yield payment(which, kind, at, **(outcome if kind is ev.PaymentScreened else {}))
 
 
-async def test_any_batches_leave_the_same_bytes_and_rows(bench: StreamBench, tmp_path: Path) -> None:
+async def test_any_batches_leave_the_same_bytes_and_rows(
+    bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_columns = applied_by_columns(monkeypatch, LifecycleColumns)
     for number, event in enumerate(life_log(Random(3), 400)):
         bench.of(event, recorded_at=RECORDED_AT + number * 1_000)
     for record in bench.log:
         await bench.step(record)
     said = bench.decoded({("", 0): bench.written()["payment-alerts", 0]})
     assert {type(event) for *_, event in said} == {ev.PaymentStuck, ev.PaymentResumed}
+    assert sum(by_columns) == 0, "one by one they go by rows"
     await assert_replays(bench, tmp_path)
+    assert sum(by_columns) > 50
 
 
 async def test_every_event_is_a_step_or_a_dead_letter(bench: StreamBench, tmp_path: Path) -> None:
