@@ -10,7 +10,9 @@ from pipeline.verify.decode import Event
 
 TOPICS = frozenset({"fraud-alerts", "payment-alerts", "reconciliation-results", "dead-letters"})
 KEPT = 12
-_WAITS_FOR = {"ledger": "first answer of the ledger", "settlement": "settlement", "review": "review"}
+_WAITS_FOR = {"ledger": "first answer of the ledger"} | {
+    name: name for name in ("settlement", "review", "capture")
+}
 
 
 class News(NamedTuple):

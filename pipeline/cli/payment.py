@@ -13,7 +13,16 @@ from pipeline.cli.balance import money
 from pipeline.cli.options import Data, Json
 from pipeline.cli.screen import screen
 
-SHOWN = ("debtor_account_id", "creditor_account_id", "state", "code", "waiting_for", "due_at", "stuck_id")
+SHOWN = (
+    "debtor_account_id",
+    "creditor_account_id",
+    "state",
+    "code",
+    "waiting_for",
+    "hold_expires_at",
+    "due_at",
+    "stuck_id",
+)
 STEP = ("occurred_at", "event", "state", "code", "recorded_at", "event_id", "causation_id")
 
 

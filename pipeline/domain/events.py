@@ -73,7 +73,7 @@ ResultCode = Literal[
 PostingSide = Literal["DEBIT", "CREDIT"]
 LateEntry = Literal["REFUSE", "NEXT_PERIOD"]
 PaymentType = Literal["transfer", "payment", "withdrawal", "deposit"]
-PaymentWait = Literal["ledger", "settlement", "review", "unspecified"]
+PaymentWait = Literal["ledger", "settlement", "review", "capture", "unspecified"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
 BreakType = Literal[
     "MISSING_INTERNAL",
@@ -628,6 +628,7 @@ class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
     currency: str
     outcome: str
     decision_id: str
+    hold_expires_at: int | None = None
 
 
 class PaymentSettled(msgspec.Struct, frozen=True, gc=False):

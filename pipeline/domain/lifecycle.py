@@ -52,8 +52,10 @@ STATES: dict[type, str] = {
     ev.PaymentFailed: "FAILED",
     ev.PaymentCancelledOutcome: "CANCELLED",
     ev.PaymentExpired: "EXPIRED",
+    ev.PaymentCapturedOutcome: "AUTHORISED",
+    ev.PaymentExtendedOutcome: "AUTHORISED",
 }
-"""What the ledger says of a payment, and the state that it is in then; a reserved one may be held."""
+"""What the ledger says of a payment, and the state that it is in then; but see `_state_after`."""
 STEP_NAMES: dict[type, str] = {
     ev.PaymentScreened: "payment_screened",
     ev.PaymentReviewed: "payment_reviewed",
@@ -63,6 +65,8 @@ STEP_NAMES: dict[type, str] = {
     ev.PaymentFailed: "payment_failed",
     ev.PaymentCancelledOutcome: "payment_cancelled",
     ev.PaymentExpired: "payment_expired",
+    ev.PaymentCapturedOutcome: "payment_captured",
+    ev.PaymentExtendedOutcome: "payment_extended",
 }
 """The events that are a step of a life."""
 TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
@@ -148,13 +152,16 @@ class Lifecycle:
             if life is not None and not life.is_unremembered:
                 return None  # the id comes again: the ledger refuses it, and that is counted
             life = _born(said, to_review=said.outcome == "REVIEW")
+            life.hold_expires_at = said.hold_expires_at
             return self._go_on(life, "SCREENED", said.outcome.lower(), kind, said, recorded_at, now)
         if kind is ev.PaymentReviewed:
             # The ledger refuses any but the first review of a payment that was screened for one.
             if life is None or not life.to_review or life.debtor_account_id != said.debtor_account_id:
                 return None
             life.to_review = False
-            state = "RESERVED" if life.state == "HELD" else life.state
+            state = life.state
+            if state == "HELD":
+                state = _reserved(life) if said.approved else "RESERVED"
             code = "approved" if said.approved else "declined"
             return self._go_on(life, state, code, kind, said, recorded_at, now)
         if life is None:
@@ -163,10 +170,9 @@ class Lifecycle:
             if kind is ev.PaymentRejected and said.code == "too_old":
                 return _counted(life)
             life = _born(said, to_review=False)
-        state = STATES[kind]
-        if state == "RESERVED" and life.to_review:
-            state = "HELD"
-        return self._go_on(life, state, said.code, kind, said, recorded_at, now)
+        if kind is ev.PaymentExtendedOutcome:
+            life.hold_expires_at = said.hold_expires_at
+        return self._go_on(life, _state_after(life, kind, said), said.code, kind, said, recorded_at, now)
 
     def _go_on(
         self, life: Life, state: str, code: str, kind: type, said: Any, recorded_at: int, now: int
@@ -180,8 +186,24 @@ class Lifecycle:
         if bound_us is None:
             life.to_review = False
         else:
+            if state == "AUTHORISED" and life.hold_expires_at is not None:
+                now = max(now, life.hold_expires_at)  # it may wait until then
             life.due_at = min(max(0, -(-(now + bound_us) // SECOND_US) * SECOND_US), LONG_MAX)
         return life
+
+
+def _state_after(life: Life, kind: type, said: Any) -> str:
+    """Return the state of a payment after what the ledger says of it."""
+    if kind is ev.PaymentReserved:
+        return "HELD" if life.to_review else _reserved(life)
+    if kind is ev.PaymentCapturedOutcome and said.held_minor <= 0:
+        return "SETTLED"
+    return STATES[kind]
+
+
+def _reserved(life: Life) -> str:
+    """Return what a reserved payment that needs no review waits in."""
+    return "RESERVED" if life.hold_expires_at is None else "AUTHORISED"
 
 
 def _counted(life: Life) -> Life:

@@ -33,10 +33,13 @@ from pipeline.domain.lifecycle_rows import (
 from pipeline.domain.rows import PrefetchingRows
 
 CLASSES = (*STEP_NAMES, ev.CommandRefused)
-_IDS = ("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "account_id")
+_IDS = (
+    *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "account_id"),
+    *("capture_id", "journal_id", "reversal_id"),
+)
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys((*_IDS, "correlation_id", "causation_id", "currency", "outcome", "code"), pa.string()),
-    **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
+    **dict.fromkeys(("occurred_at", "amount_minor", "held_minor", "hold_expires_at"), pa.int64()),
     "approved": pa.bool_(),
 }
 
@@ -54,6 +57,8 @@ class _Said(msgspec.Struct, gc=False):
     outcome: str
     code: str
     approved: bool
+    held_minor: int
+    hold_expires_at: int | None
     occurred_at: int
 
 

@@ -5,9 +5,9 @@
     s tenant debtor payment   one for each payment that is stuck
     w                         the clock: the event time reached, and nothing is due before `earliest`
 
-A life has a step for its screening, one for its review, and one for each time that the ledger changed its
-state. The ledger changes a state once: a command that comes again is refused, and of refusals a life has only
-their number. So however often an upstream repeats itself, its row stays small.
+A life has a step for its screening, one for its review, and one for each time that the ledger changed the
+payment: it does that once for each command, and refuses one that comes again. Of refusals a life has only
+their number, so however often an upstream repeats itself, its row stays small.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LAYOUT = 1
 LIFE, DUE, STUCK = "p", "q", "s"
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
-WAITS_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review"}
+WAITS_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
 """The states that are no end, and what a payment waits for in them."""
 
 _PREFIX = bytes([LAYOUT])
@@ -48,13 +48,15 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     """What is known of a payment."""
 
     state: str
-    """SCREENED, HELD or RESERVED; at the end SETTLED, REJECTED, FAILED, CANCELLED or EXPIRED."""
+    """SCREENED, HELD, RESERVED or AUTHORISED; at the end SETTLED, REJECTED, FAILED, CANCELLED or EXPIRED."""
     debtor_account_id: str
     creditor_account_id: str
     amount_minor: int
     currency: str
     to_review: bool
     """Whether it is held as soon as it is reserved: it was screened so, and nobody has reviewed it yet."""
+    hold_expires_at: int | None = None
+    """Until when it waits for captures, microseconds UTC; None: it is to be settled at once."""
     progressed_at: int = LONG_MIN
     """The event time of its last step, microseconds UTC; never earlier than the clock was then."""
     due_at: int | None = None

@@ -44,6 +44,8 @@ KEY_FIELDS: dict[type, str] = {
     ev.PaymentFailed: "debtor_account_id",
     ev.PaymentCancelledOutcome: "debtor_account_id",
     ev.PaymentExpired: "debtor_account_id",
+    ev.PaymentCapturedOutcome: "debtor_account_id",
+    ev.PaymentExtendedOutcome: "debtor_account_id",
     ev.CommandRefused: "account_id",
     ev.TradeExecuted: "account_id",
     ev.TradeSettled: "account_id",

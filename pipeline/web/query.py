@@ -24,7 +24,9 @@ AT = ITEM | {"as_of", "known_at"}
 SPAN = ACCOUNT_LIST | {"from", "to"}
 PAYMENT_ITEM = ITEM | {"debtor"}
 PAYMENT_LIST = LIST | {"state"}
-PAYMENT_STATES = ("processing", "held", "settled", "rejected", "failed", "cancelled", "expired")
+PAYMENT_STATES = (
+    *("processing", "held", "authorised", "settled", "rejected", "failed", "cancelled", "expired"),
+)
 _TIMES = ("as_of", "known_at", "from", "to")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

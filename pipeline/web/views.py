@@ -178,6 +178,7 @@ def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
         "code": life.steps[-1].code,
         "waiting_for": WAITS_FOR.get(life.state),
         "progressed_at": time_text(life.progressed_at),
+        "hold_expires_at": time_text(life.hold_expires_at),
         "due_at": time_text(life.due_at),
         "stuck_id": life.stuck_id,
         "refused_commands": life.refused,
@@ -214,7 +215,8 @@ def _stuck(partition: Partition, key: tuple[str, ...], value: bytes) -> Row | No
 _ACCOUNT = ("tenant_id", "account_id")
 _LIFE = (
     *("tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency"),
-    *("state", "code", "waiting_for", "progressed_at", "due_at", "stuck_id", "refused_commands"),
+    *("state", "code", "waiting_for", "progressed_at", "hold_expires_at", "due_at", "stuck_id"),
+    "refused_commands",
 )
 BALANCES = TableView(
     "balances",

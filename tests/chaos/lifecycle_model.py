@@ -30,9 +30,9 @@ from tests.chaos.wire import (
 )
 
 SECOND_US = 1_000_000
-BOUND_S = {"SCREENED": 3_600, "RESERVED": 3_600, "HELD": 28_800}
+BOUND_S = {"SCREENED": 3_600, "RESERVED": 3_600, "HELD": 28_800, "AUTHORISED": 3_600}
 """The default settings."""
-WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review"}
+WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
 ALERTS_AT_ONCE = 100
 CLOCK = struct.Struct("<Bqq")
 Names = tuple[str, str]
@@ -46,6 +46,7 @@ class Life:
     content: list[Any]
     """Debtor, creditor, amount, currency."""
     for_review: bool
+    hold_end: int | None = None
     state: str = ""
     at: int = LONG_MIN
     due: int | None = None
@@ -55,7 +56,7 @@ class Life:
 
     def row(self) -> bytes:
         """Return the row of the payment."""
-        rest = [self.for_review, self.at, self.due, self.stuck, self.refused, self.steps]
+        rest = [self.for_review, self.hold_end, self.at, self.due, self.stuck, self.refused, self.steps]
         return bytes([LAYOUT]) + msgpack([self.state, *self.content, *rest])
 
     @property
@@ -67,7 +68,7 @@ class Life:
 def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     life = branch.life
     if life is None or life.without_trace:
-        branch.begin(event["outcome"] == "REVIEW")
+        branch.begin(event["outcome"] == "REVIEW").hold_end = event["hold_expires_at"]
         branch.step("SCREENED", event["outcome"].lower())
 
 
@@ -75,7 +76,9 @@ def reviewed(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     life = branch.life
     if life is not None and life.for_review and life.content[0] == event["debtor_account_id"]:
         life.for_review = False
-        state = {"HELD": "RESERVED"}.get(life.state, life.state)
+        state = life.state
+        if state == "HELD":
+            state = "AUTHORISED" if event["approved"] and life.hold_end is not None else "RESERVED"
         branch.step(state, "approved" if event["approved"] else "declined")
 
 
@@ -88,8 +91,15 @@ def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     else:
         if life is None or life.without_trace:
             life = branch.begin(False)
-        held = state == "RESERVED" and life.for_review
-        branch.step("HELD" if held else state, event["code"])
+        if state == "RESERVED" and life.for_review:
+            state = "HELD"
+        elif state == "RESERVED" and life.hold_end is not None:
+            state = "AUTHORISED"
+        elif state == "EXTENDED":
+            state, life.hold_end = "AUTHORISED", event["hold_expires_at"]
+        elif state == "CAPTURED":
+            state = "AUTHORISED" if event["held_minor"] > 0 else "SETTLED"
+        branch.step(state, event["code"])
 
 
 def refused(branch: LifecycleBranch, event: dict[str, Any]) -> None:
@@ -127,7 +137,8 @@ class LifecycleBranch(StreamModel):
         return None, self.out
 
     def check_ids(self, event: dict[str, Any]) -> None:
-        if event["payment_id"] is not None and has_impossible_id(event):
+        ids = {name: value for name, value in event.items() if value is not None}
+        if "payment_id" in ids and has_impossible_id(ids):
             raise Dead("invalid_id")
 
     @property
@@ -172,7 +183,10 @@ class LifecycleBranch(StreamModel):
         life.state, life.at = state, max(self.now, self.seen)
         due = None
         if state in BOUND_S:
-            seconds = (life.at + BOUND_S[state] * SECOND_US + SECOND_US - 1) // SECOND_US
+            start = life.at
+            if state == "AUTHORISED" and life.hold_end is not None:
+                start = max(start, life.hold_end)
+            seconds = (start + BOUND_S[state] * SECOND_US + SECOND_US - 1) // SECOND_US
             due = min(max(seconds, 0) * SECOND_US, LONG_MAX)
         else:
             life.for_review = False
@@ -251,7 +265,7 @@ class LifecycleBranch(StreamModel):
                     "tenant_id": tenant_id,
                     "payment_id": payment_id,
                     **dict(zip(names, life.content, strict=True)),
-                    "state": "held" if life.state == "HELD" else "processing",
+                    "state": {"HELD": "held", "AUTHORISED": "authorised"}.get(life.state, "processing"),
                     "waiting_for": WAITING_FOR[life.state],
                     "progressed_at": life.at,
                     "stuck_id": life.stuck,

@@ -35,7 +35,8 @@ def random_log(rng: random.Random, count: int) -> list[Event]:
         event = rng.choice(("PaymentScreened",) * 9 + ("PaymentReviewed", "CommandRefused", *OUTCOMES))
         if event == "PaymentScreened":
             outcome = rng.choice(("APPROVE", "REVIEW", "DECLINE"))
-            fields |= payment | {"outcome": outcome, "decision_id": "d"}
+            hold_end = rng.choice((None, None, at // 2 + NOW_US // 2, 2**63 - 1))
+            fields |= payment | {"outcome": outcome, "decision_id": "d", "hold_expires_at": hold_end}
         elif event == "PaymentReviewed":
             fields |= {"debtor_account_id": debtor, "approved": rng.random() < 0.5}
             fields |= {"reviewer": "r", "reason": ""}
@@ -44,6 +45,10 @@ def random_log(rng: random.Random, count: int) -> list[Event]:
             fields |= {"payment_id": None} if rng.random() < 0.3 else {}
         else:
             fields |= payment | {"code": rng.choice(("ok", "too_old", "declined"))}
+            if event.endswith("Captured"):
+                fields |= {"capture_id": "c", "captured_minor": 5, "held_minor": rng.choice((0, 3))}
+            elif event.endswith("Extended"):
+                fields |= {"hold_expires_at": START_US + number * STEP_US + rng.randrange(9) * HOUR_US}
         log.append((event, fields))
     return log
 
@@ -61,11 +66,9 @@ def test_model_and_product_say_and_write_the_same_for_random_lives(seed: int) ->
 
 def test_many_that_are_due_at_once_go_with_the_next_events() -> None:
     about = {"debtor_account_id": "alice", "creditor_account_id": "bob", "amount_minor": 1, "currency": "EUR"}
+    rest = {"outcome": "APPROVE", "decision_id": "d", "hold_expires_at": None}
     log: list[Event] = [
-        (
-            "PaymentScreened",
-            envelope(f"s{number}", payment_id=f"p{number}", **about, outcome="APPROVE", decision_id="d"),
-        )
+        ("PaymentScreened", envelope(f"s{number}", payment_id=f"p{number}", **about, **rest))
         for number in range(250)
     ]
     later = {"occurred_at": NOW_US + 2 * HOUR_US, "command": "account_closed", "account_id": "alice"}

@@ -40,7 +40,7 @@ STATEMENT_EVENTS = ("StatementLine", "StatementClosed")
 TRADE_EVENTS = ("TradeExecuted", "TradeSettled")
 OUTCOMES = (
     *("PaymentReserved", "PaymentSettled", "PaymentRejected", "PaymentFailed", "outcomes.PaymentCancelled"),
-    "PaymentExpired",
+    *("PaymentExpired", "outcomes.PaymentCaptured", "outcomes.PaymentExtended"),
 )
 """What the ledger says of a payment."""
 KEY_FIELD = {
@@ -56,6 +56,7 @@ KEY_FIELD = {
 
 UNSAID: dict[str, dict[str, Any]] = {
     "PaymentDecided": {"hold_expires_at": None},
+    "PaymentScreened": {"hold_expires_at": None},
     "PostingRecorded": dict.fromkeys(
         ("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at")
     ),

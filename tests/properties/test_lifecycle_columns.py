@@ -44,7 +44,12 @@ def _events(draw: st.DrawFn, number: int) -> Any:
     fields |= {"debtor_account_id": debtor, "creditor_account_id": "C", "amount_minor": number}
     if kind is ev.PaymentScreened:
         outcome = draw(st.sampled_from(["APPROVE", "REVIEW", "DECLINE"]))
-        return kind(**fields, currency="EUR", outcome=outcome, decision_id="d")
+        hold = draw(st.sampled_from([None, None, number * 5 * SECOND, INT64_MAX]))
+        return kind(**fields, currency="EUR", outcome=outcome, decision_id="d", hold_expires_at=hold)
+    if kind is ev.PaymentCapturedOutcome:
+        fields |= {"capture_id": "c", "captured_minor": 1, "held_minor": draw(st.sampled_from([0, 1]))}
+    elif kind is ev.PaymentExtendedOutcome:
+        fields |= {"hold_expires_at": number * 9 * SECOND}
     return kind(**fields, currency="EUR", code=draw(st.sampled_from(["ok", "ok", "too_old"])))
 
 

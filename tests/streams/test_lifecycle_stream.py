@@ -35,7 +35,13 @@ def bench(tmp_path: Path) -> Iterator[StreamBench]:
 
 def payment(number: int, kind: type, at: int = 0, **more: Any) -> Any:
     about = {"debtor_account_id": A, "creditor_account_id": B, "amount_minor": 5, "currency": "EUR"}
-    rest = {"outcome": "APPROVE", "decision_id": "d"} if kind is ev.PaymentScreened else {"code": "ok"}
+    rest: dict[str, Any] = {"code": "ok"}
+    if kind is ev.PaymentScreened:
+        rest = {"outcome": "APPROVE", "decision_id": "d"}
+    elif kind is ev.PaymentCapturedOutcome:
+        rest |= {"capture_id": "c", "captured_minor": 2, "held_minor": 3}
+    elif kind is ev.PaymentExtendedOutcome:
+        rest |= {"hold_expires_at": at + HOUR}
     head = envelope(f"{kind.__name__} {number} {at}", at)
     return kind(**head, payment_id=f"p{number}", **{**about, **rest, **more})
 

@@ -33,6 +33,7 @@ PAYMENT = {
     "state": "held",
     "code": "ok",
     "waiting_for": "review",
+    "hold_expires_at": None,
     "due_at": None,
     "stuck_id": "e2",
     "refused_commands": 3,

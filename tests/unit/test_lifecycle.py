@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 import schemas
@@ -110,6 +111,24 @@ def test_a_payment_that_was_screened_for_a_review_is_held_until_it_is_reviewed(
     for event in (screened(outcome="REVIEW"), *events):
         branch.apply(event)
     assert [step.state for step in branch.life().steps] == ["SCREENED", *states]
+
+
+def test_an_authorised_payment_waits_for_its_captures_until_its_end() -> None:
+    branch = Branch()
+    held = msgspec.structs.replace(screened(), hold_expires_at=NOON + 5 * HOUR)
+    for event in (held, said(ev.PaymentReserved), tick(NOON + 5 * HOUR)):
+        assert branch.apply(event) == []
+    assert branch.life().state == "AUTHORISED"
+    head = fields("extend", NOON + 5 * HOUR)
+    branch.apply(ev.PaymentExtendedOutcome(*head, "a", "b", 5, "EUR", NOON + 8 * HOUR, "ok"))
+    capture = ev.PaymentCapturedOutcome(*fields("capture", NOON), "a", "b", 2, "EUR", "c1", 2, 3, "ok")
+    branch.apply(capture)
+    assert branch.life().state == "AUTHORISED"
+    assert branch.apply(tick(NOON + 9 * HOUR - 1)) == []
+    (stuck,) = branch.apply(tick(NOON + 9 * HOUR))
+    assert stuck.waiting_for == "capture", "the ledger should have released it"
+    branch.apply(msgspec.structs.replace(capture, event_id="last", capture_id="c2", held_minor=0))
+    assert (branch.life().state, branch.waits()) == ("SETTLED", [])
 
 
 def test_what_comes_again_is_counted_and_the_row_does_not_grow() -> None:
