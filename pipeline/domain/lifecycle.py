@@ -150,8 +150,8 @@ class Lifecycle:
             return None if life is None else _counted(life)
         if kind is ev.PaymentScreened:
             if life is not None and not life.is_unremembered:
-                # The id comes again: the ledger refuses it, and that is counted. Should it take it, because the
-                # first one was too old, the life that begins then does not know that it may be held.
+                # The id comes again: the ledger refuses it, and that is counted. Should it take it, because
+                # the first one was too old, the life that begins then does not know that it may be held.
                 return None
             life = _born(said, to_review=said.outcome == "REVIEW")
             life.hold_expires_at = said.hold_expires_at
