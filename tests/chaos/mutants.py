@@ -463,6 +463,11 @@ def no_alert(patch: Set) -> None:
     _drop_output(patch, "FraudAlertRaised")
 
 
+@mutant("does not say which payments are stuck")
+def silent_standstill(patch: Set) -> None:
+    _drop_output(patch, "PaymentStuck")
+
+
 @mutant("counts a trade that comes again", "input")
 def filled_twice(patch: Set) -> None:
     patch(positions, "read_trade", lambda rows, tenant, trade_id: None)
