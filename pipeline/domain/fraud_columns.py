@@ -85,8 +85,10 @@ class FraudColumns:
 
 def _irregular(run: Run) -> np.ndarray:
     """Return which events are of another class, or are refused (`check_ids`, `check_creditor_reference`)."""
-    found: np.ndarray = run.kinds == OTHER
-    return found | wrong_creditor_references(run.columns["creditor_reference"]) | bad_ids(run, _IDS)
+    found = bad_ids(run, _IDS)
+    found |= run.kinds == OTHER
+    found |= wrong_creditor_references(run.columns["creditor_reference"])
+    return found
 
 
 class _Desk:
