@@ -248,6 +248,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.currency,
             verdict.outcome,
             decision_id,
+            event.hold_expires_at,
         ),
     )
 

@@ -24,7 +24,7 @@ def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[
     """Return payment_decided and payment_screened for the payments at some positions of the run."""
     columns, keys = _caused(run, at, "payment_decided", *_PAYMENT)
     judged = _judged(verdicts)
-    screened, _ = _caused(run, at, "payment_screened", *_MONEY)
+    screened, _ = _caused(run, at, "payment_screened", *_MONEY, "hold_expires_at")
     screened |= {"outcome": judged["outcome"], "decision_id": columns["event_id"]}
     return [
         Block("ledger-commands", ev.PaymentDecided, at, keys, columns | judged),

@@ -58,6 +58,7 @@ SCORE_MAX = 100
 CONTENT = (
     *("payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency", "payment_type"),
     *("reference", "channel", "device_id", "counterparty_country", "merchant_category"),
+    "hold_expires_at",
 )
 """What a decision says of its payment."""
 
@@ -521,6 +522,7 @@ class FraudBranch(StreamModel):
         self.say(COMMANDS, account_id, "PaymentDecided", decided_id, **payment, **in_words(verdict))
         screened = {name: event[name] for name in CONTENT[:5]}
         screened |= {"outcome": verdict.outcome, "decision_id": decided_id}
+        screened["hold_expires_at"] = event.get("hold_expires_at")
         screened_id = derived(cause_of(event), "payment_screened")
         self.say(PAYMENT_EVENTS, account_id, "PaymentScreened", screened_id, **screened)
 
