@@ -140,17 +140,20 @@ def upcast(record_name: str, version: int, batch: pa.RecordBatch) -> pa.RecordBa
     return batch
 
 
-def resolved_by_avro(record_name: str, fields: Collection[str]) -> SchemaVersion:
-    """Return the version that Avro's resolution may bring a value to; from there on, `upcast` has to.
+def to_compute(record_name: str, fields: Collection[str]) -> tuple[SchemaVersion, tuple[str, ...]]:
+    """Return what Avro's resolution to the newest version leaves to upcasters: from where, which fields.
 
-    `fields` are those of the writer's schema, be it in the catalogue or not. It is the newest version, but
-    for a writer that has none of the fields which a step computes: Avro would fill in their defaults.
+    `fields` are those of the writer's schema, be it in the catalogue or not. A step computes its fields for a
+    writer that has none of them; upcasting from the version before the first such step gives their values.
     """
-    for version in schemas.versions(record_name):
-        computed = COMPUTED.get((record_name, version.version), ())
-        if computed and not any(name in fields for name in computed):
-            return version
-    return schemas.newest(record_name)
+    steps = {
+        version: COMPUTED[record_name, version.version]
+        for version in schemas.versions(record_name)
+        if (record_name, version.version) in COMPUTED
+    }
+    unsaid = {version: names for version, names in steps.items() if not any(name in fields for name in names)}
+    first = next(iter(unsaid), schemas.newest(record_name))
+    return first, tuple(name for names in unsaid.values() for name in names)
 
 
 def _append(batch: pa.RecordBatch, name: str, column: pa.Array, *, nullable: bool) -> pa.RecordBatch:

@@ -27,7 +27,7 @@ class WriterSchema(NamedTuple):
     """The schema that the values were written with, as compact JSON."""
     known: SchemaVersion | None
     """The catalogue's version that writes the same bytes. None for a version that only the registry has, such
-    as an upstream's next one: `upcasters.resolved_by_avro` says what it is read as."""
+    as an upstream's next one: Avro resolves it to our newest, and upcasters compute what it lacks."""
 
 
 def recognise(text: str) -> WriterSchema | None:

@@ -13,7 +13,7 @@ import pytest
 
 import schemas
 from schemas import SchemaVersion
-from schemas.upcasters import COMPUTED, UPCASTERS, resolved_by_avro, unchanged, upcast
+from schemas.upcasters import COMPUTED, UPCASTERS, to_compute, unchanged, upcast
 from tests.contract.samples import GOLDEN, encoded, golden_file, parsed, records
 
 ALL = pytest.mark.parametrize("version", schemas.load(), ids=lambda version: version.path)
@@ -113,13 +113,13 @@ def test_a_step_changes_nothing_exactly_where_both_versions_have_the_same_column
 
 
 @ALL
-def test_avro_alone_brings_a_value_to_where_the_first_computing_step_begins(version: SchemaVersion) -> None:
-    steps = [number for name, number in COMPUTED if name == version.record_name]
-    expected = min(
-        [number for number in steps if number >= version.version],
-        default=schemas.newest(version.record_name).version,
-    )
-    assert resolved_by_avro(version.record_name, fields_of(version)).version == expected
+def test_what_avro_leaves_to_upcasters_is_what_the_steps_from_a_version_on_compute(
+    version: SchemaVersion,
+) -> None:
+    first, names = to_compute(version.record_name, fields_of(version))
+    assert set(names) == computed_since(version)
+    if names:
+        assert first.version >= version.version and (first.record_name, first.version) in COMPUTED
 
 
 PAIRS = [
