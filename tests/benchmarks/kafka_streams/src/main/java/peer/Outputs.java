@@ -8,6 +8,7 @@ import java.util.Map;
 import ledgerflow.AccountType;
 import ledgerflow.BalanceUpdated;
 import ledgerflow.CommandRefused;
+import ledgerflow.FrozenSide;
 import ledgerflow.HoldRecorded;
 import ledgerflow.LegPosted;
 import ledgerflow.LegRefused;
@@ -85,6 +86,7 @@ final class Outputs {
     balance.account_sequence = account.sequence;
     balance.overdraft_limit_minor = account.overdraftLimit;
     balance.status = account.status;
+    balance.frozen = FrozenSide.NONE;
     context.forward(new Record<>(key.get(), balances.write(balance), cause.timestamp()), BALANCES);
   }
 
