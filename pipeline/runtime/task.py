@@ -194,9 +194,8 @@ class PartitionTask:
                 self._bury(record, misplaced)
                 continue
             try:
-                rules.apply(
-                    event, Arrival(record.timestamp * 1000, self.partition, self._partitions), store, out
-                )
+                at = Arrival(record.timestamp * 1000, self.partition, self._partitions, record.offset)
+                rules.apply(event, at, store, out)
             except Reject as reject:
                 self._bury(record, Reason("Rejected", reject.code, reject.detail))
                 continue

@@ -50,6 +50,8 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec("positions", "positions", "position_updated, keyed by account and instrument", compacted=True),
     TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
     TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),
+    TopicSpec("invariant-alerts", "invariants", "invariant_broken: what must always hold, and does not"),
+    TopicSpec("clearing-totals", "invariants", "clearing_counted: sums of clearing accounts", compacted=True),
     TopicSpec("dead-letters", "every stream", "what could not be applied, with its reason in the headers"),
 )
 UPSTREAM = frozenset(spec.name for spec in TOPICS if spec.written_by == "upstream")
