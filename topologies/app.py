@@ -10,13 +10,14 @@ from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 from pipeline.web import pages
-from topologies import fraud, history, intake, ledger, positions, reconciliation
+from topologies import fraud, history, intake, invariants, ledger, positions, reconciliation
 
 TOPOLOGIES: tuple[Callable[[Settings], list[StreamSpec]], ...] = (
     intake.build,
     fraud.build,
     ledger.build,
     history.build,
+    invariants.build,
     positions.build,
     reconciliation.build,
 )

@@ -25,6 +25,7 @@ from pipeline.domain.invariants_rows import (
     BRANCH_KEY,
     CLEARING_COLUMNS,
     CLEARING_PREFIX,
+    COUNTERS,
     ENTRIES,
     HOUR_US,
     HOURS,
@@ -85,7 +86,8 @@ def _odd(run: Run) -> np.ndarray:
     for name in NUMBERS:
         figures = numpy_of(columns[name], 0)
         odd |= (figures >= LARGE) | (figures <= -LARGE)
-    return odd
+    found: np.ndarray = odd
+    return found
 
 
 class _Pairs(NamedTuple):
@@ -100,7 +102,7 @@ class _Pairs(NamedTuple):
 def _pairs(run: Run, half: Half | None) -> _Pairs:
     """Hold each second posting against the first one of its entry."""
     places = np.flatnonzero(run.kinds == POSTING)
-    names = ("tenant_id", "entry_id", "account_id", "side", "amount_minor", "currency")
+    names = Half.__struct_fields__
     taken = pa.array(places)
     columns = {name: run.columns[name].take(taken) for name in names}
     if half is not None:
@@ -290,7 +292,7 @@ def _block(
         **{name: columns[name] for name in ("account_id", "currency")},
         "branch": pa.array(np.full(len(at), branch, np.int32)),
         "hour": pa.array(hour.astype(np.int32)),
-        **{name: pa.array(np.ascontiguousarray(table[name])) for name in CLEARING_COLUMNS.names[1:]},
+        **{name: pa.array(np.ascontiguousarray(table[name])) for name in COUNTERS},
     }
     keys = joined("/", columns["tenant_id"], columns["account_id"], said["hour"].cast(pa.string()))
     taken = pa.array(in_order)

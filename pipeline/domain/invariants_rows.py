@@ -35,12 +35,8 @@ ACCOUNT_COLUMNS = np.dtype(
         ("entries", "<u8", (ENTRIES,)),
     ]
 )
-CLEARING_COLUMNS = np.dtype(
-    [
-        ("layout", "u1"),
-        *((name, "<i8") for name in ("debits", "debits_minor", "credits", "credits_minor")),
-    ]
-)
+COUNTERS = ("debits", "debits_minor", "credits", "credits_minor")
+CLEARING_COLUMNS = np.dtype([("layout", "u1"), *((name, "<i8") for name in COUNTERS)])
 _ACCOUNT = struct.Struct(f"<B3sIqqqq{ENTRIES}Q")
 _CLEARING = struct.Struct("<Bqqqq")
 assert _ACCOUNT.size == ACCOUNT_COLUMNS.itemsize and _CLEARING.size == CLEARING_COLUMNS.itemsize
@@ -144,10 +140,10 @@ def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -
     row = rows.get(account_key(tenant_id, account_id))
     if row is None:
         return Account(currency)
-    layout, *fixed = _ACCOUNT.unpack(row)
+    layout, known, alerts, window, sequence, balance, held, *entries = _ACCOUNT.unpack(row)
     if layout != LAYOUT:
         raise ValueError(f"account of unknown layout {layout}")
-    return Account(*fixed[:6], tuple(fixed[6:]))
+    return Account(known, alerts, window, sequence, balance, held, tuple(entries))
 
 
 def read_clearing(rows: Rows, key: bytes) -> Clearing:

@@ -19,6 +19,7 @@ COMMANDS, POSTINGS, BALANCES, PAYMENT_EVENTS = "ledger-commands", "postings", "b
 ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
 POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
 ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
+INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
