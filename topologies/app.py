@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipeline import audit
 from pipeline.runtime.app import App, create_app
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.registry import Registry
@@ -43,4 +44,5 @@ def build(settings: Settings, *, worker: int = 0, streams: tuple[str, ...] = ())
         if not streams or spec.name in streams:
             app.add_stream(spec)
     pages.mount(app)
+    audit.mount(app, settings, Codec(registry))
     return app

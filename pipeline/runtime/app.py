@@ -38,6 +38,8 @@ class App(faust.App):
     codec: Codec
     tasks: Tasks
     partitions: int
+    audit_alerts: int = 0
+    """How many alerts the audit of this worker has raised."""
 
     @property
     def connection(self) -> dict[str, Any]:

@@ -136,6 +136,20 @@ class PartitionTask:
         self._closed = False
         self._slice = SLICE_RECORDS
 
+    @property
+    def streams(self) -> list[str]:
+        """The names of the streams of the log."""
+        return [machine.spec.name for machine in self._machines]
+
+    @property
+    def stores(self) -> dict[Place, PartitionStore]:
+        """The rows of the streams, by the place of their changelog."""
+        return {
+            (machine.changelog, self.partition): machine.store
+            for machine in self._machines
+            if machine.changelog is not None and machine.store is not None
+        }
+
     async def accept(self, batch: PartitionBatch) -> None:
         """Apply a batch and see that it gets committed; waits only while too much is uncommitted.
 
