@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
@@ -34,18 +34,18 @@ class Audit(Protocol):
     """Something that is checked a step at a time."""
 
     def step(self) -> object:
-        """Do a little; what is found is said."""
+        """Do a little; what is found is said. Returns something true where there was a comparison."""
 
 
-def once(audits: Sequence[Audit]) -> None:
-    """Do one step of each audit."""
-    for audit in audits:
+def once(audits: Mapping[str, Audit], compared: dict[str, int]) -> None:
+    """Do one step of each audit; count those that had something to compare."""
+    for name, audit in audits.items():
         try:
-            audit.step()
+            compared[name] = compared.get(name, 0) + bool(audit.step())
         except (LogError, KafkaException) as error:
-            LOG.warning("%s waits: %s", type(audit).__name__, error)
+            LOG.warning("the audit of %s waits: %s", name, error)
         except Exception:
-            LOG.exception("%s failed, and is tried again", type(audit).__name__)
+            LOG.exception("the audit of %s failed, and is tried again", name)
 
 
 class _Clearing:
@@ -55,12 +55,12 @@ class _Clearing:
         self._app = app
         self._audit = audit
 
-    def step(self) -> None:
+    def step(self) -> bool:
         task = self._app.tasks.running.get(TP(JOURNAL, CLEARING_PARTITION))
         if task is not None and "invariants" in task.streams:
-            self._audit.step()
-        else:
-            self._audit.forget()
+            return self._audit.step()
+        self._audit.forget()
+        return False
 
 
 def stores_of(app: App) -> Mapping[Place, PartitionStore]:
@@ -87,11 +87,11 @@ def _run(app: App, settings: Settings, codec: Codec) -> None:
 
     log = KafkaLog(settings.librdkafka(), settings.app_id, settings.partitions)
     findings = Findings(log, codec, KafkaTarget(settings), count)
-    audits: list[Audit] = [
-        _Clearing(app, ClearingAudit(log, codec, findings.say)),
-        AppliedAudit(log, findings.say, lambda: app.tasks.running),
-        TableAudit(log, findings.say, lambda: stores_of(app)),
-    ]
+    audits: dict[str, Audit] = {
+        "clearing": _Clearing(app, ClearingAudit(log, codec, findings.say)),
+        "applied": AppliedAudit(log, findings.say, lambda: app.tasks.running),
+        "table": TableAudit(log, findings.say, lambda: stores_of(app)),
+    }
     rest = threading.Event()
     while not rest.wait(EVERY_S):
-        once(audits)
+        once(audits, app.audited)

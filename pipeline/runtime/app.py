@@ -40,6 +40,8 @@ class App(faust.App):
     partitions: int
     audit_alerts: int = 0
     """How many alerts the audit of this worker has raised."""
+    audited: dict[str, int]
+    """How often each of its checks had something to compare, by name."""
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -154,6 +156,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     )
     app.codec = codec
     app.partitions = settings.partitions
+    app.audited = {}
     app.tasks = Tasks(app)
 
     @app.on_partitions_revoked.connect

@@ -48,7 +48,12 @@ class WorkerCollector(Collector):
             if state.lag is not None:
                 lag.add_metric(labels, state.lag)
         broken.add_metric(("audit", ""), app.audit_alerts)
-        yield from (applied, dead, committed, lag, broken)
+        audited = CounterMetricFamily(
+            "ledgerflow_audits", "Comparisons of the worker's own checks", labels=("audit",)
+        )
+        for name, count in sorted(app.audited.items()):
+            audited.add_metric((name,), count)
+        yield from (applied, dead, committed, lag, broken, audited)
         ready = recovered(app)
         yield GaugeMetricFamily("ledgerflow_ready", "1 once every partition is restored", value=ready)
         yield GaugeMetricFamily(

@@ -251,12 +251,16 @@ def test_an_audit_that_fails_stops_neither_the_others_nor_the_worker() -> None:
     done = []
 
     def audit(error: Exception | None) -> Any:
-        def step() -> None:
+        def step() -> bool:
             done.append(error)
             if error is not None:
                 raise error
+            return True
 
         return SimpleNamespace(step=step)
 
-    once([audit(ValueError("x")), audit(LogError("no answer")), audit(None)])
-    assert len(done) == 3
+    compared: dict[str, int] = {}
+    for _ in range(2):
+        once({"a": audit(ValueError("x")), "b": audit(LogError("no answer")), "c": audit(None)}, compared)
+    assert len(done) == 6
+    assert compared == {"c": 2}
