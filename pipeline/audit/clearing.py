@@ -3,11 +3,11 @@
     totals of all branches -> end of the ledger's log -> [the ledger is past it] -> end of the journal
                            -> [the totals are past it] -> totals again -> whatever has not changed is at rest
 
-A leg is booked on its branch, answered in the same transaction, and settled on the other one when the ledger
-gets to the answer. What was booked before the first totals is therefore settled in the second ones, and what
-was settled in the first was booked in the second: where both are the same, both sides of every leg are in
-them, and debits are credits, in number and in money. Totals are kept by the hour of the value time, which
-both sides share, so that most of a day is at rest however busy the present is.
+What is booked in clearing on one branch is told to the others in the same transaction, by the ledger's log,
+and they book the other side when they get to it. So the other side of all that is in the first totals is in
+the second ones. Where both are the same, both sides of everything are in them, and debits are credits. Totals
+are kept by the hour in which things happened, which both sides share, so that most of a day is at rest
+however busy the present is.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ READ_MAX = 20_000
 Key = tuple[str, str, int]
 """(tenant, currency, hour of the day)."""
 Counters = tuple[int, int, int, int]
-"""Legs booked, their minor units; legs settled, their minor units."""
+"""Debits and their minor units, credits and theirs; of a journal of many legs the numbers may differ."""
 
 
 class Totals:
@@ -105,8 +105,8 @@ class ClearingAudit:
         self._commands, self._postings = self._log.ends(COMMANDS, committed=False), None
 
     def _compare(self, key: Key, counters: Counters) -> None:
-        debits, debits_minor, credits, credits_minor = counters
-        if (debits, debits_minor) == (credits, credits_minor):
+        _, debits_minor, _, credits_minor = counters
+        if debits_minor == credits_minor:
             return
         tenant, currency, hour = key
         self._say(
@@ -115,8 +115,8 @@ class ClearingAudit:
                 CLEARING_TOTALS,
                 0,
                 0,
-                "0 legs, 0 minor units on the way",
-                f"{debits - credits} legs, {debits_minor - credits_minor} minor units",
+                "0 minor units on the way",
+                f"{debits_minor - credits_minor} minor units",
                 tenant,
                 None,
                 currency,

@@ -14,9 +14,7 @@ UNAVAILABLE_ID = 666
 class FixedRegistry:
     """As much of `pipeline.runtime.registry.Registry` as the codec asks for."""
 
-    def __init__(self, first_id: int = FIRST_ID) -> None:
-        """`first_id`: of the catalogue's first schema; the simulated cluster begins at 1."""
-        self._first_id = first_id
+    def __init__(self) -> None:
         self._writers: dict[int, WriterSchema] = {}
         self._ids: dict[SchemaVersion, int] = {}
         for schema in schemas.load():
@@ -26,7 +24,7 @@ class FixedRegistry:
         """Register a schema; return its id."""
         writer = recognise(text)
         assert writer is not None, "not an event that we can read"
-        schema_id = self._first_id + len(self._writers)
+        schema_id = FIRST_ID + len(self._writers)
         self._writers[schema_id] = writer
         return schema_id
 
