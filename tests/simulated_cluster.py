@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 import schemas
-from pipeline.domain import history, positions, reconciliation
+from pipeline.domain import history, invariants, positions, reconciliation
 from pipeline.domain.events import EVENTS
 from pipeline.domain.fraud import FraudStream
 from pipeline.domain.intake import Intake
@@ -39,6 +39,8 @@ REGISTRY = FixedRegistry()
 BY_ID = {REGISTRY.id_of(schema): schema for schema in schemas.load()}
 ENCODE = framed(REGISTRY.id_of)
 CODEC = Codec(REGISTRY)  # type: ignore[arg-type]
+BESIDE = "invariants"
+"""The stream that reads a log of another one, which says what its dead letters are."""
 RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
 
 
@@ -59,8 +61,9 @@ class SimulatedCluster:
         self.count = partitions
         self.recorded_at = recorded_at
         self.records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
-        self._read: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._rows: defaultdict[tuple[str, int], MemoryRows] = defaultdict(MemoryRows)
+        self._read: defaultdict[tuple[str, str, int], int] = defaultdict(int)
+        self.rows: defaultdict[tuple[str, int], MemoryRows] = defaultdict(MemoryRows)
+        """By stream and partition."""
         rules = reconciliation.Reconciliation()
         intakes = {
             "accounts": "ledger-commands",
@@ -69,14 +72,15 @@ class SimulatedCluster:
             "prices": "position-commands",
             "statements": "reconciliation-items",
         }
-        self._stages: list[tuple[str, Any]] = [
-            *((source, Intake(source, target)) for source, target in intakes.items()),
-            ("payments", FraudStream()),
-            ("ledger-commands", Ledger()),
-            ("position-commands", positions),
-            ("reconciliation-items", rules),
-            ("postings", history),
-            ("payment-events", Lifecycle()),
+        self._stages: list[tuple[str, str, Any]] = [
+            *((f"intake-{source}", source, Intake(source, target)) for source, target in intakes.items()),
+            ("fraud", "payments", FraudStream()),
+            ("ledger", "ledger-commands", Ledger()),
+            ("positions", "position-commands", positions),
+            ("reconciliation", "reconciliation-items", rules),
+            ("history", "postings", history),
+            (BESIDE, "postings", invariants),
+            ("lifecycle", "payment-events", Lifecycle()),
         ]
 
     # --- TopicLog
@@ -118,29 +122,29 @@ class SimulatedCluster:
         """Let every stream read on until nothing is left to read."""
         moved = [True]
         while any(moved):
-            moved = [self._advance(topic, stream) for topic, stream in self._stages]
+            moved = [self._advance(*stage) for stage in self._stages]
 
-    def _advance(self, topic: str, stream: Any) -> bool:
+    def _advance(self, name: str, topic: str, stream: Any) -> bool:
         moved = False
         for partition in range(self.count):
-            log, read = self.records[topic, partition], self._read[topic, partition]
+            log, read = self.records[topic, partition], self._read[name, topic, partition]
             batch = log[read:]  # what the stream itself appends comes in the next round
-            self._read[topic, partition] = read + len(batch)
+            self._read[name, topic, partition] = read + len(batch)
             for record in batch:
-                self._apply(record, stream)
+                self._apply(record, name, stream)
                 moved = True
         return moved
 
-    def _apply(self, record: Record, stream: Any) -> None:
+    def _apply(self, record: Record, name: str, stream: Any) -> None:
         event, code = self._decode(record)
         out = Outbox()
         if event is not None:
-            at = Arrival(self.recorded_at, record.partition, self.count)
+            at = Arrival(self.recorded_at, record.partition, self.count, record.offset)
             try:
-                stream.apply(event, at, self._rows[record.topic, record.partition], out)
+                stream.apply(event, at, self.rows[name, record.partition], out)
             except Reject as reject:
                 event, code = None, reject.code
-        if event is None:
+        if event is None and name != BESIDE:
             where = {
                 "code": code,
                 "topic": record.topic,

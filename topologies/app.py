@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from pipeline import audit
 from pipeline.runtime.app import App, create_app
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 from pipeline.web import pages
-from topologies import fraud, history, intake, ledger, lifecycle, positions, reconciliation
+from topologies import fraud, history, intake, invariants, ledger, lifecycle, positions, reconciliation
 
 TOPOLOGIES: tuple[Callable[[Settings], list[StreamSpec]], ...] = (
     intake.build,
     fraud.build,
     ledger.build,
     history.build,
+    invariants.build,
     lifecycle.build,
     positions.build,
     reconciliation.build,
@@ -43,4 +45,5 @@ def build(settings: Settings, *, worker: int = 0, streams: tuple[str, ...] = ())
         if not streams or spec.name in streams:
             app.add_stream(spec)
     pages.mount(app)
+    audit.mount(app, settings, Codec(registry))
     return app

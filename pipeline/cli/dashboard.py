@@ -18,6 +18,7 @@ from pipeline.cli.balance import money
 from pipeline.cli.news import News
 from pipeline.cli.supervisor import Worker
 from pipeline.cli.traffic import Tally
+from pipeline.runtime.topics import INVARIANT_ALERTS
 
 RATE_OVER_S = 5.0
 REDRAW_EVERY_S = 0.5
@@ -28,7 +29,7 @@ TRY = (
     ("tail fraud-alerts --follow", "alerts as they come, in another terminal"),
     ("verify", "every invariant, from the topics alone"),
 )
-_ROWS_BESIDE_NEWS = 24
+_ROWS_BESIDE_NEWS = 25
 """Lines of a panel with one worker and no news; what the terminal has beyond that shows news."""
 _NAME_COLUMNS = 13
 _TOTAL_COLUMNS = 10
@@ -39,6 +40,7 @@ _COLOURS = {
     "stuck": "yellow",
     "break": "magenta",
     "dead letter": "red",
+    "broken": "red",
     "ready": "green",
     "down": "red",
 }
@@ -85,6 +87,7 @@ def counts_of(tally: Tally) -> dict[str, int]:
         "balances": tally.accounts,
         "breaks": tally.breaks_opened,
         "alerts": tally.records["fraud-alerts"],
+        "broken": tally.records[INVARIANT_ALERTS],
         "dead letters": tally.records["dead-letters"],
     }
 
@@ -174,6 +177,7 @@ def _numbers(tally: Tally, rates: dict[str, float], width: int) -> Table:
         "balances": "accounts",
         "breaks": f"{open_breaks:,} open, {tally.breaks_resolved:,} resolved: bank and books differ",
         "alerts": "payments held for review or declined",
+        "broken": "invariants that were found not to hold",
         "dead letters": "records that cannot be applied, and why",
         "lag": "records that the streams have still to read",
         "in flight": f"{flight} on the way between branches",

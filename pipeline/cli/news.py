@@ -8,7 +8,9 @@ from pipeline.cli.balance import money
 from pipeline.cli.records import Record
 from pipeline.verify.decode import Event
 
-TOPICS = frozenset({"fraud-alerts", "payment-alerts", "reconciliation-results", "dead-letters"})
+TOPICS = frozenset(
+    {"fraud-alerts", "payment-alerts", "reconciliation-results", "invariant-alerts", "dead-letters"}
+)
 KEPT = 12
 _WAITS_FOR = {"ledger": "first answer of the ledger"} | {
     name: name for name in ("settlement", "review", "capture")
@@ -48,6 +50,13 @@ def news_of(record: Record, event: Event | None) -> News | None:
         kind = str(fields["type"]).lower().replace("_", " ")
         text = f"{account} {kind}, {money(fields['amount_minor'], fields['currency'])}: {fields['detail']}"
         return News(record.timestamp_ms, "break", _line(text))
+    if event.name == "InvariantBroken":
+        where = f"{fields['topic']}[{fields['partition']}]@{fields['offset']}"
+        about = "" if fields["account_id"] is None else f" of {account}"
+        text = (
+            f"{fields['invariant']}{about}: expected {fields['expected']}, found {fields['found']} at {where}"
+        )
+        return News(record.timestamp_ms, "broken", _line(text))
     return None
 
 

@@ -23,7 +23,7 @@ from pipeline.cli.endpoints import write_json
 from pipeline.cli.news import News
 from pipeline.cli.records import as_record
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.topics import TOPICS
+from pipeline.runtime.topics import INVARIANT_ALERTS, TOPICS
 from pipeline.verify.decode import Decoder, Event
 
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
@@ -32,7 +32,7 @@ LOGS = ("ledger-commands", "position-commands", "reconciliation-items", POSTINGS
 """What streams write and streams read."""
 COUNTED = (
     *(*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "payment-alerts"),
-    "dead-letters",
+    *(INVARIANT_ALERTS, "dead-letters"),
 )
 TAILED = (*COUNTED, BALANCES)
 CLEARING = b"/$clearing:"

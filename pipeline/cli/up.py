@@ -23,6 +23,7 @@ from pipeline.cli.version import versions
 from pipeline.runtime.artifacts import ArtifactError
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
 from pipeline.runtime.stack import LocalStack, StackError
+from pipeline.runtime.topics import INVARIANT_ALERTS
 
 DEMO_RATE = 100.0
 PORTS = "Ports"
@@ -143,8 +144,13 @@ def up(
         console.print(table_of(report))
     if report is not None and not report.ok and error is None:
         error = "does not hold: " + ", ".join(check.name for check in report.checks if not check.ok)
+    counts = session.summary()
+    if counts["broken"] and error is None:
+        error = (
+            f"invariants were found broken, {counts['broken']:,} times: ledgerflow tail {INVARIANT_ALERTS}"
+        )
     summary = {
-        "ok": error is None, **session.summary(), "first_run": first_run, "downloaded": downloads.seen,
+        "ok": error is None, **counts, "first_run": first_run, "downloaded": downloads.seen,
         "error": error, "versions": versions(),
     }  # fmt: skip
     _end(summary, console, as_json)

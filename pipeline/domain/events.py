@@ -18,6 +18,17 @@ RegulatoryTier = Literal["retail", "professional", "institutional"]
 AccountStatus = Literal["OPEN", "CLOSED", "UNSPECIFIED"]
 FrozenSide = Literal["NONE", "DEBIT", "CREDIT", "BOTH", "UNSPECIFIED"]
 DecisionOutcome = Literal["APPROVE", "REVIEW", "DECLINE"]
+Invariant = Literal[
+    "zero_sum",
+    "sequence",
+    "balance",
+    "held",
+    "entry_once",
+    "clearing",
+    "applied",
+    "table",
+    "unspecified",
+]
 JournalState = Literal["PREPARING", "HELD", "POSTED", "REFUSED", "VOIDED", "EXPIRED", "UNSPECIFIED"]
 ResultCode = Literal[
     "ok",
@@ -230,6 +241,24 @@ class BalanceUpdated(msgspec.Struct, frozen=True, gc=False):
     frozen: str = "NONE"
 
 
+class ClearingCounted(msgspec.Struct, frozen=True, gc=False):
+    """What has gone through a clearing account in one hour of the day, from the beginning of the journal."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    currency: str
+    branch: int
+    hour: int
+    debits: int
+    debits_minor: int
+    credits: int
+    credits_minor: int
+
+
 class FraudAlertRaised(msgspec.Struct, frozen=True, gc=False):
     """A payment was held for review or declined."""
 
@@ -245,6 +274,25 @@ class FraudAlertRaised(msgspec.Struct, frozen=True, gc=False):
     score: int
     reasons: tuple[FraudReason, ...]
     rules_version: str
+
+
+class InvariantBroken(msgspec.Struct, frozen=True, gc=False):
+    """The books contradict themselves: something that must always hold was found not to."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    invariant: str
+    account_id: str | None
+    currency: str | None
+    entry_id: str | None
+    expected: str
+    found: str
+    topic: str
+    partition: int
+    offset: int
 
 
 class JournalUpdated(msgspec.Struct, frozen=True, gc=False):
@@ -956,7 +1004,9 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.AccountUnfrozen": AccountUnfrozen,
     "ledgerflow.PeriodClosed": PeriodClosed,
     "ledgerflow.BalanceUpdated": BalanceUpdated,
+    "ledgerflow.ClearingCounted": ClearingCounted,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
+    "ledgerflow.InvariantBroken": InvariantBroken,
     "ledgerflow.JournalUpdated": JournalUpdated,
     "ledgerflow.JournalConfirmed": JournalConfirmed,
     "ledgerflow.JournalReversed": JournalReversed,

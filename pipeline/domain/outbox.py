@@ -44,6 +44,8 @@ class Arrival(NamedTuple):
     """Kafka's timestamp, microseconds UTC."""
     partition: int
     partitions: int
+    offset: int = -1
+    """-1 where nobody asks for it."""
 
 
 class Outbox:

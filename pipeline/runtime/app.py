@@ -38,6 +38,10 @@ class App(faust.App):
     codec: Codec
     tasks: Tasks
     partitions: int
+    audit_alerts: int = 0
+    """How many alerts the audit of this worker has raised."""
+    audited: dict[str, int]
+    """How often each of its checks had something to compare, by name."""
 
     @property
     def connection(self) -> dict[str, Any]:
@@ -58,10 +62,12 @@ class App(faust.App):
         return cast(Member, consumer.member)
 
     def add_stream(self, spec: StreamSpec) -> None:
-        """Declare a stream: its table, and the agent that reads its log."""
-        self.tasks.add(spec)
+        """Declare a stream: its table, and the agent that reads its log, unless it has one."""
+        is_first = self.tasks.add(spec)
         if spec.table is not None:
             self.Table(spec.table, partitions=self.partitions, key_type=bytes, value_type=bytes)
+        if not is_first:
+            return
         topic = self.topic(
             spec.source,
             value_serializer=BATCH_CODEC,
@@ -82,6 +88,10 @@ class App(faust.App):
     def source_offsets(self) -> Mapping[TP, int]:
         """Return where logs go on at the least, whatever the group's committed offsets say."""
         return self.tasks.source_offsets
+
+    def read_again(self) -> Set[TP]:
+        """Return the logs to read from their beginning: those with a stream that has never read them."""
+        return self.tasks.read_again
 
     def on_positions(self, committed: dict[TP, int], stale: Set[TP]) -> None:
         """Take the offsets that the consumer was set to after a rebalance."""
@@ -146,6 +156,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     )
     app.codec = codec
     app.partitions = settings.partitions
+    app.audited = {}
     app.tasks = Tasks(app)
 
     @app.on_partitions_revoked.connect

@@ -244,6 +244,12 @@ class PartitionStore:
         with _reading():
             yield from self._stored(prefix, after)
 
+    @property
+    def committed_offset(self) -> int:
+        """Up to where the database contains its changelog; as `committed_get`, from any thread."""
+        with _reading():
+            return self.changelog_offset
+
     # --- transactions
 
     @property

@@ -1,7 +1,11 @@
-"""One partition of one stream at work: apply batches, commit them in transactions.
+"""One partition of a log at work: apply batches, commit them in transactions.
 
     PartitionBatch -> decode -> check keys -> rules, by columns or by rows -> rows (overlay) + outputs (unit)
     unit -> encode -> Kafka transaction (outputs, changelog, source offset) -> rows to RocksDB
+
+Most logs have one stream. Several streams of one log go in step: each has rules and a table of its own, a
+record goes through all of them, and one transaction holds what comes of it. The first one says which records
+are dead letters. A stream that is new to an old log reads it from its beginning; the others wait for it.
 
 Applying never waits: while a transaction is under way, further batches are applied and gather in a unit,
 which goes with the next one: small units when idle, large ones under load. The rows, the outputs and the
@@ -12,20 +16,21 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from pipeline.domain.columns import Block, Passed, Vector
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS, home_of, record_key
-from pipeline.runtime.codec import Codec, Dead, Frame
+from pipeline.runtime.codec import Codec, Dead, Decoded, Frame
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.dead_letters import Reason, letter_of
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.records import NO_HEADERS, columns_of, rows_as_records
 from pipeline.runtime.runs import run_of
-from pipeline.runtime.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
-from pipeline.runtime.transactions import Part, Source, Transactions
+from pipeline.runtime.topics import EVENT_BYTES_MAX, INVARIANT_ALERTS, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.transactions import Part, Place, Source, Transactions
 from pipeline.runtime.transport import PartitionBatch
 from pipeline.runtime.unit import Ready, Unit
 
@@ -67,41 +72,83 @@ class StreamSpec(NamedTuple):
     """The rules by columns, for large batches; what it says and writes is what `rules` would."""
 
 
+@dataclass(slots=True)
+class Machine:
+    """The state of one stream on a partition of its log."""
+
+    spec: StreamSpec
+    store: PartitionStore | None
+    changelog: str | None
+    start: int = 0
+    """What it has applied before: records from this offset on are new to it."""
+
+    def unread(self, records: list[Any]) -> list[Any]:
+        """Return the records that it has not applied yet."""
+        if records[0].offset >= self.start:
+            return records
+        return [record for record in records if record.offset >= self.start]
+
+
+class Counted(NamedTuple):
+    """How many records a task has taken up to an offset of its log, since it was started."""
+
+    end: int
+    applied: int
+    """Dead letters among them."""
+    dead_letters: int
+
+
 class PartitionTask:
-    """One partition of one stream, from its assignment to its revocation."""
+    """One partition of a log and its streams, from its assignment to its revocation."""
 
     def __init__(
         self,
-        spec: StreamSpec,
+        machines: Sequence[Machine],
         partition: int,
         partitions: int,
         *,
         codec: Codec,
         transactions: Transactions,
-        store: PartitionStore | None,
-        changelog: str | None,
         group: str,
         turn: asyncio.Lock,
     ) -> None:
-        self.spec = spec
+        """`machines`: the streams of the log, one at least."""
+        self.spec = spec = machines[0].spec
         self.partition = partition
         self.position: int | None = None
         """Where the next batch must start; None where the log is read from its beginning."""
         self.committed: int | None = None
         self.applied_records = 0
         self.dead_letters = 0
+        self.alerts = 0
+        """How many broken invariants its streams have said."""
+        self.counted: Counted | None = None
+        """As of the last slice; None before it, and while a stream of its log reads what others know."""
         self._partitions = partitions
         self._bytes_max = EVENT_BYTES_MAX if spec.source in UPSTREAM else RECORD_BYTES_MAX
         self._codec = codec
         self._transactions = transactions
-        self._store = store
-        self._changelog = None if changelog is None else (changelog, partition)
+        self._machines = machines
         self._group = group
         self._unit = Unit(partition, partitions)
         self._progress = asyncio.Event()
         self._turn = turn
         self._closed = False
         self._slice = SLICE_RECORDS
+
+    @property
+    def streams(self) -> list[str]:
+        """The names of the streams of the log."""
+        return [machine.spec.name for machine in self._machines]
+
+    @property
+    def stores(self) -> dict[Place, PartitionStore]:
+        """The rows of the streams, by the place of their changelog."""
+        return {
+            (machine.changelog, self.partition): machine.store
+            for machine in self._machines
+            if machine.changelog is not None and machine.store is not None
+        }
 
     async def accept(self, batch: PartitionBatch) -> None:
         """Apply a batch and see that it gets committed; waits only while too much is uncommitted.
@@ -119,7 +166,9 @@ class PartitionTask:
                     return  # the partition's next owner goes on from what is committed
                 start, stop = stop, min(stop + self._slice, len(records))
                 self._apply_timed(records[start:stop])
-                self._unit.end = batch.end if stop == len(records) else records[stop].offset
+                end = self._unit.end = batch.end if stop == len(records) else records[stop].offset
+                if all(machine.start <= records[start].offset for machine in self._machines):
+                    self.counted = Counted(end, self.applied_records, self.dead_letters)
                 self._transactions.want(self)
                 await asyncio.sleep(0)
             while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_OUTPUTS_MAX:
@@ -146,17 +195,32 @@ class PartitionTask:
 
     def apply(self, records: list[Any]) -> None:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter."""
-        values = [record.value for record in records]
-        if self.spec.vector is not None and len(records) >= VECTOR_MIN:
-            frame = self._codec.frame(values, bytes_max=self._bytes_max)
-            self._apply_columns(self.spec.vector, records, frame)
-        else:
-            decoded = self._codec.decode(values, self._bytes_max)
-            self._apply_rows(records, decoded.events, list(map(decoded.dead.get, range(len(records)))))
+        read, length = None, 0
+        for machine in self._machines:
+            unread = machine.unread(records)
+            if not unread:
+                continue
+            if read is None or len(unread) != length:
+                read, length = self._read(unread), len(unread)
+            if isinstance(read, Frame) and machine.spec.vector is not None:
+                self._apply_columns(machine, machine.spec.vector, unread, read)
+            elif isinstance(read, Frame):
+                dead = list(map(read.dead.get, range(length)))
+                self._apply_rows(machine, unread, read.events(0, length), dead)
+            else:
+                self._apply_rows(machine, unread, read.events, list(map(read.dead.get, range(length))))
         self._unit.records += len(records)
         self.applied_records += len(records)
 
-    def _apply_columns(self, vector: Vector, records: list[Any], frame: Frame) -> None:
+    def _read(self, records: list[Any]) -> Frame | Decoded:
+        """Decode records: many of them as columns, if a stream wants them so."""
+        values = [record.value for record in records]
+        wanted = any(machine.spec.vector is not None for machine in self._machines)
+        if wanted and len(records) >= VECTOR_MIN:
+            return self._codec.frame(values, bytes_max=self._bytes_max)
+        return self._codec.decode(values, self._bytes_max)
+
+    def _apply_columns(self, machine: Machine, vector: Vector, records: list[Any], frame: Frame) -> None:
         """Apply runs of records by columns, and those that the vector path leaves by rows.
 
         The vector path looks at a whole run before it finds the first record that it must leave, so the runs
@@ -166,7 +230,7 @@ class PartitionTask:
         position, length, left = 0, SLICE_RECORDS_MAX, 1
         while position < len(records):
             tried = run.slice(position, min(position + length, len(records)))
-            applied, said = vector.apply(tried, self._store)
+            applied, said = vector.apply(tried, machine.store)
             self._unit.add_run([_ready(part, records, position) for part in said])
             position += applied
             length = (
@@ -178,27 +242,28 @@ class PartitionTask:
                 continue
             stop = min(position + left, len(records))
             dead = list(map(frame.dead.get, range(position, stop)))
-            self._apply_rows(records[position:stop], frame.events(position, stop), dead)
+            self._apply_rows(machine, records[position:stop], frame.events(position, stop), dead)
             position, left = stop, min(2 * left, ROWS_AFTER_STOP)
 
-    def _apply_rows(self, records: list[Any], events: list[Any], dead: list[Dead | None]) -> None:
-        store, rules, out = self._store, self.spec.rules, Outbox()
+    def _apply_rows(
+        self, machine: Machine, records: list[Any], events: list[Any], dead: list[Dead | None]
+    ) -> None:
+        store, rules, out = machine.store, machine.spec.rules, Outbox()
         if store is not None:
             store.prefetch(key for event in events if event is not None for key in rules.keys(event))
         for record, event, reason in zip(records, events, dead, strict=True):
             if reason is not None:
-                self._bury(record, Reason("Decoding", reason.code, reason.detail))
+                self._bury(machine, record, Reason("Decoding", reason.code, reason.detail))
                 continue
             misplaced = self._misplaced(record, event)
             if misplaced is not None:
-                self._bury(record, misplaced)
+                self._bury(machine, record, misplaced)
                 continue
             try:
-                rules.apply(
-                    event, Arrival(record.timestamp * 1000, self.partition, self._partitions), store, out
-                )
+                at = Arrival(record.timestamp * 1000, self.partition, self._partitions, record.offset)
+                rules.apply(event, at, store, out)
             except Reject as reject:
-                self._bury(record, Reason("Rejected", reject.code, reject.detail))
+                self._bury(machine, record, Reason("Rejected", reject.code, reject.detail))
                 continue
             if out.items:
                 self._collect(out, record)
@@ -221,6 +286,7 @@ class PartitionTask:
     def _collect(self, out: Outbox, record: Any) -> None:
         """Move the outputs of one event into the unit."""
         for topic, key, event in out.items:
+            self.alerts += topic == INVARIANT_ALERTS
             if event is not None:
                 self._unit.add(topic, key, event)
                 continue
@@ -229,7 +295,10 @@ class PartitionTask:
                 self._unit.add_record(topic, partition, (record.key, record.value, NO_HEADERS, None))
         out.items.clear()
 
-    def _bury(self, record: Any, reason: Reason) -> None:
+    def _bury(self, machine: Machine, record: Any, reason: Reason) -> None:
+        """Make a record a dead letter: one, whatever the other streams of the log think of it."""
+        if machine is not self._machines[0]:
+            return
         source = self.spec.source, self.partition
         letter = letter_of(record, source, reason, self.spec.name, self._group)
         self._unit.add_record(DEAD_LETTERS, self.partition, letter)
@@ -238,20 +307,28 @@ class PartitionTask:
     def take(self) -> Part:
         """Hand over the unit, encoded, with the rows that it has changed."""
         unit, self._unit = self._unit, Unit(self.partition, self._partitions)
-        rows = {} if self._store is None else self._store.take()
-        outputs = unit.encoded(self._codec)
-        if rows and self._changelog is not None:
-            outputs[self._changelog] = rows_as_records(rows)
+        taken = [
+            (machine, {} if machine.store is None else machine.store.take()) for machine in self._machines
+        ]
+        outputs, count = unit.encoded(self._codec), unit.outputs
         assert unit.end is not None
+        sources = []
+        for machine, rows in taken:
+            count += len(rows)
+            if rows and machine.changelog is not None:
+                outputs[machine.changelog, self.partition] = rows_as_records(rows)
+            spec = machine.spec
+            sources.append(Source(spec.name, spec.source, self.partition, max(unit.end, machine.start)))
         self._progress.set()
-        source = Source(self.spec.name, self.spec.source, self.partition, unit.end)
-        return Part(outputs, unit.outputs + len(rows), source, self._changelog)
+        return Part(outputs, count, sources)
 
-    def committed_part(self, part: Part, next_offset: int | None) -> None:
+    def committed_part(self, part: Part, ends: Mapping[Place, int]) -> None:
         """Write the unit's rows, now that it is committed."""
-        if self._store is not None:
-            self._store.commit(next_offset)
-        self.committed = part.source.end
+        for machine in self._machines:
+            if machine.store is not None:
+                place = None if machine.changelog is None else (machine.changelog, self.partition)
+                machine.store.commit(None if place is None else ends.get(place))
+        self.committed = min(source.end for source in part.sources)
 
     def close(self) -> None:
         """Take no more batches; what is applied is committed with the next transaction."""

@@ -21,6 +21,9 @@ in records that must stay below RECORD_BYTES_MAX."""
 REQUEST_TIMEOUT_S = 30.0
 
 
+INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
+
+
 class TopicSpec(NamedTuple):
     """One topic of the catalogue."""
 
@@ -53,6 +56,8 @@ TOPICS: tuple[TopicSpec, ...] = (
     TopicSpec("positions", "positions", "position_updated, keyed by account and instrument", compacted=True),
     TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
     TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),
+    TopicSpec(INVARIANT_ALERTS, "invariants", "invariant_broken: what must always hold, and does not"),
+    TopicSpec(CLEARING_TOTALS, "invariants", "clearing_counted: sums of clearing accounts", compacted=True),
     TopicSpec("dead-letters", "every stream", "what could not be applied, with its reason in the headers"),
 )
 UPSTREAM = frozenset(spec.name for spec in TOPICS if spec.written_by == "upstream")

@@ -64,8 +64,8 @@ class Part(NamedTuple):
     """Its changelog's records with them."""
     records: int
     """How many records that is, about."""
-    source: Source
-    changelog: Place | None
+    sources: Sequence[Source]
+    """How far each stream of its log has got with it."""
 
 
 class Committing(Protocol):
@@ -74,8 +74,8 @@ class Committing(Protocol):
     def take(self) -> Part:
         """Hand over all that was applied since the last time; called once the part before is committed."""
 
-    def committed_part(self, part: Part, next_offset: int | None) -> None:
-        """Take note that a part is committed; the next offset of its changelog, None if it wrote none."""
+    def committed_part(self, part: Part, ends: Mapping[Place, int]) -> None:
+        """Take note that a part is committed; `ends` has the next offset of whatever was written to."""
 
 
 class Transactions:
@@ -122,19 +122,28 @@ class Transactions:
         outputs, sources = together([part for _, part in taken])
         ends = await self._producer.commit(outputs, sources)
         for task, part in taken:
-            task.committed_part(part, None if part.changelog is None else ends.get(part.changelog))
+            task.committed_part(part, ends)
             await asyncio.sleep(0)
 
 
 def together(parts: Sequence[Part]) -> tuple[Outputs, list[Source]]:
     """Return the outputs of all parts, and how far their logs are applied."""
     if len(parts) == 1:
-        return parts[0].outputs, [parts[0].source]
+        return parts[0].outputs, list(parts[0].sources)
     pieces = Pieces()
     for part in parts:
         for (topic, partition), records in part.outputs.items():
             pieces.add_records(topic, partition, records)
-    return pieces.joined(), [part.source for part in parts]
+    return pieces.joined(), [source for part in parts for source in part.sources]
+
+
+def _offsets(sources: Iterable[Source]) -> dict[TopicPartition, int]:
+    """Return the offsets to commit: where several streams read a log, that of the one furthest behind."""
+    offsets: dict[TopicPartition, int] = {}
+    for source in sources:
+        place = TopicPartition(source.topic, source.partition)
+        offsets[place] = min(source.end, offsets.get(place, source.end))
+    return offsets
 
 
 class TransactionalProducer:
@@ -190,8 +199,7 @@ class TransactionalProducer:
                 future = await producer.send_batch(batch, topic, partition=partition)
                 sent.append(((topic, partition), count, future))
         ends = {place: (await future).offset + count for place, count, future in sent}
-        offsets = {TopicPartition(source.topic, source.partition): source.end for source in sources}
-        await producer.send_offsets_to_transaction(offsets, self._group)
+        await producer.send_offsets_to_transaction(_offsets(sources), self._group)
         await producer.commit_transaction()
         return ends
 

@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any, NamedTuple, cast
 
 import faust
@@ -128,7 +128,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             return cast(Mapping[TP, int], offsets)
 
     def _go_on_from_what_is_applied(self, consumer: Any, offsets: dict[Any, int | None]) -> None:
-        """Seek to what the app says is applied, where the group's committed offset is older than that."""
+        """Seek to what the app says is applied, where the group's committed offset is older than that.
+
+        Of a log that is to be read again there is no committed offset.
+        """
         applied: Mapping[TP, int] = getattr(self.app, "source_offsets", dict)()
         self.stale = {tp for tp in map(ensure_TP, offsets) if (offsets[tp] or 0) < applied.get(tp, 0)}
         if self.stale:
@@ -137,6 +140,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         for tp in self.stale:
             consumer.seek(TopicPartition(*tp), applied[tp])
             offsets[tp] = applied[tp]
+        again: Set[TP] = getattr(self.app, "read_again", set)()
+        offsets.update({tp: 0 for tp in offsets if ensure_TP(tp) in again})
 
     async def _fetch_records(
         self,

@@ -16,6 +16,7 @@ from pipeline.verify.reader import BALANCES, ITEMS, POSTINGS, Reader
 from pipeline.verify.report import Check
 
 CLEARING = "$clearing:"
+HOUR_US, HOURS = 3_600_000_000, 24
 
 
 class Folded:
@@ -85,6 +86,8 @@ class Journal:
         """Per branch, the ids of the postings of nostro accounts."""
         self.placed: Counter[str] = Counter()
         """How many holds the journal has of each payment (tenant/payment)."""
+        self.totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+        """By clearing account and hour of the day: debits and their minor units, credits and theirs."""
         self._open: dict[str, int] = {}
         """The holds that are neither released nor used up, minor units, by tenant/payment."""
         self._sums: defaultdict[tuple[int, str], int] = defaultdict(int)
@@ -199,6 +202,11 @@ class Journal:
             account.credits += posting["amount_minor"]
         else:
             account.debits += posting["amount_minor"]
+        if posting["account_id"].startswith(CLEARING):
+            totals = self.totals[f"{key}/{posting['occurred_at'] // HOUR_US % HOURS}"]
+            at = 0 if posting["side"] == "DEBIT" else 2
+            totals[at] += 1
+            totals[at + 1] += posting["amount_minor"]
         folded = account.credits - account.debits
         self.fold.expect(
             posting["balance_minor_after"] == folded,

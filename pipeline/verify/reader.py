@@ -26,6 +26,7 @@ POSITIONS, RESULTS, ALERTS, PAYMENT_ALERTS, DEAD_LETTERS = (
     "payment-alerts",
     "dead-letters",
 )
+INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 TOPICS = (
     *INPUTS,
     COMMANDS,
@@ -38,9 +39,14 @@ TOPICS = (
     RESULTS,
     ALERTS,
     PAYMENT_ALERTS,
+    INVARIANT_ALERTS,
+    CLEARING_TOTALS,
     DEAD_LETTERS,
 )
 """All that is read."""
+
+BRANCH_TOPICS = (POSTINGS, BALANCES, CLEARING_TOTALS)
+"""What has the ledger's own accounts as keys; they stand on the partition of their branch."""
 
 OnProgress = Callable[[str, int], None]
 """Told the topic that is being read and the records read of it so far."""
@@ -100,12 +106,14 @@ class Reader:
     def events(self, topic: str, partition: int) -> Iterator[tuple[Record, Event]]:
         """Yield the events of an output topic; deletions are left out, what is no event is a problem."""
         first = (topic, partition) not in self._checked
-        broadcast = topic == POSITION_COMMANDS
+        broadcast = topic == POSITION_COMMANDS  # an alert stands where it was found, whatever it is about
         for record in self.raw(topic, partition):
             event = self._decoder.decode(record.value)
             if first:
                 self.readable.expect(event is not None or record.value is None, record.place)
-                if not (broadcast and event is not None and event.name == "PriceQuoted"):
+                if topic != INVARIANT_ALERTS and not (
+                    broadcast and event is not None and event.name == "PriceQuoted"
+                ):
                     self._check_key(record)
             if event is not None:
                 yield record, event
@@ -116,7 +124,7 @@ class Reader:
             return
         # What follows the account (an instrument) does not count: all of an account is on one partition.
         tenant, account = [*record.key.split(b"/"), b""][:2]
-        if account.startswith(b"$") and record.topic in (POSTINGS, BALANCES):  # others were only asked for
+        if account.startswith(b"$") and record.topic in BRANCH_TOPICS:  # others were only asked for
             expected = account.rpartition(b":")[2] == str(record.partition).encode()
         else:
             owner = partition_of(tenant + b"/" + account, self.partitions(record.topic))

@@ -10,6 +10,7 @@ Nothing is imported from the streams: no domain code, no tables. What is checked
     3 inputs_*, answers, lives   one effect per event id; applied + dead letters = input, disjoint
     4 clearing, pending, holds   money in flight is zero when it is quiet; holds belong to payments
     5 views                      what the workers answer is what the topics say
+    all invariant_alerts, clearing_totals    what checks them all the time has read all, and is silent
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.decode import Decoder, registry_schemas
+from pipeline.verify.invariants import check_invariants
 from pipeline.verify.journal import Journal, check_balances, check_items, read_balances
 from pipeline.verify.log import KafkaLog, TopicLog
 from pipeline.verify.payments import Payments
@@ -98,7 +100,7 @@ def verify_log(
     dead = DeadLetters(reader)
     journal = Journal(reader, expectations.watch)
     balances = read_balances(reader)
-    checks = [topics, *journal.checks, *check_balances(journal, balances)]
+    checks = [topics, *journal.checks, *check_balances(journal, balances), *check_invariants(reader, journal)]
     payments = Payments(reader, dead, journal, balances, expectations.watch)
     checks += payments.run()
     checks += check_positions(reader, dead)

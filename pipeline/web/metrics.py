@@ -36,15 +36,24 @@ class WorkerCollector(Collector):
         dead = CounterMetricFamily("ledgerflow_dead_letters", "Records refused", labels=LABELS)
         committed = GaugeMetricFamily("ledgerflow_committed_offset", "Next offset to apply", labels=LABELS)
         lag = GaugeMetricFamily("ledgerflow_lag_records", "Records not committed yet", labels=LABELS)
+        broken = CounterMetricFamily("ledgerflow_invariant_alerts", "Broken invariants said", labels=LABELS)
         for _, task in sorted(app.tasks.running.items()):
             labels = (task.spec.name, str(task.partition))
             state = progress(app, task)
             applied.add_metric(labels, task.applied_records)
             dead.add_metric(labels, task.dead_letters)
+            if "invariants" in task.streams:
+                broken.add_metric(("invariants", labels[1]), task.alerts)
             committed.add_metric(labels, state.as_of_offset)
             if state.lag is not None:
                 lag.add_metric(labels, state.lag)
-        yield from (applied, dead, committed, lag)
+        broken.add_metric(("audit", ""), app.audit_alerts)
+        audited = CounterMetricFamily(
+            "ledgerflow_audits", "Comparisons of the worker's own checks", labels=("audit",)
+        )
+        for name, count in sorted(app.audited.items()):
+            audited.add_metric((name,), count)
+        yield from (applied, dead, committed, lag, broken, audited)
         ready = recovered(app)
         yield GaugeMetricFamily("ledgerflow_ready", "1 once every partition is restored", value=ready)
         yield GaugeMetricFamily(

@@ -77,7 +77,7 @@ def topics_of(cluster: SimulatedCluster) -> Topics:
         name = stream.changelog(GROUP)
         found[name] = {number: [] for number in numbers}
         for number in numbers:
-            rows = cluster._rows[stream.log, number]
+            rows = cluster.rows[stream.table, number]
             assert isinstance(rows, WrittenRows)
             found[name][number] = [
                 Record(name, number, offset, 0, key, value, {}, None, {}, None)

@@ -13,6 +13,7 @@ import signal
 import sys
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -152,8 +153,9 @@ def rocksdb_first(patch: Set) -> None:
 
     def taken(self: Any) -> Any:
         part = take(self)
-        if self._store is not None and self._store._in_flight:
-            self._store.write(self._store._in_flight, None)
+        stores = [machine.store for machine in self._machines if machine.store is not None]
+        for store in [store for store in stores if store._in_flight]:
+            store.write(store._in_flight, None)
             if self.spec.name == "ledger":
                 die()
         return part
@@ -261,8 +263,8 @@ def read_uncommitted(patch: Set) -> None:
 def no_changelog(patch: Set) -> None:
     start = task.PartitionTask.__init__
 
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        start(self, *args, **{**kwargs, "changelog": None})
+    def init(self: Any, machines: Any, *args: Any, **kwargs: Any) -> None:
+        start(self, [replace(machine, changelog=None) for machine in machines], *args, **kwargs)
 
     patch(task.PartitionTask, "__init__", init)
 
@@ -332,7 +334,7 @@ def no_proof(patch: Set) -> None:
 
 @mutant("writes no dead letters")
 def no_dead_letters(patch: Set) -> None:
-    def bury(self: Any, record: Any, reason: Any) -> None:
+    def bury(self: Any, machine: Any, record: Any, reason: Any) -> None:
         self.dead_letters += 1
 
     patch(task.PartitionTask, "_bury", bury)

@@ -50,7 +50,8 @@ def first_difference(
         out.items.clear()
         refused = None
         try:
-            rules.apply(event, Arrival(made.timestamp_ms * 1000, model.number, model.partitions), rows, out)
+            at = Arrival(made.timestamp_ms * 1000, model.number, model.partitions, made.offset)
+            rules.apply(event, at, rows, out)
         except Reject as reject:
             refused = reject.code
         code, expected = model.apply(made)

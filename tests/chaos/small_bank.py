@@ -131,12 +131,12 @@ class Bank:
         while moved:
             moved = False
             for stream, model in models:
-                place = (stream.log, model.number)
+                place = (stream.table, model.number)
                 for source in self.topics[stream.log][model.number][done[place] :]:
                     done[place] += 1
                     moved = True
                     dead, out = model.apply(source)
-                    if dead is not None:
+                    if dead is not None and stream.buries:
                         self.bury(source, dead)
                     for wanted in out:
                         home = model.number

@@ -20,6 +20,7 @@ ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
 POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
 ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
 PAYMENT_ALERTS = "payment-alerts"
+INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""

@@ -238,6 +238,12 @@ def test_a_peer_is_asked_for_its_own_partitions_only(bank: Bank) -> None:
     assert get(f"{bank.urls[0]}/balances", **{"Ledgerflow-Partitions": "99"}).status == 400
 
 
+def metric(url: str, name: str, label: str = "") -> float:
+    """Return the sum of a metric over its labels, of those that have this one."""
+    lines = [line for line in get(f"{url}/metrics").text.splitlines() if line.startswith(name)]
+    return sum(float(line.split()[-1]) for line in lines if label in line)
+
+
 def test_health_and_metrics(bank: Bank) -> None:
     for url in bank.urls:
         assert get(f"{url}/live").body == {"status": "live", "stuck": []}
@@ -246,6 +252,9 @@ def test_health_and_metrics(bank: Bank) -> None:
         assert "ledgerflow_ready 1.0" in text
         assert 'ledgerflow_applied_records_total{partition="' in text
         assert "process_resident_memory_bytes" in text
+        eventually(lambda url=url: metric(url, "ledgerflow_audits_total", "table") > 0)
+        assert metric(url, "ledgerflow_invariant_alerts_total") == 0
+    eventually(lambda: sum(metric(url, "ledgerflow_audits_total", "clearing") for url in bank.urls) > 0)
     assert "/balances?tenant=" in get(bank.urls[0]).text
     assert "<table>" in get(bank.urls[0], accept="text/html").text
 

@@ -28,7 +28,7 @@ from pipeline.runtime.codec import Codec
 from pipeline.runtime.dead_letters import HEADER_CODE, HEADER_OFFSET
 from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.task import VECTOR_MIN, PartitionTask, StreamSpec
+from pipeline.runtime.task import VECTOR_MIN, Machine, PartitionTask, StreamSpec
 from pipeline.runtime.topics import COMPACTED
 from pipeline.runtime.transactions import Transactions
 from pipeline.runtime.transport import PartitionBatch
@@ -72,13 +72,11 @@ class StreamBench:
 
     def _start(self, position: int | None) -> PartitionTask:
         task = PartitionTask(
-            self.spec,
+            [Machine(self.spec, self.store, None if self.spec.table is None else CHANGELOG)],
             self.partition,
             PARTITIONS,
             codec=self.codec,
             transactions=self.transactions,
-            store=self.store,
-            changelog=None if self.spec.table is None else CHANGELOG,
             group="group",
             turn=asyncio.Lock(),
         )

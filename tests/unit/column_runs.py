@@ -32,14 +32,17 @@ class Replay:
         self.in_columns = 0
         """How many events the vector path has applied."""
         self.rejected: list[str] = []
+        self.offset = 0
+        """Of the next record."""
         self._rules = rules
 
     def by_rows(self, log: Log) -> None:
         """Apply events one by one."""
         for event, recorded_at in log:
-            out = Outbox()
+            out, at = Outbox(), Arrival(recorded_at, PARTITION, PARTITIONS, self.offset)
+            self.offset += 1
             try:
-                self._rules.apply(event, Arrival(recorded_at, PARTITION, PARTITIONS), self.rows, out)
+                self._rules.apply(event, at, self.rows, out)
             except Reject as reject:
                 self.rejected.append(reject.code)
                 continue
@@ -54,6 +57,7 @@ class Replay:
             self._say_parts(said, log[position:])
             self.in_columns += applied
             position += applied
+            self.offset += applied
             if not applied:
                 self.by_rows([log[position]])
                 position += 1

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from pipeline.domain import events as ev
+from pipeline.domain import invariants
 from pipeline.domain.ledger import Ledger, LedgerRules
 from pipeline.domain.ledger_rows import Account, unpack_account
 from pipeline.domain.outbox import Arrival, Outbox, Reject
@@ -37,6 +38,9 @@ class Branch:
         self.dead: list[str] = []
         self.folded: dict[str, tuple[int, int, int]] = {}
         """(tenant/account) -> sequence, balance and what is held, from the journal alone."""
+        self.invariants = MemoryRows()
+        """Of the stream that checks the journal all the time."""
+        self.through_clearing: dict[str, Any] = {}
 
 
 class Branches:
@@ -92,6 +96,7 @@ class Branches:
         while busy := [number for number, branch in enumerate(self.branches) if branch.waiting]:
             for number in busy:
                 said += self.step(number)
+        check_clearing(self.branches)
         return said
 
     def run(self, *commands: Any) -> list[tuple[str, str, Any]]:
@@ -126,6 +131,25 @@ def accounts(branch: Branch) -> dict[str, Account]:
     return found
 
 
+def check_invariants(branch: Branch, journal: Iterable[Any]) -> None:
+    """Check that the stream which checks the journal finds nothing."""
+    out = Outbox()
+    for event in journal:
+        invariants.apply(event, Arrival(0, event.branch, 1), branch.invariants, out)
+    assert [said for topic, _, said in out.items if topic == invariants.ALERTS] == []
+    branch.through_clearing |= {key: said for topic, key, said in out.items if topic == invariants.TOTALS}
+
+
+def check_clearing(branches: Iterable[Branch]) -> None:
+    """Check that what went through clearing is even in every hour of the day: nothing is on the way."""
+    hours: dict[tuple[str, str, int], int] = {}
+    for branch in branches:
+        for said in branch.through_clearing.values():
+            key = said.tenant_id, said.currency, said.hour
+            hours[key] = hours.get(key, 0) + said.debits_minor - said.credits_minor
+    assert set(hours.values()) <= {0}, hours
+
+
 def check_books(branch: Branch, items: Iterable[tuple[str, str, Any]]) -> None:
     """Check that postings and holds of the branch sum to zero, and that no account skips a posting."""
     entries: dict[str, int] = {}
@@ -144,6 +168,7 @@ def check_books(branch: Branch, items: Iterable[tuple[str, str, Any]]) -> None:
         assert event.held_minor_after in (held, held + amount if amount < 0 else held)
         branch.folded[key] = (sequence + 1, balance + amount, event.held_minor_after)
         assert (event.account_sequence, event.balance_minor_after) == branch.folded[key][:2]
+    check_invariants(branch, [event for topic, _, event in items if topic == "postings"])
     assert set(entries.values()) <= {0}, "an entry has one debit and one credit of the same amount"
     posted: dict[str, int] = {}
     pending: dict[str, int] = {}

@@ -15,7 +15,7 @@ from pipeline.domain.partitions import partition_of
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.records import rows_of
-from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import Place, Source, Transactions
 from pipeline.runtime.transport import PartitionBatch
 from tests.unit.fixed_registry import FixedRegistry
@@ -119,14 +119,18 @@ class Bench:
         self.failures: list[BaseException] = []
         self.offset = 0
         self.transactions = Transactions(self.producer, self.failures.append)  # type: ignore[arg-type]
-        self.task = PartitionTask(
-            StreamSpec("counting", "accounts", self.rules, "counts" if table else None),
+        spec = StreamSpec("counting", "accounts", self.rules, "counts" if table else None)
+        changelog = "app-counts-changelog" if table else None
+        self.task = self.task_of(Machine(spec, self.store, changelog), partition=partition)
+
+    def task_of(self, *machines: Machine, partition: int = 0) -> PartitionTask:
+        """Return a task with these streams."""
+        return PartitionTask(
+            machines,
             partition,
             PARTITIONS,
             codec=self.codec,
             transactions=self.transactions,
-            store=self.store,
-            changelog="app-counts-changelog" if table else None,
             group="group",
             turn=asyncio.Lock(),
         )

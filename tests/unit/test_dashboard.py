@@ -60,7 +60,7 @@ def test_a_picture_fits_the_terminal_and_leaves_out_old_news_first(shown: io.Str
     lines = drawn(shown, height, view())
     assert len(lines) <= height and "Ctrl-C" in lines[-1]
     news = [line for line in lines if "declined" in line and "north/" in line]
-    assert len(news) == min(KEPT, max(0, height - 25))
+    assert len(news) == min(KEPT, max(0, height - 26))
     assert all(f"a-{KEPT - 1 - number} " in line for number, line in enumerate(reversed(news)))
 
 
@@ -111,6 +111,14 @@ def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:
         ("break", "t/a?[31m? missing internal, -12.50 EUR: no posting"),
         ("dead letter", "no_key: payments[2]@9"),
     ]
+    place = {"topic": "postings", "partition": 1, "offset": 9, "expected": "4", "found": "5"}
+    broken = news_of(
+        record("invariant-alerts"), Event("InvariantBroken", {**account, **place, "invariant": "balance"})
+    )
+    assert broken is not None and broken[1:] == (
+        "broken",
+        "balance of t/a?[31m?: expected 4, found 5 at postings[1]@9",
+    )
     assert news_of(record("reconciliation-results"), Event("ItemMatched", {})) is None
     assert news_of(record("payment-alerts"), Event("PaymentResumed", {})) is None
     assert news_of(record("fraud-alerts"), None) is None

@@ -37,8 +37,8 @@ def _ids(bench: Bench, records: list[Any]) -> list[str]:
 async def test_the_rules_are_told_where_and_when(bench: Bench) -> None:
     await bench.task.accept(bench.batch(bench.of(opened("e1", A)), bench.of(opened("e2", B))))
     assert bench.rules.arrivals == [
-        ((STARTED_MS + 0) * 1000, 0, PARTITIONS),
-        ((STARTED_MS + 1) * 1000, 0, PARTITIONS),
+        ((STARTED_MS + 0) * 1000, 0, PARTITIONS, 0),
+        ((STARTED_MS + 1) * 1000, 0, PARTITIONS, 1),
     ]
 
 

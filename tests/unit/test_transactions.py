@@ -34,10 +34,10 @@ class Partition:
         records, self.has = list(map(record, self.has)), []
         self.taken += len(records)
         outputs: dict[tuple[str, int], Any] = {("shared", 0): records, self.changelog: records[:1]}
-        return Part(outputs, len(records), Source("stream", "log", self.number, self.taken), self.changelog)
+        return Part(outputs, len(records), [Source("stream", "log", self.number, self.taken)])
 
-    def committed_part(self, part: Part, next_offset: int | None) -> None:
-        self.next_offsets.append(next_offset)
+    def committed_part(self, part: Part, ends: Any) -> None:
+        self.next_offsets.append(ends.get(self.changelog))
 
 
 class Bench:

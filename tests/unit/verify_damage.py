@@ -304,3 +304,21 @@ def put_a_record_on_a_wrong_partition(log: Damage) -> None:
 def write_bytes_that_are_no_event(log: Damage) -> None:
     record, _ = log.find("balances", "BalanceUpdated")
     log.replace(record, (record.value or b"") + b"\0")
+
+
+def find_an_invariant_broken(log: Damage) -> None:
+    alert = {
+        "event_id": "alert", "tenant_id": "north", "occurred_at": 0, "correlation_id": "c",
+        "causation_id": None, "invariant": "balance", "account_id": "alice", "currency": "EUR",
+        "entry_id": None, "expected": "1", "found": "2", "topic": "postings", "partition": 1, "offset": 7,
+    }  # fmt: skip
+    log.log.append("invariant-alerts", 1, b"north/alice", value_of("InvariantBroken", alert))
+
+
+def count_a_leg_less(log: Damage) -> None:
+    log.change("clearing-totals", "ClearingCounted", {}, debits=lambda count: count - 1)
+
+
+def count_nothing(log: Damage) -> None:
+    for partition in range(log.log.count):
+        log.log.records["clearing-totals", partition] = []

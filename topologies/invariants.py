@@ -1,0 +1,18 @@
+"""The invariants stream, beside the history on its log.
+
+postings --> invariants.apply, or InvariantColumns for large batches --> invariant-alerts, clearing-totals
+                   |
+             table: invariants (what every account has come to, what went through clearing)
+"""
+
+from __future__ import annotations
+
+from pipeline.domain import invariants
+from pipeline.domain.invariants_columns import InvariantColumns
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.task import StreamSpec
+
+
+def build(settings: Settings) -> list[StreamSpec]:
+    """Return the stream that checks the journal, record by record."""
+    return [StreamSpec("invariants", "postings", invariants, table="invariants", vector=InvariantColumns())]
