@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from pipeline.runtime.settings import Settings, load_settings
 from pipeline.runtime.stack import LocalStack
@@ -17,6 +18,9 @@ pytest.register_assert_rewrite("tests.streams.poison", "tests.streams.stream_ben
 
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 """A broker of a test lives for a minute: compiling its hot paths well takes more time than it saves."""
+LONG = "long"
+"""The Hypothesis profile of the properties' long form (`--hypothesis-profile=long`)."""
+hypothesis_settings.register_profile(LONG, deadline=None, max_examples=1_000)
 PORTS_PER_STACK = 10
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""
