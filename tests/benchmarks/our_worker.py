@@ -31,10 +31,14 @@ from tests.benchmarks import sum_rules
 from tests.benchmarks.digest import digest_of
 from tests.benchmarks.sum_columns import SumColumns
 from tests.benchmarks.sum_rules import SumRules
-from topologies import fraud, ledger, positions, reconciliation
+from topologies import fraud, history, ledger, positions, reconciliation
 from topologies.worker import serve, tune
 
 POLL_S = 0.005
+
+
+def _by_rows(settings: Settings) -> list[StreamSpec]:
+    return [spec._replace(vector=None) for spec in history.build(settings)]
 
 
 STREAMS: dict[str, Callable[[Settings], list[StreamSpec]]] = {
@@ -42,6 +46,8 @@ STREAMS: dict[str, Callable[[Settings], list[StreamSpec]]] = {
     "fraud": fraud.build,
     "positions": positions.build,
     "reconciliation": reconciliation.build,
+    "history": history.build,
+    "history_by_rows": _by_rows,
 }
 
 

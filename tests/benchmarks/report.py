@@ -43,6 +43,7 @@ def table(found: dict[str, Any]) -> str:
     """Return the figures as Markdown, ready for a README."""
     host = found["machine"]
     lines = [*_rates(found["rounds"]), *_latencies(found["rounds"])]
+    lines += _questions(found["rounds"])
     for bar in BARS:
         if found[bar.figure] is not None:
             verdict = "met" if found["met"][bar.figure] else "not met"
@@ -86,6 +87,25 @@ def _latencies(rounds: Rounds) -> list[str]:
             lines.append(
                 f"| {name} | {int(rate):,} | {median(p50):.1f} | {median(p95):.1f} | {median(p99):.1f}"
                 f" | {min(p99):.1f} - {max(p99):.1f} | {max(longest):.1f} |"
+            )
+    return [*lines, ""] if len(lines) > 2 else []
+
+
+def _questions(rounds: Rounds) -> list[str]:
+    lines = [
+        "| account of | question | p50, us | p99, us | rows read, mean | most |",
+        "|---|---|---|---|---|---|",
+    ]
+    runs = [run["questions"] for runs in rounds.values() for run in runs if "questions" in run]
+    for account, kinds in runs[0].items() if runs else ():
+        for kind in kinds:
+            found = [run[account][kind] for run in runs]
+            p50, p99, mean, most = (
+                [one[key] for one in found] for key in ("p50_us", "p99_us", "rows_mean", "rows_max")
+            )
+            lines.append(
+                f"| {account} | {kind} | {median(p50):,.0f} | {median(p99):,.0f}"
+                f" | {median(mean):,.1f} | {max(most)} |"
             )
     return [*lines, ""] if len(lines) > 2 else []
 

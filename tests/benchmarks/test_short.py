@@ -29,7 +29,7 @@ from tests.benchmarks.sum_rules import SumRules
 
 ROOT = Path(__file__).parents[2]
 EVENTS, PAYMENTS = 3_000, 300
-JOBS = ("sum", "ledger", "fraud", "positions", "reconciliation")
+JOBS = ("sum", "ledger", "fraud", "positions", "reconciliation", "history")
 
 
 def test_every_job_runs_and_comes_to_an_exact_result() -> None:
@@ -40,6 +40,8 @@ def test_every_job_runs_and_comes_to_an_exact_result() -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["exact"] is True
+    (asked,) = found["rounds"].pop("history_questions")
+    assert {len(kinds) for kinds in asked["questions"].values()} == {4}
     items = {name: runs[0]["items"] for name, runs in found["rounds"].items()}
     few = items.pop("reconciliation")  # whole days of whole accounts
     assert few > PAYMENTS
@@ -49,6 +51,8 @@ def test_every_job_runs_and_comes_to_an_exact_result() -> None:
         "ledger": PAYMENTS,
         "fraud": PAYMENTS,
         "positions": PAYMENTS,
+        "history": PAYMENTS,
+        "history_by_rows": PAYMENTS,
     }
     assert min(found["sum_ratio_stock_faust"], found["ledger_payments_per_s"]) > 0
     assert found["sum_ratio_kafka_streams"] is None

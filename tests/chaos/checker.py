@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 from tests.chaos.comparisons import (
@@ -35,6 +36,7 @@ from tests.chaos.journal_fold import clearing_not_zero, compare_fold, fold_journ
 from tests.chaos.ledger_model import Branch
 from tests.chaos.lifecycle_model import LifecycleBranch
 from tests.chaos.log_reader import LogReader, Record, Slice
+from tests.chaos.past_check import Lines, asking, compare_past
 from tests.chaos.planted import compare_planted, read_planted
 from tests.chaos.position_model import PositionBranch
 from tests.chaos.reconciliation_model import ReconciliationBranch
@@ -102,12 +104,13 @@ LEDGER = Stream(COMMANDS, Branch, "ledger", BALANCE_VIEW, (POSTINGS, PAYMENT_EVE
 SCREENINGS = ("PaymentScreened", "PaymentReviewed")
 """What the fraud stream writes among the ledger's payment events."""
 FRAUD = Stream("payments", FraudBranch, "fraud", None, (ALERTS,), ())
+HISTORY = Stream(POSTINGS, HistoryBranch, "history", None, (), ())
 STREAMS = (
     FRAUD,
     LEDGER,
     Stream(POSITION_COMMANDS, PositionBranch, "positions", POSITION_VIEW, (), (POSITIONS,)),
     Stream(ITEMS, ReconciliationBranch, "reconciliation", BREAK_VIEW, (RESULTS,), ()),
-    Stream(POSTINGS, HistoryBranch, "history", None, (), ()),
+    HISTORY,
     Stream(PAYMENT_EVENTS, LifecycleBranch, "lifecycle", STUCK_VIEW, (PAYMENT_ALERTS,), ()),
     Stream(POSTINGS, InvariantBranch, "invariants", None, (), (CLEARING_TOTALS,), buries=False),
 )
@@ -233,7 +236,21 @@ class Comparison:
                 models = [self.replays[stream.table, number].model for number in range(partitions)]
                 states = [state for model in models for state in model.view()]
                 self.problems += compare_view(url, stream.view, read_view(url, stream.view), states)
+            lines = self._history(partitions)
+            for url in view_urls:
+                chance = Random(sum(map(len, lines.values())))
+                self.problems += compare_past(url, lines, chance, asking(url))
         return self.problems
+
+    def _history(self, partitions: int) -> Lines:
+        """Return the lines of every account, as the model has them."""
+        models = [self.replays[HISTORY.table, number].model for number in range(partitions)]
+        return {
+            account: lines
+            for model in models
+            if isinstance(model, HistoryBranch)
+            for account, lines in model.lines.items()
+        }
 
     def _all(self, topic: str) -> list[Record]:
         return [record for part in self.seen[topic].values() for record in part.records]

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import uuid
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,9 @@ import pyruhvro
 
 from pipeline.domain import (
     fraud_profile,
+    history,
+    history_columns,
+    history_rows,
     ledger,
     ledger_answers,
     ledger_books,
@@ -35,6 +39,7 @@ from pipeline.domain.ledger_rows import payment_key
 from pipeline.domain.outbox import Outbox
 from pipeline.runtime import changelog, codec, membership, task, transactions, transport, unit
 from pipeline.runtime.records import rows_of
+from pipeline.web import past
 from topologies import worker
 
 DIES_AT = 25
@@ -484,6 +489,91 @@ def near_match(patch: Set) -> None:
 
     patch(reconciliation_matching, "_agree", nearly)
     patch(reconciliation_matching, "amount_prefixes", lambda amount, within: prefixes(amount, within + 1))
+
+
+# --- the history
+
+
+@mutant("leaves the last line out of the sum of a full zone")
+def zone_one_short(patch: Set) -> None:
+    fold = history.fold
+
+    def folded(zones: list[Any], below: int, part: Any, lines: int) -> list[Any]:
+        return fold(zones, below, part if lines % history_rows.ZONE else part._replace(posted=0), lines)
+
+    patch(history, "fold", folded)
+
+
+@mutant("leaves a line of sixteen out of the history")
+def lost_line(patch: Set) -> None:
+    apply = history.apply
+
+    def applied(event: Any, at: Any, rows: Any, out: Any) -> None:
+        if zlib.crc32(event.event_id.encode()) % 16:
+            apply(event, at, rows, out)
+
+    patch(history, "apply", applied)
+
+
+@mutant("takes value time for booking time")
+def value_for_booking(patch: Set) -> None:
+    line_of = history._line
+
+    def lined(event: Any, at: Any, head: Any) -> Any:
+        line = line_of(event, at, head)
+        line.booked_at = max(line.effective_at, head.booked_at)
+        return line
+
+    patch(history, "_line", lined)
+
+
+@mutant("lets a late line be summed in a zone that does not reach back to it")
+def late_line(patch: Set) -> None:
+    and_then = history_rows.Zone.and_then
+
+    def joined(self: Any, other: Any) -> Any:
+        both = and_then(self, other)
+        return both if self == history_rows.NOTHING else both._replace(earliest=self.earliest)
+
+    patch(history_rows.Zone, "and_then", joined)
+
+
+@mutant("forgets, by columns, what an open zone has had so far", "kill", rate=1500.0)
+def open_zone_forgotten(patch: Set) -> None:
+    heads_of = history_columns._heads
+
+    def read(*about: Any) -> Any:
+        heads, higher = heads_of(*about)
+        heads["posted"] = 0
+        return heads, higher
+
+    patch(history_columns, "_heads", read)
+
+
+@mutant("does not count what was booked at the very time that is asked for")
+def known_before(patch: Set) -> None:
+    booked_by = past.booked_by
+
+    def earlier(rows: Any, tenant_id: str, account_id: str, lines: int, time: int) -> int:
+        return booked_by(rows, tenant_id, account_id, lines, time - 1)
+
+    patch(past, "booked_by", earlier)
+
+
+@mutant("takes a zone whole that begins in time, whatever it ends with")
+def zone_taken_whole(patch: Set) -> None:
+    zone_of = history._zone
+
+    def early(*place: Any) -> Any:
+        zone = zone_of(*place)
+        return zone._replace(latest=zone.earliest)
+
+    patch(history, "_zone", early)
+
+
+@mutant("answers for now, whatever was known then")
+def known_now(patch: Set) -> None:
+    patch(past, "booked_by", lambda rows, tenant_id, account_id, lines, time: lines)
 
 
 def _drop_output(patch: Set, kind: str) -> None:

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 from hypothesis import event as note
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain import events as ev
 from pipeline.domain.ledger_rows import CLOSED, read_payment
 from pipeline.domain.money import INT64_MAX, fits
 from pipeline.domain.routing import record_key
+from tests.properties.examples import examples
 from tests.properties.ledger_model import Model
 from tests.unit.ledger_branches import (
     DAY,
@@ -267,7 +268,7 @@ edge_schedules = _schedules(
 )
 
 
-@settings(max_examples=1000, deadline=None)
+@examples(300)
 @given(few_schedules)
 def test_branches_agree_with_the_model(schedule: list[Any]) -> None:
     both = Both()
@@ -276,7 +277,7 @@ def test_branches_agree_with_the_model(schedule: list[Any]) -> None:
     _check_model(both)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100)
 @given(edge_schedules)
 def test_money_is_conserved_at_the_edge_of_64_bits(schedule: list[Any]) -> None:
     ledger = Branches(COUNT)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import event as note
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain import events as ev
@@ -13,6 +13,7 @@ from pipeline.domain.ledger import Ledger
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.rows import MemoryRows
+from tests.properties.examples import examples
 from tests.properties.test_ledger import COUNT, Put, Step, edge_schedules, few_schedules
 from tests.unit.ledger_branches import DAY, Branch, Branches, decided, envelope, opened
 from tests.unit.ledger_runs import Replay
@@ -64,14 +65,14 @@ def _check(branch: Branch, partition: int, cuts: list[int]) -> None:
 _cuts = st.lists(st.integers(0, 60), max_size=4).map(sorted)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(few_schedules, _cuts)
 def test_columns_and_rows_agree_on_schedules_of_branches(schedule: list[Any], cuts: list[int]) -> None:
     for partition, branch in enumerate(_played(schedule).branches):
         _check(branch, partition, cuts)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(50)
 @given(edge_schedules, _cuts)
 def test_columns_and_rows_agree_at_the_edge_of_64_bits(schedule: list[Any], cuts: list[int]) -> None:
     for partition, branch in enumerate(_played(schedule).branches):
@@ -221,7 +222,7 @@ def _logs(draw: st.DrawFn) -> tuple[list[tuple[Any, int]], list[int]]:
     return [(event, 200 * DAY + place) for place, event in enumerate(log)], cuts
 
 
-@settings(max_examples=300, deadline=None)
+@examples(100)
 @given(_logs())
 def test_columns_and_rows_agree_on_one_busy_branch(drawn: tuple[list[tuple[Any, int]], list[int]]) -> None:
     log, cuts = drawn

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import event as note
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain import events as ev
 from pipeline.domain import positions
 from pipeline.domain.money import INT64_MAX, INT64_MIN
 from pipeline.domain.positions_columns import PositionColumns
+from tests.properties.examples import examples
 from tests.unit.column_runs import Log, Replay
 
 E8 = 10**8
@@ -94,13 +95,13 @@ def _check(log: Log, cuts: list[int]) -> None:
     note(f"by columns: {10 * columns.in_columns // len(log)}0 %")
 
 
-@settings(max_examples=400, deadline=None)
+@examples(120)
 @given(_logs())
 def test_columns_and_rows_agree_on_logs_of_any_events(drawn: tuple[Log, list[int]]) -> None:
     _check(*drawn)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(_logs(extreme=True))
 def test_columns_and_rows_agree_at_the_edge_of_64_bits(drawn: tuple[Log, list[int]]) -> None:
     _check(*drawn)

@@ -7,11 +7,12 @@ from unittest.mock import patch
 
 import msgspec
 from hypothesis import event as note
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain import reconciliation_items
 from pipeline.domain.reconciliation import ReconciliationRules
+from tests.properties.examples import examples
 from tests.properties.test_reconciliation import DAY, logs, rules_of_any_kind
 from tests.unit.ledger_branches import opened
 from tests.unit.reconciliation_runs import Log, Replay
@@ -69,7 +70,7 @@ _loads = st.sampled_from([0, 1, 4, 4])
 """Rows of an index read at once per event: none, or few, so that what is not in memory is searched for."""
 
 
-@settings(max_examples=400, deadline=None)
+@examples(120)
 @given(_schedules(), rules_of_any_kind, _loads)
 def test_columns_and_rows_agree_on_any_log(
     schedule: tuple[Log, list[int]], rules: ReconciliationRules, load: int
@@ -78,7 +79,7 @@ def test_columns_and_rows_agree_on_any_log(
         _check(*schedule, rules)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(80)
 @given(_schedules(), rules_of_any_kind, _loads, st.integers(1, 3), st.integers(1, 2))
 def test_columns_and_rows_agree_where_searches_and_settlements_reach_their_bounds(
     schedule: tuple[Log, list[int]], rules: ReconciliationRules, load: int, candidates: int, due: int

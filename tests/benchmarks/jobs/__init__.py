@@ -3,6 +3,7 @@
 from tests.benchmarks.jobs import (
     ceiling,
     fraud,
+    history,
     latency,
     ledger,
     memory,
@@ -22,6 +23,7 @@ JOBS: dict[str, Job] = {
     "fraud": Job(fraud.contenders, by_default=True),
     "positions": Job(positions.contenders, by_default=True),
     "reconciliation": Job(reconciliation.contenders, by_default=True),
+    "history": Job(history.contenders),
     "ceiling": Job(ceiling.contenders),
     "restore": Job(restore.contenders),
     "latency": Job(latency.contenders),
