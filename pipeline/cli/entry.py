@@ -13,7 +13,9 @@ from pipeline.cli import (
     balance,
     dead_letters,
     load,
+    restore,
     schemas,
+    snapshot,
     statement,
     tail,
     topics,
@@ -49,6 +51,8 @@ app.command("balance", rich_help_panel=LOOK)(balance.balance)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
 app.command("version", rich_help_panel=LOOK)(version.version)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
+app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)
+app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 

@@ -21,9 +21,11 @@ from faust.types import TP
 from yarl import URL
 
 from pipeline.runtime.codec import Codec
+from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.membership import Member
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.snapshots import Snapshots
 from pipeline.runtime.task import StreamSpec
 from pipeline.runtime.tasks import Tasks
 from pipeline.runtime.transport import BATCH_CODEC
@@ -37,6 +39,7 @@ class App(faust.App):
 
     codec: Codec
     tasks: Tasks
+    snapshots: Snapshots
     partitions: int
 
     @property
@@ -116,7 +119,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
 
     The number makes the worker's identity in the group (static membership), its data folder and its web port.
     """
-    folder = settings.data_dir / f"worker-{worker}"
+    folder = worker_folder(settings, worker)
     folder.mkdir(parents=True, exist_ok=True)
     app = App(
         app_id or settings.app_id,
@@ -147,6 +150,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.codec = codec
     app.partitions = settings.partitions
     app.tasks = Tasks(app)
+    app.snapshots = Snapshots(app, settings)
 
     @app.on_partitions_revoked.connect
     async def close_tasks(app: App, revoked: set[TP], **_: Any) -> None:

@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(
         default_factory=_user_cache, description="Downloaded Kafka and registry, per user."
     )
+    snapshots_dir: Path = Field(
+        default_factory=lambda given: given.get("data_dir", Path()) / "snapshots",
+        description="Snapshots of tables; on the disk of data_dir they are hard links, elsewhere copies.",
+    )
+    snapshots_keep: int = Field(3, ge=1, le=1000, description="Snapshots each worker keeps; older ones go.")
     kafka_port: Port = Field(19092, description="Local stack: the broker.")
     controller_port: Port = Field(19093, description="Local stack: the broker's KRaft controller.")
     registry_port: Port = Field(18081, description="Local stack: the schema registry.")
