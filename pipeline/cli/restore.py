@@ -44,7 +44,7 @@ def restore_command(
     application and the same changelogs, which must still have all that came since. Otherwise nothing changes.
     """
     settings = settings_for(data, bootstrap_servers)
-    folder = _folder(settings, snapshot)
+    folder = folder_of(settings, snapshot)
     require_kafka(settings)
     tables = frozenset(table or ())
     with said_in_one_line(settings):
@@ -76,7 +76,7 @@ def restore_command(
         )
 
 
-def _folder(settings: Settings, snapshot: str | None) -> Path:
+def folder_of(settings: Settings, snapshot: str | None) -> Path:
     """Return the folder of a snapshot by its name or path. Raises BadInput where there is none."""
     known = names(settings.snapshots_dir)
     if snapshot is None:

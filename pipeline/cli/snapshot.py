@@ -19,8 +19,7 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import Part, SnapshotError, names, new_name, parts_of
-from pipeline.web.snapshots import COMMAND, COMMAND_HEADER
+from pipeline.runtime.snapshots import COMMAND, COMMAND_HEADER, Part, SnapshotError, names, new_name, parts_of
 
 TAKEN_WITHIN_S = 600.0
 Tables = Annotated[
@@ -56,6 +55,15 @@ def snapshot(
     else:
         typer.echo(f"snapshot {name}: {copies} partitions, {decimal(size)}, of {len(taken)} workers")
         typer.echo(f"in {settings.snapshots_dir / name}", err=True)
+
+
+def take_now(settings: Settings, urls: list[str]) -> str:
+    """Take a snapshot of all tables of the workers at `urls`, on this machine; return its name."""
+    name = new_name(datetime.now(UTC))
+    _taken(urls, name, [])
+    if name not in names(settings.snapshots_dir):
+        raise Failed(f"the workers have written snapshot {name}, but not into {settings.snapshots_dir}")
+    return name
 
 
 def _taken(urls: list[str], name: str, tables: list[str]) -> list[dict[str, Any]]:

@@ -43,6 +43,36 @@ async def log_ends(
         await consumer.stop()
 
 
+async def first_offsets(
+    connection: Mapping[str, Any], places: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return where logs begin."""
+    consumer = _consumer(connection)
+    try:
+        await consumer.start()
+        return dict(await consumer.beginning_offsets(places))
+    finally:
+        await consumer.stop()
+
+
+async def read(
+    connection: Mapping[str, Any], starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> AsyncIterator[tuple[TopicPartition, list[Any], int]]:
+    """Yield the committed records of logs from `starts` up to `ends`, with the offset behind them."""
+    consumer = _consumer(connection)
+    try:
+        await consumer.start()
+        consumer.assign(list(starts))
+        for tp, offset in starts.items():
+            consumer.seek(tp, offset)
+        async for tp, records in _to_the_end(consumer, ends):
+            if records[-1].offset >= ends[tp]:
+                records = [record for record in records if record.offset < ends[tp]]
+            yield tp, records, min(await consumer.position(tp), ends[tp])
+    finally:
+        await consumer.stop()
+
+
 async def _position_stores(
     consumer: AIOKafkaConsumer,
     stores: Mapping[TopicPartition, PartitionStore],

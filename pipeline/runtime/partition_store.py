@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rocksdict import (
+    AccessType,
     BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
@@ -72,6 +73,17 @@ def _above(prefix: bytes) -> bytes | None:
     """Return the lowest key that is above all keys with a prefix; None if there is none."""
     head = prefix.rstrip(b"\xff")
     return head[:-1] + bytes([head[-1] + 1]) if head else None
+
+
+def rows_of_copy(path: Path) -> Generator[tuple[bytes, bytes]]:
+    """Yield the rows of a database that is a copy, in the order of their keys; it is left as it is."""
+    copy = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
+    try:
+        for key, value in copy.items():
+            if key != _OFFSET_KEY:
+                yield key, value
+    finally:
+        copy.close()
 
 
 class StoreClosed(RuntimeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -134,6 +135,20 @@ class Settings(BaseSettings):
             config["sasl.password"] = self.sasl_password.get_secret_value()
         if self.ssl_cafile is not None:
             config["ssl.ca.location"] = str(self.ssl_cafile)
+        return config
+
+    def aiokafka(self) -> dict[str, Any]:
+        """Return the connection part of an aiokafka client's arguments."""
+        config: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL"):
+            config["sasl_mechanism"] = self.sasl_mechanism
+            config["sasl_plain_username"] = self.sasl_username
+            config["sasl_plain_password"] = self.sasl_password.get_secret_value()
+        if "SSL" in self.security_protocol:
+            config["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
         return config
 
 

@@ -39,6 +39,8 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 NAME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 """A snapshot's name is the time it was asked for, so names sort by age, and none can be a path."""
+COMMAND_HEADER, COMMAND = "Ledgerflow-Command", "snapshot"
+"""What a request for one must have: a header that a page of another site cannot send."""
 _PARTIAL = ".partial"
 
 

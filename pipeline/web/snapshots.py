@@ -15,13 +15,11 @@ import msgspec
 from aiohttp import web
 
 from pipeline.runtime.app import App
-from pipeline.runtime.snapshots import NAME, Manifest, SnapshotError
+from pipeline.runtime.snapshots import COMMAND, COMMAND_HEADER, NAME, Manifest, SnapshotError
 from pipeline.web.problems import Problem, unavailable
 from pipeline.web.progress import recovered
 from pipeline.web.render import json_response
 
-COMMAND_HEADER = "Ledgerflow-Command"
-COMMAND = "snapshot"
 LOOPBACK = ("127.0.0.1", "::1")
 
 
