@@ -108,9 +108,9 @@ def _add(event: Any, standing: Standing) -> str | None:
     """Add one event to its account; return how it contradicts what came before, or None."""
     held, after = standing.held_minor, event.held_minor_after
     if type(event) is ev.HoldRecorded:
-        change = event.amount_minor if event.change == "PLACED" else -event.amount_minor
         standing.settle(after)
-        if held is not None and after != held + change:
+        change = {"PLACED": event.amount_minor, "RELEASED": -event.amount_minor}.get(event.change)
+        if held is not None and change is not None and after != held + change:
             return f"{after} are held after {held} and {change} more"
         return (
             None if event.balance_minor == standing.balance_minor else "the balance beside a hold is another"

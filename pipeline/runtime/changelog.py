@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.topics import DELETIONS_KEPT_MS
 
 LOG = logging.getLogger(__name__)
 POLL_MS = 200
+MARKER = 1
+"""Behind the last record that a database contains is the marker of its transaction, which holds no row."""
 
 
 def _consumer(connection: Mapping[str, Any], isolation: str = "read_committed") -> AIOKafkaConsumer:
@@ -81,6 +85,8 @@ async def _position_stores(
     """Seek every changelog to what its database contains."""
     consumer.assign(list(stores))
     first = await consumer.beginning_offsets(list(stores))
+    horizon_ms = int(time.time() * 1000) - DELETIONS_KEPT_MS // 2
+    recent = await consumer.offsets_for_times(dict.fromkeys(stores, horizon_ms))
     for tp, store in stores.items():
         offset = store.changelog_offset
         if offset > ends[tp] or 0 < offset < first[tp]:
@@ -90,6 +96,13 @@ async def _position_stores(
                 offset,
                 first[tp],
                 ends[tp],
+            )
+            store.wipe()
+            offset = 0
+        old_until = ends[tp] if recent[tp] is None else recent[tp].offset
+        if 0 < offset < old_until - MARKER:
+            LOG.error(
+                "%s: the database is old, rows deleted since might stay: rebuilding it", store.path.name
             )
             store.wipe()
             offset = 0
