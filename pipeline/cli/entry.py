@@ -19,6 +19,7 @@ from pipeline.cli import (
     schemas,
     snapshot,
     statement,
+    switch,
     tail,
     topics,
     up,
@@ -56,6 +57,7 @@ app.command("verify", rich_help_panel=REPAIR)(verify.verify)
 app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)
 app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)
 app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
+app.command("switch", rich_help_panel=REPAIR)(switch.switch)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 

@@ -10,11 +10,12 @@ import typer
 from pipeline.cli.problems import Failed
 from pipeline.cli.reach import require_kafka, said_in_one_line
 from pipeline.cli.rebuild import FOLDER, Source, bar_on_screen, running, tell
-from pipeline.rebuild.replay import Live, Replayed, replay
-from pipeline.rebuild.scratch import Scratch, rules_version
+from pipeline.rebuild.replay import Live, replay
+from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.registry import Registry
 from pipeline.runtime.restoring import choose
+from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import parts_of, topic_ids
 from pipeline.runtime.task import StreamSpec
@@ -34,7 +35,7 @@ def run_replay(
 
     `rules`: the settings that the rules follow. Raises Failed.
     """
-    admin = require_kafka(settings)
+    admin, here = require_kafka(settings), rules_version()
     with said_in_one_line(settings), running():
         chosen = choose(parts_of(snapshot), frozenset({str(spec.table)}))
         live = [Live(copy.partition, copy.source_offset, part.folder / copy.folder) for part, copy in chosen]
@@ -46,7 +47,7 @@ def run_replay(
             )
         about = {
             "app_id": settings.app_id,
-            "rules": rules_version(),
+            "rules": here,
             **rules,
             **topic_ids(admin, (spec.source,)),
         }
@@ -65,15 +66,15 @@ def run_replay(
                     say,
                 )
             )  # fmt: skip
-    _tell_replay(found, snapshot.name, as_json)
-
-
-def _tell_replay(found: Replayed, snapshot: str, as_json: bool) -> None:
+    live_rules = sorted({part.manifest.rules for part, _ in chosen})
     told = {
         "from": Source.COMMANDS,
-        "snapshot": snapshot,
+        "snapshot": snapshot.name,
+        "live_rules": live_rules,
+        "rules": here,
         "records_read": found.records,
         "dead_letters": found.dead_letters,
     }
+    table = f"the live table ({snapshot.name}, now under rules {', '.join(live_rules)})"
     right = not found.differences.found
-    tell(found.differences, told, right, as_json, f"the live table ({snapshot})", "the rules installed here")
+    tell(found.differences, told, right, as_json, table, f"a replay under rules {here}")

@@ -7,14 +7,12 @@ what it was made from; where that is no longer so (other topics, other rules), i
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from pipeline import domain
 from pipeline.runtime.partition_store import PartitionStore
 
 _ABOUT = "about.json"
@@ -71,11 +69,3 @@ class Scratch:
         for store in self._stores.values():
             store.close()
         self._lock.close()
-
-
-def rules_version() -> str:
-    """Return what tells one version of the rules from another: the SHA-256 of the domain's sources."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(domain.__path__[0]).glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

@@ -24,6 +24,7 @@ from pipeline.runtime.codec import Codec
 from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.membership import Member
 from pipeline.runtime.recovery import TableManager
+from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import Snapshots
 from pipeline.runtime.task import StreamSpec
@@ -40,6 +41,8 @@ class App(faust.App):
     codec: Codec
     tasks: Tasks
     snapshots: Snapshots
+    rules: str
+    """The version of the rules that it was started with."""
     partitions: int
 
     @property
@@ -151,6 +154,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.partitions = settings.partitions
     app.tasks = Tasks(app)
     app.snapshots = Snapshots(app, settings)
+    app.rules = rules_version()
 
     @app.on_partitions_revoked.connect
     async def close_tasks(app: App, revoked: set[TP], **_: Any) -> None:

@@ -91,6 +91,8 @@ class Manifest(msgspec.Struct, frozen=True):
     app_id: str
     ledgerflow: str
     """The version of the product that took it."""
+    rules: str
+    """The version of the rules that the worker was started with (`rules`)."""
     worker: str
     taken_at: datetime
     """When the first copy was made."""
@@ -235,6 +237,7 @@ class Snapshots:
             format=FORMAT,
             app_id=self._app.conf.id,
             ledgerflow=metadata.version("ledgerflow"),
+            rules=self._app.rules,
             worker=folder.name,
             taken_at=taken_at,
             partitions=self._app.partitions,

@@ -32,6 +32,7 @@ class Bench:
         app: Any = SimpleNamespace(
             conf=SimpleNamespace(id="ledgerflow"),
             partitions=PARTITIONS,
+            rules="rules of a test",
             transactional_id=WORKER,
             tasks=SimpleNamespace(running=running),
             tables={

@@ -37,6 +37,7 @@ def test_the_manifest_names_every_partition_with_its_offsets_and_files(bench: Be
     (part,) = parts_of(bench.settings.snapshots_dir / FIRST)
     assert part.manifest == told
     assert (told.app_id, told.worker, told.partitions) == ("ledgerflow", WORKER, PARTITIONS)
+    assert told.rules == bench.app.rules
     assert {(copy.table, copy.partition) for copy in told.copies} == set(bench.stores)
     (copy,) = (copy for copy in told.copies if copy.folder == "fraud-0.rocks")
     assert (copy.changelog, copy.changelog_id) == (
