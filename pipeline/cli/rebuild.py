@@ -80,11 +80,13 @@ def rebuild(
     is interrupted goes on where it stood, a later one reads what came since. Exit code 1 if anything differs.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
-    require_registry(settings)
+    if source is Source.POSTINGS and (snapshot is not None or url is not None):
+        raise BadInput("--snapshot and --url are for --from commands")
+    if snapshot is not None:
+        folder_of(settings, snapshot)
     admin = require_kafka(settings)
+    require_registry(settings)
     if source is Source.POSTINGS:
-        if snapshot is not None or url is not None:
-            raise BadInput("--snapshot and --url are for --from commands")
         _from_postings(settings, admin, limit, as_json, anew)
         return
     if snapshot is None:

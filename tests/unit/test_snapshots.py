@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.cli.entry import main
 from pipeline.runtime.snapshots import MANIFEST, SnapshotError, names, new_name, parts_of, sha256_of
 from tests.unit.snapshot_bench import PARTITIONS, TABLES, WORKER, Bench, rows_in
 
@@ -128,3 +130,18 @@ def test_a_manifest_of_a_later_format_is_refused(bench: Bench) -> None:
 
 def test_names_are_times_and_sort_by_them() -> None:
     assert new_name(datetime(2026, 11, 22, 9, 0, tzinfo=UTC)) == FIRST
+
+
+def test_the_command_lists_what_there_is(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.take(FIRST)
+    bench.take(SECOND, "fraud")
+    data = ["--data", str(bench.settings.data_dir)]
+    assert main(["snapshot", "--list", "--json", *data]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["workers"], one["partitions"], one["tables"]) for one in listed] == [
+        (FIRST, 1, 4, ["fraud", "ledger"]),
+        (SECOND, 1, 2, ["fraud"]),
+    ]
+    assert main(["snapshot", "--list", *data]) == 0
+    told = capsys.readouterr()
+    assert FIRST in told.out and told.out.count("\n") == 3 and "2 snapshots in" in told.err
