@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from aiokafka.errors import KafkaError
 from confluent_kafka.admin import AdminClient
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -157,6 +158,8 @@ def running() -> Iterator[None]:
         yield
     except (ScratchBusy, LogCut, SnapshotError) as error:
         raise Failed(str(error)) from None
+    except KafkaError as error:
+        raise Failed(f"Kafka does not answer as it should: {error}; run it again, it goes on there") from None
 
 
 @contextmanager

@@ -63,13 +63,16 @@ async def read(
     connection: Mapping[str, Any], starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
 ) -> AsyncIterator[tuple[TopicPartition, list[Any], int]]:
     """Yield the committed records of logs from `starts` up to `ends`, with the offset behind them."""
+    behind = {tp: end for tp, end in ends.items() if starts[tp] < end}
+    if not behind:
+        return
     consumer = _consumer(connection)
     try:
         await consumer.start()
-        consumer.assign(list(starts))
-        for tp, offset in starts.items():
-            consumer.seek(tp, offset)
-        async for tp, records in _to_the_end(consumer, ends):
+        consumer.assign(list(behind))
+        for tp in behind:
+            consumer.seek(tp, starts[tp])
+        async for tp, records in _to_the_end(consumer, behind):
             if records[-1].offset >= ends[tp]:
                 records = [record for record in records if record.offset < ends[tp]]
             yield tp, records, min(await consumer.position(tp), ends[tp])
