@@ -54,7 +54,7 @@ def snapshot(
         typer.echo(json.dumps({"name": name, "workers": taken}))
     else:
         typer.echo(f"snapshot {name}: {copies} partitions, {decimal(size)}, of {len(taken)} workers")
-        typer.echo(f"in {settings.snapshots_dir / name}", err=True)
+        typer.echo(f"in {settings.snapshots_dir / name}, of each worker's machine", err=True)
 
 
 def take_now(settings: Settings, urls: list[str]) -> str:

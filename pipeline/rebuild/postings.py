@@ -89,6 +89,9 @@ def fold(events: Iterable[Any], rows: PartitionStore) -> None:
     touched: dict[bytes, Standing] = {}
     for event in events:
         kind = type(event)
+        if event is None:
+            faults.add("a record that is no event")
+            continue
         if kind is not ev.PostingRecorded and kind is not ev.HoldRecorded:
             faults.others += 1
             continue

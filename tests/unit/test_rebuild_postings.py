@@ -147,6 +147,20 @@ def test_no_more_differences_are_kept_than_asked_for(logs: Logs, tmp_path: Path)
     assert (found.differences.found, len(found.differences.shown)) == (30, 5)
 
 
+def test_what_is_no_event_is_a_fault_of_the_journal_and_another_kind_of_event_is_none(
+    logs: Logs, tmp_path: Path
+) -> None:
+    branch, stated = last_of(logs, "balances", ev.BalanceUpdated)
+    logs.add("postings", branch, stated)
+    found = from_postings(logs, tmp_path)
+    assert (found.faults.count, found.faults.others, found.differences.found) == (0, 1, 0)
+    logs.add("postings", branch, stated)
+    logs.records[TopicPartition("postings", branch)][-1].value = b"no event"
+    found = from_postings(logs, tmp_path)
+    assert (found.faults.count, found.faults.others) == (1, 1)
+    assert found.faults.shown == ["a record that is no event"]
+
+
 def test_a_journal_whose_beginning_is_gone_is_refused(logs: Logs, tmp_path: Path) -> None:
     logs.first = 4
     with pytest.raises(LogCut, match="begins at offset 4"):
