@@ -171,7 +171,7 @@ def test_balances_rebuilt_from_the_postings_and_from_the_commands_are_those_of_t
     url = f"http://127.0.0.1:{cluster.web_port}"
     code, told = rebuilt(cluster, "--from", "commands", "--url", url)
     assert (code, told["differences"]) == (0, [])
-    assert told["compared"]["payment"] > 2_000 and told["dead_letters"] > 0
+    assert told["compared"]["payment"] > 2_000
     replayed = told["records_read"]
     moving = demo(23, now_us(), rate=400.0, speed=20_000.0, accounts=200)
     loading = threading.Thread(
