@@ -135,7 +135,21 @@ def named(key: bytes) -> tuple[str, str]:
     return _KINDS.get(family, family), "/".join(parts)
 
 
-_KINDS = {"a": "account", "p": "payment", "l": "leg", "w": "watermark"}
+_KINDS = {
+    "a": "account",
+    "c": "period",
+    "g": "journal_part",
+    "h": "hold",
+    "j": "journal",
+    "l": "leg",
+    "n": "next_due",
+    "p": "payment",
+    "r": "reversal",
+    "t": "limit",
+    "w": "watermark",
+    "x": "due",
+}
+"""By the family letter of the ledger's rows; a letter that is not here stands for itself."""
 
 
 def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:

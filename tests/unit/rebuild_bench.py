@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
+from pipeline.domain import events as ev
 from pipeline.domain.routing import KEY_FIELDS, record_key
 from pipeline.rebuild import logs, postings
 from pipeline.rebuild.postings import Rebuilt, rebuild
@@ -18,7 +19,7 @@ from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.partition_store import PartitionStore
 from tests.unit.fixed_registry import FixedRegistry
-from tests.unit.ledger_branches import DAY, Branches, decided, opened
+from tests.unit.ledger_branches import DAY, Branches, decided, envelope, opened
 
 PARTITIONS = 2
 STEP = 2
@@ -77,14 +78,36 @@ class Logs:
                 yield place, batch, batch[-1].offset + 1
 
 
+def journal_legs(number: int) -> tuple[ev.JournalLeg, ...]:
+    """Return the legs of a journal over both branches."""
+    moves = (("acc-2", "DEBIT", 5), ("acc-5", "CREDIT", 2), ("acc-6", "CREDIT", 2), ("acc-7", "CREDIT", 1))
+    return tuple(
+        ev.JournalLeg(leg_no, 1, account, side, amount * (number + 1), "EUR", None, None)
+        for leg_no, (account, side, amount) in enumerate(moves)
+    )
+
+
 def bank() -> Branches:
-    """Return branches with accounts, settled and held payments, legs, refusals, and one late payment."""
+    """Return branches with settled and held payments, legs, captures, journals, refusals, a late payment."""
     ledger = Branches(PARTITIONS)
     ledger.recorded_at = 40 * DAY
     ledger.run(*(opened(f"o{n}", f"acc-{n}", 1_000_00) for n in range(8)), opened("o9", "empty"))
     ledger.run(*(decided(f"d{n}", f"p{n}", f"acc-{n}", f"acc-{(n + 1) % 8}", 100 + n) for n in range(8)))
     ledger.run(decided("h", "held", "acc-0", "acc-3", 5_00, outcome="REVIEW"))
     ledger.run(decided("x", "too-much", "acc-1", "acc-2", 10**9), decided("n", "nobody", "acc-1", "who", 1))
+    ledger.run(decided("c", "card", "acc-0", "acc-6", 9_00, hold_expires_at=50 * DAY))
+    capture = {"payment_id": "card", "debtor_account_id": "acc-0", "capture_id": "c1", "amount_minor": 4_00}
+    ledger.run(ev.PaymentCaptured(**envelope("c1"), **capture, final=False))
+    for number, expires_at in enumerate((None, 60 * DAY)):
+        about = {
+            "account_id": "acc-2",
+            "reference": "r",
+            "reason": None,
+            "effective_at": None,
+            "late": "REFUSE",
+        }
+        about |= {"journal_id": f"j{number}", "hold_expires_at": expires_at}
+        ledger.run(ev.JournalSubmitted(**envelope(f"j{number}"), **about, legs=journal_legs(number)))
     ledger.run(decided("now", "now", "acc-4", "acc-5", 7, occurred_at=40 * DAY))
     ledger.run(decided("late", "late", "acc-4", "acc-5", 11, occurred_at=20 * DAY))
     return ledger
