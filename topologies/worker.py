@@ -10,20 +10,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 import gc
 import os
 import sys
 import threading
-import time
-from typing import IO, Any
+from typing import Any
 
 import faust
 import uvloop
 
 from pipeline.runtime import logs
 from pipeline.runtime.app import EXIT_CRASH, App
-from pipeline.runtime.settings import Settings, SettingsError, load_settings
+from pipeline.runtime.folders import own_folder
+from pipeline.runtime.settings import SettingsError, load_settings
 from pipeline.runtime.topics import TopicsError, create_topics
 from topologies.app import build, tables
 
@@ -34,25 +33,6 @@ FOLDER_FREE_WITHIN_S = 20.0
 STOPS_WITHIN_S = 20.0
 """How long an orderly stop may take; what is not committed by then is done again by the next worker."""
 SWITCH_S = 0.001
-_POLL_S = 0.1
-
-
-def own_folder(settings: Settings, worker: int) -> IO[str]:
-    """Lock a worker's folder until the process ends; raise SettingsError if another one has it."""
-    folder = settings.data_dir / f"worker-{worker}"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = (folder / "lock").open("a")
-    deadline = time.monotonic() + FOLDER_FREE_WITHIN_S
-    while True:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise SettingsError(
-                    f"another worker uses {folder}: stop it, or give this one another number (--worker)"
-                ) from None
-            time.sleep(_POLL_S)
 
 
 class _Worker(faust.Worker):
@@ -107,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings()
         logs.set_up(settings.log_level)
-        lock = own_folder(settings, number)
+        lock = own_folder(settings, number, FOLDER_FREE_WITHIN_S)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING

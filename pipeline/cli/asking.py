@@ -47,17 +47,26 @@ def urls_of(url: str | None, data: Path | None) -> list[str]:
     return worker_urls(settings_for(data)) if url is None else [url.rstrip("/")]
 
 
-def ask(urls: list[str], path: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
+def ask(
+    urls: list[str],
+    path: str,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    within_s: float = ANSWER_WITHIN_S,
+) -> dict[str, Any]:
     """Return what the first worker that answers says.
 
     Raises Failed where none answers or there is no such thing, BadInput where a parameter is wrong.
     """
+    sent = {"Accept": "application/json", **(headers or {})}
     reason = "no worker"
     address = f"{path}?{urlencode(parameters)}" if parameters else path
     for url in urls:
-        request = urllib.request.Request(f"{url}{address}", headers={"Accept": "application/json"})
+        request = urllib.request.Request(f"{url}{address}", headers=sent, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=ANSWER_WITHIN_S) as answer:
+            with urllib.request.urlopen(request, timeout=within_s) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found
         except urllib.error.HTTPError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import typer
@@ -14,8 +15,12 @@ from pipeline.cli import (
     dead_letters,
     load,
     payment,
+    rebuild,
+    restore,
     schemas,
+    snapshot,
     statement,
+    switch,
     tail,
     topics,
     up,
@@ -51,14 +56,25 @@ app.command("statement", rich_help_panel=LOOK)(statement.statement)
 app.command("payment", rich_help_panel=LOOK)(payment.payment)
 app.command("version", rich_help_panel=LOOK)(version.version)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
+app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)
+app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)
+app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
+app.command("switch", rich_help_panel=REPAIR)(switch.switch)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; return the exit code. Every error ends in one line on standard error."""
+    """Run the command line; return the exit code."""
+    return ended(lambda: app(arguments, prog_name="ledgerflow", standalone_mode=False))
+
+
+def ended(command: Callable[[], Any]) -> int:
+    """Run a command; return the exit code. Every error ends in one line on standard error."""
     try:
-        return int(app(arguments, prog_name="ledgerflow", standalone_mode=False) or 0)
+        return int(command() or 0)
+    except typer.Exit as exited:
+        return int(exited.exit_code)
     except typer.TyperException as error:
         return _fail(_with_hint(error), error.exit_code)
     except typer.Abort:

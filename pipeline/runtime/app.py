@@ -21,9 +21,12 @@ from faust.types import TP
 from yarl import URL
 
 from pipeline.runtime.codec import Codec
+from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.membership import Member
 from pipeline.runtime.recovery import TableManager
+from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.snapshots import Snapshots
 from pipeline.runtime.task import StreamSpec
 from pipeline.runtime.tasks import Tasks
 from pipeline.runtime.transport import BATCH_CODEC
@@ -37,6 +40,9 @@ class App(faust.App):
 
     codec: Codec
     tasks: Tasks
+    snapshots: Snapshots
+    rules: str
+    """The version of the rules that it was started with."""
     partitions: int
     audit_alerts: int = 0
     """How many alerts the audit of this worker has raised."""
@@ -126,7 +132,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
 
     The number makes the worker's identity in the group (static membership), its data folder and its web port.
     """
-    folder = settings.data_dir / f"worker-{worker}"
+    folder = worker_folder(settings, worker)
     folder.mkdir(parents=True, exist_ok=True)
     app = App(
         app_id or settings.app_id,
@@ -158,6 +164,8 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.partitions = settings.partitions
     app.audited = {}
     app.tasks = Tasks(app)
+    app.snapshots = Snapshots(app, settings)
+    app.rules = rules_version()
 
     @app.on_partitions_revoked.connect
     async def close_tasks(app: App, revoked: set[TP], **_: Any) -> None:

@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.topics import DELETIONS_KEPT_MS
 
 LOG = logging.getLogger(__name__)
 POLL_MS = 200
+MARKER = 1
+"""Behind the last record that a database contains is the marker of its transaction, which holds no row."""
 
 
 def _consumer(connection: Mapping[str, Any], isolation: str = "read_committed") -> AIOKafkaConsumer:
@@ -43,6 +47,39 @@ async def log_ends(
         await consumer.stop()
 
 
+async def first_offsets(
+    connection: Mapping[str, Any], places: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """Return where logs begin."""
+    consumer = _consumer(connection)
+    try:
+        await consumer.start()
+        return dict(await consumer.beginning_offsets(places))
+    finally:
+        await consumer.stop()
+
+
+async def read(
+    connection: Mapping[str, Any], starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> AsyncIterator[tuple[TopicPartition, list[Any], int]]:
+    """Yield the committed records of logs from `starts` up to `ends`, with the offset behind them."""
+    behind = {tp: end for tp, end in ends.items() if starts[tp] < end}
+    if not behind:
+        return
+    consumer = _consumer(connection)
+    try:
+        await consumer.start()
+        consumer.assign(list(behind))
+        for tp in behind:
+            consumer.seek(tp, starts[tp])
+        async for tp, records in _to_the_end(consumer, behind):
+            if records[-1].offset >= ends[tp]:
+                records = [record for record in records if record.offset < ends[tp]]
+            yield tp, records, min(await consumer.position(tp), ends[tp])
+    finally:
+        await consumer.stop()
+
+
 async def _position_stores(
     consumer: AIOKafkaConsumer,
     stores: Mapping[TopicPartition, PartitionStore],
@@ -51,6 +88,8 @@ async def _position_stores(
     """Seek every changelog to what its database contains."""
     consumer.assign(list(stores))
     first = await consumer.beginning_offsets(list(stores))
+    horizon_ms = int(time.time() * 1000) - DELETIONS_KEPT_MS // 2
+    recent = await consumer.offsets_for_times(dict.fromkeys(stores, horizon_ms))
     for tp, store in stores.items():
         offset = store.changelog_offset
         if offset > ends[tp] or 0 < offset < first[tp]:
@@ -60,6 +99,13 @@ async def _position_stores(
                 offset,
                 first[tp],
                 ends[tp],
+            )
+            store.wipe()
+            offset = 0
+        old_until = ends[tp] if recent[tp] is None else recent[tp].offset
+        if 0 < offset < old_until - MARKER:
+            LOG.error(
+                "%s: the database is old, rows deleted since might stay: rebuilding it", store.path.name
             )
             store.wipe()
             offset = 0

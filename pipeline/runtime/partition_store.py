@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rocksdict import (
+    AccessType,
     BlockBasedIndexType,
     BlockBasedOptions,
     Cache,
+    Checkpoint,
     DbClosedError,
     Options,
     Rdict,
@@ -71,6 +73,17 @@ def _above(prefix: bytes) -> bytes | None:
     """Return the lowest key that is above all keys with a prefix; None if there is none."""
     head = prefix.rstrip(b"\xff")
     return head[:-1] + bytes([head[-1] + 1]) if head else None
+
+
+def rows_of_copy(path: Path) -> Generator[tuple[bytes, bytes]]:
+    """Yield the rows of a database that is a copy, in the order of their keys; it is left as it is."""
+    copy = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
+    try:
+        for key, value in copy.items():
+            if key != _OFFSET_KEY:
+                yield key, value
+    finally:
+        copy.close()
 
 
 class StoreClosed(RuntimeError):
@@ -291,6 +304,14 @@ class PartitionStore:
         """The offset of the changelog up to which the database contains it."""
         value = self._db.get(_OFFSET_KEY)
         return 0 if value is None else int.from_bytes(value, "big")
+
+    def checkpoint(self, path: Path) -> tuple[int, int]:
+        """Copy the committed rows into a new database at `path`, on the same disk by hard links.
+
+        Returns the changelog offset that it contains, and about how many rows it has.
+        """
+        Checkpoint(self._db).create_checkpoint(str(path))
+        return self.changelog_offset, self._db.property_int_value("rocksdb.estimate-num-keys") or 0
 
     def wipe(self) -> None:
         """Start over from an empty database."""

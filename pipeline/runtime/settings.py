@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,11 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(
         default_factory=_user_cache, description="Downloaded Kafka and registry, per user."
     )
+    snapshots_dir: Path = Field(
+        default_factory=lambda given: given.get("data_dir", Path()) / "snapshots",
+        description="Snapshots of tables; on the disk of data_dir they are hard links, elsewhere copies.",
+    )
+    snapshots_keep: int = Field(3, ge=1, le=1000, description="Snapshots each worker keeps; older ones go.")
     kafka_port: Port = Field(19092, description="Local stack: the broker.")
     controller_port: Port = Field(19093, description="Local stack: the broker's KRaft controller.")
     registry_port: Port = Field(18081, description="Local stack: the schema registry.")
@@ -135,6 +141,20 @@ class Settings(BaseSettings):
             config["sasl.password"] = self.sasl_password.get_secret_value()
         if self.ssl_cafile is not None:
             config["ssl.ca.location"] = str(self.ssl_cafile)
+        return config
+
+    def aiokafka(self) -> dict[str, Any]:
+        """Return the connection part of an aiokafka client's arguments."""
+        config: dict[str, Any] = {
+            "bootstrap_servers": self.bootstrap_servers.split(","),
+            "security_protocol": self.security_protocol,
+        }
+        if self.security_protocol.startswith("SASL"):
+            config["sasl_mechanism"] = self.sasl_mechanism
+            config["sasl_plain_username"] = self.sasl_username
+            config["sasl_plain_password"] = self.sasl_password.get_secret_value()
+        if "SSL" in self.security_protocol:
+            config["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
         return config
 
 

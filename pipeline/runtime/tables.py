@@ -21,6 +21,7 @@ from faust.streams import current_event
 from faust.types import TP
 
 from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.snapshots import folder_name
 
 
 class Store(SerializedStore[Any, Any]):
@@ -34,7 +35,7 @@ class Store(SerializedStore[Any, Any]):
     # --- partitions
 
     def _path(self, partition: int) -> Path:
-        return Path(self.app.conf.tabledir) / f"{self.table_name}-{partition}.rocks"
+        return Path(self.app.conf.tabledir) / folder_name(self.table_name, partition)
 
     def partition(self, partition: int) -> PartitionStore:
         """Return a partition's rows, opening the database if need be."""

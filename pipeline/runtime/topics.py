@@ -66,6 +66,10 @@ COMMANDED = frozenset({"ledger-commands"})
 """Topics whose records a stream sends to the partition of their key, which may be another than its own."""
 
 
+DELETIONS_KEPT_MS = 7 * 86_400_000
+"""How long a changelog keeps the record that deletes a row. A database that was last written longer ago than
+half of that is rebuilt: it may never be told of a row that was deleted since. (Half, because what is left of
+the changelog is still to be read.)"""
 SOURCE_OFFSETS_SEGMENT_BYTES = 2**20
 """Small, so that it is compacted soon and read fast."""
 
@@ -106,7 +110,11 @@ def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
     name = source_offsets_name(settings.app_id)
     wanted.append(NewTopic(name, settings.partitions, settings.replication_factor, config=config))
     for table in tables:
-        config = {"cleanup.policy": "compact", "max.message.bytes": str(RECORD_BYTES_MAX)}
+        config = {
+            "cleanup.policy": "compact",
+            "delete.retention.ms": str(DELETIONS_KEPT_MS),
+            "max.message.bytes": str(RECORD_BYTES_MAX),
+        }
         name = changelog_name(settings.app_id, table)
         wanted.append(NewTopic(name, settings.partitions, settings.replication_factor, config=config))
     return wanted

@@ -60,6 +60,7 @@ def ready(app: App) -> web.Response:
         status, code = "rebalancing" if app.rebalancing else "recovering", 503
     body = {
         "status": status,
+        "rules": app.rules,
         "recovery_seconds": round(app.tasks.ready_after_s, 3) if done else None,
         "partitions": everything(app),
     }

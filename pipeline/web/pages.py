@@ -16,6 +16,7 @@ from aiohttp import web
 from faust.web.base import BlueprintManager
 
 from pipeline.runtime.app import App
+from pipeline.web import snapshots
 from pipeline.web.answers import PARTITIONS_HEADER, Page, address, answer, ask, collect, owners
 from pipeline.web.health import CommitWatch, live, ready
 from pipeline.web.metrics import exposition, registry_of
@@ -89,6 +90,7 @@ def mount(app: App) -> None:
     async def metrics_page(request: web.Request) -> web.StreamResponse:
         return exposition(registry)
 
+    snapshots.mount(app)
     _page(app, "/", "index", index_page)
     _page(app, "/live", "live", live_page)
     _page(app, "/ready", "ready", ready_page)

@@ -9,10 +9,16 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 
+from pipeline.cli.problems import Failed
+from pipeline.cli.snapshot import take_now
+from pipeline.runtime.folders import TABLES
+from pipeline.runtime.restoring import ask_cluster, check, choose, restore
+from pipeline.runtime.snapshots import parts_of
 from tests.chaos.confined import SmallDisk, SmallMemory
 from tests.chaos.hostile import Hostile
 from tests.chaos.keeper import Keeper
@@ -24,6 +30,7 @@ PAST_THE_SESSION_S = (2.0, 6.0)
 """Before and after the broker has aborted the transactions of a worker that is silent (10 s)."""
 PAUSE_S = 3.0
 """Shorter than a session: nobody has noticed when the bytes go on."""
+SNAPSHOT_AGE_S = 4.0
 REGISTRY_AWAY_S = 8.0
 STORM_S = 20.0
 STORM_GAP_S = (2.0, 5.0)
@@ -47,6 +54,7 @@ class Faults:
         self._by_name: dict[str, Callable[[Strike], None]] = {
             "kill": self._kill,
             "wipe": self._wipe,
+            "restore": self._restore,
             "torn": self._tear,
             "zombie": self._zombie,
             "pause": self._pause,
@@ -83,6 +91,26 @@ class Faults:
 
     def _wipe(self, strike: Strike) -> None:
         self._while_dead(strike.worker, shutil.rmtree)
+
+    def _restore(self, strike: Strike) -> None:
+        """Take a snapshot, let the load go on, then lose the disk and go on from the snapshot."""
+        number, settings = strike.worker, self.cluster.settings
+        self.keeper.wait_ready(number)
+        try:
+            snapshot = take_now(settings, [self.cluster.url(number)])
+        except Failed:
+            return self._wipe(strike)  # its partitions were just moving: there is none to go on from
+        time.sleep(SNAPSHOT_AGE_S)
+
+        def put_back(folder: Path) -> None:
+            shutil.rmtree(folder)
+            chosen = choose(parts_of(settings.snapshots_dir / snapshot))
+            check(chosen, settings, ask_cluster(settings, [copy for _, copy in chosen]), datetime.now(UTC))
+            tables = folder / TABLES
+            tables.mkdir(parents=True)
+            restore(chosen, tables, replace=False, on_bytes=lambda _: None)
+
+        self._while_dead(number, put_back)
 
     def _tear(self, strike: Strike) -> None:
         chance = random.Random(strike.chance)

@@ -37,7 +37,16 @@ from pipeline.domain import (
 from pipeline.domain.events import PaymentDecided
 from pipeline.domain.ledger_rows import payment_key
 from pipeline.domain.outbox import Outbox
-from pipeline.runtime import changelog, codec, membership, task, transactions, transport, unit
+from pipeline.runtime import (
+    changelog,
+    codec,
+    membership,
+    partition_store,
+    task,
+    transactions,
+    transport,
+    unit,
+)
 from pipeline.runtime.records import rows_of
 from pipeline.web import past
 from topologies import worker
@@ -280,6 +289,21 @@ def no_restore(patch: Set) -> None:
         return 0
 
     patch(changelog, "restore", restore)
+
+
+@mutant("a snapshot says that it contains more of the changelog than it does", "restore", workers=1)
+def snapshot_ahead(patch: Set) -> None:
+    copy = partition_store.PartitionStore.checkpoint
+
+    def copied(self: Any, path: Path) -> Any:
+        reached = self.changelog_offset
+        self.write({}, reached + 200)
+        try:
+            return copy(self, path)
+        finally:
+            self.write({}, reached)
+
+    patch(partition_store.PartitionStore, "checkpoint", copied)
 
 
 @mutant("begins at the newest record where nothing is committed yet", "storm")

@@ -24,6 +24,7 @@ class Fault(NamedTuple):
 FAULTS = (
     Fault("kill", 12.0, "SIGKILL of a worker, same disk"),
     Fault("wipe", 15.0, "SIGKILL of a worker, its disk wiped"),
+    Fault("restore", 20.0, "SIGKILL of a worker, its disk wiped, an earlier snapshot put there"),
     Fault("torn", 15.0, "SIGKILL of a worker, a file of a table torn or deleted"),
     Fault("zombie", 25.0, "SIGSTOP of a worker past its session, then SIGCONT"),
     Fault("pause", 30.0, "the network between a worker and the broker stands still, or is cut"),

@@ -6,16 +6,23 @@ The verdict is `pipeline.verify`'s, which reads topics and views only.
 from __future__ import annotations
 
 import asyncio
+import json
+import re
+import shutil
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from pipeline.cli.entry import main
 from pipeline.runtime.app import EXIT_CRASH
+from pipeline.runtime.folders import TABLES, worker_folder
+from pipeline.runtime.partition_store import PartitionStore
 from pipeline.runtime.transactions import TransactionalProducer
 from tests.integration.cluster import Cluster, cluster_in, problems
 
@@ -135,3 +142,48 @@ def lose_offsets(cluster: Cluster) -> list[TopicPartition]:
             return old
         assert time.monotonic() < deadline  # the worker's session is not over yet
         time.sleep(0.5)
+
+
+def test_a_worker_restored_from_a_snapshot_reads_only_the_tail_and_has_the_same_rows(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, servers = str(cluster.settings.data_dir), cluster.settings.bootstrap_servers
+    cluster.terminate(0)
+    cluster.more["LOG_LEVEL"] = "INFO"  # says how many records a recovery has read
+    cluster.start(0)
+    cluster.wait_ready(0)
+    loading = in_background(lambda: cluster.load(seed=9, payments=300, rate=150))
+    time.sleep(1)
+    assert main(["snapshot", "--data", data, "--url", cluster.url(0), "--json"]) == 0
+    (taken,) = json.loads(capsys.readouterr().out)["workers"]
+    loading.join()
+    assert problems(cluster.verify()) == []
+    assert main(["restore", "--data", data, "--bootstrap-servers", servers]) == 2  # the worker runs
+    cluster.terminate(0)
+    tables = worker_folder(cluster.settings, 0) / TABLES
+    before = rows_on_disk(tables)
+    assert len(before) == len(taken["copies"])
+
+    shutil.rmtree(tables)
+    capsys.readouterr()
+    assert main(["restore", "--data", data, "--bootstrap-servers", servers, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["partitions"] == len(taken["copies"])
+    assert rows_on_disk(tables) != before
+    cluster.start(0)
+    cluster.wait_ready(0)
+    read = [int(count) for count in re.findall(r"restored (\d+) records", cluster.log(0).read_text())][-1]
+    assert 0 < read <= told["offsets_behind"] < sum(map(len, before.values()))
+    assert problems(cluster.verify()) == []
+    cluster.terminate(0)
+    assert rows_on_disk(tables) == before
+
+
+def rows_on_disk(tables: Path) -> dict[str, dict[bytes, bytes]]:
+    """Return the rows of every database that a worker has left."""
+    found = {}
+    for path in sorted(tables.glob("*.rocks")):
+        store = PartitionStore(path)
+        found[path.name] = dict(store.committed_scan(b""))
+        store.close()
+    return found

@@ -9,10 +9,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -143,6 +145,48 @@ def test_a_record_beyond_every_limit_is_a_dead_letter_and_its_partition_goes_on(
     assert done["redriven"] == 1
 
 
+def rebuilt(settings: Settings, *arguments: str) -> tuple[int, Any]:
+    """Run `ledgerflow rebuild`; return its exit code and what it says."""
+    where = ["--data", str(settings.data_dir), "--bootstrap-servers", settings.bootstrap_servers]
+    where += ["--schema-registry-url", settings.schema_registry_url, "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.cli", "rebuild", *arguments, *where],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_balances_rebuilt_from_the_postings_and_from_the_commands_are_those_of_the_streams(
+    cluster: Settings,
+) -> None:
+    code, told = rebuilt(cluster, "--from", "postings")
+    assert (code, told["differences"], told["faults"]) == (0, [], [])
+    assert told["compared"]["account"] > 400 and told["records_read"] > 5_000
+    code, told = rebuilt(cluster, "--from", "postings")
+    assert (code, told["records_read"]) == (0, 0)
+    url = f"http://127.0.0.1:{cluster.web_port}"
+    code, told = rebuilt(cluster, "--from", "commands", "--url", url)
+    assert (code, told["differences"]) == (0, [])
+    assert told["compared"]["payment"] > 2_000
+    replayed = told["records_read"]
+    moving = demo(23, now_us(), rate=400.0, speed=20_000.0, accounts=200)
+    loading = threading.Thread(
+        target=lambda: run(
+            moving, cluster.librdkafka(), cluster.schema_registry_url, rate=400.0, duration=6.0
+        )
+    )
+    loading.start()
+    time.sleep(2)
+    code, told = rebuilt(cluster, "--from", "commands", "--url", url)  # the streams go on
+    loading.join()
+    assert (code, told["differences"]) == (0, [])
+    assert 0 < told["records_read"] < replayed
+
+
 def test_a_posting_that_nobody_should_have_written_is_seen(cluster: Settings) -> None:
     """The last test of this stack: it damages the journal."""
     consumer = Consumer({**cluster.librdkafka(), "group.id": "damage"})
@@ -156,3 +200,6 @@ def test_a_posting_that_nobody_should_have_written_is_seen(cluster: Settings) ->
     verdict = verified(cluster)
     failed = {check.name for check in verdict.checks if not check.ok}
     assert {"entries", "fold", "zero_sum"} <= failed
+    code, told = rebuilt(cluster, "--from", "postings")
+    assert (code, told["ok"]) == (1, False)
+    assert told["journal_faults"] >= 1 and told["differing"] == {"account": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -112,6 +113,27 @@ async def test_a_copy_that_is_ahead_of_its_changelog_is_built_anew(stack: LocalS
     store = PartitionStore(tmp_path / "copy.rocks")
     store.write({b"of an earlier cluster": b"1"}, 1_000)
     assert await follow_until(stack, topic, store, b"a") == {b"a": b"1"}
+    store.close()
+
+
+@pytest.mark.parametrize(("days", "kept"), [(1, True), (4, False)])
+async def test_a_copy_that_may_have_missed_deletions_is_built_anew(
+    stack: LocalStack, tmp_path: Path, days: int, kept: bool
+) -> None:
+    """A changelog forgets deletions after a week: by then a row that was deleted would stay for ever."""
+    topic = f"old-{days}-changelog"
+    admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(WITHIN_S)
+    producer = Producer({"bootstrap.servers": stack.bootstrap_servers})
+    then = int((time.time() - days * 86_400) * 1000)
+    for key in (b"a", b"b", b"c"):
+        producer.produce(topic, b"1", key, 0, timestamp=then)
+    producer.produce(topic, b"1", b"last", 0)
+    producer.flush(WITHIN_S)
+    store = PartitionStore(tmp_path / "copy.rocks")
+    store.write({b"a": b"1", b"deleted since": b"1"}, 1)
+    rows = await follow_until(stack, topic, store, b"last")
+    assert rows.keys() == {b"a", b"b", b"c", b"last", *([b"deleted since"] if kept else [])}
     store.close()
 
 

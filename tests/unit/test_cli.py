@@ -59,6 +59,14 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str,
         (["load", "--malformed", "101"], "--malformed"),
         (["verify", "--manifest", "nothing.jsonl"], "nothing.jsonl"),
         (["dead-letters", "list", "--topic", "payment"], "ledgerflow topics"),
+        (["snapshot", "--list", "--table", "ledger"], "--list"),
+        (["restore"], "there is no snapshot in"),
+        (["restore", "20261122T090000Z"], "ledgerflow snapshot --list"),
+        (["restore", "--worker", "-1"], "--worker"),
+        (["rebuild", "--from", "balances"], "--from"),
+        (["rebuild", "--snapshot", "20261122T090000Z"], "--from commands"),
+        (["rebuild", "--from", "commands", "--snapshot", "no-such"], "ledgerflow snapshot --list"),
+        (["rebuild", "--limit", "10001"], "--limit"),
         (["schemas", "register", "--schema-registry-url", "localhost"], "SCHEMA_REGISTRY_URL"),
     ],
 )
@@ -78,6 +86,9 @@ def test_bad_input_is_told_in_one_line_with_what_to_do(
         ["load", "--count", "1"],
         ["verify"],
         ["worker"],
+        ["restore", "."],
+        ["rebuild"],
+        ["rebuild", "--from", "commands"],
         ["dead-letters", "list"],
         ["dead-letters", "redrive", "--yes"],
     ],
@@ -95,8 +106,9 @@ def test_a_registry_and_a_worker_that_do_not_answer_are_told_in_one_line(
 ) -> None:
     code, _, err = said(capsys, "schemas", "register", "--schema-registry-url", f"http://{NOWHERE}")
     assert (code, err.count("\n")) == (1, 1)
-    code, _, err = said(capsys, "balance", "north/c1-1", "--url", f"http://{NOWHERE}")
-    assert (code, err.count("\n")) == (1, 1)
+    for command in (["balance", "north/c1-1"], ["snapshot"]):
+        code, _, err = said(capsys, *command, "--url", f"http://{NOWHERE}")
+        assert (code, err.count("\n")) == (1, 1)
 
 
 def test_up_refuses_a_web_port_that_is_taken_before_it_starts_anything(
@@ -126,7 +138,8 @@ def test_up_refuses_a_directory_that_is_locked_and_not_one_whose_owner_has_gone(
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
     commands = ["up", "worker", "load", "topics", "tail", "balance", "statement", "payment", "version"]
-    for command in [*commands, "verify", "dead-letters list", "dead-letters redrive", "schemas check"]:
+    commands += ["verify", "snapshot", "restore", "rebuild", "switch"]
+    for command in [*commands, "dead-letters list", "dead-letters redrive", "schemas check"]:
         code, out, _ = said(capsys, *command.split(), "--help")
         assert code == 0 and f"Usage: ledgerflow {command}" in out
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from pydantic import SecretStr
 
+from pipeline.runtime.app import create_app
 from pipeline.runtime.settings import ENV_PREFIX, SettingsError, load_settings
 
 
@@ -118,3 +120,17 @@ def test_a_cluster_with_sasl_and_tls_as_librdkafka_wants_it() -> None:
         "bootstrap.servers": "127.0.0.1:19092",
         "security.protocol": "PLAINTEXT",
     }
+
+
+@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
+def test_clients_with_and_without_an_app_reach_the_cluster_in_the_same_way(
+    tmp_path: Path, protocol: str
+) -> None:
+    who = {"sasl_username": "u", "sasl_password": "p"} if "SASL" in protocol else {}
+    settings = load_settings(
+        data_dir=tmp_path, bootstrap_servers="a:1,b:2", security_protocol=protocol, **who
+    )
+    app = create_app(settings, cast(Any, None)).connection
+    own = settings.aiokafka()
+    assert (app.pop("ssl_context", None) is None) == (own.pop("ssl_context", None) is None)
+    assert app == own

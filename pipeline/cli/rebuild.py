@@ -1,0 +1,178 @@
+"""`ledgerflow rebuild`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from aiokafka.errors import KafkaError
+from confluent_kafka.admin import AdminClient
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from pipeline.cli.asking import Url, urls_of
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
+from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
+from pipeline.cli.reach import require_kafka, require_registry, require_topic, said_in_one_line, settings_for
+from pipeline.cli.restore import folder_of
+from pipeline.cli.screen import screen
+from pipeline.cli.snapshot import take_now
+from pipeline.cli.supervisor import environment
+from pipeline.rebuild import postings
+from pipeline.rebuild.differences import SHOWN_MAX, Differences
+from pipeline.rebuild.logs import LogCut, OnProgress, OnStage
+from pipeline.rebuild.scratch import Scratch, ScratchBusy
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.registry import Registry
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.snapshots import SnapshotError, topic_ids
+
+FOLDER = "rebuild"
+"""Of the data directory."""
+REPLAY = (sys.executable, "-m", "topologies.replay")
+"""A process of its own: the streams lie above the command line, which therefore may not import them."""
+
+
+class Source(StrEnum):
+    """What the tables are rebuilt from."""
+
+    POSTINGS = "postings"
+    COMMANDS = "commands"
+
+
+def rebuild(
+    source: Annotated[
+        Source,
+        typer.Option(
+            "--from",
+            help="postings: the journal, folded, beside the balances topic. commands: the ledger's log from"
+            " its first event, by the rules installed here, beside the live table.",
+        ),
+    ] = Source.POSTINGS,
+    snapshot: Annotated[
+        str | None,
+        typer.Option(
+            "--snapshot", metavar="SNAPSHOT", help="With commands: the live table; else one is taken."
+        ),
+    ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Forget what an earlier run has read: begin at the first record.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", metavar="N", min=0, max=SHOWN_MAX, help="Differences to show.")
+    ] = 100,
+    url: Url = None,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Make the balances again from the logs alone, and show what differs, account by account.
+
+    The streams go on, and nothing is written to Kafka. What is read is kept in the data directory: a run that
+    is interrupted goes on where it stood, a later one reads what came since. Exit code 1 if anything differs.
+    """
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    if source is Source.POSTINGS and (snapshot is not None or url is not None):
+        raise BadInput("--snapshot and --url are for --from commands")
+    if snapshot is not None:
+        folder_of(settings, snapshot)
+    admin = require_kafka(settings)
+    require_registry(settings)
+    if source is Source.POSTINGS:
+        _from_postings(settings, admin, limit, as_json, anew)
+        return
+    if snapshot is None:
+        snapshot = take_now(settings, urls_of(url, data))
+    os.environ.update(environment(settings))
+    flags = [name for name, said in (("--json", as_json), ("--anew", anew)) if said]
+    folder = folder_of(settings, snapshot).absolute()
+    os.execv(REPLAY[0], [*REPLAY, str(folder), "--limit", str(limit), *flags])
+
+
+def _from_postings(settings: Settings, admin: AdminClient, limit: int, as_json: bool, anew: bool) -> None:
+    partitions = require_topic(admin, postings.POSTINGS)
+    with said_in_one_line(settings), running():
+        about = {"app_id": settings.app_id, **topic_ids(admin, (postings.POSTINGS, postings.BALANCES))}
+        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        with (
+            Scratch(settings.data_dir / FOLDER / Source.POSTINGS, about, anew) as scratch,
+            bar_on_screen() as (move, say),
+        ):
+            found = asyncio.run(
+                postings.rebuild(settings.aiokafka(), codec, scratch, partitions, limit, move, say)
+            )
+    faults = found.faults
+    told = {
+        "from": Source.POSTINGS,
+        "undecided": found.undecided,
+        "journal_faults": faults.count,
+        "faults": faults.shown,
+        "other_events": faults.others,
+        "records_read": found.records,
+    }
+    right = not (found.differences.found or found.undecided or faults.count)
+    if not as_json:
+        for text in faults.shown:
+            typer.echo(f"the journal contradicts itself: {text}")
+        if faults.others:
+            typer.echo(
+                f"{faults.others:,} records of the journal are of kinds that move nothing here", err=True
+            )
+        if found.undecided:
+            typer.echo(f"{found.undecided:,} accounts never stood still: run it again when it is quieter")
+    tell(found.differences, told, right, as_json, "the balances topic", "the postings")
+
+
+def tell(
+    differences: Differences, told: dict[str, Any], right: bool, as_json: bool, live: str, rebuilt: str
+) -> None:
+    """Show what was found; end with exit code 0 where everything is right, else 1."""
+    shown = msgspec.to_builtins(differences.shown)
+    if as_json:
+        counted = {"compared": dict(differences.compared), "differing": dict(differences.differing)}
+        typer.echo(json.dumps({"ok": right, **told, **counted, "differences": shown}))
+        raise typer.Exit(0 if right else EXIT_FAILED)
+    if shown:
+        table = Table(*shown[0], box=None, header_style="bold", pad_edge=False)
+        for row in shown:
+            table.add_row(*("-" if value is None else str(value) for value in row.values()))
+        screen().print(table, markup=False)
+    compared = ", ".join(f"{count:,} {kind}s" for kind, count in sorted(differences.compared.items()))
+    typer.echo(f"{compared or 'nothing'} compared; {differences.found:,} differ between {live} and {rebuilt}")
+    raise typer.Exit(0 if right else EXIT_FAILED)
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Turn what a rebuild raises into Failed."""
+    try:
+        yield
+    except (ScratchBusy, LogCut, SnapshotError) as error:
+        raise Failed(str(error)) from None
+    except KafkaError as error:
+        raise Failed(f"Kafka does not answer as it should: {error}; run it again, it goes on there") from None
+
+
+@contextmanager
+def bar_on_screen() -> Iterator[tuple[OnProgress, OnStage]]:
+    """Show a bar on standard error; give what moves it, and what names it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen(stderr=True), transient=True) as progress:
+        bar = progress.add_task("reading", total=None)
+
+        def move(done: int, total: int) -> None:
+            progress.update(bar, completed=done, total=total)
+
+        def say(text: str) -> None:
+            progress.update(bar, description=text)
+
+        yield move, say

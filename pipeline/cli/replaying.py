@@ -1,0 +1,80 @@
+"""The second half of `ledgerflow rebuild --from commands`, in the process that has the rules (topologies)."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import typer
+
+from pipeline.cli.problems import Failed
+from pipeline.cli.reach import require_kafka, said_in_one_line
+from pipeline.cli.rebuild import FOLDER, Source, bar_on_screen, running, tell
+from pipeline.rebuild.replay import Live, replay
+from pipeline.rebuild.scratch import Scratch
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.registry import Registry
+from pipeline.runtime.restoring import choose
+from pipeline.runtime.rules import rules_version
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.snapshots import parts_of, topic_ids
+from pipeline.runtime.task import StreamSpec
+
+
+def run_replay(
+    spec: StreamSpec,
+    settings: Settings,
+    rules: dict[str, str],
+    snapshot: Path,
+    limit: int,
+    *,
+    as_json: bool,
+    anew: bool,
+) -> None:
+    """Replay a stream's log and compare it with a snapshot of its table; ends with typer.Exit.
+
+    `rules`: the settings that the rules follow. Raises Failed.
+    """
+    admin, here = require_kafka(settings), rules_version()
+    with said_in_one_line(settings), running():
+        chosen = choose(parts_of(snapshot), frozenset({str(spec.table)}))
+        live = [Live(copy.partition, copy.source_offset, part.folder / copy.folder) for part, copy in chosen]
+        missing = sorted(set(range(settings.partitions)) - {one.partition for one in live})
+        if missing:
+            raise Failed(
+                f"{snapshot} has no copy of {spec.table}, partition {', '.join(map(str, missing))}:"
+                " every worker must be asked for its part"
+            )
+        about = {
+            "app_id": settings.app_id,
+            "rules": here,
+            **rules,
+            **topic_ids(admin, (spec.source,)),
+        }
+        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        with (
+            Scratch(settings.data_dir / FOLDER / Source.COMMANDS, about, anew) as scratch,
+            bar_on_screen() as (move, say),
+        ):
+            if scratch.begun_anew:
+                typer.echo(
+                    "the rules, or the log, are other ones than at the last run: from the start", err=True
+                )
+            found = asyncio.run(
+                replay(
+                    settings.aiokafka(), codec, scratch, spec, live, settings.partitions, limit, move,
+                    say,
+                )
+            )  # fmt: skip
+    live_rules = sorted({part.manifest.rules for part, _ in chosen})
+    told = {
+        "from": Source.COMMANDS,
+        "snapshot": snapshot.name,
+        "live_rules": live_rules,
+        "rules": here,
+        "records_read": found.records,
+        "dead_letters": found.dead_letters,
+    }
+    table = f"the live table ({snapshot.name}, now under rules {', '.join(live_rules)})"
+    right = not found.differences.found
+    tell(found.differences, told, right, as_json, table, f"a replay under rules {here}")

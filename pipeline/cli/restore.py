@@ -1,0 +1,97 @@
+"""`ledgerflow restore`."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pipeline.cli.options import Bootstrap, Data, Json
+from pipeline.cli.problems import BadInput, Failed
+from pipeline.cli.reach import require_kafka, said_in_one_line, settings_for
+from pipeline.cli.screen import screen
+from pipeline.cli.snapshot import Tables
+from pipeline.runtime.folders import TABLES, own_folder, worker_folder
+from pipeline.runtime.restoring import ask_cluster, check, choose, restore
+from pipeline.runtime.settings import Settings
+from pipeline.runtime.snapshots import SnapshotError, names, parts_of
+
+_FREE_WITHIN_S = 1.0
+
+
+def restore_command(
+    snapshot: Annotated[
+        str | None,
+        typer.Argument(metavar="SNAPSHOT", help="Its name or its folder.", show_default="the newest one"),
+    ] = None,
+    number: Annotated[
+        int,
+        typer.Option("--worker", metavar="N", min=0, help="The worker that is to have it, by its number."),
+    ] = 0,
+    table: Tables = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of tables there.")] = False,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+) -> None:
+    """Put a snapshot into the folder of a worker that does not run; it then reads only what came since.
+
+    Every file is checked against the manifest, and the manifest against the cluster: it must be the same
+    application and the same changelogs, which must still have all that came since. Otherwise nothing changes.
+    """
+    settings = settings_for(data, bootstrap_servers)
+    folder = folder_of(settings, snapshot)
+    require_kafka(settings)
+    tables = frozenset(table or ())
+    with said_in_one_line(settings):
+        try:
+            chosen = choose(parts_of(folder), tables)
+            missing = tables - {copy.table for _, copy in chosen}
+            if missing or not chosen:
+                raise BadInput(f"{folder} has no copy of {', '.join(sorted(missing)) or 'any table'}")
+            copies = [copy for _, copy in chosen]
+            cluster = ask_cluster(settings, copies)
+            check(chosen, settings, cluster, datetime.now(UTC))
+            size = sum(copy.size for copy in copies)
+            target = worker_folder(settings, number) / TABLES
+            with own_folder(settings, number, _FREE_WITHIN_S), _progress() as progress:
+                target.mkdir(parents=True, exist_ok=True)
+                bar = progress.add_task(f"restoring {folder.name}", total=size)
+                restore(chosen, target, replace=replace, on_bytes=lambda count: progress.advance(bar, count))
+        except SnapshotError as error:
+            raise Failed(str(error)) from None
+    behind = sum(
+        max(0, cluster[copy.changelog].offsets[copy.partition][1] - copy.changelog_offset) for copy in copies
+    )
+    if as_json:
+        told = {"name": folder.name, "partitions": len(copies), "size": size, "offsets_behind": behind}
+        typer.echo(json.dumps({**told, "folder": str(target)}))
+    else:
+        typer.echo(
+            f"restored {len(copies)} partitions to {target}; {behind:,} offsets of changelogs came since"
+        )
+
+
+def folder_of(settings: Settings, snapshot: str | None) -> Path:
+    """Return the folder of a snapshot by its name or path. Raises BadInput where there is none."""
+    known = names(settings.snapshots_dir)
+    if snapshot is None:
+        if not known:
+            raise BadInput(f"there is no snapshot in {settings.snapshots_dir}: name its folder")
+        return settings.snapshots_dir / known[-1]
+    if snapshot in known:
+        return settings.snapshots_dir / snapshot
+    if Path(snapshot).is_dir():
+        return Path(snapshot)
+    raise BadInput(f"there is no snapshot {snapshot}: `ledgerflow snapshot --list` shows those there are")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn(),
+        console=screen(stderr=True), transient=True,
+    )  # fmt: skip

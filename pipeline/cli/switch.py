@@ -1,0 +1,122 @@
+"""`ledgerflow switch`.
+
+Rules that were mended are installed while the workers run; they keep those that they started with. The switch
+ends one worker after another in good order, and `up` starts it again, with the rules that are installed now:
+
+    rules A up to offset X of each log (committed) -> rules B from X on
+
+Kafka holds the input that comes in between, so no upstream stops, and a log goes on exactly where its last
+transaction ended. What was decided before stays as it was: `ledgerflow rebuild --from commands` shows it, and
+new postings put it right; old ones are never changed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from pipeline.cli import endpoints
+from pipeline.cli.endpoints import WorkerEndpoint
+from pipeline.cli.options import Data, Json
+from pipeline.cli.problems import Failed
+from pipeline.cli.reach import START, settings_for
+from pipeline.cli.screen import screen
+from pipeline.runtime.rules import rules_version
+
+READY_WITHIN_S = 120.0
+_LOOK_EVERY_S = 0.2
+_ANSWER_WITHIN_S = 2.0
+
+
+class Switched(NamedTuple):
+    """A worker that was started again."""
+
+    url: str
+    rules_before: str
+    rules: str
+    away_s: float
+    """From its end until all of its tables were there again."""
+
+
+def switch(
+    again: Annotated[
+        bool, typer.Option("--again", help="Also workers that run the rules installed here already.")
+    ] = False,
+    as_json: Json = False,
+    data: Data = None,
+) -> None:
+    """Have the workers of a running `up` go on with the rules that are installed now, one after another.
+
+    Input need not stop. It ends at the first worker that does not come back: the others keep their rules.
+    On a cluster restart the workers one at a time instead; each goes on where it was.
+    """
+    settings = settings_for(data)
+    here, switched = rules_version(), []
+    with screen(stderr=True).status("asking the workers") as status:
+        for number, worker in enumerate(_workers(settings.data_dir)):
+            before = _wait(partial(_ready, worker.url), f"worker {number} is not ready")
+            if before["rules"] == here and not again:
+                continue
+            status.update(f"worker {number}: from rules {before['rules']} to {here}")
+            started = time.monotonic()
+            _end(worker.pid)
+            after = _wait(
+                partial(_come_back, settings.data_dir, number, worker),
+                f"worker {number} did not come back; those behind it keep rules {before['rules']}",
+            )
+            away_s = round(time.monotonic() - started, 1)
+            switched.append(Switched(worker.url, before["rules"], after["rules"], away_s))
+    if as_json:
+        typer.echo(json.dumps({"rules": here, "switched": [one._asdict() for one in switched]}))
+        return
+    for one in switched:
+        typer.echo(f"{one.url}: from rules {one.rules_before} to {one.rules} in {one.away_s} s")
+    if not switched:
+        typer.echo(f"every worker runs rules {here} already")
+
+
+def _workers(data_dir: Path) -> tuple[WorkerEndpoint, ...]:
+    running = endpoints.read(data_dir)
+    if running is None:
+        raise Failed(f"no `up` runs on {data_dir}: {START}, or say where it is (--data)")
+    return running.workers
+
+
+def _end(pid: int) -> None:
+    """Ask a worker to end in good order."""
+    os.kill(pid, signal.SIGTERM)
+
+
+def _ready(url: str) -> dict[str, Any] | None:
+    """Return what a worker says once it is ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/ready", timeout=_ANSWER_WITHIN_S) as answer:
+            found: dict[str, Any] = json.load(answer)
+            return found
+    except (OSError, ValueError):  # HTTPError (503: not yet) is an OSError
+        return None
+
+
+def _come_back(data_dir: Path, number: int, earlier: WorkerEndpoint) -> dict[str, Any] | None:
+    """Return what a worker says once it is another process than before, and ready."""
+    worker = _workers(data_dir)[number]
+    return None if worker.pid == earlier.pid else _ready(worker.url)
+
+
+def _wait(look: Callable[[], dict[str, Any] | None], otherwise: str) -> dict[str, Any]:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        if found := look():
+            return found
+        time.sleep(_LOOK_EVERY_S)
+    raise Failed(f"{otherwise} (within {READY_WITHIN_S:.0f} s)")

@@ -1,0 +1,275 @@
+"""Balances from the postings alone, beside what the balances topic says.
+
+    postings -> fold: counters, sequence, what is held  -> scratch \\
+    balances -> the latest of each account              -> scratch  -> compared, account by account
+
+The ledger writes both topics in one transaction, but two topics cannot be read up to the same one while it
+works. So what differs is looked at again after more was read: what has moved in between is read once more, a
+few times, and what stands still and differs is a difference. Only an account that never stands still is left
+undecided, and said to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+from aiokafka import TopicPartition
+
+from pipeline.domain import events as ev
+from pipeline.domain.rows import row_key
+from pipeline.rebuild.differences import Differences, Value, beside
+from pipeline.rebuild.logs import OnProgress, OnStage, read_logs
+from pipeline.rebuild.scratch import Scratch
+from pipeline.runtime.changelog import log_ends
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.partition_store import PartitionStore
+
+POSTINGS, BALANCES = "postings", "balances"
+ROUNDS_MAX = 6
+"""How often what differs is looked at again while it moves."""
+FAULTS_SHOWN = 10
+ROUND_PAUSE_S = 0.2
+WATCHED_MAX = 10_000
+"""So many accounts that differ are looked at again; where there are more, they do not all just move."""
+_FAULTS = b"f"
+
+
+class Standing(msgspec.Struct, array_like=True, gc=False):
+    """What an account comes to; minor units of its currency."""
+
+    currency: str
+    debits_posted: int = 0
+    credits_posted: int = 0
+    held_minor: int | None = 0
+    """None after a posting of version 1, which does not say it."""
+    account_sequence: int = 0
+    balance_minor: int = 0
+    available_minor: int | None = 0
+
+    def settle(self, held_minor: int | None) -> None:
+        """Set what follows from the counters and what is held."""
+        self.balance_minor = self.credits_posted - self.debits_posted
+        self.held_minor = held_minor
+        self.available_minor = None if held_minor is None else self.balance_minor - held_minor
+
+
+class Faults(msgspec.Struct):
+    """Where the journal contradicts itself."""
+
+    count: int = 0
+    shown: list[str] = msgspec.field(default_factory=list)
+    others: int = 0
+    """Events of kinds that move nothing here."""
+
+    def add(self, text: str) -> None:
+        """Add one."""
+        self.count += 1
+        if len(self.shown) < FAULTS_SHOWN:
+            self.shown.append(text)
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Standing).decode
+_decode_faults = msgspec.msgpack.Decoder(Faults).decode
+
+
+def account_key(event: Any) -> bytes:
+    """Return the row key of an event's account."""
+    return row_key("a", event.tenant_id, event.account_id)
+
+
+def fold(events: Iterable[Any], rows: PartitionStore) -> None:
+    """Add events of the journal to the rows; None is a record that is no event."""
+    events = list(events)
+    rows.prefetch(account_key(event) for event in events if hasattr(event, "account_id"))
+    faults = read_faults(rows)
+    touched: dict[bytes, Standing] = {}
+    for event in events:
+        kind = type(event)
+        if event is None:
+            faults.add("a record that is no event")
+            continue
+        if kind is not ev.PostingRecorded and kind is not ev.HoldRecorded:
+            faults.others += 1
+            continue
+        key = account_key(event)
+        standing = touched.get(key)
+        if standing is None:
+            row = rows.get(key)
+            standing = touched[key] = Standing(event.currency) if row is None else _decode(row)
+        said = _add(event, standing)
+        if said is not None:
+            faults.add(f"{event.tenant_id}/{event.account_id}: {said}")
+    rows.put_many((key, _encode(standing)) for key, standing in touched.items())
+    rows.put(_FAULTS, _encode(faults))
+
+
+def _add(event: Any, standing: Standing) -> str | None:
+    """Add one event to its account; return how it contradicts what came before, or None."""
+    held, after = standing.held_minor, event.held_minor_after
+    if type(event) is ev.HoldRecorded:
+        standing.settle(after)
+        change = {"PLACED": event.amount_minor, "RELEASED": -event.amount_minor}.get(event.change)
+        if held is not None and change is not None and after != held + change:
+            return f"{after} are held after {held} and {change} more"
+        return (
+            None if event.balance_minor == standing.balance_minor else "the balance beside a hold is another"
+        )
+    expected = standing.account_sequence + 1
+    standing.account_sequence = event.account_sequence
+    if event.side == "CREDIT":
+        standing.credits_posted += event.amount_minor
+    else:
+        standing.debits_posted += event.amount_minor
+    standing.settle(after)
+    if event.account_sequence != expected:
+        return f"posting {event.account_sequence} comes where {expected} is due"
+    if event.currency != standing.currency:
+        return f"a posting in {event.currency} on an account in {standing.currency}"
+    if event.balance_minor_after != standing.balance_minor:
+        return (
+            f"posting {expected} says {event.balance_minor_after}, the postings make {standing.balance_minor}"
+        )
+    return None
+
+
+def read_faults(rows: PartitionStore) -> Faults:
+    """Return where the journal that the rows are made of contradicts itself."""
+    row = rows.get(_FAULTS)
+    return Faults() if row is None else _decode_faults(row)
+
+
+def keep_latest(events: Iterable[Any], rows: PartitionStore) -> None:
+    """Keep what the balances topic says last of each account."""
+    latest = {account_key(event): event for event in events if type(event) is ev.BalanceUpdated}
+    rows.put_many((key, _encode(_stated(event))) for key, event in latest.items())
+
+
+def _stated(event: ev.BalanceUpdated) -> Standing:
+    return Standing(
+        event.currency,
+        event.debits_posted,
+        event.credits_posted,
+        event.debits_pending,
+        event.account_sequence,
+        event.balance_minor,
+        event.available_minor,
+    )
+
+
+def both(
+    stated: bytes | None, folded: bytes | None
+) -> tuple[dict[str, Value] | None, dict[str, Value] | None]:
+    """Return the fields of an account in both versions, without what the postings do not say."""
+    live = None if stated is None else _decode(stated)
+    rebuilt = None if folded is None else _decode(folded)
+    if rebuilt is None and live is not None:
+        rebuilt = Standing(live.currency)  # opened, and nothing was ever posted
+    left_out = {field for field in ("held_minor", "available_minor") if getattr(rebuilt, field) is None}
+    return _fields(live, left_out), _fields(rebuilt, left_out)
+
+
+def _fields(standing: Standing | None, left_out: set[str]) -> dict[str, Value] | None:
+    if standing is None:
+        return None
+    return {name: value for name, value in msgspec.structs.asdict(standing).items() if name not in left_out}
+
+
+class Rebuilt(NamedTuple):
+    """What became of a rebuild from postings."""
+
+    differences: Differences
+    faults: Faults
+    undecided: int
+    """Accounts that differ and never stood still."""
+    records: int
+    """Read by this run."""
+
+
+async def rebuild(
+    connection: Mapping[str, Any],
+    codec: Codec,
+    scratch: Scratch,
+    partitions: int,
+    limit: int,
+    on_progress: OnProgress,
+    on_stage: OnStage,
+) -> Rebuilt:
+    """Fold the whole journal and compare it. Raises LogCut, and what Kafka and the registry raise."""
+    journal = {
+        TopicPartition(POSTINGS, number): scratch.store(f"{POSTINGS}-{number}")
+        for number in range(partitions)
+    }
+    stated = {
+        TopicPartition(BALANCES, number): scratch.store(f"{BALANCES}-{number}")
+        for number in range(partitions)
+    }
+    stores = {**journal, **stated}
+
+    async def take(place: TopicPartition, records: list[Any], position: int) -> None:
+        store = stores[place]
+        events = codec.decode([record.value for record in records]).events
+        (fold if place.topic == POSTINGS else keep_latest)(events, store)
+        store.take()
+        store.commit(position)
+
+    records = 0
+    earlier: Moving = {}
+    for turn in range(ROUNDS_MAX):
+        on_stage("reading what came since" if turn else "reading postings and balances")
+        ends = await log_ends(connection, list(stores))
+        balances = {place: end for place, end in ends.items() if place in stated}
+        records += await read_logs(connection, stated, balances, take, on_progress, whole=False)
+        postings = {place: end for place, end in ends.items() if place in journal}
+        records += await read_logs(connection, journal, postings, take, on_progress)
+        differing = _differing(journal, stated)
+        moving = {place: rows for place, rows in differing.items() if earlier.get(place) != rows}
+        if not moving:
+            break
+        earlier = differing
+        await asyncio.sleep(ROUND_PAUSE_S)
+    return _compared(journal, stated, moving, limit, records)
+
+
+Stores = Mapping[TopicPartition, PartitionStore]
+Moving = dict[tuple[int, bytes], tuple[bytes | None, bytes | None]]
+"""Accounts that differ, by partition and key: what is stated, and what is folded."""
+
+
+def _accounts(
+    journal: Stores, stated: Stores
+) -> Iterator[tuple[tuple[int, bytes], tuple[bytes | None, bytes | None]]]:
+    """Yield every account in both versions, branch by branch."""
+    prefix = row_key("a", "")
+    for place, folded in journal.items():
+        live = stated[TopicPartition(BALANCES, place.partition)]
+        for key, one, other in beside(live.committed_scan(prefix), folded.committed_scan(prefix)):
+            yield (place.partition, key), (one, other)
+
+
+def _differing(journal: Stores, stated: Stores) -> Moving:
+    """Return the accounts that differ, the first of them where they are too many to be watched."""
+    found: Moving = {}
+    for place, rows in _accounts(journal, stated):
+        one, other = both(*rows) if rows[0] != rows[1] else (None, None)
+        if one != other:
+            found[place] = rows
+            if len(found) == WATCHED_MAX:
+                break
+    return found
+
+
+def _compared(journal: Stores, stated: Stores, moving: Moving, limit: int, records: int) -> Rebuilt:
+    differences, faults = Differences(limit), Faults()
+    for (branch, key), rows in _accounts(journal, stated):
+        if (branch, key) not in moving:
+            differences.add(branch, "account", "/".join(key.decode().split("\0")[1:]), *both(*rows))
+    for store in journal.values():
+        found = read_faults(store)
+        faults.count += found.count
+        faults.others += found.others
+        faults.shown = [*faults.shown, *found.shown][:FAULTS_SHOWN]
+    return Rebuilt(differences, faults, len(moving), records)

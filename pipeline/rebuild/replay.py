@@ -1,0 +1,169 @@
+"""A stream's log applied from its first event by the rules that are installed here, beside the live table.
+
+    log -> PartitionTask (the runtime's own: by columns and by rows) -> scratch: rows + offset of the log
+    snapshot of the live table -> up to which offset to replay -> both compared, row by row
+
+Nothing is emitted: the outputs of the rules are dropped. A snapshot says of each partition which events of
+the log its rows contain, so both versions are of the same offset, while the streams go on. A later snapshot
+continues the replay from there: the tail is followed.
+
+What a replay cannot see: the log is as the old rules left it. What one branch has asked of another, and the
+answers, stand in it. Where new rules would have asked or answered otherwise (a leg refused that was posted),
+the branch that is asked replays the new answer, and the branch that asked the old one. Both show as
+differences, and the clearing accounts then no longer sum to what they did.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+from aiokafka import TopicPartition
+
+from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, unpack_account, unpack_payment
+from pipeline.rebuild.differences import Differences, Value, beside
+from pipeline.rebuild.logs import OnProgress, OnStage, read_logs
+from pipeline.rebuild.scratch import Scratch
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.partition_store import PartitionStore, rows_of_copy
+from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.transactions import Committing, Transactions
+from pipeline.runtime.transport import PartitionBatch
+
+
+class Nowhere(Transactions):
+    """Transactions of a replay: rows are kept with the offset of the log, and no output goes anywhere."""
+
+    def __init__(self) -> None:
+        pass
+
+    def want(self, task: Committing) -> None:
+        """Keep what was applied."""
+        part = task.take()
+        task.committed_part(part, part.source.end)
+
+
+class Live(NamedTuple):
+    """The live version of a partition."""
+
+    partition: int
+    source_offset: int
+    """The rows contain the effect of all events of the log below, and of no other."""
+    path: Path
+    """Of the database, which is only read."""
+
+
+class Replayed(NamedTuple):
+    """What became of a replay."""
+
+    differences: Differences
+    records: int
+    """Applied by this run."""
+    dead_letters: int
+    """Of those, what the rules refused."""
+
+
+async def replay(
+    connection: Mapping[str, Any],
+    codec: Codec,
+    scratch: Scratch,
+    spec: StreamSpec,
+    live: list[Live],
+    partitions: int,
+    limit: int,
+    on_progress: OnProgress,
+    on_stage: OnStage,
+) -> Replayed:
+    """Replay to the offsets of the live version, and compare. Raises LogCut, and what Kafka raises."""
+    places = {TopicPartition(spec.source, one.partition): one for one in live}
+    stores = {place: scratch.store(f"{spec.name}-{place.partition}") for place in places}
+    for place, store in stores.items():
+        if store.changelog_offset > places[place].source_offset:
+            store.wipe()  # an earlier snapshot than the last one
+    tasks = {place: _task(spec, place.partition, partitions, codec, store) for place, store in stores.items()}
+
+    async def take(place: TopicPartition, records: list[Any], position: int) -> None:
+        task = tasks[place]
+        if records:
+            await task.accept(PartitionBatch(records, task.position, position))
+
+    on_stage(f"replaying {spec.source}")
+    ends = {place: one.source_offset for place, one in places.items()}
+    records = await read_logs(connection, stores, ends, take, on_progress)
+    differences = Differences(limit)
+    for place, one in places.items():
+        on_stage(f"comparing {spec.table}-{place.partition}")
+        _compare(one, stores[place], differences)
+    return Replayed(differences, records, sum(task.dead_letters for task in tasks.values()))
+
+
+def _task(
+    spec: StreamSpec, partition: int, partitions: int, codec: Codec, store: PartitionStore
+) -> PartitionTask:
+    task = PartitionTask(
+        spec,
+        partition,
+        partitions,
+        codec=codec,
+        transactions=Nowhere(),
+        store=store,
+        changelog=None,
+        group="",
+        turn=asyncio.Lock(),
+    )
+    task.expect(store.changelog_offset)
+    return task
+
+
+def _compare(live: Live, store: PartitionStore, differences: Differences) -> None:
+    with closing(rows_of_copy(live.path)) as copied:
+        for key, one, other in beside(copied, store.committed_scan(b"")):
+            kind, name = named(key)
+            if one == other:
+                differences.same(kind)
+            else:
+                differences.add(live.partition, kind, name, fields(kind, one), fields(kind, other))
+
+
+def named(key: bytes) -> tuple[str, str]:
+    """Return what kind of row a key is of, and the name that it has in it."""
+    family, *parts = key.decode(errors="replace").split("\0")
+    return _KINDS.get(family, family), "/".join(parts)
+
+
+_KINDS = {
+    "a": "account",
+    "c": "period",
+    "g": "journal_part",
+    "h": "hold",
+    "j": "journal",
+    "l": "leg",
+    "n": "next_due",
+    "p": "payment",
+    "r": "reversal",
+    "t": "limit",
+    "w": "watermark",
+    "x": "due",
+}
+"""By the family letter of the ledger's rows; a letter that is not here stands for itself."""
+
+
+def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:
+    """Return the fields of a ledger's row, whatever its layout; of another kind, the row in digits."""
+    if row is None:
+        return None
+    if kind == "account":
+        account = unpack_account(row)
+        named_ones = {
+            "account_type": ACCOUNT_TYPES[account.account_type],
+            "status": STATUS_NAMES[account.status],
+            "balance_minor": account.balance_minor,
+        }
+        return {**msgspec.structs.asdict(account), **named_ones}
+    if kind == "payment":
+        return msgspec.structs.asdict(unpack_payment(row))
+    return {"row": row.hex()}

@@ -1,0 +1,68 @@
+"""POST /snapshots/{name}: a snapshot of the worker's tables. The one page that is more than a look.
+
+Only the worker's own machine may ask, because the snapshot stays there; and only with a header of its own,
+which no page of another site can have a browser send. The name is a time, never a path; what is kept is
+bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import faust.web
+import msgspec
+from aiohttp import web
+
+from pipeline.runtime.app import App
+from pipeline.runtime.snapshots import COMMAND, COMMAND_HEADER, NAME, Manifest, SnapshotError
+from pipeline.web.problems import Problem, unavailable
+from pipeline.web.progress import recovered
+from pipeline.web.render import json_response
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def mount(app: App) -> None:
+    """Put the page on the app's web server."""
+
+    async def post(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
+        return await taken(app, request)
+
+    page = type("snapshots", (faust.web.View,), {"post": post, "__module__": __name__})
+    app.page("/snapshots/{name:[^/]+}", name="snapshots")(page)
+
+
+async def taken(app: App, request: web.Request) -> web.StreamResponse:
+    """Take a snapshot and return its manifest, without the files."""
+    _see_who_asks(request)
+    name, tables = request.match_info["name"], frozenset(request.query.getall("table", ()))
+    if not NAME.fullmatch(name):
+        raise Problem(400, "name: must be a time such as 20261122T090000Z")
+    unknown = sorted(tables - set(app.tables))
+    if unknown:
+        raise Problem(400, f"table: there is no {unknown[0]}")
+    if not recovered(app):
+        raise unavailable("the tables are being restored")
+    taking = asyncio.run_coroutine_threadsafe(app.snapshots.take(name, tables), app.loop)
+    try:
+        manifest = await asyncio.wrap_future(taking)
+    except SnapshotError as error:
+        raise Problem(409, str(error)) from None
+    return json_response(_without_files(manifest), 201)
+
+
+def _see_who_asks(request: web.Request) -> None:
+    transport = request.transport
+    here = transport is not None and transport.get_extra_info("sockname")[0]
+    if request.remote not in (*LOOPBACK, here):
+        raise Problem(403, "a snapshot is asked for on the worker's own machine")
+    if request.headers.get(COMMAND_HEADER) != COMMAND:
+        raise Problem(400, f"{COMMAND_HEADER}: must be {COMMAND}")
+
+
+def _without_files(manifest: Manifest) -> dict[str, Any]:
+    told: dict[str, Any] = msgspec.to_builtins(manifest)
+    for copy, said in zip(manifest.copies, told["copies"], strict=True):
+        said["files"], said["size"] = len(copy.files), copy.size
+    return told
