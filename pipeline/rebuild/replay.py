@@ -30,9 +30,13 @@ from pipeline.rebuild.logs import OnProgress, OnStage, read_logs
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.partition_store import PartitionStore, rows_of_copy
-from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import Committing, Transactions
 from pipeline.runtime.transport import PartitionBatch
+
+
+ROWS = "rows"
+"""Stands for the changelog of a scratch: its offset is that of the log."""
 
 
 class Nowhere(Transactions):
@@ -44,7 +48,7 @@ class Nowhere(Transactions):
     def want(self, task: Committing) -> None:
         """Keep what was applied."""
         part = task.take()
-        task.committed_part(part, part.source.end)
+        task.committed_part(part, {(ROWS, source.partition): source.end for source in part.sources})
 
 
 class Live(NamedTuple):
@@ -105,13 +109,11 @@ def _task(
     spec: StreamSpec, partition: int, partitions: int, codec: Codec, store: PartitionStore
 ) -> PartitionTask:
     task = PartitionTask(
-        spec,
+        [Machine(spec, store, ROWS)],
         partition,
         partitions,
         codec=codec,
         transactions=Nowhere(),
-        store=store,
-        changelog=None,
         group="",
         turn=asyncio.Lock(),
     )
