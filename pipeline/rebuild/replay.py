@@ -34,7 +34,6 @@ from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import Committing, Transactions
 from pipeline.runtime.transport import PartitionBatch
 
-
 ROWS = "rows"
 """Stands for the changelog of a scratch: its offset is that of the log."""
 

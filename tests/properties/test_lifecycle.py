@@ -102,7 +102,7 @@ def test_a_life_is_what_the_streams_said_and_its_state_is_the_ledgers(chunks: li
             assert event is not None
             if event.name not in ("CommandRefused", "PaymentReviewed", "PaymentScreened"):
                 said[event.fields["payment_id"]].append(event.fields["event_id"])
-        ledger, rows = (cluster._rows[name, number].data for name in ("ledger-commands", "payment-events"))
+        ledger, rows = (cluster.rows[name, number].data for name in ("ledger", "lifecycle"))
         known = {key: unpack_payment(row) for key, row in ledger.items() if key[:1] == b"p"}
         lives = {key: unpack_life(row) for key, row in rows.items() if key[:1] == b"p"}
         assert known.keys() <= lives.keys()
@@ -139,7 +139,7 @@ def test_a_replay_of_the_log_gives_the_same_bytes(chunks: list[list[Any]]) -> No
             assert event is not None
             kind: Any = ev.EVENTS[f"ledgerflow.{event.name}"]
             Lifecycle().apply(kind(**event.fields), Arrival(NOW, number, PARTITIONS), rows, out)
-        assert rows.data == cluster._rows["payment-events", number].data
+        assert rows.data == cluster.rows["lifecycle", number].data
         values = [record.value for record in cluster.records["payment-alerts", number]]
         assert [encode(event) for *_, event in out.items] == values
         assert all(key.startswith(f"{TENANT}/") for _, key, _ in out.items)
