@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -18,6 +19,9 @@ from pipeline.domain.rows import MemoryRows
 from tests.chaos.log_reader import Record
 from tests.chaos.stream_model import StreamModel
 from tests.chaos.wire import TABLE
+
+NAMES = {kind: name.removeprefix("ledgerflow.") for name, kind in EVENTS.items()}
+"""Short Avro names by class."""
 
 
 class WrittenRows(MemoryRows):
@@ -58,8 +62,11 @@ def first_difference(
         place = f"{made.offset}: {made.event} {made.fields}"
         if code != refused:
             return f"{place}: the product says {refused}, the model {code}"
-        said = [(topic, key.encode(), type(one).__name__, builtins(one)) for topic, key, one in out.items]
+        said = [(topic, key.encode(), NAMES[type(one)], builtins(one)) for topic, key, one in out.items]
         wanted = [(one.topic, one.key, one.event, one.fields) for one in expected if one.topic != TABLE]
+        # Each topic has its own order.
+        said.sort(key=itemgetter(0))
+        wanted.sort(key=itemgetter(0))
         for left, right in itertools.zip_longest(said, wanted):
             if left != right:
                 return f"{place}: the product says\n{left}\nthe model\n{right}"
