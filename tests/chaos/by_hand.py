@@ -70,7 +70,8 @@ def decided(
 
 
 def about(kind: str, payment: str, debtor: str = "alice", **other: Any) -> Event:
-    return kind, envelope(f"{kind} {payment}", payment_id=payment, debtor_account_id=debtor, **other)
+    event_id = other.pop("event_id", f"{kind} {payment}")
+    return kind, envelope(event_id, payment_id=payment, debtor_account_id=debtor, **other)
 
 
 # --- journals of many legs

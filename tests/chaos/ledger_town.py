@@ -47,11 +47,11 @@ class Town:
         for command in commands:
             while self.on_the_way and self.rng.random() < busy:
                 yield self._deliver()
-            yield from self._put(command)
+            yield from self.put(command)
         while self.on_the_way:
             yield self._deliver()
 
-    def _put(self, command: Command) -> Iterator[tuple[Record, str | None]]:
+    def put(self, command: Command) -> Iterator[tuple[Record, str | None]]:
         made = record(command.event, command.fields, at_us=command.at_us)
         home = home_of((made.key or b"").decode(), len(self.branches))
         for number in range(len(self.branches)) if command.event in BROADCAST else (home,):
