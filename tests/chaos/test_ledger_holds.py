@@ -154,6 +154,11 @@ CASES: dict[str, tuple[list[Step], list[str], list[tuple[int, int]]]] = {
         ["reserved", "expired", "reserved", "settled 1"],
         [(99, 0), (1, 0)],
     ),
+    "what ends first was held last": (
+        [HERE, held("q", ANN, AMY, 1, 5), after(6, TICK)],
+        ["reserved", "reserved", "expired", "refused payment_not_found"],
+        [(100, 60), (0, 0)],
+    ),
     "extended": (
         [HERE, EXTENDED, after(15, captured("p", "1", 10, ANN)), after(20, TICK)],
         [

@@ -132,6 +132,11 @@ CASES: dict[str, tuple[list[Step], list[str], list[int]]] = {
         ["j PREPARING", "j REFUSED leg 2 insufficient_funds"],
         AS_BEFORE,
     ),
+    "two legs together take more than there is": (
+        [submitted("j", legs_of((ANN, "D", 60), (AMY, "C", 60), (ANN, "D", 41), (AMY, "C", 41)))],
+        ["j REFUSED leg 3 insufficient_funds"],
+        AS_BEFORE,
+    ),
     "one leg": ([submitted("j", ONE[:1])], ["j REFUSED invalid_legs"], AS_BEFORE),
     "not of a leg's account": (
         [submitted("j", legs_of((BEN, "D", 1), (BOB, "C", 1)), account_id=ANN)],

@@ -83,6 +83,13 @@ CASES: dict[str, tuple[list[Step], list[str]]] = {
         ],
         ["j PREPARING", "k PREPARING", "j POSTED", "k REFUSED leg 2 maximum_balance_exceeded"],
     ),
+    "a maximum of two legs together": (
+        [
+            limit(maximum_balance_minor=10, account_id=AMY),
+            submitted("j", legs_of((ANN, "D", 11), (AMY, "C", 6), (AMY, "C", 5))),
+        ],
+        ["j REFUSED leg 3 maximum_balance_exceeded"],
+    ),
     "a limit from a time on": (
         [limit(50, at=5), pay(150), after(4.9, pay(150, "q")), after(5, pay(150, "r"))],
         [POOR, POOR, "reserved", "settled 150"],

@@ -81,11 +81,21 @@ CASES: dict[str, tuple[list[Step], list[str], list[int]]] = {
             DELIVER,
             paid_back("l", 31),
             paid_back("m"),
+            DELIVER,
+            paid_back("n"),
         ],
         [
             *("reserved", "settled 50", "k PREPARING", "k POSTED"),
-            *("refused exceeds_settled_amount", "m PREPARING", "m POSTED"),
+            *("refused exceeds_settled_amount", "m PREPARING", "m POSTED", "refused exceeds_settled_amount"),
         ],
+        AS_BEFORE,
+    ),
+    "what is left of two legs of one account": (
+        [
+            submitted("j", legs_of((ANN, "D", 10), (AMY, "C", 10), (ANN, "D", 5), (AMY, "C", 5))),
+            *(back("k", (ANN, "C", 8), (AMY, "D", 8)), back("l"), back("m")),
+        ],
+        ["j POSTED", "k POSTED", "l POSTED", "refused exceeds_settled_amount"],
         AS_BEFORE,
     ),
     "no more than was captured is taken back": (
