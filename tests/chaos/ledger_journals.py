@@ -38,6 +38,7 @@ class Journal:
     code: str
     leg_no: int | None
     legs: list[Leg]
+    """By their numbers, in whatever order they came."""
     reference: str
     reason: str | None
     reverses: str | None
@@ -80,7 +81,7 @@ def submit(branch: Books, event: dict[str, Any]) -> None:
 def submitted(event: dict[str, Any], account_id: str, legs: list[Leg], reference: str) -> Journal:
     """Return a journal as an event starts it, with nothing held yet."""
     reason, caused = event["reason"], [event[name] for name in ("occurred_at", "correlation_id", "event_id")]
-    content: tuple[Any, ...] = (legs, reference, reason, None, False, None, "NEXT_PERIOD", None, [])
+    content: tuple[Any, ...] = (in_order(legs), reference, reason, None, False, None, "NEXT_PERIOD", None, [])
     return Journal(account_id, "", "ok", None, *content, *caused)
 
 

@@ -65,8 +65,9 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
     if amount == LONG_MIN or (amount and not room(opening, other_side, abs(amount))):
         raise Dead("overflow")
     branch.accounts[event["tenant_id"], account_id] = Account(kind, currency, limit)
+    branch.touch(account_id)
     if amount == 0:
-        return branch.touch(account_id)
+        return
     own = branch.own("opening", currency)
     debit, credit = (own, account_id) if amount > 0 else (account_id, own)
     branch.enter("opening", debit, credit, abs(amount), payment_id=None, reference=None)

@@ -25,7 +25,7 @@ def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
         if code is None and original.state != "POSTED":
             code = "not_settled"
         if code is None:
-            legs = legs_of(event["legs"]) or everything_left(original)
+            legs = in_order(legs_of(event["legs"])) or everything_left(original)
             code = None if legs and covered(original, legs) else "exceeds_settled_amount"
     if code is not None:
         about = {"journal_id": event["journal_id"], "reversal_id": event["reversal_id"]}
