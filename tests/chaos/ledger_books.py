@@ -101,7 +101,7 @@ class Books(StreamModel):
         """Let the balances of accounts be said at the end of the command."""
         self.touched.update(dict.fromkeys(account_ids))
 
-    def finish(self) -> None:
+    def conclude(self) -> None:
         """Expect the balances and the rows of the accounts that the command has touched."""
         tenant = self.cause.fields["tenant_id"]
         for account_id in self.touched:
@@ -117,7 +117,7 @@ class Books(StreamModel):
         record = self.cause
         self.cause = record._replace(event=kind, fields=fields)
         yield
-        self.finish()
+        self.conclude()
         self.cause = record
 
     def structure(self, key: bytes, content: Any) -> None:

@@ -36,7 +36,7 @@ class StreamModel:
                 raise Dead("unexpected_event")
             self.check_ids(record.fields)
             rule(self, record.fields)
-            self.finish()
+            self.conclude()
         except Dead as dead:
             return str(dead), []
         return None, self.out
@@ -44,7 +44,7 @@ class StreamModel:
     def check_ids(self, event: dict[str, Any]) -> None:
         """Raise `Dead` for an id that no row could have."""
 
-    def finish(self) -> None:
+    def conclude(self) -> None:
         """Say what is said once, after all that a record has changed."""
 
     def view(self) -> Iterable[dict[str, Any]]:
