@@ -70,7 +70,59 @@ def decided(
 
 
 def about(kind: str, payment: str, debtor: str = "alice", **other: Any) -> Event:
-    return kind, envelope(f"{kind} {payment}", payment_id=payment, debtor_account_id=debtor, **other)
+    event_id = other.pop("event_id", f"{kind} {payment}")
+    return kind, envelope(event_id, payment_id=payment, debtor_account_id=debtor, **other)
+
+
+# --- journals of many legs
+
+Leg = tuple[str, str, int]
+"""An account, a side (D or C) and an amount; in euros, of entry 0, where nothing else is said."""
+
+
+def legs_of(*legs: Leg, **other: Any) -> list[dict[str, Any]]:
+    """Return legs as events have them, numbered from 1."""
+    blank = {"entry_no": 0, "currency": "EUR", "purpose": None, "rate_e8": None, **other}
+    return [
+        {
+            "leg_no": number,
+            "account_id": account,
+            "side": {"D": "DEBIT", "C": "CREDIT"}[side],
+            "amount_minor": amount,
+        }
+        | blank
+        for number, (account, side, amount) in enumerate(legs, 1)
+    ]
+
+
+def submitted(journal: str, legs: list[dict[str, Any]], **other: Any) -> Event:
+    """Return a journal of the first leg's account, to be posted at once."""
+    fields = {
+        "account_id": legs[0]["account_id"],
+        "legs": legs,
+        "reference": "r",
+        "reason": None,
+        "effective_at": None,
+        "late": "REFUSE",
+        "hold_expires_at": None,
+        **other,
+    }
+    event_id = fields.pop("event_id", f"submit {journal}")
+    return "JournalSubmitted", envelope(event_id, journal_id=journal, **fields)
+
+
+def on_journal(kind: str, journal: str, account: str = "alice", **other: Any) -> Event:
+    """Return a confirmation (JournalConfirmed) or a void (JournalVoided) of a held journal."""
+    reason = {"reason": "why"} if kind == "JournalVoided" else {}
+    event_id = other.pop("event_id", f"{kind} {journal}")
+    return kind, envelope(event_id, journal_id=journal, account_id=account, **reason, **other)
+
+
+def taken_back(journal: str, reversal: str, account: str = "alice", **other: Any) -> Event:
+    fields = {"legs": [], "reason": "why", "effective_at": None, "late": "REFUSE", **other}
+    event_id = fields.pop("event_id", f"take back {reversal}")
+    about = {"journal_id": journal, "account_id": account, "reversal_id": reversal}
+    return "JournalReversed", envelope(event_id, **about, **fields)
 
 
 # --- positions

@@ -54,11 +54,16 @@ from tests.chaos.wire import (
     ACCOUNT_EVENTS,
     ALERTS,
     BALANCES,
+    BROADCAST,
     CLEARING_TOTALS,
     COMMANDS,
     DEAD_LETTERS,
     INVARIANT_ALERTS,
     ITEMS,
+    JOURNAL_COMMANDS,
+    JOURNAL_EVENTS,
+    JOURNAL_LEGS,
+    LEGS,
     PAYMENT_ALERTS,
     PAYMENT_EVENTS,
     POSITION_COMMANDS,
@@ -75,10 +80,11 @@ INPUTS = UPSTREAM
 LOGS = (COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS, PAYMENT_EVENTS)
 SOURCES = (*INPUTS, *LOGS)
 OUTPUTS = (
-    *(POSTINGS, PAYMENT_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS, CLEARING_TOTALS),
-    *(INVARIANT_ALERTS, DEAD_LETTERS),
+    *(POSTINGS, PAYMENT_EVENTS, JOURNAL_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS),
+    *(CLEARING_TOTALS, INVARIANT_ALERTS, DEAD_LETTERS),
 )
-LEGS = ("LegRequested", "LegPosted", "LegRefused")
+BROADCASTS = (("prices", "PriceQuoted", "prices"), ("accounts", "PeriodClosed", "periods"))
+"""Inputs whose events come to every partition of a log, and the checks' names."""
 
 
 class Stream(NamedTuple):
@@ -100,7 +106,9 @@ class Stream(NamedTuple):
         return f"{group}-{self.table}-changelog"
 
 
-LEDGER = Stream(COMMANDS, Branch, "ledger", BALANCE_VIEW, (POSTINGS, PAYMENT_EVENTS), (BALANCES,))
+LEDGER = Stream(
+    COMMANDS, Branch, "ledger", BALANCE_VIEW, (POSTINGS, PAYMENT_EVENTS, JOURNAL_EVENTS), (BALANCES,)
+)
 SCREENINGS = ("PaymentScreened", "PaymentReviewed")
 """What the fraud stream writes among the ledger's payment events."""
 FRAUD = Stream("payments", FraudBranch, "fraud", None, (ALERTS,), ())
@@ -224,7 +232,8 @@ class Comparison:
             nostro = [wanted for wanted in outs[LEDGER][number] if wanted.topic == ITEMS]
             self._forwarding(number, partitions, nostro)
             self._decisions(number, outs[FRAUD][number])
-        self._prices(partitions)
+        for name, event, check in BROADCASTS:
+            self._broadcast(name, event, check, partitions)
         self._strays()
         for alert in self._all(INVARIANT_ALERTS):
             self.problems.append(wrong("invariants", alert, f"an alert: {alert.fields}"))
@@ -364,12 +373,9 @@ class Comparison:
         arrived: dict[tuple[int, int], list[Record]] = defaultdict(list)
         for target, part in self.seen[COMMANDS].items():
             for record in part.records:
-                if record.event == "LegRequested":
-                    arrived[record.fields["origin_branch"], target].append(record)
-                elif record.event in LEGS:
-                    by = f"{record.fields['tenant_id']}/{record.fields['creditor_account_id']}"
-                    arrived[home_of(by, partitions), target].append(record)
-                elif record.event not in (*ACCOUNT_EVENTS, *DECISIONS):
+                if record.event in LEGS:
+                    arrived[sender_of(record, partitions), target].append(record)
+                elif record.event not in (*ACCOUNT_EVENTS, *DECISIONS, *JOURNAL_COMMANDS, "PeriodClosed"):
                     self.problems.append(wrong("commands", record, "a record that no stream writes"))
         for origin, target in sorted(sent.keys() | arrived.keys()):
             pair = (origin, target)
@@ -380,12 +386,13 @@ class Comparison:
 
     def _forwarding(self, number: int, partitions: int, nostro: Sequence[Expected]) -> None:
         """Compare what intake passed on, its dead letters, and the ledger's postings of nostro accounts."""
-        for name in ("accounts", "statements", "trades"):
+        for name, (target, events) in FORWARDED.items():
             dead, passed = predict_forwarding(self._source(name, number), partitions)
             self._dead(name, number, dead)
-            target, events = FORWARDED[name]
-            actual = [record for record in self.seen[target][number].records if record.event in events]
-            self._sequence(f"passed on from {name}", (name, number), (target, number), actual, passed)
+            own = set(events).difference(BROADCAST)
+            actual = [record for record in self.seen[target][number].records if record.event in own]
+            wanted = [one for one in passed if one.event in own]
+            self._sequence(f"passed on from {name}", (name, number), (target, number), actual, wanted)
         actual = [record for record in self.seen[ITEMS][number].records if record.event == "PostingRecorded"]
         self._sequence("nostro", (COMMANDS, number), (ITEMS, number), actual, nostro)
 
@@ -399,23 +406,33 @@ class Comparison:
             actual = [record for record in self.seen[target][number].records if record.event in events]
             self._sequence(check, ("payments", number), (target, number), actual, wanted)
 
-    def _prices(self, partitions: int) -> None:
-        """Compare the prices on every partition of their log with those that came in, each key in order."""
-        quoted: dict[bytes, dict[int, list[Expected]]] = defaultdict(lambda: defaultdict(list))
+    def _broadcast(self, name: str, event: str, check: str, partitions: int) -> None:
+        """Compare what every partition of a log has of an input with what came in, each key in order."""
+        sent: dict[bytes, dict[int, list[Expected]]] = defaultdict(lambda: defaultdict(list))
         for number in range(partitions):
-            dead, passed = predict_forwarding(self._source("prices", number), partitions)
-            self._dead("prices", number, dead)
-            for wanted in passed:
-                quoted[wanted.key][number].append(wanted)
+            for wanted in predict_forwarding(self._source(name, number), partitions)[1]:
+                if wanted.event == event:
+                    sent[wanted.key][number].append(wanted)
+        log = FORWARDED[name][0]
         for target in range(partitions):
             arrived: dict[bytes, list[Record]] = defaultdict(list)
-            for record in self.seen[POSITION_COMMANDS][target].records:
-                if record.event == "PriceQuoted":
+            for record in self.seen[log][target].records:
+                if record.event == event:
                     arrived[record.key or b""].append(record)
-            for key in sorted(arrived.keys() | quoted.keys()):
-                origins = quoted.get(key, {0: []})
+            for key in sorted(arrived.keys() | sent.keys()):
+                origins = sent.get(key, {0: []})
                 if len(origins) > 1:
-                    continue  # one instrument from several partitions has no order of its own
+                    continue  # one key from several partitions has no order of its own
                 ((origin, expected),) = origins.items()
-                place = (POSITION_COMMANDS, target)
-                self._sequence("prices", ("prices", origin), place, arrived[key], expected)
+                self._sequence(check, (name, origin), (log, target), arrived[key], expected)
+
+
+def sender_of(record: Record, partitions: int) -> int:
+    """Return the branch that says a leg, or something about one, to another."""
+    fields = record.fields
+    named = {"LegRequested": "origin_branch", "JournalLegsAnswered": "branch"}.get(record.event or "")
+    if named is not None:
+        branch: int = fields[named]
+        return branch
+    by = fields["home_account_id" if record.event in JOURNAL_LEGS else "creditor_account_id"]
+    return home_of(f"{fields['tenant_id']}/{by}", partitions)

@@ -9,6 +9,8 @@ from tests.chaos.wire import (
     ACCOUNT_EVENTS,
     COMMANDS,
     ITEMS,
+    JOURNAL_COMMANDS,
+    PAYMENT_COMMANDS,
     POSITION_COMMANDS,
     STATEMENT_EVENTS,
     TRADE_EVENTS,
@@ -18,13 +20,15 @@ from tests.chaos.wire import (
 )
 
 FORWARDED = {
-    "accounts": (COMMANDS, ACCOUNT_EVENTS),
+    "accounts": (COMMANDS, (*ACCOUNT_EVENTS, "PeriodClosed")),
+    "journals": (COMMANDS, JOURNAL_COMMANDS),
     "statements": (ITEMS, STATEMENT_EVENTS),
     "trades": (POSITION_COMMANDS, TRADE_EVENTS),
     "prices": (POSITION_COMMANDS, ("PriceQuoted",)),
 }
 """Inputs that are passed on as they are: to which log, and which events they may carry."""
-DECISIONS = ("PaymentDecided", "PaymentReviewed", "PaymentCancelled")
+DECISIONS = ("PaymentDecided", *PAYMENT_COMMANDS)
+"""What the fraud stream says to the ledger."""
 
 
 def predict_forwarding(records: Iterable[Record], partitions: int) -> tuple[dict[int, str], list[Expected]]:
@@ -46,4 +50,9 @@ def refused_at_once(record: Record) -> str | None:
     """Return why intake refuses an event that is well-formed and in its place."""
     if record.event not in FORWARDED[record.topic][1]:
         return "unexpected_event"
-    return "invalid_id" if has_impossible_id(record.fields) else None
+    if has_impossible_id(record.fields):
+        return "invalid_id"
+    if record.event == "PeriodClosed":
+        seen = min(record.fields["occurred_at"], record.timestamp_ms * 1000)
+        return "period_not_over" if record.fields["closed_through"] > seen else None
+    return None

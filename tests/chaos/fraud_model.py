@@ -26,12 +26,11 @@ from tests.chaos.wire import (
     DAY_US,
     LAYOUT,
     LONG_MAX,
+    PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
     TABLE,
     Dead,
     Expected,
-    cause_of,
-    derived,
     has_false_reference,
     has_impossible_id,
     msgpack,
@@ -488,7 +487,11 @@ class FraudBranch(StreamModel):
     """By tenant and payment id."""
     alerts: set[bytes] = field(default_factory=set)
     """Row keys."""
-    rules: ClassVar = {"PaymentInitiated": decide, "PaymentReviewed": review, "PaymentCancelled": pass_on}
+    rules: ClassVar = {
+        "PaymentInitiated": decide,
+        **dict.fromkeys(PAYMENT_COMMANDS, pass_on),
+        "PaymentReviewed": review,
+    }
 
     def check_ids(self, event: dict[str, Any]) -> None:
         if has_impossible_id(event):
@@ -515,15 +518,15 @@ class FraudBranch(StreamModel):
     def answer(self, verdict: Verdict) -> None:
         """Expect the decision on the present payment: what it says itself, and the verdict."""
         event = self.cause.fields
-        # Version 1 of a payment has no channel, device, country and category.
+        # Older versions of a payment have no channel, device, country and category, and no end of a hold.
         payment = {name: event.get(name) for name in CONTENT}
-        decided_id = derived(cause_of(event), "payment_decided")
+        decided_id = self.id_of("payment_decided")
         account_id = event["debtor_account_id"]
         self.say(COMMANDS, account_id, "PaymentDecided", decided_id, **payment, **in_words(verdict))
         screened = {name: event[name] for name in CONTENT[:5]}
         screened |= {"outcome": verdict.outcome, "decision_id": decided_id}
         screened["hold_expires_at"] = event.get("hold_expires_at")
-        screened_id = derived(cause_of(event), "payment_screened")
+        screened_id = self.id_of("payment_screened")
         self.say(PAYMENT_EVENTS, account_id, "PaymentScreened", screened_id, **screened)
 
     def alert(self, at_us: int, verdict: Verdict) -> None:
@@ -532,6 +535,6 @@ class FraudBranch(StreamModel):
         payment = [event[name] for name in ("creditor_account_id", "amount_minor", "currency")]
         self.alerts.add(self.alert_key)
         self.row(self.alert_key, packed([at_us, said(verdict), *payment]))
-        alert_id, account_id = derived(cause_of(event), "fraud_alert_raised"), event["debtor_account_id"]
+        alert_id, account_id = self.id_of("fraud_alert_raised"), event["debtor_account_id"]
         about = {"alert_id": alert_id, "payment_id": event["payment_id"], "account_id": account_id}
         self.say(ALERTS, account_id, "FraudAlertRaised", alert_id, **about, **in_words(verdict))

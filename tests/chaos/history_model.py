@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
-from tests.chaos.ledger_books import ACCOUNT_KINDS
+from tests.chaos.ledger_accounts import ACCOUNT_KINDS
 from tests.chaos.stream_model import StreamModel
 from tests.chaos.wire import LAYOUT, LONG_MAX, LONG_MIN, Dead, row_key
 
@@ -68,7 +68,10 @@ class HistoryBranch(StreamModel):
         if booked_at is None:
             booked_at = self.cause.timestamp_ms * 1000
         change = held - before.held_after
-        line = Line(max(booked_at, before.booked_at), event["occurred_at"], posted, change, balance, held)
+        effective_at = event.get("effective_at")  # older versions of a posting, and holds, have none
+        if effective_at is None:
+            effective_at = event["occurred_at"]
+        line = Line(max(booked_at, before.booked_at), effective_at, posted, change, balance, held)
         lines.append(line)
         number, reference = len(lines) - 1, event.get("reference")
         correlation = event["correlation_id"].encode()

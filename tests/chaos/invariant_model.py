@@ -18,8 +18,6 @@ from tests.chaos.wire import (
     INVARIANT_ALERTS,
     LAYOUT,
     LONG_MIN,
-    cause_of,
-    derived,
     msgpack,
     row_key,
 )
@@ -160,7 +158,7 @@ class InvariantBranch(StreamModel):
             INVARIANT_ALERTS,
             of["account_id"],
             "InvariantBroken",
-            derived(cause_of(cause.fields), f"{invariant}:{self.number}:{cause.offset}"),
+            self.id_of(f"{invariant}:{self.number}:{cause.offset}"),
             invariant=invariant,
             account_id=of["account_id"],
             currency=of["currency"],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.comparisons import Problem, wrong
-from tests.chaos.ledger_books import ACCOUNT_ROW
+from tests.chaos.ledger_accounts import ACCOUNT_ROW, MAXIMUM
 from tests.chaos.log_reader import Record
 from tests.chaos.wire import POSTINGS
 
@@ -21,8 +21,10 @@ class Fold:
     credits: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
     sequence: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
     currency: dict[bytes, str] = field(default_factory=dict)
-    open: dict[tuple[str, str], int] = field(default_factory=dict)
-    """By tenant and payment: what is held and neither released nor used."""
+    open: dict[tuple[bytes, str], int] = field(default_factory=lambda: defaultdict(int))
+    """By account, and payment or journal: what is held and neither released nor used."""
+    placed: set[str] = field(default_factory=set)
+    """The ids of the records that hold something; a journal has one for each of its pairs."""
     held: dict[bytes, int] = field(default_factory=lambda: defaultdict(int))
 
     def balance(self, key: bytes) -> int:
@@ -48,12 +50,14 @@ def fold_journal(postings: Sequence[Record], ended: bool = True) -> tuple[Fold, 
                 return stop("entries", "a hold between the postings of an entry")
             placed = posting["change"] == "PLACED"
             fold.held[key] += posting["amount_minor"] * (1 if placed else -1)
-            hold = posting["tenant_id"], posting["hold_id"]
-            if placed == (hold in fold.open):
-                return stop("holds", f"{hold} is {posting['change']} a second time")
-            fold.open.pop(hold, None)
+            hold = key, posting["hold_id"]
+            fold.open[hold] += posting["amount_minor"] * (1 if placed else -1)
+            if placed and posting["event_id"] in fold.placed:
+                return stop("holds", f"{posting['event_id']} is placed a second time")
+            if posting["amount_minor"] <= 0 or fold.open[hold] < 0:
+                return stop("holds", f"{posting['change']} of {posting['amount_minor']} by {hold}")
             if placed:
-                fold.open[hold] = posting["amount_minor"]
+                fold.placed.add(posting["event_id"])
             if (posting["held_minor_after"], posting["balance_minor"]) != (fold.held[key], fold.balance(key)):
                 return stop(
                     "holds", f"{posting['held_minor_after']} held on {key.decode()}, not {fold.held[key]}"
@@ -74,11 +78,13 @@ def fold_journal(postings: Sequence[Record], ended: bool = True) -> tuple[Fold, 
         if fold.currency.setdefault(key, currency) != currency or posting["branch"] != record.partition:
             return stop("entries", "a posting of another currency or branch than its account's")
         used = fold.held[key] - posting["held_minor_after"]
-        hold = posting["tenant_id"], posting["payment_id"]
-        if used != (fold.open.pop(hold, 0) if side == "DEBIT" else 0):
+        hold = key, posting["payment_id"] or posting.get("journal_id") or ""
+        # A debit takes its amount out of what is held by its id, or nothing.
+        if used not in ((0, amount) if side == "DEBIT" else (0,)) or used > fold.open[hold]:
             return stop(
                 "holds", f"{posting['held_minor_after']} held on {key.decode()} after {fold.held[key]}"
             )
+        fold.open[hold] -= used
         fold.held[key] -= used
         if first is None:
             first = posting
@@ -120,9 +126,9 @@ def compare_fold(
     """Check that the last changelog row of every account is the fold of its postings; when it is quiet."""
     for key in fold.currency:
         row, offset = rows.get(account_row_key(key), (b"", -1))
-        if len(row) != ACCOUNT_ROW.size:
+        if len(row) not in (ACCOUNT_ROW.size, ACCOUNT_ROW.size + MAXIMUM.size):
             return [Problem("table", *place, offset, f"no row of {key.decode()}")]
-        *_, held, debits, _, credits, sequence = ACCOUNT_ROW.unpack(row)
+        *_, held, debits, _, credits, sequence = ACCOUNT_ROW.unpack_from(row)
         folded = fold.held[key], fold.debits[key], fold.credits[key], fold.sequence[key]
         if (held, debits, credits, sequence) != folded:
             return [Problem("table", *place, offset, f"the row of {key.decode()} is not its postings' sum")]

@@ -1,81 +1,49 @@
 """The books of one branch of the ledger: accounts, payments, holds, entries, and what is said of them.
 
 It is the part of the model (`ledger_model`) that the rules write into: each change of an account is expected
-as a balance and as a row of the table, each entry as two postings.
+as a balance and as a row of the table, each entry as two postings. A command says the balances that it has
+touched at its end, each once.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from tests.chaos.ledger_accounts import Account
 from tests.chaos.stream_model import StreamModel
 from tests.chaos.wire import (
     BALANCES,
     ITEMS,
     LAYOUT,
-    LONG_MAX,
     PAYMENT_EVENTS,
     POSTINGS,
-    cause_of,
-    derived,
     home_of,
     msgpack,
     row_key,
 )
 
-ACCOUNT_ROW = struct.Struct("<BBBB3sxqqqqqq")
-"""Layout, status, type, without limit, currency, limit, the four counters, sequence."""
-WATERMARK_ROW = struct.Struct("<Bq")
-ACCOUNT_KINDS = ("checking", "savings", "investment", "merchant", "nostro", "internal")
+if TYPE_CHECKING:
+    from tests.chaos.ledger_due import Due
+    from tests.chaos.ledger_holds import Hold
+    from tests.chaos.ledger_journals import Group, Journal
+    from tests.chaos.ledger_limits import Planned
 
-
-def customer(account_id: str) -> bool:
-    """Whether an id can be a customer's account."""
-    return account_id != "" and account_id[0] != "$" and not set(account_id) & {"/", "\0"}
-
-
-@dataclass
-class Account:
-    """One account; amounts in minor units."""
-
-    kind: str
-    currency: str
-    limit: int | None
-    closed: bool = False
-    debits_pending: int = 0
-    debits_posted: int = 0
-    credits_pending: int = 0
-    credits_posted: int = 0
-    sequence: int = 0
-
-    @property
-    def balance(self) -> int:
-        return self.credits_posted - self.debits_posted
-
-    @property
-    def shown(self) -> dict[str, Any]:
-        """What events and views say of the account."""
-        return {
-            "account_type": self.kind,
-            "currency": self.currency,
-            "debits_pending": self.debits_pending,
-            "debits_posted": self.debits_posted,
-            "credits_pending": self.credits_pending,
-            "credits_posted": self.credits_posted,
-            "available_minor": self.balance - self.debits_pending,
-            "balance_minor": self.balance,
-            "account_sequence": self.sequence,
-            "overdraft_limit_minor": self.limit,
-            "status": "CLOSED" if self.closed else "OPEN",
-        }
+NUMBER_ROW = struct.Struct("<Bq")
+"""A row of one number: layout, number."""
+Key = tuple[str, str]
+"""Tenant and id."""
 
 
 @dataclass
 class Payment:
-    """A payment id and its fate: HELD, IN_FLIGHT; at the end SETTLED, REJECTED, FAILED, CANCELLED."""
+    """A payment id and its fate: HELD, IN_FLIGHT, AUTHORISED; at the end SETTLED, REJECTED, FAILED, ...
+
+    The end of one that was AUTHORISED may also be EXPIRED; what is held of it is said in its `Hold`.
+    """
 
     state: str
     code: str
@@ -89,63 +57,83 @@ class Payment:
 
 @dataclass
 class Books(StreamModel):
-    """Accounts, payments and legs of one branch."""
+    """Everything that one branch knows."""
 
     window_days: int = 90
-    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
-    payments: dict[tuple[str, str], Payment] = field(default_factory=dict)
-    legs: set[tuple[str, str]] = field(default_factory=set)
     watermark: int | None = None
+    accounts: dict[Key, Account] = field(default_factory=dict)
+    payments: dict[Key, Payment] = field(default_factory=dict)
+    holds: dict[Key, Hold] = field(default_factory=dict)
+    """Of payments that are held for captures, by payment; they stay after their end."""
+    legs: set[Key] = field(default_factory=set)
+    journals: dict[Key, Journal] = field(default_factory=dict)
+    groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
+    """By tenant, the journal's account and its id: the legs that are this branch's."""
+    taken_back: dict[Key, int] = field(default_factory=dict)
+    """Of settled payments, minor units."""
+    planned: dict[Key, list[Planned]] = field(default_factory=dict)
+    """Limits that are not in force yet, by account."""
+    closed_through: dict[str, int] = field(default_factory=dict)
+    """The end of the last closed period, by tenant."""
+    due: dict[bytes, Due] = field(default_factory=dict)
+    """By row key, whose order is that of time."""
+    earliest_due: int | None = None
+    """No due row is earlier; one may be later."""
+    touched: dict[str, None] = field(default_factory=dict)
+    """Accounts whose balances the command must still say, in the order in which it first touched them."""
+    effects: ClassVar[Mapping[str, Callable[[Any, Due], None]]]
+    """What happens when something is due, by its kind."""
 
     # --- saying
 
-    def outcome(self, event: str, name: str, payment: Payment, code: str) -> None:
-        """Expect a payment event."""
-        self.say(
-            PAYMENT_EVENTS,
-            payment.debtor,
-            event,
-            derived(cause_of(self.cause.fields), name),
-            payment_id=self.cause.fields["payment_id"],
-            **leg_content(payment),
-            code=code,
-        )
+    def outcome(self, event: str, name: str, payment: Payment, code: str, **other: Any) -> None:
+        """Expect a payment event; `other` are fields that only this one has, or has otherwise."""
+        fields = {"payment_id": self.cause.fields["payment_id"], **leg_content(payment), "code": code}
+        self.say(PAYMENT_EVENTS, payment.debtor, event, self.id_of(name), **{**fields, **other})
 
-    def refuse(self, command: str, account_id: str, payment_id: str | None, code: str) -> None:
-        """Expect the answer to a command that has no effect."""
-        event_id = derived(cause_of(self.cause.fields), f"refused:{command}")
-        answer = {"command": command, "account_id": account_id, "payment_id": payment_id, "code": code}
+    def refuse(self, command: str, account_id: str, code: str, **about: str | None) -> None:
+        """Expect the answer to a command that has no effect. `about`: the other ids that it names."""
+        event_id = self.id_of(f"refused:{command}")
+        answer = {"command": command, "account_id": account_id, "code": code, **about}
         self.say(PAYMENT_EVENTS, account_id, "CommandRefused", event_id, **answer)
 
-    def show(self, *account_ids: str) -> None:
-        """Expect the balances of accounts that the command has touched."""
-        for account_id in account_ids:
-            account = self.account(account_id)
-            assert account is not None
-            event_id = f"{self.cause.fields['event_id']}:{self.cause.fields['tenant_id']}/{account_id}"
-            fields = {"account_id": account_id, **account.shown}
-            self.say(BALANCES, account_id, "BalanceUpdated", event_id, **fields)
-            row = ACCOUNT_ROW.pack(
-                LAYOUT,
-                account.closed,
-                ACCOUNT_KINDS.index(account.kind),
-                account.limit is None,
-                account.currency.encode(),
-                account.limit or 0,
-                account.debits_pending,
-                account.debits_posted,
-                account.credits_pending,
-                account.credits_posted,
-                account.sequence,
-            )
-            self.row(row_key("a", self.cause.fields["tenant_id"], account_id), row)
+    def touch(self, *account_ids: str) -> None:
+        """Let the balances of accounts be said at the end of the command."""
+        self.touched.update(dict.fromkeys(account_ids))
+
+    def conclude(self) -> None:
+        """Expect the balances and the rows of the accounts that the command has touched."""
+        tenant = self.cause.fields["tenant_id"]
+        for account_id in self.touched:
+            account = self.accounts[tenant, account_id]
+            event_id = f"{self.cause.fields['event_id']}:{tenant}/{account_id}"
+            self.say(BALANCES, account_id, "BalanceUpdated", event_id, account_id=account_id, **account.shown)
+            self.row(row_key("a", tenant, account_id), account.row())
+        self.touched.clear()
+
+    @contextmanager
+    def caused_by(self, kind: str, fields: dict[str, Any]) -> Iterator[None]:
+        """Let what follows have another cause than the present record, which only gives Kafka's time."""
+        record = self.cause
+        self.cause = record._replace(event=kind, fields=fields)
+        yield
+        self.conclude()
+        self.cause = record
+
+    def structure(self, key: bytes, content: Any) -> None:
+        """Expect a row of several fields."""
+        self.row(key, bytes([LAYOUT]) + msgpack(content))
+
+    def number_row(self, key: bytes, value: int | None) -> None:
+        """Expect a row of one number, or that it is deleted."""
+        self.row(key, None if value is None else NUMBER_ROW.pack(LAYOUT, value))
 
     def end(self, payment: Payment, state: str, code: str) -> None:
         """Write what is remembered of the command's payment after it."""
         payment.state, payment.code = state, code
         fields = self.cause.fields
-        raw = msgpack([getattr(payment, name) for name in Payment.__dataclass_fields__])
-        self.row(row_key("p", fields["tenant_id"], fields["payment_id"]), bytes([LAYOUT]) + raw)
+        content = [getattr(payment, name) for name in Payment.__dataclass_fields__]
+        self.structure(row_key("p", fields["tenant_id"], fields["payment_id"]), content)
 
     def view(self) -> Iterable[dict[str, Any]]:
         """Yield the last balance of every account, the branch's own included."""
@@ -153,6 +141,10 @@ class Books(StreamModel):
             yield {"tenant_id": tenant, "account_id": account_id, **account.shown}
 
     # --- the books
+
+    def key(self, name: str) -> Key:
+        """Return the tenant and one of the ids of the present command."""
+        return self.cause.fields["tenant_id"], self.cause.fields[name]
 
     def account(self, account_id: str) -> Account | None:
         return self.accounts.get((self.cause.fields["tenant_id"], account_id))
@@ -164,8 +156,11 @@ class Books(StreamModel):
         self.accounts.setdefault(key, Account("internal", currency, None))
         return account_id
 
+    def home_of(self, account_id: str) -> int:
+        return home_of(f"{self.cause.fields['tenant_id']}/{account_id}", self.partitions)
+
     def here(self, account_id: str) -> bool:
-        return home_of(f"{self.cause.fields['tenant_id']}/{account_id}", self.partitions) == self.number
+        return self.home_of(account_id) == self.number
 
     def counterpart(self, payment: Payment) -> str:
         """Return what stands against a hold: the creditor, or clearing where the creditor is elsewhere."""
@@ -176,31 +171,30 @@ class Books(StreamModel):
         creditor = self.account(account_id)
         if creditor is None or account_id.startswith("$"):
             return "creditor_not_found"
-        if creditor.closed:
-            return "creditor_closed"
-        return None if creditor.currency == currency else "currency_mismatch"
+        return creditor.refusal("CREDIT", currency)
 
-    def hold(self, payment: Payment, sign: int) -> None:
-        """Take a hold (+1) or give it back (-1)."""
-        debtor, other = self.account(payment.debtor), self.account(self.counterpart(payment))
-        assert debtor is not None and other is not None
-        debtor.debits_pending += sign * payment.amount
-        other.credits_pending += sign * payment.amount
+    def reserve(self, debit: str, credit: str, amount: int) -> None:
+        """Take a hold, or with a negative amount give it back."""
+        debtor, creditor = self.account(debit), self.account(credit)
+        assert debtor is not None and creditor is not None
+        debtor.debits_pending += amount
+        creditor.credits_pending += amount
+        self.touch(debit, credit)
 
-    def say_hold(self, change: str, payment: Payment) -> None:
+    def say_hold(self, change: str, hold_id: str, account_id: str, amount: int, name: str = "") -> None:
         """Expect that a hold outlives its command, or ends without a posting."""
-        account = self.account(payment.debtor)
+        account = self.account(account_id)
         assert account is not None
         self.say(
             POSTINGS,
-            payment.debtor,
+            account_id,
             "HoldRecorded",
-            derived(cause_of(self.cause.fields), f"hold_{change.lower()}"),
-            hold_id=self.cause.fields["payment_id"],
-            account_id=payment.debtor,
+            self.id_of(name or f"hold_{change.lower()}"),
+            hold_id=hold_id,
+            account_id=account_id,
             account_type=account.kind,
             change=change,
-            amount_minor=payment.amount,
+            amount_minor=amount,
             currency=account.currency,
             held_minor_after=account.debits_pending,
             balance_minor=account.balance,
@@ -208,10 +202,19 @@ class Books(StreamModel):
             branch=self.number,
         )
 
-    def enter(self, name: str, debit: str, credit: str, amount: int, **about: str | None) -> None:
-        """Post one entry of two postings and expect both, and the balances."""
-        entry_id = derived(cause_of(self.cause.fields), name)
-        for side, account_id in (("DEBIT", debit), ("CREDIT", credit)):
+    def enter(
+        self,
+        name: str,
+        debit: str,
+        credit: str,
+        amount: int,
+        asked: int | None = None,
+        own: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+        **about: str | None,
+    ) -> None:
+        """Post one entry of two postings and expect both. `own`: what only the one or the other says."""
+        entry_id = self.id_of(name)
+        for side, account_id, more in (("DEBIT", debit, own[0]), ("CREDIT", credit, own[1])):
             account = self.account(account_id)
             assert account is not None
             if side == "DEBIT":
@@ -232,11 +235,21 @@ class Books(StreamModel):
                 "branch": self.number,
                 "booked_at": self.cause.timestamp_ms * 1000,
                 "held_minor_after": account.debits_pending,
+                **self.effective(asked),
                 **about,
+                **more,
             }
             for topic in (POSTINGS, ITEMS) if account.kind == "nostro" else (POSTINGS,):
                 self.say(topic, account_id, "PostingRecorded", f"{entry_id}:{side[0]}", **posting)
-        self.show(debit, credit)
+        self.touch(debit, credit)
+
+    def effective(self, asked: int | None) -> dict[str, int | None]:
+        """Return when an entry counts; a time in a closed period is moved behind it, and kept."""
+        fields = self.cause.fields
+        closed = self.closed_through.get(fields["tenant_id"])
+        if closed is None or (fields["occurred_at"] if asked is None else asked) > closed:
+            return {"effective_at": asked, "asked_at": None}
+        return {"effective_at": closed + 1, "asked_at": asked}
 
 
 def leg_content(payment: Payment) -> dict[str, Any]:
@@ -247,11 +260,3 @@ def leg_content(payment: Payment) -> dict[str, Any]:
         "amount_minor": payment.amount,
         "currency": payment.currency,
     }
-
-
-def room(account: Account | None, side: str, amount: int) -> bool:
-    """Whether one side of an account, posted and pending together, can grow by `amount` in 64 bits."""
-    if account is None:
-        return amount <= LONG_MAX
-    taken: int = getattr(account, f"{side}_posted") + getattr(account, f"{side}_pending")
-    return taken + amount <= LONG_MAX

@@ -13,8 +13,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tests.chaos.ledger_books import WATERMARK_ROW, Account, Books, Payment, customer, leg_content, room
-from tests.chaos.wire import COMMANDS, DAY_US, LAYOUT, LONG_MIN, Dead, cause_of, derived, row_key
+from tests.chaos.ledger_accounts import Account, customer, room
+from tests.chaos.ledger_books import Books, Payment
+from tests.chaos.ledger_due import advance, over
+from tests.chaos.ledger_holds import (
+    ask_for_leg,
+    authorise,
+    cancel_hold,
+    capture,
+    capture_posted,
+    capture_refused,
+    extend,
+    give_back,
+    hold_is_due,
+    review_hold,
+)
+from tests.chaos.ledger_journals import (
+    confirm,
+    journal_is_due,
+    legs_answered,
+    legs_ended,
+    legs_requested,
+    submit,
+    void,
+)
+from tests.chaos.ledger_limits import close_account, freeze, limit_is_due, reopen, set_limit, unfreeze
+from tests.chaos.ledger_periods import close_period
+from tests.chaos.ledger_reversals import reverse_journal, reverse_payment
+from tests.chaos.wire import COMMANDS, DAY_US, LAYOUT, LONG_MIN, Dead, derived, row_key
 
 # --- the rules, one a command
 
@@ -32,52 +58,19 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
     if known is not None:
         same = "exists" if known.kind == kind else "exists_with_different_content"
         code = same if known.currency == currency else "exists_with_different_currency"
-        return branch.refuse("account_opened", account_id, None, code)
+        return branch.refuse("account_opened", account_id, code)
     amount = event["initial_balance_minor"]
     opening = branch.accounts.get((event["tenant_id"], f"$opening:{currency}:{branch.number}"))
     other_side = "debits" if amount > 0 else "credits"
     if amount == LONG_MIN or (amount and not room(opening, other_side, abs(amount))):
         raise Dead("overflow")
     branch.accounts[event["tenant_id"], account_id] = Account(kind, currency, limit)
+    branch.touch(account_id)
     if amount == 0:
-        return branch.show(account_id)
+        return
     own = branch.own("opening", currency)
     debit, credit = (own, account_id) if amount > 0 else (account_id, own)
     branch.enter("opening", debit, credit, abs(amount), payment_id=None, reference=None)
-
-
-def standing(branch: Books, event: dict[str, Any], command: str) -> Account | None:
-    """Return an account that a command may change; otherwise answer why not."""
-    account = branch.account(event["account_id"])
-    if account is None or account.closed:
-        code = "account_not_found" if account is None else "account_closed"
-        branch.refuse(command, event["account_id"], None, code)
-        return None
-    return account
-
-
-def set_limit(branch: Books, event: dict[str, Any]) -> None:
-    if not customer(event["account_id"]):
-        raise Dead("invalid_account_id")
-    limit = event["overdraft_limit_minor"]
-    if limit is not None and limit < 0:
-        raise Dead("invalid_limit")
-    account = standing(branch, event, "account_limit_set")
-    if account is not None:
-        account.limit = limit
-        branch.show(event["account_id"])
-
-
-def close_account(branch: Books, event: dict[str, Any]) -> None:
-    if not customer(event["account_id"]):
-        raise Dead("invalid_account_id")
-    account = standing(branch, event, "account_closed")
-    if account is None:
-        return
-    if account.balance or account.debits_pending or account.credits_pending:
-        return branch.refuse("account_closed", event["account_id"], None, "account_not_empty")
-    account.closed = True
-    branch.show(event["account_id"])
 
 
 def decide(branch: Books, event: dict[str, Any]) -> None:
@@ -99,11 +92,9 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
             if getattr(known, part) != getattr(payment, part):
                 code = f"exists_with_different_{part}"
                 break
-        return branch.refuse("payment_initiated", payment.debtor, event["payment_id"], code)
-    seen = min(event["occurred_at"], branch.cause.timestamp_ms * 1000)
-    if branch.watermark is None or seen > branch.watermark:
-        branch.watermark = seen
-        branch.row(b"w", WATERMARK_ROW.pack(LAYOUT, seen))
+        return branch.refuse("payment_initiated", payment.debtor, code, payment_id=event["payment_id"])
+    advance(branch)
+    assert branch.watermark is not None
     if branch.watermark - event["occurred_at"] > branch.window_days * DAY_US:
         return branch.outcome("PaymentRejected", "payment_rejected", payment, "too_old")  # and is forgotten
     branch.payments[key] = payment
@@ -111,15 +102,15 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     if refusal is not None:
         branch.end(payment, "REJECTED", refusal)
         return branch.outcome("PaymentRejected", "payment_rejected", payment, refusal)
-    branch.hold(payment, +1)
+    branch.reserve(payment.debtor, branch.counterpart(payment), payment.amount)
     branch.outcome("PaymentReserved", "payment_reserved", payment, "ok")
+    # Version 1 of the event knows no holds to be captured.
+    if event.get("hold_expires_at") is not None:
+        return authorise(branch, event, payment)
     if event["outcome"] == "REVIEW":
-        branch.say_hold("PLACED", payment)
-        branch.end(payment, "HELD", "ok")
-        return branch.show(payment.debtor, branch.counterpart(payment))
+        branch.say_hold("PLACED", event["payment_id"], payment.debtor, payment.amount)
+        return branch.end(payment, "HELD", "ok")
     proceed(branch, payment)
-    if payment.state == "IN_FLIGHT":
-        branch.show(payment.debtor, branch.counterpart(payment))
 
 
 def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | None:
@@ -133,10 +124,9 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
     debtor = branch.account(payment.debtor)
     if debtor is None or not customer(payment.debtor):
         return "debtor_not_found"
-    if debtor.closed:
-        return "debtor_closed"
-    if debtor.currency != payment.currency:
-        return "currency_mismatch"
+    refusal = debtor.refusal("DEBIT", payment.currency)
+    if refusal is not None:
+        return refusal
     if not customer(payment.creditor):
         return "creditor_not_found"
     other = branch.account(payment.creditor)
@@ -144,10 +134,13 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
         code = branch.creditor_code(payment.creditor, payment.currency)
         if code is not None:
             return code
+        if other is not None and other.too_full(payment.amount):
+            return "maximum_balance_exceeded"
     else:
         other = branch.account(f"$clearing:{payment.currency}:{branch.number}")
-    left = debtor.balance - debtor.debits_pending - payment.amount
-    if debtor.limit is not None and left < -debtor.limit:
+    if over(branch, event.get("hold_expires_at")):
+        return "expired"
+    if debtor.too_poor(payment.amount):
         return "insufficient_funds"
     fits = room(debtor, "debits", payment.amount) and room(other, "credits", payment.amount)
     return None if fits else "overflow"
@@ -155,28 +148,17 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
 
 def proceed(branch: Books, payment: Payment) -> None:
     """Settle a reserved payment here, or ask the creditor's branch for its leg."""
-    event = branch.cause.fields
     if branch.here(payment.creditor):
         return settle(branch, payment, payment.creditor)
+    payment_id = branch.cause.fields["payment_id"]
     if payment.state != "HELD":
-        branch.say_hold("PLACED", payment)
+        branch.say_hold("PLACED", payment_id, payment.debtor, payment.amount)
     branch.end(payment, "IN_FLIGHT", "ok")
-    branch.say(
-        COMMANDS,
-        payment.creditor,
-        "LegRequested",
-        derived(cause_of(event), "leg_requested"),
-        leg_id=derived(payment.debtor, f"leg:{event['payment_id']}"),
-        payment_id=event["payment_id"],
-        account_id=payment.creditor,
-        **leg_content(payment),
-        origin_branch=branch.number,
-        reference=payment.reference,
-    )
+    ask_for_leg(branch, payment, derived(payment.debtor, f"leg:{payment_id}"), payment.amount)
 
 
 def settle(branch: Books, payment: Payment, credit: str) -> None:
-    branch.hold(payment, -1)
+    branch.reserve(payment.debtor, branch.counterpart(payment), -payment.amount)
     branch.end(payment, "SETTLED", "ok")
     about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
     branch.enter("settle", payment.debtor, credit, payment.amount, **about)
@@ -185,26 +167,23 @@ def settle(branch: Books, payment: Payment, credit: str) -> None:
 
 def release(branch: Books, payment: Payment, event: str, code: str) -> None:
     """Give back a hold; the payment ends as `event` says."""
-    branch.hold(payment, -1)
-    branch.say_hold("RELEASED", payment)
+    give_back(branch, payment, payment.amount)
     state = event.rpartition("Payment")[2].upper()
     branch.end(payment, state, code)
-    name = f"payment_{state.lower()}"
-    branch.show(payment.debtor, branch.counterpart(payment))
-    branch.outcome(event, name, payment, code)
+    branch.outcome(event, f"payment_{state.lower()}", payment, code)
 
 
 def held(branch: Books, event: dict[str, Any], command: str) -> Payment | None:
-    """Return the payment if it waits for a review; otherwise answer why not."""
+    """Return the payment if it is held, for a review or for captures; otherwise answer why not."""
     payment = branch.payments.get((event["tenant_id"], event["payment_id"]))
     if payment is None or payment.debtor != event["debtor_account_id"]:
         code = "payment_not_found"
-    elif payment.state == "HELD":
+    elif payment.state in ("HELD", "AUTHORISED"):
         return payment
     else:
         ends = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}
         code = ends.get(payment.state, "already_failed")
-    branch.refuse(command, event["debtor_account_id"], event["payment_id"], code)
+    branch.refuse(command, event["debtor_account_id"], code, payment_id=event["payment_id"])
     return None
 
 
@@ -212,6 +191,8 @@ def review(branch: Books, event: dict[str, Any]) -> None:
     payment = held(branch, event, "payment_reviewed")
     if payment is None:
         return
+    if payment.state == "AUTHORISED":
+        return review_hold(branch, event, payment)
     if not event["approved"]:
         return release(branch, payment, "PaymentRejected", "declined")
     local = branch.here(payment.creditor)
@@ -223,8 +204,11 @@ def review(branch: Books, event: dict[str, Any]) -> None:
 
 def cancel(branch: Books, event: dict[str, Any]) -> None:
     payment = held(branch, event, "payment_cancelled")
-    if payment is not None:
-        release(branch, payment, "outcomes.PaymentCancelled", "cancelled")
+    if payment is None:
+        return
+    if payment.state == "AUTHORISED":
+        return cancel_hold(branch, event, payment)
+    release(branch, payment, "outcomes.PaymentCancelled", "cancelled")
 
 
 def post_leg(branch: Books, event: dict[str, Any]) -> None:
@@ -235,14 +219,14 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
     branch.row(row_key("l", *key), bytes([LAYOUT]))
     creditor, currency, amount = event["creditor_account_id"], event["currency"], event["amount_minor"]
     code = branch.creditor_code(creditor, currency)
-    clearing = branch.account(f"$clearing:{currency}:{branch.number}")
-    if code is None and not (
-        room(clearing, "debits", amount) and room(branch.account(creditor), "credits", amount)
-    ):
+    clearing, account = branch.account(f"$clearing:{currency}:{branch.number}"), branch.account(creditor)
+    if code is None and account is not None and account.too_full(amount):
+        code = "maximum_balance_exceeded"
+    if code is None and not (room(clearing, "debits", amount) and room(account, "credits", amount)):
         code = "overflow"
     shared = ("leg_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency")
     answer = {name: event[name] for name in shared}
-    answer_id = derived(cause_of(event), "leg_answer")
+    answer_id = branch.id_of("leg_answer")
     if code is not None:
         return branch.say(COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **answer, code=code)
     about = {"payment_id": event["payment_id"], "reference": event["reference"]}
@@ -251,19 +235,25 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
 
 
 def in_flight(branch: Books, event: dict[str, Any]) -> Payment:
+    """Return a payment of which a leg may be under way."""
     payment = branch.payments.get((event["tenant_id"], event["payment_id"]))
-    if payment is None or payment.state != "IN_FLIGHT":
+    if payment is None or payment.state not in ("IN_FLIGHT", "AUTHORISED"):
         raise Dead("leg_not_expected")
     return payment
 
 
 def leg_posted(branch: Books, event: dict[str, Any]) -> None:
     payment = in_flight(branch, event)
+    if payment.state == "AUTHORISED":
+        return capture_posted(branch, event, payment)
     settle(branch, payment, branch.own("clearing", payment.currency))
 
 
 def leg_refused(branch: Books, event: dict[str, Any]) -> None:
-    release(branch, in_flight(branch, event), "PaymentFailed", event["code"])
+    payment = in_flight(branch, event)
+    if payment.state == "AUTHORISED":
+        return capture_refused(branch, event, payment)
+    release(branch, payment, "PaymentFailed", event["code"])
 
 
 @dataclass
@@ -274,13 +264,28 @@ class Branch(Books):
         "AccountOpened": open_account,
         "AccountLimitSet": set_limit,
         "AccountClosed": close_account,
+        "AccountReopened": reopen,
+        "AccountFrozen": freeze,
+        "AccountUnfrozen": unfreeze,
+        "PeriodClosed": close_period,
         "PaymentDecided": decide,
         "PaymentReviewed": review,
         "PaymentCancelled": cancel,
+        "PaymentCaptured": capture,
+        "PaymentExtended": extend,
+        "PaymentReversed": reverse_payment,
         "LegRequested": post_leg,
         "LegPosted": leg_posted,
         "LegRefused": leg_refused,
+        "JournalSubmitted": submit,
+        "JournalConfirmed": confirm,
+        "JournalVoided": void,
+        "JournalReversed": reverse_journal,
+        "JournalLegsRequested": legs_requested,
+        "JournalLegsAnswered": legs_answered,
+        "JournalLegsEnded": legs_ended,
     }
+    effects: ClassVar = {"hold": hold_is_due, "journal": journal_is_due, "limit": limit_is_due}
 
     def check_ids(self, event: dict[str, Any]) -> None:
         tenant = event["tenant_id"]

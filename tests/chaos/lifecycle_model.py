@@ -22,7 +22,6 @@ from tests.chaos.wire import (
     TABLE,
     Dead,
     Expected,
-    cause_of,
     derived,
     has_impossible_id,
     msgpack,
@@ -172,7 +171,7 @@ class LifecycleBranch(StreamModel):
         if life.stuck is not None:
             self.row(stuck_key(self.names, life), None)
             about = {"payment_id": event["payment_id"], "debtor_account_id": life.content[0]}
-            resumed_id = derived(cause_of(event), "payment_resumed")
+            resumed_id = self.id_of("payment_resumed")
             debtor, was = life.content[0], {"stuck_id": life.stuck}
             self.say(PAYMENT_ALERTS, debtor, "PaymentResumed", resumed_id, **about, **was)
             life.stuck = None

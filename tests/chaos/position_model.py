@@ -18,7 +18,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 from tests.chaos.stream_model import StreamModel
-from tests.chaos.wire import LAYOUT, LONG_MAX, LONG_MIN, POSITIONS, Dead, cause_of, derived, msgpack, row_key
+from tests.chaos.wire import LAYOUT, LONG_MAX, LONG_MIN, POSITIONS, Dead, msgpack, row_key
 
 E8 = 10**24
 """1e-8, in units of 1e-32."""
@@ -195,7 +195,7 @@ class PositionBranch(StreamModel):
         """Expect a position of the present record's instrument as it stands now."""
         cause = self.cause.fields
         instrument = cause["instrument_id"]
-        event_id = derived(cause_of(cause), f"position_updated/{account}")
+        event_id = self.id_of(f"position_updated/{account}")
         about = {"account_id": account, "instrument_id": instrument}
         self.say(POSITIONS, f"{account}/{instrument}", "PositionUpdated", event_id, **about, **figures)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.chaos.stream_model import StreamModel
-from tests.chaos.wire import LAYOUT, RESULTS, cause_of, derived, msgpack, row_key
+from tests.chaos.wire import LAYOUT, RESULTS, derived, msgpack, row_key
 
 OPEN, MISSING, AMOUNT, DUPLICATE, CLAIMED = "OPEN", "MISSING", "AMOUNT", "DUPLICATE", "CLAIMED"
 
@@ -189,7 +189,7 @@ class Desks(StreamModel):
 
     def result(self, event: str, name: str, **fields: Any) -> None:
         """Expect a result; `name` makes its id."""
-        event_id = derived(cause_of(self.cause.fields), name)
+        event_id = self.id_of(name)
         self.say(RESULTS, self.owner[1], event, event_id, account_id=self.owner[1], **fields)
 
     def break_id(self, kind: str, subject: str, ordinal: str) -> str:

@@ -17,7 +17,10 @@ from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.rows import MemoryRows
 from tests.chaos.log_reader import Record
 from tests.chaos.stream_model import StreamModel
-from tests.chaos.wire import TABLE
+from tests.chaos.wire import BALANCES, TABLE
+
+NAMES = {kind: name.removeprefix("ledgerflow.") for name, kind in EVENTS.items()}
+"""Short Avro names by class."""
 
 
 class WrittenRows(MemoryRows):
@@ -58,8 +61,10 @@ def first_difference(
         place = f"{made.offset}: {made.event} {made.fields}"
         if code != refused:
             return f"{place}: the product says {refused}, the model {code}"
-        said = [(topic, key.encode(), type(one).__name__, builtins(one)) for topic, key, one in out.items]
+        said = [(topic, key.encode(), NAMES[type(one)], builtins(one)) for topic, key, one in out.items]
         wanted = [(one.topic, one.key, one.event, one.fields) for one in expected if one.topic != TABLE]
+        said.sort(key=place_of)
+        wanted.sort(key=place_of)
         for left, right in itertools.zip_longest(said, wanted):
             if left != right:
                 return f"{place}: the product says\n{left}\nthe model\n{right}"
@@ -70,6 +75,12 @@ def first_difference(
             pairs = [(key, written.get(key, "nothing"), kept.get(key, "nothing")) for key in keys]
             return f"{place}: rows differ: {pairs}"
     return None
+
+
+def place_of(said: tuple[str, bytes, str, dict[str, Any]]) -> tuple[str, bytes]:
+    """Return by what an output has its order: its topic, and in a compacted one its key."""
+    topic, key, *_ = said
+    return topic, key if topic == BALANCES else b""
 
 
 def builtins(event: Any) -> dict[str, Any]:

@@ -10,17 +10,22 @@ from tests.chaos.by_hand import (
     about,
     closed,
     decided,
+    envelope,
+    legs_of,
+    on_journal,
     opened,
     quoted,
     record,
     stated,
+    submitted,
+    taken_back,
     traded,
 )
 from tests.chaos.checker import INPUTS, LOGS, OUTPUTS, SOURCES, STREAMS, Comparison
 from tests.chaos.comparisons import ERROR
 from tests.chaos.forwarding import FORWARDED, predict_forwarding
 from tests.chaos.log_reader import Record, Slice
-from tests.chaos.wire import COMMANDS, DAY_US, DEAD_LETTERS, TABLE, Expected, home_of
+from tests.chaos.wire import BROADCAST, COMMANDS, DAY_US, DEAD_LETTERS, TABLE, Expected, home_of
 
 GROUP = "ledgerflow"
 CHANGELOGS = {stream.table: stream.changelog(GROUP) for stream in STREAMS}
@@ -49,10 +54,25 @@ class Bank:
             self.pay(f"p{number}", debtor, creditor, amount, NOW_US - 1000 + number - late_us)
         self.put("payments", "PaymentReviewed", about("", "p1", a, approved=True)[1])
         self.put("payments", "PaymentCancelled", about("", "p6", a)[1])
+        self.keep_journals(a, b, c)
         self.trade(a, c)
         self.state(d)
         self.forward()
         self.post()
+
+    def keep_journals(self, a: str, b: str, c: str) -> None:
+        """Post a journal over both branches and take it back, hold one and void it, and end a period."""
+        legs = legs_of((a, "D", 6), (b, "C", 2), (c, "C", 4))
+        self.put("journals", *submitted("j1", legs))
+        self.put("journals", *submitted("j2", legs, hold_expires_at=NOW_US + DAY_US))
+        self.put("journals", *on_journal("JournalVoided", "j2", a))
+        self.put("journals", *taken_back("j1", "j3", a))
+        self.pay("h1", a, c, 8, NOW_US - 1000, hold_expires_at=NOW_US + DAY_US)
+        captured = {"capture_id": "h1 1", "amount_minor": 3, "final": False}
+        self.put("payments", *about("PaymentCaptured", "h1", a, **captured))
+        self.put(
+            "accounts", "PeriodClosed", envelope("end", period_id="2026", closed_through=NOW_US - DAY_US)
+        )
 
     def trade(self, *traders: str) -> None:
         """Let traders buy and sell, with a price between, and one of them sell nothing: a dead letter."""
@@ -77,8 +97,8 @@ class Bank:
         log = self.topics[topic][number]
         log.append(made._replace(partition=number, offset=len(log)))
 
-    def pay(self, payment: str, debtor: str, creditor: str, amount: int, at: int) -> None:
-        fields = decided(payment, debtor, creditor, amount, reference=payment, occurred_at=at)[1]
+    def pay(self, payment: str, debtor: str, creditor: str, amount: int, at: int, **other: Any) -> None:
+        fields = decided(payment, debtor, creditor, amount, reference=payment, occurred_at=at, **other)[1]
         fields.pop("outcome")
         self.put("payments", "PaymentInitiated", fields | {"event_id": f"pay {payment}"})
 
@@ -120,7 +140,7 @@ class Bank:
                 for offset, code in dead.items():
                     self.bury(log[offset], code)
                 for wanted in passed:
-                    for target in (0, 1) if name == "prices" else (number,):
+                    for target in (0, 1) if wanted.event in BROADCAST else (number,):
                         self.add(wanted, target)
 
     def post(self) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tests.chaos.log_reader import Record
-from tests.chaos.wire import TABLE, UNSAID, Dead, Expected, misplaced
+from tests.chaos.wire import TABLE, UNSAID, Dead, Expected, cause_of, derived, misplaced
 
 
 @dataclass
@@ -36,6 +36,7 @@ class StreamModel:
                 raise Dead("unexpected_event")
             self.check_ids(record.fields)
             rule(self, record.fields)
+            self.conclude()
         except Dead as dead:
             return str(dead), []
         return None, self.out
@@ -43,9 +44,16 @@ class StreamModel:
     def check_ids(self, event: dict[str, Any]) -> None:
         """Raise `Dead` for an id that no row could have."""
 
+    def conclude(self) -> None:
+        """Say what is said once, after all that a record has changed."""
+
     def view(self) -> Iterable[dict[str, Any]]:
         """Yield what the view of the stream's table must show, as events have it."""
         return ()
+
+    def id_of(self, name: str) -> str:
+        """Return the id of an event that the present record gives rise to."""
+        return derived(cause_of(self.cause), name)
 
     def say(self, topic: str, account_id: str, event: str, event_id: str, /, **fields: Any) -> None:
         """Expect an event caused by the present record, with the envelope that follows from it."""

@@ -22,6 +22,7 @@ from tests.chaos.wire import (
     DEAD_LETTERS,
     INVARIANT_ALERTS,
     ITEMS,
+    JOURNAL_EVENTS,
     PAYMENT_ALERTS,
     PAYMENT_EVENTS,
     POSITION_COMMANDS,
@@ -73,6 +74,10 @@ def lose_tail(log: list[Record]) -> None:
 
 def lose_middle(log: list[Record]) -> None:
     log.pop(len(log) // 2 - 1)
+
+
+def lose_period(log: list[Record]) -> None:
+    log.remove(next(made for made in log if made.event == "PeriodClosed"))
 
 
 def repeat_last(log: list[Record]) -> None:
@@ -146,6 +151,10 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     (COMMANDS, lose_tail, "legs"),
     (COMMANDS, alter_amount, "decisions"),
     (COMMANDS, lambda log: log.insert(0, log[0]), "passed on from accounts"),
+    (COMMANDS, lose_period, "periods"),
+    (JOURNAL_EVENTS, lose_tail, "model"),
+    (JOURNAL_EVENTS, repeat_last, "duplicates"),
+    ("journals", lose_first, "passed on from journals"),
     (DEAD_LETTERS, lose_tail, "dead_letters"),
     (DEAD_LETTERS, repeat_last, "dead_letters"),
     (ALERTS, lose_tail, "model"),

@@ -430,7 +430,7 @@ def test_a_decision_carries_the_payment_and_an_alert_names_its_cause() -> None:
     reason = {"rule": "payments_per_minute", "detail": "11 payments in 60 s, limit 10"}
     verdict = {"outcome": "REVIEW", "score": 60, "reasons": [reason], "rules_version": VERSION}
     unknown = dict.fromkeys(("channel", "device_id", "counterparty_country", "merchant_category"))
-    cause = cause_of(HELD.fields | {"event_id": "e10"})
+    cause = cause_of(HELD._replace(fields=HELD.fields | {"event_id": "e10"}))
     caused = {"event_id": derived(cause, "payment_decided"), "causation_id": "e10", "hold_expires_at": None}
     assert on(COMMANDS, out)[-1] == known | unknown | verdict | caused
     alert_id = derived(cause, "fraud_alert_raised")
@@ -450,6 +450,29 @@ def test_reviews_and_cancellations_are_passed_on_as_they_are() -> None:
         (PAYMENT_EVENTS, b"north/alice", "PaymentReviewed", b"bytes of 1"),
         (COMMANDS, b"north/alice", "PaymentCancelled", b"bytes of 2"),
     ]
+
+
+def test_captures_extensions_and_reversals_are_passed_on_and_change_nothing() -> None:
+    names = ("PaymentCaptured", "PaymentExtended", "PaymentReversed")
+    ids = {"capture_id": "k", "reversal_id": "v"}
+    branch, log = (
+        FraudBranch(0, 1),
+        records([pay(payment_id="p"), *(about(name, "p", **ids) for name in names)]),
+    )
+    branch.apply(log[0])
+    debtor = branch.debtor.row()
+    for made in log[1:]:
+        expected = Expected(COMMANDS, b"north/alice", made.event or "", made.fields, made.offset, made.value)
+        assert branch.apply(made) == (None, [expected])
+        for name in ids:
+            bad = made._replace(fields=made.fields | {name: "a/b"})
+            assert branch.apply(bad) == ("invalid_id", [])
+    assert branch.debtor.row() == debtor
+
+
+def test_a_decision_says_until_when_a_payment_is_held() -> None:
+    decided = on(COMMANDS, play([pay(), pay(hold_expires_at=NOON_S), pay(hold_expires_at=None)]))
+    assert [said["hold_expires_at"] for said in decided] == [None, NOON_S, None]
 
 
 def test_what_the_stream_refuses_leaves_no_trace() -> None:

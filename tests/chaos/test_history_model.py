@@ -40,6 +40,7 @@ def journal(rng: random.Random, count: int) -> list[Event]:
             "payment_id": rng.choice((None, "pay")),
             "occurred_at": rng.randrange(100),
             "booked_at": rng.choice((None, rng.randrange(100))),
+            "effective_at": rng.choice((None, rng.randrange(100))),
             "held_minor_after": rng.choice((None, 0, 3, -1)),
             "balance_minor_after": rng.randrange(-50, 50),
             "correlation_id": rng.choice(("", "c", "a\0b", "\u00e9")),

@@ -16,6 +16,7 @@ LONG_MAX, LONG_MIN = 2**63 - 1, -(2**63)
 DAY_US = 86_400_000_000
 
 COMMANDS, POSTINGS, BALANCES, PAYMENT_EVENTS = "ledger-commands", "postings", "balances", "payment-events"
+JOURNAL_EVENTS = "journal-events"
 ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
 POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
 ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
@@ -25,18 +26,33 @@ INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
 
-UPSTREAM = ("accounts", "payments", "statements", "trades", "prices")
+UPSTREAM = ("accounts", "payments", "journals", "statements", "trades", "prices")
 EVENT_BYTES_MAX = 2**18
 """Of an upstream's event."""
 ID_CHARS_MAX = 256
-NAMES = ("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id")
+NAMES = (
+    *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
+    *("capture_id", "journal_id", "reversal_id", "period_id"),
+)
 """Ids that stand before another part of a key."""
 IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id")
 
 LAYOUT = 1
 """The first byte of every row."""
 
-ACCOUNT_EVENTS = ("AccountOpened", "AccountLimitSet", "AccountClosed")
+ACCOUNT_EVENTS = (
+    *("AccountOpened", "AccountLimitSet", "AccountClosed"),
+    *("AccountReopened", "AccountFrozen", "AccountUnfrozen"),
+)
+PAYMENT_COMMANDS = (
+    *("PaymentReviewed", "PaymentCancelled"),
+    *("PaymentCaptured", "PaymentExtended", "PaymentReversed"),
+)
+"""What is said of a payment that was asked for."""
+JOURNAL_COMMANDS = ("JournalSubmitted", "JournalConfirmed", "JournalVoided", "JournalReversed")
+JOURNAL_LEGS = ("JournalLegsRequested", "JournalLegsAnswered", "JournalLegsEnded")
+"""What branches say to each other of a journal."""
+LEGS = ("LegRequested", "LegPosted", "LegRefused", *JOURNAL_LEGS)
 STATEMENT_EVENTS = ("StatementLine", "StatementClosed")
 TRADE_EVENTS = ("TradeExecuted", "TradeSettled")
 OUTCOMES = (
@@ -44,25 +60,28 @@ OUTCOMES = (
     *("PaymentExpired", "outcomes.PaymentCaptured", "outcomes.PaymentExtended"),
 )
 """What the ledger says of a payment."""
+BROADCAST = ("PriceQuoted", "PeriodClosed")
+"""Events that come to every partition of a log; their key says nothing about the partition."""
 KEY_FIELD = {
     **dict.fromkeys((*ACCOUNT_EVENTS, *STATEMENT_EVENTS, *TRADE_EVENTS), "account_id"),
     **dict.fromkeys(("LegRequested", "PostingRecorded", "HoldRecorded"), "account_id"),
-    **dict.fromkeys(("PaymentInitiated", "PaymentReviewed", "PaymentCancelled"), "debtor_account_id"),
+    **dict.fromkeys((*JOURNAL_COMMANDS, "JournalLegsRequested", "JournalLegsEnded"), "account_id"),
+    "JournalLegsAnswered": "home_account_id",
+    **dict.fromkeys(("PaymentInitiated", *PAYMENT_COMMANDS), "debtor_account_id"),
     **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
     **dict.fromkeys(("PaymentScreened", *OUTCOMES), "debtor_account_id"),
     "CommandRefused": "account_id",
     "PriceQuoted": "instrument_id",
+    "PeriodClosed": "period_id",
 }
 """The second half of each event's record key; the first is the tenant."""
 
 UNSAID: dict[str, dict[str, Any]] = {
-    "PaymentDecided": {"hold_expires_at": None},
     "PaymentScreened": {"hold_expires_at": None},
     "PostingRecorded": dict.fromkeys(
         ("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at")
     ),
-    "BalanceUpdated": {"minimum_balance_minor": None, "maximum_balance_minor": None, "frozen": "NONE"},
-    "CommandRefused": dict.fromkeys(("capture_id", "journal_id", "reversal_id")),
+    "CommandRefused": dict.fromkeys(("payment_id", "capture_id", "journal_id", "reversal_id")),
 }
 """What an event holds where there is nothing to say, by its name."""
 
@@ -113,7 +132,7 @@ def misplaced(record: Record, partitions: int) -> str | None:
     home = home_of(key, partitions)
     if record.event in ("PostingRecorded", "HoldRecorded") and record.fields["account_id"].startswith("$"):
         home = record.fields["branch"]
-    if record.event != "PriceQuoted" and home != record.partition:
+    if record.event not in BROADCAST and home != record.partition:
         return "wrong_partition"
     return None
 
@@ -147,13 +166,16 @@ def has_false_reference(event: dict[str, Any]) -> bool:
     return digits != f"{98 - remainder:02}"
 
 
-def cause_of(event: dict[str, Any]) -> str:
+def cause_of(cause: Record) -> str:
     """Return what an event is called as a cause; an event id alone may come for two things."""
+    event, kind = cause.fields, cause.event or ""
     if "debtor_account_id" in event:
         names = ["debtor_account_id", "payment_id"]
     else:
-        names = ["account_id" if "account_id" in event else "instrument_id"]
-        names += [name for name in ("trade_id", "statement_id") if name in event]
+        subjects = (
+            ["journal_id"] if kind in (*JOURNAL_COMMANDS, *JOURNAL_LEGS) else ["trade_id", "statement_id"]
+        )
+        names = [KEY_FIELD[kind], *[name for name in subjects if name in event]]
     return "\0".join(event[name] for name in ("tenant_id", *names, "event_id"))
 
 

@@ -1,0 +1,25 @@
+"""The model of the ledger beside the product's rules, on random traffic: record by record, and row by row."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.domain.ledger import Ledger, LedgerRules
+from tests.chaos.ledger_model import Branch
+from tests.chaos.ledger_town import logs_of
+from tests.chaos.side_by_side import first_difference
+
+
+@pytest.mark.parametrize("seed, partitions", [(1, 1), (2, 2), (3, 3)])
+def test_model_and_product_say_and_write_the_same_for_random_traffic(seed: int, partitions: int) -> None:
+    logs = logs_of([Branch(number, partitions) for number in range(partitions)], seed, 1500)
+    for number, log in enumerate(logs):
+        product = Ledger(LedgerRules(dedupe_window_days=90))
+        assert first_difference(Branch(number, partitions), product, log) is None
+
+
+def test_a_wrong_rule_of_the_model_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    (log,) = logs_of([Branch(0, 1)], 1, 400)
+    monkeypatch.setattr("tests.chaos.ledger_holds.CAPTURES_MAX", 0)
+    found = first_difference(Branch(0, 1), Ledger(LedgerRules(dedupe_window_days=90)), log)
+    assert found is not None and "too_many_captures" in found

@@ -1,0 +1,249 @@
+"""The model of the ledger under random traffic on several branches: what must hold after every command.
+
+The invariants know accounts, payments and journals, but no rule: what is held must stand for something, what
+is booked must balance, and when it is quiet nothing may be half done.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
+import pytest
+
+from tests.chaos.by_hand import NOW_US, about, record
+from tests.chaos.journal_fold import Fold, fold_journal
+from tests.chaos.ledger_accounts import Account
+from tests.chaos.ledger_journals import Journal, place_of
+from tests.chaos.ledger_model import Branch
+from tests.chaos.ledger_pairs import pairs_of
+from tests.chaos.ledger_town import Town, commands_of, logs_of
+from tests.chaos.ledger_traffic import TENANT, Command
+from tests.chaos.log_reader import Record
+from tests.chaos.wire import DAY_US, LEGS, POSTINGS, TABLE, Expected, home_of
+
+FINAL = {"POSTED", "REFUSED", "VOIDED", "EXPIRED"}
+"""States of a journal in which it stays."""
+ENDED = {"SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED", "HELD"}
+"""States of a payment in which it stays, until somebody reviews what is held."""
+
+
+class Watched(Branch):
+    """A branch that keeps all it has said, and checks after each command what must always hold."""
+
+    def __init__(self, number: int, partitions: int) -> None:
+        super().__init__(number, partitions)
+        self.whole: list[Expected] = []
+        self.rows: dict[bytes, bytes | None] = {}
+
+    def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
+        before = {
+            key: (account.available, account.balance + account.credits_pending)
+            for key, account in self.accounts.items()
+        }
+        code, out = super().apply(record)
+        self.whole += out
+        self.rows.update({said.key: said.value for said in out if said.topic == TABLE})
+        self.balances_to_zero()
+        for key, (available, full) in before.items():
+            self.keeps_its_limits(self.accounts[key], available, full)
+        return code, out
+
+    def balances_to_zero(self) -> None:
+        posted, pending = Counter[str](), Counter[str]()
+        for account in self.accounts.values():
+            assert min(account.debits_pending, account.credits_pending) >= 0
+            posted[account.currency] += account.balance
+            pending[account.currency] += account.credits_pending - account.debits_pending
+        assert not any(posted.values()) and not any(pending.values())
+
+    def keeps_its_limits(self, account: Account, available: int, full: int) -> None:
+        """Check that an account has not come to have less, or more, than it may."""
+        if account.limit is not None and account.available < available:
+            assert account.available >= -account.limit
+        if account.maximum is not None and account.balance + account.credits_pending > full:
+            assert account.balance + account.credits_pending <= account.maximum
+
+    def holds_stand_for_something(self) -> None:
+        """Check that what is pending on accounts is what payments and journals hold."""
+        debits, credits = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+        for (tenant, payment_id), payment in self.payments.items():
+            amount = 0
+            if payment.state == "AUTHORISED":
+                amount = self.holds[tenant, payment_id].held(payment)
+                assert amount > 0
+            elif payment.state in ("HELD", "IN_FLIGHT"):
+                amount = payment.amount
+            if amount:
+                debits[tenant, payment.debtor] += amount
+                credits[tenant, self.counterpart(payment)] += amount
+        for (tenant, _, _), group in self.groups.items():
+            for pair in pairs_of(self, group.legs) if group.state == "HELD" else ():
+                debits[tenant, pair.debit] += pair.amount
+                credits[tenant, pair.credit] += pair.amount
+        for key, account in self.accounts.items():
+            assert (account.debits_pending, account.credits_pending) == (debits[key], credits[key]), key
+
+    def nothing_is_half_done(self, town: list[Watched]) -> None:
+        """Check the states of payments and journals when nothing is under way."""
+        for key, payment in self.payments.items():
+            assert payment.state != "IN_FLIGHT"
+            hold = self.holds.get(key)
+            if hold is not None:
+                assert (payment.state == "AUTHORISED") == (not hold.ended)
+                assert hold.capturing == 0 and hold.captured <= payment.amount
+                posted = sum(part.amount for part in hold.captures if part.state == "POSTED")
+                assert hold.captured == posted and all(part.state != "IN_FLIGHT" for part in hold.captures)
+            settled = 0
+            if payment.state == "SETTLED":
+                settled = payment.amount if hold is None else hold.captured
+            taken = [
+                reversal.legs[0].amount_minor
+                for reversal in self.reversals(*key)
+                if reversal.reverses_payment
+            ]
+            assert self.taken_back.get(key, 0) == sum(taken) <= settled
+        for (tenant, journal_id), journal in self.journals.items():
+            assert journal.state in {*FINAL, "HELD"}
+            for branch in town:
+                group = branch.groups.get((tenant, journal.account_id, journal_id))
+                wanted = {"HELD": "HELD", "POSTED": "POSTED"}.get(journal.state, "RELEASED")
+                assert group is None or group.state in (wanted, "REFUSED")
+            legs = Counter[tuple[str, str, str]]()
+            for leg in journal.legs:
+                legs[leg.account_id, leg.side, leg.currency] += leg.amount_minor
+            back = Counter[tuple[str, str, str]]()
+            for reversal in self.reversals(tenant, journal_id):
+                for leg in () if reversal.reverses_payment else reversal.legs:
+                    back[place_of(leg)] += leg.amount_minor
+            assert journal.reversed == back and back <= legs
+            assert journal.state == "POSTED" or not back
+
+    def reversals(self, tenant: str, subject: str) -> Iterator[Journal]:
+        """Yield what takes back a payment or a journal; nothing may be under way."""
+        for (owner, _), journal in self.journals.items():
+            if owner == tenant and journal.reverses == subject and journal.state == "POSTED":
+                yield journal
+
+    def fold(self) -> Fold:
+        """Return what its journal adds up to, which must be its accounts; no posting may have two ids."""
+        said = [wanted for wanted in self.whole if wanted.topic == POSTINGS]
+        journal = [
+            record(one.event, one.fields, at)._replace(key=one.key, partition=self.number)
+            for at, one in enumerate(said)
+        ]
+        fold, problems = fold_journal(journal)
+        assert problems == []
+        for (tenant, account_id), account in self.accounts.items():
+            key = f"{tenant}/{account_id}".encode()
+            assert (fold.held[key], fold.balance(key)) == (account.debits_pending, account.balance)
+        assert max(Counter(one.fields["event_id"] for one in said).values()) == 1
+        return fold
+
+
+def quiet(branches: list[Watched]) -> None:
+    """Check what must hold when nothing is under way between branches."""
+    left = Counter[str]()
+    for branch in branches:
+        branch.holds_stand_for_something()
+        branch.nothing_is_half_done(branches)
+        branch.fold()
+        for (_, account_id), account in branch.accounts.items():
+            if account_id.startswith("$clearing"):
+                left[account.currency] += account.balance
+    assert not any(left.values())
+
+
+def much_later(partitions: int) -> Iterator[Command]:
+    """Yield commands that let a year go by on every branch, until all that is due has been taken."""
+    at = NOW_US + 10 * 365 * DAY_US
+    names = [f"nobody {number}" for number in range(20 * partitions)]
+    assert {home_of(f"{TENANT}/{name}", partitions) for name in names} == set(range(partitions))
+    for number, name in enumerate(names * 3):
+        part = {"capture_id": "k", "amount_minor": None, "final": True, "occurred_at": at}
+        yield Command(*about("PaymentCaptured", f"unknown {number}", name, **part), at)
+
+
+@pytest.mark.parametrize("seed, partitions, busy", [(1, 3, 0.6), (2, 3, 0.3), (3, 2, 0.4), (4, 1, 0.5)])
+def test_random_traffic_keeps_the_books_whatever_comes(seed: int, partitions: int, busy: float) -> None:
+    branches = [Watched(number, partitions) for number in range(partitions)]
+    town, dead = Town(branches, Random(f"town-{seed}")), Counter[str]()
+    for index, (placed, code) in enumerate(town.play(commands_of(seed, 900), busy)):
+        if code is not None:
+            assert placed.event not in LEGS, f"{code}: {placed.event} {placed.fields}"
+            dead[code] += 1
+        if index % 20 == 0:
+            branches[placed.partition].holds_stand_for_something()
+    assert set(dead) <= {"invalid_limit", "invalid_account_id", "overflow"}
+    quiet(branches)
+    for _ in town.play(much_later(partitions)):
+        pass
+    quiet(branches)
+    for branch in branches:
+        assert {payment.state for payment in branch.payments.values()} <= ENDED
+        assert {journal.state for journal in branch.journals.values()} <= FINAL
+        assert not branch.due and branch.rows[b"n"] is None
+        assert not any(key.startswith(b"x\0") and value for key, value in branch.rows.items())
+
+
+MET = {
+    "CommandRefused account_limit_set": "account_not_found",
+    "CommandRefused account_frozen": "exists",
+    "CommandRefused account_unfrozen": "account_not_frozen",
+    "CommandRefused account_reopened": "account_not_closed",
+    "CommandRefused account_closed": "account_not_empty",
+    "CommandRefused period_closed": "exists",
+    "CommandRefused payment_reviewed": "already_failed already_settled payment_not_found payment_not_held",
+    "CommandRefused payment_cancelled": "already_failed already_settled payment_in_flight payment_not_found",
+    "CommandRefused payment_captured": (
+        "payment_not_found payment_not_authorised exists already_settled expired cancelled already_failed "
+        "payment_under_review exceeds_held_amount creditor_frozen maximum_balance_exceeded"
+    ),
+    "CommandRefused payment_extended": (
+        "payment_not_found payment_not_authorised already_settled expired cancelled expiry_not_later"
+    ),
+    "CommandRefused payment_reversed": "payment_not_found exists not_settled exceeds_settled_amount",
+    "CommandRefused journal_submitted": "exists exists_with_different_content",
+    "CommandRefused journal_confirmed": "journal_not_found already_settled journal_not_held",
+    "CommandRefused journal_voided": "journal_not_found already_settled journal_not_held",
+    "CommandRefused journal_reversed": "journal_not_found exists not_settled exceeds_settled_amount",
+    "JournalUpdated REFUSED": (
+        "too_old invalid_legs debtor_not_found accounts_must_differ legs_not_balanced overflow expired "
+        "period_closed debtor_frozen creditor_frozen maximum_balance_exceeded insufficient_funds"
+    ),
+    "JournalUpdated PREPARING": "ok",
+    "JournalUpdated HELD": "ok",
+    "JournalUpdated POSTED": "ok",
+    "JournalUpdated VOIDED": "cancelled",
+    "JournalUpdated EXPIRED": "expired",
+    "JournalLegsAnswered": "ok debtor_frozen creditor_frozen insufficient_funds maximum_balance_exceeded",
+    "LegRefused": "creditor_frozen maximum_balance_exceeded",
+    "PaymentRejected": (
+        "accounts_must_differ amount_must_be_positive creditor_frozen creditor_not_found debtor_frozen "
+        "debtor_not_found declined expired insufficient_funds maximum_balance_exceeded too_old"
+    ),
+    "PaymentFailed": "creditor_frozen",
+    "PaymentExpired": "expired",
+    "outcomes.PaymentCancelled": "cancelled",
+    "outcomes.PaymentCaptured": "ok",
+    "outcomes.PaymentExtended": "ok",
+}
+"""Answers that the traffic of two seeds must have had; the rest is tested by hand."""
+
+
+def test_the_traffic_meets_what_the_ledger_can_answer() -> None:
+    said = set[tuple[str, str]]()
+    for seed in range(2):
+        branches = [Branch(number, 3) for number in range(3)]
+        for placed, _ in Town(branches, Random(f"town-{seed}")).play(commands_of(seed, 2500)):
+            for one in branches[placed.partition].out:
+                subject = one.fields.get("command") or one.fields.get("state") or ""
+                said.add((f"{one.event} {subject}".strip(), one.fields.get("code", "")))
+    missing = {(event, code) for event, codes in MET.items() for code in codes.split()} - said
+    assert not missing
+
+
+def test_a_seed_gives_the_same_logs_again() -> None:
+    first, second = (logs_of([Branch(number, 2) for number in (0, 1)], 1, 200) for _ in range(2))
+    assert first == second and all(first)
