@@ -157,7 +157,7 @@ class Home:
         if flaw is not None:
             return self._refuse(flaw)
         branches = self._branches()
-        own = branches.pop(self.at.partition)
+        own = branches.pop(self.at.partition, [])
         books = Books(self.event, self.at, self.rows)
         pairs = reserve(own, books)
         if isinstance(pairs, Refusal):
@@ -168,8 +168,9 @@ class Home:
         else:
             _place(pairs, self.journal_id, books, self.out)
         books.save(self.out)
-        part = Part(own, POSTED if at_once else HELD)
-        self.rows.put(part_key(tenant, journal.account_id, self.journal_id), pack(part))
+        if own:
+            part = Part(own, POSTED if at_once else HELD)
+            self.rows.put(part_key(tenant, journal.account_id, self.journal_id), pack(part))
         if branches:
             journal.waiting = list(branches)
             self._ask(branches)
@@ -202,10 +203,11 @@ class Home:
     def end(self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None) -> None:
         """Post what is held everywhere, or release it; `cause` is of the state, where it is another."""
         event, journal, branches = self.event, self.journal, self._branches()
-        own = branches.pop(self.at.partition)
-        key = part_key(event.tenant_id, journal.account_id, self.journal_id)
-        books = Books(event, self.at, self.rows)
-        end_part(own, state == POSTED, self._about(), key, books, self.out)
+        own = branches.pop(self.at.partition, [])
+        if own:
+            key = part_key(event.tenant_id, journal.account_id, self.journal_id)
+            books = Books(event, self.at, self.rows)
+            end_part(own, state == POSTED, self._about(), key, books, self.out)
         for branch, legs in branches.items():
             if branch not in journal.refused:
                 self._tell(branch, legs[0].account_id, state == POSTED)
@@ -311,7 +313,8 @@ def _flaw(journal: Journal, watermark: int, closed_through: int | None) -> Refus
     shaped = 2 <= len(legs) <= LEGS_MAX and len(numbers) == len(legs)
     if not shaped or any(leg.leg_no < 0 or leg.entry_no < 0 for leg in legs):
         return Refusal("invalid_legs", None)
-    if journal.account_id not in {leg.account_id for leg in legs}:
+    # A reversal has the home of what it reverses, whose own legs may have been taken back before.
+    if journal.reverses is None and journal.account_id not in {leg.account_id for leg in legs}:
         return Refusal("invalid_legs", None)
     sides = {(leg.entry_no, leg.currency, leg.account_id, leg.side) for leg in legs}
     sums: dict[tuple[int, str], dict[str, int]] = {}

@@ -45,6 +45,8 @@ def reverse_journal(
         code = _repeat_code(known, event.journal_id, False)
     elif original.state != POSTED:
         code = "not_settled"
+    elif any(leg.amount_minor <= 0 for leg in event.legs):
+        code = "amount_must_be_positive"
     else:
         legs = _within(legs_of(event.legs), original) if event.legs else _rest_of(original)
         code = "exceeds_settled_amount" if not legs else None

@@ -66,6 +66,8 @@ JOURNAL_COMMANDS = frozenset(
     }
 )
 """What is said of journals of many legs."""
+COMMANDS_OF_PARTS = frozenset({ev.PaymentCaptured, ev.PaymentReversed, ev.JournalReversed})
+"""Of which several, with ids of their own, may be for one payment or journal."""
 JOURNAL = frozenset({ev.PostingRecorded, ev.HoldRecorded})
 """What a branch says of its accounts; its internal ones are on its partition, wherever their key belongs."""
 INTERNAL_PREFIX = "$"
@@ -89,7 +91,7 @@ def cause_name(event: Any) -> str:
 
     The event id alone would not do: two upstreams, or one that is wrong, may use one for two things, and
     entries of the journal must not get one id then. So it is the tenant, the account, the payment (trade,
-    statement, journal) and the event id, with NUL between them, which no id contains.
+    statement, journal), the capture or reversal and the event id, with NUL between them, which no id has.
     """
     return "\0".join(_named_by(event.__class__)(event))
 
@@ -97,8 +99,9 @@ def cause_name(event: Any) -> str:
 @cache
 def _named_by(kind: type) -> Callable[[Any], tuple[str, ...]]:
     known = [field.name for field in msgspec.structs.fields(kind)]
+    parts = [name for name in ("capture_id", "reversal_id") if name in known and kind in COMMANDS_OF_PARTS]
     if "debtor_account_id" in known:
-        return attrgetter("tenant_id", "debtor_account_id", "payment_id", "event_id")
+        return attrgetter("tenant_id", "debtor_account_id", "payment_id", *parts, "event_id")
     possible = ("journal_id",) if kind in JOURNAL_COMMANDS else ("trade_id", "statement_id")
-    subjects = [name for name in possible if name in known]
+    subjects = [name for name in possible if name in known] + parts
     return attrgetter("tenant_id", KEY_FIELDS[kind], *subjects, "event_id")

@@ -98,12 +98,14 @@ def start(branch: Books, journal_id: str, journal: Journal) -> None:
         change(branch, journal_id, journal, "REFUSED", *refusal)
         return give_back(branch, journal)
     key = group_key(branch, journal.account_id, journal_id)
-    branch.groups[key] = Group(own, "HELD")
+    if own:
+        branch.groups[key] = Group(own, "HELD")
     others = [number for number in sorted(shares(branch, journal)) if number != branch.number]
     if not others and journal.expires_at is None:
         return post_all(branch, journal_id, journal, held=False)
-    hold(branch, journal_id, own)
-    keep_group(branch, key)
+    if own:
+        hold(branch, journal_id, own)
+        keep_group(branch, key)
     if not others:
         return keep_held(branch, journal_id, journal)
     journal.waiting = others
@@ -127,7 +129,7 @@ def malformed(branch: Books, journal: Journal) -> Refusal | None:
     legs = in_order(journal.legs)
     numbers = [leg.leg_no for leg in legs]
     negative = any(leg.leg_no < 0 or leg.entry_no < 0 for leg in legs)
-    strange = journal.account_id not in {leg.account_id for leg in legs}
+    strange = journal.reverses is None and journal.account_id not in {leg.account_id for leg in legs}
     if not 2 <= len(legs) <= LEGS_MAX or negative or len(set(numbers)) < len(numbers) or strange:
         return Refusal("invalid_legs", None)
     places = {(leg.entry_no, leg.currency, leg.account_id, leg.side) for leg in legs}
@@ -223,8 +225,9 @@ def post_all(branch: Books, journal_id: str, journal: Journal, held: bool = True
     key = group_key(branch, journal.account_id, journal_id)
     about = {"journal_id": journal_id, "reference": journal.reference}
     why = {"reason": journal.reason, "reverses": journal.reverses}
-    post(branch, branch.groups[key].legs, journal.effective_at, held, **about, **why)
-    keep_group(branch, key, "POSTED")
+    if key in branch.groups:
+        post(branch, branch.groups[key].legs, journal.effective_at, held, **about, **why)
+        keep_group(branch, key, "POSTED")
     tell_others(branch, journal_id, journal, posted=True)
     change(branch, journal_id, journal, "POSTED", "ok")
 
@@ -240,8 +243,9 @@ def release_all(
 ) -> None:
     """Release a journal on every branch that holds legs of it."""
     key = group_key(branch, journal.account_id, journal_id)
-    release(branch, journal_id, branch.groups[key].legs)
-    keep_group(branch, key, "RELEASED")
+    if key in branch.groups:
+        release(branch, journal_id, branch.groups[key].legs)
+        keep_group(branch, key, "RELEASED")
     tell_others(branch, journal_id, journal, posted=False)
     change(branch, journal_id, journal, state, code, leg_no, **said)
 

@@ -27,6 +27,8 @@ def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
         if code is None:
             legs = in_order(legs_of(event["legs"])) or everything_left(original)
             code = None if legs and covered(original, legs) else "exceeds_settled_amount"
+            if any(leg.amount_minor <= 0 for leg in legs):
+                code = "amount_must_be_positive"
     if code is not None:
         about = {"journal_id": event["journal_id"], "reversal_id": event["reversal_id"]}
         return branch.refuse("journal_reversed", event["account_id"], code, **about)

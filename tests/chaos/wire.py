@@ -169,13 +169,15 @@ def has_false_reference(event: dict[str, Any]) -> bool:
 def cause_of(cause: Record) -> str:
     """Return what an event is called as a cause; an event id alone may come for two things."""
     event, kind = cause.fields, cause.event or ""
+    parts = {"PaymentCaptured": ["capture_id"], "PaymentReversed": ["reversal_id"]}
     if "debtor_account_id" in event:
-        names = ["debtor_account_id", "payment_id"]
+        names = ["debtor_account_id", "payment_id", *parts.get(kind, [])]
     else:
         subjects = (
             ["journal_id"] if kind in (*JOURNAL_COMMANDS, *JOURNAL_LEGS) else ["trade_id", "statement_id"]
         )
         names = [KEY_FIELD[kind], *[name for name in subjects if name in event]]
+        names += ["reversal_id"] if kind == "JournalReversed" else []
     return "\0".join(event[name] for name in ("tenant_id", *names, "event_id"))
 
 

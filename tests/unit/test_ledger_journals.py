@@ -173,6 +173,31 @@ LEDGERS = {
         undo J1 A R4 => refused exceeds_settled_amount
         undo J9 A R5 => refused journal_not_found
     """,
+    "of a journal whose home has had its legs back the others can be reversed": """
+        open A 100.00
+        open B.1 50.00
+        open C.2
+        journal J1 A -100.00 B.1 -50.00 C.2 150.00 => preparing
+        deliver => posted
+        undo J1 A R1 A 100.00 C.2 -100.00 => preparing
+        deliver => posted
+        undo J1 A R2 => preparing
+        deliver => posted
+        expect A 100.00
+        expect B.1 50.00
+        expect C.2 0.00
+        undo J1 A R3 B.1 -1.00 C.2 1.00 => refused exceeds_settled_amount
+    """,
+    "captures and reversals under one event id have entries of their own": """
+        open A 100.00
+        open B
+        pay P1 A->B 60.00 until=9 => reserved
+        capture P1 A C1 10.00 event=same => captured
+        capture P1 A C2 20.00 final event=same => captured, settled
+        unpay P1 A R1 5.00 event=same => posted
+        unpay P1 A R2 5.00 event=same => posted
+        expect A 80.00
+    """,
     "a closed period takes nothing": """
         open A 100.00
         open B.1
