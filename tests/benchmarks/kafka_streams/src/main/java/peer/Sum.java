@@ -3,6 +3,7 @@ package peer;
 import ledgerflow.AccountStatus;
 import ledgerflow.AccountType;
 import ledgerflow.BalanceUpdated;
+import ledgerflow.FrozenSide;
 import ledgerflow.PaymentInitiated;
 import org.apache.kafka.common.utils.Bytes;
 import org.apache.kafka.streams.Topology;
@@ -79,6 +80,7 @@ final class Sum implements Processor<byte[], byte[], byte[], byte[]> {
     balance.available_minor = -sum;
     balance.balance_minor = -sum;
     balance.status = AccountStatus.OPEN;
+    balance.frozen = FrozenSide.NONE;
     context.forward(new Record<>(key.get(), balances.write(balance), timestamp));
   }
 }
