@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from random import Random
 from typing import Any
 
+import msgspec
+import pytest
 from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +17,8 @@ from pipeline.domain.ledger import Ledger
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.rows import MemoryRows
+from tests.chaos.ledger_model import Branch as TownBranch
+from tests.chaos.ledger_town import logs_of
 from tests.properties.examples import examples
 from tests.properties.test_ledger import COUNT, Put, Step, edge_schedules, few_schedules
 from tests.unit.ledger_branches import DAY, Branch, Branches, decided, envelope, opened
@@ -43,9 +49,12 @@ def _played(schedule: list[Any]) -> Branches:
     return ledger
 
 
-def _check(branch: Branch, partition: int, cuts: list[int]) -> None:
-    """Replay a branch's log in batches by columns; rows and outputs must be those of the row path."""
-    replay, start = Replay(partition, COUNT), 0
+def _check(branch: Branch, partition: int, cuts: list[int], partitions: int = COUNT) -> int:
+    """Replay a branch's log in batches by columns; rows and outputs must be those of the row path.
+
+    Returns how many commands went by columns.
+    """
+    replay, start = Replay(partition, partitions), 0
     for cut in [*cuts, len(branch.log)]:
         replay.apply(branch.log[start : max(start, cut)])
         start = max(start, cut)
@@ -59,7 +68,7 @@ def _check(branch: Branch, partition: int, cuts: list[int]) -> None:
             said.setdefault(topic, []).append((key, event))
     assert replay.said == said
     assert replay.balances == balances
-    note(f"by columns: {10 * replay.in_columns // (len(branch.log) + 1)}0 %")
+    return replay.in_columns
 
 
 _cuts = st.lists(st.integers(0, 60), max_size=4).map(sorted)
@@ -69,14 +78,14 @@ _cuts = st.lists(st.integers(0, 60), max_size=4).map(sorted)
 @given(few_schedules, _cuts)
 def test_columns_and_rows_agree_on_schedules_of_branches(schedule: list[Any], cuts: list[int]) -> None:
     for partition, branch in enumerate(_played(schedule).branches):
-        _check(branch, partition, cuts)
+        note(f"by columns: {10 * _check(branch, partition, cuts) // (len(branch.log) + 1)}0 %")
 
 
 @examples(50)
 @given(edge_schedules, _cuts)
 def test_columns_and_rows_agree_at_the_edge_of_64_bits(schedule: list[Any], cuts: list[int]) -> None:
     for partition, branch in enumerate(_played(schedule).branches):
-        _check(branch, partition, cuts)
+        note(f"by columns: {10 * _check(branch, partition, cuts) // (len(branch.log) + 1)}0 %")
 
 
 @st.composite
@@ -237,4 +246,20 @@ def test_columns_and_rows_agree_on_one_busy_branch(drawn: tuple[list[tuple[Any, 
         branch.said += out.items
     for code in {getattr(event, "code", "") for _, _, event in branch.said}:
         note(f"code: {code}")
-    _check(branch, 0, cuts)
+    note(f"by columns: {10 * _check(branch, 0, cuts) // (len(log) + 1)}0 %")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_columns_and_rows_agree_on_random_traffic_over_all_commands(seed: int) -> None:
+    chance = Random(seed)
+    for number, records in enumerate(logs_of([TownBranch(one, 3) for one in range(3)], seed, 1200)):
+        branch, ledger = Branch(), Ledger()
+        for record in records:
+            event = msgspec.convert(record.fields, ev.EVENTS[f"ledgerflow.{record.event}"])
+            recorded_at, out = record.timestamp_ms * 1000, Outbox()
+            with suppress(Reject):
+                ledger.apply(event, Arrival(recorded_at, number, 3), branch.rows, out)
+            branch.log.append((event, recorded_at))
+            branch.said += out.items
+        cuts = sorted(chance.choices(range(len(records)), k=len(records) // 40))
+        assert _check(branch, number, cuts, partitions=3) > len(records) // 20
