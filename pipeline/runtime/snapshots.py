@@ -201,8 +201,9 @@ class Snapshots:
         """Copy every partition, with a turn for the stream after each: a checkpoint takes some 30 ms."""
         running = self._app.tasks.running
         copies = []
-        for task in list(running.values()):
-            table = task.spec.table
+        owned = [(task, machine) for task in running.values() for machine in task.machines]
+        for task, machine in owned:
+            table = machine.spec.table
             if table is None or (tables and table not in tables):
                 continue
             if self._app.tasks.running is not running:
@@ -217,8 +218,9 @@ class Snapshots:
                     changelog=changelog_name(self._app.conf.id, table),
                     changelog_id="",
                     changelog_offset=offset,
-                    source=task.spec.source,
-                    source_offset=task.committed or 0,
+                    source=machine.spec.source,
+                    # A stream may have been further than the others of its log, which go on behind it.
+                    source_offset=max(task.committed or 0, machine.start),
                     rows_about=rows_about,
                     files=(),
                 )

@@ -137,6 +137,11 @@ class PartitionTask:
         self._slice = SLICE_RECORDS
 
     @property
+    def machines(self) -> Sequence[Machine]:
+        """The streams of the log, with their rows."""
+        return self._machines
+
+    @property
     def streams(self) -> list[str]:
         """The names of the streams of the log."""
         return [machine.spec.name for machine in self._machines]

@@ -47,7 +47,8 @@ class Bench:
     @staticmethod
     def _task(table: str, partition: int) -> Any:
         spec = SimpleNamespace(table=table, source=f"{table}-log")
-        return SimpleNamespace(spec=spec, partition=partition, committed=100 + partition)
+        machines = [SimpleNamespace(spec=spec, start=0)]
+        return SimpleNamespace(machines=machines, partition=partition, committed=100 + partition)
 
     def commit(self, table: str, partition: int, rows: dict[bytes, bytes | None], offset: int) -> None:
         """Write rows as a committed transaction does; `offset` is the next one of the changelog."""

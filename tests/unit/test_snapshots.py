@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -52,6 +53,19 @@ def test_the_manifest_names_every_partition_with_its_offsets_and_files(bench: Be
     }
     assert {file.name: (file.size, file.sha256) for file in copy.files} == files
     assert copy.size == sum(size for size, _ in files.values()) > 0
+
+
+def test_every_stream_of_a_log_is_copied_up_to_where_it_is_itself(bench: Bench) -> None:
+    """Of two streams on one log the one that was added later reads it from its beginning."""
+    (task,) = (t for tp, t in bench.app.tasks.running.items() if tp == ("ledger-log", 0))
+    task.machines = [
+        SimpleNamespace(spec=SimpleNamespace(table="ledger", source="ledger-log"), start=150),
+        SimpleNamespace(spec=SimpleNamespace(table="fraud", source="ledger-log"), start=0),
+        SimpleNamespace(spec=SimpleNamespace(table=None, source="ledger-log"), start=0),
+    ]
+    bench.app.tasks.running = {("ledger-log", 0): task}
+    found = {copy.table: (copy.source, copy.source_offset) for copy in bench.take(FIRST).copies}
+    assert found == {"ledger": ("ledger-log", 150), "fraud": ("ledger-log", 100)}
 
 
 def test_only_the_named_tables_are_copied(bench: Bench) -> None:
