@@ -3,7 +3,8 @@
 payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
                    |               payment-events  (that it was screened; reviews)
                    |               fraud-alerts    (review and decline)
-             table: fraud (a profile per debtor, a decision per payment)
+                   |               payment-events  (what a tenant's quota refuses)
+             table: fraud (a profile per debtor, a decision per payment, a quota per tenant)
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 from pipeline.domain.fraud import FraudStream
 from pipeline.domain.fraud_columns import FraudColumns
 from pipeline.domain.fraud_settings import FraudRules, parse_rules
+from pipeline.domain.quotas import Gate
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
+from topologies.tenants import parsed, tenants
 
 
 def rules(settings: Settings) -> FraudRules:
@@ -20,10 +23,14 @@ def rules(settings: Settings) -> FraudRules:
     path = settings.fraud_rules_file
     if path is None:
         return FraudRules()
-    return parse_rules(path.read_text("utf-8"), "json" if path.suffix == ".json" else "toml")
+    return parsed(path, "FRAUD_RULES_FILE", _parse_json if path.suffix == ".json" else parse_rules)
+
+
+def _parse_json(text: str) -> FraudRules:
+    return parse_rules(text, "json")
 
 
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that decides every payment before the ledger sees it."""
-    stream = FraudStream(rules(settings))
+    stream = FraudStream(rules(settings), gate=Gate(tenants(settings)))
     return [StreamSpec("fraud", "payments", stream, table="fraud", vector=FraudColumns(stream))]

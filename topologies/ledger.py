@@ -11,10 +11,11 @@ from pipeline.domain.ledger import Ledger, LedgerRules
 from pipeline.domain.ledger_columns import LedgerColumns
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
+from topologies.tenants import tenants
 
 
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that keeps the double-entry balances."""
-    rules = LedgerRules(dedupe_window_days=settings.dedupe_window_days)
+    rules = LedgerRules(dedupe_window_days=settings.dedupe_window_days, tenants=tenants(settings))
     vector = LedgerColumns(rules)
     return [StreamSpec("ledger", "ledger-commands", Ledger(rules), table="ledger", vector=vector)]

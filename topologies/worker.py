@@ -87,12 +87,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings()
         logs.set_up(settings.log_level)
+        named = tables(settings)  # reads the files of fraud rules and tenants
         lock = own_folder(settings, number, FOLDER_FREE_WITHIN_S)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
     try:
-        create_topics(settings, tables(settings))
+        create_topics(settings, named)
     except TopicsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

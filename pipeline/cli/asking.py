@@ -39,7 +39,7 @@ def _path(view: str, name: str, kind: str, example: str) -> str:
     tenant_id, slash, rest = name.partition("/")
     if not (tenant_id and slash and rest):
         raise BadInput(f"{name!r} is no {kind}: write TENANT/{kind.upper()}, such as {example}")
-    return f"/{view}/{quote(name)}"
+    return f"/{view}/{quote(tenant_id, safe='')}/{quote(rest, safe='')}"
 
 
 def urls_of(url: str | None, data: Path | None) -> list[str]:

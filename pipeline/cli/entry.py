@@ -13,6 +13,7 @@ from rich.console import Console
 from pipeline.cli import (
     balance,
     dead_letters,
+    export,
     load,
     payment,
     rebuild,
@@ -54,6 +55,7 @@ app.command("tail", rich_help_panel=LOOK)(tail.tail)
 app.command("balance", rich_help_panel=LOOK)(balance.balance)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
 app.command("payment", rich_help_panel=LOOK)(payment.payment)
+app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("version", rich_help_panel=LOOK)(version.version)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
 app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)

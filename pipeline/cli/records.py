@@ -146,6 +146,11 @@ def _bytes(content: Any) -> bytes | None:
 
 def decoder(settings: Settings) -> Decoder:
     """Return a decoder that asks the registry once for each schema. It raises RegistryUnavailable."""
+    return Decoder(schemas_of(settings))
+
+
+def schemas_of(settings: Settings) -> SchemaOf:
+    """Return a lookup in the registry. It raises RegistryUnavailable."""
     registry = client(settings.schema_registry_url)
 
     def schema_of(schema_id: int) -> str | None:
@@ -157,8 +162,7 @@ def decoder(settings: Settings) -> Decoder:
                 return None
             raise RegistryUnavailable(type(error).__name__) from error
 
-    lookup: SchemaOf = schema_of
-    return Decoder(lookup)
+    return schema_of
 
 
 def as_json(record: Record, event: Event | None) -> dict[str, Any]:

@@ -49,6 +49,17 @@ class Run:
             self.partitions,
         )
 
+    def take(self, positions: np.ndarray) -> Run:
+        """Return the rows at some positions."""
+        at = pa.array(positions)
+        return Run(
+            {name: column.take(at) for name, column in self.columns.items()},
+            self.kinds[positions],
+            self.recorded_at[positions],
+            self.partition,
+            self.partitions,
+        )
+
 
 class Block(NamedTuple):
     """Events of one class for one topic, as columns; cells are what the fields of the Struct hold."""

@@ -11,6 +11,10 @@ it gets its stored decision with its own content, so that the ledger can say `ex
 the ledger will refuse anyway (no amount, to itself, its own accounts) goes on approved, without a trace here:
 it says nothing of the debtor, and the id stays free for a real score.
 
+In front of all that stands the gate (quotas.py): a payment beyond its tenant's quota, or of a closed tenant,
+is answered with command_refused on payment-events and leaves nothing but the tenant's bucket. It may be sent
+again with the same id.
+
 Event time is `occurred_at`, but never later than the record's own time: a clock that is ahead must not push
 the windows past everybody's payments.
 """
@@ -39,7 +43,9 @@ from pipeline.domain.fraud_rules import is_near_threshold, is_probe
 from pipeline.domain.fraud_score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.ids import check_ids
+from pipeline.domain.ledger_answers import refuse
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.quotas import Gate, bucket_key
 from pipeline.domain.remittance import check_creditor_reference
 from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
@@ -56,9 +62,12 @@ PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended
 class FraudStream:
     """The rules of the stream; holds no state of its own."""
 
-    def __init__(self, rules: FraudRules | None = None, scorer: Scorer | None = None) -> None:
+    def __init__(
+        self, rules: FraudRules | None = None, scorer: Scorer | None = None, gate: Gate | None = None
+    ) -> None:
         self._rules = rules or FraudRules()
         self._scorer: Scorer = scorer or RuleScorer(self._rules)
+        self.gate = gate or Gate()
         self.unscored = Verdict("APPROVE", 0, (), self._scorer.version)
         """Of what the ledger will refuse anyway."""
         self._kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
@@ -69,6 +78,13 @@ class FraudStream:
         if kind is PaymentInitiated:
             check_ids(event)
             check_creditor_reference(event)
+            code = None
+            if not self.gate.open:
+                times = event.occurred_at, at.recorded_at
+                code = self.gate.refusal(event.tenant_id, *times, at.partitions, rows)
+            if code is not None:
+                debtor, payment_id = event.debtor_account_id, event.payment_id
+                return refuse(out, event, "payment_initiated", debtor, payment_id, code)
             self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
         elif kind in PASSED_ON:
             check_ids(event)
@@ -80,10 +96,11 @@ class FraudStream:
         else:
             raise Reject("unexpected_event", kind.__name__)
 
-    @staticmethod
-    def keys(event: Any) -> Iterable[bytes]:
+    def keys(self, event: Any) -> Iterable[bytes]:
         """Return the keys of the rows that applying `event` reads."""
         kind = type(event)
+        if kind is PaymentInitiated and not self.gate.open:
+            yield bucket_key(event.tenant_id)
         if kind is PaymentInitiated or (kind is PaymentReviewed and event.approved):
             yield decision_key(event.tenant_id, event.payment_id)
             yield profile_key(event.tenant_id, event.debtor_account_id)

@@ -1,8 +1,8 @@
 """The vector path of the fraud stream: a run of events at once, with the results of `FraudStream.apply`.
 
-    Run -> columns, row keys -> rows, in one read -> _Desk -> rows, in one write
-                                                       |
-                                    decisions and alerts as blocks; reviews and cancellations passed on
+    Run -> gate -> columns, row keys -> rows, in one read -> _Desk -> rows, in one write
+             |                                                 |
+      refusals as a block          decisions and alerts as blocks; reviews and cancellations passed on
 
 A score depends on every payment of the debtor before it, so payments are still judged in order, by the same
 `FraudStream.judge`. What a run saves is everything around that: no Struct is made of an event, a profile is
@@ -20,7 +20,7 @@ from pipeline.domain import events as ev
 from pipeline.domain.columns import OTHER, Block, Passed, Run, joined
 from pipeline.domain.fraud import PASSED_ON, FraudStream, attempt_of, is_for_the_ledger_to_refuse
 from pipeline.domain.fraud_alerts import Alert, alert_key, pack_alert
-from pipeline.domain.fraud_columns_events import alerts_block, decisions_blocks
+from pipeline.domain.fraud_columns_events import alerts_block, decisions_blocks, refusals_block
 from pipeline.domain.fraud_decisions import Decision, pack_decision, read_decision
 from pipeline.domain.fraud_profile import Profile, id64, pack_profile, read_profile
 from pipeline.domain.fraud_score import Verdict
@@ -65,6 +65,26 @@ class FraudColumns:
         if not length:
             return 0, []
         run = run.slice(0, length)
+        codes = self._refused(run, rows)
+        if not codes:
+            return length, self._decided(run, rows)
+        let_in = np.delete(np.arange(length), list(codes))
+        said = self._decided(run.take(let_in), rows) if len(let_in) else []
+        return length, [refusals_block(run, codes), *(_placed(part, let_in) for part in said)]
+
+    def _refused(self, run: Run, rows: PrefetchingRows) -> dict[int, str]:
+        """Return which payments the gate does not let in, by position in the run, ascending, and why."""
+        if self._stream.gate.open:
+            return {}
+        initiated = np.flatnonzero(run.kinds == INITIATED)
+        tenants = run.columns["tenant_id"].take(pa.array(initiated)).to_pylist()
+        occurred = run.columns["occurred_at"].to_numpy()[initiated].tolist()
+        recorded = run.recorded_at[initiated].tolist()
+        codes = self._stream.gate.refusals(tenants, occurred, recorded, run.partitions, rows)
+        return {at: code for at, code in zip(initiated.tolist(), codes, strict=True) if code is not None}
+
+    def _decided(self, run: Run, rows: PrefetchingRows) -> list[Block | Passed]:
+        """Decide the payments of a run, and pass the rest on; return what is said."""
         desk = _Desk(self._stream, run, rows)
         desk.apply()
         desk.write()
@@ -80,7 +100,15 @@ class FraudColumns:
         reviewed = np.flatnonzero(run.kinds == REVIEWED)
         if len(reviewed):
             said.append(Passed("payment-events", reviewed, reviewed))
-        return length, said
+        return said
+
+
+def _placed(part: Block | Passed, positions: np.ndarray) -> Block | Passed:
+    """Return what some rows of a run say, which stand at these positions of it, as the run says it."""
+    order = positions[part.order]
+    if isinstance(part, Block):
+        return part._replace(order=order)
+    return part._replace(order=order, positions=positions[part.positions])
 
 
 def _irregular(run: Run) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a run of the fraud stream says: decisions and alerts as columns, in the order of their payments."""
+"""What a run of the fraud stream says: decisions, alerts, refusals as columns, in payments' order."""
 
 from __future__ import annotations
 
@@ -40,6 +40,16 @@ def alerts_block(run: Run, alerts: list[tuple[int, Verdict]]) -> Block:
     columns["alert_id"] = columns["event_id"]
     columns["account_id"] = columns.pop("debtor_account_id")
     return Block("fraud-alerts", ev.FraudAlertRaised, at, keys, columns | _judged(verdicts))
+
+
+def refusals_block(run: Run, codes: dict[int, str]) -> Block:
+    """Return command_refused for payments: their positions in the run, ascending, and the result codes."""
+    at = np.fromiter(codes, np.int64, len(codes))
+    columns, keys = _caused(run, at, "refused:payment_initiated")
+    columns["account_id"] = columns.pop("debtor_account_id")
+    columns["command"] = pa.array(["payment_initiated"] * len(at))
+    columns["code"] = pa.array(codes.values(), pa.string())
+    return Block("payment-events", ev.CommandRefused, at, keys, columns)
 
 
 def _caused(run: Run, at: np.ndarray, name: str, *fields: str) -> tuple[dict[str, pa.Array], pa.Array]:

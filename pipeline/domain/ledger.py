@@ -45,6 +45,7 @@ from pipeline.domain.money import Overflow
 from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
+from pipeline.domain.tenants import UNRESTRICTED, Tenants
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
@@ -54,6 +55,8 @@ class LedgerRules(msgspec.Struct, frozen=True):
 
     dedupe_window_days: int = 90
     """How long a payment id is remembered, in days of event time; an older payment is `too_old`."""
+    tenants: Tenants = UNRESTRICTED
+    """Who may open accounts, in which currencies."""
 
 
 def dedupe_window(rules: LedgerRules | None) -> int:
@@ -66,8 +69,9 @@ class Ledger:
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
         self._window = dedupe_window(rules)
+        tenants = UNRESTRICTED if rules is None else rules.tenants
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
-            ev.AccountOpened: ledger_accounts.open_account,
+            ev.AccountOpened: partial(ledger_accounts.open_account, tenants=tenants),
             ev.AccountLimitSet: ledger_accounts.set_limit,
             ev.AccountFrozen: ledger_accounts.freeze_account,
             ev.AccountUnfrozen: ledger_accounts.unfreeze_account,

@@ -34,6 +34,7 @@ from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import record_key
 from pipeline.domain.rows import Rows, row_key
+from pipeline.domain.tenants import UNRESTRICTED, Tenants, account_refusal
 
 LIMITS_MAX = 100
 """Limits of one account that have yet to begin."""
@@ -55,7 +56,9 @@ class Limit(NamedTuple):
 _unpack_limits = unpacker(list[Limit])
 
 
-def open_account(event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox) -> None:
+def open_account(
+    event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox, tenants: Tenants = UNRESTRICTED
+) -> None:
     """Open an account, with an entry for its initial balance."""
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
@@ -74,6 +77,9 @@ def open_account(event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox) 
         elif known.account_type != kind:
             code = "exists_with_different_content"
         return refuse(out, event, "account_opened", event.account_id, None, code)
+    refused = account_refusal(tenants, event.tenant_id, currency)
+    if refused is not None:
+        return refuse(out, event, "account_opened", event.account_id, None, refused)
     account = Account(kind, event.currency, OPEN, limit)
     amount = event.initial_balance_minor
     if not fits(-amount):

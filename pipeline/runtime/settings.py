@@ -96,6 +96,7 @@ class Settings(BaseSettings):
         28_800, ge=1, le=31_536_000, description="The same for one that is held for a review."
     )
     fraud_rules_file: Path | None = Field(None, description="Thresholds of the fraud rules, TOML or JSON.")
+    tenants: Path | None = Field(None, description="Quotas and currencies of tenants, TOML; none by default.")
 
     # How a worker runs
     workers: int = Field(1, ge=1, le=64, description="Worker processes that `ledgerflow up` starts.")

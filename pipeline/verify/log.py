@@ -32,6 +32,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Mapping[str, bytes]
+    timestamp_ms: int = 0
 
     @property
     def place(self) -> str:
@@ -113,6 +114,10 @@ class KafkaLog:
         self._ends = ends
         return None
 
+    def end(self, topic: str, partition: int) -> int:
+        """Return where the read of a partition ends: the first offset that it does not give."""
+        return self._ends.setdefault((topic, partition), self._end(topic, partition))
+
     def _behind(self, ends: Mapping[tuple[str, int], int]) -> str | None:
         """Return where the streams' group is behind, or None; also where no worker has ever run."""
         try:
@@ -150,7 +155,7 @@ class KafkaLog:
         The end is an offset, not a record: the last offsets may be control records, which are never
         delivered, so the read also ends where the client says that there is no more.
         """
-        end = self._ends.setdefault((topic, partition), self._end(topic, partition))
+        end = self.end(topic, partition)
         if end == 0:
             return
         self._consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
@@ -182,4 +187,4 @@ def _record(topic: str, partition: int, message: Message) -> Record:
     headers = {name: value for name, value in message.headers() or () if isinstance(value, bytes)}
     key, value, offset = message.key(), message.value(), message.offset()
     assert offset is not None and not isinstance(key, str) and not isinstance(value, str)
-    return Record(topic, partition, offset, key, value, headers)
+    return Record(topic, partition, offset, key, value, headers, message.timestamp()[1])

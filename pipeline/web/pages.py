@@ -40,23 +40,23 @@ from pipeline.web.views import BALANCES, PAYMENTS, VIEWS, TableView
 AS_OF_HEADER = "Ledgerflow-As-Of"
 """partition:offset, ... of an answer; in JSON it is in `meta`, too."""
 
-LIST_PARAMETERS = "?tenant=&limit=&after=&format=json|csv"
+LIST_PARAMETERS = "?tenant={tenant}&limit=&after=&format=json|csv"
 INDEX = {
-    "/balances": "Balances of all accounts",
+    "/balances": "Balances of a tenant's accounts",
     "/balances/{tenant}/{account}": "Balance of one account; at another time with ?as_of=&known_at=",
     "/history/{tenant}/{account}": "Every booking of one account, in their order",
     "/statements/{tenant}/{account}": "Those of a span of time (?from=&to=), with the balances at both ends",
-    "/positions": "Positions of all accounts",
+    "/positions": "Positions of a tenant's accounts",
     "/positions/{tenant}/{account}": "Positions of one account",
     "/positions/{tenant}/{account}/{instrument}": "One position",
-    "/breaks": "Open reconciliation breaks",
+    "/breaks": "Open reconciliation breaks of a tenant",
     "/breaks/{tenant}/{account}": "Open breaks of one account",
-    "/alerts": "Payments that were held for review or declined",
+    "/alerts": "Payments of a tenant that were held for review or declined",
     "/alerts/{tenant}/{account}": "Those of one account",
     "/alerts/{tenant}/{account}/{payment}": "One of them",
-    "/payments": "All payments; those in one state with ?state=",
+    "/payments": "Payments of a tenant; those in one state with &state=",
     "/payments/{tenant}/{payment}": "One payment: its state, every step with time and cause",
-    "/stuck": "Payments that do not get on",
+    "/stuck": "Payments of a tenant that do not get on",
     "/stuck/{tenant}/{account}": "Those of one account",
     "/live": "200 while the worker gets on with its work",
     "/ready": "200 once every partition is restored; progress by partition",
@@ -233,5 +233,4 @@ def _index(request: web.Request) -> web.Response:
 
 
 def _anchor(path: str) -> str:
-    target = path.partition("?")[0]
-    return escape(path) if "{" in target else f'<a href="{target}">{escape(path)}</a>'
+    return escape(path) if "{" in path else f'<a href="{path}">{escape(path)}</a>'

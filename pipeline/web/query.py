@@ -35,6 +35,7 @@ class Query(NamedTuple):
     """The parameters of a request."""
 
     tenant: str | None
+    """Whose rows a list is of; None where the path says it."""
     after: str | None
     """The key, as text, behind which the page starts."""
     limit: int
@@ -62,6 +63,8 @@ def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -
     tenant = given.get("tenant")
     if tenant is not None and "/" in tenant:
         raise Problem(400, "tenant: must not contain a slash")
+    if tenant is None and "tenant" in allowed:
+        raise Problem(400, "tenant: must be given, as in ?tenant=north; a list is of one tenant")
     state = given.get("state")
     if state is not None and state not in PAYMENT_STATES:
         raise Problem(400, f"state: must be one of {', '.join(PAYMENT_STATES)}")

@@ -34,16 +34,25 @@ class Scope(NamedTuple, Generic[_V]):
     @property
     def prefix(self) -> bytes:
         """What the keys of the rows start with, where several are asked for."""
-        if self.path:
-            return row_key(self.view.family, *self.path, "")
         tenant = self.query.tenant
-        return row_key(self.view.family, "") if tenant is None else row_key(self.view.family, tenant, "")
+        owner = self.path or (() if tenant is None else (tenant,))
+        if not owner:
+            raise ValueError("a list is of one tenant")  # `parse` has seen to it
+        return row_key(self.view.family, *owner, "")
 
     @property
     def after(self) -> bytes:
-        """The row key behind which the page starts; empty at the beginning."""
+        """The row key behind which the page starts; empty at the beginning.
+
+        Raises `Problem` 400 for one that is no row of the list.
+        """
         text = self.query.after
-        return b"" if text is None else row_key_of(self.view.family, text, len(self.view.key))
+        if text is None:
+            return b""
+        key = row_key_of(self.view.family, text, len(self.view.key))
+        if not key.startswith(self.prefix):
+            raise Problem(400, "after: must be a row of this list, as `next` gives it")
+        return key
 
     def partitions(self, count: int) -> list[int]:
         """Return the partitions, of `count`, that the rows may be on; raise `Problem` 404 if there is none.

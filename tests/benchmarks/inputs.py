@@ -130,9 +130,9 @@ def _send(producer: Producer, topic: str, record: Record, delivered: Any) -> Non
             producer.poll(0.1)
 
 
-def envelope(event_id: str, at: int) -> tuple[str, str, int, str, None]:
+def envelope(event_id: str, at: int, tenant: str = TENANT) -> tuple[str, str, int, str, None]:
     """Return the first fields of every event; `at` is its time, microseconds UTC."""
-    return event_id, TENANT, at, event_id, None
+    return event_id, tenant, at, event_id, None
 
 
 def now_us() -> int:

@@ -77,11 +77,18 @@ Answered = Callable[[PacedJob, Iterator[tuple[float, Any]]], list[float]]
 
 
 def measure(
-    bench: Bench, worker: processes.Process, topic: str, job: PacedJob, answers: Answers, of: Answered
+    bench: Bench,
+    worker: processes.Process,
+    topic: str,
+    job: PacedJob,
+    answers: Answers,
+    of: Answered,
+    neighbour: processes.Process | None = None,
 ) -> dict[str, Any]:
     """Send the payments of a job, whose first phase is for warming up; return percentiles by rate.
 
-    `cpu_s` of a rate is what the worker has used for its payments. Raises Inexact if one is not answered.
+    `cpu_s` of a rate is what the worker has used for its payments. `neighbour` is told to go with the last
+    phase. Raises Inexact if a payment is not answered.
     """
     name = job.seed
     given = {"job": job, "topic": topic, "settings": bench.overrides(name)}
@@ -95,8 +102,10 @@ def measure(
             late_ms.extend(line["late_ms"] for line in load.new_lines() if "ended" in line)
             return len(late_ms) == len(starts)
 
-        for _ in job.phases:
+        for number in range(len(job.phases)):
             load.tell("go")
+            if neighbour is not None and number == len(job.phases) - 1:
+                neighbour.tell("go")
             starts.append(load.wait_for(lambda line: "phase" in line)["started_at"])
             # What is late of one phase must not weigh on the next.
             answers.read_until(ended)

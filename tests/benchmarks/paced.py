@@ -9,6 +9,7 @@ waits for an answer that is late measures from the time it was due, not from whe
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import sys
@@ -51,12 +52,13 @@ class PacedJob(NamedTuple):
     decided: bool
     """Whether they are payment_decided (for the ledger), else payment_initiated."""
     phases: list[Phase]
+    tenant: str = TENANT
 
     @classmethod
     def of(cls, given: list[Any]) -> PacedJob:
         """Return the job that came as JSON."""
-        seed, accounts, decided, phases = given
-        return cls(seed, accounts, decided, [Phase(*phase) for phase in phases])
+        seed, accounts, decided, phases, tenant = given
+        return cls(seed, accounts, decided, [Phase(*phase) for phase in phases], tenant)
 
     def account(self, place: int) -> str:
         """Return the id of an account."""
@@ -78,16 +80,25 @@ class PacedJob(NamedTuple):
             creditor = (debtor + 1 + rng.randrange(self.accounts - 1)) % self.accounts
             yield debtor, creditor, rng.randrange(1, AMOUNT_MINOR_MAX)
 
+    def _starts(self) -> list[float]:
+        """Return when each phase starts, seconds, if one follows the other."""
+        return [0.0, *itertools.accumulate(phase.seconds for phase in self.phases)][:-1]
+
     def events(self) -> Iterator[tuple[bytes, Any]]:
         """Yield (key, event) of every payment."""
         now = now_us()
+        due_us = [
+            start * 1_000_000 + at * 1_000_000 // phase.per_s
+            for start, phase in zip(self._starts(), self.phases, strict=True)
+            for at in range(phase.payments)
+        ]
         for number, (debtor, creditor, amount) in enumerate(self.payments()):
             fields = (
-                *envelope(f"{self.seed}-{number:032d}", now + number),
+                *envelope(f"{self.seed}-{number:032d}", now + int(due_us[number]), self.tenant),
                 *(self.payment_id(number), self.account(debtor), self.account(creditor), amount, "EUR"),
                 *("transfer", f"invoice {number}", "app", None, None, None),
             )
-            key = f"{TENANT}/{self.account(debtor)}".encode()
+            key = f"{self.tenant}/{self.account(debtor)}".encode()
             if self.decided:
                 yield key, ev.PaymentDecided(*fields, "APPROVE", 0, (), "v1")
             else:

@@ -13,7 +13,7 @@ from pipeline.domain import events as ev
 from tests.benchmarks import processes
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.exactness import Inexact, Offsets, expect
-from tests.benchmarks.inputs import TENANT, envelope, now_us
+from tests.benchmarks.inputs import envelope, now_us
 from tests.benchmarks.paced import PacedJob
 from topologies.app import specs
 
@@ -23,12 +23,15 @@ INITIAL_BALANCE_MINOR = 100_000_000
 
 
 @contextmanager
-def worker(bench: Bench, app_id: str) -> Iterator[processes.Process]:
-    """Yield a worker with every stream, each from the present end of its log on, once it is ready."""
+def worker(bench: Bench, app_id: str, **more: str) -> Iterator[processes.Process]:
+    """Yield a worker with every stream, each from the present end of its log on, once it is ready.
+
+    `more` are settings of its environment, by their names there.
+    """
     sources = [spec.source for spec in specs(bench.settings)]
     bench.start_at(app_id, bench.ends(*sources))
     command = [sys.executable, "-m", "topologies.worker"]
-    with processes.Process(command, bench.log(app_id), bench.environment(app_id)) as process:
+    with processes.Process(command, bench.log(app_id), bench.environment(app_id) | more) as process:
         deadline = time.monotonic() + READY_WITHIN_S
         while not _answers(f"{base_url(bench)}/ready"):
             if time.monotonic() > deadline or not process.alive:
@@ -47,7 +50,8 @@ def open_accounts(bench: Bench, job: PacedJob) -> None:
     start: Offsets = bench.ends("balances")
     accounts = {job.account(place) for place in range(job.accounts)}
     now = now_us()
-    bench.produce("accounts", ((f"{TENANT}/{account}", _opened(account, now)) for account in accounts))
+    opened = ((f"{job.tenant}/{account}", _opened(account, now, job.tenant)) for account in accounts)
+    bench.produce("accounts", opened)
     deadline = time.monotonic() + OPENED_WITHIN_S
     while not accounts <= {event.account_id for event in bench.read("balances", start)}:
         if time.monotonic() > deadline:
@@ -64,9 +68,9 @@ def wait_until_settled(bench: Bench, start: Offsets, payments: int) -> None:
     expect("payments settled", settled, payments)
 
 
-def _opened(account: str, at: int) -> ev.AccountOpened:
+def _opened(account: str, at: int, tenant: str) -> ev.AccountOpened:
     return ev.AccountOpened(
-        *envelope(f"open-{account}", at),
+        *envelope(f"open-{account}", at, tenant),
         *(account, f"customer-of-{account}", "checking", "EUR", INITIAL_BALANCE_MINOR),
         *("retail", (), 0),
     )

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.domain import events as ev
 from pipeline.domain.columns import OTHER, Run, events_of
 from pipeline.domain.outbox import Arrival, Outbox
 from pipeline.domain.rows import MemoryRows
@@ -22,6 +23,7 @@ from tests.benchmarks.exactness import Inexact
 from tests.benchmarks.figures import BARS, figures_of, met
 from tests.benchmarks.jobs.latency import answered
 from tests.benchmarks.jobs.sums import SumInput, check_table, sum_events
+from tests.benchmarks.jobs.tenants import answered_by
 from tests.benchmarks.paced import PacedJob, Phase
 from tests.benchmarks.report import report, table
 from tests.benchmarks.sum_columns import SumColumns
@@ -146,3 +148,29 @@ def rounds_of(*rates: int) -> list[dict[str, int]]:
 
 def waits(p99_ms: float) -> dict[str, Any]:
     return {"p50_ms": 1.0, "p95_ms": 2.0, "p99_ms": p99_ms, "max_ms": p99_ms}
+
+
+def test_a_quiet_tenant_is_measured_and_its_noisy_neighbour_counted() -> None:
+    job = PacedJob("s", 2, False, [Phase(1_000, 0.003)], "quiet")
+    ((key, first), *_) = job.events()
+    assert (key.partition(b"/")[0], first.tenant_id) == (b"quiet", "quiet")
+    due = [event.occurred_at - first.occurred_at for _, event in job.events()]
+    assert due == pytest.approx([0, 1_000, 2_000], abs=10**6) and due[2] - due[1] == 1_000
+
+    def refused(tenant: str, payment_id: str, code: str) -> ev.CommandRefused:
+        head = ("e", tenant, 0, "c", None, "payment_initiated", "a")
+        return ev.CommandRefused(*head, payment_id, code)
+
+    def settled(tenant: str, number: int) -> ev.PaymentSettled:
+        fields = (job.payment_id(number), "a", "b", 5, "EUR", "ok")
+        return ev.PaymentSettled("e", tenant, 0, "c", None, *fields)
+
+    neighbour: Counter[str] = Counter()
+    outputs = [
+        (1.0, settled("quiet", 2)),
+        (2.0, settled("noisy", 0)),  # the same id, another tenant's
+        (3.0, refused("noisy", "pay-s-1", "quota_exceeded")),
+        (4.0, settled("quiet", 0)),
+    ]
+    assert answered_by(neighbour)(job, iter(outputs)) == [4.0, inf, 1.0]
+    assert neighbour == {"settled": 1, "quota_exceeded": 1}

@@ -91,10 +91,16 @@ def micros(text: str | None) -> int | None:
     return (datetime.fromisoformat(text) - EPOCH) // timedelta(microseconds=1)
 
 
-def read_view(url: str, view: View) -> list[dict[str, Any]]:
-    """Return all rows that a worker shows, page by page."""
+def read_view(url: str, view: View, tenants: Iterable[str]) -> list[dict[str, Any]]:
+    """Return all rows that a worker shows of some tenants, page by page."""
+    return [row for tenant in sorted(tenants) for row in read_list(url, view, tenant)]
+
+
+def read_list(url: str, view: View, tenant: str) -> list[dict[str, Any]]:
+    """Return the rows that a worker shows as a tenant's, page by page."""
     rows: list[dict[str, Any]] = []
-    page: str | None = f"{url.rstrip('/')}/{view.name}?limit=1000"
+    query = urllib.parse.urlencode({"tenant": tenant, "limit": 1000})
+    page: str | None = f"{url.rstrip('/')}/{view.name}?{query}"
     while page is not None:
         request = urllib.request.Request(page, headers={"Accept": "application/json"})
         with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:

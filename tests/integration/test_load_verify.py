@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import fastavro
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
@@ -27,6 +28,7 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.stack import LocalStack
 from pipeline.runtime.topics import create_topics
 from pipeline.verify import Report, verify
+from pipeline.verify.log import KafkaLog
 from tests.conftest import settings_in
 from tests.unit.ledger_branches import opened
 from topologies.app import tables
@@ -124,6 +126,35 @@ def cli(settings: Settings, *arguments: str) -> str:
     done = subprocess.run([*command, *where], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_a_tenant_is_exported_whole_and_its_books_sum_to_zero(cluster: Settings, tmp_path: Path) -> None:
+    out = tmp_path / "north"
+    registry = ["--schema-registry-url", cluster.schema_registry_url]
+    done = json.loads(cli(cluster, "export", "north", "--out", str(out), "--json", *registry))
+    assert json.loads((out / "manifest.json").read_text())["files"] == done["files"]
+    assert done["balances"]["balance_minor"] and not any(done["balances"]["balance_minor"].values())
+    exported: Counter[str] = Counter()
+    for name, about in done["files"].items():
+        if "schema_id" in about:
+            with (out / name).open("rb") as source:
+                rows = list(fastavro.reader(source))
+            assert {row["event"]["tenant_id"] for row in rows} == {"north"}
+            exported[about["topic"]] += len(rows)
+    there: Counter[str] = Counter()
+    log = KafkaLog(cluster.librdkafka())
+    for topic in ("accounts", "ledger-commands", "postings", "payment-events", "positions", "fraud-alerts"):
+        for partition in range(cluster.partitions):
+            keys = [record.key or b"" for record in log.read(topic, partition)]
+            there[topic] += sum(key.startswith(b"north/") for key in keys)
+    log.close()
+    for topic, records in there.items():
+        counts = done["topics"][topic]
+        assert counts["records"] == exported[topic] > 0
+        assert records == sum(counts[name] for name in ("records", "unreadable", "of_another_tenant"))
+    command = [sys.executable, "-m", "pipeline.cli", "export", "north", "--out", str(out)]
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (again.returncode, "overwrites nothing" in again.stderr) == (2, True)
 
 
 def test_a_record_beyond_every_limit_is_a_dead_letter_and_its_partition_goes_on(cluster: Settings) -> None:

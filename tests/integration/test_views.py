@@ -200,15 +200,20 @@ def test_an_account_without_rows_is_empty_and_an_unknown_one_is_not_found(bank: 
 @pytest.mark.parametrize(
     ("path", "status"),
     [
-        ("/balances?limit=0", 400),
-        ("/balances?limit=1001", 400),
-        ("/balances?limit=ten", 400),
-        ("/balances?format=xml", 400),
+        ("/balances", 400),
+        ("/positions?limit=5", 400),
+        ("/breaks", 400),
+        ("/alerts", 400),
+        ("/balances?tenant=a&limit=0", 400),
+        ("/balances?tenant=a&limit=1001", 400),
+        ("/balances?tenant=a&limit=ten", 400),
+        ("/balances?tenant=a&format=xml", 400),
         ("/balances?tenant=", 400),
         ("/balances?tenant=a/b", 400),
         ("/balances?tennant=a", 400),
-        ("/balances?limit=1&limit=2", 400),
-        ("/balances?after=%00", 400),
+        ("/balances?tenant=a&limit=1&limit=2", 400),
+        ("/balances?tenant=a&after=%00", 400),
+        ("/balances?tenant=a&after=b/c", 400),
         ("/balances/a/b?limit=1", 400),
         ("/tables", 404),
         ("/table/", 404),
@@ -224,18 +229,20 @@ def test_bad_requests_are_problems(bank: Bank, path: str, status: int) -> None:
 
 
 def test_only_reading_is_allowed(bank: Bank) -> None:
-    answer = get(f"{bank.urls[0]}/balances", method="POST")
+    page = f"{bank.urls[0]}/balances?tenant={bank.tenant}"
+    answer = get(page, method="POST")
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
-    assert get(f"{bank.urls[0]}/balances", method="HEAD").status == 200
+    assert bank.balances(bank.urls[0]).status == get(page, method="HEAD").status == 200
 
 
 def test_a_peer_is_asked_for_its_own_partitions_only(bank: Bank) -> None:
     """The header of a request between workers ends its way: what is not there is not asked for elsewhere."""
     owned = [part["partition"] for part in get(f"{bank.urls[0]}/ready").body["partitions"]]
     foreign = min(set(range(4)) - set(owned))
-    answer = get(f"{bank.urls[0]}/balances", **{"Ledgerflow-Partitions": str(foreign)})
+    page = f"{bank.urls[0]}/balances?tenant={bank.tenant}"
+    answer = get(page, **{"Ledgerflow-Partitions": str(foreign)})
     assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    assert get(f"{bank.urls[0]}/balances", **{"Ledgerflow-Partitions": "99"}).status == 400
+    assert get(page, **{"Ledgerflow-Partitions": "99"}).status == 400
 
 
 def metric(url: str, name: str, label: str = "") -> float:

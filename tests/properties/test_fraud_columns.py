@@ -18,6 +18,8 @@ from pipeline.domain.fraud_rules import RULES
 from pipeline.domain.fraud_score import RuleScorer, Verdict
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.fraud_suspects import suspects_by
+from pipeline.domain.quotas import Gate
+from pipeline.domain.tenants import Tenant, Tenants
 from tests.properties.test_fraud import cancellations, payments, reviews, times
 from tests.unit.column_runs import Log, Replay
 from tests.unit.fraud_logs import busy_log
@@ -71,8 +73,40 @@ def test_columns_and_rows_agree_on_logs_of_any_events(drawn: tuple[Log, list[int
     _check(*drawn)
 
 
-def _check(log: Log, cuts: list[int]) -> None:
-    stream = FraudStream()
+@st.composite
+def _tenants(draw: st.DrawFn) -> Gate:
+    """Return a gate: some tenants with a quota, small enough to be felt, some closed, some free."""
+    small = st.one_of(st.none(), st.integers(1, 5))
+    named = {}
+    for name in ("acme", "other"):
+        rate, burst = draw(small), draw(small)
+        named[name] = Tenant(
+            payments_per_second=rate, burst=burst if rate else None, closed=draw(st.integers(0, 4)) == 0
+        )
+    return Gate(Tenants(tenants=named))
+
+
+@settings(max_examples=100, deadline=None)
+@given(_logs(), _tenants())
+def test_columns_and_rows_agree_on_whom_the_gate_refuses(drawn: tuple[Log, list[int]], gate: Gate) -> None:
+    _check(*drawn, gate)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_columns_and_rows_agree_on_busy_tenants_with_a_quota(seed: int) -> None:
+    chance = Random(seed)
+    log = [
+        (msgspec.structs.replace(event, tenant_id=chance.choice(["acme", "acme", "b", "shut"])), at)
+        for event, at in busy_log(chance, 150)
+    ]
+    quota = Tenant(payments_per_second=1, burst=chance.choice([4, 12, 40]))
+    gate = Gate(Tenants(default=quota, tenants={"shut": Tenant(closed=True)}))
+    _check(log, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))), gate)
+
+
+def _check(log: Log, cuts: list[int], gate: Gate | None = None) -> None:
+    stream = FraudStream(gate=gate)
     rows, columns = Replay(stream), Replay(stream)
     rows.by_rows(log)
     for start, stop in zip([0, *cuts], [*cuts, len(log)], strict=True):
@@ -81,6 +115,8 @@ def _check(log: Log, cuts: list[int]) -> None:
     assert columns.said == rows.said
     assert columns.latest == rows.latest == {}
     assert columns.rejected == rows.rejected
+    for _, said in rows.said.get("payment-events", []):
+        note(f"refused: {said.code}")
     for _, said in rows.said.get("fraud-alerts", []):
         note(f"alert: {said.outcome}")
         for reason in said.reasons:

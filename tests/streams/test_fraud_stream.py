@@ -279,3 +279,26 @@ async def test_large_batches_go_by_columns_and_write_the_same_bytes(
     assert lengths == [] and len(bench.dead()) > 3
     await assert_replays(bench, tmp_path)
     assert sum(lengths) > 500
+
+
+async def test_payments_beyond_a_quota_are_refused_with_the_same_bytes_by_columns_and_by_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tenants.toml").write_text("[tenants.acme]\npayments_per_second = 1\nburst = 40\n")
+    (spec,) = fraud.build(load_settings(tenants=tmp_path / "tenants.toml"))
+    bench, lengths = StreamBench(spec, tmp_path), applied_by_columns(monkeypatch, FraudColumns)
+    for number in range(700):
+        event = payment(f"p{number}", RECORDED_AT + number * 1_000_000 // PARTITIONS)
+        bench.of(event, recorded_at=event.occurred_at)
+    await accept_by_hundreds(bench)
+    assert lengths == [] and bench.dead() == []
+    await assert_replays(bench, tmp_path)
+    assert sum(lengths) >= 700
+    refused = bench.decoded({("payment-events", 0): bench.written()["payment-events", 0]})
+    decided = bench.decoded({("ledger-commands", 0): bench.written()["ledger-commands", 0]})
+    bench.close()
+    assert {(event.command, event.code) for *_, event in refused} == {("payment_initiated", "quota_exceeded")}
+    # A part of the burst, and then as many in PARTITIONS seconds as all partitions have in one.
+    assert len(decided) == 40 // PARTITIONS + 699 // PARTITIONS**2
+    ids = {event.payment_id for *_, event in (*refused, *decided)}
+    assert len(ids) == len(refused) + len(decided) == 700

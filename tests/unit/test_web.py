@@ -15,7 +15,7 @@ from multidict import MultiDict
 
 from pipeline.web import health
 from pipeline.web.problems import Problem, problems, unavailable
-from pipeline.web.query import LIST, Query, parse
+from pipeline.web.query import ACCOUNT_LIST, LIST, Query, parse
 from pipeline.web.render import csv_response
 from pipeline.web.views import BALANCES, POSITIONS
 from tests.unit.fake_worker import Worker, home, scope_of
@@ -34,28 +34,31 @@ def worker(tmp_path: Path) -> Iterator[Any]:
 @pytest.mark.parametrize(
     ("text", "accept", "expected"),
     [
-        ({}, "", Query(None, None, 100, False)),
-        ({"limit": "1", "tenant": "t"}, "*/*", Query("t", None, 1, False)),
-        ({"limit": "1000", "after": "t/a"}, "text/html", Query(None, "t/a", 1000, False)),
-        ({}, "text/csv;q=0.9, */*", Query(None, None, 100, True)),
-        ({}, "application/json, text/csv", Query(None, None, 100, False)),
-        ({"format": "json"}, "text/csv", Query(None, None, 100, False)),
-        ({"format": "csv"}, "application/json", Query(None, None, 100, True)),
+        ({}, "", Query("t", None, 100, False)),
+        ({"limit": "1"}, "*/*", Query("t", None, 1, False)),
+        ({"limit": "1000", "after": "t/a"}, "text/html", Query("t", "t/a", 1000, False)),
+        ({}, "text/csv;q=0.9, */*", Query("t", None, 100, True)),
+        ({}, "application/json, text/csv", Query("t", None, 100, False)),
+        ({"format": "json"}, "text/csv", Query("t", None, 100, False)),
+        ({"format": "csv"}, "application/json", Query("t", None, 100, True)),
     ],
 )
 def test_parameters(text: dict[str, str], accept: str, expected: Query) -> None:
-    assert parse(MultiDict(text), accept, LIST) == expected
+    assert parse(MultiDict({"tenant": "t", **text}), accept, LIST) == expected
+    assert parse(MultiDict(text), accept, ACCOUNT_LIST) == expected._replace(tenant=None)
 
 
 @pytest.mark.parametrize(
     ("parameters", "named"),
     [
-        ([("limit", "0")], "limit"),
-        ([("limit", "1001")], "limit"),
-        ([("limit", "-1")], "limit"),
-        ([("limit", "1.5")], "limit"),
-        ([("limit", "²")], "limit"),
-        ([("limit", "9" * 5000)], "limit"),
+        ([], "tenant: must be given"),
+        ([("limit", "5")], "tenant: must be given"),
+        ([("limit", "0"), ("tenant", "a")], "limit"),
+        ([("limit", "1001"), ("tenant", "a")], "limit"),
+        ([("limit", "-1"), ("tenant", "a")], "limit"),
+        ([("limit", "1.5"), ("tenant", "a")], "limit"),
+        ([("limit", "²"), ("tenant", "a")], "limit"),
+        ([("limit", "9" * 5000), ("tenant", "a")], "limit"),
         ([("format", "xml")], "format"),
         ([("tenant", "")], "tenant"),
         ([("tenant", "a/b")], "tenant"),

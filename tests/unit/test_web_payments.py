@@ -132,11 +132,13 @@ async def test_payments_are_listed_by_state(worker: Any) -> None:
     for state, expected in (("held", ["held"]), ("settled", ["clock", "settled"]), ("failed", [])):
         listed = await shown(worker, tenant="t", state=state)
         assert [row["payment_id"] for row in listed["data"]] == expected
-    assert scope_of(PAYMENTS, state="held", limit=1).link(None) == "/payments?limit=1&state=held"
+    assert scope_of(PAYMENTS, tenant="t", state="held", limit=1).link(None) == (
+        "/payments?limit=1&tenant=t&state=held"
+    )
 
 
 async def test_what_is_stuck_is_listed_until_it_gets_on(worker: Any) -> None:
-    (row,) = (await shown(worker, view=STUCK))["data"]
+    (row,) = (await shown(worker, tenant="t", view=STUCK))["data"]
     assert tuple(row) == STUCK.columns
     assert (row["payment_id"], row["waiting_for"]) == ("stuck", "settlement")
     assert [one["payment_id"] for one in (await shown(worker, "t", "a", view=STUCK))["data"]] == ["stuck"]
@@ -145,7 +147,7 @@ async def test_what_is_stuck_is_listed_until_it_gets_on(worker: Any) -> None:
 
 
 def test_a_state_that_no_payment_has_is_a_bad_parameter() -> None:
-    assert parse(MultiDict({"state": "held"}), "", PAYMENT_LIST).state == "held"
+    assert parse(MultiDict({"tenant": "t", "state": "held"}), "", PAYMENT_LIST).state == "held"
     for allowed, hint in ((PAYMENT_LIST, "state: must be one of"), (LIST, "unknown parameter")):
         with pytest.raises(Problem, match=hint):
-            parse(MultiDict({"state": "lost"}), "", allowed)
+            parse(MultiDict({"tenant": "t", "state": "lost"}), "", allowed)

@@ -12,6 +12,7 @@ from tests.benchmarks.jobs import (
     reconciliation,
     restore,
     sums,
+    tenants,
     views,
     workers,
 )
@@ -28,6 +29,7 @@ JOBS: dict[str, Job] = {
     "restore": Job(restore.contenders),
     "latency": Job(latency.contenders),
     "pipeline": Job(pipeline.contenders),
+    "tenants": Job(tenants.contenders),
     "views": Job(views.contenders),
     "workers": Job(workers.contenders),
     "memory": Job(memory.contenders, once=True),

@@ -1,0 +1,228 @@
+"""The files of a tenant's export: what is provably the tenant's, and what shows that it is whole.
+
+    topic, by partition -> key `tenant/...` -> event whose tenant_id says the same -> topic.event.id.avro
+                                            -> no event: its place, size and hash  -> unreadable.avro
+    balances            -> the latest of each account -> balances.csv        all of it -> manifest.json
+
+A record is the tenant's if its key and its event both say so. Where the value is no event nothing says whose
+it is, so only its place is given. Files are Avro object containers: typed, so that 64-bit amounts survive
+every reader, with their schema in them, compressed. Two exports of the same offsets have the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import fastavro
+from fastavro.write import Writer
+
+from pipeline.verify.decode import HEAD_BYTES, Decoder, Event, SchemaOf
+from pipeline.verify.log import Record
+
+FORMAT = 1
+MANIFEST, BALANCES_FILE, UNREADABLE = "manifest.json", "balances.csv", "unreadable.avro"
+BALANCES = "balances"
+PROGRESS_EVERY = 10_000
+_CHUNK_BYTES = 2**20
+_PLACE: list[Any] = [
+    {"name": "partition", "type": "int"},
+    {"name": "offset", "type": "long"},
+    {"name": "timestamp", "type": {"type": "long", "logicalType": "timestamp-millis"}},
+    {"name": "key", "type": "string"},
+    {
+        "name": "headers",
+        "type": {
+            "type": "array",
+            "items": {
+                "type": "record",
+                "name": "Header",
+                "fields": [{"name": "name", "type": "string"}, {"name": "value", "type": "bytes"}],
+            },
+        },
+    },
+]
+_BALANCE = (
+    *("account_id", "account_type", "currency", "status", "balance_minor", "available_minor"),
+    *("debits_pending", "debits_posted", "credits_pending", "credits_posted", "account_sequence"),
+)
+
+
+class File(NamedTuple):
+    """A file of an export, while it is written."""
+
+    target: BinaryIO
+    writer: Any
+    about: dict[str, Any]
+
+
+class ExportFiles:
+    """Writes the files of one tenant's export into a folder that is its own."""
+
+    def __init__(self, tenant: str, folder: Path, schema_of: SchemaOf) -> None:
+        self._tenant = tenant
+        self._prefix = f"{tenant}/".encode()
+        self._folder = folder
+        self._schema_of = schema_of
+        self._decoder = Decoder(schema_of)
+        self._open: dict[str, File] = {}
+        self._done: list[dict[str, Any]] = []
+        self._counts: dict[str, Counter[str]] = {}
+        self._schemas: dict[str, Any] = {}
+        self._balances = sqlite3.connect(folder / "balances.sqlite")  # of any number of accounts
+        self._balances.execute("CREATE TABLE balances (account_id TEXT PRIMARY KEY, row TEXT)")
+
+    @property
+    def records(self) -> int:
+        """How many records were found."""
+        return sum(counts["records"] for counts in self._counts.values())
+
+    def take(self, record: Record) -> None:
+        """Write a record if it is the tenant's."""
+        counts = self._counts.setdefault(record.topic, Counter())
+        if record.key is None or not record.key.startswith(self._prefix) or record.value is None:
+            return
+        event = self._decoder.decode(record.value)
+        if event is None:
+            counts["unreadable"] += 1
+            self._unreadable(record)
+        elif event.fields.get("tenant_id") != self._tenant:
+            counts["of_another_tenant"] += 1  # sent under a key of this one
+        else:
+            counts["records"] += 1
+            self._write(record, event, int.from_bytes(record.value[1:HEAD_BYTES], "big"))
+            if record.topic == BALANCES:
+                self._balance(event)
+
+    def _write(self, record: Record, event: Event, schema_id: int) -> None:
+        name = f"{record.topic}.{event.name}.{schema_id}.avro"
+        if name not in self._open:
+            schema = json.loads(self._schema_of(schema_id) or "")
+            self._schemas[str(schema_id)] = schema
+            about = {"topic": record.topic, "event": event.name, "schema_id": schema_id}
+            self._start(name, {"name": "event", "type": schema}, about)
+        self._append(name, record, event=event.fields)
+
+    def _unreadable(self, record: Record) -> None:
+        if UNREADABLE not in self._open:
+            fields = [{"name": "topic", "type": "string"}, {"name": "bytes", "type": "long"}]
+            self._start(UNREADABLE, *fields, {"name": "sha256", "type": "string"}, {})
+        value = record.value or b""
+        more = {"bytes": len(value), "sha256": hashlib.sha256(value).hexdigest()}
+        self._append(UNREADABLE, record, topic=record.topic, **more)
+
+    def _start(self, name: str, *fields_and_about: dict[str, Any]) -> None:
+        *fields, about = fields_and_about
+        schema = {
+            "type": "record",
+            "name": "Exported",
+            "namespace": "ledgerflow.export",
+            "doc": f"Records of tenant {self._tenant}: place, key and headers in Kafka, and what they say.",
+            "fields": [*_PLACE, *fields],
+        }
+        target = (self._folder / name).open("xb")
+        marker = hashlib.sha256(name.encode()).digest()[:16]
+        writer = Writer(target, fastavro.parse_schema(schema), "deflate", sync_marker=marker)
+        self._open[name] = File(target, writer, {"name": name, **about, "records": 0})
+
+    def _append(self, name: str, record: Record, **said: Any) -> None:
+        assert record.key is not None
+        headers = [{"name": header, "value": value} for header, value in record.headers.items()]
+        place = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp_ms}
+        key = record.key.decode(errors="backslashreplace")
+        file = self._open[name]
+        file.writer.write({**place, "key": key, "headers": headers, **said})
+        file.about["records"] += 1
+
+    def _balance(self, event: Event) -> None:
+        row = json.dumps([event.fields[name] for name in _BALANCE])
+        self._balances.execute("REPLACE INTO balances VALUES (?, ?)", (event.fields["account_id"], row))
+
+    def finish_topic(self) -> None:
+        """Close the files of the topic that was read, so that few are open at once."""
+        for name in [name for name in self._open if name != UNREADABLE]:
+            self._close(name)
+
+    def _close(self, name: str) -> None:
+        file = self._open.pop(name)
+        with file.target:
+            file.writer.flush()
+            _sync(file.target)
+        self._done.append(file.about)
+
+    def finish(self, offsets: dict[str, dict[str, int]], more: dict[str, Any]) -> dict[str, Any]:
+        """Write the balances and the manifest; return the manifest. `offsets`: read up to, by partition."""
+        for name in list(self._open):
+            self._close(name)
+        totals = self._write_balances()
+        names = [about.pop("name") for about in self._done]
+        told = dict(zip(names, self._done, strict=True)) | {
+            BALANCES_FILE: {"records": totals.pop("accounts")}
+        }
+        files = {name: {**about, **_sealed(self._folder / name)} for name, about in sorted(told.items())}
+        manifest = {
+            "format": FORMAT,
+            "tenant": self._tenant,
+            **more,
+            "records": self.records,
+            "topics": {topic: {**self._counted(topic), "read_to": ends} for topic, ends in offsets.items()},
+            "balances": totals,
+            "files": files,
+            "schemas": self._schemas,
+        }
+        with (self._folder / MANIFEST).open("xb") as target:
+            target.write(json.dumps(manifest, indent=1).encode() + b"\n")
+            _sync(target)
+        return manifest
+
+    def _counted(self, topic: str) -> dict[str, int]:
+        counts = self._counts.get(topic, Counter())
+        return {name: counts[name] for name in ("records", "unreadable", "of_another_tenant")}
+
+    def _write_balances(self) -> dict[str, Any]:
+        """Write the latest balance of each account; return how many, and the sums by currency."""
+        accounts, sums = 0, Counter[str]()
+        with (self._folder / BALANCES_FILE).open("x", newline="", encoding="utf-8") as target:
+            writer = csv.writer(target)
+            writer.writerow(_BALANCE)
+            for row in self._latest():
+                writer.writerow(row)
+                accounts += 1
+                sums[row[_BALANCE.index("currency")]] += row[_BALANCE.index("balance_minor")]
+            _sync(target)
+        self.close()
+        (self._folder / "balances.sqlite").unlink()
+        return {"accounts": accounts, "balance_minor": dict(sorted(sums.items()))}
+
+    def _latest(self) -> Iterator[list[Any]]:
+        with closing(self._balances.execute("SELECT row FROM balances ORDER BY account_id")) as found:
+            for (row,) in found:
+                yield json.loads(row)
+
+    def close(self) -> None:
+        """Let go of everything that is open; what was written so far is no export."""
+        for file in self._open.values():
+            file.target.close()
+        self._balances.close()
+
+
+def _sealed(path: Path) -> dict[str, Any]:
+    """Return the size of a file, and the hash of its content."""
+    digest = hashlib.sha256()
+    with path.open("rb") as source:
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+def _sync(target: Any) -> None:
+    target.flush()
+    os.fsync(target.fileno())
