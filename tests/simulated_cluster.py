@@ -106,7 +106,7 @@ class SimulatedCluster:
         """Append a record and return it."""
         log = self.records[topic, partition]
         offset = log[-1].offset + (1 if len(log) % 5 else 2) if log else 0
-        record = Record(topic, partition, offset, key, value, headers or {})
+        record = Record(topic, partition, offset, key, value, headers or {}, self.recorded_at)
         log.append(record)
         return record
 
@@ -196,7 +196,14 @@ def simulate(plan: LoadPlan, manifest: Path, chunk: int = 50) -> SimulatedCluste
     planted: dict[int, PlantedItem] = {}
     traffic = Traffic(plan, ENCODE, planted)
     with Manifest(manifest, plan) as written:
-        for part in (traffic.opening(), traffic.steps(), traffic.closing(), traffic.falling_due()):
+        parts = (
+            traffic.periods(),
+            traffic.opening(),
+            traffic.steps(),
+            traffic.closing(),
+            traffic.falling_due(),
+        )
+        for part in parts:
             for produces in in_chunks(part, chunk):
                 for produce in produces:
                     record = cluster.produce(produce)

@@ -136,7 +136,11 @@ class ExportFiles:
     def _append(self, name: str, record: Record, **said: Any) -> None:
         assert record.key is not None
         headers = [{"name": header, "value": value} for header, value in record.headers.items()]
-        place = {"partition": record.partition, "offset": record.offset, "timestamp": record.timestamp_ms}
+        place = {
+            "partition": record.partition,
+            "offset": record.offset,
+            "timestamp": record.recorded_at // 1000,
+        }
         key = record.key.decode(errors="backslashreplace")
         file = self._open[name]
         file.writer.write({**place, "key": key, "headers": headers, **said})

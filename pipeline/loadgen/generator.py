@@ -1,4 +1,4 @@
-"""The whole run: accounts first, then traffic with what is planted in it, then the last statements.
+"""The whole run: the last period ends, accounts open, then traffic with what is planted, last statements.
 
 Pure: no clock, no I/O; one random generator, seeded. The same plan and encoder give the same records.
 """
@@ -16,11 +16,12 @@ from pipeline.loadgen.markets import Markets
 from pipeline.loadgen.payments import Habits, Payments
 from pipeline.loadgen.plan import HOUR_US, TAIL_US, LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.refusals import REFUSALS, Refusals, Special
+from pipeline.loadgen.stories import STORIES, Stories
 from pipeline.loadgen.world import Community, World
 
 
 class Traffic:
-    """A run in four parts, each an iterator of records: `opening`, `steps`, `closing`, `falling_due`."""
+    """A run in parts, iterators of records: `periods`, `opening`, `steps`, `closing`, `falling_due`."""
 
     def __init__(self, plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem]) -> None:
         """`planted` is filled as the records are made, each item before its first record."""
@@ -32,10 +33,12 @@ class Traffic:
         self._payments = Payments(self._emitter)
         frauds = plan.in_all(plan.fraud_per_mille, FRAUDS)
         refusals = plan.in_all(plan.refusal_per_mille, REFUSALS)
-        self._victims = Victims(self._world, self._emitter, frauds + refusals)
+        stories = plan.in_all(plan.story_per_mille, STORIES)
+        self._victims = Victims(self._world, self._emitter, frauds + refusals + stories)
         self._special = Special(self._world, self._emitter, refusals)
         self._frauds = Frauds(rng, self._emitter, self._payments, self._victims)
         self._refusals = Refusals(self._emitter, self._payments, self._victims, self._special)
+        self._stories = Stories(plan, self._world, self._emitter, self._payments, self._victims, stories)
         self._banks = {
             community.nostro: Bank(community, plan.start, rng, self._emitter)
             for community in self._world.communities
@@ -47,11 +50,18 @@ class Traffic:
         self.payments = 0
         """Ordinary payments made."""
 
+    def periods(self) -> Iterator[Produce]:
+        """Yield the end of the period before the run."""
+        if self._plan.story_per_mille > 0:
+            yield from self._stories.periods()
+
     def opening(self) -> Iterator[Produce]:
         """Yield the opening of every account that the traffic begins with."""
         yield from self._world.open_all()
         yield from self._victims.open_reserve()
         yield from self._special.open_reserve()
+        if self._plan.story_per_mille > 0:
+            yield from self._stories.open_reserve()
 
     def steps(self) -> Iterator[Produce]:
         """Yield the traffic; without an end if the plan has no count."""
@@ -61,6 +71,7 @@ class Traffic:
         malformed = MalformedRecords(plan, self._world, self._rng, self._emitter, self._payments)
         fraud_every = plan.every(plan.fraud_per_mille, FRAUDS)
         refusal_every = plan.every(plan.refusal_per_mille, REFUSALS)
+        story_every = plan.every(plan.story_per_mille, STORIES)
         break_every = plan.every(plan.break_per_mille, len(BREAKS))
         while plan.count is None or self.payments < plan.count:
             number = self.payments
@@ -71,6 +82,9 @@ class Traffic:
                 yield from self._frauds.step(self.at)
             if refusal_every and number % refusal_every == refusal_every // 3:
                 yield from self._refusals.step(self.at)
+            if story_every and number % story_every == story_every // 4:
+                yield from self._stories.step(self.at)
+            yield from self._stories.due(self.at)
             if break_every and number % break_every == break_every // 2:
                 self._breaks.append(BREAKS[self._breaks_planted % len(BREAKS)])
                 self._breaks_planted += 1
@@ -82,17 +96,23 @@ class Traffic:
             self.at += plan.live_step_us if live else plan.step_us
 
     def closing(self) -> Iterator[Produce]:
-        """Yield the last statements of what has happened; good after a stop, too."""
+        """Yield the last statements of what has happened; good after a stop, too.
+
+        Stories go on where their time is not in the future.
+        """
+        until = self._plan.horizon if self._plan.live_after is None else max(self.at, self._plan.live_after)
+        yield from self._stories.due(until)
         for bank in self._banks.values():
             yield from bank.finish(self.at, self._breaks)
 
     def falling_due(self) -> Iterator[Produce]:
-        """Yield statements that move event time past the grace, so that what was planted falls due.
+        """Yield the ends of stories, and statements that move event time past the grace.
 
-        To be produced when the streams have caught up: before that, what is only late would be due, too.
-        A run that has caught up with real time cannot move event time on: breaks that are not due then are
-        not in its manifest.
+        So what was planted falls due. To be produced when the streams have caught up: before that, what is
+        only late would be due, too. A run that has caught up with real time cannot move event time on: breaks
+        that are not due then are not in its manifest.
         """
+        yield from self._stories.finish(self.at)
         until = self.at + TAIL_US
         if self._plan.live_after is not None:
             until = min(until, self._plan.live_after)
@@ -111,6 +131,7 @@ def generate(
 ) -> Iterator[Produce]:
     """Yield every record of a run, in the order in which it is to be produced."""
     traffic = Traffic(plan, encode, {} if planted is None else planted)
+    yield from traffic.periods()
     yield from traffic.opening()
     yield from traffic.steps()
     yield from traffic.closing()

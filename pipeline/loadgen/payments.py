@@ -13,9 +13,9 @@ from pipeline.loadgen.world import CHANNELS, Community, Customer, World
 from schemas import remittance
 
 RECORD = "ledgerflow.PaymentInitiated"
-NEWEST = 3
-OLD_SHARES = ((0.2, 1), (0.4, 2))
-"""Of the ordinary payments, which share is of version 1, and which of 1 or 2."""
+NEWEST = 4
+OLD_SHARES = ((0.2, 1), (0.4, 2), (0.7, 3))
+"""Of the ordinary payments, which share is of version 1, which of 1 or 2, and so on."""
 CREDITOR_REFERENCE_EVERY = 3
 """Every so manieth payment names its invoice by a creditor reference, the others in plain text."""
 LOW_BALANCE_MINOR = 3_000_00
@@ -46,6 +46,8 @@ class Payment:
     device: str | None = None
     country: str | None = None
     category: str | None = None
+    hold_until: int | None = None
+    """To be held, for captures to come; microseconds UTC."""
 
 
 class Payments:
@@ -65,7 +67,8 @@ class Payments:
     ) -> Produce:
         """Return payment_initiated, with other fields if told.
 
-        Version 1 has no channel, device, country and category, version 2 has not the parts of the reference.
+        Version 1 has no channel, device, country and category, version 2 has not the parts of the reference,
+        version 3 is never only held.
         """
         fields: dict[str, Any] = {
             "payment_id": payment.payment_id,
@@ -83,6 +86,8 @@ class Payments:
             fields["merchant_category"] = payment.category
         if version >= 3:
             fields |= remittance.split(payment.reference)._asdict()
+        if version >= 4:
+            fields["hold_expires_at"] = payment.hold_until
         fields |= more
         return self._emitter.event(
             "payments", RECORD, version, payment.tenant, payment.debtor, at, fields, planted
@@ -108,6 +113,41 @@ class Payments:
             "reason": "customer changed their mind",
         }
         record = "ledgerflow.PaymentCancelled"
+        return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
+
+    def captured(
+        self,
+        payment: Payment,
+        at: int,
+        amount: int | None = None,
+        final: bool = False,
+        planted: tuple[int, ...] = (),
+    ) -> Produce:
+        """Return payment_captured; all that is left without an amount."""
+        fields = {"capture_id": self._emitter.name("k"), "amount_minor": amount, "final": final}
+        return self._command("ledgerflow.PaymentCaptured", payment, at, fields, planted)
+
+    def extended(self, payment: Payment, at: int, until: int, planted: tuple[int, ...] = ()) -> Produce:
+        """Return payment_extended."""
+        fields = {"hold_expires_at": until}
+        return self._command("ledgerflow.PaymentExtended", payment, at, fields, planted)
+
+    def reversed(
+        self,
+        payment: Payment,
+        at: int,
+        reversal_id: str,
+        amount: int | None = None,
+        planted: tuple[int, ...] = (),
+    ) -> Produce:
+        """Return payment_reversed; all that is left without an amount."""
+        fields = {"reversal_id": reversal_id, "amount_minor": amount, "reason": "goods returned"}
+        return self._command("ledgerflow.PaymentReversed", payment, at, fields, planted)
+
+    def _command(
+        self, record: str, payment: Payment, at: int, fields: dict[str, Any], planted: tuple[int, ...]
+    ) -> Produce:
+        fields |= {"payment_id": payment.payment_id, "debtor_account_id": payment.debtor}
         return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
 
 

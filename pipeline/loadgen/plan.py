@@ -51,6 +51,8 @@ class LoadPlan:
     """Planted retries and payments that must be refused, likewise."""
     break_per_mille: float = 4.0
     """Planted reconciliation breaks, likewise."""
+    story_per_mille: float = 8.0
+    """Planted stories of holds, journals of many legs, reversals, limits and periods, likewise."""
     partitions: int = 4
     """Of every topic; `run` takes it from the cluster. A key on a wrong partition needs at least two."""
 
@@ -84,6 +86,13 @@ class LoadPlan:
         """The latest event time of a bounded run, microseconds UTC."""
         assert self.count is not None
         return self.start + self.count * self.step_us + TAIL_US
+
+    @property
+    def horizon(self) -> int:
+        """A time that no event of this run or of an earlier one is later than, microseconds UTC."""
+        if self.live_after is not None:
+            return self.live_after
+        return self.start + 365 * DAY_US if self.count is None else self.end + HOUR_US
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as plain values, for the manifest."""
@@ -138,7 +147,7 @@ class PlantedItem:
 
     number: int
     kind: str
-    """fraud, review, retry, refusal, break, malformed."""
+    """fraud, review, retry, refusal, break, malformed; hold, journal, reversal, limit, period."""
     name: str
     tenant_id: str
     ids: dict[str, Any]

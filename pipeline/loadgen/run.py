@@ -143,7 +143,8 @@ class Loader:
         self._shown = self._counted = self._started
 
     def open(self, await_accounts_s: float) -> None:
-        """Open the accounts and wait until the ledger has them."""
+        """End the last period, open the accounts and wait until the ledger has them."""
+        self._produce_all(self._traffic.periods())
         accounts = list(self._traffic.opening())
         with BalanceWatch(self._connection, self._partitions("balances")) as watch:
             self._produce_all(accounts)

@@ -1,7 +1,7 @@
 """The journal folded from its postings alone, and the balances compared with it.
 
 postings -> entries (one debit, one credit, same amount, same branch) -> accounts (sequence, running balance)
-holds    -> what is held on each account, which a debit may lower by its amount
+holds    -> what is held on each account, which a debit of its payment or journal lowers by its amount
 balances -> the latest record of each account must be what the fold says
 """
 
@@ -48,6 +48,9 @@ class Balance(NamedTuple):
     account_sequence: int
     overdraft_limit_minor: int | None
     status: str
+    minimum_balance_minor: int | None = None
+    maximum_balance_minor: int | None = None
+    frozen: str = "NONE"
 
 
 class Half(NamedTuple):
@@ -59,6 +62,17 @@ class Half(NamedTuple):
     tenant_id: str
 
 
+class Moved(NamedTuple):
+    """What the postings of a journal of many legs have in common; their amounts are added up."""
+
+    account_id: str
+    side: str
+    currency: str
+    purpose: str | None
+    rate_e8: int | None
+    reverses: str | None
+
+
 def transfer(account_id: str, amount_minor: int, currency: str) -> int:
     """Return a number that stands for one side of a payment, within this process; never 0."""
     return hash((account_id, amount_minor, currency)) or 1
@@ -67,9 +81,15 @@ def transfer(account_id: str, amount_minor: int, currency: str) -> int:
 class Journal:
     """Reads `postings` once; about 300 bytes a payment are kept."""
 
-    def __init__(self, reader: Reader, watch: Container[str] = ()) -> None:
-        """`watch`: payments (tenant/payment) whose nostro postings are to be remembered."""
+    def __init__(
+        self, reader: Reader, watch: Container[str] = (), held_journals: Container[str] = ()
+    ) -> None:
+        """`watch`: payments (tenant/payment) whose nostro postings are to be remembered, and journals
+        (likewise) whose effective times are; `held_journals`: journals of many legs that were held."""
         self._watch = watch
+        self._held_journals = held_journals
+        self.effective: dict[str, set[int]] = {}
+        """Of the watched journals, by tenant/journal: when their postings count."""
         self.watched: dict[str, set[str]] = {}
         """Of the watched payments, by tenant/payment: the ids of their postings on nostro accounts."""
         self.entries = Check(
@@ -78,18 +98,26 @@ class Journal:
         self.zero = Check("zero_sum", "Per branch and currency, the sum of all postings is zero.")
         self.fold = Check("fold", "Account sequences have no gap; each posting's balance is the fold so far.")
         self.holds = Check("hold_fold", "What is held on an account is the fold of its holds and debits.")
+        self.periods = Check("periods", "Once a late entry was moved on, no entry counts in a closed period.")
         self.accounts: dict[str, Folded] = {}
         """By key, tenant/account."""
         self.moved: dict[str, tuple[int, int]] = {}
         """By tenant/payment: what was debited and credited outside `$...` (`transfer`), 0 for nothing."""
+        self.more: dict[str, list[tuple[str, int]]] = {}
+        """Likewise (side, `transfer`) of every further posting; only captures make several of one side."""
+        self.journals: dict[str, Counter[Moved]] = {}
+        """By tenant/journal: what its postings move, clearing included; minor units."""
+        self.moved_on: dict[tuple[int, str], set[int]] = {}
+        """By branch and tenant: the ends of periods that late entries were moved on from."""
         self.nostro: list[set[str]] = []
         """Per branch, the ids of the postings of nostro accounts."""
-        self.placed: Counter[str] = Counter()
-        """How many holds the journal has of each payment (tenant/payment)."""
+        self.placed: Counter[tuple[str, str]] = Counter()
+        """How many holds there are, by tenant/payment (or journal) and tenant/account."""
         self.totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         """By clearing account and hour of the day: debits and their minor units, credits and theirs."""
-        self._open: dict[str, int] = {}
-        """The holds that are neither released nor used up, minor units, by tenant/payment."""
+        self.open: Counter[tuple[str, str]] = Counter()
+        """What is held and neither released nor used up, minor units: by tenant/payment (or journal) and
+        tenant/account."""
         self._sums: defaultdict[tuple[int, str], int] = defaultdict(int)
         self._entries: set[str] = set()
         for partition in range(reader.partitions(POSTINGS)):
@@ -101,7 +129,7 @@ class Journal:
     @property
     def checks(self) -> list[Check]:
         """What reading the journal has checked."""
-        return [self.entries, self.zero, self.fold, self.holds]
+        return [self.entries, self.zero, self.fold, self.holds, self.periods]
 
     def _read(self, reader: Reader, partition: int) -> None:
         ids: set[str] = set()
@@ -128,6 +156,7 @@ class Journal:
             self._pair(record, posting, halves)
             self._fold(record, posting)
             self._move(record, posting)
+            self._time(record, posting)
         for entry_id in halves:
             self.entries.fail(f"branch {partition}: entry {entry_id} has only one posting")
         self.nostro.append(nostro)
@@ -165,13 +194,17 @@ class Journal:
     def _hold(self, record: Record, hold: dict[str, Any]) -> None:
         account = self._account(record, hold)
         held, after = account.held, hold["held_minor_after"]
-        payment, amount = f"{hold['tenant_id']}/{hold['hold_id']}", hold["amount_minor"]
+        owner, amount = f"{hold['tenant_id']}/{hold['hold_id']}", hold["amount_minor"]
+        place = owner, f"{hold['tenant_id']}/{hold['account_id']}"
         if hold["change"] == "PLACED":
-            change = self._open[payment] = amount
-            self.placed[payment] += 1
+            change = amount
+            self.placed[place] += 1
+            once = self.placed[place] == 1 or owner in self._held_journals
+            self.holds.expect(once, f"{record.place}: a second hold of {owner}")
         else:
             change = -amount
-            self.holds.expect(self._open.pop(payment, 0) == amount, f"{record.place}: releases no hold")
+            self.holds.expect(self.open[place] >= amount, f"{record.place}: releases no hold")
+        self._change_hold(place, change)
         text = f"{record.place}: {after} are held after {held} and {change}"
         self.holds.expect(held is None or after == held + change, text)
         if hold["amount_minor"] <= 0 or hold["branch"] != record.partition or after < 0:
@@ -181,14 +214,25 @@ class Journal:
         account.held = after
 
     def _held_after(self, record: Record, account: Folded, posting: dict[str, Any]) -> None:
-        """A debit uses up the hold of its payment; all else leaves what is held."""
+        """A debit uses up its amount of what is held for it, if anything is; all else leaves what is held."""
         held, after = account.held, posting.get("held_minor_after")
         if after is not None and held is not None:
-            debit = posting["side"] == "DEBIT"
-            payment = f"{posting['tenant_id']}/{posting['payment_id']}"
-            used = self._open.pop(payment, 0) if debit else 0
-            self.holds.expect(held - after == used, f"{record.place}: {after} are held after {held}")
+            tenant, amount = posting["tenant_id"], posting["amount_minor"]
+            owner = f"{tenant}/{posting['payment_id'] or posting.get('journal_id')}"
+            place = owner, f"{tenant}/{posting['account_id']}"
+            used = amount if posting["side"] == "DEBIT" and self.open[place] else 0
+            if posting["payment_id"] and owner in self._held_journals:
+                used = min(used, max(0, held - after))  # a journal of the same id may be what is held
+            self.holds.expect(
+                held - after == used <= self.open[place], f"{record.place}: {after} are held after {held}"
+            )
+            self._change_hold(place, -used)
         account.held = after
+
+    def _change_hold(self, place: tuple[str, str], change: int) -> None:
+        self.open[place] += change
+        if not self.open[place]:
+            del self.open[place]
 
     def _fold(self, record: Record, posting: dict[str, Any]) -> None:
         account = self._account(record, posting)
@@ -216,18 +260,50 @@ class Journal:
 
     def _move(self, record: Record, posting: dict[str, Any]) -> None:
         payment_id, account_id = posting["payment_id"], posting["account_id"]
+        if posting.get("journal_id") is not None:
+            key = f"{posting['tenant_id']}/{posting['journal_id']}"
+            what = Moved(*(posting[name] for name in Moved._fields))
+            self.journals.setdefault(key, Counter())[what] += posting["amount_minor"]
+            if payment_id is not None:
+                self.entries.fail(f"{record.place}: a posting of a payment and of journal {key}")
         if payment_id is None or account_id.startswith("$"):
             return
         key = f"{posting['tenant_id']}/{payment_id}"
         debited, credited = self.moved.get(key, (0, 0))
         side = transfer(account_id, posting["amount_minor"], posting["currency"])
-        if posting["side"] == "DEBIT":
-            debited, known = side, debited
+        debit = posting["side"] == "DEBIT"
+        if debited if debit else credited:
+            self.more.setdefault(key, []).append((posting["side"], side))
         else:
-            credited, known = side, credited
-        if known:
-            self.fold.fail(f"{record.place}: payment {key} moves money a second time")
-        self.moved[key] = (debited, credited)
+            self.moved[key] = (side, credited) if debit else (debited, side)
+
+    def take_moved(self, key: str) -> Counter[tuple[str, int]]:
+        """Return what a payment has moved, by side and `transfer`, and forget it."""
+        debited, credited = self.moved.pop(key, (0, 0))
+        first = [(side, what) for side, what in (("DEBIT", debited), ("CREDIT", credited)) if what]
+        return Counter([*first, *self.more.pop(key, ())])
+
+    def _time(self, record: Record, posting: dict[str, Any]) -> None:
+        """What is late counts from the end of the closed period on, and so does all that comes after it."""
+        effective, asked, journal_id = (
+            posting.get(name) for name in ("effective_at", "asked_at", "journal_id")
+        )
+        counts = posting["occurred_at"] if effective is None else effective
+        tenant = posting["tenant_id"]
+        if journal_id is not None and (key := f"{tenant}/{journal_id}") in self._watch:
+            self.effective.setdefault(key, set()).add(counts)
+        place = record.partition, tenant
+        # A journal may ask for a time: then its effective time alone does not say that it was moved on.
+        if effective is not None and (asked is not None or journal_id is None):
+            self.moved_on.setdefault(place, set()).add(effective - 1)
+            self.periods.expect(
+                asked is None or asked < effective,
+                f"{record.place}: was moved on from {asked} to {effective}",
+            )
+        if place in self.moved_on:
+            self.periods.expect(
+                counts > max(self.moved_on[place]), f"{record.place}: counts in a period that is closed"
+            )
 
 
 def read_balances(reader: Reader) -> dict[str, Balance]:
@@ -237,7 +313,8 @@ def read_balances(reader: Reader) -> dict[str, Balance]:
         for _, event in reader.events(BALANCES, partition):
             fields = event.fields
             key = f"{fields['tenant_id']}/{fields['account_id']}"
-            latest[key] = Balance(partition, *(fields[name] for name in Balance._fields[1:]))
+            names = [name for name in Balance._fields[1:] if name in fields]  # older versions say less
+            latest[key] = Balance(partition, **{name: fields[name] for name in names})
     return latest
 
 

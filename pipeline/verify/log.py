@@ -32,7 +32,8 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Mapping[str, bytes]
-    timestamp_ms: int = 0
+    recorded_at: int = 0
+    """Kafka's time, microseconds UTC."""
 
     @property
     def place(self) -> str:
@@ -187,4 +188,4 @@ def _record(topic: str, partition: int, message: Message) -> Record:
     headers = {name: value for name, value in message.headers() or () if isinstance(value, bytes)}
     key, value, offset = message.key(), message.value(), message.offset()
     assert offset is not None and not isinstance(key, str) and not isinstance(value, str)
-    return Record(topic, partition, offset, key, value, headers, message.timestamp()[1])
+    return Record(topic, partition, offset, key, value, headers, message.timestamp()[1] * 1_000)

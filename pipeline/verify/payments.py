@@ -1,11 +1,12 @@
-"""One branch's payments: input -> decision -> answer -> end, record by record.
+"""One branch's payments and commands: input -> decision -> answer -> end, record by record.
 
-    payments[p], accounts[p]  inputs
-    ledger-commands[p]        one decision per payment; everything else passed on, in order
-    payment-events[p]         one screening per decision, one answer per command; the life of each payment
+    payments[p], accounts[p], journals[p]  inputs
+    ledger-commands[p]                     one decision per payment; everything else passed on, in order
+    payment-events[p]                      screenings and answers, one each; the life of each payment
 
 All of them are keyed by the debtor, or by the account of the command, so a branch can be checked by itself;
-only the legs cross branches, and what is kept of them is what is still unanswered.
+only legs cross branches, and what is kept of them is what is still unanswered. Accounts (`accounts`) and
+journals of many legs (`legs`) are followed in the same pass.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from collections import Counter
 from collections.abc import Container
 from typing import Any
 
-from pipeline.verify.branch import Branch, Hold, about, cause_of, same_order, take
+from pipeline.verify.accounts import COMMANDS as ACCOUNT_COMMANDS
+from pipeline.verify.accounts import PERIOD, Accounts
+from pipeline.verify.branch import Authorised, Branch, Capture, Hold, about, cause_of, same_order, take
 from pipeline.verify.dead import DeadLetters, digest
 from pipeline.verify.decode import Event
+from pipeline.verify.due import Due
 from pipeline.verify.journal import Balance, Journal, transfer
+from pipeline.verify.legs import LEG_COMMANDS, Legs
 from pipeline.verify.log import Record
-from pipeline.verify.reader import COMMANDS, PAYMENT_EVENTS, Reader
+from pipeline.verify.reader import COMMANDS, PAYMENT_EVENTS, Reader, partition_of
 from pipeline.verify.report import Check
 from pipeline.verify.stuck import check_stuck
 
@@ -30,12 +35,29 @@ ENDS = {
     "outcomes.PaymentCancelled": "cancelled",
     "PaymentExpired": "expired",
 }
-ACCOUNT_COMMANDS = {
-    "AccountOpened": "account_opened",
-    "AccountLimitSet": "account_limit_set",
-    "AccountClosed": "account_closed",
+PASSED_ON = {
+    "PaymentReviewed": "payment_reviewed",
+    "PaymentCancelled": "payment_cancelled",
+    "PaymentCaptured": "payment_captured",
+    "PaymentExtended": "payment_extended",
+    "PaymentReversed": "payment_reversed",
 }
-PASSED_ON = ("PaymentReviewed", "PaymentCancelled")
+"""Commands of the topic payments, as their refusals name them."""
+JOURNAL_COMMANDS = {
+    "JournalSubmitted": "journal_submitted",
+    "JournalConfirmed": "journal_confirmed",
+    "JournalVoided": "journal_voided",
+    "JournalReversed": "journal_reversed",
+}
+EARLY = frozenset(
+    {
+        *("payment_not_found", "payment_not_authorised", "payment_under_review", "journal_not_found"),
+        *("journal_not_held", "not_settled", "exceeds_settled_amount", "amount_must_be_positive"),
+    }
+)
+"""Codes of a command that may have an effect when the same event comes again; it has none after that."""
+TIMED = frozenset({"PaymentCaptured", "PaymentExtended", "PaymentReversed", *JOURNAL_COMMANDS})
+"""Commands that move event time on, as decisions of new payments do."""
 
 
 class Payments:
@@ -46,14 +68,25 @@ class Payments:
         reader: Reader,
         dead: DeadLetters,
         journal: Journal,
+        legs: Legs,
         balances: dict[str, Balance],
         watch: Container[str] = (),
     ) -> None:
         self._reader = reader
         self._dead = dead
         self._journal = journal
+        self._many = legs
         self._balances = balances
         self._legs: dict[str, int] = {}
+        self._requests: dict[str, int] = {}
+        """Commands that must ask for a leg less the requests that name them, by cause."""
+        self._held: Counter[tuple[str, str]] = Counter()
+        """What is held in the end, by tenant/payment (or journal) and tenant/account."""
+        self._owed: dict[str, Counter[tuple[str, int]]] = {}
+        """What payments must have moved, by tenant/payment, where it was not found at once. Two branches may
+        have a payment of the same id: then it is what both must have moved."""
+        self._behind: set[int] = set()
+        self._periods: Counter[bytes] | None = None
         self._watch = watch
         self.seen: dict[str, set[tuple[str, str]]] = {}
         """Of the watched payments, by tenant/payment: what happened to them, as (event, code)."""
@@ -63,43 +96,59 @@ class Payments:
         """Those of them that the ledger acted upon; it refuses a payment that comes again."""
         self.inputs = Check(
             "inputs_ledger",
-            "Each payment and account input is either applied, once and in order, or a dead letter.",
+            "Each payment, account and journal input is either applied, once and in order, or a dead letter.",
         )
         self.answered = Check("answers", "Each ledger command is either answered, once, or a dead letter.")
-        self.lives = Check("lives", "Each payment ends at most once, and money moves only for a settled one.")
+        self.lives = Check(
+            "lives", "Each payment ends at most once, and money moves only for what is settled or captured."
+        )
         self.holding = Check(
-            "holds", "What is held on an account is what its payments under review hold; a leg has a hold."
+            "holds", "What is held on an account is what its payments and journals hold, until their time."
         )
         self.stuck = Check(
             "stuck", "Each payment that is stuck is said to be so once, until it gets on, and has not ended."
         )
         self.accounts = Check(
-            "accounts", "Status, limit and existence of each account follow from its commands."
+            "accounts", "Status, limits and existence of each account follow from its commands."
         )
 
     def run(self) -> list[Check]:
         """Check everything and return the checks."""
+        self._periods = self._read_periods()
         for partition in range(self._reader.partitions(COMMANDS)):
             branch = Branch()
             self._read_events(partition, branch)
             self._read_commands(partition, branch)
             self._read_payments(partition, branch)
-            self._read_accounts(partition, branch)
+            self._read_passed("accounts", ACCOUNT_COMMANDS, partition, branch)
+            self._read_passed("journals", JOURNAL_COMMANDS, partition, branch)
             self._close(partition, branch)
             check_stuck(self.stuck, self._reader, partition, branch)
         for event_id, open_legs in self._legs.items():
             self.answered.fail(
                 f"leg request {event_id}: {'no answer' if open_legs > 0 else 'too many answers'}"
             )
+        for cause, missing in self._requests.items():
+            text = "no answer, and no leg is asked for" if missing > 0 else "asks for a leg too many"
+            self.answered.fail(f"{cause.replace(chr(0), ' ')}: {text}")
+        self._held.update(self._many.close(self._journal, self._behind))
+        self._compare_held()
+        for key, owed in self._owed.items():
+            moved = self._journal.take_moved(key)
+            for what, places in (("missing", owed - moved), ("too much", moved - owed)):
+                sides = ", ".join(sorted(side.lower() for side, _ in places.elements()))
+                if sides:
+                    self.lives.fail(f"payment {key}: of what it moved, {sides} is {what}, or another amount")
         for key in self._journal.moved:
             self.lives.fail(f"payment {key}: money moved, and it is not settled")
-        return [self.inputs, self.answered, self.lives, self.stuck, self.holding, self.accounts]
+        checks = [self.inputs, self.answered, self.lives, self.stuck, self.holding, self.accounts]
+        return [*checks, self._many.states, self._many.protocol, self._many.reversals]
 
     # --- payment-events: the life of each payment
 
     def _read_events(self, partition: int, branch: Branch) -> None:
         for record, (name, fields) in self._reader.events(PAYMENT_EVENTS, partition):
-            cause = cause_of(record, fields["causation_id"])
+            cause = cause_of(record, _subject(fields), fields["causation_id"])
             key = f"{fields['tenant_id']}/{fields['payment_id']}"
             if name == "PaymentScreened":
                 branch.screened[(fields["outcome"], *about(fields["decision_id"], fields))] += 1
@@ -110,82 +159,165 @@ class Payments:
             if key in self._watch:
                 self.seen.setdefault(key, set()).add((name, fields["code"]))
             if name == "CommandRefused":
-                branch.refused[cause] += 1
-                branch.answers[cause] += 1
+                branch.said[cause, _refused(fields["command"], fields["code"])] += 1
+                self._many.refused(fields)
                 continue
             before = branch.state.get(key)
             if name == "PaymentReserved":
-                branch.answers[cause] += 1
+                branch.said[cause, "reserved"] += 1
                 self.lives.expect(before is None, f"{record.place}: {key} is reserved after it was {before}")
                 branch.state[key] = "reserved"
-                branch.holds[key] = Hold(
-                    f"{fields['tenant_id']}/{fields['debtor_account_id']}", fields["amount_minor"]
-                )
+                debtor = f"{fields['tenant_id']}/{fields['debtor_account_id']}"
+                branch.holds[key] = Hold(debtor, fields["amount_minor"])
+                continue
+            if name in ("outcomes.PaymentCaptured", "outcomes.PaymentExtended"):
+                what = "captured" if name == "outcomes.PaymentCaptured" else "extended"
+                branch.said[cause, what] += 1
+                self.lives.expect(before == "reserved", f"{record.place}: {key} is {what}, it was {before}")
+                if what == "captured":
+                    self._captured(record, key, fields, branch)
                 continue
             end = ENDS.get(name)
             if end is None:
                 self.lives.fail(f"{record.place}: {name} is no event of a payment")
                 continue
-            counter = branch.answers if end == "rejected" else branch.ends
-            counter[cause] += 1
-            if fields["code"] == "too_old":
-                continue  # it is not remembered: its id has no life
-            allowed = (None, "reserved") if end == "rejected" else ("reserved",)
-            self.lives.expect(before in allowed, f"{record.place}: {key} is {end} after it was {before}")
-            branch.state[key] = end
-            branch.holds.pop(key, None)
-            if end == "settled":
-                self._check_moved(record, key, fields)
+            branch.said[cause, end] += 1
+            if fields["code"] != "too_old":  # that is not remembered: its id has no life
+                self._ended(record, key, end, cause, fields, branch)
 
-    def _check_moved(self, record: Record, key: str, fields: dict[str, Any]) -> None:
+    def _ended(
+        self, record: Record, key: str, end: str, cause: str, fields: dict[str, Any], branch: Branch
+    ) -> None:
+        before = branch.state.get(key)
+        allowed = (None, "reserved") if end == "rejected" else ("reserved",)
+        self.lives.expect(before in allowed, f"{record.place}: {key} is {end} after it was {before}")
+        branch.state[key] = end
+        branch.holds.pop(key, None)
+        captures = branch.captures.get(key)
+        if end != "settled":
+            self.lives.expect(captures is None, f"{record.place}: {key} is {end}, and captured")
+            return
+        if captures is not None or key in self._many.reversed:
+            branch.settled[key] = cause, fields["amount_minor"]
+        if captures is None:
+            return self._check_moved(key, fields)
+        total = sum(capture.amount_minor for capture in captures)
+        text = f"{record.place}: {key} is settled with {fields['amount_minor']}, {total} are captured"
+        self.lives.expect(fields["amount_minor"] == total, text)
+
+    def _captured(self, record: Record, key: str, fields: dict[str, Any], branch: Branch) -> None:
+        """Add a capture; whether it moved its money is looked at when all are known."""
+        captures, hold, amount = (
+            branch.captures.setdefault(key, []),
+            branch.holds.get(key),
+            fields["amount_minor"],
+        )
+        known = {capture.capture_id for capture in captures}
+        self.lives.expect(
+            fields["capture_id"] not in known and amount > 0, f"{record.place}: {key} is captured so twice"
+        )
+        sides = (fields[side] for side in ("debtor_account_id", "creditor_account_id"))
+        captures.append(
+            Capture(
+                fields["capture_id"], amount, *(transfer(one, amount, fields["currency"]) for one in sides)
+            )
+        )
+        total = sum(capture.amount_minor for capture in captures)
+        self.lives.expect(
+            fields["captured_minor"] == total, f"{record.place}: {key} has captured {total} in all"
+        )
+        if hold is not None:
+            hold.held = hold.reserved - total
+            text = f"{record.place}: {key} holds {fields['held_minor']}, {hold.held} are left"
+            self.holding.expect(0 <= fields["held_minor"] <= hold.held, text)
+
+    def _check_moved(self, key: str, fields: dict[str, Any]) -> None:
         amount, currency = fields["amount_minor"], fields["currency"]
-        expected = tuple(
+        debit, credit = (
             transfer(fields[side], amount, currency) for side in ("debtor_account_id", "creditor_account_id")
         )
-        moved = self._journal.moved.pop(key, (0, 0))
-        for side, is_, be in zip(("debit", "credit"), moved, expected, strict=True):
-            if is_ != be:
-                self.lives.fail(
-                    f"{record.place}: {key} is settled, its {side} is {'wrong' if is_ else 'missing'}"
-                )
+        if self._journal.moved.get(key) == (debit, credit) and key not in self._journal.more:
+            del self._journal.moved[key]
+        else:
+            self._owe(key, ("DEBIT", debit), ("CREDIT", credit))
+
+    def _owe(self, key: str, *places: tuple[str, int]) -> None:
+        self._owed.setdefault(key, Counter()).update(places)
 
     # --- ledger-commands
 
     def _read_commands(self, partition: int, branch: Branch) -> None:
-        accounts: dict[str, tuple[str, int | None]] = {}
+        accounts = Accounts(self.accounts, self._journal.periods)
         for record, event in self._reader.events(COMMANDS, partition):
             name, fields = event
             key = f"{fields['tenant_id']}/{fields.get('payment_id')}"
-            if name == "PaymentDecided":
-                branch.decided[about(fields["causation_id"] or "", fields)] += 1
-                if not take(branch.screened, (fields["outcome"], *about(fields["event_id"], fields))):
-                    self.inputs.fail(f"{record.place}: payment-events has no screening with this decision")
-                if fields["outcome"] != "APPROVE":
-                    self._suspect(key, cause_of(record, fields["event_id"]), fields["outcome"], branch)
-            elif name in ACCOUNT_COMMANDS:
-                branch.passed["accounts"].append(digest(record))
-            elif name in PASSED_ON:
-                branch.passed["payments"].append(digest(record))
-            elif name in ("LegPosted", "LegRefused"):
-                self._answer_leg(fields["causation_id"] or "", -1)
-            if self._dead.holds(record):
+            self._pass_on(record, name, fields, key, branch)
+            dead = self._dead.holds(record)
+            if name in LEG_COMMANDS:
+                self._many.follow(record, name, fields, dead)
+            if dead:
                 continue
             self.answered.count()
             if name in ACCOUNT_COMMANDS:
-                self._account_command(record, event, branch, accounts)
+                accounts.command(record, event, branch, self._home(record) == partition)
+            elif name == "PaymentDecided":
+                if self._decided(record, fields, key, branch):
+                    self._move_clock(record, fields, branch, accounts)
             elif name == "LegRequested":
                 self._answer_leg(fields["event_id"], 1)
-                held = self._journal.placed.get(key, 0)
-                self.holding.expect(
-                    held == 1, f"{record.place}: payment {key} has {held} holds in the journal"
-                )
+                debtor = f"{fields['tenant_id']}/{fields['debtor_account_id']}"
+                held = self._journal.placed.get((key, debtor), 0)
+                good = held == 1 or key in self._many.held
+                self.holding.expect(good, f"{record.place}: payment {key} has {held} holds in the journal")
+            elif name not in LEG_COMMANDS:
+                if name in TIMED:
+                    self._move_clock(record, fields, branch, accounts)
+                if not self._take_answer(record, event, key, branch):
+                    self.answered.fail(f"{record.place}: no answer to {name} {fields['event_id']}")
+        moved_on = {
+            tenant: ends for (number, tenant), ends in self._journal.moved_on.items() if number == partition
+        }
+        accounts.compare(self._balances, moved_on, branch)
+
+    def _pass_on(self, record: Record, name: str, fields: dict[str, Any], key: str, branch: Branch) -> None:
+        """Take note of what a record was passed on from, or what it answers; dead letters, too."""
+        if name == "PaymentDecided":
+            branch.decided[about(fields["causation_id"] or "", fields)] += 1
+            if not take(branch.screened, (fields["outcome"], *about(fields["event_id"], fields))):
+                self.inputs.fail(f"{record.place}: payment-events has no screening with this decision")
+            if fields["outcome"] != "APPROVE":
+                cause = cause_of(record, fields["payment_id"], fields["event_id"])
+                self._suspect(key, cause, fields["outcome"], branch)
+        elif name == PERIOD:
+            branch.periods[digest(record)] += 1
+        elif name in ACCOUNT_COMMANDS:
+            branch.passed["accounts"].append(digest(record))
+        elif name in PASSED_ON:
+            branch.passed["payments"].append(digest(record))
+        elif name in JOURNAL_COMMANDS:
+            branch.passed["journals"].append(digest(record))
+        elif name == "LegRequested":
+            self._ask(fields, fields["causation_id"] or "", -1)
+        elif name in ("LegPosted", "LegRefused"):
+            self._answer_leg(fields["causation_id"] or "", -1)
+
+    def _home(self, record: Record) -> int:
+        return partition_of(record.key or b"", self._reader.partitions(COMMANDS))
+
+    def _move_clock(self, record: Record, fields: dict[str, Any], branch: Branch, accounts: Accounts) -> None:
+        for due in branch.clock.move(min(fields["occurred_at"], record.recorded_at)):
+            if due.kind == "limit":
+                accounts.begin(due)
+            elif due.kind == "journal":
+                self._many.fall_due(record.partition, due)
             else:
-                self._take_answer(record, event, branch, branch.state.get(key))
-        self._compare_accounts(accounts)
+                authorised = branch.authorised.get(f"{due.tenant_id}/{due.id}")
+                if authorised is not None and authorised.expires_at == due.time:
+                    authorised.due = True
 
     def _suspect(self, key: str, cause: str, outcome: str, branch: Branch) -> None:
         self.suspected.add(key)
-        if branch.answers[cause] > branch.refused[cause]:
+        if branch.said[cause, "reserved"] or branch.said[cause, "rejected"]:
             self.alerts_due.add(key)
         if outcome == "REVIEW":
             branch.reviews.add(key)
@@ -195,59 +327,86 @@ class Payments:
         if open_legs:
             self._legs[event_id] = open_legs
 
-    def _take_answer(self, record: Record, event: Event, branch: Branch, state: str | None) -> None:
-        """Take the one answer of a command out of the branch's, or say that it is missing."""
-        event_id = event.fields["event_id"]
-        cause = cause_of(record, event_id)
-        places = (branch.ends,) if event.name.startswith("Leg") else (branch.answers, branch.ends)
-        if event.name == "PaymentDecided":
-            if not take(branch.answers, cause):
-                self.answered.fail(f"{record.place}: no answer to decision {event_id}")
-            take(branch.ends, cause)  # settled at once, on the same branch
-            return
-        if any(take(place, cause) for place in places):
-            return
-        # A review that sends a leg to another branch is answered when the payment ends.
-        if not (
-            event.name == "PaymentReviewed" and event.fields["approved"] and state in ("settled", "failed")
-        ):
-            self.answered.fail(f"{record.place}: no answer to {event.name} {event_id}")
+    def _ask(self, fields: dict[str, Any], event_id: str, step: int) -> None:
+        """Count a leg that a command must ask for, or a request for one."""
+        cause = "\0".join((fields["tenant_id"], fields["debtor_account_id"], fields["payment_id"], event_id))
+        missing = self._requests.pop(cause, 0) + step
+        if missing:
+            self._requests[cause] = missing
 
-    def _account_command(
-        self, record: Record, event: Event, branch: Branch, accounts: dict[str, tuple[str, int | None]]
-    ) -> None:
-        """Follow the accounts through the commands that were not refused.
+    def _decided(self, record: Record, fields: dict[str, Any], key: str, branch: Branch) -> bool:
+        """Take the one answer of a decision; return whether the payment is new."""
+        cause = cause_of(record, fields["payment_id"], fields["event_id"])
+        if take(branch.said, (cause, "reserved")):
+            self._many.decided(record.partition, key, fields)
+            expires_at = fields.get("hold_expires_at")
+            if expires_at is not None:
+                branch.authorised[key] = Authorised(cause, expires_at)
+                self._schedule(fields, expires_at, branch)
+            elif not take(branch.said, (cause, "settled")) and fields["outcome"] == "APPROVE":
+                self._ask(fields, fields["event_id"], 1)
+            return True
+        if take(branch.said, (cause, "rejected")):
+            return True
+        if not take(branch.said, (cause, "refused:payment_initiated")):
+            self.answered.fail(f"{record.place}: no answer to decision {fields['event_id']}")
+        return False
 
-        The same command may come twice, and only the answers say that one was refused; which one follows from
-        the account.
-        """
-        fields = event.fields
-        key = f"{fields['tenant_id']}/{fields['account_id']}"
-        status = accounts.get(key, ("", 0))[0]
-        must = bool(status) if event.name == "AccountOpened" else status != "OPEN"
-        if must or event.name == "AccountClosed":  # an open account may be closed only when it is empty
-            cause = cause_of(record, fields["event_id"])
-            if take(branch.refused, cause):
-                take(branch.answers, cause)
-                return
-            self.accounts.expect(not must, f"{record.place}: {event.name} of {key} must be refused")
-        if event.name == "AccountOpened":
-            accounts[key] = ("OPEN", fields.get("overdraft_limit_minor", 0))
-        elif event.name == "AccountLimitSet":
-            accounts[key] = ("OPEN", fields["overdraft_limit_minor"])
-        else:
-            accounts[key] = ("CLOSED", accounts.get(key, ("", 0))[1])
+    @staticmethod
+    def _schedule(fields: dict[str, Any], expires_at: int, branch: Branch) -> None:
+        names = ("tenant_id", "debtor_account_id", "payment_id")
+        branch.clock.add(Due(expires_at, "hold", *(fields[name] for name in names)))
 
-    def _compare_accounts(self, accounts: dict[str, tuple[str, int | None]]) -> None:
-        for key, (status, limit) in accounts.items():
-            balance = self._balances.get(key)
-            if balance is None:
-                self.accounts.expect(False, f"{key} was opened and has no balance")
-                continue
-            same = (balance.status, balance.overdraft_limit_minor) == (status, limit)
-            self.accounts.expect(
-                same, f"{key} is {balance.status}, its commands make it {status} (or the limit differs)"
-            )
+    def _take_answer(self, record: Record, event: Event, key: str, branch: Branch) -> bool:
+        """Take what a command brought about out of the branch's; False where nothing is said that must be."""
+        name, fields = event
+        many, said = self._many, branch.said
+        cause = cause_of(record, _subject(fields), fields["event_id"])
+        refused = PASSED_ON.get(name) or JOURNAL_COMMANDS.get(name)
+        if take(said, (cause, f"refused:{refused}:early")):
+            return True
+        if name == "JournalSubmitted" and many.submitted(record, fields, branch):
+            return True
+        if name == "JournalReversed" and many.journal_reversed(record, fields):
+            return True
+        if name in ("JournalConfirmed", "JournalVoided") and many.ended(record, name, fields, branch):
+            return True
+        if name == "PaymentReversed" and many.payment_reversed(record, fields, branch):
+            return True
+        if name == "PaymentExtended" and take(said, (cause, "extended")):
+            authorised = branch.authorised.get(key)
+            if authorised is not None:
+                authorised.expires_at = fields["hold_expires_at"]
+                self._schedule(fields, fields["hold_expires_at"], branch)
+            return authorised is not None
+        if name in ("PaymentCaptured", "LegPosted") and take(said, (cause, "captured")):
+            take(said, (cause, "settled"))  # it was the last one
+            return True
+        if name == "LegRefused" and take(said, (cause, "refused:payment_captured")):
+            any(take(said, (cause, end)) for end in ENDS.values())  # nothing more was under way
+            return True
+        ends = {
+            "LegPosted": ("settled",),
+            "LegRefused": ("failed",),
+            "PaymentReviewed": ("rejected", "failed", "settled"),
+            "PaymentCancelled": ("cancelled", "settled"),
+        }.get(name, ())
+        if name.startswith("Leg") and key in branch.authorised:
+            return False  # of a capture something is said, as above
+        if any(take(said, (cause, what)) for what in (*ends, f"refused:{refused}")):
+            return True
+        return self._is_silent(name, fields, key, branch)
+
+    def _is_silent(self, name: str, fields: dict[str, Any], key: str, branch: Branch) -> bool:
+        """Whether a command may say nothing: it asks for a leg, or more is to come."""
+        authorised = key in branch.authorised
+        if name == "PaymentReviewed" and fields["approved"] and authorised:
+            return True  # from now on it may be captured
+        if (name == "PaymentReviewed" and fields["approved"]) or (name == "PaymentCaptured" and authorised):
+            self._ask(fields, fields["event_id"], 1)
+            return True
+        # Captures were under way: the payment ends with them.
+        return name == "PaymentCancelled" and authorised and branch.state[key] in ("settled", "cancelled")
 
     # --- inputs
 
@@ -274,17 +433,26 @@ class Payments:
         same_order(self.inputs, "payments", partition, passed, branch.passed["payments"])
         same_order(self.inputs, "payments", partition, reviews, branch.reviewed)
 
-    def _read_accounts(self, partition: int, branch: Branch) -> None:
+    def _read_passed(self, topic: str, names: Container[str], partition: int, branch: Branch) -> None:
         passed = []
-        for record, event in self._reader.inputs("accounts", partition):
+        for record, event in self._reader.inputs(topic, partition):
             self.inputs.count()
             if self._dead.holds(record):
                 continue
-            if event is None or event.name not in ACCOUNT_COMMANDS:
-                self.inputs.fail(f"{record.place} is no account event and no dead letter")
-                continue
-            passed.append(digest(record))
-        same_order(self.inputs, "accounts", partition, passed, branch.passed["accounts"])
+            if event is None or event.name not in names:
+                self.inputs.fail(f"{record.place} is no event of {topic} and no dead letter")
+            elif event.name != PERIOD:
+                passed.append(digest(record))
+        same_order(self.inputs, topic, partition, passed, branch.passed[topic])
+
+    def _read_periods(self) -> Counter[bytes]:
+        """Return the ends of periods, which must come to every branch."""
+        periods: Counter[bytes] = Counter()
+        for partition in range(self._reader.partitions("accounts")):
+            for record, event in self._reader.inputs("accounts", partition):
+                if event is not None and event.name == PERIOD and not self._dead.holds(record):
+                    periods[digest(record)] += 1
+        return periods
 
     # --- what is left over
 
@@ -296,20 +464,65 @@ class Payments:
             self.inputs.fail(
                 f"ledger-commands[{partition}]: {times} decisions too many about event {decision[0]}"
             )
-        for kind, counter in (("answers", branch.answers), ("ends", branch.ends)):
-            for event_id, times in counter.items():
-                self.answered.fail(
-                    f"payment-events[{partition}]: {times} {kind} too many to event {event_id}"
-                )
-        held: Counter[str] = Counter()
+        if branch.periods != self._periods:
+            self.inputs.fail(f"ledger-commands[{partition}]: has not every end of a period once")
+        if branch.clock.behind:
+            self._behind.add(partition)
+        for key, authorised in branch.authorised.items():
+            self._close_authorised(key, authorised, branch)
+        for (cause, what), times in branch.said.items():
+            if times:
+                text = f"{times} too many: {what} by {cause.replace(chr(0), ' ')}"
+                self.answered.fail(f"payment-events[{partition}]: {text}")
+        for key, captures in branch.captures.items():
+            for capture in captures:
+                self._owe(key, ("DEBIT", capture.debit), ("CREDIT", capture.credit))
         for key, hold in branch.holds.items():
-            held[hold.debtor] += hold.amount_minor
+            self._held[key, hold.debtor] += hold.held
+            waits = branch.authorised.get(key)
             self.holding.expect(
-                key in branch.reviews, f"payment {key} is reserved, not under review, and never ends"
+                key in branch.reviews if waits is None else not waits.due or branch.clock.behind,
+                f"payment {key} is reserved, not under review nor to be captured, and never ends",
             )
+
+    def _close_authorised(self, key: str, authorised: Authorised, branch: Branch) -> None:
+        """A hold that ends by its time says so in the name of its decision, or of no command at all."""
+        state = branch.state.get(key)
+        settled_by, _ = branch.settled.get(key, ("", 0))
+        expired = take(branch.said, (authorised.cause, "expired"))
+        if expired or (state == "settled" and take(branch.said, (settled_by, "settled"))):
+            self.lives.expect(
+                authorised.due or branch.clock.behind, f"payment {key} ended by its time, before that came"
+            )
+        if state == "settled":
+            self.lives.expect(key in branch.captures, f"payment {key} is settled, and nothing was captured")
+
+    def _compare_held(self) -> None:
+        """Hold what accounts hold, in all and one by one, against what there is to hold for."""
+        by_account: Counter[str] = Counter()
+        for (_, account), amount in self._held.items():
+            by_account[account] += amount
         for account, balance in self._balances.items():
-            if balance.partition == partition:
-                same = balance.debits_pending == held[account]
-                self.holding.expect(
-                    same, f"{account} holds {balance.debits_pending}, its payments {held[account]}"
-                )
+            same = balance.debits_pending == by_account[account]
+            self.holding.expect(
+                same, f"{account} holds {balance.debits_pending}, its payments {by_account[account]}"
+            )
+        for place in self._held.keys() | self._journal.open.keys():
+            owner, account = place
+            folded = self._journal.accounts.get(account)
+            if folded is None or folded.held is not None:  # holds of older versions are in no journal
+                is_, be = self._journal.open[place], self._held[place]
+                self.holding.expect(is_ == be, f"{owner} holds {is_} on {account}, and should hold {be}")
+
+
+def _subject(fields: dict[str, Any]) -> str | None:
+    """Return what a command on a payment, or an answer to one, is about."""
+    payment_id, reversal_id = fields.get("payment_id"), fields.get("reversal_id")
+    return payment_id if reversal_id is None else f"{payment_id}\0{reversal_id}"
+
+
+def _refused(command: str, code: str) -> str:
+    """Return how a refusal is counted: of repeats of one event, it tells which of them it answers."""
+    if command == "account_closed":
+        return f"refused:{command}:{code}"
+    return f"refused:{command}:early" if code in EARLY else f"refused:{command}"

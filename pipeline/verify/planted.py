@@ -9,6 +9,9 @@ A manifest is a file of JSON lines; this is its contract with `ledgerflow load`:
     dead_letter  true: each of the records is a dead letter
     alert        payment ids, at least one of which must have a fraud alert
     outcome      {payment_id, code, event}: what the ledger must have said of the payment; `event` may be null
+    journal      {journal_id, code, state}: what must have become of a journal of many legs; `state` may be
+                 null, or CommandRefused, of a command on it
+    late         {journal_id, after}: the journal is posted, and counts after that time
     break        {type, account_id, statement_id, line_no, payment_id}: a break that must have been opened;
                  what is null may be anything; payment_id stands for the payment's posting on the account
     matched      {account_id, payment_id}: the payment's posting on the account is matched in the end
@@ -25,6 +28,7 @@ from typing import Any
 
 from pipeline.verify.dead import DeadLetters, Place
 from pipeline.verify.journal import Journal
+from pipeline.verify.legs import Legs
 from pipeline.verify.payments import Payments
 from pipeline.verify.reconciliation import Break, Reconciliation
 from pipeline.verify.report import Check
@@ -41,16 +45,17 @@ class Planted:
     manifest: str
 
     def payment(self, payment_id: str) -> str:
-        """Return the key of a payment of the same tenant."""
+        """Return the key of a payment, or of a journal, of the same tenant."""
         return f"{self.tenant_id}/{payment_id}"
 
     @property
     def watch(self) -> Iterator[str]:
-        """The payments whose fate must be known to judge this item."""
-        for part in ("outcome", "break", "matched"):
-            payment_id = self.expected.get(part, {}).get("payment_id")
-            if payment_id is not None:
-                yield self.payment(payment_id)
+        """The payments and journals whose fate must be known to judge this item."""
+        for part in ("outcome", "break", "matched", "journal", "late"):
+            expected = self.expected.get(part, {})
+            identity = expected.get("payment_id") or expected.get("journal_id")
+            if identity is not None:
+                yield self.payment(identity)
 
 
 def read_manifests(paths: Iterable[Path]) -> list[Planted]:
@@ -93,6 +98,7 @@ class PlantedChecks:
         self,
         dead: DeadLetters,
         payments: Payments,
+        legs: Legs,
         journal: Journal,
         reconciliation: Reconciliation,
         alerted: set[str],
@@ -102,6 +108,7 @@ class PlantedChecks:
             self._dead_letters(dead),
             self._alerts(alerted),
             self._outcomes(payments),
+            self._journals(legs, journal),
             self._breaks(journal, reconciliation),
         ]
 
@@ -128,15 +135,24 @@ class PlantedChecks:
     def _outcomes(self, payments: Payments) -> Check:
         check = Check("planted_outcomes", "Every planted retry and refusal got the answer that it must get.")
         for item, expected in self._expecting("outcome"):
-            seen = payments.seen.get(item.payment(expected["payment_id"]), set())
-            found = any(
-                code == expected["code"] and expected["event"] in (None, event) for event, code in seen
-            )
-            said = ", ".join(sorted(f"{event}:{code}" for event, code in seen)) or "nothing"
-            wanted = f"{expected['event'] or 'any'}:{expected['code']}"
+            key = item.payment(expected["payment_id"])
             check.expect(
-                found, f"{item.name}: {item.payment(expected['payment_id'])} got {said}, not {wanted}"
+                *_found(item, key, payments.seen.get(key, set()), expected["event"], expected["code"])
             )
+        return check
+
+    def _journals(self, legs: Legs, journal: Journal) -> Check:
+        check = Check(
+            "planted_journals", "Every planted journal became what it must, and counts when it must."
+        )
+        for item, expected in self._expecting("journal"):
+            key = item.payment(expected["journal_id"])
+            check.expect(*_found(item, key, legs.seen.get(key, set()), expected["state"], expected["code"]))
+        for item, expected in self._expecting("late"):
+            key = item.payment(expected["journal_id"])
+            counts = journal.effective.get(key, set())
+            right = bool(counts) and min(counts) > expected["after"]
+            check.expect(right, f"{item.name}: {key} counts at {counts}, not after {expected['after']}")
         return check
 
     def _breaks(self, journal: Journal, reconciliation: Reconciliation) -> Check:
@@ -159,6 +175,15 @@ class PlantedChecks:
             matched = journal.watched.get(payment, set()) & reconciliation.matched
             check.expect(bool(matched), f"{item.name}: the posting of {payment} was never matched")
         return check
+
+
+def _found(
+    item: Planted, key: str, seen: set[tuple[str, str]], event: str | None, code: str
+) -> tuple[bool, str]:
+    """Return whether what was said of a payment or a journal is what must be, and the problem if not."""
+    said = ", ".join(sorted(map(":".join, seen))) or "nothing"
+    found = any(code == other and event in (None, name) for name, other in seen)
+    return found, f"{item.name}: {key} got {said}, not {event or 'any'}:{code}"
 
 
 def _is_it(found: Break, expected: dict[str, Any], postings: set[str] | None) -> bool:

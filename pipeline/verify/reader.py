@@ -16,9 +16,10 @@ from pipeline.verify.decode import Decoder, Event
 from pipeline.verify.log import Record, TopicLog
 from pipeline.verify.report import Check
 
-INPUTS = ("accounts", "payments", "trades", "prices", "statements")
+INPUTS = ("accounts", "payments", "journals", "trades", "prices", "statements")
 COMMANDS, POSITION_COMMANDS, ITEMS = "ledger-commands", "position-commands", "reconciliation-items"
 POSTINGS, BALANCES, PAYMENT_EVENTS = "postings", "balances", "payment-events"
+JOURNAL_EVENTS = "journal-events"
 POSITIONS, RESULTS, ALERTS, PAYMENT_ALERTS, DEAD_LETTERS = (
     "positions",
     "reconciliation-results",
@@ -35,6 +36,7 @@ TOPICS = (
     POSTINGS,
     BALANCES,
     PAYMENT_EVENTS,
+    JOURNAL_EVENTS,
     POSITIONS,
     RESULTS,
     ALERTS,
@@ -44,9 +46,10 @@ TOPICS = (
     DEAD_LETTERS,
 )
 """All that is read."""
-
 BRANCH_TOPICS = (POSTINGS, BALANCES, CLEARING_TOTALS)
 """What has the ledger's own accounts as keys; they stand on the partition of their branch."""
+BROADCAST = {POSITION_COMMANDS: "PriceQuoted", COMMANDS: "PeriodClosed"}
+"""What is copied to every partition of a log; its key says nothing about the partition."""
 
 OnProgress = Callable[[str, int], None]
 """Told the topic that is being read and the records read of it so far."""
@@ -106,14 +109,13 @@ class Reader:
     def events(self, topic: str, partition: int) -> Iterator[tuple[Record, Event]]:
         """Yield the events of an output topic; deletions are left out, what is no event is a problem."""
         first = (topic, partition) not in self._checked
-        broadcast = topic == POSITION_COMMANDS  # an alert stands where it was found, whatever it is about
+        broadcast = BROADCAST.get(topic)
         for record in self.raw(topic, partition):
             event = self._decoder.decode(record.value)
             if first:
                 self.readable.expect(event is not None or record.value is None, record.place)
-                if topic != INVARIANT_ALERTS and not (
-                    broadcast and event is not None and event.name == "PriceQuoted"
-                ):
+                # An alert of an invariant stands where it was found, whatever it is about.
+                if topic != INVARIANT_ALERTS and (event is None or event.name != broadcast):
                     self._check_key(record)
             if event is not None:
                 yield record, event

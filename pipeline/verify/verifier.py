@@ -1,14 +1,15 @@
 """Verification from the topics alone: wait until it is quiet, read everything once, say what does not hold.
 
-    dead letters -> postings (the fold) -> balances -> payments, branch by branch -> positions
-                 -> reconciliation -> alerts -> what was planted -> views
+    dead letters -> states of journals -> postings (the fold) -> balances -> commands, branch by branch
+                 -> positions -> reconciliation -> alerts -> what was planted -> views
 
 Nothing is imported from the streams: no domain code, no tables. What is checked are the design's invariants:
 
     1 zero_sum, entries          per branch and currency the postings sum to zero, entry by entry
     2 fold, balances, accounts   each balance is the fold of its postings, sequences have no gap
     3 inputs_*, answers, lives   one effect per event id; applied + dead letters = input, disjoint
-    4 clearing, pending, holds   money in flight is zero when it is quiet; holds belong to payments
+    4 clearing, pending, holds   money in flight is zero when it is quiet; holds belong to payments, journals
+      journals, legs, reversals  all legs of a journal or none; no more is taken back than was posted
     5 views                      what the workers answer is what the topics say
     all invariant_alerts, clearing_totals    what checks them all the time has read all, and is silent
 """
@@ -23,6 +24,7 @@ from pipeline.verify.dead import DeadLetters
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.invariants import check_invariants
 from pipeline.verify.journal import Journal, check_balances, check_items, read_balances
+from pipeline.verify.legs import Legs
 from pipeline.verify.log import KafkaLog, TopicLog
 from pipeline.verify.payments import Payments
 from pipeline.verify.planted import Planted, PlantedChecks, read_manifests
@@ -98,10 +100,11 @@ def verify_log(
         return Report([topics], reader.records)
     expectations = PlantedChecks(list(planted))
     dead = DeadLetters(reader)
-    journal = Journal(reader, expectations.watch)
+    legs = Legs(reader, expectations.watch)
+    journal = Journal(reader, expectations.watch, legs.held)
     balances = read_balances(reader)
     checks = [topics, *journal.checks, *check_balances(journal, balances), *check_invariants(reader, journal)]
-    payments = Payments(reader, dead, journal, balances, expectations.watch)
+    payments = Payments(reader, dead, journal, legs, balances, expectations.watch)
     checks += payments.run()
     checks += check_positions(reader, dead)
     checks.append(check_items(reader, journal))
@@ -111,7 +114,7 @@ def verify_log(
     checks.append(alerts)
     dead.finish({*INPUTS, COMMANDS, POSITION_COMMANDS, ITEMS})
     checks += [dead.check, reader.keys, reader.readable]
-    checks += expectations.run(dead, payments, journal, reconciliation, alerted)
+    checks += expectations.run(dead, payments, legs, journal, reconciliation, alerted)
     checks.append(check_views(workers, balances, fetch))
     return Report(checks, reader.records)
 

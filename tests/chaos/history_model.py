@@ -37,7 +37,10 @@ def posting(branch: HistoryBranch, event: dict[str, Any]) -> None:
     sign = 1 if event["side"] == "CREDIT" else -1
     ids = event["posting_id"], event["entry_id"]
     posted = sign * event["amount_minor"]
-    branch.book(event["side"], posted, event["balance_minor_after"], ids, event["payment_id"])
+    of = event["payment_id"]
+    if of is None:
+        of = event.get("journal_id")  # a line says what it is for, whichever of both that is
+    branch.book(event["side"], posted, event["balance_minor_after"], ids, of)
 
 
 def hold(branch: HistoryBranch, event: dict[str, Any]) -> None:

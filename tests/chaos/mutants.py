@@ -393,8 +393,8 @@ class _Forgetful:
     def get(self, key: bytes) -> bytes | None:
         return None if key == self._key else self._rows.get(key)
 
-    def put(self, key: bytes, value: bytes) -> None:
-        self._rows.put(key, value)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rows, name)
 
 
 @mutant("does not remember payment ids")

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.chaos.comparisons import Problem, place_of
 from tests.chaos.log_reader import Record
-from tests.chaos.wire import ALERTS, DEAD_LETTERS, PAYMENT_EVENTS, POSTINGS, RESULTS
+from tests.chaos.wire import ALERTS, DEAD_LETTERS, JOURNAL_EVENTS, PAYMENT_EVENTS, POSTINGS, RESULTS
 
 
 def compare_planted(
@@ -28,6 +28,16 @@ def compare_planted(
         for answer in said[PAYMENT_EVENTS]
         if answer.fields.get("payment_id") is not None and "code" in answer.fields
     }
+    became = {
+        (made.fields["tenant_id"], made.fields["journal_id"], made.fields.get("state", made.event), code)
+        for made in (*said[JOURNAL_EVENTS], *said[PAYMENT_EVENTS])
+        if made.fields.get("journal_id") is not None and (code := made.fields["code"])
+    }
+    counted = defaultdict(set)
+    for made in (one for one in said[POSTINGS] if one.fields.get("journal_id") is not None):
+        effective = made.fields["effective_at"]
+        of = made.fields["tenant_id"], made.fields["journal_id"]
+        counted[of].add(made.fields["occurred_at"] if effective is None else effective)
     postings = defaultdict(set)
     for posting in (made for made in said[POSTINGS] if made.event == "PostingRecorded"):
         of = tuple(posting.fields[name] for name in ("tenant_id", "account_id", "payment_id"))
@@ -54,6 +64,13 @@ def compare_planted(
         outcome = expected.get("outcome")
         if outcome and (tenant, outcome["payment_id"], outcome["code"]) not in answers:
             found.append(Problem(*place, f"{item['name']}: nobody said {outcome['code']}"))
+        journal, late = expected.get("journal"), expected.get("late")
+        if journal:
+            states = [journal["state"]] if journal["state"] else ["EXPIRED", "REFUSED"]
+            if not any((tenant, journal["journal_id"], state, journal["code"]) in became for state in states):
+                found.append(Problem(*place, f"{item['name']}: nobody said {journal}"))
+        if late and min(counted[tenant, late["journal_id"]], default=0) <= late["after"]:
+            found.append(Problem(*place, f"{item['name']}: counts in a closed period, or not at all"))
         lack = expected.get("break")
         if lack and not any(is_it(one, tenant, lack, postings) for one in breaks):
             found.append(Problem(*place, f"{item['name']}: no such break: {lack}"))

@@ -26,6 +26,7 @@ from tests.chaos.wire import (
     ALERTS,
     BALANCES,
     DEAD_LETTERS,
+    JOURNAL_EVENTS,
     PAYMENT_EVENTS,
     POSTINGS,
     RESULTS,
@@ -149,7 +150,7 @@ def planted(**expected: Any) -> dict[str, Any]:
 
 def said(**records: list[Record]) -> dict[str, list[Record]]:
     topics = {"alerts": ALERTS, "letters": DEAD_LETTERS, "answers": PAYMENT_EVENTS, "results": RESULTS}
-    topics["postings"] = POSTINGS
+    topics |= {"postings": POSTINGS, "journals": JOURNAL_EVENTS}
     return {topic: records.get(name, []) for name, topic in topics.items()}
 
 
@@ -163,6 +164,23 @@ def test_each_planted_cause_has_its_effect_once() -> None:
     assert compare_planted(items, said(alerts=[alert], answers=[answer])) == []
     assert len(compare_planted(items, said(alerts=[alert, alert]))) == 2
     assert compare_planted([planted(dead_letter=True)], said()) != []
+
+
+def test_a_planted_journal_becomes_what_it_must_and_counts_in_an_open_period() -> None:
+    updated = record("JournalUpdated", envelope("x", journal_id="j", state="REFUSED", code="expired"))
+    refused = record("CommandRefused", envelope("y", payment_id=None, journal_id="j", code="exists"))
+    wanted = {"journal_id": "j", "state": "REFUSED", "code": "expired"}
+    there = said(journals=[updated], answers=[refused])
+    for good in (wanted, wanted | {"state": None}, wanted | {"state": "CommandRefused", "code": "exists"}):
+        assert compare_planted([planted(journal=good)], there) == []
+    for other in ({"state": "POSTED"}, {"code": "exists"}, {"journal_id": "k"}):
+        assert compare_planted([planted(journal=wanted | other)], there) != []
+    item = planted(late={"journal_id": "j", "after": 5})
+    for counts, found in ((6, 0), (5, 1), (None, 1)):
+        fields = envelope("z", journal_id="j", payment_id=None, account_id="a", posting_id="P")
+        posting = record("PostingRecorded", {**fields, "occurred_at": 1, "effective_at": counts})
+        assert len(compare_planted([item], said(postings=[posting]))) == found
+    assert len(compare_planted([item], said())) == 1
 
 
 def test_a_planted_break_is_one_of_its_statement_and_of_its_payments_posting() -> None:

@@ -18,6 +18,7 @@ from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
 from pipeline.loadgen.plan import DAY_US, SECOND_US
 from pipeline.loadgen.refusals import REFUSALS
+from pipeline.loadgen.stories import STORIES
 from tests.simulated_cluster import ENCODE, decoder
 
 NOW = 1_763_000_000 * SECOND_US
@@ -55,7 +56,7 @@ def test_all_versions_are_mixed(run: tuple[list[Produce], dict[int, PlantedItem]
     versions: defaultdict[str, Counter[bytes]] = defaultdict(Counter)
     for produce, name, _ in events(run[0]):
         versions[name][(produce.value or b"")[1:5]] += 1
-    for name, count in {"AccountOpened": 2, "AccountClosed": 2, "PaymentInitiated": 3}.items():
+    for name, count in {"AccountOpened": 2, "AccountClosed": 2, "PaymentInitiated": 4}.items():
         assert len(versions[name]) == count, name
     assert min(versions["PaymentInitiated"].values()) / versions["PaymentInitiated"].total() > 0.1
 
@@ -74,6 +75,8 @@ def test_every_kind_is_planted_and_every_part_of_it_is_produced(
     assert names["break"] == {kind.lower() for kind in BREAKS}
     assert len(names["malformed"]) == 12
     assert names["review"]
+    stories = set().union(*(names[kind] for kind in ("hold", "journal", "reversal", "limit", "period")))
+    assert len(stories) == STORIES - 1  # of one, the end depends on what ran before
 
 
 def test_shares_follow_the_plan(run: tuple[list[Produce], dict[int, PlantedItem]]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import Any
 
 import schemas
+from pipeline.domain.partitions import partition_of
 from pipeline.verify.log import Record
 from tests.simulated_cluster import ENCODE, SimulatedCluster, decoder
 
@@ -66,7 +68,8 @@ def repeat_a_posting(log: Damage) -> None:
 
 
 def post_one_side_more(log: Damage) -> None:
-    log.change("postings", "PostingRecorded", {"side": "DEBIT"}, amount_minor=lambda amount: amount + 1)
+    wanted = {"side": "DEBIT", "journal_id": None}
+    log.change("postings", "PostingRecorded", wanted, amount_minor=lambda amount: amount + 1)
 
 
 def misstate_a_running_balance(log: Damage) -> None:
@@ -82,7 +85,8 @@ def claim_another_branch(log: Damage) -> None:
 
 
 def lose_a_hold(log: Damage) -> None:
-    log.remove(log.find("postings", "HoldRecorded", change="PLACED")[0])
+    _, leg = log.find("ledger-commands", "LegRequested")
+    log.remove(log.find("postings", "HoldRecorded", change="PLACED", hold_id=leg["payment_id"])[0])
 
 
 def misstate_what_is_held(log: Damage) -> None:
@@ -322,3 +326,254 @@ def count_a_leg_less(log: Damage) -> None:
 def count_nothing(log: Damage) -> None:
     for partition in range(log.log.count):
         log.log.records["clearing-totals", partition] = []
+
+
+# --- holds to be captured
+
+
+def lose_a_capture(log: Damage) -> None:
+    log.remove(log.find("payment-events", "outcomes.PaymentCaptured")[0])
+
+
+def say_a_capture_twice(log: Damage) -> None:
+    log.again(log.find("payment-events", "outcomes.PaymentCaptured")[0])
+
+
+def post_a_capture_twice(log: Damage) -> None:
+    """Well-formed in itself: sequences and balances go on."""
+    _, posting = next(
+        log.find("postings", "PostingRecorded", side="DEBIT", payment_id=fields["payment_id"])
+        for fields in captures_here(log)
+    )
+    capture = posting["payment_id"], posting["amount_minor"]
+    partition = posting["branch"]
+    entry = [
+        dict(fields)
+        for name, fields in (DECODE(record.value) for record in log.log.records["postings", partition])  # type: ignore[misc]
+        if name == "PostingRecorded" and fields["entry_id"] == posting["entry_id"]
+    ]
+    for again in entry:
+        last = again
+        for name, fields in (DECODE(record.value) for record in log.log.records["postings", partition]):  # type: ignore[misc]
+            if name == "PostingRecorded" and fields["account_id"] == again["account_id"]:
+                last = fields
+        amount = capture[1] if again["side"] == "CREDIT" else -capture[1]
+        new = {
+            **again,
+            "entry_id": "again",
+            "posting_id": f"again:{again['side']}",
+            "account_sequence": last["account_sequence"] + 1,
+            "balance_minor_after": last["balance_minor_after"] + amount,
+            "held_minor_after": last["held_minor_after"],
+        }
+        key = f"{again['tenant_id']}/{again['account_id']}".encode()
+        log.log.append("postings", partition, key, value_of("PostingRecorded", new))
+
+
+def captures_here(log: Damage) -> Iterator[dict[str, Any]]:
+    """Yield the captures whose creditor is on the debtor's branch."""
+    for partition in range(log.log.count):
+        for record in log.log.records["payment-events", partition]:
+            event = DECODE(record.value)
+            if event and event.name == "outcomes.PaymentCaptured":
+                key = f"{event.fields['tenant_id']}/{event.fields['creditor_account_id']}"
+                if partition_of(key, log.log.count) == partition:
+                    yield event.fields
+
+
+def never_release_an_expired_hold(log: Damage) -> None:
+    """Nothing was said when its time came, and nothing was released."""
+    record, expired = log.find("payment-events", "PaymentExpired")
+    log.remove(record)
+    debtor = expired["debtor_account_id"]
+    log.remove(log.find("postings", "HoldRecorded", account_id=debtor, change="RELEASED")[0])
+    amount = expired["amount_minor"]
+    log.change(
+        "balances",
+        "BalanceUpdated",
+        {"account_id": debtor},
+        debits_pending=lambda held: held + amount,
+        available_minor=lambda available: available - amount,
+    )
+
+
+def end_a_hold_before_its_time(log: Damage) -> None:
+    """It says that its time came; it was cancelled."""
+    record, fields = log.find("payment-events", "outcomes.PaymentCancelled")
+    _, decided = log.find("ledger-commands", "PaymentDecided", payment_id=fields["payment_id"])
+    log.remove(record)
+    about = {"code": "expired", "causation_id": decided["event_id"]}
+    log.again(record, value_of("PaymentExpired", {**fields, **about}))
+
+
+def lose_an_extension(log: Damage) -> None:
+    log.remove(log.find("payment-events", "outcomes.PaymentExtended")[0])
+
+
+def lose_the_leg_of_a_capture(log: Damage) -> None:
+    for partition in range(log.log.count):
+        for record in log.log.records["ledger-commands", partition]:
+            event = DECODE(record.value)
+            if event and event.name == "PaymentCaptured":
+                legs = [("ledger-commands", "LegRequested", {"causation_id": event.fields["event_id"]})]
+                for topic, name, wanted in legs:
+                    try:
+                        found, _ = log.find(topic, name, **wanted)
+                    except AssertionError:
+                        continue
+                    return log.remove(found)
+    raise AssertionError("no capture elsewhere")
+
+
+# --- journals of many legs
+
+
+def journal_over_branches(log: Damage, state: str = "POSTED") -> dict[str, Any]:
+    """Return the last state of a journal that has legs on several branches."""
+    _, asked = log.find("ledger-commands", "JournalLegsRequested")
+    while True:
+        try:
+            return log.find("journal-events", "JournalUpdated", journal_id=asked["journal_id"], state=state)[
+                1
+            ]
+        except AssertionError:
+            log_without = Damage(log.log)
+            for partition in range(log.log.count):
+                for record in list(log_without.log.records["ledger-commands", partition]):
+                    event = DECODE(record.value)
+                    if event and event.fields.get("journal_id") == asked["journal_id"]:
+                        log_without.remove(record)
+            log = log_without
+            _, asked = log.find("ledger-commands", "JournalLegsRequested")
+
+
+def postings_of(log: Damage, journal_id: str) -> dict[int, list[Record]]:
+    """Return the postings of a journal, by branch."""
+    found: dict[int, list[Record]] = {}
+    for partition in range(log.log.count):
+        for record in log.log.records["postings", partition]:
+            if DECODE(record.value).fields.get("journal_id") == journal_id:  # type: ignore[union-attr]
+                found.setdefault(partition, []).append(record)
+    return found
+
+
+def lose_a_posting_of_a_journal(log: Damage) -> None:
+    postings = postings_of(log, journal_over_branches(log)["journal_id"])
+    log.remove(next(iter(postings.values()))[0])
+
+
+def post_a_journal_on_one_branch_only(log: Damage) -> None:
+    postings = postings_of(log, journal_over_branches(log)["journal_id"])
+    for record in next(iter(postings.values())):
+        log.remove(record)
+
+
+def post_a_leg_for_another_purpose(log: Damage) -> None:
+    log.change("postings", "PostingRecorded", {"purpose": "fee"}, purpose="gift")
+
+
+def post_a_journal_that_is_refused(log: Damage) -> None:
+    refused = journal_over_branches(log, "REFUSED")
+    log.change(
+        "journal-events", "JournalUpdated", {"event_id": refused["event_id"]}, state="POSTED", code="ok"
+    )
+
+
+def lose_the_end_of_a_journal(log: Damage) -> None:
+    posted = journal_over_branches(log)
+    log.remove(log.find("journal-events", "JournalUpdated", event_id=posted["event_id"])[0])
+
+
+def hold_a_journal_for_ever(log: Damage) -> None:
+    log.remove(log.find("journal-events", "JournalUpdated", state="EXPIRED")[0])
+
+
+def forget_to_ask_a_branch(log: Damage) -> None:
+    log.remove(log.find("ledger-commands", "JournalLegsRequested")[0])
+
+
+def ask_a_branch_for_other_legs(log: Damage) -> None:
+    def changed(legs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**leg, "amount_minor": leg["amount_minor"] + 1} for leg in legs]
+
+    log.change("ledger-commands", "JournalLegsRequested", {}, legs=changed)
+
+
+def lose_the_answer_of_a_branch(log: Damage) -> None:
+    log.remove(log.find("ledger-commands", "JournalLegsAnswered")[0])
+
+
+def forget_to_tell_a_branch(log: Damage) -> None:
+    log.remove(log.find("ledger-commands", "JournalLegsEnded")[0])
+
+
+def tell_a_branch_otherwise(log: Damage) -> None:
+    log.change("ledger-commands", "JournalLegsEnded", {}, posted=lambda posted: not posted)
+
+
+def take_back_more_than_was_posted(log: Damage) -> None:
+    """A reversal of a part that takes more than there is, from the command to the postings."""
+    reversal_id = next(
+        DECODE(record.value).fields["reversal_id"]  # type: ignore[union-attr]
+        for partition in range(log.log.count)
+        for record in log.log.records["ledger-commands", partition]
+        if DECODE(record.value).name == "JournalReversed" and DECODE(record.value).fields["legs"]  # type: ignore[union-attr]
+    )
+
+    def tenfold(legs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{**leg, "amount_minor": leg["amount_minor"] * 10} for leg in legs]
+
+    for topic in ("journals", "ledger-commands"):
+        log.change(topic, "JournalReversed", {"reversal_id": reversal_id}, legs=tenfold)
+
+
+def lose_a_journal(log: Damage) -> None:
+    log.remove(log.find("ledger-commands", "JournalSubmitted")[0])
+
+
+def lose_the_answer_to_a_journal(log: Damage) -> None:
+    log.remove(log.find("payment-events", "CommandRefused", command="journal_submitted")[0])
+
+
+# --- limits, what is frozen, periods
+
+
+def raise_a_limit_silently(log: Damage) -> None:
+    log.change("balances", "BalanceUpdated", {"maximum_balance_minor": 20_00}, maximum_balance_minor=30_00)
+
+
+def forget_a_limit_that_has_begun(log: Damage) -> None:
+    log.change("balances", "BalanceUpdated", {"minimum_balance_minor": 90_00}, minimum_balance_minor=None)
+
+
+def free_an_account_silently(log: Damage) -> None:
+    log.change("balances", "BalanceUpdated", {"frozen": "DEBIT"}, frozen="NONE")
+
+
+def lose_a_period_on_one_partition(log: Damage) -> None:
+    log.remove(log.find("ledger-commands", "PeriodClosed")[0])
+
+
+def count_an_entry_in_a_closed_period(log: Damage) -> None:
+    for partition in range(log.log.count):
+        records = [
+            record
+            for record in log.log.records["postings", partition]
+            if DECODE(record.value).name == "PostingRecorded"  # type: ignore[union-attr]
+        ]
+        if any(DECODE(record.value).fields["asked_at"] for record in records[:-1]):  # type: ignore[union-attr]
+            fields = DECODE(records[-1].value).fields  # type: ignore[union-attr]
+            return log.replace(records[-1], value_of("PostingRecorded", {**fields, "effective_at": 0}))
+    raise AssertionError("nothing was late")
+
+
+def move_an_entry_where_no_period_ends(log: Damage) -> None:
+    _, late = next(found for found in [log.find("postings", "PostingRecorded", reference=None)] if found)
+    later = late["occurred_at"]
+    log.change(
+        "postings",
+        "PostingRecorded",
+        {"posting_id": late["posting_id"]},
+        effective_at=later,
+        asked_at=later - 1,
+    )

@@ -1,0 +1,149 @@
+"""Journals of many legs: the records of one, and the desks that stand on the other side of planted stories.
+
+A desk is an institutional account without limits; each community has one on every partition, so that a story
+can choose whether what it does stays on one branch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.domain.partitions import partition_of
+from pipeline.loadgen.emitter import Emitter
+from pipeline.loadgen.plan import Produce
+from pipeline.loadgen.world import Community, World
+
+DESK_BALANCE_MINOR = 50_000_000_00
+Leg = dict[str, Any]
+
+
+@dataclass
+class Journal:
+    """The fields of a journal_submitted."""
+
+    tenant: str
+    journal_id: str
+    account: str
+    legs: list[Leg]
+    hold_until: int | None = None
+    """Microseconds UTC; None: to be posted at once."""
+    effective_at: int | None = None
+    refuse_late: bool = False
+
+
+def leg(
+    number: int, account: str, amount: int, currency: str, entry: int = 0, **more: str | int | None
+) -> Leg:
+    """Return a leg: a credit of a positive amount, a debit of a negative one."""
+    return {
+        "leg_no": number,
+        "entry_no": entry,
+        "account_id": account,
+        "side": "CREDIT" if amount > 0 else "DEBIT",
+        "amount_minor": abs(amount),
+        "currency": currency,
+        "purpose": None,
+        "rate_e8": None,
+        **more,
+    }
+
+
+class Journals:
+    """Makes the records of journals."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
+
+    def new(self, community: Community, account: str, legs: list[Leg], **more: Any) -> Journal:
+        """Return a journal with a new id, kept at an account."""
+        return Journal(community.tenant, self._emitter.name("j"), account, legs, **more)
+
+    def submitted(self, journal: Journal, at: int, planted: tuple[int, ...] = ()) -> Produce:
+        """Return journal_submitted."""
+        fields = {
+            "legs": journal.legs,
+            "reference": f"JOURNAL {journal.journal_id}",
+            "reason": None,
+            "effective_at": journal.effective_at,
+            "late": "REFUSE" if journal.refuse_late else "NEXT_PERIOD",
+            "hold_expires_at": journal.hold_until,
+        }
+        return self._event("JournalSubmitted", journal, at, fields, planted)
+
+    def confirmed(self, journal: Journal, at: int, planted: tuple[int, ...] = ()) -> Produce:
+        """Return journal_confirmed."""
+        return self._event("JournalConfirmed", journal, at, {}, planted)
+
+    def voided(self, journal: Journal, at: int, planted: tuple[int, ...] = ()) -> Produce:
+        """Return journal_voided."""
+        return self._event("JournalVoided", journal, at, {"reason": "order withdrawn"}, planted)
+
+    def reversed(
+        self,
+        journal: Journal,
+        at: int,
+        reversal_id: str,
+        legs: list[Leg] | None = None,
+        planted: tuple[int, ...] = (),
+    ) -> Produce:
+        """Return journal_reversed; all that is left without legs."""
+        fields = {
+            "reversal_id": reversal_id,
+            "legs": legs or [],
+            "reason": "booked in error",
+            "effective_at": None,
+            "late": "NEXT_PERIOD",
+        }
+        return self._event("JournalReversed", journal, at, fields, planted)
+
+    def _event(
+        self, name: str, journal: Journal, at: int, fields: dict[str, Any], planted: tuple[int, ...]
+    ) -> Produce:
+        fields |= {"journal_id": journal.journal_id, "account_id": journal.account}
+        record = f"ledgerflow.{name}"
+        return self._emitter.event(
+            "journals", record, 1, journal.tenant, journal.account, at, fields, planted
+        )
+
+
+class Desks:
+    """The desks of all communities."""
+
+    def __init__(self, world: World, emitter: Emitter, partitions: int) -> None:
+        self._world = world
+        self._emitter = emitter
+        self._partitions = partitions
+        self._desks: dict[tuple[str, str], list[str]] = {}
+
+    def open_all(self) -> Iterator[Produce]:
+        """Yield the opening of every desk."""
+        for community in self._world.communities:
+            desks = [self.name("b", community, number) for number in range(self._partitions)]
+            self._desks[community.tenant, community.currency] = desks
+            for desk in desks:
+                yield self._world.open(community, desk, "merchant", DESK_BALANCE_MINOR, limit=None)
+
+    def near(self, community: Community, account: str) -> str:
+        """Return the desk on the partition of an account."""
+        return self._desk(community, account, 0)
+
+    def far(self, community: Community, account: str) -> str:
+        """Return a desk on another partition than an account's, if there is one."""
+        return self._desk(community, account, 1)
+
+    def name(self, prefix: str, community: Community, partition: int) -> str:
+        """Return the id of an account that lives on a partition."""
+        while True:
+            account = self._emitter.name(prefix)
+            if self.home(community, account) == partition % self._partitions:
+                return account
+
+    def home(self, community: Community, account: str) -> int:
+        """Return the partition of an account."""
+        return partition_of(f"{community.tenant}/{account}", self._partitions)
+
+    def _desk(self, community: Community, account: str, step: int) -> str:
+        place = (self.home(community, account) + step) % self._partitions
+        return self._desks[community.tenant, community.currency][place]
