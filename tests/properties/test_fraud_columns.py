@@ -116,7 +116,7 @@ def _check(log: Log, cuts: list[int], gate: Gate | None = None) -> None:
     assert columns.latest == rows.latest == {}
     assert columns.rejected == rows.rejected
     for _, said in rows.said.get("payment-events", []):
-        note(f"refused: {said.code}")
+        note(f"refused: {getattr(said, 'code', 'no')}")
     for _, said in rows.said.get("fraud-alerts", []):
         note(f"alert: {said.outcome}")
         for reason in said.reasons:

@@ -49,7 +49,9 @@ class Topics:
 
     def add(self, topic: str, event: Any, **changes: Any) -> Record:
         key = f"{event.tenant_id}/{event.account_id}" if topic == "balances" else record_key(event)
-        record = Record(topic, 0, 2 * len(self.records), key.encode(), CODEC.encode([event])[0], {}, 1_700_000)
+        record = Record(
+            topic, 0, 2 * len(self.records), key.encode(), CODEC.encode([event])[0], {}, 1_700_000
+        )
         self.records.append(record._replace(**changes))
         return self.records[-1]
 

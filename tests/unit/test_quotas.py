@@ -55,9 +55,11 @@ class Desk:
         """Return how many of some payments at one time are decided; the others must be refused."""
         decided = 0
         for number in range(payments):
-            ((topic, _, event),) = self.said(payment(f"{at}-{recorded_at}-{number}", at, tenant), recorded_at)
-            assert topic == ("ledger-commands" if type(event) is ev.PaymentDecided else "payment-events")
-            decided += type(event) is ev.PaymentDecided
+            said = self.said(payment(f"{at}-{recorded_at}-{number}", at, tenant), recorded_at)
+            kinds = [(topic, type(event)) for topic, _, event in said]
+            passed = [("ledger-commands", ev.PaymentDecided), ("payment-events", ev.PaymentScreened)]
+            assert kinds in (passed, [("payment-events", ev.CommandRefused)])
+            decided += kinds == passed
         return decided
 
 
@@ -133,7 +135,7 @@ def test_a_refused_payment_is_answered_and_leaves_nothing_and_may_be_sent_again(
     assert {key for key in desk.rows.data if desk.rows.data[key] != rows.get(key)} == {bucket_key("noisy")}
     ((topic, _, decided),) = desk.said(late, recorded_at=NOON + SECOND)
     assert topic == "payment-events"  # it occurred when it occurred
-    ((topic, _, decided),) = desk.said(late, recorded_at=NOON + LATENESS_MAX_US + SECOND // 4 + 1)
+    (topic, _, decided), _ = desk.said(late, recorded_at=NOON + LATENESS_MAX_US + SECOND // 4 + 1)
     assert (topic, decided.outcome, decided.reasons) == ("ledger-commands", "APPROVE", ())
 
 
@@ -147,7 +149,7 @@ def test_a_closed_tenant_initiates_nothing_and_ends_what_is_under_way() -> None:
         ev.PaymentReviewed(*head, True, "me", ""),
         ev.PaymentCaptured(*head, "capture", 5, True),
     ):
-        assert desk.said(event) == [("ledger-commands", "", None)]
+        assert ("ledger-commands", "", None) in desk.said(event)
     assert not desk.rows.data
 
 
