@@ -18,12 +18,14 @@ from pipeline.domain import history, invariants, positions, reconciliation
 from pipeline.domain.events import EVENTS
 from pipeline.domain.fraud import FraudStream
 from pipeline.domain.intake import Intake
-from pipeline.domain.ledger import Ledger
+from pipeline.domain.ledger import Ledger, LedgerRules
 from pipeline.domain.lifecycle import Lifecycle
 from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.partitions import partition_of
+from pipeline.domain.quotas import Gate
 from pipeline.domain.routing import BROADCAST, KEY_FIELDS, home_of, record_key
 from pipeline.domain.rows import MemoryRows
+from pipeline.domain.tenants import UNRESTRICTED, Tenants
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.emitter import framed
 from pipeline.loadgen.generator import Traffic
@@ -57,7 +59,7 @@ def decoder() -> Decoder:
 class SimulatedCluster:
     """Topics and streams. It is a `TopicLog`, so the verifier reads it as it is."""
 
-    def __init__(self, partitions: int, recorded_at: int) -> None:
+    def __init__(self, partitions: int, recorded_at: int, tenants: Tenants = UNRESTRICTED) -> None:
         self.count = partitions
         self.recorded_at = recorded_at
         self.records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
@@ -74,8 +76,8 @@ class SimulatedCluster:
         }
         self._stages: list[tuple[str, str, Any]] = [
             *((f"intake-{source}", source, Intake(source, target)) for source, target in intakes.items()),
-            ("fraud", "payments", FraudStream()),
-            ("ledger", "ledger-commands", Ledger()),
+            ("fraud", "payments", FraudStream(gate=Gate(tenants))),
+            ("ledger", "ledger-commands", Ledger(LedgerRules(tenants=tenants))),
             ("positions", "position-commands", positions),
             ("reconciliation", "reconciliation-items", rules),
             ("history", "postings", history),
@@ -190,9 +192,11 @@ def in_chunks(produces: Iterable[Produce], size: int) -> Iterator[list[Produce]]
     yield chunk
 
 
-def simulate(plan: LoadPlan, manifest: Path, chunk: int = 50) -> SimulatedCluster:
+def simulate(
+    plan: LoadPlan, manifest: Path, chunk: int = 50, tenants: Tenants = UNRESTRICTED
+) -> SimulatedCluster:
     """Run a plan through the streams, `chunk` records at a time; write its manifest."""
-    cluster = SimulatedCluster(plan.partitions, plan.end)
+    cluster = SimulatedCluster(plan.partitions, plan.end, tenants)
     planted: dict[int, PlantedItem] = {}
     traffic = Traffic(plan, ENCODE, planted)
     with Manifest(manifest, plan) as written:

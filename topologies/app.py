@@ -11,7 +11,17 @@ from pipeline.runtime.registry import Registry
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 from pipeline.web import pages
-from topologies import fraud, history, intake, invariants, ledger, lifecycle, positions, reconciliation
+from topologies import (
+    fraud,
+    history,
+    intake,
+    invariants,
+    ledger,
+    lifecycle,
+    positions,
+    reconciliation,
+    tenants,
+)
 
 TOPOLOGIES: tuple[Callable[[Settings], list[StreamSpec]], ...] = (
     intake.build,
@@ -41,6 +51,7 @@ def build(settings: Settings, *, worker: int = 0, streams: tuple[str, ...] = ())
     registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
     registry.connect()
     app = create_app(settings, Codec(registry), worker=worker)
+    app.tenants = tenants.tenants(settings).version
     for spec in specs(settings):
         if not streams or spec.name in streams:
             app.add_stream(spec)

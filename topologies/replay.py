@@ -11,11 +11,17 @@ from pathlib import Path
 
 from pipeline.cli.entry import ended
 from pipeline.cli.replaying import run_replay
-from pipeline.runtime.settings import load_settings
+from pipeline.runtime.settings import Settings, load_settings
 from topologies import ledger
+from topologies.tenants import tenants
 
-RULES = ("dedupe_window_days",)
-"""The settings that `ledger.build` makes its rules of: where one changes, a replay begins anew."""
+
+def rules_of(settings: Settings) -> dict[str, str]:
+    """Return the settings that `ledger.build` makes its rules of: where one changes, a replay begins anew."""
+    return {
+        "dedupe_window_days": str(settings.dedupe_window_days),
+        "tenants": tenants(settings).version,  # not the path: what the file says may change
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -30,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     def run() -> None:
         settings = load_settings()
         (spec,) = ledger.build(settings)
-        rules = {name: str(getattr(settings, name)) for name in RULES}
+        rules = rules_of(settings)
         shown = {"as_json": asked.json, "anew": asked.anew}
         run_replay(spec, settings, rules, asked.snapshot, asked.limit, **shown)
 

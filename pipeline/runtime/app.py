@@ -43,6 +43,8 @@ class App(faust.App):
     snapshots: Snapshots
     rules: str
     """The version of the rules that it was started with."""
+    tenants: str = ""
+    """The version of the file of tenants that it was started with."""
     partitions: int
     audit_alerts: int = 0
     """How many alerts the audit of this worker has raised."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from pipeline.verify.branch import Branch, cause_of, take
+from pipeline.verify.branch import BY_TENANT, Branch, cause_of, take
 from pipeline.verify.decode import Event
 from pipeline.verify.due import Due
 from pipeline.verify.journal import Balance
@@ -76,6 +76,9 @@ class Accounts:
             refused = cause_of(record, None, fields["event_id"]), f"refused:{what}"
             return self._period(record, fields, branch, refused, home)
         key = f"{fields['tenant_id']}/{fields['account_id']}"
+        by_tenant = cause_of(record, None, fields["event_id"]), f"{BY_TENANT}:{what}"
+        if name == "AccountOpened" and take(branch.said, by_tenant):
+            return
         known = self._known.get(key)
         must = _must_be_refused(name, fields, known)
         if name == "AccountClosed":

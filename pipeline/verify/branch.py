@@ -46,6 +46,10 @@ class Authorised:
     """Whether the branch's event time has come to its end."""
 
 
+BY_TENANT = "by_tenant"
+"""How refusals for what a tenant may do are counted, before the name of the command."""
+
+
 class Branch:
     """What is known of one partition while it is checked."""
 

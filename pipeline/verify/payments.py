@@ -17,7 +17,17 @@ from typing import Any
 
 from pipeline.verify.accounts import COMMANDS as ACCOUNT_COMMANDS
 from pipeline.verify.accounts import PERIOD, Accounts
-from pipeline.verify.branch import Authorised, Branch, Capture, Hold, about, cause_of, same_order, take
+from pipeline.verify.branch import (
+    BY_TENANT,
+    Authorised,
+    Branch,
+    Capture,
+    Hold,
+    about,
+    cause_of,
+    same_order,
+    take,
+)
 from pipeline.verify.dead import DeadLetters, digest
 from pipeline.verify.decode import Event
 from pipeline.verify.due import Due
@@ -56,6 +66,13 @@ EARLY = frozenset(
     }
 )
 """Codes of a command that may have an effect when the same event comes again; it has none after that."""
+FOR_TENANT = frozenset(
+    {
+        *(("payment_initiated", "quota_exceeded"), ("payment_initiated", "tenant_closed")),
+        *(("account_opened", "tenant_closed"), ("account_opened", "currency_not_allowed")),
+    }
+)
+"""Refusals for what the tenant may do: of a payment before it is decided, of an account whatever it is."""
 TIMED = frozenset({"PaymentCaptured", "PaymentExtended", "PaymentReversed", *JOURNAL_COMMANDS})
 """Commands that move event time on, as decisions of new payments do."""
 
@@ -420,7 +437,9 @@ class Payments:
             if event is None:
                 self.inputs.fail(f"{record.place} is no event and no dead letter")
             elif event.name == "PaymentInitiated":
-                if not take(branch.decided, about(event.fields["event_id"], event.fields)):
+                event_id, payment_id = event.fields["event_id"], event.fields["payment_id"]
+                by_tenant = cause_of(record, payment_id, event_id), f"{BY_TENANT}:payment_initiated"
+                if not (take(branch.decided, about(event_id, event.fields)) or take(branch.said, by_tenant)):
                     self.inputs.fail(
                         f"{record.place}: no decision, or not about this payment, and no dead letter"
                     )
@@ -523,6 +542,8 @@ def _subject(fields: dict[str, Any]) -> str | None:
 
 def _refused(command: str, code: str) -> str:
     """Return how a refusal is counted: of repeats of one event, it tells which of them it answers."""
+    if (command, code) in FOR_TENANT:
+        return f"{BY_TENANT}:{command}"
     if command == "account_closed":
         return f"refused:{command}:{code}"
     return f"refused:{command}:early" if code in EARLY else f"refused:{command}"

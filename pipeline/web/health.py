@@ -61,6 +61,7 @@ def ready(app: App) -> web.Response:
     body = {
         "status": status,
         "rules": app.rules,
+        "tenants": app.tenants,
         "recovery_seconds": round(app.tasks.ready_after_s, 3) if done else None,
         "partitions": everything(app),
     }

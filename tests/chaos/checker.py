@@ -41,6 +41,7 @@ from tests.chaos.planted import compare_planted, read_planted
 from tests.chaos.position_model import PositionBranch
 from tests.chaos.reconciliation_model import ReconciliationBranch
 from tests.chaos.stream_model import StreamModel
+from tests.chaos.tenants_model import GATE_CODES, Tenants
 from tests.chaos.views_check import (
     BALANCE_VIEW,
     BREAK_VIEW,
@@ -124,6 +125,15 @@ STREAMS = (
 )
 
 
+def of_fraud(record: Record) -> bool:
+    """Whether the fraud stream says this, on the ledger's log or on payment-events, and not the ledger."""
+    if record.topic == COMMANDS:
+        return record.event in DECISIONS
+    if record.event == "CommandRefused":
+        return record.fields["command"] == "payment_initiated" and record.fields["code"] in GATE_CODES
+    return record.event in SCREENINGS
+
+
 class Checker:
     """Reads a cluster's topics and holds everything against everything."""
 
@@ -134,11 +144,14 @@ class Checker:
         group: str,
         view_urls: Sequence[str] = (),
         manifests: Sequence[Path] = (),
+        tenants: str = "",
     ) -> None:
+        """`tenants` is the text of the workers' file of tenants."""
         self._where = (bootstrap, registry_url, group)
         self._group = group
         self._view_urls = view_urls
         self._manifests = manifests
+        self._tenants = Tenants(tenants)
         self._reached: dict[tuple[str, int], int] = {}
         self._kept: dict[str, dict[int, Slice]] = {}
         """What earlier checks have read."""
@@ -164,9 +177,8 @@ class Checker:
         ]
         self._reached = after
         self.dead_letters = sum(len(part.records) for part in seen[DEAD_LETTERS].values())
-        return back + Comparison(seen, inputs, before, after, quiet, self._group, self._replays).run(
-            read_planted(self._manifests) if quiet else (), self._view_urls
-        )
+        comparison = Comparison(seen, inputs, before, after, quiet, self._group, self._tenants, self._replays)
+        return back + comparison.run(read_planted(self._manifests) if quiet else (), self._view_urls)
 
     def _read(self, reader: LogReader, name: str) -> dict[int, Slice]:
         """Return a topic as of now; only what has come since the last time is read."""
@@ -214,6 +226,7 @@ class Comparison:
     after: dict[tuple[str, int], int]
     quiet: bool
     group: str
+    tenants: Tenants = field(default_factory=Tenants)
     replays: Replays = field(default_factory=dict)
     """Of earlier comparisons; they are brought up to date."""
     problems: list[Problem] = field(default_factory=list)
@@ -329,7 +342,7 @@ class Comparison:
         """Put one partition of a log through its model, compare all that came of it, and return that."""
         place = (stream.table, number)
         if place not in self.replays:
-            self.replays[place] = Replay(stream.model(number, partitions))
+            self.replays[place] = Replay(stream.model(number, partitions, tenants=self.tenants))
         replay = self.replays[place]
         replay.go_on(self._source(stream.log, number))
         out = replay.out
@@ -338,7 +351,7 @@ class Comparison:
         for topic in stream.whole:
             actual = self.seen[topic][number].records
             if topic == PAYMENT_EVENTS:
-                actual = [record for record in actual if record.event not in SCREENINGS]
+                actual = [record for record in actual if not of_fraud(record)]
             expected = [wanted for wanted in out if wanted.topic == topic]
             self._sequence("model", (stream.log, number), (topic, number), actual, expected)
             self.problems += duplicated_ids(actual, expected)
@@ -405,12 +418,9 @@ class Comparison:
 
     def _decisions(self, number: int, out: Sequence[Expected]) -> None:
         """Compare decisions and screenings, and the commands between them, with the fraud model's."""
-        for check, target, events in (
-            ("decisions", COMMANDS, DECISIONS),
-            ("screenings", PAYMENT_EVENTS, SCREENINGS),
-        ):
+        for check, target in (("decisions", COMMANDS), ("screenings", PAYMENT_EVENTS)):
             wanted = [one for one in out if one.topic == target]
-            actual = [record for record in self.seen[target][number].records if record.event in events]
+            actual = [record for record in self.seen[target][number].records if of_fraud(record)]
             self._sequence(check, ("payments", number), (target, number), actual, wanted)
 
     def _broadcast(self, name: str, event: str, check: str, partitions: int) -> None:

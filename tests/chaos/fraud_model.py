@@ -20,6 +20,7 @@ from math import isqrt
 from typing import Any, ClassVar, NamedTuple
 
 from tests.chaos.stream_model import StreamModel
+from tests.chaos.tenants_model import Buckets
 from tests.chaos.wire import (
     ALERTS,
     COMMANDS,
@@ -435,7 +436,14 @@ def again(earlier: Decision, content: tuple[str, ...]) -> Verdict:
 def decide(branch: FraudBranch, event: dict[str, Any]) -> None:
     """Decide a payment; one that comes again gets its first verdict and counts nowhere."""
     debtor_id, creditor_id = event["debtor_account_id"], event["creditor_account_id"]
-    at_us = min(event["occurred_at"], branch.cause.timestamp_ms * 1000)
+    recorded_us = branch.cause.timestamp_ms * 1000
+    code = branch.buckets.refusal(branch.tenants, event["tenant_id"], event["occurred_at"], recorded_us)
+    row = branch.buckets.row(event["tenant_id"])
+    if row is not None and code != "tenant_closed":
+        branch.row(row_key("q", event["tenant_id"]), row)
+    if code is not None:
+        return branch.refuse(code)
+    at_us = min(event["occurred_at"], recorded_us)
     content = (debtor_id, creditor_id, str(event["amount_minor"]), event["currency"])
     earlier = branch.decisions.get((event["tenant_id"], event["payment_id"]))
     if earlier is not None and at_us - earlier.at_us <= SETTINGS["decisions_kept_days"] * DAY_US:
@@ -487,11 +495,15 @@ class FraudBranch(StreamModel):
     """By tenant and payment id."""
     alerts: set[bytes] = field(default_factory=set)
     """Row keys."""
+    buckets: Buckets = field(init=False)
     rules: ClassVar = {
         "PaymentInitiated": decide,
         **dict.fromkeys(PAYMENT_COMMANDS, pass_on),
         "PaymentReviewed": review,
     }
+
+    def __post_init__(self) -> None:
+        self.buckets = Buckets(self.partitions)
 
     def check_ids(self, event: dict[str, Any]) -> None:
         if has_impossible_id(event):
@@ -528,6 +540,15 @@ class FraudBranch(StreamModel):
         screened["hold_expires_at"] = event.get("hold_expires_at")
         screened_id = self.id_of("payment_screened")
         self.say(PAYMENT_EVENTS, account_id, "PaymentScreened", screened_id, **screened)
+
+    def refuse(self, code: str) -> None:
+        """Expect the answer to a payment that its tenant may not initiate."""
+        event = self.cause.fields
+        account_id = event["debtor_account_id"]
+        about = {"account_id": account_id, "payment_id": event["payment_id"], "code": code}
+        refused_id = self.id_of("refused:payment_initiated")
+        said = {"command": "payment_initiated", **about}
+        self.say(PAYMENT_EVENTS, account_id, "CommandRefused", refused_id, **said)
 
     def alert(self, at_us: int, verdict: Verdict) -> None:
         """Expect the alert on the present payment, and its row."""

@@ -59,6 +59,9 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
         same = "exists" if known.kind == kind else "exists_with_different_content"
         code = same if known.currency == currency else "exists_with_different_currency"
         return branch.refuse("account_opened", account_id, code)
+    refused = branch.tenants.account_refusal(event["tenant_id"], currency)
+    if refused is not None:
+        return branch.refuse("account_opened", account_id, refused)
     amount = event["initial_balance_minor"]
     opening = branch.accounts.get((event["tenant_id"], f"$opening:{currency}:{branch.number}"))
     other_side = "debits" if amount > 0 else "credits"

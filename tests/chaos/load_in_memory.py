@@ -11,12 +11,14 @@ import fastavro
 import pytest
 
 import tests.simulated_cluster
+from pipeline.domain.tenants import parse_tenants
 from pipeline.loadgen import history
 from tests.chaos.checker import INPUTS, LOGS, OUTPUTS, SOURCES, STREAMS, Comparison
 from tests.chaos.hostile import NEWEST, damaged, event_of
 from tests.chaos.log_reader import Record, Schemas, Slice, is_raw, plain
 from tests.chaos.planted import read_planted
 from tests.chaos.side_by_side import WrittenRows
+from tests.chaos.tenants_model import Tenants
 from tests.simulated_cluster import BY_ID, SimulatedCluster, simulate
 
 NOW_US = 1_790_000_000_000_000
@@ -39,12 +41,12 @@ def processed(folder: Path, payments: int) -> tuple[Topics, Path]:
     return topics_of(simulated(manifest, payments)), manifest
 
 
-def simulated(manifest: Path, payments: int) -> SimulatedCluster:
-    """Run a load with everything planted; its rows remember what was written."""
+def simulated(manifest: Path, payments: int, tenants: str = "") -> SimulatedCluster:
+    """Run a load with everything planted, under a file of tenants; its rows remember what was written."""
     plan = history(11, payments, NOW_US, accounts=60, malformed_pct=5.0, partitions=PARTITIONS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tests.simulated_cluster, "MemoryRows", WrittenRows)
-        return simulate(plan, manifest)
+        return simulate(plan, manifest, tenants=parse_tenants(tenants))
 
 
 def strike(cluster: SimulatedCluster, chance: Random) -> None:
@@ -86,7 +88,8 @@ def topics_of(cluster: SimulatedCluster) -> Topics:
     return found
 
 
-def problems(topics: Topics, manifest: Path) -> list[str]:
+def problems(topics: Topics, manifest: Path | None, tenants: str = "") -> list[str]:
+    """Return what the checker finds; without a manifest it asks nothing of what was planted."""
     slices = {
         name: {number: Slice(log, log[-1].offset + 1 if log else 0, True) for number, log in parts.items()}
         for name, parts in topics.items()
@@ -95,5 +98,6 @@ def problems(topics: Topics, manifest: Path) -> list[str]:
     changelogs = [stream.changelog(GROUP) for stream in STREAMS]
     seen = {name: slices[name] for name in (*OUTPUTS, *LOGS, *changelogs)}
     inputs = {name: slices[name] for name in (*INPUTS, *LOGS)}
-    found = Comparison(seen, inputs, ends, ends, True, GROUP).run(read_planted([manifest]), ())
+    planted = read_planted([] if manifest is None else [manifest])
+    found = Comparison(seen, inputs, ends, ends, True, GROUP, Tenants(tenants)).run(planted, ())
     return list(map(str, found))

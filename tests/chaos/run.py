@@ -18,6 +18,7 @@ from typing import NamedTuple
 from pipeline.loadgen.plan import history
 from pipeline.loadgen.run import LoadReport
 from pipeline.loadgen.run import run as run_load
+from pipeline.runtime.settings import load_settings
 from tests.chaos.checker import Checker
 from tests.chaos.comparisons import Problem, first_of
 from tests.chaos.faults import Faults
@@ -195,7 +196,8 @@ def checker_of(cluster: Cluster) -> Checker:
     settings = cluster.settings
     urls = [cluster.url(number) for number in sorted(cluster.workers)]
     where = settings.bootstrap_servers, settings.schema_registry_url, settings.app_id
-    return Checker(*where, urls, cluster.manifests)
+    told = load_settings().tenants  # as the workers, which have this environment
+    return Checker(*where, urls, cluster.manifests, "" if told is None else told.read_text("utf-8"))
 
 
 def say(line: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from tests.chaos.log_reader import Record
+from tests.chaos.tenants_model import Tenants
 from tests.chaos.wire import TABLE, UNSAID, Dead, Expected, cause_of, derived, misplaced
 
 
@@ -21,6 +22,8 @@ class StreamModel:
     partitions: int
     out: list[Expected] = field(default_factory=list)
     cause: Record = field(init=False)
+    tenants: Tenants = field(default_factory=Tenants)
+    """What each tenant may do."""
     rules: ClassVar[Mapping[str, Callable[[Any, dict[str, Any]], None]]]
     """By event, how a model is changed by one; a rule raises `Dead` before it changes anything."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import urllib.parse
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,7 +20,9 @@ from pipeline.cli.asking import account_path
 from pipeline.cli.problems import BadInput
 from pipeline.domain.fraud import FraudStream
 from pipeline.domain.ids import ID_CHARS_MAX
+from pipeline.domain.ledger import Ledger
 from pipeline.domain.ledger_rows import Account, account_key
+from pipeline.domain.outbox import Arrival, Outbox, Reject
 from pipeline.domain.positions_rows import Position, pack_position, position_key
 from pipeline.domain.quotas import Gate
 from pipeline.domain.rows import MemoryRows
@@ -29,9 +32,12 @@ from pipeline.web.problems import Problem
 from pipeline.web.query import ACCOUNT_LIST, ITEM, LIST, parse, path_parts
 from pipeline.web.scope import Scope
 from pipeline.web.views import BALANCES, POSITIONS, VIEWS
+from tests.properties.examples import examples
+from tests.properties.test_ledger import COUNT, Put, few_schedules
 from tests.unit.column_runs import Log, Replay
 from tests.unit.fake_worker import Worker, home
 from tests.unit.fraud_logs import busy_log
+from tests.unit.ledger_branches import Branches
 
 TENANTS = ("a", "ab", "a b", "a.", "b", "a%2Fb", "a\x01", "ä")
 ACCOUNTS = ("a", "b", "ab", "x y")
@@ -141,3 +147,40 @@ def _applied(gate: Gate, log: Log) -> Replay:
 
 def _of(tenant: str, rows: MemoryRows) -> dict[bytes, bytes]:
     return {key: row for key, row in rows.data.items() if key.split(b"\0")[1] == tenant.encode()}
+
+
+@examples(40)
+@given(few_schedules)
+def test_the_books_of_a_tenant_are_alike_whoever_else_keeps_some(schedule: list[Any]) -> None:
+    """Two tenants, `acme` and `acme2`, do the same on the same accounts, in turn; each branch by itself."""
+    ledger = Branches(COUNT)
+    for action in schedule:
+        if isinstance(action, Put):
+            ledger.recorded_at = action.recorded_at
+            ledger.put(action.event)
+    ledger.deliver()
+    for number, branch in enumerate(ledger.branches):
+        mine: list[tuple[Any, int]] = branch.log
+        theirs = [(msgspec.structs.replace(event, tenant_id="acme2"), at) for event, at in mine]
+        together = [one for pair in zip(mine, theirs, strict=True) for one in pair]
+        both_rows, both_said = _booked(together, number)
+        for tenant, log in (("acme", mine), ("acme2", theirs)):
+            rows, said = _booked(log, number)
+            assert _with(tenant, both_rows) == _with(tenant, rows)
+            assert [one for one in both_said if one[2].tenant_id == tenant] == said
+
+
+def _booked(log: list[tuple[Any, int]], number: int) -> tuple[MemoryRows, list[Any]]:
+    ledger, rows, said = Ledger(), MemoryRows(), []
+    for event, at in log:
+        out = Outbox()
+        with suppress(Reject):
+            ledger.apply(event, Arrival(at, number, COUNT), rows, out)
+        said += out.items
+    return rows, said
+
+
+def _with(tenant: str, rows: MemoryRows) -> dict[bytes, bytes]:
+    """Return the rows that name a tenant; the others are the clock of the branch."""
+    name = f"\0{tenant}\0".encode()
+    return {key: row for key, row in rows.data.items() if name in key + b"\0"}

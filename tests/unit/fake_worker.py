@@ -24,7 +24,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.partitions = PARTITIONS
         self.conf = SimpleNamespace(id="ledgerflow", canonical_url=HERE)
-        self.rules = "rules of a test"
+        self.rules, self.tenants = "rules of a test", "tenants of a test"
         self.rebalancing = self.in_recovery = False
         self.agents: dict[str, Any] = {}
         self.consumer = None

@@ -17,7 +17,7 @@ from pipeline.domain.tenants import (
     parse_tenants,
 )
 from pipeline.runtime.settings import ENV_PREFIX, SettingsError, load_settings
-from topologies import fraud, tenants
+from topologies import fraud, replay, tenants
 
 FILE = """
 [default]
@@ -104,6 +104,16 @@ def test_a_wrong_file_is_named_with_its_variable(tmp_path: Path) -> None:
             tenants.tenants(load_settings(tenants=wrong))
         with pytest.raises(SettingsError, match=f"^{ENV_PREFIX}FRAUD_RULES_FILE={wrong}: "):
             fraud.build(load_settings(fraud_rules_file=wrong))
+
+
+def test_a_replay_begins_anew_where_the_content_of_the_file_has_changed(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(FILE)
+    before = replay.rules_of(load_settings(tenants=file))
+    file.write_text(f"# the same\n{FILE}")
+    assert replay.rules_of(load_settings(tenants=file)) == before
+    file.write_text(FILE.replace("CHF", "SEK"))
+    assert replay.rules_of(load_settings(tenants=file)) != before
 
 
 def test_a_worker_with_a_wrong_file_ends_with_one_line(tmp_path: Path) -> None:
