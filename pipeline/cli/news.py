@@ -1,4 +1,4 @@
-"""What happened last, one line each: alerts, stuck payments, breaks, refused journals, dead letters, a posting."""
+"""What happened last, one line each: alerts, stuck payments, breaks, journals, dead letters, a posting."""
 
 from __future__ import annotations
 
