@@ -39,6 +39,7 @@ _COLOURS = {
     "alert": "yellow",
     "stuck": "yellow",
     "break": "magenta",
+    "journal": "cyan",
     "dead letter": "red",
     "broken": "red",
     "ready": "green",
@@ -172,7 +173,7 @@ def _numbers(tally: Tally, rates: dict[str, float], width: int) -> Table:
     flight = ", ".join(money(minor, currency) for currency, minor in tally.in_flight.items()) or "nothing"
     open_breaks = tally.breaks_opened - tally.breaks_resolved
     notes = {
-        "events in": "payments, accounts, trades, prices, bank statements",
+        "events in": "payments, journals, accounts, trades, prices, bank statements",
         "postings": tally.last_posting,
         "balances": "accounts",
         "breaks": f"{open_breaks:,} open, {tally.breaks_resolved:,} resolved: bank and books differ",

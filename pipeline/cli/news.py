@@ -1,4 +1,4 @@
-"""What happened last, one line each: alerts, stuck payments, breaks, dead letters, and the newest posting."""
+"""What happened last, one line each: alerts, stuck payments, breaks, journals, dead letters, a posting."""
 
 from __future__ import annotations
 
@@ -9,9 +9,15 @@ from pipeline.cli.records import Record
 from pipeline.verify.decode import Event
 
 TOPICS = frozenset(
-    {"fraud-alerts", "payment-alerts", "reconciliation-results", "invariant-alerts", "dead-letters"}
+    {
+        *("fraud-alerts", "payment-alerts", "reconciliation-results", "journal-events", "invariant-alerts"),
+        "dead-letters",
+    }
 )
 KEPT = 12
+LOOKED_AT = 10 * KEPT
+"""Records of these topics that are looked at, of many that come at once: most journals are posted."""
+NOT_POSTED = ("REFUSED", "EXPIRED")
 _WAITS_FOR = {"ledger": "first answer of the ledger"} | {
     name: name for name in ("settlement", "review", "capture")
 }
@@ -50,6 +56,11 @@ def news_of(record: Record, event: Event | None) -> News | None:
         kind = str(fields["type"]).lower().replace("_", " ")
         text = f"{account} {kind}, {money(fields['amount_minor'], fields['currency'])}: {fields['detail']}"
         return News(record.timestamp_ms, "break", _line(text))
+    if event.name == "JournalUpdated" and fields["state"] in NOT_POSTED:
+        leg = "" if fields["leg_no"] is None else f" (leg {fields['leg_no']})"
+        state = str(fields["state"]).lower()
+        text = f"{account} {state} {fields['journal_id']}: {fields['code']}{leg}"
+        return News(record.timestamp_ms, "journal", _line(text))
     if event.name == "InvariantBroken":
         where = f"{fields['topic']}[{fields['partition']}]@{fields['offset']}"
         about = "" if fields["account_id"] is None else f" of {account}"
@@ -69,7 +80,9 @@ def posting_line(event: Event) -> str:
         held = money(fields["held_minor_after"], currency)
         return _line(f"{account} hold {str(fields['change']).lower()} {amount}, held {held}")
     after = money(fields["balance_minor_after"], currency)
-    return _line(f"{account} {str(fields['side']).lower()} {amount}, balance {after}")
+    back = "" if fields.get("reverses") is None else f" taking back {fields['reverses']}"
+    what = "" if fields.get("purpose") is None else f" {fields['purpose']}"
+    return _line(f"{account} {str(fields['side']).lower()}{what} {amount}{back}, balance {after}")
 
 
 def _line(text: str) -> str:

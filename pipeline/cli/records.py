@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from pipeline.cli.balance import money
 from pipeline.runtime.registry import RegistryUnavailable, client
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event, SchemaOf
@@ -226,7 +227,7 @@ def _shown(name: str, value: Any) -> str:
     """Return a value on one line; times by the name of their field."""
     if isinstance(value, int) and not isinstance(value, bool):
         try:
-            if name.endswith("_at"):
+            if name.endswith(("_at", "closed_through")):
                 return (_EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
             if name.endswith("_date"):
                 return (_EPOCH + timedelta(days=value)).date().isoformat()
@@ -237,6 +238,21 @@ def _shown(name: str, value: Any) -> str:
         return value if _PLAIN.fullmatch(value) else ascii(value) if not value.isprintable() else repr(value)
     if isinstance(value, list):
         return "[" + ", ".join(_shown("", item) for item in value) + "]"
+    if isinstance(value, dict) and "leg_no" in value:
+        return _leg(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{part}={_shown(part, item)}" for part, item in value.items()) + "}"
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _leg(leg: dict[str, Any]) -> str:
+    """Return a leg of a journal as number, entry, account and signed amount: `2/0 alice +12.50 EUR fee`."""
+    sign = "-" if leg["side"] == "DEBIT" else "+"
+    words = [f"{leg['leg_no']}/{leg['entry_no']}", _shown("", leg["account_id"])]
+    words.append(f"{sign}{money(leg['amount_minor'], leg['currency'])}")
+    if leg["purpose"] is not None:
+        words.append(_shown("", leg["purpose"]))
+    if leg["rate_e8"] is not None:
+        whole, part = divmod(abs(leg["rate_e8"]), 10**8)
+        words.append(f"at {'-' if leg['rate_e8'] < 0 else ''}{whole}.{part:08}")
+    return " ".join(words)

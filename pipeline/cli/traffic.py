@@ -32,7 +32,7 @@ LOGS = ("ledger-commands", "position-commands", "reconciliation-items", POSTINGS
 """What streams write and streams read."""
 COUNTED = (
     *(*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "payment-alerts"),
-    *(INVARIANT_ALERTS, "dead-letters"),
+    *("journal-events", INVARIANT_ALERTS, "dead-letters"),
 )
 TAILED = (*COUNTED, BALANCES)
 CLEARING = b"/$clearing:"
@@ -185,7 +185,7 @@ class Traffic:
 
     def _note(self, messages: list[Any]) -> None:
         """Keep what is new for the dashboard; of many records only the last ones are looked at."""
-        for message in [message for message in messages if message.topic() in news.TOPICS][-news.KEPT :]:
+        for message in [message for message in messages if message.topic() in news.TOPICS][-news.LOOKED_AT :]:
             told = news.news_of(as_record(message), self._event(message))
             if told is not None:
                 self._news.append(told)

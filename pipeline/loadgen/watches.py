@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 REQUEST_TIMEOUT_S = 30.0
 READ = (
-    *("accounts", "payments", "trades", "prices", "statements"),
+    *("accounts", "payments", "journals", "trades", "prices", "statements"),
     *("ledger-commands", "position-commands", "reconciliation-items", "postings", "payment-events"),
 )
 """The topics that the streams read."""

@@ -23,6 +23,9 @@ FIELDS = (
     "credits_posted",
     "balance_minor",
     "account_sequence",
+    "minimum_balance_minor",
+    "maximum_balance_minor",
+    "frozen",
 )
 
 Fetch = Callable[[str], tuple[int, Any]]

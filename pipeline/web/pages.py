@@ -26,6 +26,7 @@ from pipeline.web.query import (
     ACCOUNT_LIST,
     AT,
     ITEM,
+    JOURNAL_ITEM,
     LIST,
     PAYMENT_ITEM,
     PAYMENT_LIST,
@@ -159,7 +160,7 @@ def _table_page(app: App, view: TableView) -> Handler:
         path = path_parts(request.match_info)
         allowed = LIST if not path else ACCOUNT_LIST
         if len(path) == len(view.key):
-            allowed = PAYMENT_ITEM if view is PAYMENTS else ITEM
+            allowed = {"payments": PAYMENT_ITEM, "journals": JOURNAL_ITEM}.get(view.name, ITEM)
         elif view is PAYMENTS:
             allowed = PAYMENT_LIST
         query = parse(request.query, request.headers.get("Accept", ""), allowed)
@@ -185,7 +186,7 @@ def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
     if not page.known:
         raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
     if scope.view.by_id and scope.is_item:
-        page.rows = _of_debtor(scope, page.rows)
+        page.rows = _of_owner(scope, page.rows)
     headers = {AS_OF_HEADER: ", ".join(f"{part.partition}:{part.as_of_offset}" for part in page.progress)}
     following = None if scope.is_item else _next_key(scope, page)
     link = None if following is None else scope.link(following)
@@ -200,18 +201,23 @@ def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
     return json_response({"data": rows, "next": link, "meta": {"partitions": page.progress}}, headers=headers)
 
 
-def _of_debtor(scope: Scope[TableView], rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
-    """Return the one payment of an id; debtors on other branches may use the same.
+def _of_owner(scope: Scope[TableView], rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
+    """Return the one payment, or journal, of an id; accounts on other branches may use the same.
 
-    Raises `Problem`: 404 where the debtor that is given has none, 409 where none is given and several have.
+    Raises `Problem`: 404 where the account that is given has none, 409 where none is given and several have.
     """
-    debtor, payment = scope.query.debtor, "/".join(scope.path)
-    found = [row for row in rows if debtor in (None, row[1]["debtor_account_id"])]
+    owner, of, known = scope.query.owner, "/".join(scope.path), scope.view.name.removesuffix("s")
+    field, parameter = (
+        ("debtor_account_id", "debtor") if scope.view is PAYMENTS else ("account_id", "account")
+    )
+    found = [row for row in rows if owner in (None, row[1][field])]
     if not found:
-        raise Problem(404, f"{payment} is not known as a payment of {debtor}")
+        raise Problem(404, f"{of} is not known as a {known} of {owner}")
     if len(found) > 1:
-        names = ", ".join(sorted(row["debtor_account_id"] for _, row in found))
-        raise Problem(409, f"{payment} is a payment of several debtors ({names}): say which with ?debtor=")
+        names = ", ".join(sorted(row[field] for _, row in found))
+        raise Problem(
+            409, f"{of} is a {known} of several {parameter}s ({names}): say which with ?{parameter}="
+        )
     return found
 
 

@@ -23,6 +23,7 @@ LIST = ACCOUNT_LIST | {"tenant"}
 AT = ITEM | {"as_of", "known_at"}
 SPAN = ACCOUNT_LIST | {"from", "to"}
 PAYMENT_ITEM = ITEM | {"debtor"}
+JOURNAL_ITEM = ITEM | {"account"}
 PAYMENT_LIST = LIST | {"state"}
 PAYMENT_STATES = (
     *("processing", "held", "authorised", "settled", "rejected", "failed", "cancelled", "expired"),
@@ -42,8 +43,8 @@ class Query(NamedTuple):
     csv: bool
     times: Mapping[str, int] = {}
     """Those given of as_of, known_at, from, to; microseconds UTC."""
-    debtor: str | None = None
-    """Of a payment: the account that pays."""
+    owner: str | None = None
+    """Of a payment: the account that pays (`debtor`); of a journal: its account."""
     state: str | None = None
     """Of payments: the one that is asked for."""
 
@@ -69,7 +70,8 @@ def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -
     if state is not None and state not in PAYMENT_STATES:
         raise Problem(400, f"state: must be one of {', '.join(PAYMENT_STATES)}")
     times = {name: _time(name, given[name]) for name in _TIMES if name in given}
-    return Query(tenant, given.get("after"), _limit(given), shape == "csv", times, given.get("debtor"), state)
+    owner = given.get("debtor", given.get("account"))
+    return Query(tenant, given.get("after"), _limit(given), shape == "csv", times, owner, state)
 
 
 def path_parts(match: Mapping[str, str]) -> tuple[str, ...]:

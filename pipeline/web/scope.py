@@ -58,13 +58,13 @@ class Scope(NamedTuple, Generic[_V]):
         """Return the partitions, of `count`, that the rows may be on; raise `Problem` 404 if there is none.
 
         The ledger's internal accounts live on the branch in their name, all others where their key hashes to;
-        what is known by an id may be anywhere, unless its debtor is given.
+        what is known by an id may be anywhere, unless its debtor or account is given.
         """
-        if not self.path or (self.view.by_id and self.query.debtor is None):
+        if not self.path or (self.view.by_id and self.query.owner is None):
             return list(range(count))
         tenant_id, account_id = self.path[:2]
         if self.view.by_id:
-            return [partition_of(f"{tenant_id}/{self.query.debtor}", count)]
+            return [partition_of(f"{tenant_id}/{self.query.owner}", count)]
         if not account_id.startswith("$"):
             return [partition_of(f"{tenant_id}/{account_id}", count)]
         branch = account_id.rpartition(":")[2]
@@ -77,7 +77,9 @@ class Scope(NamedTuple, Generic[_V]):
         path = "/".join(quote(part, safe="") for part in (self.view.name, *self.path))
         parameters = {} if self.is_item else {"limit": str(self.query.limit)}
         given = {"tenant": self.query.tenant, "after": after, "format": "csv" if self.query.csv else None}
-        given |= {"debtor": self.query.debtor, "state": self.query.state}
+        given |= {"state": self.query.state}
+        if self.query.owner is not None:
+            given["account" if self.view.key[-1] == "journal_id" else "debtor"] = self.query.owner
         given |= {name: str(time) for name, time in self.query.times.items()}
         parameters |= {name: value for name, value in given.items() if value is not None}
         return f"/{path}?{urlencode(parameters)}" if parameters else f"/{path}"

@@ -4,6 +4,7 @@ balances   ledger          a tenant account                  every account, the 
 positions  positions       p tenant account instrument       with the last price of the same partition
 breaks     reconciliation  b tenant account break            while they are open
 alerts     fraud           a tenant account payment          with what the ledger made of the payment
+journals   ledger          j tenant journal                  by id: on any partition
 payments   lifecycle       p tenant payment                  every step of each, by id: on any partition
 stuck      lifecycle       s tenant debtor payment           payments that do not get on
 """
@@ -16,7 +17,15 @@ from typing import NamedTuple, Protocol, TypeVar
 import msgspec
 
 from pipeline.domain import fraud_alerts, positions_rows, reconciliation_rows
-from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, read_payment, unpack_account
+from pipeline.domain.ledger_journals import Journal
+from pipeline.domain.ledger_rows import (
+    ACCOUNT_TYPES,
+    FROZEN_NAMES,
+    LAYOUT,
+    STATUS_NAMES,
+    read_payment,
+    unpack_account,
+)
 from pipeline.domain.lifecycle_rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
 from pipeline.domain.lifecycle_rows import STUCK as STUCK_ROWS
 from pipeline.domain.positions import figures
@@ -72,6 +81,7 @@ def _unpack(value: bytes, layout: int, kind: type[_Struct]) -> _Struct:
 
 def _balance(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
     account = unpack_account(value)
+    limit = account.overdraft_limit_minor
     return {
         "tenant_id": key[0],
         "account_id": key[1],
@@ -80,12 +90,37 @@ def _balance(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
         "status": STATUS_NAMES[account.status],
         "balance_minor": account.balance_minor,
         "available_minor": account.available_minor,
-        "overdraft_limit_minor": account.overdraft_limit_minor,
+        "overdraft_limit_minor": None if limit is None else max(0, limit),
+        "minimum_balance_minor": None if limit is None or limit >= 0 else -limit,
+        "maximum_balance_minor": account.maximum_balance_minor,
+        "frozen": FROZEN_NAMES[account.frozen],
         "debits_pending": account.debits_pending,
         "debits_posted": account.debits_posted,
         "credits_pending": account.credits_pending,
         "credits_posted": account.credits_posted,
         "account_sequence": account.sequence,
+    }
+
+
+def _journal(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
+    """Return a journal of many legs, and what of it was taken back."""
+    journal = _unpack(value, LAYOUT, Journal)
+    return {
+        "tenant_id": key[0],
+        "journal_id": key[1],
+        "account_id": journal.account_id,
+        "state": journal.state,
+        "code": journal.code,
+        "leg_no": journal.leg_no,
+        "reference": journal.reference,
+        "reason": journal.reason,
+        "reverses": journal.reverses,
+        "occurred_at": time_text(journal.occurred_at),
+        "effective_at": time_text(journal.effective_at),
+        "hold_expires_at": time_text(journal.expires_at),
+        "waiting_for": journal.waiting,
+        "legs": [msgspec.structs.asdict(leg) for leg in journal.legs],
+        "reversed": [msgspec.structs.asdict(taken) for taken in journal.reversed],
     }
 
 
@@ -226,6 +261,7 @@ BALANCES = TableView(
     (
         *_ACCOUNT,
         *("account_type", "currency", "status", "balance_minor", "available_minor", "overdraft_limit_minor"),
+        *("minimum_balance_minor", "maximum_balance_minor", "frozen"),
         *("debits_pending", "debits_posted", "credits_pending", "credits_posted", "account_sequence"),
     ),
     _balance,
@@ -270,6 +306,19 @@ ALERTS = TableView(
 PAYMENTS = TableView(
     "payments", "lifecycle", LIFE, ("tenant_id", "payment_id"), (*_LIFE, "steps"), _payment, LIFE, by_id=True
 )
+JOURNALS = TableView(
+    "journals",
+    "ledger",
+    "j",
+    ("tenant_id", "journal_id"),
+    (
+        *("tenant_id", "journal_id", "account_id", "state", "code", "leg_no", "reference", "reason"),
+        *("reverses", "occurred_at", "effective_at", "hold_expires_at", "waiting_for", "legs", "reversed"),
+    ),
+    _journal,
+    "j",
+    by_id=True,
+)
 STUCK = TableView(
     "stuck",
     "lifecycle",
@@ -279,7 +328,7 @@ STUCK = TableView(
     _stuck,
     STUCK_ROWS,
 )
-VIEWS = (BALANCES, POSITIONS, BREAKS, ALERTS, PAYMENTS, STUCK)
+VIEWS = (BALANCES, POSITIONS, BREAKS, ALERTS, JOURNALS, PAYMENTS, STUCK)
 
 
 def is_known(view: TableView, partition: Partition, tenant_id: str, account_id: str) -> bool:

@@ -30,7 +30,7 @@ BALANCE_VIEW = View(
     (
         *("debits_pending", "debits_posted", "credits_pending", "credits_posted", "balance_minor"),
         *("available_minor", "account_sequence", "currency", "status", "account_type"),
-        "overdraft_limit_minor",
+        *("overdraft_limit_minor", "minimum_balance_minor", "maximum_balance_minor", "frozen"),
     ),
 )
 POSITION_VIEW = View(

@@ -390,6 +390,17 @@ def test_a_record_is_one_line_whatever_its_bytes_are() -> None:
         "2023-11-14 22:13:20.000 payments[0]@5 t/\\n\\x1b[31m\\\\xff X at=1 sent_at=1970-01-01T00:00:00Z"
         " text='a\\n\\x1b[31mb'"
     )
+    legs = [
+        {"leg_no": 1, "entry_no": 0, "account_id": "a", "side": "DEBIT", "amount_minor": 1_250}
+        | {"currency": "EUR", "purpose": None, "rate_e8": None},
+        {"leg_no": 2, "entry_no": 1, "account_id": "b\n", "side": "CREDIT", "amount_minor": 5}
+        | {"currency": "JPY", "purpose": "fx", "rate_e8": 108_000_000},
+    ]
+    journal = Event("JournalSubmitted", {"legs": legs, "closed_through": -1})
+    assert as_line(record, journal, lambda text, _: text).endswith(
+        " JournalSubmitted legs=[1/0 a -12.50 EUR, 2/1 'b\\n' +5 JPY fx at 1.08000000]"
+        " closed_through=1969-12-31T23:59:59.999999Z"
+    )
     assert key_text(None) == "(no key)"
     assert as_json(record, None)["key_base64"] == "dC8KG1szMW3/"
     assert as_json(record, None)["value_base64"] == "AA=="

@@ -111,6 +111,13 @@ def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:
         ("break", "t/a?[31m? missing internal, -12.50 EUR: no posting"),
         ("dead letter", "no_key: payments[2]@9"),
     ]
+    journal = {**account, "journal_id": "j", "code": "creditor_not_found", "leg_no": 3}
+    refused = news_of(record("journal-events"), Event("JournalUpdated", {**journal, "state": "REFUSED"}))
+    assert refused is not None and refused[1:] == (
+        "journal",
+        "t/a?[31m? refused j: creditor_not_found (leg 3)",
+    )
+    assert news_of(record("journal-events"), Event("JournalUpdated", {**journal, "state": "POSTED"})) is None
     place = {"topic": "postings", "partition": 1, "offset": 9, "expected": "4", "found": "5"}
     broken = news_of(
         record("invariant-alerts"), Event("InvariantBroken", {**account, **place, "invariant": "balance"})

@@ -92,7 +92,7 @@ async def test_an_id_that_several_debtors_use_needs_its_debtor(worker: Any) -> N
     with pytest.raises(Problem, match=r"several debtors \(a, b\)") as caught:
         await shown(worker, "t", "both")
     assert caught.value.status == 409
-    answer = await shown(worker, "t", "both", debtor="b")
+    answer = await shown(worker, "t", "both", owner="b")
     assert answer["data"]["debtor_account_id"] == "b"
     assert [part["partition"] for part in answer["meta"]["partitions"]] == [home("b")]
 
@@ -101,10 +101,10 @@ async def test_an_id_that_several_debtors_use_needs_its_debtor(worker: Any) -> N
 async def test_an_unknown_payment_is_a_404(worker: Any, asked: tuple[str, str]) -> None:
     for debtor in (None, "a", "b"):
         with pytest.raises(Problem) as caught:
-            await shown(worker, *asked, debtor=debtor)
+            await shown(worker, *asked, owner=debtor)
         assert caught.value.status == 404
     with pytest.raises(Problem, match="of another"):
-        await shown(worker, "t", "settled", debtor=same_partition("a"))
+        await shown(worker, "t", "settled", owner=same_partition("a"))
 
 
 def same_partition(account: str) -> str:
