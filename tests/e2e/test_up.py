@@ -112,6 +112,7 @@ def test_of_two_stacks_side_by_side_one_goes_on_and_holds_and_a_forgery_in_the_o
     switched = json.loads(place.ask("switch", "--again", "--json"))
     assert [one["rules"] for one in switched["switched"]] == [switched["rules"]]
 
+    wait_for(lambda: neighbour.counted().get("invariant-alerts"), "an alert about the forgery")
     tampered = neighbour.end(signal.SIGTERM)
     summary = json.loads(tampered.out)
     broken = {name for name, holds in summary["invariants"].items() if not holds}
