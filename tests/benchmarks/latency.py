@@ -22,6 +22,8 @@ from tests.benchmarks.paced import PacedJob
 PACED = "tests.benchmarks.paced"
 QUIET_S = 2.0
 """So long after the last record nothing more is expected to come."""
+STALLED_S = 20.0
+"""The same beside a neighbour, whose load may stall everything for seconds."""
 DECODE_RECORDS = 20_000
 
 
@@ -52,10 +54,10 @@ class Answers:
         self._consumer.assign(places)
         self._came: list[Came] = []
 
-    def read_until(self, done: Callable[[], bool]) -> None:
-        """Read until `done` and QUIET_S without a record."""
+    def read_until(self, done: Callable[[], bool], quiet_s: float = QUIET_S) -> None:
+        """Read until `done` and `quiet_s` without a record."""
         quiet_since = time.monotonic()
-        while not (done() and time.monotonic() - quiet_since > QUIET_S):
+        while not (done() and time.monotonic() - quiet_since > quiet_s):
             message = self._consumer.poll(0.02)
             while message is not None:
                 if message.error() is None:
@@ -108,7 +110,7 @@ def measure(
                 neighbour.tell("go")
             starts.append(load.wait_for(lambda line: "phase" in line)["started_at"])
             # What is late of one phase must not weigh on the next.
-            answers.read_until(ended)
+            answers.read_until(ended, QUIET_S if neighbour is None else STALLED_S)
             used_s.append(worker.cpu_s())
     answered_at = np.array(of(job, answers.events()))
     if np.isinf(answered_at).any():
