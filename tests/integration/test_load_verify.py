@@ -74,7 +74,8 @@ def test_a_bounded_load_is_processed_exactly_and_all_that_was_planted_is_found(
         plan, cluster.librdkafka(), cluster.schema_registry_url, manifest_path=manifest, await_accounts_s=60.0
     )
     assert report.done and report.failed == 0 and report.payments == 2_000
-    assert set(report.planted) == {"break", "fraud", "malformed", "refusal", "retry", "review"}
+    stories = {"hold", "journal", "reversal", "limit", "period"}
+    assert set(report.planted) == stories | {"break", "fraud", "malformed", "refusal", "retry", "review"}
     verdict = verified(cluster, manifest)
     assert verdict.ok, verdict.to_json()
     assert {check.name for check in verdict.checks if not check.counted} == {"views", "invariant_alerts"}
