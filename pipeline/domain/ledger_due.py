@@ -55,8 +55,9 @@ def schedule(rows: Rows, due: Due) -> None:
 
 
 def unschedule(rows: Rows, due: Due) -> None:
-    """Forget what will not come; row `n` may then be earlier than need be, which costs one look."""
-    rows.delete(due.key)
+    """Forget what will not come, or was taken just now; row `n` may then be early, which costs one look."""
+    if rows.get(due.key) is not None:
+        rows.delete(due.key)
 
 
 def next_due(rows: Rows) -> int | None:
