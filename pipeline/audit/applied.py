@@ -78,7 +78,7 @@ class AppliedAudit:
 
     def _compare(self, tp: TP, first: Counted, second: Counted, letters_from: int) -> None:
         records = self._log.read(tp.topic, tp.partition, first.end, second.end)
-        letters_to = self._log.ends(DEAD_LETTERS, committed=True)[tp.partition]
+        letters_to = self._log.ends(DEAD_LETTERS, committed=False)[tp.partition]
         if letters_to - letters_from > SPAN_MAX:
             return
         buried = []

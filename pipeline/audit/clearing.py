@@ -39,8 +39,12 @@ class Totals:
         self._latest: dict[tuple[str, str, int, int], Counters] = {}
 
     def read_on(self) -> bool:
-        """Read what has come; return whether that was all of it."""
-        ends, whole = self._log.ends(CLEARING_TOTALS, committed=True), True
+        """Read what has come; return whether that was all of it.
+
+        All that stands there, not only what is shown: whoever knows that the streams have applied a posting
+        needs what they have said of it in the same transaction.
+        """
+        ends, whole = self._log.ends(CLEARING_TOTALS, committed=False), True
         for partition, end in ends.items():
             start = self._read.get(partition, 0)
             stop = min(end, start + READ_MAX)

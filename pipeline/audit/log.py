@@ -1,4 +1,8 @@
-"""Kafka as an audit reads it: by a client of its own, which shares nothing with the streams' transport."""
+"""Kafka as an audit reads it: by a client of its own, which shares nothing with the streams' transport.
+
+A transaction is committed for its writer a moment before each of its partitions shows it. An audit that knows
+of one and reads what it wrote must wait for that moment, or what is only late looks lost.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +45,10 @@ class Log(Protocol):
         """Return up to where the streams have committed each partition; none where they have not yet."""
 
     def read(self, topic: str, partition: int, start: int, stop: int) -> list[Record]:
-        """Return the committed records from offset `start` up to but not including `stop`."""
+        """Return the committed records from offset `start` up to but not including `stop`.
+
+        Waits until all below `stop` is decided; raises LogError where that takes too long.
+        """
 
 
 class KafkaLog:
@@ -108,9 +115,11 @@ class KafkaLog:
         for message in messages:
             error = message.error()
             if error is not None:
-                if error.code() == KafkaError._PARTITION_EOF:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    raise KafkaException(error)
+                if message.offset() >= stop:
                     return True
-                raise KafkaException(error)
+                continue  # what stands there is not decided yet, or not shown
             if message.offset() >= stop:
                 return True
             headers = {name: value or b"" for name, value in message.headers() or ()}

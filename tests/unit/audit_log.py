@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.audit.findings import Finding
-from pipeline.audit.log import Ends, Record
+from pipeline.audit.log import Ends, LogError, Record
 from tests.simulated_cluster import SimulatedCluster
 
 
@@ -46,9 +46,10 @@ class MemoryLog:
         return self.reached.get(topic, {})
 
     def read(self, topic: str, partition: int, start: int, stop: int) -> list[Record]:
-        """Return visible records."""
+        """Return the records, all of which must be visible."""
         self.reads += 1
-        stop = min(stop, self.hidden.get((topic, partition), stop))
+        if stop > self.hidden.get((topic, partition), stop):
+            raise LogError(f"{topic}[{partition}] is not decided up to {stop}")
         return [one for one in self.records[topic, partition] if start <= one.offset < stop]
 
 

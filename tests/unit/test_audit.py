@@ -91,6 +91,14 @@ def test_a_dead_letter_that_is_missing_or_there_twice_is_found(buries: tuple[int
     assert worker.said[0].found == f"6 taken, {found}"
 
 
+def test_dead_letters_that_are_committed_and_not_shown_yet_are_waited_for() -> None:
+    worker = Worker(taken=6, refused=1, buries=(5,))
+    worker.log.hidden[DEAD_LETTERS, 0] = 0
+    with pytest.raises(LogError):
+        worker.audit.step()
+    assert worker.said == []
+
+
 def test_what_is_not_committed_or_does_not_move_is_not_judged() -> None:
     worker = Worker(taken=1)
     worker.commits = False

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.audit.clearing import CLEARING_TOTALS, ClearingAudit, Totals
-from pipeline.audit.log import is_past
+from pipeline.audit.log import LogError, is_past
 from pipeline.domain import invariants
 from pipeline.domain.outbox import Arrival, Outbox
 from pipeline.domain.rows import MemoryRows
@@ -154,6 +154,19 @@ def test_totals_that_are_behind_the_journal_are_waited_for() -> None:
     bank.log.reached["postings"] = {0: 0, 1: 2}
     assert not any(bank.audit.step() for _ in range(5))
     bank.rounds()
+    assert bank.said == []
+
+
+def test_totals_that_are_committed_and_not_shown_yet_are_waited_for() -> None:
+    bank = Branches()
+    bank.book(5)
+    bank.rounds(1)
+    bank.settle(5)
+    bank.log.hidden[CLEARING_TOTALS, 0] = 0
+    with pytest.raises(LogError):
+        bank.rounds()
+    bank.log.hidden.clear()
+    assert bank.rounds() >= 1
     assert bank.said == []
 
 
