@@ -44,10 +44,9 @@ from pipeline.domain.fraud_score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud_settings import FraudRules
 from pipeline.domain.ids import check_ids
 from pipeline.domain.ledger_answers import refuse
-from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.quotas import Gate, bucket_key
 from pipeline.domain.remittance import check_creditor_reference
-from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows
 
 MICROSECONDS_PER_SECOND = 1_000_000
@@ -220,17 +219,13 @@ def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
 
 
 def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
-    cause, key = cause_name(event), f"{event.tenant_id}/{event.debtor_account_id}"
-    decision_id = derived_id(cause, "payment_decided")
+    key = f"{event.tenant_id}/{event.debtor_account_id}"
+    decided = envelope(event, "payment_decided")
     out.emit(
         "ledger-commands",
         key,
         PaymentDecided(
-            decision_id,
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
+            *decided,
             event.payment_id,
             event.debtor_account_id,
             event.creditor_account_id,
@@ -253,18 +248,14 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
         "payment-events",
         key,
         PaymentScreened(
-            derived_id(cause, "payment_screened"),
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
+            *envelope(event, "payment_screened"),
             event.payment_id,
             event.debtor_account_id,
             event.creditor_account_id,
             event.amount_minor,
             event.currency,
             verdict.outcome,
-            decision_id,
+            decided[0],
             event.hold_expires_at,
         ),
     )
@@ -276,17 +267,13 @@ def _alert_row(event: PaymentInitiated) -> bytes:
 
 def _raise_alert(event: PaymentInitiated, at_us: int, verdict: Verdict, rows: Rows, out: Outbox) -> None:
     rows.put(_alert_row(event), pack_alert(alert_of(event, at_us, verdict)))
-    alert_id = derived_id(cause_name(event), "fraud_alert_raised")
+    raised = envelope(event, "fraud_alert_raised")
     out.emit(
         "fraud-alerts",
         f"{event.tenant_id}/{event.debtor_account_id}",
         FraudAlertRaised(
-            alert_id,
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
-            alert_id,
+            *raised,
+            raised[0],
             event.payment_id,
             event.debtor_account_id,
             verdict.outcome,

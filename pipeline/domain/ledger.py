@@ -42,8 +42,7 @@ from pipeline.domain.ledger_rows import (
     write_payment,
 )
 from pipeline.domain.money import Overflow
-from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
-from pipeline.domain.routing import cause_name
+from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id, envelope
 from pipeline.domain.rows import Rows
 from pipeline.domain.tenants import UNRESTRICTED, Tenants
 
@@ -329,11 +328,7 @@ class Ledger:
                 code = "overflow"
         rows.put(key, b"\1")
         fields = (
-            derived_id(cause_name(event), "leg_answer"),
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
+            *envelope(event, "leg_answer"),
             event.leg_id,
             event.payment_id,
             event.debtor_account_id,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.domain import events as ev
-from pipeline.domain.outbox import Outbox, derived_id
-from pipeline.domain.routing import cause_name
+from pipeline.domain.outbox import Outbox, envelope
 
 _OUTCOMES: dict[str, Any] = {
     "payment_reserved": ev.PaymentReserved,
@@ -26,11 +25,7 @@ def announce(
         "payment-events",
         f"{cause.tenant_id}/{payment.debtor_account_id}",
         _OUTCOMES[outcome](
-            derived_id(cause_name(cause), outcome),
-            cause.tenant_id,
-            cause.occurred_at,
-            cause.correlation_id,
-            cause.event_id,
+            *envelope(cause, outcome),
             cause.payment_id,
             payment.debtor_account_id,
             payment.creditor_account_id,
@@ -48,22 +43,23 @@ def refuse(
     account_id: str,
     payment_id: str | None,
     code: str,
-    **ids: str | None,
+    *,
+    capture_id: str | None = None,
+    journal_id: str | None = None,
+    reversal_id: str | None = None,
 ) -> None:
-    """Answer a command that has no effect; `ids` are of its capture, journal or reversal."""
+    """Answer a command that has no effect."""
     out.emit(
         "payment-events",
         f"{cause.tenant_id}/{account_id}",
         ev.CommandRefused(
-            derived_id(cause_name(cause), f"refused:{command}"),
-            cause.tenant_id,
-            cause.occurred_at,
-            cause.correlation_id,
-            cause.event_id,
+            *envelope(cause, f"refused:{command}"),
             command,
             account_id,
             payment_id,
             code,
-            **ids,
+            capture_id=capture_id,
+            journal_id=journal_id,
+            reversal_id=reversal_id,
         ),
     )

@@ -28,7 +28,7 @@ from pipeline.domain.ledger_rows import (
     write_account,
 )
 from pipeline.domain.money import Overflow, add
-from pipeline.domain.outbox import Arrival, Outbox, derived_id
+from pipeline.domain.outbox import Arrival, Outbox, derived_id, envelope
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import INTERNAL_PREFIX, cause_name
 from pipeline.domain.rows import Rows
@@ -192,11 +192,7 @@ class Books:
             "postings",
             f"{cause.tenant_id}/{account_id}",
             ev.HoldRecorded(
-                derived_id(cause_name(cause), name),
-                cause.tenant_id,
-                cause.occurred_at,
-                cause.correlation_id,
-                cause.event_id,
+                *envelope(cause, name),
                 hold_id,
                 account_id,
                 ACCOUNT_TYPES[account.account_type],

@@ -23,7 +23,7 @@ from pipeline.domain.ledger_answers import announce, refuse
 from pipeline.domain.ledger_books import About, Books
 from pipeline.domain.ledger_due import HOLD, Due, schedule, unschedule
 from pipeline.domain.ledger_rows import Payment, pack, read_payment, unpacker, write_payment
-from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id, envelope
 from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows, row_key
 
@@ -169,11 +169,7 @@ class _Held:
             "payment-events",
             f"{cause.tenant_id}/{payment.debtor_account_id}",
             ev.PaymentCapturedOutcome(
-                derived_id(cause_name(cause), "payment_captured"),
-                cause.tenant_id,
-                cause.occurred_at,
-                cause.correlation_id,
-                cause.event_id,
+                *envelope(cause, "payment_captured"),
                 cause.payment_id,
                 payment.debtor_account_id,
                 payment.creditor_account_id,
@@ -286,11 +282,7 @@ def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_
         "ledger-commands",
         f"{event.tenant_id}/{payment.creditor_account_id}",
         ev.LegRequested(
-            derived_id(cause_name(event), "leg_requested"),
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
+            *envelope(event, "leg_requested"),
             leg_id,
             event.payment_id,
             payment.creditor_account_id,
@@ -355,11 +347,7 @@ def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, o
         "payment-events",
         f"{event.tenant_id}/{payment.debtor_account_id}",
         ev.PaymentExtendedOutcome(
-            derived_id(cause_name(event), "payment_extended"),
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
+            *envelope(event, "payment_extended"),
             event.payment_id,
             payment.debtor_account_id,
             payment.creditor_account_id,

@@ -34,7 +34,7 @@ from pipeline.domain.ledger_rows import (
     write_number,
 )
 from pipeline.domain.money import fits
-from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id, envelope
 from pipeline.domain.partitions import partition_of
 from pipeline.domain.routing import cause_name
 from pipeline.domain.rows import Rows, row_key
@@ -257,7 +257,7 @@ class Home:
                 "ledger-commands",
                 f"{self.event.tenant_id}/{there}",
                 ev.JournalLegsRequested(
-                    *self._envelope(f"legs_requested:{branch}"),
+                    *envelope(self.event, f"legs_requested:{branch}"),
                     self.journal_id,
                     there,
                     self.journal.account_id,
@@ -271,7 +271,7 @@ class Home:
             "ledger-commands",
             f"{self.event.tenant_id}/{there}",
             ev.JournalLegsEnded(
-                *self._envelope(f"legs_ended:{branch}"),
+                *envelope(self.event, f"legs_ended:{branch}"),
                 self.journal_id,
                 there,
                 journal.account_id,
@@ -289,7 +289,7 @@ class Home:
             "journal-events",
             f"{self.event.tenant_id}/{journal.account_id}",
             ev.JournalUpdated(
-                *self._envelope(f"journal_{state.lower()}", cause),
+                *envelope(self.event if cause is None else cause, f"journal_{state.lower()}"),
                 self.journal_id,
                 journal.account_id,
                 state,
@@ -299,11 +299,6 @@ class Home:
                 len(journal.legs),
             ),
         )
-
-    def _envelope(self, name: str, cause: Any = None) -> tuple[str, str, int, str, str]:
-        cause = self.event if cause is None else cause
-        identity = derived_id(cause_name(cause), name)
-        return identity, cause.tenant_id, cause.occurred_at, cause.correlation_id, cause.event_id
 
 
 def _flaw(journal: Journal, watermark: int, closed_through: int | None) -> Refusal | None:
@@ -453,11 +448,7 @@ def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outb
         "ledger-commands",
         f"{event.tenant_id}/{event.home_account_id}",
         ev.JournalLegsAnswered(
-            derived_id(cause_name(event), "legs_answered"),
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
+            *envelope(event, "legs_answered"),
             event.journal_id,
             event.account_id,
             event.home_account_id,

@@ -37,8 +37,7 @@ from pipeline.domain.lifecycle_rows import (
     stuck_key,
     write_clock,
 )
-from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id
-from pipeline.domain.routing import cause_name
+from pipeline.domain.outbox import Arrival, Outbox, Reject, derived_id, envelope
 from pipeline.domain.rows import Rows, row_key
 
 SECOND_US = 1_000_000
@@ -266,11 +265,7 @@ def _resume(stuck_id: str, life: Life, event: Any, out: Outbox) -> None:
         ALERTS,
         f"{event.tenant_id}/{life.debtor_account_id}",
         ev.PaymentResumed(
-            derived_id(cause_name(event), "payment_resumed"),
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
+            *envelope(event, "payment_resumed"),
             event.payment_id,
             life.debtor_account_id,
             stuck_id,

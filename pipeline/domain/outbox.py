@@ -10,6 +10,8 @@ import hashlib
 import uuid
 from typing import Any, NamedTuple
 
+from pipeline.domain.routing import cause_name
+
 NAMESPACE = uuid.UUID("6f2a1f0e-3d0b-5a86-9a3c-2f9b4c1d7e55").bytes
 
 
@@ -23,6 +25,12 @@ def derived_id(cause: str, name: str) -> str:
     digest = hashlib.sha1(named).hexdigest()
     variant = "89ab"[int(digest[16], 16) & 3]
     return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"
+
+
+def envelope(cause: Any, name: str) -> tuple[str, str, int, str, str]:
+    """Return the first five fields of an event that `cause`, an event, gives rise to: its id to causation."""
+    event_id = derived_id(cause_name(cause), name)
+    return event_id, cause.tenant_id, cause.occurred_at, cause.correlation_id, cause.event_id
 
 
 class Reject(Exception):

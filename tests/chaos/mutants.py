@@ -36,7 +36,7 @@ from pipeline.domain import (
 )
 from pipeline.domain.events import PaymentDecided
 from pipeline.domain.ledger_rows import payment_key
-from pipeline.domain.outbox import Outbox
+from pipeline.domain.outbox import Outbox, envelope
 from pipeline.runtime import (
     changelog,
     codec,
@@ -460,8 +460,8 @@ def kept_hold(patch: Set) -> None:
 
 @mutant("gives events ids by chance", "kill")
 def random_ids(patch: Set) -> None:
-    for said in (ledger_answers, ledger_books):
-        patch(said, "derived_id", lambda cause, name: str(uuid.uuid4()))
+    patch(ledger_answers, "envelope", lambda cause, name: (str(uuid.uuid4()), *envelope(cause, name)[1:]))
+    patch(ledger_books, "derived_id", lambda cause, name: str(uuid.uuid4()))
 
 
 @mutant("leaves out a command where the vector path stops", "kill", rate=1500.0)
