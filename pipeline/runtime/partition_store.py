@@ -38,6 +38,7 @@ _OFFSET_KEY = b"\0changelog-offset"
 """No row has a key that starts with NUL: the first byte of a row's key is its family letter."""
 BLOCK_CACHE_BYTES = 64 * 2**20
 WRITE_BUFFER_BYTES = 64 * 2**20
+"""Of all databases together, about: from there on a database that is written to flushes its buffer."""
 ROW_CACHE_ROWS = 50_000
 """Rows touched lately, kept twice at most (a young and an old generation) per partition."""
 
@@ -50,7 +51,9 @@ def _options() -> Options:
     global _block_cache, _write_buffers
     if _block_cache is None or _write_buffers is None:
         _block_cache = Cache(BLOCK_CACHE_BYTES)
-        _write_buffers = WriteBufferManager(WRITE_BUFFER_BYTES, True)
+        # Without stalls: whoever writes next has its own buffer flushed, but what others hold, who do not
+        # write, it would wait for without end, and rocksdict waits with Python's lock.
+        _write_buffers = WriteBufferManager(WRITE_BUFFER_BYTES, False)
     table = BlockBasedOptions()
     table.set_block_cache(_block_cache)
     table.set_bloom_filter(10.0, False)

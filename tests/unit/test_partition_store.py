@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -270,3 +272,29 @@ def test_rows_survive_the_cache(store: PartitionStore, monkeypatch: pytest.Monke
         for number in range(10):
             expected = None if number == generation else b"%d" % generation
             assert store.get(b"%d" % number) == expected
+
+
+MANY_STORES = """
+import os, sys
+from pathlib import Path
+from pipeline.runtime.partition_store import WRITE_BUFFER_BYTES, PartitionStore
+
+idle = [PartitionStore(Path(sys.argv[1]) / f"idle-{number}") for number in range(40)]
+row = os.urandom(1000)
+share = {b"k%d" % number: row for number in range(WRITE_BUFFER_BYTES // len(idle) // len(row))}
+for store in idle:
+    store.write(share, None)
+busy = PartitionStore(Path(sys.argv[1]) / "busy")
+for turn in range(20):
+    busy.write({b"%d-%d" % (turn, number): row for number in range(1000)}, turn)
+print(busy.changelog_offset, busy.get(b"19-999") == row, all(store.get(b"k0") == row for store in idle))
+os._exit(0)
+"""
+
+
+def test_a_store_is_written_to_although_others_that_rest_hold_all_buffers(tmp_path: Path) -> None:
+    """In a process of its own: one that waits for buffers waits with Python's lock, and ends no test."""
+    ended = subprocess.run(
+        [sys.executable, "-c", MANY_STORES, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    assert (ended.stdout.split(), ended.stderr) == (["19", "True", "True"], "")
