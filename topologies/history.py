@@ -10,9 +10,13 @@ from __future__ import annotations
 from pipeline.domain import history
 from pipeline.domain.history_columns import HistoryColumns
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.task import LINGER_S, StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that keeps what every account was, for questions about the past."""
-    return [StreamSpec("history", "postings", history, table="history", vector=HistoryColumns())]
+    return [
+        StreamSpec(
+            "history", "postings", history, table="history", vector=HistoryColumns(), linger_s=LINGER_S
+        )
+    ]

@@ -10,9 +10,18 @@ from __future__ import annotations
 from pipeline.domain import invariants
 from pipeline.domain.invariants_columns import InvariantColumns
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.task import LINGER_S, StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that checks the journal, record by record."""
-    return [StreamSpec("invariants", "postings", invariants, table="invariants", vector=InvariantColumns())]
+    return [
+        StreamSpec(
+            "invariants",
+            "postings",
+            invariants,
+            table="invariants",
+            vector=InvariantColumns(),
+            linger_s=LINGER_S,
+        )
+    ]

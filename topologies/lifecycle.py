@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.domain.lifecycle import Lifecycle, LifecycleRules
 from pipeline.domain.lifecycle_columns import LifecycleColumns
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.task import LINGER_S, StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:
@@ -18,4 +18,13 @@ def build(settings: Settings) -> list[StreamSpec]:
     rules = LifecycleRules(settings.stuck_after_seconds, settings.review_after_seconds)
     stream = Lifecycle(rules)
     vector = LifecycleColumns(stream)
-    return [StreamSpec("lifecycle", "payment-events", stream, table="lifecycle", vector=vector)]
+    return [
+        StreamSpec(
+            "lifecycle",
+            "payment-events",
+            stream,
+            table="lifecycle",
+            vector=vector,
+            linger_s=LINGER_S,
+        )
+    ]

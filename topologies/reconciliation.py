@@ -11,7 +11,7 @@ from pipeline.domain import reconciliation
 from pipeline.domain.reconciliation_columns import ReconciliationColumns
 from pipeline.domain.reconciliation_results import ReconciliationRules
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.task import LINGER_S, StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:
@@ -28,5 +28,6 @@ def build(settings: Settings) -> list[StreamSpec]:
             reconciliation.Reconciliation(rules),
             table="reconciliation",
             vector=ReconciliationColumns(rules),
+            linger_s=LINGER_S,
         )
     ]

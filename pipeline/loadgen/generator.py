@@ -50,9 +50,14 @@ class Traffic:
         self.payments = 0
         """Ordinary payments made."""
 
+    @property
+    def tells_stories(self) -> bool:
+        """Whether stories of the whole ledger are planted."""
+        return self._plan.story_per_mille > 0
+
     def periods(self) -> Iterator[Produce]:
         """Yield the end of the period before the run."""
-        if self._plan.story_per_mille > 0:
+        if self.tells_stories:
             yield from self._stories.periods()
 
     def opening(self) -> Iterator[Produce]:
@@ -60,7 +65,7 @@ class Traffic:
         yield from self._world.open_all()
         yield from self._victims.open_reserve()
         yield from self._special.open_reserve()
-        if self._plan.story_per_mille > 0:
+        if self.tells_stories:
             yield from self._stories.open_reserve()
 
     def steps(self) -> Iterator[Produce]:

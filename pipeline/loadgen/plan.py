@@ -114,10 +114,8 @@ def demo(
 
     It begins `backlog_us` ago and makes `speed` seconds of event time a second (3,600: an hour), until it
     has caught up with `now`; from then on event time is real time. So breaks, which wait two days of event
-    time, open within a minute. Stories are left out: their steps are on several topics, and whoever restarts
-    a worker meanwhile may let them come in another order than they were told in.
+    time, open within a minute.
     """
-    settings = {"story_per_mille": 0.0, **settings}
     if rate <= 0 or speed < 1:
         raise ValueError("rate must be above 0 and speed at least 1")
     return LoadPlan(

@@ -151,6 +151,9 @@ class Loader:
             self._flush()
             waiting = {produce.key for produce in accounts if produce.key is not None}
             watch.wait_for(waiting, await_accounts_s, self._stop, self._show)
+        if self._traffic.tells_stories:
+            # What follows an opening, and the end of the period, is not seen by a first balance.
+            self._await_streams(await_accounts_s)
 
     def traffic(self, rate: float | None, duration: float | None) -> None:
         """Produce the traffic, paced, until it ends or is to end."""
@@ -170,8 +173,7 @@ class Loader:
         """Produce the end, wait for Kafka to have everything, and return the report."""
         self._produce_all(self._traffic.closing())
         self._flush()
-        with StreamsWatch(self._connection, self._group, self._partitions("payments")) as watch:
-            watch.wait_until_idle(QUIET_S, QUIET_TIMEOUT_S, self._show)
+        self._await_streams(QUIET_TIMEOUT_S)
         self._produce_all(self._traffic.falling_due())
         self._flush()
         if self._failed:
@@ -189,6 +191,10 @@ class Loader:
         self._producer.flush(1.0)
         if self._manifest is not None:
             self._manifest.close()
+
+    def _await_streams(self, timeout_s: float) -> None:
+        with StreamsWatch(self._connection, self._group, self._partitions("payments")) as watch:
+            watch.wait_until_idle(QUIET_S, timeout_s, self._show)
 
     def _partitions(self, topic: str) -> int:
         try:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 REQUEST_TIMEOUT_S = 30.0
 READ = (
@@ -15,7 +15,8 @@ READ = (
 )
 """The topics that the streams read."""
 BEHIND_MIN = 50
-"""A smaller distance may be the markers of transactions, which are no records."""
+"""A smaller distance may be the markers of transactions, which are no records: it is worth a look."""
+LOOK_TIMEOUT_S = 10.0
 
 
 def end_of(consumer: Consumer, place: TopicPartition) -> int:
@@ -67,8 +68,11 @@ class StreamsWatch:
     """Sees whether the streams have work left: by how far their group has read what they read."""
 
     def __init__(self, connection: dict[str, str], group: str, partitions: int) -> None:
-        # Only asks for the group's offsets; it never joins.
-        self._consumer = Consumer({**connection, "group.id": group, "enable.auto.commit": False})
+        # Only asks for the group's offsets, and looks what stands there; it never joins.
+        self._consumer = Consumer(
+            {**connection, "group.id": group, "enable.auto.commit": False}
+            | {"isolation.level": "read_committed", "enable.partition.eof": True}
+        )
         self._places = [TopicPartition(topic, number) for topic in READ for number in range(partitions)]
 
     def wait_until_idle(self, quiet_s: float, timeout_s: float, on_wait: Callable[[], None]) -> None:
@@ -92,7 +96,29 @@ class StreamsWatch:
         committed = [place.offset for place in places]
         if max(committed, default=0) <= 0:
             return False
-        return any(end - max(read, 0) > BEHIND_MIN for read, end in zip(committed, ends, strict=True))
+        left = [(place, end) for place, end in zip(places, ends, strict=True) if end > max(place.offset, 0)]
+        if any(end - max(place.offset, 0) > BEHIND_MIN for place, end in left):
+            return True
+        return not self._only_markers([place for place, _ in left])
+
+    def _only_markers(self, places: list[TopicPartition]) -> bool:
+        """Look at what is left to read; False if a record is among it, or where it takes too long to see."""
+        self._consumer.assign(
+            [TopicPartition(place.topic, place.partition, max(place.offset, 0)) for place in places]
+        )
+        ended, deadline = 0, time.monotonic() + LOOK_TIMEOUT_S
+        try:
+            while ended < len(places):
+                message = self._consumer.poll(0.2)
+                if message is not None and message.error() is None:
+                    return False
+                if message is not None and message.error().code() == KafkaError._PARTITION_EOF:
+                    ended += 1
+                if time.monotonic() > deadline:
+                    return False
+            return True
+        finally:
+            self._consumer.unassign()
 
     def __enter__(self) -> StreamsWatch:
         return self

@@ -93,6 +93,10 @@ class App(faust.App):
             if task is not None and message.generation_id == self.consumer_generation_id:
                 await task.accept(message.value)
 
+    def linger_s(self, topic: str) -> float:
+        """Return how long a log may gather records between two fetches, seconds."""
+        return self.tasks.linger_s(topic)
+
     def source_offsets(self) -> Mapping[TP, int]:
         """Return where logs go on at the least, whatever the group's committed offsets say."""
         return self.tasks.source_offsets

@@ -51,6 +51,10 @@ ROWS_AFTER_STOP = 64
 first, and twice as many each time, until it goes on for a while."""
 
 
+LINGER_S = 0.25
+"""For streams that nobody waits for: an analyst sees what they say some tenths of a second later."""
+
+
 class Rules(Protocol):
     """The pure function of a stream; see pipeline.domain."""
 
@@ -70,6 +74,9 @@ class StreamSpec(NamedTuple):
     table: str | None
     vector: Vector | None = None
     """The rules by columns, for large batches; what it says and writes is what `rules` would."""
+    linger_s: float = 0.0
+    """How long its log may gather records between two fetches. Each batch takes part in a transaction, and
+    every partition written to makes that longer, for all: whoever is in no hurry comes seldom."""
 
 
 @dataclass(slots=True)

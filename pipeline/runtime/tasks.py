@@ -65,6 +65,10 @@ class Tasks:
         known.append(spec)
         return len(known) == 1
 
+    def linger_s(self, topic: str) -> float:
+        """Return how long a log may gather records: as long as the most hurried of its streams says."""
+        return min((spec.linger_s for spec in self._specs.get(topic, ())), default=0.0)
+
     @property
     def running(self) -> dict[TP, PartitionTask]:
         """The tasks of the partitions owned now, by source partition."""

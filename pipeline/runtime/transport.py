@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Set
 from typing import Any, NamedTuple, cast
@@ -39,8 +40,8 @@ GATHER_BYTES = 64 * 2**10
 length, and each would hold a record or two."""
 FETCH_TIMEOUT_S = 0.2
 """How long a fetch waits for records before others, such as a seek, have their turn."""
-
-
+BACKLOG = 1_000
+"""Offsets that are known to be left to read of a log, from which on it does not linger."""
 ROOM_TIMEOUT_S = 0.1
 """How long it takes at most until new partitions are noticed where none could be fetched from."""
 
@@ -89,6 +90,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._turn = asyncio.Lock()
         self._reached: dict[TP, int] = {}
+        self._lingering: dict[TopicPartition, float] = {}
+        """Partitions that are not fetched for now, and until when."""
         self.seeks = 0
         self.stale: set[TP] = set()
         """Partitions whose committed offset is older than what the app knows to be applied."""
@@ -151,13 +154,40 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Any:
         async with self._turn:
+            timeout = self._go_on(consumer, timeout)
             fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
             self._gather(consumer._fetcher, bool(fetched))
             assignment = consumer._subscription.subscription.assignment
+            for tp in fetched or ():
+                self._linger(consumer, tp, assignment.state_value(tp))
             return {
                 tp: self._handed_over(ensure_TP(tp), records, assignment.state_value(TopicPartition(*tp)))
                 for tp, records in (fetched or {}).items()
             }
+
+    def _linger(self, consumer: Any, tp: TopicPartition, state: Any) -> None:
+        """Let a log gather records before it is fetched again, if its streams are in no hurry.
+
+        Nothing was fetched ahead of it: what has come is handed over, and what is under way was asked for
+        while it was still kept here, so it is not among that.
+        """
+        linger_s: float = getattr(self.app, "linger_s", lambda _: 0.0)(tp.topic)
+        if not linger_s or state is None or not state.has_valid_position or tp in consumer._fetcher._records:
+            return
+        if state.lso is None or state.lso - state.position < BACKLOG:
+            consumer.pause(tp)
+            self._lingering[tp] = time.monotonic() + linger_s
+
+    def _go_on(self, consumer: Any, timeout: float | None) -> float | None:
+        """Fetch from partitions again whose time is up; return how long to wait for records at most."""
+        now = time.monotonic()
+        for tp in [tp for tp, until in self._lingering.items() if until <= now]:
+            del self._lingering[tp]
+            if consumer._subscription.is_assigned(tp):
+                consumer.resume(tp)
+        if not self._lingering or timeout is None:
+            return timeout
+        return min(timeout, min(self._lingering.values()) - now)
 
     @staticmethod
     def _gather(fetcher: Any, records_come: bool) -> None:

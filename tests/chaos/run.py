@@ -72,8 +72,6 @@ class Load(threading.Thread):
         self._cluster = cluster
         self._rate = rate
         self._plan = history(
-            # Faults let the steps of a story come in another order than they were told in.
-            story_per_mille=0.0,
             seed=seed,
             count=int(rate * seconds),
             now=int(time.time() * 1_000_000),

@@ -109,9 +109,7 @@ class Cluster:
     def load(self, seed: int, payments: int, rate: float | None = None) -> LoadReport:
         """Produce a seeded history with everything planted; the manifest is kept for `verify`."""
         manifest = self.settings.data_dir / f"planted-{seed}.jsonl"
-        plan = history(
-            seed=seed, count=payments, now=int(time.time() * 1_000_000), accounts=200, story_per_mille=0.0
-        )
+        plan = history(seed=seed, count=payments, now=int(time.time() * 1_000_000), accounts=200)
         report = run(
             plan,
             self.settings.bootstrap_servers,

@@ -6,8 +6,12 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from faust.types import TP
 
+from pipeline.runtime import transport
+from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.tasks import Tasks
 from pipeline.runtime.transport import Consumer, ConsumerThread
 
 PLACE = TP("accounts", 0)
@@ -100,3 +104,81 @@ async def test_fetching_goes_on_as_soon_as_one_of_the_full_streams_has_room() ->
         await asyncio.sleep(0)
     assert waiting.done()
     assert consumer._get_active_partitions() == {PLACE}
+
+
+class LingeringConsumer:
+    """What the thread asks of aiokafka's consumer when a log is to gather."""
+
+    def __init__(self) -> None:
+        self.paused: set[Any] = set()
+        self.assigned = True
+        self._fetcher = SimpleNamespace(_records={})
+        self._subscription = SimpleNamespace(is_assigned=lambda tp: self.assigned)
+
+    def pause(self, tp: Any) -> None:
+        self.paused.add(tp)
+
+    def resume(self, tp: Any) -> None:
+        self.paused.remove(tp)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The time that the thread sees, as `now`."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def lingering(seconds: float) -> ConsumerThread:
+    thread = thread_with({})
+    thread._lingering = {}
+    thread.app.linger_s = lambda topic: seconds  # type: ignore
+    return thread
+
+
+def caught_up(behind: int = 0) -> Any:
+    return SimpleNamespace(has_valid_position=True, position=10, lso=10 + behind)
+
+
+def test_a_log_in_no_hurry_is_not_fetched_until_its_time_is_up(clock: Any) -> None:
+    thread, consumer = lingering(0.5), LingeringConsumer()
+    thread._linger(consumer, PLACE, caught_up())
+    assert consumer.paused == {PLACE}
+    clock.now += 0.375
+    assert thread._go_on(consumer, 0.2) == 0.125  # nobody waits for other records longer than that
+    assert thread._go_on(consumer, 0.1) == 0.1
+    assert consumer.paused == {PLACE}
+    clock.now += 0.125
+    assert thread._go_on(consumer, 0.2) == 0.2
+    assert consumer.paused == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "behind", "more"),
+    [(0.0, 0, False), (0.5, transport.BACKLOG, False), (0.5, 0, True)],
+    ids=["in_a_hurry", "far_behind", "half_handed_over"],
+)
+def test_a_log_does_not_linger(clock: Any, seconds: float, behind: int, more: bool) -> None:
+    thread, consumer = lingering(seconds), LingeringConsumer()
+    if more:
+        consumer._fetcher._records[PLACE] = "records that aiokafka would drop"
+    thread._linger(consumer, PLACE, caught_up(behind))
+    assert consumer.paused == set() and thread._go_on(consumer, 0.2) == 0.2
+
+
+def test_a_log_that_went_to_another_worker_meanwhile_is_forgotten(clock: Any) -> None:
+    thread, consumer = lingering(0.5), LingeringConsumer()
+    thread._linger(consumer, PLACE, caught_up())
+    consumer.assigned = False
+    clock.now += 1
+    assert thread._go_on(consumer, 0.2) == 0.2
+    assert thread._lingering == {}
+
+
+def test_a_log_of_several_streams_lingers_as_the_most_hurried_of_them_says() -> None:
+    tasks = Tasks(SimpleNamespace())  # type: ignore[arg-type]
+    for name, seconds in (("slow", 0.5), ("quick", 0.25)):
+        tasks.add(StreamSpec(name, "postings", None, None, linger_s=seconds))  # type: ignore[arg-type]
+    tasks.add(StreamSpec("ledger", "ledger-commands", None, None))  # type: ignore[arg-type]
+    assert [tasks.linger_s(log) for log in ("postings", "ledger-commands", "other")] == [0.25, 0.0, 0.0]
