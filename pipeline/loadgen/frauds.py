@@ -18,9 +18,6 @@ from pipeline.loadgen.world import Community, World
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
 VICTIM_BALANCE_MINOR = 200_000_00
-RESERVE = 24
-"""How many victims an endless run has always open: a victim's account must have reached the ledger when it is
-used. A bounded run opens all of them first."""
 
 FRAUDS = 9
 """How many scenarios there are."""
@@ -31,23 +28,24 @@ Story = list[tuple[Payment, int]]
 class Victims:
     """Accounts for one use each, in order of opening; in an endless run, taking one opens the next."""
 
-    def __init__(self, world: World, emitter: Emitter, needed: int) -> None:
-        """`needed`: how many the run takes in all, 0 if that is not known."""
+    def __init__(self, world: World, emitter: Emitter, ahead: int, endless: bool) -> None:
+        """`ahead`: how many are open before the first is taken."""
         self._world = world
         self._emitter = emitter
-        self._needed = needed
+        self._ahead = ahead
+        self._endless = endless
         self._ready: deque[tuple[Community, str]] = deque()
         self._opened = 0
 
     def open_reserve(self) -> Iterator[Produce]:
         """Yield the openings of the first victims."""
-        for _ in range(self._needed or RESERVE):
+        for _ in range(self._ahead):
             yield self._open()
 
     def take(self) -> tuple[Community, str, list[Produce]]:
         """Return a victim's community and account, and the opening of its successor, if it needs one."""
         community, account = self._ready.popleft()
-        return community, account, [] if self._ready and self._needed else [self._open()]
+        return community, account, [] if self._ready and not self._endless else [self._open()]
 
     def _open(self) -> Produce:
         community = self._world.communities[self._opened % len(self._world.communities)]

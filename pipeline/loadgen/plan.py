@@ -15,6 +15,8 @@ TAIL_US = GRACE_US + 12 * HOUR_US
 """How far the last statements of a run move event time, so that the breaks planted last fall due."""
 PAYMENT_GAP_US = 4 * HOUR_US
 """A customer's usual time between two payments."""
+AHEAD_S = 60
+"""For how long an endless run always has accounts open that are to be used once."""
 SPAN_US_MAX = 30 * HOUR_US
 """Longest event time of a bounded run's traffic. It is produced faster than it is processed, and statements
 take a shorter way than payments; within the grace period that makes no difference to what is a break."""
@@ -76,10 +78,15 @@ class LoadPlan:
             every = max(1, min(every, self.count // kinds))
         return every
 
-    def in_all(self, per_mille: float, kinds: int) -> int:
-        """Return how many are planted in a bounded run, at most; 0 for an endless one, which has no total."""
+    def ahead(self, per_mille: float, kinds: int) -> int:
+        """Return how many may be planted, at most, before accounts that are opened now are in the ledger.
+
+        In a bounded run that is all of them, in an endless one those of `AHEAD_S`: accounts come to the
+        ledger by another topic than payments, and while a worker is away that takes as long as it is.
+        """
         every = self.every(per_mille, kinds)
-        return self.count // every + 1 if self.count and every else 0
+        payments = AHEAD_S * SECOND_US // max(self.live_step_us, 1) if self.count is None else self.count
+        return payments // every + 1 if every and self.count != 0 else 0
 
     @property
     def end(self) -> int:

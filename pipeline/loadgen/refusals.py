@@ -25,11 +25,11 @@ TOO_OLD_US = 120 * DAY_US
 class Special:
     """Accounts that are opened for a purpose: empty ones, and ones that are closed at once."""
 
-    def __init__(self, world: World, emitter: Emitter, needed: int) -> None:
-        """`needed`: how many refusals the run plants in all, 0 if that is not known."""
+    def __init__(self, world: World, emitter: Emitter, ahead: int, endless: bool) -> None:
+        """`ahead`: for how many refusals there are accounts before the first is planted."""
         # Of fifteen refusals two use a closed account; they might all be of one community.
-        self._each = 2 * needed // REFUSALS + 3
-        self._endless = not needed
+        self._each = 2 * ahead // REFUSALS + 3
+        self._endless = endless
         self._world = world
         self._emitter = emitter
         self._queues: dict[str, dict[str, deque[str]]] = {"empty": {}, "closed": {}}

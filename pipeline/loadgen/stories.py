@@ -26,8 +26,6 @@ from pipeline.loadgen.world import Community, World
 REFUSED, SETTLED = "CommandRefused", "PaymentSettled"
 STORIES = 31
 """How many there are."""
-RESERVE = 3
-"""Accounts of each purpose that an endless run has always open."""
 LASTS_US = 7 * DAY_US
 """How long a hold lasts that is not to expire, past any event of the run."""
 SHORT_US = 60 * SECOND_US
@@ -44,13 +42,13 @@ Story = Callable[[Community, str, int], Iterator[Produce]]
 class Prepared:
     """Accounts that are limited, frozen or closed as soon as they are opened, for one use each."""
 
-    def __init__(self, world: World, emitter: Emitter, desks: Desks, needed: int) -> None:
-        """`needed`: how many stories the run plants in all, 0 if that is not known."""
+    def __init__(self, world: World, emitter: Emitter, desks: Desks, ahead: int, endless: bool) -> None:
+        """`ahead`: for how many stories there are accounts before the first is told."""
         self._world = world
         self._emitter = emitter
         self._desks = desks
-        self._each = needed // STORIES + 1 if needed else RESERVE
-        self._endless = not needed
+        self._each = ahead // STORIES + 1
+        self._endless = endless
         self._ready: dict[str, deque[tuple[Community, str]]] = {}
         self._opened = 0
         self._purposes: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
@@ -109,9 +107,9 @@ class Stories:
         emitter: Emitter,
         payments: Payments,
         victims: Victims,
-        needed: int,
+        ahead: int,
     ) -> None:
-        """`needed`: how many the run plants in all, 0 if that is not known."""
+        """`ahead`: for how many stories there are accounts before the first is told."""
         self._plan = plan
         self._world = world
         self._emitter = emitter
@@ -119,7 +117,7 @@ class Stories:
         self._journals = Journals(emitter)
         self._victims = victims
         self._desks = Desks(world, emitter, plan.partitions)
-        self._prepared = Prepared(world, emitter, self._desks, needed)
+        self._prepared = Prepared(world, emitter, self._desks, ahead, plan.count is None)
         self._later: list[tuple[int, int, Callable[[int], Produce]]] = []
         self._in_the_end: list[Callable[[int], Produce]] = []
         self._numbers = itertools.count()

@@ -136,7 +136,7 @@ def _credentials(settings: Settings) -> Any:
 def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str | None = None) -> App:
     """Return the app of one worker, without streams; `worker` is its number on this machine, from 0.
 
-    The number makes the worker's identity in the group (static membership), its data folder and its web port.
+    The number makes its data folder and its web port, and that its identity in the group (static membership).
     """
     folder = worker_folder(settings, worker)
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +152,9 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         topic_disable_leader=True,
         table_standby_replicas=settings.standby_replicas,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{settings.app_id}-{settings.web_host}-{worker}",
+        # By its address: while a member is away the group keeps what it has said of itself, its address too,
+        # and Faust does not take an assignment that was made out to another one.
+        consumer_group_instance_id=f"{settings.app_id}-{settings.web_host}-{settings.web_port + worker}",
         consumer_max_fetch_size=settings.max_batch_bytes,
         broker_max_poll_records=settings.max_batch_records,
         broker_session_timeout=settings.session_timeout_s,

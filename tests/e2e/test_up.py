@@ -15,6 +15,7 @@ from confluent_kafka import Producer
 
 import schemas
 from pipeline.loadgen.run import registry_encoder
+from tests.conftest import free_ports
 from tests.e2e.running_up import Ended, Place, assert_gone, belonging, command, wait_for
 
 
@@ -104,6 +105,7 @@ def test_of_two_stacks_side_by_side_one_goes_on_and_holds_and_a_forgery_in_the_o
     crashed: Crashed, neighbour: Place
 ) -> None:
     place, before = crashed.place, json.loads(crashed.ended.out)
+    place.ports["web"] = str(free_ports()[3])  # the group still knows the worker under its old address
     place.up("--demo", "--json")
     neighbour.up("--demo", "--json")
     forge_a_posting(neighbour.endpoints(), neighbour.wait_for_postings()["value"])
