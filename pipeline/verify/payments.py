@@ -1,6 +1,6 @@
 """One branch's payments and commands: input -> decision -> answer -> end, record by record.
 
-    payments[p], accounts[p], journals[p]  inputs
+    payments[p], accounts[p], journals[p]  inputs (`inputs`)
     ledger-commands[p]                     one decision per payment; everything else passed on, in order
     payment-events[p]                      screenings and answers, one each; the life of each payment
 
@@ -25,12 +25,12 @@ from pipeline.verify.branch import (
     Hold,
     about,
     cause_of,
-    same_order,
     take,
 )
 from pipeline.verify.dead import DeadLetters, digest
 from pipeline.verify.decode import Event
 from pipeline.verify.due import Due
+from pipeline.verify.inputs import PASSED_ON, Inputs
 from pipeline.verify.journal import Balance, Journal, transfer
 from pipeline.verify.legs import LEG_COMMANDS, Legs
 from pipeline.verify.log import Record
@@ -45,14 +45,6 @@ ENDS = {
     "outcomes.PaymentCancelled": "cancelled",
     "PaymentExpired": "expired",
 }
-PASSED_ON = {
-    "PaymentReviewed": "payment_reviewed",
-    "PaymentCancelled": "payment_cancelled",
-    "PaymentCaptured": "payment_captured",
-    "PaymentExtended": "payment_extended",
-    "PaymentReversed": "payment_reversed",
-}
-"""Commands of the topic payments, as their refusals name them."""
 JOURNAL_COMMANDS = {
     "JournalSubmitted": "journal_submitted",
     "JournalConfirmed": "journal_confirmed",
@@ -111,10 +103,8 @@ class Payments:
         """tenant/payment of every decision that is not an approval."""
         self.alerts_due: set[str] = set()
         """Those of them that the ledger acted upon; it refuses a payment that comes again."""
-        self.inputs = Check(
-            "inputs_ledger",
-            "Each payment, account and journal input is either applied, once and in order, or a dead letter.",
-        )
+        self._inputs = Inputs(reader, dead)
+        self.inputs = self._inputs.check
         self.answered = Check("answers", "Each ledger command is either answered, once, or a dead letter.")
         self.lives = Check(
             "lives", "Each payment ends at most once, and money moves only for what is settled or captured."
@@ -131,14 +121,14 @@ class Payments:
 
     def run(self) -> list[Check]:
         """Check everything and return the checks."""
-        self._periods = self._read_periods()
+        self._periods = self._inputs.periods()
         for partition in range(self._reader.partitions(COMMANDS)):
             branch = Branch()
             self._read_events(partition, branch)
             self._read_commands(partition, branch)
-            self._read_payments(partition, branch)
-            self._read_passed("accounts", ACCOUNT_COMMANDS, partition, branch)
-            self._read_passed("journals", JOURNAL_COMMANDS, partition, branch)
+            self._inputs.payments(partition, branch)
+            self._inputs.passed_on("accounts", ACCOUNT_COMMANDS, partition, branch)
+            self._inputs.passed_on("journals", JOURNAL_COMMANDS, partition, branch)
             self._close(partition, branch)
             check_stuck(self.stuck, self._reader, partition, branch)
         for event_id, open_legs in self._legs.items():
@@ -424,54 +414,6 @@ class Payments:
             return True
         # Captures were under way: the payment ends with them.
         return name == "PaymentCancelled" and authorised and branch.state[key] in ("settled", "cancelled")
-
-    # --- inputs
-
-    def _read_payments(self, partition: int, branch: Branch) -> None:
-        passed: list[bytes] = []
-        reviews: list[bytes] = []
-        for record, event in self._reader.inputs("payments", partition):
-            self.inputs.count()
-            if self._dead.holds(record):
-                continue
-            if event is None:
-                self.inputs.fail(f"{record.place} is no event and no dead letter")
-            elif event.name == "PaymentInitiated":
-                event_id, payment_id = event.fields["event_id"], event.fields["payment_id"]
-                by_tenant = cause_of(record, payment_id, event_id), f"{BY_TENANT}:payment_initiated"
-                if not (take(branch.decided, about(event_id, event.fields)) or take(branch.said, by_tenant)):
-                    self.inputs.fail(
-                        f"{record.place}: no decision, or not about this payment, and no dead letter"
-                    )
-            elif event.name in PASSED_ON:
-                passed.append(digest(record))
-                if event.name == "PaymentReviewed":
-                    reviews.append(passed[-1])
-            else:
-                self.inputs.fail(f"{record.place}: {event.name} is no payment event and no dead letter")
-        same_order(self.inputs, "payments", partition, passed, branch.passed["payments"])
-        same_order(self.inputs, "payments", partition, reviews, branch.reviewed)
-
-    def _read_passed(self, topic: str, names: Container[str], partition: int, branch: Branch) -> None:
-        passed = []
-        for record, event in self._reader.inputs(topic, partition):
-            self.inputs.count()
-            if self._dead.holds(record):
-                continue
-            if event is None or event.name not in names:
-                self.inputs.fail(f"{record.place} is no event of {topic} and no dead letter")
-            elif event.name != PERIOD:
-                passed.append(digest(record))
-        same_order(self.inputs, topic, partition, passed, branch.passed[topic])
-
-    def _read_periods(self) -> Counter[bytes]:
-        """Return the ends of periods, which must come to every branch."""
-        periods: Counter[bytes] = Counter()
-        for partition in range(self._reader.partitions("accounts")):
-            for record, event in self._reader.inputs("accounts", partition):
-                if event is not None and event.name == PERIOD and not self._dead.holds(record):
-                    periods[digest(record)] += 1
-        return periods
 
     # --- what is left over
 
