@@ -1,0 +1,101 @@
+"""Rules of holds, journals, reversals, limits and periods, broken on purpose: the checker finds each of them.
+
+The stories of the load meet every one of these rules. `test_checker_on_load` does the same for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.domain import ledger_accounts, ledger_holds, ledger_journals, ledger_reversals
+from pipeline.domain.ledger_books import Books
+from pipeline.domain.ledger_holds import Hold
+from tests.chaos.load_in_memory import problems, processed
+
+Set = Callable[[Any, str, Any], None]
+
+
+def captures_more_than_is_held(patch: Set) -> None:
+    patch(Hold, "remaining", lambda hold, payment: 0 if hold.ended else payment.amount_minor)
+
+
+def keeps_the_rest_of_a_hold(patch: Set) -> None:
+    patch(ledger_holds._Held, "release", lambda held, amount: None)
+
+
+def lets_no_hold_expire(patch: Set) -> None:
+    patch(ledger_holds, "expire", lambda *about: None)
+
+
+def lets_no_journal_expire(patch: Set) -> None:
+    patch(ledger_journals, "expire", lambda *about: None)
+
+
+def posts_all_but_a_leg(patch: Set) -> None:
+    post = ledger_journals._post
+    patch(ledger_journals, "_post", lambda pairs, *about, **more: post(pairs[1:], *about, **more))
+
+
+def does_not_look_at_the_balance_of_legs(patch: Set) -> None:
+    patch(ledger_journals, "_flaw", lambda *about: None)
+
+
+def takes_a_journal_back_twice(patch: Set) -> None:
+    patch(ledger_reversals, "take_of", lambda *about: None)
+
+
+def takes_a_payment_back_twice(patch: Set) -> None:
+    patch(ledger_reversals, "write_number", lambda *about: None)
+
+
+def lets_frozen_accounts_pay(patch: Set) -> None:
+    code_of = Books.debtor_code
+
+    def debtor_code(self: Books, *about: Any) -> str | None:
+        code = code_of(self, *about)
+        return None if code == "debtor_frozen" else code
+
+    patch(Books, "debtor_code", debtor_code)
+
+
+def has_no_maximum_balance(patch: Set) -> None:
+    code_of = Books.creditor_code
+    patch(
+        Books, "creditor_code", lambda self, account_id, currency, *about: code_of(self, account_id, currency)
+    )
+
+
+def begins_no_limit_later(patch: Set) -> None:
+    patch(ledger_accounts, "begin_limit", lambda *about: None)
+
+
+def books_into_a_closed_period(patch: Set) -> None:
+    patch(Books, "_effective", lambda self, asked_at: (asked_at, None))
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        captures_more_than_is_held,
+        keeps_the_rest_of_a_hold,
+        lets_no_hold_expire,
+        lets_no_journal_expire,
+        posts_all_but_a_leg,
+        does_not_look_at_the_balance_of_legs,
+        takes_a_journal_back_twice,
+        takes_a_payment_back_twice,
+        lets_frozen_accounts_pay,
+        has_no_maximum_balance,
+        begins_no_limit_later,
+        books_into_a_closed_period,
+    ],
+)
+def test_a_ledger_is_found_that(
+    mutant: Callable[[Set], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mutant(monkeypatch.setattr)
+    assert problems(*processed(tmp_path, payments=250)) != []
