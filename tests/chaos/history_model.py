@@ -54,6 +54,9 @@ class HistoryBranch(StreamModel):
     """The lines of one partition."""
 
     lines: dict[tuple[str, str], list[Line]] = field(default_factory=dict)
+    parts: dict[tuple[str, str, int], tuple[int, int, bytes]] = field(default_factory=dict)
+    """The open part of each account's level as it was last: from which line to which, and its zone. A level
+    goes on once in so many lines, and a clearing account has a line for nearly every payment."""
     rules: ClassVar = {"PostingRecorded": posting, "HoldRecorded": hold}
 
     def book(self, kind: str, posted: int, balance: int, ids: tuple[str, str], payment: str | None) -> None:
@@ -95,7 +98,10 @@ class HistoryBranch(StreamModel):
         rest, level = b"", 1
         while level == 1 or count >= SIZE ** (level - 1):
             start, stop = (count // SIZE**size * SIZE**size for size in (level, level - 1))
-            rest += ZONE.pack(*span(lines[start:stop]))
+            known = self.parts.get((*account, level))
+            if known is None or known[:2] != (start, stop):
+                known = self.parts[*account, level] = start, stop, ZONE.pack(*span(lines[start:stop]))
+            rest += known[2]
             level += 1
         event, last = self.cause.fields, lines[-1]
         kind, currency = ACCOUNT_KINDS.index(event["account_type"]), event["currency"].encode()
