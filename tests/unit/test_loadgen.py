@@ -16,7 +16,7 @@ from pipeline.loadgen.banks import BREAKS
 from pipeline.loadgen.frauds import FRAUDS
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
-from pipeline.loadgen.plan import DAY_US, SECOND_US
+from pipeline.loadgen.plan import AHEAD_S, DAY_US, SECOND_US
 from pipeline.loadgen.refusals import REFUSALS
 from pipeline.loadgen.stories import STORIES
 from tests.simulated_cluster import ENCODE, decoder
@@ -147,6 +147,25 @@ def test_an_endless_run_catches_up_with_now_and_then_keeps_real_time() -> None:
     assert NOW <= traffic.at < NOW + 2 * 36_000 * SECOND_US // 100 + 300 * SECOND_US // 100
     list(traffic.closing())
     assert not list(traffic.falling_due())
+
+
+def test_an_endless_run_pays_from_accounts_that_were_opened_a_minute_before() -> None:
+    """They come to the ledger by another topic than payments; while a worker restarts it takes that long."""
+    rate, decode = 20, decoder().decode
+    traffic = Traffic(demo(3, NOW, rate=rate, accounts=50), ENCODE, {})
+    list(traffic.opening())
+    opened: dict[str, int] = {}
+    ages = []
+    for produce in traffic.steps():
+        if traffic.payments > 4_000:
+            break
+        event = decode(produce.value)
+        if event is not None and event.name == "AccountOpened":
+            opened[event.fields["account_id"]] = traffic.payments
+        elif event is not None:
+            used = (event.fields.get(field) for field in ("debtor_account_id", "creditor_account_id"))
+            ages += [traffic.payments - opened.pop(account) for account in used if account in opened]
+    assert len(ages) > 20 and min(ages) >= AHEAD_S * rate
 
 
 def test_a_plan_that_cannot_be_carried_out_is_refused() -> None:
