@@ -80,7 +80,7 @@ def test_a_worker_fenced_by_another_producer_stops_and_its_restart_loses_nothing
     async def fence() -> None:
         settings = cluster.settings
         usurper = TransactionalProducer(
-            settings.app_id, f"{settings.app_id}-{settings.web_host}-0", connection
+            settings.app_id, f"{settings.app_id}-{settings.web_host}-{settings.web_port}", connection
         )
         await usurper.start()
         await usurper.stop()
@@ -108,6 +108,9 @@ def test_known_schemas_are_processed_while_the_registry_is_down(cluster: Cluster
         cluster.settings = cluster.settings.model_copy(update={"schema_registry_url": registry})
     cluster.load(seed=6, payments=200)
     assert problems(cluster.verify()) == []
+    cluster.kill(0)  # an id that it does not know stops it, and a load may have some
+    cluster.start(0)
+    cluster.wait_ready(0)
 
 
 def test_committed_offsets_that_kafka_has_lost_are_not_applied_again(cluster: Cluster) -> None:
