@@ -183,15 +183,13 @@ class _Held:
         )
 
 
-def _standing(
-    event: ev.PaymentCaptured | ev.PaymentExtended, rows: Rows
-) -> tuple[Payment | None, Hold | None, str | None]:
-    """Return the payment and hold that a command is for, and why there is nothing to be done, or None."""
+def _standing(event: ev.PaymentCaptured | ev.PaymentExtended, rows: Rows) -> tuple[Payment, Hold] | str:
+    """Return the payment and the hold that a command is on, or why there is none."""
     payment = read_payment(rows, event.tenant_id, event.payment_id)
     if payment is None or payment.debtor_account_id != event.debtor_account_id:
-        return None, None, "payment_not_found"
+        return "payment_not_found"
     hold = read_hold(rows, event.tenant_id, event.payment_id)
-    return payment, hold, None if hold is not None else "payment_not_authorised"
+    return "payment_not_authorised" if hold is None else (payment, hold)
 
 
 def _over(payment: Payment, hold: Hold) -> str | None:
@@ -205,22 +203,19 @@ def _over(payment: Payment, hold: Hold) -> str | None:
 
 def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Post a part of a hold, or ask the creditor's branch for its leg."""
-    payment, hold, code = _standing(event, rows)
-    if code is None:
-        assert payment is not None and hold is not None
-        held = _Held(event, at, rows, out, payment, hold)
-        amount = hold.remaining(payment) if event.amount_minor is None else event.amount_minor
-        code = _capture_code(event, held, amount, watermark)
+
+    def no(code: str) -> None:
+        debtor, ids = event.debtor_account_id, {"capture_id": event.capture_id}
+        refuse(out, event, "payment_captured", debtor, event.payment_id, code, **ids)
+
+    found = _standing(event, rows)
+    if isinstance(found, str):
+        return no(found)
+    held = _Held(event, at, rows, out, *found)
+    amount = held.hold.remaining(held.payment) if event.amount_minor is None else event.amount_minor
+    code = _capture_code(event, held, amount, watermark)
     if code is not None:
-        return refuse(
-            out,
-            event,
-            "payment_captured",
-            event.debtor_account_id,
-            event.payment_id,
-            code,
-            capture_id=event.capture_id,
-        )
+        return no(code)
     if held.books.is_local(held.payment.creditor_account_id):
         _capture_here(event, held, amount)
     else:
@@ -328,17 +323,21 @@ def leg_answered(
 
 def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Let a hold last longer."""
-    payment, hold, code = _standing(event, rows)
-    if code is None:
-        assert payment is not None and hold is not None
-        code = _over(payment, hold)
-        if code is None and hold.expires_at <= watermark:
-            code = "expired"
-        if code is None and event.hold_expires_at <= hold.expires_at:
-            code = "expiry_not_later"
-    if code is not None or payment is None or hold is None:
-        command, debtor = "payment_extended", event.debtor_account_id
-        return refuse(out, event, command, debtor, event.payment_id, code or "payment_not_found")
+
+    def no(code: str) -> None:
+        refuse(out, event, "payment_extended", event.debtor_account_id, event.payment_id, code)
+
+    found = _standing(event, rows)
+    if isinstance(found, str):
+        return no(found)
+    payment, hold = found
+    code = _over(payment, hold)
+    if code is None and hold.expires_at <= watermark:
+        code = "expired"
+    if code is None and event.hold_expires_at <= hold.expires_at:
+        code = "expiry_not_later"
+    if code is not None:
+        return no(code)
     unschedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))
     hold.expires_at = event.hold_expires_at
     schedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))

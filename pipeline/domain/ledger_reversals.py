@@ -35,25 +35,11 @@ def reverse_journal(
     window: int, event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
     """Take back a posted journal, or some of its legs."""
-    original = read_journal(rows, event.tenant_id, event.journal_id)
-    known = read_journal(rows, event.tenant_id, event.reversal_id)
-    legs: list[Leg] | None = []
-    code = None
-    if original is None or original.account_id != event.account_id:
-        code = "journal_not_found"
-    elif known is not None:
-        code = _repeat_code(known, event.journal_id, False)
-    elif original.state != POSTED:
-        code = "not_settled"
-    elif any(leg.amount_minor <= 0 for leg in event.legs):
-        code = "amount_must_be_positive"
-    else:
-        legs = _within(legs_of(event.legs), original) if event.legs else _rest_of(original)
-        code = "exceeds_settled_amount" if not legs else None
-    if code is not None or original is None or not legs:
+    found = _journal_to_reverse(event, rows)
+    if isinstance(found, str):
         ids = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
-        account = event.account_id
-        return refuse(out, event, "journal_reversed", account, None, code or "journal_not_found", **ids)
+        return refuse(out, event, "journal_reversed", event.account_id, None, found, **ids)
+    original, legs = found
     take_of(original, legs, +1)
     write_journal(rows, event.tenant_id, event.journal_id, original)
     journal = _reversal(event, legs, original.account_id, original.reference, event.journal_id)
@@ -61,32 +47,32 @@ def reverse_journal(
     Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
 
 
+def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal, list[Leg]] | str:
+    """Return a journal and the legs that take it back, or why it is not taken back."""
+    original = read_journal(rows, event.tenant_id, event.journal_id)
+    if original is None or original.account_id != event.account_id:
+        return "journal_not_found"
+    known = read_journal(rows, event.tenant_id, event.reversal_id)
+    if known is not None:
+        return _repeat_code(known, event.journal_id, False)
+    if original.state != POSTED:
+        return "not_settled"
+    if any(leg.amount_minor <= 0 for leg in event.legs):
+        return "amount_must_be_positive"
+    legs = _within(legs_of(event.legs), original) if event.legs else _rest_of(original)
+    return (original, legs) if legs else "exceeds_settled_amount"
+
+
 def reverse_payment(
     window: int, event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
     """Take back a settled payment, or a part of it."""
     tenant, debtor = event.tenant_id, event.debtor_account_id
-    payment = read_payment(rows, tenant, event.payment_id)
-    known = read_journal(rows, tenant, event.reversal_id)
-    taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
-    left = 0 if payment is None else _settled(event, payment, rows) - taken
-    amount = left if event.amount_minor is None else event.amount_minor
-    code = None
-    if payment is None or payment.debtor_account_id != debtor:
-        code = "payment_not_found"
-    elif known is not None:
-        code = _repeat_code(known, event.payment_id, True)
-    elif payment.state != "SETTLED":
-        code = "not_settled"
-    elif event.amount_minor is not None and event.amount_minor <= 0:
-        code = "amount_must_be_positive"
-    elif not left or amount > left:
-        code = "exceeds_settled_amount"
-    if code is not None or payment is None:
+    found = _payment_to_reverse(event, rows)
+    if isinstance(found, str):
         ids = {"reversal_id": event.reversal_id}
-        return refuse(
-            out, event, "payment_reversed", debtor, event.payment_id, code or "payment_not_found", **ids
-        )
+        return refuse(out, event, "payment_reversed", debtor, event.payment_id, found, **ids)
+    payment, taken, amount = found
     write_number(rows, taken_key(tenant, event.payment_id), taken + amount)
     legs = [
         Leg(1, 0, payment.creditor_account_id, "DEBIT", amount, payment.currency),
@@ -95,6 +81,25 @@ def reverse_payment(
     journal = _reversal(event, legs, debtor, payment.reference, event.payment_id)
     journal.reverses_payment = True
     Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+
+
+def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment, int, int] | str:
+    """Return a payment, what is taken back of it already, and what is to be; or why it is not taken back."""
+    tenant = event.tenant_id
+    payment = read_payment(rows, tenant, event.payment_id)
+    if payment is None or payment.debtor_account_id != event.debtor_account_id:
+        return "payment_not_found"
+    known = read_journal(rows, tenant, event.reversal_id)
+    if known is not None:
+        return _repeat_code(known, event.payment_id, True)
+    if payment.state != "SETTLED":
+        return "not_settled"
+    taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
+    left = _settled(event, payment, rows) - taken
+    amount = left if event.amount_minor is None else event.amount_minor
+    if event.amount_minor is not None and amount <= 0:
+        return "amount_must_be_positive"
+    return (payment, taken, amount) if left and amount <= left else "exceeds_settled_amount"
 
 
 def _settled(event: ev.PaymentReversed, payment: Payment, rows: Rows) -> int:
