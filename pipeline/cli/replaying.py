@@ -45,6 +45,7 @@ def run_replay(
                 f"{snapshot} has no copy of {spec.table}, partition {', '.join(map(str, missing))}:"
                 " every worker must be asked for its part"
             )
+        copied_ms = max(int(part.manifest.taken_at.timestamp() * 1000) for part, _ in chosen)
         about = {
             "app_id": settings.app_id,
             "rules": here,
@@ -62,8 +63,8 @@ def run_replay(
                 )
             found = asyncio.run(
                 replay(
-                    settings.aiokafka(), codec, scratch, spec, live, settings.partitions, limit, move,
-                    say,
+                    settings.aiokafka(), codec, scratch, spec, live, copied_ms, settings.partitions, limit,
+                    move, say,
                 )
             )  # fmt: skip
     live_rules = sorted({part.manifest.rules for part, _ in chosen})
@@ -74,7 +75,13 @@ def run_replay(
         "rules": here,
         "records_read": found.records,
         "dead_letters": found.dead_letters,
+        "legs": found.counts._asdict(),
     }
+    if any(found.counts) and not as_json:
+        typer.echo(
+            f"between branches: {found.counts.left_out:,} commands of the log are not asked for by these"
+            f" rules, {found.counts.besides:,} are asked for besides"
+        )
     table = f"the live table ({snapshot.name}, now under rules {', '.join(live_rules)})"
     right = not found.differences.found
     tell(found.differences, told, right, as_json, table, f"a replay under rules {here}")

@@ -66,6 +66,13 @@ JOURNAL_COMMANDS = frozenset(
     }
 )
 """What is said of journals of many legs."""
+BETWEEN_BRANCHES = frozenset(
+    {
+        *(ev.LegRequested, ev.LegPosted, ev.LegRefused),
+        *(ev.JournalLegsRequested, ev.JournalLegsAnswered, ev.JournalLegsEnded),
+    }
+)
+"""What the ledger of one branch asks of another, and its answers: they come from nobody else."""
 COMMANDS_OF_PARTS = frozenset({ev.PaymentCaptured, ev.PaymentReversed, ev.JournalReversed})
 """Of which several, with ids of their own, may be for one payment or journal."""
 JOURNAL = frozenset({ev.PostingRecorded, ev.HoldRecorded})

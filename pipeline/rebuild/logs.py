@@ -35,6 +35,17 @@ class LogCut(RuntimeError):
     """A log no longer begins with its first record."""
 
 
+async def beginnings(
+    connection: Mapping[str, Any], stores: Mapping[TopicPartition, Reached], *, whole: bool = True
+) -> dict[TopicPartition, int]:
+    """Return where each log is to be read from. Raises LogCut, as `read_logs`."""
+    first = await first_offsets(connection, list(stores))
+    for place, offset in first.items():
+        if whole and offset > 0:
+            raise LogCut(f"{place.topic}-{place.partition} begins at offset {offset}: its beginning is gone")
+    return {place: max(store.changelog_offset, first[place]) for place, store in stores.items()}
+
+
 async def read_logs(
     connection: Mapping[str, Any],
     stores: Mapping[TopicPartition, Reached],
@@ -48,11 +59,7 @@ async def read_logs(
 
     Raises LogCut where a log that must be `whole` is not there from its beginning.
     """
-    first = await first_offsets(connection, list(stores))
-    for place, offset in first.items():
-        if whole and offset > 0:
-            raise LogCut(f"{place.topic}-{place.partition} begins at offset {offset}: its beginning is gone")
-    starts = {place: max(store.changelog_offset, first[place]) for place, store in stores.items()}
+    starts = await beginnings(connection, stores, whole=whole)
     reached, total = dict(starts), sum(ends.values())
     count = 0
     on_progress(sum(reached.values()), total)

@@ -1,16 +1,12 @@
 """A stream's log applied from its first event by the rules that are installed here, beside the live table.
 
     log -> PartitionTask (the runtime's own: by columns and by rows) -> scratch: rows + offset of the log
+    what one branch asks of another, and the answers: as these rules say them (`causal`)
     snapshot of the live table -> up to which offset to replay -> both compared, row by row
 
 Nothing is emitted: the outputs of the rules are dropped. A snapshot says of each partition which events of
 the log its rows contain, so both versions are of the same offset, while the streams go on. A later snapshot
 continues the replay from there: the tail is followed.
-
-What a replay cannot see: the log is as the old rules left it. What one branch has asked of another, and the
-answers, stand in it. Where new rules would have asked or answered otherwise (a leg refused that was posted),
-the branch that is asked replays the new answer, and the branch that asked the old one. Both show as
-differences, and the clearing accounts then no longer sum to what they did.
 """
 
 from __future__ import annotations
@@ -25,29 +21,16 @@ import msgspec
 from aiokafka import TopicPartition
 
 from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, unpack_account, unpack_payment
+from pipeline.rebuild.between import Between
+from pipeline.rebuild.causal import ROWS, Above, Branch, Committed, Counts, replay_branches
 from pipeline.rebuild.differences import Differences, Value, beside
-from pipeline.rebuild.logs import OnProgress, OnStage, read_logs
+from pipeline.rebuild.logs import OnProgress, OnStage, beginnings
 from pipeline.rebuild.scratch import Scratch
+from pipeline.runtime.changelog import read
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.partition_store import PartitionStore, rows_of_copy
 from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
-from pipeline.runtime.transactions import Committing, Transactions
-from pipeline.runtime.transport import PartitionBatch
-
-ROWS = "rows"
-"""Stands for the changelog of a scratch: its offset is that of the log."""
-
-
-class Nowhere(Transactions):
-    """Transactions of a replay: rows are kept with the offset of the log, and no output goes anywhere."""
-
-    def __init__(self) -> None:
-        pass
-
-    def want(self, task: Committing) -> None:
-        """Keep what was applied."""
-        part = task.take()
-        task.committed_part(part, {(ROWS, source.partition): source.end for source in part.sources})
+from pipeline.runtime.transactions import Transactions
 
 
 class Live(NamedTuple):
@@ -68,6 +51,8 @@ class Replayed(NamedTuple):
     """Applied by this run."""
     dead_letters: int
     """Of those, what the rules refused."""
+    counts: Counts
+    """Of this run, too."""
 
 
 async def replay(
@@ -76,43 +61,68 @@ async def replay(
     scratch: Scratch,
     spec: StreamSpec,
     live: list[Live],
+    copied_ms: int,
     partitions: int,
     limit: int,
     on_progress: OnProgress,
     on_stage: OnStage,
 ) -> Replayed:
-    """Replay to the offsets of the live version, and compare. Raises LogCut, and what Kafka raises."""
-    places = {TopicPartition(spec.source, one.partition): one for one in live}
-    stores = {place: scratch.store(f"{spec.name}-{place.partition}") for place in places}
-    for place, store in stores.items():
-        if store.changelog_offset > places[place].source_offset:
-            store.wipe()  # an earlier snapshot than the last one
-    tasks = {place: _task(spec, place.partition, partitions, codec, store) for place, store in stores.items()}
+    """Replay to the offsets of the live version, and compare. Raises LogCut, and what Kafka raises.
 
-    async def take(place: TopicPartition, records: list[Any], position: int) -> None:
-        task = tasks[place]
-        if records:
-            await task.accept(PartitionBatch(records, task.position, position))
+    `copied_ms`: when the first database of the live version was copied.
+    """
+    places = {TopicPartition(spec.source, one.partition): one for one in live}
+    ends = {place: one.source_offset for place, one in places.items()}
+    stores = {place: scratch.store(f"{spec.name}-{place.partition}") for place in places}
+    between = Between(scratch.store(f"{spec.name}-between"), codec)
+    if any(store.changelog_offset > ends[place] for place, store in stores.items()):
+        for store in stores.values():
+            store.wipe()  # an earlier snapshot than the last one
+        between.wipe()
+    starts = await beginnings(connection, stores)
+    between.recover({place.partition: start for place, start in starts.items()})
+    transactions = Committed(spec.source, between)
+    branches = {}
+    for place, store in stores.items():
+        task = _task(spec, place.partition, partitions, codec, store, transactions)
+        batches = read(connection, {place: starts[place]}, {place: ends[place]})
+        branches[place] = Branch(task, batches, between)
+    above = Above(connection, codec, ends, copied_ms)
+    total = sum(ends.values())
+
+    def progress() -> None:
+        on_progress(sum(branch.task.position or 0 for branch in branches.values()), total)
 
     on_stage(f"replaying {spec.source}")
-    ends = {place: one.source_offset for place, one in places.items()}
-    records = await read_logs(connection, stores, ends, take, on_progress)
+    progress()
+    counts = await replay_branches([*branches.values()], between, above, copied_ms, progress)
+    for place, store in stores.items():
+        if store.changelog_offset < ends[place]:
+            store.write({}, ends[place])  # what is left up to there are control records
+    on_progress(total, total)
+    records = sum(branch.applied for branch in branches.values())
+    dead_letters = sum(branch.task.dead_letters for branch in branches.values())
     differences = Differences(limit)
     for place, one in places.items():
         on_stage(f"comparing {spec.table}-{place.partition}")
         _compare(one, stores[place], differences)
-    return Replayed(differences, records, sum(task.dead_letters for task in tasks.values()))
+    return Replayed(differences, records, dead_letters, counts)
 
 
 def _task(
-    spec: StreamSpec, partition: int, partitions: int, codec: Codec, store: PartitionStore
+    spec: StreamSpec,
+    partition: int,
+    partitions: int,
+    codec: Codec,
+    store: PartitionStore,
+    transactions: Transactions,
 ) -> PartitionTask:
     task = PartitionTask(
         [Machine(spec, store, ROWS)],
         partition,
         partitions,
         codec=codec,
-        transactions=Nowhere(),
+        transactions=transactions,
         group="",
         turn=asyncio.Lock(),
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -61,7 +61,7 @@ async def first_offsets(
 
 async def read(
     connection: Mapping[str, Any], starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
-) -> AsyncIterator[tuple[TopicPartition, list[Any], int]]:
+) -> AsyncGenerator[tuple[TopicPartition, list[Any], int]]:
     """Yield the committed records of logs from `starts` up to `ends`, with the offset behind them."""
     behind = {tp: end for tp, end in ends.items() if starts[tp] < end}
     if not behind:

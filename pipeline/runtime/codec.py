@@ -122,6 +122,22 @@ class Codec:
         frame = self.frame(values, COLUMNS_MIN, bytes_max)
         return Decoded(frame.events(0, len(values)), frame.dead)
 
+    def kinds(self, values: Sequence[bytes | None]) -> list[type | None]:
+        """Return the class of event that the header of each framed value names; None for an unknown one.
+
+        Whether the value is one, only `decode` tells. Raises as `decode`.
+        """
+        headers = [value[:HEADER_BYTES] if value else b"" for value in values]
+        known = {header: self._kind(header) for header in dict.fromkeys(headers)}
+        return [known[header] for header in headers]
+
+    def _kind(self, header: bytes) -> type | None:
+        if len(header) != HEADER_BYTES:
+            return None
+        magic, schema_id = _HEADER.unpack(header)
+        writer = self._registry.schema_of(schema_id) if magic == 0 else None
+        return None if writer is None else EVENTS[writer.record_name]
+
     def frame(
         self, values: Sequence[bytes | None], columns_min: int = 1, bytes_max: int = RECORD_BYTES_MAX
     ) -> Frame:

@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 
 from pipeline.domain import events as ev
 from pipeline.domain.routing import KEY_FIELDS, record_key
-from pipeline.rebuild import logs, postings
+from pipeline.rebuild import causal, logs, postings, replay
 from pipeline.rebuild.postings import Rebuilt, rebuild
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.codec import Codec
@@ -38,10 +38,15 @@ class Logs:
         self.codec = Codec(FixedRegistry())  # type: ignore[arg-type]
         self.first = 0
         self.cut: int | None = None
+        self.batch = 3
+        """So many records are read at a time."""
         self.starts: list[dict[TopicPartition, int]] = []
         """Where each read began."""
         patch.setattr(logs, "read", self._read)
         patch.setattr(logs, "first_offsets", self._first)
+        patch.setattr(replay, "read", self._read)
+        patch.setattr(causal, "read", self._read)
+        patch.setattr(causal, "log_ends", self._ends)
         patch.setattr(postings, "log_ends", self._ends)
         patch.setattr(postings, "ROUND_PAUSE_S", 0.0)
 
@@ -69,12 +74,12 @@ class Logs:
         self.starts.append(dict(starts))
         for place, start in starts.items():
             left = [r for r in self.records.get(place, ()) if start <= r.offset < ends[place]]
-            for number in range(0, len(left), 3):
+            for number in range(0, len(left), self.batch):
                 if self.cut is not None:
                     self.cut -= 1
                     if self.cut < 0:
                         raise Interrupted
-                batch = left[number : number + 3]
+                batch = left[number : number + self.batch]
                 yield place, batch, batch[-1].offset + 1
 
 

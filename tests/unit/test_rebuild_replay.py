@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.ledger import Ledger, LedgerRules
+from pipeline.domain.ledger_books import Books
 from pipeline.domain.ledger_columns import LedgerColumns
 from pipeline.domain.ledger_rows import account_key, unpack_account
 from pipeline.rebuild.replay import Live, Replayed, named, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.task import StreamSpec
-from tests.unit.ledger_branches import TENANT, Branches, decided
+from tests.unit.ledger_branches import DAY, TENANT, Branches, decided
 from tests.unit.rebuild_bench import PARTITIONS, Interrupted, Logs, bank, commands_of, copy_of
+
+COPIED_MS = 100 * DAY // 1000
 
 
 @pytest.fixture
@@ -30,7 +33,9 @@ def spec_of(days: int = 90) -> StreamSpec:
 def replayed(logs: Logs, folder: Path, live: list[Live], days: int = 90) -> Replayed:
     with Scratch(folder / "scratch", {"rules": str(days)}) as scratch:
         shown = {"limit": 100, "on_progress": lambda *_: None, "on_stage": lambda _: None}
-        return asyncio.run(replay({}, logs.codec, scratch, spec_of(days), live, PARTITIONS, **shown))  # type: ignore[arg-type]
+        return asyncio.run(
+            replay({}, logs.codec, scratch, spec_of(days), live, COPIED_MS, PARTITIONS, **shown)
+        )  # type: ignore[arg-type]
 
 
 def live_of(ledger: Branches, logs: Logs, folder: Path) -> list[Live]:
@@ -56,15 +61,43 @@ def test_other_rules_show_what_they_would_have_made(logs: Logs, tmp_path: Path) 
     commands_of(ledger, logs)
     found = replayed(logs, tmp_path, live_of(ledger, logs, tmp_path / "live"), days=10)
     changes = {(one.kind, one.name, one.field): (one.live, one.rebuilt) for one in found.differences.shown}
-    debtor = ledger.account("acc-4")
-    assert debtor is not None
-    balance = changes["account", f"{TENANT}/acc-4", "balance_minor"]
-    assert balance == (debtor.balance_minor, debtor.balance_minor + 11)
+    for account, change in (("acc-4", +11), ("acc-5", -11)):
+        row = ledger.account(account)
+        assert row is not None
+        balance = changes["account", f"{TENANT}/{account}", "balance_minor"]
+        assert balance == (row.balance_minor, row.balance_minor + change)
     assert changes["payment", f"{TENANT}/late", "state"][1] is None
-    assert {name for _, name, _ in changes} <= {
+    assert found.counts == (2, 0)  # the leg, and its answer
+    (leg,) = (name for kind, name, _ in changes if kind == "leg")
+    assert {name for _, name, _ in changes} == {
         *(f"{TENANT}/{account}" for account in ("acc-4", "acc-5", "late")),
         *(f"{TENANT}/$clearing:EUR:{number}" for number in range(PARTITIONS)),
+        leg,
     }
+
+
+def test_a_branch_hears_the_answer_that_the_rules_give_now(
+    logs: Logs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A leg that was posted is refused now: the debtor has its money back, on the other branch."""
+    ledger = bank()
+    ledger.run(decided("over", "over", "acc-2", "acc-5", 13))
+    commands_of(ledger, logs)
+    live, code = live_of(ledger, logs, tmp_path / "live"), Books.creditor_code
+
+    def refuses(books: Books, account_id: str, currency: str, amount_minor: int = 0) -> str | None:
+        return "creditor_frozen" if amount_minor == 13 else code(books, account_id, currency, amount_minor)
+
+    monkeypatch.setattr(Books, "creditor_code", refuses)
+    found = replayed(logs, tmp_path, live)
+    changes = {(one.name, one.field): (one.live, one.rebuilt) for one in found.differences.shown}
+    for account, change in (("acc-2", +13), ("acc-5", -13)):
+        row = ledger.account(account)
+        assert row is not None
+        balance = changes[f"{TENANT}/{account}", "balance_minor"]
+        assert balance == (row.balance_minor, row.balance_minor + change)
+    assert changes[f"{TENANT}/over", "state"] == ("SETTLED", "FAILED")
+    assert found.counts == (0, 0)
 
 
 @pytest.mark.parametrize("cut", [0, 2, 5])

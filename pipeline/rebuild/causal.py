@@ -1,0 +1,254 @@
+"""A log that its own streams write to, replayed: branches wait for what other branches send them.
+
+    log of a branch -> commands from outside: applied, in their order
+                    -> a message of another branch: applied once that one has sent it in this replay, in its
+                       place in the log, but as it was sent here
+    nobody can go on -> the oldest message that is waited for is not sent by these rules: it is left out
+    all logs are read -> what was sent besides, and no log has, is applied last
+
+So a replay is one of all branches: where other rules decide otherwise on one of them, the others are told,
+and what a payment takes from one account is what another one gets. By the rules that wrote the log every
+message is found in its place, and nothing is left out or left over.
+
+The live version's branches are not copied at one instant. A message may stand below the end of one branch
+whose cause stands above the end of another: that one is applied as the log has it. And one may have been sent
+below the end of one branch that stands above the end of the other: it goes on waiting, for a later run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+
+from pipeline.rebuild.between import Between, Message
+from pipeline.runtime.changelog import log_ends, read
+from pipeline.runtime.codec import Codec
+from pipeline.runtime.records import rows_of
+from pipeline.runtime.task import PartitionTask
+from pipeline.runtime.transactions import Committing, Transactions
+from pipeline.runtime.transport import PartitionBatch
+
+ROWS = "rows"
+"""Stands for the changelog of a scratch: its offset is that of the log."""
+RUN_RECORDS_MAX = 8_192
+COPIED_WITHIN_MS = 10_000
+"""Of a snapshot's first copy all are made: what is as late as that was sent after it."""
+
+Batches = AsyncIterator[tuple[TopicPartition, list[Any], int]]
+
+
+class Record(NamedTuple):
+    """A record of the log, or one in the place of it."""
+
+    offset: int
+    timestamp: int
+    """Milliseconds."""
+    key: bytes
+    value: bytes
+    headers: tuple[()] = ()
+
+
+class Counts(NamedTuple):
+    """How the messages between branches were other ones than those of the log."""
+
+    left_out: int
+    """The log has them; these rules did not send them."""
+    besides: int
+    """These rules sent them; no log has them."""
+
+
+class Committed(Transactions):
+    """Transactions of a replay: rows are kept with the offset of the log, messages wait for their branch."""
+
+    def __init__(self, source: str, between: Between) -> None:
+        self._source = source
+        self._between = between
+
+    def want(self, task: Committing) -> None:
+        """Keep what was applied. All other outputs are dropped."""
+        part = task.take()
+        for (topic, partition), records in part.outputs.items():
+            if topic == self._source:
+                self._between.send(partition, rows_of(records))
+        task.committed_part(part, {(ROWS, source.partition): source.end for source in part.sources})
+
+
+class Branch:
+    """A partition that is replayed, as far as it goes."""
+
+    def __init__(self, task: PartitionTask, batches: Batches, between: Between) -> None:
+        self.task = task
+        self.ended = False
+        self.applied = 0
+        """Records of the log."""
+        self._batches = batches
+        self._between = between
+        self._records: list[Any] = []
+        self._received: dict[int, Any] = {}
+        """The messages among the records, by their place."""
+        self._places: dict[str, int] | None = None
+        """Of the records, by event id; made if it is asked for."""
+        self._at = 0
+        self._behind = 0
+        """The offset behind the records."""
+
+    @property
+    def head(self) -> tuple[Any, Any]:
+        """The next record, and the message that it is. Only while the branch waits for one."""
+        return self._records[self._at], self._received[self._at]
+
+    async def go_on(self) -> int:
+        """Apply what is next, up to a message that has not been sent; return how many records."""
+        while self._at == len(self._records) and not self.ended:
+            await self._read_on()
+        run: list[Any] = []
+        sent: dict[str, int] = {}
+        stop = self._at
+        while stop < len(self._records) and len(run) < RUN_RECORDS_MAX:
+            record, event = self._records[stop], self._received.get(stop)
+            if event is not None:
+                message = self._between.find(self.task.partition, event.event_id)
+                if message is None:
+                    break
+                sent[event.event_id] = record.offset
+                if message.value != record.value:
+                    record = Record(record.offset, record.timestamp, *message)
+            run.append(record)
+            stop += 1
+        if run:
+            self._between.applying(self.task.partition, sent)
+            await self._apply(run, stop)
+            self._between.applied(self.task.partition, sent)
+        return len(run)
+
+    async def go_on_as_logged(self) -> None:
+        """Apply the message that the branch waits for as the log has it."""
+        record, event = self.head
+        self._between.applying_early(self.task.partition, event.event_id)
+        await self._apply([record], self._at + 1)
+
+    def has_ahead(self, event_id: str | None) -> bool:
+        """Return whether an event is among the records that are read and not applied."""
+        if self._places is None:
+            self._places = self._between.places(self._records)
+        return self._places.get(event_id or "", -1) >= self._at
+
+    def leave_out(self) -> None:
+        """Go on behind the message that the branch waits for."""
+        self._at += 1
+
+    async def add(self, event_id: str, message: Message, timestamp: int) -> None:
+        """Apply a message that the log does not have, at its end."""
+        assert self.ended and self.task.position is not None
+        end = self.task.position
+        await self.task.accept(PartitionBatch([Record(end, timestamp, *message)], end, end))
+        self._between.applied(self.task.partition, [event_id])
+
+    async def _read_on(self) -> None:
+        batch = await anext(self._batches, None)
+        if batch is None:
+            self.ended = True
+            return
+        _, self._records, self._behind = batch
+        self._received = self._between.received(self._records)
+        self._at, self._places = 0, None
+
+    async def _apply(self, run: list[Any], stop: int) -> None:
+        assert self.task.position is not None
+        end = self._records[stop].offset if stop < len(self._records) else self._behind
+        await self.task.accept(PartitionBatch(run, self.task.position, end))
+        self._at = stop
+        self.applied += len(run)
+
+
+class Above:
+    """What the logs have above the ends of the live version, as far as it matters; read once it is needed."""
+
+    def __init__(
+        self, connection: Mapping[str, Any], codec: Codec, ends: Mapping[TopicPartition, int], copied_ms: int
+    ):
+        """`copied_ms`: when the first copy of the live version was made."""
+        self._connection = connection
+        self._codec = codec
+        self._ends = ends
+        self._until_ms = copied_ms + COPIED_WITHIN_MS
+        self._events: dict[str, set[int]] | None = None
+        """The partitions that an event id is on."""
+
+    async def has(self, event_id: str | None, partition: int | None = None) -> bool:
+        """Return whether an event stands above the end of a branch, or of any."""
+        if self._events is None:
+            self._events = await self._read()
+        found = self._events.get(event_id or "", set())
+        return bool(found) if partition is None else partition in found
+
+    async def _read(self) -> dict[str, set[int]]:
+        found: dict[str, set[int]] = {}
+        until = await log_ends(self._connection, list(self._ends))
+        for place, start in self._ends.items():
+            batches = read(self._connection, {place: start}, {place: until[place]})
+            async with aclosing(batches):
+                async for _, records, _ in batches:
+                    for event in self._codec.decode([record.value for record in records]).events:
+                        if event is not None:
+                            found.setdefault(event.event_id, set()).add(place.partition)
+                    if records and records[-1].timestamp > self._until_ms:
+                        break
+        return found
+
+
+def _not_sent(waiting: Sequence[Branch]) -> Branch:
+    """Return which of the branches, all of which wait, waits for what will not come.
+
+    It is the oldest message whose cause is not ahead on another branch. Should it be the wrong one after all,
+    the message comes late, and is applied last.
+    """
+
+    def rank(branch: Branch) -> tuple[bool, int, int]:
+        record, event = branch.head
+        may_come = any(other.has_ahead(event.causation_id) for other in waiting)
+        return may_come, record.timestamp, branch.task.partition
+
+    return min(waiting, key=rank)
+
+
+async def replay_branches(
+    branches: Sequence[Branch],
+    between: Between,
+    above: Above,
+    ended_ms: int,
+    on_progress: Callable[[], None],
+) -> Counts:
+    """Replay all branches to the ends of their logs. `ended_ms`: the time of what comes behind them."""
+    left_out = besides = 0
+    while True:
+        moved = 0
+        for branch in branches:
+            moved += await branch.go_on()
+        on_progress()
+        if moved:
+            continue
+        waiting = [branch for branch in branches if not branch.ended]
+        if not waiting:
+            break
+        oldest = _not_sent(waiting)
+        if await above.has(oldest.head[1].causation_id):
+            await oldest.go_on_as_logged()
+        else:
+            oldest.leave_out()
+            left_out += 1
+    by_partition = {branch.task.partition: branch for branch in branches}
+    while True:
+        new = [
+            (partition, event_id, message)
+            for partition, event_id, message in between.waiting()
+            if not await above.has(event_id, partition)
+        ]
+        if not new:
+            return Counts(left_out, besides)
+        for partition, event_id, message in new:
+            await by_partition[partition].add(event_id, message, ended_ms)
+            besides += 1
