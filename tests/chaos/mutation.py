@@ -19,7 +19,7 @@ import psutil
 
 from tests.chaos.faults import PAST_THE_SESSION_S
 from tests.chaos.keeper import LOOK_EVERY_S, Keeper
-from tests.chaos.mutants import HOLDS, MUTANTS, THAW, THAW_LATE, Mutant
+from tests.chaos.mutants import FLOWS, HOLDS, MUTANTS, THAW, THAW_LATE, Mutant
 from tests.chaos.run import Load, checker_of, running, say
 from tests.chaos.schedule import Strike
 from tests.integration.cluster import problems
@@ -57,6 +57,7 @@ def judge(folder: Path, mutant: Mutant) -> Found:
         try:
             load.start()
             load.flowing.wait()
+            (keeper.cluster.settings.data_dir / FLOWS).touch()
             started = time.monotonic()
             for number, fault in enumerate(mutant.faults):
                 if fault in (THAW, THAW_LATE):
