@@ -10,7 +10,7 @@ import typer
 from pipeline.cli.problems import Failed
 from pipeline.cli.reach import require_kafka, said_in_one_line
 from pipeline.cli.rebuild import FOLDER, Source, bar_on_screen, running, tell
-from pipeline.rebuild.replay import Live, replay
+from pipeline.rebuild.replay import LAYOUT, Live, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.codec import Codec
 from pipeline.runtime.registry import Registry
@@ -48,6 +48,7 @@ def run_replay(
         copied_ms = max(int(part.manifest.taken_at.timestamp() * 1000) for part, _ in chosen)
         about = {
             "app_id": settings.app_id,
+            "layout": LAYOUT,
             "rules": here,
             **rules,
             **topic_ids(admin, (spec.source,)),

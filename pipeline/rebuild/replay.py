@@ -33,6 +33,10 @@ from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import Transactions
 
 
+LAYOUT = "2"
+"""Of what a replay keeps in its scratch; what another version of it has kept is not gone on with."""
+
+
 class Live(NamedTuple):
     """The live version of a partition."""
 
