@@ -32,7 +32,6 @@ from pipeline.runtime.partition_store import PartitionStore, rows_of_copy
 from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import Transactions
 
-
 LAYOUT = "2"
 """Of what a replay keeps in its scratch; what another version of it has kept is not gone on with."""
 
