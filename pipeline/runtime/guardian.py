@@ -10,6 +10,7 @@ the guardian is gone, and only then). It prints the process id, and exits with t
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -41,7 +42,8 @@ def main(log: str, command: list[str]) -> int:
             stderr=output,
             preexec_fn=(lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)) if libc else None,
         )
-    print(child.pid, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # the owner is gone already: its end of the other pipe, too
+        os.write(1, b"%d\n" % child.pid)
     os.close(1)
     while child.poll() is None and not ended:
         readable, _, _ = select.select([0], [], [], _POLL_S)
