@@ -1,4 +1,4 @@
-"""The parent of a Java process, with a small program in its place: it ends it, and says nothing of its own."""
+"""The parent of a Java process, with a small program in its place: it ends it, and says nothing itself."""
 
 from __future__ import annotations
 
