@@ -1,8 +1,8 @@
 """Writes the event classes from the newest schemas: `python -m pipeline.schema_models`.
 
-pipeline/domain/events.py gets one msgspec Struct per event: what the streams compute with. pipeline/events.py
-gets one pydantic model per input event: what a Python upstream produces with. A contract test fails while
-either is out of date.
+pipeline/domain/kernel/events.py gets one msgspec Struct per event: what the streams compute with.
+pipeline/events.py gets one pydantic model per input event: what a Python upstream produces with. A contract
+test fails while either is out of date.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ def literal_alias(enum: dict[str, Any]) -> str:
 
 
 def domain_source() -> str:
-    """Return the source of pipeline/domain/events.py (as ruff formats it)."""
+    """Return the source of pipeline/domain/kernel/events.py (as ruff formats it)."""
     found = catalogue()
     parts = [HEADER.rstrip("\n") + DOMAIN_OPENING + "\n"]
     parts.extend(literal_alias(enum) for enum in found.enums.values())
@@ -244,7 +244,7 @@ def input_source() -> str:
 def sources() -> dict[Path, str]:
     """Return the source of each generated file, by its path."""
     here = Path(__file__).parent
-    return {here / "domain" / "events.py": domain_source(), here / "events.py": input_source()}
+    return {here / "domain" / "kernel" / "events.py": domain_source(), here / "events.py": input_source()}
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 
+from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings, load_settings
-from pipeline.runtime.stack import LocalStack
 
 pytest.register_assert_rewrite("tests.streams.poison", "tests.streams.stream_bench")  # they assert, too
 

@@ -14,28 +14,31 @@ from typing import Any
 import msgspec
 
 import schemas
-from pipeline.domain import history, invariants, positions, reconciliation
-from pipeline.domain.events import EVENTS
-from pipeline.domain.fraud import FraudStream
-from pipeline.domain.intake import Intake
-from pipeline.domain.ledger import Ledger, LedgerRules
-from pipeline.domain.lifecycle import Lifecycle
-from pipeline.domain.outbox import Arrival, Outbox, Reject
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.quotas import Gate
-from pipeline.domain.routing import BROADCAST, KEY_FIELDS, home_of, record_key
-from pipeline.domain.rows import MemoryRows
-from pipeline.domain.tenants import UNRESTRICTED, Tenants
+from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.history import stream as history
+from pipeline.domain.intake.stream import Intake
+from pipeline.domain.invariants import stream as invariants
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS, home_of, record_key
+from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger.stream import Ledger, LedgerRules
+from pipeline.domain.lifecycle.stream import Lifecycle
+from pipeline.domain.positions import stream as positions
+from pipeline.domain.reconciliation import stream as reconciliation
+from pipeline.domain.tenants.quotas import Gate
+from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.emitter import framed
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import Record
 from pipeline.verify.reader import TOPICS
-from tests.unit.fixed_registry import FixedRegistry
+from tests.runtime.fixed_registry import FixedRegistry
 
 REGISTRY = FixedRegistry()
 BY_ID = {REGISTRY.id_of(schema): schema for schema in schemas.load()}

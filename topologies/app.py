@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from pipeline import audit
 from pipeline.runtime.app import App, create_app
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 from pipeline.web import pages

@@ -9,10 +9,10 @@ payments --> FraudStream.apply --> ledger-commands (a decision for every payment
 
 from __future__ import annotations
 
-from pipeline.domain.fraud import FraudStream
-from pipeline.domain.fraud_columns import FraudColumns
-from pipeline.domain.fraud_settings import FraudRules, parse_rules
-from pipeline.domain.quotas import Gate
+from pipeline.domain.fraud.batch import FraudColumns
+from pipeline.domain.fraud.settings import FraudRules, parse_rules
+from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.tenants.quotas import Gate
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 from topologies.tenants import parsed, tenants

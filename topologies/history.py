@@ -7,8 +7,8 @@ postings --> history.apply, or HistoryColumns for large batches
 
 from __future__ import annotations
 
-from pipeline.domain import history
-from pipeline.domain.history_columns import HistoryColumns
+from pipeline.domain.history import stream as history
+from pipeline.domain.history.batch import HistoryColumns
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import LINGER_S, StreamSpec
 

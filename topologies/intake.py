@@ -9,7 +9,7 @@ prices     --> intake-prices     --> position-commands (every partition)
 
 from __future__ import annotations
 
-from pipeline.domain.intake import Intake
+from pipeline.domain.intake.stream import Intake
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 

@@ -7,8 +7,8 @@ postings --> invariants.apply, or InvariantColumns for large batches --> invaria
 
 from __future__ import annotations
 
-from pipeline.domain import invariants
-from pipeline.domain.invariants_columns import InvariantColumns
+from pipeline.domain.invariants import stream as invariants
+from pipeline.domain.invariants.batch import InvariantColumns
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import LINGER_S, StreamSpec
 

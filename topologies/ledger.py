@@ -7,8 +7,8 @@ ledger-commands --> Ledger, or LedgerColumns for large batches --> postings, bal
 
 from __future__ import annotations
 
-from pipeline.domain.ledger import Ledger, LedgerRules
-from pipeline.domain.ledger_columns import LedgerColumns
+from pipeline.domain.ledger.batch.stream import LedgerColumns
+from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 from topologies.tenants import tenants

@@ -7,8 +7,8 @@ payment-events --> Lifecycle, or LifecycleColumns for large batches --> payment-
 
 from __future__ import annotations
 
-from pipeline.domain.lifecycle import Lifecycle, LifecycleRules
-from pipeline.domain.lifecycle_columns import LifecycleColumns
+from pipeline.domain.lifecycle.batch import LifecycleColumns
+from pipeline.domain.lifecycle.stream import Lifecycle, LifecycleRules
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import LINGER_S, StreamSpec
 

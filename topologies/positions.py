@@ -7,8 +7,8 @@ position-commands --> positions.apply --> positions
 
 from __future__ import annotations
 
-from pipeline.domain import positions
-from pipeline.domain.positions_columns import PositionColumns
+from pipeline.domain.positions import stream as positions
+from pipeline.domain.positions.batch import PositionColumns
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import StreamSpec
 

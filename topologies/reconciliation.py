@@ -7,9 +7,9 @@ reconciliation-items --> Reconciliation, or ReconciliationColumns for large batc
 
 from __future__ import annotations
 
-from pipeline.domain import reconciliation
-from pipeline.domain.reconciliation_columns import ReconciliationColumns
-from pipeline.domain.reconciliation_results import ReconciliationRules
+from pipeline.domain.reconciliation import stream as reconciliation
+from pipeline.domain.reconciliation.batch import ReconciliationColumns
+from pipeline.domain.reconciliation.results import ReconciliationRules
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.task import LINGER_S, StreamSpec
 

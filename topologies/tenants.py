@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.domain.tenants import UNRESTRICTED, Tenants, parse_tenants
+from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants, parse_tenants
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError
 
 _Parsed = TypeVar("_Parsed")

@@ -22,8 +22,8 @@ import uvloop
 from pipeline.runtime import logs
 from pipeline.runtime.app import EXIT_CRASH, App
 from pipeline.runtime.folders import own_folder
+from pipeline.runtime.kafka.topics import TopicsError, create_topics
 from pipeline.runtime.settings import SettingsError, load_settings
-from pipeline.runtime.topics import TopicsError, create_topics
 from topologies.app import build, tables
 
 EXIT_UNUSABLE = 1

@@ -13,8 +13,8 @@ from faust.types import TP
 
 from pipeline.audit.findings import Finding, Say
 from pipeline.audit.log import Log
-from pipeline.runtime.dead_letters import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
-from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
+from pipeline.runtime.kafka.dead_letters import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
+from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.task import Counted, PartitionTask
 
 MOVES_WITHIN_S = 0.5

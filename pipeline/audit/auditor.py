@@ -20,9 +20,9 @@ from pipeline.audit.findings import Findings, KafkaTarget
 from pipeline.audit.log import KafkaLog, LogError
 from pipeline.audit.table import Place, TableAudit
 from pipeline.runtime.app import App
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.store.partition_store import PartitionStore
 
 LOG = logging.getLogger(__name__)
 EVERY_S = 2.0

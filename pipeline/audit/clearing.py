@@ -16,8 +16,8 @@ from collections import defaultdict
 
 from pipeline.audit.findings import Finding, Say
 from pipeline.audit.log import Ends, Log, is_past
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.topics import CLEARING_TOTALS
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.topics import CLEARING_TOTALS
 
 COMMANDS, JOURNAL = "ledger-commands", "postings"
 READ_MAX = 20_000

@@ -14,11 +14,11 @@ from typing import NamedTuple, Protocol
 from confluent_kafka import KafkaException, Producer
 
 from pipeline.audit.log import Log
-from pipeline.domain import events as ev
-from pipeline.domain.outbox import derived_id
-from pipeline.runtime.codec import Codec
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import derived_id
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.topics import INVARIANT_ALERTS
 
 LOG = logging.getLogger(__name__)
 FINDINGS_MAX = 100

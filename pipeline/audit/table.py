@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from pipeline.audit.findings import Finding, Say
 from pipeline.audit.log import Log
-from pipeline.runtime.partition_store import PartitionStore, StoreClosed
+from pipeline.runtime.store.partition_store import PartitionStore, StoreClosed
 
 NEWEST = 1000
 """Offsets of a changelog that are looked at as its newest."""

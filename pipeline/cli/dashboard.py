@@ -18,7 +18,7 @@ from pipeline.cli.balance import money
 from pipeline.cli.news import News
 from pipeline.cli.supervisor import Worker
 from pipeline.cli.traffic import Tally
-from pipeline.runtime.topics import INVARIANT_ALERTS
+from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 
 RATE_OVER_S = 5.0
 REDRAW_EVERY_S = 0.5

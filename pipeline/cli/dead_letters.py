@@ -22,9 +22,9 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import require_kafka, require_topic, said_in_one_line, settings_for
 from pipeline.cli.records import ERROR_HEADER, Record, TopicReader, key_text
 from pipeline.cli.screen import screen
-from pipeline.runtime.dead_letters import HEADER_ATTEMPT, HEADER_LEFT_OUT, KEPT_BYTES_MAX, TOPIC
+from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT, HEADER_LEFT_OUT, KEPT_BYTES_MAX, TOPIC
+from pipeline.runtime.kafka.topics import TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.topics import TOPICS, UPSTREAM
 
 REDRIVEN = "ledgerflow.redriven"
 """Header of a redriven record: the place of its dead letter."""

@@ -22,9 +22,9 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import require_kafka, require_registry, said_in_one_line, settings_for
 from pipeline.cli.records import schemas_of
 from pipeline.cli.screen import screen
-from pipeline.domain.ids import ID_CHARS_MAX
+from pipeline.domain.kernel.ids import ID_CHARS_MAX
+from pipeline.runtime.kafka.topics import TOPICS
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.topics import TOPICS
 from pipeline.verify.log import KafkaLog
 
 PARTIAL = ".partial"

@@ -15,9 +15,9 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.cli import endpoints
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.runtime.registry import RegistryUnavailable, SchemaRefused, client
+from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, client
+from pipeline.runtime.kafka.topics import TopicsError
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
-from pipeline.runtime.topics import TopicsError
 from pipeline.verify import LogError
 
 ANSWER_WITHIN_S = 5.0

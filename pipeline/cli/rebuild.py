@@ -30,8 +30,8 @@ from pipeline.rebuild import postings
 from pipeline.rebuild.differences import SHOWN_MAX, Differences
 from pipeline.rebuild.logs import LogCut, OnProgress, OnStage
 from pipeline.rebuild.scratch import Scratch, ScratchBusy
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import SnapshotError, topic_ids
 

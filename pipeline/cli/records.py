@@ -14,7 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from pipeline.cli.balance import money
-from pipeline.runtime.registry import RegistryUnavailable, client
+from pipeline.runtime.avro.registry import RegistryUnavailable, client
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event, SchemaOf
 

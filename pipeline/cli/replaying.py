@@ -12,12 +12,12 @@ from pipeline.cli.reach import require_kafka, said_in_one_line
 from pipeline.cli.rebuild import FOLDER, Source, bar_on_screen, running, tell
 from pipeline.rebuild.replay import LAYOUT, Live, replay
 from pipeline.rebuild.scratch import Scratch
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry
-from pipeline.runtime.restoring import choose
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import parts_of, topic_ids
+from pipeline.runtime.store.restoring import choose
 from pipeline.runtime.task import StreamSpec
 
 

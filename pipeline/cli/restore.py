@@ -16,9 +16,9 @@ from pipeline.cli.reach import require_kafka, said_in_one_line, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.snapshot import Tables
 from pipeline.runtime.folders import TABLES, own_folder, worker_folder
-from pipeline.runtime.restoring import ask_cluster, check, choose, restore
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import SnapshotError, names, parts_of
+from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 
 _FREE_WITHIN_S = 1.0
 

@@ -13,7 +13,7 @@ from pipeline.cli.options import Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED
 from pipeline.cli.reach import said_in_one_line, settings_for
 from pipeline.cli.screen import screen
-from pipeline.runtime.registry import COMPATIBILITY, register_all
+from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
 from schemas.compatibility import check as problems_of
 
 app = typer.Typer(no_args_is_help=True, help="The events' Avro schemas: list, check, register.")

@@ -27,9 +27,9 @@ from pipeline.cli.supervisor import Child, SupervisionError, Supervisor, environ
 from pipeline.cli.traffic import NO_ANSWER, Tally, Traffic
 from pipeline.cli.verify import manifests_of, verified
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
-from pipeline.runtime.registry import register_all
+from pipeline.runtime.avro.registry import register_all
+from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.stack import LocalStack, StackError
 from pipeline.verify import Report
 
 DATA_DIR_DEFAULT = Settings.model_fields["data_dir"].default

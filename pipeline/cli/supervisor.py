@@ -20,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.runtime import guardian
+from pipeline.runtime.local import guardian
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 
 CRASHES_MAX = 5

@@ -10,7 +10,7 @@ from rich.table import Table
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.reach import require_kafka, said_in_one_line, settings_for
 from pipeline.cli.screen import screen
-from pipeline.runtime.topics import describe_topics
+from pipeline.runtime.kafka.topics import describe_topics
 
 
 def topics(data: Data = None, bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:

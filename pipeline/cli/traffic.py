@@ -22,8 +22,8 @@ from pipeline.cli import news
 from pipeline.cli.endpoints import write_json
 from pipeline.cli.news import News
 from pipeline.cli.records import as_record
+from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, TOPICS
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.topics import INVARIANT_ALERTS, TOPICS
 from pipeline.verify.decode import Decoder, Event
 
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")

@@ -20,10 +20,10 @@ from pipeline.cli.session import Session, Wishes
 from pipeline.cli.supervisor import SupervisionError
 from pipeline.cli.verify import table_of
 from pipeline.cli.version import versions
-from pipeline.runtime.artifacts import ArtifactError
+from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
+from pipeline.runtime.local.artifacts import ArtifactError
+from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
-from pipeline.runtime.stack import LocalStack, StackError
-from pipeline.runtime.topics import INVARIANT_ALERTS
 
 DEMO_RATE = 100.0
 PORTS = "Ports"

@@ -9,7 +9,7 @@ from importlib import metadata
 import typer
 
 from pipeline.cli.options import Json
-from pipeline.runtime.artifacts import KAFKA_VERSION, REGISTRY_VERSION
+from pipeline.runtime.local.artifacts import KAFKA_VERSION, REGISTRY_VERSION
 
 
 def versions() -> dict[str, str]:

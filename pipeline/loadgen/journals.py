@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel.partitions import partition_of
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.plan import Produce
 from pipeline.loadgen.world import Community, World

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 import schemas
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel.partitions import partition_of
 from pipeline.loadgen.emitter import HEAD_BYTES, Emitter
 from pipeline.loadgen.payments import NEWEST, Payments
 from pipeline.loadgen.plan import LoadPlan, Produce
 from pipeline.loadgen.world import World
-from pipeline.runtime.avro_check import Malformed, decode_strict
+from pipeline.runtime.avro.check import Malformed, decode_strict
 from schemas import remittance
 
 UNKNOWN_SCHEMA_IDS = tuple(2_000_000_000 + number for number in range(3))

@@ -29,7 +29,7 @@ from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch, StreamsWatch
-from pipeline.runtime.registry import client
+from pipeline.runtime.avro.registry import client
 from schemas import SchemaVersion
 
 REQUEST_TIMEOUT_S = 30.0

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.domain.routing import BETWEEN_BRANCHES
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.records import OutputRecord
+from pipeline.domain.kernel.routing import BETWEEN_BRANCHES
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.records import OutputRecord
+from pipeline.runtime.store.partition_store import PartitionStore
 
 _WAITS, _EARLY = -1, -2
 

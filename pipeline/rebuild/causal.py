@@ -24,12 +24,12 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 
 from pipeline.rebuild.between import Between, Message
-from pipeline.runtime.changelog import log_ends, read
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.records import rows_of
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.changelog import log_ends, read
+from pipeline.runtime.kafka.records import rows_of
+from pipeline.runtime.kafka.transport import PartitionBatch
 from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import Committing, Transactions
-from pipeline.runtime.transport import PartitionBatch
 
 ROWS = "rows"
 """Stands for the changelog of a scratch: its offset is that of the log."""

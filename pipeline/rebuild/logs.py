@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from aiokafka import TopicPartition
 
-from pipeline.runtime.changelog import first_offsets, read
+from pipeline.runtime.kafka.changelog import first_offsets, read
 
 
 class Reached(Protocol):

@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 import msgspec
 from aiokafka import TopicPartition
 
-from pipeline.domain import events as ev
-from pipeline.domain.rows import row_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.rows import row_key
 from pipeline.rebuild.differences import Differences, Value, beside
 from pipeline.rebuild.logs import OnProgress, OnStage, read_logs
 from pipeline.rebuild.scratch import Scratch
-from pipeline.runtime.changelog import log_ends
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.changelog import log_ends
+from pipeline.runtime.store.partition_store import PartitionStore
 
 POSTINGS, BALANCES = "postings", "balances"
 ROUNDS_MAX = 6

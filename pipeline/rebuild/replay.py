@@ -20,15 +20,16 @@ from typing import Any, NamedTuple
 import msgspec
 from aiokafka import TopicPartition
 
-from pipeline.domain.ledger_rows import ACCOUNT_TYPES, STATUS_NAMES, unpack_account, unpack_payment
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.ledger.rows import STATUS_NAMES, unpack_account, unpack_payment
 from pipeline.rebuild.between import Between
 from pipeline.rebuild.causal import ROWS, Above, Branch, Committed, Counts, replay_branches
 from pipeline.rebuild.differences import Differences, Value, beside
 from pipeline.rebuild.logs import OnProgress, OnStage, beginnings
 from pipeline.rebuild.scratch import Scratch
-from pipeline.runtime.changelog import read
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.partition_store import PartitionStore, rows_of_copy
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.changelog import read
+from pipeline.runtime.store.partition_store import PartitionStore, rows_of_copy
 from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import Transactions
 

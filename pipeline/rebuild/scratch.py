@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from pipeline.runtime.partition_store import PartitionStore
+from pipeline.runtime.store.partition_store import PartitionStore
 
 _ABOUT = "about.json"
 _LOCK = "lock"

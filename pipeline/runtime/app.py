@@ -20,16 +20,16 @@ from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from faust.types import TP
 from yarl import URL
 
-from pipeline.runtime.codec import Codec
+from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.folders import worker_folder
-from pipeline.runtime.membership import Member
+from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import Snapshots
 from pipeline.runtime.task import StreamSpec
-from pipeline.runtime.tasks import Tasks
-from pipeline.runtime.transport import BATCH_CODEC
 
 LOG = logging.getLogger(__name__)
 EXIT_CRASH = 70

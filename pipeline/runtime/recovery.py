@@ -22,7 +22,7 @@ from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service
 
-from pipeline.runtime import changelog
+from pipeline.runtime.kafka import changelog
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import App

@@ -1,4 +1,4 @@
-"""What tells one version of the rules from another: the SHA-256 of the domain's sources."""
+"""What tells one version of the rules from another: the SHA-256 of all sources of the domain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ def rules_version() -> str:
 
     A process that applies them must ask at its start: the files may be replaced while it runs.
     """
+    root = Path(domain.__path__[0])
+    sources = sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.py"))
     digest = hashlib.sha256()
-    for path in sorted(Path(domain.__path__[0]).glob("*.py")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for name, path in sources:
+        digest.update(name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:SHOWN_DIGITS]

@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.domain.columns import Run, Vector, joined, merged
-from pipeline.domain.partitions import partitions_of
-from pipeline.domain.routing import BROADCAST, INTERNAL_PREFIX, JOURNAL, KEY_FIELDS
-from pipeline.runtime.codec import Frame, Group
+from pipeline.domain.kernel.columns import Run, Vector, joined, merged
+from pipeline.domain.kernel.partitions import partitions_of
+from pipeline.domain.kernel.routing import BROADCAST, INTERNAL_PREFIX, JOURNAL, KEY_FIELDS
+from pipeline.runtime.avro.codec import Frame, Group
 
 
 def run_of(vector: Vector, records: list[Any], frame: Frame, partition: int, partitions: int) -> Run:

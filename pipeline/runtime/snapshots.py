@@ -29,8 +29,8 @@ import msgspec
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S, changelog_name
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.topics import REQUEST_TIMEOUT_S, changelog_name
 
 if TYPE_CHECKING:
     from pipeline.runtime.app import App

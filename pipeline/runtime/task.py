@@ -20,18 +20,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from pipeline.domain.columns import Block, Passed, Vector
-from pipeline.domain.outbox import Arrival, Outbox, Reject
-from pipeline.domain.routing import BROADCAST, KEY_FIELDS, home_of, record_key
-from pipeline.runtime.codec import Codec, Dead, Decoded, Frame
-from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
-from pipeline.runtime.dead_letters import Reason, letter_of
-from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.records import NO_HEADERS, columns_of, rows_as_records
+from pipeline.domain.kernel.columns import Block, Passed, Vector
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS, home_of, record_key
+from pipeline.runtime.avro.codec import Codec, Dead, Decoded, Frame
+from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
+from pipeline.runtime.kafka.dead_letters import Reason, letter_of
+from pipeline.runtime.kafka.records import NO_HEADERS, columns_of, rows_as_records
+from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, INVARIANT_ALERTS, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.kafka.transport import PartitionBatch
 from pipeline.runtime.runs import run_of
-from pipeline.runtime.topics import EVENT_BYTES_MAX, INVARIANT_ALERTS, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.transactions import Part, Place, Source, Transactions
-from pipeline.runtime.transport import PartitionBatch
 from pipeline.runtime.unit import Ready, Unit
 
 UNIT_RECORDS_MAX = 40_000

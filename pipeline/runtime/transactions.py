@@ -27,10 +27,10 @@ from typing import Any, NamedTuple, Protocol
 import aiokafka.producer.sender
 from aiokafka import AIOKafkaProducer, TopicPartition
 
-from pipeline.runtime.membership import Member
-from pipeline.runtime.record_batch import column_batches
-from pipeline.runtime.records import Columns, OutputRecord, Outputs, Pieces, Records, rows_of
-from pipeline.runtime.topics import RECORD_BYTES_MAX, source_offsets_name
+from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.record_batch import column_batches
+from pipeline.runtime.kafka.records import Columns, OutputRecord, Outputs, Pieces, Records, rows_of
+from pipeline.runtime.kafka.topics import RECORD_BYTES_MAX, source_offsets_name
 
 RETRY_BACKOFF_MS = 4
 """aiokafka's 100 ms dominate latency: a broker that still writes the last transaction's markers answers

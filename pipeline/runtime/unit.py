@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline.domain.columns import Block
-from pipeline.domain.partitions import partition_of, partitions_of
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.records import NO_HEADERS, Columns, OutputRecord, Pieces, Records, joined_columns
-from pipeline.runtime.topics import COMMANDED, COMPACTED
+from pipeline.domain.kernel.columns import Block
+from pipeline.domain.kernel.partitions import partition_of, partitions_of
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.records import NO_HEADERS, Columns, OutputRecord, Pieces, Records, joined_columns
+from pipeline.runtime.kafka.topics import COMMANDED, COMPACTED
 
 Item = tuple[str, int, str, Any]
 """(topic, partition, key, event or record)."""

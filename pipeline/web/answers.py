@@ -17,7 +17,7 @@ import msgspec
 from yarl import URL
 
 from pipeline.runtime.app import App
-from pipeline.runtime.topics import changelog_name
+from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.web.committed import Partition
 from pipeline.web.problems import Problem, unavailable
 from pipeline.web.progress import Progress

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from pipeline.runtime.app import App
-from pipeline.runtime.partition_store import PartitionStore, StoreClosed
+from pipeline.runtime.store.partition_store import PartitionStore, StoreClosed
 from pipeline.web.problems import unavailable
 from pipeline.web.progress import Progress, progress, recovered, task_of
 

@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.domain.history import State, booked_by, earliest, read_line, read_lines, state_at
-from pipeline.domain.history_rows import Head, Line, read_head
-from pipeline.domain.ledger_rows import ACCOUNT_TYPES
+from pipeline.domain.history.rows import Head, Line, read_head
+from pipeline.domain.history.stream import State, booked_by, earliest, read_line, read_lines, state_at
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.runtime.app import App
 from pipeline.web.committed import CommittedRows, Partition
 from pipeline.web.problems import Problem

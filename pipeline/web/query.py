@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from multidict import MultiMapping
 
-from pipeline.domain.rows import row_key
+from pipeline.domain.kernel.rows import row_key
 from pipeline.web.problems import Problem
 
 LIMIT_DEFAULT = 100

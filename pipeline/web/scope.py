@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.rows import row_key
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.rows import row_key
 from pipeline.web.problems import Problem
 from pipeline.web.query import Query, row_key_of
 from pipeline.web.views import View

@@ -16,20 +16,16 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from pipeline.domain import fraud_alerts, positions_rows, reconciliation_rows
-from pipeline.domain.ledger_journals import Journal
-from pipeline.domain.ledger_rows import (
-    ACCOUNT_TYPES,
-    FROZEN_NAMES,
-    LAYOUT,
-    STATUS_NAMES,
-    read_payment,
-    unpack_account,
-)
-from pipeline.domain.lifecycle_rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
-from pipeline.domain.lifecycle_rows import STUCK as STUCK_ROWS
-from pipeline.domain.positions import figures
-from pipeline.domain.rows import row_key
+from pipeline.domain.fraud import alerts as fraud_alerts
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.ledger.journals import Journal
+from pipeline.domain.ledger.rows import FROZEN_NAMES, LAYOUT, STATUS_NAMES, read_payment, unpack_account
+from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
+from pipeline.domain.lifecycle.rows import STUCK as STUCK_ROWS
+from pipeline.domain.positions import rows as positions_rows
+from pipeline.domain.positions.stream import figures
+from pipeline.domain.reconciliation import rows as reconciliation_rows
 from pipeline.web.committed import Partition
 from pipeline.web.render import Row, time_text
 

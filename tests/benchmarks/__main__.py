@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 from confluent_kafka import KafkaException
 
-from pipeline.runtime.stack import LocalStack, StackError
+from pipeline.runtime.local.stack import LocalStack, StackError
 from tests.benchmarks import peers
 from tests.benchmarks.bench import Bench, Peers, Sizes
 from tests.benchmarks.exactness import Inexact

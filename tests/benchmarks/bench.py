@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import psutil
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry, register_all
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry, register_all
+from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.settings import ENV_PREFIX, Settings
-from pipeline.runtime.topics import create_topics
 from tests.benchmarks import exactness, inputs, kafka_streams, processes
 
 WORKER = "tests.benchmarks.our_worker"

@@ -15,11 +15,11 @@ from typing import Any
 
 from pipeline.runtime import logs
 from pipeline.runtime.app import App, create_app
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.settings import load_settings
 from pipeline.runtime.task import SLICE_RECORDS_MAX
-from pipeline.runtime.transport import BATCH_CODEC
 from topologies.worker import serve, tune
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from pipeline.runtime.codec import Codec
+from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.settings import Settings
 
 Offsets = dict[str, list[int]]

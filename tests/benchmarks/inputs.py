@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
-from pipeline.domain.routing import BROADCAST
-from pipeline.runtime.codec import Codec
+from pipeline.domain.kernel.routing import BROADCAST
+from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.settings import Settings
 
 TENANT = "bench"

@@ -20,12 +20,13 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from pipeline.runtime import changelog, logs
+from pipeline.runtime import logs
 from pipeline.runtime.app import App, create_app
-from pipeline.runtime.codec import Codec, Frame
-from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.registry import Registry
+from pipeline.runtime.avro.codec import Codec, Frame
+from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.kafka import changelog
 from pipeline.runtime.settings import Settings, load_settings
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.task import StreamSpec
 from tests.benchmarks import sum_rules
 from tests.benchmarks.digest import digest_of

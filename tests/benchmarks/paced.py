@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
-from pipeline.domain import events as ev
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry
+from pipeline.domain.kernel import events as ev
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import load_settings
 from tests.benchmarks.inputs import AMOUNT_MINOR_MAX, TENANT, encode, envelope, now_us
 

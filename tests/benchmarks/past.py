@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.domain import events as ev
-from pipeline.domain import history
-from pipeline.domain.history_rows import head_key
-from pipeline.domain.outbox import Arrival, Outbox
-from pipeline.domain.rows import MemoryRows
-from pipeline.runtime.partition_store import PartitionStore
+from pipeline.domain.history import stream as history
+from pipeline.domain.history.rows import head_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.web.past import BALANCE_AT, STATEMENT, PastView, _Account
 from pipeline.web.query import Query
 from pipeline.web.scope import Scope

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from pipeline.domain import events as ev
+from pipeline.domain.kernel import events as ev
 from tests.benchmarks import processes
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.exactness import Inexact, Offsets, expect

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from pipeline.domain import events as ev
-from pipeline.domain.columns import OTHER, Block, Run, joined
-from pipeline.domain.rows import PrefetchingRows
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.columns import OTHER, Block, Run, joined
+from pipeline.domain.kernel.rows import PrefetchingRows
 from tests.benchmarks.sum_rules import SUM_BYTES, read_sum
 
 FIELDS: dict[str, pa.DataType] = {

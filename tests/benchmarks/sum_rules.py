@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.domain import events as ev
-from pipeline.domain.outbox import Arrival, Outbox
-from pipeline.domain.rows import Rows, row_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.rows import Rows, row_key
 
 TABLE = "sum"
 FAMILY = b"s"

@@ -16,16 +16,16 @@ import psutil
 import pytest
 
 import schemas
-from pipeline.domain import events as ev
-from pipeline.domain.routing import record_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.routing import record_key
+from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings, load_settings
-from pipeline.runtime.stack import LocalStack
 from tests.benchmarks import kafka_streams
 from tests.benchmarks.bench import Bench, Peers, Sizes, Tuning
 from tests.benchmarks.inputs import TENANT, envelope, now_us
 from tests.benchmarks.jobs import ledger, sums
 from tests.benchmarks.kafka_streams import maven
-from tests.unit.ledger_branches import DAY, Branches
+from tests.ledger.branches import DAY, Branches
 
 EVENTS, PAYMENTS = 3_000, 300
 CACHED, UNCACHED = Tuning(100, caching=True), Tuning(20, caching=False)

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.columns import OTHER, Run, events_of
-from pipeline.domain.outbox import Arrival, Outbox
-from pipeline.domain.rows import MemoryRows
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.columns import OTHER, Run, events_of
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.rows import MemoryRows
 from tests.benchmarks.digest import digest_of
 from tests.benchmarks.exactness import Inexact
 from tests.benchmarks.figures import BARS, figures_of, met

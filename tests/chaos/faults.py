@@ -17,8 +17,8 @@ import psutil
 from pipeline.cli.problems import Failed
 from pipeline.cli.snapshot import take_now
 from pipeline.runtime.folders import TABLES
-from pipeline.runtime.restoring import ask_cluster, check, choose, restore
 from pipeline.runtime.snapshots import parts_of
+from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 from tests.chaos.confined import SmallDisk, SmallMemory
 from tests.chaos.hostile import Hostile
 from tests.chaos.keeper import Keeper

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import fastavro
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel.partitions import partition_of
 from tests.chaos.log_reader import Schemas
 from tests.chaos.wire import UPSTREAM
 

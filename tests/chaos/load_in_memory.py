@@ -11,7 +11,7 @@ import fastavro
 import pytest
 
 import tests.simulated_cluster
-from pipeline.domain.tenants import parse_tenants
+from pipeline.domain.tenants.settings import parse_tenants
 from pipeline.loadgen import history
 from tests.chaos.checker import INPUTS, LOGS, OUTPUTS, SOURCES, STREAMS, Comparison
 from tests.chaos.hostile import NEWEST, damaged, event_of

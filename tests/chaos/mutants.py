@@ -21,33 +21,25 @@ from typing import Any, NamedTuple
 import aiokafka
 import pyruhvro
 
-from pipeline.domain import (
-    fraud_profile,
-    history,
-    history_columns,
-    history_rows,
-    ledger,
-    ledger_answers,
-    ledger_books,
-    ledger_columns,
-    positions,
-    reconciliation_matching,
-    reconciliation_rows,
-)
-from pipeline.domain.events import PaymentDecided
-from pipeline.domain.ledger_rows import payment_key
-from pipeline.domain.outbox import Outbox, envelope
-from pipeline.runtime import (
-    changelog,
-    codec,
-    membership,
-    partition_store,
-    task,
-    transactions,
-    transport,
-    unit,
-)
-from pipeline.runtime.records import rows_of
+from pipeline.domain.fraud import profile as fraud_profile
+from pipeline.domain.history import batch as history_columns
+from pipeline.domain.history import rows as history_rows
+from pipeline.domain.history import stream as history
+from pipeline.domain.kernel.events import PaymentDecided
+from pipeline.domain.kernel.outbox import Outbox, envelope
+from pipeline.domain.ledger import books as ledger_books
+from pipeline.domain.ledger import outputs as ledger_answers
+from pipeline.domain.ledger import stream as ledger
+from pipeline.domain.ledger.batch import stream as ledger_columns
+from pipeline.domain.ledger.rows import payment_key
+from pipeline.domain.positions import stream as positions
+from pipeline.domain.reconciliation import matching as reconciliation_matching
+from pipeline.domain.reconciliation import rows as reconciliation_rows
+from pipeline.runtime import task, transactions, unit
+from pipeline.runtime.avro import codec
+from pipeline.runtime.kafka import changelog, membership, transport
+from pipeline.runtime.kafka.records import rows_of
+from pipeline.runtime.store import partition_store
 from pipeline.web import past
 from topologies import worker
 

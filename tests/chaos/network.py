@@ -18,8 +18,8 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.stack import LocalStack
 
 WORKERS = 2
 CHUNK_BYTES = 2**16

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.events import EVENTS
-from pipeline.domain.outbox import Arrival, Outbox, Reject
-from pipeline.domain.rows import MemoryRows
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.rows import MemoryRows
 from tests.chaos.log_reader import Record
 from tests.chaos.stream_model import StreamModel
 from tests.chaos.wire import BALANCES, TABLE

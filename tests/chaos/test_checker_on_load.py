@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from pipeline.domain import positions
-from pipeline.domain.reconciliation import Reconciliation
+from pipeline.domain.positions import stream as positions
+from pipeline.domain.reconciliation.stream import Reconciliation
 from pipeline.verify.planted import read_manifests
 from pipeline.verify.verifier import verify_log
 from tests.chaos.load_in_memory import PARTITIONS, Topics, problems, processed, simulated, strike, topics_of

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain.events import EVENTS, PaymentInitiated
-from pipeline.domain.fraud import FraudStream
-from pipeline.domain.outbox import Arrival, Outbox, Reject
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.rows import MemoryRows
+from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.kernel.events import EVENTS, PaymentInitiated
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.loadgen import generate, history
 from tests.chaos.fraud_model import FRAUD_TABLE, VERSION, FraudBranch
 from tests.chaos.log_reader import Record, Schemas, plain

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pipeline.domain import history
+from pipeline.domain.history import stream as history
 from tests.chaos.by_hand import Event, chance, envelope, in_order, posted
 from tests.chaos.history_model import SIZE, HistoryBranch, span
 from tests.chaos.side_by_side import first_difference

@@ -10,7 +10,7 @@ import fastavro
 import pytest
 
 import schemas
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel.partitions import partition_of
 from tests.chaos import hostile
 from tests.chaos.hostile import LONG_MAX, LONG_MIN, LONG_TEXT, TENANT, Event, Sent
 from tests.chaos.log_reader import plain

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain import invariants
+from pipeline.domain.invariants import stream as invariants
+from pipeline.domain.kernel import events as ev
 from tests.chaos.by_hand import Event, chance, in_order
 from tests.chaos.invariant_model import InvariantBranch
 from tests.chaos.side_by_side import first_difference
 from tests.chaos.wire import LONG_MAX, LONG_MIN
-from tests.unit.honest_journal import HOUR, HonestJournal
+from tests.invariants.honest_journal import HOUR, HonestJournal
 
 ACCOUNTS = ["alice", "bob", "carol", "$clearing:EUR:0"]
 SPOILS: list[dict[str, Any]] = [

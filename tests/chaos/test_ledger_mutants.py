@@ -11,9 +11,20 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import ledger_accounts, ledger_holds, ledger_journals, ledger_reversals
-from pipeline.domain.ledger_books import Books
-from pipeline.domain.ledger_holds import Hold
+from pipeline.domain.ledger import (
+    accounts as ledger_accounts,
+)
+from pipeline.domain.ledger import (
+    holds as ledger_holds,
+)
+from pipeline.domain.ledger import (
+    journals as ledger_journals,
+)
+from pipeline.domain.ledger import (
+    reversals as ledger_reversals,
+)
+from pipeline.domain.ledger.books import Books
+from pipeline.domain.ledger.holds import Hold
 from tests.chaos.load_in_memory import problems, processed
 
 Set = Callable[[Any, str, Any], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.domain.ledger import Ledger, LedgerRules
+from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from tests.chaos.ledger_model import Branch
 from tests.chaos.ledger_town import logs_of
 from tests.chaos.side_by_side import first_difference

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from pipeline.domain.lifecycle import Lifecycle
+from pipeline.domain.lifecycle.stream import Lifecycle
 from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order
 from tests.chaos.lifecycle_model import LifecycleBranch
 from tests.chaos.side_by_side import first_difference

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runtime.programs import broker_properties
+from pipeline.runtime.local.programs import broker_properties
 from pipeline.runtime.settings import Settings
 from tests.chaos.network import Network, broker_port, overrides, proxy_port
 from tests.conftest import settings_in

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain import history
-from pipeline.domain.events import EVENTS
-from pipeline.domain.outbox import Arrival, Outbox
-from pipeline.domain.rows import MemoryRows
+from pipeline.domain.history import stream as history
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.web.past import BALANCE_AT, past
 from pipeline.web.problems import Problem
 from tests.chaos.by_hand import chance, in_order
@@ -20,7 +20,7 @@ from tests.chaos.history_model import SIZE, HistoryBranch, Line
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.past_check import Lines, Question, compare_past, questions, walk
 from tests.chaos.test_history_model import journal
-from tests.unit.fake_worker import Worker, home, scope_of
+from tests.cli.fake_worker import Worker, home, scope_of
 
 WRONG_ANSWERS = ("known_before", "zone_taken_whole", "known_now")
 """Mutants of the questions; the rows are right, so nothing but a question can find them."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import positions
+from pipeline.domain.positions import stream as positions
 from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order, quoted, settled, traded
 from tests.chaos.log_reader import Record
 from tests.chaos.position_model import PositionBranch

@@ -8,8 +8,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain import reconciliation, reconciliation_matching, reconciliation_rows
-from pipeline.domain.reconciliation import Reconciliation, ReconciliationRules
+from pipeline.domain.reconciliation import (
+    matching as reconciliation_matching,
+)
+from pipeline.domain.reconciliation import (
+    rows as reconciliation_rows,
+)
+from pipeline.domain.reconciliation import (
+    stream as reconciliation,
+)
+from pipeline.domain.reconciliation.stream import Reconciliation, ReconciliationRules
 from tests.chaos.by_hand import NOW_US, Event, chance, closed, envelope, in_order, posted, stated
 from tests.chaos.log_reader import Record
 from tests.chaos.reconciliation_model import ReconciliationBranch

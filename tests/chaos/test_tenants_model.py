@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain import quotas
-from pipeline.domain.quotas import Bucket, pack_bucket, taken
-from pipeline.domain.tenants import parse_tenants
+from pipeline.domain.tenants import quotas
+from pipeline.domain.tenants.quotas import Bucket, pack_bucket, taken
+from pipeline.domain.tenants.settings import parse_tenants
 from pipeline.verify.verifier import verify_log
 from tests.chaos.load_in_memory import Topics, problems, simulated, topics_of
 from tests.chaos.tenants_model import Buckets, Tenants

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 import pipeline.events as models
 import schemas
-from pipeline.domain.events import EVENTS
+from pipeline.domain.kernel.events import EVENTS
 from pipeline.input_event import InputEvent
 from pipeline.schema_models import INPUT_TOPICS, domain_type, sources
 from tests.contract.samples import encoded, parsed, records

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from pipeline.loadgen.plan import history
 from pipeline.loadgen.run import LoadReport, run
-from pipeline.runtime.registry import register_all
+from pipeline.runtime.avro.registry import register_all
+from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.stack import LocalStack
 from pipeline.verify.report import Report
 from pipeline.verify.verifier import verify
 from tests.conftest import settings_in

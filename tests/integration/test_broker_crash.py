@@ -13,8 +13,8 @@ import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.stack import LocalStack
 from tests.conftest import settings_in
 
 TOPIC = "crash"

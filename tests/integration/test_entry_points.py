@@ -11,7 +11,7 @@ from pathlib import Path
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.runtime.stack import LocalStack
+from pipeline.runtime.local.stack import LocalStack
 
 APP = Path(__file__).with_name("ten_lines.py")
 

@@ -12,12 +12,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ProducerFenced
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.runtime.changelog import latest_values, log_ends, restore
-from pipeline.runtime.membership import Member
-from pipeline.runtime.partition_store import PartitionStore
-from pipeline.runtime.records import NO_HEADERS, Outputs
-from pipeline.runtime.stack import LocalStack
-from pipeline.runtime.topics import source_offsets_name
+from pipeline.runtime.kafka.changelog import latest_values, log_ends, restore
+from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.records import NO_HEADERS, Outputs
+from pipeline.runtime.kafka.topics import source_offsets_name
+from pipeline.runtime.local.stack import LocalStack
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.transactions import Source, TransactionalProducer
 
 LOG, OUT = "fenced-log", "fenced-out"

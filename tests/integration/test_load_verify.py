@@ -20,17 +20,17 @@ import fastavro
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel.partitions import partition_of
 from pipeline.loadgen import demo, history, run
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry, register_all
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry, register_all
+from pipeline.runtime.kafka.topics import create_topics
+from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.stack import LocalStack
-from pipeline.runtime.topics import create_topics
 from pipeline.verify import Report, verify
 from pipeline.verify.log import KafkaLog
 from tests.conftest import settings_in
-from tests.unit.ledger_branches import opened
+from tests.ledger.branches import opened
 from topologies.app import tables
 
 HUGE = 40 * 2**20

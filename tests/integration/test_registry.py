@@ -14,10 +14,10 @@ from confluent_kafka.schema_registry import Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 import schemas
-from pipeline.domain import events as ev
-from pipeline.runtime.codec import Codec, Dead
-from pipeline.runtime.registry import Registry, client, register_all
-from pipeline.runtime.stack import LocalStack
+from pipeline.domain.kernel import events as ev
+from pipeline.runtime.avro.codec import Codec, Dead
+from pipeline.runtime.avro.registry import Registry, client, register_all
+from pipeline.runtime.local.stack import LocalStack
 from tests.streams.stream_bench import framed
 
 CLOSED = schemas.newest("ledgerflow.AccountClosed")

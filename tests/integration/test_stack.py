@@ -18,8 +18,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.stack import LocalStack, StackError
 from tests.conftest import settings_in
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +34,11 @@ def data_dir(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def foreground(data_dir: Path) -> Iterator[Callable[[Settings], subprocess.Popen[str]]]:
-    """Starts `python -m pipeline.runtime.stack` and returns once it is ready; kills it at the end."""
+    """Starts `python -m pipeline.runtime.local.stack` and returns once it is ready; kills it at the end."""
     started: list[subprocess.Popen[str]] = []
 
     def run(settings: Settings) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "pipeline.runtime.stack", "--data", str(data_dir)]
+        command = [sys.executable, "-m", "pipeline.runtime.local.stack", "--data", str(data_dir)]
         for name in ("kafka", "controller", "registry"):
             command += [f"--{name}-port", str(getattr(settings, f"{name}_port"))]
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -19,13 +19,13 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from faust.types import TP
 from rocksdict import AccessType, Options, Rdict
 
-from pipeline.runtime.changelog import follow
-from pipeline.runtime.membership import Member
-from pipeline.runtime.partition_store import _OFFSET_KEY, PartitionStore
-from pipeline.runtime.stack import LocalStack
+from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.kafka.changelog import follow
+from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
+from pipeline.runtime.local.stack import LocalStack
+from pipeline.runtime.store.partition_store import _OFFSET_KEY, PartitionStore
 from pipeline.runtime.task import StreamSpec
-from pipeline.runtime.tasks import Tasks
-from pipeline.runtime.topics import changelog_name, source_offsets_name
 from tests.integration.cluster import Cluster, cluster_in, problems
 from tests.integration.views_bank import eventually, get
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.partitions import partition_of
-from pipeline.runtime.registry import register_all
-from pipeline.runtime.stack import LocalStack
-from pipeline.runtime.topics import create_topics
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.runtime.avro.registry import register_all
+from pipeline.runtime.kafka.topics import create_topics
+from pipeline.runtime.local.stack import LocalStack
 from tests.integration.views_bank import ACCOUNTS, STRANGE, Answer, Bank, eventually, fill, get, is_sharing
 from topologies.app import tables
 

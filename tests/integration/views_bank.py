@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import Producer
 
-from pipeline.domain import events as ev
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import record_key
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.registry import Registry
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import record_key
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
 
 ROOT = Path(__file__).parents[2]

@@ -13,13 +13,13 @@ from typing import Any
 from msgspec import structs
 
 import schemas
-from pipeline.domain import events as ev
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.routing import record_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.task import StreamSpec
+from tests.ledger.branches import envelope
+from tests.runtime.task_bench import PARTITIONS
 from tests.streams.stream_bench import RECORD_NAMES, StreamBench, assert_replays
-from tests.unit.ledger_branches import envelope
-from tests.unit.task_bench import PARTITIONS
 
 LIMITS: dict[str, list[Any]] = {
     "long": [2**63 - 1, -(2**63), 2**61, 0, -1],

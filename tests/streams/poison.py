@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain import events as ev
-from pipeline.domain.routing import BROADCAST, record_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.routing import BROADCAST, record_key
+from tests.ledger.branches import envelope
+from tests.runtime.task_bench import PARTITIONS, own_accounts
 from tests.streams.stream_bench import StreamBench, assert_replays
-from tests.unit.ledger_branches import envelope
-from tests.unit.task_bench import PARTITIONS, own_accounts
 
 POISON_ID = "poison"
 """The event id of every poison record: no output may name it as its cause."""

@@ -21,19 +21,19 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 import schemas
-from pipeline.domain.events import EVENTS
-from pipeline.domain.routing import record_key
-from pipeline.runtime.avro_check import parsed
-from pipeline.runtime.codec import Codec
-from pipeline.runtime.dead_letters import HEADER_CODE, HEADER_OFFSET
-from pipeline.runtime.dead_letters import TOPIC as DEAD_LETTERS
-from pipeline.runtime.partition_store import PartitionStore
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.domain.kernel.routing import record_key
+from pipeline.runtime.avro.check import parsed
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.dead_letters import HEADER_CODE, HEADER_OFFSET
+from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
+from pipeline.runtime.kafka.topics import COMPACTED
+from pipeline.runtime.kafka.transport import PartitionBatch
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.task import VECTOR_MIN, Machine, PartitionTask, StreamSpec
-from pipeline.runtime.topics import COMPACTED
 from pipeline.runtime.transactions import Transactions
-from pipeline.runtime.transport import PartitionBatch
-from tests.unit.fixed_registry import FixedRegistry
-from tests.unit.task_bench import PARTITIONS, WaitingProducer
+from tests.runtime.fixed_registry import FixedRegistry
+from tests.runtime.task_bench import PARTITIONS, WaitingProducer
 
 RECORDED_AT = 1_800_000_000_000_000
 """When records are appended unless told, microseconds UTC (2027-01-15): after the events of the tests."""

@@ -13,12 +13,15 @@ import msgspec
 import pytest
 
 import schemas
-from pipeline.domain import events as ev
-from pipeline.domain.fraud_columns import FraudColumns
-from pipeline.domain.routing import record_key
+from pipeline.domain.fraud.batch import FraudColumns
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.routing import record_key
 from pipeline.loadgen import Produce
 from pipeline.runtime.settings import load_settings
 from schemas import remittance
+from tests.fraud.logs import busy_log
+from tests.ledger.branches import DAY, envelope, opened
+from tests.runtime.task_bench import PARTITIONS, own_accounts
 from tests.simulated_cluster import ENCODE, SimulatedCluster
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
@@ -33,9 +36,6 @@ from tests.streams.stream_bench import (
     assert_replays,
     framed,
 )
-from tests.unit.fraud_logs import busy_log
-from tests.unit.ledger_branches import DAY, envelope, opened
-from tests.unit.task_bench import PARTITIONS, own_accounts
 from topologies import fraud
 
 A, B = own_accounts(2)

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.history import read_lines
-from pipeline.domain.history_columns import HistoryColumns
-from pipeline.domain.history_rows import read_head, unpack_line
+from pipeline.domain.history.batch import HistoryColumns
+from pipeline.domain.history.rows import read_head, unpack_line
+from pipeline.domain.history.stream import read_lines
+from pipeline.domain.kernel import events as ev
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import TENANT, envelope
+from tests.runtime.task_bench import own_accounts
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import StreamBench, applied_by_columns, assert_replays
-from tests.unit.ledger_branches import TENANT, envelope
-from tests.unit.task_bench import own_accounts
 from topologies import history
 
 A, B = own_accounts(2)

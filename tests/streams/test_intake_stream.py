@@ -9,13 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.routing import record_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import envelope, opened
+from tests.runtime.task_bench import PARTITIONS, closed, own_accounts
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import RECORDED_AT, StreamBench, assert_replays
-from tests.unit.ledger_branches import envelope, opened
-from tests.unit.task_bench import PARTITIONS, closed, own_accounts
 from topologies import intake
 
 A, B = own_accounts(2)

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.invariants_columns import InvariantColumns
+from pipeline.domain.invariants.batch import InvariantColumns
+from pipeline.domain.kernel import events as ev
 from pipeline.runtime.settings import load_settings
+from tests.invariants.honest_journal import HOUR, HonestJournal
+from tests.ledger.branches import TENANT
+from tests.runtime.task_bench import own_accounts
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.stream_bench import StreamBench, applied_by_columns, assert_replays
-from tests.unit.honest_journal import HOUR, HonestJournal
-from tests.unit.ledger_branches import TENANT
-from tests.unit.task_bench import own_accounts
 from topologies import invariants
 
 A, B = own_accounts(2)

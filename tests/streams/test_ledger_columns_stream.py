@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.ledger_columns import LedgerColumns
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.ledger.batch.stream import LedgerColumns
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import DAY, decided, envelope, opened
+from tests.runtime.task_bench import own_accounts
 from tests.streams.stream_bench import (
     RECORDED_AT,
     StreamBench,
@@ -20,8 +22,6 @@ from tests.streams.stream_bench import (
     applied_by_columns,
     assert_replays,
 )
-from tests.unit.ledger_branches import DAY, decided, envelope, opened
-from tests.unit.task_bench import own_accounts
 from topologies import ledger
 
 HOME = own_accounts(12)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.ledger_rows import Account, unpack_account
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.ledger.rows import Account, unpack_account
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import DAY, decided, envelope, opened
+from tests.runtime.task_bench import closed, own_accounts
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import Step, StreamBench, assert_replays
-from tests.unit.ledger_branches import DAY, decided, envelope, opened
-from tests.unit.task_bench import closed, own_accounts
 from topologies import ledger
 
 A, B, NOSTRO, NOBODY = own_accounts(4)

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.lifecycle import STATES
-from pipeline.domain.lifecycle_columns import LifecycleColumns
-from pipeline.domain.lifecycle_rows import unpack_life
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.lifecycle.batch import LifecycleColumns
+from pipeline.domain.lifecycle.rows import unpack_life
+from pipeline.domain.lifecycle.stream import STATES
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import TENANT, envelope
+from tests.runtime.task_bench import own_accounts
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import RECORDED_AT, StreamBench, applied_by_columns, assert_replays
-from tests.unit.ledger_branches import TENANT, envelope
-from tests.unit.task_bench import own_accounts
 from topologies import lifecycle
 
 A, B = own_accounts(2)

@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.positions_columns import PositionColumns
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.positions.batch import PositionColumns
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import envelope, opened
+from tests.runtime.task_bench import PARTITIONS, own_accounts
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import (
@@ -23,8 +25,6 @@ from tests.streams.stream_bench import (
     applied_by_columns,
     assert_replays,
 )
-from tests.unit.ledger_branches import envelope, opened
-from tests.unit.task_bench import PARTITIONS, own_accounts
 from topologies import positions
 
 A, B = own_accounts(2)

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.reconciliation_columns import ReconciliationColumns
+from pipeline.domain.reconciliation.batch import ReconciliationColumns
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import DAY
+from tests.reconciliation.desk import Desk
+from tests.runtime.task_bench import own_accounts
 from tests.streams.stream_bench import StreamBench, accept_by_hundreds, applied_by_columns, assert_replays
 from tests.streams.test_ledger_columns_stream import DAMAGE
-from tests.unit.ledger_branches import DAY
-from tests.unit.reconciliation_desk import Desk
-from tests.unit.task_bench import own_accounts
 from topologies import reconciliation
 
 COUNT = 1200

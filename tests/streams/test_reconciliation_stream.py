@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain import events as ev
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.partitions import partition_of
 from pipeline.runtime.settings import load_settings
+from tests.ledger.branches import DAY, decided, opened
+from tests.reconciliation import desk as reconciliation_desk
+from tests.reconciliation.desk import Desk
+from tests.runtime.task_bench import PARTITIONS, own_accounts
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import Step, StreamBench, assert_replays
-from tests.unit import reconciliation_desk
-from tests.unit.ledger_branches import DAY, decided, opened
-from tests.unit.reconciliation_desk import Desk
-from tests.unit.task_bench import PARTITIONS, own_accounts
 from topologies import intake, ledger, reconciliation
 
 HOME = partition_of("acme/nostro", PARTITIONS)

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.domain import events as ev
+from pipeline.domain.kernel import events as ev
 from tests.benchmarks.bench import Bench, rated
 from tests.benchmarks.exactness import Offsets, agreeing, expect
 from tests.benchmarks.inputs import TENANT, envelope, now_us

@@ -15,11 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.domain.history import state_at
-from pipeline.domain.history_rows import unpack_head
-from pipeline.domain.partitions import partition_of
-from pipeline.domain.rows import MemoryRows
-from pipeline.runtime.topics import changelog_name
+from pipeline.domain.history.rows import unpack_head
+from pipeline.domain.history.stream import state_at
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.runtime.kafka.topics import changelog_name
 from tests.benchmarks.bench import Bench, rated
 from tests.benchmarks.exactness import agreeing, expect
 from tests.benchmarks.inputs import AMOUNT_MINOR_MAX, TENANT, now_us

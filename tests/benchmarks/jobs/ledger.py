@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pipeline.domain import events as ev
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.partitions import partition_of
 from tests.benchmarks.bench import TUNINGS, Bench, Tuning, rated
 from tests.benchmarks.exactness import Offsets, agreeing, expect
 from tests.benchmarks.inputs import AMOUNT_MINOR_MAX, TENANT, envelope, now_us

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.domain.ledger_rows import Account, account_key, pack, payment_key
-from pipeline.domain.partitions import partition_of
-from pipeline.runtime.topics import changelog_name
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.ledger.rows import Account, account_key, pack, payment_key
+from pipeline.runtime.kafka.topics import changelog_name
 from tests.benchmarks import inputs
 from tests.benchmarks.bench import Bench, rated
 from tests.benchmarks.exactness import expect

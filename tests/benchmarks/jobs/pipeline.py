@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any
 
-from pipeline.domain import events as ev
+from pipeline.domain.kernel import events as ev
 from tests.benchmarks import latency, product
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.jobs.shape import Run

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from pipeline.domain import events as ev
+from pipeline.domain.kernel import events as ev
 from tests.benchmarks.bench import Bench, rated
 from tests.benchmarks.exactness import Offsets, expect
 from tests.benchmarks.inputs import TENANT, envelope, now_us

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.domain.rows import row_key
-from pipeline.runtime.topics import changelog_name
+from pipeline.domain.kernel.rows import row_key
+from pipeline.runtime.kafka.topics import changelog_name
 from tests.benchmarks import inputs, processes
 from tests.benchmarks.bench import Bench, Tuning, rated
 from tests.benchmarks.exactness import expect

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import schemas
-from pipeline.domain import events as ev
-from pipeline.domain.partitions import partition_of
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.partitions import partition_of
 from tests.benchmarks import exactness, processes
 from tests.benchmarks.bench import TUNINGS, Bench, Tuning, rated
 from tests.benchmarks.digest import digest_of

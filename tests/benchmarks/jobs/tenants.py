@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any
 
-from pipeline.domain import events as ev
+from pipeline.domain.kernel import events as ev
 from pipeline.runtime.settings import ENV_PREFIX
 from tests.benchmarks import latency, processes, product
 from tests.benchmarks.bench import Bench

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import schemas
-from pipeline.runtime.registry import Registry
+from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
 from tests.benchmarks import processes
 

@@ -14,7 +14,7 @@ import org.apache.kafka.common.utils.Bytes;
 
 /**
  * The accounts that one command touches, as copies: nothing is written before `save` or `close`, and a rule
- * that stops half-way leaves nothing behind (as pipeline/domain/ledger_books.py).
+ * that stops half-way leaves nothing behind (as pipeline/domain/ledger/books.py).
  */
 final class Books {
   /** An account by its id, and the key of its row. */

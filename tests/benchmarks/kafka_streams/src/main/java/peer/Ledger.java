@@ -17,7 +17,7 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
- * The ledger of one branch (partition): pipeline/domain/ledger.py, but for reviews, cancellations, new limits
+ * The ledger of one branch (partition): pipeline/domain/ledger/stream.py, but for reviews, cancellations, new limits
  * and closed accounts, which no job of the benchmark has.
  *
  * <pre>

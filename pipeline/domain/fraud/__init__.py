@@ -1,0 +1,1 @@
+"""The decision on every payment, before the ledger sees it: profiles, rules, score, alerts."""

@@ -1,0 +1,76 @@
+"""What a run of the fraud stream says: decisions, alerts, refusals as columns, in payments' order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.columns import Block, Run, derived_ids, joined
+
+_REASONS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
+_ENVELOPE = ("tenant_id", "occurred_at", "correlation_id", "payment_id", "debtor_account_id")
+_MONEY = ("creditor_account_id", "amount_minor", "currency")
+_PAYMENT = (
+    *(*_MONEY, "payment_type", "reference"),
+    *("channel", "device_id", "counterparty_country", "merchant_category", "hold_expires_at"),
+)
+
+
+def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[Block]:
+    """Return payment_decided and payment_screened for the payments at some positions of the run."""
+    columns, keys = _caused(run, at, "payment_decided", *_PAYMENT)
+    judged = _judged(verdicts)
+    screened, _ = _caused(run, at, "payment_screened", *_MONEY, "hold_expires_at")
+    screened |= {"outcome": judged["outcome"], "decision_id": columns["event_id"]}
+    return [
+        Block("ledger-commands", ev.PaymentDecided, at, keys, columns | judged),
+        Block("payment-events", ev.PaymentScreened, at, keys, screened),
+    ]
+
+
+def alerts_block(run: Run, alerts: list[tuple[int, Verdict]]) -> Block:
+    """Return fraud_alert_raised for payments: their positions in the run, ascending, and the verdicts."""
+    positions, verdicts = zip(*alerts, strict=True)
+    at = np.array(positions, np.int64)
+    columns, keys = _caused(run, at, "fraud_alert_raised")
+    columns["alert_id"] = columns["event_id"]
+    columns["account_id"] = columns.pop("debtor_account_id")
+    return Block("fraud-alerts", ev.FraudAlertRaised, at, keys, columns | _judged(verdicts))
+
+
+def refusals_block(run: Run, codes: dict[int, str]) -> Block:
+    """Return command_refused for payments: their positions in the run, ascending, and the result codes."""
+    at = np.fromiter(codes, np.int64, len(codes))
+    columns, keys = _caused(run, at, "refused:payment_initiated")
+    columns["account_id"] = columns.pop("debtor_account_id")
+    columns["command"] = pa.array(["payment_initiated"] * len(at))
+    columns["code"] = pa.array(codes.values(), pa.string())
+    return Block("payment-events", ev.CommandRefused, at, keys, columns)
+
+
+def _caused(run: Run, at: np.ndarray, name: str, *fields: str) -> tuple[dict[str, pa.Array], pa.Array]:
+    """Return the envelope of what payments cause, some of their fields, and the record keys."""
+    take = pa.array(at)
+    columns = {field: run.columns[field].take(take) for field in (*_ENVELOPE, *fields)}
+    cause = run.columns["event_id"].take(take)
+    tenant, debtor = columns["tenant_id"], columns["debtor_account_id"]
+    named = joined("\0", tenant, debtor, columns["payment_id"], cause)  # `routing.cause_name`
+    columns |= {"event_id": derived_ids(named, name), "causation_id": cause}
+    return columns, joined("/", tenant, debtor)
+
+
+def _judged(verdicts: Iterable[Verdict]) -> dict[str, pa.Array]:
+    outcomes, scores, reasons, versions = zip(
+        *((one.outcome, one.score, one.reasons, one.version) for one in verdicts), strict=True
+    )
+    named = [[{"rule": rule, "detail": detail} for rule, detail in one] if one else one for one in reasons]
+    return {
+        "outcome": pa.array(outcomes, pa.string()),
+        "score": pa.array(scores, pa.int64()),
+        "reasons": pa.array(named, _REASONS),
+        "rules_version": pa.array(versions, pa.string()),
+    }

@@ -1,0 +1,53 @@
+"""The row of a decision, under its payment id: what was decided, of what content.
+
+    d tenant payment -> time, debtor, content, verdict; the payment itself while it waits for a reviewer
+
+It recognises a payment id that comes again, and lets a review teach the profile what the reviewer accepted.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipeline.domain.fraud.profile import Attempt
+from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.kernel.rows import row_key
+
+FAMILY = "d"
+LAYOUT = 1
+_HEAD = bytes([LAYOUT])
+
+
+class Decision(msgspec.Struct, array_like=True, gc=False):
+    """What was decided on a payment id."""
+
+    at_us: int
+    """Event time of the decision."""
+    debtor: int
+    """Hash of the debtor's account id (`profile.id64`), as `content`."""
+    content: int
+    """Of what the ledger compares under a payment id."""
+    verdict: Verdict
+    held: Attempt | None = None
+    """The payment while it waits for a reviewer; an approval moves it into the profile's habits."""
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(Decision).decode
+
+
+def decision_key(tenant_id: str, payment_id: str) -> bytes:
+    """Return the key of the decision on a payment id."""
+    return row_key(FAMILY, tenant_id, payment_id)
+
+
+def pack_decision(decision: Decision) -> bytes:
+    """Return the row of a decision."""
+    return _HEAD + _ENCODE(decision)
+
+
+def read_decision(row: bytes) -> Decision:
+    """Return the decision of a row. Raises ValueError for a layout that this version does not know."""
+    if row[0] != LAYOUT:
+        raise ValueError(f"decision row of unknown layout {row[0]}")
+    return _DECODE(memoryview(row)[1:])

@@ -1,0 +1,247 @@
+"""What is remembered of a debtor: a row of bounded size, whatever the number of payments.
+
+    attempts    every payment that was asked for: count and sum per window, payees, devices, countries seen
+    habits      only payments that were approved, at once or by a reviewer: who and what is known, the amounts
+
+Habits are apart from attempts so that a fraudster does not become familiar by trying.
+
+Windows are rings of buckets by event time. A window ends with the bucket of the newest payment, which is
+under way, so it is never longer than its name says and at most one bucket shorter. A payment that comes out
+of order lands in its bucket; one older than a ring does not count in that ring; one older than the longest
+ring (seven days) counts in `too_late` only. Ids are kept as 64-bit hashes: fixed size, however long the id.
+All times are whole seconds UTC of event time.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import blake2b
+
+import msgspec
+
+from pipeline.domain.fraud.rings import (
+    BUCKETS,
+    DAY,
+    DAY_BUCKET_S,
+    DAY_BUCKETS,
+    WEEK,
+    WEEK_BUCKET_S,
+    WEEK_BUCKETS,
+    Ring,
+    empty_ring,
+)
+from pipeline.domain.kernel.money import INT64_MAX
+from pipeline.domain.kernel.rows import row_key
+
+LAYOUT = 1
+
+PAYEES_KEPT = 32
+DEVICES_KEPT = 8
+COUNTRIES_KEPT = 8
+
+_ROLLING = (*BUCKETS, BUCKETS[DAY])
+"""Of the windows, and of the amounts near the threshold."""
+
+AMOUNT_MAX = 10**15
+"""Larger amounts enter the statistics as this, so that the sums stay within 64 bits."""
+AMOUNTS_MAX = 256
+"""At so many amounts the sums are halved: the past fades, and the sums stay bounded."""
+
+
+def id64(text: str) -> int:
+    """Return a 64-bit hash of an id."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A payment as the rules see it."""
+
+    at_s: int
+    amount_minor: int
+    payee: int
+    device: int | None
+    country: str | None
+    """At most 8 characters, upper case."""
+
+    @property
+    def country_id(self) -> int | None:
+        """The country as the memory keeps it."""
+        return None if self.country is None else country_id(self.country)
+
+
+@lru_cache(maxsize=1024)
+def country_id(country: str) -> int:
+    """Return a country as the memory keeps it."""
+    return int.from_bytes(country.encode()[:8], "big")
+
+
+class Memory(msgspec.Struct, array_like=True, gc=False):
+    """The ids used last, by event time; of ids as old as each other the smaller one is forgotten first."""
+
+    ids: list[int]
+    first_s: list[int]
+    last_s: list[int]
+    known: list[bool]
+
+    def knows(self, key: int) -> bool:
+        """Whether an approved payment had this id."""
+        return key in self.ids and self.known[self.ids.index(key)]
+
+    def see(self, key: int, at_s: int, kept: int) -> None:
+        """Note that a payment had this id; the id used longest ago makes room for it."""
+        if key in self.ids:
+            place = self.ids.index(key)
+            if at_s > self.last_s[place]:
+                self.last_s[place] = at_s
+            elif at_s < self.first_s[place]:
+                self.first_s[place] = at_s
+        elif len(self.ids) < kept:
+            self.ids.append(key)
+            self.first_s.append(at_s)
+            self.last_s.append(at_s)
+            self.known.append(False)
+        else:
+            oldest_s, oldest = min(zip(self.last_s, self.ids, strict=True))
+            if (oldest_s, oldest) < (at_s, key):
+                place = self.ids.index(oldest)
+                self.ids[place], self.known[place] = key, False
+                self.first_s[place] = self.last_s[place] = at_s
+
+    def learn(self, key: int) -> None:
+        """Note that a payment with this id was approved, if the id is remembered at all."""
+        if key in self.ids:
+            self.known[self.ids.index(key)] = True
+
+    def distinct(self, key: int, times_s: list[int], after_s: int) -> int:
+        """Return how many ids have a time (one of the lists) after `after_s`, `key` always among them."""
+        found = len([at_s for at_s in times_s if at_s > after_s])
+        if key in self.ids and times_s[self.ids.index(key)] > after_s:
+            return found
+        return found + 1
+
+
+def _rings() -> list[Ring]:
+    return [empty_ring(size) for _, size in BUCKETS]
+
+
+def _day_ring() -> Ring:
+    return empty_ring(DAY_BUCKETS)
+
+
+def _memory() -> Memory:
+    return Memory([], [], [], [])
+
+
+class Profile(msgspec.Struct, array_like=True, gc=False):
+    """The row of a debtor."""
+
+    rings: list[Ring] = msgspec.field(default_factory=_rings)
+    """Per minute, hour, day and week."""
+    near_threshold: Ring = msgspec.field(default_factory=_day_ring)
+    """Amounts just under the reporting threshold, per day."""
+    payees: Memory = msgspec.field(default_factory=_memory)
+    devices: Memory = msgspec.field(default_factory=_memory)
+    countries: Memory = msgspec.field(default_factory=_memory)
+    newest_s: int = 0
+    attempts: int = 0
+    too_late: int = 0
+    probe_s: int | None = None
+    """When the newest very small amount was asked for."""
+
+    approved: int = 0
+    approved_s: int | None = None
+    """When the newest approved payment occurred."""
+    country: str | None = None
+    country_s: int | None = None
+    """Where and when the newest approved payment that names a country occurred."""
+    amounts: int = 0
+    amounts_sum: int = 0
+    squares_high: int = 0
+    squares_low: int = 0
+    """The sum of the squared amounts, in two parts of 63 bits: too large for one integer of the row."""
+
+    def is_too_late(self, at_s: int) -> bool:
+        """Whether a payment of that time is older than everything the profile keeps apart by time."""
+        return not self.rings[WEEK].holds(at_s // WEEK_BUCKET_S, WEEK_BUCKETS)
+
+    def roll(self, at_s: int) -> None:
+        """Move the windows on to this time; adds nothing, and does nothing for an earlier time."""
+        for (seconds, size), ring in zip(_ROLLING, (*self.rings, self.near_threshold), strict=True):
+            if at_s // seconds > ring.newest:
+                ring.roll(at_s // seconds, size)
+
+    def add(self, attempt: Attempt, *, near_threshold: bool, probe: bool) -> None:
+        """Count a payment that was asked for; `roll` must have been called with its time."""
+        at_s, amount = attempt.at_s, attempt.amount_minor
+        if self.is_too_late(at_s):
+            self.too_late += 1
+            return
+        self.attempts += 1
+        self.newest_s = max(self.newest_s, at_s)
+        for (seconds, size), ring in zip(BUCKETS, self.rings, strict=True):
+            ring.add(at_s // seconds, size, amount)
+        if near_threshold:
+            self.near_threshold.add(at_s // DAY_BUCKET_S, DAY_BUCKETS, amount)
+        if probe:
+            self.probe_s = at_s if self.probe_s is None else max(self.probe_s, at_s)
+        self.payees.see(attempt.payee, at_s, PAYEES_KEPT)
+        if attempt.device is not None:
+            self.devices.see(attempt.device, at_s, DEVICES_KEPT)
+        country = attempt.country_id
+        if country is not None:
+            self.countries.see(country, at_s, COUNTRIES_KEPT)
+
+    def learn(self, attempt: Attempt) -> None:
+        """Make an approved payment part of the debtor's habits."""
+        at_s = attempt.at_s
+        self.approved += 1
+        if self.approved_s is None or at_s > self.approved_s:
+            self.approved_s = at_s
+        self.payees.learn(attempt.payee)
+        if attempt.device is not None:
+            self.devices.learn(attempt.device)
+        country = attempt.country_id
+        if country is not None:
+            self.countries.learn(country)
+            if self.country_s is None or at_s >= self.country_s:
+                self.country, self.country_s = attempt.country, at_s
+        self._learn_amount(min(attempt.amount_minor, AMOUNT_MAX))
+
+    @property
+    def squares(self) -> int:
+        """The sum of the squared amounts."""
+        return (self.squares_high << 63) | self.squares_low
+
+    def _learn_amount(self, amount: int) -> None:
+        squares = self.squares + amount * amount
+        self.amounts += 1
+        self.amounts_sum += amount
+        if self.amounts >= AMOUNTS_MAX:
+            self.amounts //= 2
+            self.amounts_sum //= 2
+            squares //= 2
+        self.squares_high, self.squares_low = squares >> 63, squares & INT64_MAX
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE = msgspec.msgpack.Decoder(Profile).decode
+_HEAD = bytes([LAYOUT])
+
+
+def profile_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the key of a debtor's profile."""
+    return row_key("f", tenant_id, account_id)
+
+
+def read_profile(row: bytes | None) -> Profile:
+    """Return the profile in a row, an empty one where there is no row. ValueError: an unknown layout."""
+    if row is None:
+        return Profile()
+    if row[0] != LAYOUT:
+        raise ValueError(f"profile row of unknown layout {row[0]}")
+    return _DECODE(memoryview(row)[1:])
+
+
+def pack_profile(profile: Profile) -> bytes:
+    """Return the row of a profile."""
+    return _HEAD + _ENCODE(profile)

@@ -1,0 +1,70 @@
+"""From findings to a verdict. `Scorer` is the seam at which a model can take the place of the rules."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from pipeline.domain.fraud.profile import Attempt, Profile
+from pipeline.domain.fraud.settings import FraudRules
+from pipeline.domain.fraud.suspects import suspects_by
+
+SCORE_MAX = 100
+
+
+class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is said of a payment, and by which version of what."""
+
+    outcome: str
+    """APPROVE, REVIEW or DECLINE."""
+    score: int
+    """0 (harmless) to 100."""
+    reasons: tuple[tuple[str, str], ...]
+    """Pairs of rule and detail."""
+    version: str
+
+
+class Scorer(Protocol):
+    """Says of a payment what to do with it."""
+
+    @property
+    def version(self) -> str:
+        """Names the scorer and its parameters; every decision carries it."""
+        ...
+
+    def score(self, profile: Profile, attempt: Attempt) -> Verdict:
+        """Return the verdict; the profile does not hold the payment yet, and is not changed."""
+        ...
+
+
+class RuleScorer:
+    """The rules, their weights summed up and capped."""
+
+    def __init__(self, rules: FraudRules) -> None:
+        self._rules = rules
+        self._suspects = suspects_by(rules)
+        self.version = rules.version
+        self._harmless = Verdict("APPROVE", 0, (), self.version)
+
+    def score(self, profile: Profile, attempt: Attempt) -> Verdict:
+        """Return the verdict of all rules, reasons in their order."""
+        rules = self._rules
+        total = 0
+        reasons: list[tuple[str, str]] = []
+        for rule in self._suspects(profile, attempt):
+            finding = rule(profile, attempt, rules)
+            if finding is not None and finding.weight:
+                total += finding.weight
+                reasons.append((finding.rule, finding.detail))
+        if not reasons:
+            return self._harmless
+        score = min(total, SCORE_MAX)
+        return Verdict(outcome_of(score, rules), score, tuple(reasons), self.version)
+
+
+def outcome_of(score: int, rules: FraudRules) -> str:
+    """Return what a score (0..100) means."""
+    if score >= rules.decline_score_min:
+        return "DECLINE"
+    return "REVIEW" if score >= rules.review_score_min else "APPROVE"

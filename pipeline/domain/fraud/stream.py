@@ -1,0 +1,293 @@
+"""The fraud stream: every payment gets a decision, in front of the ledger.
+
+    payment_initiated -> payment_decided to ledger-commands; fraud_alert_raised if not approved
+                         payment_screened to payment-events, where the lives of payments begin
+    payment_reviewed  -> passed on to both; an approval teaches the profile what the reviewer accepted
+    payment_cancelled, _captured, _extended, _reversed -> passed on to ledger-commands
+
+Three rows: the debtor's profile, the decision per payment id, and the alert (fraud_alerts.py). A payment that
+comes again (same id) is not scored or counted again, and alerted only where it may be held without an alert:
+it gets its stored decision with its own content, so that the ledger can say `exists` or what differs. What
+the ledger will refuse anyway (no amount, to itself, its own accounts) goes on approved, without a trace here:
+it says nothing of the debtor, and the id stays free for a real score.
+
+In front of all that stands the gate (quotas.py): a payment beyond its tenant's quota, or of a closed tenant,
+is answered with command_refused on payment-events and leaves nothing but the tenant's bucket. It may be sent
+again with the same id.
+
+Event time is `occurred_at`, but never later than the record's own time: a clock that is ahead must not push
+the windows past everybody's payments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.domain.fraud.alerts import alert_key, alert_of, pack_alert
+from pipeline.domain.fraud.decisions import Decision, decision_key, pack_decision, read_decision
+from pipeline.domain.fraud.profile import Attempt, Profile, id64, pack_profile, profile_key, read_profile
+from pipeline.domain.fraud.remittance import check_creditor_reference
+from pipeline.domain.fraud.rules import is_near_threshold, is_probe
+from pipeline.domain.fraud.score import RuleScorer, Scorer, Verdict
+from pipeline.domain.fraud.settings import FraudRules
+from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.events import (
+    FraudAlertRaised,
+    FraudReason,
+    PaymentCancelled,
+    PaymentCaptured,
+    PaymentDecided,
+    PaymentExtended,
+    PaymentInitiated,
+    PaymentReversed,
+    PaymentReviewed,
+    PaymentScreened,
+)
+from pipeline.domain.kernel.ids import check_ids
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.tenants.quotas import Gate, bucket_key
+
+MICROSECONDS_PER_SECOND = 1_000_000
+MICROSECONDS_PER_DAY = 86_400_000_000
+COUNTRY_LENGTH_MAX = 8
+
+
+PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
+"""What is said of a payment after its decision; the ledger applies it."""
+
+
+class FraudStream:
+    """The rules of the stream; holds no state of its own."""
+
+    def __init__(
+        self, rules: FraudRules | None = None, scorer: Scorer | None = None, gate: Gate | None = None
+    ) -> None:
+        self._rules = rules or FraudRules()
+        self._scorer: Scorer = scorer or RuleScorer(self._rules)
+        self.gate = gate or Gate()
+        self.unscored = Verdict("APPROVE", 0, (), self._scorer.version)
+        """Of what the ledger will refuse anyway."""
+        self._kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
+
+    def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Apply one event of the payments topic; raise `Reject` for one that belongs in dead letters."""
+        kind = type(event)
+        if kind is PaymentInitiated:
+            check_ids(event)
+            check_creditor_reference(event)
+            code = None
+            if not self.gate.open:
+                times = event.occurred_at, at.recorded_at
+                code = self.gate.refusal(event.tenant_id, *times, at.partitions, rows)
+            if code is not None:
+                debtor, payment_id = event.debtor_account_id, event.payment_id
+                return refuse(out, event, "payment_initiated", debtor, payment_id, code)
+            self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
+        elif kind in PASSED_ON:
+            check_ids(event)
+            if kind is PaymentReviewed and event.approved:
+                _learn_from_review(event, rows)
+            out.forward("ledger-commands")
+            if kind is PaymentReviewed:
+                out.forward("payment-events")
+        else:
+            raise Reject("unexpected_event", kind.__name__)
+
+    def keys(self, event: Any) -> Iterable[bytes]:
+        """Return the keys of the rows that applying `event` reads."""
+        kind = type(event)
+        if kind is PaymentInitiated and not self.gate.open:
+            yield bucket_key(event.tenant_id)
+        if kind is PaymentInitiated or (kind is PaymentReviewed and event.approved):
+            yield decision_key(event.tenant_id, event.payment_id)
+            yield profile_key(event.tenant_id, event.debtor_account_id)
+
+    def _decide(self, event: PaymentInitiated, at_us: int, rows: Rows, out: Outbox) -> None:
+        key = decision_key(event.tenant_id, event.payment_id)
+        row = rows.get(key)
+        earlier = None if row is None else read_decision(row)
+        content = content_of(
+            event.debtor_account_id, event.creditor_account_id, str(event.amount_minor), event.currency
+        )
+        if earlier is not None and self.remembers(earlier, at_us):
+            return self._decide_again(earlier, event, content, at_us, rows, out)
+        if is_for_the_ledger_to_refuse(
+            event.amount_minor, event.debtor_account_id, event.creditor_account_id
+        ):
+            return _emit_decided(event, self.unscored, out)
+        attempt = attempt_of(
+            at_us,
+            event.amount_minor,
+            event.creditor_account_id,
+            event.device_id,
+            event.counterparty_country,
+        )
+        profile_row = profile_key(event.tenant_id, event.debtor_account_id)
+        profile = read_profile(rows.get(profile_row))
+        verdict, held = self.judge(profile, attempt)
+        rows.put(profile_row, pack_profile(profile))
+        debtor = id64(event.debtor_account_id)
+        rows.put(key, pack_decision(Decision(at_us, debtor, id64(content), verdict, held)))
+        _emit_decided(event, verdict, out)
+        if verdict.outcome != "APPROVE":
+            _raise_alert(event, at_us, verdict, rows, out)
+
+    def judge(self, profile: Profile, attempt: Attempt) -> tuple[Verdict, Attempt | None]:
+        """Score a payment and count it in the profile; return the verdict, and what is held for a review."""
+        profile.roll(attempt.at_s)
+        verdict = self._scorer.score(profile, attempt)
+        late = profile.is_too_late(attempt.at_s)
+        profile.add(
+            attempt,
+            near_threshold=is_near_threshold(attempt.amount_minor, self._rules),
+            probe=is_probe(attempt.amount_minor, self._rules),
+        )
+        if verdict.outcome == "APPROVE" and not late:
+            profile.learn(attempt)
+        return verdict, attempt if verdict.outcome == "REVIEW" and not late else None
+
+    def remembers(self, earlier: Decision, at_us: int) -> bool:
+        """Whether a payment id is still known as a retry at this time."""
+        return at_us - earlier.at_us <= self._kept_us
+
+    def _decide_again(
+        self, earlier: Decision, event: PaymentInitiated, content: str, at_us: int, rows: Rows, out: Outbox
+    ) -> None:
+        """Answer a payment id that comes again; what may be held because of it has an alert, once.
+
+        That is other content under an id that was approved, and another debtor under one that was not.
+        """
+        verdict = self.repeat(earlier, content)
+        _emit_decided(event, verdict, out)
+        if verdict.outcome != "APPROVE" and rows.get(_alert_row(event)) is None:
+            _raise_alert(event, at_us, verdict, rows, out)
+
+    def repeat(self, earlier: Decision, content: str) -> Verdict:
+        """Return the verdict on a payment id that comes again.
+
+        The ledger refuses other content under a known id. Should it not know the id (it was `too_old` there),
+        an approval of the first content must not let the second one through: that one is held.
+        """
+        verdict = earlier.verdict
+        if verdict.outcome != "APPROVE" or earlier.content == id64(content):
+            return verdict
+        reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
+        score = max(verdict.score, self._rules.review_score_min)
+        return Verdict("REVIEW", score, (*verdict.reasons, reason), verdict.version)
+
+
+def is_for_the_ledger_to_refuse(amount_minor: int, debtor: str, creditor: str) -> bool:
+    """Whether the ledger takes no such amount, or no such pair of accounts: not worth a score."""
+    return amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
+
+
+def attempt_of(
+    at_us: int, amount_minor: int, creditor_account_id: str, device_id: str | None, country: str | None
+) -> Attempt:
+    """Return a payment as the rules see it; an empty device or country is none."""
+    return Attempt(
+        at_us // MICROSECONDS_PER_SECOND,
+        amount_minor,
+        id64(creditor_account_id),
+        id64(device_id) if device_id else None,
+        country.upper()[:COUNTRY_LENGTH_MAX] if country else None,
+    )
+
+
+def content_of(*parts: str) -> str:
+    """Return what the ledger compares under a payment id: debtor, creditor, amount and currency."""
+    return "\0".join(parts)
+
+
+def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
+    """Make a payment that a reviewer approved part of the debtor's habits, once."""
+    key = decision_key(event.tenant_id, event.payment_id)
+    row = rows.get(key)
+    if row is None:
+        return
+    decision = read_decision(row)
+    if decision.held is None or decision.debtor != id64(event.debtor_account_id):
+        return
+    profile_row = profile_key(event.tenant_id, event.debtor_account_id)
+    profile = read_profile(rows.get(profile_row))
+    profile.learn(decision.held)
+    decision.held = None
+    rows.put(profile_row, pack_profile(profile))
+    rows.put(key, pack_decision(decision))
+
+
+def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
+    key = f"{event.tenant_id}/{event.debtor_account_id}"
+    decided = envelope(event, "payment_decided")
+    out.emit(
+        "ledger-commands",
+        key,
+        PaymentDecided(
+            *decided,
+            event.payment_id,
+            event.debtor_account_id,
+            event.creditor_account_id,
+            event.amount_minor,
+            event.currency,
+            event.payment_type,
+            event.reference,
+            event.channel,
+            event.device_id,
+            event.counterparty_country,
+            event.merchant_category,
+            verdict.outcome,
+            verdict.score,
+            _reasons(verdict),
+            verdict.version,
+            event.hold_expires_at,
+        ),
+    )
+    out.emit(
+        "payment-events",
+        key,
+        PaymentScreened(
+            *envelope(event, "payment_screened"),
+            event.payment_id,
+            event.debtor_account_id,
+            event.creditor_account_id,
+            event.amount_minor,
+            event.currency,
+            verdict.outcome,
+            decided[0],
+            event.hold_expires_at,
+        ),
+    )
+
+
+def _alert_row(event: PaymentInitiated) -> bytes:
+    return alert_key(event.tenant_id, event.debtor_account_id, event.payment_id)
+
+
+def _raise_alert(event: PaymentInitiated, at_us: int, verdict: Verdict, rows: Rows, out: Outbox) -> None:
+    rows.put(_alert_row(event), pack_alert(alert_of(event, at_us, verdict)))
+    raised = envelope(event, "fraud_alert_raised")
+    out.emit(
+        "fraud-alerts",
+        f"{event.tenant_id}/{event.debtor_account_id}",
+        FraudAlertRaised(
+            *raised,
+            raised[0],
+            event.payment_id,
+            event.debtor_account_id,
+            verdict.outcome,
+            verdict.score,
+            _reasons(verdict),
+            verdict.version,
+        ),
+    )
+
+
+def _reasons(verdict: Verdict) -> tuple[FraudReason, ...]:
+    return tuple([FraudReason(rule, detail) for rule, detail in verdict.reasons])
+
+
+_default = FraudStream()
+apply = _default.apply
+keys = _default.keys

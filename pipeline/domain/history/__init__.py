@@ -1,0 +1,1 @@
+"""What every account was at any time, by value time and by booking time."""

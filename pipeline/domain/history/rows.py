@@ -1,0 +1,242 @@
+"""The rows of the history: what became of every account, line by line, and sums over runs of lines.
+
+    head  h tenant account               how many lines there are, what the last one left, zones not yet full
+    line  l tenant account number        one booking: what it changed, what it left, when, and why
+    zone  z tenant account level number  ZONE ** level lines: the span of their value times, what they changed
+
+Lines are numbered 0, 1, 2, ... in the order of booking, so their booking times never fall. Value times are in
+no order at all. A zone says of a whole run of lines what a question about value time must know of it: all of
+them are early enough, none is, or one has to look inside. Rows are written once; only heads change.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.rows import Rows, row_key
+
+LAYOUT = 1
+ZONE = 32
+"""Lines of a zone of level 1, and zones of one of the next level."""
+LEVELS = 7
+"""More than enough: 32 ** 7 lines."""
+KINDS = ("DEBIT", "CREDIT", "PLACED", "RELEASED")
+"""Of a line: the side of a posting, or the change of a hold."""
+
+HEAD_COLUMNS = np.dtype(
+    [
+        *((name, "u1") for name in ("layout", "account_type")),
+        ("currency", "S3"),
+        *((name, "<i8") for name in ("lines", "booked_at", "balance_minor", "held_minor")),
+        *((name, "<i8") for name in ("earliest", "latest", "posted", "held")),
+    ]
+)
+"""The fixed part of a head, so that many are one array; the last four are the open zone of level 1. Behind it
+stand the open zones of the higher levels."""
+LINE_COLUMNS = np.dtype(
+    [
+        *((name, "u1") for name in ("layout", "kind", "no_payment", "no_reference")),
+        ("correlation_bytes", "<u4"),
+        *((name, "<i8") for name in ("booked_at", "effective_at", "posted", "held")),
+        *((name, "<i8") for name in ("balance_minor", "held_minor")),
+    ]
+)
+"""The fixed part of a line; behind it stand its texts: the ids, each with a NUL after it, the correlation id,
+which like the reference may be any text, and the reference."""
+
+_HEAD = struct.Struct("<BB3sqqqqqqqq")
+_LINE = struct.Struct("<BBBBIqqqqqq")
+_ZONE = struct.Struct("<qqqq")
+assert _HEAD.size == HEAD_COLUMNS.itemsize and _LINE.size == LINE_COLUMNS.itemsize
+
+
+def _wrapped(number: int) -> int:
+    """Return a sum as 64 bits hold it. In a journal whose counters fit, every sum of its lines does."""
+    return (number + 2**63) % 2**64 - 2**63
+
+
+class Zone(NamedTuple):
+    """What a run of lines has in common."""
+
+    earliest: int
+    """Value times, microseconds UTC."""
+    latest: int
+    posted: int
+    """What the lines add to the balance, minor units."""
+    held: int
+    """What they add to the holds."""
+
+    def and_then(self, other: Zone) -> Zone:
+        """Return the zone of both runs."""
+        return Zone(
+            min(self.earliest, other.earliest),
+            max(self.latest, other.latest),
+            _wrapped(self.posted + other.posted),
+            _wrapped(self.held + other.held),
+        )
+
+
+NOTHING = Zone(2**63 - 1, -(2**63), 0, 0)
+
+
+class Line(msgspec.Struct, gc=False):
+    """One booking of an account; amounts in minor units, times in microseconds UTC."""
+
+    kind: str
+    """One of KINDS."""
+    booked_at: int
+    effective_at: int
+    """The value time."""
+    posted: int
+    """What the booking adds to the balance."""
+    held: int
+    """What it adds to the holds."""
+    balance_minor: int
+    """After it, as `held_minor`."""
+    held_minor: int
+    record_id: str
+    """Of the posting, or of the event of the hold."""
+    entry_id: str
+    """Of the entry; empty for a hold."""
+    correlation_id: str
+    payment_id: str | None
+    reference: str | None
+
+    def pack(self) -> bytes:
+        """Return the row."""
+        correlation = self.correlation_id.encode()
+        fixed = _LINE.pack(
+            LAYOUT,
+            KINDS.index(self.kind),
+            self.payment_id is None,
+            self.reference is None,
+            len(correlation),
+            self.booked_at,
+            self.effective_at,
+            self.posted,
+            self.held,
+            self.balance_minor,
+            self.held_minor,
+        )
+        ids = f"{self.record_id}\0{self.entry_id}\0{self.payment_id or ''}\0"
+        return fixed + ids.encode() + correlation + (self.reference or "").encode()
+
+    @property
+    def zone(self) -> Zone:
+        """The zone of this line alone."""
+        return Zone(self.effective_at, self.effective_at, self.posted, self.held)
+
+
+def unpack_line(row: bytes) -> Line:
+    """Return the line of a row; raise ValueError for a layout that this version does not know."""
+    layout, kind, no_payment, no_reference, correlation_bytes, *numbers = _LINE.unpack_from(row)
+    if layout != LAYOUT:
+        raise ValueError(f"history line of unknown layout {layout}")
+    record_id, entry_id, payment_id, texts = row[_LINE.size :].split(b"\0", maxsplit=3)
+    booked_at, effective_at, posted, held, balance_minor, held_minor = numbers
+    return Line(
+        KINDS[kind],
+        booked_at,
+        effective_at,
+        posted,
+        held,
+        balance_minor,
+        held_minor,
+        record_id.decode(),
+        entry_id.decode(),
+        texts[:correlation_bytes].decode(),
+        None if no_payment else payment_id.decode(),
+        None if no_reference else texts[correlation_bytes:].decode(),
+    )
+
+
+class Head(msgspec.Struct, gc=False):
+    """Where the history of an account has got to."""
+
+    account_type: int
+    """Index into ACCOUNT_TYPES."""
+    currency: str
+    lines: int = 0
+    booked_at: int = -(2**63)
+    """Of the last line."""
+    balance_minor: int = 0
+    held_minor: int = 0
+    open: list[Zone] = msgspec.field(default_factory=lambda: [NOTHING])
+    """Of each level, from 1: the parts that its next zone has so far, zones of the level below or lines."""
+
+    def pack(self) -> bytes:
+        """Return the row."""
+        first, *others = self.open
+        return _HEAD.pack(
+            LAYOUT, self.account_type, self.currency.encode(), self.lines, self.booked_at,
+            self.balance_minor, self.held_minor, *first,
+        ) + b"".join([_ZONE.pack(*zone) for zone in others])  # fmt: skip
+
+
+def fold(zones: list[Zone], below: int, part: Zone, lines: int) -> list[tuple[int, int, Zone]]:
+    """Add a full zone of level `below` (0: a line), which ends at `lines` lines, to the open zones.
+
+    Returns the zones that are full now: (level, number, zone).
+    """
+    full = []
+    for level in range(below + 1, LEVELS + 1):
+        if len(zones) < level:
+            zones.append(NOTHING)
+        zones[level - 1] = part = zones[level - 1].and_then(part)
+        if lines % ZONE**level:
+            break
+        full.append((level, lines // ZONE**level - 1, part))
+        zones[level - 1] = NOTHING
+    return full
+
+
+def unpack_head(row: bytes) -> Head:
+    """Return the head of a row; raise ValueError for a layout that this version does not know."""
+    layout, kind, currency, lines, booked_at, balance, held, *first = _HEAD.unpack_from(row)
+    if layout != LAYOUT:
+        raise ValueError(f"history head of unknown layout {layout}")
+    others = [Zone(*zone) for zone in _ZONE.iter_unpack(row[_HEAD.size :])]
+    return Head(kind, currency.decode(), lines, booked_at, balance, held, [Zone(*first), *others])
+
+
+def pack_zone(zone: Zone) -> bytes:
+    """Return the row of a zone."""
+    return bytes([LAYOUT]) + _ZONE.pack(*zone)
+
+
+def unpack_zone(row: bytes) -> Zone:
+    """Return the zone of a row; raise ValueError for a layout that this version does not know."""
+    if row[0] != LAYOUT:
+        raise ValueError(f"history zone of unknown layout {row[0]}")
+    return Zone(*_ZONE.unpack_from(row, 1))
+
+
+def head_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of a head."""
+    return row_key("h", tenant_id, account_id)
+
+
+def line_key(tenant_id: str, account_id: str, number: int) -> bytes:
+    """Return the row key of a line."""
+    return row_key("l", tenant_id, account_id, f"{number:010x}")
+
+
+def zone_key(tenant_id: str, account_id: str, level: int, number: int) -> bytes:
+    """Return the row key of a zone."""
+    return row_key("z", tenant_id, account_id, str(level), f"{number:010x}")
+
+
+def read_head(rows: Rows, tenant_id: str, account_id: str) -> Head | None:
+    """Return the head of an account, None where it has no lines."""
+    row = rows.get(head_key(tenant_id, account_id))
+    return None if row is None else unpack_head(row)
+
+
+def new_head(account_type: str, currency: str) -> Head:
+    """Return the head of an account without lines."""
+    return Head(ACCOUNT_TYPES.index(account_type), currency)

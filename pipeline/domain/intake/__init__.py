@@ -1,0 +1,1 @@
+"""Upstream events on their way into the log of their state machine."""

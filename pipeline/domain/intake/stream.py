@@ -1,0 +1,60 @@
+"""Intake: upstream topics merged into the one log of a state machine.
+
+    accounts   -> ledger-commands (the end of a period: every partition)
+    journals   -> ledger-commands          trades -> position-commands
+    statements -> reconciliation-items     prices -> position-commands, every partition
+
+A stateful stream reads exactly one log, so that a replay sees the same events in the same order. The runtime
+has decoded each record and checked its key and partition before it comes here; the bytes are passed on as
+they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.ids import check_ids
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.routing import BROADCAST
+from pipeline.domain.kernel.rows import Rows
+
+ACCEPTED: dict[str, frozenset[type]] = {
+    "accounts": frozenset(
+        {
+            *(ev.AccountOpened, ev.AccountLimitSet, ev.AccountClosed, ev.AccountReopened),
+            *(ev.AccountFrozen, ev.AccountUnfrozen, ev.PeriodClosed),
+        }
+    ),
+    "journals": frozenset({ev.JournalSubmitted, ev.JournalConfirmed, ev.JournalVoided, ev.JournalReversed}),
+    "statements": frozenset({ev.StatementLine, ev.StatementClosed}),
+    "trades": frozenset({ev.TradeExecuted, ev.TradeSettled}),
+    "prices": frozenset({ev.PriceQuoted}),
+}
+"""The events that each upstream topic may carry."""
+
+
+class Intake:
+    """Passes the events of one upstream topic on to a log."""
+
+    def __init__(self, source: str, target: str) -> None:
+        self._accepted = ACCEPTED[source]
+        self._target = target
+
+    def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
+        """Forward one event; raise `Reject` for one that is not the topic's, or has an id that cannot be."""
+        if type(event) not in self._accepted:
+            raise Reject("unexpected_event", type(event).__name__)
+        check_ids(event)
+        if type(event) is ev.PeriodClosed and event.closed_through > min(event.occurred_at, at.recorded_at):
+            raise Reject("period_not_over")
+        if type(event) in BROADCAST:
+            out.broadcast(self._target)
+        else:
+            out.forward(self._target)
+
+    @staticmethod
+    def keys(event: Any) -> Iterable[bytes]:
+        """Return nothing: intake keeps no rows."""
+        return ()

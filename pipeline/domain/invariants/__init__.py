@@ -1,0 +1,1 @@
+"""What must hold of the journal, checked record by record; shares no rule with the ledger."""

@@ -1,0 +1,305 @@
+"""The vector path of the invariants: a run of postings and holds that break none, at once.
+
+    Run -> records that figures or names make odd end it
+        -> accounts numbered, their rows read -> records sorted by account, in the order of the log
+        -> running numbers, balances, holds and entries within each account; pairs of postings in the log
+        -> the first record that breaks an invariant ends the run, too -> rows
+
+What ends the run is left to the row path, which says what is wrong with it. A property test holds both
+against each other.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.domain.invariants.rows import (
+    ACCOUNT_COLUMNS,
+    BRANCH_KEY,
+    CLEARING_COLUMNS,
+    CLEARING_PREFIX,
+    COUNTERS,
+    ENTRIES,
+    HOUR_US,
+    HOURS,
+    LAYOUT,
+    UNKNOWN,
+    Half,
+    fingerprint,
+    read_branch,
+)
+from pipeline.domain.invariants.stream import TOTALS
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.columns import OTHER, Block, Run, joined, numpy_of
+from pipeline.domain.kernel.rows import PrefetchingRows
+
+CLASSES = (ev.PostingRecorded, ev.HoldRecorded)
+POSTING, HOLD = range(len(CLASSES))
+LARGE = 2**61
+"""Figures from here on are left to the row path: below it, sums and differences of two fit into 64 bits."""
+NUMBERS = ("amount_minor", "account_sequence", "balance_minor_after", "balance_minor", "held_minor_after")
+FIELDS: dict[str, pa.DataType] = {
+    **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "account_id", "currency"), pa.string()),
+    **dict.fromkeys(("side", "change", "entry_id"), pa.string()),
+    **dict.fromkeys(("occurred_at", *NUMBERS), pa.int64()),
+}
+
+
+class InvariantColumns:
+    """The vector path over the rows of one partition; holds no state of its own."""
+
+    classes = CLASSES
+    fields = FIELDS
+
+    def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
+        """Apply the records up to the first one that is odd or broken; return how many, and the totals."""
+        run = run.slice(0, _first(_odd(run)))
+        while len(run):
+            branch = read_branch(rows)
+            pairs, accounts = _pairs(run, branch.half), _accounts(run, rows)
+            sound = _first(pairs.broken | accounts.broken)
+            if sound == len(run):
+                branch.records += len(run)
+                branch.half = pairs.half
+                rows.put_many([*_rows_of(accounts), (BRANCH_KEY, branch.pack())])
+                return len(run), _totals(run, rows)
+            run = run.slice(0, sound)
+        return 0, []
+
+
+def _first(wrong: np.ndarray) -> int:
+    """Return the position of the first one; the length where there is none."""
+    return int(np.argmax(np.append(wrong, True)))
+
+
+def _odd(run: Run) -> np.ndarray:
+    """Return which records the row path is to look at: of another kind, or with figures out of the usual."""
+    columns = run.columns
+    odd = (run.kinds == OTHER) | (numpy_of(columns["amount_minor"], 0) <= 0)
+    odd |= numpy_of(pc.binary_length(columns["currency"]), 0) != 3
+    known = pc.is_in(columns["change"], pa.array(["PLACED", "RELEASED"]))
+    odd |= (run.kinds == HOLD) & ~numpy_of(known)
+    for name in NUMBERS:
+        figures = numpy_of(columns[name], 0)
+        odd |= (figures >= LARGE) | (figures <= -LARGE)
+    found: np.ndarray = odd
+    return found
+
+
+class _Pairs(NamedTuple):
+    """The postings of a run, two and two."""
+
+    broken: np.ndarray
+    """Of each record, whether it should complete an entry and does not."""
+    half: Half | None
+    """The posting that the next run is to complete."""
+
+
+def _pairs(run: Run, half: Half | None) -> _Pairs:
+    """Hold each second posting against the first one of its entry."""
+    places = np.flatnonzero(run.kinds == POSTING)
+    names = Half.__struct_fields__
+    taken = pa.array(places)
+    columns = {name: run.columns[name].take(taken) for name in names}
+    if half is not None:
+        for name in names:
+            first = pa.array([getattr(half, name)], columns[name].type)
+            columns[name] = pa.concat_arrays([first, columns[name]])
+        places = np.append(-1, places)
+    count = len(places)
+    same = np.ones(count // 2, bool)
+    for name in ("tenant_id", "entry_id", "side", "amount_minor", "currency"):
+        # Each posting with the one after it: quicker than to take the firsts and the seconds apart.
+        equal = numpy_of(pc.equal(columns[name][:-1], columns[name][1:]))[::2]
+        same &= ~equal if name == "side" else equal
+    broken = np.zeros(len(run), bool)
+    broken[places[1::2][~same]] = True
+    last = Half(*(columns[name][count - 1].as_py() for name in names)) if count % 2 else None
+    return _Pairs(broken, last)
+
+
+class _Accounts(NamedTuple):
+    """The accounts of a run, as it leaves them."""
+
+    broken: np.ndarray
+    """Of each record, whether it does not follow from those before it."""
+    keys: list[bytes]
+    heads: np.ndarray
+    """ACCOUNT_COLUMNS."""
+
+
+def _accounts(run: Run, rows: PrefetchingRows) -> _Accounts:
+    """Fold the records of each account; read the accounts."""
+    encoded = joined("\0", "a", run.columns["tenant_id"], run.columns["account_id"]).dictionary_encode()
+    keys = encoded.dictionary.cast(pa.binary()).to_pylist()
+    number = numpy_of(encoded.indices)
+    order = np.argsort(number, kind="stable")
+    account = number[order]
+    starts = np.flatnonzero(np.diff(account, prepend=-1))
+    currency = _currencies(run.columns["currency"])[order]
+    heads = _heads(keys, currency[starts], rows)
+
+    is_posting = run.kinds[order] == POSTING
+    amount = numpy_of(run.columns["amount_minor"])[order]
+    credit = numpy_of(pc.equal(run.columns["side"], "CREDIT"), False)[order]
+    stated = {name: numpy_of(run.columns[name], 0)[order] for name in NUMBERS[1:4]}
+    held = numpy_of(run.columns["held_minor_after"], UNKNOWN)[order]
+    balance = np.where(is_posting, stated["balance_minor_after"], stated["balance_minor"])
+    sequence = heads["sequence"][account] + _running(is_posting.astype(np.int64), starts, account)
+    moved = np.where(is_posting, np.where(credit, amount, -amount), 0)
+    folded = heads["balance_minor"][account] + _running(moved, starts, account)
+    before = np.empty_like(held)
+    before[1:] = held[:-1]
+    before[starts] = heads["held_minor"]
+    placed = numpy_of(pc.equal(run.columns["change"], "PLACED"), False)[order]
+
+    broken = (currency != heads["currency"][account]) | (balance != folded)
+    broken |= is_posting & (stated["account_sequence"] != sequence)
+    broken |= ~_held_follows(before, held, amount, is_posting & ~credit, ~is_posting, placed)
+    marks = _marks(run.columns["entry_id"].take(pa.array(order[is_posting])))
+    again, entries = _entries(marks, account[is_posting], heads["entries"])
+    broken[is_posting] |= again
+
+    last = np.append(starts, len(order))[1:] - 1
+    heads["sequence"] = sequence[last]
+    heads["balance_minor"] = balance[last]
+    heads["held_minor"] = held[last]
+    heads["entries"] = entries
+    in_log = np.empty_like(broken)
+    in_log[order] = broken
+    return _Accounts(in_log, keys, heads)
+
+
+def _held_follows(
+    before: np.ndarray,
+    held: np.ndarray,
+    amount: np.ndarray,
+    debit: np.ndarray,
+    hold: np.ndarray,
+    placed: np.ndarray,
+) -> np.ndarray:
+    """Return whether what is held follows from what was held; either may be unknown."""
+    less = held == before - amount
+    follows = np.where(hold, np.where(placed, held == before + amount, less), held == before)
+    follows |= debit & less
+    found: np.ndarray = (held == UNKNOWN) | ((held >= 0) & (follows | (before == UNKNOWN)))
+    return found
+
+
+def _running(values: np.ndarray, starts: np.ndarray, account: np.ndarray) -> np.ndarray:
+    """Return the sums so far within each account, its own value included."""
+    sums = np.cumsum(values)
+    below = np.append(0, sums)[starts]
+    found: np.ndarray = sums - below[account]
+    return found
+
+
+def _currencies(column: pa.Array) -> np.ndarray:
+    """Return currencies of three bytes each as bytes."""
+    encoded = column.dictionary_encode()
+    known = np.array([one.encode() for one in encoded.dictionary.to_pylist()], "S3")
+    found: np.ndarray = known[numpy_of(encoded.indices)]
+    return found
+
+
+def _heads(keys: list[bytes], currency: np.ndarray, rows: PrefetchingRows) -> np.ndarray:
+    """Read accounts; one that is new has the currency of its first record."""
+    found = rows.get_many(keys)
+    table = np.zeros(len(keys), ACCOUNT_COLUMNS)
+    table["layout"], table["currency"] = LAYOUT, currency
+    known = np.array([row is not None for row in found], bool)
+    table[known] = np.frombuffer(b"".join([row for row in found if row is not None]), ACCOUNT_COLUMNS)
+    if (table["layout"] != LAYOUT).any():
+        raise ValueError("account of unknown layout")
+    return table
+
+
+def _marks(entries: pa.Array) -> np.ndarray:
+    """Return the fingerprints of entries."""
+    encoded = entries.dictionary_encode()
+    known = np.array([fingerprint(one) for one in encoded.dictionary.to_pylist()], np.uint64)
+    found: np.ndarray = known[numpy_of(encoded.indices)]
+    return found
+
+
+def _entries(marks: np.ndarray, account: np.ndarray, heads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which postings have an entry that their account has already, and the entries it has after all.
+
+    All entries of an account stand one after another, those of its row before those of the run.
+    """
+    accounts = len(heads)
+    place = np.arange(len(marks)) + ENTRIES * (account + 1)
+    line = np.zeros(len(marks) + ENTRIES * accounts, np.uint64)
+    ends = ENTRIES * np.arange(1, accounts + 1) + np.searchsorted(account, np.arange(accounts), "right")
+    old = ends - np.bincount(account, minlength=accounts) - ENTRIES
+    line[old[:, None] + np.arange(ENTRIES)] = heads[:, ::-1]
+    line[place] = marks
+    again = np.zeros(len(marks), bool)
+    for back in range(1, ENTRIES + 1):
+        again |= line[place - back] == marks
+    return again, line[ends[:, None] - 1 - np.arange(ENTRIES)]
+
+
+def _rows_of(accounts: _Accounts) -> list[tuple[bytes, bytes]]:
+    packed, width = accounts.heads.tobytes(), ACCOUNT_COLUMNS.itemsize
+    return [(key, packed[at * width : (at + 1) * width]) for at, key in enumerate(accounts.keys)]
+
+
+def _totals(run: Run, rows: PrefetchingRows) -> list[Block]:
+    """Add postings to the totals of their clearing accounts; return what is then to be said of each."""
+    clearing = pc.starts_with(run.columns["account_id"], CLEARING_PREFIX)
+    at = np.flatnonzero(numpy_of(clearing) & (run.kinds == POSTING))
+    if not len(at):
+        return []
+    taken = pa.array(at)
+    hour = numpy_of(run.columns["occurred_at"])[at] // HOUR_US % HOURS
+    hours = pa.array(hour).cast(pa.string())
+    names = [run.columns[name].take(taken) for name in ("tenant_id", "account_id")]
+    encoded = joined("\0", "c", *names, hours).dictionary_encode()
+    keys, group = encoded.dictionary.cast(pa.binary()).to_pylist(), numpy_of(encoded.indices)
+    table = np.zeros(len(keys), CLEARING_COLUMNS)
+    table["layout"] = LAYOUT
+    for place, row in enumerate(rows.get_many(keys)):
+        if row is not None:
+            table[place] = np.frombuffer(row, CLEARING_COLUMNS)[0]
+    if (table["layout"] != LAYOUT).any():
+        raise ValueError("clearing totals of unknown layout")
+    amount = numpy_of(run.columns["amount_minor"])[at]
+    debit = numpy_of(pc.equal(run.columns["side"].take(taken), "DEBIT"))
+    for name, chosen in (("debits", debit), ("credits", ~debit)):
+        np.add.at(table[name], group[chosen], 1)
+        np.add.at(table[f"{name}_minor"], group[chosen], amount[chosen])
+    packed, width = table.tobytes(), CLEARING_COLUMNS.itemsize
+    rows.put_many((key, packed[n * width : (n + 1) * width]) for n, key in enumerate(keys))
+    last = np.zeros(len(keys), np.int64)
+    last[group] = np.arange(len(group))
+    return [_block(run, table, hour[last], at[last])]
+
+
+def _block(run: Run, table: np.ndarray, hour: np.ndarray, at: np.ndarray) -> Block:
+    """Return the totals as events, each caused by the last posting that went into it."""
+    names = ("event_id", "tenant_id", "occurred_at", "correlation_id", "account_id", "currency")
+    columns = {name: run.columns[name].take(pa.array(at)) for name in names}
+    in_order = np.argsort(at)
+    said = {
+        "event_id": joined("", columns["event_id"], ":counted"),
+        **{name: columns[name] for name in ("tenant_id", "occurred_at", "correlation_id")},
+        "causation_id": columns["event_id"],
+        **{name: columns[name] for name in ("account_id", "currency")},
+        "branch": pa.array(np.full(len(at), run.partition, np.int32)),
+        "hour": pa.array(hour.astype(np.int32)),
+        **{name: pa.array(np.ascontiguousarray(table[name])) for name in COUNTERS},
+    }
+    keys = joined("/", columns["tenant_id"], columns["account_id"], said["hour"].cast(pa.string()))
+    taken = pa.array(in_order)
+    return Block(
+        TOTALS,
+        ev.ClearingCounted,
+        at[in_order],
+        keys.take(taken),
+        {name: column.take(taken) for name, column in said.items()},
+    )

@@ -1,0 +1,172 @@
+"""The rows of the invariants: what the journal of a branch has come to, so far as its records say.
+
+    account   a tenant account       the last posting's number, balance, holds; the entries of the last few
+    clearing  c tenant account hour  what has gone through a clearing account in one hour of the day
+    branch    p                      how many records there were, the entry that is half there, alerts said
+
+Nothing here is shared with the ledger, which writes the journal, nor with its rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+
+import msgspec
+import numpy as np
+
+from pipeline.domain.kernel.rows import Rows, row_key
+
+LAYOUT = 1
+ENTRIES = 8
+"""An entry is known again among so many postings of an account."""
+UNKNOWN = -(2**63)
+"""What is held after a posting that does not say: those of version 1 did not."""
+HOURS = 24
+CLEARING_PREFIX = "$clearing:"
+HOUR_US = 3_600_000_000
+
+ACCOUNT_COLUMNS = np.dtype(
+    [
+        ("layout", "u1"),
+        ("currency", "S3"),
+        ("alerts", "<u4"),
+        *((name, "<i8") for name in ("window", "sequence", "balance_minor", "held_minor")),
+        ("entries", "<u8", (ENTRIES,)),
+    ]
+)
+COUNTERS = ("debits", "debits_minor", "credits", "credits_minor")
+CLEARING_COLUMNS = np.dtype([("layout", "u1"), *((name, "<i8") for name in COUNTERS)])
+_ACCOUNT = struct.Struct(f"<B3sIqqqq{ENTRIES}Q")
+_CLEARING = struct.Struct("<Bqqqq")
+assert _ACCOUNT.size == ACCOUNT_COLUMNS.itemsize and _CLEARING.size == CLEARING_COLUMNS.itemsize
+BRANCH_KEY = row_key("p")
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+class Account(msgspec.Struct, gc=False):
+    """An account as the records of the journal leave it; amounts in minor units."""
+
+    currency: bytes
+    """Three letters."""
+    alerts: int = 0
+    """Said about it in its window."""
+    window: int = 0
+    sequence: int = 0
+    balance_minor: int = 0
+    held_minor: int = 0
+    entries: tuple[int, ...] = (0,) * ENTRIES
+    """Fingerprints, that of the last posting first; 0 for none."""
+
+    def pack(self) -> bytes:
+        """Return the row."""
+        return _ACCOUNT.pack(
+            LAYOUT, self.currency, self.alerts, self.window, self.sequence, self.balance_minor,
+            self.held_minor, *self.entries,
+        )  # fmt: skip
+
+
+class Half(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The first posting of an entry, until the second one comes."""
+
+    tenant_id: str
+    entry_id: str
+    account_id: str
+    side: str
+    amount_minor: int
+    currency: str
+
+
+class Branch(msgspec.Struct, array_like=True, gc=False):
+    """How far the journal of a branch is read, and what was said of it."""
+
+    records: int = 0
+    """Postings and holds so far."""
+    window: int = 0
+    alerts: int = 0
+    """Said in the window."""
+    unsaid: int = 0
+    """Faults that were one too many for their window, from the beginning."""
+    half: Half | None = None
+
+    def pack(self) -> bytes:
+        """Return the row."""
+        return bytes([LAYOUT]) + _ENCODE(self)
+
+
+_DECODE_BRANCH = msgspec.msgpack.Decoder(Branch).decode
+
+
+class Clearing(msgspec.Struct, gc=False):
+    """What has gone through a clearing account in one hour of the day: legs, and minor units."""
+
+    debits: int = 0
+    debits_minor: int = 0
+    credits: int = 0
+    credits_minor: int = 0
+
+    def pack(self) -> bytes:
+        """Return the row."""
+        return _CLEARING.pack(LAYOUT, self.debits, self.debits_minor, self.credits, self.credits_minor)
+
+
+def account_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of an account."""
+    return row_key("a", tenant_id, account_id)
+
+
+def clearing_key(tenant_id: str, account_id: str, hour: int) -> bytes:
+    """Return the row key of an hour of a clearing account."""
+    return row_key("c", tenant_id, account_id, str(hour))
+
+
+def hour_of(time: int) -> int:
+    """Return the hour of the day of a time, UTC."""
+    return time // HOUR_US % HOURS
+
+
+def read_branch(rows: Rows) -> Branch:
+    """Return how far the branch is read."""
+    row = rows.get(BRANCH_KEY)
+    if row is None:
+        return Branch()
+    if row[0] != LAYOUT:
+        raise ValueError(f"branch of unknown layout {row[0]}")
+    return _DECODE_BRANCH(row[1:])
+
+
+def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -> Account:
+    """Return an account; one that is new has the currency of the record that it comes with."""
+    row = rows.get(account_key(tenant_id, account_id))
+    if row is None:
+        return Account(currency)
+    layout, known, alerts, window, sequence, balance, held, *entries = _ACCOUNT.unpack(row)
+    if layout != LAYOUT:
+        raise ValueError(f"account of unknown layout {layout}")
+    return Account(known, alerts, window, sequence, balance, held, tuple(entries))
+
+
+def read_clearing(rows: Rows, key: bytes) -> Clearing:
+    """Return an hour of a clearing account."""
+    row = rows.get(key)
+    if row is None:
+        return Clearing()
+    layout, *fixed = _CLEARING.unpack(row)
+    if layout != LAYOUT:
+        raise ValueError(f"clearing totals of unknown layout {layout}")
+    return Clearing(*fixed)
+
+
+def letters(currency: str) -> bytes:
+    """Return a currency as rows have it; one that is no three letters is never equal to itself in a row."""
+    return currency.encode()[:3].ljust(3, b"\0")
+
+
+def fingerprint(entry_id: str) -> int:
+    """Return 64 bits that stand for an entry; never 0."""
+    return int.from_bytes(hashlib.blake2b(entry_id.encode(), digest_size=8).digest(), "little") | 1
+
+
+def wrapped(number: int) -> int:
+    """Return a sum as 64 bits hold it: the totals of a broken journal may not fit."""
+    return (number + 2**63) % 2**64 - 2**63

@@ -1,0 +1,1 @@
+"""What every concept stands on: money, ids, keys and partitions, rows, outputs, columns, events."""

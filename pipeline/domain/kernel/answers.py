@@ -1,0 +1,37 @@
+"""What a stream answers to a command that has no effect, on payment-events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Outbox, envelope
+
+
+def refuse(
+    out: Outbox,
+    cause: Any,
+    command: str,
+    account_id: str,
+    payment_id: str | None,
+    code: str,
+    *,
+    capture_id: str | None = None,
+    journal_id: str | None = None,
+    reversal_id: str | None = None,
+) -> None:
+    """Answer a command that has no effect."""
+    out.emit(
+        "payment-events",
+        f"{cause.tenant_id}/{account_id}",
+        ev.CommandRefused(
+            *envelope(cause, f"refused:{command}"),
+            command,
+            account_id,
+            payment_id,
+            code,
+            capture_id=capture_id,
+            journal_id=journal_id,
+            reversal_id=reversal_id,
+        ),
+    )

@@ -1,0 +1,184 @@
+"""Events as columns: what a vector path reads and what it says.
+
+A vector path applies a run of commands at once and must say what the row path would have said, in the same
+order. `Run` holds the commands, one row each, in the order of the log; columns that a command's class does
+not have are null. `Block` holds events of one class for one topic; blocks of a topic are merged by `order`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.domain.kernel.outbox import NAMESPACE
+
+OTHER = -1
+"""The kind of a row that the vector path must leave to the row path."""
+
+_HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), "u2")
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Commands in the order of the log, as columns."""
+
+    columns: dict[str, pa.Array]
+    kinds: np.ndarray
+    """Index into the vector path's list of classes, or OTHER; int8."""
+    recorded_at: np.ndarray
+    """Kafka's timestamps, microseconds UTC; int64."""
+    partition: int
+    partitions: int
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+    def slice(self, start: int, stop: int) -> Run:
+        """Return the rows from `start` up to but not including `stop`."""
+        return Run(
+            {name: column.slice(start, stop - start) for name, column in self.columns.items()},
+            self.kinds[start:stop],
+            self.recorded_at[start:stop],
+            self.partition,
+            self.partitions,
+        )
+
+    def take(self, positions: np.ndarray) -> Run:
+        """Return the rows at some positions."""
+        at = pa.array(positions)
+        return Run(
+            {name: column.take(at) for name, column in self.columns.items()},
+            self.kinds[positions],
+            self.recorded_at[positions],
+            self.partition,
+            self.partitions,
+        )
+
+
+class Block(NamedTuple):
+    """Events of one class for one topic, as columns; cells are what the fields of the Struct hold."""
+
+    topic: str
+    event: type
+    order: np.ndarray
+    """Ascending; a topic's blocks are merged by it, the earlier block first where two are equal. int64."""
+    keys: pa.Array
+    """string."""
+    columns: dict[str, pa.Array]
+    """By field; one whose class gives it a default may be left out."""
+
+
+class Passed(NamedTuple):
+    """Records of a run that go to a topic as they came: the same keys, the same bytes."""
+
+    topic: str
+    order: np.ndarray
+    """As in a block; both are merged by it."""
+    positions: np.ndarray
+    """In the run; as long as `order`."""
+
+
+class Vector(Protocol):
+    """The rules of a stream by columns; what it says and writes is what the row path would."""
+
+    @property
+    def classes(self) -> Sequence[type]:
+        """The events it takes; the kind of a row is an index into them."""
+
+    @property
+    def fields(self) -> dict[str, pa.DataType]:
+        """The columns it looks at."""
+
+    def apply(self, run: Run, rows: Any) -> tuple[int, Sequence[Block | Passed]]:
+        """Apply the rows before the first one that must be left to the row path.
+
+        Returns how many that were, and what they say.
+        """
+
+
+def merged(
+    groups: Sequence[tuple[int, np.ndarray, pa.RecordBatch]],
+    fields: dict[str, pa.DataType],
+    recorded_at: np.ndarray,
+    partition: int,
+    partitions: int,
+) -> Run:
+    """Return the run of all rows: each group is a kind, its positions in the log, and its columns.
+
+    `fields` names the columns of the run and their types; a position in no group has the kind OTHER.
+    """
+    count = len(recorded_at)
+    kinds = np.full(count, OTHER, np.int8)
+    # Row i of the run is row `source[i]` of the groups one after another; past their end stands a null.
+    source = np.full(count, sum(len(positions) for _, positions, _ in groups), np.int64)
+    start = 0
+    for kind, positions, _ in groups:
+        kinds[positions] = kind
+        source[positions] = np.arange(start, start + len(positions))
+        start += len(positions)
+    if len(groups) == 1 and start == count:
+        ((_, _, batch),) = groups
+        columns = {name: _column(batch, name, wanted) for name, wanted in fields.items()}
+        return Run(columns, kinds, recorded_at, partition, partitions)
+    take, columns = pa.array(source), {}
+    for name, wanted in fields.items():
+        parts = [_column(batch, name, wanted) for _, _, batch in groups]
+        columns[name] = pa.concat_arrays([*parts, pa.nulls(1, wanted)]).take(take)
+    return Run(columns, kinds, recorded_at, partition, partitions)
+
+
+def _column(batch: pa.RecordBatch, name: str, wanted: pa.DataType) -> pa.Array:
+    index = batch.schema.get_field_index(name)
+    return pa.nulls(len(batch), wanted) if index < 0 else batch.column(index).cast(wanted)
+
+
+def joined(separator: str, *parts: pa.Array | str) -> pa.Array:
+    """Return the parts of each row as one string, with a separator between them."""
+    return pc.binary_join_element_wise(*parts, separator)
+
+
+def numpy_of(column: pa.Array, null: Any = None) -> np.ndarray:
+    """Return a column as an array; `null`, where it is given, stands in the place of nulls."""
+    filled = column if null is None else pc.fill_null(column, null)
+    found: np.ndarray = filled.to_numpy(zero_copy_only=False)
+    return found
+
+
+def derived_ids(causes: pa.Array, names: pa.Array | str) -> pa.Array:
+    """Return `outbox.derived_id` of each cause with its name, or with the one name of all, as strings."""
+    if not len(causes):
+        return pa.array([], pa.string())
+    name = names.encode() if isinstance(names, str) else names.cast(pa.binary())
+    hashed = pc.binary_join_element_wise(NAMESPACE, causes.cast(pa.binary()), b"\0", name, b"")
+    sha1 = hashlib.sha1
+    digests = b"".join([sha1(one).digest() for one in hashed.to_pylist()])
+    octets = np.frombuffer(digests, "u1").reshape(-1, 20)[:, :16].copy()
+    octets[:, 6] = octets[:, 6] & 0x0F | 0x50
+    octets[:, 8] = octets[:, 8] & 0x3F | 0x80
+    digits = _HEX[octets].view("u1")
+    text = np.full((len(causes), 36), ord("-"), np.uint8)
+    for target, start, stop in ((0, 0, 8), (9, 8, 12), (14, 12, 16), (19, 16, 20), (24, 20, 32)):
+        text[:, target : target + stop - start] = digits[:, start:stop]
+    return strings_of_width(text)
+
+
+def strings_of_width(text: np.ndarray) -> pa.Array:
+    """Return the rows of an array of UTF-8 bytes, all of one width, as strings."""
+    count, width = text.shape
+    offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text.tobytes()))
+
+
+def events_of(block: Block) -> list[Any]:
+    """Return the events of a block, as the row path would have emitted them."""
+    names = [name for name in block.event.__struct_fields__ if name in block.columns]  # type: ignore[attr-defined]
+    columns = {name: block.columns[name].to_pylist() for name in names}
+    return [
+        block.event(**dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Double-entry balances of one branch (partition): payments, holds, journals, reversals, limits."""

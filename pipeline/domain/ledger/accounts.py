@@ -1,0 +1,225 @@
+"""Accounts: open, limit, freeze, close, reopen; and the end of a period.
+
+A limit may begin later: it waits in row `t` of its account until the event time of the branch has come there
+(`due`). A minimum balance is a limit below zero. What is frozen takes no new holds and entries; what
+is held already may be posted. The end of a period comes to every branch: entries of a time before it count
+from the first moment after it, and say so (`Books.enter`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.money import Overflow, fits
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import record_key
+from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.ledger.books import About, Books, can_be_opened, opening_account_id, save_account
+from pipeline.domain.ledger.due import LIMIT, Due, schedule
+from pipeline.domain.ledger.rows import (
+    CLOSED,
+    FROZEN_CREDIT,
+    FROZEN_DEBIT,
+    OPEN,
+    Account,
+    closed_key,
+    pack,
+    read_account,
+    read_number,
+    read_watermark,
+    unpacker,
+    write_number,
+)
+from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants, account_refusal
+
+LIMITS_MAX = 100
+"""Limits of one account that have yet to begin."""
+_SIDES = {"DEBIT": FROZEN_DEBIT, "CREDIT": FROZEN_CREDIT, "BOTH": FROZEN_DEBIT | FROZEN_CREDIT}
+
+
+class Limit(NamedTuple):
+    """A limit that has yet to begin; amounts in minor units."""
+
+    effective_at: int
+    """Microseconds UTC."""
+    event_id: str
+    correlation_id: str
+    overdraft: int | None
+    minimum: int | None
+    maximum: int | None
+
+
+_unpack_limits = unpacker(list[Limit])
+
+
+def open_account(
+    event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox, tenants: Tenants = UNRESTRICTED
+) -> None:
+    """Open an account, with an entry for its initial balance."""
+    if not can_be_opened(event.account_id):
+        raise Reject("invalid_account_id")
+    currency = event.currency
+    if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
+        raise Reject("invalid_currency")
+    limit = event.overdraft_limit_minor
+    if limit is not None and limit < 0:
+        raise Reject("invalid_limit")
+    kind = ACCOUNT_TYPES.index(event.account_type)
+    known = read_account(rows, event.tenant_id, event.account_id)
+    if known is not None:
+        code = "exists"
+        if known.currency != event.currency:
+            code = "exists_with_different_currency"
+        elif known.account_type != kind:
+            code = "exists_with_different_content"
+        return refuse(out, event, "account_opened", event.account_id, None, code)
+    refused = account_refusal(tenants, event.tenant_id, currency)
+    if refused is not None:
+        return refuse(out, event, "account_opened", event.account_id, None, refused)
+    account = Account(kind, event.currency, OPEN, limit)
+    amount = event.initial_balance_minor
+    if not fits(-amount):
+        raise Reject("overflow")
+    if amount == 0:
+        save_account(rows, out, event, event.account_id, account)
+        return
+    books = Books(event, at, rows)
+    books.adopt(event.account_id, account)
+    opening = opening_account_id(event.currency, at.partition)
+    books.open_internal(opening, event.currency)
+    debit, credit = (opening, event.account_id) if amount > 0 else (event.account_id, opening)
+    try:
+        books.enter(out, "opening", debit, credit, abs(amount), About())
+    except Overflow:
+        raise Reject("overflow") from None
+    books.save(out)
+
+
+def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Set the limits of an account, now or from a time on."""
+    if not can_be_opened(event.account_id):
+        raise Reject("invalid_account_id")  # the ledger's own accounts have no limit and are not closed
+    amounts = (event.overdraft_limit_minor, event.minimum_balance_minor, event.maximum_balance_minor)
+    if any(amount is not None and amount < 0 for amount in amounts):
+        raise Reject("invalid_limit")
+    if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
+        raise Reject("invalid_limit", "a minimum balance and an overdraft")
+    account = _standing(event, "account_limit_set", rows, out)
+    if account is None:
+        return
+    watermark, now = read_watermark(rows), min(event.occurred_at, at.recorded_at)
+    now = now if watermark is None else max(now, watermark)
+    starts = event.effective_at
+    limit = Limit(now if starts is None else starts, event.event_id, event.correlation_id, *amounts)
+    if limit.effective_at <= now:
+        _apply(limit, account)
+        return save_account(rows, out, event, event.account_id, account)
+    others = [one for one in _waiting(rows, event.tenant_id, event.account_id) if one[:2] != limit[:2]]
+    if len(others) == LIMITS_MAX:
+        raise Reject("too_many_limits")
+    rows.put(_waiting_key(event.tenant_id, event.account_id), pack(sorted([*others, limit])))
+    schedule(rows, Due(limit.effective_at, LIMIT, event.tenant_id, event.account_id, event.event_id))
+
+
+def begin_limit(due: Due, rows: Rows, out: Outbox) -> None:
+    """Let a limit begin whose time has come."""
+    waiting = _waiting(rows, due.tenant_id, due.account_id)
+    limit = next(one for one in waiting if one[:2] == (due.time, due.id))
+    key, others = _waiting_key(due.tenant_id, due.account_id), [one for one in waiting if one != limit]
+    if others:
+        rows.put(key, pack(others))
+    else:
+        rows.delete(key)
+    account = read_account(rows, due.tenant_id, due.account_id)
+    if account is not None and account.status != CLOSED:
+        _apply(limit, account)
+        envelope = (limit.event_id, due.tenant_id, due.time, limit.correlation_id, None)
+        cause = ev.AccountLimitSet(*envelope, due.account_id, limit.overdraft)
+        save_account(rows, out, cause, due.account_id, account)
+
+
+def _apply(limit: Limit, account: Account) -> None:
+    account.overdraft_limit_minor = -limit.minimum if limit.minimum else limit.overdraft
+    account.maximum_balance_minor = limit.maximum
+
+
+def _waiting_key(tenant_id: str, account_id: str) -> bytes:
+    return row_key("t", tenant_id, account_id)
+
+
+def _waiting(rows: Rows, tenant_id: str, account_id: str) -> list[Limit]:
+    """Return the limits of an account that have yet to begin, in order."""
+    row = rows.get(_waiting_key(tenant_id, account_id))
+    return [] if row is None else _unpack_limits(row)
+
+
+def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Let one side of an account, or both, take nothing new."""
+    account = _standing(event, "account_frozen", rows, out)
+    if account is None:
+        return
+    sides = _SIDES[event.side]
+    if account.frozen & sides == sides:
+        return refuse(out, event, "account_frozen", event.account_id, None, "exists")
+    account.frozen |= sides
+    save_account(rows, out, event, event.account_id, account)
+
+
+def unfreeze_account(event: ev.AccountUnfrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Free what is frozen."""
+    account = _standing(event, "account_unfrozen", rows, out)
+    if account is None:
+        return
+    if not account.frozen & _SIDES[event.side]:
+        return refuse(out, event, "account_unfrozen", event.account_id, None, "account_not_frozen")
+    account.frozen &= ~_SIDES[event.side]
+    save_account(rows, out, event, event.account_id, account)
+
+
+def close_account(event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Close an account on which nothing stands."""
+    account = _standing(event, "account_closed", rows, out)
+    if account is None:
+        return
+    if account.balance_minor or account.debits_pending or account.credits_pending:
+        return refuse(out, event, "account_closed", event.account_id, None, "account_not_empty")
+    account.status = CLOSED
+    save_account(rows, out, event, event.account_id, account)
+
+
+def reopen_account(event: ev.AccountReopened, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Open a closed account again; its limits and what is frozen are as they were."""
+    if not can_be_opened(event.account_id):
+        raise Reject("invalid_account_id")
+    account = read_account(rows, event.tenant_id, event.account_id)
+    if account is None or account.status != CLOSED:
+        code = "account_not_found" if account is None else "account_not_closed"
+        return refuse(out, event, "account_reopened", event.account_id, None, code)
+    account.status = OPEN
+    save_account(rows, out, event, event.account_id, account)
+
+
+def _standing(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
+    """Return an account that a command may change; otherwise answer why not."""
+    if not can_be_opened(event.account_id):
+        raise Reject("invalid_account_id")
+    account = read_account(rows, event.tenant_id, event.account_id)
+    if account is not None and account.status != CLOSED:
+        return account
+    code = "account_not_found" if account is None else "account_closed"
+    refuse(out, event, command, event.account_id, None, code)
+    return None
+
+
+def close_period(event: ev.PeriodClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Close a tenant's books up to a time, on this branch; one branch answers for all."""
+    key = closed_key(event.tenant_id)
+    known = read_number(rows, key)
+    if known is None or event.closed_through > known:
+        write_number(rows, key, event.closed_through)
+    elif partition_of(record_key(event), at.partitions) == at.partition:
+        refuse(out, event, "period_closed", event.period_id, None, "exists")

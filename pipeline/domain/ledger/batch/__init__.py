@@ -1,0 +1,1 @@
+"""The ledger by columns: read the rows, decide a batch, touch the accounts, build the events."""

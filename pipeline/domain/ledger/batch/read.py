@@ -1,0 +1,309 @@
+"""What the vector path of the ledger must know before it decides: accounts, payments, what is irregular.
+
+All reads of a run are made here, in one multi-get. They are right for every command of the run, because what
+a command could change for a later one is either added up (the counters) or irregular: the second command of a
+payment or leg, unless it is the repeat of a payment, which is answered from the first one's content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.columns import Run, joined, numpy_of
+from pipeline.domain.kernel.partitions import partitions_of
+from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.ledger.books import INTERNAL, clearing_account_id
+from pipeline.domain.ledger.due import next_due
+from pipeline.domain.ledger.rows import (
+    ACCOUNT_COLUMNS,
+    LAYOUT,
+    Payment,
+    closed_key,
+    read_watermark,
+    unpack_number,
+    unpack_payment,
+)
+from pipeline.domain.ledger.stream import repeat_code
+
+CLASSES = (
+    ev.PaymentDecided,
+    ev.LegRequested,
+    ev.LegPosted,
+    ev.LegRefused,
+    ev.PaymentReviewed,
+    ev.PaymentCancelled,
+)
+DECIDED, LEG_REQUESTED, LEG_POSTED, LEG_REFUSED, REVIEWED, CANCELLED = range(len(CLASSES))
+
+FIELDS: dict[str, pa.DataType] = {
+    **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id", "leg_id"), pa.string()),
+    **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
+    **dict.fromkeys(("currency", "reference", "outcome", "code"), pa.string()),
+    **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
+    "hold_expires_at": pa.int64(),
+    "approved": pa.bool_(),
+}
+"""The columns that the ledger's commands have, as far as its rules look at them."""
+
+AMOUNT_MAX = 2**48
+COUNTER_MAX = 2**60
+TIME_MAX = 2**61
+"""Beyond these a command is irregular. Within them no sum of a run (8,192 commands) leaves 64 bits."""
+
+_NO_ACCOUNT = bytes(ACCOUNT_COLUMNS.itemsize)
+_NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    """The accounts that a run may touch; each has a number, its index here."""
+
+    names: pa.Array
+    """tenant/account."""
+    ids: pa.Array
+    keys: pa.Array
+    """Of their rows; binary."""
+    table: np.ndarray
+    """Their rows (ACCOUNT_COLUMNS); they hold the counters as of now, and later those after the run."""
+    exists: np.ndarray
+    currency: np.ndarray
+    """Number of the currency in this run, -1 for one that no command names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A run with everything that its rules look up. An array has one element for each command."""
+
+    run: Run
+    columns: dict[str, pa.Array]
+    """The run's columns; those of reviews and cancellations are completed by their payment."""
+    regular: np.ndarray
+    accounts: Accounts
+    debtor: np.ndarray
+    """Number of the account, as `creditor` and `clearing`."""
+    creditor: np.ndarray
+    clearing: np.ndarray
+    local: np.ndarray
+    """Whether the creditor lives on this branch."""
+    amount: np.ndarray
+    currency: np.ndarray
+    row_keys: pa.Array
+    """The key of the row of the command's payment or leg; binary."""
+    payments: dict[int, Payment | None]
+    """By position: the payment that an answer of a leg, a review or a cancellation is for."""
+    answers: dict[int, str]
+    """By position: the code that a payment id which is known is answered with."""
+    repeat_of: dict[int, int]
+    """By position: which command of this run is repeated by this one."""
+    watermark: int | None
+    next_due: int | None
+    """Before this time nothing falls due on the branch."""
+
+
+def read(run: Run, rows: PrefetchingRows) -> Facts:
+    """Look up what the commands of a run need; it must have no rows of the kind OTHER."""
+    kinds, columns = run.kinds, dict(run.columns)
+    is_leg = kinds == LEG_REQUESTED
+    tenant = columns["tenant_id"]
+    row_key_column = pc.if_else(
+        pa.array(is_leg),
+        joined("\0", "l", tenant, columns["leg_id"]),
+        joined("\0", "p", tenant, columns["payment_id"]),
+    ).dictionary_encode()
+    place = numpy_of(row_key_column.indices)
+    row_keys = row_key_column.cast(pa.binary())
+    found = rows.get_many(row_key_column.dictionary.cast(pa.binary()).to_pylist())
+    known = np.array([row is not None for row in found])[place]
+    first = np.empty(len(found), np.int64)
+    first[place[::-1]] = np.arange(len(run))[::-1]
+    first = first[place]
+    repeated = first != np.arange(len(run))
+
+    later = (kinds != DECIDED) & (kinds != LEG_REQUESTED)
+    payments = {
+        position: None if row is None else unpack_payment(row)
+        for position in np.flatnonzero(later & ~repeated).tolist()
+        for row in [found[place[position]]]
+    }
+    regular = ~(repeated & (kinds != DECIDED)) & ~(is_leg & known)
+    _complete(columns, kinds, later, payments, regular)
+    answers, repeat_of = _repeats(columns, kinds, np.flatnonzero((kinds == DECIDED) & (known | repeated)),
+                                  first, place, found, regular)  # fmt: skip
+    amount = numpy_of(columns["amount_minor"])
+    regular &= amount <= AMOUNT_MAX
+    regular &= numpy_of(pc.is_null(columns["hold_expires_at"]))  # it is to be captured
+    regular &= ~_in_closed_period(columns, rows)
+    for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
+        regular &= (times > -TIME_MAX) & (times < TIME_MAX)
+    return _with_accounts(run, columns, regular, rows, amount, row_keys, payments, answers, repeat_of)
+
+
+def _complete(
+    columns: dict[str, pa.Array],
+    kinds: np.ndarray,
+    later: np.ndarray,
+    payments: dict[int, Payment | None],
+    regular: np.ndarray,
+) -> None:
+    """Give the commands that come after a decision what the payment's row says; misfits are irregular."""
+    at = np.array(list(payments), np.int64)
+    debtors = columns["debtor_account_id"].take(at).to_pylist()
+    answers = np.isin(kinds[at], (LEG_POSTED, LEG_REFUSED)).tolist()
+    for position, debtor, is_answer in zip(at.tolist(), debtors, answers, strict=True):
+        payment = payments[position]
+        its_own = payment is not None and payment.debtor_account_id == debtor
+        if payment is not None and payment.state == "AUTHORISED":
+            regular[position] = False  # it is captured in parts
+        elif is_answer:
+            regular[position] &= its_own and payment is not None and payment.state == "IN_FLIGHT"
+        elif not its_own:
+            payments[position] = None  # as the row path: it is not the payment that was meant
+    known = [payments.get(position) or _NO_PAYMENT for position in np.flatnonzero(later).tolist()]
+    for name, cells in (
+        ("creditor_account_id", [payment.creditor_account_id for payment in known]),
+        ("amount_minor", [payment.amount_minor for payment in known]),
+        ("currency", [payment.currency for payment in known]),
+        ("reference", [payment.reference for payment in known]),
+    ):
+        columns[name] = pc.replace_with_mask(columns[name], pa.array(later), pa.array(cells, FIELDS[name]))
+
+
+def _in_closed_period(columns: dict[str, pa.Array], rows: PrefetchingRows) -> np.ndarray:
+    """Return which commands are of a time in a closed period of their tenant."""
+    tenants = columns["tenant_id"].dictionary_encode()
+    found = rows.get_many([closed_key(tenant) for tenant in tenants.dictionary.to_pylist()])
+    closed = np.array([-(2**63) if row is None else unpack_number(row) for row in found], np.int64)
+    within: np.ndarray = numpy_of(columns["occurred_at"]) <= closed[numpy_of(tenants.indices)]
+    return within
+
+
+def _repeats(
+    columns: dict[str, pa.Array],
+    kinds: np.ndarray,
+    positions: np.ndarray,
+    first: np.ndarray,
+    place: np.ndarray,
+    found: list[bytes | None],
+    regular: np.ndarray,
+) -> tuple[dict[int, str], dict[int, int]]:
+    """Return how payment ids that are known are answered, and which commands of the run they repeat."""
+    answers: dict[int, str] = {}
+    repeat_of: dict[int, int] = {}
+    for position in positions.tolist():
+        row, earlier = found[place[position]], int(first[position])
+        if row is not None:
+            before = unpack_payment(row)
+        elif kinds[earlier] == DECIDED:
+            before = _payment_of(columns, earlier)
+            repeat_of[position] = earlier
+        else:
+            regular[position] = False  # what came first was refused: this one is new
+            continue
+        answers[position] = repeat_code(before, _payment_of(columns, position))
+    return answers, repeat_of
+
+
+def _payment_of(columns: dict[str, pa.Array], position: int) -> Payment:
+    names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency", "reference")
+    return Payment(
+        state="", code="", occurred_at=0, **{name: columns[name][position].as_py() for name in names}
+    )
+
+
+def _with_accounts(
+    run: Run,
+    columns: dict[str, pa.Array],
+    regular: np.ndarray,
+    rows: PrefetchingRows,
+    amount: np.ndarray,
+    row_keys: pa.Array,
+    payments: dict[int, Payment | None],
+    answers: dict[int, str],
+    repeat_of: dict[int, int],
+) -> Facts:
+    """Number the accounts of a run and read them."""
+    count, kinds, tenant = len(run), run.kinds, columns["tenant_id"]
+    currencies = columns["currency"].dictionary_encode()
+    clearings = joined("/", tenant, columns["currency"]).dictionary_encode()
+    both = [columns["debtor_account_id"], columns["creditor_account_id"]]
+    parties = pa.concat_arrays([joined("/", tenant, ids) for ids in both]).dictionary_encode()
+    names, number = parties.dictionary, numpy_of(parties.indices)
+    first = np.empty(len(names), np.int64)
+    first[number[::-1]] = np.arange(2 * count)[::-1]
+    tenants, ids = tenant.take(first % count), pa.concat_arrays(both).take(first)
+    proper = _proper(names, tenants, ids)
+    home = partitions_of(names, run.partitions)
+    debtor, creditor = number[:count], number[count:]
+    clearing = numpy_of(clearings.indices) + len(names)
+    local = home[creditor] == run.partition
+
+    unknown = np.zeros(count, bool)  # reviews and cancellations of what is not known: they have no creditor
+    unknown[[position for position, payment in payments.items() if payment is None]] = True
+    regular &= proper[debtor] & (proper[creditor] | unknown)
+    is_leg = kinds == LEG_REQUESTED
+    same = pc.fill_null(pc.equal(columns["account_id"], columns["creditor_account_id"]), False)
+    regular &= ~is_leg | numpy_of(same)
+    regular &= ~(local & ((kinds == LEG_POSTED) | (kinds == LEG_REFUSED)))
+    regular &= (kinds == DECIDED) | (amount > 0) | unknown
+
+    needed = np.zeros(len(names), bool)
+    needed[debtor[~is_leg]] = True
+    needed[creditor[is_leg | local]] = True
+    clearers = [
+        (parts[0], parts[-1]) for parts in (name.split("/") for name in clearings.dictionary.to_pylist())
+    ]
+    internal = pa.array(
+        [clearing_account_id(currency, run.partition) for _, currency in clearers], pa.string()
+    )
+    accounts = _accounts(
+        pa.concat_arrays([tenants, pa.array([tenant_id for tenant_id, _ in clearers], pa.string())]),
+        pa.concat_arrays([ids, internal]),
+        np.append(needed, np.ones(len(internal), bool)),
+        currencies.dictionary.to_pylist(),
+        rows,
+    )
+    special = accounts.table["flags"] != 0  # frozen, or with a maximum
+    regular &= ~(special[debtor] | special[creditor])
+    for place, (_, currency) in enumerate(clearers, len(names)):
+        if not accounts.exists[place]:
+            accounts.table[place] = (LAYOUT, 0, INTERNAL, 1, currency.encode(), 0, *[0] * 6)
+    return Facts(
+        run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
+        numpy_of(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
+        next_due(rows),
+    )  # fmt: skip
+
+
+def _proper(names: pa.Array, tenants: pa.Array, ids: pa.Array) -> np.ndarray:
+    """Return which names are of accounts that can be opened (`can_be_opened`), under a key that says so."""
+    return np.array(
+        numpy_of(pc.equal(pc.count_substring(names, "/"), 1))
+        & ~numpy_of(pc.match_substring(names, "\0"))
+        & ~numpy_of(pc.starts_with(ids, "$"))
+        & numpy_of(pc.not_equal(tenants, ""))
+        & numpy_of(pc.not_equal(ids, ""))
+    )
+
+
+def _accounts(
+    tenants: pa.Array, ids: pa.Array, needed: np.ndarray, currencies: list[str], rows: PrefetchingRows
+) -> Accounts:
+    keys = joined("\0", "a", tenants, ids).cast(pa.binary())
+    wanted = np.flatnonzero(needed)
+    found = rows.get_many(keys.take(wanted).to_pylist())
+    exists, table = np.zeros(len(keys), bool), np.zeros(len(keys), ACCOUNT_COLUMNS)
+    exists[wanted] = [row is not None for row in found]
+    table[wanted] = np.frombuffer(
+        b"".join((row or _NO_ACCOUNT)[: len(_NO_ACCOUNT)] for row in found), ACCOUNT_COLUMNS
+    )
+    if (table["layout"][exists] != LAYOUT).any():
+        raise ValueError("account row of unknown layout")
+    currency = np.full(len(keys), -1)
+    for number, name in enumerate(currencies):
+        currency[table["currency"] == name.encode()] = number
+    return Accounts(joined("/", tenants, ids), ids, keys, table, exists, currency)

@@ -1,0 +1,324 @@
+"""The books of one command: working copies of the accounts it touches, and what is said of them.
+
+    reserve, release, settle, enter -> copies, and the postings and holds they are
+    save                            -> rows of the accounts, and their balances
+
+A rule that stops before `save` leaves nothing behind but what it has said: so it says nothing before it is
+sure (`check` and `reserve` come first).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.money import Overflow, add
+from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id, envelope
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import INTERNAL_PREFIX, cause_name
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.rows import (
+    CLOSED,
+    FROZEN_CREDIT,
+    FROZEN_DEBIT,
+    FROZEN_NAMES,
+    OPEN,
+    STATUS_NAMES,
+    Account,
+    Payment,
+    closed_key,
+    read_account,
+    read_number,
+    write_account,
+)
+
+INTERNAL = ACCOUNT_TYPES.index("internal")
+NOSTRO = ACCOUNT_TYPES.index("nostro")
+
+
+def clearing_account_id(currency: str, branch: int) -> str:
+    """Return the id of a branch's clearing account, which stands for the other branches."""
+    return f"$clearing:{currency}:{branch}"
+
+
+def opening_account_id(currency: str, branch: int) -> str:
+    """Return the id of the account that initial balances are posted against."""
+    return f"$opening:{currency}:{branch}"
+
+
+def can_be_opened(account_id: str) -> bool:
+    """Whether an id can be a customer's: a key can carry it, and it is not the ledger's own."""
+    return (
+        bool(account_id)
+        and account_id[0] != INTERNAL_PREFIX
+        and "/" not in account_id
+        and "\0" not in account_id
+    )
+
+
+class About(NamedTuple):
+    """What an entry is for. `debit` and `credit` are the purpose and the rate of a journal's legs."""
+
+    payment_id: str | None = None
+    reference: str | None = None
+    journal_id: str | None = None
+    reverses: str | None = None
+    reason: str | None = None
+    asked_at: int | None = None
+    """The effective time that was asked for, microseconds UTC; None: when it happened."""
+    debit: tuple[str | None, int | None] = (None, None)
+    credit: tuple[str | None, int | None] = (None, None)
+
+
+class Books:
+    """The accounts that one command touches, as copies: no row is written before `save`."""
+
+    __slots__ = ("accounts", "at", "branch", "closed_through", "event", "rows")
+
+    def __init__(self, event: Any, at: Arrival, rows: Rows) -> None:
+        self.event = event
+        self.at = at
+        self.rows = rows
+        self.branch = at.partition
+        self.accounts: dict[str, Account] = {}
+        self.closed_through = read_number(rows, closed_key(event.tenant_id))
+        """The end of the tenant's closed periods on this branch, microseconds UTC; None: none is closed."""
+
+    def is_local(self, account_id: str) -> bool:
+        """Whether an account lives on this branch."""
+        key = f"{self.event.tenant_id}/{account_id}"
+        return partition_of(key, self.at.partitions) == self.branch
+
+    def account(self, account_id: str) -> Account | None:
+        """Return the working copy of an account, or None where it is not known here."""
+        account = self.accounts.get(account_id)
+        if account is None:
+            account = read_account(self.rows, self.event.tenant_id, account_id)
+            if account is not None:
+                self.accounts[account_id] = account
+        return account
+
+    def adopt(self, account_id: str, account: Account) -> None:
+        """Take in a new account."""
+        self.accounts[account_id] = account
+
+    def open_internal(self, account_id: str, currency: str) -> Account:
+        """Return an internal account of this branch; it exists from its first use and has no limit."""
+        account = self.account(account_id)
+        if account is None:
+            account = self.accounts[account_id] = Account(INTERNAL, currency, OPEN, None)
+        return account
+
+    # --- what stands against a debit or a credit
+
+    def debtor_code(self, account_id: str, currency: str) -> str | None:
+        """Return why an account of this branch cannot be debited, its funds left aside, or None."""
+        debtor = self.account(account_id)
+        if debtor is None or not can_be_opened(account_id):
+            return "debtor_not_found"
+        if debtor.status == CLOSED:
+            return "debtor_closed"
+        if debtor.frozen & FROZEN_DEBIT:
+            return "debtor_frozen"
+        return None if debtor.currency == currency else "currency_mismatch"
+
+    def creditor_code(self, account_id: str, currency: str, amount: int = 0) -> str | None:
+        """Return why an account of this branch cannot be credited, or None.
+
+        `amount` is what comes in newly; of a hold that stands here it is 0, because it is counted already.
+        """
+        creditor = self.account(account_id)
+        if creditor is None or account_id.startswith(INTERNAL_PREFIX):
+            return "creditor_not_found"
+        if creditor.status == CLOSED:
+            return "creditor_closed"
+        if creditor.frozen & FROZEN_CREDIT:
+            return "creditor_frozen"
+        if creditor.currency != currency:
+            return "currency_mismatch"
+        maximum = creditor.maximum_balance_minor
+        if amount and maximum is not None:
+            incoming = creditor.balance_minor + creditor.credits_pending + amount
+            return "maximum_balance_exceeded" if incoming > maximum else None
+        return None
+
+    # --- holds
+
+    def counterpart(self, payment: Payment) -> str:
+        """Return what stands against a payment's hold: the creditor, or clearing if that is elsewhere."""
+        if self.is_local(payment.creditor_account_id):
+            return payment.creditor_account_id
+        return clearing_account_id(payment.currency, self.branch)
+
+    def _pair(self, debit: str, credit: str, currency: str) -> tuple[Account, Account]:
+        debtor, creditor = (
+            self.open_internal(one, currency) if one.startswith(INTERNAL_PREFIX) else self.account(one)
+            for one in (debit, credit)
+        )
+        assert debtor is not None and creditor is not None, "both were checked before"
+        return debtor, creditor
+
+    def reserve(self, debit: str, credit: str, currency: str, amount: int) -> str | None:
+        """Hold an amount between two accounts; return why not (and change nothing), or None."""
+        debtor, counterpart = self._pair(debit, credit, currency)
+        limit = debtor.overdraft_limit_minor
+        if limit is not None and debtor.available_minor - amount < -limit:
+            return "insufficient_funds"
+        try:
+            held = add(debtor.debits_pending, amount)
+            incoming = add(counterpart.credits_pending, amount)
+            add(debtor.debits_posted, held)
+            add(counterpart.credits_posted, incoming)
+        except Overflow:
+            return "overflow"
+        debtor.debits_pending = held
+        counterpart.credits_pending = incoming
+        return None
+
+    def release(self, debit: str, credit: str, currency: str, amount: int) -> None:
+        """Give back a hold, or a part of it."""
+        debtor, counterpart = self._pair(debit, credit, currency)
+        debtor.debits_pending -= amount
+        counterpart.credits_pending -= amount
+
+    def say_hold(
+        self, out: Outbox, change: str, hold_id: str, account_id: str, amount: int, name: str
+    ) -> None:
+        """Emit that a hold outlives its command (PLACED), or that one ends without a posting (RELEASED)."""
+        cause = self.event
+        account = self.accounts[account_id]
+        out.emit(
+            "postings",
+            f"{cause.tenant_id}/{account_id}",
+            ev.HoldRecorded(
+                *envelope(cause, name),
+                hold_id,
+                account_id,
+                ACCOUNT_TYPES[account.account_type],
+                change,
+                amount,
+                account.currency,
+                account.debits_pending,
+                account.balance_minor,
+                self.at.recorded_at,
+                self.branch,
+            ),
+        )
+
+    # --- entries
+
+    def post(self, debit: str, credit: str, amount: int) -> None:
+        """Post one entry to the copies; raise `Overflow` (and change nothing) if a counter would.
+
+        Posted plus pending of one side always fits into 64 bits, so what is held can be posted later, and a
+        balance, the difference of two counters that are never negative, fits too.
+        """
+        debtor, creditor = self.accounts[debit], self.accounts[credit]
+        debits = add(debtor.debits_posted, amount)
+        credits = add(creditor.credits_posted, amount)
+        add(debits, debtor.debits_pending)
+        add(credits, creditor.credits_pending)
+        debtor.debits_posted = debits
+        debtor.sequence += 1
+        creditor.credits_posted = credits
+        creditor.sequence += 1
+
+    def enter(self, out: Outbox, name: str, debit: str, credit: str, amount: int, about: About) -> None:
+        """Post one entry and emit its two postings; raises as `post`, before anything is said."""
+        self.post(debit, credit, amount)
+        entry_id = derived_id(cause_name(self.event), name)
+        effective_at, moved_from = self._effective(about.asked_at)
+        for side, account_id, leg in (("DEBIT", debit, about.debit), ("CREDIT", credit, about.credit)):
+            self._emit_posting(out, entry_id, side, account_id, amount, about, leg, effective_at, moved_from)
+
+    def _effective(self, asked_at: int | None) -> tuple[int | None, int | None]:
+        """Return when an entry counts, None for when it happened, and what was asked if it was moved."""
+        closed = self.closed_through
+        if closed is None or (self.event.occurred_at if asked_at is None else asked_at) > closed:
+            return asked_at, None
+        return closed + 1, asked_at
+
+    def _emit_posting(
+        self,
+        out: Outbox,
+        entry_id: str,
+        side: str,
+        account_id: str,
+        amount: int,
+        about: About,
+        leg: tuple[str | None, int | None],
+        effective_at: int | None,
+        moved_from: int | None,
+    ) -> None:
+        cause = self.event
+        account = self.accounts[account_id]
+        posting_id = f"{entry_id}:{side[0]}"
+        posting = ev.PostingRecorded(
+            posting_id,
+            cause.tenant_id,
+            cause.occurred_at,
+            cause.correlation_id,
+            cause.event_id,
+            posting_id,
+            entry_id,
+            about.payment_id,
+            account_id,
+            ACCOUNT_TYPES[account.account_type],
+            side,
+            amount,
+            account.currency,
+            account.sequence,
+            account.balance_minor,
+            self.branch,
+            about.reference,
+            self.at.recorded_at,
+            account.debits_pending,
+            effective_at,
+            about.journal_id,
+            about.reverses,
+            about.reason,
+            *leg,
+            moved_from,
+        )
+        key = f"{cause.tenant_id}/{account_id}"
+        out.emit("postings", key, posting)
+        if account.account_type == NOSTRO:
+            out.emit("reconciliation-items", key, posting)
+
+    def save(self, out: Outbox) -> None:
+        """Write every account touched and emit its balance."""
+        for account_id, account in self.accounts.items():
+            save_account(self.rows, out, self.event, account_id, account)
+
+
+def save_account(rows: Rows, out: Outbox, cause: Any, account_id: str, account: Account) -> None:
+    """Write an account and emit its balance."""
+    write_account(rows, cause.tenant_id, account_id, account)
+    limit = account.overdraft_limit_minor
+    out.emit(
+        "balances",
+        f"{cause.tenant_id}/{account_id}",
+        ev.BalanceUpdated(
+            f"{cause.event_id}:{cause.tenant_id}/{account_id}",
+            cause.tenant_id,
+            cause.occurred_at,
+            cause.correlation_id,
+            cause.event_id,
+            account_id,
+            ACCOUNT_TYPES[account.account_type],
+            account.currency,
+            account.debits_pending,
+            account.debits_posted,
+            account.credits_pending,
+            account.credits_posted,
+            account.available_minor,
+            account.balance_minor,
+            account.sequence,
+            None if limit is None else max(0, limit),
+            STATUS_NAMES[account.status],
+            -limit if limit is not None and limit < 0 else None,
+            account.maximum_balance_minor,
+            FROZEN_NAMES[account.frozen],
+        ),
+    )

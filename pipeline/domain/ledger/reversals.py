@@ -1,0 +1,159 @@
+"""Reversals: a posted entry is never changed; a new journal takes it back, in whole or in part.
+
+    journal_reversed -> the other side of its legs, or of those that are named
+    payment_reversed -> a debit of the creditor, a credit of the debtor
+
+What reversals have taken of a payment or a journal is counted where it is kept, before the reversal is under
+way, so that several together never take more than there was; a reversal that is refused gives it back.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.holds import read_hold
+from pipeline.domain.ledger.journals import (
+    POSTED,
+    PREPARING,
+    Home,
+    Journal,
+    read_journal,
+    take_of,
+    write_journal,
+)
+from pipeline.domain.ledger.pairs import Leg, legs_of
+from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key, write_number
+
+_OTHER = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
+
+
+def reverse_journal(
+    window: int, event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    """Take back a posted journal, or some of its legs."""
+    found = _journal_to_reverse(event, rows)
+    if isinstance(found, str):
+        ids = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
+        return refuse(out, event, "journal_reversed", event.account_id, None, found, **ids)
+    original, legs = found
+    take_of(original, legs, +1)
+    write_journal(rows, event.tenant_id, event.journal_id, original)
+    journal = _reversal(event, legs, original.account_id, original.reference, event.journal_id)
+    journal.effective_at, journal.late = event.effective_at, event.late
+    Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+
+
+def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal, list[Leg]] | str:
+    """Return a journal and the legs that take it back, or why it is not taken back."""
+    original = read_journal(rows, event.tenant_id, event.journal_id)
+    if original is None or original.account_id != event.account_id:
+        return "journal_not_found"
+    known = read_journal(rows, event.tenant_id, event.reversal_id)
+    if known is not None:
+        return _repeat_code(known, event.journal_id, False)
+    if original.state != POSTED:
+        return "not_settled"
+    if any(leg.amount_minor <= 0 for leg in event.legs):
+        return "amount_must_be_positive"
+    legs = _within(legs_of(event.legs), original) if event.legs else _rest_of(original)
+    return (original, legs) if legs else "exceeds_settled_amount"
+
+
+def reverse_payment(
+    window: int, event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    """Take back a settled payment, or a part of it."""
+    tenant, debtor = event.tenant_id, event.debtor_account_id
+    found = _payment_to_reverse(event, rows)
+    if isinstance(found, str):
+        ids = {"reversal_id": event.reversal_id}
+        return refuse(out, event, "payment_reversed", debtor, event.payment_id, found, **ids)
+    payment, taken, amount = found
+    write_number(rows, taken_key(tenant, event.payment_id), taken + amount)
+    legs = [
+        Leg(1, 0, payment.creditor_account_id, "DEBIT", amount, payment.currency),
+        Leg(2, 0, debtor, "CREDIT", amount, payment.currency),
+    ]
+    journal = _reversal(event, legs, debtor, payment.reference, event.payment_id)
+    journal.reverses_payment = True
+    Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+
+
+def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment, int, int] | str:
+    """Return a payment, what is taken back of it already, and what is to be; or why it is not taken back."""
+    tenant = event.tenant_id
+    payment = read_payment(rows, tenant, event.payment_id)
+    if payment is None or payment.debtor_account_id != event.debtor_account_id:
+        return "payment_not_found"
+    known = read_journal(rows, tenant, event.reversal_id)
+    if known is not None:
+        return _repeat_code(known, event.payment_id, True)
+    if payment.state != "SETTLED":
+        return "not_settled"
+    taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
+    left = _settled(event, payment, rows) - taken
+    amount = left if event.amount_minor is None else event.amount_minor
+    if event.amount_minor is not None and amount <= 0:
+        return "amount_must_be_positive"
+    return (payment, taken, amount) if left and amount <= left else "exceeds_settled_amount"
+
+
+def _settled(event: ev.PaymentReversed, payment: Payment, rows: Rows) -> int:
+    """Return how much of a settled payment was posted, minor units."""
+    hold = read_hold(rows, event.tenant_id, event.payment_id)
+    return payment.amount_minor if hold is None else hold.captured
+
+
+def _reversal(
+    event: ev.JournalReversed | ev.PaymentReversed,
+    legs: list[Leg],
+    account_id: str,
+    reference: str,
+    reverses: str,
+) -> Journal:
+    """Return the journal that takes something back; one that is late goes to the next period."""
+    return Journal(
+        account_id, PREPARING, "ok", None, legs, reference, event.reason, reverses, False, None,
+        "NEXT_PERIOD", None, [], event.occurred_at, event.correlation_id, event.event_id, [], [],
+    )  # fmt: skip
+
+
+def _repeat_code(known: Journal, reverses: str, payment: bool) -> str:
+    """Return how a reversal's id that is known compares to what it came with before."""
+    same = (known.reverses, known.reverses_payment) == (reverses, payment)
+    return "exists" if same else "exists_with_different_content"
+
+
+def _left_of(original: Journal) -> Counter[tuple[str, str, str]]:
+    """Return what is not taken back of a journal yet, by account, side and currency, minor units."""
+    left: Counter[tuple[str, str, str]] = Counter()
+    for leg in original.legs:
+        left[leg.account_id, leg.side, leg.currency] += leg.amount_minor
+    for taken in original.reversed:
+        left[taken.account_id, taken.side, taken.currency] -= taken.amount_minor
+    return left
+
+
+def _within(legs: list[Leg], original: Journal) -> list[Leg] | None:
+    """Return the legs of a reversal if all of them are still there to be taken back, or None."""
+    left = _left_of(original)
+    for leg in legs:
+        left[leg.account_id, _OTHER.get(leg.side, ""), leg.currency] -= leg.amount_minor
+    return None if any(amount < 0 for amount in left.values()) else legs
+
+
+def _rest_of(original: Journal) -> list[Leg]:
+    """Return the other side of every leg, as far as it is not taken back yet."""
+    left, legs = _left_of(original), []
+    for leg in original.legs:
+        place = (leg.account_id, leg.side, leg.currency)
+        amount = min(leg.amount_minor, left[place])
+        left[place] -= amount
+        if amount > 0:
+            taken = (leg.account_id, _OTHER[leg.side], amount, leg.currency)
+            legs.append(Leg(leg.leg_no, leg.entry_no, *taken, leg.purpose, leg.rate_e8))
+    return legs

@@ -1,0 +1,238 @@
+"""The rows of the ledger's table: accounts, payments, legs, numbers; the others are with their rules.
+
+An account is fixed-width, so that thousands of them can be read and written as one array. A payment is kept
+for as long as its id must be remembered; a leg is remembered on the creditor's branch, so that a leg that is
+sent again has no second effect.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from pipeline.domain.kernel.rows import Rows, row_key
+
+_T = TypeVar("_T")
+
+LAYOUT = 1
+
+OPEN, CLOSED = 0, 1
+STATUS_NAMES = ("OPEN", "CLOSED")
+FROZEN_DEBIT, FROZEN_CREDIT, HAS_MAXIMUM = 1, 2, 4
+"""Flags of an account."""
+FROZEN_NAMES = ("NONE", "DEBIT", "CREDIT", "BOTH")
+
+_ACCOUNT = struct.Struct("<BBBB3sBqqqqqq")
+ACCOUNT_COLUMNS = np.dtype(
+    [
+        *((name, "u1") for name in ("layout", "status", "account_type", "unlimited")),
+        ("currency", "S3"),
+        ("flags", "u1"),
+        *((name, "<i8") for name in ("overdraft_limit_minor", "debits_pending", "debits_posted")),
+        *((name, "<i8") for name in ("credits_pending", "credits_posted", "sequence")),
+    ]
+)
+"""The same row, so that thousands of accounts are one array; a maximum balance stands behind it."""
+_NUMBER = struct.Struct("<q")
+_PACK = _ACCOUNT.pack
+_UNPACK = _ACCOUNT.unpack_from
+_LAID_NUMBER = struct.Struct("<Bq")
+_WATERMARK_KEY = b"w"
+
+
+class Account(msgspec.Struct, gc=False):
+    """One account of the ledger. All amounts are minor units of `currency`; the four counters never fall,
+    except that a pending counter gives back what is settled or released."""
+
+    account_type: int
+    """Index into ACCOUNT_TYPES."""
+    currency: str
+    status: int = OPEN
+    overdraft_limit_minor: int | None = 0
+    """How far the balance may go below zero, or below zero what must stay in it; None = without limit."""
+    debits_pending: int = 0
+    debits_posted: int = 0
+    credits_pending: int = 0
+    credits_posted: int = 0
+    sequence: int = 0
+    """The number of postings so far."""
+    frozen: int = 0
+    """Flags of the sides that take nothing new."""
+    maximum_balance_minor: int | None = None
+    """What the balance and the credits pending must not exceed; None = without limit."""
+
+    @property
+    def balance_minor(self) -> int:
+        """Credits posted minus debits posted."""
+        return self.credits_posted - self.debits_posted
+
+    @property
+    def available_minor(self) -> int:
+        """The balance less what is held; an overdraft is not counted in."""
+        return self.credits_posted - self.debits_posted - self.debits_pending
+
+    def pack(self) -> bytes:
+        """Return the row: 48 bytes of counters after an 8-byte head, then the maximum if there is one."""
+        limit, maximum = self.overdraft_limit_minor, self.maximum_balance_minor
+        row = _PACK(
+            LAYOUT,
+            self.status,
+            self.account_type,
+            limit is None,
+            self.currency.encode(),
+            self.frozen if maximum is None else self.frozen | HAS_MAXIMUM,
+            0 if limit is None else limit,
+            self.debits_pending,
+            self.debits_posted,
+            self.credits_pending,
+            self.credits_posted,
+            self.sequence,
+        )
+        return row if maximum is None else row + _NUMBER.pack(maximum)
+
+
+def unpack_account(row: bytes) -> Account:
+    """Return the account of a row; raise ValueError for a layout that this version does not know."""
+    layout, status, kind, unlimited, currency, flags, limit, *counters = _UNPACK(row)
+    if layout != LAYOUT:
+        raise ValueError(f"account row of unknown layout {layout}")
+    account = Account(kind, currency.decode(), status, None if unlimited else limit, *counters)
+    if flags:
+        account.frozen = flags & ~HAS_MAXIMUM
+        if flags & HAS_MAXIMUM:
+            (account.maximum_balance_minor,) = _NUMBER.unpack_from(row, _ACCOUNT.size)
+    return account
+
+
+class Payment(msgspec.Struct, array_like=True, gc=False):
+    """What the debtor's branch remembers of a payment: enough to answer a repeat and to end its life."""
+
+    state: str
+    """HELD (waits for a review), IN_FLIGHT (for its leg), AUTHORISED (for captures: `holds`); at
+    the end SETTLED, REJECTED, FAILED, CANCELLED, EXPIRED."""
+    code: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    reference: str
+    occurred_at: int
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_PREFIX = bytes([LAYOUT])
+
+
+def pack(content: Any) -> bytes:
+    """Return the row of a Struct that is an array, or of its fields in their order."""
+    return _PREFIX + _ENCODE(content)
+
+
+def unpacker(kind: type[_T]) -> Callable[[bytes], _T]:
+    """Return what reads the rows of a Struct; it raises ValueError for a layout that is not known."""
+    decode = msgspec.msgpack.Decoder(kind).decode
+
+    def unpack(row: bytes) -> _T:
+        if row[0] != LAYOUT:
+            raise ValueError(f"{kind.__name__.lower()} row of unknown layout {row[0]}")
+        return decode(row[1:])
+
+    return unpack
+
+
+unpack_payment = unpacker(Payment)
+"""Return the payment of a row; raise ValueError for a layout that this version does not know."""
+
+
+def account_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of an account."""
+    return row_key("a", tenant_id, account_id)
+
+
+def payment_key(tenant_id: str, payment_id: str) -> bytes:
+    """Return the row key of a payment."""
+    return row_key("p", tenant_id, payment_id)
+
+
+def leg_key(tenant_id: str, leg_id: str) -> bytes:
+    """Return the row key of a leg."""
+    return row_key("l", tenant_id, leg_id)
+
+
+def read_account(rows: Rows, tenant_id: str, account_id: str) -> Account | None:
+    """Return an account, or None where it was never opened on this branch."""
+    row = rows.get(account_key(tenant_id, account_id))
+    return None if row is None else unpack_account(row)
+
+
+def write_account(rows: Rows, tenant_id: str, account_id: str, account: Account) -> None:
+    """Replace the row of an account."""
+    rows.put(account_key(tenant_id, account_id), account.pack())
+
+
+def read_payment(rows: Rows, tenant_id: str, payment_id: str) -> Payment | None:
+    """Return a payment by its id, or None where the id is not known."""
+    row = rows.get(payment_key(tenant_id, payment_id))
+    return None if row is None else unpack_payment(row)
+
+
+def write_payment(rows: Rows, tenant_id: str, payment_id: str, payment: Payment) -> None:
+    """Replace the row of a payment."""
+    rows.put(payment_key(tenant_id, payment_id), pack(payment))
+
+
+def advance_watermark(rows: Rows, occurred_at: int, recorded_at: int) -> int:
+    """Move the branch's event-time watermark to an event's time and return it, microseconds UTC.
+
+    An event counts with its own time, but never later than Kafka's: a clock that runs ahead upstream
+    cannot push the watermark into the future and make honest payments look too old.
+    """
+    known = read_watermark(rows)
+    seen = min(occurred_at, recorded_at)
+    if known is not None and seen <= known:
+        return known
+    write_watermark(rows, seen)
+    return seen
+
+
+def read_watermark(rows: Rows) -> int | None:
+    """Return the branch's event-time watermark, microseconds UTC, or None before its first payment."""
+    return read_number(rows, _WATERMARK_KEY)
+
+
+def write_watermark(rows: Rows, watermark: int) -> None:
+    """Replace the branch's watermark."""
+    write_number(rows, _WATERMARK_KEY, watermark)
+
+
+def closed_key(tenant_id: str) -> bytes:
+    """Return the row key of the end of a tenant's closed periods."""
+    return row_key("c", tenant_id)
+
+
+def taken_key(tenant_id: str, payment_id: str) -> bytes:
+    """Return the row key of how much of a payment was taken back."""
+    return row_key("r", tenant_id, payment_id)
+
+
+def read_number(rows: Rows, key: bytes) -> int | None:
+    """Return the number of a row that holds one, or None where there is no row."""
+    row = rows.get(key)
+    return None if row is None else unpack_number(row)
+
+
+def unpack_number(row: bytes) -> int:
+    """Return the number of such a row; raise ValueError for a layout that this version does not know."""
+    layout, number = _LAID_NUMBER.unpack(row)
+    if layout != LAYOUT:
+        raise ValueError(f"row of unknown layout {layout}")
+    return int(number)
+
+
+def write_number(rows: Rows, key: bytes, number: int) -> None:
+    """Replace a row that holds a number."""
+    rows.put(key, _LAID_NUMBER.pack(LAYOUT, number))

@@ -1,0 +1,1 @@
+"""The life of every payment, and which payments are stuck."""

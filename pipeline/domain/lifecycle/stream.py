@@ -1,0 +1,273 @@
+"""The lifecycle stream: every payment's states, times and causes, and an alert for one that is stuck.
+
+    payment_screened, payment_reviewed (fraud stream)  -> a step of the payment's life
+    payment_reserved, _settled, _rejected, ... (ledger) -> a step, and the clock goes on
+    command_refused (ledger)                           -> counted, and the clock goes on
+    the clock has reached a due time                   -> payment_stuck; payment_resumed at the next step
+
+A payment is stuck when the ledger of its branch has gone on for a bound of event time without it. So the
+clock is the ledger's: an event counts with its own time, but never later than Kafka's, and the fraud stream,
+which may be far ahead of the ledger after an outage, does not move it. What waits for a person has a bound of
+its own.
+
+Due times are whole seconds, so that many that are due go together; at most STUCK_MAX go with one event, the
+others with the next ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.ids import check_ids
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
+from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.lifecycle.rows import (
+    DUE,
+    LONG_MAX,
+    WAITS_FOR,
+    Clock,
+    Life,
+    Step,
+    due_key,
+    life_key,
+    pack_life,
+    read_clock,
+    read_due_key,
+    read_life,
+    stuck_key,
+    write_clock,
+)
+
+SECOND_US = 1_000_000
+STUCK_MAX = 100
+ALERTS = "payment-alerts"
+
+STATES: dict[type, str] = {
+    ev.PaymentReserved: "RESERVED",
+    ev.PaymentSettled: "SETTLED",
+    ev.PaymentRejected: "REJECTED",
+    ev.PaymentFailed: "FAILED",
+    ev.PaymentCancelledOutcome: "CANCELLED",
+    ev.PaymentExpired: "EXPIRED",
+    ev.PaymentCapturedOutcome: "AUTHORISED",
+    ev.PaymentExtendedOutcome: "AUTHORISED",
+}
+"""What the ledger says of a payment, and the state that it is in then; but see `_state_after`."""
+STEP_NAMES: dict[type, str] = {
+    ev.PaymentScreened: "payment_screened",
+    ev.PaymentReviewed: "payment_reviewed",
+    ev.PaymentReserved: "payment_reserved",
+    ev.PaymentSettled: "payment_settled",
+    ev.PaymentRejected: "payment_rejected",
+    ev.PaymentFailed: "payment_failed",
+    ev.PaymentCancelledOutcome: "payment_cancelled",
+    ev.PaymentExpired: "payment_expired",
+    ev.PaymentCapturedOutcome: "payment_captured",
+    ev.PaymentExtendedOutcome: "payment_extended",
+}
+"""The events that are a step of a life."""
+TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
+FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
+"""What the fraud stream says; the clock is not moved by it."""
+
+
+class LifecycleRules(NamedTuple):
+    """How long a payment may wait, in event time."""
+
+    stuck_after_s: int = 3_600
+    """For the ledger, or to be settled."""
+    review_after_s: int = 28_800
+    """For a review."""
+
+
+class Lifecycle:
+    """The rules of the stream; holds no state of its own."""
+
+    def __init__(self, rules: LifecycleRules | None = None) -> None:
+        rules = rules or LifecycleRules()
+        self._bounds_us = {
+            state: (rules.review_after_s if waits_for == "review" else rules.stuck_after_s) * SECOND_US
+            for state, waits_for in WAITS_FOR.items()
+        }
+
+    def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Apply one event of the payments' log; raise `Reject` for one that belongs in dead letters."""
+        kind = type(event)
+        if kind not in TAKEN:
+            raise Reject("unexpected_event", kind.__name__)
+        if event.payment_id is not None:
+            check_ids(event)
+        clock = read_clock(rows)
+        before = clock.watermark, clock.earliest
+        seen = min(event.occurred_at, at.recorded_at)
+        if kind not in FROM_FRAUD:
+            clock.watermark = max(clock.watermark, seen)
+        if event.payment_id is not None:
+            now = max(clock.watermark, seen)
+            self._apply_to_life(event, at.recorded_at, now, clock, rows, out)
+        if clock.earliest <= clock.watermark:
+            _raise_alerts(clock, rows, out)
+        if before != (clock.watermark, clock.earliest):
+            write_clock(rows, clock)
+
+    @staticmethod
+    def keys(event: Any) -> Iterable[bytes]:
+        """Return the keys of the rows that applying `event` reads."""
+        if type(event) in TAKEN and event.payment_id is not None:
+            yield life_key(event.tenant_id, event.payment_id)
+
+    def _apply_to_life(
+        self, event: Any, recorded_at: int, now: int, clock: Clock, rows: Rows, out: Outbox
+    ) -> None:
+        names = event.tenant_id, event.payment_id
+        life = read_life(rows, *names)
+        due_at, stuck_id = (None, None) if life is None else (life.due_at, life.stuck_id)
+        life = self.follow(life, type(event), event, recorded_at, now)
+        if life is None:
+            return
+        rows.put(life_key(*names), pack_life(life))
+        if stuck_id is not None and life.stuck_id is None:
+            rows.delete(stuck_key(event.tenant_id, life.debtor_account_id, event.payment_id))
+            _resume(stuck_id, life, event, out)
+        if due_at == life.due_at:
+            return
+        if due_at is not None:
+            rows.delete(due_key(due_at, *names))
+        if life.due_at is not None:
+            rows.put(due_key(life.due_at, *names), b"\1")
+            clock.earliest = min(clock.earliest, life.due_at)
+
+    def follow(self, life: Life | None, kind: type, said: Any, recorded_at: int, now: int) -> Life | None:
+        """Return the life of a payment after an event about it; None where nothing has changed.
+
+        `life` is changed in place, None: it has none yet. `kind` is the event's class, `said` has its fields;
+        `now` is the event time that counts for it.
+        """
+        if kind is ev.CommandRefused:
+            return None if life is None else _counted(life)
+        if kind is ev.PaymentScreened:
+            if life is not None and not life.is_unremembered:
+                # The id comes again: the ledger refuses it, and that is counted. Should it take it, because
+                # the first one was too old, the life that begins then does not know that it may be held.
+                return None
+            life = _born(said, to_review=said.outcome == "REVIEW")
+            life.hold_expires_at = said.hold_expires_at
+            return self._go_on(life, "SCREENED", said.outcome.lower(), kind, said, recorded_at, now)
+        if kind is ev.PaymentReviewed:
+            # The ledger refuses any but the first review of a payment that was screened for one.
+            if life is None or not life.to_review or life.debtor_account_id != said.debtor_account_id:
+                return None
+            life.to_review = False
+            state = life.state
+            if state == "HELD":
+                state = _reserved(life) if said.approved else "RESERVED"
+            code = "approved" if said.approved else "declined"
+            return self._go_on(life, state, code, kind, said, recorded_at, now)
+        if life is None:
+            life = _born(said, to_review=False)
+        elif life.is_unremembered:
+            if kind is ev.PaymentRejected and said.code == "too_old":
+                return _counted(life)
+            life = _born(said, to_review=False)
+        if kind is ev.PaymentExtendedOutcome:
+            life.hold_expires_at = said.hold_expires_at
+        return self._go_on(life, _state_after(life, kind, said), said.code, kind, said, recorded_at, now)
+
+    def _go_on(
+        self, life: Life, state: str, code: str, kind: type, said: Any, recorded_at: int, now: int
+    ) -> Life:
+        """Bring a life to its next state, which it may stay in for a while, or for good."""
+        ids = said.event_id, said.causation_id, said.correlation_id
+        life.steps.append(Step(STEP_NAMES[kind], state, code, said.occurred_at, recorded_at, *ids))
+        life.state, life.progressed_at = state, now
+        life.due_at = life.stuck_id = None
+        bound_us = self._bounds_us.get(state)
+        if bound_us is None:
+            life.to_review = False
+        else:
+            if state == "AUTHORISED" and life.hold_expires_at is not None:
+                now = max(now, life.hold_expires_at)  # it may wait until then
+            life.due_at = min(max(0, -(-(now + bound_us) // SECOND_US) * SECOND_US), LONG_MAX)
+        return life
+
+
+def _state_after(life: Life, kind: type, said: Any) -> str:
+    """Return the state of a payment after what the ledger says of it."""
+    if kind is ev.PaymentReserved:
+        return "HELD" if life.to_review else _reserved(life)
+    if kind is ev.PaymentCapturedOutcome and said.held_minor <= 0:
+        return "SETTLED"
+    return STATES[kind]
+
+
+def _reserved(life: Life) -> str:
+    """Return what a reserved payment that needs no review waits in."""
+    return "RESERVED" if life.hold_expires_at is None else "AUTHORISED"
+
+
+def _counted(life: Life) -> Life:
+    """Count a command about a payment that has had no effect."""
+    life.refused += 1
+    return life
+
+
+def _born(said: Any, to_review: bool) -> Life:
+    """Return the life of a payment that an event is the first one of."""
+    parties = said.debtor_account_id, said.creditor_account_id
+    return Life("", *parties, said.amount_minor, said.currency, to_review)
+
+
+def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:
+    """Say which payments are stuck as of the clock, in the order in which they became it."""
+    due = rows.scan(row_key(DUE, ""), due_key(max(clock.earliest, 0)))
+    clock.earliest = LONG_MAX
+    for raised, (key, _) in enumerate(due):
+        due_at, tenant_id, payment_id = read_due_key(key)
+        if due_at > clock.watermark or raised == STUCK_MAX:
+            clock.earliest = due_at
+            return
+        rows.delete(key)
+        life = read_life(rows, tenant_id, payment_id)
+        assert life is not None, "what is due has a life"
+        _stick(life, due_at, tenant_id, payment_id, rows, out)
+
+
+def _stick(life: Life, due_at: int, tenant_id: str, payment_id: str, rows: Rows, out: Outbox) -> None:
+    last = life.steps[-1]
+    cause = "\0".join((tenant_id, life.debtor_account_id, payment_id, last.event_id))  # routing.cause_name
+    life.due_at, life.stuck_id = None, derived_id(cause, "payment_stuck")
+    rows.put(life_key(tenant_id, payment_id), pack_life(life))
+    rows.put(stuck_key(tenant_id, life.debtor_account_id, payment_id), b"\1")
+    out.emit(
+        ALERTS,
+        f"{tenant_id}/{life.debtor_account_id}",
+        ev.PaymentStuck(
+            life.stuck_id,
+            tenant_id,
+            due_at,
+            last.correlation_id,
+            last.event_id,
+            payment_id,
+            life.debtor_account_id,
+            life.creditor_account_id,
+            life.amount_minor,
+            life.currency,
+            WAITS_FOR[life.state],
+            life.progressed_at,
+        ),
+    )
+
+
+def _resume(stuck_id: str, life: Life, event: Any, out: Outbox) -> None:
+    out.emit(
+        ALERTS,
+        f"{event.tenant_id}/{life.debtor_account_id}",
+        ev.PaymentResumed(
+            *envelope(event, "payment_resumed"),
+            event.payment_id,
+            life.debtor_account_id,
+            stuck_id,
+        ),
+    )

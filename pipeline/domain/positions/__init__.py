@@ -1,0 +1,1 @@
+"""Quantity, average cost and profit of every position."""

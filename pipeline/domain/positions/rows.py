@@ -1,0 +1,153 @@
+"""The rows of the positions table: positions, trade ids, last quotes, and the index of open positions.
+
+p tenant account instrument
+t tenant trade
+q tenant instrument currency
+i tenant instrument currency account
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from pipeline.domain.kernel.rows import Rows, row_key
+
+LAYOUT = b"\x01"
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
+    """What an account holds of an instrument; quantity and cost are negative where it is short."""
+
+    currency: str
+    quantity_e8: int = 0
+    cost_e32: int = 0
+    """What the holding cost, at its average; zero when nothing is held."""
+    realised_e32: int = 0
+    fees_minor: int = 0
+    trades: int = 0
+
+
+class Trade(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is remembered of a trade, to recognise its id when it comes again."""
+
+    account_id: str
+    instrument_id: str
+    side: str
+    quantity_e8: int
+    price_e8: int
+    fee_minor: int
+    currency: str
+    settled_at: int | None = None
+
+
+class Quote(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The last price of an instrument in a currency, by price time."""
+
+    quoted_at: int
+    """When the price held, microseconds UTC; never later than its arrival."""
+    event_id: str
+    """Decides between two quotes of the same time, so that a repeat of one cannot displace the other."""
+    price_e8: int
+
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+_DECODE_POSITION = msgspec.msgpack.Decoder(tuple[str, int, bytes, bytes, int, int]).decode
+_DECODE_TRADE = msgspec.msgpack.Decoder(Trade).decode
+_DECODE_QUOTE = msgspec.msgpack.Decoder(Quote).decode
+
+
+def position_key(tenant_id: str, account_id: str, instrument_id: str) -> bytes:
+    """Return the row key of a position."""
+    return row_key("p", tenant_id, account_id, instrument_id)
+
+
+def quote_key(tenant_id: str, instrument_id: str, currency: str) -> bytes:
+    """Return the row key of the last quote of an instrument in a currency."""
+    return row_key("q", tenant_id, instrument_id, currency)
+
+
+def trade_key(tenant_id: str, trade_id: str) -> bytes:
+    """Return the row key of a trade's id."""
+    return row_key("t", tenant_id, trade_id)
+
+
+def open_position_key(tenant_id: str, instrument_id: str, currency: str, account_id: str) -> bytes:
+    """Return the key of the index row of an account that holds an instrument in a currency."""
+    return row_key("i", tenant_id, instrument_id, currency, account_id)
+
+
+def _body(row: bytes) -> bytes:
+    if row[0] != LAYOUT[0]:
+        raise ValueError(f"row of the positions table of unknown layout {row[0]}")
+    return row[1:]
+
+
+def _signed_bytes(value: int) -> bytes:
+    return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
+
+
+def _signed(octets: bytes) -> int:
+    return int.from_bytes(octets, "big", signed=True)
+
+
+def pack_position(position: Position) -> bytes:
+    """Return the row of a position. Costs are byte strings: they are wider than msgpack's 64 bits."""
+    cost, realised = _signed_bytes(position.cost_e32), _signed_bytes(position.realised_e32)
+    fields = (position.currency, position.quantity_e8, cost, realised, position.fees_minor, position.trades)
+    return LAYOUT + _ENCODE(fields)
+
+
+def unpack_position(row: bytes) -> Position:
+    """Return the position of a row; raise ValueError for a layout that this version does not know."""
+    currency, quantity, cost, realised, fees, trades = _DECODE_POSITION(_body(row))
+    return Position(currency, quantity, _signed(cost), _signed(realised), fees, trades)
+
+
+def read_position(rows: Rows, tenant_id: str, account_id: str, instrument_id: str) -> Position | None:
+    """Return a position, or None where the account has never traded the instrument."""
+    row = rows.get(position_key(tenant_id, account_id, instrument_id))
+    return None if row is None else unpack_position(row)
+
+
+def pack_quote(quote: Quote) -> bytes:
+    """Return the row of a quote."""
+    return LAYOUT + _ENCODE(quote)
+
+
+def unpack_quote(row: bytes) -> Quote:
+    """Return the quote of a row; raise ValueError for a layout that this version does not know."""
+    return _DECODE_QUOTE(_body(row))
+
+
+def read_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str) -> Quote | None:
+    """Return the last quote in a currency, or None where there is none: the positions are unpriced."""
+    row = rows.get(quote_key(tenant_id, instrument_id, currency))
+    return None if row is None else unpack_quote(row)
+
+
+def pack_trade(trade: Trade | tuple[Any, ...]) -> bytes:
+    """Return the row of a trade, or of its fields in order."""
+    return LAYOUT + _ENCODE(trade)
+
+
+def unpack_trade(row: bytes) -> Trade:
+    """Return the trade of a row; raise ValueError for a layout that this version does not know."""
+    return _DECODE_TRADE(_body(row))
+
+
+def read_trade(rows: Rows, tenant_id: str, trade_id: str) -> Trade | None:
+    """Return a trade by its id, or None where the id is not known."""
+    row = rows.get(trade_key(tenant_id, trade_id))
+    return None if row is None else unpack_trade(row)
+
+
+def write_trade(rows: Rows, tenant_id: str, trade_id: str, trade: Trade) -> None:
+    """Replace the row of a trade."""
+    rows.put(trade_key(tenant_id, trade_id), pack_trade(trade))
+
+
+def write_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str, quote: Quote) -> None:
+    """Replace the last quote of an instrument in a currency."""
+    rows.put(quote_key(tenant_id, instrument_id, currency), pack_quote(quote))

@@ -1,0 +1,1 @@
+"""Bank statements matched with the postings of nostro accounts; breaks."""

@@ -1,0 +1,175 @@
+"""What reconciliation says: item_matched, break_opened, break_resolved, and the rows of the breaks.
+
+A break's id is derived from what it is about (item or statement, type, ordinal), never from the event that
+uncovered it: the same cause gives the same break, once, however often and by whatever event it is found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Outbox, derived_id
+from pipeline.domain.kernel.routing import cause_name
+from pipeline.domain.reconciliation.rows import Break, Line, Posting, break_key
+from pipeline.domain.reconciliation.sheet import Sheet
+
+TOPIC = "reconciliation-results"
+
+AMOUNT_LIMIT = 2**61
+"""Larger figures are refused, so that every sum and difference of the rules stays within 64 bits."""
+
+
+@dataclass(frozen=True)
+class ReconciliationRules:
+    """The settings of reconciliation."""
+
+    date_window_days: int = 3
+    """How far value date and posting date may lie apart where the amount decides."""
+    amount_tolerance_minor: int = 0
+    """How far amounts may lie apart and still be called equal; never inferred, only set."""
+    grace_days: int = 2
+    """How long, in event time, an item may wait for its counterpart before a break is opened."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a setting that the work of an event could not be bounded with."""
+        if not 0 <= self.date_window_days <= 31:
+            raise ValueError("date_window_days must be from 0 to 31")
+        if not 0 <= self.amount_tolerance_minor <= AMOUNT_LIMIT:
+            raise ValueError("amount_tolerance_minor must be from 0 to 2**61")
+        if not 0 <= self.grace_days <= 365:
+            raise ValueError("grace_days must be from 0 to 365")
+
+
+Input = ev.PostingRecorded | ev.StatementLine | ev.StatementClosed
+
+
+class Scope(msgspec.Struct, frozen=True, gc=False):
+    """The event under way and the account it belongs to."""
+
+    cause: Input
+    watermark: int
+    """Event time of the account, this event included, microseconds UTC."""
+    sheet: Sheet
+    out: Outbox
+    rules: ReconciliationRules
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a break is about."""
+
+    name: str
+    """Identity within the account, such as `line/S1/3`."""
+    currency: str
+    statement_id: str | None = None
+    line_no: int | None = None
+    posting_id: str | None = None
+    ordinal: str = field(default="1", kw_only=True)
+    """Tells apart breaks of one type on one subject."""
+
+
+def line_subject(line: Line) -> Subject:
+    """Return the subject of the next break of a line."""
+    name = f"line/{line.statement_id}/{line.line_no}"
+    return Subject(name, line.currency, line.statement_id, line.line_no, ordinal=str(line.breaks + 1))
+
+
+def posting_subject(posting: Posting) -> Subject:
+    """Return the subject of the next break of a posting."""
+    name, ordinal = f"posting/{posting.posting_id}", str(posting.breaks + 1)
+    return Subject(name, posting.currency, posting_id=posting.posting_id, ordinal=ordinal)
+
+
+def break_id_of(scope: Scope, kind: str, subject: Subject) -> str:
+    """Return the id of the break of a type on a subject."""
+    account = f"{scope.cause.tenant_id}/{scope.cause.account_id}"
+    return derived_id(f"{account}/{subject.name}", f"{kind}/{subject.ordinal}")
+
+
+def read_break(scope: Scope, break_id: str) -> Break:
+    """Return the row of a break that was opened on the scope's account."""
+    found = scope.sheet.get(break_key(scope.cause.tenant_id, scope.cause.account_id, break_id), Break)
+    assert found is not None  # an item names a break only after the break was written
+    return found
+
+
+def open_break(scope: Scope, kind: str, subject: Subject, amount_minor: int, detail: str) -> str:
+    """Open a break and return its id."""
+    cause = scope.cause
+    break_id = break_id_of(scope, kind, subject)
+    row = Break(
+        kind,
+        amount_minor,
+        subject.currency,
+        subject.statement_id,
+        subject.line_no,
+        subject.posting_id,
+        detail,
+        cause.occurred_at,
+    )
+    scope.sheet.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
+    event = ev.BreakOpened(
+        event_id=derived_id(cause_name(cause), f"break_opened/{break_id}"),
+        tenant_id=cause.tenant_id,
+        occurred_at=cause.occurred_at,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.event_id,
+        break_id=break_id,
+        type=kind,
+        account_id=cause.account_id,
+        amount_minor=amount_minor,
+        currency=subject.currency,
+        statement_id=subject.statement_id,
+        line_no=subject.line_no,
+        posting_id=subject.posting_id,
+        detail=detail,
+    )
+    scope.out.emit(TOPIC, f"{cause.tenant_id}/{cause.account_id}", event)
+    return break_id
+
+
+def resolve_break(scope: Scope, break_id: str, resolution: str) -> Break:
+    """Close an open break with a resolution code and return its row."""
+    cause = scope.cause
+    row = msgspec.structs.replace(
+        read_break(scope, break_id), resolution=resolution, resolved_at=cause.occurred_at
+    )
+    scope.sheet.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
+    event = ev.BreakResolved(
+        event_id=derived_id(cause_name(cause), f"break_resolved/{break_id}"),
+        tenant_id=cause.tenant_id,
+        occurred_at=cause.occurred_at,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.event_id,
+        break_id=break_id,
+        type=row.type,
+        account_id=cause.account_id,
+        resolution=resolution,
+        statement_id=row.statement_id,
+        posting_id=row.posting_id,
+    )
+    scope.out.emit(TOPIC, f"{cause.tenant_id}/{cause.account_id}", event)
+    return row
+
+
+def emit_match(scope: Scope, line: Line, posting: Posting, tier: str) -> None:
+    """Say that a line and a posting are one; the amount is the line's."""
+    cause = scope.cause
+    event = ev.ItemMatched(
+        event_id=derived_id(cause_name(cause), f"item_matched/{line.statement_id}/{line.line_no}"),
+        tenant_id=cause.tenant_id,
+        occurred_at=cause.occurred_at,
+        correlation_id=cause.correlation_id,
+        causation_id=cause.event_id,
+        statement_id=line.statement_id,
+        line_no=line.line_no,
+        account_id=line.account_id,
+        posting_ids=(posting.posting_id,),
+        tier=tier,
+        amount_minor=line.amount_minor,
+        currency=line.currency,
+    )
+    scope.out.emit(TOPIC, f"{cause.tenant_id}/{cause.account_id}", event)

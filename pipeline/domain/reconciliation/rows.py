@@ -1,0 +1,289 @@
+"""The rows of the reconciliation table, and the indexes over the items that are still open.
+
+    w  tenant account                        event-time watermark
+    o  tenant account posting                posting of the books          l  tenant account statement line_no
+    s  tenant account statement              statement                     k  tenant account currency  chain
+    b  tenant account break                  break, open or resolved       c  ... last claim of a reference
+    r / e  currency reference amount date    open postings / lines by reference
+    a / u  currency date amount              open postings / lines by date
+    d  tenant account due_at                 items whose grace has not run out
+
+An index row holds the key of its item. Which index rows an item has follows from its status alone
+(`index_keys`), so the indexes are right after every transition (`items`).
+Numbers in keys are offset and zero-padded: their order as text is their order as numbers.
+"""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+from typing import TypeVar
+
+import msgspec
+
+from pipeline.domain.kernel.rows import Rows, row_key
+
+LAYOUT = b"\x01"
+
+OPEN, MISSING, AMOUNT, DUPLICATE, CLAIMED = "OPEN", "MISSING", "AMOUNT", "DUPLICATE", "CLAIMED"
+"""The life of an item: OPEN until its grace runs out, then MISSING; AMOUNT and DUPLICATE name its break;
+CLAIMED, the end, from any of them."""
+
+CANDIDATES_MAX = 256
+"""How many items one scan of an index looks at: the bound on the work of an event."""
+
+_OFFSET = 2**63
+_DIGITS = 20
+
+
+class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The event time that an account has reached, microseconds UTC."""
+
+    reached_at: int
+
+
+class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A posting of a nostro account; the amount is signed, a credit is positive."""
+
+    tenant_id: str
+    account_id: str
+    posting_id: str
+    currency: str
+    amount_minor: int
+    day: int
+    """Days since 1970-01-01 of its occurred_at."""
+    sequence: int
+    due_at: int
+    """When its grace runs out, microseconds UTC of event time."""
+    ids: tuple[str, ...]
+    """References that belong to no other payment: payment_id, entry_id."""
+    references: tuple[str, ...]
+    """All references a line may name it by: `ids` and the free text."""
+    status: str = OPEN
+    break_id: str = ""
+    """The open break of the item, or empty."""
+    breaks: int = 0
+    """How many breaks were opened for it."""
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """The order among postings that fit equally well."""
+        return self.sequence, self.posting_id
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A line of a statement; the amount is signed, a credit is positive."""
+
+    tenant_id: str
+    account_id: str
+    statement_id: str
+    line_no: int
+    currency: str
+    amount_minor: int
+    day: int
+    """Days since 1970-01-01 of its value date."""
+    due_at: int
+    reference: str
+    """The external reference, or empty."""
+    content: bytes
+    """Digest of all it says, to tell a repeat from another line under the same number."""
+    ripe: bool
+    """Whether it may be matched by amount and date: it has no reference, or its grace has run out."""
+    status: str = OPEN
+    break_id: str = ""
+    breaks: int = 0
+    posting_id: str = ""
+    """The posting it has claimed, or empty."""
+
+    @property
+    def order(self) -> tuple[str, int]:
+        """The order among lines that fit equally well."""
+        return self.statement_id, self.line_no
+
+
+class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The last line that matched under a reference and an amount."""
+
+    day: int
+    tier: str
+    by_id: bool
+    """Whether the reference was an id of ours, which no second line may carry at any date."""
+
+
+class Break(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A break as it was opened, and how it ended."""
+
+    type: str
+    amount_minor: int
+    currency: str
+    statement_id: str | None
+    line_no: int | None
+    posting_id: str | None
+    detail: str
+    opened_at: int
+    resolution: str | None = None
+    resolved_at: int | None = None
+
+
+class Statement(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What has been seen of a statement; its figures are known once it is closed."""
+
+    currency: str
+    lines: int = 0
+    lowest: int = 0
+    highest: int = 0
+    total_minor: int = 0
+    closed: bool = False
+    opening_minor: int = 0
+    closing_minor: int = 0
+    line_count: int = 0
+    closed_at: int = 0
+    gap_break_id: str = ""
+    balance_break_id: str = ""
+    breaks: int = 0
+
+
+class Link(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
+    """A closed statement in the chain of an account's statements, ordered by time of closing."""
+
+    closed_at: int
+    statement_id: str
+    opening_minor: int
+    closing_minor: int
+    break_id: str = ""
+
+
+_Row = TypeVar("_Row", bound=msgspec.Struct)
+
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+@lru_cache(4096)
+def sortable(number: int) -> str:
+    """Return a 64-bit number as text of fixed width that sorts as the number."""
+    return f"{number + _OFFSET:0{_DIGITS}d}"
+
+
+def amount_prefixes(amount_minor: int, tolerance_minor: int) -> list[str]:
+    """Return the prefixes, at most two, under which the sortable amounts within a tolerance lie."""
+    if not tolerance_minor:
+        return [sortable(amount_minor)]
+    low, high = amount_minor - tolerance_minor + _OFFSET, amount_minor + tolerance_minor + _OFFSET
+    dropped = len(str(high - low))
+    step = 10**dropped
+    return [f"{head:0{_DIGITS - dropped}d}" for head in range(low // step, high // step + 1)]
+
+
+@lru_cache(4096)
+def amounts_under(prefix: str) -> tuple[int, int]:
+    """Return the range of the amounts whose sortable form starts with a prefix: the lowest, and its end."""
+    step = 10 ** (_DIGITS - len(prefix))
+    low = int(prefix or 0) * step - _OFFSET
+    return low, low + step
+
+
+def pack(row: msgspec.Struct) -> bytes:
+    """Return a row: the layout version, then the fields as a msgpack array."""
+    return LAYOUT + _ENCODE(row)
+
+
+def decode(value: bytes, layout: type[_Row]) -> _Row:
+    """Return a row; raise ValueError for a layout this version does not know."""
+    if value[:1] != LAYOUT:
+        raise ValueError(f"row of the reconciliation table of unknown layout {value[0]}")
+    row: _Row = _decoder(layout).decode(value[1:])
+    return row
+
+
+@cache
+def _decoder(layout: type[_Row]) -> msgspec.msgpack.Decoder[_Row]:
+    return msgspec.msgpack.Decoder(layout)
+
+
+def read(rows: Rows, key: bytes, layout: type[_Row]) -> _Row | None:
+    """Return the row under a key, or None; raise as `decode`."""
+    value = rows.get(key)
+    return None if value is None else decode(value, layout)
+
+
+def posting_key(tenant_id: str, account_id: str, posting_id: str) -> bytes:
+    """Return the row key of a posting."""
+    return row_key("o", tenant_id, account_id, posting_id)
+
+
+def line_key(tenant_id: str, account_id: str, statement_id: str, line_no: int) -> bytes:
+    """Return the row key of a statement line."""
+    return row_key("l", tenant_id, account_id, statement_id, sortable(line_no))
+
+
+def statement_key(tenant_id: str, account_id: str, statement_id: str) -> bytes:
+    """Return the row key of a statement."""
+    return row_key("s", tenant_id, account_id, statement_id)
+
+
+def chain_key(tenant_id: str, account_id: str, currency: str) -> bytes:
+    """Return the row key of the chain of closed statements of an account."""
+    return row_key("k", tenant_id, account_id, currency)
+
+
+def break_key(tenant_id: str, account_id: str, break_id: str) -> bytes:
+    """Return the row key of a break."""
+    return row_key("b", tenant_id, account_id, break_id)
+
+
+def claim_key(line: Line) -> bytes:
+    """Return the row key of the last claim under the line's reference and amount."""
+    head = ("c", line.tenant_id, line.account_id, line.currency, line.reference)
+    return row_key(*head, sortable(line.amount_minor))
+
+
+def watermark_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of an account's watermark."""
+    return row_key("w", tenant_id, account_id)
+
+
+def due_prefix(tenant_id: str, account_id: str) -> bytes:
+    """Return the prefix of an account's due items, in the order in which they fall due."""
+    return row_key("d", tenant_id, account_id, "")
+
+
+def key_of(item: Posting | Line) -> bytes:
+    """Return the row key of an item."""
+    if type(item) is Posting:
+        return posting_key(item.tenant_id, item.account_id, item.posting_id)
+    assert type(item) is Line
+    return line_key(item.tenant_id, item.account_id, item.statement_id, item.line_no)
+
+
+def indexed_as(item: Posting | Line) -> tuple[str, tuple[str, ...], str]:
+    """Return the indexes that an unclaimed item is in: the family by reference, the references, the family
+    by date or an empty string."""
+    if type(item) is Posting:
+        return "r", item.references, "a" if item.status != AMOUNT else ""
+    assert type(item) is Line
+    references = (item.reference,) if item.reference else ()
+    return "e", references, "u" if item.ripe and item.status != AMOUNT else ""
+
+
+def due_at_of(entry: bytes, prefix: bytes) -> int:
+    """Return when the item of an index row under `due_prefix` falls due."""
+    return int(entry[len(prefix) : len(prefix) + _DIGITS]) - _OFFSET
+
+
+def index_keys(item: Posting | Line) -> list[bytes]:
+    """Return the keys of the index rows that an item has in its status."""
+    if item.status == CLAIMED:
+        return []
+    by_reference, references, by_date = indexed_as(item)
+    if isinstance(item, Posting):
+        identity: tuple[str, ...] = (sortable(item.sequence), item.posting_id)
+    else:
+        identity = (item.statement_id, sortable(item.line_no))
+    account = (item.tenant_id, item.account_id, item.currency)
+    day, amount = sortable(item.day), sortable(item.amount_minor)
+    found = [row_key(by_reference, *account, text, amount, day, *identity) for text in references]
+    if by_date:
+        found.append(row_key(by_date, *account, day, amount, *identity))
+    if item.status == OPEN:
+        prefix = due_prefix(item.tenant_id, item.account_id)
+        found.append(prefix + row_key(sortable(item.due_at)) + b"\0" + key_of(item))
+    return found

@@ -1,0 +1,67 @@
+"""The rows of one account while its events are applied: decoded once, written back once.
+
+    rows -> Sheet -> (the rules read and change items, statements, breaks, claims) -> close -> rows
+
+The row path opens a sheet for one event, the vector path one for all events of a run: what is stored in the
+end is the same, but an item that comes and goes within a run leaves no trace in the indexes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.reconciliation.items import Items
+from pipeline.domain.reconciliation.rows import Watermark, pack, read, watermark_key
+
+_Row = TypeVar("_Row", bound=msgspec.Struct)
+
+
+class Sheet(Items):
+    """One account; `events` is how many will be applied to it."""
+
+    def __init__(
+        self, rows: PrefetchingRows, tenant_id: str, account_id: str, amount_digits: int, events: int = 1
+    ) -> None:
+        super().__init__(rows, tenant_id, account_id, amount_digits, events)
+        known = read(rows, watermark_key(tenant_id, account_id), Watermark)
+        self.watermark: int | None = None if known is None else known.reached_at
+        """The event time that the account has reached, microseconds UTC."""
+        self._moved = False
+        self._others: dict[bytes, Any] = {}
+        """Statements, breaks and claims by key, as they are now; None: there is none."""
+        self._changed: dict[bytes, None] = {}
+        """The keys of those that changed; a dict, because its order is always the same."""
+
+    def move_to(self, watermark: int) -> None:
+        """Keep the event time that an applied event has reached."""
+        self.watermark = watermark
+        self._moved = True
+
+    def get(self, key: bytes, layout: type[_Row]) -> _Row | None:
+        """Return the row under a key, or None."""
+        if key not in self._others:
+            self._others[key] = read(self.rows, key, layout)
+        found: _Row | None = self._others[key]
+        return found
+
+    def put(self, key: bytes, row: msgspec.Struct) -> None:
+        """Insert or replace a row."""
+        self._others[key] = row
+        self._changed[key] = None
+
+    def close(self) -> None:
+        """Write what has changed."""
+        fresh = []
+        for key, value in self.changes():
+            if value is None:
+                self.rows.delete(key)
+            else:
+                fresh.append((key, value))
+        fresh += [(key, pack(self._others[key])) for key in self._changed]
+        if self._moved and self.watermark is not None:
+            fresh.append((watermark_key(*self.account), pack(Watermark(self.watermark))))
+        for key, value in fresh:
+            self.rows.put(key, value)

@@ -1,0 +1,250 @@
+"""Reconciliation of the nostro accounts of one partition: our postings against the bank's statement lines.
+
+    posting_recorded, statement_line -> item_matched, or wait -> break_opened -> break_resolved
+    statement_closed                 -> is the statement sound in itself (`statements`)
+
+Signs: amounts are signed from the account holder's view, a credit is positive. A CREDIT posting on the nostro
+account is +, a DEBIT posting is -, and a statement line has the same sign as the posting it mirrors.
+
+Matching, in this order; among several the first by the order in brackets:
+
+1. REFERENCE: external_reference equals the posting's reference, payment_id or entry_id, and the amounts agree
+   (amount difference, nearest date, lowest sequence). At once, at any distance of dates.
+   If only the amount differs: an AMOUNT break on both, at once.
+2. AMOUNT_DATE: the amounts agree and the dates lie within the window (nearest date, lowest sequence). A line
+   that carries a reference takes part only when its grace has run out: until then the posting it names may
+   still come, and what another line will name must not be taken from it.
+
+Amounts agree if they have the same currency and sign and differ by no more than the tolerance that is set.
+An item is claimed once, for good. A line that repeats the reference and amount of a line already matched is
+a DUPLICATE: within the date window, or at any date if the reference is an id of ours. An item without a
+counterpart when its grace has run out is MISSING_INTERNAL (a line) or MISSING_EXTERNAL (a posting).
+
+Time is event time: an account's watermark is the latest min(occurred_at, recorded_at) of its events, so a
+clock that runs ahead cannot push it. An item falls due `grace_days` after it happened: a posting at its
+occurred_at, a line when the bank booked it. An account on which nothing happens any more does not move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import msgspec
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.reconciliation.matching import arrive_line, arrive_posting, open_sheet, settle_due
+from pipeline.domain.reconciliation.results import (
+    AMOUNT_LIMIT,
+    Input,
+    ReconciliationRules,
+    Scope,
+    Subject,
+    break_id_of,
+    open_break,
+)
+from pipeline.domain.reconciliation.rows import (
+    DUPLICATE,
+    Break,
+    Line,
+    Posting,
+    Statement,
+    break_key,
+    chain_key,
+    line_key,
+    posting_key,
+    statement_key,
+    watermark_key,
+)
+from pipeline.domain.reconciliation.sheet import Sheet
+from pipeline.domain.reconciliation.statements import check_chain, check_statement, with_closing, with_line
+
+__all__ = ["DEFAULT_RULES", "ReconciliationRules", "apply", "keys"]
+
+DEFAULT_RULES = ReconciliationRules()
+MICROSECONDS_PER_DAY = 86_400_000_000
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def _check(tenant_id: str, account_id: str, item_id: str, currency: str, *figures_minor: int) -> None:
+    ids = f"{tenant_id}{account_id}{item_id}{currency}"
+    if "\0" in ids or not (tenant_id and account_id and item_id and currency):
+        raise Reject("malformed_id", "an id or currency is empty or holds a NUL character")
+    for figure in figures_minor:
+        if abs(figure) > AMOUNT_LIMIT:
+            raise Reject("overflow", "an amount is too large")
+
+
+def _reference(text: str | None) -> str:
+    """Return a reference as it can be looked up: empty if it is blank or cannot be part of a key."""
+    return "" if text is None or "\0" in text or not text.strip() else text
+
+
+def _scope(event: Input, at: Arrival, sheet: Sheet, out: Outbox, rules: ReconciliationRules) -> Scope:
+    reached = min(event.occurred_at, at.recorded_at)
+    if sheet.watermark is not None and sheet.watermark > reached:
+        reached = sheet.watermark
+    return Scope(event, reached, sheet, out, rules)
+
+
+def _move_on(scope: Scope) -> None:
+    """Keep the watermark that an applied event has reached, and settle what has fallen due."""
+    scope.sheet.move_to(scope.watermark)
+    if scope.sheet.is_due(scope.watermark):
+        settle_due(scope)
+
+
+def _posting_recorded(event: ev.PostingRecorded, at: Arrival, scope: Scope) -> None:
+    tenant, account, posting_id = event.tenant_id, event.account_id, event.posting_id
+    _check(tenant, account, posting_id, event.currency, event.amount_minor)
+    if scope.sheet.item(posting_key(tenant, account, posting_id), Posting) is not None:
+        return
+    ids = tuple(filter(None, (_reference(event.payment_id), _reference(event.entry_id))))
+    posting = Posting(
+        tenant_id=tenant,
+        account_id=account,
+        posting_id=posting_id,
+        currency=event.currency,
+        amount_minor=event.amount_minor if event.side == "CREDIT" else -event.amount_minor,
+        day=event.occurred_at // MICROSECONDS_PER_DAY,
+        sequence=event.account_sequence,
+        due_at=min(event.occurred_at, at.recorded_at) + scope.rules.grace_days * MICROSECONDS_PER_DAY,
+        ids=ids,
+        references=tuple(dict.fromkeys(filter(None, (_reference(event.reference), *ids)))),
+    )
+    arrive_posting(scope, posting)
+    _move_on(scope)
+
+
+def _line_of(event: ev.StatementLine, at: Arrival, grace_days: int) -> Line:
+    reference = _reference(event.external_reference)
+    happened_at = min(event.occurred_at, event.booked_at, at.recorded_at)
+    content = (
+        event.external_reference,
+        event.amount_minor,
+        event.currency,
+        event.booked_at,
+        event.value_date,
+        event.description,
+    )
+    return Line(
+        tenant_id=event.tenant_id,
+        account_id=event.account_id,
+        statement_id=event.statement_id,
+        line_no=event.line_no,
+        currency=event.currency,
+        amount_minor=event.amount_minor,
+        day=event.value_date,
+        due_at=happened_at + grace_days * MICROSECONDS_PER_DAY,
+        reference=reference,
+        content=_digest(content),
+        ripe=not reference,
+    )
+
+
+def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
+    tenant, account, statement_id = event.tenant_id, event.account_id, event.statement_id
+    _check(tenant, account, statement_id, event.currency, event.amount_minor)
+    if event.line_no < 0:
+        raise Reject("line_no_must_not_be_negative")
+    line = _line_of(event, at, scope.rules.grace_days)
+    known = scope.sheet.item(line_key(tenant, account, statement_id, event.line_no), Line)
+    if known is not None:
+        if known.content != line.content:
+            name = f"line/{statement_id}/{event.line_no}"
+            ordinal = line.content.hex()
+            subject = Subject(name, event.currency, statement_id, event.line_no, ordinal=ordinal)
+            _conflict(scope, subject, event.amount_minor, "the line number came again with other content")
+        return
+    statement = with_line(scope.sheet.get(statement_key(tenant, account, statement_id), Statement), event)
+    check_statement(scope, statement_id, statement)
+    arrive_line(scope, line)
+    _move_on(scope)
+
+
+def _statement_closed(event: ev.StatementClosed, scope: Scope) -> None:
+    tenant, account, statement_id = event.tenant_id, event.account_id, event.statement_id
+    opening, closing = event.opening_balance_minor, event.closing_balance_minor
+    _check(tenant, account, statement_id, event.currency, opening, closing)
+    if event.line_count < 0:
+        raise Reject("line_count_must_not_be_negative")
+    known = scope.sheet.get(statement_key(tenant, account, statement_id), Statement)
+    statement = with_closing(known, event)
+    if known is not None and known.closed:
+        if known != statement:
+            content = (event.currency, opening, closing, event.line_count, event.closed_at)
+            name, ordinal = f"statement/{statement_id}", _digest(content).hex()
+            subject = Subject(name, event.currency, statement_id, ordinal=ordinal)
+            _conflict(scope, subject, closing, "the statement was closed again with other figures")
+        return
+    check_statement(scope, statement_id, statement)
+    check_chain(scope, event)
+    _move_on(scope)
+
+
+def _conflict(scope: Scope, subject: Subject, amount_minor: int, detail: str) -> None:
+    """Open a DUPLICATE break for an id that came again with other content: once for each content."""
+    tenant, account = scope.cause.tenant_id, scope.cause.account_id
+    break_id = break_id_of(scope, DUPLICATE, subject)
+    if scope.sheet.get(break_key(tenant, account, break_id), Break) is None:
+        open_break(scope, DUPLICATE, subject, amount_minor, detail)
+        _move_on(scope)
+
+
+def _digest(content: tuple[str | int | None, ...]) -> bytes:
+    return blake2b(_ENCODE(content), digest_size=16).digest()
+
+
+def apply(
+    event: object, at: Arrival, rows: PrefetchingRows, out: Outbox, rules: ReconciliationRules = DEFAULT_RULES
+) -> None:
+    """Apply one event of `reconciliation-items` to the rows of its partition.
+
+    Raise `Reject`, with nothing written: malformed_id, overflow, currency_mismatch,
+    line_no_must_not_be_negative, line_count_must_not_be_negative, unexpected_event.
+    """
+    if not isinstance(event, Input):
+        raise Reject("unexpected_event", type(event).__name__)
+    sheet = open_sheet(rows, event.tenant_id, event.account_id, rules)
+    apply_to(sheet, event, at, out, rules)
+    sheet.close()
+
+
+def apply_to(sheet: Sheet, event: Input, at: Arrival, out: Outbox, rules: ReconciliationRules) -> None:
+    """Apply one event to the sheet of its account; a `Reject` leaves the sheet as it was."""
+    scope = _scope(event, at, sheet, out, rules)
+    if isinstance(event, ev.PostingRecorded):
+        _posting_recorded(event, at, scope)
+    elif isinstance(event, ev.StatementLine):
+        _statement_line(event, at, scope)
+    else:
+        _statement_closed(event, scope)
+
+
+def keys(event: object) -> Iterable[bytes]:
+    """Return the row keys that `apply` will surely read for an event."""
+    if not isinstance(event, Input):
+        return ()
+    tenant, account = event.tenant_id, event.account_id
+    watermark = watermark_key(tenant, account)
+    if isinstance(event, ev.PostingRecorded):
+        return (watermark, posting_key(tenant, account, event.posting_id))
+    statement = statement_key(tenant, account, event.statement_id)
+    if isinstance(event, ev.StatementLine):
+        return (watermark, statement, line_key(tenant, account, event.statement_id, event.line_no))
+    return (watermark, statement, chain_key(tenant, account, event.currency))
+
+
+class Reconciliation:
+    """The rules of the stream with their settings; holds no other state."""
+
+    keys = staticmethod(keys)
+
+    def __init__(self, rules: ReconciliationRules = DEFAULT_RULES) -> None:
+        self._rules = rules
+
+    def apply(self, event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
+        """Apply one event; see the module's `apply`."""
+        apply(event, at, rows, out, self._rules)

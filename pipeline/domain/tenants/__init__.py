@@ -1,0 +1,1 @@
+"""What each tenant may do: quotas, currencies, closed tenants."""

@@ -1,0 +1,127 @@
+"""Quotas: how many payments a tenant may initiate, by event time; a bucket of tokens a tenant and partition.
+
+    q tenant -> tokens, time of the newest payment
+
+A bucket fills at the tenant's rate, divided by the number of partitions, up to its part of the burst; each
+payment takes one token, and one that finds none is refused at once. Everything is integer arithmetic: a
+unit of the bucket is 1 / (1,000,000 x partitions) of a payment, so a microsecond adds exactly as many units
+as payments are allowed a second.
+
+The time of a bucket never goes back. It is the payment's `occurred_at`, but never later than its record, and
+never more than `LATENESS_MAX_US` before it: a file of old payments, sent at once, would otherwise earn a
+token for every second of the past and be the very burst that a quota is for.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pipeline.domain.kernel.rows import PrefetchingRows, Rows, row_key
+from pipeline.domain.tenants.settings import UNRESTRICTED, Tenant, Tenants
+
+FAMILY = "q"
+LAYOUT = 1
+LATENESS_MAX_US = 10_000_000
+_PAYMENT_UNITS = 1_000_000
+"""Of a payment on one partition; times the number of partitions."""
+_ROW = struct.Struct(">bqq")
+
+
+class Bucket(NamedTuple):
+    """What is left of a tenant's quota on one partition."""
+
+    units: int
+    at_us: int
+
+
+def bucket_key(tenant_id: str) -> bytes:
+    """Return the key of a tenant's bucket."""
+    return row_key(FAMILY, tenant_id)
+
+
+def pack_bucket(bucket: Bucket) -> bytes:
+    """Return the row of a bucket."""
+    return _ROW.pack(LAYOUT, *bucket)
+
+
+def read_bucket(row: bytes | None) -> Bucket | None:
+    """Return the bucket of a row. Raises ValueError for a layout that this version does not know."""
+    if row is None:
+        return None
+    if row[0] != LAYOUT:
+        raise ValueError(f"quota row of unknown layout {row[0]}")
+    return Bucket(*_ROW.unpack(row)[1:])
+
+
+def event_time(occurred_at: int, recorded_at: int) -> int:
+    """Return the time of a payment as a bucket has it; microseconds UTC."""
+    return min(max(occurred_at, recorded_at - LATENESS_MAX_US), recorded_at)
+
+
+def taken(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: int) -> tuple[Bucket, bool]:
+    """Return the bucket after a payment, and whether it had a token; None is a bucket not seen yet: full.
+
+    A bucket holds one payment at the least, or a small burst over many partitions would let nothing pass.
+    """
+    rate = tenant.payments_per_second
+    assert rate is not None
+    burst = rate if tenant.burst is None else tenant.burst
+    full, price = max(burst, partitions) * _PAYMENT_UNITS, partitions * _PAYMENT_UNITS
+    units, now = full, at_us
+    if bucket is not None:
+        now = max(at_us, bucket.at_us)
+        units = min(full, bucket.units + (now - bucket.at_us) * rate)
+    if units < price:
+        return Bucket(units, now), False
+    return Bucket(units - price, now), True
+
+
+class Gate:
+    """Lets payments in, one by one or many; holds no state of its own."""
+
+    def __init__(self, tenants: Tenants | None = None) -> None:
+        self._tenants = tenants or UNRESTRICTED
+        self.open = self._tenants == UNRESTRICTED
+        """Whether nothing is restricted, so that nobody need ask."""
+
+    def refusal(
+        self, tenant_id: str, occurred_at: int, recorded_at: int, partitions: int, rows: Rows
+    ) -> str | None:
+        """Return why a payment may not be initiated, as a result code, and count it; None: it may."""
+        tenant = self._tenants.of(tenant_id)
+        if tenant.closed:
+            return "tenant_closed"
+        if tenant.payments_per_second is None:
+            return None
+        key = bucket_key(tenant_id)
+        at_us = event_time(occurred_at, recorded_at)
+        bucket, allowed = taken(read_bucket(rows.get(key)), tenant, at_us, partitions)
+        rows.put(key, pack_bucket(bucket))
+        return None if allowed else "quota_exceeded"
+
+    def refusals(
+        self,
+        tenant_ids: Sequence[str],
+        occurred_at: Sequence[int],
+        recorded_at: Sequence[int],
+        partitions: int,
+        rows: PrefetchingRows,
+    ) -> list[str | None]:
+        """Return `refusal` of payments in their order; each bucket is read and written once."""
+        settings = {name: self._tenants.of(name) for name in set(tenant_ids)}
+        limited = sorted(name for name, one in settings.items() if one.payments_per_second and not one.closed)
+        found = rows.get_many([bucket_key(name) for name in limited])
+        buckets = {name: read_bucket(row) for name, row in zip(limited, found, strict=True)}
+        codes: list[str | None] = []
+        for name, occurred, recorded in zip(tenant_ids, occurred_at, recorded_at, strict=True):
+            if name in buckets:
+                at_us = event_time(occurred, recorded)
+                buckets[name], allowed = taken(buckets[name], settings[name], at_us, partitions)
+                codes.append(None if allowed else "quota_exceeded")
+            else:
+                codes.append("tenant_closed" if settings[name].closed else None)
+        left = [(bucket_key(name), pack_bucket(bucket)) for name, bucket in buckets.items() if bucket]
+        rows.put_many(left)
+        return codes

@@ -1,0 +1,1 @@
+"""Avro: decoding with a proof, encoding, the registry and writer schemas."""

@@ -1,0 +1,216 @@
+"""The schema registry (Confluent-compatible API): registering our schemas, and finding out what an id means.
+
+What an id means never changes, so it is asked for once and kept in a file: while the registry is down, every
+event whose schema has been seen before goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, TypeVar
+
+from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry.error import SchemaRegistryError
+
+import schemas
+from pipeline.runtime.avro.writer_schemas import SchemaFiles, WriterSchema, recognise
+from schemas import SchemaVersion
+
+LOG = logging.getLogger(__name__)
+
+COMPATIBILITY = "FULL_TRANSITIVE"
+REQUEST_SECONDS_MAX = 5
+"""Bound of one request; with the one retry a call ends in about twice that."""
+UNKNOWN_IDS_MAX = 1_000
+UNKNOWN_SECONDS = 1.0
+"""How long an id that the registry does not know is not asked for again. Short: it may be given out next."""
+
+NOT_FOUND = (40401, 40403)
+"""The registry's codes for no such subject or schema. A 404 without one is some proxy's, and no answer."""
+
+Answer = TypeVar("Answer")
+
+
+class RegistryUnavailable(ConnectionError):
+    """The registry gave no answer to rely on: the caller stops, and asks again after a restart."""
+
+
+class NotRegistered(LookupError):
+    """The registry answers, and lacks one of our schemas: `ledgerflow schemas register` has not run."""
+
+
+class SchemaRefused(ValueError):
+    """The registry holds one of our schemas to be incompatible with what it has, or invalid."""
+
+
+def client(url: str, options: Mapping[str, Any] | None = None) -> SchemaRegistryClient:
+    """Return a client with bounded requests; `options` are confluent-kafka's, as basic.auth.user.info."""
+    bounds = {
+        "timeout": REQUEST_SECONDS_MAX,
+        "max.retries": 1,
+        "retries.wait.ms": 100,
+        "retries.max.wait.ms": 200,
+    }
+    return SchemaRegistryClient({"url": url, **bounds, **(options or {})})
+
+
+def register_all(url: str, options: Mapping[str, Any] | None = None) -> dict[str, tuple[int, int]]:
+    """Register the catalogue under FULL_TRANSITIVE; return subject -> (id, version) of each newest schema.
+
+    Doing it again changes nothing. Raises `RegistryUnavailable` or `SchemaRefused`.
+    """
+    registered: dict[str, tuple[int, int]] = {}
+    with client(url, options) as registry:
+        for schema in schemas.load():
+            answer = _answer(partial(_register, registry, schema))
+            if answer is None or answer.schema_id is None or answer.version is None:
+                raise RegistryUnavailable(f"{schema.subject} was registered, then not found")
+            registered[schema.subject] = (answer.schema_id, answer.version)
+    return registered
+
+
+def _register(registry: SchemaRegistryClient, schema: SchemaVersion) -> RegisteredSchema:
+    """Register one version; a subject's first one sets the rule before a second one can come."""
+    try:
+        registry.register_schema(schema.subject, Schema(schema.text, "AVRO"))
+        if schema.version == 1:
+            registry.set_compatibility(schema.subject, COMPATIBILITY)
+        return registry.lookup_schema(schema.subject, Schema(schema.text, "AVRO"))
+    except SchemaRegistryError as error:
+        if error.http_status_code in (409, 422):
+            raise SchemaRefused(f"the registry refuses {schema.path}: {error.error_message}") from error
+        raise
+
+
+def _answer(ask: Callable[[], Answer]) -> Answer | None:
+    """Return the registry's answer, None for "not found". Raises `RegistryUnavailable` for anything else."""
+    try:
+        return ask()
+    except SchemaRegistryError as error:
+        if error.http_status_code == 404 and error.error_code in NOT_FOUND:
+            return None
+        raise RegistryUnavailable(str(error)) from error
+    except SchemaRefused:
+        raise
+    except Exception as error:  # the client lets its HTTP library's errors through
+        raise RegistryUnavailable(f"{type(error).__name__}: {error}") from error
+
+
+class Registry:
+    """What ids mean and which ids our schemas have: from memory, else from files, else from the registry.
+
+    Thread-safe. `cache_dir` belongs to one registry; workers may share it.
+    """
+
+    def __init__(self, url: str, cache_dir: Path, options: Mapping[str, Any] | None = None) -> None:
+        self._client = client(url, options)
+        self._files = SchemaFiles(cache_dir)
+        self._lock = threading.Lock()
+        self._writers: dict[int, WriterSchema] = {}
+        self._ids: dict[SchemaVersion, int] = {}
+        self._unknown: OrderedDict[int, float] = OrderedDict()
+        for schema_id, text in self._files.load().items():
+            self._keep(schema_id, text)
+
+    def connect(self) -> bool:
+        """Ask for the id of every schema of the catalogue; return False where the registry is unavailable.
+
+        Call it once, at start. Where an answer contradicts the files, the registry is another one than they
+        came from, and all of them are dropped. Without an answer the files stand.
+        """
+        with self._lock:
+            try:
+                found = {schema: self._lookup(schema) for schema in schemas.load()}
+            except RegistryUnavailable as error:
+                LOG.warning(
+                    "schema registry unavailable, going on with %d known ids: %s", len(self._writers), error
+                )
+                return False
+            ids = {schema: schema_id for schema, schema_id in found.items() if schema_id is not None}
+            if any(self._contradicts(schema, schema_id) for schema, schema_id in ids.items()):
+                LOG.warning(
+                    "another schema registry than before: forgetting %d schema ids", len(self._writers)
+                )
+                self._files.clear()
+                self._writers.clear()
+                self._ids.clear()
+            for schema, schema_id in ids.items():
+                self._save(schema_id, schema.text)
+            return True
+
+    def id_of(self, schema: SchemaVersion) -> int:
+        """Return the id to write `schema` with. Raises `RegistryUnavailable` or `NotRegistered`."""
+        if schema in self._ids:
+            return self._ids[schema]
+        with self._lock:
+            schema_id = self._lookup(schema)
+            if schema_id is None:
+                raise NotRegistered(
+                    f"{schema.subject} version {schema.version} is not in the schema registry"
+                )
+            self._save(schema_id, schema.text)
+            return schema_id
+
+    def schema_of(self, schema_id: int) -> WriterSchema | None:
+        """Return what an id stands for; None where the registry does not know it or it is no event of ours.
+
+        Raises `RegistryUnavailable`: the id may be good, so its record must not be given up.
+        """
+        if schema_id in self._writers:
+            return self._writers[schema_id]
+        with self._lock:
+            if schema_id in self._writers:
+                return self._writers[schema_id]
+            if time.monotonic() < self._unknown.get(schema_id, 0.0):
+                return None
+            answer = _answer(partial(self._client.get_schema, schema_id))
+            writer = None
+            if answer is not None and answer.schema_str and answer.schema_type in ("AVRO", None):
+                writer = self._save(schema_id, answer.schema_str)
+            if writer is None:
+                self._unknown.pop(schema_id, None)
+                self._unknown[schema_id] = time.monotonic() + UNKNOWN_SECONDS
+                if len(self._unknown) > UNKNOWN_IDS_MAX:
+                    self._unknown.popitem(last=False)
+            return writer
+
+    async def schema_of_async(self, schema_id: int) -> WriterSchema | None:
+        """Do as `schema_of`, asking the registry in a thread."""
+        known = self._writers.get(schema_id)
+        return known or await asyncio.to_thread(self.schema_of, schema_id)
+
+    def close(self) -> None:
+        """Close the connections to the registry."""
+        self._client.close()
+
+    def _lookup(self, schema: SchemaVersion) -> int | None:
+        answer = _answer(partial(self._client.lookup_schema, schema.subject, Schema(schema.text, "AVRO")))
+        return None if answer is None else answer.schema_id
+
+    def _contradicts(self, schema: SchemaVersion, schema_id: int) -> bool:
+        """Whether what is kept says otherwise about `schema` or about `schema_id`."""
+        kept = self._writers.get(schema_id)
+        return self._ids.get(schema, schema_id) != schema_id or (kept is not None and kept.known != schema)
+
+    def _keep(self, schema_id: int, text: str) -> WriterSchema | None:
+        """Remember an id; return what it stands for, None where it is no readable event."""
+        writer = recognise(text)
+        if writer is not None:
+            self._writers[schema_id] = writer
+            if writer.known and writer.known.text == writer.text:
+                self._ids[writer.known] = schema_id
+        return writer
+
+    def _save(self, schema_id: int, text: str) -> WriterSchema | None:
+        """Remember an id and write its file, unless it is no readable event."""
+        writer = self._keep(schema_id, text)
+        if writer is not None:
+            self._files.save(schema_id, writer.text)
+        return writer

@@ -1,0 +1,1 @@
+"""Kafka: transport, record batches, topics, changelogs, dead letters, membership."""

@@ -1,0 +1,82 @@
+"""Dead letters: what could not be applied, byte for byte, with the reason in headers (the shape of KIP-1034).
+
+Key, value and timestamp are the record's own. No header quotes the payload. A record that is too large to be
+written again (an upstream's compression may hide that from the broker) is left where it is: its dead letter
+has no key and no value, and says how large it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pipeline.runtime.kafka.records import OutputRecord
+
+TOPIC = "dead-letters"
+
+_PREFIX = "__ledgerflow.errors."
+HEADER_CLASS = _PREFIX + "class"
+HEADER_CODE = _PREFIX + "code"
+HEADER_MESSAGE = _PREFIX + "message"
+HEADER_STAGE = _PREFIX + "stage"
+HEADER_TOPIC = _PREFIX + "topic"
+HEADER_PARTITION = _PREFIX + "partition"
+HEADER_OFFSET = _PREFIX + "offset"
+HEADER_TIMESTAMP = _PREFIX + "timestamp"
+HEADER_GROUP = _PREFIX + "group"
+HEADER_ATTEMPT = _PREFIX + "attempt"
+"""How often the record has come to the stage; a redrive carries the number of the last time."""
+HEADER_LEFT_OUT = _PREFIX + "left-out"
+"""Bytes of key, value and headers that the dead letter does not hold."""
+
+KEPT_BYTES_MAX = 8 * 2**20
+
+Headers = list[tuple[str, bytes]]
+
+
+class Reason(NamedTuple):
+    """Why a record is a dead letter."""
+
+    error_class: str
+    """Where it failed: Decoding, Routing or Rejected."""
+    code: str
+    detail: str
+
+
+def headers_of(record: Any, source: tuple[str, int], reason: Reason, stage: str, group: str) -> Headers:
+    """Return the headers of a dead letter: the reason first, then where the record came from.
+
+    `source` is the topic and the partition that the record was read from.
+    """
+    said = {
+        HEADER_CLASS: reason.error_class,
+        HEADER_CODE: reason.code,
+        HEADER_MESSAGE: reason.detail,
+        HEADER_STAGE: stage,
+        HEADER_TOPIC: source[0],
+        HEADER_PARTITION: source[1],
+        HEADER_OFFSET: record.offset,
+        HEADER_TIMESTAMP: record.timestamp,
+        HEADER_GROUP: group,
+        HEADER_ATTEMPT: attempts_of(record) + 1,
+    }
+    kept = [(name, value) for name, value in record.headers if not name.startswith(_PREFIX)]
+    return [(name, str(value).encode()) for name, value in said.items()] + kept
+
+
+def letter_of(record: Any, source: tuple[str, int], reason: Reason, stage: str, group: str) -> OutputRecord:
+    """Return the dead letter of a record of `source` (topic, partition)."""
+    headers = headers_of(record, source, reason, stage, group)
+    size = len(record.key or b"") + len(record.value or b"")
+    size += sum(len(name) + len(value or b"") for name, value in record.headers)
+    if size <= KEPT_BYTES_MAX:
+        return record.key, record.value, headers, record.timestamp
+    own = [(name, value) for name, value in headers if name.startswith(_PREFIX)]
+    return None, None, [*own, (HEADER_LEFT_OUT, str(size).encode())], record.timestamp
+
+
+def attempts_of(record: Any) -> int:
+    """Return how often the record has failed before, from the header that a redrive leaves on it."""
+    for name, value in record.headers:
+        if name == HEADER_ATTEMPT and value is not None and value.isdigit() and len(value) < 10:
+            return int(value)
+    return 0

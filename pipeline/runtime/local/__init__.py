@@ -1,0 +1,1 @@
+"""The local stack: Kafka and the registry without Docker or Java, as child processes."""

@@ -1,0 +1,1 @@
+"""RocksDB: a partition's rows, Faust's tables over them, restoring from a snapshot."""

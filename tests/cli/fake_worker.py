@@ -1,0 +1,75 @@
+"""A worker as the web pages see it: table partitions on disk, running tasks, an assignment; no Kafka."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from faust.types import TP
+
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.runtime.store.partition_store import PartitionStore
+from pipeline.web.query import Query
+from pipeline.web.scope import Scope
+
+PARTITIONS = 4
+TABLES = ("ledger", "positions", "reconciliation", "fraud", "history", "lifecycle")
+HERE = "http://127.0.0.1:6066"
+
+
+class Worker:
+    """What the views need of an app: tasks, tables, and an assignment."""
+
+    def __init__(self, folder: Path) -> None:
+        self.partitions = PARTITIONS
+        self.conf = SimpleNamespace(id="ledgerflow", canonical_url=HERE)
+        self.rules, self.tenants = "rules of a test", "tenants of a test"
+        self.rebalancing = self.in_recovery = False
+        self.agents: dict[str, Any] = {}
+        self.consumer = None
+        self.stores = {
+            (t, p): PartitionStore(folder / f"{t}-{p}.rocks") for t in TABLES for p in range(PARTITIONS)
+        }
+        running = {TP(t, p): self._task(t, p) for t, p in self.stores}
+        self.tasks = SimpleNamespace(running=running, ready_after_s=0.5)
+        self.tables = Tables(
+            {t: SimpleNamespace(data=SimpleNamespace(open_partitions=self._of(t))) for t in TABLES}
+        )
+        self.assignor = SimpleNamespace(assigned_actives=lambda: set(running), table_metadata=self._metadata)
+
+    def _task(self, table: str, partition: int) -> Any:
+        spec = SimpleNamespace(name=table, source=table, table=table)
+        return SimpleNamespace(spec=spec, partition=partition, committed=7, position=7)
+
+    def _of(self, table: str) -> dict[int, PartitionStore]:
+        return {partition: store for (name, partition), store in self.stores.items() if name == table}
+
+    def _metadata(self, changelog: str) -> Any:
+        return {HERE: {changelog: [p for t, p in self.stores if changelog == f"ledgerflow-{t}-changelog"]}}
+
+    def commit(self, table: str, rows: dict[bytes, bytes], partition: int) -> None:
+        """Write rows as a committed transaction does."""
+        self.stores[table, partition].write(rows, None)
+
+    def close(self) -> None:
+        """Close the databases."""
+        for store in self.stores.values():
+            store.close()
+
+
+class Tables(dict[str, Any]):
+    """Tables by name, restored."""
+
+    actives_ready = True
+
+
+def home(account: str, tenant: str = "t") -> int:
+    """Return the partition of an account."""
+    return partition_of(f"{tenant}/{account}", PARTITIONS)
+
+
+def scope_of(view: Any, *path: str, **query: Any) -> Scope[Any]:
+    """Return the scope of a path after the view's name, with the default parameters."""
+    given = {"tenant": None, "after": None, "limit": 100, "csv": False} | query
+    return Scope(view, path, Query(**given))

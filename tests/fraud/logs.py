@@ -1,0 +1,46 @@
+"""Logs of payments with everything in them that a fraud rule looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from pipeline.domain.kernel import events as ev
+from tests.runtime.column_runs import Log
+
+SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
+NOON = 1_767_268_800_000_000
+REFERENCES = [*[None] * 60, *["RF18539007547034"] * 40, "RF19539007547034"]
+"""Creditor references; the last one's check digits are wrong."""
+
+
+def busy_log(chance: Random, length: int, accounts: Sequence[str] = ("A1", "A2", "A3")) -> Log:
+    """Return what three accounts send: quiet days, bursts, late payments, new devices, retries, reviews."""
+    log: Log = []
+    now, pace = NOON, HOUR
+    for number in range(length):
+        if chance.random() < 0.15:
+            pace = chance.choice([0, SECOND, 20 * SECOND, HOUR, 9 * HOUR, 4 * DAY, 70 * DAY])
+        now += chance.randrange(pace + 1)
+        account = chance.choice([accounts[0], accounts[0], *accounts])
+        head = (f"event-{number}", "acme", now - chance.choice([0] * 8 + [30 * SECOND, 6 * DAY]), "c", None)
+        payment_id = f"P{chance.choice([number] * 9 + [chance.randrange(length)])}"
+        what = chance.random()
+        if what < 0.12:
+            event: Any = ev.PaymentReviewed(*head, payment_id, account, chance.random() < 0.8, "me", "")
+        elif what < 0.15:
+            event = ev.PaymentCancelled(*head, payment_id, account, "")
+        elif what < 0.2 and log:
+            event = chance.choice(log)[0]
+        else:
+            event = ev.PaymentInitiated(
+                *head,
+                *(payment_id, account, f"shop-{chance.choice([1, 1, 2, chance.randrange(99)])}"),
+                *(chance.choice([50, 20_00, 21_00, 95_00, 600_00, 9_500_00, 3_000_00]), "EUR"),
+                *("transfer", "invoice", None, chance.choice(["phone", "phone", None, f"new-{number}"])),
+                *(chance.choice(["FR", "fr", "BR", None, f"X{number % 13}"]), None),
+                *(chance.choice(REFERENCES), "invoice"),
+            )
+        log.append((event, now))
+    return log

@@ -1,0 +1,174 @@
+"""The quick ways of the fraud stream do what the plain ones do: columns as rows, suspects as all rules."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import msgspec
+from hypothesis import event as note
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.domain.fraud.batch import FraudColumns
+from pipeline.domain.fraud.profile import Attempt, Profile
+from pipeline.domain.fraud.rules import RULES
+from pipeline.domain.fraud.score import RuleScorer, Verdict
+from pipeline.domain.fraud.settings import FraudRules
+from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.fraud.suspects import suspects_by
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.tenants.quotas import Gate
+from pipeline.domain.tenants.settings import Tenant, Tenants
+from tests.fraud.logs import busy_log
+from tests.fraud.test_properties import cancellations, payments, reviews, times
+from tests.runtime.column_runs import Log, Replay
+
+_ids = ("event_id", "tenant_id", "payment_id", "debtor_account_id")
+_references = st.sampled_from(["RF18539007547034", "RF19539007547034", "rf18539007547034", "", "RF18é"])
+_bad_ids = st.sampled_from(["", "\0", "a/b", "x" * 257, "é" * 200])
+
+
+@st.composite
+def _spoiled(draw: st.DrawFn) -> Any:
+    event = draw(st.one_of(payments, reviews, cancellations))
+    if type(event) is ev.PaymentInitiated and draw(st.booleans()):
+        return msgspec.structs.replace(event, creditor_reference=draw(_references))
+    return msgspec.structs.replace(event, **{draw(st.sampled_from(_ids)): draw(_bad_ids)})
+
+
+@st.composite
+def _own(draw: st.DrawFn) -> Any:
+    """Return a payment that the ledger will refuse: of its own accounts, or to itself."""
+    names = st.sampled_from(["A1", "$A1"])
+    return msgspec.structs.replace(
+        draw(payments), debtor_account_id=draw(names), creditor_account_id=draw(names)
+    )
+
+
+_other = st.just(ev.AccountLimitSet("e", "acme", 0, "c", None, "A1", 5))
+_usual = st.one_of(payments, payments, payments, reviews, cancellations)
+_any = st.one_of(*[_usual] * 12, _own(), _spoiled(), _other)
+
+
+@st.composite
+def _logs(draw: st.DrawFn) -> tuple[Log, list[int]]:
+    """Return a log, with ids that come again, and where it is cut into batches."""
+    drawn = draw(st.lists(st.tuples(_any, st.one_of(st.none(), times)), min_size=1, max_size=60))
+    log = [(event, event.occurred_at if at is None else at) for event, at in drawn]
+    return log, sorted(draw(st.lists(st.integers(0, len(log)), max_size=4)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_columns_and_rows_agree_on_busy_accounts(seed: int) -> None:
+    chance = Random(seed)
+    log = busy_log(chance, 150)
+    _check(log, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))))
+
+
+@settings(max_examples=300, deadline=None)
+@given(_logs())
+def test_columns_and_rows_agree_on_logs_of_any_events(drawn: tuple[Log, list[int]]) -> None:
+    _check(*drawn)
+
+
+@st.composite
+def _tenants(draw: st.DrawFn) -> Gate:
+    """Return a gate: some tenants with a quota, small enough to be felt, some closed, some free."""
+    small = st.one_of(st.none(), st.integers(1, 5))
+    named = {}
+    for name in ("acme", "other"):
+        rate, burst = draw(small), draw(small)
+        named[name] = Tenant(
+            payments_per_second=rate, burst=burst if rate else None, closed=draw(st.integers(0, 4)) == 0
+        )
+    return Gate(Tenants(tenants=named))
+
+
+@settings(max_examples=100, deadline=None)
+@given(_logs(), _tenants())
+def test_columns_and_rows_agree_on_whom_the_gate_refuses(drawn: tuple[Log, list[int]], gate: Gate) -> None:
+    _check(*drawn, gate)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32))
+def test_columns_and_rows_agree_on_busy_tenants_with_a_quota(seed: int) -> None:
+    chance = Random(seed)
+    log = [
+        (msgspec.structs.replace(event, tenant_id=chance.choice(["acme", "acme", "b", "shut"])), at)
+        for event, at in busy_log(chance, 150)
+    ]
+    quota = Tenant(payments_per_second=1, burst=chance.choice([4, 12, 40]))
+    gate = Gate(Tenants(default=quota, tenants={"shut": Tenant(closed=True)}))
+    _check(log, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))), gate)
+
+
+def _check(log: Log, cuts: list[int], gate: Gate | None = None) -> None:
+    stream = FraudStream(gate=gate)
+    rows, columns = Replay(stream), Replay(stream)
+    rows.by_rows(log)
+    for start, stop in zip([0, *cuts], [*cuts, len(log)], strict=True):
+        columns.by_columns(FraudColumns(stream), log[start:stop])
+    assert columns.rows.data == rows.rows.data
+    assert columns.said == rows.said
+    assert columns.latest == rows.latest == {}
+    assert columns.rejected == rows.rejected
+    for _, said in rows.said.get("payment-events", []):
+        note(f"refused: {getattr(said, 'code', 'no')}")
+    for _, said in rows.said.get("fraud-alerts", []):
+        note(f"alert: {said.outcome}")
+        for reason in said.reasons:
+            note(f"reason: {reason.rule}")
+    note(f"by columns: {10 * columns.in_columns // len(log)}0 %")
+
+
+@st.composite
+def _rules(draw: st.DrawFn) -> FraudRules:
+    """Return rules of which many find something, and some are switched off."""
+    small = {
+        name: draw(st.integers(1, 6))
+        for name in FraudRules.__struct_fields__
+        if name.endswith(("_max", "_payments_min"))
+    }
+    weights = {
+        name: draw(st.sampled_from([0, 1, 5, 60]))
+        for name in FraudRules.__struct_fields__
+        if name.startswith("weight_")
+    }
+    hours = {name: draw(st.integers(0, 24)) for name in ("night_from_hour_utc", "night_to_hour_utc")}
+    amounts = {
+        name: draw(st.integers(1, 200_00))
+        for name in FraudRules.__struct_fields__
+        if name.endswith("_minor") and draw(st.booleans())
+    }
+    return FraudRules(**{**small, **weights, **hours, **amounts})
+
+
+class _Comparing(RuleScorer):
+    """Scores, and holds the rules that are suspected against all of them."""
+
+    def __init__(self, rules: FraudRules) -> None:
+        super().__init__(rules)
+        self.found: set[str] = set()
+        self._all, self._quick = rules, suspects_by(rules)
+
+    def score(self, profile: Profile, attempt: Attempt) -> Verdict:
+        suspects = self._quick(profile, attempt)
+        assert suspects == [rule for rule in RULES if rule in suspects]
+        for rule in RULES:
+            finding = rule(profile, attempt, self._all)
+            if finding is not None and finding.weight:
+                assert rule in suspects, finding
+                self.found.add(finding.rule)
+        return super().score(profile, attempt)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.just(FraudRules()), _rules()), st.integers(0, 2**32))
+def test_a_rule_that_finds_something_is_suspected(rules: FraudRules, seed: int) -> None:
+    scorer = _Comparing(rules)
+    Replay(FraudStream(rules, scorer)).by_rows(busy_log(Random(seed), 60))
+    for rule in scorer.found:
+        note(f"found: {rule}")

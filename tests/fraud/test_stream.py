@@ -1,0 +1,347 @@
+"""The fraud stream: decisions and alerts, repeats, reviews, late payments and bad ids."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from pipeline.domain.fraud.alerts import alert_key, read_alert
+from pipeline.domain.fraud.profile import Profile, profile_key, read_profile
+from pipeline.domain.fraud.settings import FraudRules
+from pipeline.domain.fraud.stream import FraudStream, apply, decision_key, keys
+from pipeline.domain.kernel.events import (
+    AccountClosed,
+    FraudAlertRaised,
+    PaymentCancelled,
+    PaymentDecided,
+    PaymentInitiated,
+    PaymentReviewed,
+    PaymentScreened,
+)
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.kernel.routing import cause_name
+from pipeline.domain.kernel.rows import MemoryRows
+
+NOON_S = 1_767_268_800
+"""2026-01-01 12:00 UTC."""
+DAY_S = 86400
+RULES = FraudRules()
+
+
+class Desk:
+    """A stream with its rows, fed payment by payment."""
+
+    def __init__(self, stream: FraudStream | None = None) -> None:
+        self.stream = stream or FraudStream()
+        self.rows = MemoryRows()
+        self.lives: list[Any] = []
+        """What the last event has said to payment-events; None where it was passed on."""
+        self.number = 0
+
+    def apply(self, event: Any, recorded_at: int | None = None) -> list[tuple[str, str, Any]]:
+        """Apply an event, recorded when it occurred unless told; return what is not for the lives."""
+        out = Outbox()
+        at = event.occurred_at if recorded_at is None else recorded_at
+        self.stream.apply(event, Arrival(at, 0, 4), self.rows, out)
+        self.lives = [said for topic, _, said in out.items if topic == "payment-events"]
+        return [item for item in out.items if item[0] != "payment-events"]
+
+    def payment(self, at_s: int, amount_minor: int, **changes: Any) -> PaymentInitiated:
+        """Return a new payment of the account A1 to its usual shop."""
+        self.number += 1
+        values: dict[str, Any] = {
+            "event_id": f"event-{self.number}",
+            "tenant_id": "acme",
+            "occurred_at": at_s * 1_000_000,
+            "correlation_id": "order-1",
+            "causation_id": None,
+            "payment_id": f"payment-{self.number}",
+            "debtor_account_id": "A1",
+            "creditor_account_id": "shop",
+            "amount_minor": amount_minor,
+            "currency": "EUR",
+            "payment_type": "payment",
+            "reference": "thanks",
+            "channel": "app",
+            "device_id": "phone",
+            "counterparty_country": "FR",
+            "merchant_category": None,
+            "creditor_reference": None,
+            "remittance_text": "thanks",
+        }
+        return PaymentInitiated(**(values | changes))
+
+    def pay(self, at_s: int, amount_minor: int, **changes: Any) -> PaymentDecided:
+        """Apply a new payment and return its decision."""
+        decided = self.apply(self.payment(at_s, amount_minor, **changes))[0][2]
+        assert isinstance(decided, PaymentDecided)
+        return decided
+
+    def profile(self, tenant: str = "acme", account: str = "A1") -> Profile:
+        return read_profile(self.rows.get(profile_key(tenant, account)))
+
+
+def fired(decided: PaymentDecided) -> list[str]:
+    return [reason.rule for reason in decided.reasons]
+
+
+def test_a_decision_carries_the_payment_and_an_approval_raises_no_alert() -> None:
+    desk = Desk()
+    payment = desk.payment(NOON_S, 10_00)
+    ((topic, key, decided),) = desk.apply(payment)
+    assert (topic, key) == ("ledger-commands", "acme/A1")
+    assert decided.event_id == derived_id(cause_name(payment), "payment_decided")
+    assert (decided.causation_id, decided.correlation_id) == ("event-1", "order-1")
+    for name in PaymentInitiated.__struct_fields__:
+        if name not in ("event_id", "causation_id", "creditor_reference", "remittance_text"):
+            assert getattr(decided, name) == getattr(payment, name)
+    assert (decided.outcome, decided.score, decided.reasons) == ("APPROVE", 0, ())
+    assert decided.rules_version == RULES.version
+
+
+def test_the_life_of_every_payment_begins_with_its_screening() -> None:
+    desk = Desk()
+    held = burst(desk)
+    repeated = msgspec.structs.replace(held, event_id="again", amount_minor=7)
+    refused = msgspec.structs.replace(desk.payment(NOON_S, 10_00), amount_minor=0)
+    for payment, outcome in ((held, "REVIEW"), (repeated, "REVIEW"), (refused, "APPROVE")):
+        decided = desk.apply(payment)[0][2]
+        (screened,) = desk.lives
+        assert isinstance(screened, PaymentScreened)
+        assert (screened.decision_id, screened.causation_id) == (decided.event_id, payment.event_id)
+        assert (screened.outcome, screened.amount_minor) == (outcome, payment.amount_minor)
+        for name in PaymentScreened.__struct_fields__:
+            if name not in ("event_id", "decision_id"):
+                assert getattr(screened, name) == getattr(decided, name)
+
+
+def burst(desk: Desk) -> PaymentInitiated:
+    """Ten payments, and the eleventh, which is to be held."""
+    for _ in range(10):
+        desk.pay(NOON_S, 10_00)
+    return desk.payment(NOON_S, 10_00)
+
+
+def test_a_held_payment_raises_one_alert_with_its_reasons() -> None:
+    desk = Desk()
+    payment = burst(desk)
+    (_, _, decided), (topic, key, alert) = desk.apply(payment)
+    assert (topic, key) == ("fraud-alerts", "acme/A1")
+    assert isinstance(alert, FraudAlertRaised)
+    assert alert.alert_id == alert.event_id == derived_id(cause_name(payment), "fraud_alert_raised")
+    assert (alert.outcome, alert.score, alert.reasons) == ("REVIEW", 60, decided.reasons)
+    assert alert.rules_version == decided.rules_version
+
+
+def test_an_alert_leaves_a_row_under_its_debtor_and_an_approval_none() -> None:
+    desk = Desk()
+    held = burst(desk)
+    assert not list(desk.rows.scan(b"a\0"))
+    desk.apply(held)
+    ((key, row),) = desk.rows.scan(b"a\0")
+    assert key == alert_key("acme", "A1", held.payment_id)
+    alert = read_alert(row)
+    assert (alert.at_us, alert.creditor_account_id) == (held.occurred_at, "shop")
+    assert (alert.amount_minor, alert.currency) == (10_00, "EUR")
+    assert (alert.verdict.outcome, alert.verdict.score) == ("REVIEW", 60)
+    assert [rule for rule, _ in alert.verdict.reasons] == ["payments_per_minute"]
+
+
+def test_an_alert_row_of_a_later_layout_is_not_guessed_at() -> None:
+    with pytest.raises(ValueError, match="layout 255"):
+        read_alert(b"\xff\x90")
+
+
+def test_a_retry_gets_the_stored_decision_without_a_trace() -> None:
+    desk = Desk()
+    first = burst(desk)
+    (_, _, decided), _ = desk.apply(first)
+    rows = dict(desk.rows.data)
+    retry = msgspec.structs.replace(first, event_id="again", occurred_at=first.occurred_at + 7_000_000)
+    ((_, _, repeated),) = desk.apply(retry)
+    assert desk.rows.data == rows
+    assert repeated.event_id == derived_id(cause_name(retry), "payment_decided")
+    assert repeated.occurred_at == retry.occurred_at
+    assert (repeated.outcome, repeated.score, repeated.reasons) == (
+        decided.outcome,
+        decided.score,
+        decided.reasons,
+    )
+
+
+def test_an_approval_does_not_pass_on_to_other_content_under_the_same_id() -> None:
+    desk = Desk()
+    first = desk.payment(NOON_S, 10_00)
+    desk.apply(first)
+    rows = dict(desk.rows.data)
+    other = msgspec.structs.replace(first, event_id="again", amount_minor=900_000_00)
+    (_, _, repeated), (topic, _, alert) = desk.apply(other)
+    assert (repeated.amount_minor, repeated.outcome, repeated.score) == (900_000_00, "REVIEW", 50)
+    assert fired(repeated) == fired(alert) == ["payment_id_reused"]
+    assert topic == "fraud-alerts"
+    assert desk.rows.data.keys() - rows.keys() == {alert_key("acme", "A1", first.payment_id)}
+    assert [topic for topic, _, _ in desk.apply(other)] == ["ledger-commands"], "one alert is enough"
+
+
+def test_another_debtor_under_an_id_that_was_held_has_an_alert_of_its_own() -> None:
+    desk = Desk()
+    held = burst(desk)
+    desk.apply(held)
+    other = msgspec.structs.replace(held, event_id="other", debtor_account_id="A9")
+    (_, _, decided), (topic, key, alert) = desk.apply(other)
+    assert (decided.outcome, topic, key) == ("REVIEW", "fraud-alerts", "acme/A9")
+    assert alert.account_id == "A9"
+    assert [topic for topic, _, _ in desk.apply(other)] == ["ledger-commands"]
+
+
+def test_an_id_is_scored_anew_when_the_ledger_has_forgotten_it() -> None:
+    desk = Desk()
+    first = desk.payment(NOON_S, 10_00)
+    desk.apply(first)
+    for days, attempts in ((90, 1), (91, 2)):
+        moved = first.occurred_at + days * DAY_S * 1_000_000
+        desk.apply(msgspec.structs.replace(first, occurred_at=moved))
+        assert desk.profile().attempts == attempts
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount_minor": 0},
+        {"amount_minor": -1},
+        {"creditor_account_id": "A1"},
+        {"creditor_account_id": "$clearing:EUR:0"},
+        {"debtor_account_id": "$opening:EUR:0"},
+    ],
+)
+def test_what_the_ledger_refuses_is_passed_on_without_a_trace(changes: dict[str, Any]) -> None:
+    desk = Desk()
+    payment = msgspec.structs.replace(desk.payment(NOON_S, 10_00), **changes)
+    ((topic, _, decided),) = desk.apply(payment)
+    assert (topic, decided.outcome) == ("ledger-commands", "APPROVE")
+    assert desk.rows.data == {}
+
+
+@pytest.mark.parametrize("field", ["tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"])
+@pytest.mark.parametrize("bad", ["", "a/b", "a\0b"])
+def test_an_id_that_no_key_can_carry_is_a_dead_letter(field: str, bad: str) -> None:
+    desk = Desk()
+    with pytest.raises(Reject, match="invalid_id"):
+        desk.apply(msgspec.structs.replace(desk.payment(NOON_S, 10_00), **{field: bad}))
+    assert desk.rows.data == {}
+
+
+@pytest.mark.parametrize("bad", ["", "RF19539007547034", "rf18539007547034", "RF18 5390 0754 7034", "INV-7"])
+def test_a_creditor_reference_that_is_none_is_a_dead_letter(bad: str) -> None:
+    desk = Desk()
+    with pytest.raises(Reject) as refused:
+        desk.apply(desk.payment(NOON_S, 10_00, creditor_reference=bad))
+    assert refused.value.args == ("invalid_creditor_reference", "creditor_reference")
+    assert desk.rows.data == {}
+
+
+def test_a_right_creditor_reference_changes_no_decision() -> None:
+    desk, other = Desk(), Desk()
+    payment = desk.payment(NOON_S, 10_00, creditor_reference="RF18539007547034", remittance_text=None)
+    assert desk.apply(payment) == other.apply(other.payment(NOON_S, 10_00))
+
+
+def reviewed(payment_id: str, approved: bool = True, debtor: str = "A1") -> PaymentReviewed:
+    return PaymentReviewed(
+        "review", "acme", NOON_S * 1_000_000, "c", None, payment_id, debtor, approved, "me", ""
+    )
+
+
+def test_reviews_and_cancellations_pass_through() -> None:
+    desk = Desk()
+    cancelled = PaymentCancelled("cancel", "acme", NOON_S * 1_000_000, "c", None, "P1", "A1", "")
+    for event, lives in ((reviewed("P1"), [None]), (reviewed("P1", approved=False), [None]), (cancelled, [])):
+        assert desk.apply(event) == [("ledger-commands", "", None)]
+        assert desk.lives == lives
+    assert desk.rows.data == {}
+
+
+def test_an_approval_by_a_reviewer_teaches_the_profile_once() -> None:
+    desk = Desk()
+    held = burst(desk)
+    desk.apply(held)
+    assert desk.profile().approved == 10
+    desk.apply(reviewed(held.payment_id, approved=False))
+    desk.apply(reviewed(held.payment_id, debtor="A2"))
+    assert desk.profile().approved == 10
+    for _ in range(2):
+        desk.apply(reviewed(held.payment_id))
+        assert desk.profile().approved == 11
+
+
+def test_tenants_do_not_see_each_other() -> None:
+    desk = Desk()
+    desk.apply(burst(desk))
+    assert desk.pay(NOON_S, 10_00, tenant_id="other", payment_id="payment-1").reasons == ()
+    assert (desk.profile("acme").attempts, desk.profile("other").attempts) == (11, 1)
+
+
+def test_a_clock_that_is_ahead_does_not_push_the_windows() -> None:
+    desk = Desk()
+    ahead = desk.payment(NOON_S + 400 * DAY_S, 10_00)
+    ((_, _, decided),) = desk.apply(ahead, recorded_at=NOON_S * 1_000_000)
+    assert decided.occurred_at == ahead.occurred_at
+    assert desk.profile().newest_s == NOON_S
+    assert desk.pay(NOON_S, 10_00).reasons == ()
+
+
+def test_another_event_is_a_dead_letter_and_the_keys_are_the_rows_read() -> None:
+    desk = Desk()
+    with pytest.raises(Reject, match="unexpected_event"):
+        desk.apply(AccountClosed("e", "acme", 0, "c", None, "A1", "fraud", False))
+    payment = desk.payment(NOON_S, 10_00)
+    rows, out = MemoryRows(), Outbox()
+    apply(payment, Arrival(payment.occurred_at, 0, 4), rows, out)
+    assert (
+        set(keys(payment)) == set(rows.data) == {decision_key("acme", "payment-1"), profile_key("acme", "A1")}
+    )
+    assert list(keys(reviewed("P1", approved=False))) == []
+
+
+@pytest.mark.parametrize(("late_s", "fires"), [(DAY_S, False), (6 * DAY_S, False), (8 * DAY_S, True)])
+def test_a_payment_older_than_the_profile_reaches_back_is_for_a_person(late_s: int, fires: bool) -> None:
+    desk = Desk()
+    desk.pay(NOON_S, 10_00)
+    before = desk.profile()
+    decided = desk.pay(NOON_S - late_s, 10_00)
+    after = desk.profile()
+    assert (fired(decided) == ["too_late"]) is fires
+    assert after.too_late == int(fires)
+    assert after.attempts == before.attempts + int(not fires)
+    after.too_late = 0
+    assert (after == before) is fires
+
+
+def test_a_rule_of_weight_zero_is_silent() -> None:
+    desk = Desk(FraudStream(FraudRules(weight_round_amount=0)))
+    assert desk.pay(NOON_S, 1_000_00).reasons == ()
+    assert fired(Desk().pay(NOON_S, 1_000_00)) == ["round_amount"]
+
+
+def test_a_late_payment_that_is_let_through_teaches_nothing() -> None:
+    desk = Desk(FraudStream(FraudRules(weight_too_late=0)))
+    desk.pay(NOON_S, 10_00)
+    assert desk.pay(NOON_S - 8 * DAY_S, 10_00).outcome == "APPROVE"
+    assert desk.profile().approved == 1
+
+
+def test_an_empty_device_or_country_is_none_and_a_country_is_short_and_upper_case() -> None:
+    desk = Desk()
+    desk.pay(NOON_S, 10_00, device_id="", counterparty_country="")
+    assert (desk.profile().devices.ids, desk.profile().country) == ([], None)
+    desk.pay(NOON_S, 10_00, counterparty_country="ß" * 9)
+    assert desk.profile().country == "SSSSSSSS"
+    assert desk.pay(NOON_S, 10_00, counterparty_country="ssssssss").reasons == ()
+
+
+def test_a_score_is_capped_at_one_hundred() -> None:
+    rules = FraudRules(weight_round_amount=100, weight_night=100, night_to_hour_utc=24)
+    decided = Desk(FraudStream(rules)).pay(NOON_S, 1_000_00)
+    assert (decided.outcome, decided.score, len(decided.reasons)) == ("DECLINE", 100, 2)

@@ -1,0 +1,296 @@
+"""The ledger under random schedules: several branches, duplicates, legs that are late, against a tiny model.
+
+`Branches.step` checks after every single event that the books of its branch balance and that every account is
+the fold of its postings without a gap.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import permutations
+from typing import Any, NamedTuple
+
+import msgspec
+from hypothesis import event as note
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.money import INT64_MAX, fits
+from pipeline.domain.kernel.routing import record_key
+from pipeline.domain.ledger.rows import CLOSED, read_payment
+from tests.examples import examples
+from tests.ledger.branches import (
+    DAY,
+    TENANT,
+    Branches,
+    clearing_total,
+    decided,
+    envelope,
+    opened,
+    replayed,
+    said_bytes,
+)
+from tests.ledger.ledger_model import Model
+
+COUNT = 3
+ACCOUNTS = [f"account-{number}" for number in range(7)]
+LEGS = (ev.LegRequested, ev.LegPosted, ev.LegRefused)
+ENDS = (ev.PaymentSettled, ev.PaymentRejected, ev.PaymentFailed, ev.PaymentCancelledOutcome)
+
+
+class Put(NamedTuple):
+    """Append a command to its branch's log."""
+
+    event: Any
+    recorded_at: int
+
+
+class Step(NamedTuple):
+    """Apply the next command of a branch."""
+
+    branch: int
+
+
+class Repeat(NamedTuple):
+    """Append the leg that a branch is about to apply once more."""
+
+    branch: int
+
+
+_accounts = st.sampled_from(ACCOUNTS)
+_pairs = st.sampled_from([*permutations(ACCOUNTS, 2), (ACCOUNTS[0], ACCOUNTS[0])])
+_branches = st.integers(0, COUNT - 1)
+_currencies = st.sampled_from(["EUR"] * 12 + ["USD"])
+_days = st.sampled_from([100] * 20 + [0, 10, 190, 191]).map(lambda day: day * DAY)
+_actions = st.sampled_from(
+    ["pay"] * 6 + ["step"] * 9 + ["about"] * 3 + ["change", "again", "repeat", "repeat"]
+)
+
+
+@st.composite
+def _payments(draw: st.DrawFn, number: int, amounts: st.SearchStrategy[int]) -> ev.PaymentDecided:
+    debtor, creditor = draw(_pairs)
+    return decided(
+        f"event-{number}",
+        f"P{draw(st.integers(0, 20))}",
+        debtor,
+        creditor,
+        draw(amounts),
+        occurred_at=draw(_days),
+        outcome=draw(st.sampled_from(["APPROVE", "APPROVE", "REVIEW", "REVIEW", "APPROVE", "DECLINE"])),
+        currency=draw(_currencies),
+    )
+
+
+def _about(number: int, payment: ev.PaymentDecided) -> st.SearchStrategy[Any]:
+    """Return a review or a cancellation of a payment; a few name another account as its debtor."""
+    fields = {**envelope(f"event-{number}"), "payment_id": payment.payment_id, "reason": ""}
+    debtors = st.sampled_from([payment.debtor_account_id] * 9 + ACCOUNTS[:1])
+    return st.one_of(
+        st.builds(
+            lambda debtor, approved: ev.PaymentReviewed(
+                **fields, debtor_account_id=debtor, approved=approved, reviewer="reviewer"
+            ),
+            debtors,
+            st.sampled_from([True, True, False]),
+        ),
+        st.builds(lambda debtor: ev.PaymentCancelled(**fields, debtor_account_id=debtor), debtors),
+    )
+
+
+def _changes(number: int, limits: st.SearchStrategy[int | None]) -> st.SearchStrategy[Any]:
+    """Return a new limit or a closure."""
+    fields = envelope(f"event-{number}")
+    return st.one_of(
+        st.builds(
+            lambda **own: ev.AccountLimitSet(**fields, **own),
+            account_id=_accounts,
+            overdraft_limit_minor=limits,
+        ),
+        st.builds(
+            lambda account_id: ev.AccountClosed(
+                **fields, account_id=account_id, reason="fraud", regulatory_notification_sent=True
+            ),
+            _accounts,
+        ),
+    )
+
+
+@st.composite
+def _schedules(
+    draw: st.DrawFn,
+    balances: st.SearchStrategy[int],
+    amounts: st.SearchStrategy[int],
+    limits: st.SearchStrategy[int | None],
+) -> list[Any]:
+    """Return a schedule: most accounts are opened first, then commands and steps come mixed."""
+    schedule: list[Any] = []
+    for number, account_id in enumerate(ACCOUNTS[: draw(st.integers(4, len(ACCOUNTS)))]):
+        changes = {"currency": draw(_currencies), "overdraft_limit_minor": draw(limits)}
+        schedule.append(Put(opened(f"open-{number}", account_id, draw(balances), **changes), 0))
+    schedule += [Step(branch) for branch in range(COUNT)] * draw(st.sampled_from([len(ACCOUNTS), 1]))
+    for number in range(draw(st.integers(1, 45))):
+        what = draw(_actions)
+        if what == "step" or what == "repeat":
+            schedule.append((Repeat if what == "repeat" else Step)(draw(_branches)))
+            continue
+        puts = [done.event for done in schedule if isinstance(done, Put)]
+        payments = [event for event in puts if type(event) is ev.PaymentDecided]
+        if what == "again":
+            command = draw(st.sampled_from(puts))
+        elif what == "change":
+            command = draw(_changes(number, limits))
+        elif what == "about" and payments:
+            command = draw(_about(number, draw(st.sampled_from(payments))))
+        else:
+            command = draw(_payments(number, amounts))
+        schedule.append(Put(command, draw(_days)))
+    return schedule
+
+
+class Both:
+    """The branches and the model, driven through the same schedule."""
+
+    def __init__(self) -> None:
+        self.ledger = Branches(COUNT)
+        self.model = Model(COUNT)
+
+    def play(self, schedule: list[Any]) -> None:
+        """Do what the schedule says, then deliver what still waits."""
+        for action in schedule:
+            if isinstance(action, Put):
+                self.ledger.recorded_at = action.recorded_at
+                branch = self.ledger.put(action.event)
+                self.model.queues[branch].append((_name(action.event), action.event, action.recorded_at))
+            elif isinstance(action, Repeat):
+                self._repeat(action.branch)
+            elif self.ledger.branches[action.branch].waiting:
+                self.step(action.branch)
+        while busy := [number for number in range(COUNT) if self.ledger.branches[number].waiting]:
+            for number in busy:
+                self.step(number)
+
+    def _repeat(self, number: int) -> None:
+        waiting = self.ledger.branches[number].waiting
+        if waiting and type(waiting[0][0]) in LEGS:
+            note("a leg twice")
+            waiting.append(waiting[0])
+            self.model.queues[number].append(None)
+
+    def step(self, number: int) -> None:
+        """Apply one event in both, then check what must hold at any moment."""
+        items = self.ledger.step(number)
+        self.model.step(number)
+        for _, _, event in items:
+            if type(event) is ev.PaymentReserved:
+                account = self.ledger.account(event.debtor_account_id)
+                assert account is not None
+                limit = account.overdraft_limit_minor
+                assert limit is None or account.available_minor >= -limit
+        self._check_clearing()
+
+    def _check_clearing(self) -> None:
+        """Clearing is what has been credited on one branch and not yet debited on the other."""
+        for currency in ("EUR", "USD"):
+            credited = {
+                event.payment_id + event.debtor_account_id: event.amount_minor
+                for branch in self.ledger.branches
+                for event, _ in branch.waiting
+                if type(event) is ev.LegPosted and event.currency == currency and self._in_flight(event)
+            }
+            assert clearing_total(self.ledger, currency) == -sum(credited.values())
+
+    def _in_flight(self, event: Any) -> bool:
+        rows = self.ledger.branches[self.model.branch(event.debtor_account_id)].rows
+        payment = read_payment(rows, TENANT, event.payment_id)
+        return payment is not None and payment.state == "IN_FLIGHT"
+
+
+def _name(event: Any) -> str:
+    return {
+        ev.AccountOpened: "account_opened",
+        ev.AccountLimitSet: "account_limit_set",
+        ev.AccountClosed: "account_closed",
+        ev.PaymentDecided: "payment_decided",
+        ev.PaymentReviewed: "payment_reviewed",
+        ev.PaymentCancelled: "payment_cancelled",
+    }[type(event)]
+
+
+def _check_quiet(ledger: Branches) -> None:
+    """Check what must hold once nothing is under way any more."""
+    assert clearing_total(ledger, "EUR") == clearing_total(ledger, "USD") == 0
+    for number, branch in enumerate(ledger.branches):
+        ends = Counter(
+            event.payment_id
+            for _, _, event in branch.said
+            if type(event) in ENDS and getattr(event, "code", "") != "too_old"
+        )
+        assert set(ends.values()) <= {1}, "a payment ends once"
+        for key, _ in branch.rows.scan(b"p\0"):
+            payment_id = key.decode().split("\0")[2]
+            payment = read_payment(branch.rows, TENANT, payment_id)
+            assert payment is not None and payment.state != "IN_FLIGHT"
+            assert ends[payment_id] == (payment.state != "HELD")
+        rows, said = replayed(branch, number, COUNT)
+        assert list(rows.items()) == list(branch.rows.data.items())
+        assert said == said_bytes(branch.said)
+
+
+def _check_model(both: Both) -> None:
+    """Check that the model has the same balances and knows the same end of every payment."""
+    for account_id in ACCOUNTS:
+        account, expected = both.ledger.account(account_id), both.model.accounts.get(account_id)
+        if account is None or expected is None:
+            assert account is None and expected is None
+            continue
+        assert (account.balance_minor, account.debits_pending) == (expected.has, expected.holds)
+        assert account.credits_pending == expected.incoming
+        assert (account.status == CLOSED) == (not expected.open)
+    known = {}
+    for number, branch in enumerate(both.ledger.branches):
+        for key, _ in branch.rows.scan(b"p\0"):
+            payment_id = key.decode().split("\0")[2]
+            payment = read_payment(branch.rows, TENANT, payment_id)
+            assert payment is not None
+            known[number, payment_id] = payment.state
+    assert known == {key: payment.state for key, payment in both.model.payments.items()}
+    for state in known.values():
+        note(state)
+
+
+_limits = st.one_of(st.none(), st.integers(0, 30))
+few_schedules = _schedules(st.integers(-20, 200), st.integers(1, 60) | st.integers(-1, 1), _limits)
+_edge = st.sampled_from([1, 2, INT64_MAX, INT64_MAX - 1, 2**62]) | st.integers(1, INT64_MAX)
+edge_schedules = _schedules(
+    _edge | st.sampled_from([0, -INT64_MAX]), _edge, st.none() | st.sampled_from([0, INT64_MAX])
+)
+
+
+@examples(300)
+@given(few_schedules)
+def test_branches_agree_with_the_model(schedule: list[Any]) -> None:
+    both = Both()
+    both.play(schedule)
+    _check_quiet(both.ledger)
+    _check_model(both)
+
+
+@examples(100)
+@given(edge_schedules)
+def test_money_is_conserved_at_the_edge_of_64_bits(schedule: list[Any]) -> None:
+    ledger = Branches(COUNT)
+    for action in schedule:
+        if isinstance(action, Put):
+            ledger.put(action.event)
+        elif ledger.branches[action.branch].waiting:
+            ledger.step(action.branch)
+    ledger.deliver()
+    _check_quiet(ledger)
+    for branch in ledger.branches:
+        for _, key, event in branch.said:
+            assert all(fits(value) for value in msgspec.structs.astuple(event) if type(value) is int)
+            assert type(event) not in LEGS or key == record_key(event)
+            if getattr(event, "code", "") == "overflow":
+                note(f"overflow: {type(event).__name__}")

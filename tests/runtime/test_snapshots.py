@@ -1,0 +1,161 @@
+"""Snapshots: each copy is its partition as of one commit, the manifest says so, and old ones go."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipeline.cli.entry import main
+from pipeline.runtime.snapshots import MANIFEST, SnapshotError, names, new_name, parts_of, sha256_of
+from tests.runtime.snapshot_bench import PARTITIONS, TABLES, WORKER, Bench, rows_in
+
+FIRST, SECOND, THIRD = "20261122T090000Z", "20261122T090001Z", "20261122T090002Z"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    built = Bench(tmp_path, monkeypatch)
+    yield built
+    built.close()
+
+
+def test_a_copy_holds_what_was_committed_and_nothing_that_came_later(bench: Bench) -> None:
+    bench.commit("ledger", 1, {b"a": b"1", b"b": b"2"}, 7)
+    bench.stores["ledger", 1].put(b"c", b"not committed")
+    bench.take(FIRST)
+    bench.commit("ledger", 1, {b"a": b"9", b"b": None}, 9)
+    assert rows_in(bench.folder(FIRST) / "ledger-1.rocks") == ({b"a": b"1", b"b": b"2"}, 7)
+    assert bench.stores["ledger", 1].committed_get(b"a") == b"9"
+
+
+def test_the_manifest_names_every_partition_with_its_offsets_and_files(bench: Bench) -> None:
+    bench.commit("fraud", 0, {b"a": b"1"}, 5)
+    told = bench.take(FIRST)
+    (part,) = parts_of(bench.settings.snapshots_dir / FIRST)
+    assert part.manifest == told
+    assert (told.app_id, told.worker, told.partitions) == ("ledgerflow", WORKER, PARTITIONS)
+    assert told.rules == bench.app.rules
+    assert {(copy.table, copy.partition) for copy in told.copies} == set(bench.stores)
+    (copy,) = (copy for copy in told.copies if copy.folder == "fraud-0.rocks")
+    assert (copy.changelog, copy.changelog_id) == (
+        "ledgerflow-fraud-changelog",
+        "id-ledgerflow-fraud-changelog",
+    )
+    assert (copy.changelog_offset, copy.source, copy.source_offset) == (5, "fraud-log", 100)
+    files = {
+        path.name: (path.stat().st_size, sha256_of(path)) for path in (part.folder / copy.folder).iterdir()
+    }
+    assert {file.name: (file.size, file.sha256) for file in copy.files} == files
+    assert copy.size == sum(size for size, _ in files.values()) > 0
+
+
+def test_every_stream_of_a_log_is_copied_up_to_where_it_is_itself(bench: Bench) -> None:
+    """Of two streams on one log the one that was added later reads it from its beginning."""
+    (task,) = (t for tp, t in bench.app.tasks.running.items() if tp == ("ledger-log", 0))
+    task.machines = [
+        SimpleNamespace(spec=SimpleNamespace(table="ledger", source="ledger-log"), start=150),
+        SimpleNamespace(spec=SimpleNamespace(table="fraud", source="ledger-log"), start=0),
+        SimpleNamespace(spec=SimpleNamespace(table=None, source="ledger-log"), start=0),
+    ]
+    bench.app.tasks.running = {("ledger-log", 0): task}
+    found = {copy.table: (copy.source, copy.source_offset) for copy in bench.take(FIRST).copies}
+    assert found == {"ledger": ("ledger-log", 150), "fraud": ("ledger-log", 100)}
+
+
+def test_only_the_named_tables_are_copied(bench: Bench) -> None:
+    assert {copy.table for copy in bench.take(FIRST, "fraud").copies} == {"fraud"} < set(TABLES)
+
+
+def test_the_newest_are_kept_and_other_workers_let_alone(bench: Bench) -> None:
+    other = bench.settings.snapshots_dir / FIRST / "another-worker"
+    other.mkdir(parents=True)
+    for name in (FIRST, SECOND, THIRD):
+        bench.take(name)
+    assert [bench.folder(name).exists() for name in (FIRST, SECOND, THIRD)] == [False, True, True]
+    assert other.exists()
+    other.rmdir()
+    bench.take("20261122T090003Z")
+    assert names(bench.settings.snapshots_dir) == [
+        FIRST,
+        THIRD,
+        "20261122T090003Z",
+    ]  # FIRST: not ours to delete
+
+
+def test_what_a_failed_snapshot_left_goes_with_the_next_and_never_counts(bench: Bench) -> None:
+    bench.take(FIRST)
+    left = bench.folder(SECOND).with_name(f"{WORKER}.partial")
+    shutil.copytree(bench.folder(FIRST), left)
+    assert parts_of(left.parent) == []
+    bench.take(THIRD)
+    assert not left.exists() and bench.folder(FIRST).exists()
+
+
+@pytest.mark.parametrize("name", ["", "..", "../../etc", "20261122T090000Z/x", "20261122T090000z", "２" * 16])
+def test_a_name_can_be_no_path(bench: Bench, name: str) -> None:
+    with pytest.raises(SnapshotError, match="no name"):
+        bench.take(name)
+
+
+def test_a_snapshot_is_never_written_twice(bench: Bench) -> None:
+    bench.take(FIRST)
+    with pytest.raises(SnapshotError, match="already"):
+        bench.take(FIRST)
+    assert parts_of(bench.settings.snapshots_dir / FIRST)
+
+
+def test_partitions_that_move_while_it_is_taken_end_it_without_a_trace(bench: Bench) -> None:
+    tasks = list(bench.app.tasks.running.values())
+    moving = bench.app.tables["ledger"].data.partition
+
+    def partition(number: int) -> object:
+        bench.app.tasks.running = dict(enumerate(tasks))
+        bench.app.tables["ledger"].data.partition = moving
+        return moving(number)
+
+    bench.app.tables["ledger"].data.partition = partition
+    with pytest.raises(SnapshotError, match="moved"):
+        bench.take(FIRST)
+    assert list((bench.settings.snapshots_dir / FIRST).iterdir()) == []
+    assert bench.take(SECOND).copies
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 1', "\udcff"])
+def test_a_damaged_manifest_is_refused(bench: Bench, text: str) -> None:
+    bench.take(FIRST)
+    (bench.folder(FIRST) / MANIFEST).write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(SnapshotError, match="damaged"):
+        parts_of(bench.settings.snapshots_dir / FIRST)
+
+
+def test_a_manifest_of_a_later_format_is_refused(bench: Bench) -> None:
+    bench.take(FIRST)
+    path = bench.folder(FIRST) / MANIFEST
+    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
+    with pytest.raises(SnapshotError, match="format 2"):
+        parts_of(bench.settings.snapshots_dir / FIRST)
+
+
+def test_names_are_times_and_sort_by_them() -> None:
+    assert new_name(datetime(2026, 11, 22, 9, 0, tzinfo=UTC)) == FIRST
+
+
+def test_the_command_lists_what_there_is(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    bench.take(FIRST)
+    bench.take(SECOND, "fraud")
+    data = ["--data", str(bench.settings.data_dir)]
+    assert main(["snapshot", "--list", "--json", *data]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(one["name"], one["workers"], one["partitions"], one["tables"]) for one in listed] == [
+        (FIRST, 1, 4, ["fraud", "ledger"]),
+        (SECOND, 1, 2, ["fraud"]),
+    ]
+    assert main(["snapshot", "--list", *data]) == 0
+    told = capsys.readouterr()
+    assert FIRST in told.out and told.out.count("\n") == 3 and "2 snapshots in" in told.err

@@ -1,0 +1,184 @@
+"""What the consumer's thread says of the batches it hands over."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from faust.types import TP
+
+from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.kafka import transport
+from pipeline.runtime.kafka.transport import Consumer, ConsumerThread
+from pipeline.runtime.task import StreamSpec
+
+PLACE = TP("accounts", 0)
+
+
+def thread_with(committed: dict[TP, int | None]) -> ConsumerThread:
+    """Return a thread whose consumer knows some committed offsets; nothing is connected."""
+    thread = ConsumerThread.__new__(ConsumerThread)
+    thread._turn, thread._reached, thread.seeks = asyncio.Lock(), {}, 0
+
+    thread.app = SimpleNamespace(conf=SimpleNamespace(consumer_auto_offset_reset="earliest"))  # type: ignore
+    thread.rewound = []  # type: ignore
+
+    async def seek_to_committed() -> dict[TP, int | None]:
+        return committed
+
+    async def seek_to_beginning(*places: TP) -> None:
+        thread.rewound += places  # type: ignore
+
+    consumer = SimpleNamespace(seek_to_committed=seek_to_committed, seek_to_beginning=seek_to_beginning)
+    thread._ensure_consumer = lambda: consumer  # type: ignore
+    return thread
+
+
+def records(*offsets: int) -> list[Any]:
+    return [SimpleNamespace(offset=offset) for offset in offsets]
+
+
+def at(position: int) -> Any:
+    return SimpleNamespace(has_valid_position=True, position=position)
+
+
+async def test_a_batch_starts_where_the_last_one_ended_control_records_included() -> None:
+    thread = thread_with({PLACE: 7})
+    await thread._seek_to_committed()
+    first = thread._handed_over(PLACE, records(7, 8), at(10)).batch
+    second = thread._handed_over(PLACE, records(10), at(11)).batch
+    assert (first.start, first.end, second.start, second.end) == (7, 10, 10, 11)
+
+
+async def test_after_a_seek_a_batch_starts_at_the_committed_offset_again() -> None:
+    thread = thread_with({PLACE: 7})
+    await thread._seek_to_committed()
+    dropped = thread._handed_over(PLACE, records(7, 8), at(9))
+    await thread._seek_to_committed()
+    again = thread._handed_over(PLACE, records(7, 8), at(9))
+    assert again.batch.start == 7
+    assert dropped.seeks < again.seeks
+
+
+async def test_a_partition_without_a_committed_offset_is_read_from_its_beginning_after_every_seek() -> None:
+    """Not from where an earlier fetch, dropped by a rebalance, had got to: chaos lost 171 records so."""
+    other = TP("accounts", 1)
+    thread = thread_with({PLACE: None, other: 7})
+    await thread._seek_to_committed()
+    thread._handed_over(PLACE, records(0, 1), at(2))
+    await thread._seek_to_committed()
+    assert thread.rewound == [PLACE, PLACE]  # type: ignore
+    assert thread._handed_over(PLACE, records(0, 1), at(2)).batch.start is None
+
+
+async def test_a_committed_offset_of_zero_is_the_beginning_as_none_is() -> None:
+    for committed in (None, 0):
+        thread = thread_with({PLACE: committed})
+        await thread._seek_to_committed()
+        assert thread._handed_over(PLACE, records(0), at(1)).batch.start is None
+
+
+async def test_a_seek_waits_for_records_that_are_being_taken() -> None:
+    thread = thread_with({PLACE: 7})
+    await thread._turn.acquire()
+    seeking = asyncio.create_task(thread._seek_to_committed())
+    await asyncio.sleep(0)
+    assert not seeking.done() and thread.seeks == 0
+    thread._turn.release()
+    await seeking
+    assert thread.seeks == 1
+
+
+async def test_fetching_goes_on_as_soon_as_one_of_the_full_streams_has_room() -> None:
+    consumer = Consumer.__new__(Consumer)
+    consumer._room = asyncio.Event()
+    consumer._active_partitions, consumer._buffered_partitions = set(), {PLACE}
+    waiting = asyncio.create_task(consumer._wait_for_room())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    consumer.on_buffer_drop(PLACE)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert waiting.done()
+    assert consumer._get_active_partitions() == {PLACE}
+
+
+class LingeringConsumer:
+    """What the thread asks of aiokafka's consumer when a log is to gather."""
+
+    def __init__(self) -> None:
+        self.paused: set[Any] = set()
+        self.assigned = True
+        self._fetcher = SimpleNamespace(_records={})
+        self._subscription = SimpleNamespace(is_assigned=lambda tp: self.assigned)
+
+    def pause(self, tp: Any) -> None:
+        self.paused.add(tp)
+
+    def resume(self, tp: Any) -> None:
+        self.paused.remove(tp)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The time that the thread sees, as `now`."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+def lingering(seconds: float) -> ConsumerThread:
+    thread = thread_with({})
+    thread._lingering = {}
+    thread.app.linger_s = lambda topic: seconds  # type: ignore
+    return thread
+
+
+def caught_up(behind: int = 0) -> Any:
+    return SimpleNamespace(has_valid_position=True, position=10, lso=10 + behind)
+
+
+def test_a_log_in_no_hurry_is_not_fetched_until_its_time_is_up(clock: Any) -> None:
+    thread, consumer = lingering(0.5), LingeringConsumer()
+    thread._linger(consumer, PLACE, caught_up())
+    assert consumer.paused == {PLACE}
+    clock.now += 0.375
+    assert thread._go_on(consumer, 0.2) == 0.125  # nobody waits for other records longer than that
+    assert thread._go_on(consumer, 0.1) == 0.1
+    assert consumer.paused == {PLACE}
+    clock.now += 0.125
+    assert thread._go_on(consumer, 0.2) == 0.2
+    assert consumer.paused == set()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "behind", "more"),
+    [(0.0, 0, False), (0.5, transport.BACKLOG, False), (0.5, 0, True)],
+    ids=["in_a_hurry", "far_behind", "half_handed_over"],
+)
+def test_a_log_does_not_linger(clock: Any, seconds: float, behind: int, more: bool) -> None:
+    thread, consumer = lingering(seconds), LingeringConsumer()
+    if more:
+        consumer._fetcher._records[PLACE] = "records that aiokafka would drop"
+    thread._linger(consumer, PLACE, caught_up(behind))
+    assert consumer.paused == set() and thread._go_on(consumer, 0.2) == 0.2
+
+
+def test_a_log_that_went_to_another_worker_meanwhile_is_forgotten(clock: Any) -> None:
+    thread, consumer = lingering(0.5), LingeringConsumer()
+    thread._linger(consumer, PLACE, caught_up())
+    consumer.assigned = False
+    clock.now += 1
+    assert thread._go_on(consumer, 0.2) == 0.2
+    assert thread._lingering == {}
+
+
+def test_a_log_of_several_streams_lingers_as_the_most_hurried_of_them_says() -> None:
+    tasks = Tasks(SimpleNamespace())  # type: ignore[arg-type]
+    for name, seconds in (("slow", 0.5), ("quick", 0.25)):
+        tasks.add(StreamSpec(name, "postings", None, None, linger_s=seconds))  # type: ignore[arg-type]
+    tasks.add(StreamSpec("ledger", "ledger-commands", None, None))  # type: ignore[arg-type]
+    assert [tasks.linger_s(log) for log in ("postings", "ledger-commands", "other")] == [0.25, 0.0, 0.0]
