@@ -13,8 +13,11 @@ from hypothesis import settings as hypothesis_settings
 
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings, load_settings
+from tests import syntax_trees
 
 pytest.register_assert_rewrite("tests.streams.poison", "tests.streams.stream_bench")  # they assert, too
+
+syntax_trees.install()
 
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 """A broker of a test lives for a minute: compiling its hot paths well takes more time than it saves."""
