@@ -3,8 +3,9 @@
 Before 3.11.8 all calls of `ast.parse` count the depth of their trees in one place of the interpreter
 (gh-106905). The cyclic collector may run in the middle of a call, and with it finalizers and callbacks: one
 that formats a traceback parses, too, and another thread may have its turn. The outer call then ends with
-"SystemError: AST constructor recursion depth mismatch". Hypothesis parses sources while it draws values, so an
-example fails that passes when it is tried again: FlakyFailure. Without the collector nothing can come between.
+"SystemError: AST constructor recursion depth mismatch". Hypothesis parses sources while it draws values, so
+an example fails that passes when it is tried again: FlakyFailure. While the collector rests, nothing can come
+between.
 """
 
 from __future__ import annotations

@@ -3,10 +3,16 @@
     settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka or its topics cannot be used, 2 for a bad setting, 70 for
-a crash and for a stop that Kafka held up (a restart goes on from the last commit). Logs go to standard error.
+a crash and for a stop that Kafka held up (a restart goes on from the last commit), 130 for a SIGINT before it
+takes part (nothing was done). Logs go to standard error.
 """
 
 from __future__ import annotations
+
+from pipeline.runtime import interrupts
+
+if __name__ == "__main__":  # before the other imports, which take a second
+    interrupts.end_at_once("error: stopped before it began")
 
 import argparse
 import asyncio

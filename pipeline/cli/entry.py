@@ -30,10 +30,10 @@ from pipeline.cli import (
     worker,
 )
 from pipeline.cli.problems import EXIT_FAILED
+from pipeline.runtime.interrupts import EXIT_INTERRUPTED
 from pipeline.runtime.settings import SettingsError
 
 EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="ledgerflow",
@@ -68,13 +68,24 @@ app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    return ended(lambda: app(arguments, prog_name="ledgerflow", standalone_mode=False))
+    return ended(lambda: run(arguments))
 
 
-def ended(command: Callable[[], Any]) -> int:
+def run(arguments: list[str] | None = None) -> int:
+    """Run the command of `arguments` (None: of the process). Raises what `ended` makes one line of.
+
+    Typer's own way of doing this ends an interrupted command without a word.
+    """
+    command = typer.main.get_command(app)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    with command.make_context("ledgerflow", given) as context:
+        return int(command.invoke(context) or 0)
+
+
+def ended(command: Callable[[], int]) -> int:
     """Run a command; return the exit code. Every error ends in one line on standard error."""
     try:
-        return int(command() or 0)
+        return command()
     except typer.Exit as exited:
         return int(exited.exit_code)
     except typer.TyperException as error:
@@ -89,7 +100,7 @@ def ended(command: Callable[[], Any]) -> int:
     except OSError as error:
         return _fail(f"{error.strerror}: {error.filename}" if error.filename else str(error), EXIT_FAILED)
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return _fail("stopped", EXIT_INTERRUPTED)
 
 
 def _fail(message: str, code: int) -> int:

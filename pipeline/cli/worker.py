@@ -10,6 +10,7 @@ import typer
 
 from pipeline.cli.options import Bootstrap, Data, RegistryUrl
 from pipeline.cli.reach import require_kafka, settings_for
+from pipeline.runtime import interrupts
 from pipeline.runtime.settings import ENV_PREFIX
 
 COMMAND = (sys.executable, "-m", "topologies.worker")
@@ -40,4 +41,5 @@ def worker(
     os.environ[f"{ENV_PREFIX}DATA_DIR"] = str(settings.data_dir)
     os.environ[f"{ENV_PREFIX}BOOTSTRAP_SERVERS"] = settings.bootstrap_servers
     os.environ[f"{ENV_PREFIX}SCHEMA_REGISTRY_URL"] = settings.schema_registry_url
+    interrupts.hold()
     os.execv(COMMAND[0], [*COMMAND, "--worker", str(number)])

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import dead_letters, endpoints, main, reach
+from pipeline.cli import dead_letters, endpoints, reach
 from pipeline.cli.balance import money
 from pipeline.cli.dashboard import Rates
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
+from pipeline.cli.entry import main
 from pipeline.cli.load import next_seed
 from pipeline.cli.records import Record, as_json, as_line, key_text
 from pipeline.cli.supervisor import CRASHES_MAX, Child, SupervisionError, Supervisor, environment

@@ -14,7 +14,7 @@ import pytest
 
 import schemas
 from pipeline.cli import export as command
-from pipeline.cli import main
+from pipeline.cli.entry import main
 from pipeline.cli.export_files import ExportFiles
 from pipeline.cli.problems import BadInput
 from pipeline.domain.kernel import events as ev

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from pipeline import domain
-from pipeline.cli import main, switch
+from pipeline.cli import switch
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
+from pipeline.cli.entry import main
 from pipeline.runtime.rules import rules_version
 
 OLD = "0123456789ab"

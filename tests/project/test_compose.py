@@ -12,7 +12,7 @@ import pytest
 import yaml
 from compose_spec import PyCompose
 
-from pipeline.cli import main
+from pipeline.cli.entry import main
 from pipeline.runtime.local.artifacts import KAFKA_VERSION, REGISTRY_VERSION
 from pipeline.runtime.local.programs import broker_properties
 from pipeline.runtime.settings import ENV_PREFIX, Settings
