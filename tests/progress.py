@@ -1,8 +1,8 @@
 """Waiting in tests: for as long as something moves, not for so many seconds.
 
-A slow machine and a program that has stopped differ in one thing: on the slow machine figures still move. So
-a wait is given a figure (`moving`: records counted, the length of a log), and fails only after a long silence,
-in which neither what is waited for has come nor the figure has changed. Where there is no figure, the silence
+A slow machine and a program that has stopped differ in one thing: on the slow machine figures still move. A
+wait is given such a figure (`moving`: records counted, the length of a log), and fails only after a long
+silence, in which neither what is waited for has come nor the figure has changed. Without a figure the silence
 alone is the bound: it is there to end a test that hangs, and far above what anything takes.
 """
 

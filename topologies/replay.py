@@ -5,6 +5,11 @@ python -m topologies.replay SNAPSHOT [--limit N] [--json] [--anew]        (setti
 
 from __future__ import annotations
 
+from pipeline.runtime import interrupts
+
+if __name__ == "__main__":  # before the other imports, which take a second
+    interrupts.begin()
+
 import argparse
 import sys
 from pathlib import Path
@@ -33,14 +38,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--anew", action="store_true")
     asked = parser.parse_args(arguments)
 
-    def run() -> None:
+    def run() -> int:
         settings = load_settings()
         (spec,) = ledger.build(settings)
         rules = rules_of(settings)
         shown = {"as_json": asked.json, "anew": asked.anew}
         run_replay(spec, settings, rules, asked.snapshot, asked.limit, **shown)
+        return 0
 
-    return ended(run)
+    return ended(lambda: interrupts.interruptible(run))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pipeline.runtime import interrupts
 
 if __name__ == "__main__":  # before the other imports, which take a second
-    interrupts.end_at_once("error: stopped before it began")
+    interrupts.begin()
 
 import argparse
 import asyncio

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
-
 from pipeline.runtime import interrupts
 
 
@@ -12,15 +10,7 @@ def program() -> int:
 
     It can be interrupted at any moment: what takes long to import is imported once that is so.
     """
-    interrupts.end_at_once("error: stopped before it began")
-    atexit.register(interrupts.ignore)  # the last of its kind: then only the interpreter is taken down
+    interrupts.begin()
     from pipeline.cli.entry import ended, run
 
-    def command() -> int:
-        try:
-            interrupts.raise_each()
-            return run()
-        finally:
-            interrupts.end_at_once()
-
-    return ended(command)
+    return ended(lambda: interrupts.interruptible(run))

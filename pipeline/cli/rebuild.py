@@ -30,6 +30,7 @@ from pipeline.rebuild import postings
 from pipeline.rebuild.differences import SHOWN_MAX, Differences
 from pipeline.rebuild.logs import LogCut, OnProgress, OnStage
 from pipeline.rebuild.scratch import Scratch, ScratchBusy
+from pipeline.runtime import interrupts
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
@@ -95,6 +96,7 @@ def rebuild(
     os.environ.update(environment(settings))
     flags = [name for name, said in (("--json", as_json), ("--anew", anew)) if said]
     folder = folder_of(settings, snapshot).absolute()
+    interrupts.hold()
     os.execv(REPLAY[0], [*REPLAY, str(folder), "--limit", str(limit), *flags])
 
 

@@ -100,9 +100,9 @@ class Session:
         }
 
     @property
-    def signals(self) -> list[int]:
-        """The signals that have come."""
-        return self._signals.received
+    def interrupted_code(self) -> int:
+        """The exit code of a run that a signal has interrupted."""
+        return self._signals.exit_code
 
     @property
     def report(self) -> Report | None:
@@ -123,6 +123,7 @@ class Session:
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
         self._supervisor.start()
         while not self._supervisor.all_ready:
+            self._signals.require_none()
             self._check()
             if time.monotonic() - began > WORKERS_READY_WITHIN_S:
                 states = ", ".join(f"{worker.number} {worker.state}" for worker in self._supervisor.workers)
@@ -137,6 +138,7 @@ class Session:
         self._traffic = Traffic(self._settings, decoder(self._settings), self._data_dir / "counts.json")
         with said_in_one_line(self._settings):
             self._traffic.start()
+        self._signals.require_none()
 
     def _spawn_worker(self, number: int) -> Child:
         log = self._data_dir / "logs" / f"worker-{number}.log"

@@ -19,6 +19,17 @@ class Signals:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._take)
 
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a run that was interrupted; by Python itself, where no signal was taken."""
+        return 128 + (self.received or [signal.SIGINT])[0]
+
+    def require_none(self) -> None:
+        """Raise KeyboardInterrupt if a signal has come whose own was lost: in a callback it ends nothing."""
+        if self.received:
+            self.interrupting = False
+            raise KeyboardInterrupt
+
     def _take(self, number: int, _frame: FrameType | None) -> None:
         self.received.append(number)
         if self.interrupting:

@@ -136,7 +136,7 @@ def up(
         error, exit_code = str(problem), problem.exit_code
     except KeyboardInterrupt:
         before = "it was ready" if session.summary()["ready_seconds"] is None else "everything was verified"
-        error, exit_code = f"stopped before {before}", 128 + session.signals[0]
+        error, exit_code = f"stopped before {before}", session.interrupted_code
     finally:
         downloads.close()
     report = session.report

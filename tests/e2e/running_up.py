@@ -6,21 +6,17 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import psutil
 
 from tests.conftest import free_ports
-
-_Found = TypeVar("_Found")
+from tests.progress import LOOK_EVERY_S, SILENCE_S, Found, run, wait_for, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
 CLI = [sys.executable, "-m", "pipeline.cli"]
-READY_WITHIN_S = 120
-GONE_WITHIN_S = 30
 PORTS = ("kafka", "controller", "registry", "web")
 
 
@@ -32,9 +28,9 @@ class Ended(NamedTuple):
     err: str
 
 
-def command(*arguments: str, timeout_s: float = READY_WITHIN_S) -> Ended:
+def command(*arguments: str) -> Ended:
     """Run a command to its end."""
-    done = subprocess.run([*CLI, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=timeout_s)
+    done = run([*CLI, *arguments], cwd=ROOT)
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
@@ -49,22 +45,6 @@ def belonging(data_dir: Path) -> list[psutil.Process]:
         if process.pid != os.getpid() and any(str(data_dir) in part for part in named):
             found.append(process)
     return found
-
-
-def assert_gone(processes: list[psutil.Process]) -> None:
-    """See that processes end by themselves."""
-    _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_S)
-    assert alive == []
-
-
-def wait_for(look: Callable[[], _Found | None], what: str) -> _Found:
-    """Return what `look` finds, once it finds something."""
-    deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"not within {READY_WITHIN_S} s: {what}")
 
 
 class Place:
@@ -82,7 +62,8 @@ class Place:
         return ["--data", str(self.data_dir), *given]
 
     def up(self, *options: str) -> None:
-        """Start `up` here."""
+        """Start `up` here, where nothing may be left of an earlier one."""
+        assert belonging(self.data_dir) == []
         pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         self.process = subprocess.Popen([*CLI, "up", *self.options(), *options], cwd=ROOT, **pipes)
 
@@ -91,18 +72,37 @@ class Place:
         assert self.process is not None
         if number is not None:
             self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=READY_WITHIN_S)
+        out, err = self.wait_for(self._said, "the end of `up`")
         return Ended(self.process.returncode, out, err)
 
+    def _said(self) -> tuple[str, str] | None:
+        """Return all that `up` has written, once it has ended."""
+        assert self.process is not None
+        try:
+            return self.process.communicate(timeout=LOOK_EVERY_S)
+        except subprocess.TimeoutExpired:
+            return None
+
     def kill(self) -> None:
-        """Clean up after a test that failed."""
+        """End `up` without any order, and see that all that it has started ends with it."""
         if self.process is not None:
+            left = belonging(self.data_dir)
             self.process.kill()
-            self.process.communicate()
+            self.process.communicate(timeout=SILENCE_S)
+            wait_until_gone(left)
+
+    def figures(self) -> dict[str, int]:
+        """Return what moves while something is done here: the lengths of logs, and the records by topic."""
+        logs = {str(path): path.stat().st_size for path in (self.data_dir / "logs").glob("*")}
+        return {**logs, **self.counted()}
+
+    def wait_for(self, look: Callable[[], Found | None], what: str) -> Found:
+        """Return what `look` finds, once it finds something; wait for as long as something moves here."""
+        return wait_for(look, what, self.figures)
 
     def endpoints(self, holds: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
         """Wait for endpoints.json (and for something that it shall say), and return it."""
-        return wait_for(lambda: self._endpoints(holds), "endpoints.json, or what it shall say")
+        return self.wait_for(lambda: self._endpoints(holds), "endpoints.json, or what it shall say")
 
     def _endpoints(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:
         assert self.process is not None
@@ -118,8 +118,10 @@ class Place:
         return done.out
 
     def java(self) -> list[psutil.Process]:
-        """Return the Java processes that run here, the broker first."""
-        found = [process for process in belonging(self.data_dir) if process.name() == "java"]
+        """Return the Java processes that `up` has started here, the broker first."""
+        assert self.process is not None
+        started = psutil.Process(self.process.pid).children(recursive=True)
+        found = [process for process in started if process.name() == "java"]
         return sorted(found, key=lambda process: "kafka.Kafka" not in process.cmdline())
 
     def counted(self) -> dict[str, int]:
@@ -136,4 +138,4 @@ class Place:
             postings = [record for record in told if "side" in record["value"]]  # the journal has holds, too
             return postings[-1] if postings else None
 
-        return wait_for(newest, "a posting")
+        return self.wait_for(newest, "a posting")

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
+from pipeline.runtime import interrupts
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.settings import load_settings
 from tests.e2e.running_up import CLI, ROOT, Ended
@@ -26,7 +27,7 @@ from tests.progress import SILENCE_S
 MOMENTS_S = (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.35, 0.6, 0.9, 1.5)
 """From the first instruction until all is imported and the command waits for what does not come."""
 NOBODY = "127.0.0.1:9"
-BEFORE_IT_BEGAN = "error: stopped before it began\n"
+BEFORE_IT_BEGAN = f"{interrupts.BEFORE_IT_BEGAN}\n"
 
 
 def interrupted(command: Sequence[str], moment_s: float, data_dir: Path) -> Ended:

@@ -16,7 +16,8 @@ from confluent_kafka import Producer
 import schemas
 from pipeline.loadgen.run import registry_encoder
 from tests.conftest import free_ports
-from tests.e2e.running_up import Ended, Place, assert_gone, belonging, command, wait_for
+from tests.e2e.running_up import Ended, Place, belonging, command
+from tests.progress import wait_until_gone, wait_until_still
 
 
 class Crashed(NamedTuple):
@@ -40,17 +41,17 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashed]:
     try:
         place.up("--demo", "--workers", "2", "--json")
         workers = place.endpoints()["workers"]
-        wait_for(lambda: place.counted().get("postings"), "postings")
+        place.wait_for(lambda: place.counted().get("postings"), "postings")
         os.kill(workers[1]["pid"], signal.SIGKILL)
         after = place.endpoints(lambda found: found["workers"] != workers)["workers"]
         refused = command("up", *place.options())
         taken = command("up", *other.options(kafka=place.ports["kafka"]))
-        balance = wait_for(lambda: get(f"{after[1]['url']}/balances/north/c1-1"), "a balance")
-        everything = belonging(place.data_dir)
+        balance = place.wait_for(lambda: get(f"{after[1]['url']}/balances/north/c1-1"), "a balance")
+        everything = wait_until_still(lambda: belonging(place.data_dir))
         assert len(everything) == 11, "up; and with a guardian each two Javas, two workers and the load"
         place.java()[0].kill()
         ended = place.end()
-        assert_gone(everything)
+        wait_until_gone(everything)
         yield Crashed(place, workers, after, balance, refused, taken, ended)
     finally:
         place.kill()
@@ -64,6 +65,13 @@ def get(url: str) -> dict[str, Any] | None:
             return found
     except OSError:
         return None
+
+
+@pytest.fixture
+def place(crashed: Crashed) -> Iterator[Place]:
+    """Where that run was; what a test that fails leaves there ends with it."""
+    yield crashed.place
+    crashed.place.kill()
 
 
 @pytest.fixture
@@ -102,19 +110,19 @@ def test_a_directory_and_a_port_in_use_are_refused_in_one_line(crashed: Crashed)
 
 
 def test_of_two_stacks_side_by_side_one_goes_on_and_holds_and_a_forgery_in_the_other_is_found(
-    crashed: Crashed, neighbour: Place
+    crashed: Crashed, place: Place, neighbour: Place
 ) -> None:
-    place, before = crashed.place, json.loads(crashed.ended.out)
+    before = json.loads(crashed.ended.out)
     place.ports["web"] = str(free_ports()[3])  # the group still knows the worker under its old address
     place.up("--demo", "--json")
     neighbour.up("--demo", "--json")
     forge_a_posting(neighbour.endpoints(), neighbour.wait_for_postings()["value"])
     place.endpoints()
-    wait_for(lambda: has_grown(place, before), "alerts and dead letters of the second run")
+    place.wait_for(lambda: has_grown(place, before), "alerts and dead letters of the second run")
     switched = json.loads(place.ask("switch", "--again", "--json"))
     assert [one["rules"] for one in switched["switched"]] == [switched["rules"]]
 
-    wait_for(lambda: neighbour.counted().get("invariant-alerts"), "an alert about the forgery")
+    neighbour.wait_for(lambda: neighbour.counted().get("invariant-alerts"), "an alert about the forgery")
     tampered = neighbour.end(signal.SIGTERM)
     summary = json.loads(tampered.out)
     broken = {name for name, holds in summary["invariants"].items() if not holds}
@@ -155,25 +163,23 @@ def forge_a_posting(endpoints: dict[str, Any], posting: dict[str, Any]) -> None:
     assert producer.flush(30) == 0
 
 
-def test_everything_dies_with_its_owner(crashed: Crashed) -> None:
-    place = crashed.place
+def test_everything_dies_with_its_owner(place: Place) -> None:
     place.up()
     place.endpoints()
     counts = {topic["topic"]: topic["offsets"] for topic in json.loads(place.ask("topics", "--json"))}
     assert counts["postings"] > 0
-    everything = belonging(place.data_dir)
+    everything = wait_until_still(lambda: belonging(place.data_dir))
     assert len(everything) == 7, "up; and with a guardian each two Javas and a worker"
     place.kill()
-    assert_gone(everything)
+    wait_until_gone(everything)
 
 
-def test_ctrl_c_while_it_starts_leaves_nothing(crashed: Crashed) -> None:
-    place = crashed.place
+def test_ctrl_c_while_it_starts_leaves_nothing(place: Place) -> None:
     place.up()
-    everything = wait_for(lambda: place.java() and belonging(place.data_dir), "a Java process")
+    everything = place.wait_for(lambda: place.java() and belonging(place.data_dir), "a Java process")
     ended = place.end(signal.SIGINT)
     assert (ended.code, ended.err) == (130, "error: stopped before it was ready\n")
-    assert_gone(everything)
+    wait_until_gone(everything)
     assert belonging(place.data_dir) == []
 
 
