@@ -123,7 +123,8 @@ class PartitionTask:
         self.spec = spec = machines[0].spec
         self.partition = partition
         self.position: int | None = None
-        """Where the next batch must start; None where the log is read from its beginning."""
+        """Where the next batch must start; None where the log is read from its beginning. It moves before
+        anything of a batch is applied, so where it is what is committed, nothing is under way."""
         self.committed: int | None = None
         self.applied_records = 0
         self.dead_letters = 0
@@ -162,15 +163,30 @@ class PartitionTask:
             if machine.changelog is not None and machine.store is not None
         }
 
+    @property
+    def at_rest(self) -> bool:
+        """Whether all that the task was given is applied and committed."""
+        return self.position == self.committed
+
     async def accept(self, batch: PartitionBatch) -> None:
         """Apply a batch and see that it gets committed; waits only while too much is uncommitted.
 
         `turn` is shared by the tasks of a worker: between any two slices, whoever has them, the network has
         its turn, so that transactions go on while batches are applied. The unit is whole after every slice.
+        Raises RuntimeError for a batch that does not start where the last one ended, and what a lookup of a
+        schema does.
         """
         if batch.start != self.position:
             place = f"{self.spec.name}-{self.partition}"
             raise RuntimeError(f"{place}: a batch starts at {batch.start}, expected {self.position}")
+        self.position = batch.end
+        try:
+            await self._apply_in_slices(batch)
+        except BaseException:
+            self.position = batch.start
+            raise
+
+    async def _apply_in_slices(self, batch: PartitionBatch) -> None:
         records, stop = batch.records, 0
         while stop < len(records):
             async with self._turn:
@@ -186,7 +202,6 @@ class PartitionTask:
             while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_OUTPUTS_MAX:
                 self._progress.clear()
                 await self._progress.wait()
-        self.position = batch.end
 
     def expect(self, position: int | None, *, stale: bool = False) -> None:
         """Take the offset that the log goes on from; `stale`: the group knew an older one, so commit it."""

@@ -80,7 +80,8 @@ def _lag(app: App, tp: TP, task: PartitionTask) -> int | None:
     if state is None or not state.has_valid_position or state.lso is None or state.lso < 0:
         return None
     reached = task.committed
-    if task.position == reached and getattr(_fetching(app), "_reached", {}).get(tp) == reached:
+    delivered = getattr(_fetching(app), "delivered", {}).get(tp)
+    if delivered is not None and delivered.end == reached:
         # All that was delivered is committed. Behind it may be control records, which are never delivered.
-        reached = state.position
+        reached = delivered.position
     return int(max(0, state.lso - (reached or 0)))

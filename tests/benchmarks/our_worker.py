@@ -27,7 +27,7 @@ from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.kafka import changelog
 from pipeline.runtime.settings import Settings, load_settings
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.task import PartitionTask, StreamSpec
 from tests.benchmarks import sum_rules
 from tests.benchmarks.digest import digest_of
 from tests.benchmarks.sum_columns import SumColumns
@@ -114,9 +114,8 @@ def measure(app: App, job: dict[str, Any]) -> None:
             if holds != sorted(task.partition for task in tasks):
                 holds = sorted(task.partition for task in tasks)
                 say({"holds": holds})
-            applied = sum(task.applied_records for task in tasks)
-            idle = all(task.committed == task.position for task in tasks)
-            if not applied or applied == said or not idle:
+            applied = applied_and_committed(tasks)
+            if not applied or applied == said:
                 continue
             said = applied
             found = {
@@ -132,7 +131,14 @@ def measure(app: App, job: dict[str, Any]) -> None:
             os._exit(0)
 
 
-def _progress(app: App, tasks: list[Any]) -> dict[str, Any]:
+def applied_and_committed(tasks: Sequence[PartitionTask]) -> int | None:
+    """Return how many records tasks have applied, if all of it is committed; None while some is not."""
+    if not all(task.at_rest for task in tasks):
+        return None
+    return sum(task.applied_records for task in tasks)
+
+
+def _progress(app: App, tasks: Sequence[PartitionTask]) -> dict[str, Any]:
     codec: Any = app.codec
     return {
         "started_at": codec.started,

@@ -241,6 +241,30 @@ async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
     assert bench.task.committed == bench.task.position == 6
 
 
+async def test_a_task_is_at_rest_only_when_all_of_what_it_was_given_is_committed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two slices, in which others have their turn, records are counted that are not committed."""
+    bench.task._slice = 2
+    monkeypatch.setattr(task_module, "SLICE_RECORDS_MAX", 2)
+    bench.task.expect(0)
+    assert bench.task.at_rest
+    batch = bench.batch(*(bench.of(opened(f"e{number}", A)) for number in range(5)), start=0)
+    bench.producer.open.clear()
+    accepting = asyncio.create_task(bench.task.accept(batch))
+    seen: list[tuple[int, bool]] = []
+    while not accepting.done():
+        await asyncio.sleep(0)
+        seen.append((bench.task.applied_records, bench.task.at_rest))
+    assert {applied for applied, _ in seen} >= {2, 4, 5}
+    bench.producer.open.set()
+    while bench.task.committed != 5:
+        seen.append((bench.task.applied_records, bench.task.at_rest))
+        await asyncio.sleep(0)
+    assert not any(at_rest for _, at_rest in seen)
+    assert bench.task.at_rest
+
+
 async def test_slices_grow_while_they_are_quick_and_start_over_after_a_slow_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

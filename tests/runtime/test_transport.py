@@ -91,6 +91,29 @@ async def test_a_seek_waits_for_records_that_are_being_taken() -> None:
     assert thread.seeks == 1
 
 
+class Assignment:
+    """aiokafka's assignment of one partition."""
+
+    def __init__(self, position: int) -> None:
+        self.tps = [PLACE]
+        self.state = at(position)
+
+    def state_value(self, _: Any) -> Any:
+        return self.state
+
+
+async def test_control_records_behind_the_last_batch_count_as_delivered() -> None:
+    thread = thread_with({PLACE: 7})
+    await thread._seek_to_committed()
+    thread._handed_over(PLACE, records(7, 8), at(9))
+    thread._note_delivered(Assignment(9))
+    assert thread.delivered == {PLACE: (9, 9)}
+    thread._note_delivered(Assignment(11))
+    assert thread.delivered == {PLACE: (9, 11)}
+    await thread._seek_to_committed()
+    assert thread.delivered == {}
+
+
 async def test_fetching_goes_on_as_soon_as_one_of_the_full_streams_has_room() -> None:
     consumer = Consumer.__new__(Consumer)
     consumer._room = asyncio.Event()

@@ -79,6 +79,15 @@ class _Fetched(NamedTuple):
     """How many seeks came before: a batch from before the last seek will be fetched again."""
 
 
+class Delivered(NamedTuple):
+    """How far a partition is delivered, as of one moment between two fetches."""
+
+    end: int | None
+    """Where the last batch that was handed over ends; before the first one, the committed offset."""
+    position: int
+    """Where the next fetch starts: in between are control records only, which are never handed over."""
+
+
 class ConsumerThread(driver.AIOKafkaConsumerThread):
     """Faust's consumer thread, reading committed records only and saying how far each fetch reached.
 
@@ -90,6 +99,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         super().__post_init__()
         self._turn = asyncio.Lock()
         self._reached: dict[TP, int] = {}
+        self.delivered: dict[TP, Delivered] = {}
+        """For other threads. While records are taken, aiokafka's own position is ahead of what was handed
+        over, so that by it a partition would look read to its end before its last records are applied."""
         self._lingering: dict[TopicPartition, float] = {}
         """Partitions that are not fetched for now, and until when."""
         self.seeks = 0
@@ -127,6 +139,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 await consumer.seek_to_beginning(*fresh)
             # A committed offset of 0 is none to Faust, and so it is here: nothing of the log was applied.
             self._reached = {ensure_TP(tp): offset for tp, offset in offsets.items() if offset}
+            self.delivered = {}
             self.seeks += 1
             return cast(Mapping[TP, int], offsets)
 
@@ -160,10 +173,12 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             assignment = consumer._subscription.subscription.assignment
             for tp in fetched or ():
                 self._linger(consumer, tp, assignment.state_value(tp))
-            return {
+            batches = {
                 tp: self._handed_over(ensure_TP(tp), records, assignment.state_value(TopicPartition(*tp)))
                 for tp, records in (fetched or {}).items()
             }
+            self._note_delivered(assignment)
+            return batches
 
     def _linger(self, consumer: Any, tp: TopicPartition, state: Any) -> None:
         """Let a log gather records before it is fetched again, if its streams are in no hurry.
@@ -200,6 +215,15 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         start, end = self._reached.get(tp), max(records[-1].offset + 1, position)
         self._reached[tp] = end
         return _Fetched(PartitionBatch(records, start, end), self.seeks)
+
+    def _note_delivered(self, assignment: Any) -> None:
+        """Note how far every partition is; nothing is being taken now."""
+        states = {tp: assignment.state_value(tp) for tp in assignment.tps}
+        self.delivered = {
+            ensure_TP(tp): Delivered(self._reached.get(ensure_TP(tp)), state.position)
+            for tp, state in states.items()
+            if state is not None and state.has_valid_position
+        }
 
 
 class Consumer(driver.Consumer):

@@ -1,0 +1,50 @@
+"""How far a partition lags, seen by a thread that looks while another one takes records."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from pipeline.runtime.kafka.transport import Delivered
+from pipeline.web.progress import progress
+
+PLACE = TP("accounts", 0)
+
+
+def lag(committed: int | None, position: int, end: int, delivered: Delivered | None) -> int | None:
+    """Return the lag of a partition by the offsets of its task, of aiokafka, of its log, and what was noted."""
+    state = SimpleNamespace(has_valid_position=True, position=position, lso=end)
+    assignment = SimpleNamespace(tps={TopicPartition(*PLACE)}, state_value=lambda _: state)
+    subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+    thread = SimpleNamespace(
+        _consumer=SimpleNamespace(_subscription=subscription),
+        delivered={} if delivered is None else {PLACE: delivered},
+    )
+    spec = SimpleNamespace(name="accounts", source="accounts")
+    task: Any = SimpleNamespace(spec=spec, partition=0, committed=committed, position=committed)
+    app: Any = SimpleNamespace(
+        consumer=SimpleNamespace(_thread=thread), conf=SimpleNamespace(canonical_url="http://worker")
+    )
+    return progress(app, task).lag
+
+
+@pytest.mark.parametrize(
+    ("committed", "position", "end", "delivered", "expected"),
+    [
+        (5, 5, 8, Delivered(5, 5), 3),
+        (5, 8, 8, Delivered(5, 8), 0),  # what is left are control records
+        (5, 8, 8, Delivered(5, 5), 3),  # records are being taken that nobody was handed yet
+        (5, 8, 8, Delivered(8, 8), 3),  # they were handed over, and are not applied
+        (5, 8, 8, None, 3),  # nothing was fetched since the last seek
+        (None, 0, 0, Delivered(None, 0), 0),
+        (None, 2, 2, Delivered(None, 0), 2),
+    ],
+)
+def test_only_what_was_delivered_and_committed_no_longer_lags(
+    committed: int | None, position: int, end: int, delivered: Delivered | None, expected: int
+) -> None:
+    assert lag(committed, position, end, delivered) == expected
