@@ -13,6 +13,7 @@ import os
 import shlex
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,7 @@ from pipeline.cli.traffic import NO_ANSWER, Tally, Traffic
 from pipeline.cli.verify import manifests_of, verified
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
 from pipeline.runtime.avro.registry import register_all
+from pipeline.runtime.kafka.rest import Patience
 from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import Settings
 from pipeline.verify import Report
@@ -35,8 +37,10 @@ from pipeline.verify import Report
 DATA_DIR_DEFAULT = Settings.model_fields["data_dir"].default
 TICK_S = 0.1
 WORKERS_READY_WITHIN_S = 120.0
-LOAD_ENDS_WITHIN_S = 15.0
+LOAD_ENDS_WITHIN_S = 20.0
+"""How long the load may take for its end while no record comes any more."""
 CAUGHT_UP_WITHIN_S = 20.0
+"""How long the streams may take to catch up while they come no nearer to it."""
 QUIET_S = 1.0
 """The streams have caught up when nothing has grown for so long and nothing is left to read."""
 VERIFY_QUIET_WITHIN_S = 60.0
@@ -175,23 +179,18 @@ class Session:
 
         A further signal leaves out the rest: then KeyboardInterrupt, if something should have been verified.
         """
-        patience = len(self._signals.received) + 1
+        hurried = len(self._signals.received) + 1
         self._ends_at = None
         if self._load is not None:
             self._phase = "ending the load"
-            self._load.end()
-            self._wait(
-                lambda: self._load is None or self._load.exit_code() is not None,
-                LOAD_ENDS_WITHIN_S + 5,
-                patience,
-            )
+            self._end_load(self._load, hurried)
         self._phase = "catching up"
-        if not self._wait(self._caught_up(), CAUGHT_UP_WITHIN_S, patience):
+        if not self._catch_up(hurried):
             self._dashboard.say("stopping before the streams have caught up; the next run goes on from there")
         self._dashboard.close()
         if not self._wishes.demo:
             return
-        if len(self._signals.received) >= patience:
+        if len(self._signals.received) >= hurried:
             raise KeyboardInterrupt
         self._dashboard.say("verifying everything from the topics alone")
         self._signals.interrupting = True
@@ -202,34 +201,40 @@ class Session:
         finally:
             self._signals.interrupting = False
 
-    def _wait(self, done: Any, within_s: float, patience: int) -> bool:
-        """Go on supervising until something is done; False if it took too long or a signal came."""
-        deadline = time.monotonic() + within_s
+    def _end_load(self, load: Child, hurried: int) -> None:
+        """Let the load come to its own end, which waits for the streams; as long as anything is counted."""
+        traffic = self._traffic
+        assert traffic is not None
+        load.ask_to_end()
+        self._wait(lambda: load.exit_code() is not None, traffic.standstill(LOAD_ENDS_WITHIN_S), hurried)
+        load.end()
+
+    def _catch_up(self, hurried: int) -> bool:
+        """Wait until the streams have read everything and nothing is coming; False if it took too long."""
+        traffic = self._traffic
+        assert traffic is not None
+        with contextlib.closing(traffic.rest_watch()) as watch:
+            patience = Patience(watch, CAUGHT_UP_WITHIN_S)
+
+            def done() -> bool:
+                try:
+                    busy = watch.look()
+                except NO_ANSWER:  # its death is noticed by `_check`
+                    return False
+                return busy is None and watch.still_s >= QUIET_S and traffic.idle and not traffic.tally().lag
+
+            return self._wait(done, patience.is_over, hurried)
+
+    def _wait(self, done: Callable[[], bool], is_over: Callable[[], bool], hurried: int) -> bool:
+        """Go on supervising until something is done; False where it took too long.
+
+        Also with the signal that makes so many: who sends one more is in a hurry.
+        """
         while not done():
-            if time.monotonic() > deadline or len(self._signals.received) >= patience:
+            if is_over() or len(self._signals.received) >= hurried:
                 return False
             self._tick()
         return True
-
-    def _caught_up(self) -> Any:
-        """Return a question: has every stream read everything, and is nothing coming any more?"""
-        traffic = self._traffic
-        assert traffic is not None
-        ends: dict[tuple[str, int], int] = {}
-        since = time.monotonic()
-
-        def done() -> bool:
-            nonlocal ends, since
-            try:
-                found = traffic.ends()
-            except NO_ANSWER:  # its death is noticed by `_check`
-                return False
-            now = time.monotonic()
-            if found != ends or traffic.tally().lag or not traffic.idle:
-                ends, since = found, now
-            return now - since >= QUIET_S
-
-        return done
 
     def _tick(self) -> None:
         """Supervise once, show how things stand, and pause."""

@@ -61,8 +61,14 @@ class Child:
         """Return the exit code, None while it runs."""
         return self._guardian.poll()
 
+    def ask_to_end(self) -> None:
+        """Ask it to end, in its own time: SIGTERM. Does not wait."""
+        if self.exit_code() is None and self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGTERM)
+
     def end(self) -> None:
-        """Ask it to end: SIGTERM, and SIGKILL after the guardian's grace period. Does not wait."""
+        """Make it end: SIGTERM, and SIGKILL after the guardian's grace period. Does not wait."""
         assert self._guardian.stdin is not None
         self._guardian.stdin.close()
 

@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from pipeline.cli import news
 from pipeline.cli.endpoints import write_json
 from pipeline.cli.news import News
 from pipeline.cli.records import as_record
+from pipeline.runtime.kafka.rest import RestWatch, places_of
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, TOPICS
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event
@@ -134,9 +136,24 @@ class Traffic:
         """Whether everything that is counted has been counted, as of the last look."""
         return self._idle
 
-    def ends(self) -> dict[tuple[str, int], int]:
-        """Return the end offset of every partition that is read or counted. Raises what NO_ANSWER has."""
-        return self._end_offsets((*TAILED, *LOGS))
+    def rest_watch(self) -> RestWatch:
+        """Return a watch over every partition that is read or counted; it raises what NO_ANSWER has."""
+        settings = self._settings
+        topics = dict.fromkeys((*TAILED, *LOGS))
+        places = places_of(tuple(topics), settings.partitions)
+        return RestWatch(settings.librdkafka(), settings.app_id, places, within_s=REQUEST_WITHIN_S)
+
+    def standstill(self, within_s: float) -> Callable[[], bool]:
+        """Return a question to be asked often: has nothing been counted for so long?"""
+        counted, counted_at = self.tally().records, time.monotonic()
+
+        def stands() -> bool:
+            nonlocal counted, counted_at
+            if (later := self.tally().records) != counted:
+                counted, counted_at = later, time.monotonic()
+            return time.monotonic() - counted_at > within_s
+
+        return stands
 
     def stop(self) -> Tally:
         """Stop counting, save where it has got to, return the counts."""

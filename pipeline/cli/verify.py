@@ -43,7 +43,13 @@ def verify(
         typer.Option("--wait-quiet", metavar="S", min=0, help="Begin when nothing has come for so long."),
     ] = 3.0,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", metavar="S", min=0, help="How long to wait for that.")
+        float,
+        typer.Option(
+            "--timeout",
+            metavar="S",
+            min=0,
+            help="How long to wait for that, while the streams do not get on.",
+        ),
     ] = 120.0,
     as_json: Json = False,
     data: Data = None,

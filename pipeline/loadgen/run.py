@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,8 +29,9 @@ from pipeline.loadgen.emitter import Encode, framed
 from pipeline.loadgen.generator import Traffic
 from pipeline.loadgen.manifest import Manifest
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.watches import BalanceWatch, StreamsWatch
+from pipeline.loadgen.watches import BalanceWatch
 from pipeline.runtime.avro.registry import client
+from pipeline.runtime.kafka.rest import READ, RestWatch, places_of, wait_for_rest
 from schemas import SchemaVersion
 
 REQUEST_TIMEOUT_S = 30.0
@@ -193,8 +195,9 @@ class Loader:
             self._manifest.close()
 
     def _await_streams(self, timeout_s: float) -> None:
-        with StreamsWatch(self._connection, self._group, self._partitions("payments")) as watch:
-            watch.wait_until_idle(QUIET_S, timeout_s, self._show)
+        places = places_of(READ, self._partitions("payments"))
+        with closing(RestWatch(self._connection, self._group, places)) as watch:
+            wait_for_rest(watch, QUIET_S, timeout_s, self._show)
 
     def _partitions(self, topic: str) -> int:
         try:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from typing import NamedTuple, Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from pipeline.runtime.kafka.rest import RestWatch, wait_for_rest
+
 READ_TIMEOUT_S = 30.0
 """Silence of the cluster after which a read gives up."""
 QUIET_POLL_S = 0.25
-BEHIND_MIN = 50
-"""A smaller distance may be the markers of transactions, which are no records."""
 
 
 class LogError(RuntimeError):
@@ -59,10 +60,11 @@ class KafkaLog:
     def __init__(self, kafka: str | Mapping[str, str], group: str = "ledgerflow") -> None:
         """`kafka`: bootstrap servers, or the connection part of a librdkafka configuration; `group`: the
         streams' consumer group, which is asked how far it has read, and never joined."""
-        connection = {"bootstrap.servers": kafka} if isinstance(kafka, str) else dict(kafka)
+        self._connection = {"bootstrap.servers": kafka} if isinstance(kafka, str) else dict(kafka)
+        self._group = group
         self._consumer = Consumer(
             {
-                **connection,
+                **self._connection,
                 "group.id": group,
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -92,52 +94,23 @@ class KafkaLog:
         return self._partitions.get(topic, 0)
 
     def wait_until_quiet(self, topics: list[str], quiet_s: float, timeout_s: float) -> str | None:
-        """Wait until no topic grew for `quiet_s` and the streams are not behind; fix the ends there.
+        """Wait until no topic grew for `quiet_s` and the streams are at rest; fix the ends there.
 
-        Returns what is still going on after `timeout_s`, or None. Growth alone does not tell: a stream may
-        work on a large batch for longer than that.
+        Returns what is still going on after `timeout_s` in which they came no nearer to rest, or None. Raises
+        LogError.
         """
-        deadline = time.monotonic() + timeout_s
-        ends = self._read_ends(topics)
-        since = time.monotonic()
-        while True:
-            quiet = time.monotonic() - since >= quiet_s
-            behind = self._behind(ends) if quiet else None
-            if quiet and behind is None:
-                break
-            if time.monotonic() > deadline:
-                self._ends = ends
-                return behind or "the topics are still growing"
-            time.sleep(min(QUIET_POLL_S, quiet_s))
-            later = self._read_ends(topics)
-            if later != ends:
-                ends, since = later, time.monotonic()
-        self._ends = ends
-        return None
+        places = [(topic, number) for topic in topics for number in range(self.partitions(topic))]
+        with closing(RestWatch(self._connection, self._group, places)) as watch:
+            try:
+                busy = wait_for_rest(watch, quiet_s, timeout_s)
+            except KafkaException as error:
+                raise LogError(f"no offsets from Kafka: {error.args[0].str()}") from error
+            self._ends = dict(watch.stable)
+        return busy
 
     def end(self, topic: str, partition: int) -> int:
         """Return where the read of a partition ends: the first offset that it does not give."""
         return self._ends.setdefault((topic, partition), self._end(topic, partition))
-
-    def _behind(self, ends: Mapping[tuple[str, int], int]) -> str | None:
-        """Return where the streams' group is behind, or None; also where no worker has ever run."""
-        try:
-            asked = [TopicPartition(topic, partition) for topic, partition in ends]
-            committed = self._consumer.committed(asked, timeout=READ_TIMEOUT_S)
-        except KafkaException as error:
-            raise LogError(f"no offsets of the streams' group: {error.args[0].str()}") from error
-        for place in committed:
-            left = ends[place.topic, place.partition] - place.offset
-            if place.offset >= 0 and left > BEHIND_MIN:
-                return f"the streams are {left} records behind on {place.topic}[{place.partition}]"
-        return None
-
-    def _read_ends(self, topics: list[str]) -> dict[tuple[str, int], int]:
-        return {
-            (topic, partition): self._end(topic, partition)
-            for topic in topics
-            for partition in range(self.partitions(topic))
-        }
 
     def _end(self, topic: str, partition: int) -> int:
         place = TopicPartition(topic, partition)

@@ -60,8 +60,9 @@ def verify(
     `bootstrap_servers` may be the connection part of a librdkafka configuration (`Settings.librdkafka()`).
     `manifests` are files that `ledgerflow load` wrote, `workers` base URLs of views (none: not checked).
     Waits until the topics have not grown for `wait_quiet_s` and the streams' consumer `group` (the settings'
-    app_id) is not behind, at most `timeout_s`; traffic that never stops is a failed check, because records
-    under way cannot be told from lost ones. About 1 KiB of memory per payment.
+    app_id) has read them, at most `timeout_s`, and longer only for as long as the streams get on; traffic
+    that never stops is a failed check, because records under way cannot be told from lost ones. About 1 KiB
+    of memory per payment.
     Raises LogError where Kafka or the registry gives no answer, ValueError for a bad manifest.
     """
     started = time.monotonic()

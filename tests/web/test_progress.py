@@ -16,7 +16,7 @@ PLACE = TP("accounts", 0)
 
 
 def lag(committed: int | None, position: int, end: int, delivered: Delivered | None) -> int | None:
-    """Return the lag of a partition by the offsets of its task, of aiokafka, of its log, and what was noted."""
+    """Return the lag by the offsets of the task, of aiokafka and of the log, and by what was noted."""
     state = SimpleNamespace(has_valid_position=True, position=position, lso=end)
     assignment = SimpleNamespace(tps={TopicPartition(*PLACE)}, state_value=lambda _: state)
     subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
