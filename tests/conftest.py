@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from pipeline.runtime.local.stack import LocalStack
@@ -23,7 +24,12 @@ JAVA_OPTIONS = "-XX:TieredStopAtLevel=1"
 """A broker of a test lives for a minute: compiling its hot paths well takes more time than it saves."""
 LONG = "long"
 """The Hypothesis profile of the properties' long form (`--hypothesis-profile=long`)."""
-hypothesis_settings.register_profile(LONG, deadline=None, max_examples=1_000)
+UNHURRIED = "unhurried"
+"""The profile of every other run: an example is judged by what comes out, not by how long it takes."""
+_unhurried = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile(LONG, _unhurried, max_examples=1_000)
+hypothesis_settings.register_profile(UNHURRIED, _unhurried)
+hypothesis_settings.load_profile(UNHURRIED)  # an option of the command line is loaded later
 PORTS_PER_STACK = 10
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""

@@ -45,6 +45,11 @@ def wait_for(
     return found
 
 
+def eventually(condition: Callable[[], object]) -> None:
+    """Wait until a condition holds that has no figure beside it."""
+    wait_for(condition, "a condition that is to hold at last")
+
+
 def wait_until_still(look: Callable[[], Found], still_s: float = STILL_S) -> Found:
     """Return what `look` finds, once it has found the same for `still_s` seconds.
 

@@ -38,7 +38,8 @@ def test_every_job_runs_and_comes_to_an_exact_result() -> None:
     command = [sys.executable, "-m", "tests.benchmarks", "--json", "--rounds", "1"]
     numbers = ["--events", str(EVENTS), "--payments", str(PAYMENTS)]
     jobs = [part for job in JOBS for part in ("--job", job)]
-    done = subprocess.run(command + numbers + jobs, cwd=ROOT, capture_output=True, text=True, timeout=500)
+    # No figure of it is judged here, so it takes as long as it takes; a part of it that hangs ends it.
+    done = subprocess.run(command + numbers + jobs, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["exact"] is True

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -14,17 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.loadgen.plan import history
-from pipeline.loadgen.run import LoadReport, run
+from pipeline.loadgen.run import LoadReport, OnProgress, run
 from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
 from pipeline.verify.report import Report
 from pipeline.verify.verifier import verify
 from tests.conftest import settings_in
+from tests.progress import SILENCE_S, ended, wait_for
 
 ROOT = Path(__file__).parents[2]
-READY_WITHIN_S = 60.0
-STOPS_WITHIN_S = 30.0
+QUIET_S = 2.0
+"""How long nothing may have grown before a verification."""
 
 
 class Cluster:
@@ -72,26 +74,26 @@ class Cluster:
         """Return the file that a worker's log goes to."""
         return self.settings.data_dir / f"worker-{worker}.log"
 
-    def wait_ready(self, worker: int, within_s: float = READY_WITHIN_S) -> float:
-        """Wait until a worker is ready; return how long it took, seconds."""
-        started = time.monotonic()
-        while time.monotonic() - started < within_s:
-            if self.workers[worker].poll() is not None:
-                raise AssertionError(f"worker {worker} ended: {self.log(worker).read_text()[-2000:]}")
+    def wait_ready(self, worker: int, silence_s: float = SILENCE_S) -> float:
+        """Wait until a worker is ready, for as long as its log grows; return how long it took, seconds."""
+        started, log = time.monotonic(), self.log(worker)
+
+        def answers() -> bool:
+            assert self.workers[worker].poll() is None, f"worker {worker} ended: {log.read_text()[-2000:]}"
             try:
                 with urllib.request.urlopen(f"{self.url(worker)}/ready", timeout=2):
-                    return time.monotonic() - started
+                    return True
             except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        raise AssertionError(
-            f"worker {worker} is not ready after {within_s} s: {self.log(worker).read_text()[-2000:]}"
-        )
+                return False
+
+        wait_for(answers, f"worker {worker}, see {log}", lambda: log.stat().st_size, silence_s)
+        return time.monotonic() - started
 
     def kill(self, worker: int, *, wipe: bool = False) -> None:
         """End a worker with SIGKILL; with `wipe`, throw its tables away."""
         process = self.workers.pop(worker)
         process.kill()
-        process.wait(STOPS_WITHIN_S)
+        ended(process)
         if wipe:
             shutil.rmtree(self.settings.data_dir / f"worker-{worker}")
 
@@ -99,14 +101,16 @@ class Cluster:
         """End a worker with SIGTERM and return its exit code."""
         process = self.workers.pop(worker)
         process.terminate()
-        return process.wait(STOPS_WITHIN_S)
+        return ended(process)
 
     def stop(self) -> None:
         """End every worker."""
         for worker in list(self.workers):
             self.kill(worker)
 
-    def load(self, seed: int, payments: int, rate: float | None = None) -> LoadReport:
+    def load(
+        self, seed: int, payments: int, rate: float | None = None, on_progress: OnProgress | None = None
+    ) -> LoadReport:
         """Produce a seeded history with everything planted; the manifest is kept for `verify`."""
         manifest = self.settings.data_dir / f"planted-{seed}.jsonl"
         plan = history(seed=seed, count=payments, now=int(time.time() * 1_000_000), accounts=200)
@@ -116,24 +120,55 @@ class Cluster:
             self.settings.schema_registry_url,
             rate=rate,
             manifest_path=manifest,
-            await_accounts_s=60.0,
+            await_accounts_s=SILENCE_S,
+            on_progress=on_progress,
         )
         self.manifests.append(manifest)
         return report
 
-    def verify(self, quiet_s: float = 4.0) -> Report:
-        """Check every invariant from the topics and from the views of the running workers.
-
-        `quiet_s`: how long nothing must have moved before. After a worker has left it must be longer than the
-        session timeout, in which its partitions rest.
-        """
+    def verify(self) -> Report:
+        """Check every invariant from the topics and from the views of the running workers."""
         return verify(
             self.settings.bootstrap_servers,
             self.settings.schema_registry_url,
             self.manifests,
             [self.url(worker) for worker in sorted(self.workers)],
-            wait_quiet_s=quiet_s,
+            wait_quiet_s=QUIET_S,
         )
+
+
+class Loading:
+    """A load that goes on beside what a test does."""
+
+    def __init__(self, cluster: Cluster, seed: int, payments: int, rate: float | None = None) -> None:
+        self._payments = 0
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, args=(cluster, seed, payments, rate))
+        self._thread.start()
+
+    def _run(self, cluster: Cluster, seed: int, payments: int, rate: float | None) -> None:
+        try:
+            cluster.load(seed, payments, rate, self._show)
+        except BaseException as error:
+            self._failed = error
+
+    def _show(self, report: LoadReport) -> None:
+        self._payments = report.payments
+
+    def wait_for_more(self, payments: int) -> None:
+        """Wait until so many more payments are produced, or the load has ended."""
+        wanted = self._payments + payments
+        wait_for(
+            lambda: self._payments >= wanted or not self._thread.is_alive(),
+            f"{wanted} payments",
+            lambda: self._payments,
+        )
+
+    def join(self) -> None:
+        """Wait until it has ended; raise what it has raised."""
+        self._thread.join()
+        if self._failed is not None:
+            raise self._failed
 
 
 def problems(report: Report) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -14,6 +13,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pipeline.audit import log as audit_log
 from pipeline.audit.log import KafkaLog, LogError
 from pipeline.runtime.settings import Settings
+from tests.progress import wait_for
 
 TIMEOUT_S = 30.0
 
@@ -60,9 +60,6 @@ def test_what_was_aborted_is_no_record_and_nothing_is_waited_for_behind_the_end(
 ) -> None:
     producer.abort_transaction(TIMEOUT_S)
     log = KafkaLog(settings.librdkafka(), "audit-test", 1)
-    deadline = time.monotonic() + TIMEOUT_S
     # The record and the mark of its transaction, which comes a moment after the writer was told.
-    while log.ends(topic, committed=False) != {0: 2} and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: log.ends(topic, committed=False) == {0: 2}, "the mark")
     assert log.read(topic, 0, 0, 2) == []
-    assert time.monotonic() < deadline

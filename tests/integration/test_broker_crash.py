@@ -16,6 +16,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
 from tests.conftest import settings_in
+from tests.progress import SILENCE_S
 
 TOPIC = "crash"
 TRANSACTIONS = 8
@@ -33,7 +34,7 @@ def producer_of(settings: Settings, number: int) -> Producer:
             "log_level": 0,
         }
     )
-    producer.init_transactions(60)
+    producer.init_transactions(SILENCE_S)
     return producer
 
 
@@ -41,7 +42,7 @@ def commit(producer: Producer, number: int, value: bytes) -> None:
     """Commit one record."""
     producer.begin_transaction()
     producer.produce(TOPIC, value, partition=number % 4)
-    producer.commit_transaction(60)
+    producer.commit_transaction(SILENCE_S)
 
 
 def committed(settings: Settings) -> list[bytes]:
@@ -58,7 +59,7 @@ def committed(settings: Settings) -> list[bytes]:
     found: list[bytes] = []
     ends = 0
     while ends < 4:
-        message = reader.poll(30)
+        message = reader.poll(SILENCE_S)
         assert message is not None, "the last stable offset does not move on"
         if message.error() is None:
             found.append(message.value() or b"")
@@ -72,16 +73,16 @@ def test_open_transactions_of_a_broker_that_was_killed_are_aborted(tmp_path: Pat
     settings = settings_in(tmp_path)
     with LocalStack(settings) as stack:
         admin = AdminClient({**settings.librdkafka(), "log_level": 0})
-        admin.create_topics([NewTopic(TOPIC, 4, 1)])[TOPIC].result(30)
+        admin.create_topics([NewTopic(TOPIC, 4, 1)])[TOPIC].result(SILENCE_S)
         owners = [producer_of(settings, number) for number in range(TRANSACTIONS)]
         for number, owner in enumerate(owners):
             commit(owner, number, b"before")
             owner.begin_transaction()
             owner.produce(TOPIC, b"never committed", partition=number % 4)
-            assert owner.flush(30) == 0
+            assert owner.flush(SILENCE_S) == 0
         broker = psutil.Process(stack.pids["kafka"])
         os.kill(broker.pid, signal.SIGKILL)
-        broker.wait(30)
+        broker.wait(SILENCE_S)
     owners.clear()
     with LocalStack(settings):
         for number in range(TRANSACTIONS):

@@ -9,11 +9,8 @@ import asyncio
 import json
 import re
 import shutil
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
@@ -24,7 +21,8 @@ from pipeline.runtime.app import EXIT_CRASH
 from pipeline.runtime.folders import TABLES, worker_folder
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.transactions import TransactionalProducer
-from tests.integration.cluster import Cluster, cluster_in, problems
+from tests.integration.cluster import Cluster, Loading, cluster_in, problems
+from tests.progress import ended, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +32,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield running
 
 
-def in_background(work: Any) -> threading.Thread:
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
 def test_totals_are_exact_after_one_of_two_workers_is_killed_three_times_under_load(cluster: Cluster) -> None:
     cluster.start(0)
     cluster.start(1)
     cluster.wait_ready(0)
     cluster.wait_ready(1)
-    loading = in_background(lambda: cluster.load(seed=1, payments=3_000, rate=150))
+    loading = Loading(cluster, seed=1, payments=3_000, rate=150)
     for worker, wipe in ((0, False), (1, True), (0, False)):
-        time.sleep(4)
+        loading.wait_for_more(500)
         cluster.kill(worker, wipe=wipe)
         cluster.start(worker)
         cluster.wait_ready(worker)
@@ -60,13 +52,13 @@ def test_totals_are_exact_after_one_of_two_workers_is_killed_three_times_under_l
 def test_partitions_of_a_stopped_worker_move_to_the_other(cluster: Cluster) -> None:
     assert cluster.terminate(1) == 0
     cluster.load(seed=2, payments=300)
-    assert problems(cluster.verify(quiet_s=10.0)) == []
+    assert problems(cluster.verify()) == []
     assert cluster.workers[0].poll() is None
 
 
 def test_a_single_worker_recovers_from_its_changelogs_on_an_empty_disk(cluster: Cluster) -> None:
-    loading = in_background(lambda: cluster.load(seed=3, payments=800, rate=150))
-    time.sleep(3)
+    loading = Loading(cluster, seed=3, payments=800, rate=150)
+    loading.wait_for_more(300)
     cluster.kill(0, wipe=True)
     cluster.start(0)
     cluster.wait_ready(0)
@@ -86,8 +78,8 @@ def test_a_worker_fenced_by_another_producer_stops_and_its_restart_loses_nothing
         await usurper.stop()
 
     asyncio.run(fence())
-    loading = in_background(lambda: cluster.load(seed=4, payments=200))
-    assert cluster.workers.pop(0).wait(60) == EXIT_CRASH
+    loading = Loading(cluster, seed=4, payments=200)
+    assert ended(cluster.workers.pop(0)) == EXIT_CRASH
     cluster.start(0)
     cluster.wait_ready(0)
     loading.join()
@@ -138,13 +130,13 @@ def lose_offsets(cluster: Cluster) -> list[TopicPartition]:
         TopicPartition(place.topic, place.partition, place.offset // 2 if place.partition else 1)
         for place in committed
     ]
-    deadline = time.monotonic() + 60
-    while True:
+
+    def are_set() -> bool:
         answer = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, old)])[group]
-        if all(place.error is None for place in answer.result().topic_partitions):
-            return old
-        assert time.monotonic() < deadline  # the worker's session is not over yet
-        time.sleep(0.5)
+        return all(place.error is None for place in answer.result().topic_partitions)
+
+    wait_for(are_set, "the end of the worker's session")
+    return old
 
 
 def test_a_worker_restored_from_a_snapshot_reads_only_the_tail_and_has_the_same_rows(
@@ -155,8 +147,8 @@ def test_a_worker_restored_from_a_snapshot_reads_only_the_tail_and_has_the_same_
     cluster.more["LOG_LEVEL"] = "INFO"  # says how many records a recovery has read
     cluster.start(0)
     cluster.wait_ready(0)
-    loading = in_background(lambda: cluster.load(seed=9, payments=300, rate=150))
-    time.sleep(1)
+    loading = Loading(cluster, seed=9, payments=300, rate=150)
+    loading.wait_for_more(100)
     assert main(["snapshot", "--data", data, "--url", cluster.url(0), "--json"]) == 0
     (taken,) = json.loads(capsys.readouterr().out)["workers"]
     loading.join()

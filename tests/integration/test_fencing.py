@@ -19,9 +19,9 @@ from pipeline.runtime.kafka.topics import source_offsets_name
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.transactions import Source, TransactionalProducer
+from tests.progress import SILENCE_S
 
 LOG, OUT = "fenced-log", "fenced-out"
-WITHIN_S = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def group(stack: LocalStack) -> str:
     name = "fenced"
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
     for topic in (LOG, OUT, source_offsets_name(name)):
-        admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(WITHIN_S)
+        admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(SILENCE_S)
     return name
 
 
@@ -46,7 +46,7 @@ async def membership(stack: LocalStack, group: str, instance_id: str | None) -> 
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(SILENCE_S):
             while not consumer.assignment():
                 await consumer.getmany(timeout_ms=50)
         coordinator = consumer._coordinator
@@ -83,7 +83,7 @@ async def said(stack: LocalStack) -> list[str]:
         ends = await log_ends(connection(stack), [place])
         await consumer.seek_to_beginning(place)
         found = []
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(SILENCE_S):
             while await consumer.position(place) < ends[place]:
                 for records in (await consumer.getmany(timeout_ms=100)).values():
                     found += [record.value.decode() for record in records]
@@ -162,6 +162,6 @@ async def test_recovery_waits_until_an_open_transaction_of_an_earlier_owner_is_d
         await asyncio.sleep(1.0)
         assert not restoring.done()
         await kafka.commit_transaction()
-        await asyncio.wait_for(restoring, WITHIN_S)
+        await asyncio.wait_for(restoring, SILENCE_S)
     assert store.committed_get(b"last") == b"last"
     store.close()

@@ -31,6 +31,8 @@ from pipeline.verify import Report, verify
 from pipeline.verify.log import KafkaLog
 from tests.conftest import settings_in
 from tests.ledger.branches import opened
+from tests.progress import SILENCE_S, ended, wait_for
+from tests.progress import run as run_command
 from topologies.app import tables
 
 HUGE = 40 * 2**20
@@ -57,7 +59,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
             yield settings
         finally:
             worker.terminate()
-            worker.wait(30)
+            ended(worker)
 
 
 def verified(settings: Settings, *manifests: Path) -> Report:
@@ -70,9 +72,8 @@ def test_a_bounded_load_is_processed_exactly_and_all_that_was_planted_is_found(
     manifest = tmp_path / "manifest.jsonl"
     plan = history(21, 2_000, now_us(), accounts=300, malformed_pct=3.0)
     # The worker may still be starting: be patient with the accounts.
-    report = run(
-        plan, cluster.librdkafka(), cluster.schema_registry_url, manifest_path=manifest, await_accounts_s=60.0
-    )
+    kafka, registry = cluster.librdkafka(), cluster.schema_registry_url
+    report = run(plan, kafka, registry, manifest_path=manifest, await_accounts_s=SILENCE_S)
     assert report.done and report.failed == 0 and report.payments == 2_000
     stories = {"hold", "journal", "reversal", "limit", "period"}
     assert set(report.planted) == stories | {"break", "fraud", "malformed", "refusal", "retry", "review"}
@@ -91,7 +92,7 @@ def test_a_second_load_with_another_seed_does_not_collide(cluster: Settings, tmp
         rate=400.0,
         duration=4.0,
         manifest_path=manifest,
-        await_accounts_s=60.0,
+        await_accounts_s=SILENCE_S,
     )
     assert 500 < report.payments <= 2_000 and report.done
     verdict = verified(cluster, manifest)
@@ -124,7 +125,7 @@ def cli(settings: Settings, *arguments: str) -> str:
     """Run a command of the product; return what it writes."""
     command = [sys.executable, "-m", "pipeline.cli", *arguments]
     where = ["--bootstrap-servers", settings.bootstrap_servers]
-    done = subprocess.run([*command, *where], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = run_command([*command, *where], cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -154,7 +155,7 @@ def test_a_tenant_is_exported_whole_and_its_books_sum_to_zero(cluster: Settings,
         assert counts["records"] == exported[topic] > 0
         assert records == sum(counts[name] for name in ("records", "unreadable", "of_another_tenant"))
     command = [sys.executable, "-m", "pipeline.cli", "export", "north", "--out", str(out)]
-    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    again = run_command(command, cwd=ROOT)
     assert (again.returncode, "overwrites nothing" in again.stderr) == (2, True)
 
 
@@ -181,14 +182,8 @@ def rebuilt(settings: Settings, *arguments: str, **environment: str) -> tuple[in
     """Run `ledgerflow rebuild`; return its exit code and what it says."""
     where = ["--data", str(settings.data_dir), "--bootstrap-servers", settings.bootstrap_servers]
     where += ["--schema-registry-url", settings.schema_registry_url, "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline.cli", "rebuild", *arguments, *where],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    command = [sys.executable, "-m", "pipeline.cli", "rebuild", *arguments, *where]
+    done = run_command(command, cwd=ROOT, env={**os.environ, **environment})
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
 
@@ -206,14 +201,12 @@ def test_balances_rebuilt_from_the_postings_and_from_the_commands_are_those_of_t
     assert (code, told["differences"]) == (0, [])
     assert told["compared"]["payment"] > 2_000
     replayed = told["records_read"]
-    moving = demo(23, now_us(), rate=400.0, speed=20_000.0, accounts=200)
-    loading = threading.Thread(
-        target=lambda: run(
-            moving, cluster.librdkafka(), cluster.schema_registry_url, rate=400.0, duration=6.0
-        )
-    )
+    moving, produced = demo(23, now_us(), rate=400.0, speed=20_000.0, accounts=200), [0]
+    kafka, registry = cluster.librdkafka(), cluster.schema_registry_url
+    more: Any = {"on_progress": lambda report: produced.append(report.payments)}
+    loading = threading.Thread(target=lambda: run(moving, kafka, registry, rate=400.0, duration=6.0, **more))
     loading.start()
-    time.sleep(2)
+    wait_for(lambda: produced[-1] > 400, "payments that are produced meanwhile", lambda: produced[-1])
     code, told = rebuilt(cluster, "--from", "commands", "--url", url)  # the streams go on
     loading.join()
     assert (code, told["differences"]) == (0, [])

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,9 +20,9 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import Settings
 from tests.conftest import settings_in
+from tests.progress import SILENCE_S, ended, wait_for, wait_until_gone
 
 ROOT = Path(__file__).parents[2]
-GONE_WITHIN_S = 30
 
 
 @pytest.fixture
@@ -60,16 +59,11 @@ def offspring(pid: int) -> list[psutil.Process]:
     return found
 
 
-def assert_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=GONE_WITHIN_S)
-    assert alive == []
-
-
 def records(bootstrap_servers: str, topic: str, count: int) -> list[bytes]:
     """Read `count` records of partition 0 of a topic."""
     reader = Consumer({"bootstrap.servers": bootstrap_servers, "group.id": "test"})
     reader.assign([TopicPartition(topic, 0, 0)])
-    found = [message.value() for message in reader.consume(count, timeout=30)]
+    found = [message.value() for message in reader.consume(count, timeout=SILENCE_S)]
     reader.close()
     return found
 
@@ -133,7 +127,7 @@ def test_a_second_stack_goes_on_where_it_stopped_and_a_dead_part_is_noticed(data
         kind = {"Content-Type": "application/json"}
         with urllib.request.urlopen(urllib.request.Request(url, schema, kind)) as answer:
             schema_id = json.load(answer)["id"]
-    assert_gone(processes)
+    wait_until_gone(processes)
 
     with LocalStack(settings_in(data_dir)) as second:  # on other ports
         assert records(second.bootstrap_servers, "kept", 1) == [b"a record"]
@@ -142,11 +136,9 @@ def test_a_second_stack_goes_on_where_it_stopped_and_a_dead_part_is_noticed(data
         second.check()
         os.kill(second.pids["kafka"], signal.SIGKILL)
         with pytest.raises(StackError, match="kafka ended with exit code 137"):
-            for _ in range(100):
-                second.check()
-                time.sleep(0.1)
+            wait_for(second.check, "the end of Kafka")
         processes = [psutil.Process(second.pids["registry"])]
-    assert_gone(processes)
+    wait_until_gone(processes)
 
 
 def test_nothing_is_left_when_the_owner_is_killed(
@@ -158,12 +150,12 @@ def test_nothing_is_left_when_the_owner_is_killed(
     owner.kill()
     # At once, on the same ports: the new one waits for the old one's parts to end.
     owner = foreground(settings)
-    assert_gone(processes)
+    wait_until_gone(processes)
 
     processes = offspring(owner.pid)
     owner.send_signal(signal.SIGTERM)
-    assert owner.wait(GONE_WITHIN_S) == 0
-    assert_gone(processes)
+    assert ended(owner) == 0
+    wait_until_gone(processes)
 
 
 def test_a_part_whose_guardian_is_killed_ends_too(
@@ -172,8 +164,8 @@ def test_a_part_whose_guardian_is_killed_ends_too(
     owner = foreground(settings_in(data_dir))
     processes = offspring(owner.pid)
     next(process for process in processes if "java" not in process.name()).kill()
-    assert owner.wait(GONE_WITHIN_S) == 1
-    assert_gone(processes)
+    assert ended(owner) == 1
+    wait_until_gone(processes)
 
 
 def test_a_start_that_fails_shows_the_log_and_leaves_nothing(data_dir: Path) -> None:

@@ -26,15 +26,15 @@ from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.store.partition_store import _OFFSET_KEY, PartitionStore
 from pipeline.runtime.task import StreamSpec
-from tests.integration.cluster import Cluster, cluster_in, problems
-from tests.integration.views_bank import eventually, get
+from tests.integration.cluster import Cluster, Loading, cluster_in, problems
+from tests.integration.views_bank import get
+from tests.progress import SILENCE_S, eventually
 
 TABLES = ("ledger", "fraud", "positions", "reconciliation")
 PARTITIONS = 3
 """With three workers each has one partition and one copy; with two, a copy of all that the other has."""
 READ_ONLY = AccessType.read_only(False)
 """Beside the worker that has the database open."""
-WITHIN_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -56,11 +56,11 @@ def write(producer: Producer, topic: str, rows: dict[bytes, bytes | None], *, co
     producer.begin_transaction()
     for key, value in rows.items():
         producer.produce(topic, value, key, 0)
-    producer.flush(WITHIN_S)
+    producer.flush(SILENCE_S)
     if commit:
-        producer.commit_transaction(WITHIN_S)
+        producer.commit_transaction(SILENCE_S)
     else:
-        producer.abort_transaction(WITHIN_S)
+        producer.abort_transaction(SILENCE_S)
 
 
 async def follow_until(
@@ -69,7 +69,7 @@ async def follow_until(
     """Let a database follow a changelog until it has a row; return its rows."""
     connection = {"bootstrap_servers": stack.bootstrap_servers}
     following = asyncio.create_task(follow(connection, {ChangelogPartition(topic, 0): store}))
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(SILENCE_S):
         while store.committed_get(key) is None:
             assert not following.done()
             await asyncio.sleep(0.02)
@@ -83,9 +83,9 @@ async def test_a_copy_holds_committed_rows_and_goes_on_where_it_stopped(
 ) -> None:
     topic = "copied-changelog"
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(WITHIN_S)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(SILENCE_S)
     producer = Producer({"bootstrap.servers": stack.bootstrap_servers, "transactional.id": topic})
-    producer.init_transactions(WITHIN_S)
+    producer.init_transactions(SILENCE_S)
     write(producer, topic, {b"a": b"1", b"b": b"2"}, commit=True)
     write(producer, topic, {b"a": b"9", b"c": b"9"}, commit=False)
     write(producer, topic, {b"b": None, b"d": b"4"}, commit=True)
@@ -106,9 +106,9 @@ async def test_a_copy_holds_committed_rows_and_goes_on_where_it_stopped(
 async def test_a_copy_that_is_ahead_of_its_changelog_is_built_anew(stack: LocalStack, tmp_path: Path) -> None:
     topic = "restarted-changelog"
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(WITHIN_S)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(SILENCE_S)
     producer = Producer({"bootstrap.servers": stack.bootstrap_servers, "transactional.id": topic})
-    producer.init_transactions(WITHIN_S)
+    producer.init_transactions(SILENCE_S)
     write(producer, topic, {b"a": b"1"}, commit=True)
     store = PartitionStore(tmp_path / "copy.rocks")
     store.write({b"of an earlier cluster": b"1"}, 1_000)
@@ -123,13 +123,13 @@ async def test_a_copy_that_may_have_missed_deletions_is_built_anew(
     """A changelog forgets deletions after a week: by then a row that was deleted would stay for ever."""
     topic = f"old-{days}-changelog"
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
-    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(WITHIN_S)
+    admin.create_topics([NewTopic(topic, 1, 1)])[topic].result(SILENCE_S)
     producer = Producer({"bootstrap.servers": stack.bootstrap_servers})
     then = int((time.time() - days * 86_400) * 1000)
     for key in (b"a", b"b", b"c"):
         producer.produce(topic, b"1", key, 0, timestamp=then)
     producer.produce(topic, b"1", b"last", 0)
-    producer.flush(WITHIN_S)
+    producer.flush(SILENCE_S)
     store = PartitionStore(tmp_path / "copy.rocks")
     store.write({b"a": b"1", b"deleted since": b"1"}, 1)
     rows = await follow_until(stack, topic, store, b"last")
@@ -156,7 +156,7 @@ async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrot
     store = PartitionStore(tmp_path / "table.rocks")
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
     offsets = source_offsets_name("returning")
-    admin.create_topics([NewTopic(offsets, 1, 1)])[offsets].result(WITHIN_S)
+    admin.create_topics([NewTopic(offsets, 1, 1)])[offsets].result(SILENCE_S)
     app: Any = SimpleNamespace(
         conf=SimpleNamespace(id="returning"),
         transactional_id="returning-0",
@@ -217,7 +217,7 @@ def ends(cluster: Cluster) -> dict[tuple[str, int], int]:
     for table in TABLES:
         for number in range(PARTITIONS):
             place = TopicPartition(changelog_name(cluster.settings.app_id, table), number)
-            found[table, number] = reader.get_watermark_offsets(place, timeout=WITHIN_S)[1]
+            found[table, number] = reader.get_watermark_offsets(place, timeout=SILENCE_S)[1]
     reader.close()
     return found
 
@@ -251,12 +251,12 @@ def test_the_owner_and_the_copy_have_the_same_committed_rows(cluster: Cluster) -
     share(cluster, 0, 1)
     cluster.load(seed=1, payments=300)
     stray = Producer({"bootstrap.servers": cluster.settings.bootstrap_servers, "transactional.id": "stray"})
-    stray.init_transactions(WITHIN_S)
+    stray.init_transactions(SILENCE_S)
     stray.begin_transaction()
     for number in range(PARTITIONS):
         stray.produce(changelog_name(cluster.settings.app_id, "ledger"), b"row", b"never committed", number)
-    stray.flush(WITHIN_S)
-    stray.abort_transaction(WITHIN_S)
+    stray.flush(SILENCE_S)
+    stray.abort_transaction(SILENCE_S)
     cluster.load(seed=2, payments=100)
     eventually(lambda: copies_are_equal(cluster))
     for number in range(PARTITIONS):
@@ -268,8 +268,7 @@ def test_the_owner_and_the_copy_have_the_same_committed_rows(cluster: Cluster) -
 def test_after_sigkill_the_copy_takes_over_and_totals_are_exact(cluster: Cluster) -> None:
     before, earlier = ends(cluster), len(restored(cluster, 1))
     moving = owned(cluster, 0)
-    loading = threading.Thread(target=lambda: cluster.load(seed=3, payments=1_500, rate=150))
-    loading.start()
+    loading = Loading(cluster, seed=3, payments=1_500, rate=150)
     eventually(
         lambda: all(
             ends(cluster)["ledger", number] > before["ledger", number] + 50 for number in range(PARTITIONS)
@@ -279,7 +278,7 @@ def test_after_sigkill_the_copy_takes_over_and_totals_are_exact(cluster: Cluster
     cluster.kill(0)
     left = ends(cluster)
     loading.join()
-    assert problems(cluster.verify(quiet_s=10.0)) == []
+    assert problems(cluster.verify()) == []
     assert owned(cluster, 1) == {(table, number) for table in TABLES for number in range(PARTITIONS)}
     # No more than what the copies lacked: an empty disk would have read the changelogs from their beginning.
     assert sum(copied.values()) > sum(before[place] for place in moving) // 2
@@ -311,5 +310,5 @@ def test_copies_move_to_a_third_worker_while_rows_keep_coming_in(cluster: Cluste
         stop.set()
         writing.join()
     cluster.load(seed=4, payments=200)
-    assert problems(cluster.verify(quiet_s=10.0)) == []
+    assert problems(cluster.verify()) == []
     assert {process.poll() for process in cluster.workers.values()} == {None}

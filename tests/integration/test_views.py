@@ -14,7 +14,8 @@ from pipeline.domain.kernel.partitions import partition_of
 from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.local.stack import LocalStack
-from tests.integration.views_bank import ACCOUNTS, STRANGE, Answer, Bank, eventually, fill, get, is_sharing
+from tests.integration.views_bank import ACCOUNTS, STRANGE, Answer, Bank, fill, get, is_sharing
+from tests.progress import eventually
 from topologies.app import tables
 
 

@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,9 +20,9 @@ from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
+from tests.progress import eventually
 
 ROOT = Path(__file__).parents[2]
-WITHIN_S = 60.0
 STRANGE = "zz %s{}\n\"'?&#ä€"
 """An id that an upstream may use."""
 ACCOUNTS = [*(f"acc-{number:02d}" for number in range(11)), STRANGE]
@@ -57,13 +56,6 @@ def get(url: str, accept: str = "*/*", method: str = "GET", **headers: str) -> A
         return Answer(error.code, dict(error.headers), error.read().decode())
     except OSError as error:
         return Answer(0, {}, str(error))
-
-
-def eventually(condition: Callable[[], object], within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.2)
 
 
 def spread_tenant() -> str:

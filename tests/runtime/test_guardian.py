@@ -11,8 +11,9 @@ from typing import IO
 import psutil
 
 from pipeline.runtime.local import guardian
+from tests.progress import SILENCE_S, ended
 
-SLEEPS = [sys.executable, "-I", "-c", "import time; time.sleep(60)"]
+SLEEPS = [sys.executable, "-I", "-c", "import time; time.sleep(600)"]
 SIGTERM_CODE = 128 + 15
 
 
@@ -26,7 +27,7 @@ def test_it_says_the_process_id_and_ends_with_the_code_of_its_process(tmp_path: 
     with guarded(tmp_path, command, subprocess.PIPE) as process:
         assert process.stdout is not None
         said = int(process.stdout.readline())
-        assert process.wait(30) == 7
+        assert ended(process) == 7
     assert int((tmp_path / "log").read_text()) == said
 
 
@@ -35,7 +36,7 @@ def test_a_process_whose_owner_goes_away_is_ended(tmp_path: Path) -> None:
         assert process.stdout is not None and process.stdin is not None
         child = psutil.Process(int(process.stdout.readline()))
         process.stdin.close()
-        assert process.wait(30) == SIGTERM_CODE
+        assert ended(process) == SIGTERM_CODE
         assert not child.is_running()
 
 
@@ -45,5 +46,5 @@ def test_an_owner_that_goes_away_before_it_knows_the_process_id_is_noticed_too(t
     os.close(reader)
     with guarded(tmp_path, SLEEPS, writer) as process:
         os.close(writer)
-        _, err = process.communicate(timeout=30)  # closes the pipe that stands for the owner
+        _, err = process.communicate(timeout=SILENCE_S)  # closes the pipe that stands for the owner
     assert (process.returncode, err) == (SIGTERM_CODE, b"")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from pipeline.runtime.store import partition_store
 from pipeline.runtime.store.partition_store import PartitionStore
+from tests.progress import run
 
 
 @pytest.fixture
@@ -294,7 +294,5 @@ os._exit(0)
 
 def test_a_store_is_written_to_although_others_that_rest_hold_all_buffers(tmp_path: Path) -> None:
     """In a process of its own: one that waits for buffers waits with Python's lock, and ends no test."""
-    ended = subprocess.run(
-        [sys.executable, "-c", MANY_STORES, str(tmp_path)], capture_output=True, text=True, timeout=60
-    )
+    ended = run([sys.executable, "-c", MANY_STORES, str(tmp_path)])
     assert (ended.stdout.split(), ended.stderr) == (["19", "True", "True"], "")

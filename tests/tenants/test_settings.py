@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from pipeline.domain.tenants.settings import (
     parse_tenants,
 )
 from pipeline.runtime.settings import ENV_PREFIX, SettingsError, load_settings
+from tests.progress import run
 from topologies import fraud, replay, tenants
 
 FILE = """
@@ -121,7 +121,7 @@ def test_a_worker_with_a_wrong_file_ends_with_one_line(tmp_path: Path) -> None:
     wrong.write_text("[default]\nburst = 5\n")
     environment = {"PATH": "", f"{ENV_PREFIX}TENANTS": str(wrong), f"{ENV_PREFIX}DATA_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "topologies.worker"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    done = run(command, env=environment)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {ENV_PREFIX}TENANTS={wrong}: default: burst without")
     assert done.stderr.count("\n") == 1
