@@ -21,7 +21,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
-from pipeline.domain.ledger.rows import STATUS_NAMES, unpack_account, unpack_payment
+from pipeline.domain.ledger.rows import KINDS, STATUS_NAMES, unpack_account, unpack_payment
 from pipeline.rebuild.between import Between
 from pipeline.rebuild.causal import ROWS, Above, Branch, Committed, Counts, replay_branches
 from pipeline.rebuild.differences import Differences, Value, beside
@@ -147,28 +147,19 @@ def _compare(live: Live, store: PartitionStore, differences: Differences) -> Non
 def named(key: bytes) -> tuple[str, str]:
     """Return what kind of row a key is of, and the name that it has in it."""
     family, *parts = key.decode(errors="replace").split("\0")
-    return _KINDS.get(family, family), "/".join(parts)
+    return _KINDS[family].name if family in _KINDS else family, "/".join(parts)
 
 
-_KINDS = {
-    "a": "account",
-    "c": "period",
-    "g": "journal_part",
-    "h": "hold",
-    "j": "journal",
-    "l": "leg",
-    "n": "next_due",
-    "p": "payment",
-    "r": "reversal",
-    "t": "limit",
-    "w": "watermark",
-    "x": "due",
-}
+_KINDS = {kind.family: kind for kind in KINDS}
 """By the family letter of the ledger's rows; a letter that is not here stands for itself."""
+_BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:
-    """Return the fields of a ledger's row, whatever its layout; of another kind, the row in digits."""
+    """Return the fields of an account or a payment; of another kind, the row in its newest layout, in digits.
+
+    Raises UnknownLayout.
+    """
     if row is None:
         return None
     if kind == "account":
@@ -181,4 +172,5 @@ def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:
         return {**msgspec.structs.asdict(account), **named_ones}
     if kind == "payment":
         return msgspec.structs.asdict(unpack_payment(row))
-    return {"row": row.hex()}
+    known = _BY_NAME.get(kind)
+    return {"row": (row if known is None else known.current(row)).hex()}

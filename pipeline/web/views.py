@@ -12,15 +12,15 @@ stuck      lifecycle       s tenant debtor payment           payments that do no
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from pipeline.domain.fraud import alerts as fraud_alerts
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.rows import row_key
-from pipeline.domain.ledger.journals import Journal
-from pipeline.domain.ledger.rows import FROZEN_NAMES, LAYOUT, STATUS_NAMES, read_payment, unpack_account
+from pipeline.domain.ledger.journals import unpack_journal
+from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, read_payment, unpack_account
 from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
 from pipeline.domain.lifecycle.rows import STUCK as STUCK_ROWS
 from pipeline.domain.positions import rows as positions_rows
@@ -28,8 +28,6 @@ from pipeline.domain.positions.stream import figures
 from pipeline.domain.reconciliation import rows as reconciliation_rows
 from pipeline.web.committed import Partition
 from pipeline.web.render import Row, time_text
-
-_Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 class View(Protocol):
@@ -69,12 +67,6 @@ class TableView(NamedTuple):
     by_id: bool = False
 
 
-def _unpack(value: bytes, layout: int, kind: type[_Struct]) -> _Struct:
-    if value[0] != layout:
-        raise ValueError(f"{kind.__name__} row of unknown layout {value[0]}")
-    return msgspec.msgpack.decode(value[1:], type=kind)
-
-
 def _balance(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
     account = unpack_account(value)
     limit = account.overdraft_limit_minor
@@ -100,7 +92,7 @@ def _balance(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
 
 def _journal(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
     """Return a journal of many legs, and what of it was taken back."""
-    journal = _unpack(value, LAYOUT, Journal)
+    journal = unpack_journal(value)
     return {
         "tenant_id": key[0],
         "journal_id": key[1],
@@ -144,7 +136,7 @@ def _position(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
 
 
 def _open_break(partition: Partition, key: tuple[str, ...], value: bytes) -> Row | None:
-    row = _unpack(value, reconciliation_rows.LAYOUT[0], reconciliation_rows.Break)
+    row = reconciliation_rows.decode(value, reconciliation_rows.Break)
     if row.resolution is not None:
         return None
     return {

@@ -4,16 +4,16 @@
 
 packs a running stack of that commit into `written_by/COMMIT` (how to get one: tests/contract/README.md):
 
-    topics.msgpack.xz   every topic, changelogs among them: its committed records; the registry's schemas by id
-    tables.tar.xz       the newest snapshot of the workers: each table partition's RocksDB folder, and the manifest
+    topics.msgpack.xz   the committed records of every topic, changelogs among them; the schemas by their ids
+    tables.tar.xz       the newest snapshot: the RocksDB folder of each table partition, and the manifest
 
 The snapshot must be older than the last events: the topics then say what the tables must become.
 """
 
 from __future__ import annotations
 
-import lzma
 import json
+import lzma
 import sys
 import tarfile
 from pathlib import Path

@@ -104,7 +104,7 @@ async def test_an_unpriced_position_has_null_not_zero(worker: Any) -> None:
 
 def bank_break(resolution: str | None) -> bytes:
     row = Break("AMOUNT", 5, "EUR", None, None, None, "x", 0, resolution)
-    return reconciliation_rows.LAYOUT + msgspec.msgpack.encode(row)
+    return reconciliation_rows.pack(row)
 
 
 async def test_open_breaks_are_found_among_many_resolved_ones(

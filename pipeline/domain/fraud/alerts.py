@@ -12,11 +12,11 @@ import msgspec
 
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import PaymentInitiated
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import row_key
 
 FAMILY = "a"
-LAYOUT = 1
-_HEAD = bytes([LAYOUT])
+ALERT_ROW = RowKind("fraud", "alert", FAMILY)
 
 
 class Alert(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -28,10 +28,6 @@ class Alert(msgspec.Struct, frozen=True, array_like=True, gc=False):
     creditor_account_id: str
     amount_minor: int
     currency: str
-
-
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(Alert).decode
 
 
 def alert_key(tenant_id: str, account_id: str, payment_id: str) -> bytes:
@@ -46,11 +42,8 @@ def alert_of(event: PaymentInitiated, at_us: int, verdict: Verdict) -> Alert:
 
 def pack_alert(alert: Alert) -> bytes:
     """Return the row of an alert."""
-    return _HEAD + _ENCODE(alert)
+    return ALERT_ROW.pack(alert)
 
 
-def read_alert(row: bytes) -> Alert:
-    """Return the alert of a row. Raises ValueError for a layout that this version does not know."""
-    if row[0] != LAYOUT:
-        raise ValueError(f"alert row of unknown layout {row[0]}")
-    return _DECODE(memoryview(row)[1:])
+read_alert = unpacker(ALERT_ROW, Alert)
+"""Return the alert of a row. Raises UnknownLayout."""

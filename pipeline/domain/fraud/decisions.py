@@ -11,11 +11,11 @@ import msgspec
 
 from pipeline.domain.fraud.profile import Attempt
 from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import row_key
 
 FAMILY = "d"
-LAYOUT = 1
-_HEAD = bytes([LAYOUT])
+DECISION_ROW = RowKind("fraud", "decision", FAMILY)
 
 
 class Decision(msgspec.Struct, array_like=True, gc=False):
@@ -32,10 +32,6 @@ class Decision(msgspec.Struct, array_like=True, gc=False):
     """The payment while it waits for a reviewer; an approval moves it into the profile's habits."""
 
 
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(Decision).decode
-
-
 def decision_key(tenant_id: str, payment_id: str) -> bytes:
     """Return the key of the decision on a payment id."""
     return row_key(FAMILY, tenant_id, payment_id)
@@ -43,11 +39,8 @@ def decision_key(tenant_id: str, payment_id: str) -> bytes:
 
 def pack_decision(decision: Decision) -> bytes:
     """Return the row of a decision."""
-    return _HEAD + _ENCODE(decision)
+    return DECISION_ROW.pack(decision)
 
 
-def read_decision(row: bytes) -> Decision:
-    """Return the decision of a row. Raises ValueError for a layout that this version does not know."""
-    if row[0] != LAYOUT:
-        raise ValueError(f"decision row of unknown layout {row[0]}")
-    return _DECODE(memoryview(row)[1:])
+read_decision = unpacker(DECISION_ROW, Decision)
+"""Return the decision of a row. Raises UnknownLayout."""

@@ -30,10 +30,12 @@ from pipeline.domain.fraud.rings import (
     Ring,
     empty_ring,
 )
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.rows import row_key
 
-LAYOUT = 1
+FAMILY = "f"
+PROFILE_ROW = RowKind("fraud", "profile", FAMILY)
 
 PAYEES_KEPT = 32
 DEVICES_KEPT = 8
@@ -223,25 +225,19 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
         self.squares_high, self.squares_low = squares >> 63, squares & INT64_MAX
 
 
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(Profile).decode
-_HEAD = bytes([LAYOUT])
+_unpack_profile = unpacker(PROFILE_ROW, Profile)
 
 
 def profile_key(tenant_id: str, account_id: str) -> bytes:
     """Return the key of a debtor's profile."""
-    return row_key("f", tenant_id, account_id)
+    return row_key(FAMILY, tenant_id, account_id)
 
 
 def read_profile(row: bytes | None) -> Profile:
-    """Return the profile in a row, an empty one where there is no row. ValueError: an unknown layout."""
-    if row is None:
-        return Profile()
-    if row[0] != LAYOUT:
-        raise ValueError(f"profile row of unknown layout {row[0]}")
-    return _DECODE(memoryview(row)[1:])
+    """Return the profile in a row, an empty one where there is no row. Raises UnknownLayout."""
+    return Profile() if row is None else _unpack_profile(row)
 
 
 def pack_profile(profile: Profile) -> bytes:
     """Return the row of a profile."""
-    return _HEAD + _ENCODE(profile)
+    return PROFILE_ROW.pack(profile)

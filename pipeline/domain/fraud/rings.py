@@ -12,7 +12,7 @@ from pipeline.domain.kernel.money import INT64_MAX
 
 MINUTE, HOUR, DAY, WEEK = 0, 1, 2, 3
 BUCKETS = ((5, 12), (300, 12), (3600, 24), (21600, 28))
-"""Per window: seconds a bucket, number of buckets. A change needs a new LAYOUT."""
+"""Per window: seconds a bucket, number of buckets. A change needs a new layout of profiles."""
 DAY_BUCKET_S, DAY_BUCKETS = BUCKETS[DAY]
 WEEK_BUCKET_S, WEEK_BUCKETS = BUCKETS[WEEK]
 

@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 
 from pipeline.domain.history.rows import (
     HEAD_COLUMNS,
+    HEAD_ROW,
     KINDS,
-    LAYOUT,
     LINE_COLUMNS,
+    LINE_ROW,
     NOTHING,
     ZONE,
     Zone,
@@ -31,6 +32,7 @@ from pipeline.domain.history.rows import (
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined, numpy_of, strings_of_width
+from pipeline.domain.kernel.layouts import fixed_rows
 from pipeline.domain.kernel.rows import PrefetchingRows
 
 CLASSES = (ev.PostingRecorded, ev.HoldRecorded)
@@ -108,7 +110,7 @@ def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
         numpy_of(pc.is_null(columns["booked_at"])), run.recorded_at[order], numpy_of(columns["booked_at"], 0)
     )
     fixed = np.zeros(len(order), LINE_COLUMNS)
-    fixed["layout"] = LAYOUT
+    fixed["layout"] = LINE_ROW.layout
     fixed["kind"] = kinds[order]
     payment = pc.coalesce(columns["payment_id"], columns["hold_id"], columns["journal_id"])
     fixed["no_payment"] = numpy_of(pc.is_null(payment))
@@ -135,19 +137,17 @@ def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
 def _heads(
     keys: list[bytes], new: dict[str, pa.Array], rows: PrefetchingRows
 ) -> tuple[np.ndarray, list[list[Zone]]]:
-    """Read heads; `new` has what an account without one begins with."""
+    """Read heads; `new` has what an account without one begins with. Raises UnknownLayout."""
     found = rows.get_many(keys)
     table = np.zeros(len(keys), HEAD_COLUMNS)
-    table["layout"] = LAYOUT
+    table["layout"] = HEAD_ROW.layout
     table["account_type"] = numpy_of(pc.index_in(new["account_type"], pa.array(ACCOUNT_TYPES)))
     table["currency"] = [currency.encode() for currency in new["currency"].to_pylist()]
     table["booked_at"] = -(2**63)
     table["earliest"], table["latest"] = NOTHING.earliest, NOTHING.latest
     known = np.array([row is not None for row in found])
     width = HEAD_COLUMNS.itemsize
-    table[known] = np.frombuffer(b"".join(row[:width] for row in found if row is not None), HEAD_COLUMNS)
-    if (table["layout"] != LAYOUT).any():
-        raise ValueError("history head of unknown layout")
+    table[known] = fixed_rows(HEAD_ROW, [row for row in found if row is not None], HEAD_COLUMNS)
     higher = [
         [NOTHING] if row is None or len(row) == width else [NOTHING, *unpack_head(row).open[1:]]
         for row in found

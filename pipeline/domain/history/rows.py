@@ -18,9 +18,13 @@ import msgspec
 import numpy as np
 
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.layouts import RowKind
 from pipeline.domain.kernel.rows import Rows, row_key
 
-LAYOUT = 1
+HEAD_ROW = RowKind("history", "head", "h")
+LINE_ROW = RowKind("history", "line", "l")
+ZONE_ROW = RowKind("history", "zone", "z")
+
 ZONE = 32
 """Lines of a zone of level 1, and zones of one of the next level."""
 LEVELS = 7
@@ -111,7 +115,7 @@ class Line(msgspec.Struct, gc=False):
         """Return the row."""
         correlation = self.correlation_id.encode()
         fixed = _LINE.pack(
-            LAYOUT,
+            LINE_ROW.layout,
             KINDS.index(self.kind),
             self.payment_id is None,
             self.reference is None,
@@ -133,10 +137,9 @@ class Line(msgspec.Struct, gc=False):
 
 
 def unpack_line(row: bytes) -> Line:
-    """Return the line of a row; raise ValueError for a layout that this version does not know."""
-    layout, kind, no_payment, no_reference, correlation_bytes, *numbers = _LINE.unpack_from(row)
-    if layout != LAYOUT:
-        raise ValueError(f"history line of unknown layout {layout}")
+    """Return the line of a row. Raises UnknownLayout."""
+    row = LINE_ROW.current(row)
+    _, kind, no_payment, no_reference, correlation_bytes, *numbers = _LINE.unpack_from(row)
     record_id, entry_id, payment_id, texts = row[_LINE.size :].split(b"\0", maxsplit=3)
     booked_at, effective_at, posted, held, balance_minor, held_minor = numbers
     return Line(
@@ -173,7 +176,7 @@ class Head(msgspec.Struct, gc=False):
         """Return the row."""
         first, *others = self.open
         return _HEAD.pack(
-            LAYOUT, self.account_type, self.currency.encode(), self.lines, self.booked_at,
+            HEAD_ROW.layout, self.account_type, self.currency.encode(), self.lines, self.booked_at,
             self.balance_minor, self.held_minor, *first,
         ) + b"".join([_ZONE.pack(*zone) for zone in others])  # fmt: skip
 
@@ -196,39 +199,37 @@ def fold(zones: list[Zone], below: int, part: Zone, lines: int) -> list[tuple[in
 
 
 def unpack_head(row: bytes) -> Head:
-    """Return the head of a row; raise ValueError for a layout that this version does not know."""
-    layout, kind, currency, lines, booked_at, balance, held, *first = _HEAD.unpack_from(row)
-    if layout != LAYOUT:
-        raise ValueError(f"history head of unknown layout {layout}")
+    """Return the head of a row. Raises UnknownLayout."""
+    if row[0] != HEAD_ROW.layout:
+        row = HEAD_ROW.current(row)
+    _, kind, currency, lines, booked_at, balance, held, *first = _HEAD.unpack_from(row)
     others = [Zone(*zone) for zone in _ZONE.iter_unpack(row[_HEAD.size :])]
     return Head(kind, currency.decode(), lines, booked_at, balance, held, [Zone(*first), *others])
 
 
 def pack_zone(zone: Zone) -> bytes:
     """Return the row of a zone."""
-    return bytes([LAYOUT]) + _ZONE.pack(*zone)
+    return ZONE_ROW.head + _ZONE.pack(*zone)
 
 
 def unpack_zone(row: bytes) -> Zone:
-    """Return the zone of a row; raise ValueError for a layout that this version does not know."""
-    if row[0] != LAYOUT:
-        raise ValueError(f"history zone of unknown layout {row[0]}")
-    return Zone(*_ZONE.unpack_from(row, 1))
+    """Return the zone of a row. Raises UnknownLayout."""
+    return Zone(*_ZONE.unpack_from(ZONE_ROW.current(row), 1))
 
 
 def head_key(tenant_id: str, account_id: str) -> bytes:
     """Return the row key of a head."""
-    return row_key("h", tenant_id, account_id)
+    return row_key(HEAD_ROW.family, tenant_id, account_id)
 
 
 def line_key(tenant_id: str, account_id: str, number: int) -> bytes:
     """Return the row key of a line."""
-    return row_key("l", tenant_id, account_id, f"{number:010x}")
+    return row_key(LINE_ROW.family, tenant_id, account_id, f"{number:010x}")
 
 
 def zone_key(tenant_id: str, account_id: str, level: int, number: int) -> bytes:
     """Return the row key of a zone."""
-    return row_key("z", tenant_id, account_id, str(level), f"{number:010x}")
+    return row_key(ZONE_ROW.family, tenant_id, account_id, str(level), f"{number:010x}")
 
 
 def read_head(rows: Rows, tenant_id: str, account_id: str) -> Head | None:

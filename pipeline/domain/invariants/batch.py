@@ -19,14 +19,15 @@ import pyarrow.compute as pc
 
 from pipeline.domain.invariants.rows import (
     ACCOUNT_COLUMNS,
+    ACCOUNT_ROW,
     BRANCH_KEY,
     CLEARING_COLUMNS,
     CLEARING_PREFIX,
+    CLEARING_ROW,
     COUNTERS,
     ENTRIES,
     HOUR_US,
     HOURS,
-    LAYOUT,
     UNKNOWN,
     Half,
     fingerprint,
@@ -35,6 +36,7 @@ from pipeline.domain.invariants.rows import (
 from pipeline.domain.invariants.stream import TOTALS
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined, numpy_of
+from pipeline.domain.kernel.layouts import fixed_rows
 from pipeline.domain.kernel.rows import PrefetchingRows
 
 CLASSES = (ev.PostingRecorded, ev.HoldRecorded)
@@ -207,14 +209,12 @@ def _currencies(column: pa.Array) -> np.ndarray:
 
 
 def _heads(keys: list[bytes], currency: np.ndarray, rows: PrefetchingRows) -> np.ndarray:
-    """Read accounts; one that is new has the currency of its first record."""
+    """Read accounts; one that is new has the currency of its first record. Raises UnknownLayout."""
     found = rows.get_many(keys)
     table = np.zeros(len(keys), ACCOUNT_COLUMNS)
-    table["layout"], table["currency"] = LAYOUT, currency
+    table["layout"], table["currency"] = ACCOUNT_ROW.layout, currency
     known = np.array([row is not None for row in found], bool)
-    table[known] = np.frombuffer(b"".join([row for row in found if row is not None]), ACCOUNT_COLUMNS)
-    if (table["layout"] != LAYOUT).any():
-        raise ValueError("account of unknown layout")
+    table[known] = fixed_rows(ACCOUNT_ROW, [row for row in found if row is not None], ACCOUNT_COLUMNS)
     return table
 
 
@@ -262,12 +262,10 @@ def _totals(run: Run, rows: PrefetchingRows) -> list[Block]:
     encoded = joined("\0", "c", *names, hours).dictionary_encode()
     keys, group = encoded.dictionary.cast(pa.binary()).to_pylist(), numpy_of(encoded.indices)
     table = np.zeros(len(keys), CLEARING_COLUMNS)
-    table["layout"] = LAYOUT
-    for place, row in enumerate(rows.get_many(keys)):
-        if row is not None:
-            table[place] = np.frombuffer(row, CLEARING_COLUMNS)[0]
-    if (table["layout"] != LAYOUT).any():
-        raise ValueError("clearing totals of unknown layout")
+    table["layout"] = CLEARING_ROW.layout
+    found = rows.get_many(keys)
+    known = np.array([row is not None for row in found])
+    table[known] = fixed_rows(CLEARING_ROW, [row for row in found if row is not None], CLEARING_COLUMNS)
     amount = numpy_of(run.columns["amount_minor"])[at]
     debit = numpy_of(pc.equal(run.columns["side"].take(taken), "DEBIT"))
     for name, chosen in (("debits", debit), ("credits", ~debit)):

@@ -15,9 +15,13 @@ import struct
 import msgspec
 import numpy as np
 
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
-LAYOUT = 1
+ACCOUNT_ROW = RowKind("invariants", "account", "a")
+CLEARING_ROW = RowKind("invariants", "clearing totals", "c")
+BRANCH_ROW = RowKind("invariants", "branch", "p")
+
 ENTRIES = 8
 """An entry is known again among so many postings of an account."""
 UNKNOWN = -(2**63)
@@ -40,8 +44,7 @@ CLEARING_COLUMNS = np.dtype([("layout", "u1"), *((name, "<i8") for name in COUNT
 _ACCOUNT = struct.Struct(f"<B3sIqqqq{ENTRIES}Q")
 _CLEARING = struct.Struct("<Bqqqq")
 assert _ACCOUNT.size == ACCOUNT_COLUMNS.itemsize and _CLEARING.size == CLEARING_COLUMNS.itemsize
-BRANCH_KEY = row_key("p")
-_ENCODE = msgspec.msgpack.Encoder().encode
+BRANCH_KEY = row_key(BRANCH_ROW.family)
 
 
 class Account(msgspec.Struct, gc=False):
@@ -61,7 +64,7 @@ class Account(msgspec.Struct, gc=False):
     def pack(self) -> bytes:
         """Return the row."""
         return _ACCOUNT.pack(
-            LAYOUT, self.currency, self.alerts, self.window, self.sequence, self.balance_minor,
+            ACCOUNT_ROW.layout, self.currency, self.alerts, self.window, self.sequence, self.balance_minor,
             self.held_minor, *self.entries,
         )  # fmt: skip
 
@@ -91,10 +94,10 @@ class Branch(msgspec.Struct, array_like=True, gc=False):
 
     def pack(self) -> bytes:
         """Return the row."""
-        return bytes([LAYOUT]) + _ENCODE(self)
+        return BRANCH_ROW.pack(self)
 
 
-_DECODE_BRANCH = msgspec.msgpack.Decoder(Branch).decode
+_unpack_branch = unpacker(BRANCH_ROW, Branch)
 
 
 class Clearing(msgspec.Struct, gc=False):
@@ -107,17 +110,19 @@ class Clearing(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the row."""
-        return _CLEARING.pack(LAYOUT, self.debits, self.debits_minor, self.credits, self.credits_minor)
+        return _CLEARING.pack(
+            CLEARING_ROW.layout, self.debits, self.debits_minor, self.credits, self.credits_minor
+        )
 
 
 def account_key(tenant_id: str, account_id: str) -> bytes:
     """Return the row key of an account."""
-    return row_key("a", tenant_id, account_id)
+    return row_key(ACCOUNT_ROW.family, tenant_id, account_id)
 
 
 def clearing_key(tenant_id: str, account_id: str, hour: int) -> bytes:
     """Return the row key of an hour of a clearing account."""
-    return row_key("c", tenant_id, account_id, str(hour))
+    return row_key(CLEARING_ROW.family, tenant_id, account_id, str(hour))
 
 
 def hour_of(time: int) -> int:
@@ -126,35 +131,26 @@ def hour_of(time: int) -> int:
 
 
 def read_branch(rows: Rows) -> Branch:
-    """Return how far the branch is read."""
+    """Return how far the branch is read. Raises UnknownLayout."""
     row = rows.get(BRANCH_KEY)
-    if row is None:
-        return Branch()
-    if row[0] != LAYOUT:
-        raise ValueError(f"branch of unknown layout {row[0]}")
-    return _DECODE_BRANCH(row[1:])
+    return Branch() if row is None else _unpack_branch(row)
 
 
 def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -> Account:
-    """Return an account; one that is new has the currency of the record that it comes with."""
+    """Return an account; one that is new has the currency of its first record. Raises UnknownLayout."""
     row = rows.get(account_key(tenant_id, account_id))
     if row is None:
         return Account(currency)
-    layout, known, alerts, window, sequence, balance, held, *entries = _ACCOUNT.unpack(row)
-    if layout != LAYOUT:
-        raise ValueError(f"account of unknown layout {layout}")
+    if row[0] != ACCOUNT_ROW.layout:
+        row = ACCOUNT_ROW.current(row)
+    _, known, alerts, window, sequence, balance, held, *entries = _ACCOUNT.unpack(row)
     return Account(known, alerts, window, sequence, balance, held, tuple(entries))
 
 
 def read_clearing(rows: Rows, key: bytes) -> Clearing:
-    """Return an hour of a clearing account."""
+    """Return an hour of a clearing account. Raises UnknownLayout."""
     row = rows.get(key)
-    if row is None:
-        return Clearing()
-    layout, *fixed = _CLEARING.unpack(row)
-    if layout != LAYOUT:
-        raise ValueError(f"clearing totals of unknown layout {layout}")
-    return Clearing(*fixed)
+    return Clearing() if row is None else Clearing(*_CLEARING.unpack(CLEARING_ROW.current(row))[1:])
 
 
 def letters(currency: str) -> bytes:

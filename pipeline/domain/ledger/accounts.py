@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.money import Overflow, fits
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
@@ -24,14 +25,13 @@ from pipeline.domain.ledger.rows import (
     CLOSED,
     FROZEN_CREDIT,
     FROZEN_DEBIT,
+    LIMIT_ROW,
     OPEN,
     Account,
     closed_key,
-    pack,
     read_account,
     read_number,
     read_watermark,
-    unpacker,
     write_number,
 )
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants, account_refusal
@@ -53,7 +53,7 @@ class Limit(NamedTuple):
     maximum: int | None
 
 
-_unpack_limits = unpacker(list[Limit])
+_unpack_limits = unpacker(LIMIT_ROW, list[Limit])
 
 
 def open_account(
@@ -121,7 +121,7 @@ def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -
     others = [one for one in _waiting(rows, event.tenant_id, event.account_id) if one[:2] != limit[:2]]
     if len(others) == LIMITS_MAX:
         raise Reject("too_many_limits")
-    rows.put(_waiting_key(event.tenant_id, event.account_id), pack(sorted([*others, limit])))
+    rows.put(_waiting_key(event.tenant_id, event.account_id), LIMIT_ROW.pack(sorted([*others, limit])))
     schedule(rows, Due(limit.effective_at, LIMIT, event.tenant_id, event.account_id, event.event_id))
 
 
@@ -131,7 +131,7 @@ def begin_limit(due: Due, rows: Rows, out: Outbox) -> None:
     limit = next(one for one in waiting if one[:2] == (due.time, due.id))
     key, others = _waiting_key(due.tenant_id, due.account_id), [one for one in waiting if one != limit]
     if others:
-        rows.put(key, pack(others))
+        rows.put(key, LIMIT_ROW.pack(others))
     else:
         rows.delete(key)
     account = read_account(rows, due.tenant_id, due.account_id)
@@ -148,7 +148,7 @@ def _apply(limit: Limit, account: Account) -> None:
 
 
 def _waiting_key(tenant_id: str, account_id: str) -> bytes:
-    return row_key("t", tenant_id, account_id)
+    return row_key(LIMIT_ROW.family, tenant_id, account_id)
 
 
 def _waiting(rows: Rows, tenant_id: str, account_id: str) -> list[Limit]:

@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.rows import LAYOUT, read_number, write_number
+from pipeline.domain.ledger.rows import DUE_ROW, NEXT_DUE_ROW, read_number, write_number
 
 DUE_MAX = 100
 """How much one command takes."""
 HOLD, JOURNAL, LIMIT = "hold", "journal", "limit"
 
-NEXT_KEY = b"n"
-_PRESENT = bytes([LAYOUT])
+NEXT_KEY = row_key(NEXT_DUE_ROW.family)
+_PREFIX = row_key(DUE_ROW.family, "")
 _OFFSET = 2**63
 """Added to times, so that the order of their digits is theirs, before 1970 too."""
 
@@ -41,14 +41,13 @@ class Due(NamedTuple):
     @property
     def key(self) -> bytes:
         """The key of its row."""
-        return row_key(
-            "x", f"{self.time + _OFFSET:020d}", self.kind, self.tenant_id, self.account_id, self.id
-        )
+        names = (self.kind, self.tenant_id, self.account_id, self.id)
+        return row_key(DUE_ROW.family, f"{self.time + _OFFSET:020d}", *names)
 
 
 def schedule(rows: Rows, due: Due) -> None:
     """Remember what is to come."""
-    rows.put(due.key, _PRESENT)
+    rows.put(due.key, DUE_ROW.head)
     first = read_number(rows, NEXT_KEY)
     if first is None or due.time < first:
         write_number(rows, NEXT_KEY, due.time)
@@ -84,6 +83,6 @@ def take_due(rows: Rows, watermark: int) -> list[Due]:
 
 
 def _all(rows: Rows) -> Iterator[Due]:
-    for key, _ in rows.scan(b"x\0"):
-        time, kind, tenant_id, account_id, identity = key[2:].decode().split("\0")
+    for key, _ in rows.scan(_PREFIX):
+        time, kind, tenant_id, account_id, identity = key[len(_PREFIX) :].decode().split("\0")
         yield Due(int(time) - _OFFSET, kind, tenant_id, account_id, identity)

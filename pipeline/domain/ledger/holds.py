@@ -20,13 +20,14 @@ from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.books import About, Books
 from pipeline.domain.ledger.due import HOLD, Due, schedule, unschedule
 from pipeline.domain.ledger.outputs import announce
-from pipeline.domain.ledger.rows import Payment, pack, read_payment, unpacker, write_payment
+from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
 
 CAPTURES_MAX = 100
 """Captures of one hold; its row keeps them all."""
@@ -70,18 +71,19 @@ class Hold(msgspec.Struct, array_like=True, gc=False):
         return self.remaining(payment) + self.capturing
 
 
-_unpack = unpacker(Hold)
+unpack_hold = unpacker(HOLD_ROW, Hold)
+"""Return the hold of a row. Raises UnknownLayout."""
 
 
 def hold_key(tenant_id: str, payment_id: str) -> bytes:
     """Return the row key of a hold."""
-    return row_key("h", tenant_id, payment_id)
+    return row_key(HOLD_ROW.family, tenant_id, payment_id)
 
 
 def read_hold(rows: Rows, tenant_id: str, payment_id: str) -> Hold | None:
     """Return a hold that is to be captured, or None where the payment has none."""
     row = rows.get(hold_key(tenant_id, payment_id))
-    return None if row is None else _unpack(row)
+    return None if row is None else unpack_hold(row)
 
 
 def _due(tenant_id: str, payment: Payment, payment_id: str, hold: Hold) -> Due:
@@ -100,7 +102,7 @@ def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Out
     )
     books.save(out)
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)
-    books.rows.put(hold_key(event.tenant_id, event.payment_id), pack(hold))
+    books.rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
     schedule(books.rows, _due(event.tenant_id, payment, event.payment_id, hold))
 
 
@@ -120,7 +122,7 @@ class _Held:
         self.books.save(self.out)
         if self.payment.state != self._state:
             write_payment(rows, tenant, payment_id, self.payment)
-        rows.put(hold_key(tenant, payment_id), pack(self.hold))
+        rows.put(hold_key(tenant, payment_id), HOLD_ROW.pack(self.hold))
 
     def release(self, amount: int) -> None:
         """Give back a part of what is held, and say so."""
@@ -342,7 +344,7 @@ def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, o
     unschedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))
     hold.expires_at = event.hold_expires_at
     schedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))
-    rows.put(hold_key(event.tenant_id, event.payment_id), pack(hold))
+    rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
     out.emit(
         "payment-events",
         f"{event.tenant_id}/{payment.debtor_account_id}",
@@ -372,7 +374,7 @@ def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows,
         code = held.books.creditor_code(payment.creditor_account_id, payment.currency)
     if code is None:
         hold.under_review = False
-        rows.put(hold_key(event.tenant_id, event.payment_id), pack(hold))
+        rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
         return
     held.end(code)
     outcome = "payment_failed" if event.approved else "payment_rejected"

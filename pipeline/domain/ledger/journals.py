@@ -21,6 +21,7 @@ from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.money import fits
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
 from pipeline.domain.kernel.partitions import partition_of
@@ -30,12 +31,12 @@ from pipeline.domain.ledger.books import About, Books, can_be_opened
 from pipeline.domain.ledger.due import JOURNAL, Due, schedule, unschedule
 from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, as_said, legs_of, pairs_of, reserve
 from pipeline.domain.ledger.rows import (
+    JOURNAL_PART_ROW,
+    JOURNAL_ROW,
     closed_key,
-    pack,
     read_number,
     read_watermark,
     taken_key,
-    unpacker,
     write_number,
 )
 
@@ -104,28 +105,31 @@ class Part(msgspec.Struct, array_like=True, gc=False):
     state: str
 
 
-_unpack_journal, _unpack_part = unpacker(Journal), unpacker(Part)
+unpack_journal = unpacker(JOURNAL_ROW, Journal)
+"""Return the journal of a row. Raises UnknownLayout."""
+unpack_part = unpacker(JOURNAL_PART_ROW, Part)
+"""Return the legs of a row. Raises UnknownLayout."""
 
 
 def journal_key(tenant_id: str, journal_id: str) -> bytes:
     """Return the row key of a journal at its home."""
-    return row_key("j", tenant_id, journal_id)
+    return row_key(JOURNAL_ROW.family, tenant_id, journal_id)
 
 
 def part_key(tenant_id: str, home_account_id: str, journal_id: str) -> bytes:
     """Return the row key of a journal's legs on a branch."""
-    return row_key("g", tenant_id, home_account_id, journal_id)
+    return row_key(JOURNAL_PART_ROW.family, tenant_id, home_account_id, journal_id)
 
 
 def read_journal(rows: Rows, tenant_id: str, journal_id: str) -> Journal | None:
     """Return a journal whose home is this branch, or None."""
     row = rows.get(journal_key(tenant_id, journal_id))
-    return None if row is None else _unpack_journal(row)
+    return None if row is None else unpack_journal(row)
 
 
 def write_journal(rows: Rows, tenant_id: str, journal_id: str, journal: Journal) -> None:
     """Replace the row of a journal."""
-    rows.put(journal_key(tenant_id, journal_id), pack(journal))
+    rows.put(journal_key(tenant_id, journal_id), JOURNAL_ROW.pack(journal))
 
 
 def submitted(event: ev.JournalSubmitted) -> Journal:
@@ -170,7 +174,7 @@ class Home:
         books.save(self.out)
         if own:
             part = Part(own, POSTED if at_once else HELD)
-            self.rows.put(part_key(tenant, journal.account_id, self.journal_id), pack(part))
+            self.rows.put(part_key(tenant, journal.account_id, self.journal_id), JOURNAL_PART_ROW.pack(part))
         if branches:
             journal.waiting = list(branches)
             self._ask(branches)
@@ -443,7 +447,7 @@ def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outb
     if not isinstance(pairs, Refusal):
         _place(pairs, event.journal_id, books, out)
         books.save(out)
-    rows.put(key, pack(Part(legs, HELD if refusal is None else REFUSED)))
+    rows.put(key, JOURNAL_PART_ROW.pack(Part(legs, HELD if refusal is None else REFUSED)))
     out.emit(
         "ledger-commands",
         f"{event.tenant_id}/{event.home_account_id}",
@@ -462,7 +466,7 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     """Post the legs that are held here, or release them."""
     key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
     row = rows.get(key)
-    part = None if row is None else _unpack_part(row)
+    part = None if row is None else unpack_part(row)
     if part is None or part.state != HELD:
         raise Reject("legs_not_expected")
     about = About(None, event.reference, event.journal_id, event.reverses, event.reason, event.effective_at)
@@ -482,7 +486,7 @@ def end_part(legs: list[Leg], posted: bool, about: About, key: bytes, books: Boo
                 out, "RELEASED", about.journal_id, pair.debit, pair.amount, f"hold_released:{index}"
             )
     books.save(out)
-    books.rows.put(key, pack(Part(legs, POSTED if posted else RELEASED)))
+    books.rows.put(key, JOURNAL_PART_ROW.pack(Part(legs, POSTED if posted else RELEASED)))
 
 
 def _place(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:

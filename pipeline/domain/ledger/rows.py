@@ -8,17 +8,31 @@ sent again has no second effect.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
-from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
-_T = TypeVar("_T")
-
-LAYOUT = 1
+ACCOUNT_ROW = RowKind("ledger", "account", "a")
+PAYMENT_ROW = RowKind("ledger", "payment", "p")
+LEG_ROW = RowKind("ledger", "leg", "l")
+HOLD_ROW = RowKind("ledger", "hold", "h")
+JOURNAL_ROW = RowKind("ledger", "journal", "j")
+JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g")
+LIMIT_ROW = RowKind("ledger", "limit", "t")
+DUE_ROW = RowKind("ledger", "due", "x")
+NEXT_DUE_ROW = RowKind("ledger", "next_due", "n")
+PERIOD_ROW = RowKind("ledger", "period", "c")
+REVERSAL_ROW = RowKind("ledger", "reversal", "r")
+WATERMARK_ROW = RowKind("ledger", "watermark", "w")
+KINDS = (
+    ACCOUNT_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW, LIMIT_ROW, DUE_ROW,
+    NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
+)  # fmt: skip
+_NUMBERS = {kind.family.encode()[0]: kind for kind in (NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW)}
+"""Rows that hold one number, by the first byte of their keys."""
 
 OPEN, CLOSED = 0, 1
 STATUS_NAMES = ("OPEN", "CLOSED")
@@ -41,7 +55,7 @@ _NUMBER = struct.Struct("<q")
 _PACK = _ACCOUNT.pack
 _UNPACK = _ACCOUNT.unpack_from
 _LAID_NUMBER = struct.Struct("<Bq")
-_WATERMARK_KEY = b"w"
+_WATERMARK_KEY = row_key(WATERMARK_ROW.family)
 
 
 class Account(msgspec.Struct, gc=False):
@@ -79,7 +93,7 @@ class Account(msgspec.Struct, gc=False):
         """Return the row: 48 bytes of counters after an 8-byte head, then the maximum if there is one."""
         limit, maximum = self.overdraft_limit_minor, self.maximum_balance_minor
         row = _PACK(
-            LAYOUT,
+            ACCOUNT_ROW.layout,
             self.status,
             self.account_type,
             limit is None,
@@ -96,10 +110,10 @@ class Account(msgspec.Struct, gc=False):
 
 
 def unpack_account(row: bytes) -> Account:
-    """Return the account of a row; raise ValueError for a layout that this version does not know."""
-    layout, status, kind, unlimited, currency, flags, limit, *counters = _UNPACK(row)
-    if layout != LAYOUT:
-        raise ValueError(f"account row of unknown layout {layout}")
+    """Return the account of a row. Raises UnknownLayout."""
+    if row[0] != ACCOUNT_ROW.layout:
+        row = ACCOUNT_ROW.current(row)
+    _, status, kind, unlimited, currency, flags, limit, *counters = _UNPACK(row)
     account = Account(kind, currency.decode(), status, None if unlimited else limit, *counters)
     if flags:
         account.frozen = flags & ~HAS_MAXIMUM
@@ -123,44 +137,23 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     occurred_at: int
 
 
-_ENCODE = msgspec.msgpack.Encoder().encode
-_PREFIX = bytes([LAYOUT])
-
-
-def pack(content: Any) -> bytes:
-    """Return the row of a Struct that is an array, or of its fields in their order."""
-    return _PREFIX + _ENCODE(content)
-
-
-def unpacker(kind: type[_T]) -> Callable[[bytes], _T]:
-    """Return what reads the rows of a Struct; it raises ValueError for a layout that is not known."""
-    decode = msgspec.msgpack.Decoder(kind).decode
-
-    def unpack(row: bytes) -> _T:
-        if row[0] != LAYOUT:
-            raise ValueError(f"{kind.__name__.lower()} row of unknown layout {row[0]}")
-        return decode(row[1:])
-
-    return unpack
-
-
-unpack_payment = unpacker(Payment)
-"""Return the payment of a row; raise ValueError for a layout that this version does not know."""
+unpack_payment = unpacker(PAYMENT_ROW, Payment)
+"""Return the payment of a row. Raises UnknownLayout."""
 
 
 def account_key(tenant_id: str, account_id: str) -> bytes:
     """Return the row key of an account."""
-    return row_key("a", tenant_id, account_id)
+    return row_key(ACCOUNT_ROW.family, tenant_id, account_id)
 
 
 def payment_key(tenant_id: str, payment_id: str) -> bytes:
     """Return the row key of a payment."""
-    return row_key("p", tenant_id, payment_id)
+    return row_key(PAYMENT_ROW.family, tenant_id, payment_id)
 
 
 def leg_key(tenant_id: str, leg_id: str) -> bytes:
     """Return the row key of a leg."""
-    return row_key("l", tenant_id, leg_id)
+    return row_key(LEG_ROW.family, tenant_id, leg_id)
 
 
 def read_account(rows: Rows, tenant_id: str, account_id: str) -> Account | None:
@@ -182,7 +175,7 @@ def read_payment(rows: Rows, tenant_id: str, payment_id: str) -> Payment | None:
 
 def write_payment(rows: Rows, tenant_id: str, payment_id: str, payment: Payment) -> None:
     """Replace the row of a payment."""
-    rows.put(payment_key(tenant_id, payment_id), pack(payment))
+    rows.put(payment_key(tenant_id, payment_id), PAYMENT_ROW.pack(payment))
 
 
 def advance_watermark(rows: Rows, occurred_at: int, recorded_at: int) -> int:
@@ -211,28 +204,25 @@ def write_watermark(rows: Rows, watermark: int) -> None:
 
 def closed_key(tenant_id: str) -> bytes:
     """Return the row key of the end of a tenant's closed periods."""
-    return row_key("c", tenant_id)
+    return row_key(PERIOD_ROW.family, tenant_id)
 
 
 def taken_key(tenant_id: str, payment_id: str) -> bytes:
     """Return the row key of how much of a payment was taken back."""
-    return row_key("r", tenant_id, payment_id)
+    return row_key(REVERSAL_ROW.family, tenant_id, payment_id)
 
 
 def read_number(rows: Rows, key: bytes) -> int | None:
-    """Return the number of a row that holds one, or None where there is no row."""
+    """Return the number of a row that holds one, or None where there is no row. Raises UnknownLayout."""
     row = rows.get(key)
-    return None if row is None else unpack_number(row)
+    return None if row is None else unpack_number(key, row)
 
 
-def unpack_number(row: bytes) -> int:
-    """Return the number of such a row; raise ValueError for a layout that this version does not know."""
-    layout, number = _LAID_NUMBER.unpack(row)
-    if layout != LAYOUT:
-        raise ValueError(f"row of unknown layout {layout}")
-    return int(number)
+def unpack_number(key: bytes, row: bytes) -> int:
+    """Return the number of such a row. Raises UnknownLayout."""
+    return int(_LAID_NUMBER.unpack(_NUMBERS[key[0]].current(row))[1])
 
 
 def write_number(rows: Rows, key: bytes, number: int) -> None:
     """Replace a row that holds a number."""
-    rows.put(key, _LAID_NUMBER.pack(LAYOUT, number))
+    rows.put(key, _LAID_NUMBER.pack(_NUMBERS[key[0]].layout, number))

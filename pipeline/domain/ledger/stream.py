@@ -36,6 +36,7 @@ from pipeline.domain.ledger.due import HOLD, JOURNAL, NEXT_KEY, take_due
 from pipeline.domain.ledger.journals import journal_key, part_key
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.rows import (
+    LEG_ROW,
     Payment,
     account_key,
     advance_watermark,
@@ -325,7 +326,7 @@ class Ledger:
                 books.enter(out, "leg", clearing, creditor, amount, about)
             except Overflow:
                 code = "overflow"
-        rows.put(key, b"\1")
+        rows.put(key, LEG_ROW.head)
         fields = (
             *envelope(event, "leg_answer"),
             event.leg_id,

@@ -16,17 +16,20 @@ import struct
 
 import msgspec
 
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
-LAYOUT = 1
 LIFE, DUE, STUCK = "p", "q", "s"
+LIFE_ROW = RowKind("lifecycle", "life", LIFE)
+DUE_ROW = RowKind("lifecycle", "due", DUE)
+STUCK_ROW = RowKind("lifecycle", "stuck", STUCK)
+CLOCK_ROW = RowKind("lifecycle", "clock", "w")
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 WAITS_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
 """The states that are no end, and what a payment waits for in them."""
 
-_PREFIX = bytes([LAYOUT])
-_CLOCK_KEY = b"w"
+_CLOCK_KEY = row_key(CLOCK_ROW.family)
 _CLOCK = struct.Struct("<Bqq")
 
 
@@ -80,10 +83,6 @@ class Clock(msgspec.Struct, gc=False):
     earliest: int = LONG_MAX
 
 
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE = msgspec.msgpack.Decoder(Life).decode
-
-
 def life_key(tenant_id: str, payment_id: str) -> bytes:
     """Return the row key of a life."""
     return row_key(LIFE, tenant_id, payment_id)
@@ -110,14 +109,11 @@ def stuck_key(tenant_id: str, debtor_account_id: str, payment_id: str) -> bytes:
 
 def pack_life(life: Life) -> bytes:
     """Return the row of a life."""
-    return _PREFIX + _ENCODE(life)
+    return LIFE_ROW.pack(life)
 
 
-def unpack_life(row: bytes) -> Life:
-    """Return the life of a row; raise ValueError for a layout that this version does not know."""
-    if row[0] != LAYOUT:
-        raise ValueError(f"life row of unknown layout {row[0]}")
-    return _DECODE(memoryview(row)[1:])
+unpack_life = unpacker(LIFE_ROW, Life)
+"""Return the life of a row. Raises UnknownLayout."""
 
 
 def read_life(rows: Rows, tenant_id: str, payment_id: str) -> Life | None:
@@ -127,11 +123,11 @@ def read_life(rows: Rows, tenant_id: str, payment_id: str) -> Life | None:
 
 
 def read_clock(rows: Rows) -> Clock:
-    """Return the clock of a branch."""
+    """Return the clock of a branch. Raises UnknownLayout."""
     row = rows.get(_CLOCK_KEY)
-    return Clock() if row is None else Clock(*_CLOCK.unpack(row)[1:])
+    return Clock() if row is None else Clock(*_CLOCK.unpack(CLOCK_ROW.current(row))[1:])
 
 
 def write_clock(rows: Rows, clock: Clock) -> None:
     """Replace the clock of a branch."""
-    rows.put(_CLOCK_KEY, _CLOCK.pack(LAYOUT, clock.watermark, clock.earliest))
+    rows.put(_CLOCK_KEY, _CLOCK.pack(CLOCK_ROW.layout, clock.watermark, clock.earliest))

@@ -25,7 +25,9 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, e
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.lifecycle.rows import (
     DUE,
+    DUE_ROW,
     LONG_MAX,
+    STUCK_ROW,
     WAITS_FOR,
     Clock,
     Life,
@@ -136,7 +138,7 @@ class Lifecycle:
         if due_at is not None:
             rows.delete(due_key(due_at, *names))
         if life.due_at is not None:
-            rows.put(due_key(life.due_at, *names), b"\1")
+            rows.put(due_key(life.due_at, *names), DUE_ROW.head)
             clock.earliest = min(clock.earliest, life.due_at)
 
     def follow(self, life: Life | None, kind: type, said: Any, recorded_at: int, now: int) -> Life | None:
@@ -239,7 +241,7 @@ def _stick(life: Life, due_at: int, tenant_id: str, payment_id: str, rows: Rows,
     cause = "\0".join((tenant_id, life.debtor_account_id, payment_id, last.event_id))  # routing.cause_name
     life.due_at, life.stuck_id = None, derived_id(cause, "payment_stuck")
     rows.put(life_key(tenant_id, payment_id), pack_life(life))
-    rows.put(stuck_key(tenant_id, life.debtor_account_id, payment_id), b"\1")
+    rows.put(stuck_key(tenant_id, life.debtor_account_id, payment_id), STUCK_ROW.head)
     out.emit(
         ALERTS,
         f"{tenant_id}/{life.debtor_account_id}",

@@ -12,9 +12,15 @@ from typing import Any
 
 import msgspec
 
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
-LAYOUT = b"\x01"
+POSITION_ROW = RowKind("positions", "position", "p")
+TRADE_ROW = RowKind("positions", "trade", "t")
+QUOTE_ROW = RowKind("positions", "quote", "q")
+OPEN_ROW = RowKind("positions", "open position", "i")
+LAYOUT = OPEN_ROW.head
+"""The whole row of an open position."""
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
@@ -52,36 +58,27 @@ class Quote(msgspec.Struct, frozen=True, array_like=True, gc=False):
     price_e8: int
 
 
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE_POSITION = msgspec.msgpack.Decoder(tuple[str, int, bytes, bytes, int, int]).decode
-_DECODE_TRADE = msgspec.msgpack.Decoder(Trade).decode
-_DECODE_QUOTE = msgspec.msgpack.Decoder(Quote).decode
+_unpack_position = unpacker(POSITION_ROW, tuple[str, int, bytes, bytes, int, int])
 
 
 def position_key(tenant_id: str, account_id: str, instrument_id: str) -> bytes:
     """Return the row key of a position."""
-    return row_key("p", tenant_id, account_id, instrument_id)
+    return row_key(POSITION_ROW.family, tenant_id, account_id, instrument_id)
 
 
 def quote_key(tenant_id: str, instrument_id: str, currency: str) -> bytes:
     """Return the row key of the last quote of an instrument in a currency."""
-    return row_key("q", tenant_id, instrument_id, currency)
+    return row_key(QUOTE_ROW.family, tenant_id, instrument_id, currency)
 
 
 def trade_key(tenant_id: str, trade_id: str) -> bytes:
     """Return the row key of a trade's id."""
-    return row_key("t", tenant_id, trade_id)
+    return row_key(TRADE_ROW.family, tenant_id, trade_id)
 
 
 def open_position_key(tenant_id: str, instrument_id: str, currency: str, account_id: str) -> bytes:
     """Return the key of the index row of an account that holds an instrument in a currency."""
-    return row_key("i", tenant_id, instrument_id, currency, account_id)
-
-
-def _body(row: bytes) -> bytes:
-    if row[0] != LAYOUT[0]:
-        raise ValueError(f"row of the positions table of unknown layout {row[0]}")
-    return row[1:]
+    return row_key(OPEN_ROW.family, tenant_id, instrument_id, currency, account_id)
 
 
 def _signed_bytes(value: int) -> bytes:
@@ -96,12 +93,12 @@ def pack_position(position: Position) -> bytes:
     """Return the row of a position. Costs are byte strings: they are wider than msgpack's 64 bits."""
     cost, realised = _signed_bytes(position.cost_e32), _signed_bytes(position.realised_e32)
     fields = (position.currency, position.quantity_e8, cost, realised, position.fees_minor, position.trades)
-    return LAYOUT + _ENCODE(fields)
+    return POSITION_ROW.pack(fields)
 
 
 def unpack_position(row: bytes) -> Position:
-    """Return the position of a row; raise ValueError for a layout that this version does not know."""
-    currency, quantity, cost, realised, fees, trades = _DECODE_POSITION(_body(row))
+    """Return the position of a row. Raises UnknownLayout."""
+    currency, quantity, cost, realised, fees, trades = _unpack_position(row)
     return Position(currency, quantity, _signed(cost), _signed(realised), fees, trades)
 
 
@@ -113,12 +110,11 @@ def read_position(rows: Rows, tenant_id: str, account_id: str, instrument_id: st
 
 def pack_quote(quote: Quote) -> bytes:
     """Return the row of a quote."""
-    return LAYOUT + _ENCODE(quote)
+    return QUOTE_ROW.pack(quote)
 
 
-def unpack_quote(row: bytes) -> Quote:
-    """Return the quote of a row; raise ValueError for a layout that this version does not know."""
-    return _DECODE_QUOTE(_body(row))
+unpack_quote = unpacker(QUOTE_ROW, Quote)
+"""Return the quote of a row. Raises UnknownLayout."""
 
 
 def read_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str) -> Quote | None:
@@ -129,12 +125,11 @@ def read_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str) ->
 
 def pack_trade(trade: Trade | tuple[Any, ...]) -> bytes:
     """Return the row of a trade, or of its fields in order."""
-    return LAYOUT + _ENCODE(trade)
+    return TRADE_ROW.pack(trade)
 
 
-def unpack_trade(row: bytes) -> Trade:
-    """Return the trade of a row; raise ValueError for a layout that this version does not know."""
-    return _DECODE_TRADE(_body(row))
+unpack_trade = unpacker(TRADE_ROW, Trade)
+"""Return the trade of a row. Raises UnknownLayout."""
 
 
 def read_trade(rows: Rows, tenant_id: str, trade_id: str) -> Trade | None:

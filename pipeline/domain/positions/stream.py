@@ -28,7 +28,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.positions.rows import (
-    LAYOUT,
+    OPEN_ROW,
     Position,
     Quote,
     Trade,
@@ -183,7 +183,7 @@ def _trade_executed(event: ev.TradeExecuted, rows: Rows, out: Outbox) -> None:
     if bool(before.quantity_e8) != bool(after.quantity_e8):
         index = open_position_key(tenant, instrument, event.currency, account)
         if after.quantity_e8:
-            rows.put(index, LAYOUT)
+            rows.put(index, OPEN_ROW.head)
         else:
             rows.delete(index)
     _emit(out, update)

@@ -74,11 +74,11 @@ class Items:
         self._stored_due_from = _LONG_AGO
         """No stored item that is not in memory falls due before this."""
 
-    def item(self, key: bytes, layout: type[_Item]) -> _Item | None:
+    def item(self, key: bytes, content: type[_Item]) -> _Item | None:
         """Return a posting or line, or None."""
         if key not in self._items:
             value = self.rows.get(key)
-            self._hold(key, None if value is None else decode(value, layout))
+            self._hold(key, None if value is None else decode(value, content))
         found: _Item | None = self._items[key]
         return found
 
@@ -121,7 +121,7 @@ class Items:
     def named(
         self,
         family: str,
-        layout: type[_Item],
+        content: type[_Item],
         currency: str,
         references: Iterable[str],
         amounts: Iterable[str] = ("",),
@@ -137,7 +137,7 @@ class Items:
                 items = _between(held, *amounts_under(amount), CANDIDATES_MAX) if held else []
                 if not loaded:
                     prefix = row_key(family, *self.account, currency, text, amount)
-                    items += self._scanned(prefix, layout, CANDIDATES_MAX)
+                    items += self._scanned(prefix, content, CANDIDATES_MAX)
                 found += _first(items, CANDIDATES_MAX)
         return found
 
@@ -152,7 +152,7 @@ class Items:
         return not self._is_loaded(family) or not self._by_date.keys().isdisjoint(places)
 
     def dated(
-        self, family: str, layout: type[_Item], currency: str, day: int, amount: str, limit: int
+        self, family: str, content: type[_Item], currency: str, day: int, amount: str, limit: int
     ) -> list[_Item]:
         """Return the first open items, at most `limit`, of a day under the first digits of an amount."""
         loaded = self._is_loaded(family)
@@ -160,15 +160,15 @@ class Items:
         items = _between(held, day, day + 1, limit) if held else []
         if not loaded:
             prefix = row_key(family, *self.account, currency, sortable(day), amount)
-            items += self._scanned(prefix, layout, limit)
+            items += self._scanned(prefix, content, limit)
         return _first(items, limit)
 
-    def _scanned(self, prefix: bytes, layout: type[_Item], limit: int) -> list[_Item]:
+    def _scanned(self, prefix: bytes, content: type[_Item], limit: int) -> list[_Item]:
         """Return the first items, at most `limit`, that an index names and that are not in memory yet."""
         keys = (key for _, key in self.rows.scan(prefix) if key not in self._items)
         found = []
         for key in islice(keys, limit):
-            item = self.item(key, layout)
+            item = self.item(key, content)
             assert item is not None  # an index row is written and deleted with its item
             found.append(item)
         return found

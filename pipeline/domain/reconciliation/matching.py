@@ -128,11 +128,11 @@ def _agree(scope: Scope, left: Posting | Line, right: Posting | Line) -> bool:
 
 
 def _named(
-    scope: Scope, family: str, layout: type[_Item], item: Posting | Line, references: tuple[str, ...]
+    scope: Scope, family: str, content: type[_Item], item: Posting | Line, references: tuple[str, ...]
 ) -> _Item | None:
     """Return the best open counterpart under the item's references whose amount agrees."""
     amounts = amount_prefixes(item.amount_minor, scope.rules.amount_tolerance_minor)
-    found = scope.sheet.named(family, layout, item.currency, references, amounts)
+    found = scope.sheet.named(family, content, item.currency, references, amounts)
     fitting = [other for other in found if _agree(scope, other, item)]
     if len(fitting) < 2:
         return fitting[0] if fitting else None
@@ -147,15 +147,15 @@ def _named(
 
 
 def _named_with_other_amount(
-    scope: Scope, family: str, layout: type[_Item], item: Posting | Line, references: tuple[str, ...]
+    scope: Scope, family: str, content: type[_Item], item: Posting | Line, references: tuple[str, ...]
 ) -> _Item | None:
     """Return the nearest open counterpart under the item's references that is in no AMOUNT break yet."""
-    found = scope.sheet.named(family, layout, item.currency, references)
+    found = scope.sheet.named(family, content, item.currency, references)
     free = [other for other in found if other.status in (OPEN, MISSING)]
     return min(free, key=lambda other: (abs(other.day - item.day), other.order), default=None)
 
 
-def _nearest(scope: Scope, family: str, layout: type[_Item], item: Posting | Line) -> _Item | None:
+def _nearest(scope: Scope, family: str, content: type[_Item], item: Posting | Line) -> _Item | None:
     """Return the open counterpart of the nearest day in the window whose amount agrees."""
     tolerance = scope.rules.amount_tolerance_minor
     # Without a tolerance all items of a search have the same amount, and the first is the lowest in order.
@@ -167,7 +167,7 @@ def _nearest(scope: Scope, family: str, layout: type[_Item], item: Posting | Lin
         fitting = []
         for day in {item.day - distance: None, item.day + distance: None}:
             for amount in amounts:
-                found = scope.sheet.dated(family, layout, item.currency, day, amount, limit)
+                found = scope.sheet.dated(family, content, item.currency, day, amount, limit)
                 fitting += [other for other in found if _agree(scope, other, item)]
         if fitting:
             return min(fitting, key=lambda other: other.order)

@@ -8,21 +8,31 @@
     a / u  currency date amount              open postings / lines by date
     d  tenant account due_at                 items whose grace has not run out
 
-An index row holds the key of its item. Which index rows an item has follows from its status alone
-(`index_keys`), so the indexes are right after every transition (`items`).
+An index row holds the key of its item and nothing else: it has no layout. Which index rows an item has
+follows from its status alone (`index_keys`), so the indexes are right after every transition (`items`).
 Numbers in keys are offset and zero-padded: their order as text is their order as numbers.
 """
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
-from typing import TypeVar
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import msgspec
 
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
-LAYOUT = b"\x01"
+WATERMARK_ROW = RowKind("reconciliation", "watermark", "w")
+POSTING_ROW = RowKind("reconciliation", "posting", "o")
+LINE_ROW = RowKind("reconciliation", "line", "l")
+STATEMENT_ROW = RowKind("reconciliation", "statement", "s")
+CHAIN_ROW = RowKind("reconciliation", "chain", "k")
+BREAK_ROW = RowKind("reconciliation", "break", "b")
+CLAIM_ROW = RowKind("reconciliation", "claim", "c")
+INDEXES = "reaud"
+"""The families of the indexes; their rows have no layout."""
 
 OPEN, MISSING, AMOUNT, DUPLICATE, CLAIMED = "OPEN", "MISSING", "AMOUNT", "DUPLICATE", "CLAIMED"
 """The life of an item: OPEN until its grace runs out, then MISSING; AMOUNT and DUPLICATE name its break;
@@ -154,7 +164,22 @@ class Link(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
-_ENCODE = msgspec.msgpack.Encoder().encode
+_KINDS: dict[type, RowKind] = {
+    Watermark: WATERMARK_ROW,
+    Posting: POSTING_ROW,
+    Line: LINE_ROW,
+    Statement: STATEMENT_ROW,
+    Break: BREAK_ROW,
+    Claim: CLAIM_ROW,
+}
+_UNPACKERS: dict[type, Callable[[bytes], Any]] = {
+    content: unpacker(kind, content) for content, kind in _KINDS.items()
+}
+
+pack_chain = CHAIN_ROW.pack
+"""Return the row of a chain of links."""
+unpack_chain = unpacker(CHAIN_ROW, list[Link])
+"""Return the links of a row, in their order. Raises UnknownLayout."""
 
 
 @lru_cache(4096)
@@ -182,63 +207,56 @@ def amounts_under(prefix: str) -> tuple[int, int]:
 
 
 def pack(row: msgspec.Struct) -> bytes:
-    """Return a row: the layout version, then the fields as a msgpack array."""
-    return LAYOUT + _ENCODE(row)
+    """Return the bytes of a row, by its class."""
+    return _KINDS[type(row)].pack(row)
 
 
-def decode(value: bytes, layout: type[_Row]) -> _Row:
-    """Return a row; raise ValueError for a layout this version does not know."""
-    if value[:1] != LAYOUT:
-        raise ValueError(f"row of the reconciliation table of unknown layout {value[0]}")
-    row: _Row = _decoder(layout).decode(value[1:])
+def decode(value: bytes, content: type[_Row]) -> _Row:
+    """Return the row of a class. Raises UnknownLayout."""
+    row: _Row = _UNPACKERS[content](value)
     return row
 
 
-@cache
-def _decoder(layout: type[_Row]) -> msgspec.msgpack.Decoder[_Row]:
-    return msgspec.msgpack.Decoder(layout)
-
-
-def read(rows: Rows, key: bytes, layout: type[_Row]) -> _Row | None:
-    """Return the row under a key, or None; raise as `decode`."""
+def read(rows: Rows, key: bytes, content: type[_Row]) -> _Row | None:
+    """Return the row of a class under a key, or None. Raises UnknownLayout."""
     value = rows.get(key)
-    return None if value is None else decode(value, layout)
+    return None if value is None else decode(value, content)
 
 
 def posting_key(tenant_id: str, account_id: str, posting_id: str) -> bytes:
     """Return the row key of a posting."""
-    return row_key("o", tenant_id, account_id, posting_id)
+    return row_key(POSTING_ROW.family, tenant_id, account_id, posting_id)
 
 
 def line_key(tenant_id: str, account_id: str, statement_id: str, line_no: int) -> bytes:
     """Return the row key of a statement line."""
-    return row_key("l", tenant_id, account_id, statement_id, sortable(line_no))
+    return row_key(LINE_ROW.family, tenant_id, account_id, statement_id, sortable(line_no))
 
 
 def statement_key(tenant_id: str, account_id: str, statement_id: str) -> bytes:
     """Return the row key of a statement."""
-    return row_key("s", tenant_id, account_id, statement_id)
+    return row_key(STATEMENT_ROW.family, tenant_id, account_id, statement_id)
 
 
 def chain_key(tenant_id: str, account_id: str, currency: str) -> bytes:
     """Return the row key of the chain of closed statements of an account."""
-    return row_key("k", tenant_id, account_id, currency)
+    return row_key(CHAIN_ROW.family, tenant_id, account_id, currency)
 
 
 def break_key(tenant_id: str, account_id: str, break_id: str) -> bytes:
     """Return the row key of a break."""
-    return row_key("b", tenant_id, account_id, break_id)
+    return row_key(BREAK_ROW.family, tenant_id, account_id, break_id)
 
 
 def claim_key(line: Line) -> bytes:
     """Return the row key of the last claim under the line's reference and amount."""
-    head = ("c", line.tenant_id, line.account_id, line.currency, line.reference)
+    head = (CLAIM_ROW.family, line.tenant_id, line.account_id, line.currency, line.reference)
     return row_key(*head, sortable(line.amount_minor))
 
 
 def watermark_key(tenant_id: str, account_id: str) -> bytes:
     """Return the row key of an account's watermark."""
-    return row_key("w", tenant_id, account_id)
+    return row_key(WATERMARK_ROW.family, tenant_id, account_id)
 
 
 def due_prefix(tenant_id: str, account_id: str) -> bytes:

@@ -40,10 +40,10 @@ class Sheet(Items):
         self.watermark = watermark
         self._moved = True
 
-    def get(self, key: bytes, layout: type[_Row]) -> _Row | None:
+    def get(self, key: bytes, content: type[_Row]) -> _Row | None:
         """Return the row under a key, or None."""
         if key not in self._others:
-            self._others[key] = read(self.rows, key, layout)
+            self._others[key] = read(self.rows, key, content)
         found: _Row | None = self._others[key]
         return found
 

@@ -19,13 +19,17 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Reject
 from pipeline.domain.reconciliation.results import AMOUNT_LIMIT, Scope, Subject, open_break, resolve_break
-from pipeline.domain.reconciliation.rows import LAYOUT, Link, Statement, chain_key, statement_key
+from pipeline.domain.reconciliation.rows import (
+    Link,
+    Statement,
+    chain_key,
+    pack_chain,
+    statement_key,
+    unpack_chain,
+)
 
 CHAIN_LENGTH = 64
 """How many closed statements of an account and currency are remembered, to check a late one against."""
-
-_ENCODE = msgspec.msgpack.Encoder().encode
-_DECODE_CHAIN = msgspec.msgpack.Decoder(list[Link]).decode
 
 
 def with_line(statement: Statement | None, line: ev.StatementLine) -> Statement:
@@ -120,7 +124,7 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     """
     key = chain_key(event.tenant_id, event.account_id, event.currency)
     row = scope.sheet.rows.get(key)
-    chain = _DECODE_CHAIN(row[1:]) if row is not None else []
+    chain = [] if row is None else unpack_chain(row)
     link = Link(event.closed_at, event.statement_id, event.opening_balance_minor, event.closing_balance_minor)
     place = bisect_left(chain, link)
     if place == 0 and len(chain) >= CHAIN_LENGTH:
@@ -129,7 +133,7 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     for index in (place, place + 1):
         if 0 < index < len(chain):
             chain[index] = _checked_link(scope, chain[index - 1], chain[index], event.currency)
-    scope.sheet.rows.put(key, LAYOUT + _ENCODE(chain[-CHAIN_LENGTH:]))
+    scope.sheet.rows.put(key, pack_chain(chain[-CHAIN_LENGTH:]))
 
 
 def _checked_link(scope: Scope, before: Link, link: Link, currency: str) -> Link:

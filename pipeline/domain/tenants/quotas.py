@@ -18,15 +18,17 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from pipeline.domain.kernel.layouts import RowKind
 from pipeline.domain.kernel.rows import PrefetchingRows, Rows, row_key
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenant, Tenants
 
 FAMILY = "q"
-LAYOUT = 1
+BUCKET_ROW = RowKind("fraud", "quota", FAMILY)
+"""The stream of fraud decisions is where payments are initiated, so its table has the buckets."""
 LATENESS_MAX_US = 10_000_000
 _PAYMENT_UNITS = 1_000_000
 """Of a payment on one partition; times the number of partitions."""
-_ROW = struct.Struct(">bqq")
+_ROW = struct.Struct(">Bqq")
 
 
 class Bucket(NamedTuple):
@@ -43,16 +45,14 @@ def bucket_key(tenant_id: str) -> bytes:
 
 def pack_bucket(bucket: Bucket) -> bytes:
     """Return the row of a bucket."""
-    return _ROW.pack(LAYOUT, *bucket)
+    return _ROW.pack(BUCKET_ROW.layout, *bucket)
 
 
 def read_bucket(row: bytes | None) -> Bucket | None:
-    """Return the bucket of a row. Raises ValueError for a layout that this version does not know."""
+    """Return the bucket of a row. Raises UnknownLayout."""
     if row is None:
         return None
-    if row[0] != LAYOUT:
-        raise ValueError(f"quota row of unknown layout {row[0]}")
-    return Bucket(*_ROW.unpack(row)[1:])
+    return Bucket(*_ROW.unpack(BUCKET_ROW.current(row))[1:])
 
 
 def event_time(occurred_at: int, recorded_at: int) -> int:

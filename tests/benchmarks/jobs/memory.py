@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.domain.ledger.rows import Account, account_key, pack, payment_key
+from pipeline.domain.ledger.rows import PAYMENT_ROW, Account, account_key, payment_key
 from pipeline.runtime.kafka.topics import changelog_name
 from tests.benchmarks import inputs
 from tests.benchmarks.bench import Bench, rated
@@ -60,5 +60,5 @@ def _rows(job: LedgerInput, partitions: int) -> Iterator[Record]:
         home = partition_of(f"{TENANT}/{account}", partitions)
         yield Record(account_key(TENANT, account), opened, home)
         for number in range(PAYMENTS_PER_ACCOUNT):
-            row = pack(("SETTLED", "ok", account, "shop", 1_00 + number, "EUR", "invoice", now))
+            row = PAYMENT_ROW.pack(("SETTLED", "ok", account, "shop", 1_00 + number, "EUR", "invoice", now))
             yield Record(payment_key(TENANT, f"{account}-{number}"), row, home)

@@ -15,13 +15,14 @@ import pyarrow.compute as pc
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import Run, joined, numpy_of
+from pipeline.domain.kernel.layouts import fixed_rows
 from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.books import INTERNAL, clearing_account_id
 from pipeline.domain.ledger.due import next_due
 from pipeline.domain.ledger.rows import (
     ACCOUNT_COLUMNS,
-    LAYOUT,
+    ACCOUNT_ROW,
     Payment,
     closed_key,
     read_watermark,
@@ -55,7 +56,6 @@ COUNTER_MAX = 2**60
 TIME_MAX = 2**61
 """Beyond these a command is irregular. Within them no sum of a run (8,192 commands) leaves 64 bits."""
 
-_NO_ACCOUNT = bytes(ACCOUNT_COLUMNS.itemsize)
 _NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0)
 
 
@@ -176,8 +176,9 @@ def _complete(
 def _in_closed_period(columns: dict[str, pa.Array], rows: PrefetchingRows) -> np.ndarray:
     """Return which commands are of a time in a closed period of their tenant."""
     tenants = columns["tenant_id"].dictionary_encode()
-    found = rows.get_many([closed_key(tenant) for tenant in tenants.dictionary.to_pylist()])
-    closed = np.array([-(2**63) if row is None else unpack_number(row) for row in found], np.int64)
+    keys = [closed_key(tenant) for tenant in tenants.dictionary.to_pylist()]
+    found = zip(keys, rows.get_many(keys), strict=True)
+    closed = np.array([-(2**63) if row is None else unpack_number(key, row) for key, row in found], np.int64)
     within: np.ndarray = numpy_of(columns["occurred_at"]) <= closed[numpy_of(tenants.indices)]
     return within
 
@@ -271,7 +272,7 @@ def _with_accounts(
     regular &= ~(special[debtor] | special[creditor])
     for place, (_, currency) in enumerate(clearers, len(names)):
         if not accounts.exists[place]:
-            accounts.table[place] = (LAYOUT, 0, INTERNAL, 1, currency.encode(), 0, *[0] * 6)
+            accounts.table[place] = (ACCOUNT_ROW.layout, 0, INTERNAL, 1, currency.encode(), 0, *[0] * 6)
     return Facts(
         run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
         numpy_of(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
@@ -298,11 +299,7 @@ def _accounts(
     found = rows.get_many(keys.take(wanted).to_pylist())
     exists, table = np.zeros(len(keys), bool), np.zeros(len(keys), ACCOUNT_COLUMNS)
     exists[wanted] = [row is not None for row in found]
-    table[wanted] = np.frombuffer(
-        b"".join((row or _NO_ACCOUNT)[: len(_NO_ACCOUNT)] for row in found), ACCOUNT_COLUMNS
-    )
-    if (table["layout"][exists] != LAYOUT).any():
-        raise ValueError("account row of unknown layout")
+    table[exists] = fixed_rows(ACCOUNT_ROW, [row for row in found if row is not None], ACCOUNT_COLUMNS)
     currency = np.full(len(keys), -1)
     for number, name in enumerate(currencies):
         currency[table["currency"] == name.encode()] = number

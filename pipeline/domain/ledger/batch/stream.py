@@ -25,7 +25,7 @@ from pipeline.domain.ledger.batch.decide import NO_STATE, STATES, Decision, deci
 from pipeline.domain.ledger.batch.events import blocks, codes_of
 from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, read
 from pipeline.domain.ledger.batch.touch import Touches, touch
-from pipeline.domain.ledger.rows import pack, write_watermark
+from pipeline.domain.ledger.rows import LEG_ROW, PAYMENT_ROW, write_watermark
 from pipeline.domain.ledger.stream import LedgerRules, dedupe_window
 
 RUN_MAX = 8192
@@ -64,7 +64,7 @@ def _write(facts: Facts, decision: Decision, touches: Touches, rows: Prefetching
     keys = facts.accounts.keys.take(touched).to_pylist()
     rows.put_many(zip(keys, [packed[start : start + width] for start in starts], strict=True))
     legs = np.flatnonzero(facts.run.kinds[: decision.length] == LEG_REQUESTED)
-    rows.put_many((key, b"\1") for key in facts.row_keys.take(legs).to_pylist())
+    rows.put_many((key, LEG_ROW.head) for key in facts.row_keys.take(legs).to_pylist())
     _write_payments(facts, decision, rows)
     if decision.watermark is not None:
         write_watermark(rows, decision.watermark)
@@ -80,7 +80,7 @@ def _write_payments(facts: Facts, decision: Decision, rows: PrefetchingRows) -> 
             occurred_at[place] = known.occurred_at  # of the payment, not of what came after
     columns = [facts.columns[name].take(at) for name in _REMEMBERED]
     cells = zip(*[column.to_pylist() for column in (states, codes, *columns)], occurred_at, strict=True)
-    rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(pack, cells), strict=True))
+    rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 
 _STATES = pa.array(STATES)

@@ -1,0 +1,99 @@
+"""Layouts of rows: a kind of row keeps every layout that was ever written, and only the newest is written.
+
+    row = one byte, the number of its layout + content in that layout
+
+The first layout of every kind is 1. Whoever changes a row appends an upgrade: it turns the content of the
+layout that was the newest until then into that of the next one. Readers compare the first byte with the
+newest layout and upgrade only a row that differs, so today's rows cost nothing. A layout above the newest was
+written by a later version of the product, and is an error: its meaning cannot be guessed.
+
+An upgrade is pure and sees nothing but the content. What needs other rows is not a new layout but a new kind
+of row, under a family letter of its own. So is another form of a row whose value nobody reads: one that is
+only there, or an index row that holds nothing but a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+Upgrade = Callable[[bytes], bytes]
+"""From the content of one layout, without its number, to that of the next one."""
+
+_Content = TypeVar("_Content")
+_ENCODE = msgspec.msgpack.Encoder().encode
+_FIELDS = msgspec.msgpack.Decoder(list[Any]).decode
+
+
+class UnknownLayout(ValueError):
+    """A row has a layout that this version cannot read."""
+
+
+class RowKind:
+    """One kind of row of a table."""
+
+    def __init__(self, table: str, name: str, family: str, upgrades: Sequence[Upgrade] = ()) -> None:
+        """`family` is the first letter of its keys; `upgrades` leads from each layout to the next one."""
+        self.table = table
+        self.name = name
+        self.family = family
+        self.layout = len(upgrades) + 1
+        """The newest one."""
+        self.head = bytes([self.layout])
+        """What a row begins with when it is written."""
+        self._upgrades = tuple(upgrades)
+
+    def pack(self, fields: Any) -> bytes:
+        """Return the row of a Struct that is an array, or of its fields in their order, as MessagePack."""
+        return self.head + _ENCODE(fields)
+
+    def current(self, row: bytes) -> bytes:
+        """Return a row in the newest layout. Raises UnknownLayout."""
+        layout = row[0]
+        if layout == self.layout:
+            return row
+        if not 0 < layout < self.layout:
+            why = "a newer version of Ledgerflow wrote it" if layout else "it is damaged"
+            raise UnknownLayout(
+                f"{self.table} table, {self.name} (keys {self.family}...): a row of unknown layout {layout};"
+                f" this version reads up to {self.layout}, so {why}"
+            )
+        content = row[1:]
+        for upgrade in self._upgrades[layout - 1 :]:
+            content = upgrade(content)
+        return self.head + content
+
+
+def unpacker(kind: RowKind, content: type[_Content]) -> Callable[[bytes], _Content]:
+    """Return what reads the rows that `RowKind.pack` writes; it raises UnknownLayout."""
+    newest, current = kind.layout, kind.current
+    decode = msgspec.msgpack.Decoder(content).decode
+
+    def unpack(row: bytes) -> _Content:
+        if row[0] != newest:
+            row = current(row)
+        return decode(memoryview(row)[1:])
+
+    return unpack
+
+
+def append_fields(*values: Any) -> Upgrade:
+    """Return the upgrade of MessagePack rows that got more fields at their end, with what older rows have."""
+    return lambda content: _ENCODE([*_FIELDS(content), *values])
+
+
+def fixed_rows(kind: RowKind, rows: Sequence[bytes], columns: np.dtype) -> np.ndarray:
+    """Return the fixed part of rows as one array of `columns`, whose first one is `layout`.
+
+    Raises UnknownLayout.
+    """
+    width = columns.itemsize
+    packed = b"".join([row[:width] for row in rows])
+    if len(packed) == width * len(rows):
+        table = np.frombuffer(packed, columns)
+        if (table["layout"] == kind.layout).all():
+            return table
+    return np.frombuffer(b"".join([kind.current(row)[:width] for row in rows]), columns)
