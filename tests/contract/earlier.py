@@ -6,6 +6,7 @@ packs a running stack of that commit into `written_by/COMMIT` (how to get one: t
 
     topics.msgpack.xz   the committed records of every topic, changelogs among them; the schemas by their ids
     tables.tar.xz       the newest snapshot: the RocksDB folder of each table partition, and the manifest
+    tenants.toml        what its tenants were allowed (put there by hand)
 
 The snapshot must be older than the last events: the topics then say what the tables must become.
 """
@@ -14,8 +15,11 @@ from __future__ import annotations
 
 import json
 import lzma
+import re
 import sys
 import tarfile
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -27,6 +31,10 @@ from pipeline.runtime.snapshots import MANIFEST
 FOLDER = Path(__file__).parent / "written_by"
 TOPICS_FILE, TABLES_FILE = "topics.msgpack.xz", "tables.tar.xz"
 REQUEST_TIMEOUT_S = 30.0
+CHANGELOG = re.compile("ledgerflow-(?P<table>.*)-changelog")
+
+TablePartition = tuple[str, int]
+"""A table and the number of its partition."""
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True):
@@ -54,10 +62,35 @@ def commits() -> list[str]:
     return sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
 
 
+@cache
 def read_topics(commit: str) -> Topics:
     """Return the topics that a commit wrote."""
     packed = (FOLDER / commit / TOPICS_FILE).read_bytes()
     return msgspec.msgpack.decode(lzma.decompress(packed), type=Topics)
+
+
+def tenants_file(commit: str) -> Path:
+    """Return the file of tenants that a commit's workers had."""
+    return FOLDER / commit / "tenants.toml"
+
+
+def changelogs(
+    commit: str, ends: Mapping[TablePartition, int] | None = None
+) -> dict[TablePartition, dict[bytes, bytes]]:
+    """Return the rows of each table partition, by its changelog, or by what is below `ends` in it."""
+    found: dict[TablePartition, dict[bytes, bytes]] = {}
+    for topic, partitions in read_topics(commit).records.items():
+        name = CHANGELOG.fullmatch(topic)
+        for partition, records in enumerate(partitions if name else []):
+            assert name is not None
+            place = name["table"], partition
+            latest = {
+                record.key: record.value
+                for record in records
+                if record.key is not None and (ends is None or record.offset < ends[place])
+            }
+            found[place] = {key: value for key, value in latest.items() if value is not None}
+    return found
 
 
 def unpack_tables(commit: str, folder: Path) -> Path:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import schemas
+from pipeline.runtime.avro import writer_schemas
 from pipeline.runtime.avro.registry import RegistryUnavailable
-from pipeline.runtime.avro.writer_schemas import WriterSchema, recognise
+from pipeline.runtime.avro.writer_schemas import WriterSchema
 from schemas import SchemaVersion
 
 FIRST_ID = 1000
+_recognise = cache(writer_schemas.recognise)
+"""Benches have registries of their own, which all know the same schemas."""
 UNAVAILABLE_ID = 666
 
 
@@ -20,11 +25,12 @@ class FixedRegistry:
         for schema in schemas.load():
             self._ids[schema] = self.add(schema.text)
 
-    def add(self, text: str) -> int:
-        """Register a schema; return its id."""
-        writer = recognise(text)
+    def add(self, text: str, schema_id: int | None = None) -> int:
+        """Register a schema, under the next id unless told; return its id."""
+        writer = _recognise(text)
         assert writer is not None, "not an event that we can read"
-        schema_id = FIRST_ID + len(self._writers)
+        if schema_id is None:
+            schema_id = FIRST_ID + len(self._writers)
         self._writers[schema_id] = writer
         return schema_id
 

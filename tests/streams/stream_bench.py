@@ -58,9 +58,13 @@ class Step(NamedTuple):
 class StreamBench:
     """One partition of a stream: its log, its rows, and the transactions it has committed."""
 
-    def __init__(self, spec: StreamSpec, folder: Path, partition: int = 0) -> None:
+    def __init__(
+        self, spec: StreamSpec, folder: Path, partition: int = 0, partitions: int = PARTITIONS
+    ) -> None:
+        """The table is `folder`/<stream>-<partition>.rocks, as a worker has it; it may be there already."""
         self.spec = spec
         self.partition = partition
+        self.partitions = partitions
         self.registry = FixedRegistry()
         self.codec = Codec(self.registry)  # type: ignore[arg-type]
         self.producer = WaitingProducer()
@@ -74,7 +78,7 @@ class StreamBench:
         task = PartitionTask(
             [Machine(self.spec, self.store, None if self.spec.table is None else CHANGELOG)],
             self.partition,
-            PARTITIONS,
+            self.partitions,
             codec=self.codec,
             transactions=self.transactions,
             group="group",
@@ -229,7 +233,7 @@ async def assert_replays(bench: StreamBench, folder: Path) -> None:
     log = bench.log
     cuts: dict[str, Sequence[int]] = {"one": [len(log)], "mixed": [3, 1, 25, 8], "gathered": [4, 30]}
     for name, sizes in {**cuts, "crashed": [5, 24]}.items():
-        again = StreamBench(bench.spec, folder / name, bench.partition)
+        again = StreamBench(bench.spec, folder / name, bench.partition, bench.partitions)
         try:
             await _apply(again, log, sizes, name)
             written, rows = again.written(), again.rows()

@@ -1,7 +1,8 @@
 """The rows of one table partition, as the domain sees them: an ordered map of bytes to bytes.
 
 A key is one family letter, then the parts of the key, each after a NUL byte: `a NUL tenant NUL account`.
-A value starts with one byte that names its layout, so that an older row is recognised when it is read.
+A value starts with one byte that names its layout (`layouts`), so that an older row is recognised when it is
+read.
 """
 
 from __future__ import annotations

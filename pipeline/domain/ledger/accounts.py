@@ -53,7 +53,8 @@ class Limit(NamedTuple):
     maximum: int | None
 
 
-_unpack_limits = unpacker(LIMIT_ROW, list[Limit])
+unpack_limits = unpacker(LIMIT_ROW, list[Limit])
+"""Return the limits of a row, in their order. Raises UnknownLayout."""
 
 
 def open_account(
@@ -154,7 +155,7 @@ def _waiting_key(tenant_id: str, account_id: str) -> bytes:
 def _waiting(rows: Rows, tenant_id: str, account_id: str) -> list[Limit]:
     """Return the limits of an account that have yet to begin, in order."""
     row = rows.get(_waiting_key(tenant_id, account_id))
-    return [] if row is None else _unpack_limits(row)
+    return [] if row is None else unpack_limits(row)
 
 
 def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox) -> None:

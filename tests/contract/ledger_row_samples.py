@@ -1,0 +1,143 @@
+"""Samples of the rows of the ledger, and of those made from its journal: history and invariants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.domain.history import rows as history
+from pipeline.domain.invariants import rows as invariants
+from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger import accounts, due, holds, journals
+from pipeline.domain.ledger import rows as ledger
+from pipeline.domain.ledger.pairs import Leg
+from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
+
+LEG = Leg(1, 2, "alice", "DEBIT", 12_50, "EUR", "fee", 10**8)
+
+
+def _number(key: bytes) -> tuple[Callable[[int], bytes], Callable[[bytes], int]]:
+    def write(number: int) -> bytes:
+        rows = MemoryRows()
+        ledger.write_number(rows, key, number)
+        return rows.data[key]
+
+    return write, lambda row: ledger.unpack_number(key, row)
+
+
+def read_under(key: bytes, read: Callable[[MemoryRows], Any]) -> Callable[[bytes], Any]:
+    def reader(row: bytes) -> Any:
+        rows = MemoryRows()
+        rows.put(key, row)
+        return read(rows)
+
+    return reader
+
+
+SAMPLES = (
+    Sample(
+        ledger.ACCOUNT_ROW,
+        lambda account: account.pack(),
+        ledger.unpack_account,
+        (
+            ledger.Account(0, "EUR"),
+            ledger.Account(3, "JPY", ledger.CLOSED, None, 1, 2, 3, HIGH, 5, ledger.FROZEN_DEBIT),
+            ledger.Account(1, "USD", ledger.OPEN, -7, 1, 2, 3, 4, HIGH, 3, LOW),
+        ),
+    ),
+    Sample(
+        ledger.PAYMENT_ROW,
+        ledger.PAYMENT_ROW.pack,
+        ledger.unpack_payment,
+        (ledger.Payment("SETTLED", "ok", "alice", "bob", HIGH, "EUR", "invoice é€", AT),),
+    ),
+    only_there(ledger.LEG_ROW),
+    Sample(
+        ledger.HOLD_ROW,
+        ledger.HOLD_ROW.pack,
+        holds.unpack_hold,
+        (
+            holds.Hold(AT, True, 0, 0, "", "c-1", "e-1", []),
+            holds.Hold(AT, False, 5, 7, "expired", "c", "e", [holds.Capture("k-1", 5, "", "POSTED")]),
+        ),
+    ),
+    Sample(
+        ledger.JOURNAL_ROW,
+        ledger.JOURNAL_ROW.pack,
+        journals.unpack_journal,
+        (
+            journals.Journal(
+                "alice", "PREPARING", "ok", None, [LEG], "ref", None, None, False, None, "REJECT", None, [],
+                AT, "c-1", "e-1", [], [],
+            ),
+            journals.Journal(
+                "alice", "REFUSED", "account_closed", 2, [LEG, LEG], "ref é€", "why", "j-0", True, AT,
+                "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
+                [journals.Taken("bob", "CREDIT", "EUR", 9)], [1],
+            ),
+        ),
+    ),
+    Sample(
+        ledger.JOURNAL_PART_ROW,
+        ledger.JOURNAL_PART_ROW.pack,
+        journals.unpack_part,
+        (journals.Part([LEG], "HELD"),),
+    ),
+    Sample(
+        ledger.LIMIT_ROW,
+        ledger.LIMIT_ROW.pack,
+        accounts.unpack_limits,
+        ([accounts.Limit(AT, "e-1", "c-1", 5, None, HIGH), accounts.Limit(AT, "e-2", "c-1", None, 5, None)],),
+    ),
+    only_there(ledger.DUE_ROW),
+    Sample(ledger.NEXT_DUE_ROW, *_number(due.NEXT_KEY), (AT, LOW)),
+    Sample(ledger.PERIOD_ROW, *_number(ledger.closed_key("north")), (AT, LOW)),
+    Sample(ledger.REVERSAL_ROW, *_number(ledger.taken_key("north", "p-1")), (12_50, HIGH)),
+    Sample(ledger.WATERMARK_ROW, *_number(b"w"), (AT, LOW)),
+    Sample(
+        history.HEAD_ROW,
+        lambda head: head.pack(),
+        history.unpack_head,
+        (
+            history.Head(0, "EUR"),
+            history.Head(2, "USD", 33, AT, LOW, 5, [history.NOTHING, history.Zone(LOW, HIGH, -5, 7)]),
+        ),
+    ),
+    Sample(
+        history.LINE_ROW,
+        lambda line: line.pack(),
+        history.unpack_line,
+        (
+            history.Line("DEBIT", AT, LOW, -5, -5, HIGH, 0, "r-1", "e-1", "c\0é€", "p-1", "ref\0é€"),
+            history.Line("PLACED", AT, AT, 0, 5, 0, 5, "r-2", "", "c-1", None, None),
+        ),
+    ),
+    Sample(history.ZONE_ROW, history.pack_zone, history.unpack_zone, (history.Zone(LOW, HIGH, -5, 7),)),
+    Sample(
+        invariants.ACCOUNT_ROW,
+        lambda account: account.pack(),
+        read_under(
+            invariants.account_key("north", "a"),
+            lambda rows: invariants.read_account(rows, "north", "a", b""),
+        ),
+        (
+            invariants.Account(b"EUR"),
+            invariants.Account(b"USD", 2, 3, 4, LOW, invariants.UNKNOWN, (2**64 - 1, *range(7))),
+        ),
+    ),
+    Sample(
+        invariants.CLEARING_ROW,
+        lambda clearing: clearing.pack(),
+        read_under(b"c", lambda rows: invariants.read_clearing(rows, b"c")),
+        (invariants.Clearing(1, HIGH, 2, LOW),),
+    ),
+    Sample(
+        invariants.BRANCH_ROW,
+        lambda branch: branch.pack(),
+        read_under(invariants.BRANCH_KEY, invariants.read_branch),
+        (
+            invariants.Branch(),
+            invariants.Branch(5, 4, 3, 2, invariants.Half("north", "e-1", "alice", "DEBIT", 12_50, "EUR")),
+        ),
+    ),
+)  # fmt: skip

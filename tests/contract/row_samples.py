@@ -1,0 +1,167 @@
+"""A fixed sample of every kind of row, and what writes the golden files.
+
+`python -m tests.contract.row_samples` writes the files that are missing, of newest layouts. Whoever adds a
+layout moves what the samples of the one before are read as now into EARLIER.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.domain.fraud import alerts, decisions, profile
+from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.kernel.layouts import RowKind
+from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.lifecycle import rows as lifecycle
+from pipeline.domain.positions import rows as positions
+from pipeline.domain.reconciliation import rows as reconciliation
+from pipeline.domain.tenants import quotas
+from tests.contract import ledger_row_samples
+from tests.contract.ledger_row_samples import read_under
+from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, only_there
+
+EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {}
+"""What the golden rows of a layout that is not the newest are read as; by table, kind and layout."""
+
+
+def _written_clock(clock: lifecycle.Clock) -> bytes:
+    rows = MemoryRows()
+    lifecycle.write_clock(rows, clock)
+    (row,) = rows.data.values()
+    return row
+
+
+def _looked_at(one: profile.Profile) -> profile.Profile:
+    """Return a profile whose rings are lists: they stay as they are in the row until they are looked at."""
+    for ring in (*one.rings, one.near_threshold):
+        assert (ring.counts, ring.sums) is not None
+    return one
+
+
+def _profile() -> profile.Profile:
+    one = profile.Profile()
+    for number, country in enumerate(("FR", None, "CH")):
+        attempt = profile.Attempt(1_774_749_599 + 7_000 * number, 10**15 - number, 2**63 + number, 5, country)
+        one.roll(attempt.at_s)
+        one.add(attempt, near_threshold=number == 1, probe=number == 2)
+        one.learn(attempt)
+    return _looked_at(one)
+
+
+VERDICT = Verdict("REVIEW", 61, (("velocity_1h", "9 payments"), ("new_payee", "é€")), "rules-1")
+STEP = lifecycle.Step("payment_reserved", "RESERVED", "ok", AT, AT + 1, "e-1", None, "c-1")
+LINE = reconciliation.Line(
+    "north", "nostro-1", "s-1", 3, "EUR", -12_50, 20_541, AT, "ref é€", b"\x00digest", True, "CLAIMED", "b-1",
+    2, "p-1",
+)  # fmt: skip
+POSTING = reconciliation.Posting(
+    "north", "nostro-1", "p-1", "EUR", LOW, 20_541, 9, AT, ("pay-1", "e-1"), ("pay-1", "e-1", "free é€"),
+    "AMOUNT", "b-2", 1,
+)  # fmt: skip
+
+
+def _reconciled(kind: RowKind, *values: Any) -> Sample:
+    """Return the sample of a kind of row that is found by the class of its content."""
+    content = type(values[0])
+    return Sample(kind, reconciliation.pack, lambda row: reconciliation.decode(row, content), values)
+
+
+SAMPLES = (
+    *ledger_row_samples.SAMPLES,
+    Sample(
+        profile.PROFILE_ROW,
+        profile.pack_profile,
+        lambda row: _looked_at(profile.read_profile(row)),
+        (_looked_at(profile.Profile()), _profile()),
+    ),
+    Sample(
+        decisions.DECISION_ROW,
+        decisions.pack_decision,
+        decisions.read_decision,
+        (
+            decisions.Decision(AT, 2**64 - 1, 7, VERDICT),
+            decisions.Decision(AT, 1, 2, VERDICT, profile.Attempt(AT // 10**6, 12_50, 3, None, "FR")),
+        ),
+    ),
+    Sample(
+        alerts.ALERT_ROW,
+        alerts.pack_alert,
+        alerts.read_alert,
+        (alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR"),),
+    ),
+    Sample(quotas.BUCKET_ROW, quotas.pack_bucket, quotas.read_bucket, (quotas.Bucket(HIGH, AT),)),
+    Sample(
+        lifecycle.LIFE_ROW,
+        lifecycle.pack_life,
+        lifecycle.unpack_life,
+        (
+            lifecycle.Life("SCREENED", "alice", "bob", 12_50, "EUR", False),
+            lifecycle.Life("AUTHORISED", "alice", "bob", HIGH, "EUR", True, AT, AT, AT, "s-1", 2, [STEP]),
+        ),
+    ),
+    only_there(lifecycle.DUE_ROW),
+    only_there(lifecycle.STUCK_ROW),
+    Sample(
+        lifecycle.CLOCK_ROW,
+        _written_clock,
+        read_under(b"w", lifecycle.read_clock),
+        (lifecycle.Clock(), lifecycle.Clock(AT, AT + 1)),
+    ),
+    Sample(
+        positions.POSITION_ROW,
+        positions.pack_position,
+        positions.unpack_position,
+        (positions.Position("EUR"), positions.Position("USD", LOW, -(10**50), 10**50, 5, 9)),
+    ),
+    Sample(
+        positions.TRADE_ROW,
+        positions.pack_trade,
+        positions.unpack_trade,
+        (
+            positions.Trade("alice", "gold", "BUY", 10**8, LOW, 5, "EUR"),
+            positions.Trade("alice", "gold é€", "SELL", HIGH, 7, 0, "EUR", AT),
+        ),
+    ),
+    Sample(
+        positions.QUOTE_ROW, positions.pack_quote, positions.unpack_quote, (positions.Quote(AT, "e", LOW),)
+    ),
+    only_there(positions.OPEN_ROW),
+    _reconciled(reconciliation.WATERMARK_ROW, reconciliation.Watermark(AT)),
+    _reconciled(reconciliation.POSTING_ROW, POSTING),
+    _reconciled(reconciliation.LINE_ROW, LINE),
+    _reconciled(
+        reconciliation.BREAK_ROW,
+        reconciliation.Break("AMOUNT", -5, "EUR", "s-1", 3, "p-1", "é€", AT, "line_arrived", AT),
+        reconciliation.Break("SEQUENCE_GAP", 0, "EUR", None, None, None, "", AT),
+    ),
+    _reconciled(reconciliation.CLAIM_ROW, reconciliation.Claim(20_541, "reference", True)),
+    _reconciled(
+        reconciliation.STATEMENT_ROW,
+        reconciliation.Statement("EUR"),
+        reconciliation.Statement("EUR", 3, 1, 4, LOW, True, 5, HIGH, 4, AT, "b-1", "b-2", 2),
+    ),
+    Sample(
+        reconciliation.CHAIN_ROW,
+        reconciliation.pack_chain,
+        reconciliation.unpack_chain,
+        ([reconciliation.Link(AT, "s-1", 5, LOW, "b-1"), reconciliation.Link(AT + 1, "s-2", 7, 8)],),
+    ),
+)  # fmt: skip
+
+
+def write_missing() -> list[Path]:
+    """Write the golden files of newest layouts that have none; return their paths."""
+    GOLDEN.mkdir(exist_ok=True)
+    written = []
+    for kind, write, _, values in SAMPLES:
+        path = golden_file(kind.table, kind.name, kind.layout)
+        if not path.exists():
+            path.write_text("".join(f"{write(value).hex()}\n" for value in values))
+            written.append(path)
+    return written
+
+
+if __name__ == "__main__":
+    for new in write_missing():
+        print(new.name)
