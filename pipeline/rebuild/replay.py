@@ -165,11 +165,15 @@ def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:
     if kind == "account":
         account = unpack_account(row)
         named_ones = {
+            "overdraft_limit_minor": account.overdraft_limit_minor,
+            "minimum_balance_minor": account.minimum_balance_minor,
             "account_type": ACCOUNT_TYPES[account.account_type],
             "status": STATUS_NAMES[account.status],
             "balance_minor": account.balance_minor,
         }
-        return {**msgspec.structs.asdict(account), **named_ones}
+        stored = msgspec.structs.asdict(account)
+        del stored["limit_minor"]
+        return {**stored, **named_ones}
     if kind == "payment":
         return msgspec.structs.asdict(unpack_payment(row))
     known = _BY_NAME.get(kind)

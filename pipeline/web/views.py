@@ -69,7 +69,6 @@ class TableView(NamedTuple):
 
 def _balance(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
     account = unpack_account(value)
-    limit = account.overdraft_limit_minor
     return {
         "tenant_id": key[0],
         "account_id": key[1],
@@ -78,8 +77,8 @@ def _balance(partition: Partition, key: tuple[str, ...], value: bytes) -> Row:
         "status": STATUS_NAMES[account.status],
         "balance_minor": account.balance_minor,
         "available_minor": account.available_minor,
-        "overdraft_limit_minor": None if limit is None else max(0, limit),
-        "minimum_balance_minor": None if limit is None or limit >= 0 else -limit,
+        "overdraft_limit_minor": account.overdraft_limit_minor,
+        "minimum_balance_minor": account.minimum_balance_minor,
         "maximum_balance_minor": account.maximum_balance_minor,
         "frozen": FROZEN_NAMES[account.frozen],
         "debits_pending": account.debits_pending,

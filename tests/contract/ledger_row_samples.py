@@ -80,8 +80,8 @@ SAMPLES = (
     Sample(
         ledger.JOURNAL_PART_ROW,
         ledger.JOURNAL_PART_ROW.pack,
-        journals.unpack_part,
-        (journals.Part([LEG], "HELD"),),
+        journals.unpack_branch_legs,
+        (journals.BranchLegs([LEG], "HELD"),),
     ),
     Sample(
         ledger.LIMIT_ROW,

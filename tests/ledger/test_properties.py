@@ -186,7 +186,7 @@ class Both:
             if type(event) is ev.PaymentReserved:
                 account = self.ledger.account(event.debtor_account_id)
                 assert account is not None
-                limit = account.overdraft_limit_minor
+                limit = account.limit_minor
                 assert limit is None or account.available_minor >= -limit
         self._check_clearing()
 

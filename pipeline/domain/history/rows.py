@@ -1,12 +1,12 @@
-"""The rows of the history: what became of every account, line by line, and sums over runs of lines.
+"""The rows of the history: every booking of every account, and sums over runs of bookings.
 
-    head  h tenant account               how many lines there are, what the last one left, zones not yet full
-    line  l tenant account number        one booking: what it changed, what it left, when, and why
-    zone  z tenant account level number  ZONE ** level lines: the span of their value times, what they changed
+    head  h tenant account               number of lines, balances after the last one, zones not yet full
+    line  l tenant account number        one booking: amounts, balances after it, times, ids
+    zone  z tenant account level number  ZONE ** level lines: the range of their value times, sums of amounts
 
 Lines are numbered 0, 1, 2, ... in the order of booking, so their booking times never fall. Value times are in
-no order at all. A zone says of a whole run of lines what a question about value time must know of it: all of
-them are early enough, none is, or one has to look inside. Rows are written once; only heads change.
+no order. A zone answers a question about value time for a whole run of lines: all of them are early enough,
+none is, or the lines themselves must be read. Lines and zones are written once; only heads change.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ assert _HEAD.size == HEAD_COLUMNS.itemsize and _LINE.size == LINE_COLUMNS.itemsi
 
 
 def _wrapped(number: int) -> int:
-    """Return a sum as 64 bits hold it. In a journal whose counters fit, every sum of its lines does."""
+    """Return a sum as a signed number of 64 bits. It differs only where an account's counters do not fit."""
     return (number + 2**63) % 2**64 - 2**63
 
 
 class Zone(NamedTuple):
-    """What a run of lines has in common."""
+    """The range of value times of a run of lines, and the sums of their amounts."""
 
     earliest: int
     """Value times, microseconds UTC."""
@@ -159,7 +159,7 @@ def unpack_line(row: bytes) -> Line:
 
 
 class Head(msgspec.Struct, gc=False):
-    """Where the history of an account has got to."""
+    """The end of an account's history so far."""
 
     account_type: int
     """Index into ACCOUNT_TYPES."""
@@ -170,7 +170,7 @@ class Head(msgspec.Struct, gc=False):
     balance_minor: int = 0
     held_minor: int = 0
     open: list[Zone] = msgspec.field(default_factory=lambda: [NOTHING])
-    """Of each level, from 1: the parts that its next zone has so far, zones of the level below or lines."""
+    """Of each level, from 1: its next zone as far as it is filled, by lines or zones of the level below."""
 
     def pack(self) -> bytes:
         """Return the row."""

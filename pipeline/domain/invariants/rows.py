@@ -1,10 +1,10 @@
-"""The rows of the invariants: what the journal of a branch has come to, so far as its records say.
+"""The rows of the invariants: the state of a branch that follows from the records of its journal.
 
-    account   a tenant account       the last posting's number, balance, holds; the entries of the last few
-    clearing  c tenant account hour  what has gone through a clearing account in one hour of the day
-    branch    p                      how many records there were, the entry that is half there, alerts said
+    account   a tenant account       number, balance and holds of the last posting; entries of the last ones
+    clearing  c tenant account hour  debits and credits of a clearing account in one hour of the day
+    branch    p                      number of records, alerts; the entry whose second posting is to come
 
-Nothing here is shared with the ledger, which writes the journal, nor with its rows.
+Nothing here is shared with the ledger, which writes the journal, nor with its rows: the check is independent.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ CLEARING_ROW = RowKind("invariants", "clearing totals", "c")
 BRANCH_ROW = RowKind("invariants", "branch", "p")
 
 ENTRIES = 8
-"""An entry is known again among so many postings of an account."""
+"""How many postings of an account are remembered to recognise an entry that comes twice."""
 UNKNOWN = -(2**63)
-"""What is held after a posting that does not say: those of version 1 did not."""
+"""The held amount after a posting that does not state it, as those of version 1."""
 HOURS = 24
 CLEARING_PREFIX = "$clearing:"
 HOUR_US = 3_600_000_000
@@ -48,12 +48,12 @@ BRANCH_KEY = row_key(BRANCH_ROW.family)
 
 
 class Account(msgspec.Struct, gc=False):
-    """An account as the records of the journal leave it; amounts in minor units."""
+    """An account after its last record in the journal; amounts in minor units."""
 
     currency: bytes
     """Three letters."""
     alerts: int = 0
-    """Said about it in its window."""
+    """Emitted about it in its window."""
     window: int = 0
     sequence: int = 0
     balance_minor: int = 0
@@ -81,15 +81,15 @@ class Half(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Branch(msgspec.Struct, array_like=True, gc=False):
-    """How far the journal of a branch is read, and what was said of it."""
+    """How far the journal of a branch is read, and how many alerts there were."""
 
     records: int = 0
     """Postings and holds so far."""
     window: int = 0
     alerts: int = 0
-    """Said in the window."""
+    """Emitted in the window."""
     unsaid: int = 0
-    """Faults that were one too many for their window, from the beginning."""
+    """Faults without an alert, since the beginning: their window had its full number of alerts."""
     half: Half | None = None
 
     def pack(self) -> bytes:
@@ -101,7 +101,7 @@ _unpack_branch = unpacker(BRANCH_ROW, Branch)
 
 
 class Clearing(msgspec.Struct, gc=False):
-    """What has gone through a clearing account in one hour of the day: legs, and minor units."""
+    """Debits and credits of a clearing account in one hour of the day: number of legs, and minor units."""
 
     debits: int = 0
     debits_minor: int = 0
@@ -154,7 +154,7 @@ def read_clearing(rows: Rows, key: bytes) -> Clearing:
 
 
 def letters(currency: str) -> bytes:
-    """Return a currency as rows have it; one that is no three letters is never equal to itself in a row."""
+    """Return a currency as rows keep it: three bytes; one of another length is cut, or filled with NUL."""
     return currency.encode()[:3].ljust(3, b"\0")
 
 

@@ -56,7 +56,7 @@ class RowKind:
         if layout == self.layout:
             return row
         if not 0 < layout < self.layout:
-            why = "a newer version of Ledgerflow wrote it" if layout else "it is damaged"
+            why = "a newer version of Ledgerflow wrote it: start that one" if layout else "it is damaged"
             raise UnknownLayout(
                 f"{self.table} table, {self.name} (keys {self.family}...): a row of unknown layout {layout};"
                 f" this version reads up to {self.layout}, so {why}"

@@ -144,7 +144,7 @@ def begin_limit(due: Due, rows: Rows, out: Outbox) -> None:
 
 
 def _apply(limit: Limit, account: Account) -> None:
-    account.overdraft_limit_minor = -limit.minimum if limit.minimum else limit.overdraft
+    account.limit_minor = -limit.minimum if limit.minimum else limit.overdraft
     account.maximum_balance_minor = limit.maximum
 
 

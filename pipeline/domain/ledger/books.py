@@ -162,7 +162,7 @@ class Books:
     def reserve(self, debit: str, credit: str, currency: str, amount: int) -> str | None:
         """Hold an amount between two accounts; return why not (and change nothing), or None."""
         debtor, counterpart = self._pair(debit, credit, currency)
-        limit = debtor.overdraft_limit_minor
+        limit = debtor.limit_minor
         if limit is not None and debtor.available_minor - amount < -limit:
             return "insufficient_funds"
         try:
@@ -295,7 +295,6 @@ class Books:
 def save_account(rows: Rows, out: Outbox, cause: Any, account_id: str, account: Account) -> None:
     """Write an account and emit its balance."""
     write_account(rows, cause.tenant_id, account_id, account)
-    limit = account.overdraft_limit_minor
     out.emit(
         "balances",
         f"{cause.tenant_id}/{account_id}",
@@ -315,9 +314,9 @@ def save_account(rows: Rows, out: Outbox, cause: Any, account_id: str, account: 
             account.available_minor,
             account.balance_minor,
             account.sequence,
-            None if limit is None else max(0, limit),
+            account.overdraft_limit_minor,
             STATUS_NAMES[account.status],
-            -limit if limit is not None and limit < 0 else None,
+            account.minimum_balance_minor,
             account.maximum_balance_minor,
             FROZEN_NAMES[account.frozen],
         ),

@@ -98,7 +98,7 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
         return all(getattr(self, name) == getattr(other, name) for name in names)
 
 
-class Part(msgspec.Struct, array_like=True, gc=False):
+class BranchLegs(msgspec.Struct, array_like=True, gc=False):
     """The legs of a journal on one branch, and whether they are HELD, POSTED, RELEASED or REFUSED."""
 
     legs: list[Leg]
@@ -107,7 +107,7 @@ class Part(msgspec.Struct, array_like=True, gc=False):
 
 unpack_journal = unpacker(JOURNAL_ROW, Journal)
 """Return the journal of a row. Raises UnknownLayout."""
-unpack_part = unpacker(JOURNAL_PART_ROW, Part)
+unpack_branch_legs = unpacker(JOURNAL_PART_ROW, BranchLegs)
 """Return the legs of a row. Raises UnknownLayout."""
 
 
@@ -173,7 +173,7 @@ class Home:
             _place(pairs, self.journal_id, books, self.out)
         books.save(self.out)
         if own:
-            part = Part(own, POSTED if at_once else HELD)
+            part = BranchLegs(own, POSTED if at_once else HELD)
             self.rows.put(part_key(tenant, journal.account_id, self.journal_id), JOURNAL_PART_ROW.pack(part))
         if branches:
             journal.waiting = list(branches)
@@ -447,7 +447,7 @@ def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outb
     if not isinstance(pairs, Refusal):
         _place(pairs, event.journal_id, books, out)
         books.save(out)
-    rows.put(key, JOURNAL_PART_ROW.pack(Part(legs, HELD if refusal is None else REFUSED)))
+    rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, HELD if refusal is None else REFUSED)))
     out.emit(
         "ledger-commands",
         f"{event.tenant_id}/{event.home_account_id}",
@@ -466,7 +466,7 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     """Post the legs that are held here, or release them."""
     key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
     row = rows.get(key)
-    part = None if row is None else unpack_part(row)
+    part = None if row is None else unpack_branch_legs(row)
     if part is None or part.state != HELD:
         raise Reject("legs_not_expected")
     about = About(None, event.reference, event.journal_id, event.reverses, event.reason, event.effective_at)
@@ -486,7 +486,7 @@ def end_part(legs: list[Leg], posted: bool, about: About, key: bytes, books: Boo
                 out, "RELEASED", about.journal_id, pair.debit, pair.amount, f"hold_released:{index}"
             )
     books.save(out)
-    books.rows.put(key, JOURNAL_PART_ROW.pack(Part(legs, POSTED if posted else RELEASED)))
+    books.rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, POSTED if posted else RELEASED)))
 
 
 def _place(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:

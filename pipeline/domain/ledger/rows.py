@@ -1,4 +1,6 @@
-"""The rows of the ledger's table: accounts, payments, legs, numbers; the others are with their rules.
+"""The rows of the ledger's table: all kinds of rows; accounts, payments, legs and numbers in detail.
+
+The contents of the others are with their rules: holds, journals, limits, what is due.
 
 An account is fixed-width, so that thousands of them can be read and written as one array. A payment is kept
 for as long as its id must be remembered; a leg is remembered on the creditor's branch, so that a leg that is
@@ -46,11 +48,11 @@ ACCOUNT_COLUMNS = np.dtype(
         *((name, "u1") for name in ("layout", "status", "account_type", "unlimited")),
         ("currency", "S3"),
         ("flags", "u1"),
-        *((name, "<i8") for name in ("overdraft_limit_minor", "debits_pending", "debits_posted")),
+        *((name, "<i8") for name in ("limit_minor", "debits_pending", "debits_posted")),
         *((name, "<i8") for name in ("credits_pending", "credits_posted", "sequence")),
     ]
 )
-"""The same row, so that thousands of accounts are one array; a maximum balance stands behind it."""
+"""The fixed part of an account, so that thousands are one array; a maximum balance follows it."""
 _NUMBER = struct.Struct("<q")
 _PACK = _ACCOUNT.pack
 _UNPACK = _ACCOUNT.unpack_from
@@ -66,8 +68,8 @@ class Account(msgspec.Struct, gc=False):
     """Index into ACCOUNT_TYPES."""
     currency: str
     status: int = OPEN
-    overdraft_limit_minor: int | None = 0
-    """How far the balance may go below zero, or below zero what must stay in it; None = without limit."""
+    limit_minor: int | None = 0
+    """The lowest balance allowed, negated: an overdraft limit, or if negative a minimum. None = no limit."""
     debits_pending: int = 0
     debits_posted: int = 0
     credits_pending: int = 0
@@ -78,6 +80,16 @@ class Account(msgspec.Struct, gc=False):
     """Flags of the sides that take nothing new."""
     maximum_balance_minor: int | None = None
     """What the balance and the credits pending must not exceed; None = without limit."""
+
+    @property
+    def overdraft_limit_minor(self) -> int | None:
+        """How far the balance may go below zero; None = without limit."""
+        return None if self.limit_minor is None else max(0, self.limit_minor)
+
+    @property
+    def minimum_balance_minor(self) -> int | None:
+        """What must stay in the account; None = nothing need."""
+        return None if self.limit_minor is None or self.limit_minor >= 0 else -self.limit_minor
 
     @property
     def balance_minor(self) -> int:
@@ -91,7 +103,7 @@ class Account(msgspec.Struct, gc=False):
 
     def pack(self) -> bytes:
         """Return the row: 48 bytes of counters after an 8-byte head, then the maximum if there is one."""
-        limit, maximum = self.overdraft_limit_minor, self.maximum_balance_minor
+        limit, maximum = self.limit_minor, self.maximum_balance_minor
         row = _PACK(
             ACCOUNT_ROW.layout,
             self.status,

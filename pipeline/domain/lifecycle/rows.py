@@ -1,4 +1,4 @@
-"""The rows of the lifecycle's table: lives of payments, when they are due, which are stuck, and the clock.
+"""The rows of the lifecycle's table: steps of payments, when they are due, which are stuck, the clock.
 
     p tenant payment          the life: what the payment is, every step, and what it waits for
     q due tenant payment      one for each life that waits; due is 16 hex digits, so they are in order of time
@@ -48,7 +48,7 @@ class Step(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Life(msgspec.Struct, array_like=True, gc=False):
-    """What is known of a payment."""
+    """A payment: what it is, its state and its steps."""
 
     state: str
     """SCREENED, HELD, RESERVED or AUTHORISED; at the end SETTLED, REJECTED, FAILED, CANCELLED or EXPIRED."""
@@ -72,7 +72,7 @@ class Life(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def is_unremembered(self) -> bool:
-        """Whether the ledger does not remember its id: it came too late, and may come again."""
+        """Whether the ledger rejected it as too old, so does not remember its id: it may come again."""
         return self.state == "REJECTED" and self.steps[-1].code == "too_old"
 
 

@@ -35,8 +35,8 @@ from sortedcontainers import SortedSet
 LOG = logging.getLogger(__name__)
 
 _OFFSET_KEY = b"\0changelog-offset"
-"""No row has a key that starts with NUL: the first byte of a row's key is its family letter. The value is a number
-of eight bytes and has no layout: another form would take another key."""
+"""No row has a key that starts with NUL: the first byte of a row's key is its family letter. The value
+is a number of eight bytes and has no layout: another form would take another key."""
 BLOCK_CACHE_BYTES = 64 * 2**20
 WRITE_BUFFER_BYTES = 64 * 2**20
 """Of all databases together, about: from there on a database that is written to flushes its buffer."""

@@ -215,7 +215,7 @@ def _limit(
     demand = np.zeros(len(table), np.int64)
     np.add.at(demand, debit[asks], amount[asks])
     available = table["credits_posted"] - table["debits_posted"] - table["debits_pending"]
-    lowest = -table["overdraft_limit_minor"]
+    lowest = -table["limit_minor"]
     tight = (demand > 0) & (table["unlimited"] == 0) & (available - demand < lowest)
     if not tight.any():
         return

@@ -159,7 +159,7 @@ class _Said:
         account, at = touches.account[touches.last], touches.commands[touches.last // 2]
         row, take = accounts.table[account], pa.array(account)
         ids = accounts.ids.take(take)
-        balance, limit = row["credits_posted"] - row["debits_posted"], row["overdraft_limit_minor"]
+        balance, limit = row["credits_posted"] - row["debits_posted"], row["limit_minor"]
         columns = self._columns(at)
         columns |= {
             "event_id": joined(":", columns["causation_id"], accounts.names.take(take)),
