@@ -75,7 +75,7 @@ def unpacker(kind: RowKind, content: type[_Content]) -> Callable[[bytes], _Conte
     def unpack(row: bytes) -> _Content:
         if row[0] != newest:
             row = current(row)
-        return decode(memoryview(row)[1:])
+        return decode(row[1:])
 
     return unpack
 
