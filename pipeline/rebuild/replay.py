@@ -21,6 +21,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.ledger.rows import KINDS, STATUS_NAMES, unpack_account, unpack_payment
 from pipeline.rebuild.between import Between
 from pipeline.rebuild.causal import ROWS, Above, Branch, Committed, Counts, replay_branches
@@ -158,10 +159,17 @@ _BY_NAME = {kind.name: kind for kind in KINDS}
 def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:
     """Return the fields of an account or a payment; of another kind, the row in its newest layout, in digits.
 
-    Raises UnknownLayout.
+    A row of an unknown layout is shown as it is.
     """
     if row is None:
         return None
+    try:
+        return _fields(kind, row)
+    except UnknownLayout:
+        return {"row": row.hex()}
+
+
+def _fields(kind: str, row: bytes) -> dict[str, Value]:
     if kind == "account":
         account = unpack_account(row)
         named_ones = {

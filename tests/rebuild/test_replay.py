@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.domain.ledger.batch.stream import LedgerColumns
 from pipeline.domain.ledger.books import Books
-from pipeline.domain.ledger.rows import account_key, unpack_account
+from pipeline.domain.ledger.rows import HOLD_ROW, account_key, unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
-from pipeline.rebuild.replay import Live, Replayed, named, replay
+from pipeline.rebuild.replay import Live, Replayed, fields, named, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.task import StreamSpec
 from tests.ledger.branches import DAY, TENANT, Branches, decided
@@ -159,3 +159,15 @@ def test_rows_are_named_as_people_do() -> None:
     assert named(b"a\0north\0alice") == ("account", "north/alice")
     assert named(b"w") == ("watermark", "")
     assert named(b"z\0\xff") == ("z", "\ufffd")
+
+
+def test_the_same_row_in_another_layout_is_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(HOLD_ROW, "_upgrades", (bytes,))
+    monkeypatch.setattr(HOLD_ROW, "layout", 2)
+    monkeypatch.setattr(HOLD_ROW, "head", b"\2")
+    assert fields("hold", b"\1content") == fields("hold", b"\2content") == {"row": b"\2content".hex()}
+
+
+def test_a_row_of_an_unknown_layout_is_shown_as_it_is() -> None:
+    for kind in ("account", "payment", "hold"):
+        assert fields(kind, b"\x63content") == {"row": b"\x63content".hex()}

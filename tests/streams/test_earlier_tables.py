@@ -146,6 +146,11 @@ def balances_by_rows(rows: Rows) -> Counter[tuple[str, str]]:
 
 
 @OF_EVERY_COMMIT
+def test_the_kinds_of_rows_are_of_the_tables_that_there_are(commit: str) -> None:
+    assert {kind.table for kind in kinds()} == {spec.table for spec in TABLES[commit]}
+
+
+@OF_EVERY_COMMIT
 def test_tables_of_an_earlier_commit_are_opened_and_are_what_their_changelogs_say(
     commit: str, earlier: dict[str, Copies]
 ) -> None:

@@ -149,7 +149,9 @@ def _heads(
     width = HEAD_COLUMNS.itemsize
     table[known] = fixed_rows(HEAD_ROW, [row for row in found if row is not None], HEAD_COLUMNS)
     higher = [
-        [NOTHING] if row is None or len(row) == width else [NOTHING, *unpack_head(row).open[1:]]
+        [NOTHING]
+        if row is None or (len(row) == width and row[0] == HEAD_ROW.layout)
+        else [NOTHING, *unpack_head(row).open[1:]]
         for row in found
     ]
     return table, higher
