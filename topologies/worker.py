@@ -2,9 +2,9 @@
 
     settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka or its topics cannot be used, 2 for a bad setting, 70 for
-a crash and for a stop that Kafka held up (a restart goes on from the last commit), 130 for a SIGINT before it
-takes part (nothing was done). Logs go to standard error.
+Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, its topics or aiokafka cannot be used, 2 for a bad
+setting, 70 for a crash and for a stop that Kafka held up (a restart resumes from the last commit), 130 for a
+SIGINT before it takes part (nothing was done). Logs go to standard error.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import uvloop
 from pipeline.runtime import logs
 from pipeline.runtime.app import EXIT_CRASH, App
 from pipeline.runtime.folders import own_folder
+from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.topics import TopicsError, create_topics
 from pipeline.runtime.settings import SettingsError, load_settings
 from topologies.app import build, tables
@@ -99,8 +100,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
     try:
+        patches.install()
         create_topics(settings, named)
-    except TopicsError as error:
+    except (TopicsError, patches.UnsupportedVersion) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     tune()

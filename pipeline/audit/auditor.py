@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from confluent_kafka import KafkaException
@@ -19,7 +19,7 @@ from pipeline.audit.clearing import JOURNAL, ClearingAudit
 from pipeline.audit.findings import Findings, KafkaTarget
 from pipeline.audit.log import KafkaLog, LogError
 from pipeline.audit.table import Place, TableAudit
-from pipeline.runtime.app import App
+from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.store.partition_store import PartitionStore
@@ -48,38 +48,51 @@ def once(audits: Mapping[str, Audit], compared: dict[str, int]) -> None:
             LOG.exception("the audit of %s failed, and is tried again", name)
 
 
+class Audited(Protocol):
+    """The worker that is audited, as `runtime.app.App` is one."""
+
+    tasks: Tasks
+    audit_alerts: int
+    """How many alerts were raised."""
+    audited: dict[str, int]
+    """How often each audit had something to compare, by name."""
+
+    def task(self, fun: Callable[[Any], Awaitable[None]]) -> Any:
+        """Have a function run, with the app, once the worker has started."""
+
+
 class _Clearing:
     """The audit of clearing, while this worker has the partition that it goes with."""
 
-    def __init__(self, app: App, audit: ClearingAudit) -> None:
-        self._app = app
+    def __init__(self, tasks: Tasks, audit: ClearingAudit) -> None:
+        self._tasks = tasks
         self._audit = audit
 
     def step(self) -> bool:
-        task = self._app.tasks.running.get(TP(JOURNAL, CLEARING_PARTITION))
+        task = self._tasks.running.get(TP(JOURNAL, CLEARING_PARTITION))
         if task is not None and "invariants" in task.streams:
             return self._audit.step()
         self._audit.forget()
         return False
 
 
-def stores_of(app: App) -> Mapping[Place, PartitionStore]:
+def stores_of(tasks: Tasks) -> Mapping[Place, PartitionStore]:
     """Return the tables that the streams of this worker write, by changelog and partition."""
     found = {}
-    for task in app.tasks.running.values():
+    for task in tasks.running.values():
         found.update(task.stores)
     return found
 
 
-def mount(app: App, settings: Settings, codec: Codec) -> None:
+def mount(app: Audited, settings: Settings, codec: Codec) -> None:
     """Have an app audited while it runs; `codec` is the audit's own."""
 
     @app.task
-    async def audit(app: Any) -> None:
+    async def audit(_: Any) -> None:
         threading.Thread(target=_run, args=(app, settings, codec), name="audit", daemon=True).start()
 
 
-def _run(app: App, settings: Settings, codec: Codec) -> None:
+def _run(app: Audited, settings: Settings, codec: Codec) -> None:
     """Audit until the process ends."""
 
     def count() -> None:
@@ -88,9 +101,9 @@ def _run(app: App, settings: Settings, codec: Codec) -> None:
     log = KafkaLog(settings.librdkafka(), settings.app_id, settings.partitions)
     findings = Findings(log, codec, KafkaTarget(settings), count)
     audits: dict[str, Audit] = {
-        "clearing": _Clearing(app, ClearingAudit(log, codec, findings.say)),
+        "clearing": _Clearing(app.tasks, ClearingAudit(log, codec, findings.say)),
         "applied": AppliedAudit(log, findings.say, lambda: app.tasks.running),
-        "table": TableAudit(log, findings.say, lambda: stores_of(app)),
+        "table": TableAudit(log, findings.say, lambda: stores_of(app.tasks)),
     }
     rest = threading.Event()
     while not rest.wait(EVERY_S):

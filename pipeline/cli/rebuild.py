@@ -33,6 +33,7 @@ from pipeline.rebuild.scratch import Scratch, ScratchBusy
 from pipeline.runtime import interrupts
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.kafka import patches
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import SnapshotError, topic_ids
 
@@ -155,10 +156,11 @@ def tell(
 
 @contextmanager
 def running() -> Iterator[None]:
-    """Turn what a rebuild raises into Failed."""
+    """Turn what a rebuild raises into Failed; its consumers get parsed records."""
     try:
+        patches.install()
         yield
-    except (ScratchBusy, LogCut, SnapshotError) as error:
+    except (ScratchBusy, LogCut, SnapshotError, patches.UnsupportedVersion) as error:
         raise Failed(str(error)) from None
     except KafkaError as error:
         raise Failed(f"Kafka does not answer as it should: {error}; run it again, it goes on there") from None

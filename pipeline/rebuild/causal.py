@@ -27,7 +27,7 @@ from pipeline.rebuild.between import Between, Message
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.changelog import log_ends, read
 from pipeline.runtime.kafka.records import rows_of
-from pipeline.runtime.kafka.transport import PartitionBatch
+from pipeline.runtime.kafka.fetched import PartitionBatch
 from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import Committing, Transactions
 

@@ -23,12 +23,15 @@ from yarl import URL
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.folders import worker_folder
+from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import Snapshots
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.task import StreamSpec
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +39,10 @@ EXIT_CRASH = 70
 
 
 class App(faust.App):
-    """A Faust app whose streams commit in Kafka transactions."""
+    """A Faust app whose streams commit in Kafka transactions.
+
+    It is the `Host` of the runtime, and what the views and the audit take for a worker (`web.host`, `audit`).
+    """
 
     codec: Codec
     tasks: Tasks
@@ -69,8 +75,61 @@ class App(faust.App):
         consumer: Any = self.consumer
         return cast(Member, consumer.member)
 
+    @property
+    def group(self) -> str:
+        """The id of the app, which is its consumer group and the first part of its topics' names."""
+        return str(self.conf.id)
+
+    @property
+    def address(self) -> str:
+        """The address of its views, as its peers know it, without a slash at the end."""
+        return _address(self.conf.canonical_url)
+
+    @property
+    def tables_ready(self) -> bool:
+        """Whether every table of the last assignment is restored."""
+        return bool(self.tables.actives_ready)
+
+    @property
+    def assigned(self) -> Set[TP]:
+        """The partitions of logs that the last assignment gave it."""
+        logs = {topic for agent in self.agents.values() for topic in agent.get_topic_names()}
+        return {tp for tp in self.assignor.assigned_actives() if tp.topic in logs}
+
+    @property
+    def table_names(self) -> frozenset[str]:
+        """The names of its tables."""
+        return frozenset(self.tables)
+
+    def store(self, table: str, partition: int) -> PartitionStore:
+        """Return the rows of a partition of a table, opening its database if need be."""
+        data: Any = self.tables[table].data
+        return cast(PartitionStore, data.partition(partition))
+
+    def open_store(self, table: str, partition: int) -> PartitionStore | None:
+        """Return the rows of a partition of a table, None where its database is not open here."""
+        data: Any = self.tables[table].data
+        return cast("PartitionStore | None", data.open_partitions.get(partition))
+
+    def owners(self, table: str) -> Mapping[int, str]:
+        """Return the address of the worker that has each partition of a table, as of the last assignment."""
+        changelog = changelog_name(self.group, table)
+        return {
+            partition: _address(url)
+            for url, topics in self.assignor.table_metadata(changelog).items()
+            for partition in topics.get(changelog, ())
+        }
+
+    def fetch_state(self, tp: TP) -> FetchState | None:
+        """Return how far a log is fetched; None where it is not, or not yet. From any thread."""
+        consumer: Any = self.consumer
+        return cast("FetchState | None", consumer.fetch_state(tp))
+
     def add_stream(self, spec: StreamSpec) -> None:
-        """Declare a stream: its table, and the agent that reads its log, unless it has one."""
+        """Declare a stream: its table, and the agent that reads its log, unless it has one.
+
+        Raises ValueError where another stream has its name.
+        """
         is_first = self.tasks.add(spec)
         if spec.table is not None:
             self.Table(spec.table, partitions=self.partitions, key_type=bytes, value_type=bytes)
@@ -93,30 +152,18 @@ class App(faust.App):
             if task is not None and message.generation_id == self.consumer_generation_id:
                 await task.accept(message.value)
 
-    def linger_s(self, topic: str) -> float:
-        """Return how long a log may gather records between two fetches, seconds."""
-        return self.tasks.linger_s(topic)
-
-    def source_offsets(self) -> Mapping[TP, int]:
-        """Return where logs go on at the least, whatever the group's committed offsets say."""
-        return self.tasks.source_offsets
-
-    def read_again(self) -> Set[TP]:
-        """Return the logs to read from their beginning: those with a stream that has never read them."""
-        return self.tasks.read_again
-
-    def on_positions(self, committed: dict[TP, int], stale: Set[TP]) -> None:
-        """Take the offsets that the consumer was set to after a rebalance."""
-        self.tasks.expect(committed, stale)
-
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         self.fail(exc)
 
     def fail(self, error: BaseException) -> None:
-        """End the process: nothing half-done becomes visible; the restart goes on from the last commit."""
+        """End the process: nothing half-done becomes visible; the restart resumes from the last commit."""
         message = "".join(traceback.format_exception(error))
         print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)
         os._exit(EXIT_CRASH)
+
+
+def _address(url: object) -> str:
+    return str(url).rstrip("/")
 
 
 def _credentials(settings: Settings) -> Any:
@@ -137,6 +184,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     """Return the app of one worker, without streams; `worker` is its number on this machine, from 0.
 
     The number makes its data folder and its web port, and that its identity in the group (static membership).
+    Raises `patches.UnsupportedVersion` where aiokafka has another version than the one it was made for.
     """
     folder = worker_folder(settings, worker)
     folder.mkdir(parents=True, exist_ok=True)
@@ -171,9 +219,9 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.codec = codec
     app.partitions = settings.partitions
     app.audited = {}
-    app.tasks = Tasks(app)
-    app.snapshots = Snapshots(app, settings)
     app.rules = rules_version()
+    app.tasks = app.tables.tasks = app.transport.positions = Tasks(app)
+    app.snapshots = Snapshots(app, app.tasks, settings, app.rules)
 
     @app.on_partitions_revoked.connect
     async def close_tasks(app: App, revoked: set[TP], **_: Any) -> None:

@@ -1,37 +1,44 @@
-"""The partition tasks of a worker: started when partitions are assigned, closed when they are revoked."""
+"""The partition tasks of a worker: started when partitions are assigned, closed when they are revoked.
+
+assigned -> fence the earlier owner -> read source offsets -> a task for each log -> restore its tables
+         -> the transport seeks to `source_offsets` -> batches flow
+revoked  -> commit what is applied -> let go
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from pipeline.runtime.host import Host
+from pipeline.runtime.kafka import changelog
 from pipeline.runtime.kafka.changelog import latest_values
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import TransactionalProducer, Transactions
 
-if TYPE_CHECKING:
-    from pipeline.runtime.app import App
+LOG = logging.getLogger(__name__)
+
+AssignedStreams = Mapping[TP, Sequence[StreamSpec]]
+"""The streams of each assigned log."""
+AppliedOffsets = Mapping[tuple[str, TP], int]
+"""Up to where a stream has applied a log, by the stream's name: the next offset. Absent: it never read it."""
 
 
-Wanted = Mapping[TP, Sequence[StreamSpec]]
-Said = Mapping[tuple[str, TP], int]
-"""How far a stream has applied a log, by its name."""
+def resume_points(assigned: AssignedStreams, applied: AppliedOffsets) -> tuple[dict[TP, int], set[TP]]:
+    """Return the offsets to resume logs at, and the logs to read from their beginning.
 
-
-def go_on(wanted: Wanted, said: Said) -> tuple[dict[TP, int], set[TP]]:
-    """Return from where logs go on, and those that go on from their beginning, whatever the group says.
-
-    A log whose streams have said nothing goes on from where the group says.
+    A log that is in neither is resumed at the group's committed offset: none of its streams has read it.
     """
     offsets, again = {}, set()
-    for tp, specs in wanted.items():
-        found = [said[spec.name, tp] for spec in specs if (spec.name, tp) in said]
+    for tp, specs in assigned.items():
+        found = [applied[spec.name, tp] for spec in specs if (spec.name, tp) in applied]
         if found and len(found) < len(specs):
             again.add(tp)
         elif found:
@@ -42,23 +49,23 @@ def go_on(wanted: Wanted, said: Said) -> tuple[dict[TP, int], set[TP]]:
 class Tasks:
     """Every (stream, partition) that this worker owns."""
 
-    def __init__(self, app: App) -> None:
-        self._app = app
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._specs: dict[str, list[StreamSpec]] = {}
-        """By log; of several streams the first one is the log's own, the others go beside it."""
+        """By log; of several streams the first one decides which records are dead letters."""
         self._running: dict[TP, PartitionTask] = {}
         self._turn = asyncio.Lock()
         self._producer: TransactionalProducer | None = None
         self._transactions: Transactions | None = None
         self.source_offsets: dict[TP, int] = {}
-        """Where each log goes on, by what its streams have said in their own transactions."""
+        """Where each log is resumed, by the offsets in its streams' own transactions."""
         self.read_again: set[TP] = set()
-        """The logs that have a stream which has never read them, beside one that has."""
+        """The logs to read from their beginning: one of their streams has never read them, another has."""
         self.ready_after_s = 0.0
         """How long the last recovery took, seconds."""
 
     def add(self, spec: StreamSpec) -> bool:
-        """Make a stream known; return whether it is the first one of its log."""
+        """Add a stream; return whether it is its log's first. Raises ValueError where the name is in use."""
         known = self._specs.setdefault(spec.source, [])
         if any(one.name == spec.name for one in known):
             raise ValueError(f"two streams are called {spec.name}")
@@ -66,7 +73,7 @@ class Tasks:
         return len(known) == 1
 
     def linger_s(self, topic: str) -> float:
-        """Return how long a log may gather records: as long as the most hurried of its streams says."""
+        """Return how long a log may gather records, seconds: the shortest delay that its streams tolerate."""
         return min((spec.linger_s for spec in self._specs.get(topic, ())), default=0.0)
 
     @property
@@ -81,27 +88,29 @@ class Tasks:
     async def start(self, assigned: Iterable[TP]) -> dict[TopicPartition, PartitionStore]:
         """Start a task for each of the assigned partitions; return the stores to restore, by changelog.
 
-        Everything that they say is committed in the name of the membership they were assigned to.
+        Everything that they write is committed in the name of the membership they were assigned to. Raises
+        ProducerFenced where this worker is no member of the group any more.
         """
         await self.close()
-        app = self._app
+        host = self._host
         stores: dict[TopicPartition, PartitionStore] = {}
-        wanted = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
+        streams = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
         transactions = await self._ready_transactions()
-        said = await self._read_source_offsets(wanted)
-        self.source_offsets, self.read_again = go_on(wanted, said)
+        applied = await self._read_source_offsets(streams)
+        self.source_offsets, self.read_again = resume_points(streams, applied)
         running = {}
-        for tp, specs in wanted.items():
+        for tp, specs in streams.items():
             machines = [
-                Machine(spec, *self._table(spec, tp, stores), said.get((spec.name, tp), 0)) for spec in specs
+                Machine(spec, *self._table(spec, tp, stores), applied.get((spec.name, tp), 0))
+                for spec in specs
             ]
             running[tp] = PartitionTask(
                 machines,
                 tp.partition,
-                app.partitions,
-                codec=app.codec,
+                host.partitions,
+                codec=host.codec,
                 transactions=transactions,
-                group=app.conf.id,
+                group=host.group,
                 turn=self._turn,
             )
         self._running = running  # at once: the views look at it from their thread
@@ -113,41 +122,57 @@ class Tasks:
         """Return the rows of a stream and their changelog; they are to be restored."""
         if spec.table is None:
             return None, None
-        data: Any = self._app.tables[spec.table].data
-        store: PartitionStore = data.partition(tp.partition)
+        store = self._host.store(spec.table, tp.partition)
         store.forget()
-        changelog = changelog_name(self._app.conf.id, spec.table)
-        stores[TopicPartition(changelog, tp.partition)] = store
-        return store, changelog
+        topic = changelog_name(self._host.group, spec.table)
+        stores[TopicPartition(topic, tp.partition)] = store
+        return store, topic
 
     async def _ready_transactions(self) -> Transactions:
         """Start the producer, if this is the first assignment, and name the membership."""
-        app = self._app
+        host = self._host
         if self._producer is None or self._transactions is None:
-            producer = TransactionalProducer(app.conf.id, app.transactional_id, app.connection)
+            producer = TransactionalProducer(host.group, host.transactional_id, host.connection)
             try:
                 await producer.start()
             except BaseException:
                 await producer.stop()
                 raise
-            self._producer, self._transactions = producer, Transactions(producer, app.fail)
-        self._producer.commit_as(app.member)
+            self._producer, self._transactions = producer, Transactions(producer, host.fail)
+        self._producer.commit_as(host.member)
         return self._transactions
 
-    async def _read_source_offsets(self, wanted: Wanted) -> Said:
-        app, numbers = self._app, {tp.partition for tp in wanted}
-        said = await latest_values(app.connection, source_offsets_name(app.conf.id), numbers)
+    async def _read_source_offsets(self, streams: AssignedStreams) -> AppliedOffsets:
+        host, numbers = self._host, {tp.partition for tp in streams}
+        found = await latest_values(host.connection, source_offsets_name(host.group), numbers)
         return {
-            (spec.name, tp): int(said[spec.name.encode(), tp.partition])
-            for tp, specs in wanted.items()
+            (spec.name, tp): int(found[spec.name.encode(), tp.partition])
+            for tp, specs in streams.items()
             for spec in specs
-            if (spec.name.encode(), tp.partition) in said
+            if (spec.name.encode(), tp.partition) in found
         }
 
-    def expect(self, committed: dict[TP, int], stale: Set[TP]) -> None:
-        """Tell the tasks where their logs go on: the offsets that the consumer was set to.
+    async def restore(self, assigned: Iterable[TP]) -> None:
+        """Start the tasks of the assigned partitions and bring their tables up to date; raises as `start`."""
+        started = time.monotonic()
+        stores = await self.start(assigned)
+        count = await changelog.restore(self._host.connection, stores)
+        self.ready_after_s = time.monotonic() - started
+        LOG.info("restored %d records in %.2f s", count, self.ready_after_s)
 
-        `stale`: where the group has an older offset than the stream's own transactions.
+    async def follow(self, standbys: Mapping[TopicPartition, PartitionStore]) -> None:
+        """Keep copies of others' tables up to date, until cancelled. An error ends the worker."""
+        try:
+            await changelog.follow(self._host.connection, standbys)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self._host.fail(error)
+
+    def expect(self, committed: Mapping[TP, int], stale: Set[TP]) -> None:
+        """Tell the tasks where their logs are resumed: the offsets that the consumer was set to.
+
+        `stale`: where the group had an older offset than the streams' own transactions.
         """
         for tp, task in self._running.items():
             task.expect(committed.get(tp), stale=tp in stale)

@@ -12,9 +12,7 @@ changelog partitions assigned, because its assignor places tables by them, but n
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka import TopicPartition
 from faust.tables.manager import TableManager as FaustTableManager
@@ -22,18 +20,13 @@ from faust.tables.recovery import RebalanceAgain, Recovery, ServiceStopped
 from faust.types import TP
 from mode import Service
 
-from pipeline.runtime.kafka import changelog
-
-if TYPE_CHECKING:
-    from pipeline.runtime.app import App
-
-LOG = logging.getLogger(__name__)
+from pipeline.runtime.assignments import Tasks
 
 
 class ChangelogRecovery(Recovery):
     """Faust's recovery service with the restoring of rows replaced."""
 
-    app: App
+    tables: TableManager
     _attempt: asyncio.Task[None] | None = None
     """The recovery of the present assignment."""
     _standby: asyncio.Task[None] | None = None
@@ -65,7 +58,7 @@ class ChangelogRecovery(Recovery):
         self._follow_standbys()
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Give up what is under way: it must not seek in, nor resume, an assignment that has ended."""
+        """Cancel what is under way: it must not seek in, nor resume, an assignment that has ended."""
         self._cancel()
         super().on_partitions_revoked(revoked)
 
@@ -82,12 +75,8 @@ class ChangelogRecovery(Recovery):
 
     async def _restore(self) -> None:
         """Start the tasks of the assigned partitions and bring their rows up to date."""
-        started = time.monotonic()
         assigned: set[TP] = self.app.consumer.assignment()
-        stores = await self.app.tasks.start(assigned)
-        count = await changelog.restore(self.app.connection, stores)
-        self.app.tasks.ready_after_s = time.monotonic() - started
-        LOG.info("restored %d records in %.2f s", count, self.app.tasks.ready_after_s)
+        await self.tables.tasks.restore(assigned)
 
     def _follow_standbys(self) -> None:
         standbys = self.app.assignor.assigned_standbys() - self.app.assignor.assigned_actives()
@@ -97,15 +86,7 @@ class ChangelogRecovery(Recovery):
             if table is not None:
                 stores[TopicPartition(*tp)] = table.data.partition(tp.partition)
         if stores:
-            self._standby = asyncio.create_task(self._guard(changelog.follow(self.app.connection, stores)))
-
-    async def _guard(self, following: Any) -> None:
-        try:
-            await following
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self.app.fail(error)
+            self._standby = asyncio.create_task(self.tables.tasks.follow(stores))
 
     async def on_stop(self) -> None:
         await self.give_up()
@@ -114,6 +95,8 @@ class ChangelogRecovery(Recovery):
 class TableManager(FaustTableManager):
     """Faust's table manager with our recovery."""
 
+    tasks: Tasks
+    """What is recovered; set by whoever makes the app, before it starts."""
     _recovery: ChangelogRecovery | None
 
     @property
@@ -127,5 +110,5 @@ class TableManager(FaustTableManager):
         """Commit what is applied before the tables close."""
         await self.app._fetcher.stop()
         await self.recovery.give_up()
-        await self.app.tasks.stop()
+        await self.tasks.stop()
         await super().on_stop()

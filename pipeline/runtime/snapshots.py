@@ -23,17 +23,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
+from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.host import Host
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S, changelog_name
 from pipeline.runtime.settings import Settings
-
-if TYPE_CHECKING:
-    from pipeline.runtime.app import App
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -161,9 +160,12 @@ def topic_ids(admin: AdminClient, topics: Iterable[str]) -> dict[str, str]:
 class Snapshots:
     """Takes the snapshots of one worker. `take` runs on the worker's loop."""
 
-    def __init__(self, app: App, settings: Settings) -> None:
-        self._app = app
+    def __init__(self, host: Host, tasks: Tasks, settings: Settings, rules: str) -> None:
+        """`rules`: the version of the rules that the worker was started with."""
+        self._host = host
+        self._tasks = tasks
         self._settings = settings
+        self._rules = rules
         self._busy = False
 
     async def take(self, name: str, tables: frozenset[str]) -> Manifest:
@@ -182,7 +184,7 @@ class Snapshots:
             self._busy = False
 
     async def _take(self, name: str, tables: frozenset[str]) -> Manifest:
-        worker = self._app.transactional_id
+        worker = self._host.transactional_id
         folder = self._settings.snapshots_dir / name / worker
         partial = folder.with_name(worker + _PARTIAL)
         if folder.exists():
@@ -199,23 +201,22 @@ class Snapshots:
 
     async def _checkpoints(self, partial: Path, tables: frozenset[str]) -> list[Copy]:
         """Copy every partition, with a turn for the stream after each: a checkpoint takes some 30 ms."""
-        running = self._app.tasks.running
+        running = self._tasks.running
         copies = []
         owned = [(task, machine) for task in running.values() for machine in task.machines]
         for task, machine in owned:
             table = machine.spec.table
             if table is None or (tables and table not in tables):
                 continue
-            if self._app.tasks.running is not running:
+            if self._tasks.running is not running:
                 raise SnapshotError("partitions moved while the snapshot was taken: take it again")
-            data: Any = self._app.tables[table].data
-            store = data.partition(task.partition)
+            store = self._host.store(table, task.partition)
             offset, rows_about = store.checkpoint(partial / folder_name(table, task.partition))
             copies.append(
                 Copy(
                     table=table,
                     partition=task.partition,
-                    changelog=changelog_name(self._app.conf.id, table),
+                    changelog=changelog_name(self._host.group, table),
                     changelog_id="",
                     changelog_offset=offset,
                     source=machine.spec.source,
@@ -237,12 +238,12 @@ class Snapshots:
             raise SnapshotError(f"Kafka does not say which topics these are: {error.args[0].str()}") from None
         manifest = Manifest(
             format=FORMAT,
-            app_id=self._app.conf.id,
+            app_id=self._host.group,
             ledgerflow=metadata.version("ledgerflow"),
-            rules=self._app.rules,
+            rules=self._rules,
             worker=folder.name,
             taken_at=taken_at,
-            partitions=self._app.partitions,
+            partitions=self._host.partitions,
             copies=tuple(_described(copy, partial / copy.folder, ids) for copy in copies),
         )
         (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))

@@ -28,7 +28,7 @@ from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.kafka.dead_letters import Reason, letter_of
 from pipeline.runtime.kafka.records import NO_HEADERS, columns_of, rows_as_records
 from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, INVARIANT_ALERTS, RECORD_BYTES_MAX, UPSTREAM
-from pipeline.runtime.kafka.transport import PartitionBatch
+from pipeline.runtime.kafka.fetched import PartitionBatch
 from pipeline.runtime.runs import run_of
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.transactions import Part, Place, Source, Transactions

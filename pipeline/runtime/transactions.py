@@ -24,10 +24,9 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import aiokafka.producer.sender
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 
-from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.membership import Member, MemberProducer
 from pipeline.runtime.kafka.record_batch import column_batches
 from pipeline.runtime.kafka.records import Columns, OutputRecord, Outputs, Pieces, Records, rows_of
 from pipeline.runtime.kafka.topics import RECORD_BYTES_MAX, source_offsets_name
@@ -41,8 +40,6 @@ TRANSACTION_OUTPUTS_MAX = 40_000
 """A transaction with more records than this waits for no further partition."""
 BATCH_BYTES = 2**20
 START_TIMEOUT_S = 60.0
-
-aiokafka.producer.sender.BACKOFF_OVERRIDE = RETRY_BACKOFF_MS / 1000
 
 Place = tuple[str, int]
 """(topic, partition)."""
@@ -152,7 +149,7 @@ class TransactionalProducer:
     def __init__(self, app_id: str, transactional_id: str, connection: Mapping[str, Any]) -> None:
         self._group = app_id
         self._source_offsets = source_offsets_name(app_id)
-        self._producer = AIOKafkaProducer(
+        self._producer = MemberProducer(
             **connection,
             transactional_id=transactional_id,
             acks="all",
@@ -176,8 +173,7 @@ class TransactionalProducer:
 
         Raises ProducerFenced if it is none.
         """
-        member.require_valid()
-        self._producer._sender.member = member
+        self._producer.commit_as(member)
 
     async def commit(self, outputs: Outputs, sources: Sequence[Source]) -> Mapping[Place, int]:
         """Write `outputs` and commit the offsets of `sources` in one transaction.

@@ -16,9 +16,8 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from pipeline.runtime.app import App
-from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.web.committed import Partition
+from pipeline.web.host import WebHost
 from pipeline.web.problems import Problem, unavailable
 from pipeline.web.progress import Progress
 from pipeline.web.render import Row
@@ -49,12 +48,12 @@ class Page(msgspec.Struct):
     """False where a single key or account is not known."""
 
 
-async def answer(app: App, scope: Scope[TableView]) -> Page:
+async def answer(app: WebHost, scope: Scope[TableView]) -> Page:
     """Return the page of a scope, at most one row longer than its limit, from whichever workers have it.
 
     Raises `Problem`: 503 while a partition cannot be read or its owner reached, 502 for a peer's bad answer.
     """
-    here = address(app.conf.canonical_url)
+    here = app.address
     asked = [
         collect(app, scope, partitions) if owner == here else ask(app, scope, owner, partitions, Page)
         for owner, partitions in owners(app, scope).items()
@@ -62,7 +61,7 @@ async def answer(app: App, scope: Scope[TableView]) -> Page:
     return merge(await asyncio.gather(*asked), scope.query.limit + 1)
 
 
-async def collect(app: App, scope: Scope[TableView], partitions: list[int]) -> Page:
+async def collect(app: WebHost, scope: Scope[TableView], partitions: list[int]) -> Page:
     """Return the page of a scope from partitions of this worker; raise `Problem` 503 if it lacks one."""
     pages = []
     for number in partitions:
@@ -129,18 +128,12 @@ def _key_text(row_key: bytes) -> str:
     return row_key.decode().partition("\0")[2]
 
 
-def address(url: object) -> str:
-    return str(url).rstrip("/")
+def owners(app: WebHost, scope: Scope[Any]) -> dict[str, list[int]]:
+    """Return the partitions of a scope by the address of the worker that owns them.
 
-
-def owners(app: App, scope: Scope[Any]) -> dict[str, list[int]]:
-    """Return the partitions of a scope by the address of the worker that owns them."""
-    changelog = changelog_name(app.conf.id, scope.view.table)
-    owner_of = {
-        partition: address(url)
-        for url, topics in app.assignor.table_metadata(changelog).items()
-        for partition in topics.get(changelog, ())
-    }
+    Raises `Problem` 503 where no worker is known to have one.
+    """
+    owner_of = app.owners(scope.view.table)
     owners: dict[str, list[int]] = {}
     for partition in scope.partitions(app.partitions):
         if partition not in owner_of:
@@ -149,7 +142,9 @@ def owners(app: App, scope: Scope[Any]) -> dict[str, list[int]]:
     return owners
 
 
-async def ask(app: App, scope: Scope[Any], owner: str, partitions: list[int], kind: type[_Answer]) -> _Answer:
+async def ask(
+    app: WebHost, scope: Scope[Any], owner: str, partitions: list[int], kind: type[_Answer]
+) -> _Answer:
     """Return a peer's answer; raise `Problem`: its own 404, 503 or 502 where it has none."""
     url = URL(owner + scope.link(scope.query.after), encoded=True)
     headers = {PARTITIONS_HEADER: ",".join(map(str, partitions))}

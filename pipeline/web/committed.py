@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
-from pipeline.runtime.app import App
 from pipeline.runtime.store.partition_store import PartitionStore, StoreClosed
+from pipeline.web.host import WebHost
 from pipeline.web.problems import unavailable
 from pipeline.web.progress import Progress, progress, recovered, task_of
 
@@ -57,7 +56,7 @@ class CommittedRows:
 class Partition:
     """One partition number on this worker, with every table that has it here."""
 
-    def __init__(self, app: App, number: int) -> None:
+    def __init__(self, app: WebHost, number: int) -> None:
         self._app = app
         self.number = number
 
@@ -74,8 +73,7 @@ class Partition:
         task = task_of(app, table, number)
         if task is None or not recovered(app):
             return None
-        data: Any = app.tables[table].data
-        store = data.open_partitions.get(number)
+        store = app.open_store(table, number)
 
         def require_owned() -> None:
             # A partition that comes back has another task.

@@ -7,7 +7,7 @@ import time
 from aiohttp import web
 from faust.types import TP
 
-from pipeline.runtime.app import App
+from pipeline.web.host import WebHost
 from pipeline.web.problems import RETRY_AFTER_S
 from pipeline.web.progress import everything, recovered
 from pipeline.web.render import json_response
@@ -22,7 +22,7 @@ class CommitWatch:
     Committed offsets only grow: the same offset in two looks, with work in both, means no commit in between.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: WebHost) -> None:
         self._app = app
         self._waiting: dict[TP, tuple[int | None, float]] = {}
 
@@ -51,7 +51,7 @@ def live(watch: CommitWatch) -> web.Response:
     return json_response({"status": "stuck" if stuck else "live", "stuck": stuck}, 503 if stuck else 200)
 
 
-def ready(app: App) -> web.Response:
+def ready(app: WebHost) -> web.Response:
     """Return 200 once the worker has its assignment and every partition of it is restored, 503 before."""
     done = recovered(app)
     if done:

@@ -13,7 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from pipeline.runtime.app import App
+from pipeline.web.host import WebHost
 from pipeline.web.progress import progress, recovered
 
 LABELS = ("stream", "partition")
@@ -22,7 +22,7 @@ LABELS = ("stream", "partition")
 class WorkerCollector(Collector):
     """What this worker's tasks have done since their partitions were assigned."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: WebHost) -> None:
         self._app = app
 
     def describe(self) -> Iterable[Metric]:
@@ -64,7 +64,7 @@ class WorkerCollector(Collector):
         )
 
 
-def registry_of(app: App) -> CollectorRegistry:
+def registry_of(app: WebHost) -> CollectorRegistry:
     """Return the registry of a worker: its tasks, its process (memory, CPU, files), its Python."""
     registry = CollectorRegistry()
     registry.register(WorkerCollector(app))

@@ -15,10 +15,10 @@ import faust.web
 from aiohttp import web
 from faust.web.base import BlueprintManager
 
-from pipeline.runtime.app import App
 from pipeline.web import snapshots
-from pipeline.web.answers import PARTITIONS_HEADER, Page, address, answer, ask, collect, owners
+from pipeline.web.answers import PARTITIONS_HEADER, Page, answer, ask, collect, owners
 from pipeline.web.health import CommitWatch, live, ready
+from pipeline.web.host import WebHost
 from pipeline.web.metrics import exposition, registry_of
 from pipeline.web.past import BALANCE_AT, HISTORY, STATEMENT, Past, PastView, past, table_rows
 from pipeline.web.problems import Problem, problems
@@ -72,7 +72,7 @@ _HTML = """<!doctype html>
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def mount(app: App) -> None:
+def mount(app: WebHost) -> None:
     """Put the pages on the app's web server; once, before the worker starts."""
     app.web.blueprints = BlueprintManager()
     app.web.web_app.middlewares.append(problems)
@@ -104,13 +104,13 @@ def mount(app: App) -> None:
             _page(app, path, f"{view.name}-{number}", _table_page(app, view))
 
 
-async def _client_of_peers(app: App, _: web.Application) -> AsyncIterator[None]:
+async def _client_of_peers(app: WebHost, _: web.Application) -> AsyncIterator[None]:
     """Have requests to peers made in the web server's thread, by a client that lives there."""
     async with aiohttp.ClientSession() as app.http_client:
         yield
 
 
-def _page(app: App, path: str, name: str, handler: Handler) -> None:
+def _page(app: WebHost, path: str, name: str, handler: Handler) -> None:
     async def get(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
         return await handler(request)
 
@@ -119,7 +119,7 @@ def _page(app: App, path: str, name: str, handler: Handler) -> None:
     app.page(any_part, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
 
 
-def _past_page(app: App, view: PastView, allowed: frozenset[str]) -> Handler:
+def _past_page(app: WebHost, view: PastView, allowed: frozenset[str]) -> Handler:
     async def page(request: web.Request) -> web.StreamResponse:
         path = path_parts(request.match_info)
         query = parse(request.query, request.headers.get("Accept", ""), allowed)
@@ -129,7 +129,7 @@ def _past_page(app: App, view: PastView, allowed: frozenset[str]) -> Handler:
             (partition,) = _partitions(asked_by_peer, app.partitions)
             return json_response(past(app, scope, partition))
         ((owner, (partition,)),) = owners(app, scope).items()
-        if owner == address(app.conf.canonical_url):
+        if owner == app.address:
             found = past(app, scope, partition)
         else:
             found = await ask(app, scope, owner, [partition], Past)
@@ -151,7 +151,7 @@ def _past_rendered(scope: Scope[PastView], found: Past) -> web.StreamResponse:
     return json_response(body, headers=headers)
 
 
-def _table_page(app: App, view: TableView) -> Handler:
+def _table_page(app: WebHost, view: TableView) -> Handler:
     balance_at = _past_page(app, BALANCE_AT, AT)
 
     async def page(request: web.Request) -> web.StreamResponse:

@@ -18,8 +18,8 @@ import msgspec
 from pipeline.domain.history.rows import Head, Line, read_head
 from pipeline.domain.history.stream import State, booked_by, earliest, read_line, read_lines, state_at
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
-from pipeline.runtime.app import App
 from pipeline.web.committed import CommittedRows, Partition
+from pipeline.web.host import WebHost
 from pipeline.web.problems import Problem
 from pipeline.web.progress import Progress
 from pipeline.web.render import Row, time_text
@@ -187,7 +187,7 @@ HISTORY = PastView("history", "l", (*_ACCOUNT, "line"), _LINE_COLUMNS, _history)
 STATEMENT = PastView("statements", "l", (*_ACCOUNT, "line"), _LINE_COLUMNS, _statement)
 
 
-def past(app: App, scope: Scope[PastView], partition: int) -> Past:
+def past(app: WebHost, scope: Scope[PastView], partition: int) -> Past:
     """Return what is asked of a partition of this worker; raise `Problem` 404, 400, or 503 if it lacks it."""
     here = Partition(app, partition)
     progress = here.progress("history")  # taken first: the rows are at least as new as it says

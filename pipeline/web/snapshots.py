@@ -14,8 +14,8 @@ import faust.web
 import msgspec
 from aiohttp import web
 
-from pipeline.runtime.app import App
 from pipeline.runtime.snapshots import COMMAND, COMMAND_HEADER, NAME, Manifest, SnapshotError
+from pipeline.web.host import WebHost
 from pipeline.web.problems import Problem, unavailable
 from pipeline.web.progress import recovered
 from pipeline.web.render import json_response
@@ -23,7 +23,7 @@ from pipeline.web.render import json_response
 LOOPBACK = ("127.0.0.1", "::1")
 
 
-def mount(app: App) -> None:
+def mount(app: WebHost) -> None:
     """Put the page on the app's web server."""
 
     async def post(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
@@ -33,13 +33,13 @@ def mount(app: App) -> None:
     app.page("/snapshots/{name:[^/]+}", name="snapshots")(page)
 
 
-async def taken(app: App, request: web.Request) -> web.StreamResponse:
+async def taken(app: WebHost, request: web.Request) -> web.StreamResponse:
     """Take a snapshot and return its manifest, without the files."""
     _see_who_asks(request)
     name, tables = request.match_info["name"], frozenset(request.query.getall("table", ()))
     if not NAME.fullmatch(name):
         raise Problem(400, "name: must be a time such as 20261122T090000Z")
-    unknown = sorted(tables - set(app.tables))
+    unknown = sorted(tables - app.table_names)
     if unknown:
         raise Problem(400, f"table: there is no {unknown[0]}")
     if not recovered(app):

@@ -14,7 +14,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.records import rows_of
-from pipeline.runtime.kafka.transport import PartitionBatch
+from pipeline.runtime.kafka.fetched import PartitionBatch
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
 from pipeline.runtime.transactions import Place, Source, Transactions

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from pipeline.runtime.kafka.patches import as_parsed
 from pipeline.runtime.kafka.topics import DELETIONS_KEPT_MS
 from pipeline.runtime.store.partition_store import PartitionStore
 
@@ -27,6 +28,7 @@ MARKER = 1
 def _consumer(connection: Mapping[str, Any], isolation: str = "read_committed") -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         **connection,
+        key_deserializer=as_parsed,
         enable_auto_commit=False,
         isolation_level=isolation,
         auto_offset_reset="none",

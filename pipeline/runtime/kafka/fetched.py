@@ -1,31 +1,55 @@
-"""Fetched records as aiokafka's parser makes them, for every consumer of this process.
+"""What a fetch brings: the records of one partition, and how far in its log they reach.
 
-aiokafka copies each parsed record into a ConsumerRecord, which costs more than fetching and parsing it. A
-parsed record has offset, timestamp (and its type), key, value and headers; who fetches knows the rest.
+A batch names where it starts and where it ends in the log, so that whoever applies batches can tell that none
+was dropped on the way: each must start where the last one ended. Offsets of control records lie inside.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from aiokafka.consumer import fetcher
-from aiokafka.structs import ConsumerRecord, TopicPartition
-
-
-class PartitionRecords(fetcher.PartitionRecords):
-    """aiokafka's records of one partition, without the copy."""
-
-    def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
-        return record
+from aiokafka.structs import ConsumerRecord
 
 
-def install() -> None:
-    """Have aiokafka's consumers give parsed records; they have no deserializers here."""
-    fetcher.PartitionRecords = PartitionRecords
+class PartitionBatch(NamedTuple):
+    """The records of one partition that were fetched together."""
+
+    records: list[Any]
+    """Parsed records (`patches.as_parsed`), in offset order, never empty."""
+    start: int | None
+    """The offset that the fetch started from; None where no offset was committed yet."""
+    end: int
+    """The offset to commit once it is applied: behind the last record and the control records there."""
+
+
+class Fetched(NamedTuple):
+    """What the consumer's thread hands over of one partition."""
+
+    batch: PartitionBatch
+    seeks: int
+    """How many seeks came before: a batch from before the last seek will be fetched again."""
+
+
+class Delivered(NamedTuple):
+    """How far a partition is delivered, as of one moment between two fetches."""
+
+    end: int | None
+    """Where the last batch that was handed over ends; before the first one, the committed offset."""
+    position: int
+    """Where the next fetch starts: in between are control records only, which are never handed over."""
+
+
+class FetchState(NamedTuple):
+    """How far a log is read, and where it ends."""
+
+    end: int
+    """The offset behind its committed records, as of the last answer of the broker."""
+    delivered: Delivered | None
+    """None where nothing was fetched since the last seek."""
 
 
 def consumer_record(tp: Any, record: Any) -> ConsumerRecord[bytes, bytes]:
-    """Return a parsed record with everything that aiokafka says of it."""
+    """Return a parsed record of a partition as aiokafka's ConsumerRecord."""
     key, value = record.key, record.value
     sizes = (-1 if part is None else len(part) for part in (key, value))
     about = tp.topic, tp.partition, record.offset, record.timestamp, record.timestamp_type

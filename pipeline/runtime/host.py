@@ -1,0 +1,44 @@
+"""What the runtime needs of the worker that it runs in. `app.App` is one; a test can be another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.store.partition_store import PartitionStore
+
+
+class Host(Protocol):
+    """The process that streams run in: its names, its way to Kafka, its tables, and how it ends."""
+
+    @property
+    def group(self) -> str:
+        """The id of the app, which is its consumer group and the first part of its topics' names."""
+
+    @property
+    def transactional_id(self) -> str:
+        """The id of this worker's transactions: whoever starts with it ends those of its earlier self."""
+
+    @property
+    def partitions(self) -> int:
+        """The number of partitions of every log and table."""
+
+    @property
+    def codec(self) -> Codec:
+        """What decodes and encodes the events of the streams."""
+
+    @property
+    def connection(self) -> Mapping[str, Any]:
+        """How aiokafka's clients reach the cluster: their arguments."""
+
+    @property
+    def member(self) -> Member:
+        """The membership in the group in which the present partitions were assigned."""
+
+    def store(self, table: str, partition: int) -> PartitionStore:
+        """Return the rows of a partition of a table, opening its database if need be."""
+
+    def fail(self, error: BaseException) -> None:
+        """End the process: nothing half-done becomes visible; the restart resumes from the last commit."""

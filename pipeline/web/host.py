@@ -1,0 +1,72 @@
+"""What the views need of the worker that they are served by. `runtime.app.App` is one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Set
+from typing import Any, Protocol
+
+import aiohttp
+from faust.types import TP
+
+from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.kafka.fetched import FetchState
+from pipeline.runtime.snapshots import Snapshots
+from pipeline.runtime.store.partition_store import PartitionStore
+
+
+class WebHost(Protocol):
+    """A worker: its web server, its partitions and their progress, its peers, its versions."""
+
+    web: Any
+    """Faust's web server, which the pages are put on."""
+    http_client: aiohttp.ClientSession
+    """What peers are asked with; it lives in the web server's thread."""
+    loop: asyncio.AbstractEventLoop
+    """The loop of the streams. The views have a thread, and a loop, of their own."""
+    tasks: Tasks
+    snapshots: Snapshots
+    partitions: int
+    """The number of partitions of every log and table."""
+    rules: str
+    """The version of the rules that it was started with."""
+    tenants: str
+    """The version of the file of tenants that it was started with."""
+    audit_alerts: int
+    """How many alerts its audit has raised."""
+    audited: dict[str, int]
+    """How often each check of its audit had something to compare, by name."""
+    rebalancing: bool
+    """Whether the group is being rebalanced."""
+    in_recovery: bool
+    """Whether its tables are being restored."""
+    rebalancing_count: int
+    """How many rebalances of the group it has seen."""
+
+    @property
+    def address(self) -> str:
+        """The address of its views, as its peers know it, without a slash at the end."""
+
+    @property
+    def tables_ready(self) -> bool:
+        """Whether every table of the last assignment is restored."""
+
+    @property
+    def assigned(self) -> Set[TP]:
+        """The partitions of logs that the last assignment gave it."""
+
+    @property
+    def table_names(self) -> frozenset[str]:
+        """The names of its tables."""
+
+    def page(self, path: str, *, name: str) -> Callable[[type], Any]:
+        """Return a decorator that puts a view's class on the web server."""
+
+    def open_store(self, table: str, partition: int) -> PartitionStore | None:
+        """Return the rows of a partition of a table, None where its database is not open here."""
+
+    def owners(self, table: str) -> Mapping[int, str]:
+        """Return the address of the worker that has each partition of a table, as of the last assignment."""
+
+    def fetch_state(self, tp: TP) -> FetchState | None:
+        """Return how far a log is fetched; None where it is not, or not yet."""
