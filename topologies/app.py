@@ -9,7 +9,7 @@ from pipeline.runtime.app import App, create_app
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 from pipeline.web import pages
 from topologies import (
     fraud,

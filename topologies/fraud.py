@@ -14,7 +14,7 @@ from pipeline.domain.fraud.settings import FraudRules, parse_rules
 from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 from topologies.tenants import parsed, tenants
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.domain.history import stream as history
 from pipeline.domain.history.batch import HistoryColumns
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import LINGER_S, StreamSpec
+from pipeline.runtime.streams import LINGER_S, StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from pipeline.domain.intake.stream import Intake
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 
 TARGETS = {
     "accounts": "ledger-commands",

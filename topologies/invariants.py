@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.invariants.batch import InvariantColumns
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import LINGER_S, StreamSpec
+from pipeline.runtime.streams import LINGER_S, StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:

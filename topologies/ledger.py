@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.domain.ledger.batch.stream import LedgerColumns
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 from topologies.tenants import tenants
 
 

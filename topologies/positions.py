@@ -10,7 +10,7 @@ from __future__ import annotations
 from pipeline.domain.positions import stream as positions
 from pipeline.domain.positions.batch import PositionColumns
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:

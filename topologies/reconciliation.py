@@ -11,7 +11,7 @@ from pipeline.domain.reconciliation import stream as reconciliation
 from pipeline.domain.reconciliation.batch import ReconciliationColumns
 from pipeline.domain.reconciliation.results import ReconciliationRules
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.task import LINGER_S, StreamSpec
+from pipeline.runtime.streams import LINGER_S, StreamSpec
 
 
 def build(settings: Settings) -> list[StreamSpec]:

@@ -57,8 +57,8 @@ class Audited(Protocol):
     audited: dict[str, int]
     """How often each audit had something to compare, by name."""
 
-    def task(self, fun: Callable[[Any], Awaitable[None]]) -> Any:
-        """Have a function run, with the app, once the worker has started."""
+    def task(self, fun: Callable[[], Awaitable[None]]) -> Any:
+        """Have a function run once the worker has started."""
 
 
 class _Clearing:
@@ -88,7 +88,7 @@ def mount(app: Audited, settings: Settings, codec: Codec) -> None:
     """Have an app audited while it runs; `codec` is the audit's own."""
 
     @app.task
-    async def audit(_: Any) -> None:
+    async def audit() -> None:
         threading.Thread(target=_run, args=(app, settings, codec), name="audit", daemon=True).start()
 
 

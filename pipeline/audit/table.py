@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 from pipeline.audit.findings import Finding, Say
 from pipeline.audit.log import Log
-from pipeline.runtime.store.partition_store import PartitionStore, StoreClosed
+from pipeline.runtime.store.database import StoreClosed
+from pipeline.runtime.store.partition_store import PartitionStore
 
 NEWEST = 1000
 """Offsets of a changelog that are looked at as its newest."""

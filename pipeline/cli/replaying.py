@@ -18,7 +18,7 @@ from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import parts_of, topic_ids
 from pipeline.runtime.store.restoring import choose
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 
 
 def run_replay(

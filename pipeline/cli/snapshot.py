@@ -19,7 +19,15 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import COMMAND, COMMAND_HEADER, Part, SnapshotError, names, new_name, parts_of
+from pipeline.runtime.snapshots import (
+    COMMAND,
+    COMMAND_HEADER,
+    SnapshotError,
+    WorkerSnapshot,
+    names,
+    new_name,
+    parts_of,
+)
 
 TAKEN_WITHIN_S = 600.0
 Tables = Annotated[
@@ -103,13 +111,13 @@ def _show(settings: Settings, as_json: bool) -> None:
     typer.echo(f"{len(found)} snapshots in {settings.snapshots_dir}", err=True)
 
 
-def _listed(name: str, parts: list[Part]) -> Listed:
+def _listed(name: str, parts: list[WorkerSnapshot]) -> Listed:
     copies = [copy for part in parts for copy in part.manifest.copies]
     tables = sorted({copy.table for copy in copies})
     return Listed(name, len(parts), len(copies), sum(copy.size for copy in copies), tables)
 
 
-def _parts(settings: Settings, name: str) -> list[Part]:
+def _parts(settings: Settings, name: str) -> list[WorkerSnapshot]:
     try:
         return parts_of(settings.snapshots_dir / name)
     except SnapshotError as error:

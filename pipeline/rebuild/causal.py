@@ -26,8 +26,8 @@ from aiokafka import TopicPartition
 from pipeline.rebuild.between import Between, Message
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.changelog import log_ends, read
-from pipeline.runtime.kafka.records import rows_of
 from pipeline.runtime.kafka.fetched import PartitionBatch
+from pipeline.runtime.kafka.records import singly
 from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import Committing, Transactions
 
@@ -72,8 +72,8 @@ class Committed(Transactions):
         part = task.take()
         for (topic, partition), records in part.outputs.items():
             if topic == self._source:
-                self._between.send(partition, rows_of(records))
-        task.committed_part(part, {(ROWS, source.partition): source.end for source in part.sources})
+                self._between.send(partition, singly(records))
+        task.confirm(part, {(ROWS, source.partition): source.end for source in part.sources})
 
 
 class Branch:
@@ -164,8 +164,8 @@ class Branch:
         self.applied += len(run)
 
 
-class Above:
-    """What the logs have above the ends of the live version, as far as it matters; read once it is needed."""
+class LogTail:
+    """Events behind the ends of the live version, as far as they matter; read when first needed."""
 
     def __init__(
         self, connection: Mapping[str, Any], codec: Codec, ends: Mapping[TopicPartition, int], copied_ms: int
@@ -179,7 +179,7 @@ class Above:
         """The partitions that an event id is on."""
 
     async def has(self, event_id: str | None, partition: int | None = None) -> bool:
-        """Return whether an event stands above the end of a branch, or of any."""
+        """Return whether an event is behind the end of a branch, or of any."""
         if self._events is None:
             self._events = await self._read()
         found = self._events.get(event_id or "", set())
@@ -218,7 +218,7 @@ def _not_sent(waiting: Sequence[Branch]) -> Branch:
 async def replay_branches(
     branches: Sequence[Branch],
     between: Between,
-    above: Above,
+    tail: LogTail,
     ended_ms: int,
     on_progress: Callable[[], None],
 ) -> Counts:
@@ -235,7 +235,7 @@ async def replay_branches(
         if not waiting:
             break
         oldest = _not_sent(waiting)
-        if await above.has(oldest.head[1].causation_id):
+        if await tail.has(oldest.head[1].causation_id):
             await oldest.go_on_as_logged()
         else:
             oldest.leave_out()
@@ -245,7 +245,7 @@ async def replay_branches(
         new = [
             (partition, event_id, message)
             for partition, event_id, message in between.waiting()
-            if not await above.has(event_id, partition)
+            if not await tail.has(event_id, partition)
         ]
         if not new:
             return Counts(left_out, besides)

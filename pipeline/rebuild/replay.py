@@ -24,14 +24,16 @@ from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.ledger.rows import KINDS, STATUS_NAMES, unpack_account, unpack_payment
 from pipeline.rebuild.between import Between
-from pipeline.rebuild.causal import ROWS, Above, Branch, Committed, Counts, replay_branches
+from pipeline.rebuild.causal import ROWS, Branch, Committed, Counts, LogTail, replay_branches
 from pipeline.rebuild.differences import Differences, Value, beside
 from pipeline.rebuild.logs import OnProgress, OnStage, beginnings
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.changelog import read
-from pipeline.runtime.store.partition_store import PartitionStore, rows_of_copy
-from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
+from pipeline.runtime.store.database import rows_of_copy
+from pipeline.runtime.store.partition_store import PartitionStore
+from pipeline.runtime.streams import Machine, StreamSpec
+from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import Transactions
 
 LAYOUT = "2"
@@ -92,7 +94,7 @@ async def replay(
         task = _task(spec, place.partition, partitions, codec, store, transactions)
         batches = read(connection, {place: starts[place]}, {place: ends[place]})
         branches[place] = Branch(task, batches, between)
-    above = Above(connection, codec, ends, copied_ms)
+    tail = LogTail(connection, codec, ends, copied_ms)
     total = sum(ends.values())
 
     def progress() -> None:
@@ -100,7 +102,7 @@ async def replay(
 
     on_stage(f"replaying {spec.source}")
     progress()
-    counts = await replay_branches([*branches.values()], between, above, copied_ms, progress)
+    counts = await replay_branches([*branches.values()], between, tail, copied_ms, progress)
     for place, store in stores.items():
         if store.changelog_offset < ends[place]:
             store.write({}, ends[place])  # what is left up to there are control records

@@ -1,7 +1,9 @@
-"""The Faust app of a worker: Faust's frame, with transport, tables, recovery and errors of our own.
+"""The Faust app of a worker, with transport, tables, recovery and error handling of our own.
 
-One agent per stream takes partition batches and hands them to the task of their partition. Crash-only: an
-error that could cost an event ends the process at once with exit code 70, and a restart recovers.
+    Faust: group, assignment, fetching, agents -> PartitionBatch -> the task of its partition (`assignments`)
+
+Crash-only: an error that could cost an event ends the process at once with exit code 70, and a restart
+recovers.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import Snapshots
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 
 LOG = logging.getLogger(__name__)
 EXIT_CRASH = 70
@@ -66,7 +68,7 @@ class App(faust.App):
 
     @property
     def transactional_id(self) -> str:
-        """The id of this worker's transactions: whoever starts with it ends those of its earlier self."""
+        """The id of this worker's transactions: starting with it ends those of the process before."""
         return str(self.conf.consumer_group_instance_id)
 
     @property
@@ -145,7 +147,7 @@ class App(faust.App):
         self.agent(topic, name=spec.name)(self._consume)
 
     async def _consume(self, stream: Any) -> None:
-        """Hand every batch to its partition's task; skip what is left over from an earlier assignment."""
+        """Hand every batch to its partition's task; skip batches of an earlier assignment."""
         async for event in stream.noack().events():
             message = event.message
             task = self.tasks.get(TP(message.topic, message.partition))
@@ -200,8 +202,8 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         topic_disable_leader=True,
         table_standby_replicas=settings.standby_replicas,
         consumer_auto_offset_reset="earliest",
-        # By its address: while a member is away the group keeps what it has said of itself, its address too,
-        # and Faust does not take an assignment that was made out to another one.
+        # By its address: while a member is away the group keeps its metadata, with its address, and Faust
+        # refuses an assignment that was made for another one.
         consumer_group_instance_id=f"{settings.app_id}-{settings.web_host}-{settings.web_port + worker}",
         consumer_max_fetch_size=settings.max_batch_bytes,
         broker_max_poll_records=settings.max_batch_records,

@@ -20,7 +20,8 @@ from pipeline.runtime.kafka import changelog
 from pipeline.runtime.kafka.changelog import latest_values
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
+from pipeline.runtime.streams import Machine, StreamSpec
+from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import TransactionalProducer, Transactions
 
 LOG = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""A worker's folder in the data directory: one process at a time has it."""
+"""A worker's folder in the data directory, which one process at a time may use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import IO
 from pipeline.runtime.settings import Settings, SettingsError
 
 TABLES = Path("v1/tables")
-"""Where in it Faust keeps the tables of an app of version 1, as ours always are."""
+"""Where Faust keeps the tables in it: an app has version 1 unless it says otherwise, and ours does not."""
 _POLL_S = 0.1
 
 
@@ -20,7 +20,7 @@ def worker_folder(settings: Settings, worker: int) -> Path:
 
 
 def own_folder(settings: Settings, worker: int, within_s: float) -> IO[str]:
-    """Lock a worker's folder until the process ends; raise SettingsError if another one keeps it.
+    """Lock a worker's folder until the process ends. Raises SettingsError where another process keeps it.
 
     `within_s`: how long to wait for an earlier process, which may just be ending.
     """

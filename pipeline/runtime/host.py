@@ -19,7 +19,7 @@ class Host(Protocol):
 
     @property
     def transactional_id(self) -> str:
-        """The id of this worker's transactions: whoever starts with it ends those of its earlier self."""
+        """The id of this worker's transactions: starting with it ends those of the process before."""
 
     @property
     def partitions(self) -> int:

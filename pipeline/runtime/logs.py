@@ -1,6 +1,6 @@
 """Logging of a worker: to standard error, and never so much that it fills a disk.
 
-aiokafka retries every few milliseconds while a broker is away, and says so each time.
+aiokafka retries every few milliseconds while a broker is away, and logs each try.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import logging
 import sys
 
 SAME_PLACE_EVERY_S = 1.0
-"""Of the records from one line of code, one in this time is written."""
+"""Seconds in which one line of code may write one record."""
 
 
-class Seldom(logging.Filter):
+class RateLimit(logging.Filter):
     """Lets through one record from each line of code in SAME_PLACE_EVERY_S."""
 
     def __init__(self) -> None:
@@ -32,6 +32,6 @@ def set_up(level: str) -> None:
     """Send what is at `level` or above to standard error."""
     logging.getLogger("aiokafka.producer.sender").setLevel(logging.ERROR)  # retries of retriable answers
     handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Seldom())
+    handler.addFilter(RateLimit())
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=level, handlers=[handler])

@@ -113,13 +113,14 @@ class Placement:
         self._look_at(records, read.singles.items(), found)
         if read.groups:
             keys = pa.array([record.key for record in records], pa.binary())
-            read.groups = [kept for group in read.groups if len((kept := self._kept(group, keys, found)).positions)]
+            kept = [self._kept(group, keys, found) for group in read.groups]
+            read.groups = [group for group in kept if len(group.positions)]
         return found
 
     def _look_at(
         self, records: Sequence[Any], events: Iterable[tuple[int, Any]], found: dict[int, Reason]
     ) -> None:
-        """Put the reasons of misplaced events to `found`; `events` come with their index among the records."""
+        """Add the reasons of misplaced events to `found`; `events`: (index among the records, event)."""
         decisions, partition = self._one, self._partition
         for index, event in events:
             if event is None:

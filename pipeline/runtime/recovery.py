@@ -1,6 +1,6 @@
-"""What happens between an assignment and the first event: fence, restore, seek.
+"""Recovery, between an assignment and the first event: fence, restore, seek.
 
-    assigned -> name the membership that transactions are in: fences the old owner (`transactions`)
+    assigned -> transactions name the new membership, which fences the old owner (`transactions`)
              -> read source offsets and changelogs to their end
              -> Faust seeks to the committed offsets and lets events flow
 
@@ -89,6 +89,7 @@ class ChangelogRecovery(Recovery):
             self._standby = asyncio.create_task(self.tables.tasks.follow(stores))
 
     async def on_stop(self) -> None:
+        """Stop reading changelogs."""
         await self.give_up()
 
 
@@ -96,7 +97,7 @@ class TableManager(FaustTableManager):
     """Faust's table manager with our recovery."""
 
     tasks: Tasks
-    """What is recovered; set by whoever makes the app, before it starts."""
+    """What is recovered; to be set before the app starts."""
     _recovery: ChangelogRecovery | None
 
     @property

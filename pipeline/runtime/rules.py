@@ -1,4 +1,4 @@
-"""What tells one version of the rules from another: the SHA-256 of all sources of the domain."""
+"""The version of the rules: a digest (SHA-256) of all sources of the domain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN_DIGITS = 12
 def rules_version() -> str:
     """Return the version of the rules that are installed, in hexadecimal digits.
 
-    A process that applies them must ask at its start: the files may be replaced while it runs.
+    A process that applies the rules calls this at its start: the files may be replaced while it runs.
     """
     root = Path(domain.__path__[0])
     sources = sorted((path.relative_to(root).as_posix(), path) for path in root.rglob("*.py"))

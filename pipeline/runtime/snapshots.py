@@ -1,16 +1,16 @@
-"""Snapshots of tables: a copy of each partition's database, and a manifest that says what it is a copy of.
+"""Snapshots of tables: a copy of each partition's database, and a manifest that describes the copies.
 
-    worker -> checkpoint of a partition (hard links) with its offsets, one partition after another
+    worker -> checkpoint of each partition (hard links) with its offsets, one after another
            -> SHA-256 of every file, ids of the changelog topics -> manifest.json -> folder renamed into place
            -> older snapshots of this worker deleted
 
     <snapshots_dir>/<name>/<worker>/manifest.json
                                     <table>-<partition>.rocks/...
 
-A partition's copy is consistent by itself: rows and changelog offset reach RocksDB in one write, and nobody
-writes between the checkpoint and the look at the offsets, because all of it is done on the worker's loop.
-Whoever has the copy reads the changelog from that offset (`restoring`). The source offset says which events
-of the stream's log the rows contain: those below it and no other, so a replay can be compared with them.
+A partition's copy is consistent by itself: rows and changelog offset reach RocksDB in one write, and nothing
+is written between the checkpoint and the reading of the offsets, because both happen on the worker's loop.
+A worker that starts from the copy reads the changelog from that offset (`restoring`). The rows contain the
+effect of the log's events below the source offset and of no other, so a replay can be compared with them.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ from pipeline.runtime.settings import Settings
 FORMAT = 1
 MANIFEST = "manifest.json"
 NAME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
-"""A snapshot's name is the time it was asked for, so names sort by age, and none can be a path."""
+"""A snapshot's name is the time it was requested, so names sort by age, and none can be a path."""
 COMMAND_HEADER, COMMAND = "Ledgerflow-Command", "snapshot"
-"""What a request for one must have: a header that a page of another site cannot send."""
+"""A request for a snapshot must have this header, which a page of another site cannot send."""
 _PARTIAL = ".partial"
 
 
@@ -100,8 +100,8 @@ class Manifest(msgspec.Struct, frozen=True):
     copies: tuple[Copy, ...]
 
 
-class Part(NamedTuple):
-    """A manifest, and the folder that it is in."""
+class WorkerSnapshot(NamedTuple):
+    """One worker's part of a snapshot: its manifest, and the folder that it is in."""
 
     folder: Path
     manifest: Manifest
@@ -113,7 +113,7 @@ def folder_name(table: str, partition: int) -> str:
 
 
 def new_name(now: datetime) -> str:
-    """Return the name of a snapshot that is asked for at a time (UTC)."""
+    """Return the name of a snapshot that is requested at a time (UTC)."""
     return now.strftime("%Y%m%dT%H%M%SZ")
 
 
@@ -124,8 +124,8 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
 
 
-def parts_of(snapshot: Path) -> list[Part]:
-    """Return what the workers have put into a snapshot. Raises SnapshotError for a damaged manifest."""
+def parts_of(snapshot: Path) -> list[WorkerSnapshot]:
+    """Return each worker's part of a snapshot. Raises SnapshotError where a manifest is damaged."""
     found = []
     for path in sorted(snapshot.glob(f"*/{MANIFEST}")):
         if path.parent.suffix == _PARTIAL:
@@ -138,7 +138,7 @@ def parts_of(snapshot: Path) -> list[Part]:
             raise SnapshotError(
                 f"{path} has format {manifest.format}, this version of Ledgerflow reads {FORMAT}"
             )
-        found.append(Part(path.parent, manifest))
+        found.append(WorkerSnapshot(path.parent, manifest))
     return found
 
 
@@ -169,9 +169,10 @@ class Snapshots:
         self._busy = False
 
     async def take(self, name: str, tables: frozenset[str]) -> Manifest:
-        """Copy the partitions of `tables` (none: of all) that the worker owns, and delete what is too old.
+        """Copy the partitions of `tables` (empty: of all) that the worker owns, and delete old snapshots.
 
-        Raises SnapshotError; what a failed one has copied is deleted.
+        Raises SnapshotError for a bad name, where one is being taken or exists already, where partitions move
+        meanwhile, and where Kafka does not answer; then what was copied is deleted.
         """
         if not NAME.fullmatch(name):
             raise SnapshotError(f"{name!r} is no name of a snapshot")
@@ -200,7 +201,7 @@ class Snapshots:
             raise
 
     async def _checkpoints(self, partial: Path, tables: frozenset[str]) -> list[Copy]:
-        """Copy every partition, with a turn for the stream after each: a checkpoint takes some 30 ms."""
+        """Copy every partition, and let the streams run after each: a checkpoint takes some 30 ms."""
         running = self._tasks.running
         copies = []
         owned = [(task, machine) for task in running.values() for machine in task.machines]
@@ -220,7 +221,7 @@ class Snapshots:
                     changelog_id="",
                     changelog_offset=offset,
                     source=machine.spec.source,
-                    # A stream may have been further than the others of its log, which go on behind it.
+                    # A stream may have applied more than the others of its log, which are still behind it.
                     source_offset=max(task.committed or 0, machine.start),
                     rows_about=rows_about,
                     files=(),
@@ -262,7 +263,7 @@ def _described(copy: Copy, folder: Path, ids: Mapping[str, str]) -> Copy:
 
 
 def prune(snapshots: Path, worker: str, keep: int) -> None:
-    """Delete all but a worker's newest snapshots, and what it has left unfinished; others' are let alone."""
+    """Delete all but a worker's newest snapshots, and its unfinished ones; others' stay."""
     for part in _older(snapshots, worker, keep):
         shutil.rmtree(part, ignore_errors=True)
         if not any(part.parent.iterdir()):

@@ -1,20 +1,20 @@
 """One Kafka transaction at a time for all partitions of a worker: outputs, changelogs and source offsets.
 
-    task wants -> [the transaction before ends] -> take of all that want -> transaction -> rows to RocksDB
+    want -> [the last transaction ends] -> take from all that want -> transaction -> confirm: rows to RocksDB
 
-That is the group commit: what gathers while a transaction is under way goes with the next one, of whatever
-partition or stream it is. A transaction costs some ten requests and as many writes of markers, however many
-partitions take part in it.
+This is group commit: what gathers while a transaction is under way goes with the next one, whatever its
+partition or stream. A transaction costs some ten requests and as many writes of markers, however many
+partitions take part.
 
 A worker cannot commit for a partition that it has lost:
 (1) all records of a transaction are acknowledged before its offsets are sent;
 (2) the group coordinator takes the offsets from a present member only (`membership`);
 (3) the next owner reads to the end that its logs had when it got them, committed or not (`changelog`), and so
     waits until all transactions there are decided.
-Either the offsets were taken before the next owner looked, and it has seen the records; or they were refused,
-and the transaction is never committed. A worker that starts again has the transactional id of its earlier
-self, whose open transaction ends at once. Every error here is fatal for the worker: it stops, and a restart
-goes on from what was committed.
+Either the offsets were accepted before the next owner read the ends, and it sees the records; or they were
+refused, and the transaction is never committed. A worker that is restarted has its earlier transactional id,
+so an open transaction of its earlier process is aborted at once. Every error here is fatal for the worker: it
+stops, and a restart resumes from what was committed.
 """
 
 from __future__ import annotations
@@ -28,7 +28,15 @@ from aiokafka import TopicPartition
 
 from pipeline.runtime.kafka.membership import Member, MemberProducer
 from pipeline.runtime.kafka.record_batch import column_batches
-from pipeline.runtime.kafka.records import Columns, OutputRecord, Outputs, Pieces, Records, rows_of
+from pipeline.runtime.kafka.records import (
+    Columns,
+    Destination,
+    OutputRecord,
+    Outputs,
+    Pieces,
+    Records,
+    singly,
+)
 from pipeline.runtime.kafka.topics import RECORD_BYTES_MAX, source_offsets_name
 
 RETRY_BACKOFF_MS = 4
@@ -41,9 +49,6 @@ TRANSACTION_OUTPUTS_MAX = 40_000
 BATCH_BYTES = 2**20
 START_TIMEOUT_S = 60.0
 
-Place = tuple[str, int]
-"""(topic, partition)."""
-
 
 class Source(NamedTuple):
     """How far a stream has applied a partition of its log."""
@@ -54,25 +59,25 @@ class Source(NamedTuple):
     end: int
 
 
-class Part(NamedTuple):
-    """What one partition of a stream has for a transaction."""
+class Contribution(NamedTuple):
+    """What one partition of a log adds to a transaction."""
 
     outputs: Outputs
     """Its changelog's records with them."""
     records: int
-    """How many records that is, about."""
+    """How many records that is, approximately."""
     sources: Sequence[Source]
-    """How far each stream of its log has got with it."""
+    """How far each stream of the log has applied it then."""
 
 
 class Committing(Protocol):
-    """A partition of a stream, as transactions know it."""
+    """A partition of a log, as transactions know it."""
 
-    def take(self) -> Part:
-        """Hand over all that was applied since the last time; called once the part before is committed."""
+    def take(self) -> Contribution:
+        """Hand over all that was applied since the last time; called once the last one is confirmed."""
 
-    def committed_part(self, part: Part, ends: Mapping[Place, int]) -> None:
-        """Take note that a part is committed; `ends` has the next offset of whatever was written to."""
+    def confirm(self, contribution: Contribution, ends: Mapping[Destination, int]) -> None:
+        """Take note that a contribution is committed. `ends`: the next offset of all that was written to."""
 
 
 class Transactions:
@@ -85,13 +90,13 @@ class Transactions:
         self._running: asyncio.Task[None] | None = None
 
     def want(self, task: Committing) -> None:
-        """Have what a partition has applied committed with the next transaction."""
+        """Ask for a partition's contribution with the next transaction."""
         self._waiting[task] = None
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._commit_all())
 
     async def settled(self) -> None:
-        """Wait until nothing waits to be committed."""
+        """Wait until nothing is left to commit."""
         if self._running is not None:
             await self._running
 
@@ -106,40 +111,40 @@ class Transactions:
             self._fail(error)
 
     async def _commit_one(self) -> None:
-        taken: list[tuple[Committing, Part]] = []
+        taken: list[tuple[Committing, Contribution]] = []
         count = 0
         for task in list(self._waiting):
             if count > TRANSACTION_OUTPUTS_MAX:
                 break
             del self._waiting[task]
-            part = task.take()
-            taken.append((task, part))
-            count += part.records
+            contribution = task.take()
+            taken.append((task, contribution))
+            count += contribution.records
             await asyncio.sleep(0)
-        outputs, sources = together([part for _, part in taken])
+        outputs, sources = together([contribution for _, contribution in taken])
         ends = await self._producer.commit(outputs, sources)
-        for task, part in taken:
-            task.committed_part(part, ends)
+        for task, contribution in taken:
+            task.confirm(contribution, ends)
             await asyncio.sleep(0)
 
 
-def together(parts: Sequence[Part]) -> tuple[Outputs, list[Source]]:
-    """Return the outputs of all parts, and how far their logs are applied."""
-    if len(parts) == 1:
-        return parts[0].outputs, list(parts[0].sources)
+def together(contributions: Sequence[Contribution]) -> tuple[Outputs, list[Source]]:
+    """Return all outputs, and how far each stream has applied its log."""
+    if len(contributions) == 1:
+        return contributions[0].outputs, list(contributions[0].sources)
     pieces = Pieces()
-    for part in parts:
-        for (topic, partition), records in part.outputs.items():
+    for contribution in contributions:
+        for (topic, partition), records in contribution.outputs.items():
             pieces.add_records(topic, partition, records)
-    return pieces.joined(), [source for part in parts for source in part.sources]
+    return pieces.joined(), [source for contribution in contributions for source in contribution.sources]
 
 
 def _offsets(sources: Iterable[Source]) -> dict[TopicPartition, int]:
     """Return the offsets to commit: where several streams read a log, that of the one furthest behind."""
     offsets: dict[TopicPartition, int] = {}
     for source in sources:
-        place = TopicPartition(source.topic, source.partition)
-        offsets[place] = min(source.end, offsets.get(place, source.end))
+        log = TopicPartition(source.topic, source.partition)
+        offsets[log] = min(source.end, offsets.get(log, source.end))
     return offsets
 
 
@@ -161,7 +166,10 @@ class TransactionalProducer:
         )
 
     async def start(self) -> None:
-        """Fence every earlier producer of this id and wait until its open transaction has ended."""
+        """Fence every earlier producer of this id and wait until its open transaction has ended.
+
+        Raises TimeoutError where that takes too long, and what aiokafka raises.
+        """
         await asyncio.wait_for(self._producer.start(), START_TIMEOUT_S)
 
     async def stop(self) -> None:
@@ -171,30 +179,29 @@ class TransactionalProducer:
     def commit_as(self, member: Member) -> None:
         """Commit source offsets in the name of a member of the group from now on.
 
-        Raises ProducerFenced if it is none.
+        Raises ProducerFenced where it is no member.
         """
         self._producer.commit_as(member)
 
-    async def commit(self, outputs: Outputs, sources: Sequence[Source]) -> Mapping[Place, int]:
+    async def commit(self, outputs: Outputs, sources: Sequence[Source]) -> Mapping[Destination, int]:
         """Write `outputs` and commit the offsets of `sources` in one transaction.
 
         The offsets go to the group and, as records, to the app's own topic of source offsets. Returns the
-        next offset of every partition behind what was written to it. Raises what aiokafka raises, and
-        ProducerFenced where the group has gone on without this worker; then nothing of it is or becomes
-        visible.
+        next offset of every partition that was written to. Raises ProducerFenced where the group has given
+        the partitions to another worker, and what aiokafka raises; then nothing of it is or becomes visible.
         """
         producer = self._producer
         await producer.begin_transaction()
         own = Pieces()
         for source in sources:
-            said: OutputRecord = (source.stream.encode(), str(source.end).encode(), [], None)
-            own.add(self._source_offsets, source.partition, said)
+            offset: OutputRecord = (source.stream.encode(), str(source.end).encode(), [], None)
+            own.add(self._source_offsets, source.partition, offset)
         sent = []
         for (topic, partition), records in [*outputs.items(), *own.joined().items()]:
             for batch, count in self._batches(records):
                 future = await producer.send_batch(batch, topic, partition=partition)
                 sent.append(((topic, partition), count, future))
-        ends = {place: (await future).offset + count for place, count, future in sent}
+        ends = {written: (await future).offset + count for written, count, future in sent}
         await producer.send_offsets_to_transaction(_offsets(sources), self._group)
         await producer.commit_transaction()
         return ends
@@ -206,7 +213,7 @@ class TransactionalProducer:
             batches = column_batches(records, now, BATCH_BYTES)
             if batches is not None:
                 return ((batch, batch.record_count()) for batch in batches)
-        return self._plain_batches(rows_of(records), now)
+        return self._plain_batches(singly(records), now)
 
     def _plain_batches(self, records: list[OutputRecord], now: int) -> Iterable[tuple[Any, int]]:
         """Yield batches that aiokafka's builder fills, a record at a time."""

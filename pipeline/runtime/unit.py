@@ -1,7 +1,9 @@
 """What one transaction will hold, besides the rows: outputs in order, and the offset to commit.
 
-Outputs come as single events (the row path), as records that are ready, or as blocks of columns (the vector
-path). They are encoded at the commit, all events of a class together, and put back in order.
+    events applied one by one -> single events, records to pass on |
+    runs of the vector path   -> blocks of columns, records        | -> encode -> records by destination
+
+They are encoded at the commit, all events of a class together, and put back in order.
 """
 
 from __future__ import annotations
@@ -12,26 +14,44 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from pipeline.domain.kernel.columns import Block
+from pipeline.domain.kernel.columns import Block, Passed
 from pipeline.domain.kernel.partitions import partition_of, partitions_of
 from pipeline.runtime.avro.codec import Codec
-from pipeline.runtime.kafka.records import NO_HEADERS, Columns, OutputRecord, Pieces, Records, joined_columns
+from pipeline.runtime.kafka.records import (
+    NO_HEADERS,
+    Columns,
+    Destination,
+    OutputRecord,
+    Pieces,
+    Records,
+    columns_of,
+    joined_columns,
+)
 from pipeline.runtime.kafka.topics import COMMANDED, COMPACTED
 
-Item = tuple[str, int, str, Any]
+Output = tuple[str, int, str, Any]
 """(topic, partition, key, event or record)."""
 
 
 class Ready(NamedTuple):
-    """Records that a vector path passes on, with their place among its blocks."""
+    """Input records that a vector path passes on unchanged, and where they stand among the run's outputs."""
 
     topic: str
     order: np.ndarray
     columns: Columns
 
 
+def ready(part: Block | Passed, records: Sequence[Any], start: int) -> Block | Ready:
+    """Return an output of a run as the unit takes it; the run begins at `start` of the records."""
+    if isinstance(part, Block):
+        return part
+    passed = [records[start + position] for position in part.positions.tolist()]
+    columns = columns_of((record.key, record.value, NO_HEADERS, None) for record in passed)
+    return Ready(part.topic, part.order, columns)
+
+
 Latest = Block | dict[str, Any]
-"""What is said of some keys of a compacted topic: as columns, or events by key."""
+"""Events of some keys of a compacted topic, of which the last of a key counts: as columns, or by key."""
 
 
 class Unit:
@@ -47,7 +67,7 @@ class Unit:
         """How many outputs there are, those of compacted topics not counted."""
         self._partition = partition
         self._partitions = partitions
-        self._items: list[Item] = []
+        self._items: list[Output] = []
         self._runs: list[tuple[int, list[Block | Ready]]] = []
         """Blocks that belong together, and how many items come before them."""
         self._latest: dict[str, list[Latest]] = {}
@@ -56,14 +76,14 @@ class Unit:
     def add(self, topic: str, key: str, event: Any) -> None:
         """Add an event. A compacted topic keeps the last one of a key.
 
-        What a partition says of its accounts stays on its number, internal accounts included; only commands
-        go to the partition of the account that they are for.
+        Outputs about a partition's accounts, internal ones included, have its number; only commands go to the
+        partition of the account that they are for.
         """
         if topic in COMPACTED:
-            said = self._latest.setdefault(topic, [{}])
-            if isinstance(said[-1], Block):
-                said.append({})
-            said[-1][key] = event  # type: ignore[index]
+            latest = self._latest.setdefault(topic, [{}])
+            if isinstance(latest[-1], Block):
+                latest.append({})
+            latest[-1][key] = event  # type: ignore[index]
             return
         partition = partition_of(key, self._partitions) if topic in COMMANDED else self._partition
         self._items.append((topic, partition, key, event))
@@ -75,7 +95,7 @@ class Unit:
         self.outputs += 1
 
     def add_run(self, blocks: Iterable[Block | Ready]) -> None:
-        """Add what a run of the vector path says; the rules for topics are those of `add`."""
+        """Add the outputs of a run of the vector path; the rules for topics are those of `add`."""
         ordered = []
         for block in blocks:
             if isinstance(block, Block) and block.topic in COMPACTED:
@@ -85,8 +105,8 @@ class Unit:
                 self.outputs += len(block.order)
         self._runs.append((len(self._items), ordered))
 
-    def encoded(self, codec: Codec) -> dict[tuple[str, int], Records]:
-        """Return the outputs by (topic, partition), in order."""
+    def encoded(self, codec: Codec) -> dict[Destination, Records]:
+        """Return the outputs by destination, in order; raises as `Codec.encode`."""
         pieces = Pieces()
         values = _encode_items(codec, self._items)
         done = 0
@@ -95,8 +115,8 @@ class Unit:
             done = before
             self._append_run(pieces, blocks, codec)
         _append(pieces, self._items[done:], values)
-        for topic, said in self._latest.items():
-            self._append_latest(pieces, topic, said, codec)
+        for topic, latest in self._latest.items():
+            self._append_latest(pieces, topic, latest, codec)
         return pieces.joined()
 
     def _append_run(self, pieces: Pieces, blocks: list[Block | Ready], codec: Codec) -> None:
@@ -113,9 +133,9 @@ class Unit:
             for partition in np.unique(homes).tolist():
                 pieces.add_columns(topic, partition, columns.take(order[homes == partition]))
 
-    def _append_latest(self, pieces: Pieces, topic: str, said: list[Latest], codec: Codec) -> None:
+    def _append_latest(self, pieces: Pieces, topic: str, latest: list[Latest], codec: Codec) -> None:
         """Add the last event of every key."""
-        for part, kept in zip(said, _last_ones(said), strict=True):
+        for part, kept in zip(latest, _last_ones(latest), strict=True):
             if isinstance(part, Block):
                 columns = _columns(_picked(part, np.flatnonzero(kept)), codec)
                 pieces.add_columns(topic, self._partition, columns)
@@ -128,11 +148,11 @@ class Unit:
             _append(pieces, items, _encode_items(codec, items))
 
 
-def _last_ones(said: list[Latest]) -> list[np.ndarray]:
-    """Return for each part which of its keys are not said again later."""
-    if len(said) == 1 and isinstance(said[0], dict):
-        return [np.ones(len(said[0]), bool)]
-    keys = [part.keys if isinstance(part, Block) else pa.array(list(part), pa.string()) for part in said]
+def _last_ones(latest: list[Latest]) -> list[np.ndarray]:
+    """Return for each part which of its keys do not come again in it or in a later one."""
+    if len(latest) == 1 and isinstance(latest[0], dict):
+        return [np.ones(len(latest[0]), bool)]
+    keys = [part.keys if isinstance(part, Block) else pa.array(list(part), pa.string()) for part in latest]
     place = pa.concat_arrays(keys).dictionary_encode().indices.to_numpy()
     last = np.zeros(len(place), np.int64)
     last[place] = np.arange(len(place))
@@ -142,13 +162,13 @@ def _last_ones(said: list[Latest]) -> list[np.ndarray]:
 
 
 def _picked(block: Block, at: np.ndarray) -> Block:
-    """Return some rows of a block."""
+    """Return some events of a block."""
     take = pa.array(at)
     columns = {name: column.take(take) for name, column in block.columns.items()}
     return block._replace(order=block.order[at], keys=block.keys.take(take), columns=columns)
 
 
-def _encode_items(codec: Codec, items: Sequence[Item]) -> dict[type, Iterator[Any]]:
+def _encode_items(codec: Codec, items: Sequence[Output]) -> dict[type, Iterator[Any]]:
     """Return the values of single events by class, in order; of records the records themselves."""
     classes: dict[type, list[Any]] = {}
     for item in items:
@@ -159,7 +179,7 @@ def _encode_items(codec: Codec, items: Sequence[Item]) -> dict[type, Iterator[An
     return values
 
 
-def _append(pieces: Pieces, items: Iterable[Item], values: dict[type, Iterator[Any]]) -> None:
+def _append(pieces: Pieces, items: Iterable[Output], values: dict[type, Iterator[Any]]) -> None:
     for topic, partition, key, event in items:
         kind = type(event)
         value: Any = next(values[kind])
@@ -167,7 +187,7 @@ def _append(pieces: Pieces, items: Iterable[Item], values: dict[type, Iterator[A
 
 
 def _columns(part: Block | Ready, codec: Codec) -> Columns:
-    """Return the records of a block, or those that are ready."""
+    """Return the records of a block, or those that are passed on."""
     if isinstance(part, Ready):
         return part.columns
     return Columns(part.keys.cast(pa.binary()), codec.encode_columns(part.event, part.columns))

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from pipeline.runtime.store.partition_store import PartitionStore, StoreClosed
+from pipeline.runtime.store.database import StoreClosed
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.web.host import WebHost
 from pipeline.web.problems import unavailable
 from pipeline.web.progress import Progress, progress, recovered, task_of

@@ -20,7 +20,8 @@ from pipeline.audit.table import TableAudit
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.kafka.dead_letters import Reason, letter_of
-from pipeline.runtime.store.partition_store import PartitionStore, StoreClosed
+from pipeline.runtime.store.database import StoreClosed
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.task import Counted
 from tests.audit.log import MemoryLog, Said
 from tests.runtime.fixed_registry import FixedRegistry

@@ -27,7 +27,8 @@ from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.kafka import changelog
 from pipeline.runtime.settings import Settings, load_settings
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import PartitionTask, StreamSpec
+from pipeline.runtime.streams import StreamSpec
+from pipeline.runtime.task import PartitionTask
 from tests.benchmarks import sum_rules
 from tests.benchmarks.digest import digest_of
 from tests.benchmarks.sum_columns import SumColumns

@@ -35,10 +35,10 @@ from pipeline.domain.ledger.rows import payment_key
 from pipeline.domain.positions import stream as positions
 from pipeline.domain.reconciliation import matching as reconciliation_matching
 from pipeline.domain.reconciliation import rows as reconciliation_rows
-from pipeline.runtime import task, transactions, unit
+from pipeline.runtime import placement, task, transactions, unit
 from pipeline.runtime.avro import codec
 from pipeline.runtime.kafka import changelog, membership, transport
-from pipeline.runtime.kafka.records import rows_of
+from pipeline.runtime.kafka.records import singly
 from pipeline.runtime.store import partition_store
 from pipeline.web import past
 from topologies import worker
@@ -170,7 +170,7 @@ def rocksdb_first(patch: Set) -> None:
 
     def taken(self: Any) -> Any:
         part = take(self)
-        stores = [machine.store for machine in self._machines if machine.store is not None]
+        stores = [machine.store for machine in self.machines if machine.store is not None]
         for store in [store for store in stores if store._in_flight]:
             store.write(store._in_flight, None)
             if self.spec.name == "ledger":
@@ -348,7 +348,7 @@ def reversed_outputs(patch: Set) -> None:
     encoded = unit.Unit.encoded
 
     def turned(self: Any, with_codec: Any) -> Any:
-        return {place: rows_of(found)[::-1] for place, found in encoded(self, with_codec).items()}
+        return {place: singly(found)[::-1] for place, found in encoded(self, with_codec).items()}
 
     patch(unit.Unit, "encoded", turned)
 
@@ -374,13 +374,13 @@ def no_dead_letters(patch: Set) -> None:
 
 @mutant("takes a record wherever it stands", "input")
 def any_partition(patch: Set) -> None:
-    misplaced = task.PartitionTask._misplaced
+    decision = placement._decision
 
-    def nearly(self: Any, record: Any, event: Any) -> Any:
-        reason = misplaced(self, record, event)
-        return None if reason is not None and reason.code == "wrong_partition" else reason
+    def nearly(kind: Any, do: Any, partitions: int) -> Any:
+        decide = decision(kind, do, partitions)
+        return lambda event, key: (decide(event, key)[0], None)
 
-    patch(task.PartitionTask, "_misplaced", nearly)
+    patch(placement, "_decision", nearly)
 
 
 # --- the ledger

@@ -19,34 +19,36 @@ HERE = "http://127.0.0.1:6066"
 
 
 class Worker:
-    """What the views need of an app: tasks, tables, and an assignment."""
+    """What the views need of a worker (`pipeline.web.host`): tasks, tables, and an assignment."""
 
     def __init__(self, folder: Path) -> None:
         self.partitions = PARTITIONS
-        self.conf = SimpleNamespace(id="ledgerflow", canonical_url=HERE)
+        self.address = HERE
         self.rules, self.tenants = "rules of a test", "tenants of a test"
         self.rebalancing = self.in_recovery = False
-        self.agents: dict[str, Any] = {}
-        self.consumer = None
+        self.tables_ready = True
         self.stores = {
             (t, p): PartitionStore(folder / f"{t}-{p}.rocks") for t in TABLES for p in range(PARTITIONS)
         }
         running = {TP(t, p): self._task(t, p) for t, p in self.stores}
         self.tasks = SimpleNamespace(running=running, ready_after_s=0.5)
-        self.tables = Tables(
-            {t: SimpleNamespace(data=SimpleNamespace(open_partitions=self._of(t))) for t in TABLES}
-        )
-        self.assignor = SimpleNamespace(assigned_actives=lambda: set(running), table_metadata=self._metadata)
+        self.table_names = frozenset(TABLES)
+        self.assigned: frozenset[TP] = frozenset()
 
     def _task(self, table: str, partition: int) -> Any:
         spec = SimpleNamespace(name=table, source=table, table=table)
         return SimpleNamespace(spec=spec, partition=partition, committed=7, position=7)
 
-    def _of(self, table: str) -> dict[int, PartitionStore]:
-        return {partition: store for (name, partition), store in self.stores.items() if name == table}
+    def open_store(self, table: str, partition: int) -> PartitionStore | None:
+        """Return the rows of a partition of a table."""
+        return self.stores.get((table, partition))
 
-    def _metadata(self, changelog: str) -> Any:
-        return {HERE: {changelog: [p for t, p in self.stores if changelog == f"ledgerflow-{t}-changelog"]}}
+    def owners(self, table: str) -> dict[int, str]:
+        """Return whose the partitions of a table are: this worker's."""
+        return {partition: HERE for name, partition in self.stores if name == table}
+
+    def fetch_state(self, _: TP) -> None:
+        """Return nothing: no log is fetched."""
 
     def commit(self, table: str, rows: dict[bytes, bytes], partition: int) -> None:
         """Write rows as a committed transaction does."""
@@ -56,12 +58,6 @@ class Worker:
         """Close the databases."""
         for store in self.stores.values():
             store.close()
-
-
-class Tables(dict[str, Any]):
-    """Tables by name, restored."""
-
-    actives_ready = True
 
 
 def home(account: str, tenant: str = "t") -> int:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 import schemas
 from pipeline.domain.kernel.events import PaymentInitiated
 from pipeline.runtime.avro.check import Malformed, decode_strict, parsed
-from pipeline.runtime.avro.codec import COLUMNS_MIN, Codec
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.framing import COLUMNS_MIN
 from schemas.remittance import creditor_reference, is_creditor_reference, split, split_column
 from tests.runtime.avro_mutations import MUTATIONS
 from tests.runtime.fixed_registry import FixedRegistry

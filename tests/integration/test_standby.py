@@ -24,8 +24,9 @@ from pipeline.runtime.kafka.changelog import follow
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.local.stack import LocalStack
-from pipeline.runtime.store.partition_store import _OFFSET_KEY, PartitionStore
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.store.database import OFFSET_KEY
+from pipeline.runtime.store.partition_store import PartitionStore
+from pipeline.runtime.streams import StreamSpec
 from tests.integration.cluster import Cluster, Loading, cluster_in, problems
 from tests.integration.views_bank import get
 from tests.progress import SILENCE_S, eventually
@@ -157,17 +158,17 @@ async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrot
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
     offsets = source_offsets_name("returning")
     admin.create_topics([NewTopic(offsets, 1, 1)])[offsets].result(SILENCE_S)
-    app: Any = SimpleNamespace(
-        conf=SimpleNamespace(id="returning"),
+    host: Any = SimpleNamespace(
+        group="returning",
         transactional_id="returning-0",
         member=Member("returning", 1, "member", None),
         connection={"bootstrap_servers": stack.bootstrap_servers},
         partitions=1,
         codec=None,
         fail=pytest.fail,
-        tables={"counts": SimpleNamespace(data=SimpleNamespace(partition=lambda _: store))},
+        store=lambda table, partition: store,
     )
-    tasks, source = Tasks(app), TP("accounts", 0)
+    tasks, source = Tasks(host), TP("accounts", 0)
     tasks.add(StreamSpec("counting", source.topic, cast(Any, None), "counts"))
     for offset in range(3):
         await tasks.start([source])
@@ -207,7 +208,7 @@ def restored(cluster: Cluster, worker: int) -> list[int]:
 
 def position(rows: dict[bytes, bytes]) -> int:
     """Return up to where the rows on a disk contain their changelog."""
-    return int.from_bytes(rows.get(_OFFSET_KEY, b""), "big")
+    return int.from_bytes(rows.get(OFFSET_KEY, b""), "big")
 
 
 def ends(cluster: Cluster) -> dict[tuple[str, int], int]:
@@ -226,7 +227,7 @@ def copies_are_equal(cluster: Cluster) -> bool:
     """Whether both workers have the same rows on their disks, of every partition of the ledger."""
     for number in range(PARTITIONS):
         both = [on_disk(cluster, worker, "ledger", number) for worker in (0, 1)]
-        one, other = ({key: row for key, row in rows.items() if key != _OFFSET_KEY} for rows in both)
+        one, other = ({key: row for key, row in rows.items() if key != OFFSET_KEY} for rows in both)
         if not one or one != other:
             return False
     return True

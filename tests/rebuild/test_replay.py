@@ -13,7 +13,7 @@ from pipeline.domain.ledger.rows import HOLD_ROW, account_key, unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.rebuild.replay import Live, Replayed, fields, named, replay
 from pipeline.rebuild.scratch import Scratch
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 from tests.ledger.branches import DAY, TENANT, Branches, decided
 from tests.rebuild.bench import PARTITIONS, Interrupted, Logs, bank, commands_of, copy_of
 

@@ -21,8 +21,8 @@ from pipeline.domain.ledger.rows import unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.rebuild.replay import Live, Replayed, replay
 from pipeline.rebuild.scratch import Scratch
-from pipeline.runtime.store.partition_store import rows_of_copy
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.store.database import rows_of_copy
+from pipeline.runtime.streams import StreamSpec
 from tests.examples import examples
 from tests.ledger.branches import DAY, Branches, decided, envelope, opened
 from tests.rebuild.bench import Interrupted, Logs, commands_of, copy_of, journal_legs

@@ -16,6 +16,7 @@ from pipeline.runtime.snapshots import Manifest, Snapshots, folder_name
 from pipeline.runtime.store.partition_store import PartitionStore
 
 WORKER = "ledgerflow-127.0.0.1-0"
+RULES = "rules of a test"
 TABLES = ("ledger", "fraud")
 PARTITIONS = 2
 
@@ -29,19 +30,14 @@ class Bench:
         places = [(table, number) for table in TABLES for number in range(PARTITIONS)]
         self.stores = {place: PartitionStore(self.tables / folder_name(*place)) for place in places}
         running = {TP(f"{table}-log", number): self._task(table, number) for table, number in places}
-        app: Any = SimpleNamespace(
-            conf=SimpleNamespace(id="ledgerflow"),
+        self.tasks: Any = SimpleNamespace(running=running)
+        self.host: Any = SimpleNamespace(
+            group="ledgerflow",
             partitions=PARTITIONS,
-            rules="rules of a test",
             transactional_id=WORKER,
-            tasks=SimpleNamespace(running=running),
-            tables={
-                t: SimpleNamespace(data=SimpleNamespace(partition=lambda p, t=t: self.stores[t, p]))
-                for t in TABLES
-            },
+            store=lambda table, partition: self.stores[table, partition],
         )
-        self.app = app
-        self.snapshots = Snapshots(app, self.settings)
+        self.snapshots = Snapshots(self.host, self.tasks, self.settings, RULES)
         patch.setattr(snapshots, "topic_ids", lambda _, topics: {topic: f"id-{topic}" for topic in topics})
 
     @staticmethod

@@ -13,11 +13,12 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.runtime.avro.codec import Codec
-from pipeline.runtime.kafka.records import rows_of
 from pipeline.runtime.kafka.fetched import PartitionBatch
+from pipeline.runtime.kafka.records import Destination, singly
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import Machine, PartitionTask, StreamSpec
-from pipeline.runtime.transactions import Place, Source, Transactions
+from pipeline.runtime.streams import Machine, StreamSpec
+from pipeline.runtime.task import PartitionTask
+from pipeline.runtime.transactions import Source, Transactions
 from tests.ledger.branches import TENANT, envelope
 from tests.runtime.fixed_registry import FixedRegistry
 
@@ -73,7 +74,7 @@ def closed(account_id: str, number: int) -> ev.AccountClosed:
 class Committed(NamedTuple):
     """A transaction that is committed."""
 
-    outputs: dict[Place, list[Any]]
+    outputs: dict[Destination, list[Any]]
     sources: list[Source]
 
 
@@ -86,12 +87,12 @@ class WaitingProducer:
         self.open = asyncio.Event()
         self.open.set()
         self.error: BaseException | None = None
-        self.ends: dict[Place, int] = {}
+        self.ends: dict[Destination, int] = {}
 
-    async def commit(self, outputs: Any, sources: Any) -> dict[Place, int]:
+    async def commit(self, outputs: Any, sources: Any) -> dict[Destination, int]:
         """Take part in the place of a `TransactionalProducer`; a transaction ends with a control record."""
         self.begun += 1
-        written = {place: list(rows_of(records)) for place, records in outputs.items()}
+        written = {place: list(singly(records)) for place, records in outputs.items()}
         await self.open.wait()
         if self.error is not None:
             raise self.error

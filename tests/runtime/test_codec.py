@@ -16,7 +16,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
 from pipeline.runtime.avro import codec as codec_module
 from pipeline.runtime.avro.check import Malformed, decode_strict
-from pipeline.runtime.avro.codec import COLUMNS_MIN, HEADER_BYTES, Codec
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.framing import COLUMNS_MIN, HEADER_BYTES
 from pipeline.runtime.avro.registry import RegistryUnavailable
 from schemas import SchemaVersion
 from tests.contract.samples import encoded, records

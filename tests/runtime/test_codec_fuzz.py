@@ -24,9 +24,9 @@ import schemas
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
-from pipeline.runtime.avro import codec as codec_module
 from pipeline.runtime.avro.check import Malformed, decode_strict, parsed
-from pipeline.runtime.avro.codec import COLUMNS_MIN, Codec, Unproven, decode_columns
+from pipeline.runtime.avro.codec import Codec, Unproven, decode_columns
+from pipeline.runtime.avro.framing import COLUMNS_MIN
 from schemas import SchemaVersion
 from schemas.upcasters import upcast
 from tests.runtime.avro_mutations import MUTATIONS
@@ -245,4 +245,4 @@ def test_few_and_many_say_the_same(batch: list[Any]) -> None:
 
 def test_the_fuzz_reaches_the_columns() -> None:
     """A threshold above the fuzz's batches would let it compare strict decoding with itself."""
-    assert codec_module.COLUMNS_MIN < BATCH
+    assert COLUMNS_MIN < BATCH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.runtime.logs import Seldom
+from pipeline.runtime.logs import RateLimit
 
 
 def record(line: int, created: float) -> logging.LogRecord:
@@ -14,12 +14,12 @@ def record(line: int, created: float) -> logging.LogRecord:
 
 
 def test_a_place_that_logs_without_end_is_heard_once_a_second() -> None:
-    seldom = Seldom()
-    written = [seldom.filter(record(1, number / 100)) for number in range(250)]
+    limit = RateLimit()
+    written = [limit.filter(record(1, number / 100)) for number in range(250)]
     assert [number for number, passed in enumerate(written) if passed] == [0, 100, 200]
 
 
 def test_another_place_is_not_silenced() -> None:
-    seldom = Seldom()
-    assert seldom.filter(record(1, 0.0))
-    assert seldom.filter(record(2, 0.0))
+    limit = RateLimit()
+    assert limit.filter(record(1, 0.0))
+    assert limit.filter(record(2, 0.0))

@@ -277,7 +277,8 @@ def test_rows_survive_the_cache(store: PartitionStore, monkeypatch: pytest.Monke
 MANY_STORES = """
 import os, sys
 from pathlib import Path
-from pipeline.runtime.store.partition_store import WRITE_BUFFER_BYTES, PartitionStore
+from pipeline.runtime.store.database import WRITE_BUFFER_BYTES
+from pipeline.runtime.store.partition_store import PartitionStore
 
 idle = [PartitionStore(Path(sys.argv[1]) / f"idle-{number}") for number in range(40)]
 row = os.urandom(1000)

@@ -15,7 +15,7 @@ from pipeline.runtime.app import create_app
 from pipeline.runtime.folders import TABLES as TABLES_FOLDER
 from pipeline.runtime.folders import own_folder, worker_folder
 from pipeline.runtime.settings import SettingsError
-from pipeline.runtime.snapshots import Manifest, Part, SnapshotError, parts_of
+from pipeline.runtime.snapshots import Manifest, SnapshotError, WorkerSnapshot, parts_of
 from pipeline.runtime.store.restoring import Changelog, Chosen, check, choose, restore
 from tests.runtime.snapshot_bench import Bench, rows_in
 
@@ -144,7 +144,7 @@ def test_an_old_snapshot_is_taken_where_nothing_came_since(bench: Bench) -> None
 def test_a_snapshot_of_another_application_is_refused(
     bench: Bench, field: str, value: object, said: str
 ) -> None:
-    def of_another(part: Part) -> Part:
+    def of_another(part: WorkerSnapshot) -> WorkerSnapshot:
         manifest: Manifest = msgspec.structs.replace(part.manifest, **{field: value})
         return part._replace(manifest=manifest)
 

@@ -13,7 +13,7 @@ import pytest
 
 from pipeline.cli.entry import main
 from pipeline.runtime.snapshots import MANIFEST, SnapshotError, names, new_name, parts_of, sha256_of
-from tests.runtime.snapshot_bench import PARTITIONS, TABLES, WORKER, Bench, rows_in
+from tests.runtime.snapshot_bench import PARTITIONS, RULES, TABLES, WORKER, Bench, rows_in
 
 FIRST, SECOND, THIRD = "20261122T090000Z", "20261122T090001Z", "20261122T090002Z"
 
@@ -40,7 +40,7 @@ def test_the_manifest_names_every_partition_with_its_offsets_and_files(bench: Be
     (part,) = parts_of(bench.settings.snapshots_dir / FIRST)
     assert part.manifest == told
     assert (told.app_id, told.worker, told.partitions) == ("ledgerflow", WORKER, PARTITIONS)
-    assert told.rules == bench.app.rules
+    assert told.rules == RULES
     assert {(copy.table, copy.partition) for copy in told.copies} == set(bench.stores)
     (copy,) = (copy for copy in told.copies if copy.folder == "fraud-0.rocks")
     assert (copy.changelog, copy.changelog_id) == (
@@ -57,13 +57,13 @@ def test_the_manifest_names_every_partition_with_its_offsets_and_files(bench: Be
 
 def test_every_stream_of_a_log_is_copied_up_to_where_it_is_itself(bench: Bench) -> None:
     """Of two streams on one log the one that was added later reads it from its beginning."""
-    (task,) = (t for tp, t in bench.app.tasks.running.items() if tp == ("ledger-log", 0))
+    (task,) = (t for tp, t in bench.tasks.running.items() if tp == ("ledger-log", 0))
     task.machines = [
         SimpleNamespace(spec=SimpleNamespace(table="ledger", source="ledger-log"), start=150),
         SimpleNamespace(spec=SimpleNamespace(table="fraud", source="ledger-log"), start=0),
         SimpleNamespace(spec=SimpleNamespace(table=None, source="ledger-log"), start=0),
     ]
-    bench.app.tasks.running = {("ledger-log", 0): task}
+    bench.tasks.running = {("ledger-log", 0): task}
     found = {copy.table: (copy.source, copy.source_offset) for copy in bench.take(FIRST).copies}
     assert found == {"ledger": ("ledger-log", 150), "fraud": ("ledger-log", 100)}
 
@@ -111,15 +111,15 @@ def test_a_snapshot_is_never_written_twice(bench: Bench) -> None:
 
 
 def test_partitions_that_move_while_it_is_taken_end_it_without_a_trace(bench: Bench) -> None:
-    tasks = list(bench.app.tasks.running.values())
-    moving = bench.app.tables["ledger"].data.partition
+    tasks = list(bench.tasks.running.values())
+    store = bench.host.store
 
-    def partition(number: int) -> object:
-        bench.app.tasks.running = dict(enumerate(tasks))
-        bench.app.tables["ledger"].data.partition = moving
-        return moving(number)
+    def moving(table: str, partition: int) -> object:
+        bench.tasks.running = dict(enumerate(tasks))
+        bench.host.store = store
+        return store(table, partition)
 
-    bench.app.tables["ledger"].data.partition = partition
+    bench.host.store = moving
     with pytest.raises(SnapshotError, match="moved"):
         bench.take(FIRST)
     assert list((bench.settings.snapshots_dir / FIRST).iterdir()) == []

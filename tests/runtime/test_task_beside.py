@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from faust.types import TP
 
-from pipeline.runtime.assignments import go_on
+from pipeline.runtime.assignments import resume_points
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import Machine, StreamSpec
+from pipeline.runtime.streams import Machine, StreamSpec
 from pipeline.runtime.transactions import Source, _offsets
 from tests.ledger.branches import opened
 from tests.runtime.task_bench import Bench, CountingRules, own_accounts
@@ -112,8 +112,8 @@ def test_the_group_is_told_the_offset_of_the_stream_that_is_furthest_behind() ->
 
 def test_a_log_goes_on_where_its_streams_are_and_begins_again_for_one_that_is_new() -> None:
     own, beside = (StreamSpec(name, "accounts", CountingRules(), name) for name in ("own", "beside"))
-    assert go_on({LOG: [own]}, {}) == ({}, set())
-    assert go_on({LOG: [own]}, {("own", LOG): 7}) == ({LOG: 7}, set())
-    assert go_on({LOG: [own, beside]}, {}) == ({}, set())
-    assert go_on({LOG: [own, beside]}, {("own", LOG): 7, ("beside", LOG): 5}) == ({LOG: 5}, set())
-    assert go_on({LOG: [own, beside]}, {("own", LOG): 7}) == ({}, {LOG})
+    assert resume_points({LOG: [own]}, {}) == ({}, set())
+    assert resume_points({LOG: [own]}, {("own", LOG): 7}) == ({LOG: 7}, set())
+    assert resume_points({LOG: [own, beside]}, {}) == ({}, set())
+    assert resume_points({LOG: [own, beside]}, {("own", LOG): 7, ("beside", LOG): 5}) == ({LOG: 5}, set())
+    assert resume_points({LOG: [own, beside]}, {("own", LOG): 7}) == ({}, {LOG})

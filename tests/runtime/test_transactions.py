@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.runtime import transactions as transactions_module
 from pipeline.runtime.kafka.records import NO_HEADERS, OutputRecord
-from pipeline.runtime.transactions import Part, Source, Transactions
+from pipeline.runtime.transactions import Contribution, Source, Transactions
 from tests.runtime.task_bench import WaitingProducer
 
 
@@ -30,13 +30,13 @@ class Partition:
     def changelog(self) -> tuple[str, int]:
         return "changelog", self.number
 
-    def take(self) -> Part:
+    def take(self) -> Contribution:
         records, self.has = list(map(record, self.has)), []
         self.taken += len(records)
         outputs: dict[tuple[str, int], Any] = {("shared", 0): records, self.changelog: records[:1]}
-        return Part(outputs, len(records), [Source("stream", "log", self.number, self.taken)])
+        return Contribution(outputs, len(records), [Source("stream", "log", self.number, self.taken)])
 
-    def committed_part(self, part: Part, ends: Any) -> None:
+    def confirm(self, contribution: Contribution, ends: Any) -> None:
         self.next_offsets.append(ends.get(self.changelog))
 
 

@@ -10,9 +10,11 @@ import pytest
 from faust.types import TP
 
 from pipeline.runtime.assignments import Tasks
-from pipeline.runtime.kafka import transport
-from pipeline.runtime.kafka.transport import Consumer, ConsumerThread
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.kafka import consumer_thread
+from pipeline.runtime.kafka.consumer_thread import ConsumerThread
+from pipeline.runtime.kafka.positions import GroupPositions
+from pipeline.runtime.kafka.transport import Consumer
+from pipeline.runtime.streams import StreamSpec
 
 PLACE = TP("accounts", 0)
 
@@ -23,6 +25,7 @@ def thread_with(committed: dict[TP, int | None]) -> ConsumerThread:
     thread._turn, thread._reached, thread.seeks = asyncio.Lock(), {}, 0
 
     thread.app = SimpleNamespace(conf=SimpleNamespace(consumer_auto_offset_reset="earliest"))  # type: ignore
+    thread.transport = SimpleNamespace(positions=GroupPositions())  # type: ignore
     thread.rewound = []  # type: ignore
 
     async def seek_to_committed() -> dict[TP, int | None]:
@@ -149,14 +152,14 @@ class LingeringConsumer:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The time that the thread sees, as `now`."""
     clock = SimpleNamespace(now=100.0)
-    monkeypatch.setattr(transport, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(consumer_thread, "time", SimpleNamespace(monotonic=lambda: clock.now))
     return clock
 
 
 def lingering(seconds: float) -> ConsumerThread:
     thread = thread_with({})
     thread._lingering = {}
-    thread.app.linger_s = lambda topic: seconds  # type: ignore
+    thread.transport.positions.linger_s = lambda topic: seconds  # type: ignore
     return thread
 
 
@@ -164,30 +167,30 @@ def caught_up(behind: int = 0) -> Any:
     return SimpleNamespace(has_valid_position=True, position=10, lso=10 + behind)
 
 
-def test_a_log_in_no_hurry_is_not_fetched_until_its_time_is_up(clock: Any) -> None:
+def test_a_log_that_tolerates_delay_is_not_fetched_until_its_time_is_up(clock: Any) -> None:
     thread, consumer = lingering(0.5), LingeringConsumer()
     thread._linger(consumer, PLACE, caught_up())
     assert consumer.paused == {PLACE}
     clock.now += 0.375
-    assert thread._go_on(consumer, 0.2) == 0.125  # nobody waits for other records longer than that
-    assert thread._go_on(consumer, 0.1) == 0.1
+    assert thread._end_lingering(consumer, 0.2) == 0.125  # nobody waits for other records longer than that
+    assert thread._end_lingering(consumer, 0.1) == 0.1
     assert consumer.paused == {PLACE}
     clock.now += 0.125
-    assert thread._go_on(consumer, 0.2) == 0.2
+    assert thread._end_lingering(consumer, 0.2) == 0.2
     assert consumer.paused == set()
 
 
 @pytest.mark.parametrize(
     ("seconds", "behind", "more"),
-    [(0.0, 0, False), (0.5, transport.BACKLOG, False), (0.5, 0, True)],
-    ids=["in_a_hurry", "far_behind", "half_handed_over"],
+    [(0.0, 0, False), (0.5, consumer_thread.BACKLOG, False), (0.5, 0, True)],
+    ids=["tolerates_no_delay", "far_behind", "half_handed_over"],
 )
 def test_a_log_does_not_linger(clock: Any, seconds: float, behind: int, more: bool) -> None:
     thread, consumer = lingering(seconds), LingeringConsumer()
     if more:
         consumer._fetcher._records[PLACE] = "records that aiokafka would drop"
     thread._linger(consumer, PLACE, caught_up(behind))
-    assert consumer.paused == set() and thread._go_on(consumer, 0.2) == 0.2
+    assert consumer.paused == set() and thread._end_lingering(consumer, 0.2) == 0.2
 
 
 def test_a_log_that_went_to_another_worker_meanwhile_is_forgotten(clock: Any) -> None:
@@ -195,11 +198,11 @@ def test_a_log_that_went_to_another_worker_meanwhile_is_forgotten(clock: Any) ->
     thread._linger(consumer, PLACE, caught_up())
     consumer.assigned = False
     clock.now += 1
-    assert thread._go_on(consumer, 0.2) == 0.2
+    assert thread._end_lingering(consumer, 0.2) == 0.2
     assert thread._lingering == {}
 
 
-def test_a_log_of_several_streams_lingers_as_the_most_hurried_of_them_says() -> None:
+def test_a_log_of_several_streams_lingers_as_long_as_the_least_tolerant_of_them_allows() -> None:
     tasks = Tasks(SimpleNamespace())  # type: ignore[arg-type]
     for name, seconds in (("slow", 0.5), ("quick", 0.25)):
         tasks.add(StreamSpec(name, "postings", None, None, linger_s=seconds))  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from pipeline.runtime.kafka.records import (
     Pieces,
     columns_of,
     rows_as_records,
-    rows_of,
+    singly,
 )
 from pipeline.runtime.unit import Ready, Unit
 from tests.ledger.branches import TENANT
@@ -69,7 +69,7 @@ def ids(codec: Codec, outputs: Any, topic: str) -> dict[int, list[str]]:
     """Return the ids of the events of a topic by partition, in order."""
     return {
         partition: [
-            one.event_id for one in codec.decode([value for _, value, _, _ in rows_of(records)]).events
+            one.event_id for one in codec.decode([value for _, value, _, _ in singly(records)]).events
         ]
         for (name, partition), records in outputs.items()
         if name == topic
@@ -130,7 +130,7 @@ def test_commands_go_to_the_partition_of_their_account_in_order(codec: Codec) ->
     outputs = unit.encoded(codec)
     assert ids(codec, outputs, "ledger-commands") == expected
     for records in outputs.values():
-        for key, value, _, _ in rows_of(records):
+        for key, value, _, _ in singly(records):
             (one,) = codec.decode([value]).events
             assert key == f"{TENANT}/{one.account_id}".encode()
 
@@ -146,14 +146,14 @@ def test_many_records_become_columns_unless_one_of_them_has_headers_or_a_time() 
             pieces.add("t", 0, record)
         (found,) = pieces.joined().values()
         assert isinstance(found, Columns) is becomes_columns
-        assert rows_of(found) == [*plain, last]
+        assert singly(found) == [*plain, last]
 
 
 @pytest.mark.parametrize("count", [1, COLUMNS_MIN - 1, COLUMNS_MIN])
 def test_rows_are_records_of_the_changelog_and_a_row_that_is_gone_has_no_value(count: int) -> None:
     rows = {b"%d" % number: b"row" if number else None for number in range(count)}
     records = rows_as_records(rows)
-    assert [(key, value) for key, value, _, _ in rows_of(records)] == list(rows.items())
+    assert [(key, value) for key, value, _, _ in singly(records)] == list(rows.items())
 
 
 def test_records_that_a_run_passes_on_stand_among_its_blocks(codec: Codec) -> None:

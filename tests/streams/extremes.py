@@ -16,7 +16,7 @@ import schemas
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import record_key
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 from tests.ledger.branches import envelope
 from tests.runtime.task_bench import PARTITIONS
 from tests.streams.stream_bench import RECORD_NAMES, StreamBench, assert_replays

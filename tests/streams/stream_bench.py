@@ -27,10 +27,11 @@ from pipeline.runtime.avro.check import parsed
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.dead_letters import HEADER_CODE, HEADER_OFFSET
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
-from pipeline.runtime.kafka.topics import COMPACTED
 from pipeline.runtime.kafka.fetched import PartitionBatch
+from pipeline.runtime.kafka.topics import COMPACTED
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import VECTOR_MIN, Machine, PartitionTask, StreamSpec
+from pipeline.runtime.streams import Machine, StreamSpec
+from pipeline.runtime.task import VECTOR_MIN, PartitionTask
 from pipeline.runtime.transactions import Transactions
 from tests.runtime.fixed_registry import FixedRegistry
 from tests.runtime.task_bench import PARTITIONS, WaitingProducer

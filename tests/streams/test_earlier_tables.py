@@ -25,7 +25,7 @@ from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.settings import load_settings
 from pipeline.runtime.snapshots import Copy, parts_of
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.task import StreamSpec
+from pipeline.runtime.streams import StreamSpec
 from tests.contract.earlier import changelogs, commits, read_topics, tenants_file, unpack_tables
 from tests.contract.row_kinds import kinds
 from tests.runtime.fixed_registry import FixedRegistry

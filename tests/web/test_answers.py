@@ -197,11 +197,11 @@ async def test_a_scan_lets_others_have_their_turn(worker: Any, monkeypatch: pyte
 async def test_nothing_is_answered_before_recovery_is_complete(worker: Any, state: str) -> None:
     open_accounts(worker, 3)
     if state == "actives":
-        worker.tables.actives_ready = False
+        worker.tables_ready = False
     elif state == "task":
         worker.tasks.running.clear()
     elif state == "assignment":
-        worker.assignor.table_metadata = lambda changelog: {}
+        worker.owners = lambda table: {}
     else:
         setattr(worker, state, True)
     for scope in (scope_of(BALANCES, tenant="t"), scope_of(BALANCES, "t", "a0000")):
@@ -236,11 +236,7 @@ async def test_a_peer_is_asked_once_for_its_partitions(worker: Any) -> None:
     names = open_accounts(worker, 20)
     theirs = await collect(worker, scope_of(BALANCES, tenant="t", limit=5), [2, 3])
     peer = worker.http_client = Peer(body=msgspec.json.encode(theirs))
-    changelog = "ledgerflow-ledger-changelog"
-    worker.assignor.table_metadata = lambda _: {
-        HERE: {changelog: [0, 1]},
-        "http://10.0.0.2:6066/": {changelog: [2, 3]},
-    }
+    worker.owners = lambda _: {0: HERE, 1: HERE, 2: "http://10.0.0.2:6066", 3: "http://10.0.0.2:6066"}
     page = await answers.answer(worker, scope_of(BALANCES, tenant="t", limit=5))
     assert [row["account_id"] for _, row in page.rows] == names[:6]
     assert peer.asked == [
@@ -263,7 +259,7 @@ async def test_a_peer_is_asked_once_for_its_partitions(worker: Any) -> None:
 )
 async def test_a_peer_that_fails_is_a_problem(worker: Any, peer: Peer, status: int) -> None:
     worker.http_client = peer
-    worker.assignor.table_metadata = lambda changelog: {"http://10.0.0.2:6066": {changelog: [0, 1, 2, 3]}}
+    worker.owners = lambda _: dict.fromkeys(range(4), "http://10.0.0.2:6066")
     with pytest.raises(Problem) as caught:
         await answers.answer(worker, scope_of(BALANCES, tenant="t"))
     assert caught.value.status == status

@@ -13,7 +13,8 @@ from faust.types import TP
 from rocksdict import DbClosedError
 
 from pipeline.domain.ledger.rows import Account, account_key
-from pipeline.runtime.store.partition_store import PartitionStore, StoreClosed
+from pipeline.runtime.store.database import StoreClosed
+from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.web.committed import CommittedRows, Partition
 from pipeline.web.problems import Problem
 from tests.cli.fake_worker import Worker

@@ -115,12 +115,7 @@ def same_partition(account: str) -> str:
 async def test_a_payment_of_a_peer_is_asked_for_there(worker: Any) -> None:
     theirs = await answers.collect(worker, scope_of(PAYMENTS, "t", "settled"), [home("a")])
     peer = worker.http_client = Peer(body=msgspec.json.encode(theirs))
-    changelog = "ledgerflow-lifecycle-changelog"
-    here = [number for number in range(PARTITIONS) if number != home("a")]
-    worker.assignor.table_metadata = lambda _: {
-        HERE: {changelog: here},
-        "http://peer": {changelog: [home("a")]},
-    }
+    worker.owners = lambda _: {**dict.fromkeys(range(PARTITIONS), HERE), home("a"): "http://peer"}
     assert (await shown(worker, "t", "settled"))["data"]["state"] == "settled"
     assert [str(url) for url, _ in peer.asked] == ["http://peer/payments/t/settled"]
 

@@ -9,7 +9,8 @@ import pytest
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from pipeline.runtime.kafka.transport import Delivered
+from pipeline.runtime.kafka.consumer_thread import ConsumerThread
+from pipeline.runtime.kafka.fetched import Delivered
 from pipeline.web.progress import progress
 
 PLACE = TP("accounts", 0)
@@ -20,15 +21,12 @@ def lag(committed: int | None, position: int, end: int, delivered: Delivered | N
     state = SimpleNamespace(has_valid_position=True, position=position, lso=end)
     assignment = SimpleNamespace(tps={TopicPartition(*PLACE)}, state_value=lambda _: state)
     subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
-    thread = SimpleNamespace(
-        _consumer=SimpleNamespace(_subscription=subscription),
-        delivered={} if delivered is None else {PLACE: delivered},
-    )
+    thread: Any = ConsumerThread.__new__(ConsumerThread)
+    thread._consumer = SimpleNamespace(_subscription=subscription)
+    thread.delivered = {} if delivered is None else {PLACE: delivered}
     spec = SimpleNamespace(name="accounts", source="accounts")
     task: Any = SimpleNamespace(spec=spec, partition=0, committed=committed, position=committed)
-    app: Any = SimpleNamespace(
-        consumer=SimpleNamespace(_thread=thread), conf=SimpleNamespace(canonical_url="http://worker")
-    )
+    app: Any = SimpleNamespace(fetch_state=thread.state_of, address="http://worker")
     return progress(app, task).lag
 
 

@@ -25,7 +25,6 @@ def asked(
     """Ask, in a loop of its own as the web server's thread does, and return the answer."""
 
     async def ask() -> Any:
-        bench.app.loop = asyncio.get_running_loop()
         transport = SimpleNamespace(
             get_extra_info=lambda what, _=None: {"sockname": ("10.0.0.5", 1), "peername": (peer, 2)}.get(what)
         )
@@ -36,7 +35,10 @@ def asked(
             match_info={"name": name},
             transport=transport,
         )
-        return await page.taken(bench.app, request)
+        worker: Any = SimpleNamespace(
+            loop=asyncio.get_running_loop(), table_names=frozenset(TABLES), snapshots=bench.snapshots
+        )
+        return await page.taken(worker, request)
 
     return asyncio.run(ask())
 
@@ -44,7 +46,6 @@ def asked(
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     built = Bench(tmp_path, monkeypatch)
-    built.app.snapshots = built.snapshots
     monkeypatch.setattr(page, "recovered", lambda _: True)
     yield built
     built.close()

@@ -1,8 +1,8 @@
 """A strict reading of one Avro value: the authority on what is well-formed.
 
-fastavro is lenient where bytes are hostile: a negative union branch counts from the end, a boolean may be any
-byte, what follows a value is not looked at. `decode_strict` first steps over the bytes along the schema,
-refuses all of that, and only then lets fastavro decode. The columnar path must agree with it.
+fastavro is lenient with hostile bytes: a negative union branch counts from the end, a boolean may be any
+byte, bytes behind a value are ignored. `decode_strict` first steps over the bytes along the schema, refuses
+all of that, and only then lets fastavro decode. The columnar path must agree with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Malformed(ValueError):
 def decode_strict(raw: bytes, writer: str, reader: str) -> dict[str, Any]:
     """Return the record in `raw` (Avro binary, no header) written with `writer`, in the shape of `reader`.
 
-    Both are schemas as JSON. Timestamps and dates stay integers. Raises `Malformed`.
+    Both are schemas as JSON. Timestamps and dates stay integers. Raises Malformed where it is none.
     """
     try:
         end = _stepper(writer)(raw, 0)

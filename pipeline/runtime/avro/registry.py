@@ -1,7 +1,7 @@
 """The schema registry (Confluent-compatible API): registering our schemas, and finding out what an id means.
 
-What an id means never changes, so it is asked for once and kept in a file: while the registry is down, every
-event whose schema has been seen before goes on.
+What an id means never changes, so it is asked for once and kept in a file: while the registry is down, events
+of every schema that has been seen before are still decoded and encoded.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ Answer = TypeVar("Answer")
 
 
 class RegistryUnavailable(ConnectionError):
-    """The registry gave no answer to rely on: the caller stops, and asks again after a restart."""
+    """The registry gave no answer to rely on: the worker stops, and asks again after a restart."""
 
 
 class NotRegistered(LookupError):
-    """The registry answers, and lacks one of our schemas: `ledgerflow schemas register` has not run."""
+    """The registry answers, but lacks one of our schemas: `ledgerflow schemas register` has not run."""
 
 
 class SchemaRefused(ValueError):
-    """The registry holds one of our schemas to be incompatible with what it has, or invalid."""
+    """The registry refuses one of our schemas: incompatible with what it has, or invalid."""
 
 
 def client(url: str, options: Mapping[str, Any] | None = None) -> SchemaRegistryClient:
@@ -64,7 +64,8 @@ def client(url: str, options: Mapping[str, Any] | None = None) -> SchemaRegistry
 def register_all(url: str, options: Mapping[str, Any] | None = None) -> dict[str, tuple[int, int]]:
     """Register the catalogue under FULL_TRANSITIVE; return subject -> (id, version) of each newest schema.
 
-    Doing it again changes nothing. Raises `RegistryUnavailable` or `SchemaRefused`.
+    Doing it again changes nothing. Raises RegistryUnavailable where the registry does not answer,
+    SchemaRefused where it refuses a schema.
     """
     registered: dict[str, tuple[int, int]] = {}
     with client(url, options) as registry:
@@ -146,7 +147,10 @@ class Registry:
             return True
 
     def id_of(self, schema: SchemaVersion) -> int:
-        """Return the id to write `schema` with. Raises `RegistryUnavailable` or `NotRegistered`."""
+        """Return the id to write `schema` with.
+
+        Raises NotRegistered where the registry lacks it, RegistryUnavailable where it does not answer.
+        """
         if schema in self._ids:
             return self._ids[schema]
         with self._lock:
@@ -161,7 +165,8 @@ class Registry:
     def schema_of(self, schema_id: int) -> WriterSchema | None:
         """Return what an id stands for; None where the registry does not know it or it is no event of ours.
 
-        Raises `RegistryUnavailable`: the id may be good, so its record must not be given up.
+        Raises RegistryUnavailable where it does not answer: the id may be good, so its record must not become
+        a dead letter.
         """
         if schema_id in self._writers:
             return self._writers[schema_id]
@@ -182,7 +187,7 @@ class Registry:
             return writer
 
     async def schema_of_async(self, schema_id: int) -> WriterSchema | None:
-        """Do as `schema_of`, asking the registry in a thread."""
+        """Return and raise as `schema_of`, asking the registry in a thread."""
         known = self._writers.get(schema_id)
         return known or await asyncio.to_thread(self.schema_of, schema_id)
 

@@ -1,4 +1,4 @@
-"""Reading a table's changelog back: the recovery of an active partition, and the following of a standby.
+"""Reading changelogs back: to recover the tables of a worker, and to keep standby copies up to date.
 
 The end of a recovery is the consumer's position reaching the end offset, not a last record: the last offset
 of a transactional topic is a control record, which is never delivered. The end is that of the log, committed
@@ -22,7 +22,7 @@ from pipeline.runtime.store.partition_store import PartitionStore
 LOG = logging.getLogger(__name__)
 POLL_MS = 200
 MARKER = 1
-"""Behind the last record that a database contains is the marker of its transaction, which holds no row."""
+"""Behind the last record that a database contains is the marker of its transaction, which is no row."""
 
 
 def _consumer(connection: Mapping[str, Any], isolation: str = "read_committed") -> AIOKafkaConsumer:
@@ -87,7 +87,7 @@ async def _position_stores(
     stores: Mapping[TopicPartition, PartitionStore],
     ends: Mapping[TopicPartition, int],
 ) -> None:
-    """Seek every changelog to what its database contains."""
+    """Seek each changelog to the end of what its database contains; empty a database that does not fit it."""
     consumer.assign(list(stores))
     first = await consumer.beginning_offsets(list(stores))
     horizon_ms = int(time.time() * 1000) - DELETIONS_KEPT_MS // 2

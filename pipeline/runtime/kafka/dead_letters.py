@@ -1,8 +1,8 @@
 """Dead letters: what could not be applied, byte for byte, with the reason in headers (the shape of KIP-1034).
 
 Key, value and timestamp are the record's own. No header quotes the payload. A record that is too large to be
-written again (an upstream's compression may hide that from the broker) is left where it is: its dead letter
-has no key and no value, and says how large it was.
+written again (an upstream's compression may hide that from the broker) is not copied: its dead letter has no
+key and no value, and a header with the record's size.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ HEADER_OFFSET = _PREFIX + "offset"
 HEADER_TIMESTAMP = _PREFIX + "timestamp"
 HEADER_GROUP = _PREFIX + "group"
 HEADER_ATTEMPT = _PREFIX + "attempt"
-"""How often the record has come to the stage; a redrive carries the number of the last time."""
+"""How often the record has reached the stage; a redriven record carries the number of its last failure."""
 HEADER_LEFT_OUT = _PREFIX + "left-out"
 """Bytes of key, value and headers that the dead letter does not hold."""
 
@@ -47,7 +47,7 @@ def headers_of(record: Any, source: tuple[str, int], reason: Reason, stage: str,
 
     `source` is the topic and the partition that the record was read from.
     """
-    said = {
+    own = {
         HEADER_CLASS: reason.error_class,
         HEADER_CODE: reason.code,
         HEADER_MESSAGE: reason.detail,
@@ -60,7 +60,7 @@ def headers_of(record: Any, source: tuple[str, int], reason: Reason, stage: str,
         HEADER_ATTEMPT: attempts_of(record) + 1,
     }
     kept = [(name, value) for name, value in record.headers if not name.startswith(_PREFIX)]
-    return [(name, str(value).encode()) for name, value in said.items()] + kept
+    return [(name, str(value).encode()) for name, value in own.items()] + kept
 
 
 def letter_of(record: Any, source: tuple[str, int], reason: Reason, stage: str, group: str) -> OutputRecord:
@@ -75,7 +75,7 @@ def letter_of(record: Any, source: tuple[str, int], reason: Reason, stage: str, 
 
 
 def attempts_of(record: Any) -> int:
-    """Return how often the record has failed before, from the header that a redrive leaves on it."""
+    """Return how often the record has failed before, by the header that a redrive puts on it."""
     for name, value in record.headers:
         if name == HEADER_ATTEMPT and value is not None and value.isdigit() and len(value) < 10:
             return int(value)

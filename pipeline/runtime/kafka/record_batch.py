@@ -2,8 +2,8 @@
 
     keys, values --> lengths --> varints, by lookup --> one join: all records as bytes --> header, CRC-32C
 
-aiokafka's own builder takes a record at a time, some 4 us each; this takes 0.4 us. What it makes is the same,
-byte for byte (a property test says so). Source of the format: Kafka's documentation of batches and records.
+aiokafka's own builder takes a record at a time, some 4 us each; this takes 0.4 us. The bytes are the same
+(compared by a property test). Source of the format: Kafka's documentation of batches and records.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _TRANSACTIONAL = 0x10
 _NO_LEADER_EPOCH = -1
 
 RECORD_BYTES_MAX = 2**14 - 64
-"""Longer records need longer varints than the table has: those go the plain way."""
+"""Longer records need longer varints than the table has: aiokafka's builder takes those."""
 BATCH_RECORDS_MAX = 2**13
 
 _EMPTY = pa.scalar(b"", pa.binary())
@@ -57,7 +57,7 @@ _VARINT_BYTES = np.diff(np.frombuffer(_VARINTS.buffers()[1], np.int32))
 
 
 class ColumnBatch:
-    """A full batch, as aiokafka's accumulator takes it in the place of its own builder."""
+    """A full batch, in the form that aiokafka's accumulator takes instead of its own builder."""
 
     def __init__(self, body: Any, count: int, timestamp: int) -> None:
         """Take the records (any buffer of bytes), their number, and their time in milliseconds."""
@@ -105,7 +105,7 @@ class ColumnBatch:
 def column_batches(records: Columns, timestamp: int, bytes_max: int) -> Iterator[ColumnBatch] | None:
     """Return batches of about `bytes_max` (a record longer than that has one of its own).
 
-    Returns None if a record is too long for this way.
+    Returns None where a record is too long for this way.
     """
     key_bytes, value_bytes = _lengths(records.keys), _lengths(records.values)
     length = np.maximum(key_bytes, 0) + np.maximum(value_bytes, 0)

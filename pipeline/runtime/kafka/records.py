@@ -1,6 +1,6 @@
-"""Records to be written, in order by (topic, partition): one by one, or as columns where they are many.
+"""Records to be written, in order by destination: one by one, or as columns where they are many.
 
-Unit: events, blocks --> Pieces --> one list, or one pair of columns, for each (topic, partition)
+unit: events, blocks -> Pieces -> one list, or one pair of columns, for each destination
 """
 
 from __future__ import annotations
@@ -24,24 +24,26 @@ class Columns(NamedTuple):
     """Records in order, without headers; all get the time of writing."""
 
     keys: pa.Array
-    """binary; null for none, as in `values`."""
+    """Binary; null where a record has none, as in `values`."""
     values: pa.Array
 
-    def take(self, places: np.ndarray) -> Columns:
-        """Return the records at some places, in that order."""
-        return self if _all_in_order(places, len(self.keys)) else Columns(*(one.take(places) for one in self))
+    def take(self, order: np.ndarray) -> Columns:
+        """Return the records with these indexes, in that order."""
+        return self if _all_in_order(order, len(self.keys)) else Columns(*(one.take(order) for one in self))
 
 
-def _all_in_order(places: np.ndarray, count: int) -> bool:
-    return len(places) == count and bool((places == np.arange(count)).all())
+def _all_in_order(order: np.ndarray, count: int) -> bool:
+    return len(order) == count and bool((order == np.arange(count)).all())
 
 
 Records = list[OutputRecord] | Columns
-Outputs = Mapping[tuple[str, int], Records]
-"""Records by (topic, partition), in order."""
+Destination = tuple[str, int]
+"""(topic, partition) that records are written to."""
+Outputs = Mapping[Destination, Records]
+"""Records by destination, in order."""
 
 
-def rows_of(records: Records) -> list[OutputRecord]:
+def singly(records: Records) -> list[OutputRecord]:
     """Return the records one by one."""
     if not isinstance(records, Columns):
         return records
@@ -65,7 +67,7 @@ class Pieces:
     """Collects records in order."""
 
     def __init__(self) -> None:
-        self._pieces: dict[tuple[str, int], list[Records]] = {}
+        self._pieces: dict[Destination, list[Records]] = {}
 
     def add(self, topic: str, partition: int, record: OutputRecord) -> None:
         """Add one record."""
@@ -82,15 +84,15 @@ class Pieces:
         """Add records that are in order already."""
         self._pieces.setdefault((topic, partition), []).append(records)
 
-    def joined(self) -> dict[tuple[str, int], Records]:
-        """Return the records of each (topic, partition) as one."""
-        return {place: _joined(pieces) for place, pieces in self._pieces.items()}
+    def joined(self) -> dict[Destination, Records]:
+        """Return the records of each destination as one."""
+        return {destination: _joined(pieces) for destination, pieces in self._pieces.items()}
 
 
 def _joined(pieces: list[Records]) -> Records:
     alone = all(isinstance(piece, list) for piece in pieces) and sum(map(count_of, pieces)) < COLUMNS_MIN
     if alone or not all(map(_fits_columns, pieces)):
-        return [record for piece in pieces for record in rows_of(piece)]
+        return [record for piece in pieces for record in singly(piece)]
     return joined_columns([piece if isinstance(piece, Columns) else columns_of(piece) for piece in pieces])
 
 

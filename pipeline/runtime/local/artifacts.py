@@ -23,9 +23,9 @@ from typing import Any
 
 PINS = Path(__file__).with_name("artifacts.json")
 KAFKA = "org.apache.kafka:kafka_2.13:4.1.2"
-"""Not 4.3.1: as it starts again after it was killed, that broker forgets the markers of the transactions that
+"""Not 4.3.1: when it restarts after it was killed, that broker forgets the markers of the transactions that
 were open (KAFKA-20734, since KAFKA-17573 moved the metadata cache to Java), and what was never committed
-becomes visible. `tests/integration/test_broker_crash.py` asks for it."""
+becomes visible. `tests/integration/test_broker_crash.py` tests for it."""
 REGISTRY = "io.apicurio:apicurio-registry-app:3.3.3"
 _KAFKA_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.3"
 """Kafka's own distribution adds this; without it the broker logs nothing."""
@@ -38,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 
 class ArtifactError(RuntimeError):
-    """A file could not be had, or is not the pinned one. The text says what to do."""
+    """A file could not be downloaded, or is not the pinned one. The text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Programs:
 def programs(cache_dir: Path, progress: Progress | None = None) -> Programs:
     """Return the programs, downloading what is missing into `cache_dir`.
 
-    Two stacks that start at the same time take turns. Raises ArtifactError when a file cannot be had.
+    Two stacks that start at the same time take turns. Raises ArtifactError where a file cannot be downloaded.
     """
     pins = {name: [Pin(**pin) for pin in listed] for name, listed in json.loads(PINS.read_text()).items()}
     kafka, (registry,) = pins["kafka"], pins["registry"]
@@ -163,7 +163,7 @@ def _download(pin: Pin, path: Path, context: Any) -> None:
 
 
 def _is_pinned(path: Path, pin: Pin) -> bool:
-    """Say whether the file is there, whole and unchanged."""
+    """Return whether the file exists, complete and unchanged."""
     if not path.exists() or path.stat().st_size != pin.size:
         return False
     with path.open("rb") as file:
@@ -181,14 +181,14 @@ def _unpack(archive: Path, into: Path) -> None:
 
 @contextmanager
 def _turn(lock: Path) -> Iterator[None]:
-    """Hold a lock file; waits for whoever holds it."""
+    """Hold a lock file, once the process that holds it has let go."""
     with lock.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _pin_all() -> None:
-    """Resolve the two programs anew and write their pins: for whoever raises a version."""
+    """Resolve the two programs again and write their pins; to be run where a version is raised."""
     from jgo.maven import MavenContext
 
     context = MavenContext()

@@ -5,7 +5,7 @@
     stack.check()          # raises StackError if a part died since
     stack.stop()           # Kafka closes its log; nothing is left running
 
-What is in the data directory stays: a later start goes on there. The processes end with this one, however it
+The data directory is kept, and a later start continues with it. The processes end with this one, however it
 ends (see guardian.py). `python -m pipeline.runtime.local.stack --data DIR` runs a stack in the foreground.
 """
 
@@ -60,12 +60,12 @@ class _Part:
         return "\n".join(f"  {line}" for line in lines)
 
     def raise_if_dead(self) -> None:
-        """Raise StackError with the end of the log if the process has ended."""
+        """Raises StackError with the end of the log where the process has ended."""
         if (code := self.guardian.poll()) is not None:
-            said = f"{self.name} ended with exit code {code}"
+            ended = f"{self.name} ended with exit code {code}"
             if (name := guardian.killed_by(code)) is not None:  # its log does not know why
-                raise StackError(f"{said} ({name}; log: {self.log})")
-            raise StackError(f"{said}; the end of {self.log}:\n{self.tail()}")
+                raise StackError(f"{ended} ({name}; log: {self.log})")
+            raise StackError(f"{ended}; the end of {self.log}:\n{self.tail()}")
 
 
 @dataclass
@@ -74,7 +74,7 @@ class LocalStack:
 
     settings: Settings
     progress: Progress | None = None
-    """Told of the bytes of a first run's downloads."""
+    """Called with the progress of a first run's downloads."""
 
     _parts: list[_Part] = field(default_factory=list, init=False)
     _lock: IO[str] | None = field(default=None, init=False)
@@ -130,7 +130,7 @@ class LocalStack:
             self._lock = None
 
     def check(self) -> None:
-        """Raise StackError if a part has died."""
+        """Raises StackError where a part has died."""
         for part in self._parts:
             part.raise_if_dead()
 
@@ -142,7 +142,7 @@ class LocalStack:
         self.stop()
 
     def _own_data_dir(self) -> None:
-        """Take the data directory's lock, which the guardians share until the last has gone."""
+        """Take the data directory's lock, which the guardians share until the last one ends."""
         (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
         lock = (self.data_dir / "lock").open("a+")
         deadline = time.monotonic() + guardian.GRACE_S + 5
@@ -208,7 +208,7 @@ class LocalStack:
         return part
 
     def _await(self, part: _Part, answers: Callable[[], bool], deadline: float) -> None:
-        """Wait until a part answers; raises StackError with the end of its log."""
+        """Wait until a part answers. Raises StackError with the end of its log where it does not."""
         while not answers():
             part.raise_if_dead()
             if time.monotonic() > deadline:
@@ -219,7 +219,7 @@ class LocalStack:
             time.sleep(_POLL_S)
 
     def _broker_answers(self) -> bool:
-        """Say whether the broker serves clients: its port opens a little before it is in the cluster."""
+        """Return whether the broker serves clients: its port opens a little before it is in the cluster."""
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", self.settings.kafka_port)) != 0:
                 return False
@@ -230,7 +230,7 @@ class LocalStack:
             return False
 
     def _registry_answers(self) -> bool:
-        """Say whether the registry lists its subjects."""
+        """Return whether the registry lists its subjects."""
         connection = http.client.HTTPConnection("127.0.0.1", self.settings.registry_port, timeout=2)
         try:
             connection.request("GET", "/apis/ccompat/v7/subjects")
@@ -242,7 +242,7 @@ class LocalStack:
 
 
 def _is_alive(pid: str) -> bool:
-    """Say whether a process of that id runs; one that has ended and was not yet waited for does not."""
+    """Return whether a process with that id runs; one that has ended and was not yet waited for does not."""
     try:
         return bool(psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE)
     except (ValueError, psutil.NoSuchProcess):

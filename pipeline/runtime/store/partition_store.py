@@ -1,110 +1,31 @@
 """One partition of a table: RocksDB under an overlay of rows that are not committed yet.
 
-    get -> rows touched lately (committed or not) -> rows of the transaction under way -> RocksDB
+    get -> recently used rows (committed or not) -> rows of the transaction under way -> RocksDB
     put -> overlay -> [Kafka transaction commits] -> one WriteBatch: rows + changelog offset
 
-RocksDB is never ahead of Kafka: rows reach it only after their transaction has committed, and the offset that
-is written with them says up to where the changelog is contained. What a crash leaves behind is therefore a
-consistent past, and recovery reads the rest of the changelog. A database that cannot be opened is thrown away
-and rebuilt, because the changelog is the truth.
+RocksDB is never ahead of Kafka: rows reach it only after their transaction has committed, and with them the
+offset up to which the database contains the changelog. After a crash it is therefore a consistent earlier
+state, and recovery reads the rest of the changelog.
 """
 
 from __future__ import annotations
 
-import logging
-import shutil
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rocksdict import (
-    AccessType,
-    BlockBasedIndexType,
-    BlockBasedOptions,
-    Cache,
-    Checkpoint,
-    DbClosedError,
-    Options,
-    Rdict,
-    ReadOptions,
-    WriteBatch,
-    WriteBufferManager,
-)
+from rocksdict import Checkpoint, ReadOptions, WriteBatch
 from sortedcontainers import SortedSet
 
-LOG = logging.getLogger(__name__)
+from pipeline.runtime.store.database import OFFSET_KEY, empty_database, open_database, reading
 
-_OFFSET_KEY = b"\0changelog-offset"
-"""No row has a key that starts with NUL: the first byte of a row's key is its family letter. The value
-is a number of eight bytes and has no layout: another form would take another key."""
-BLOCK_CACHE_BYTES = 64 * 2**20
-WRITE_BUFFER_BYTES = 64 * 2**20
-"""Of all databases together, about: from there on a database that is written to flushes its buffer."""
 ROW_CACHE_ROWS = 50_000
-"""Rows touched lately, kept twice at most (a young and an old generation) per partition."""
-
-_block_cache: Cache | None = None
-_write_buffers: WriteBufferManager | None = None
+"""Recently used rows per partition, in two generations of at most so many each."""
 
 
-def _options() -> Options:
-    """Return the options of every database of this process; block cache and write buffers are shared."""
-    global _block_cache, _write_buffers
-    if _block_cache is None or _write_buffers is None:
-        _block_cache = Cache(BLOCK_CACHE_BYTES)
-        # Without stalls: whoever writes next has its own buffer flushed, but what others hold, who do not
-        # write, it would wait for without end, and rocksdict waits with Python's lock.
-        _write_buffers = WriteBufferManager(WRITE_BUFFER_BYTES, False)
-    table = BlockBasedOptions()
-    table.set_block_cache(_block_cache)
-    table.set_bloom_filter(10.0, False)
-    table.set_cache_index_and_filter_blocks(True)
-    # In parts of a block's size: whole, those of a large file throw each other out of a shared cache.
-    table.set_index_type(BlockBasedIndexType.two_level_index_search())
-    table.set_partition_filters(True)
-    table.set_pin_top_level_index_and_filter(True)
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.set_block_based_table_factory(table)
-    options.set_write_buffer_manager(_write_buffers)
-    options.set_write_buffer_size(16 * 2**20)
-    options.set_max_open_files(256)
-    options.set_keep_log_file_num(2)
-    return options
-
-
-def _above(prefix: bytes) -> bytes | None:
-    """Return the lowest key that is above all keys with a prefix; None if there is none."""
+def _behind(prefix: bytes) -> bytes | None:
+    """Return the first key that is behind all keys with a prefix; None if there is none."""
     head = prefix.rstrip(b"\xff")
     return head[:-1] + bytes([head[-1] + 1]) if head else None
-
-
-def rows_of_copy(path: Path) -> Generator[tuple[bytes, bytes]]:
-    """Yield the rows of a database that is a copy, in the order of their keys; it is left as it is."""
-    copy = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
-    try:
-        for key, value in copy.items():
-            if key != _OFFSET_KEY:
-                yield key, value
-    finally:
-        copy.close()
-
-
-class StoreClosed(RuntimeError):
-    """A database was closed before it could be read."""
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Raise `StoreClosed` where rocksdict says that a database is closed, or is just being closed."""
-    try:
-        yield
-    except DbClosedError as error:
-        raise StoreClosed(str(error)) from None
-    except RuntimeError as error:
-        if "mutably borrowed" not in str(error):
-            raise
-        raise StoreClosed(str(error)) from None
 
 
 class PartitionStore:
@@ -113,30 +34,20 @@ class PartitionStore:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = self._open()
+        self._db = open_database(path)
         self._young: dict[bytes, bytes | None] = {}
         self._old: dict[bytes, bytes | None] = {}
         self._pending: dict[bytes, bytes | None] = {}
         self._in_flight: dict[bytes, bytes | None] = {}
         self._ordered: dict[int, SortedSet] = {}
-        """The overlay's keys in order, for each family (first byte) that was ever scanned."""
-
-    def _open(self) -> Rdict:
-        try:
-            return Rdict(str(self.path), _options())
-        except Exception as error:
-            if "lock" in str(error).lower():
-                raise  # another process has it: that is a fault of the deployment, not of the data
-            LOG.error("table partition %s cannot be opened (%s): rebuilding it", self.path.name, error)
-            shutil.rmtree(self.path, ignore_errors=True)
-            return Rdict(str(self.path), _options())
+        """The overlay's keys in order, for each family (first byte) that has been scanned."""
 
     def close(self) -> None:
         """Close the database; what is not committed is forgotten."""
         self._db.close()
 
     def forget(self) -> None:
-        """Drop everything that is only in memory: before a recovery, another owner may have written since."""
+        """Drop all that is only in memory: before a recovery, since another owner may have written."""
         self._young, self._old, self._pending, self._in_flight = {}, {}, {}, {}
         self._ordered = {}
 
@@ -216,7 +127,7 @@ class PartitionStore:
             family = [key for key in {*self._in_flight, *self._pending} if key[0] == prefix[0]]
             ordered = self._ordered[prefix[0]] = SortedSet(family)
         start = max(prefix, after)
-        keys = ordered.irange(start, _above(prefix), inclusive=(start != after, False))
+        keys = ordered.irange(start, _behind(prefix), inclusive=(start != after, False))
         return list(keys)
 
     def _merged(
@@ -243,28 +154,31 @@ class PartitionStore:
                 if key > prefix:
                     return
                 continue
-            if key > after and key != _OFFSET_KEY:
+            if key > after and key != OFFSET_KEY:
                 yield key, value
 
     def committed_get(self, key: bytes) -> bytes | None:
         """Return a row as the last committed transaction left it, or None.
 
-        This and `committed_scan` may be called from any thread; they raise `StoreClosed` where another one
+        This and `committed_scan` may be called from any thread. Both raise StoreClosed where another thread
         closes the database.
         """
-        with _reading():
+        with reading():
             value: bytes | None = self._db.get(key)
         return value
 
     def committed_scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield committed rows whose key starts with `prefix` and is above `after`, in key order."""
-        with _reading():
+        """Yield committed rows whose key starts with `prefix` and is above `after`, in key order.
+
+        Raises StoreClosed, as `committed_get`.
+        """
+        with reading():
             yield from self._stored(prefix, after)
 
     @property
     def committed_offset(self) -> int:
         """Up to where the database contains its changelog; as `committed_get`, from any thread."""
-        with _reading():
+        with reading():
             return self.changelog_offset
 
     # --- transactions
@@ -300,13 +214,13 @@ class PartitionStore:
             else:
                 batch.put(key, value)
         if changelog_offset is not None:
-            batch.put(_OFFSET_KEY, changelog_offset.to_bytes(8, "big"))
+            batch.put(OFFSET_KEY, changelog_offset.to_bytes(8, "big"))
         self._db.write(batch)
 
     @property
     def changelog_offset(self) -> int:
         """The offset of the changelog up to which the database contains it."""
-        value = self._db.get(_OFFSET_KEY)
+        value = self._db.get(OFFSET_KEY)
         return 0 if value is None else int.from_bytes(value, "big")
 
     def checkpoint(self, path: Path) -> tuple[int, int]:
@@ -320,6 +234,5 @@ class PartitionStore:
     def wipe(self) -> None:
         """Start over from an empty database."""
         self._db.close()
-        shutil.rmtree(self.path, ignore_errors=True)
-        self._db = Rdict(str(self.path), _options())
+        self._db = empty_database(self.path)
         self.forget()

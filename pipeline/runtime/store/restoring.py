@@ -1,10 +1,10 @@
-"""Putting a snapshot into a worker's folder, after everything that could make it lie was looked at.
+"""Putting a snapshot into a worker's folder, once it is checked that the cluster can complete it.
 
-    manifests -> the newest copy of each partition -> held against the cluster -> files copied and hashed on
-    the way -> renamed into the worker's tables; at its start the worker reads the rest of the changelogs
+    manifests -> the newest copy of each partition -> compared with the cluster -> files copied and hashed
+    -> renamed into the worker's tables; when the worker starts, it reads the rest of the changelogs
 
-A worker that gets a partition it was not asked to restore, or loses one that it was, is in no danger: its
-changelog is the truth, and an offset in the database says what of it is contained.
+It does no harm if the worker is assigned other partitions than were restored: the changelog is the truth, and
+the offset in each database says how much of it the database contains.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
 from pipeline.runtime.settings import ENV_PREFIX, Settings
-from pipeline.runtime.snapshots import Copy, File, Part, SnapshotError, topic_ids
+from pipeline.runtime.snapshots import Copy, File, SnapshotError, WorkerSnapshot, topic_ids
 
 DELETIONS_KEPT = "delete.retention.ms"
 REBUILD = "start the worker without a snapshot, it reads the whole changelog then"
@@ -29,13 +29,13 @@ _STAGED = "restoring"
 _CHUNK_BYTES = 2**20
 
 OnBytes = Callable[[int], None]
-"""Told how many bytes more were copied."""
+"""Called with the number of bytes copied since the last call."""
 
 
 class Chosen(NamedTuple):
     """The copy of a partition that is restored."""
 
-    part: Part
+    part: WorkerSnapshot
     copy: Copy
 
 
@@ -49,8 +49,8 @@ class Changelog(NamedTuple):
     """First and next offset, by partition."""
 
 
-def choose(parts: Iterable[Part], tables: frozenset[str] = frozenset()) -> list[Chosen]:
-    """Return the newest copy of each partition of `tables` (none: of all), in order."""
+def choose(parts: Iterable[WorkerSnapshot], tables: frozenset[str] = frozenset()) -> list[Chosen]:
+    """Return the newest copy of each partition of `tables` (empty: of all), in order."""
     newest: dict[tuple[str, int], Chosen] = {}
     for part in parts:
         for copy in part.manifest.copies:
@@ -63,9 +63,9 @@ def choose(parts: Iterable[Part], tables: frozenset[str] = frozenset()) -> list[
 
 
 def ask_cluster(settings: Settings, copies: Sequence[Copy]) -> dict[str, Changelog]:
-    """Return what the cluster says of the changelogs of copies; one that is not there is left out.
+    """Return what the cluster says of the changelogs of copies; a topic that does not exist is left out.
 
-    Raises KafkaException.
+    Raises KafkaException where Kafka does not answer.
     """
     admin = AdminClient({**settings.librdkafka(), "log_level": 0})
     there = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
@@ -96,7 +96,7 @@ def ask_cluster(settings: Settings, copies: Sequence[Copy]) -> dict[str, Changel
 def check(
     chosen: Sequence[Chosen], settings: Settings, cluster: Mapping[str, Changelog], now: datetime
 ) -> None:
-    """Raise SnapshotError where a copy and the changelog's tail would not make the table."""
+    """Raises SnapshotError where a copy and the rest of its changelog would not make the table."""
     for part, copy in chosen:
         manifest, where = part.manifest, f"{copy.table}-{copy.partition}"
         if manifest.app_id != settings.app_id:
@@ -134,10 +134,10 @@ def check(
 
 
 def restore(chosen: Sequence[Chosen], tables: Path, *, replace: bool, on_bytes: OnBytes) -> None:
-    """Copy databases into a worker's folder of tables; whoever calls has the worker's folder locked.
+    """Copy databases into a worker's folder of tables; the caller has locked the worker's folder.
 
-    Everything is copied and checked before the first database takes its place. Raises SnapshotError where
-    one is there already and `replace` is not said, and where a file is not what the manifest says.
+    Everything is copied and checked before the first database is put in place. Raises SnapshotError where
+    one exists already and `replace` is false, and where a file is not as the manifest describes it.
     """
     there = [copy.folder for _, copy in chosen if (tables / copy.folder).exists()]
     if there and not replace:

@@ -38,7 +38,7 @@ class Store(SerializedStore[Any, Any]):
         return Path(self.app.conf.tabledir) / folder_name(self.table_name, partition)
 
     def partition(self, partition: int) -> PartitionStore:
-        """Return a partition's rows, opening the database if need be."""
+        """Return a partition's rows, opening the database if need be; raises as `open_database`."""
         store = self._partitions.get(partition)
         if store is None:
             store = self._partitions[partition] = PartitionStore(self._path(partition))
@@ -134,11 +134,11 @@ class Store(SerializedStore[Any, Any]):
                 self.close_partition(tp.partition)
 
     async def backup_partition(self, tp: Any, flush: bool = True, purge: bool = False, keep: int = 1) -> None:
-        """Backups are the changelog's part; Faust asks every store for this method."""
+        """Raises NotImplementedError: the changelog is the backup. Faust asks every store for this method."""
         raise NotImplementedError("a partition is rebuilt from its changelog; there is nothing to back up")
 
     def restore_backup(self, tp: Any, latest: bool = True, backup_id: int = 0) -> None:
-        """See `backup_partition`."""
+        """Raises NotImplementedError, as `backup_partition`."""
         raise NotImplementedError("a partition is rebuilt from its changelog; there is nothing to restore")
 
     def _iteritems(self) -> Iterator[tuple[bytes, bytes]]:

@@ -1,0 +1,83 @@
+"""Framed Avro out of events: from single events, or from columns of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import fastavro
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyruhvro
+
+import schemas
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.runtime.avro.check import parsed
+from pipeline.runtime.avro.framing import COLUMNS_MIN, HEADER
+from pipeline.runtime.avro.reader import arrow_schema
+from pipeline.runtime.avro.registry import Registry
+
+_NO_SEPARATOR = pa.scalar(b"", pa.binary())
+
+
+class EventWriter:
+    """Encodes events of one class through one RecordBatch."""
+
+    def __init__(self, event: type, registry: Registry) -> None:
+        name = next(name for name, known in EVENTS.items() if known is event)
+        newest = schemas.newest(name)
+        self._text = newest.text
+        self._parsed = parsed(newest.text)
+        self._schema = arrow_schema(newest.text)
+        self._header = HEADER.pack(0, registry.id_of(newest))
+        self._framing = pa.scalar(self._header, pa.binary())
+        self._defaults = {
+            field.name: field.default for field in msgspec.structs.fields(event) if not field.required
+        }
+        self._lists = [index for index, field in enumerate(self._schema) if pa.types.is_list(field.type)]
+
+    def encode(self, events: Sequence[Any]) -> list[bytes]:
+        """Return the framed values of events, in order."""
+        if len(events) < COLUMNS_MIN:
+            return list(map(self._encode_one, events))
+        columns: list[Any] = list(zip(*map(msgspec.structs.astuple, events), strict=True))
+        for index in self._lists:
+            columns[index] = [[_plain_item(item) for item in cell] for cell in columns[index]]
+        arrays = [pa.array(cells, field.type) for cells, field in zip(columns, self._schema, strict=True)]
+        return list(self._serialize(arrays).to_pylist())
+
+    def encode_columns(self, columns: Mapping[str, pa.Array]) -> pa.Array:
+        """Return the framed values of events that come as columns, in order; binary.
+
+        A field without a column has its default. Raises KeyError where it has no default.
+        """
+        count = len(next(iter(columns.values())))
+        return self._serialize(
+            [
+                columns[field.name].cast(field.type)
+                if field.name in columns
+                else pa.repeat(pa.scalar(self._defaults[field.name], field.type), count)
+                for field in self._schema
+            ]
+        )
+
+    def _serialize(self, arrays: list[pa.Array]) -> pa.Array:
+        batch = pa.RecordBatch.from_arrays(arrays, schema=self._schema)
+        values = pyruhvro.serialize_record_batch(batch, self._text, 1)[0]
+        return pc.binary_join_element_wise(self._framing, values, _NO_SEPARATOR)
+
+    def _encode_one(self, event: Any) -> bytes:
+        record = msgspec.structs.asdict(event)
+        for index in self._lists:
+            name = self._schema.names[index]
+            record[name] = [_plain_item(item) for item in record[name]]
+        target = io.BytesIO()
+        target.write(self._header)
+        fastavro.schemaless_writer(target, self._parsed, record)
+        return target.getvalue()
+
+
+def _plain_item(item: Any) -> Any:
+    return msgspec.structs.asdict(item) if isinstance(item, msgspec.Struct) else item

@@ -1,0 +1,55 @@
+"""A stream as the runtime knows it: what it reads, its rules, its table; and its state on one partition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from pipeline.domain.kernel.columns import Vector
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.runtime.store.partition_store import PartitionStore
+
+LINGER_S = 0.25
+"""For streams that tolerate delay: an analyst sees their outputs some tenths of a second later."""
+
+
+class Rules(Protocol):
+    """The pure function of a stream; see pipeline.domain."""
+
+    def apply(self, event: Any, at: Arrival, rows: Any, out: Outbox) -> None:
+        """Apply one event. Raises `Reject` where it belongs in dead letters."""
+
+    def keys(self, event: Any) -> Iterable[bytes]:
+        """Return the keys of the rows that applying `event` will read."""
+
+
+class StreamSpec(NamedTuple):
+    """A stream: one log in, one pure function, one table (or none), outputs."""
+
+    name: str
+    source: str
+    rules: Rules
+    table: str | None
+    vector: Vector | None = None
+    """The rules in columns, for large batches; rows and outputs are those of `rules`."""
+    linger_s: float = 0.0
+    """How long its log may gather records between two fetches. Each batch takes part in a transaction, and
+    every partition written to makes that longer, for all: delay-tolerant streams commit less often."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """The state of one stream on a partition of its log."""
+
+    spec: StreamSpec
+    store: PartitionStore | None
+    changelog: str | None
+    start: int = 0
+    """The next offset it has to apply: records from here on are new to it."""
+
+    def unread(self, records: list[Any]) -> list[Any]:
+        """Return the records that it has not applied yet."""
+        if records[0].offset >= self.start:
+            return records
+        return [record for record in records if record.offset >= self.start]

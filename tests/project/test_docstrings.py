@@ -1,0 +1,48 @@
+"""Public functions of the runtime say what they do, and where they raise."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import runtime
+
+ROOT = Path(runtime.__path__[0])
+SOURCES = sorted(ROOT.rglob("*.py"))
+NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
+
+
+def functions(scope: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Yield the functions of a module and of its classes, not those inside other functions."""
+    for node in ast.iter_child_nodes(scope):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+        elif not isinstance(node, ast.Lambda):
+            yield from functions(node)
+
+
+def raises(scope: ast.AST) -> bool:
+    """Return whether a function itself makes an error and raises it."""
+    return any(
+        (isinstance(node, ast.Raise) and node.exc is not None) or raises(node)
+        for node in ast.iter_child_nodes(scope)
+        if not isinstance(node, NESTED)
+    )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
+def test_a_public_function_is_described_with_what_it_raises(path: Path) -> None:
+    module = ast.parse(path.read_text())
+    assert ast.get_docstring(module), "the module"
+    for function in functions(module):
+        if not function.name.startswith("_"):
+            about = ast.get_docstring(function) or ""
+            assert about, f"{function.name} has no docstring"
+            assert not raises(function) or "Raises" in about, f"{function.name} does not say that it raises"
+
+
+def test_every_file_has_fewer_than_300_lines() -> None:
+    assert [path.name for path in SOURCES if len(path.read_text().splitlines()) >= 300] == []
