@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -26,6 +26,10 @@ DAY = 86_400_000_000
 """Microseconds."""
 
 
+Items = list[tuple[str, str, Any]]
+"""Outputs: (topic, key, event)."""
+
+
 class Branch:
     """One branch: its log, its rows, and what it has said."""
 
@@ -34,7 +38,7 @@ class Branch:
         self.log: list[tuple[Any, int]] = []
         """Every command applied, with the time it was recorded, microseconds."""
         self.rows = MemoryRows()
-        self.said: list[tuple[str, str, Any]] = []
+        self.said: Items = []
         self.dead: list[str] = []
         self.folded: dict[str, tuple[int, int, int]] = {}
         """(tenant/account) -> sequence, balance and what is held, from the journal alone."""
@@ -43,11 +47,39 @@ class Branch:
         self.through_clearing: dict[str, Any] = {}
 
 
+class Applies(Protocol):
+    """A program that applies commands of a ledger, such as its rules."""
+
+    def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
+        """Apply one command to a branch; return the code of its dead letter or None, and its outputs."""
+
+
+class ByRows:
+    """The rules, row by row."""
+
+    def __init__(self, count: int, rules: LedgerRules | None = None) -> None:
+        self._count, self._ledger = count, Ledger(rules)
+
+    def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
+        """Apply one command to the rows of a branch."""
+        if partition_of(record_key(event), self._count) != number and type(event) not in BROADCAST:
+            return "wrong_partition", []
+        before, out = dict(branch.rows.data), Outbox()
+        try:
+            self._ledger.apply(event, Arrival(recorded_at, number, self._count), branch.rows, out)
+        except Reject as reject:
+            assert branch.rows.data == before and out.items == [], "a refused record has had an effect"
+            return reject.code, []
+        return None, out.items
+
+
 class Branches:
     """The ledger as a whole; `recorded_at` is the time at which commands are appended from now on."""
 
-    def __init__(self, count: int, rules: LedgerRules | None = None) -> None:
-        self.ledger = Ledger(rules)
+    def __init__(
+        self, count: int, rules: LedgerRules | None = None, *, engine: Applies | None = None
+    ) -> None:
+        self.engine = engine or ByRows(count, rules)
         self.branches = [Branch() for _ in range(count)]
         self.recorded_at = 0
 
@@ -61,12 +93,13 @@ class Branches:
         self.branches[partition].waiting.append((event, self.recorded_at))
         return partition
 
-    def step(self, partition: int) -> list[tuple[str, str, Any]]:
+    def step(self, partition: int) -> Items:
         """Apply the next command of a branch, check its books, carry its legs; return its outputs."""
         branch = self.branches[partition]
         event, recorded_at = branch.waiting.popleft()
         branch.log.append((event, recorded_at))
-        items = self._apply(branch, partition, event, recorded_at)
+        code, items = self.engine.apply(partition, branch, event, recorded_at)
+        branch.dead += [code] if code else []
         branch.said += items
         for topic, key, output in items:
             if topic == "ledger-commands":
@@ -75,31 +108,20 @@ class Branches:
         check_books(branch, items)
         return items
 
-    def _apply(
-        self, branch: Branch, partition: int, event: Any, recorded_at: int
-    ) -> list[tuple[str, str, Any]]:
-        home = partition_of(record_key(event), len(self.branches))
-        if home != partition and type(event) not in BROADCAST:
-            branch.dead.append("wrong_partition")
-            return []
-        before, out = dict(branch.rows.data), Outbox()
-        try:
-            self.ledger.apply(event, Arrival(recorded_at, partition, len(self.branches)), branch.rows, out)
-        except Reject as reject:
-            assert branch.rows.data == before and out.items == [], "a refused record has had an effect"
-            branch.dead.append(reject.code)
-        return out.items
-
-    def deliver(self) -> list[tuple[str, str, Any]]:
+    def deliver(self) -> Items:
         """Apply what waits on any branch until nothing does; return the outputs."""
         said = []
         while busy := [number for number, branch in enumerate(self.branches) if branch.waiting]:
             for number in busy:
                 said += self.step(number)
-        check_clearing(self.branches)
+        self.check_clearing()
         return said
 
-    def run(self, *commands: Any) -> list[tuple[str, str, Any]]:
+    def check_clearing(self) -> None:
+        """Check that what went through clearing is even in every hour of the day: nothing is on the way."""
+        check_clearing(self.branches)
+
+    def run(self, *commands: Any) -> Items:
         """Append commands, deliver everything and return the outputs."""
         for command in commands:
             self.put(command)

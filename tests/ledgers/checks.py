@@ -1,0 +1,130 @@
+"""What a tale looks at, and what moves between branches: everything that is no command.
+
+Each reader takes a line's words and returns what is done with a player. Raises ValueError for words that it
+does not know; what is done raises AssertionError where the ledger is not as the tale says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import structs
+
+from pipeline.domain.kernel import events as ev
+from tests.ledgers.words import CURRENCY, Words, account_id, when
+
+Answers = list[tuple[str, ...]]
+Act = Callable[[Any], Answers]
+
+
+def _looks(look: Callable[[Any], None]) -> Act:
+    """Return an act that answers nothing."""
+
+    def act(player: Any) -> Answers:
+        look(player)
+        return []
+
+    return act
+
+
+def _same(found: Any, wanted: Any) -> None:
+    assert found == wanted, f"the ledger has {found}, the tale {wanted}"
+
+
+def _expect(words: Words) -> Act:
+    key, balance = f"{words.tenant_id}/{words.account()}", words.amount()
+    held = incoming = 0
+    status, frozen = "OPEN", "NONE"
+    while words.rest:
+        match words.next("a word"):
+            case "held":
+                held = words.amount()
+            case "incoming":
+                incoming = words.amount()
+            case "frozen":
+                frozen = words.next("a side")
+            case "closed":
+                status = "CLOSED"
+            case word:
+                raise ValueError(f"`{word}` is not understood")
+
+    def look(player: Any) -> None:
+        said = player.balance(key)
+        found = said.balance_minor, said.debits_pending, said.credits_pending, said.status, said.frozen
+        _same(found, (balance, held, incoming, status, frozen))
+        _same(said.available_minor, balance - held - _minimum(said))
+
+    return _looks(look)
+
+
+def _minimum(said: Any) -> int:
+    """Return what must stay available of an account that has a minimum balance."""
+    return said.minimum_balance_minor or 0
+
+
+def _counters(words: Words) -> Act:
+    key, wanted = f"{words.tenant_id}/{words.account()}", []
+    for side in ("debits", "credits"):
+        if words.next(side) != side:
+            raise ValueError(f"`{side} PENDING POSTED` is missing")
+        wanted += [words.amount(), words.amount()]
+
+    def look(player: Any) -> None:
+        said = player.balance(key)
+        found = [said.debits_pending, said.debits_posted, said.credits_pending, said.credits_posted]
+        _same(found, wanted)
+
+    return _looks(look)
+
+
+def _clearing(words: Words) -> Act:
+    wanted, currency = words.amount(), words.next_if(CURRENCY.fullmatch) or "EUR"
+    return _looks(lambda player: _same(player.clearing(currency), wanted))
+
+
+def _entries(words: Words) -> Act:
+    wanted = []
+    while words.rest:
+        debit, _, credit = words.next("DEBIT->CREDIT").partition("->")
+        wanted.append((account_id(debit), account_id(credit), words.amount()))
+    return _looks(lambda player: _same(player.new_entries(), wanted))
+
+
+def _days(words: Words) -> Act:
+    account, wanted = words.account(), []
+    while words.rest:
+        day, _, asked = words.next("a day").removesuffix(")").partition("(")
+        wanted.append((when(day), when(asked) if asked else None))
+    return _looks(lambda player: _same(player.value_times(account), wanted))
+
+
+def _deliver(words: Words) -> Act:
+    branch = words.next_if(str.isdigit)
+    return lambda player: player.deliver(None if branch is None else int(branch))
+
+
+def _repeat(words: Words) -> Act:
+    name = words.next("a command between branches")
+    kind = getattr(ev, "".join(part.title() for part in name.split("_")), None)
+    if kind is None:
+        raise ValueError(f"no event is called `{name}`")
+    changes, words.options = words.options, {}
+
+    def act(player: Any) -> Answers:
+        last = player.ledger.said(kind)[-1]
+        answers: Answers = player.tell(structs.replace(last, **changes), last.occurred_at)
+        return answers
+
+    return act
+
+
+CHECKS: dict[str, Callable[[Words], Act]] = {
+    "expect": _expect,
+    "counters": _counters,
+    "clearing": _clearing,
+    "entries": _entries,
+    "days": _days,
+    "deliver": _deliver,
+    "repeat": _repeat,
+}

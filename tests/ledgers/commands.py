@@ -1,0 +1,222 @@
+"""The commands of a tale: a line's words -> the event that the ledger reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import structs
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from tests.ledger.branches import decided, envelope, opened
+from tests.ledgers.words import CURRENCY, Words, account_id, is_amount, minor, when
+
+MILLISECOND = 1_000
+"""Microseconds: what Kafka's time counts in."""
+About = dict[str, Any]
+"""The envelope of an event."""
+
+
+def envelope_of(words: Words, number: int) -> tuple[About, int]:
+    """Return the envelope of a line's event, and when Kafka has it (`seen`, else `on`, else day 0).
+
+    Raises: ValueError.
+    """
+    event_id = words.options.pop("event", f"event-{number}")
+    occurred_at = words.option("on", when) or 0
+    seen = words.option("seen", when)
+    recorded_at = occurred_at if seen is None else seen
+    about = envelope(event_id, occurred_at, words.tenant_id)
+    return about, -(-recorded_at // MILLISECOND) * MILLISECOND
+
+
+def _limit(text: str) -> int | None:
+    return None if text == "none" else minor(text)
+
+
+def _open(words: Words, about: About) -> ev.AccountOpened:
+    event_id, account = about.pop("event_id"), words.account()
+    changes: About = dict(about)
+    balance = words.next_if(is_amount)
+    changes["currency"] = words.next_if(CURRENCY.fullmatch) or words.options.pop("currency", "EUR")
+    changes["account_type"] = words.next_if(ACCOUNT_TYPES.__contains__) or "checking"
+    if "limit" in words.options:
+        changes["overdraft_limit_minor"] = words.option("limit", _limit)
+    return opened(event_id, account, minor(balance) if balance else 0, **changes)
+
+
+def _set_limit(words: Words, about: About) -> ev.AccountLimitSet:
+    return ev.AccountLimitSet(
+        **about,
+        account_id=words.account(),
+        overdraft_limit_minor=_limit(words.next("a limit, or none")),
+        minimum_balance_minor=words.option("min", minor),
+        maximum_balance_minor=words.option("max", minor),
+        effective_at=words.option("from", when),
+    )
+
+
+def _side(words: Words) -> str:
+    side = words.next("a side")
+    if side not in ("DEBIT", "CREDIT", "BOTH"):
+        raise ValueError(f"`{side}` is no side")
+    return side
+
+
+def _freeze(words: Words, about: About) -> ev.AccountFrozen:
+    return ev.AccountFrozen(**about, account_id=words.account(), side=_side(words), reason="x")
+
+
+def _unfreeze(words: Words, about: About) -> ev.AccountUnfrozen:
+    return ev.AccountUnfrozen(**about, account_id=words.account(), side=_side(words), reason="x")
+
+
+def _close(words: Words, about: About) -> ev.AccountClosed:
+    why: About = {"reason": "customer_request", "regulatory_notification_sent": False}
+    return ev.AccountClosed(**about, account_id=words.account(), **why)
+
+
+def _reopen(words: Words, about: About) -> ev.AccountReopened:
+    return ev.AccountReopened(**about, account_id=words.account(), reason="x")
+
+
+def _period(words: Words, about: About) -> ev.PeriodClosed:
+    period_id = words.next("a period")
+    return ev.PeriodClosed(**about, period_id=period_id, closed_through=when(words.next("a day")))
+
+
+def _pay(words: Words, about: About) -> ev.PaymentDecided:
+    payment_id = words.next("a payment")
+    debtor, arrow, creditor = words.next("DEBTOR->CREDITOR").partition("->")
+    if not arrow:
+        raise ValueError(f"`{debtor}` is not DEBTOR->CREDITOR")
+    parties = [account_id(name, words.tenant_id) for name in (debtor, creditor)]
+    amount, event_id = words.amount(), about.pop("event_id")
+    changes: About = {
+        **about,
+        "currency": words.next_if(CURRENCY.fullmatch) or "EUR",
+        "outcome": words.next_if(("REVIEW", "DECLINE").__contains__) or "APPROVE",
+        "hold_expires_at": words.option("until", when),
+    }
+    return decided(event_id, payment_id, *parties, amount, **changes)
+
+
+def _of_payment(words: Words, about: About) -> About:
+    payment_id = words.next("a payment")
+    return {**about, "payment_id": payment_id, "debtor_account_id": words.account("the debtor")}
+
+
+def _review(approved: bool) -> Callable[[Words, About], ev.PaymentReviewed]:
+    def review(words: Words, about: About) -> ev.PaymentReviewed:
+        fields = _of_payment(words, about)
+        return ev.PaymentReviewed(**fields, approved=approved, reviewer="reviewer", reason="reason")
+
+    return review
+
+
+def _cancel(words: Words, about: About) -> ev.PaymentCancelled:
+    return ev.PaymentCancelled(**_of_payment(words, about), reason="reason")
+
+
+def _capture(words: Words, about: About) -> ev.PaymentCaptured:
+    fields = _of_payment(words, about)
+    fields["capture_id"] = words.next("a capture")
+    fields["amount_minor"] = None if words.next_if("rest".__eq__) else words.amount()
+    return ev.PaymentCaptured(**fields, final=words.next_if("final".__eq__) is not None)
+
+
+def _extend(words: Words, about: About) -> ev.PaymentExtended:
+    return ev.PaymentExtended(**_of_payment(words, about), hold_expires_at=when(words.next("a day")))
+
+
+def _unpay(words: Words, about: About) -> ev.PaymentReversed:
+    fields = _of_payment(words, about)
+    fields["reversal_id"] = words.next("a reversal")
+    amount = words.next_if(is_amount)
+    return ev.PaymentReversed(**fields, amount_minor=minor(amount) if amount else None, reason="a mistake")
+
+
+def _legs(words: Words) -> tuple[ev.JournalLeg, ...]:
+    """Return legs: `A -9.00` debits A, `B 9.00` credits B; a currency is of the leg before it."""
+    legs: list[ev.JournalLeg] = []
+    entry = 0
+    while words.rest:
+        if words.next_if("/".__eq__):
+            entry += 1
+            continue
+        account, amount = words.account(), words.next("an amount")
+        side = "DEBIT" if amount.startswith("-") else "CREDIT"
+        currency = words.next_if(CURRENCY.fullmatch) or "EUR"
+        value = minor(amount.removeprefix("-"))
+        legs.append(ev.JournalLeg(len(legs) + 1, entry, account, side, value, currency))
+    numbers = words.options.pop("numbers", None)
+    if numbers is not None:
+        pairs = zip(legs, numbers.split(","), strict=True)
+        legs = [structs.replace(leg, leg_no=int(number)) for leg, number in pairs]
+    return tuple(legs)
+
+
+def _journal(words: Words, about: About) -> ev.JournalSubmitted:
+    journal_id, home = words.next("a journal"), words.options.pop("home", None)
+    legs = _legs(words)
+    if not legs:
+        raise ValueError("a leg is missing")
+    return ev.JournalSubmitted(
+        **about,
+        journal_id=journal_id,
+        account_id=account_id(home, words.tenant_id) if home else legs[0].account_id,
+        legs=legs,
+        reference=f"reference of {journal_id}",
+        reason=words.options.pop("reason", None),
+        effective_at=words.option("at", when),
+        late=words.options.pop("late", "REFUSE"),
+        hold_expires_at=words.option("hold", when),
+    )
+
+
+def _of_journal(words: Words, about: About) -> About:
+    journal_id = words.next("a journal")
+    return {**about, "journal_id": journal_id, "account_id": words.account("its home")}
+
+
+def _confirm(words: Words, about: About) -> ev.JournalConfirmed:
+    return ev.JournalConfirmed(**_of_journal(words, about))
+
+
+def _void(words: Words, about: About) -> ev.JournalVoided:
+    return ev.JournalVoided(**_of_journal(words, about), reason="x")
+
+
+def _undo(words: Words, about: About) -> ev.JournalReversed:
+    return ev.JournalReversed(
+        **_of_journal(words, about),
+        reversal_id=words.next("a reversal"),
+        legs=_legs(words),
+        reason="a mistake",
+        effective_at=words.option("at", when),
+        late=words.options.pop("late", "NEXT_PERIOD"),
+    )
+
+
+COMMANDS: dict[str, Callable[[Words, About], Any]] = {
+    "open": _open,
+    "limit": _set_limit,
+    "freeze": _freeze,
+    "unfreeze": _unfreeze,
+    "close": _close,
+    "reopen": _reopen,
+    "period": _period,
+    "pay": _pay,
+    "approve": _review(True),
+    "refuse": _review(False),
+    "cancel": _cancel,
+    "capture": _capture,
+    "extend": _extend,
+    "unpay": _unpay,
+    "journal": _journal,
+    "confirm": _confirm,
+    "void": _void,
+    "undo": _undo,
+}
+"""How each command of a tale becomes an event; each raises ValueError for words that it does not know."""

@@ -1,0 +1,128 @@
+"""The programs that play tales: the rules, their batch path, and the independent model.
+
+    Branches -> Engine.apply(one command of a branch) -> the code of its dead letter or None, what it says
+
+This is the one place that knows where the model is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from pipeline.domain.kernel.columns import events_of
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.domain.kernel.routing import BROADCAST
+from pipeline.domain.kernel.routing import record_key
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.ledger.batch.stream import LedgerColumns
+from pipeline.domain.ledger.stream import LedgerRules
+from pipeline.domain.tenants.settings import parse_tenants
+from tests.chaos.ledger_model import Branch as Model
+from tests.chaos.log_reader import Record
+from tests.chaos.tenants_model import Tenants
+from tests.chaos.wire import COMMANDS, TABLE
+from tests.ledger.branches import Branch, Branches, ByRows, Items, replayed, said_bytes
+from tests.ledger.runs import Replay, run_of
+from tests.ledgers.words import BRANCHES
+
+_NAMES = {kind: name for name, kind in EVENTS.items()}
+
+
+class Engine(Protocol):
+    """Applies the commands of all branches, one by one."""
+
+    def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
+        """Apply one command to a branch; return the code of its dead letter or None, and what it says."""
+
+    def finish(self, ledger: Branches) -> None:
+        """Check a ledger whose tale has been told. Raises: AssertionError."""
+
+
+def rules_of(window_days: int, tenants: str) -> LedgerRules:
+    """Return the settings of the ledger that a tale's header asks for."""
+    return LedgerRules(dedupe_window_days=window_days, tenants=parse_tenants(tenants))
+
+
+class Rules(ByRows):
+    """The rules, row by row; the log of each branch, applied again, gives the same bytes."""
+
+    def __init__(self, window_days: int, tenants: str) -> None:
+        self.settings = rules_of(window_days, tenants)
+        super().__init__(BRANCHES, self.settings)
+
+    def finish(self, ledger: Branches) -> None:
+        for number, branch in enumerate(ledger.branches):
+            rows, said = replayed(branch, number, BRANCHES, self.settings)
+            assert rows == branch.rows.data and said == said_bytes(branch.said), "a replay is not exact"
+
+
+class Batch(Rules):
+    """The batch path, a command at a time and then each log as one batch; what it leaves goes by rows."""
+
+    def __init__(self, window_days: int, tenants: str) -> None:
+        super().__init__(window_days, tenants)
+        self._columns = LedgerColumns(self.settings)
+
+    def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
+        applied, blocks = self._columns.apply(run_of([(event, recorded_at)], number, BRANCHES), branch.rows)
+        if not applied:
+            return super().apply(number, branch, event, recorded_at)
+        said: list[tuple[int, str, str, Any]] = []
+        for block in blocks:
+            rows = zip(block.order.tolist(), block.keys.to_pylist(), events_of(block), strict=True)
+            said += [(order, block.topic, key, one) for order, key, one in rows]
+        return None, [item[1:] for item in sorted(said, key=lambda item: item[0])]
+
+    def finish(self, ledger: Branches) -> None:
+        for number, branch in enumerate(ledger.branches):
+            replay = Replay(number, BRANCHES, self.settings)
+            replay.apply(branch.log)
+            assert replay.rows.data == branch.rows.data, "a log as one batch writes other rows"
+            said: dict[str, list[tuple[str, Any]]] = {}
+            for topic, key, event in branch.said:
+                said.setdefault(topic, []).append((key, event))
+            balances = dict(said.pop("balances", []))
+            assert replay.said == said and replay.balances == balances, "a log as one batch says something else"
+
+
+class ByModel:
+    """The independent model, record by record."""
+
+    def __init__(self, window_days: int, tenants: str) -> None:
+        self.models = [
+            Model(number, BRANCHES, tenants=Tenants(tenants), window_days=window_days)
+            for number in range(BRANCHES)
+        ]
+
+    def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
+        code, expected = self.models[number].apply(
+            record_of(event, recorded_at, number, len(branch.log) - 1)
+        )
+        items: Items = []
+        for one in expected:
+            if one.topic != TABLE:
+                said = msgspec.convert(one.fields, EVENTS[f"ledgerflow.{one.event}"])
+                items.append((one.topic, one.key.decode(), said))
+            elif one.value is None:
+                branch.rows.delete(one.key)
+            else:
+                branch.rows.put(one.key, one.value)
+        return code, items
+
+    def finish(self, ledger: Branches) -> None:
+        pass
+
+
+def record_of(event: Any, recorded_at: int, number: int, offset: int) -> Record:
+    """Return a command as a record of a branch's log."""
+    name = _NAMES[type(event)].removeprefix("ledgerflow.")
+    fields = msgspec.to_builtins(event)
+    return Record(
+        COMMANDS, number, offset, recorded_at // 1000, record_key(event).encode(), b"", {}, name, fields, None
+    )
+
+
+ENGINES: dict[str, Callable[[int, str], Any]] = {"rules": Rules, "batch": Batch, "model": ByModel}

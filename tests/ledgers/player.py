@@ -1,0 +1,146 @@
+"""Plays tales on the branches of a ledger, whichever program applies the commands, and compares every answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.routing import BROADCAST
+from tests.ledger.branches import Branches
+from tests.ledgers.engines import ENGINES
+from tests.ledgers.tale import Tale, tale_of
+from tests.ledgers.words import BRANCHES
+
+_WORDS: dict[type, str] = {
+    ev.PaymentReserved: "reserved",
+    ev.PaymentSettled: "settled",
+    ev.PaymentRejected: "rejected",
+    ev.PaymentFailed: "failed",
+    ev.PaymentCancelledOutcome: "cancelled",
+    ev.PaymentExpired: "expired",
+    ev.PaymentCapturedOutcome: "captured",
+    ev.PaymentExtendedOutcome: "extended",
+    ev.CommandRefused: "refused",
+}
+_PLAIN = {("cancelled", "cancelled"), ("expired", "expired"), ("voided", "cancelled")}
+"""Answers whose code says nothing more."""
+Said = list[tuple[str, str, Any]]
+
+
+class Player:
+    """One ledger in memory, and what a tale asks of it."""
+
+    def __init__(self, tale: Tale, engine: str = "rules") -> None:
+        self.tale = tale
+        self.engine = ENGINES[engine](tale.window_days, tale.tenants_toml)
+        self.ledger = Branches(BRANCHES, engine=self.engine)
+        self._balances: dict[str, Any] = {}
+        self._postings: list[Any] = []
+
+    def play(self) -> Branches:
+        """Play every step and return the ledger.
+
+        Raises: AssertionError with file and line where it does not answer as the tale says.
+        """
+        for step in self.tale.steps:
+            try:
+                given = step.act(self)
+            except AssertionError as error:
+                raise AssertionError(f"{step.place}: {step.text}\n    {error}") from error
+            same = len(given) == len(step.answers) and all(
+                wanted in forms for forms, wanted in zip(given, step.answers, strict=True)
+            )
+            said = ", ".join(forms[-1] for forms in given) or "nothing"
+            assert same, f"{step.place}: {step.text}\n    the ledger says: {said}"
+        self.engine.finish(self.ledger)
+        return self.ledger
+
+    def tell(self, event: Any, recorded_at: int) -> list[tuple[str, ...]]:
+        """Apply one command before whatever waits on its branches; return the answers."""
+        self.ledger.recorded_at = recorded_at
+        home = self.ledger.put(event)
+        answers = []
+        for number in range(BRANCHES) if type(event) in BROADCAST else (home,):
+            self.ledger.branches[number].waiting.rotate(1)
+            answers += self._step(number)
+        return answers
+
+    def deliver(self, number: int | None = None) -> list[tuple[str, ...]]:
+        """Apply what waits on one branch now, or on all of them until nothing does; return the answers."""
+        answers = []
+        if number is not None:
+            for _ in range(len(self.ledger.branches[number].waiting)):
+                answers += self._step(number)
+            return answers
+        while busy := [number for number, branch in enumerate(self.ledger.branches) if branch.waiting]:
+            for number in busy:
+                answers += self._step(number)
+        self.ledger.check_clearing()
+        return answers
+
+    def _step(self, number: int) -> list[tuple[str, ...]]:
+        branch = self.ledger.branches[number]
+        dead = len(branch.dead)
+        items = self.ledger.step(number)
+        for topic, key, event in items:
+            if topic == "balances":
+                self._balances[key] = event
+            elif type(event) is ev.PostingRecorded and topic == "postings":
+                self._postings.append(event)
+        return _answers(items) + [(f"dead {code}",) for code in branch.dead[dead:]]
+
+    def balance(self, key: str) -> Any:
+        """Return what the balances topic says last of an account (`tenant/account`)."""
+        assert key in self._balances, "the account does not exist"
+        return self._balances[key]
+
+    def clearing(self, currency: str) -> int:
+        """Return the sum of the clearing accounts of all branches: the money between them, minor units."""
+        mark = f"/$clearing:{currency}:"
+        return sum(said.balance_minor for key, said in self._balances.items() if mark in key)
+
+    def new_entries(self) -> list[tuple[str, str, int]]:
+        """Return (debit, credit, minor units) of the entries since the last time this was asked."""
+        pairs = zip(self._postings[::2], self._postings[1::2], strict=True)
+        entries = []
+        for debit, credit in pairs:
+            assert debit.entry_id == credit.entry_id and debit.amount_minor == credit.amount_minor
+            entries.append((debit.account_id, credit.account_id, debit.amount_minor))
+        self._postings.clear()
+        return entries
+
+    def value_times(self, account_id: str) -> list[tuple[int, int | None]]:
+        """Return the value time of each posting of an account, and the time asked for where that differs."""
+        postings = [one for one in self.ledger.said(ev.PostingRecorded) if one.account_id == account_id]
+        return [
+            (one.occurred_at if one.effective_at is None else one.effective_at, one.asked_at)
+            for one in postings
+        ]
+
+
+def _answers(items: Said) -> list[tuple[str, ...]]:
+    """Return each answer in the forms in which a tale may write it, the longest last."""
+    answers: list[tuple[str, ...]] = []
+    for topic, _, event in items:
+        detail = ""
+        if topic == "payment-events":
+            word = _WORDS[type(event)]
+            if type(event) in (ev.PaymentCapturedOutcome, ev.PaymentSettled):
+                detail = f" {event.amount_minor // 100}.{event.amount_minor % 100:02d}"
+        elif topic == "journal-events":
+            word = event.state.lower()
+            detail = "" if event.leg_no is None else f" leg {event.leg_no}"
+        else:
+            continue
+        plain = event.code == "ok" or (word, event.code) in _PLAIN
+        short = word if plain else f"{word} {event.code}"
+        answers.append((short, short + detail) if detail else (short,))
+    return answers
+
+
+def play(text: str) -> Branches:
+    """Play steps by the rules, from nothing; return the ledger, for what a tale cannot say.
+
+    Raises: AssertionError where an answer is another one.
+    """
+    return Player(tale_of(text)).play()
