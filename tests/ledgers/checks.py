@@ -53,14 +53,9 @@ def _expect(words: Words) -> Act:
         said = player.balance(key)
         found = said.balance_minor, said.debits_pending, said.credits_pending, said.status, said.frozen
         _same(found, (balance, held, incoming, status, frozen))
-        _same(said.available_minor, balance - held - _minimum(said))
+        _same(said.available_minor, balance - held)
 
     return _looks(look)
-
-
-def _minimum(said: Any) -> int:
-    """Return what must stay available of an account that has a minimum balance."""
-    return said.minimum_balance_minor or 0
 
 
 def _counters(words: Words) -> Act:

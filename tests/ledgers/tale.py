@@ -19,6 +19,7 @@ from tests.ledgers.words import Words
 
 FOLDER = Path(__file__).parent
 BY_HAND = "worked out by hand"
+_COMMENT = re.compile(r"(^|\s)#.*")
 _TIMES = re.compile(r"(\d+)x\s+(.*)")
 _TENANT = re.compile(r"tenant \S+ (closed|[A-Z]{3}( [A-Z]{3})*)")
 
@@ -84,7 +85,7 @@ def tales_of(text: str, file: str) -> Iterator[Tale]:
     """
     tale = None
     for number, raw in enumerate(text.splitlines(), 1):
-        line, place = raw.partition("# ")[0].strip().removesuffix("#").strip(), f"{file}:{number}"
+        line, place = _COMMENT.sub("", raw).strip(), f"{file}:{number}"
         if line.startswith("tale:"):
             if tale is not None:
                 yield _finished(tale)
@@ -122,7 +123,7 @@ def _add(tale: Tale, line: str, place: str) -> None:
         return
     times = _TIMES.fullmatch(line)
     for number in range(1, int(times[1]) + 1) if times else (0,):
-        text = times[2].replace("#", str(number)) if times else line
+        text = times[2].replace("{n}", str(number)) if times else line
         tale.steps.append(_step(text, place, len(tale.steps) + 1))
 
 

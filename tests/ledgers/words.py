@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import count
+from typing import TypeVar
 
 from pipeline.domain.kernel.partitions import partition_of
 from tests.ledger.branches import DAY, TENANT
 
 BRANCHES = 3
+T = TypeVar("T")
 CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"-?\d+\.\d\d")
 _DAY = re.compile(r"(\d+(?:\.\d+)?)([+-]?)")
@@ -22,9 +24,9 @@ def account_id(name: str, tenant_id: str = TENANT) -> str:
     """Return the id of the account that a tale calls `name`: one that lives on the branch of its suffix.
 
     `$...` is an id of the ledger's own, as it is; `?...` any other id, as it is (`\\0` is a NUL).
-    Raises: ValueError for a word that is no name.
+    Raises: ValueError for a word that is no name; three capital letters are a currency.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or CURRENCY.fullmatch(name):
         raise ValueError(f"`{name}` is no account")
     if name.startswith(("$", "?")):
         return name.removeprefix("?").replace("\\0", "\0")
@@ -95,7 +97,7 @@ class Words:
         """
         return minor(self.next("an amount"))
 
-    def option[T](self, name: str, read: Callable[[str], T]) -> T | None:
+    def option(self, name: str, read: Callable[[str], T]) -> T | None:
         """Return an option, None where the line has none.
 
         Raises: ValueError if its value cannot be read.
