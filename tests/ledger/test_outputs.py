@@ -22,8 +22,9 @@ from pipeline.domain.ledger.rows import (
     write_payment,
 )
 from pipeline.domain.ledger.stream import Ledger
-from tests.ledger.branches import TENANT, Branches, decided, envelope, opened, replayed, said_bytes
-from tests.ledger.script import BRANCHES, account_id, play
+from tests.ledger.branches import TENANT, Branches, decided, envelope, opened
+from tests.ledgers.player import play
+from tests.ledgers.words import BRANCHES, account_id
 
 
 def _postings(items: list[tuple[str, str, Any]]) -> list[tuple[Any, ...]]:
@@ -161,27 +162,6 @@ def test_another_streams_event_is_a_dead_letter() -> None:
     with pytest.raises(Reject, match="unexpected_event"):
         Ledger().apply(price, Arrival(0, 0, 1), rows, out)
     assert rows.data == {} and out.items == []
-
-
-def test_the_same_log_gives_the_same_bytes() -> None:
-    ledger = play(
-        """
-        open A 10.00
-        open B.1
-        open N nostro
-        pay P1 A->B.1 4.00 => reserved
-        pay P2 A->N 1.00 REVIEW => reserved
-        approve P2 A => settled
-        pay P3 A->C.2 1.00 => reserved
-        open ?a/b => dead invalid_account_id
-        deliver => settled, failed creditor_not_found
-        close A => refused account_not_empty
-        """
-    )
-    for number, branch in enumerate(ledger.branches):
-        rows, said = replayed(branch, number, BRANCHES)
-        assert rows == branch.rows.data
-        assert said == said_bytes(branch.said)
 
 
 class _WatchedRows(MemoryRows):

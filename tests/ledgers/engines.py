@@ -18,10 +18,11 @@ from pipeline.domain.kernel.routing import BROADCAST
 from pipeline.domain.kernel.routing import record_key
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.ledger.batch.stream import LedgerColumns
-from pipeline.domain.ledger.stream import LedgerRules
+from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.domain.tenants.settings import parse_tenants
 from tests.chaos.ledger_model import Branch as Model
 from tests.chaos.log_reader import Record
+from tests.chaos.side_by_side import first_difference
 from tests.chaos.tenants_model import Tenants
 from tests.chaos.wire import COMMANDS, TABLE
 from tests.ledger.branches import Branch, Branches, ByRows, Items, replayed, said_bytes
@@ -64,6 +65,8 @@ class Batch(Rules):
 
     def __init__(self, window_days: int, tenants: str) -> None:
         super().__init__(window_days, tenants)
+        self.in_columns = 0
+        """How many commands of the logs, as one batch each, went by columns."""
         self._columns = LedgerColumns(self.settings)
 
     def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
@@ -80,6 +83,7 @@ class Batch(Rules):
         for number, branch in enumerate(ledger.branches):
             replay = Replay(number, BRANCHES, self.settings)
             replay.apply(branch.log)
+            self.in_columns += replay.in_columns
             assert replay.rows.data == branch.rows.data, "a log as one batch writes other rows"
             said: dict[str, list[tuple[str, Any]]] = {}
             for topic, key, event in branch.said:
@@ -92,10 +96,7 @@ class ByModel:
     """The independent model, record by record."""
 
     def __init__(self, window_days: int, tenants: str) -> None:
-        self.models = [
-            Model(number, BRANCHES, tenants=Tenants(tenants), window_days=window_days)
-            for number in range(BRANCHES)
-        ]
+        self.models = [model_of(number, window_days, tenants) for number in range(BRANCHES)]
 
     def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
         code, expected = self.models[number].apply(
@@ -114,6 +115,22 @@ class ByModel:
 
     def finish(self, ledger: Branches) -> None:
         pass
+
+
+def model_of(number: int, window_days: int, tenants: str) -> Model:
+    """Return the model of one branch."""
+    return Model(number, BRANCHES, tenants=Tenants(tenants), window_days=window_days)
+
+
+def first_difference_of(ledger: Branches, window_days: int, tenants: str) -> str | None:
+    """Return the first difference between rules and model over the logs of a ledger, or None."""
+    for number, branch in enumerate(ledger.branches):
+        log = [record_of(event, at, number, offset) for offset, (event, at) in enumerate(branch.log)]
+        rules = Ledger(rules_of(window_days, tenants))
+        found = first_difference(model_of(number, window_days, tenants), rules, log)
+        if found is not None:
+            return found
+    return None
 
 
 def record_of(event: Any, recorded_at: int, number: int, offset: int) -> Record:

@@ -142,7 +142,7 @@ def _step(line: str, place: str, number: int) -> Step:
     """Return the step that a line describes; `number` makes the id of its event."""
     command, arrow, expected = line.partition("=>")
     verb, *rest = command.split()
-    answers = tuple(answer.strip() for answer in expected.split(",")) if expected.strip() else ()
+    answers = _expected(expected)
     if arrow and not all(answers):
         raise TaleError(f"{place}: an answer between two commas is empty")
     words = Words(rest)
@@ -159,6 +159,15 @@ def _step(line: str, place: str, number: int) -> Step:
     except ValueError as error:
         raise TaleError(f"{place}: {error}: {line}") from error
     return Step(place, line, act, answers)
+
+
+def _expected(text: str) -> tuple[str, ...]:
+    """Return the answers of a line; `3x expired` are three."""
+    answers: list[str] = []
+    for answer in text.split(",") if text.strip() else ():
+        times = _TIMES.fullmatch(answer.strip())
+        answers += [times[2]] * int(times[1]) if times else [answer.strip()]
+    return tuple(answers)
 
 
 @dataclass(frozen=True)
