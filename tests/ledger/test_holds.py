@@ -7,6 +7,7 @@ from pipeline.domain.ledger.due import DUE_MAX
 from tests.ledger.branches import DAY, TENANT
 from tests.ledgers.player import play
 
+
 def test_what_falls_due_at_once_is_taken_in_order_and_leaves_nothing() -> None:
     count = DUE_MAX + 7
     ledger = play(f"""

@@ -8,6 +8,7 @@ from pipeline.domain.kernel import events as ev
 from tests.ledgers.player import play
 from tests.ledgers.words import account_id
 
+
 def test_a_rate_and_a_purpose_stand_on_the_postings_of_their_legs() -> None:
     ledger = play("open A 100.00\nopen B.1 USD\nopen DeskE\nopen DeskD USD limit=none\nopen Fee.2")
     a, b, fxe, fxd, fee = map(account_id, ("A", "B.1", "DeskE", "DeskD", "Fee.2"))
@@ -23,9 +24,7 @@ def test_a_rate_and_a_purpose_stand_on_the_postings_of_their_legs() -> None:
     )
     ledger.run(event)
     said = {
-        (one.account_id, one.side): one
-        for one in ledger.said(ev.PostingRecorded)
-        if one.journal_id == "FX1"
+        (one.account_id, one.side): one for one in ledger.said(ev.PostingRecorded) if one.journal_id == "FX1"
     }
     assert (said[b, "CREDIT"].rate_e8, said[b, "CREDIT"].purpose) == (1_0800_0000, "fx")
     assert (said[fee, "CREDIT"].purpose, said[fee, "CREDIT"].rate_e8) == ("fee", None)

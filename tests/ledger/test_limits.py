@@ -7,6 +7,7 @@ from tests.ledger.branches import DAY
 from tests.ledgers.player import play
 from tests.ledgers.words import account_id
 
+
 def test_balances_say_the_limits_and_what_is_frozen() -> None:
     ledger = play("""
         open A 100.00

@@ -91,7 +91,7 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
     debtor, arrow, creditor = words.next("DEBTOR->CREDITOR").partition("->")
     if not arrow:
         raise ValueError(f"`{debtor}` is not DEBTOR->CREDITOR")
-    parties = [account_id(name, words.tenant_id) for name in (debtor, creditor)]
+    payer, payee = (account_id(name, words.tenant_id) for name in (debtor, creditor))
     amount, event_id = words.amount(), about.pop("event_id")
     changes: About = {
         **about,
@@ -99,7 +99,7 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
         "outcome": words.next_if(("REVIEW", "DECLINE").__contains__) or "APPROVE",
         "hold_expires_at": words.option("until", when),
     }
-    return decided(event_id, payment_id, *parties, amount, **changes)
+    return decided(event_id, payment_id, payer, payee, amount, **changes)
 
 
 def _of_payment(words: Words, about: About) -> About:

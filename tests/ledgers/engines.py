@@ -1,8 +1,6 @@
 """The programs that play tales: the rules, their batch path, and the independent model.
 
-    Branches -> Engine.apply(one command of a branch) -> the code of its dead letter or None, what it says
-
-This is the one place that knows where the model is.
+Branches -> Engine.apply(one command of a branch) -> the code of its dead letter or None, what it says
 """
 
 from __future__ import annotations
@@ -14,19 +12,13 @@ import msgspec
 
 from pipeline.domain.kernel.columns import events_of
 from pipeline.domain.kernel.events import EVENTS
-from pipeline.domain.kernel.routing import BROADCAST
 from pipeline.domain.kernel.routing import record_key
-from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.ledger.batch.stream import LedgerColumns
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.domain.tenants.settings import parse_tenants
-from tests.chaos.ledger_model import Branch as Model
-from tests.chaos.log_reader import Record
-from tests.chaos.side_by_side import first_difference
-from tests.chaos.tenants_model import Tenants
-from tests.chaos.wire import COMMANDS, TABLE
 from tests.ledger.branches import Branch, Branches, ByRows, Items, replayed, said_bytes
 from tests.ledger.runs import Replay, run_of
+from tests.ledgers.model import COMMANDS, TABLE, Model, Record, Tenants, first_difference
 from tests.ledgers.words import BRANCHES
 
 _NAMES = {kind: name for name, kind in EVENTS.items()}
@@ -89,7 +81,7 @@ class Batch(Rules):
             for topic, key, event in branch.said:
                 said.setdefault(topic, []).append((key, event))
             balances = dict(said.pop("balances", []))
-            assert replay.said == said and replay.balances == balances, "a log as one batch says something else"
+            assert replay.said == said and replay.balances == balances, "a log as one batch says other things"
 
 
 class ByModel:
@@ -99,9 +91,7 @@ class ByModel:
         self.models = [model_of(number, window_days, tenants) for number in range(BRANCHES)]
 
     def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
-        code, expected = self.models[number].apply(
-            record_of(event, recorded_at, number, len(branch.log) - 1)
-        )
+        code, expected = self.models[number].apply(record_of(event, recorded_at, number, len(branch.log) - 1))
         items: Items = []
         for one in expected:
             if one.topic != TABLE:

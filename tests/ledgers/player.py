@@ -1,4 +1,4 @@
-"""Plays tales on the branches of a ledger, whichever program applies the commands, and compares every answer."""
+"""Plays tales on the branches of a ledger, by any program that applies commands, and compares answers."""
 
 from __future__ import annotations
 

@@ -115,8 +115,7 @@ def _finished(tale: Tale) -> Tale:
 
 def _add(tale: Tale, line: str, place: str) -> None:
     """Add a line to a tale: of its header, or a step."""
-    verb, _, rest = line.partition(" ")
-    if verb in ("worked", "window", "tenant"):
+    if line.split()[0] in ("worked", "window", "tenant"):
         if tale.steps:
             raise TaleError(f"{place}: `{line}` belongs before the first step")
         _add_header(tale, line, place)
@@ -184,5 +183,6 @@ class _Put:
 
 def codes_in(tales: Iterable[Tale]) -> set[str]:
     """Return every result code that the answers of tales name, of dead letters too."""
-    words = {word for tale in tales for step in tale.steps for answer in step.answers for word in answer.split()}
-    return {word for word in words if re.fullmatch(r"[a-z_]+", word)}
+    answers = {answer for tale in tales for step in tale.steps for answer in step.answers}
+    words = {word for answer in answers for word in answer.split()[1:]}
+    return {word for word in words if re.fullmatch(r"[a-z_]+", word)} - {"leg"}

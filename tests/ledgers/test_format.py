@@ -52,7 +52,7 @@ def test_a_tale_has_a_name_and_steps_and_no_name_is_taken_twice(tmp_path: Path) 
             list(tales_of(text, "a.txt"))
     (tmp_path / "a.txt").write_text("tale: one\nopen A\n")
     (tmp_path / "b.txt").write_text("\ntale: one\nopen B\n")
-    with pytest.raises(TaleError, match="b.txt:2: the name of this tale is taken by a.txt:1"):
+    with pytest.raises(TaleError, match=r"b\.txt:2: the name of this tale is taken by a.txt:1"):
         read_tales(tmp_path)
 
 
