@@ -11,18 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.ledger import (
-    accounts as ledger_accounts,
-)
-from pipeline.domain.ledger import (
-    holds as ledger_holds,
-)
-from pipeline.domain.ledger import (
-    journals as ledger_journals,
-)
-from pipeline.domain.ledger import (
-    reversals as ledger_reversals,
-)
+from pipeline.domain.ledger import accounts as ledger_accounts
+from pipeline.domain.ledger import holds as ledger_holds
+from pipeline.domain.ledger import journal_home, journal_legs
+from pipeline.domain.ledger import reversals as ledger_reversals
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
 from tests.chaos.load_in_memory import problems, processed
@@ -35,7 +27,7 @@ def captures_more_than_is_held(patch: Set) -> None:
 
 
 def keeps_the_rest_of_a_hold(patch: Set) -> None:
-    patch(ledger_holds._Held, "release", lambda held, amount: None)
+    patch(ledger_holds.HeldPayment, "release", lambda held, amount: None)
 
 
 def lets_no_hold_expire(patch: Set) -> None:
@@ -43,16 +35,17 @@ def lets_no_hold_expire(patch: Set) -> None:
 
 
 def lets_no_journal_expire(patch: Set) -> None:
-    patch(ledger_journals, "expire", lambda *about: None)
+    patch(journal_home, "expire", lambda *about: None)
 
 
 def posts_all_but_a_leg(patch: Set) -> None:
-    post = ledger_journals._post
-    patch(ledger_journals, "_post", lambda pairs, *about, **more: post(pairs[1:], *about, **more))
+    post = journal_legs.post
+    for user in (journal_home, journal_legs):
+        patch(user, "post", lambda pairs, *about, **more: post(pairs[1:], *about, **more))
 
 
 def does_not_look_at_the_balance_of_legs(patch: Set) -> None:
-    patch(ledger_journals, "_flaw", lambda *about: None)
+    patch(journal_home, "flaw_of", lambda *about: None)
 
 
 def takes_a_journal_back_twice(patch: Set) -> None:

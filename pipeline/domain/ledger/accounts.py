@@ -1,9 +1,8 @@
 """Accounts: open, limit, freeze, close, reopen; and the end of a period.
 
-A limit may begin later: it waits in row `t` of its account until the event time of the branch has come there
-(`due`). A minimum balance is a limit below zero. What is frozen takes no new holds and entries; what
-is held already may be posted. The end of a period comes to every branch: entries of a time before it count
-from the first moment after it, and say so (`Books.enter`).
+A limit may begin later: it waits in row `t` of its account until the branch's event time reaches it (`due`).
+A frozen side takes nothing new; a frozen debtor still pays what is held. The end of a period is applied on
+every branch: an entry of a time before it counts from the first moment after it (`Books.enter`).
 """
 
 from __future__ import annotations
@@ -60,7 +59,10 @@ unpack_limits = unpacker(LIMIT_ROW, list[Limit])
 def open_account(
     event: ev.AccountOpened, at: Arrival, rows: Rows, out: Outbox, tenants: Tenants = UNRESTRICTED
 ) -> None:
-    """Open an account, with an entry for its initial balance."""
+    """Open an account, with an entry for its initial balance.
+
+    Raises: Reject for an id, a currency, a limit or a balance that no account can have.
+    """
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
     currency = event.currency
@@ -101,7 +103,10 @@ def open_account(
 
 
 def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Set the limits of an account, now or from a time on."""
+    """Set the limits of an account, now or from a time on.
+
+    Raises: Reject for limits that no account can have, an account of the ledger's own, or too many limits.
+    """
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")  # the ledger's own accounts have no limit and are not closed
     amounts = (event.overdraft_limit_minor, event.minimum_balance_minor, event.maximum_balance_minor)
@@ -127,7 +132,7 @@ def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -
 
 
 def begin_limit(due: Due, rows: Rows, out: Outbox) -> None:
-    """Let a limit begin whose time has come."""
+    """Set a limit whose time has come."""
     waiting = _waiting(rows, due.tenant_id, due.account_id)
     limit = next(one for one in waiting if one[:2] == (due.time, due.id))
     key, others = _waiting_key(due.tenant_id, due.account_id), [one for one in waiting if one != limit]
@@ -159,7 +164,10 @@ def _waiting(rows: Rows, tenant_id: str, account_id: str) -> list[Limit]:
 
 
 def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Let one side of an account, or both, take nothing new."""
+    """Freeze one side of an account, or both: it takes nothing new.
+
+    Raises: Reject for an account of the ledger's own.
+    """
     account = _standing(event, "account_frozen", rows, out)
     if account is None:
         return
@@ -171,7 +179,10 @@ def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox
 
 
 def unfreeze_account(event: ev.AccountUnfrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Free what is frozen."""
+    """Unfreeze one side of an account, or both.
+
+    Raises: Reject for an account of the ledger's own.
+    """
     account = _standing(event, "account_unfrozen", rows, out)
     if account is None:
         return
@@ -182,7 +193,10 @@ def unfreeze_account(event: ev.AccountUnfrozen, at: Arrival, rows: Rows, out: Ou
 
 
 def close_account(event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Close an account on which nothing stands."""
+    """Close an account without a balance and without holds.
+
+    Raises: Reject for an account of the ledger's own.
+    """
     account = _standing(event, "account_closed", rows, out)
     if account is None:
         return
@@ -193,7 +207,10 @@ def close_account(event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox)
 
 
 def reopen_account(event: ev.AccountReopened, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Open a closed account again; its limits and what is frozen are as they were."""
+    """Open a closed account again; its limits and frozen sides are as they were.
+
+    Raises: Reject for an account of the ledger's own.
+    """
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
     account = read_account(rows, event.tenant_id, event.account_id)
@@ -205,7 +222,10 @@ def reopen_account(event: ev.AccountReopened, at: Arrival, rows: Rows, out: Outb
 
 
 def _standing(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
-    """Return an account that a command may change; otherwise answer why not."""
+    """Return an account that a command may change; otherwise refuse the command.
+
+    Raises: Reject for an account of the ledger's own.
+    """
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
     account = read_account(rows, event.tenant_id, event.account_id)
@@ -217,7 +237,7 @@ def _standing(event: Any, command: str, rows: Rows, out: Outbox) -> Account | No
 
 
 def close_period(event: ev.PeriodClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Close a tenant's books up to a time, on this branch; one branch answers for all."""
+    """Close a tenant's books up to a time, on this branch; only the home of the period's key refuses it."""
     key = closed_key(event.tenant_id)
     known = read_number(rows, key)
     if known is None or event.closed_through > known:

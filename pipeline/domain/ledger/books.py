@@ -1,10 +1,10 @@
-"""The books of one command: working copies of the accounts it touches, and what is said of them.
+"""The books of one command: working copies of the accounts that it touches, and their postings.
 
-    reserve, release, settle, enter -> copies, and the postings and holds they are
+    reserve, release, enter         -> the copies change; postings and holds are emitted
     save                            -> rows of the accounts, and their balances
 
-A rule that stops before `save` leaves nothing behind but what it has said: so it says nothing before it is
-sure (`check` and `reserve` come first).
+Invariants: no row is written before `save`. A rule that stops before it must not have emitted anything, so
+every check and `reserve` come before the first output.
 """
 
 from __future__ import annotations
@@ -18,13 +18,12 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id, envelope
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import INTERNAL_PREFIX, cause_name
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.outputs import emit_balance
 from pipeline.domain.ledger.rows import (
     CLOSED,
     FROZEN_CREDIT,
     FROZEN_DEBIT,
-    FROZEN_NAMES,
     OPEN,
-    STATUS_NAMES,
     Account,
     Payment,
     closed_key,
@@ -49,12 +48,7 @@ def opening_account_id(currency: str, branch: int) -> str:
 
 def can_be_opened(account_id: str) -> bool:
     """Whether an id can be a customer's: a key can carry it, and it is not the ledger's own."""
-    return (
-        bool(account_id)
-        and account_id[0] != INTERNAL_PREFIX
-        and "/" not in account_id
-        and "\0" not in account_id
-    )
+    return bool(account_id) and account_id[0] != INTERNAL_PREFIX and not {"/", "\0"} & {*account_id}
 
 
 class About(NamedTuple):
@@ -100,7 +94,7 @@ class Books:
         return account
 
     def adopt(self, account_id: str, account: Account) -> None:
-        """Take in a new account."""
+        """Add a new account."""
         self.accounts[account_id] = account
 
     def open_internal(self, account_id: str, currency: str) -> Account:
@@ -110,10 +104,10 @@ class Books:
             account = self.accounts[account_id] = Account(INTERNAL, currency, OPEN, None)
         return account
 
-    # --- what stands against a debit or a credit
+    # --- why an account cannot be debited or credited
 
     def debtor_code(self, account_id: str, currency: str) -> str | None:
-        """Return why an account of this branch cannot be debited, its funds left aside, or None."""
+        """Return why an account of this branch cannot be debited, whatever its funds are, or None."""
         debtor = self.account(account_id)
         if debtor is None or not can_be_opened(account_id):
             return "debtor_not_found"
@@ -126,7 +120,7 @@ class Books:
     def creditor_code(self, account_id: str, currency: str, amount: int = 0) -> str | None:
         """Return why an account of this branch cannot be credited, or None.
 
-        `amount` is what comes in newly; of a hold that stands here it is 0, because it is counted already.
+        `amount`: what comes in newly, minor units; 0 for a hold that is placed here and so counted already.
         """
         creditor = self.account(account_id)
         if creditor is None or account_id.startswith(INTERNAL_PREFIX):
@@ -146,7 +140,7 @@ class Books:
     # --- holds
 
     def counterpart(self, payment: Payment) -> str:
-        """Return what stands against a payment's hold: the creditor, or clearing if that is elsewhere."""
+        """Return the credit side of a payment's hold: the creditor, or clearing if it is elsewhere."""
         if self.is_local(payment.creditor_account_id):
             return payment.creditor_account_id
         return clearing_account_id(payment.currency, self.branch)
@@ -160,7 +154,7 @@ class Books:
         return debtor, creditor
 
     def reserve(self, debit: str, credit: str, currency: str, amount: int) -> str | None:
-        """Hold an amount between two accounts; return why not (and change nothing), or None."""
+        """Hold an amount between two accounts; return why that cannot be (nothing has changed), or None."""
         debtor, counterpart = self._pair(debit, credit, currency)
         limit = debtor.limit_minor
         if limit is not None and debtor.available_minor - amount < -limit:
@@ -177,15 +171,15 @@ class Books:
         return None
 
     def release(self, debit: str, credit: str, currency: str, amount: int) -> None:
-        """Give back a hold, or a part of it."""
+        """Release a hold, or a part of it."""
         debtor, counterpart = self._pair(debit, credit, currency)
         debtor.debits_pending -= amount
         counterpart.credits_pending -= amount
 
-    def say_hold(
+    def emit_hold(
         self, out: Outbox, change: str, hold_id: str, account_id: str, amount: int, name: str
     ) -> None:
-        """Emit that a hold outlives its command (PLACED), or that one ends without a posting (RELEASED)."""
+        """Emit that a hold outlasts its command (PLACED), or ends without a posting (RELEASED)."""
         cause = self.event
         account = self.accounts[account_id]
         out.emit(
@@ -209,10 +203,11 @@ class Books:
     # --- entries
 
     def post(self, debit: str, credit: str, amount: int) -> None:
-        """Post one entry to the copies; raise `Overflow` (and change nothing) if a counter would.
+        """Post one entry to the copies.
 
         Posted plus pending of one side always fits into 64 bits, so what is held can be posted later, and a
         balance, the difference of two counters that are never negative, fits too.
+        Raises: Overflow if a counter would exceed 64 bits; then nothing has changed.
         """
         debtor, creditor = self.accounts[debit], self.accounts[credit]
         debits = add(debtor.debits_posted, amount)
@@ -225,7 +220,10 @@ class Books:
         creditor.sequence += 1
 
     def enter(self, out: Outbox, name: str, debit: str, credit: str, amount: int, about: About) -> None:
-        """Post one entry and emit its two postings; raises as `post`, before anything is said."""
+        """Post one entry and emit its two postings.
+
+        Raises: Overflow as `post`, before anything is emitted.
+        """
         self.post(debit, credit, amount)
         entry_id = derived_id(cause_name(self.event), name)
         effective_at, moved_from = self._effective(about.asked_at)
@@ -233,7 +231,7 @@ class Books:
             self._emit_posting(out, entry_id, side, account_id, amount, about, leg, effective_at, moved_from)
 
     def _effective(self, asked_at: int | None) -> tuple[int | None, int | None]:
-        """Return when an entry counts, None for when it happened, and what was asked if it was moved."""
+        """Return when an entry counts (None: when it happened), and the time asked for if that was moved."""
         closed = self.closed_through
         if closed is None or (self.event.occurred_at if asked_at is None else asked_at) > closed:
             return asked_at, None
@@ -295,29 +293,4 @@ class Books:
 def save_account(rows: Rows, out: Outbox, cause: Any, account_id: str, account: Account) -> None:
     """Write an account and emit its balance."""
     write_account(rows, cause.tenant_id, account_id, account)
-    out.emit(
-        "balances",
-        f"{cause.tenant_id}/{account_id}",
-        ev.BalanceUpdated(
-            f"{cause.event_id}:{cause.tenant_id}/{account_id}",
-            cause.tenant_id,
-            cause.occurred_at,
-            cause.correlation_id,
-            cause.event_id,
-            account_id,
-            ACCOUNT_TYPES[account.account_type],
-            account.currency,
-            account.debits_pending,
-            account.debits_posted,
-            account.credits_pending,
-            account.credits_posted,
-            account.available_minor,
-            account.balance_minor,
-            account.sequence,
-            account.overdraft_limit_minor,
-            STATUS_NAMES[account.status],
-            account.minimum_balance_minor,
-            account.maximum_balance_minor,
-            FROZEN_NAMES[account.frozen],
-        ),
-    )
+    emit_balance(out, cause, account_id, account)

@@ -1,7 +1,7 @@
 """What falls due on a branch as its event time moves on: holds and journals that expire, limits that begin.
 
     row `x` NUL time NUL kind NUL tenant NUL account NUL id      one for each thing to come, in order of time
-    row `n`                                                      not later than the first of them
+    row `n`                                                      a time, not later than the first of them
 
 A command that moves the watermark takes what has fallen due before it does its own work. It takes a bounded
 number; where more is due, the next commands go on, and a rule that depends on a time looks at it itself.
@@ -16,7 +16,7 @@ from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.rows import DUE_ROW, NEXT_DUE_ROW, read_number, write_number
 
 DUE_MAX = 100
-"""How much one command takes."""
+"""How many a command takes at most."""
 HOLD, JOURNAL, LIMIT = "hold", "journal", "limit"
 
 NEXT_KEY = row_key(NEXT_DUE_ROW.family)
@@ -54,7 +54,10 @@ def schedule(rows: Rows, due: Due) -> None:
 
 
 def unschedule(rows: Rows, due: Due) -> None:
-    """Forget what will not come, or was taken just now; row `n` may then be early, which costs one look."""
+    """Remove one thing that will not come, if it is still there.
+
+    Row `n` may then be early, which costs one scan.
+    """
     if rows.get(due.key) is not None:
         rows.delete(due.key)
 

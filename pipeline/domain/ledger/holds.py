@@ -1,13 +1,13 @@
-"""Holds that are captured: in parts, until they are used up, ended, or run out of time.
+"""Holds for captures: placed by a payment, extended, reviewed, cancelled, expired.
 
     payment_decided with hold_expires_at -> AUTHORISED: held, until
-        payment_captured  -> a part is posted (creditor here) or its leg asked for (creditor elsewhere)
+        payment_captured  -> a part of it is posted (`captures`)
         payment_extended  -> it lasts longer
         payment_cancelled -> what is left is released
-        its time comes    -> likewise (`due`)
+        it expires        -> what is left is released (`due`)
 
-What is held for a payment is always its amount less what was captured, but for a hold that has ended: then it
-is what legs are under way for. A payment whose hold has ended finishes when no leg is under way: settled if
+Invariants: what is held for a payment is its amount less what was captured; once the hold has ended, it is
+what legs are under way for. A payment whose hold has ended is finished when no leg is under way: settled if
 anything was captured.
 """
 
@@ -21,7 +21,7 @@ from msgspec import structs
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.layouts import unpacker
-from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
+from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id, envelope
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.books import About, Books
@@ -29,11 +29,9 @@ from pipeline.domain.ledger.due import HOLD, Due, schedule, unschedule
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
 
-CAPTURES_MAX = 100
-"""Captures of one hold; its row keeps them all."""
 POSTED, IN_FLIGHT, REFUSED = "POSTED", "IN_FLIGHT", "REFUSED"
 _OVER = {"SETTLED": "already_settled", "EXPIRED": "expired", "CANCELLED": "cancelled"}
-_OUTCOMES = {"cancelled": "payment_cancelled", "expired": "payment_expired"}
+OUTCOMES = {"cancelled": "payment_cancelled", "expired": "payment_expired"}
 
 
 class Capture(msgspec.Struct, array_like=True, gc=False):
@@ -56,7 +54,7 @@ class Hold(msgspec.Struct, array_like=True, gc=False):
     capturing: int
     """What legs are under way for."""
     ended: str
-    """Why nothing more is held but for legs under way: ok, cancelled, expired, or a refusal; else empty."""
+    """Why it has ended: ok, cancelled, expired, or the code of a refusal; empty while it has not."""
     correlation_id: str
     event_id: str
     """Of the payment_decided."""
@@ -81,7 +79,7 @@ def hold_key(tenant_id: str, payment_id: str) -> bytes:
 
 
 def read_hold(rows: Rows, tenant_id: str, payment_id: str) -> Hold | None:
-    """Return a hold that is to be captured, or None where the payment has none."""
+    """Return the hold of a payment, or None where it has none."""
     row = rows.get(hold_key(tenant_id, payment_id))
     return None if row is None else unpack_hold(row)
 
@@ -91,13 +89,13 @@ def _due(tenant_id: str, payment: Payment, payment_id: str, hold: Hold) -> Due:
 
 
 def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Outbox) -> None:
-    """Keep what was reserved for a payment as a hold to be captured."""
+    """Keep what was reserved for a payment as a hold for captures."""
     assert event.hold_expires_at is not None
     hold = Hold(
         event.hold_expires_at, event.outcome == "REVIEW", 0, 0, "", event.correlation_id, event.event_id, []
     )
     payment.state, payment.code = "AUTHORISED", "ok"
-    books.say_hold(
+    books.emit_hold(
         out, "PLACED", event.payment_id, payment.debtor_account_id, payment.amount_minor, "hold_placed"
     )
     books.save(out)
@@ -106,7 +104,7 @@ def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Out
     schedule(books.rows, _due(event.tenant_id, payment, event.payment_id, hold))
 
 
-class _Held:
+class HeldPayment:
     """A hold, its payment and the books of one command on it."""
 
     def __init__(
@@ -125,11 +123,11 @@ class _Held:
         rows.put(hold_key(tenant, payment_id), HOLD_ROW.pack(self.hold))
 
     def release(self, amount: int) -> None:
-        """Give back a part of what is held, and say so."""
+        """Release a part of what is held, and emit that."""
         payment, books = self.payment, self.books
         debtor = payment.debtor_account_id
         books.release(debtor, books.counterpart(payment), payment.currency, amount)
-        books.say_hold(self.out, "RELEASED", self.event.payment_id, debtor, amount, "hold_released")
+        books.emit_hold(self.out, "RELEASED", self.event.payment_id, debtor, amount, "hold_released")
 
     def enter(self, amount: int) -> None:
         """Post a part of what is held."""
@@ -141,7 +139,7 @@ class _Held:
         self.hold.captured += amount
 
     def end(self, code: str) -> None:
-        """Hold no more than legs are under way for."""
+        """Release what no leg is under way for; `code` is why."""
         remaining = self.hold.remaining(self.payment)
         if remaining:
             self.release(remaining)
@@ -155,18 +153,21 @@ class _Held:
         return bool(self.hold.ended) and not self.hold.capturing
 
     def finish(self, code: str, cause: Any = None) -> None:
-        """Say what the payment has become; `code` is why, and `cause` what by, if nothing was captured."""
+        """End the payment and emit how: settled if anything was captured, else as `code` says.
+
+        `cause`: the event that ends it, where that is not the command.
+        """
         payment = self.payment
         if self.hold.captured:
             payment.state, payment.code = "SETTLED", "ok"
             announce(self.out, self.event, payment, "payment_settled", "ok", self.hold.captured)
         else:
-            outcome = _OUTCOMES.get(code, "payment_failed")
+            outcome = OUTCOMES.get(code, "payment_failed")
             payment.state, payment.code = outcome.removeprefix("payment_").upper(), code
             announce(self.out, cause or self.event, payment, outcome, code)
 
-    def say_captured(self, capture: Capture) -> None:
-        """Say that a capture is posted."""
+    def emit_captured(self, capture: Capture) -> None:
+        """Emit that a capture is posted."""
         cause, payment = self.event, self.payment
         self.out.emit(
             "payment-events",
@@ -186,7 +187,7 @@ class _Held:
         )
 
 
-def _standing(event: ev.PaymentCaptured | ev.PaymentExtended, rows: Rows) -> tuple[Payment, Hold] | str:
+def held_payment(event: ev.PaymentCaptured | ev.PaymentExtended, rows: Rows) -> tuple[Payment, Hold] | str:
     """Return the payment and the hold that a command is on, or why there is none."""
     payment = read_payment(rows, event.tenant_id, event.payment_id)
     if payment is None or payment.debtor_account_id != event.debtor_account_id:
@@ -195,152 +196,32 @@ def _standing(event: ev.PaymentCaptured | ev.PaymentExtended, rows: Rows) -> tup
     return "payment_not_authorised" if hold is None else (payment, hold)
 
 
-def _over(payment: Payment, hold: Hold) -> str | None:
-    """Return why nothing of a hold can be captured any more, or None."""
+def why_ended(payment: Payment, hold: Hold) -> str | None:
+    """Return why nothing of a hold can be captured any more, or None if it can."""
     if payment.state != "AUTHORISED":
         return _OVER.get(payment.state, "already_failed")
     if hold.ended:
-        return hold.ended if hold.ended in _OUTCOMES else "already_settled"
+        return hold.ended if hold.ended in OUTCOMES else "already_settled"
     return None
-
-
-def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Post a part of a hold, or ask the creditor's branch for its leg."""
-
-    def no(code: str) -> None:
-        debtor, ids = event.debtor_account_id, {"capture_id": event.capture_id}
-        refuse(out, event, "payment_captured", debtor, event.payment_id, code, **ids)
-
-    found = _standing(event, rows)
-    if isinstance(found, str):
-        return no(found)
-    held = _Held(event, at, rows, out, *found)
-    amount = held.hold.remaining(held.payment) if event.amount_minor is None else event.amount_minor
-    code = _capture_code(event, held, amount, watermark)
-    if code is not None:
-        return no(code)
-    if held.books.is_local(held.payment.creditor_account_id):
-        _capture_here(event, held, amount)
-    else:
-        _capture_elsewhere(event, held, amount)
-
-
-def _capture_code(event: ev.PaymentCaptured, held: _Held, amount: int, watermark: int) -> str | None:
-    """Return the first reason for which nothing is captured, or None."""
-    payment, hold = held.payment, held.hold
-    for known in hold.captures:
-        if known.capture_id == event.capture_id:
-            same = event.amount_minor is None or event.amount_minor == known.amount_minor
-            return "exists" if same else "exists_with_different_amount"
-    code = _over(payment, hold)
-    if code is not None:
-        return code
-    remaining = hold.remaining(payment)
-    for code, holds in (
-        ("payment_under_review", hold.under_review),
-        ("expired", hold.expires_at <= watermark),
-        ("amount_must_be_positive", event.amount_minor is not None and event.amount_minor <= 0),
-        ("exceeds_held_amount", not remaining or amount > remaining),
-        ("too_many_captures", len(hold.captures) >= CAPTURES_MAX),
-    ):
-        if holds:
-            return code
-    if held.books.is_local(payment.creditor_account_id):
-        return held.books.creditor_code(payment.creditor_account_id, payment.currency)
-    return None
-
-
-def _capture_here(event: ev.PaymentCaptured, held: _Held, amount: int) -> None:
-    held.enter(amount)
-    taken = Capture(event.capture_id, amount, "", POSTED)
-    held.hold.captures.append(taken)
-    if event.final or not held.hold.remaining(held.payment):
-        held.end("ok")
-    held.say_captured(taken)
-    if held.is_over():
-        held.finish("ok")
-    held.save()
-
-
-def _capture_elsewhere(event: ev.PaymentCaptured, held: _Held, amount: int) -> None:
-    payment, hold, books = held.payment, held.hold, held.books
-    # The amount stays held; NUL, because both ids are free and one text must not stand for two pairs.
-    leg_id = derived_id(payment.debtor_account_id, f"leg:{event.payment_id}\0{event.capture_id}")
-    hold.captures.append(Capture(event.capture_id, amount, leg_id, IN_FLIGHT))
-    hold.capturing += amount
-    if event.final:
-        held.end("ok")
-    held.save()
-    request_leg(event, payment, books, out=held.out, leg_id=leg_id, amount=amount)
-
-
-def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_id: str, amount: int) -> None:
-    """Ask the creditor's branch to book its side of an amount."""
-    out.emit(
-        "ledger-commands",
-        f"{event.tenant_id}/{payment.creditor_account_id}",
-        ev.LegRequested(
-            *envelope(event, "leg_requested"),
-            leg_id,
-            event.payment_id,
-            payment.creditor_account_id,
-            payment.debtor_account_id,
-            payment.creditor_account_id,
-            amount,
-            payment.currency,
-            books.branch,
-            payment.reference,
-        ),
-    )
-
-
-def leg_answered(
-    event: ev.LegPosted | ev.LegRefused, payment: Payment, at: Arrival, rows: Rows, out: Outbox
-) -> None:
-    """Post the capture whose leg is booked, or give back the one whose leg is refused."""
-    hold = read_hold(rows, event.tenant_id, event.payment_id)
-    captures = [] if hold is None else hold.captures
-    taken = next((one for one in captures if one.leg_id == event.leg_id and one.state == IN_FLIGHT), None)
-    if hold is None or taken is None:
-        raise Reject("leg_not_expected")
-    held = _Held(event, at, rows, out, payment, hold)
-    code = "ok"
-    if isinstance(event, ev.LegPosted):
-        hold.capturing -= taken.amount_minor
-        held.enter(taken.amount_minor)
-        taken.state = POSTED
-        if not hold.ended and hold.captured == payment.amount_minor:
-            held.end("ok")
-        held.say_captured(taken)
-    else:
-        taken.state, code = REFUSED, event.code
-        if hold.ended:
-            held.release(taken.amount_minor)
-        hold.capturing -= taken.amount_minor
-        debtor = payment.debtor_account_id
-        refuse(out, event, "payment_captured", debtor, event.payment_id, code, capture_id=taken.capture_id)
-    if held.is_over():
-        held.finish(hold.ended if hold.ended in _OUTCOMES else code)
-    held.save()
 
 
 def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Let a hold last longer."""
 
-    def no(code: str) -> None:
+    def refuse_with(code: str) -> None:
         refuse(out, event, "payment_extended", event.debtor_account_id, event.payment_id, code)
 
-    found = _standing(event, rows)
+    found = held_payment(event, rows)
     if isinstance(found, str):
-        return no(found)
+        return refuse_with(found)
     payment, hold = found
-    code = _over(payment, hold)
+    code = why_ended(payment, hold)
     if code is None and hold.expires_at <= watermark:
         code = "expired"
     if code is None and event.hold_expires_at <= hold.expires_at:
         code = "expiry_not_later"
     if code is not None:
-        return no(code)
+        return refuse_with(code)
     unschedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))
     hold.expires_at = event.hold_expires_at
     schedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))
@@ -368,7 +249,7 @@ def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows,
     if not hold.under_review:
         debtor = event.debtor_account_id
         return refuse(out, event, "payment_reviewed", debtor, event.payment_id, "payment_not_held")
-    held = _Held(event, at, rows, out, payment, hold)
+    held = HeldPayment(event, at, rows, out, payment, hold)
     code = None if event.approved else "declined"
     if code is None and held.books.is_local(payment.creditor_account_id):
         code = held.books.creditor_code(payment.creditor_account_id, payment.currency)
@@ -390,7 +271,7 @@ def cancel(event: ev.PaymentCancelled, payment: Payment, at: Arrival, rows: Rows
     if hold.ended:
         debtor = event.debtor_account_id
         return refuse(out, event, "payment_cancelled", debtor, event.payment_id, "payment_in_flight")
-    held = _Held(event, at, rows, out, payment, hold)
+    held = HeldPayment(event, at, rows, out, payment, hold)
     held.end("cancelled")
     if held.is_over():
         held.finish("cancelled")
@@ -398,16 +279,16 @@ def cancel(event: ev.PaymentCancelled, payment: Payment, at: Arrival, rows: Rows
 
 
 def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Release what is left of a hold whose time is over."""
+    """Release what is left of a hold that has expired."""
     payment, hold = read_payment(rows, due.tenant_id, due.id), read_hold(rows, due.tenant_id, due.id)
-    assert payment is not None and hold is not None, "what falls due is still held"
+    assert payment is not None and hold is not None, "what falls due is held"
     envelope = (due.tenant_id, due.time, hold.correlation_id)
-    # Two causes: the decision brings payment_expired about, and that is the cause of all else.
+    # payment_expired is caused by the decision, and everything else by payment_expired.
     decided = ev.PaymentCancelled(
         hold.event_id, *envelope, None, due.id, payment.debtor_account_id, "its time is over"
     )
     expired = structs.replace(decided, event_id=derived_id(cause_name(decided), "payment_expired"))
-    held = _Held(expired, at, rows, out, payment, hold)
+    held = HeldPayment(expired, at, rows, out, payment, hold)
     held.end("expired")
     if held.is_over():
         held.finish("expired", decided)

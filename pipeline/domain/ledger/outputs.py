@@ -1,11 +1,13 @@
-"""What the ledger says of payments, on payment-events."""
+"""What the ledger says of payments (payment-events) and of accounts (balances)."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.outbox import Outbox, envelope
+from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, Account
 
 _OUTCOMES: dict[str, Any] = {
     "payment_reserved": ev.PaymentReserved,
@@ -32,5 +34,35 @@ def announce(
             payment.amount_minor if amount is None else amount,
             payment.currency,
             code,
+        ),
+    )
+
+
+def emit_balance(out: Outbox, cause: Any, account_id: str, account: Account) -> None:
+    """Emit the balance of an account."""
+    out.emit(
+        "balances",
+        f"{cause.tenant_id}/{account_id}",
+        ev.BalanceUpdated(
+            f"{cause.event_id}:{cause.tenant_id}/{account_id}",
+            cause.tenant_id,
+            cause.occurred_at,
+            cause.correlation_id,
+            cause.event_id,
+            account_id,
+            ACCOUNT_TYPES[account.account_type],
+            account.currency,
+            account.debits_pending,
+            account.debits_posted,
+            account.credits_pending,
+            account.credits_posted,
+            account.available_minor,
+            account.balance_minor,
+            account.sequence,
+            account.overdraft_limit_minor,
+            STATUS_NAMES[account.status],
+            account.minimum_balance_minor,
+            account.maximum_balance_minor,
+            FROZEN_NAMES[account.frozen],
         ),
     )

@@ -4,8 +4,8 @@
                                     B +60                 A -> clearing 40      (C is on another branch)
                                     C +40
 
-What the legs of this branch lack to balance is on others: the branch's clearing account takes it. So the
-postings of every branch balance by themselves, and each entry has one debit and one credit.
+Where the legs of this branch do not balance by themselves, the rest is on other branches, and the branch's
+clearing account takes it. So every branch balances, and each entry has one debit and one credit.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def legs_of(legs: Iterable[ev.JournalLeg]) -> list[Leg]:
     return sorted((Leg(*msgspec.structs.astuple(leg)) for leg in legs), key=lambda leg: leg.leg_no)
 
 
-def as_said(legs: Iterable[Leg]) -> tuple[ev.JournalLeg, ...]:
+def as_event_legs(legs: Iterable[Leg]) -> tuple[ev.JournalLeg, ...]:
     """Return legs as events have them."""
     return tuple(ev.JournalLeg(*msgspec.structs.astuple(leg)) for leg in legs)
 
@@ -96,7 +96,7 @@ def _matched(debits: Sequence[Leg], credits: Sequence[Leg], currency: str, branc
 
 
 def reserve(legs: Iterable[Leg], books: Books) -> Refusal | list[Pair]:
-    """Hold the legs of a branch in its books; return their pairs, or the first reason against it.
+    """Hold the legs of a branch in its books; return their pairs, or the first reason to refuse them.
 
     After a refusal the books are of no use: some pairs may be held.
     """

@@ -3,8 +3,8 @@
     journal_reversed -> the other side of its legs, or of those that are named
     payment_reversed -> a debit of the creditor, a credit of the debtor
 
-What reversals have taken of a payment or a journal is counted where it is kept, before the reversal is under
-way, so that several together never take more than there was; a reversal that is refused gives it back.
+Invariants: what a reversal takes is added to a count beside its payment or journal before the reversal is
+submitted, so several together never take more than was posted; a refused reversal takes its amount off again.
 """
 
 from __future__ import annotations
@@ -16,15 +16,8 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.holds import read_hold
-from pipeline.domain.ledger.journals import (
-    POSTED,
-    PREPARING,
-    Home,
-    Journal,
-    read_journal,
-    take_of,
-    write_journal,
-)
+from pipeline.domain.ledger.journal_home import Home
+from pipeline.domain.ledger.journals import POSTED, PREPARING, Journal, read_journal, take_of, write_journal
 from pipeline.domain.ledger.pairs import Leg, legs_of
 from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key, write_number
 
@@ -34,7 +27,7 @@ _OTHER = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
 def reverse_journal(
     window: int, event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
-    """Take back a posted journal, or some of its legs."""
+    """Take back a posted journal, or some of its legs, by a journal of its own."""
     found = _journal_to_reverse(event, rows)
     if isinstance(found, str):
         ids = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
@@ -66,7 +59,7 @@ def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal,
 def reverse_payment(
     window: int, event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
-    """Take back a settled payment, or a part of it."""
+    """Take back a settled payment, or a part of it, by a journal of its own."""
     tenant, debtor = event.tenant_id, event.debtor_account_id
     found = _payment_to_reverse(event, rows)
     if isinstance(found, str):

@@ -46,7 +46,7 @@ _COMMANDS = {DECIDED: "payment_initiated", REVIEWED: "payment_reviewed", CANCELL
 
 def blocks(facts: Facts, decision: Decision, touches: Touches) -> list[Block]:
     """Return the events of the decided commands, by topic and class."""
-    said = _Said(facts, decision, touches)
+    said = _Outputs(facts, decision, touches)
     found = [*said.postings(), *said.holds(), said.balances(), *said.payment_events(), *said.legs()]
     return [block for block in found if len(block.order)]
 
@@ -60,7 +60,7 @@ def codes_of(facts: Facts, decision: Decision, at: np.ndarray) -> pa.Array:
     return pc.if_else(pa.array(from_leg), facts.columns["code"].take(pa.array(at)), codes)
 
 
-class _Said:
+class _Outputs:
     """One run's events; `at` is always the positions of the commands that an array of events comes from."""
 
     def __init__(self, facts: Facts, decision: Decision, touches: Touches) -> None:

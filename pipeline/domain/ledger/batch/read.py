@@ -20,6 +20,7 @@ from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.books import INTERNAL, clearing_account_id
 from pipeline.domain.ledger.due import next_due
+from pipeline.domain.ledger.payments import repeat_code
 from pipeline.domain.ledger.rows import (
     ACCOUNT_COLUMNS,
     ACCOUNT_ROW,
@@ -29,7 +30,6 @@ from pipeline.domain.ledger.rows import (
     unpack_number,
     unpack_payment,
 )
-from pipeline.domain.ledger.stream import repeat_code
 
 CLASSES = (
     ev.PaymentDecided,

@@ -1,0 +1,135 @@
+"""Captures of a hold: each posts a part of it, on this branch at once, on another when its leg is posted.
+
+    payment_captured -> creditor here: posted        -> the last one, or a final one: the payment is settled
+                     -> creditor on another branch: its leg is requested -> posted, or refused and still held
+
+A capture is known by its id and has one effect; one whose leg was refused needs another id.
+"""
+
+from __future__ import annotations
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.holds import (
+    IN_FLIGHT,
+    OUTCOMES,
+    POSTED,
+    REFUSED,
+    Capture,
+    HeldPayment,
+    held_payment,
+    read_hold,
+    why_ended,
+)
+from pipeline.domain.ledger.payment_legs import request_leg
+from pipeline.domain.ledger.rows import Payment
+
+CAPTURES_MAX = 100
+"""Captures of one hold; its row keeps them all."""
+
+
+def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Post a part of a hold, or ask the creditor's branch for its leg."""
+
+    def refuse_with(code: str) -> None:
+        debtor, ids = event.debtor_account_id, {"capture_id": event.capture_id}
+        refuse(out, event, "payment_captured", debtor, event.payment_id, code, **ids)
+
+    found = held_payment(event, rows)
+    if isinstance(found, str):
+        return refuse_with(found)
+    held = HeldPayment(event, at, rows, out, *found)
+    amount = held.hold.remaining(held.payment) if event.amount_minor is None else event.amount_minor
+    code = _capture_code(event, held, amount, watermark)
+    if code is not None:
+        return refuse_with(code)
+    if held.books.is_local(held.payment.creditor_account_id):
+        _capture_here(event, held, amount)
+    else:
+        _capture_elsewhere(event, held, amount)
+
+
+def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, watermark: int) -> str | None:
+    """Return the first reason for which nothing is captured, or None."""
+    payment, hold = held.payment, held.hold
+    for known in hold.captures:
+        if known.capture_id == event.capture_id:
+            same = event.amount_minor is None or event.amount_minor == known.amount_minor
+            return "exists" if same else "exists_with_different_amount"
+    code = why_ended(payment, hold)
+    if code is not None:
+        return code
+    remaining = hold.remaining(payment)
+    for code, holds in (
+        ("payment_under_review", hold.under_review),
+        ("expired", hold.expires_at <= watermark),
+        ("amount_must_be_positive", event.amount_minor is not None and event.amount_minor <= 0),
+        ("exceeds_held_amount", not remaining or amount > remaining),
+        ("too_many_captures", len(hold.captures) >= CAPTURES_MAX),
+    ):
+        if holds:
+            return code
+    if held.books.is_local(payment.creditor_account_id):
+        return held.books.creditor_code(payment.creditor_account_id, payment.currency)
+    return None
+
+
+def _capture_here(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> None:
+    """Post a capture whose creditor is on this branch."""
+    held.enter(amount)
+    taken = Capture(event.capture_id, amount, "", POSTED)
+    held.hold.captures.append(taken)
+    if event.final or not held.hold.remaining(held.payment):
+        held.end("ok")
+    held.emit_captured(taken)
+    if held.is_over():
+        held.finish("ok")
+    held.save()
+
+
+def _capture_elsewhere(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> None:
+    """Request the leg of a capture whose creditor is on another branch."""
+    payment, hold, books = held.payment, held.hold, held.books
+    # The amount stays held. NUL parts the ids: both are free text, and no two pairs may give one leg id.
+    leg_id = derived_id(payment.debtor_account_id, f"leg:{event.payment_id}\0{event.capture_id}")
+    hold.captures.append(Capture(event.capture_id, amount, leg_id, IN_FLIGHT))
+    hold.capturing += amount
+    if event.final:
+        held.end("ok")
+    held.save()
+    request_leg(event, payment, books, out=held.out, leg_id=leg_id, amount=amount)
+
+
+def leg_answered(
+    event: ev.LegPosted | ev.LegRefused, payment: Payment, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    """Post the capture whose leg was posted, or release the one whose leg was refused.
+
+    Raises: Reject for the answer of a leg that was not requested, or was answered before.
+    """
+    hold = read_hold(rows, event.tenant_id, event.payment_id)
+    captures = [] if hold is None else hold.captures
+    taken = next((one for one in captures if one.leg_id == event.leg_id and one.state == IN_FLIGHT), None)
+    if hold is None or taken is None:
+        raise Reject("leg_not_expected")
+    held = HeldPayment(event, at, rows, out, payment, hold)
+    code = "ok"
+    if isinstance(event, ev.LegPosted):
+        hold.capturing -= taken.amount_minor
+        held.enter(taken.amount_minor)
+        taken.state = POSTED
+        if not hold.ended and hold.captured == payment.amount_minor:
+            held.end("ok")
+        held.emit_captured(taken)
+    else:
+        taken.state, code = REFUSED, event.code
+        if hold.ended:
+            held.release(taken.amount_minor)
+        hold.capturing -= taken.amount_minor
+        debtor = payment.debtor_account_id
+        refuse(out, event, "payment_captured", debtor, event.payment_id, code, capture_id=taken.capture_id)
+    if held.is_over():
+        held.finish(hold.ended if hold.ended in OUTCOMES else code)
+    held.save()

@@ -1,0 +1,283 @@
+"""Journals on their home branch: all legs are posted or none, wherever their accounts live.
+
+    journal_submitted -> its home holds its own legs -> no other branch: POSTED, or HELD until confirmed
+                                                     -> else PREPARING: journal_legs_requested to the others
+    journal_legs_requested -> a branch holds its legs, or does not -> journal_legs_answered
+    journal_legs_answered  -> all hold: POSTED (or HELD); one does not: REFUSED -> journal_legs_ended to each
+    journal_legs_ended     -> the branch posts what it holds, or releases it
+    journal_confirmed, journal_voided, its expiry (`due`) -> a HELD journal: POSTED, VOIDED, EXPIRED
+
+The home is the branch of the journal's account. What a branch holds it can always post: no rule refuses it
+any more. So what the home decides after all have answered is final and needs no further answer.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import structs
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
+from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import cause_name
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.books import About, Books
+from pipeline.domain.ledger.due import JOURNAL, Due, schedule, unschedule
+from pipeline.domain.ledger.journal_legs import end_legs_here, place, post
+from pipeline.domain.ledger.journals import (
+    EXPIRED,
+    HELD,
+    POSTED,
+    PREPARING,
+    REFUSED,
+    VOIDED,
+    BranchLegs,
+    Journal,
+    flaw_of,
+    give_back,
+    part_key,
+    read_journal,
+    submitted,
+    write_journal,
+)
+from pipeline.domain.ledger.pairs import Leg, Refusal, as_event_legs, reserve
+from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, closed_key, read_number, read_watermark
+
+
+class Home:
+    """A journal on its home branch, and one command on it."""
+
+    def __init__(
+        self, event: Any, journal_id: str, journal: Journal, at: Arrival, rows: Rows, out: Outbox
+    ) -> None:
+        self.event, self.journal_id, self.journal = event, journal_id, journal
+        self.at, self.rows, self.out = at, rows, out
+
+    def submit(self, watermark: int, window: int) -> None:
+        """Take in a journal whose id is new; one that is older than `window` (microseconds) is too old."""
+        journal, tenant = self.journal, self.event.tenant_id
+        if watermark - journal.occurred_at > window:
+            # Its id is not remembered, as that of a payment that is too old.
+            give_back(tenant, journal, self.rows)
+            return self._emit_update(REFUSED, "too_old")
+        flaw = flaw_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
+        if flaw is not None:
+            return self._refuse(flaw)
+        branches = self._branches()
+        own = branches.pop(self.at.partition, [])
+        books = Books(self.event, self.at, self.rows)
+        pairs = reserve(own, books)
+        if isinstance(pairs, Refusal):
+            return self._refuse(pairs)
+        at_once = not branches and journal.expires_at is None
+        if at_once:
+            post(pairs, self._about(), books, self.out, at_once)
+        else:
+            place(pairs, self.journal_id, books, self.out)
+        books.save(self.out)
+        if own:
+            part = BranchLegs(own, POSTED if at_once else HELD)
+            self.rows.put(part_key(tenant, journal.account_id, self.journal_id), JOURNAL_PART_ROW.pack(part))
+        if branches:
+            journal.waiting = list(branches)
+            self._request_legs(branches)
+            self._change_to(PREPARING)
+        elif at_once:
+            self._change_to(POSTED)
+        else:
+            self._hold()
+
+    def answered(self, event: ev.JournalLegsAnswered, watermark: int) -> None:
+        """Count the answer of a branch; after the last one post, hold or refuse the journal.
+
+        Raises: Reject for a branch that was not asked, or has answered before.
+        """
+        journal = self.journal
+        if journal.state != PREPARING or event.branch not in journal.waiting:
+            raise Reject("legs_not_expected")
+        journal.waiting.remove(event.branch)
+        if event.code != "ok":
+            journal.refused = sorted([*journal.refused, event.branch])
+            if journal.leg_no is None or (event.leg_no is not None and event.leg_no < journal.leg_no):
+                journal.code, journal.leg_no = event.code, event.leg_no
+        if journal.waiting:
+            return write_journal(self.rows, event.tenant_id, self.journal_id, journal)
+        if journal.refused:
+            return self.end(REFUSED, journal.code, journal.leg_no)
+        if journal.expires_at is None:
+            return self.end(POSTED)
+        if journal.expires_at <= watermark:
+            return self.end(EXPIRED, "expired")
+        self._hold()
+
+    def end(self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None) -> None:
+        """Post what is held on all branches, or release it.
+
+        `cause`: the event that changes the state, where that is not the command.
+        """
+        event, journal, branches = self.event, self.journal, self._branches()
+        own = branches.pop(self.at.partition, [])
+        if own:
+            key = part_key(event.tenant_id, journal.account_id, self.journal_id)
+            books = Books(event, self.at, self.rows)
+            end_legs_here(own, state == POSTED, self._about(), key, books, self.out)
+        for branch, legs in branches.items():
+            if branch not in journal.refused:
+                self._end_legs(branch, legs[0].account_id, state == POSTED)
+        if journal.state == HELD:
+            unschedule(self.rows, self._due())
+        if state == REFUSED:
+            give_back(event.tenant_id, journal, self.rows)
+        self._change_to(state, code, leg_no, cause)
+
+    def _hold(self) -> None:
+        schedule(self.rows, self._due())
+        self._change_to(HELD)
+
+    def _refuse(self, refusal: Refusal) -> None:
+        give_back(self.event.tenant_id, self.journal, self.rows)
+        self._change_to(REFUSED, *refusal)
+
+    def _change_to(self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None) -> None:
+        journal = self.journal
+        journal.state, journal.code, journal.leg_no = state, code, leg_no
+        write_journal(self.rows, self.event.tenant_id, self.journal_id, journal)
+        self._emit_update(state, code, leg_no, cause)
+
+    def _due(self) -> Due:
+        expires_at = self.journal.expires_at
+        assert expires_at is not None, "what is held expires"
+        return Due(expires_at, JOURNAL, self.event.tenant_id, self.journal.account_id, self.journal_id)
+
+    def _branches(self) -> dict[int, list[Leg]]:
+        """Return the legs of each branch, by its number."""
+        found: dict[int, list[Leg]] = {}
+        for leg in self.journal.legs:
+            branch = partition_of(f"{self.event.tenant_id}/{leg.account_id}", self.at.partitions)
+            found.setdefault(branch, []).append(leg)
+        return dict(sorted(found.items()))
+
+    def _about(self) -> About:
+        journal = self.journal
+        return About(
+            None, journal.reference, self.journal_id, journal.reverses, journal.reason, journal.effective_at
+        )
+
+    def _request_legs(self, branches: dict[int, list[Leg]]) -> None:
+        for branch, legs in branches.items():
+            there = legs[0].account_id
+            self.out.emit(
+                "ledger-commands",
+                f"{self.event.tenant_id}/{there}",
+                ev.JournalLegsRequested(
+                    *envelope(self.event, f"legs_requested:{branch}"),
+                    self.journal_id,
+                    there,
+                    self.journal.account_id,
+                    as_event_legs(legs),
+                ),
+            )
+
+    def _end_legs(self, branch: int, there: str, posted: bool) -> None:
+        journal = self.journal
+        self.out.emit(
+            "ledger-commands",
+            f"{self.event.tenant_id}/{there}",
+            ev.JournalLegsEnded(
+                *envelope(self.event, f"legs_ended:{branch}"),
+                self.journal_id,
+                there,
+                journal.account_id,
+                posted,
+                journal.reference,
+                journal.reason,
+                journal.reverses,
+                journal.effective_at,
+            ),
+        )
+
+    def _emit_update(self, state: str, code: str, leg_no: int | None = None, cause: Any = None) -> None:
+        journal = self.journal
+        self.out.emit(
+            "journal-events",
+            f"{self.event.tenant_id}/{journal.account_id}",
+            ev.JournalUpdated(
+                *envelope(self.event if cause is None else cause, f"journal_{state.lower()}"),
+                self.journal_id,
+                journal.account_id,
+                state,
+                code,
+                leg_no,
+                journal.reverses,
+                len(journal.legs),
+            ),
+        )
+
+
+def submit(
+    window: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    """Take in a journal, or refuse one whose id is known."""
+    journal = submitted(event)
+    known = read_journal(rows, event.tenant_id, event.journal_id)
+    if known is None:
+        return Home(event, event.journal_id, journal, at, rows, out).submit(watermark, window)
+    code = "exists" if known.same_content(journal) else "exists_with_different_content"
+    refuse(out, event, "journal_submitted", event.account_id, None, code, journal_id=event.journal_id)
+
+
+def confirm(event: ev.JournalConfirmed, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Post a journal that is held."""
+    home = _held(event, "journal_confirmed", watermark, at, rows, out)
+    if home is not None:
+        home.end(POSTED)
+
+
+def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Release a journal that is held."""
+    home = _held(event, "journal_voided", watermark, at, rows, out)
+    if home is not None:
+        home.end(VOIDED, "cancelled")
+
+
+def _held(event: Any, command: str, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> Home | None:
+    """Return a journal that is held; otherwise answer why the command has no effect."""
+    journal = read_journal(rows, event.tenant_id, event.journal_id)
+    if journal is None or journal.account_id != event.account_id:
+        code = "journal_not_found"
+    elif journal.state != HELD:
+        code = "already_settled" if journal.state == POSTED else "journal_not_held"
+    elif journal.expires_at is not None and journal.expires_at <= watermark:
+        code = "expired"
+    else:
+        return Home(event, event.journal_id, journal, at, rows, out)
+    refuse(out, event, command, event.account_id, None, code, journal_id=event.journal_id)
+    return None
+
+
+def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Release a journal that has expired."""
+    journal = read_journal(rows, due.tenant_id, due.id)
+    assert journal is not None, "what falls due is held"
+    envelope = (due.tenant_id, due.time, journal.correlation_id)
+    # The state EXPIRED is caused by the submission, and everything else by the event of that state.
+    cause = ev.JournalVoided(
+        journal.event_id, *envelope, None, due.id, journal.account_id, "its time is over"
+    )
+    expired = structs.replace(cause, event_id=derived_id(cause_name(cause), "journal_expired"))
+    Home(expired, due.id, journal, at, rows, out).end(EXPIRED, "expired", cause=cause)
+
+
+def answered(event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Take the answer of a branch.
+
+    Raises: Reject for an answer that no journal waits for.
+    """
+    journal = read_journal(rows, event.tenant_id, event.journal_id)
+    if journal is None or journal.account_id != event.home_account_id:
+        raise Reject("legs_not_expected")
+    watermark = read_watermark(rows)
+    assert watermark is not None, "a journal has moved event time"
+    Home(event, event.journal_id, journal, at, rows, out).answered(event, watermark)

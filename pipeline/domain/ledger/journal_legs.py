@@ -1,0 +1,105 @@
+"""The legs of a journal on one branch, its home or another: held as pairs, then posted or released.
+
+journal_legs_requested -> the legs are held, or refused -> journal_legs_answered to the home
+journal_legs_ended     -> what is held is posted, or released
+"""
+
+from __future__ import annotations
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.books import About, Books
+from pipeline.domain.ledger.journals import (
+    HELD,
+    POSTED,
+    REFUSED,
+    RELEASED,
+    BranchLegs,
+    part_key,
+    unpack_branch_legs,
+)
+from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, legs_of, pairs_of, reserve
+from pipeline.domain.ledger.rows import JOURNAL_PART_ROW
+
+
+def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Hold the legs of a journal whose home is another branch, and answer that branch.
+
+    Raises: Reject for legs that were requested before.
+    """
+    key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
+    if rows.get(key) is not None:
+        raise Reject("legs_exist")
+    legs, books = legs_of(event.legs), Books(event, at, rows)
+    pairs = reserve(legs, books)
+    refusal = pairs if isinstance(pairs, Refusal) else None
+    if not isinstance(pairs, Refusal):
+        place(pairs, event.journal_id, books, out)
+        books.save(out)
+    rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, HELD if refusal is None else REFUSED)))
+    out.emit(
+        "ledger-commands",
+        f"{event.tenant_id}/{event.home_account_id}",
+        ev.JournalLegsAnswered(
+            *envelope(event, "legs_answered"),
+            event.journal_id,
+            event.account_id,
+            event.home_account_id,
+            at.partition,
+            *(("ok", None) if refusal is None else refusal),
+        ),
+    )
+
+
+def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Post the legs that are held on this branch, or release them, as the home has decided.
+
+    Raises: Reject for legs that are not held here.
+    """
+    key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
+    row = rows.get(key)
+    part = None if row is None else unpack_branch_legs(row)
+    if part is None or part.state != HELD:
+        raise Reject("legs_not_expected")
+    about = About(None, event.reference, event.journal_id, event.reverses, event.reason, event.effective_at)
+    end_legs_here(part.legs, event.posted, about, key, Books(event, at, rows), out)
+
+
+def end_legs_here(legs: list[Leg], posted: bool, about: About, key: bytes, books: Books, out: Outbox) -> None:
+    """Post or release the legs of one branch, and write which to their row."""
+    pairs = pairs_of(legs, books.branch)
+    if posted:
+        post(pairs, about, books, out)
+    else:
+        for index, pair in enumerate(pairs):
+            books.release(pair.debit, pair.credit, pair.currency, pair.amount)
+            assert about.journal_id is not None
+            books.emit_hold(
+                out, "RELEASED", about.journal_id, pair.debit, pair.amount, f"hold_released:{index}"
+            )
+    books.save(out)
+    books.rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, POSTED if posted else RELEASED)))
+
+
+def place(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:
+    """Emit the holds of reserved pairs one after the other, each with what is held after it."""
+    for pair in pairs:
+        books.release(pair.debit, pair.credit, pair.currency, pair.amount)
+    for index, pair in enumerate(pairs):
+        books.reserve(pair.debit, pair.credit, pair.currency, pair.amount)
+        books.emit_hold(out, "PLACED", journal_id, pair.debit, pair.amount, f"hold_placed:{index}")
+
+
+def post(pairs: list[Pair], about: About, books: Books, out: Outbox, at_once: bool = False) -> None:
+    """Post pairs that are held; `at_once`: their holds were not emitted."""
+    if at_once:
+        for pair in pairs:
+            books.release(pair.debit, pair.credit, pair.currency, pair.amount)
+    for index, pair in enumerate(pairs):
+        if not at_once:
+            books.release(pair.debit, pair.credit, pair.currency, pair.amount)
+        debit, credit = ((None, None) if leg is None else (leg.purpose, leg.rate_e8)
+                         for leg in (pair.debit_leg, pair.credit_leg))  # fmt: skip
+        entry = about._replace(debit=debit, credit=credit)
+        books.enter(out, f"entry:{index}", pair.debit, pair.credit, pair.amount, entry)

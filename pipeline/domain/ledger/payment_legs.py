@@ -1,0 +1,78 @@
+"""The leg of a payment on the creditor's branch: requested by the debtor's branch, posted or refused here.
+
+    leg_requested -> the creditor is credited against this branch's clearing account -> leg_posted
+                  -> or cannot be                                                    -> leg_refused
+
+A leg is remembered by its id, so one that is sent again has no second effect.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.money import Overflow
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.books import About, Books, clearing_account_id
+from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
+
+
+def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_id: str, amount: int) -> None:
+    """Ask the creditor's branch to book its side of an amount."""
+    out.emit(
+        "ledger-commands",
+        f"{event.tenant_id}/{payment.creditor_account_id}",
+        ev.LegRequested(
+            *envelope(event, "leg_requested"),
+            leg_id,
+            event.payment_id,
+            payment.creditor_account_id,
+            payment.debtor_account_id,
+            payment.creditor_account_id,
+            amount,
+            payment.currency,
+            books.branch,
+            payment.reference,
+        ),
+    )
+
+
+def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Credit the creditor of a payment of another branch, and answer that branch; or refuse its leg.
+
+    Raises: Reject for a leg that was posted or refused before.
+    """
+    key = leg_key(event.tenant_id, event.leg_id)
+    if rows.get(key) is not None:
+        raise Reject("leg_exists")
+    books = Books(event, at, rows)
+    creditor, amount = event.creditor_account_id, event.amount_minor
+    code: str | None = "amount_must_be_positive"
+    if amount > 0:
+        code = books.creditor_code(creditor, event.currency, amount)
+    if code is None:
+        clearing = clearing_account_id(event.currency, at.partition)
+        books.open_internal(clearing, event.currency)
+        about = About(event.payment_id, event.reference)
+        try:
+            books.enter(out, "leg", clearing, creditor, amount, about)
+        except Overflow:
+            code = "overflow"
+    rows.put(key, LEG_ROW.head)
+    fields = (
+        *envelope(event, "leg_answer"),
+        event.leg_id,
+        event.payment_id,
+        event.debtor_account_id,
+        event.creditor_account_id,
+        event.amount_minor,
+        event.currency,
+    )
+    answer: ev.LegPosted | ev.LegRefused
+    if code is None:
+        books.save(out)
+        answer = ev.LegPosted(*fields)
+    else:
+        answer = ev.LegRefused(*fields, code)
+    out.emit("ledger-commands", f"{event.tenant_id}/{event.debtor_account_id}", answer)

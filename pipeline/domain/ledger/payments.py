@@ -1,0 +1,232 @@
+"""Payments on the debtor's branch: decided, reviewed, cancelled, settled, failed.
+
+    payment_decided -> reserved -> creditor on this branch: settled at once
+                                -> creditor on another: its leg is requested (`payment_legs`)
+                                -> to be reviewed: held;  to be captured: a hold (`holds`)
+                    -> rejected
+    leg_posted      -> settled: the debtor is debited against the clearing account
+    leg_refused     -> failed: the hold is released
+
+A hold stands between the debtor and either the creditor (same branch) or the branch's clearing account.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger import captures, holds
+from pipeline.domain.ledger.books import About, Books, can_be_opened
+from pipeline.domain.ledger.outputs import announce
+from pipeline.domain.ledger.payment_legs import request_leg
+from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
+
+
+def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
+    """Refuse a payment whose id is known; return whether it is."""
+    known = read_payment(rows, event.tenant_id, event.payment_id)
+    if known is None:
+        return False
+    code = repeat_code(known, event)
+    refuse(out, event, "payment_initiated", event.debtor_account_id, event.payment_id, code)
+    return True
+
+
+def decide(
+    window: int, event: ev.PaymentDecided, watermark: int, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    """Reserve a payment whose id is new and settle it, hold it, or ask for its leg; or reject it.
+
+    `window`: how long ids are remembered, microseconds of event time.
+    """
+    tenant = event.tenant_id
+    if watermark - event.occurred_at > window:
+        # Not remembered: its id would outlive the window that makes forgetting safe.
+        return announce(out, event, event, "payment_rejected", "too_old")
+    payment = Payment(
+        "REJECTED",
+        "",
+        event.debtor_account_id,
+        event.creditor_account_id,
+        event.amount_minor,
+        event.currency,
+        event.reference,
+        event.occurred_at,
+    )
+    books = Books(event, at, rows)
+    expires_at, debtor = event.hold_expires_at, payment.debtor_account_id
+    refusal = _refusal(event, books)
+    if refusal is None and expires_at is not None and expires_at <= watermark:
+        refusal = "expired"
+    if refusal is None:
+        counterpart = books.counterpart(payment)
+        refusal = books.reserve(debtor, counterpart, payment.currency, payment.amount_minor)
+    if refusal is not None:
+        payment.code = refusal
+        write_payment(rows, tenant, event.payment_id, payment)
+        return announce(out, event, payment, "payment_rejected", refusal)
+    announce(out, event, payment, "payment_reserved", "ok")
+    if expires_at is not None:
+        return holds.authorise(event, payment, books, out)
+    if event.outcome == "REVIEW":
+        payment.state = "HELD"
+        payment.code = "ok"
+        books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
+        books.save(out)
+        return write_payment(rows, tenant, event.payment_id, payment)
+    _proceed(event, payment, books, out)
+
+
+def _refusal(event: ev.PaymentDecided, books: Books) -> str | None:
+    """Return why a payment cannot be reserved, the first reason that holds, or None."""
+    if event.outcome == "DECLINE":
+        return "declined"
+    if event.amount_minor <= 0:
+        return "amount_must_be_positive"
+    if event.debtor_account_id == event.creditor_account_id:
+        return "accounts_must_differ"
+    code = books.debtor_code(event.debtor_account_id, event.currency)
+    if code is not None:
+        return code
+    if not can_be_opened(event.creditor_account_id):
+        return "creditor_not_found"  # such an account is on no branch, so no leg is needed to know
+    if books.is_local(event.creditor_account_id):
+        return books.creditor_code(event.creditor_account_id, event.currency, event.amount_minor)
+    return None
+
+
+def _proceed(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
+    """Settle a reserved payment on this branch, or ask the creditor's branch for its leg."""
+    debtor = payment.debtor_account_id
+    if books.is_local(payment.creditor_account_id):
+        _settle(event, payment, books, out)
+    else:
+        if payment.state != "HELD":
+            books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
+        payment.state, payment.code = "IN_FLIGHT", "ok"
+        books.save(out)
+        # Of the payment, not of the event: an upstream may give one event id to two payments.
+        leg_id = derived_id(debtor, f"leg:{event.payment_id}")
+        request_leg(event, payment, books, out=out, leg_id=leg_id, amount=payment.amount_minor)
+    write_payment(books.rows, event.tenant_id, event.payment_id, payment)
+
+
+def _settle(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
+    """Turn the hold of a payment into an entry: the creditor's, or that of the clearing account."""
+    debtor, credit = payment.debtor_account_id, books.counterpart(payment)
+    books.release(debtor, credit, payment.currency, payment.amount_minor)
+    payment.state, payment.code = "SETTLED", "ok"
+    about = About(event.payment_id, payment.reference)
+    books.enter(out, "settle", debtor, credit, payment.amount_minor, about)
+    books.save(out)
+    announce(out, event, payment, "payment_settled", "ok")
+
+
+def review(event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Let a held payment proceed, or release it, as its reviewer says."""
+    payment = _held(event, "payment_reviewed", rows, out)
+    if payment is None:
+        return
+    if payment.state == "AUTHORISED":
+        return holds.review(event, payment, at, rows, out)
+    books = Books(event, at, rows)
+    if not event.approved:
+        return _release(event, payment, books, out, "payment_rejected", "declined", "REJECTED")
+    code = None
+    if books.is_local(payment.creditor_account_id):
+        code = books.creditor_code(payment.creditor_account_id, payment.currency)
+    if code is not None:
+        return _release(event, payment, books, out, "payment_failed", code, "FAILED")
+    _proceed(event, payment, books, out)
+
+
+def cancel(event: ev.PaymentCancelled, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Release a payment that is held."""
+    payment = _held(event, "payment_cancelled", rows, out)
+    if payment is None:
+        return
+    if payment.state == "AUTHORISED":
+        holds.cancel(event, payment, at, rows, out)
+    else:
+        books = Books(event, at, rows)
+        _release(event, payment, books, out, "payment_cancelled", "cancelled", "CANCELLED")
+
+
+def _held(event: Any, command: str, rows: Rows, out: Outbox) -> Payment | None:
+    """Return the payment if it is held; otherwise answer why the command has no effect."""
+    payment = read_payment(rows, event.tenant_id, event.payment_id)
+    if payment is not None and payment.debtor_account_id != event.debtor_account_id:
+        payment = None
+    if payment is None:
+        code = "payment_not_found"
+    elif payment.state in ("HELD", "AUTHORISED"):
+        return payment
+    else:
+        code = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}.get(
+            payment.state, "already_failed"
+        )
+    refuse(out, event, command, event.debtor_account_id, event.payment_id, code)
+    return None
+
+
+def _release(
+    event: Any, payment: Payment, books: Books, out: Outbox, outcome: str, code: str, state: str
+) -> None:
+    """Give back the hold of a payment and end it."""
+    debtor, amount = payment.debtor_account_id, payment.amount_minor
+    books.release(debtor, books.counterpart(payment), payment.currency, amount)
+    books.emit_hold(out, "RELEASED", event.payment_id, debtor, amount, "hold_released")
+    books.save(out)
+    payment.state, payment.code = state, code
+    write_payment(books.rows, event.tenant_id, event.payment_id, payment)
+    announce(out, event, payment, outcome, code)
+
+
+def leg_posted(event: ev.LegPosted, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Settle a payment whose leg the creditor's branch has posted.
+
+    Raises: Reject for an answer that no payment waits for.
+    """
+    payment = _waiting(event, rows)
+    if payment.state == "AUTHORISED":
+        return captures.leg_answered(event, payment, at, rows, out)
+    _settle(event, payment, Books(event, at, rows), out)
+    write_payment(rows, event.tenant_id, event.payment_id, payment)
+
+
+def leg_refused(event: ev.LegRefused, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Release a payment whose leg the creditor's branch has refused.
+
+    Raises: Reject for an answer that no payment waits for.
+    """
+    payment = _waiting(event, rows)
+    if payment.state == "AUTHORISED":
+        return captures.leg_answered(event, payment, at, rows, out)
+    _release(event, payment, Books(event, at, rows), out, "payment_failed", event.code, "FAILED")
+
+
+def repeat_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
+    """Return how a payment id that is known compares to what it came with before."""
+    if known.debtor_account_id != event.debtor_account_id:
+        return "exists_with_different_debtor"
+    if known.creditor_account_id != event.creditor_account_id:
+        return "exists_with_different_creditor"
+    if known.amount_minor != event.amount_minor:
+        return "exists_with_different_amount"
+    if known.currency != event.currency:
+        return "exists_with_different_currency"
+    return "exists"
+
+
+def _waiting(event: Any, rows: Rows) -> Payment:
+    """Return the payment that a leg's answer belongs to.
+
+    Raises: Reject for an answer that no payment waits for.
+    """
+    payment = read_payment(rows, event.tenant_id, event.payment_id)
+    if payment is None or payment.state not in ("IN_FLIGHT", "AUTHORISED"):
+        raise Reject("leg_not_expected")
+    return payment
