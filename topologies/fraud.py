@@ -9,7 +9,7 @@ payments --> FraudStream.apply --> ledger-commands (a decision for every payment
 
 from __future__ import annotations
 
-from pipeline.domain.fraud.batch import FraudColumns
+from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.fraud.settings import FraudRules, parse_rules
 from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.tenants.quotas import Gate
@@ -33,4 +33,4 @@ def _parse_json(text: str) -> FraudRules:
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that decides every payment before the ledger sees it."""
     stream = FraudStream(rules(settings), gate=Gate(tenants(settings)))
-    return [StreamSpec("fraud", "payments", stream, table="fraud", vector=FraudColumns(stream))]
+    return [StreamSpec("fraud", "payments", stream, table="fraud", vector=FraudBatch(stream))]

@@ -1,6 +1,6 @@
 """The history stream.
 
-postings --> history.apply, or HistoryColumns for large batches
+postings --> history.apply, or HistoryBatch for large batches
                    |
              table: history (every account's lines, in the order of booking)
 """
@@ -8,7 +8,7 @@ postings --> history.apply, or HistoryColumns for large batches
 from __future__ import annotations
 
 from pipeline.domain.history import stream as history
-from pipeline.domain.history.batch import HistoryColumns
+from pipeline.domain.history.batch import HistoryBatch
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.streams import LINGER_S, StreamSpec
 
@@ -16,7 +16,5 @@ from pipeline.runtime.streams import LINGER_S, StreamSpec
 def build(settings: Settings) -> list[StreamSpec]:
     """Return the stream that keeps what every account was, for questions about the past."""
     return [
-        StreamSpec(
-            "history", "postings", history, table="history", vector=HistoryColumns(), linger_s=LINGER_S
-        )
+        StreamSpec("history", "postings", history, table="history", vector=HistoryBatch(), linger_s=LINGER_S)
     ]

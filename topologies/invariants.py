@@ -1,6 +1,6 @@
 """The invariants stream, beside the history on its log.
 
-postings --> invariants.apply, or InvariantColumns for large batches --> invariant-alerts, clearing-totals
+postings --> invariants.apply, or InvariantBatch for large batches --> invariant-alerts, clearing-totals
                    |
              table: invariants (what every account has come to, what went through clearing)
 """
@@ -8,7 +8,7 @@ postings --> invariants.apply, or InvariantColumns for large batches --> invaria
 from __future__ import annotations
 
 from pipeline.domain.invariants import stream as invariants
-from pipeline.domain.invariants.batch import InvariantColumns
+from pipeline.domain.invariants.batch import InvariantBatch
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.streams import LINGER_S, StreamSpec
 
@@ -21,7 +21,7 @@ def build(settings: Settings) -> list[StreamSpec]:
             "postings",
             invariants,
             table="invariants",
-            vector=InvariantColumns(),
+            vector=InvariantBatch(),
             linger_s=LINGER_S,
         )
     ]

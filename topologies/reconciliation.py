@@ -1,6 +1,6 @@
 """The reconciliation stream.
 
-reconciliation-items --> Reconciliation, or ReconciliationColumns for large batches --> reconciliation-results
+reconciliation-items --> Reconciliation, or ReconciliationBatch for large batches --> reconciliation-results
                                   |
                             table: reconciliation (open items, claims, breaks)
 """
@@ -8,7 +8,7 @@ reconciliation-items --> Reconciliation, or ReconciliationColumns for large batc
 from __future__ import annotations
 
 from pipeline.domain.reconciliation import stream as reconciliation
-from pipeline.domain.reconciliation.batch import ReconciliationColumns
+from pipeline.domain.reconciliation.batch import ReconciliationBatch
 from pipeline.domain.reconciliation.results import ReconciliationRules
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.streams import LINGER_S, StreamSpec
@@ -27,7 +27,7 @@ def build(settings: Settings) -> list[StreamSpec]:
             "reconciliation-items",
             reconciliation.Reconciliation(rules),
             table="reconciliation",
-            vector=ReconciliationColumns(rules),
+            vector=ReconciliationBatch(rules),
             linger_s=LINGER_S,
         )
     ]

@@ -469,13 +469,13 @@ def random_ids(patch: Set) -> None:
 
 @mutant("leaves out a command where the vector path stops", "kill", rate=1500.0)
 def vector_gap(patch: Set) -> None:
-    apply = ledger_columns.LedgerColumns.apply
+    apply = ledger_columns.LedgerBatch.apply
 
     def applied(self: Any, run: Any, rows: Any) -> Any:
         count, blocks = apply(self, run, rows)
         return (count + 1 if 0 < count < len(run) else count), blocks
 
-    patch(ledger_columns.LedgerColumns, "apply", applied)
+    patch(ledger_columns.LedgerBatch, "apply", applied)
 
 
 # --- the other streams

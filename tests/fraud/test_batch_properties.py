@@ -10,7 +10,7 @@ from hypothesis import event as note
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.domain.fraud.batch import FraudColumns
+from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.fraud.profile import Attempt, Profile
 from pipeline.domain.fraud.rules import RULES
 from pipeline.domain.fraud.score import RuleScorer, Verdict
@@ -110,7 +110,7 @@ def _check(log: Log, cuts: list[int], gate: Gate | None = None) -> None:
     rows, columns = Replay(stream), Replay(stream)
     rows.by_rows(log)
     for start, stop in zip([0, *cuts], [*cuts, len(log)], strict=True):
-        columns.by_columns(FraudColumns(stream), log[start:stop])
+        columns.by_columns(FraudBatch(stream), log[start:stop])
     assert columns.rows.data == rows.rows.data
     assert columns.said == rows.said
     assert columns.latest == rows.latest == {}

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pipeline.domain.history import batch as history_columns
 from pipeline.domain.history import rows as history_rows
 from pipeline.domain.history import stream as history
-from pipeline.domain.history.batch import HistoryColumns
+from pipeline.domain.history.batch import HistoryBatch
 from pipeline.domain.history.rows import read_head
 from pipeline.domain.history.stream import State, booked_by, earliest, state_at
 from pipeline.domain.kernel import events as ev
@@ -93,7 +93,7 @@ def by_rows(journal: Journal) -> MemoryRows:
 
 
 def by_columns(journal: Journal, cuts: list[int]) -> MemoryRows:
-    rows, vector = MemoryRows(), HistoryColumns()
+    rows, vector = MemoryRows(), HistoryBatch()
     edges = [0, *(min(cut, len(journal)) for cut in cuts), len(journal)]
     for start, stop in pairwise(edges):
         position = start
@@ -109,17 +109,17 @@ def by_columns(journal: Journal, cuts: list[int]) -> MemoryRows:
 
 def _run(journal: Journal) -> Any:
     groups = []
-    for kind, event_type in enumerate(HistoryColumns.classes):
+    for kind, event_type in enumerate(HistoryBatch.classes):
         positions = [place for place, (event, _) in enumerate(journal) if type(event) is event_type]
         if not positions:
             continue
-        names = [name for name in event_type.__struct_fields__ if name in HistoryColumns.fields]
+        names = [name for name in event_type.__struct_fields__ if name in HistoryBatch.fields]
         arrays = [
-            pa.array([getattr(journal[place][0], name) for place in positions], HistoryColumns.fields[name])
+            pa.array([getattr(journal[place][0], name) for place in positions], HistoryBatch.fields[name])
             for name in names
         ]
         groups.append((kind, np.array(positions), pa.RecordBatch.from_arrays(arrays, names)))
-    return merged(groups, HistoryColumns.fields, np.array([time for _, time in journal], np.int64), 0, 1)
+    return merged(groups, HistoryBatch.fields, np.array([time for _, time in journal], np.int64), 0, 1)
 
 
 @settings(max_examples=150, deadline=None)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.invariants import stream as invariants
-from pipeline.domain.invariants.batch import InvariantColumns
+from pipeline.domain.invariants.batch import InvariantBatch
 from pipeline.domain.kernel import events as ev
 from tests.invariants.honest_journal import HOUR, HonestJournal
 from tests.runtime.column_runs import Replay
@@ -90,7 +90,7 @@ def by_rows(log: list[Any]) -> Replay:
 @given(honest())
 def test_an_honest_journal_breaks_nothing_and_goes_by_columns_to_its_end(log: list[Any]) -> None:
     replay = Replay(invariants)
-    replay.by_columns(InvariantColumns(), [(event, 0) for event in log])
+    replay.by_columns(InvariantBatch(), [(event, 0) for event in log])
     assert replay.said == by_rows(log).said == {}
     assert replay.in_columns == len(log)
 
@@ -101,7 +101,7 @@ def test_columns_and_rows_say_and_leave_the_same(log: list[Any], cuts: list[int]
     expected, found = by_rows(log), Replay(invariants)
     edges = [0, *(min(cut, len(log)) for cut in cuts), len(log)]
     for start, stop in pairwise(edges):
-        found.by_columns(InvariantColumns(), [(event, 0) for event in log[start:stop]])
+        found.by_columns(InvariantBatch(), [(event, 0) for event in log[start:stop]])
     assert found.said == expected.said
     assert found.latest == expected.latest
     assert found.rows.data == expected.rows.data

@@ -13,7 +13,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import BROADCAST, record_key
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger.batch.stream import LedgerColumns
+from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 
 Said = dict[str, list[tuple[str, Any]]]
@@ -30,7 +30,7 @@ class Replay:
         self.in_columns = 0
         """How many commands the vector path has applied."""
         self._at = partition, partitions
-        self._ledger, self._vector = Ledger(rules), LedgerColumns(rules)
+        self._ledger, self._vector = Ledger(rules), LedgerBatch(rules)
 
     def apply(self, log: list[tuple[Any, int]]) -> None:
         """Apply a batch of (event, time it was recorded) by columns wherever they can."""
@@ -78,15 +78,13 @@ def run_of(log: list[tuple[Any, int]], partition: int, partitions: int) -> Run:
     """Return commands as the runtime hands them to the vector path."""
     kinds: dict[int, list[int]] = {}
     for position, (event, _) in enumerate(log):
-        if type(event) in LedgerColumns.classes and partition_of(record_key(event), partitions) == partition:
-            kinds.setdefault(LedgerColumns.classes.index(type(event)), []).append(position)
+        if type(event) in LedgerBatch.classes and partition_of(record_key(event), partitions) == partition:
+            kinds.setdefault(LedgerBatch.classes.index(type(event)), []).append(position)
     groups = []
     for kind, positions in kinds.items():
-        names = [
-            name for name in LedgerColumns.classes[kind].__struct_fields__ if name in LedgerColumns.fields
-        ]
+        names = [name for name in LedgerBatch.classes[kind].__struct_fields__ if name in LedgerBatch.fields]
         cells = {name: [getattr(log[position][0], name) for position in positions] for name in names}
-        arrays = [pa.array(cells[name], LedgerColumns.fields[name]) for name in names]
+        arrays = [pa.array(cells[name], LedgerBatch.fields[name]) for name in names]
         groups.append((kind, np.array(positions), pa.RecordBatch.from_arrays(arrays, names)))
     recorded_at = np.array([recorded for _, recorded in log], np.int64)
-    return merged(groups, LedgerColumns.fields, recorded_at, partition, partitions)
+    return merged(groups, LedgerBatch.fields, recorded_at, partition, partitions)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
-from pipeline.domain.lifecycle.batch import LifecycleColumns
+from pipeline.domain.lifecycle.batch import LifecycleBatch
 from pipeline.domain.lifecycle.stream import STATES, Lifecycle, LifecycleRules
 from tests.runtime.column_runs import Log, Replay
 
@@ -71,7 +71,7 @@ def test_columns_and_rows_say_and_leave_the_same(log: Log, sizes: list[int]) -> 
     for size in (*sizes, len(log)):
         batch = log[position : position + size]
         if batch:
-            columns.by_columns(LifecycleColumns(STREAM), batch)
+            columns.by_columns(LifecycleBatch(STREAM), batch)
         position += size
     assert columns.rejected == rows.rejected
     assert columns.said == rows.said

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
 from pipeline.domain.positions import stream as positions
-from pipeline.domain.positions.batch import PositionColumns
+from pipeline.domain.positions.batch import PositionBatch
 from tests.examples import examples
 from tests.runtime.column_runs import Log, Replay
 
@@ -85,7 +85,7 @@ def _check(log: Log, cuts: list[int]) -> None:
     rows, columns = Replay(positions), Replay(positions)
     rows.by_rows(log)
     for start, stop in zip([0, *cuts], [*cuts, len(log)], strict=True):
-        columns.by_columns(PositionColumns(), log[start:stop])
+        columns.by_columns(PositionBatch(), log[start:stop])
     assert columns.rows.data == rows.rows.data
     assert columns.latest == rows.latest
     assert columns.said == rows.said == {}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.domain.ledger.batch.stream import LedgerColumns
+from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.rows import HOLD_ROW, account_key, unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
@@ -27,7 +27,7 @@ def logs(monkeypatch: pytest.MonkeyPatch) -> Logs:
 
 def spec_of(days: int = 90) -> StreamSpec:
     rules = LedgerRules(dedupe_window_days=days)
-    return StreamSpec("ledger", "ledger-commands", Ledger(rules), "ledger", LedgerColumns(rules))
+    return StreamSpec("ledger", "ledger-commands", Ledger(rules), "ledger", LedgerBatch(rules))
 
 
 def replayed(logs: Logs, folder: Path, live: list[Live], days: int = 90) -> Replayed:

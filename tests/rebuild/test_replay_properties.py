@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.routing import BETWEEN_BRANCHES
-from pipeline.domain.ledger.batch.stream import LedgerColumns
+from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.rows import unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.rebuild.replay import Live, Replayed, replay
@@ -98,7 +98,7 @@ def copied(ledger: Branches, number: int, folder: Path) -> Live:
 
 def replayed(logs: Logs, folder: Path, live: list[Live], days: int) -> Replayed:
     rules = LedgerRules(dedupe_window_days=days)
-    spec = StreamSpec("ledger", "ledger-commands", Ledger(rules), "ledger", LedgerColumns(rules))
+    spec = StreamSpec("ledger", "ledger-commands", Ledger(rules), "ledger", LedgerBatch(rules))
     with Scratch(folder / "scratch", {}) as scratch:
         stages = {"limit": 100, "on_progress": lambda *_: None, "on_stage": lambda _: None}
         return asyncio.run(replay({}, logs.codec, scratch, spec, live, COPIED_MS, BRANCHES, **stages))  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.domain.kernel.columns import Run, events_of, merged
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.reconciliation.batch import CLASSES, FIELDS, ReconciliationColumns
+from pipeline.domain.reconciliation.batch import CLASSES, FIELDS, ReconciliationBatch
 from pipeline.domain.reconciliation.stream import Reconciliation, ReconciliationRules
 
 Log = list[tuple[Any, int]]
@@ -26,7 +26,7 @@ class Replay:
         self.rejected: list[tuple[Any, str]] = []
         self.in_columns = 0
         """How many events the vector path has applied."""
-        self._rows, self._vector = Reconciliation(rules), ReconciliationColumns(rules)
+        self._rows, self._vector = Reconciliation(rules), ReconciliationBatch(rules)
 
     def apply(self, log: Log) -> None:
         """Apply a batch by columns wherever they can."""

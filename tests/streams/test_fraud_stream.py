@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 import schemas
-from pipeline.domain.fraud.batch import FraudColumns
+from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.routing import record_key
 from pipeline.loadgen import Produce
@@ -269,7 +269,7 @@ async def test_the_thresholds_of_a_file_are_those_of_the_stream(name: str, text:
 async def test_large_batches_go_by_columns_and_write_the_same_bytes(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, lengths = Random(5), applied_by_columns(monkeypatch, FraudColumns)
+    chance, lengths = Random(5), applied_by_columns(monkeypatch, FraudBatch)
     for event, at in busy_log(chance, 900, own_accounts(3)):
         version = chance.choice([1, 2, 3]) if type(event) is ev.PaymentInitiated else None
         record = bench.of(event, version, recorded_at=at)
@@ -286,7 +286,7 @@ async def test_payments_beyond_a_quota_are_refused_with_the_same_bytes_by_column
 ) -> None:
     (tmp_path / "tenants.toml").write_text("[tenants.acme]\npayments_per_second = 1\nburst = 40\n")
     (spec,) = fraud.build(load_settings(tenants=tmp_path / "tenants.toml"))
-    bench, lengths = StreamBench(spec, tmp_path), applied_by_columns(monkeypatch, FraudColumns)
+    bench, lengths = StreamBench(spec, tmp_path), applied_by_columns(monkeypatch, FraudBatch)
     for number in range(700):
         event = payment(f"p{number}", RECORDED_AT + number * 1_000_000 // PARTITIONS)
         bench.of(event, recorded_at=event.occurred_at)

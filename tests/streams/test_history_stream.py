@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.history.batch import HistoryColumns
+from pipeline.domain.history.batch import HistoryBatch
 from pipeline.domain.history.rows import read_head, unpack_line
 from pipeline.domain.history.stream import read_lines
 from pipeline.domain.kernel import events as ev
@@ -113,7 +113,7 @@ async def test_a_change_of_a_later_version_is_a_dead_letter(bench: StreamBench) 
 async def test_a_large_batch_goes_by_columns_and_any_batches_leave_the_same(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_columns = applied_by_columns(monkeypatch, HistoryColumns)
+    by_columns = applied_by_columns(monkeypatch, HistoryBatch)
     for number in range(400):
         account = (A, B, CLEARING)[number % 3]
         event = hold(number, A) if number % 7 == 0 else posting(number, account, 5 - 11 * (number % 2))

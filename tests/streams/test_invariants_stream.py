@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain.invariants.batch import InvariantColumns
+from pipeline.domain.invariants.batch import InvariantBatch
 from pipeline.domain.kernel import events as ev
 from pipeline.runtime.settings import load_settings
 from tests.invariants.honest_journal import HOUR, HonestJournal
@@ -77,7 +77,7 @@ async def test_a_broken_journal_is_said_with_its_place_in_the_log(bench: StreamB
 async def test_a_large_batch_goes_by_columns_and_any_batches_say_the_same(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_columns = applied_by_columns(monkeypatch, InvariantColumns)
+    by_columns = applied_by_columns(monkeypatch, InvariantBatch)
     log = journal(600)
     for place in (300, 900):
         log[place] = msgspec.structs.replace(log[place], amount_minor=log[place].amount_minor + 1)

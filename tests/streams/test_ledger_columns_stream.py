@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.ledger.batch.stream import LedgerColumns
+from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.runtime.settings import load_settings
 from tests.ledger.branches import DAY, decided, envelope, opened
 from tests.runtime.task_bench import own_accounts
@@ -101,7 +101,7 @@ DAMAGE: dict[str, Any] = {
 
 
 async def test_columns_and_rows_write_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chance, applied = random.Random(7), applied_by_columns(monkeypatch, LedgerColumns)
+    chance, applied = random.Random(7), applied_by_columns(monkeypatch, LedgerBatch)
     bench = StreamBench(SPEC, tmp_path)
     try:
         for event in commands(seed=7):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.lifecycle.batch import LifecycleColumns
+from pipeline.domain.lifecycle.batch import LifecycleBatch
 from pipeline.domain.lifecycle.rows import unpack_life
 from pipeline.domain.lifecycle.stream import STATES
 from pipeline.runtime.settings import load_settings
@@ -83,7 +83,7 @@ def life_log(chance: Random, count: int) -> Iterator[Any]:
 async def test_any_batches_leave_the_same_bytes_and_rows(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    by_columns = applied_by_columns(monkeypatch, LifecycleColumns)
+    by_columns = applied_by_columns(monkeypatch, LifecycleBatch)
     for number, event in enumerate(life_log(Random(3), 400)):
         bench.of(event, recorded_at=RECORDED_AT + number * 1_000)
     for record in bench.log:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.positions.batch import PositionColumns
+from pipeline.domain.positions.batch import PositionBatch
 from pipeline.runtime.settings import load_settings
 from tests.ledger.branches import envelope, opened
 from tests.runtime.task_bench import PARTITIONS, own_accounts
@@ -159,7 +159,7 @@ async def test_extreme_values_are_applied_or_dead_letters(tmp_path: Path) -> Non
 async def test_large_batches_go_by_columns_and_write_the_same_bytes(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    chance, lengths = Random(3), applied_by_columns(monkeypatch, PositionColumns)
+    chance, lengths = Random(3), applied_by_columns(monkeypatch, PositionBatch)
     for number in range(900):
         what, instrument = chance.random() if number else 1, chance.choice(["ACME", "OTHER"])
         trade_id = f"t{chance.choice([number] * 99 + [chance.randrange(900)])}"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.reconciliation.batch import ReconciliationColumns
+from pipeline.domain.reconciliation.batch import ReconciliationBatch
 from pipeline.runtime.settings import load_settings
 from tests.ledger.branches import DAY
 from tests.reconciliation.desk import Desk
@@ -53,7 +53,7 @@ def items(seed: int) -> list[Any]:
 
 
 async def test_columns_and_rows_write_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chance, applied = random.Random(7), applied_by_columns(monkeypatch, ReconciliationColumns)
+    chance, applied = random.Random(7), applied_by_columns(monkeypatch, ReconciliationBatch)
     bench = StreamBench(SPEC, tmp_path)
     try:
         for event in items(seed=7):

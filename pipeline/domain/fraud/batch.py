@@ -50,7 +50,7 @@ _IDS = (
 )
 
 
-class FraudColumns:
+class FraudBatch:
     """The vector path over the rows of one partition; holds no state of its own."""
 
     classes = CLASSES

@@ -47,7 +47,7 @@ FIELDS: dict[str, pa.DataType] = {
 }
 
 
-class HistoryColumns:
+class HistoryBatch:
     """The vector path over the rows of one partition; holds no state of its own."""
 
     classes = CLASSES

@@ -51,7 +51,7 @@ FIELDS: dict[str, pa.DataType] = {
 }
 
 
-class InvariantColumns:
+class InvariantBatch:
     """The vector path over the rows of one partition; holds no state of its own."""
 
     classes = CLASSES

@@ -54,7 +54,7 @@ class _Said(msgspec.Struct, gc=False):
     occurred_at: int
 
 
-class LifecycleColumns:
+class LifecycleBatch:
     """The vector path over the rows of one partition; holds no state of its own."""
 
     classes = CLASSES

@@ -49,7 +49,7 @@ FIELDS: dict[str, pa.DataType] = {
 _CHECKED = ("tenant_id", "account_id", "instrument_id", "trade_id", "currency")
 
 
-class PositionColumns:
+class PositionBatch:
     """The vector path over the rows of one partition; holds no state of its own."""
 
     classes = CLASSES

@@ -43,7 +43,7 @@ FIELDS = {name: kind for event in CLASSES for name, kind in _types_of(event).ite
 }
 
 
-class ReconciliationColumns:
+class ReconciliationBatch:
     """The rules of the stream with their settings; holds no other state."""
 
     classes = CLASSES

@@ -32,7 +32,7 @@ RUN_MAX = 8192
 """Commands applied at once at most: it bounds the sums, and the work that an irregular command costs."""
 
 
-class LedgerColumns:
+class LedgerBatch:
     """The vector path over the rows of one branch; holds no state of its own."""
 
     classes = CLASSES
