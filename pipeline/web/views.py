@@ -24,7 +24,7 @@ from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, read_payment
 from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
 from pipeline.domain.lifecycle.rows import STUCK as STUCK_ROWS
 from pipeline.domain.positions import rows as positions_rows
-from pipeline.domain.positions.stream import figures
+from pipeline.domain.positions.figures import figures
 from pipeline.domain.reconciliation import rows as reconciliation_rows
 from pipeline.web.committed import Partition
 from pipeline.web.render import Row, time_text

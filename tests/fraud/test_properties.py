@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.fraud.alerts import alert_key, read_alert
 from pipeline.domain.fraud.decisions import decision_key, read_decision
+from pipeline.domain.fraud.desk import content_of
 from pipeline.domain.fraud.profile import (
     COUNTRIES_KEPT,
     DEVICES_KEPT,
@@ -20,7 +21,7 @@ from pipeline.domain.fraud.profile import (
     read_profile,
 )
 from pipeline.domain.fraud.settings import FraudRules
-from pipeline.domain.fraud.stream import FraudStream, content_of
+from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.kernel.events import PaymentCancelled, PaymentDecided, PaymentInitiated, PaymentReviewed
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
 from pipeline.domain.kernel.outbox import Arrival, Outbox

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.positions.figures import divide_half_even
 from pipeline.domain.positions.rows import (
     Position,
     pack_position,
@@ -20,7 +22,7 @@ from pipeline.domain.positions.rows import (
     read_trade,
     unpack_position,
 )
-from pipeline.domain.positions.stream import apply, divide_half_even, keys
+from pipeline.domain.positions.stream import apply, keys
 
 E8 = 10**8
 LATER = 10**15
@@ -376,6 +378,9 @@ class WatchedRows(MemoryRows):
     def get(self, key: bytes) -> bytes | None:
         self.asked.add(key)
         return super().get(key)
+
+    def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        return list(map(self.get, keys))
 
 
 def test_keys_names_rows_that_are_read() -> None:

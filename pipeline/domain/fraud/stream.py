@@ -24,9 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.domain.fraud.alerts import alert_key, alert_of, pack_alert
-from pipeline.domain.fraud.decisions import Decision, decision_key, pack_decision, read_decision
-from pipeline.domain.fraud.profile import Attempt, Profile, id64, pack_profile, profile_key, read_profile
+from pipeline.domain.fraud.decisions import Decision, decision_key
+from pipeline.domain.fraud.desk import Desk
+from pipeline.domain.fraud.profile import Attempt, Profile, id64, profile_key
 from pipeline.domain.fraud.remittance import check_creditor_reference
 from pipeline.domain.fraud.rules import is_near_threshold, is_probe
 from pipeline.domain.fraud.score import RuleScorer, Scorer, Verdict
@@ -46,12 +46,10 @@ from pipeline.domain.kernel.events import (
 )
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
-from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.tenants.quotas import Gate, bucket_key
 
-MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_DAY = 86_400_000_000
-COUNTRY_LENGTH_MAX = 8
 
 
 PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
@@ -71,7 +69,7 @@ class FraudStream:
         """Of what the ledger will refuse anyway."""
         self._kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
 
-    def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+    def apply(self, event: Any, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply one event of the payments topic; raise `Reject` for one that belongs in dead letters."""
         kind = type(event)
         if kind is PaymentInitiated:
@@ -88,7 +86,7 @@ class FraudStream:
         elif kind in PASSED_ON:
             check_ids(event)
             if kind is PaymentReviewed and event.approved:
-                _learn_from_review(event, rows)
+                self._learn(event, rows)
             out.forward("ledger-commands")
             if kind is PaymentReviewed:
                 out.forward("payment-events")
@@ -104,35 +102,28 @@ class FraudStream:
             yield decision_key(event.tenant_id, event.payment_id)
             yield profile_key(event.tenant_id, event.debtor_account_id)
 
-    def _decide(self, event: PaymentInitiated, at_us: int, rows: Rows, out: Outbox) -> None:
-        key = decision_key(event.tenant_id, event.payment_id)
-        row = rows.get(key)
-        earlier = None if row is None else read_decision(row)
-        content = content_of(
-            event.debtor_account_id, event.creditor_account_id, str(event.amount_minor), event.currency
+    def _decide(self, event: PaymentInitiated, at_us: int, rows: PrefetchingRows, out: Outbox) -> None:
+        keys = (
+            decision_key(event.tenant_id, event.payment_id),
+            profile_key(event.tenant_id, event.debtor_account_id),
         )
-        if earlier is not None and self.remembers(earlier, at_us):
-            return self._decide_again(earlier, event, content, at_us, rows, out)
-        if is_for_the_ledger_to_refuse(
-            event.amount_minor, event.debtor_account_id, event.creditor_account_id
-        ):
-            return _emit_decided(event, self.unscored, out)
-        attempt = attempt_of(
-            at_us,
-            event.amount_minor,
-            event.creditor_account_id,
-            event.device_id,
-            event.counterparty_country,
-        )
-        profile_row = profile_key(event.tenant_id, event.debtor_account_id)
-        profile = read_profile(rows.get(profile_row))
-        verdict, held = self.judge(profile, attempt)
-        rows.put(profile_row, pack_profile(profile))
-        debtor = id64(event.debtor_account_id)
-        rows.put(key, pack_decision(Decision(at_us, debtor, id64(content), verdict, held)))
+        desk = Desk(self, rows)
+        desk.load(keys)
+        verdict, alerted = desk.decide(event, at_us, *keys)
+        desk.write()
         _emit_decided(event, verdict, out)
-        if verdict.outcome != "APPROVE":
-            _raise_alert(event, at_us, verdict, rows, out)
+        if alerted:
+            _emit_alert(event, verdict, out)
+
+    def _learn(self, event: PaymentReviewed, rows: PrefetchingRows) -> None:
+        keys = (
+            decision_key(event.tenant_id, event.payment_id),
+            profile_key(event.tenant_id, event.debtor_account_id),
+        )
+        desk = Desk(self, rows)
+        desk.load(keys)
+        desk.learn(event, *keys)
+        desk.write()
 
     def judge(self, profile: Profile, attempt: Attempt) -> tuple[Verdict, Attempt | None]:
         """Score a payment and count it in the profile; return the verdict, and what is held for a review."""
@@ -152,18 +143,6 @@ class FraudStream:
         """Whether a payment id is still known as a retry at this time."""
         return at_us - earlier.at_us <= self._kept_us
 
-    def _decide_again(
-        self, earlier: Decision, event: PaymentInitiated, content: str, at_us: int, rows: Rows, out: Outbox
-    ) -> None:
-        """Answer a payment id that comes again; what may be held because of it has an alert, once.
-
-        That is other content under an id that was approved, and another debtor under one that was not.
-        """
-        verdict = self.repeat(earlier, content)
-        _emit_decided(event, verdict, out)
-        if verdict.outcome != "APPROVE" and rows.get(_alert_row(event)) is None:
-            _raise_alert(event, at_us, verdict, rows, out)
-
     def repeat(self, earlier: Decision, content: str) -> Verdict:
         """Return the verdict on a payment id that comes again.
 
@@ -176,46 +155,6 @@ class FraudStream:
         reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
         score = max(verdict.score, self._rules.review_score_min)
         return Verdict("REVIEW", score, (*verdict.reasons, reason), verdict.version)
-
-
-def is_for_the_ledger_to_refuse(amount_minor: int, debtor: str, creditor: str) -> bool:
-    """Whether the ledger takes no such amount, or no such pair of accounts: not worth a score."""
-    return amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
-
-
-def attempt_of(
-    at_us: int, amount_minor: int, creditor_account_id: str, device_id: str | None, country: str | None
-) -> Attempt:
-    """Return a payment as the rules see it; an empty device or country is none."""
-    return Attempt(
-        at_us // MICROSECONDS_PER_SECOND,
-        amount_minor,
-        id64(creditor_account_id),
-        id64(device_id) if device_id else None,
-        country.upper()[:COUNTRY_LENGTH_MAX] if country else None,
-    )
-
-
-def content_of(*parts: str) -> str:
-    """Return what the ledger compares under a payment id: debtor, creditor, amount and currency."""
-    return "\0".join(parts)
-
-
-def _learn_from_review(event: PaymentReviewed, rows: Rows) -> None:
-    """Make a payment that a reviewer approved part of the debtor's habits, once."""
-    key = decision_key(event.tenant_id, event.payment_id)
-    row = rows.get(key)
-    if row is None:
-        return
-    decision = read_decision(row)
-    if decision.held is None or decision.debtor != id64(event.debtor_account_id):
-        return
-    profile_row = profile_key(event.tenant_id, event.debtor_account_id)
-    profile = read_profile(rows.get(profile_row))
-    profile.learn(decision.held)
-    decision.held = None
-    rows.put(profile_row, pack_profile(profile))
-    rows.put(key, pack_decision(decision))
 
 
 def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
@@ -261,12 +200,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
     )
 
 
-def _alert_row(event: PaymentInitiated) -> bytes:
-    return alert_key(event.tenant_id, event.debtor_account_id, event.payment_id)
-
-
-def _raise_alert(event: PaymentInitiated, at_us: int, verdict: Verdict, rows: Rows, out: Outbox) -> None:
-    rows.put(_alert_row(event), pack_alert(alert_of(event, at_us, verdict)))
+def _emit_alert(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
     raised = envelope(event, "fraud_alert_raised")
     out.emit(
         "fraud-alerts",

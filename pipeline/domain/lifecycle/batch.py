@@ -1,27 +1,23 @@
-"""The vector path of the lifecycle: a run of events at once, with the results of `Lifecycle.apply`.
+"""The lifecycle by batches: `Lifecycle.follow` over the lives of a run.
 
-    Run -> columns, row keys -> lives, in one read -> Lifecycle.follow, event by event -> rows, in one write
-
-Steps are added in order by the same `Lifecycle.follow`. What a run saves is everything around that: ids and
-keys are worked out together, a life is read and written once, and a due time that comes and goes within the
-run is never written. Events that say something (a payment is stuck, or gets on again), or that must be
-rejected, end the run: they are left to the row path. A property test holds both against each other.
+A life is read and written once a run, and a due time that comes and goes within it is never written. An event
+by which a payment is stuck, or gets on again, is left to the row path, which says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.batch import LeaveToRows, RuleBatch
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.lifecycle.rows import DUE, LIFE, Life, pack_life, read_clock, unpack_life, write_clock
+from pipeline.domain.lifecycle.rows import DUE, DUE_ROW, LIFE, Life, pack_life, read_clock, unpack_life, write_clock
 from pipeline.domain.lifecycle.stream import FROM_FRAUD, STEP_NAMES, Lifecycle
 
 CLASSES = (*STEP_NAMES, ev.CommandRefused)
@@ -36,9 +32,12 @@ FIELDS: dict[str, pa.DataType] = {
 }
 
 
-class _Said(msgspec.Struct, gc=False):
-    """What the rules need of an event."""
+class _Observed(msgspec.Struct, gc=False):
+    """What the rules need of an event of any class."""
 
+    life_key: bytes | None
+    """None for an event that is about no payment."""
+    kind: type
     event_id: str
     causation_id: str | None
     correlation_id: str
@@ -54,8 +53,8 @@ class _Said(msgspec.Struct, gc=False):
     occurred_at: int
 
 
-class LifecycleBatch:
-    """The vector path over the rows of one partition; holds no state of its own."""
+class LifecycleBatch(RuleBatch):
+    """Applies runs of payment events to the rows of one partition; holds no state of its own."""
 
     classes = CLASSES
     fields = FIELDS
@@ -63,59 +62,54 @@ class LifecycleBatch:
     def __init__(self, stream: Lifecycle) -> None:
         self._stream = stream
 
-    def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
-        """Apply the events up to the first one that is irregular or says something; return how many."""
-        irregular = (run.kinds == OTHER) | bad_ids(run, _IDS)
-        run = run.slice(0, int(np.argmax(np.append(irregular, True))))
-        if not len(run):
-            return 0, []
-        desk = _Desk(self._stream, run, rows)
-        applied = desk.apply(run)
-        desk.write()
-        return applied, []
+    def _irregular(self, run: Run) -> np.ndarray:
+        """Return which events are of another class, or have ids that the rules refuse."""
+        irregular: np.ndarray = (run.kinds == OTHER) | bad_ids(run, _IDS)
+        return irregular
+
+    def _events(self, run: Run) -> Sequence[_Observed]:
+        keys = joined("\0", LIFE, run.columns["tenant_id"], run.columns["payment_id"])
+        kinds = [CLASSES[kind] for kind in run.kinds.tolist()]
+        cells = [run.columns[name].to_pylist() for name in _Observed.__struct_fields__[2:]]
+        return list(map(_Observed, keys.cast(pa.binary()).to_pylist(), kinds, *cells))
+
+    def _open(self, run: Run, events: Sequence[_Observed], rows: PrefetchingRows) -> _RunOfLives:
+        return _RunOfLives(self._stream, events, rows)
 
 
-class _Desk:
-    """What the events of a run find and leave."""
+class _RunOfLives:
+    """The lives that the events of a run are about, and the clock."""
 
-    def __init__(self, stream: Lifecycle, run: Run, rows: PrefetchingRows) -> None:
+    def __init__(self, stream: Lifecycle, events: Sequence[_Observed], rows: PrefetchingRows) -> None:
         self._follow = stream.follow
         self._rows = rows
         self._clock = read_clock(rows)
         self._clock_before = self._clock.watermark, self._clock.earliest
-        keys = joined("\0", LIFE, run.columns["tenant_id"], run.columns["payment_id"])
-        self._keys: list[bytes | None] = keys.cast(pa.binary()).to_pylist()
-        known = list({key for key in self._keys if key is not None})
+        known = list({event.life_key: None for event in events if event.life_key is not None})
         found = zip(known, rows.get_many(known), strict=True)
         self._lives: dict[bytes, Life] = {key: unpack_life(row) for key, row in found if row is not None}
         self._due_before = {key: life.due_at for key, life in self._lives.items()}
         self._changed: dict[bytes, Life] = {}
 
-    def apply(self, run: Run) -> int:
-        """Apply events until one says something; return how many that were."""
-        clock, lives, changed = self._clock, self._lives, self._changed
-        events = zip(self._keys, run.kinds.tolist(), run.recorded_at.tolist(), _said(run), strict=True)
-        for applied, (key, number, recorded_at, said) in enumerate(events):
-            kind: type = CLASSES[number]
-            now = max(clock.watermark, min(said.occurred_at, recorded_at))
-            watermark = clock.watermark if kind in FROM_FRAUD else now
-            life = None if key is None else lives.get(key)
-            if clock.earliest <= watermark or (life is not None and life.stuck_id is not None):
-                return applied
-            clock.watermark = watermark
-            if key is None:
-                continue
-            due_at = None if life is None else life.due_at
-            life = self._follow(life, kind, said, recorded_at, now)
-            if life is None:
-                continue
-            lives[key] = changed[key] = life
-            if life.due_at is not None and life.due_at != due_at:
-                clock.earliest = min(clock.earliest, life.due_at)
-        return len(run)
+    def apply(self, event: _Observed, recorded_at: int) -> None:
+        clock, key, kind = self._clock, event.life_key, event.kind
+        now = max(clock.watermark, min(event.occurred_at, recorded_at))
+        watermark = clock.watermark if kind in FROM_FRAUD else now
+        life = None if key is None else self._lives.get(key)
+        if clock.earliest <= watermark or (life is not None and life.stuck_id is not None):
+            raise LeaveToRows
+        clock.watermark = watermark
+        if key is None:
+            return
+        due_at = None if life is None else life.due_at
+        life = self._follow(life, kind, event, recorded_at, now)
+        if life is None:
+            return
+        self._lives[key] = self._changed[key] = life
+        if life.due_at is not None and life.due_at != due_at:
+            clock.earliest = min(clock.earliest, life.due_at)
 
-    def write(self) -> None:
-        """Write the rows that have changed."""
+    def close(self) -> Sequence[Block]:
         fresh = {}
         for key, life in self._changed.items():
             fresh[key] = pack_life(life)
@@ -125,16 +119,13 @@ class _Desk:
             if before is not None:
                 self._rows.delete(_due_key(before, key))
             if life.due_at is not None:
-                fresh[_due_key(life.due_at, key)] = b"\1"
+                fresh[_due_key(life.due_at, key)] = DUE_ROW.head
         self._rows.put_many(fresh.items())
         if self._clock_before != (self._clock.watermark, self._clock.earliest):
             write_clock(self._rows, self._clock)
+        return []
 
 
 def _due_key(due_at: int, life_key: bytes) -> bytes:
     """Return `due_key` of a life."""
     return b"%s\0%016x%s" % (DUE.encode(), due_at, life_key[len(LIFE) :])
-
-
-def _said(run: Run) -> Iterator[Any]:
-    return map(_Said, *(run.columns[name].to_pylist() for name in _Said.__struct_fields__))

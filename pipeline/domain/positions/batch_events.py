@@ -11,8 +11,10 @@ from msgspec.structs import astuple
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import Block, Run, derived_ids, joined
-from pipeline.domain.positions.rows import Position, Quote
-from pipeline.domain.positions.stream import TOPIC, Figures
+from pipeline.domain.positions.book import Update
+from pipeline.domain.positions.figures import Figures
+from pipeline.domain.positions.rows import Position
+from pipeline.domain.positions.stream import TOPIC
 
 _OF_CAUSE = (
     "event_id",
@@ -24,14 +26,11 @@ _OF_CAUSE = (
     "trade_id",
 )
 
-Said = tuple[int, str, Position, Quote | None, Figures]
-"""The last update of a position in a run: the place of its cause in the run, the account, how it stands."""
 
-
-def updates_block(run: Run, updates: Iterable[Said]) -> Block:
+def updates_block(run: Run, updates: Iterable[Update]) -> Block:
     """Return the last updates of positions, in the order of their causes."""
-    said = sorted(updates, key=itemgetter(0))
-    causes, accounts, positions, quotes, shown = zip(*said, strict=True)
+    ordered = sorted(updates, key=itemgetter(0))
+    causes, accounts, positions, quotes, shown = zip(*ordered, strict=True)
     at = pa.array(causes, pa.int64())
     taken = {name: run.columns[name].take(at) for name in _OF_CAUSE}
     tenant, instrument, event_id = taken["tenant_id"], taken["instrument_id"], taken["event_id"]

@@ -15,11 +15,10 @@ token for every second of the past and be the very burst that a quota is for.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.domain.kernel.layouts import RowKind
-from pipeline.domain.kernel.rows import PrefetchingRows, Rows, row_key
+from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenant, Tenants
 
 FAMILY = "q"
@@ -79,7 +78,7 @@ def taken(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: int) ->
 
 
 class Gate:
-    """Lets payments in, one by one or many; holds no state of its own."""
+    """Lets payments in, one by one; holds no state of its own."""
 
     def __init__(self, tenants: Tenants | None = None) -> None:
         self._tenants = tenants or UNRESTRICTED
@@ -100,28 +99,3 @@ class Gate:
         bucket, allowed = taken(read_bucket(rows.get(key)), tenant, at_us, partitions)
         rows.put(key, pack_bucket(bucket))
         return None if allowed else "quota_exceeded"
-
-    def refusals(
-        self,
-        tenant_ids: Sequence[str],
-        occurred_at: Sequence[int],
-        recorded_at: Sequence[int],
-        partitions: int,
-        rows: PrefetchingRows,
-    ) -> list[str | None]:
-        """Return `refusal` of payments in their order; each bucket is read and written once."""
-        settings = {name: self._tenants.of(name) for name in set(tenant_ids)}
-        limited = sorted(name for name, one in settings.items() if one.payments_per_second and not one.closed)
-        found = rows.get_many([bucket_key(name) for name in limited])
-        buckets = {name: read_bucket(row) for name, row in zip(limited, found, strict=True)}
-        codes: list[str | None] = []
-        for name, occurred, recorded in zip(tenant_ids, occurred_at, recorded_at, strict=True):
-            if name in buckets:
-                at_us = event_time(occurred, recorded)
-                buckets[name], allowed = taken(buckets[name], settings[name], at_us, partitions)
-                codes.append(None if allowed else "quota_exceeded")
-            else:
-                codes.append("tenant_closed" if settings[name].closed else None)
-        left = [(bucket_key(name), pack_bucket(bucket)) for name, bucket in buckets.items() if bucket]
-        rows.put_many(left)
-        return codes

@@ -1,0 +1,170 @@
+"""The rules of positions over the rows that events find and leave.
+
+The row path opens a book for one event, the batch path one for all events of a run; what is stored in the end
+is the same. The rules take plain values, so that a run needs no object for each event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from pipeline.domain.kernel.money import Overflow
+from pipeline.domain.kernel.outbox import Reject
+from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.positions.figures import Figures, charge, figures, fill
+from pipeline.domain.positions.rows import (
+    OPEN_ROW,
+    Position,
+    Quote,
+    pack_position,
+    pack_quote,
+    pack_trade,
+    position_key,
+    unpack_position,
+    unpack_quote,
+    unpack_trade,
+)
+
+Update = tuple[int, str, Position, Quote | None, Figures]
+"""The last update of a position: the place of its cause in the run, the account, how the position stands."""
+
+
+class Book:
+    """Trades, positions and quotes by row key, as they are now; None where there is no row."""
+
+    def __init__(self, rows: PrefetchingRows) -> None:
+        self.updates: dict[bytes, Update] = {}
+        """By row key of the position."""
+        self._rows = rows
+        self._trades: dict[bytes, bytes | None] = {}
+        """Rows: most trades are only compared with a repeat."""
+        self._positions: dict[bytes, Position | None] = {}
+        self._quotes: dict[bytes, Quote | None] = {}
+        self._fresh: dict[bytes, bytes] = {}
+        """Rows of trades and quotes to be written."""
+        self._changed: dict[bytes, Position] = {}
+        """Positions to be written."""
+
+    def load(
+        self,
+        trades: Iterable[bytes | None],
+        positions: Iterable[bytes | None],
+        quotes: Iterable[bytes | None],
+    ) -> None:
+        """Read the rows that the events need, in one go; a key that an event does not have is None."""
+        wanted = [
+            [key for key in dict.fromkeys(keys) if key is not None] for keys in (trades, positions, quotes)
+        ]
+        found = iter(self._rows.get_many([key for keys in wanted for key in keys]))
+        self._trades.update(zip(wanted[0], found, strict=False))
+        for key, row in zip(wanted[1], found, strict=False):
+            self._positions[key] = None if row is None else unpack_position(row)
+        for key, row in zip(wanted[2], found, strict=False):
+            self._quotes[key] = None if row is None else unpack_quote(row)
+
+    def execute(
+        self,
+        place: int,
+        trade_key: bytes,
+        key: bytes,
+        quote_key: bytes,
+        trade: bytes,
+        account_id: str,
+        currency: str,
+        quantity_e8: int,
+        price_e8: int,
+        fee_minor: int,
+    ) -> None:
+        """Fill a position with a trade, at its average cost; a repeat of a trade has no effect.
+
+        The keys are those of the trade, the position and the quote; `trade` is the trade's row; a quantity
+        that is sold is negative. Raises `Reject` (trade_exists_with_different_content, currency_mismatch,
+        overflow), with nothing changed.
+        """
+        known = self._trades[trade_key]
+        if known is not None:
+            if known != trade and _as_executed(known) != trade:
+                raise Reject("trade_exists_with_different_content")
+            return
+        before = self._positions[key]
+        if before is None:
+            before = Position(currency)
+        elif before.currency != currency:
+            raise Reject("currency_mismatch", "the trade's currency is not the position's")
+        quote = self._quotes[quote_key]
+        try:
+            after = charge(fill(before, quantity_e8, price_e8), fee_minor)
+            self.updates[key] = place, account_id, after, quote, figures(after, quote)
+        except Overflow:
+            raise Reject("overflow", "a figure of the position does not fit into 64 bits") from None
+        self._fresh[trade_key] = self._trades[trade_key] = trade
+        self._changed[key] = self._positions[key] = after
+        if not after.quantity_e8:
+            self._rows.delete(_open_prefix(quote_key) + account_id.encode())
+        elif not before.quantity_e8:
+            self._rows.put(_open_prefix(quote_key) + account_id.encode(), OPEN_ROW.head)
+
+    def settle(self, trade_key: bytes, account_id: str, settled_at: int) -> None:
+        """Mark a trade as settled.
+
+        Raises `Reject` (trade_not_found, already_settled), with nothing changed.
+        """
+        known = self._trades[trade_key]
+        trade = None if known is None else unpack_trade(known)
+        if trade is None or trade.account_id != account_id:
+            raise Reject("trade_not_found")
+        if trade.settled_at == settled_at:
+            return
+        if trade.settled_at is not None:
+            raise Reject("already_settled", "the trade was settled at another time")
+        settled = pack_trade(msgspec.structs.replace(trade, settled_at=settled_at))
+        self._fresh[trade_key] = self._trades[trade_key] = settled
+
+    def quote(self, place: int, quote_key: bytes, tenant_id: str, instrument_id: str, quote: Quote) -> None:
+        """Give every open position in the currency of a quote its price, unless a newer one is known.
+
+        Positions in another currency keep their own quote, or stay unpriced. Raises `Reject` (overflow), with
+        nothing changed.
+        """
+        if not replaces(quote, self._quotes[quote_key]):
+            return
+        prefix = _open_prefix(quote_key)
+        accounts = [key[len(prefix) :].decode() for key, _ in self._rows.scan(prefix)]
+        keys = [position_key(tenant_id, account, instrument_id) for account in accounts]
+        self.load((), [key for key in keys if key not in self._positions], ())
+        updates: dict[bytes, Update] = {}
+        try:
+            for account, key in zip(accounts, keys, strict=True):
+                position = self._positions[key]
+                assert position is not None  # the index row is written with the position
+                updates[key] = place, account, position, quote, figures(position, quote)
+        except Overflow:
+            raise Reject("overflow", "an unrealised P&L at this price does not fit into 64 bits") from None
+        self.updates |= updates
+        self._quotes[quote_key] = quote
+        self._fresh[quote_key] = pack_quote(quote)
+
+    def write(self) -> None:
+        """Write the rows that have changed; the index of open positions is written already."""
+        self._rows.put_many(self._fresh.items())
+        self._rows.put_many((key, pack_position(position)) for key, position in self._changed.items())
+
+
+def replaces(quote: Quote, known: Quote | None) -> bool:
+    """Whether a quote takes the place of the last one: it is newer, and no repeat."""
+    if known is None:
+        return True
+    newer = (quote.quoted_at, quote.event_id) >= (known.quoted_at, known.event_id)
+    return newer and quote.event_id != known.event_id
+
+
+def _open_prefix(quote_key: bytes) -> bytes:
+    """Return the prefix of `open_position_key` that a quote's positions are under; the account follows."""
+    return b"i%s\0" % quote_key[1:]
+
+
+def _as_executed(row: bytes) -> bytes:
+    """Return the row of a trade as it was before the trade was settled."""
+    return pack_trade(msgspec.structs.replace(unpack_trade(row), settled_at=None))

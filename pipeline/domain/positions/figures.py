@@ -1,0 +1,90 @@
+"""What a fill makes of a position, and the figures that are derived from it: exact integers, no state.
+
+Netting, one position per account and instrument: a trade on the same side joins at its price (weighted
+average), one on the opposite side closes at the average and realises the difference, one that crosses zero
+closes all and restarts at its own price.
+
+Invariant: realised P&L = cash received - cash paid + cost of what is still held, exactly, after every trade.
+The cost and the realised P&L are integers in units of 1e-32 (quantity_e8 x price_e8 is 1e-16; sixteen guard
+digits follow), so the only rounding is that of a partial close, half to even at the 32nd digit, and what it
+takes from the cost it adds to the P&L. Averages and figures of an event are derived from them, half to even
+at 1e-8, and never fed back. Fees are minor units and not part of the P&L.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN, Overflow, add
+from pipeline.domain.positions.rows import Position, Quote
+
+_GUARD = 10**16
+"""1e-16 in units of 1e-32."""
+_E8 = 10**24
+"""1e-8 in units of 1e-32."""
+
+
+def divide_half_even(dividend: int, divisor: int) -> int:
+    """Return dividend / divisor (divisor > 0) rounded to the nearest integer, a half to the even one."""
+    quotient, remainder = divmod(dividend, divisor)
+    twice = 2 * remainder
+    if twice < divisor:
+        return quotient
+    return quotient + (twice > divisor or quotient & 1)
+
+
+def fill(position: Position, quantity_e8: int, price_e8: int) -> Position:
+    """Return the position after a fill of a signed quantity (a sale is negative) at a price.
+
+    Raises `Overflow` if the quantity does not fit into 64 bits.
+    """
+    held, cost, realised = position.quantity_e8, position.cost_e32, position.realised_e32
+    opening = quantity_e8
+    if held and (held > 0) != (quantity_e8 > 0):
+        closing = min(abs(held), abs(quantity_e8)) * (1 if held > 0 else -1)
+        released = divide_half_even(cost * abs(closing), abs(held))
+        realised += closing * price_e8 * _GUARD - released
+        cost -= released
+        opening = quantity_e8 + closing
+    return Position(
+        position.currency,
+        add(held, quantity_e8),
+        cost + opening * price_e8 * _GUARD,
+        realised,
+        position.fees_minor,
+        position.trades,
+    )
+
+
+def charge(position: Position, fee_minor: int) -> Position:
+    """Return the position after a trade was filled, for its fee; raise `Overflow` as `fill`."""
+    held = position.currency, position.quantity_e8, position.cost_e32, position.realised_e32
+    return Position(*held, add(position.fees_minor, fee_minor), position.trades + 1)
+
+
+class Figures(NamedTuple):
+    """What is derived from a position and its quote, 1e-8 units of the currency, rounded half to even."""
+
+    average_cost_e8: int
+    cost_basis_e8: int
+    realised_pnl_e8: int
+    unrealised_pnl_e8: int | None
+
+
+def figures(position: Position, quote: Quote | None) -> Figures:
+    """Return the figures of a position; raise `Overflow` if one exceeds 64 bits.
+
+    Without a quote the position is unpriced: the unrealised P&L is None, never zero.
+    """
+    quantity, cost = position.quantity_e8, position.cost_e32
+    average = divide_half_even(abs(cost), abs(quantity) * _GUARD) if quantity else 0
+    basis, realised = divide_half_even(cost, _E8), divide_half_even(position.realised_e32, _E8)
+    unrealised = 0 if quote is None else divide_half_even(quantity * quote.price_e8 * _GUARD - cost, _E8)
+    if not (
+        average <= INT64_MAX
+        and INT64_MIN <= basis <= INT64_MAX
+        and INT64_MIN <= realised <= INT64_MAX
+        and INT64_MIN <= unrealised <= INT64_MAX
+    ):
+        raise Overflow
+    return Figures(average, basis, realised, None if quote is None else unrealised)
