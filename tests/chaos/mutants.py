@@ -32,7 +32,7 @@ from pipeline.domain.ledger import outputs as ledger_answers
 from pipeline.domain.ledger import stream as ledger
 from pipeline.domain.ledger.batch import stream as ledger_columns
 from pipeline.domain.ledger.rows import payment_key
-from pipeline.domain.positions import stream as positions
+from pipeline.domain.positions import book as positions
 from pipeline.domain.reconciliation import matching as reconciliation_matching
 from pipeline.domain.reconciliation import rows as reconciliation_rows
 from pipeline.runtime import placement, task, transactions, unit
@@ -504,7 +504,13 @@ def silent_standstill(patch: Set) -> None:
 
 @mutant("counts a trade that comes again", "input")
 def filled_twice(patch: Set) -> None:
-    patch(positions, "read_trade", lambda rows, tenant, trade_id: None)
+    execute = positions.Book.execute
+
+    def executed(self: Any, place: int, trade_key: bytes, *rest: Any) -> None:
+        self._trades[trade_key] = None
+        execute(self, place, trade_key, *rest)
+
+    patch(positions.Book, "execute", executed)
 
 
 @mutant("matches amounts that differ by a cent")

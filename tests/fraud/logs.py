@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
-from tests.runtime.column_runs import Log
+from tests.kernel.side_by_side import Log
 
 SECOND, HOUR, DAY = 1_000_000, 3_600_000_000, 86_400_000_000
 NOON = 1_767_268_800_000_000

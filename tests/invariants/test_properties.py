@@ -13,7 +13,7 @@ from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.invariants.batch import InvariantBatch
 from pipeline.domain.kernel import events as ev
 from tests.invariants.honest_journal import HOUR, HonestJournal
-from tests.runtime.column_runs import Replay
+from tests.kernel.side_by_side import Replay
 
 ACCOUNTS = ["a", "b", "c", "$clearing:EUR:0"]
 LONGS = st.one_of(

@@ -9,16 +9,17 @@ import pyarrow as pa
 
 from pipeline.domain.kernel.columns import derived_ids
 from pipeline.domain.kernel.outbox import derived_id
+from pipeline.domain.ledger.batch.stream import LedgerBatch
+from pipeline.domain.ledger.stream import Ledger
+from tests.kernel.side_by_side import Replay
 from tests.ledger.branches import decided, opened
-from tests.ledger.runs import Replay
 
 
 def test_a_nostro_account_tells_reconciliation() -> None:
-    replay = Replay(0, 1)
-    replay.apply_row(opened("open A", "A", 100), 0)
-    replay.apply_row(opened("open N", "N", account_type="nostro"), 0)
+    replay = Replay(Ledger(), 0, 1)
+    replay.by_rows([(opened("open A", "A", 100), 0), (opened("open N", "N", account_type="nostro"), 0)])
     replay.said.clear()
-    replay.apply([(decided("e", "P1", "A", "N", 7), 0)])
+    replay.by_columns(LedgerBatch(), [(decided("e", "P1", "A", "N", 7), 0)])
     (item,) = replay.said["reconciliation-items"]
     assert replay.in_columns == 1 and item == replay.said["postings"][1]
 

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from random import Random
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.stream import Ledger
 from tests.chaos.ledger_model import Branch as TownBranch
 from tests.chaos.ledger_town import logs_of
 from tests.examples import examples
-from tests.ledger.branches import DAY, Branch, Branches, decided, envelope, opened
-from tests.ledger.runs import Replay
+from tests.kernel.side_by_side import Log, assert_alike, at_home
+from tests.ledger.branches import DAY, Branches, decided, envelope, opened
 from tests.ledger.test_properties import COUNT, Put, Step, edge_schedules, few_schedules
 
 TENANTS = ["acme", "north"]
@@ -49,43 +46,20 @@ def _played(schedule: list[Any]) -> Branches:
     return ledger
 
 
-def _check(branch: Branch, partition: int, cuts: list[int], partitions: int = COUNT) -> int:
-    """Replay a branch's log in batches by columns; rows and outputs must be those of the row path.
-
-    Returns how many commands went by columns.
-    """
-    replay, start = Replay(partition, partitions), 0
-    for cut in [*cuts, len(branch.log)]:
-        replay.apply(branch.log[start : max(start, cut)])
-        start = max(start, cut)
-    assert replay.rows.data == branch.rows.data
-    said: dict[str, list[tuple[str, Any]]] = {}
-    balances = {}
-    for topic, key, event in branch.said:
-        if topic == "balances":
-            balances[key] = event
-        else:
-            said.setdefault(topic, []).append((key, event))
-    assert replay.said == said
-    assert replay.balances == balances
-    return replay.in_columns
+def _check(log: Log, partition: int, cuts: list[int], partitions: int = COUNT) -> int:
+    """Assert that a branch's log gives the same by rows and by batches; return how many went by columns."""
+    home = at_home(log, partition, partitions)
+    return assert_alike(Ledger(), LedgerBatch(), home, cuts, partition, partitions).in_columns
 
 
 _cuts = st.lists(st.integers(0, 60), max_size=4).map(sorted)
 
 
-@examples(80)
-@given(few_schedules, _cuts)
-def test_columns_and_rows_agree_on_schedules_of_branches(schedule: list[Any], cuts: list[int]) -> None:
+@examples(130)
+@given(st.one_of(few_schedules, edge_schedules), _cuts)
+def test_batches_and_rows_agree_on_schedules_of_branches(schedule: list[Any], cuts: list[int]) -> None:
     for partition, branch in enumerate(_played(schedule).branches):
-        note(f"by columns: {10 * _check(branch, partition, cuts) // (len(branch.log) + 1)}0 %")
-
-
-@examples(50)
-@given(edge_schedules, _cuts)
-def test_columns_and_rows_agree_at_the_edge_of_64_bits(schedule: list[Any], cuts: list[int]) -> None:
-    for partition, branch in enumerate(_played(schedule).branches):
-        note(f"by columns: {10 * _check(branch, partition, cuts) // (len(branch.log) + 1)}0 %")
+        _check(branch.log, partition, cuts)
 
 
 @st.composite
@@ -233,33 +207,21 @@ def _logs(draw: st.DrawFn) -> tuple[list[tuple[Any, int]], list[int]]:
 
 @examples(100)
 @given(_logs())
-def test_columns_and_rows_agree_on_one_busy_branch(drawn: tuple[list[tuple[Any, int]], list[int]]) -> None:
+def test_batches_and_rows_agree_on_one_busy_branch(drawn: tuple[list[tuple[Any, int]], list[int]]) -> None:
     log, cuts = drawn
-    branch, ledger = Branch(), Ledger()
-    branch.log, branch.rows = log, MemoryRows()
-    for event, recorded_at in log:
-        out = Outbox()
-        try:
-            ledger.apply(event, Arrival(recorded_at, 0, COUNT), branch.rows, out)
-        except Reject as reject:
-            note(f"rejected: {reject.code}")
-        branch.said += out.items
-    for code in {getattr(event, "code", "") for _, _, event in branch.said}:
-        note(f"code: {code}")
-    note(f"by columns: {10 * _check(branch, 0, cuts) // (len(log) + 1)}0 %")
+    _check(log, 0, cuts)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_columns_and_rows_agree_on_random_traffic_over_all_commands(seed: int) -> None:
+def test_batches_and_rows_agree_on_random_traffic_over_all_commands(seed: int) -> None:
     chance = Random(seed)
     for number, records in enumerate(logs_of([TownBranch(one, 3) for one in range(3)], seed, 1200)):
-        branch, ledger = Branch(), Ledger()
-        for record in records:
-            event = msgspec.convert(record.fields, ev.EVENTS[f"ledgerflow.{record.event}"])
-            recorded_at, out = record.timestamp_ms * 1000, Outbox()
-            with suppress(Reject):
-                ledger.apply(event, Arrival(recorded_at, number, 3), branch.rows, out)
-            branch.log.append((event, recorded_at))
-            branch.said += out.items
+        log = [
+            (
+                msgspec.convert(record.fields, ev.EVENTS[f"ledgerflow.{record.event}"]),
+                record.timestamp_ms * 1000,
+            )
+            for record in records
+        ]
         cuts = sorted(chance.choices(range(len(records)), k=len(records) // 40))
-        assert _check(branch, number, cuts, partitions=3) > 0, "nothing went by columns"
+        assert _check(log, number, cuts, partitions=3) > 0, "nothing went by columns"

@@ -13,11 +13,12 @@ import msgspec
 from pipeline.domain.kernel.columns import events_of
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.routing import record_key
-from pipeline.domain.ledger.batch.stream import LedgerColumns
+from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.domain.tenants.settings import parse_tenants
+from pipeline.runtime.kafka.topics import COMPACTED
+from tests.kernel.side_by_side import Replay, at_home, run_of
 from tests.ledger.branches import Branch, Branches, ByRows, Items, replayed, said_bytes
-from tests.ledger.runs import Replay, run_of
 from tests.ledgers.model import COMMANDS, TABLE, Model, Record, Tenants, first_difference
 from tests.ledgers.words import BRANCHES
 
@@ -59,10 +60,12 @@ class Batch(Rules):
         super().__init__(window_days, tenants)
         self.in_columns = 0
         """How many commands of the logs, as one batch each, went by columns."""
-        self._columns = LedgerColumns(self.settings)
+        self._columns = LedgerBatch(self.settings)
 
     def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
-        applied, blocks = self._columns.apply(run_of([(event, recorded_at)], number, BRANCHES), branch.rows)
+        applied, blocks = self._columns.apply(
+            run_of(self._columns, [(event, recorded_at)], number, BRANCHES), branch.rows
+        )
         if not applied:
             return super().apply(number, branch, event, recorded_at)
         said: list[tuple[int, str, str, Any]] = []
@@ -73,15 +76,15 @@ class Batch(Rules):
 
     def finish(self, ledger: Branches) -> None:
         for number, branch in enumerate(ledger.branches):
-            replay = Replay(number, BRANCHES, self.settings)
-            replay.apply(branch.log)
+            replay = Replay(Ledger(self.settings), number, BRANCHES)
+            replay.by_columns(self._columns, at_home(branch.log, number, BRANCHES))
             self.in_columns += replay.in_columns
             assert replay.rows.data == branch.rows.data, "a log as one batch writes other rows"
             said: dict[str, list[tuple[str, Any]]] = {}
             for topic, key, event in branch.said:
                 said.setdefault(topic, []).append((key, event))
-            balances = dict(said.pop("balances", []))
-            assert replay.said == said and replay.balances == balances, "a log as one batch says other things"
+            latest = {topic: dict(said.pop(topic)) for topic in COMPACTED & said.keys()}
+            assert replay.said == said and replay.latest == latest, "a log as one batch says other things"
 
 
 class ByModel:

@@ -35,9 +35,9 @@ from pipeline.web.views import BALANCES, POSITIONS, VIEWS
 from tests.cli.fake_worker import Worker, home
 from tests.examples import examples
 from tests.fraud.logs import busy_log
+from tests.kernel.side_by_side import Log, Replay
 from tests.ledger.branches import Branches
 from tests.ledger.test_properties import COUNT, Put, few_schedules
-from tests.runtime.column_runs import Log, Replay
 
 TENANTS = ("a", "ab", "a b", "a.", "b", "a%2Fb", "a\x01", "ä")
 ACCOUNTS = ("a", "b", "ab", "x y")

@@ -1,10 +1,9 @@
-"""The vector path of positions says and leaves what the row path does, whatever the log and its batches."""
+"""Positions by batches are positions by rows, whatever the log and its batches, also at the edge of 64 bits."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import event as note
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,7 +12,7 @@ from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
 from pipeline.domain.positions import stream as positions
 from pipeline.domain.positions.batch import PositionBatch
 from tests.examples import examples
-from tests.runtime.column_runs import Log, Replay
+from tests.kernel.side_by_side import Log, assert_alike
 
 E8 = 10**8
 _tenants = st.sampled_from(["acme", "acme", "acme", "north", "ac"])
@@ -81,27 +80,9 @@ def _logs(draw: st.DrawFn, extreme: bool = False) -> tuple[Log, list[int]]:
     return log, sorted(draw(st.lists(st.integers(0, len(log)), max_size=4)))
 
 
-def _check(log: Log, cuts: list[int]) -> None:
-    rows, columns = Replay(positions), Replay(positions)
-    rows.by_rows(log)
-    for start, stop in zip([0, *cuts], [*cuts, len(log)], strict=True):
-        columns.by_columns(PositionBatch(), log[start:stop])
-    assert columns.rows.data == rows.rows.data
-    assert columns.latest == rows.latest
-    assert columns.said == rows.said == {}
-    assert columns.rejected == rows.rejected
-    for code in {*rows.rejected}:
-        note(f"rejected: {code}")
-    note(f"by columns: {10 * columns.in_columns // len(log)}0 %")
-
-
-@examples(120)
-@given(_logs())
-def test_columns_and_rows_agree_on_logs_of_any_events(drawn: tuple[Log, list[int]]) -> None:
-    _check(*drawn)
-
-
-@examples(80)
-@given(_logs(extreme=True))
-def test_columns_and_rows_agree_at_the_edge_of_64_bits(drawn: tuple[Log, list[int]]) -> None:
-    _check(*drawn)
+@examples(200)
+@given(st.one_of(_logs(), _logs(), _logs(extreme=True)))
+def test_batches_and_rows_agree(drawn: tuple[Log, list[int]]) -> None:
+    log, cuts = drawn
+    replay = assert_alike(positions, PositionBatch(), log, cuts)
+    assert replay.said == {}

@@ -1,4 +1,4 @@
-"""The quick ways of the fraud stream do what the plain ones do: columns as rows, suspects as all rules."""
+"""The quick ways of the fraud stream do what the plain ones do: batches as rows, suspects as all rules."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ from pipeline.domain.fraud.suspects import suspects_by
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import Tenant, Tenants
+from tests.examples import examples
 from tests.fraud.logs import busy_log
 from tests.fraud.test_properties import cancellations, payments, reviews, times
-from tests.runtime.column_runs import Log, Replay
+from tests.kernel.side_by_side import Log, Replay, assert_alike
 
 _ids = ("event_id", "tenant_id", "payment_id", "debtor_account_id")
 _references = st.sampled_from(["RF18539007547034", "RF19539007547034", "rf18539007547034", "", "RF18é"])
@@ -59,20 +60,6 @@ def _logs(draw: st.DrawFn) -> tuple[Log, list[int]]:
     return log, sorted(draw(st.lists(st.integers(0, len(log)), max_size=4)))
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2**32))
-def test_columns_and_rows_agree_on_busy_accounts(seed: int) -> None:
-    chance = Random(seed)
-    log = busy_log(chance, 150)
-    _check(log, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))))
-
-
-@settings(max_examples=300, deadline=None)
-@given(_logs())
-def test_columns_and_rows_agree_on_logs_of_any_events(drawn: tuple[Log, list[int]]) -> None:
-    _check(*drawn)
-
-
 @st.composite
 def _tenants(draw: st.DrawFn) -> Gate:
     """Return a gate: some tenants with a quota, small enough to be felt, some closed, some free."""
@@ -86,42 +73,34 @@ def _tenants(draw: st.DrawFn) -> Gate:
     return Gate(Tenants(tenants=named))
 
 
-@settings(max_examples=100, deadline=None)
-@given(_logs(), _tenants())
-def test_columns_and_rows_agree_on_whom_the_gate_refuses(drawn: tuple[Log, list[int]], gate: Gate) -> None:
-    _check(*drawn, gate)
-
-
-@settings(max_examples=40, deadline=None)
-@given(st.integers(0, 2**32))
-def test_columns_and_rows_agree_on_busy_tenants_with_a_quota(seed: int) -> None:
+def _busy(seed: int) -> tuple[Log, list[int], Gate]:
+    """Return what busy accounts send, and now and then tenants with a quota, and where it is cut."""
     chance = Random(seed)
-    log = [
-        (msgspec.structs.replace(event, tenant_id=chance.choice(["acme", "acme", "b", "shut"])), at)
-        for event, at in busy_log(chance, 150)
-    ]
-    quota = Tenant(payments_per_second=1, burst=chance.choice([4, 12, 40]))
-    gate = Gate(Tenants(default=quota, tenants={"shut": Tenant(closed=True)}))
-    _check(log, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))), gate)
+    log, gate = busy_log(chance, 150), Gate()
+    if chance.random() < 0.4:
+        log = [
+            (msgspec.structs.replace(event, tenant_id=chance.choice(["acme", "acme", "b", "shut"])), at)
+            for event, at in log
+        ]
+        quota = Tenant(payments_per_second=1, burst=chance.choice([4, 12, 40]))
+        gate = Gate(Tenants(default=quota, tenants={"shut": Tenant(closed=True)}))
+    return log, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))), gate
 
 
-def _check(log: Log, cuts: list[int], gate: Gate | None = None) -> None:
+_gates = st.one_of(st.just(Gate()), st.just(Gate()), st.just(Gate()), _tenants())
+_schedules = st.tuples(_logs(), _gates).map(lambda drawn: (*drawn[0], drawn[1]))
+
+
+@examples(500)
+@given(st.one_of(*[_schedules] * 4, st.integers(0, 2**32).map(_busy)))
+def test_batches_and_rows_agree(schedule: tuple[Log, list[int], Gate]) -> None:
+    log, cuts, gate = schedule
     stream = FraudStream(gate=gate)
-    rows, columns = Replay(stream), Replay(stream)
-    rows.by_rows(log)
-    for start, stop in zip([0, *cuts], [*cuts, len(log)], strict=True):
-        columns.by_columns(FraudBatch(stream), log[start:stop])
-    assert columns.rows.data == rows.rows.data
-    assert columns.said == rows.said
-    assert columns.latest == rows.latest == {}
-    assert columns.rejected == rows.rejected
-    for _, said in rows.said.get("payment-events", []):
-        note(f"refused: {getattr(said, 'code', 'no')}")
-    for _, said in rows.said.get("fraud-alerts", []):
-        note(f"alert: {said.outcome}")
-        for reason in said.reasons:
+    replay = assert_alike(stream, FraudBatch(stream), log, cuts)
+    assert replay.latest == {}
+    for _, alert in replay.said.get("fraud-alerts", []):
+        for reason in alert.reasons:
             note(f"reason: {reason.rule}")
-    note(f"by columns: {10 * columns.in_columns // len(log)}0 %")
 
 
 @st.composite

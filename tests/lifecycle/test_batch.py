@@ -1,10 +1,9 @@
-"""The vector path of lives says and leaves what the row path does, whatever the log and its batches."""
+"""Lives by batches are lives by rows, whatever the log and its batches."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import event as note
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +11,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
 from pipeline.domain.lifecycle.batch import LifecycleBatch
 from pipeline.domain.lifecycle.stream import STATES, Lifecycle, LifecycleRules
-from tests.runtime.column_runs import Log, Replay
+from tests.kernel.side_by_side import Log, assert_alike
 
 SECOND = 1_000_000
 STREAM = Lifecycle(LifecycleRules(stuck_after_s=60, review_after_s=200))
@@ -62,20 +61,7 @@ def logs(draw: st.DrawFn) -> Log:
     ]
 
 
-@given(logs(), st.lists(st.integers(1, 12), max_size=6))
 @settings(max_examples=100, deadline=None)
-def test_columns_and_rows_say_and_leave_the_same(log: Log, sizes: list[int]) -> None:
-    rows, columns = Replay(STREAM), Replay(STREAM)
-    rows.by_rows(log)
-    position = 0
-    for size in (*sizes, len(log)):
-        batch = log[position : position + size]
-        if batch:
-            columns.by_columns(LifecycleBatch(STREAM), batch)
-        position += size
-    assert columns.rejected == rows.rejected
-    assert columns.said == rows.said
-    assert columns.rows.data == rows.rows.data
-    note(f"by columns: {10 * columns.in_columns // len(log)} in 10")
-    for _, said in rows.said.get("payment-alerts", []):
-        note(type(said).__name__)
+@given(logs(), st.lists(st.integers(0, 40), max_size=6))
+def test_batches_and_rows_agree(log: Log, cuts: list[int]) -> None:
+    assert_alike(STREAM, LifecycleBatch(STREAM), log, cuts)
