@@ -216,12 +216,10 @@ def test_batches_and_rows_agree_on_one_busy_branch(drawn: tuple[list[tuple[Any, 
 def test_batches_and_rows_agree_on_random_traffic_over_all_commands(seed: int) -> None:
     chance = Random(seed)
     for number, records in enumerate(logs_of([TownBranch(one, 3) for one in range(3)], seed, 1200)):
+        kinds = [ev.EVENTS[f"ledgerflow.{record.event}"] for record in records]
         log = [
-            (
-                msgspec.convert(record.fields, ev.EVENTS[f"ledgerflow.{record.event}"]),
-                record.timestamp_ms * 1000,
-            )
-            for record in records
+            (msgspec.convert(record.fields, kind), record.timestamp_ms * 1000)
+            for record, kind in zip(records, kinds, strict=True)
         ]
         cuts = sorted(chance.choices(range(len(records)), k=len(records) // 40))
         assert _check(log, number, cuts, partitions=3) > 0, "nothing went by columns"

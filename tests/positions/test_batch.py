@@ -1,4 +1,4 @@
-"""Positions by batches are positions by rows, whatever the log and its batches, also at the edge of 64 bits."""
+"""Positions by batches are positions by rows, whatever the log and its batches."""
 
 from __future__ import annotations
 

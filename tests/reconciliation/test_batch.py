@@ -1,4 +1,4 @@
-"""Reconciliation by batches is that by rows: what a run leaves behind, where it ends, and how much it looks at."""
+"""Reconciliation by batches is that by rows; what a run leaves behind, where it ends, how much it reads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of the fraud stream says: decisions, alerts, refusals as columns, in payments' order."""
+"""The outputs of a run of the fraud stream: decisions, alerts and refusals as columns, in payment order."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@
     payment_reviewed  -> passed on to both; an approval teaches the profile what the reviewer accepted
     payment_cancelled, _captured, _extended, _reversed -> passed on to ledger-commands
 
-Three rows: the debtor's profile, the decision per payment id, and the alert (fraud_alerts.py). A payment that
+Three rows: the debtor's profile, the decision per payment id, and the alert (alerts.py). A payment that
 comes again (same id) is not scored or counted again, and alerted only where it may be held without an alert:
 it gets its stored decision with its own content, so that the ledger can say `exists` or what differs. What
 the ledger will refuse anyway (no amount, to itself, its own accounts) goes on approved, without a trace here:
@@ -53,7 +53,7 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
-"""What is said of a payment after its decision; the ledger applies it."""
+"""Commands about a payment after its decision; the ledger applies them."""
 
 
 class FraudStream:

@@ -1,8 +1,8 @@
-"""Events as columns: what a vector path reads and what it says.
+"""Events as columns: what the batch path of a stream reads, and what it emits.
 
-A vector path applies a run of commands at once and must say what the row path would have said, in the same
-order. `Run` holds the commands, one row each, in the order of the log; columns that a command's class does
-not have are null. `Block` holds events of one class for one topic; blocks of a topic are merged by `order`.
+The batch path applies a run of events at once; its outputs must be those of the row path, in the same order.
+`Run` holds the events, one row each, in the order of the log; columns that an event's class does not have are
+null. `Block` holds outputs of one class for one topic; blocks of a topic are merged by `order`.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ import pyarrow.compute as pc
 from pipeline.domain.kernel.outbox import NAMESPACE
 
 OTHER = -1
-"""The kind of a row that the vector path must leave to the row path."""
+"""The kind of a row that the batch path must leave to the row path."""
 
 _HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), "u2")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Commands in the order of the log, as columns."""
+    """Events in the order of the log, as columns."""
 
     columns: dict[str, pa.Array]
     kinds: np.ndarray
-    """Index into the vector path's list of classes, or OTHER; int8."""
+    """Index into the batch path's list of classes, or OTHER; int8."""
     recorded_at: np.ndarray
     """Kafka's timestamps, microseconds UTC; int64."""
     partition: int
@@ -85,7 +85,7 @@ class Passed(NamedTuple):
 
 
 class Vector(Protocol):
-    """The rules of a stream by columns; what it says and writes is what the row path would."""
+    """The batch path of a stream; its outputs and the rows it writes are those of the row path."""
 
     @property
     def classes(self) -> Sequence[type]:
@@ -96,9 +96,9 @@ class Vector(Protocol):
         """The columns it looks at."""
 
     def apply(self, run: Run, rows: Any) -> tuple[int, Sequence[Block | Passed]]:
-        """Apply the rows before the first one that must be left to the row path.
+        """Apply the events before the first one that must be left to the row path.
 
-        Returns how many that were, and what they say.
+        Returns how many that were, and their outputs.
         """
 
 
@@ -109,7 +109,7 @@ def merged(
     partition: int,
     partitions: int,
 ) -> Run:
-    """Return the run of all rows: each group is a kind, its positions in the log, and its columns.
+    """Return the run of all events: each group is a kind, its positions in the log, and its columns.
 
     `fields` names the columns of the run and their types; a position in no group has the kind OTHER.
     """

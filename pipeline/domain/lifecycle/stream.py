@@ -5,10 +5,10 @@
     command_refused (ledger)                           -> counted, and the clock goes on
     the clock has reached a due time                   -> payment_stuck; payment_resumed at the next step
 
-A payment is stuck when the ledger of its branch has gone on for a bound of event time without it. So the
-clock is the ledger's: an event counts with its own time, but never later than Kafka's, and the fraud stream,
-which may be far ahead of the ledger after an outage, does not move it. What waits for a person has a bound of
-its own.
+A payment is stuck when the ledger of its branch has moved on in event time, by a bound, without any step of
+this payment. So the clock is the ledger's: an event counts with its own time, but never later than Kafka's.
+The fraud stream, which may be far ahead of the ledger after an outage, does not move it. What waits for a
+person has a bound of its own.
 
 Due times are whole seconds, so that many that are due go together; at most STUCK_MAX go with one event, the
 others with the next ones.
@@ -56,7 +56,7 @@ STATES: dict[type, str] = {
     ev.PaymentCapturedOutcome: "AUTHORISED",
     ev.PaymentExtendedOutcome: "AUTHORISED",
 }
-"""What the ledger says of a payment, and the state that it is in then; but see `_state_after`."""
+"""The state of a payment after each event of the ledger about it; `_state_after` has the exceptions."""
 STEP_NAMES: dict[type, str] = {
     ev.PaymentScreened: "payment_screened",
     ev.PaymentReviewed: "payment_reviewed",
@@ -72,7 +72,7 @@ STEP_NAMES: dict[type, str] = {
 """The events that are a step of a life."""
 TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
 FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
-"""What the fraud stream says; the clock is not moved by it."""
+"""Events of the fraud stream; they do not move the clock."""
 
 
 class LifecycleRules(NamedTuple):
@@ -95,7 +95,7 @@ class Lifecycle:
         }
 
     def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
-        """Apply one event of the payments' log; raise `Reject` for one that belongs in dead letters."""
+        """Apply one event of the payments' log; a dead letter raises `Reject`."""
         kind = type(event)
         if kind not in TAKEN:
             raise Reject("unexpected_event", kind.__name__)
@@ -141,11 +141,11 @@ class Lifecycle:
             rows.put(due_key(life.due_at, *names), DUE_ROW.head)
             clock.earliest = min(clock.earliest, life.due_at)
 
-    def follow(self, life: Life | None, kind: type, said: Any, recorded_at: int, now: int) -> Life | None:
+    def follow(self, life: Life | None, kind: type, event: Any, recorded_at: int, now: int) -> Life | None:
         """Return the life of a payment after an event about it; None where nothing has changed.
 
-        `life` is changed in place, None: it has none yet. `kind` is the event's class, `said` has its fields;
-        `now` is the event time that counts for it.
+        `life` is changed in place; None where there is none yet. `kind` is the event's class, `event` has its
+        fields; `now` is the event time that counts for it.
         """
         if kind is ev.CommandRefused:
             return None if life is None else _counted(life)
@@ -154,35 +154,37 @@ class Lifecycle:
                 # The id comes again: the ledger refuses it, and that is counted. Should it take it, because
                 # the first one was too old, the life that begins then does not know that it may be held.
                 return None
-            life = _born(said, to_review=said.outcome == "REVIEW")
-            life.hold_expires_at = said.hold_expires_at
-            return self._go_on(life, "SCREENED", said.outcome.lower(), kind, said, recorded_at, now)
+            life = _born(event, to_review=event.outcome == "REVIEW")
+            life.hold_expires_at = event.hold_expires_at
+            return self._advanced(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
         if kind is ev.PaymentReviewed:
             # The ledger refuses any but the first review of a payment that was screened for one.
-            if life is None or not life.to_review or life.debtor_account_id != said.debtor_account_id:
+            if life is None or not life.to_review or life.debtor_account_id != event.debtor_account_id:
                 return None
             life.to_review = False
             state = life.state
             if state == "HELD":
-                state = _reserved(life) if said.approved else "RESERVED"
-            code = "approved" if said.approved else "declined"
-            return self._go_on(life, state, code, kind, said, recorded_at, now)
+                state = _reserved(life) if event.approved else "RESERVED"
+            code = "approved" if event.approved else "declined"
+            return self._advanced(life, state, code, kind, event, recorded_at, now)
         if life is None:
-            life = _born(said, to_review=False)
+            life = _born(event, to_review=False)
         elif life.is_unremembered:
-            if kind is ev.PaymentRejected and said.code == "too_old":
+            if kind is ev.PaymentRejected and event.code == "too_old":
                 return _counted(life)
-            life = _born(said, to_review=False)
+            life = _born(event, to_review=False)
         if kind is ev.PaymentExtendedOutcome:
-            life.hold_expires_at = said.hold_expires_at
-        return self._go_on(life, _state_after(life, kind, said), said.code, kind, said, recorded_at, now)
+            life.hold_expires_at = event.hold_expires_at
+        return self._advanced(
+            life, _state_after(life, kind, event), event.code, kind, event, recorded_at, now
+        )
 
-    def _go_on(
-        self, life: Life, state: str, code: str, kind: type, said: Any, recorded_at: int, now: int
+    def _advanced(
+        self, life: Life, state: str, code: str, kind: type, event: Any, recorded_at: int, now: int
     ) -> Life:
         """Bring a life to its next state, which it may stay in for a while, or for good."""
-        ids = said.event_id, said.causation_id, said.correlation_id
-        life.steps.append(Step(STEP_NAMES[kind], state, code, said.occurred_at, recorded_at, *ids))
+        ids = event.event_id, event.causation_id, event.correlation_id
+        life.steps.append(Step(STEP_NAMES[kind], state, code, event.occurred_at, recorded_at, *ids))
         life.state, life.progressed_at = state, now
         life.due_at = life.stuck_id = None
         bound_us = self._bounds_us.get(state)
@@ -195,11 +197,11 @@ class Lifecycle:
         return life
 
 
-def _state_after(life: Life, kind: type, said: Any) -> str:
+def _state_after(life: Life, kind: type, event: Any) -> str:
     """Return the state of a payment after what the ledger says of it."""
     if kind is ev.PaymentReserved:
         return "HELD" if life.to_review else _reserved(life)
-    if kind is ev.PaymentCapturedOutcome and said.held_minor <= 0:
+    if kind is ev.PaymentCapturedOutcome and event.held_minor <= 0:
         return "SETTLED"
     return STATES[kind]
 
@@ -215,14 +217,14 @@ def _counted(life: Life) -> Life:
     return life
 
 
-def _born(said: Any, to_review: bool) -> Life:
+def _born(event: Any, to_review: bool) -> Life:
     """Return the life of a payment that an event is the first one of."""
-    parties = said.debtor_account_id, said.creditor_account_id
-    return Life("", *parties, said.amount_minor, said.currency, to_review)
+    parties = event.debtor_account_id, event.creditor_account_id
+    return Life("", *parties, event.amount_minor, event.currency, to_review)
 
 
 def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:
-    """Say which payments are stuck as of the clock, in the order in which they became it."""
+    """Emit which payments are stuck as of the clock, in the order of their due times."""
     due = rows.scan(row_key(DUE, ""), due_key(max(clock.earliest, 0)))
     clock.earliest = LONG_MAX
     for raised, (key, _) in enumerate(due):

@@ -1,4 +1,4 @@
-"""What a run of the positions stream says: the last update of every position, as columns."""
+"""The outputs of a run of the positions stream: the last update of every position, as columns."""
 
 from __future__ import annotations
 

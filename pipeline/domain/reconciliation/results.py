@@ -1,4 +1,4 @@
-"""What reconciliation says: item_matched, break_opened, break_resolved, and the rows of the breaks.
+"""The outputs of reconciliation: item_matched, break_opened, break_resolved, and the rows of the breaks.
 
 A break's id is derived from what it is about (item or statement, type, ordinal), never from the event that
 uncovered it: the same cause gives the same break, once, however often and by whatever event it is found.
@@ -156,7 +156,7 @@ def resolve_break(scope: Scope, break_id: str, resolution: str) -> Break:
 
 
 def emit_match(scope: Scope, line: Line, posting: Posting, tier: str) -> None:
-    """Say that a line and a posting are one; the amount is the line's."""
+    """Emit that a line and a posting are matched; the amount is the line's."""
     cause = scope.cause
     event = ev.ItemMatched(
         event_id=derived_id(cause_name(cause), f"item_matched/{line.statement_id}/{line.line_no}"),

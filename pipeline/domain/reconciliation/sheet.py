@@ -2,7 +2,7 @@
 
     rows -> Sheet -> (the rules read and change items, statements, breaks, claims) -> close -> rows
 
-The row path opens a sheet for one event, the vector path one for all events of a run: what is stored in the
+The row path opens a sheet for one event, the batch path one for all events of a run: what is stored in the
 end is the same, but an item that comes and goes within a run leaves no trace in the indexes.
 """
 
