@@ -84,7 +84,19 @@ def _busy(seed: int) -> tuple[Log, list[int], Gate]:
         ]
         quota = Tenant(payments_per_second=1, burst=chance.choice([4, 12, 40]))
         gate = Gate(Tenants(default=quota, tenants={"shut": Tenant(closed=True)}))
-    return log, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))), gate
+    reviewed = [_reviewed(chance, place, log) for place in range(len(log))]
+    return reviewed, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))), gate
+
+
+def _reviewed(chance: Random, place: int, log: Log) -> tuple[Any, int]:
+    """Return an entry of a log; a review is mostly of one of the payments shortly before it."""
+    event, at = log[place]
+    payments = [one for one, _ in log[max(0, place - 12) : place] if type(one) is ev.PaymentInitiated]
+    if type(event) is not ev.PaymentReviewed or not payments or chance.random() < 0.2:
+        return event, at
+    payment = chance.choice(payments)
+    names = ("tenant_id", "debtor_account_id", "payment_id")
+    return msgspec.structs.replace(event, **{name: getattr(payment, name) for name in names}), at
 
 
 _gates = st.one_of(st.just(Gate()), st.just(Gate()), st.just(Gate()), _tenants())

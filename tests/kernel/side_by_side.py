@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
+from hypothesis import currently_in_test_context
 from hypothesis import event as note
 
 from pipeline.domain.kernel.columns import Block, Passed, Run, events_of, merged
@@ -147,6 +148,8 @@ def assert_alike(
     assert columns.said == rows.said
     assert columns.latest == rows.latest
     assert columns.rejected == rows.rejected
+    if not currently_in_test_context():
+        return columns
     for code in {*rows.rejected}:
         note(f"rejected: {code}")
     for said in rows.said.values():
