@@ -77,6 +77,7 @@ class Replay:
     def _say_parts(self, parts: Iterable[Block | Passed], log: Log) -> None:
         ordered: dict[str, list[tuple[int, str, Any]]] = {}
         for part in parts:
+            assert (np.diff(part.order) >= 0).all(), "not in the order of the log"
             if isinstance(part, Passed):
                 events = [log[position][0] for position in part.positions.tolist()]
                 keys = [""] * len(events)

@@ -17,7 +17,16 @@ from pipeline.domain.kernel.batch import LeaveToRows, RuleBatch
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.lifecycle.rows import DUE, DUE_ROW, LIFE, Life, pack_life, read_clock, unpack_life, write_clock
+from pipeline.domain.lifecycle.rows import (
+    DUE,
+    DUE_ROW,
+    LIFE,
+    Life,
+    pack_life,
+    read_clock,
+    unpack_life,
+    write_clock,
+)
 from pipeline.domain.lifecycle.stream import FROM_FRAUD, STEP_NAMES, Lifecycle
 
 CLASSES = (*STEP_NAMES, ev.CommandRefused)

@@ -19,8 +19,6 @@ POSITION_ROW = RowKind("positions", "position", "p")
 TRADE_ROW = RowKind("positions", "trade", "t")
 QUOTE_ROW = RowKind("positions", "quote", "q")
 OPEN_ROW = RowKind("positions", "open position", "i")
-LAYOUT = OPEN_ROW.head
-"""The whole row of an open position."""
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
