@@ -115,8 +115,8 @@ def _come_back(data_dir: Path, number: int, earlier: WorkerEndpoint) -> dict[str
 
 def _wait(look: Callable[[], dict[str, Any] | None], otherwise: str) -> dict[str, Any]:
     deadline = time.monotonic() + READY_WITHIN_S
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
+    while (found := look()) is None:
+        if time.monotonic() > deadline:
+            raise Failed(f"{otherwise} (within {READY_WITHIN_S:.0f} s)")
         time.sleep(_LOOK_EVERY_S)
-    raise Failed(f"{otherwise} (within {READY_WITHIN_S:.0f} s)")
+    return found

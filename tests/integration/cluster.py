@@ -26,7 +26,6 @@ from tests.progress import SILENCE_S, ended, wait_for
 
 ROOT = Path(__file__).parents[2]
 QUIET_S = 2.0
-"""How long nothing may have grown before a verification."""
 
 
 class Cluster:
@@ -126,14 +125,17 @@ class Cluster:
         self.manifests.append(manifest)
         return report
 
-    def verify(self) -> Report:
-        """Check every invariant from the topics and from the views of the running workers."""
+    def verify(self, quiet_s: float = QUIET_S) -> Report:
+        """Check every invariant from the topics and from the views of the running workers.
+
+        `quiet_s`: for how long nothing must have grown before.
+        """
         return verify(
             self.settings.bootstrap_servers,
             self.settings.schema_registry_url,
             self.manifests,
             [self.url(worker) for worker in sorted(self.workers)],
-            wait_quiet_s=QUIET_S,
+            wait_quiet_s=quiet_s,
         )
 
 

@@ -20,6 +20,9 @@ class FakeRegistry:
         self.fault: tuple[int, Any] | None = None
         """Answer everything with this status and body."""
         self.delay_seconds = 0.0
+        self.answers = threading.Event()
+        """Not set: requests are taken, and answered once it is."""
+        self.answers.set()
         fake = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -27,6 +30,7 @@ class FakeRegistry:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 fake.requests.append(f"{self.command} {self.path.partition('?')[0]}")
                 time.sleep(fake.delay_seconds)
+                fake.answers.wait()
                 request = json.loads(body) if body else {}
                 status, answer = fake.fault or fake.handle(self.command, self.path, request)
                 raw = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
@@ -73,5 +77,6 @@ class FakeRegistry:
         return len(self.schemas)
 
     def stop(self) -> None:
+        self.answers.set()
         self.server.shutdown()
         self.server.server_close()
