@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from pipeline.cli.supervisor import CRASHES_MAX, Child, SupervisionError, Superv
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT
 from pipeline.runtime.settings import load_settings
 from pipeline.verify.decode import Event
+from tests.progress import eventually
 
 NOWHERE = "127.0.0.1:1"
 
@@ -327,11 +327,22 @@ def test_a_child_that_does_not_listen_can_be_killed(tmp_path: Path) -> None:
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True);"
         "time.sleep(600)",
     )
-    while not child.log.read_text():
-        time.sleep(0.01)
+    eventually(child.log.read_text)
     child.kill()
     assert child.wait() == 128 + signal.SIGKILL
     child.kill()  # once more does no harm
+
+
+def test_a_child_that_is_asked_to_end_takes_its_own_time_and_its_own_exit_code(tmp_path: Path) -> None:
+    child = python(
+        tmp_path,
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(7));"
+        "print('listening', flush=True); time.sleep(600)",
+    )
+    eventually(child.log.read_text)
+    child.ask_to_end()
+    assert child.wait() == 7
+    child.ask_to_end()  # once more does no harm
 
 
 def test_the_last_words_of_a_child_are_one_line_of_this_run(tmp_path: Path) -> None:
