@@ -20,7 +20,7 @@ from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.settings import Settings
-from tests.progress import eventually
+from tests.progress import SILENCE_S, eventually
 
 ROOT = Path(__file__).parents[2]
 STRANGE = "zz %s{}\n\"'?&#ä€"
@@ -50,7 +50,7 @@ class Answer(NamedTuple):
 def get(url: str, accept: str = "*/*", method: str = "GET", **headers: str) -> Answer:
     request = urllib.request.Request(url, headers={"Accept": accept, **headers}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=15) as response:
+        with urllib.request.urlopen(request, timeout=SILENCE_S) as response:
             return Answer(response.status, dict(response.headers), response.read().decode())
     except urllib.error.HTTPError as error:
         return Answer(error.code, dict(error.headers), error.read().decode())
