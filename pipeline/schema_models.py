@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import schemas
+from schemas.topics import Routing, routing, topics
 
 ENVELOPE = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
 """What every event starts with; the input models have it from `pipeline.input_event.InputEvent`."""
-INPUT_TOPICS = ("accounts", "payments", "journals", "trades", "prices", "statements")
-KEY_FIELDS = ("account_id", "debtor_account_id", "instrument_id", "period_id")
-"""What makes a record's key, after the tenant: the first of these that the event has."""
+INPUT_TOPICS = tuple(topic.name for topic in topics() if topic.stage == "input")
 FREE_IDS = ("device_id",)
 """Ids that never become part of a key, so upstream may write them as it likes."""
 STRICT_TEXTS = {"currency": "Currency", "creditor_reference": "CreditorReference"}
@@ -31,12 +30,13 @@ DOMAIN_OPENING = '''
 """The events as the domain sees them: one frozen Struct per event, newest version, fields in schema order.
 
 Times are int microseconds UTC, dates int days since 1970-01-01, money int minor units, enums their symbols.
+Where an event's records belong stands with its class, as its topic declares it: see `kernel.routing`.
 `EVENTS` finds a class by its full Avro record name.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 '''
@@ -189,6 +189,22 @@ def literal_alias(enum: dict[str, Any]) -> str:
     return f"{enum['name']} = Literal[\n" + "".join(f"    {symbol},\n" for symbol in symbols) + "]\n"
 
 
+def _routing_lines(route: Routing | None) -> list[str]:
+    """Return the class attributes that say where an event's records belong; none if no stream reads it."""
+    if route is None:
+        return []
+    lines = [f'    KEY_FIELD: ClassVar[str] = "{route.key}"\n']
+    named = "".join(f'"{field}", ' for field in route.cause).rstrip()
+    if len(route.cause) > 1:
+        named = named.removesuffix(",")
+    lines.append(f"    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ({named})\n")
+    if route.broadcast:
+        lines.append("    BROADCAST: ClassVar[bool] = True\n")
+    if route.stays_on_branch:
+        lines.append("    STAYS_ON_BRANCH: ClassVar[bool] = True\n")
+    return [*lines, "\n"]
+
+
 def domain_source() -> str:
     """Return the source of pipeline/domain/kernel/events.py (as ruff formats it)."""
     found = catalogue()
@@ -198,6 +214,8 @@ def domain_source() -> str:
         parts.append(f"\n\nclass {name}(msgspec.Struct, frozen=True, gc=False):\n")
         if "doc" in record:
             parts.append(f'    """{record["doc"]}"""\n\n')
+        if name in found.events:
+            parts.extend(_routing_lines(routing().get(f"{record['namespace']}.{record['name']}")))
         parts.extend(
             f"    {field['name']}: {domain_type(field['type'])}{default}\n"
             for field, default in zip(record["fields"], _trailing_defaults(record), strict=True)
@@ -230,12 +248,10 @@ def input_source() -> str:
         for field in record["fields"]:
             parts.append(f"    {field['name']}: {input_type(field)}{input_default(field)}\n")
     for schema, record in inputs.items():
-        names = [field["name"] for field in record["fields"]]
-        key_field = next(name for name in KEY_FIELDS if name in names)
         parts.append(f'\n\nclass {record["name"]}(InputEvent):\n    """{record["doc"]}"""\n\n')
         parts.append(f'    TOPIC: ClassVar[str] = "{schema.topic}"\n')
         parts.append(f'    RECORD_NAME: ClassVar[str] = "{schema.record_name}"\n')
-        parts.append(f'    KEY_FIELD: ClassVar[str] = "{key_field}"\n\n')
+        parts.append(f'    KEY_FIELD: ClassVar[str] = "{routing()[schema.record_name].key}"\n\n')
         for field in record["fields"][len(ENVELOPE) :]:
             parts.append(f"    {field['name']}: {input_type(field)}{input_default(field)}\n")
     return "".join(parts)

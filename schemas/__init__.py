@@ -43,6 +43,8 @@ def load() -> tuple[SchemaVersion, ...]:
         if not topic.is_dir() or topic.name.startswith(("_", ".")):
             continue
         for event in topic.iterdir():
+            if not event.is_dir():
+                continue  # the topic's own declaration: see `schemas.topics`
             for file in event.iterdir():
                 named = re.fullmatch(r"v([1-9]\d*)\.avsc", file.name)
                 if named is None:

@@ -1,1 +1,1 @@
-"""The streams, one file each, and `app.py`, which puts them together."""
+"""The streams: one file each, which declares it, and `app.py`, the composition root. See README.md."""

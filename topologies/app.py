@@ -2,59 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from importlib import import_module
 
 from pipeline import audit
+from pipeline.domain.kernel.views import View
 from pipeline.runtime.app import App, create_app
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
-from pipeline.runtime.settings import Settings
 from pipeline.runtime.streams import StreamSpec
 from pipeline.web import pages
-from topologies import (
-    fraud,
-    history,
-    intake,
-    invariants,
-    ledger,
-    lifecycle,
-    positions,
-    reconciliation,
-    tenants,
+from topologies.configuration import Configuration
+from topologies.tenants import tenants
+from topologies.topology import Topology
+
+FILES = (
+    "intake",
+    "fraud",
+    "ledger",
+    "history",
+    "invariants",
+    "lifecycle",
+    "positions",
+    "reconciliation",
 )
-
-TOPOLOGIES: tuple[Callable[[Settings], list[StreamSpec]], ...] = (
-    intake.build,
-    fraud.build,
-    ledger.build,
-    history.build,
-    invariants.build,
-    lifecycle.build,
-    positions.build,
-    reconciliation.build,
-)
-"""Every topology, in the order of the data flow."""
+"""The topology files, in the order of the data flow: each has its `STREAMS`."""
 
 
-def specs(settings: Settings) -> list[StreamSpec]:
-    """Return the specification of every stream."""
-    return [spec for build in TOPOLOGIES for spec in build(settings)]
+def _declared() -> Iterator[Topology]:
+    for name in FILES:
+        streams: tuple[Topology, ...] = import_module(f"topologies.{name}").STREAMS
+        yield from streams
 
 
-def tables(settings: Settings) -> tuple[str, ...]:
-    """Return the names of the tables, each of which needs a changelog topic."""
-    return tuple(spec.table for spec in specs(settings) if spec.table is not None)
+STREAMS: tuple[Topology, ...] = tuple(_declared())
+"""Every stream."""
+TABLES: tuple[str, ...] = tuple(stream.table for stream in STREAMS if stream.table is not None)
+"""The names of the tables, each of which needs a changelog topic."""
+VIEWS: tuple[View, ...] = tuple(view for stream in STREAMS for view in stream.views)
+"""Every view of the tables: the web's pages, its index and its reference follow from them."""
 
 
-def build(settings: Settings, *, worker: int = 0, streams: tuple[str, ...] = ()) -> App:
-    """Return the app of a worker with the named streams (all by default)."""
+def specs(configuration: Configuration) -> list[StreamSpec]:
+    """Return every stream as the runtime runs it. Raises SettingsError for a file that is no valid one."""
+    return [stream.spec(configuration) for stream in STREAMS]
+
+
+def build(configuration: Configuration, *, worker: int = 0, streams: tuple[str, ...] = ()) -> App:
+    """Return the app of a worker with the named streams (all by default). Raises SettingsError as `specs`."""
+    settings = configuration.settings
     registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
     registry.connect()
     app = create_app(settings, Codec(registry), worker=worker)
-    app.tenants = tenants.tenants(settings).version
-    for spec in specs(settings):
+    app.tenants = tenants(configuration).version
+    for spec in specs(configuration):
         if not streams or spec.name in streams:
             app.add_stream(spec)
-    pages.mount(app)
+    pages.mount(app, VIEWS)
     audit.mount(app, settings, Codec(registry))
     return app

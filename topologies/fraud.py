@@ -1,36 +1,53 @@
 """The fraud stream.
 
 payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
-                   |               payment-events  (that it was screened; reviews)
+                   |               payment-events  (that it was screened; reviews; what a quota refuses)
                    |               fraud-alerts    (review and decline)
-                   |               payment-events  (what a tenant's quota refuses)
-             table: fraud (a profile per debtor, a decision per payment, a quota per tenant)
+             table: fraud (a profile per debtor, a decision per payment, a quota per tenant) --> /alerts
 """
 
 from __future__ import annotations
 
+from pipeline.domain.fraud import views
 from pipeline.domain.fraud.batch import FraudBatch
-from pipeline.domain.fraud.settings import FraudRules, parse_rules
+from pipeline.domain.fraud.settings import FraudRules, FraudSettings, parse_rules
 from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.ledger.views import payment_state
 from pipeline.domain.tenants.quotas import Gate
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import StreamSpec
-from topologies.tenants import parsed, tenants
+from pipeline.domain.tenants.settings import TenantsSettings
+from topologies.configuration import Configuration
+from topologies.tenants import tenants
+from topologies.topology import Made, Topology
 
 
-def rules(settings: Settings) -> FraudRules:
-    """Return the thresholds: those of the file in the settings, else the defaults."""
-    path = settings.fraud_rules_file
+def thresholds(configuration: Configuration) -> FraudRules:
+    """Return those of the file in the settings, else the defaults. Raises SettingsError."""
+    path = configuration.of(FraudSettings).rules_file
     if path is None:
         return FraudRules()
-    return parsed(path, "FRAUD_RULES_FILE", _parse_json if path.suffix == ".json" else parse_rules)
+    parse = _parse_json if path.suffix == ".json" else parse_rules
+    return configuration.file("FRAUD_RULES_FILE", path, parse)
 
 
 def _parse_json(text: str) -> FraudRules:
     return parse_rules(text, "json")
 
 
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the stream that decides every payment before the ledger sees it."""
-    stream = FraudStream(rules(settings), gate=Gate(tenants(settings)))
-    return [StreamSpec("fraud", "payments", stream, table="fraud", vector=FraudBatch(stream))]
+def rules(configuration: Configuration) -> Made:
+    """Return the rules that decide every payment before the ledger sees it. Raises SettingsError."""
+    stream = FraudStream(thresholds(configuration), gate=Gate(tenants(configuration)))
+    return stream, FraudBatch(stream)
+
+
+ALERTS = views.alerts(payment_state)
+STREAMS = (
+    Topology(
+        name="fraud",
+        source="payments",
+        rules=rules,
+        table="fraud",
+        outputs=("ledger-commands", "payment-events", "fraud-alerts"),
+        settings=(FraudSettings, TenantsSettings),
+        views=(ALERTS,),
+    ),
+)

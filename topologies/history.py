@@ -1,20 +1,26 @@
-"""The history stream.
+"""The history stream: what every account was, for questions about the past.
 
 postings --> history.apply, or HistoryBatch for large batches
                    |
              table: history (every account's lines, in the order of booking)
+                   --> /history, /statements, /balances?as_of=
 """
 
 from __future__ import annotations
 
 from pipeline.domain.history import stream as history
 from pipeline.domain.history.batch import HistoryBatch
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import LINGER_S, StreamSpec
+from pipeline.domain.history.views import VIEWS
+from topologies.topology import Topology
 
-
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the stream that keeps what every account was, for questions about the past."""
-    return [
-        StreamSpec("history", "postings", history, table="history", vector=HistoryBatch(), linger_s=LINGER_S)
-    ]
+STREAMS = (
+    Topology(
+        name="history",
+        source="postings",
+        rules=lambda _: (history, HistoryBatch()),
+        table="history",
+        outputs=(),
+        views=VIEWS,
+        delay_tolerant=True,
+    ),
+)

@@ -1,4 +1,4 @@
-"""The intake streams: every upstream topic but payments, into the log of its state machine.
+"""The intake streams: every upstream topic but payments, into the log of its state machine. No tables.
 
 accounts   --> intake-accounts   --> ledger-commands (the end of a period: every partition)
 journals   --> intake-journals   --> ledger-commands
@@ -10,21 +10,18 @@ prices     --> intake-prices     --> position-commands (every partition)
 from __future__ import annotations
 
 from pipeline.domain.intake.stream import Intake
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import StreamSpec
-
-TARGETS = {
-    "accounts": "ledger-commands",
-    "journals": "ledger-commands",
-    "statements": "reconciliation-items",
-    "trades": "position-commands",
-    "prices": "position-commands",
-}
+from topologies.topology import Topology
 
 
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the five intake streams; they keep no table."""
-    return [
-        StreamSpec(f"intake-{source}", source, Intake(source, target), table=None)
-        for source, target in TARGETS.items()
-    ]
+def _stream(source: str, target: str) -> Topology:
+    rules = Intake(source, target)
+    return Topology(f"intake-{source}", source, lambda _: (rules, None), outputs=(target,))
+
+
+STREAMS = (
+    _stream("accounts", "ledger-commands"),
+    _stream("journals", "ledger-commands"),
+    _stream("statements", "reconciliation-items"),
+    _stream("trades", "position-commands"),
+    _stream("prices", "position-commands"),
+)

@@ -1,4 +1,4 @@
-"""The invariants stream, beside the history on its log.
+"""The invariants stream: checks the journal, record by record, beside the history on its log.
 
 postings --> invariants.apply, or InvariantBatch for large batches --> invariant-alerts, clearing-totals
                    |
@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.invariants.batch import InvariantBatch
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import LINGER_S, StreamSpec
+from topologies.topology import Topology
 
-
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the stream that checks the journal, record by record."""
-    return [
-        StreamSpec(
-            "invariants",
-            "postings",
-            invariants,
-            table="invariants",
-            vector=InvariantBatch(),
-            linger_s=LINGER_S,
-        )
-    ]
+STREAMS = (
+    Topology(
+        name="invariants",
+        source="postings",
+        rules=lambda _: (invariants, InvariantBatch()),
+        table="invariants",
+        outputs=("invariant-alerts", "clearing-totals"),
+        delay_tolerant=True,
+    ),
+)

@@ -1,21 +1,42 @@
-"""The ledger stream.
+"""The ledger stream: the double-entry balances.
 
-ledger-commands --> Ledger, or LedgerBatch for large batches --> postings, balances, payment-events
+ledger-commands --> Ledger, or LedgerBatch for large batches --> postings, balances
+                         |                                         payment-events, journal-events
                          |                                         ledger-commands (legs and their answers)
-                    table: ledger                       reconciliation-items (postings of nostro accounts)
+                         |                                         reconciliation-items (nostro postings)
+                    table: ledger --> /balances, /journals
 """
 
 from __future__ import annotations
 
 from pipeline.domain.ledger.batch.stream import LedgerBatch
+from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import StreamSpec
+from pipeline.domain.ledger.views import VIEWS
+from pipeline.domain.tenants.settings import TenantsSettings
+from topologies.configuration import Configuration
 from topologies.tenants import tenants
+from topologies.topology import Made, Topology
 
 
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the stream that keeps the double-entry balances."""
-    rules = LedgerRules(dedupe_window_days=settings.dedupe_window_days, tenants=tenants(settings))
-    vector = LedgerBatch(rules)
-    return [StreamSpec("ledger", "ledger-commands", Ledger(rules), table="ledger", vector=vector)]
+def rules(configuration: Configuration) -> Made:
+    """Return the rules that keep the balances. Raises SettingsError for a bad file of tenants."""
+    days = configuration.of(LedgerSettings).dedupe_window_days
+    given = LedgerRules(dedupe_window_days=days, tenants=tenants(configuration))
+    return Ledger(given), LedgerBatch(given)
+
+
+STREAMS = (
+    Topology(
+        name="ledger",
+        source="ledger-commands",
+        rules=rules,
+        table="ledger",
+        outputs=(
+            *("postings", "balances", "payment-events", "journal-events"),
+            *("ledger-commands", "reconciliation-items"),
+        ),
+        settings=(LedgerSettings, TenantsSettings),
+        views=VIEWS,
+    ),
+)

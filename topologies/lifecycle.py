@@ -1,30 +1,36 @@
-"""The lifecycle stream.
+"""The lifecycle stream: follows every payment, and says which are stuck.
 
 payment-events --> Lifecycle, or LifecycleBatch for large batches --> payment-alerts
                          |
                    table: lifecycle (every payment's life, what is due when, what is stuck)
+                         --> /payments, /stuck
 """
 
 from __future__ import annotations
 
 from pipeline.domain.lifecycle.batch import LifecycleBatch
-from pipeline.domain.lifecycle.stream import Lifecycle, LifecycleRules
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import LINGER_S, StreamSpec
+from pipeline.domain.lifecycle.settings import LifecycleSettings
+from pipeline.domain.lifecycle.stream import Lifecycle
+from pipeline.domain.lifecycle.views import VIEWS
+from topologies.configuration import Configuration
+from topologies.topology import Made, Topology
 
 
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the stream that follows every payment, and says which are stuck."""
-    rules = LifecycleRules(settings.stuck_after_seconds, settings.review_after_seconds)
-    stream = Lifecycle(rules)
-    vector = LifecycleBatch(stream)
-    return [
-        StreamSpec(
-            "lifecycle",
-            "payment-events",
-            stream,
-            table="lifecycle",
-            vector=vector,
-            linger_s=LINGER_S,
-        )
-    ]
+def rules(configuration: Configuration) -> Made:
+    """Return the rules that follow every payment."""
+    stream = Lifecycle(configuration.of(LifecycleSettings))
+    return stream, LifecycleBatch(stream)
+
+
+STREAMS = (
+    Topology(
+        name="lifecycle",
+        source="payment-events",
+        rules=rules,
+        table="lifecycle",
+        outputs=("payment-alerts",),
+        settings=(LifecycleSettings,),
+        views=VIEWS,
+        delay_tolerant=True,
+    ),
+)

@@ -1,19 +1,24 @@
-"""The positions stream.
+"""The positions stream: quantity, average cost and profit of every position.
 
-position-commands --> positions.apply --> positions
+position-commands --> positions.apply, or PositionBatch for large batches --> positions
                             |
-                      table: positions (positions, trades, last quotes)
+                      table: positions (positions, trades, last quotes) --> /positions
 """
 
 from __future__ import annotations
 
 from pipeline.domain.positions import stream as positions
 from pipeline.domain.positions.batch import PositionBatch
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import StreamSpec
+from pipeline.domain.positions.views import VIEWS
+from topologies.topology import Topology
 
-
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the stream that keeps quantity, average cost and profit of every position."""
-    vector = PositionBatch()
-    return [StreamSpec("positions", "position-commands", positions, table="positions", vector=vector)]
+STREAMS = (
+    Topology(
+        name="positions",
+        source="position-commands",
+        rules=lambda _: (positions, PositionBatch()),
+        table="positions",
+        outputs=("positions",),
+        views=VIEWS,
+    ),
+)

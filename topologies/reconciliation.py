@@ -1,33 +1,35 @@
-"""The reconciliation stream.
+"""The reconciliation stream: matches bank statements with the postings of nostro accounts.
 
 reconciliation-items --> Reconciliation, or ReconciliationBatch for large batches --> reconciliation-results
                                   |
-                            table: reconciliation (open items, claims, breaks)
+                            table: reconciliation (open items, claims, breaks) --> /breaks
 """
 
 from __future__ import annotations
 
-from pipeline.domain.reconciliation import stream as reconciliation
 from pipeline.domain.reconciliation.batch import ReconciliationBatch
-from pipeline.domain.reconciliation.results import ReconciliationRules
-from pipeline.runtime.settings import Settings
-from pipeline.runtime.streams import LINGER_S, StreamSpec
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
+from pipeline.domain.reconciliation.stream import Reconciliation
+from pipeline.domain.reconciliation.views import VIEWS
+from topologies.configuration import Configuration
+from topologies.topology import Made, Topology
 
 
-def build(settings: Settings) -> list[StreamSpec]:
-    """Return the stream that matches bank statements with the postings of nostro accounts."""
-    rules = ReconciliationRules(
-        date_window_days=settings.reconciliation_date_window_days,
-        amount_tolerance_minor=settings.reconciliation_tolerance_minor,
-        grace_days=settings.reconciliation_grace_days,
-    )
-    return [
-        StreamSpec(
-            "reconciliation",
-            "reconciliation-items",
-            reconciliation.Reconciliation(rules),
-            table="reconciliation",
-            vector=ReconciliationBatch(rules),
-            linger_s=LINGER_S,
-        )
-    ]
+def rules(configuration: Configuration) -> Made:
+    """Return the rules that match items."""
+    given = configuration.of(ReconciliationSettings)
+    return Reconciliation(given), ReconciliationBatch(given)
+
+
+STREAMS = (
+    Topology(
+        name="reconciliation",
+        source="reconciliation-items",
+        rules=rules,
+        table="reconciliation",
+        outputs=("reconciliation-results",),
+        settings=(ReconciliationSettings,),
+        views=VIEWS,
+        delay_tolerant=True,
+    ),
+)

@@ -16,16 +16,21 @@ from pathlib import Path
 
 from pipeline.cli.entry import ended
 from pipeline.cli.replaying import run_replay
-from pipeline.runtime.settings import Settings, load_settings
+from pipeline.domain.ledger.settings import LedgerSettings
+from pipeline.runtime.settings import load_settings
 from topologies import ledger
+from topologies.configuration import Configuration
 from topologies.tenants import tenants
 
 
-def rules_of(settings: Settings) -> dict[str, str]:
-    """Return the settings that `ledger.build` makes its rules of: where one changes, a replay begins anew."""
+def rules_of(configuration: Configuration) -> dict[str, str]:
+    """Return what the ledger's rules are made of: where one changes, a replay begins anew.
+
+    Raises SettingsError for a file of tenants that is not valid.
+    """
     return {
-        "dedupe_window_days": str(settings.dedupe_window_days),
-        "tenants": tenants(settings).version,  # not the path: what the file says may change
+        "dedupe_window_days": str(configuration.of(LedgerSettings).dedupe_window_days),
+        "tenants": tenants(configuration).version,  # not the path: what the file says may change
     }
 
 
@@ -40,8 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
 
     def run() -> int:
         settings = load_settings()
-        (spec,) = ledger.build(settings)
-        rules = rules_of(settings)
+        configuration = Configuration(settings)
+        (stream,) = ledger.STREAMS
+        spec, rules = stream.spec(configuration), rules_of(configuration)
         shown = {"as_json": asked.json, "anew": asked.anew}
         run_replay(spec, settings, rules, asked.snapshot, asked.limit, **shown)
         return 0

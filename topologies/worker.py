@@ -31,7 +31,8 @@ from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.topics import TopicsError, create_topics
 from pipeline.runtime.settings import SettingsError, load_settings
-from topologies.app import build, tables
+from topologies.app import TABLES, build, specs
+from topologies.configuration import Configuration
 
 EXIT_UNUSABLE = 1
 EXIT_BAD_SETTING = 2
@@ -43,7 +44,7 @@ SWITCH_S = 0.001
 
 
 class _Worker(faust.Worker):
-    """Faust's worker, which waits for Kafka when it stops; ours does not wait for ever."""
+    """Faust's worker, with a bound on how long it may take to stop: Faust's own waits for Kafka."""
 
     def _schedule_shutdown(self, signal: Any) -> None:
         last = threading.Timer(STOPS_WITHIN_S, os._exit, (EXIT_CRASH,))
@@ -94,21 +95,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings = load_settings()
         logs.set_up(settings.log_level)
-        named = tables(settings)  # reads the files of fraud rules and tenants
+        configuration = Configuration(settings)
+        specs(configuration)  # reads the operator's files: one that is not valid ends the worker here
         lock = own_folder(settings, number, FOLDER_FREE_WITHIN_S)
     except SettingsError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
     try:
         patches.install()
-        create_topics(settings, named)
+        create_topics(settings, TABLES)
     except (TopicsError, patches.UnsupportedVersion) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     tune()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = build(settings, worker=number)
+    app = build(configuration, worker=number)
     app.finalize()
     with lock:
         return serve(app, loop)

@@ -24,7 +24,6 @@ RATE_OVER_S = 5.0
 REDRAW_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
 MESSAGES_SHOWN = 4
-VIEWS = ("balances", "positions", "breaks", "alerts", "payments", "stuck")
 TRY = (
     ("tail fraud-alerts --follow", "alerts as they come, in another terminal"),
     ("verify", "every invariant, from the topics alone"),
@@ -213,7 +212,7 @@ def _addresses(view: View) -> Table:
     table.add_column(overflow="fold")
     for worker in view.workers:
         colour = _COLOURS.get(worker.state, "yellow")
-        pages = " ".join(f"/{name}" for name in VIEWS) if worker.number == 0 else ""
+        pages = " ".join(worker.lists) if worker.number == 0 else ""
         state = f"[{colour}]{worker.state:<11}[/{colour}]"
         table.add_row(
             f"worker {worker.number}",

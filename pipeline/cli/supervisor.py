@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import signal
 import subprocess
@@ -102,6 +103,8 @@ class Worker:
     url: str
     child: Child | None = None
     ready: bool = False
+    lists: tuple[str, ...] = ()
+    """The pages of its views that list rows of a tenant, as its index has them; once it is ready."""
     start_at: float = 0.0
     asked_at: float = 0.0
     crashes: deque[float] = field(default_factory=deque)
@@ -128,6 +131,7 @@ class Supervisor:
         self._spawn = spawn
         self._say = say
         self._is_ready = is_ready or answers_ready
+        self._lists_of = lists_of if is_ready is None else lambda url: ()
         self._clock = clock
 
     @property
@@ -158,6 +162,7 @@ class Supervisor:
             elif not worker.ready and now - worker.asked_at >= _READY_ASKED_EVERY_S:
                 worker.asked_at = now
                 worker.ready = self._is_ready(worker.url)
+                worker.lists = self._lists_of(worker.url) if worker.ready else ()
 
     def _died(self, worker: Worker, child: Child, code: int, now: float) -> None:
         worker.child, worker.ready = None, False
@@ -199,6 +204,16 @@ def answers_ready(url: str) -> bool:
             return bool(answer.status == http.HTTPStatus.OK)
     except (OSError, http.client.HTTPException):  # HTTPError (503: not yet) is an OSError
         return False
+
+
+def lists_of(url: str) -> tuple[str, ...]:
+    """Return the pages of a worker's index that list rows of a tenant; none where it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{url}/", timeout=_READY_ANSWER_WITHIN_S) as answer:
+            pages = json.load(answer)["pages"]
+    except (OSError, http.client.HTTPException, ValueError):
+        return ()
+    return tuple(path.partition("?")[0] for path in pages if "?tenant=" in path)
 
 
 def environment(settings: Settings) -> dict[str, str]:

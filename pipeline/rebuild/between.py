@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from pipeline.domain.kernel.routing import BETWEEN_BRANCHES
+from pipeline.domain.ledger.outputs import BETWEEN_BRANCHES
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.records import OutputRecord
 from pipeline.runtime.store.partition_store import PartitionStore

@@ -1,5 +1,8 @@
 """All settings of Ledgerflow in one typed class, read from `LEDGERFLOW_...` environment variables.
 
+Those of the runtime stand here. Those of a concept stand in its package, with their defaults and bounds
+(`pipeline/domain/<concept>/settings.py`), and are found there; `Settings.of` gives them to the topology.
+
 `load_settings()` is the one way in: the command line passes its options as overrides, everything else comes
 from the environment, and a bad value ends in one line that names the variable.
 """
@@ -7,17 +10,24 @@ from the environment, and a bad value ends in one line that names the variable.
 from __future__ import annotations
 
 import difflib
+import importlib.util
 import os
+import pkgutil
 import ssl
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, create_model, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pipeline import domain
+from pipeline.domain.kernel.settings import ConceptSettings, Parameter, parameters
 
 ENV_PREFIX = "LEDGERFLOW_"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+_Concept = TypeVar("_Concept", bound=ConceptSettings)
 
 
 class SettingsError(ValueError):
@@ -29,7 +39,34 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ledgerflow"
 
 
-class Settings(BaseSettings):
+def concepts() -> Iterator[type[ConceptSettings]]:
+    """Yield the settings of every concept that has some, `SETTINGS` of its module `settings`, by its name."""
+    for package in pkgutil.iter_modules(domain.__path__, f"{domain.__name__}."):
+        name = f"{package.name}.settings"
+        if importlib.util.find_spec(name) is not None:
+            kind = getattr(importlib.import_module(name), "SETTINGS", None)
+            if kind is not None:
+                yield kind
+
+
+def _field(parameter: Parameter) -> tuple[Any, Any]:
+    """Return type and definition of a concept's setting as pydantic has it."""
+    kind = Path | None if parameter.kind == (PurePath | None) else parameter.kind
+    given = Field(parameter.default, description=parameter.about, ge=parameter.low, le=parameter.high)
+    return kind, given
+
+
+if TYPE_CHECKING:
+    _OfConcepts = BaseSettings
+else:
+    _OfConcepts = create_model(
+        "_OfConcepts",
+        __base__=BaseSettings,
+        **{one.variable: _field(one) for kind in concepts() for one in parameters(kind)},
+    )
+
+
+class Settings(_OfConcepts):
     """The settings; each is `LEDGERFLOW_<NAME IN CAPITALS>` in the environment. Immutable."""
 
     model_config = SettingsConfigDict(
@@ -78,25 +115,6 @@ class Settings(BaseSettings):
     partitions: int = Field(4, ge=1, le=1024, description="Of every per-account topic. Cannot change later.")
     replication_factor: int = Field(1, ge=1, le=9, description="Of every topic; 3 on a production cluster.")
     standby_replicas: int = Field(0, ge=0, le=4, description="Warm copies of each table partition.")
-    dedupe_window_days: int = Field(
-        90, ge=1, le=3650, description="Event time an id is kept; older is too_old."
-    )
-
-    reconciliation_date_window_days: int = Field(
-        3, ge=0, le=31, description="Between value and posting date."
-    )
-    reconciliation_tolerance_minor: int = Field(0, ge=0, description="Amounts this far apart still match.")
-    reconciliation_grace_days: int = Field(
-        2, ge=0, le=365, description="Event time before an item is a break."
-    )
-    stuck_after_seconds: int = Field(
-        3_600, ge=1, le=31_536_000, description="Event time without progress until a payment is stuck."
-    )
-    review_after_seconds: int = Field(
-        28_800, ge=1, le=31_536_000, description="The same for one that is held for a review."
-    )
-    fraud_rules_file: Path | None = Field(None, description="Thresholds of the fraud rules, TOML or JSON.")
-    tenants: Path | None = Field(None, description="Quotas and currencies of tenants, TOML; none by default.")
 
     # How a worker runs
     workers: int = Field(1, ge=1, le=64, description="Worker processes that `ledgerflow up` starts.")
@@ -132,6 +150,11 @@ class Settings(BaseSettings):
                 f" and {ENV_PREFIX}SASL_PASSWORD"
             )
         return self
+
+    def of(self, concept: type[_Concept]) -> _Concept:
+        """Return the settings of a concept."""
+        given = {one.field: getattr(self, one.variable) for one in parameters(concept)}
+        return concept(**given)
 
     def librdkafka(self) -> dict[str, str]:
         """Return the connection part of a confluent-kafka configuration."""
@@ -169,7 +192,9 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        raise SettingsError("; ".join(_line(item) for item in error.errors())) from None
+        # A default that rests on a setting with a bad value is not an error of its own.
+        errors = [item for item in error.errors() if item["type"] != "default_factory_not_called"]
+        raise SettingsError("; ".join(map(_line, errors))) from None
 
 
 def _line(error: Any) -> str:

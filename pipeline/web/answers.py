@@ -16,13 +16,14 @@ import aiohttp
 import msgspec
 from yarl import URL
 
+from pipeline.domain.kernel.accounts import LEDGER_ACCOUNTS
+from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.kernel.views import Row, TableView
 from pipeline.web.committed import Partition
 from pipeline.web.host import WebHost
 from pipeline.web.problems import Problem, unavailable
 from pipeline.web.progress import Progress
-from pipeline.web.render import Row
 from pipeline.web.scope import Scope
-from pipeline.web.views import TableView, is_known
 
 PARTITIONS_HEADER = "Ledgerflow-Partitions"
 """On a request of a worker to its peer: the partitions to answer from."""
@@ -123,9 +124,19 @@ async def _scan(scope: Scope[TableView], partition: Partition) -> Page:
         await asyncio.sleep(0)
 
 
-def _key_text(row_key: bytes) -> str:
+def is_known(view: TableView, partition: Partition, tenant_id: str, account_id: str) -> bool:
+    """Whether an account is known to the view's stream or to the ledger: then an empty list is an answer."""
+    marker = row_key(view.marker, tenant_id, account_id)
+    if next(partition.rows(view.table).scan(marker), (b"",))[0].split(b"\0")[:3] == marker.split(b"\0"):
+        return True
+    table, family = LEDGER_ACCOUNTS
+    ledger = partition.rows_or_none(table)
+    return ledger is not None and ledger.get(row_key(family, tenant_id, account_id)) is not None
+
+
+def _key_text(key: bytes) -> str:
     """Return the parts of a row key without its family."""
-    return row_key.decode().partition("\0")[2]
+    return key.decode().partition("\0")[2]
 
 
 def owners(app: WebHost, scope: Scope[Any]) -> dict[str, list[int]]:

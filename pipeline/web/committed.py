@@ -88,4 +88,4 @@ class Partition:
         task = task_of(self._app, table, self.number)
         if task is None:
             raise unavailable(f"partition {self.number} of {table} is moving to another worker")
-        return progress(self._app, task)
+        return progress(self._app, task, table)

@@ -5,82 +5,60 @@ Faust's own pages (router, tables, index) are taken off: they show uncommitted r
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import faust.web
 from aiohttp import web
 from faust.web.base import BlueprintManager
 
+from pipeline.domain.kernel.views import AccountView, Owner, Row, TableView, View
 from pipeline.web import snapshots
 from pipeline.web.answers import PARTITIONS_HEADER, Page, answer, ask, collect, owners
 from pipeline.web.health import CommitWatch, live, ready
 from pipeline.web.host import WebHost
 from pipeline.web.metrics import exposition, registry_of
-from pipeline.web.past import BALANCE_AT, HISTORY, STATEMENT, Past, PastView, past, table_rows
+from pipeline.web.past import Past, past, table_rows
 from pipeline.web.problems import Problem, problems
-from pipeline.web.query import (
-    ACCOUNT_LIST,
-    AT,
-    ITEM,
-    JOURNAL_ITEM,
-    LIST,
-    PAYMENT_ITEM,
-    PAYMENT_LIST,
-    SPAN,
-    parse,
-    path_parts,
-)
-from pipeline.web.render import Row, csv_response, json_response
+from pipeline.web.query import parameters_of, parse, path_parts
+from pipeline.web.render import csv_response, json_response
 from pipeline.web.scope import Scope
-from pipeline.web.views import BALANCES, PAYMENTS, VIEWS, TableView
 
 AS_OF_HEADER = "Ledgerflow-As-Of"
 """partition:offset, ... of an answer; in JSON it is in `meta`, too."""
 
 LIST_PARAMETERS = "?tenant={tenant}&limit=&after=&format=json|csv"
-INDEX = {
-    "/balances": "Balances of a tenant's accounts",
-    "/balances/{tenant}/{account}": "Balance of one account; at another time with ?as_of=&known_at=",
-    "/history/{tenant}/{account}": "Every booking of one account, in their order",
-    "/statements/{tenant}/{account}": "Those of a span of time (?from=&to=), with the balances at both ends",
-    "/positions": "Positions of a tenant's accounts",
-    "/positions/{tenant}/{account}": "Positions of one account",
-    "/positions/{tenant}/{account}/{instrument}": "One position",
-    "/breaks": "Open reconciliation breaks of a tenant",
-    "/breaks/{tenant}/{account}": "Open breaks of one account",
-    "/alerts": "Payments of a tenant that were held for review or declined",
-    "/alerts/{tenant}/{account}": "Those of one account",
-    "/alerts/{tenant}/{account}/{payment}": "One of them",
-    "/payments": "Payments of a tenant; those in one state with &state=",
-    "/payments/{tenant}/{payment}": "One payment: its state, every step with time and cause",
-    "/stuck": "Payments of a tenant that do not get on",
-    "/stuck/{tenant}/{account}": "Those of one account",
+WORKER_PAGES = {
     "/live": "200 while the worker gets on with its work",
     "/ready": "200 once every partition is restored; progress by partition",
     "/metrics": "Prometheus metrics",
 }
+"""The pages of the worker itself, and what they show; all others are those of its views."""
 
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Ledgerflow</title></head>
 <body><h1>Ledgerflow</h1><table>{}</table></body></html>
 """
 
+_V = TypeVar("_V", bound=TableView | AccountView)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def mount(app: WebHost) -> None:
-    """Put the pages on the app's web server; once, before the worker starts."""
+def mount(app: WebHost, views: Sequence[View]) -> None:
+    """Put the pages on the app's web server; once, before the worker starts.
+
+    Raises ValueError for views that no request could tell apart, as `by_path`.
+    """
     app.web.blueprints = BlueprintManager()
     app.web.web_app.middlewares.append(problems)
     app.web.web_app.cleanup_ctx.append(partial(_client_of_peers, app))
-    watch, registry = CommitWatch(app), registry_of(app)
+    watch, registry, shown = CommitWatch(app), registry_of(app), documented(views)
 
     async def index_page(request: web.Request) -> web.StreamResponse:
-        return _index(request)
+        return _index(request, shown)
 
     async def live_page(request: web.Request) -> web.StreamResponse:
         return live(watch)
@@ -93,15 +71,43 @@ def mount(app: WebHost) -> None:
 
     snapshots.mount(app)
     _page(app, "/", "index", index_page)
-    _page(app, "/live", "live", live_page)
-    _page(app, "/ready", "ready", ready_page)
-    _page(app, "/metrics", "metrics", metrics_page)
-    for asked, allowed in ((HISTORY, ACCOUNT_LIST), (STATEMENT, SPAN)):
-        path = f"/{asked.name}/{{tenant}}/{{account}}"
-        _page(app, path, asked.name, _past_page(app, asked, allowed))
-    for view in VIEWS:
-        for number, path in enumerate(path for path in INDEX if path.split("/")[1] == view.name):
-            _page(app, path, f"{view.name}-{number}", _table_page(app, view))
+    handlers = {"/live": live_page, "/ready": ready_page, "/metrics": metrics_page}
+    for path in WORKER_PAGES:
+        _page(app, path, path[1:], handlers[path])
+    for number, (path, ours) in enumerate(by_path(views).items()):
+        _page(app, path, f"{ours[0].name}-{number}", _view_page(app, ours))
+
+
+def by_path(views: Sequence[View]) -> dict[str, list[View]]:
+    """Return the views of every path, in their order; the first one is shown unless a request names a time.
+
+    Raises ValueError where two views have a path, and no parameter tells which is meant.
+    """
+    found: dict[str, list[View]] = {}
+    for view in views:
+        for page in view.pages:
+            found.setdefault(f"/{view.name}{page.path}", []).append(view)
+    for path, ours in found.items():
+        ours.sort(key=lambda view: isinstance(view, AccountView))
+        if not _told_apart(ours[1:]):
+            raise ValueError(f"{path}: no parameter tells which of its views is asked for")
+    return found
+
+
+def _told_apart(others: list[View]) -> bool:
+    """Return whether each of a path's views but the first has times of its own as parameters."""
+    times = [view.times if isinstance(view, AccountView) else () for view in others]
+    names = [name for some in times for name in some]
+    return all(times) and len(set(names)) == len(names)
+
+
+def documented(views: Sequence[View]) -> dict[str, str]:
+    """Return what every page shows, by its path, a list's with its parameters: index and reference."""
+    shown: dict[str, str] = {}
+    for path, ours in by_path(views).items():
+        texts = [page.about for view in ours for page in view.pages if f"/{view.name}{page.path}" == path]
+        shown[path if "{" in path else path + LIST_PARAMETERS] = "; ".join(texts)
+    return shown | WORKER_PAGES
 
 
 async def _client_of_peers(app: WebHost, _: web.Application) -> AsyncIterator[None]:
@@ -119,11 +125,32 @@ def _page(app: WebHost, path: str, name: str, handler: Handler) -> None:
     app.page(any_part, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
 
 
-def _past_page(app: WebHost, view: PastView, allowed: frozenset[str]) -> Handler:
+def _view_page(app: WebHost, views: Sequence[View]) -> Handler:
+    """Return what answers for a path: its first view, or another one with a time that the request gives."""
+    first, *others = [
+        (view, _past_page(app, view) if isinstance(view, AccountView) else _table_page(app, view))
+        for view in views
+    ]
+
     async def page(request: web.Request) -> web.StreamResponse:
-        path = path_parts(request.match_info)
-        query = parse(request.query, request.headers.get("Accept", ""), allowed)
-        scope = Scope(view, path, query)
+        for view, handler in others:
+            if isinstance(view, AccountView) and not set(view.times).isdisjoint(request.query):
+                return await handler(request)
+        return await first[1](request)
+
+    return page
+
+
+def _scope(view: _V, request: web.Request) -> Scope[_V]:
+    """Return what a request asks of a view; raise `Problem` 400."""
+    path = path_parts(request.match_info)
+    allowed = parameters_of(view, path)
+    return Scope(view, path, parse(request.query, request.headers.get("Accept", ""), allowed))
+
+
+def _past_page(app: WebHost, view: AccountView) -> Handler:
+    async def page(request: web.Request) -> web.StreamResponse:
+        scope = _scope(view, request)
         asked_by_peer = request.headers.get(PARTITIONS_HEADER)
         if asked_by_peer is not None:
             (partition,) = _partitions(asked_by_peer, app.partitions)
@@ -138,7 +165,7 @@ def _past_page(app: WebHost, view: PastView, allowed: frozenset[str]) -> Handler
     return page
 
 
-def _past_rendered(scope: Scope[PastView], found: Past) -> web.StreamResponse:
+def _past_rendered(scope: Scope[AccountView], found: Past) -> web.StreamResponse:
     headers = {AS_OF_HEADER: f"{found.progress.partition}:{found.progress.as_of_offset}"}
     link = None if found.following is None else scope.link(found.following)
     if link is not None:
@@ -152,19 +179,8 @@ def _past_rendered(scope: Scope[PastView], found: Past) -> web.StreamResponse:
 
 
 def _table_page(app: WebHost, view: TableView) -> Handler:
-    balance_at = _past_page(app, BALANCE_AT, AT)
-
     async def page(request: web.Request) -> web.StreamResponse:
-        if view is BALANCES and not {"as_of", "known_at"}.isdisjoint(request.query) and request.match_info:
-            return await balance_at(request)
-        path = path_parts(request.match_info)
-        allowed = LIST if not path else ACCOUNT_LIST
-        if len(path) == len(view.key):
-            allowed = {"payments": PAYMENT_ITEM, "journals": JOURNAL_ITEM}.get(view.name, ITEM)
-        elif view is PAYMENTS:
-            allowed = PAYMENT_LIST
-        query = parse(request.query, request.headers.get("Accept", ""), allowed)
-        scope = Scope(view, path, query)
+        scope = _scope(view, request)
         asked_by_peer = request.headers.get(PARTITIONS_HEADER)
         if asked_by_peer is not None:
             return json_response(await collect(app, scope, _partitions(asked_by_peer, app.partitions)))
@@ -185,8 +201,8 @@ def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
     """Return a page as what was asked for; raise `Problem` 404 where its key is not known."""
     if not page.known:
         raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
-    if scope.view.by_id and scope.is_item:
-        page.rows = _of_owner(scope, page.rows)
+    if scope.view.owner is not None and scope.is_item:
+        page.rows = _of_owner(scope, scope.view.owner, page.rows)
     headers = {AS_OF_HEADER: ", ".join(f"{part.partition}:{part.as_of_offset}" for part in page.progress)}
     following = None if scope.is_item else _next_key(scope, page)
     link = None if following is None else scope.link(following)
@@ -196,27 +212,26 @@ def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
     if scope.query.csv:
         return csv_response(scope.view.columns, rows, headers)
     if scope.is_item:
-        meta = {"partitions": page.progress} if scope.view.by_id else page.progress[0]
+        meta = {"partitions": page.progress} if scope.view.owner is not None else page.progress[0]
         return json_response({"data": rows[0], "meta": meta}, headers=headers)
     return json_response({"data": rows, "next": link, "meta": {"partitions": page.progress}}, headers=headers)
 
 
-def _of_owner(scope: Scope[TableView], rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
-    """Return the one payment, or journal, of an id; accounts on other branches may use the same.
+def _of_owner(scope: Scope[TableView], owner: Owner, rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
+    """Return the one row of an id, such as a payment's; accounts on other branches may use the same.
 
     Raises `Problem`: 404 where the account that is given has none, 409 where none is given and several have.
     """
-    owner, of, known = scope.query.owner, "/".join(scope.path), scope.view.name.removesuffix("s")
-    field, parameter = (
-        ("debtor_account_id", "debtor") if scope.view is PAYMENTS else ("account_id", "account")
-    )
-    found = [row for row in rows if owner in (None, row[1][field])]
+    asked, of = scope.query.owner, "/".join(scope.path)
+    found = [row for row in rows if asked in (None, row[1][owner.field])]
     if not found:
-        raise Problem(404, f"{of} is not known as a {known} of {owner}")
+        raise Problem(404, f"{of} is not known as a {owner.subject} of {asked}")
     if len(found) > 1:
-        names = ", ".join(sorted(row[field] for _, row in found))
+        names = ", ".join(sorted(row[owner.field] for _, row in found))
         raise Problem(
-            409, f"{of} is a {known} of several {parameter}s ({names}): say which with ?{parameter}="
+            409,
+            f"{of} is a {owner.subject} of several {owner.parameter}s ({names}): say which with"
+            f" ?{owner.parameter}=",
         )
     return found
 
@@ -228,10 +243,8 @@ def _next_key(scope: Scope[TableView], page: Page) -> str | None:
     return None if key is None else key.replace("\0", "/")
 
 
-def _index(request: web.Request) -> web.Response:
+def _index(request: web.Request, shown: Mapping[str, str]) -> web.Response:
     """Return the list of pages, for a browser or for a program."""
-    lists = {f"/{view.name}" for view in VIEWS}
-    shown = {path + (LIST_PARAMETERS if path in lists else ""): about for path, about in INDEX.items()}
     if "text/html" not in request.headers.get("Accept", ""):
         return json_response({"name": "ledgerflow", "pages": shown})
     lines = [f"<tr><td>{_anchor(path)}</td><td>{escape(about)}</td></tr>" for path, about in shown.items()]

@@ -1,36 +1,19 @@
-"""The past of one account: its balance at a time, its lines, a statement over a span of time.
-
-    /balances/{tenant}/{account}?as_of=&known_at=   BALANCE_AT   by value time, as it was booked at a time
-    /history/{tenant}/{account}                     HISTORY      the lines, in the order of booking
-    /statements/{tenant}/{account}?from=&to=        STATEMENT    opening balance, lines, closing balance
-
-All come from the history stream's table, whose line numbers are in the order of booking: a time of booking is
-found by a binary search. What lies before the first line is a 404 that says when the history starts.
-"""
+"""Answering questions about one account (`AccountView`), such as its past, from the partition that has it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 import msgspec
 
-from pipeline.domain.history.rows import Head, Line, read_head
-from pipeline.domain.history.stream import State, booked_by, earliest, read_line, read_lines, state_at
-from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
-from pipeline.web.committed import CommittedRows, Partition
+from pipeline.domain.kernel.views import AccountView, Answer, BadQuestion, NotFound, Question, Row
+from pipeline.web.committed import Partition
 from pipeline.web.host import WebHost
 from pipeline.web.problems import Problem
 from pipeline.web.progress import Progress
-from pipeline.web.render import Row, time_text
 from pipeline.web.scope import Scope
-
-_ACCOUNT = ("tenant_id", "account_id")
-_STATE = ("balance_minor", "held_minor", "available_minor")
 
 
 class Past(msgspec.Struct):
-    """What is said of an account's past."""
+    """What is said of an account."""
 
     about: Row
     """The account, and its balances: at the time asked for, or at both ends of a statement."""
@@ -40,173 +23,29 @@ class Past(msgspec.Struct):
     progress: Progress
 
 
-class PastView(NamedTuple):
-    """A question about an account's past."""
+def past(app: WebHost, scope: Scope[AccountView], partition: int) -> Past:
+    """Return what is asked of a partition of this worker.
 
-    name: str
-    family: str
-    key: tuple[str, ...]
-    columns: tuple[str, ...]
-    ask: Callable[[_Account, Scope[Any]], tuple[Row, list[Row], str | None]]
-    """Returns what is said about the account, lines, and the number of the last one if there are more."""
-    table: str = "history"
-    by_id: bool = False
-
-
-class _Account:
-    """The history of one account, as it is now."""
-
-    def __init__(self, rows: CommittedRows, tenant_id: str, account_id: str) -> None:
-        head = read_head(rows, tenant_id, account_id)
-        if head is None:
-            raise Problem(404, f"no booking of {tenant_id}/{account_id} is known to the history stream")
-        self.head: Head = head
-        self._place = rows, tenant_id, account_id
-
-    def about(self, **more: object) -> Row:
-        """Return the account's fields, and some more."""
-        _, tenant_id, account_id = self._place
-        kind = ACCOUNT_TYPES[self.head.account_type]
-        return {
-            "tenant_id": tenant_id,
-            "account_id": account_id,
-            "account_type": kind,
-            "currency": self.head.currency,
-            "history_starts_at": time_text(self.starts_at),
-            **more,
-        }
-
-    @property
-    def starts_at(self) -> int:
-        """When the first line was booked."""
-        return read_line(*self._place, 0).booked_at
-
-    def booked_by(self, time: int | None) -> int:
-        """Return how many lines were booked by a time (None: so far)."""
-        return self.head.lines if time is None else booked_by(*self._place, self.head.lines, time)
-
-    def state(self, lines: int, as_of: int | None = None) -> State | None:
-        """Return the account after its first lines; see `history.state_at`."""
-        return state_at(*self._place, lines, as_of)
-
-    def lines(self, start: int, stop: int) -> list[Row]:
-        """Return lines, by number."""
-        return [_line_row(number, line) for number, line in read_lines(*self._place, start, stop)]
-
-    def not_before(self, lines: int) -> Problem:
-        """Return the problem of a question about a time before the history starts."""
-        what = f"{self._place[1]}/{self._place[2]}"
-        if not lines:
-            return Problem(
-                404, f"the history of {what} starts at {time_text(self.starts_at)} (time of booking)"
-            )
-        first = time_text(earliest(*self._place, lines))
-        return Problem(404, f"the history of {what}, as known then, starts at {first} (value time)")
+    Raises `Problem`: 404 for what is not there, 400 for a question without an answer, 503 if it lacks the
+    partition.
+    """
+    here, table = Partition(app, partition), scope.view.table
+    progress = here.progress(table)  # taken first: the rows are at least as new as it says
+    tenant_id, account_id = scope.path[:2]
+    try:
+        answer = scope.view.ask(here.rows(table), tenant_id, account_id, _question(scope))
+    except NotFound as error:
+        raise Problem(404, str(error)) from None
+    except BadQuestion as error:
+        raise Problem(400, str(error)) from None
+    return Past(*answer, progress)
 
 
-def _line_row(number: int, line: Line) -> Row:
-    return {
-        "line": number,
-        "booked_at": time_text(line.booked_at),
-        "effective_at": time_text(line.effective_at),
-        "kind": line.kind,
-        "booked_minor": line.posted,
-        "held_change_minor": line.held,
-        "balance_minor": line.balance_minor,
-        "held_minor": line.held_minor,
-        "available_minor": line.balance_minor - line.held_minor,
-        "entry_id": line.entry_id or None,
-        "record_id": line.record_id,
-        "payment_id": line.payment_id,
-        "reference": line.reference,
-        "correlation_id": line.correlation_id,
-    }
+def table_rows(scope: Scope[AccountView], found: Past) -> list[Row]:
+    """Return an answer as lines of CSV."""
+    return scope.view.as_table(_question(scope), Answer(found.about, found.lines, found.following))
 
 
-_LINE_COLUMNS = (
-    *("line", "booked_at", "effective_at", "kind", "booked_minor", "held_change_minor", *_STATE),
-    *("entry_id", "record_id", "payment_id", "reference", "correlation_id"),
-)
-
-
-def _state_row(state: State | None) -> Row:
-    balance, held = (0, 0) if state is None else (state.balance_minor, state.held_minor)
-    return dict(zip(_STATE, (balance, held, balance - held), strict=True))
-
-
-def _balance_at(account: _Account, scope: Scope[Any]) -> tuple[Row, list[Row], str | None]:
-    as_of, known_at = map(scope.query.times.get, ("as_of", "known_at"))
-    lines = account.booked_by(known_at)
-    state = account.state(lines, as_of)
-    if state is None:
-        raise account.not_before(lines)
-    times = {"as_of": time_text(as_of), "known_at": time_text(known_at)}
-    return account.about(**times, **_state_row(state), lines=lines), [], None
-
-
-def _page(account: _Account, scope: Scope[Any], start: int, stop: int) -> tuple[list[Row], str | None]:
-    """Return the lines of a page, and the number of its last one if there are more."""
-    after = scope.query.after
-    if after is not None:
-        if not (after.isascii() and after.isdigit() and len(after) <= 12):
-            raise Problem(400, "after: must be the number of a line")
-        start = max(start, int(after) + 1)
-    end = min(stop, start + scope.query.limit)
-    return account.lines(start, end), str(end - 1) if end < stop else None
-
-
-def _history(account: _Account, scope: Scope[Any]) -> tuple[Row, list[Row], str | None]:
-    lines, following = _page(account, scope, 0, account.head.lines)
-    return account.about(lines=account.head.lines), lines, following
-
-
-def _statement(account: _Account, scope: Scope[Any]) -> tuple[Row, list[Row], str | None]:
-    """Return the lines booked from `from` up to but not including `to`, and the balances at both ends."""
-    start_at, stop_at = map(scope.query.times.get, ("from", "to"))
-    if start_at is not None and stop_at is not None and stop_at <= start_at:
-        raise Problem(400, "to: must be after from")
-    start = 0 if start_at is None else account.booked_by(start_at - 1)
-    stop = account.booked_by(None if stop_at is None else stop_at - 1)
-    if not stop:
-        raise account.not_before(0)
-    lines, following = _page(account, scope, start, stop)
-    about = account.about(
-        **{"from": time_text(start_at), "to": time_text(stop_at), "lines": stop - start},
-        opening=_state_row(account.state(start)),
-        closing=_state_row(account.state(stop)),
-    )
-    return about, lines, following
-
-
-_AT_COLUMNS = (
-    *(*_ACCOUNT, "account_type", "currency", "as_of", "known_at", *_STATE),
-    *("lines", "history_starts_at"),
-)
-BALANCE_AT = PastView("balances", "h", _ACCOUNT, _AT_COLUMNS, _balance_at)
-HISTORY = PastView("history", "l", (*_ACCOUNT, "line"), _LINE_COLUMNS, _history)
-STATEMENT = PastView("statements", "l", (*_ACCOUNT, "line"), _LINE_COLUMNS, _statement)
-
-
-def past(app: WebHost, scope: Scope[PastView], partition: int) -> Past:
-    """Return what is asked of a partition of this worker; raise `Problem` 404, 400, or 503 if it lacks it."""
-    here = Partition(app, partition)
-    progress = here.progress("history")  # taken first: the rows are at least as new as it says
-    account = _Account(here.rows("history"), *scope.path[:2])
-    return Past(*scope.view.ask(account, scope), progress)
-
-
-def table_rows(scope: Scope[PastView], answer: Past) -> list[Row]:
-    """Return an answer as rows; a statement begins with its opening balance, ends with its closing one."""
-    if scope.view is BALANCE_AT:
-        return [answer.about]
-    if scope.view is HISTORY:
-        return answer.lines
-    nothing = dict.fromkeys(_LINE_COLUMNS)
-    rows = list(answer.lines)
-    if scope.query.after is None:
-        opening = {"kind": "OPENING", "booked_at": answer.about["from"], **answer.about["opening"]}
-        rows.insert(0, nothing | opening)
-    if answer.following is None:
-        closing = {"kind": "CLOSING", "booked_at": answer.about["to"], **answer.about["closing"]}
-        rows.append(nothing | closing)
-    return rows
+def _question(scope: Scope[AccountView]) -> Question:
+    query = scope.query
+    return Question(query.times, query.after, query.limit)

@@ -18,7 +18,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Problem(Exception):
-    """A request that cannot be answered; becomes an application/problem+json response."""
+    """A request that cannot be answered; it becomes an application/problem+json response."""
 
     def __init__(self, status: int, detail: str, *, retry: bool = False) -> None:
         super().__init__(detail)

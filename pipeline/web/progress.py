@@ -33,16 +33,19 @@ def recovered(app: WebHost) -> bool:
 def task_of(app: WebHost, table: str, partition: int) -> PartitionTask | None:
     """Return the task that owns a partition of a table on this worker, or None."""
     for tp, task in list(app.tasks.running.items()):
-        if tp.partition == partition and task.spec.table == table:
+        if tp.partition == partition and any(machine.spec.table == table for machine in task.machines):
             return task
     return None
 
 
-def progress(app: WebHost, task: PartitionTask) -> Progress:
-    """Return how far a partition is."""
+def progress(app: WebHost, task: PartitionTask, table: str | None = None) -> Progress:
+    """Return how far a partition is, named after the stream of a table (by default the log's first)."""
+    name = task.spec.name
+    if table is not None:
+        name = next(machine.spec.name for machine in task.machines if machine.spec.table == table)
     tp = TP(task.spec.source, task.partition)
     return Progress(
-        stream=task.spec.name,
+        stream=name,
         log=task.spec.source,
         partition=task.partition,
         as_of_offset=task.committed or 0,

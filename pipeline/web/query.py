@@ -10,6 +10,7 @@ from typing import NamedTuple
 from multidict import MultiMapping
 
 from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.kernel.views import AccountView, View
 from pipeline.web.problems import Problem
 
 LIMIT_DEFAULT = 100
@@ -17,18 +18,23 @@ LIMIT_MAX = 1000
 TEXT_MAX = 1024
 """Longest parameter and longest part of a path, characters."""
 
-ITEM = frozenset({"format"})
-ACCOUNT_LIST = ITEM | {"limit", "after"}
-LIST = ACCOUNT_LIST | {"tenant"}
-AT = ITEM | {"as_of", "known_at"}
-SPAN = ACCOUNT_LIST | {"from", "to"}
-PAYMENT_ITEM = ITEM | {"debtor"}
-JOURNAL_ITEM = ITEM | {"account"}
-PAYMENT_LIST = LIST | {"state"}
-PAYMENT_STATES = (
-    *("processing", "held", "authorised", "settled", "rejected", "failed", "cancelled", "expired"),
-)
-_TIMES = ("as_of", "known_at", "from", "to")
+
+class Allowed(NamedTuple):
+    """The parameters that a page takes."""
+
+    names: frozenset[str]
+    owner: str | None = None
+    """The one that names the account of a row that is known by its id."""
+    states: tuple[str, ...] = ()
+    """What `state` may be."""
+    times: tuple[str, ...] = ()
+    """Those that are times."""
+
+
+_LINES = frozenset({"format", "limit", "after"})
+ITEM = Allowed(frozenset({"format"}))
+ACCOUNT_LIST = Allowed(_LINES)
+LIST = Allowed(_LINES | {"tenant"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -44,17 +50,30 @@ class Query(NamedTuple):
     times: Mapping[str, int] = {}
     """Those given of as_of, known_at, from, to; microseconds UTC."""
     owner: str | None = None
-    """Of a payment: the account that pays (`debtor`); of a journal: its account."""
+    """The account of a row that is known by its id: of a payment its debtor, of a journal its account."""
     state: str | None = None
-    """Of payments: the one that is asked for."""
+    """The state of the rows that a list is of."""
 
 
-def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -> Query:
+def parameters_of(view: View, path: tuple[str, ...]) -> Allowed:
+    """Return the parameters of a view's page: its list of a tenant, an account's rows, or one row."""
+    if isinstance(view, AccountView):
+        lines = _LINES if view.paged else ITEM.names
+        return Allowed(lines | frozenset(view.times), times=view.times)
+    if not path:
+        return Allowed(LIST.names | ({"state"} if view.states else set()), states=view.states)
+    if len(path) < len(view.key):
+        return ACCOUNT_LIST
+    owner = None if view.owner is None else view.owner.parameter
+    return Allowed(ITEM.names | ({owner} if owner else set()), owner)
+
+
+def parse(parameters: MultiMapping[str], accept: str, allowed: Allowed) -> Query:
     """Return the query of a request; raise `Problem` 400 for a parameter that is bad or not allowed."""
     given: dict[str, str] = {}
     for name, value in parameters.items():
-        if name not in allowed:
-            raise Problem(400, f"unknown parameter; known here: {', '.join(sorted(allowed))}")
+        if name not in allowed.names:
+            raise Problem(400, f"unknown parameter; known here: {', '.join(sorted(allowed.names))}")
         if name in given:
             raise Problem(400, f"{name}: given twice")
         given[name] = _text(name, value)
@@ -64,13 +83,13 @@ def parse(parameters: MultiMapping[str], accept: str, allowed: frozenset[str]) -
     tenant = given.get("tenant")
     if tenant is not None and "/" in tenant:
         raise Problem(400, "tenant: must not contain a slash")
-    if tenant is None and "tenant" in allowed:
+    if tenant is None and "tenant" in allowed.names:
         raise Problem(400, "tenant: must be given, as in ?tenant=north; a list is of one tenant")
     state = given.get("state")
-    if state is not None and state not in PAYMENT_STATES:
-        raise Problem(400, f"state: must be one of {', '.join(PAYMENT_STATES)}")
-    times = {name: _time(name, given[name]) for name in _TIMES if name in given}
-    owner = given.get("debtor", given.get("account"))
+    if state is not None and state not in allowed.states:
+        raise Problem(400, f"state: must be one of {', '.join(allowed.states)}")
+    times = {name: _time(name, given[name]) for name in allowed.times if name in given}
+    owner = None if allowed.owner is None else given.get(allowed.owner)
     return Query(tenant, given.get("after"), _limit(given), shape == "csv", times, owner, state)
 
 

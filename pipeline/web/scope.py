@@ -7,11 +7,11 @@ from urllib.parse import quote, urlencode
 
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.kernel.views import AccountView, TableView
 from pipeline.web.problems import Problem
 from pipeline.web.query import Query, row_key_of
-from pipeline.web.views import View
 
-_V = TypeVar("_V", bound=View)
+_V = TypeVar("_V", bound=TableView | AccountView)
 
 
 class Scope(NamedTuple, Generic[_V]):
@@ -27,9 +27,14 @@ class Scope(NamedTuple, Generic[_V]):
         return self.path != () and len(self.path) == len(self.view.key)
 
     @property
+    def _family(self) -> str:
+        assert isinstance(self.view, TableView), "only rows have keys"
+        return self.view.family
+
+    @property
     def row_key(self) -> bytes:
         """The key of the row, where one is asked for."""
-        return row_key(self.view.family, *self.path)
+        return row_key(self._family, *self.path)
 
     @property
     def prefix(self) -> bytes:
@@ -38,7 +43,7 @@ class Scope(NamedTuple, Generic[_V]):
         owner = self.path or (() if tenant is None else (tenant,))
         if not owner:
             raise ValueError("a list is of one tenant")  # `parse` has seen to it
-        return row_key(self.view.family, *owner, "")
+        return row_key(self._family, *owner, "")
 
     @property
     def after(self) -> bytes:
@@ -49,7 +54,7 @@ class Scope(NamedTuple, Generic[_V]):
         text = self.query.after
         if text is None:
             return b""
-        key = row_key_of(self.view.family, text, len(self.view.key))
+        key = row_key_of(self._family, text, len(self.view.key))
         if not key.startswith(self.prefix):
             raise Problem(400, "after: must be a row of this list, as `next` gives it")
         return key
@@ -60,10 +65,11 @@ class Scope(NamedTuple, Generic[_V]):
         The ledger's internal accounts live on the branch in their name, all others where their key hashes to;
         what is known by an id may be anywhere, unless its debtor or account is given.
         """
-        if not self.path or (self.view.by_id and self.query.owner is None):
+        by_id = self.view.owner is not None
+        if not self.path or (by_id and self.query.owner is None):
             return list(range(count))
         tenant_id, account_id = self.path[:2]
-        if self.view.by_id:
+        if by_id:
             return [partition_of(f"{tenant_id}/{self.query.owner}", count)]
         if not account_id.startswith("$"):
             return [partition_of(f"{tenant_id}/{account_id}", count)]
@@ -78,8 +84,8 @@ class Scope(NamedTuple, Generic[_V]):
         parameters = {} if self.is_item else {"limit": str(self.query.limit)}
         given = {"tenant": self.query.tenant, "after": after, "format": "csv" if self.query.csv else None}
         given |= {"state": self.query.state}
-        if self.query.owner is not None:
-            given["account" if self.view.key[-1] == "journal_id" else "debtor"] = self.query.owner
+        if self.view.owner is not None:
+            given[self.view.owner.parameter] = self.query.owner
         given |= {name: str(time) for name, time in self.query.times.items()}
         parameters |= {name: value for name, value in given.items() if value is not None}
         return f"/{path}?{urlencode(parameters)}" if parameters else f"/{path}"

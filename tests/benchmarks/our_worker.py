@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
@@ -33,24 +33,16 @@ from tests.benchmarks import sum_rules
 from tests.benchmarks.digest import digest_of
 from tests.benchmarks.sum_columns import SumColumns
 from tests.benchmarks.sum_rules import SumRules
-from topologies import fraud, history, ledger, positions, reconciliation
+from topologies.app import STREAMS as EVERY_STREAM
+from topologies.configuration import Configuration
 from topologies.worker import serve, tune
 
 POLL_S = 0.005
 
 
-def _by_rows(settings: Settings) -> list[StreamSpec]:
-    return [spec._replace(vector=None) for spec in history.build(settings)]
-
-
-STREAMS: dict[str, Callable[[Settings], list[StreamSpec]]] = {
-    "ledger": ledger.build,
-    "fraud": fraud.build,
-    "positions": positions.build,
-    "reconciliation": reconciliation.build,
-    "history": history.build,
-    "history_by_rows": _by_rows,
-}
+BY_ROWS = "_by_rows"
+"""What the name of a job ends with whose stream has no columns."""
+STREAMS = {stream.name: stream for stream in EVERY_STREAM}
 
 
 class TimedCodec(Codec):
@@ -79,7 +71,9 @@ def create_worker(job: dict[str, Any]) -> App:
 def _specs(job: dict[str, Any], settings: Settings) -> list[StreamSpec]:
     if job["job"] == "sum":
         return [StreamSpec("sum", job["source"], SumRules(), sum_rules.TABLE, SumColumns())]
-    return STREAMS[job["job"]](settings)
+    name: str = job["job"]
+    spec = STREAMS[name.removesuffix(BY_ROWS)].spec(Configuration(settings))
+    return [spec._replace(vector=None) if name.endswith(BY_ROWS) else spec]
 
 
 def say(found: Mapping[str, Any]) -> None:

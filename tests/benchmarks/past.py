@@ -17,13 +17,12 @@ import numpy as np
 
 from pipeline.domain.history import stream as history
 from pipeline.domain.history.rows import head_key
+from pipeline.domain.history.views import BALANCE_AT, STATEMENT
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.kernel.views import AccountView, Question
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.web.past import BALANCE_AT, STATEMENT, PastView, _Account
-from pipeline.web.query import Query
-from pipeline.web.scope import Scope
 from tests.benchmarks.exactness import expect
 from tests.benchmarks.inputs import TENANT, envelope
 
@@ -122,7 +121,7 @@ def check_answers(rows: Any, account: str, made: list[Booking], asked: int = 20)
         expect("balance at a time", state.balance_minor if state else None, sum(counted) if counted else None)
 
 
-def ask_once(rows: CountedRows, account: str, view: PastView, kind: str, lines: int, rng: Any) -> int:
+def ask_once(rows: CountedRows, account: str, view: AccountView, kind: str, lines: int, rng: Any) -> int:
     """Ask one question, as a view does; return the rows that were read."""
     start = _time(rng, lines)
     times = {"as_of": start, "known_at": _time(rng, lines)}
@@ -131,14 +130,13 @@ def ask_once(rows: CountedRows, account: str, view: PastView, kind: str, lines: 
     elif kind != "both":
         times = {kind: times[kind]}
     before = rows.reads
-    query = Query(None, None, STATEMENT_LINES, False, times)
-    place: Any = rows
-    view.ask(_Account(place, TENANT, account), Scope(view, (TENANT, account), query))
+    counted: Any = rows
+    view.ask(counted, TENANT, account, Question(times, limit=STATEMENT_LINES))
     return rows.reads - before
 
 
 def _ask(
-    get: Callable[[bytes], bytes | None], account: str, view: PastView, lines: int, kind: str, asked: int
+    get: Callable[[bytes], bytes | None], account: str, view: AccountView, lines: int, kind: str, asked: int
 ) -> dict[str, Any]:
     rng, rows, took_us, read = random.Random(kind), CountedRows(get), [], []
     for _ in range(asked):

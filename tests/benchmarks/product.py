@@ -15,7 +15,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.exactness import Inexact, Offsets, expect
 from tests.benchmarks.inputs import envelope, now_us
 from tests.benchmarks.paced import PacedJob
-from topologies.app import specs
+from topologies.app import STREAMS
 
 READY_WITHIN_S = 60.0
 OPENED_WITHIN_S = SETTLED_WITHIN_S = 120.0
@@ -28,7 +28,7 @@ def worker(bench: Bench, app_id: str, **more: str) -> Iterator[processes.Process
 
     `more` are settings of its environment, by their names there.
     """
-    sources = [spec.source for spec in specs(bench.settings)]
+    sources = [stream.source for stream in STREAMS]
     bench.start_at(app_id, bench.ends(*sources))
     command = [sys.executable, "-m", "topologies.worker"]
     with processes.Process(command, bench.log(app_id), bench.environment(app_id) | more) as process:

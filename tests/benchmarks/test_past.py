@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from pipeline.domain.history.rows import ZONE
-from pipeline.web.past import BALANCE_AT, STATEMENT
+from pipeline.domain.history.views import BALANCE_AT, STATEMENT
 from tests.benchmarks.exactness import Inexact
 from tests.benchmarks.past import STATEMENT_LINES, CountedRows, ask_once, book, bookings, check_answers
 

@@ -25,6 +25,7 @@ from pipeline.domain.fraud import profile as fraud_profile
 from pipeline.domain.history import batch as history_columns
 from pipeline.domain.history import rows as history_rows
 from pipeline.domain.history import stream as history
+from pipeline.domain.history import views as history_views
 from pipeline.domain.kernel.events import PaymentDecided
 from pipeline.domain.kernel.outbox import Outbox, envelope
 from pipeline.domain.ledger import books as ledger_books
@@ -40,7 +41,6 @@ from pipeline.runtime.avro import codec
 from pipeline.runtime.kafka import changelog, membership, transport
 from pipeline.runtime.kafka.records import singly
 from pipeline.runtime.store import partition_store
-from pipeline.web import past
 from topologies import worker
 
 DIES_AT = 25
@@ -585,12 +585,12 @@ def open_zone_forgotten(patch: Set) -> None:
 
 @mutant("does not count what was booked at the very time that is asked for")
 def known_before(patch: Set) -> None:
-    booked_by = past.booked_by
+    booked_by = history_views.booked_by
 
     def earlier(rows: Any, tenant_id: str, account_id: str, lines: int, time: int) -> int:
         return booked_by(rows, tenant_id, account_id, lines, time - 1)
 
-    patch(past, "booked_by", earlier)
+    patch(history_views, "booked_by", earlier)
 
 
 @mutant("takes a zone whole that begins in time, whatever it ends with")
@@ -606,7 +606,7 @@ def zone_taken_whole(patch: Set) -> None:
 
 @mutant("answers for now, whatever was known then")
 def known_now(patch: Set) -> None:
-    patch(past, "booked_by", lambda rows, tenant_id, account_id, lines, time: lines)
+    patch(history_views, "booked_by", lambda rows, tenant_id, account_id, lines, time: lines)
 
 
 def _drop_output(patch: Set, kind: str) -> None:

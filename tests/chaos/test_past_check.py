@@ -10,10 +10,11 @@ import msgspec
 import pytest
 
 from pipeline.domain.history import stream as history
+from pipeline.domain.history.views import BALANCE_AT
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.web.past import BALANCE_AT, past
+from pipeline.web.past import past
 from pipeline.web.problems import Problem
 from tests.chaos.by_hand import chance, in_order
 from tests.chaos.history_model import SIZE, HistoryBranch, Line

@@ -17,7 +17,8 @@ from pipeline.domain.reconciliation import (
 from pipeline.domain.reconciliation import (
     stream as reconciliation,
 )
-from pipeline.domain.reconciliation.stream import Reconciliation, ReconciliationRules
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
+from pipeline.domain.reconciliation.stream import Reconciliation
 from tests.chaos.by_hand import NOW_US, Event, chance, closed, envelope, in_order, posted, stated
 from tests.chaos.log_reader import Record
 from tests.chaos.reconciliation_model import ReconciliationBranch
@@ -232,7 +233,7 @@ SETTINGS = [(3, 0, 2), (3, 0, 2), (0, 0, 0), (1, 1, 1), (4, 150, 3)]
 def models(seed: int) -> tuple[ReconciliationBranch, Reconciliation]:
     window, tolerance, grace = SETTINGS[seed % len(SETTINGS)]
     model = ReconciliationBranch(0, 1, window_days=window, tolerance=tolerance, grace_days=grace)
-    return model, Reconciliation(ReconciliationRules(window, tolerance, grace))
+    return model, Reconciliation(ReconciliationSettings(window, tolerance, grace))
 
 
 @pytest.mark.parametrize("seed", range(40))

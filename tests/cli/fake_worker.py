@@ -26,6 +26,8 @@ class Worker:
         self.address = HERE
         self.rules, self.tenants = "rules of a test", "tenants of a test"
         self.rebalancing = self.in_recovery = False
+        self.audit_alerts = self.rebalancing_count = 0
+        self.audited: dict[str, int] = {}
         self.tables_ready = True
         self.stores = {
             (t, p): PartitionStore(folder / f"{t}-{p}.rocks") for t in TABLES for p in range(PARTITIONS)
@@ -37,7 +39,11 @@ class Worker:
 
     def _task(self, table: str, partition: int) -> Any:
         spec = SimpleNamespace(name=table, source=table, table=table)
-        return SimpleNamespace(spec=spec, partition=partition, committed=7, position=7)
+        machines = [SimpleNamespace(spec=spec)]
+        counts = {"applied_records": 7, "dead_letters": 0, "alerts": 0, "streams": (table,)}
+        return SimpleNamespace(
+            spec=spec, machines=machines, partition=partition, committed=7, position=7, **counts
+        )
 
     def open_store(self, table: str, partition: int) -> PartitionStore | None:
         """Return the rows of a partition of a table."""

@@ -24,7 +24,7 @@ NEWS = tuple(News(1_700_000_000_000, "alert", f"north/a-{number} declined") for 
 
 def view(news: tuple[News, ...] = NEWS, options: str = "") -> View:
     tally = Tally(Counter(COUNTS), 11, 4, 1_327, {"EUR": 69_031}, 124, news, "north/a-1 debit 1.00 EUR")
-    worker = Worker(0, "http://127.0.0.1:6066", child=cast(Child, object()), ready=True)
+    worker = Worker(0, "http://127.0.0.1:6066", child=cast(Child, object()), ready=True, lists=("/balances",))
     return View(tally, [worker], "127.0.0.1:19092", "http://127.0.0.1:18081", "running", 0, 4.0, options)
 
 
@@ -50,7 +50,7 @@ def test_a_picture_tells_what_happens_and_where_everything_is(shown: io.StringIO
     for part in (
         *("1,000", "2,000", "1,327", "7 open, 4 resolved", "13", "20", "124", "690.31 EUR", "ends in 4 s"),
         *("north/a-11 declined", "north/a-1 debit 1.00 EUR", "ready", "http://127.0.0.1:6066"),
-        *("127.0.0.1:19092", "http://127.0.0.1:18081", "ledgerflow verify --data d"),
+        *("/balances", "127.0.0.1:19092", "http://127.0.0.1:18081", "ledgerflow verify --data d"),
     ):
         assert part in text, part
 

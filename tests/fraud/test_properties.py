@@ -14,13 +14,11 @@ from pipeline.domain.fraud.decisions import decision_key, read_decision
 from pipeline.domain.fraud.desk import content_of
 from pipeline.domain.fraud.profile import (
     COUNTRIES_KEPT,
-    DEVICES_KEPT,
-    PAYEES_KEPT,
     id64,
     profile_key,
     read_profile,
 )
-from pipeline.domain.fraud.settings import FraudRules
+from pipeline.domain.fraud.settings import DEVICES_KEPT, PAYEES_KEPT, FraudRules
 from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.kernel.events import PaymentCancelled, PaymentDecided, PaymentInitiated, PaymentReviewed
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN

@@ -14,16 +14,17 @@ from pipeline.domain.kernel.partitions import partition_of
 from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.local.stack import LocalStack
+from pipeline.web.pages import documented
 from tests.integration.views_bank import ACCOUNTS, STRANGE, Answer, Bank, fill, get, is_sharing
 from tests.progress import eventually
-from topologies.app import tables
+from topologies.app import TABLES, VIEWS
 
 
 @pytest.fixture(scope="module")
 def bank(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
     settings = stack.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("views")})
     register_all(settings.schema_registry_url)
-    create_topics(settings, tables(settings))
+    create_topics(settings, TABLES)
     running = Bank(settings)
     try:
         eventually(lambda: all(is_sharing(url) for url in running.urls))
@@ -227,6 +228,21 @@ def test_bad_requests_are_problems(bank: Bank, path: str, status: int) -> None:
     answer = get(bank.urls[0] + path)
     assert (answer.status, answer.body["status"]) == (status, status)
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+SAMPLES = {"account": ACCOUNTS[0], "instrument": "nothing", "payment": "pay-60001", "journal": "nothing"}
+
+
+def test_every_documented_page_is_there(bank: Bank) -> None:
+    for url in bank.urls:
+        pages = get(url).body["pages"]
+        assert pages == documented(VIEWS)
+        for path in pages:
+            filled = path.partition("?")[0].format(tenant=bank.tenant, **SAMPLES)
+            answer = get(url + filled + (f"?tenant={bank.tenant}" if "tenant=" in path else ""))
+            unknown = "{instrument}" in path or "{journal}" in path  # the bank has none of that name
+            assert answer.status == (404 if unknown else 200), path
+            assert "no such page" not in answer.text, path
 
 
 def test_only_reading_is_allowed(bank: Bank) -> None:

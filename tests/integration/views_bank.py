@@ -31,7 +31,8 @@ import json, sys
 from faust.worker import Worker
 from pipeline.runtime.settings import Settings
 from topologies.app import build
-app = build(Settings.model_validate_json(sys.argv[1]), worker=int(sys.argv[2]))
+from topologies.configuration import Configuration
+app = build(Configuration(Settings.model_validate_json(sys.argv[1])), worker=int(sys.argv[2]))
 app.finalize()
 Worker(app, loglevel="WARNING").execute_from_commandline()
 """

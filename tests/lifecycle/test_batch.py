@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
 from pipeline.domain.lifecycle.batch import LifecycleBatch
-from pipeline.domain.lifecycle.stream import STATES, Lifecycle, LifecycleRules
+from pipeline.domain.lifecycle.settings import LifecycleSettings
+from pipeline.domain.lifecycle.stream import STATES, Lifecycle
 from tests.kernel.side_by_side import Log, assert_alike
 
 SECOND = 1_000_000
-STREAM = Lifecycle(LifecycleRules(stuck_after_s=60, review_after_s=200))
+STREAM = Lifecycle(LifecycleSettings(stuck_after_s=60, review_after_s=200))
 KINDS = [ev.PaymentScreened] * 6 + [ev.PaymentReserved] * 3 + [*STATES, ev.PaymentReviewed, ev.CommandRefused]
 
 

@@ -12,9 +12,11 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.lifecycle.rows import Life, due_key, life_key, read_life, stuck_key
-from pipeline.domain.lifecycle.stream import STATES, STEP_NAMES, STUCK_MAX, Lifecycle, LifecycleRules
+from pipeline.domain.lifecycle.settings import LifecycleSettings
+from pipeline.domain.lifecycle.stream import STATES, STEP_NAMES, STUCK_MAX, Lifecycle
 from pipeline.runtime.settings import load_settings
 from topologies import lifecycle
+from topologies.configuration import Configuration
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -24,7 +26,7 @@ NOON = 12 * HOUR
 class Branch:
     """One branch: says an event, and keeps what comes of it."""
 
-    def __init__(self, rules: LifecycleRules | None = None) -> None:
+    def __init__(self, rules: LifecycleSettings | None = None) -> None:
         self.stream = Lifecycle(rules)
         self.rows = MemoryRows()
 
@@ -199,7 +201,7 @@ def test_a_late_payment_is_not_stuck_at_once_and_a_clock_that_is_ahead_is_not_be
 
 
 def test_what_waits_for_a_person_may_wait_longer() -> None:
-    branch = Branch(LifecycleRules(stuck_after_s=60, review_after_s=600))
+    branch = Branch(LifecycleSettings(stuck_after_s=60, review_after_s=600))
     branch.apply(screened(outcome="REVIEW"))
     branch.apply(said(ev.PaymentReserved))
     assert branch.apply(tick(NOON + 9 * MINUTE)) == []
@@ -223,7 +225,9 @@ def test_many_that_are_due_together_go_with_the_next_events() -> None:
 
 
 def test_the_bounds_are_settings() -> None:
-    (spec,) = lifecycle.build(load_settings(stuck_after_seconds=1, review_after_seconds=2))
+    spec = lifecycle.STREAMS[0].spec(
+        Configuration(load_settings(stuck_after_seconds=1, review_after_seconds=2))
+    )
     rows, out = MemoryRows(), Outbox()
     for event in (screened(), tick(NOON + 1_000_000)):
         spec.rules.apply(event, Arrival(99 * HOUR, 0, 1), rows, out)

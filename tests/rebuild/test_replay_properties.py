@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.routing import BETWEEN_BRANCHES
 from pipeline.domain.ledger.batch.stream import LedgerBatch
+from pipeline.domain.ledger.outputs import BETWEEN_BRANCHES
 from pipeline.domain.ledger.rows import unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.rebuild.replay import Live, Replayed, replay

@@ -7,7 +7,8 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.reconciliation.stream import ReconciliationRules, apply
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
+from pipeline.domain.reconciliation.stream import apply
 
 DAY = 86_400_000_000
 NOON = DAY // 2
@@ -24,7 +25,7 @@ class Desk:
     """
 
     def __init__(self, **rules: int) -> None:
-        self.rules = ReconciliationRules(**rules)
+        self.rules = ReconciliationSettings(**rules)
         self.rows = MemoryRows()
         self.number = 0
 

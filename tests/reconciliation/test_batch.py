@@ -14,7 +14,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation import items, matching
 from pipeline.domain.reconciliation.batch import ReconciliationBatch
-from pipeline.domain.reconciliation.stream import Reconciliation, ReconciliationRules
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
+from pipeline.domain.reconciliation.stream import Reconciliation
 from tests.examples import examples
 from tests.kernel.side_by_side import Log, Replay, assert_alike
 from tests.ledger.branches import opened
@@ -66,7 +67,7 @@ _bounds = st.one_of(st.none(), st.tuples(st.integers(1, 3), st.integers(1, 2)))
 @examples(200)
 @given(_schedules(), rules_of_any_kind, _loads, _bounds)
 def test_batches_and_rows_agree(
-    schedule: tuple[Log, list[int]], rules: ReconciliationRules, load: int, bounds: tuple[int, int] | None
+    schedule: tuple[Log, list[int]], rules: ReconciliationSettings, load: int, bounds: tuple[int, int] | None
 ) -> None:
     candidates, due = bounds or (items.CANDIDATES_MAX, matching.DUE_MAX)
     with (

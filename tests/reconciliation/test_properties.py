@@ -21,7 +21,8 @@ from pipeline.domain.reconciliation.rows import (
     key_of,
     read,
 )
-from pipeline.domain.reconciliation.stream import ReconciliationRules, apply
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
+from pipeline.domain.reconciliation.stream import apply
 
 DAY = 86_400_000_000
 _REFERENCES = st.sampled_from([None, None, "R1", "R2", "PAY1", "PAY2", ""])
@@ -104,14 +105,14 @@ def logs(draw: st.DrawFn) -> list[Any]:
 
 
 rules_of_any_kind = st.builds(
-    ReconciliationRules,
+    ReconciliationSettings,
     date_window_days=st.integers(0, 4),
     amount_tolerance_minor=st.sampled_from([0, 0, 1, 150]),
     grace_days=st.integers(0, 4),
 )
 
 
-def _play(log: list[Any], rows: MemoryRows, rules: ReconciliationRules) -> list[Any]:
+def _play(log: list[Any], rows: MemoryRows, rules: ReconciliationSettings) -> list[Any]:
     out = Outbox()
     for event in log:
         before, emitted = dict(rows.data), len(out.items)
@@ -130,7 +131,7 @@ def _items(rows: MemoryRows) -> list[Posting | Line]:
 
 @settings(deadline=None)
 @given(logs(), rules_of_any_kind)
-def test_an_item_is_never_claimed_twice(log: list[Any], rules: ReconciliationRules) -> None:
+def test_an_item_is_never_claimed_twice(log: list[Any], rules: ReconciliationSettings) -> None:
     rows = MemoryRows()
     results = _play(log, rows, rules)
     matches = [result for result in results if isinstance(result, ev.ItemMatched)]
@@ -145,7 +146,7 @@ def test_an_item_is_never_claimed_twice(log: list[Any], rules: ReconciliationRul
 
 @settings(deadline=None)
 @given(logs(), rules_of_any_kind)
-def test_a_match_agrees_in_sign_and_amount(log: list[Any], rules: ReconciliationRules) -> None:
+def test_a_match_agrees_in_sign_and_amount(log: list[Any], rules: ReconciliationSettings) -> None:
     rows = MemoryRows()
     _play(log, rows, rules)
     postings = {item.posting_id: item for item in _items(rows) if isinstance(item, Posting)}
@@ -160,7 +161,7 @@ def test_a_match_agrees_in_sign_and_amount(log: list[Any], rules: Reconciliation
 
 @settings(deadline=None)
 @given(logs(), rules_of_any_kind)
-def test_a_replay_gives_the_same_bytes(log: list[Any], rules: ReconciliationRules) -> None:
+def test_a_replay_gives_the_same_bytes(log: list[Any], rules: ReconciliationSettings) -> None:
     first, second = MemoryRows(), MemoryRows()
     assert _play(log, first, rules) == _play(log, second, rules)
     assert list(first.data.items()) == list(second.data.items())
@@ -168,7 +169,9 @@ def test_a_replay_gives_the_same_bytes(log: list[Any], rules: ReconciliationRule
 
 @settings(deadline=None)
 @given(logs(), rules_of_any_kind, st.data())
-def test_redelivery_changes_nothing(log: list[Any], rules: ReconciliationRules, data: st.DataObject) -> None:
+def test_redelivery_changes_nothing(
+    log: list[Any], rules: ReconciliationSettings, data: st.DataObject
+) -> None:
     rows = MemoryRows()
     _play(log, rows, rules)
     # What was refused for the state it met may be accepted later: only applied events are repeated.
@@ -188,7 +191,7 @@ def test_redelivery_changes_nothing(log: list[Any], rules: ReconciliationRules, 
 @settings(deadline=None)
 @given(logs(), rules_of_any_kind)
 def test_breaks_open_and_close_in_turn_and_the_rows_know_it(
-    log: list[Any], rules: ReconciliationRules
+    log: list[Any], rules: ReconciliationSettings
 ) -> None:
     rows = MemoryRows()
     open_ids: set[str] = set()
@@ -213,7 +216,7 @@ def test_breaks_open_and_close_in_turn_and_the_rows_know_it(
 
 @settings(deadline=None)
 @given(logs(), rules_of_any_kind)
-def test_the_indexes_hold_exactly_the_open_items(log: list[Any], rules: ReconciliationRules) -> None:
+def test_the_indexes_hold_exactly_the_open_items(log: list[Any], rules: ReconciliationSettings) -> None:
     rows = MemoryRows()
     _play(log, rows, rules)
     expected = {entry: key_of(item) for item in _items(rows) for entry in index_keys(item)}
@@ -243,7 +246,7 @@ def test_any_order_of_arrival_ends_with_the_same_matches_and_breaks(
     logs: tuple[list[Any], list[Any]],
 ) -> None:
     def end(log: list[Any]) -> tuple[set[Any], set[Any]]:
-        results = _play([*log, *_time_passes()], MemoryRows(), ReconciliationRules())
+        results = _play([*log, *_time_passes()], MemoryRows(), ReconciliationSettings())
         matches = {(r.line_no, r.posting_ids, r.tier) for r in results if isinstance(r, ev.ItemMatched)}
         opened = {
             r.break_id: (r.type, r.line_no, r.posting_id) for r in results if isinstance(r, ev.BreakOpened)

@@ -10,8 +10,9 @@ import pytest
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.reconciliation.matching import DUE_MAX
 from pipeline.domain.reconciliation.rows import Line, amount_prefixes, chain_key, line_key, read, sortable
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.statements import CHAIN_LENGTH
-from pipeline.domain.reconciliation.stream import ReconciliationRules, apply, keys
+from pipeline.domain.reconciliation.stream import apply, keys
 from tests.reconciliation.desk import DAY, LATER, Desk, check, show
 
 MATCHES = {
@@ -306,7 +307,7 @@ def test_a_window_of_no_days_asks_for_the_same_day() -> None:
 def test_rules_are_bounded(name: str) -> None:
     for value in (-1, 2**62):
         with pytest.raises(ValueError, match=name):
-            ReconciliationRules(**{name: value})
+            ReconciliationSettings(**{name: value})
 
 
 def test_a_repeat_of_any_event_has_no_effect() -> None:

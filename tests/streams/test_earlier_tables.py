@@ -31,9 +31,13 @@ from tests.contract.row_kinds import kinds
 from tests.runtime.fixed_registry import FixedRegistry
 from tests.streams.stream_bench import StreamBench, applied_by_columns
 from topologies.app import specs
+from topologies.configuration import Configuration
 
 SETTINGS = {commit: load_settings(partitions=2, tenants=tenants_file(commit)) for commit in commits()}
-TABLES = {commit: [spec for spec in specs(SETTINGS[commit]) if spec.table is not None] for commit in SETTINGS}
+TABLES = {
+    commit: [spec for spec in specs(Configuration(given)) if spec.table is not None]
+    for commit, given in SETTINGS.items()
+}
 OF_EVERY_TABLE = pytest.mark.parametrize(
     ("commit", "spec"),
     [pytest.param(commit, spec, id=f"{commit}-{spec.name}") for commit in TABLES for spec in TABLES[commit]],

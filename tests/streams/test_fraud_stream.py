@@ -37,11 +37,12 @@ from tests.streams.stream_bench import (
     framed,
 )
 from topologies import fraud
+from topologies.configuration import Configuration
 
 A, B = own_accounts(2)
 NOON = 1_767_268_800_000_000
 """2026-01-01 12:00 UTC, microseconds."""
-(SPEC,) = fraud.build(load_settings())
+SPEC = fraud.STREAMS[0].spec(Configuration(load_settings()))
 
 
 @pytest.fixture
@@ -259,7 +260,7 @@ async def test_extreme_values_are_decided_or_dead_letters(tmp_path: Path) -> Non
 )
 async def test_the_thresholds_of_a_file_are_those_of_the_stream(name: str, text: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
-    (spec,) = fraud.build(load_settings(fraud_rules_file=tmp_path / name))
+    spec = fraud.STREAMS[0].spec(Configuration(load_settings(fraud_rules_file=tmp_path / name)))
     bench = StreamBench(spec, tmp_path)
     steps = [show(await bench.step(bench.of(payment(f"p{number}")))) for number in range(2)]
     bench.close()
@@ -285,7 +286,7 @@ async def test_payments_beyond_a_quota_are_refused_with_the_same_bytes_by_column
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "tenants.toml").write_text("[tenants.acme]\npayments_per_second = 1\nburst = 40\n")
-    (spec,) = fraud.build(load_settings(tenants=tmp_path / "tenants.toml"))
+    spec = fraud.STREAMS[0].spec(Configuration(load_settings(tenants=tmp_path / "tenants.toml")))
     bench, lengths = StreamBench(spec, tmp_path), applied_by_columns(monkeypatch, FraudBatch)
     for number in range(700):
         event = payment(f"p{number}", RECORDED_AT + number * 1_000_000 // PARTITIONS)

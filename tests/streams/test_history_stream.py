@@ -19,10 +19,11 @@ from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import StreamBench, applied_by_columns, assert_replays
 from topologies import history
+from topologies.configuration import Configuration
 
 A, B = own_accounts(2)
 CLEARING = "$clearing:EUR:0"
-(SPEC,) = history.build(load_settings())
+SPEC = history.STREAMS[0].spec(Configuration(load_settings()))
 
 
 @pytest.fixture

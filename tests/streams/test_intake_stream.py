@@ -17,6 +17,7 @@ from tests.runtime.task_bench import PARTITIONS, closed, own_accounts
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import RECORDED_AT, StreamBench, assert_replays
 from topologies import intake
+from topologies.configuration import Configuration
 
 A, B = own_accounts(2)
 TARGETS = {
@@ -34,8 +35,8 @@ def bench_of(tmp_path: Path) -> Iterator[Callable[[str], StreamBench]]:
     built = []
 
     def build(source: str) -> StreamBench:
-        (spec,) = [spec for spec in intake.build(load_settings()) if spec.source == source]
-        built.append(StreamBench(spec, tmp_path))
+        (stream,) = [stream for stream in intake.STREAMS if stream.source == source]
+        built.append(StreamBench(stream.spec(Configuration(load_settings())), tmp_path))
         return built[-1]
 
     yield build

@@ -18,10 +18,11 @@ from tests.runtime.task_bench import own_accounts
 from tests.streams.extremes import assert_extremes_pass
 from tests.streams.stream_bench import StreamBench, applied_by_columns, assert_replays
 from topologies import invariants
+from topologies.configuration import Configuration
 
 A, B = own_accounts(2)
 CLEARING = "$clearing:EUR:0"
-(SPEC,) = invariants.build(load_settings())
+SPEC = invariants.STREAMS[0].spec(Configuration(load_settings()))
 ALERTS, TOTALS = ("invariant-alerts", 0), ("clearing-totals", 0)
 
 

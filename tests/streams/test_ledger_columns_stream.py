@@ -23,6 +23,7 @@ from tests.streams.stream_bench import (
     assert_replays,
 )
 from topologies import ledger
+from topologies.configuration import Configuration
 
 HOME = own_accounts(12)
 AWAY = own_accounts(4, partition=1)
@@ -30,7 +31,7 @@ COUNT = 2500
 LAG = 100
 """Payments in flight: their answers come so much later that they mostly fall into another run."""
 TODAY = RECORDED_AT - DAY
-(SPEC,) = ledger.build(load_settings())
+SPEC = ledger.STREAMS[0].spec(Configuration(load_settings()))
 
 
 def commands(seed: int) -> list[Any]:

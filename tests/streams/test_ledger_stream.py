@@ -17,12 +17,13 @@ from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import Step, StreamBench, assert_replays
 from topologies import ledger
+from topologies.configuration import Configuration
 
 A, B, NOSTRO, NOBODY = own_accounts(4)
 C, D = own_accounts(2, partition=1)
 NAMES = {A: "A", B: "B", NOSTRO: "NOSTRO", NOBODY: "NOBODY", C: "C", D: "D"}
 TODAY = 20_000 * DAY
-(SPEC,) = ledger.build(load_settings())
+SPEC = ledger.STREAMS[0].spec(Configuration(load_settings()))
 
 
 @pytest.fixture

@@ -20,10 +20,11 @@ from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import RECORDED_AT, StreamBench, applied_by_columns, assert_replays
 from topologies import lifecycle
+from topologies.configuration import Configuration
 
 A, B = own_accounts(2)
 HOUR = 3_600_000_000
-(SPEC,) = lifecycle.build(load_settings())
+SPEC = lifecycle.STREAMS[0].spec(Configuration(load_settings()))
 
 
 @pytest.fixture

@@ -26,11 +26,12 @@ from tests.streams.stream_bench import (
     assert_replays,
 )
 from topologies import positions
+from topologies.configuration import Configuration
 
 A, B = own_accounts(2)
 E8 = 10**8
 SECOND = 1_000_000
-(SPEC,) = positions.build(load_settings())
+SPEC = positions.STREAMS[0].spec(Configuration(load_settings()))
 
 
 @pytest.fixture

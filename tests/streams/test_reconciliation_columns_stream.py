@@ -17,11 +17,12 @@ from tests.runtime.task_bench import own_accounts
 from tests.streams.stream_bench import StreamBench, accept_by_hundreds, applied_by_columns, assert_replays
 from tests.streams.test_ledger_columns_stream import DAMAGE
 from topologies import reconciliation
+from topologies.configuration import Configuration
 
 COUNT = 1200
 """Payments: a posting and a line each, in either order."""
 ACCOUNTS = own_accounts(3)
-(SPEC,) = reconciliation.build(load_settings())
+SPEC = reconciliation.STREAMS[0].spec(Configuration(load_settings()))
 
 
 def items(seed: int) -> list[Any]:

@@ -18,9 +18,10 @@ from tests.streams.extremes import assert_extremes_pass
 from tests.streams.poison import assert_applied_or_dead
 from tests.streams.stream_bench import Step, StreamBench, assert_replays
 from topologies import intake, ledger, reconciliation
+from topologies.configuration import Configuration
 
 HOME = partition_of("acme/nostro", PARTITIONS)
-(SPEC,) = reconciliation.build(load_settings())
+SPEC = reconciliation.STREAMS[0].spec(Configuration(load_settings()))
 
 
 @pytest.fixture
@@ -81,9 +82,9 @@ async def test_a_nostro_posting_of_the_ledger_and_a_line_from_intake_meet_and_ma
     bench: StreamBench, tmp_path: Path
 ) -> None:
     (payer,) = own_accounts(1, HOME)
-    books = StreamBench(ledger.build(load_settings())[0], tmp_path, HOME)
-    (statements,) = [spec for spec in intake.build(load_settings()) if spec.source == "statements"]
-    upstream = StreamBench(statements, tmp_path, HOME)
+    books = StreamBench(ledger.STREAMS[0].spec(Configuration(load_settings())), tmp_path, HOME)
+    (statements,) = [stream for stream in intake.STREAMS if stream.source == "statements"]
+    upstream = StreamBench(statements.spec(Configuration(load_settings())), tmp_path, HOME)
     books.of(opened("n", "nostro", account_type="nostro"))
     books.of(opened("a", payer, 100))
     books.of(decided("p1", "PAY1", payer, "nostro", 60))

@@ -18,6 +18,7 @@ from pipeline.domain.tenants.settings import (
 from pipeline.runtime.settings import ENV_PREFIX, SettingsError, load_settings
 from tests.progress import run
 from topologies import fraud, replay, tenants
+from topologies.configuration import Configuration
 
 FILE = """
 [default]
@@ -101,19 +102,19 @@ def test_a_wrong_file_is_named_with_its_variable(tmp_path: Path) -> None:
         if content is not None:
             wrong.write_bytes(content)
         with pytest.raises(SettingsError, match=f"^{ENV_PREFIX}TENANTS={wrong}: .*{reason}"):
-            tenants.tenants(load_settings(tenants=wrong))
+            tenants.tenants(Configuration(load_settings(tenants=wrong)))
         with pytest.raises(SettingsError, match=f"^{ENV_PREFIX}FRAUD_RULES_FILE={wrong}: "):
-            fraud.build(load_settings(fraud_rules_file=wrong))
+            fraud.STREAMS[0].spec(Configuration(load_settings(fraud_rules_file=wrong)))
 
 
 def test_a_replay_begins_anew_where_the_content_of_the_file_has_changed(tmp_path: Path) -> None:
     file = tmp_path / "tenants.toml"
     file.write_text(FILE)
-    before = replay.rules_of(load_settings(tenants=file))
+    before = replay.rules_of(Configuration(load_settings(tenants=file)))
     file.write_text(f"# the same\n{FILE}")
-    assert replay.rules_of(load_settings(tenants=file)) == before
+    assert replay.rules_of(Configuration(load_settings(tenants=file))) == before
     file.write_text(FILE.replace("CHF", "SEK"))
-    assert replay.rules_of(load_settings(tenants=file)) != before
+    assert replay.rules_of(Configuration(load_settings(tenants=file))) != before
 
 
 def test_a_worker_with_a_wrong_file_ends_with_one_line(tmp_path: Path) -> None:

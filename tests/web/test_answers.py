@@ -16,15 +16,18 @@ from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.fraud.stream import decision_key
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.rows import Account, Payment, account_key, payment_key, write_payment
+from pipeline.domain.ledger.views import BALANCES
 from pipeline.domain.positions.rows import Position, pack_position, position_key
+from pipeline.domain.positions.views import POSITIONS
 from pipeline.domain.reconciliation import rows as reconciliation_rows
 from pipeline.domain.reconciliation.rows import Break, break_key, watermark_key
+from pipeline.domain.reconciliation.views import BREAKS
 from pipeline.web import answers
 from pipeline.web.answers import Page, collect, merge
 from pipeline.web.problems import Problem
 from pipeline.web.scope import Scope
-from pipeline.web.views import ALERTS, BALANCES, BREAKS, POSITIONS
 from tests.cli.fake_worker import HERE, Worker, home, scope_of
+from topologies.fraud import ALERTS
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_a_row_that_was_read_of_a_partition_that_has_moved_does_not_count(worker
     del worker.tasks.running[TP("ledger", 0)]
     if how == "given back":
         again = SimpleNamespace(spec=SimpleNamespace(name="ledger", source="ledger", table="ledger"))
-        worker.tasks.running[TP("ledger", 0)] = SimpleNamespace(partition=0, **vars(again))
+        worker.tasks.running[TP("ledger", 0)] = SimpleNamespace(partition=0, machines=[again])
     for read in (lambda: rows.get(KEY), lambda: list(rows.scan(b"a"))):
         with pytest.raises(Problem, match="moving to another worker") as caught:
             read()

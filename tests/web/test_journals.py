@@ -13,9 +13,9 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.stream import Ledger
+from pipeline.domain.ledger.views import BALANCES, JOURNALS
 from pipeline.web import answers, pages
 from pipeline.web.problems import Problem
-from pipeline.web.views import BALANCES, JOURNALS
 from tests.cli.fake_worker import PARTITIONS, Worker, home, scope_of
 
 

@@ -11,12 +11,13 @@ import pytest
 from multidict import MultiDict
 
 from pipeline.domain.history import stream as history
+from pipeline.domain.history.views import BALANCE_AT, HISTORY, STATEMENT
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.web.past import BALANCE_AT, HISTORY, STATEMENT, Past, past, table_rows
+from pipeline.web.past import Past, past, table_rows
 from pipeline.web.problems import Problem
-from pipeline.web.query import AT, SPAN, parse
+from pipeline.web.query import parameters_of, parse
 from tests.cli.fake_worker import Worker, home, scope_of
 
 HOUR = 3_600_000_000
@@ -186,13 +187,15 @@ def test_an_answer_survives_the_way_from_a_peer(worker: Any) -> None:
     ],
 )
 def test_a_time_is_iso_8601_or_microseconds(text: str, micros: int) -> None:
-    assert parse(_parameters(as_of=text), "", AT).times == {"as_of": micros}
+    assert parse(_parameters(as_of=text), "", parameters_of(BALANCE_AT, ("t", "a"))).times == {
+        "as_of": micros
+    }
 
 
 @pytest.mark.parametrize("text", ["2026-11-21", "2026-11-21T15:00:00", "yesterday", "15:00Z", "9" * 19])
 def test_a_time_without_its_zone_is_a_400(text: str) -> None:
     with pytest.raises(Problem, match="from: must be a time with its zone"):
-        parse(_parameters(**{"from": text}), "", SPAN)
+        parse(_parameters(**{"from": text}), "", parameters_of(STATEMENT, ("t", "a")))
 
 
 def test_the_link_of_a_page_keeps_its_times(worker: Any) -> None:

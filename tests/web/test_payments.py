@@ -14,10 +14,10 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.lifecycle.stream import Lifecycle
+from pipeline.domain.lifecycle.views import PAYMENTS, STUCK
 from pipeline.web import answers, pages
 from pipeline.web.problems import Problem
-from pipeline.web.query import LIST, PAYMENT_LIST, parse
-from pipeline.web.views import PAYMENTS, STUCK
+from pipeline.web.query import LIST, parameters_of, parse
 from tests.cli.fake_worker import HERE, PARTITIONS, Worker, home, scope_of
 from tests.web.test_answers import Peer
 
@@ -142,7 +142,10 @@ async def test_what_is_stuck_is_listed_until_it_gets_on(worker: Any) -> None:
 
 
 def test_a_state_that_no_payment_has_is_a_bad_parameter() -> None:
-    assert parse(MultiDict({"tenant": "t", "state": "held"}), "", PAYMENT_LIST).state == "held"
-    for allowed, hint in ((PAYMENT_LIST, "state: must be one of"), (LIST, "unknown parameter")):
+    assert parse(MultiDict({"tenant": "t", "state": "held"}), "", parameters_of(PAYMENTS, ())).state == "held"
+    for allowed, hint in (
+        (parameters_of(PAYMENTS, ()), "state: must be one of"),
+        (LIST, "unknown parameter"),
+    ):
         with pytest.raises(Problem, match=hint):
             parse(MultiDict({"tenant": "t", "state": "lost"}), "", allowed)

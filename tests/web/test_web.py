@@ -13,11 +13,12 @@ from aiohttp.test_utils import make_mocked_request
 from faust.types import TP
 from multidict import MultiDict
 
+from pipeline.domain.ledger.views import BALANCES
+from pipeline.domain.positions.views import POSITIONS
 from pipeline.web import health
 from pipeline.web.problems import Problem, problems, unavailable
 from pipeline.web.query import ACCOUNT_LIST, LIST, Query, parse
 from pipeline.web.render import csv_response
-from pipeline.web.views import BALANCES, POSITIONS
 from tests.cli.fake_worker import Worker, home, scope_of
 
 

@@ -30,6 +30,7 @@ from pipeline.domain.fraud.rings import (
     Ring,
     empty_ring,
 )
+from pipeline.domain.fraud.settings import DEVICES_KEPT, PAYEES_KEPT
 from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.rows import row_key
@@ -37,8 +38,6 @@ from pipeline.domain.kernel.rows import row_key
 FAMILY = "f"
 PROFILE_ROW = RowKind("fraud", "profile", FAMILY)
 
-PAYEES_KEPT = 32
-DEVICES_KEPT = 8
 COUNTRIES_KEPT = 8
 
 _ROLLING = (*BUCKETS, BUCKETS[DAY])

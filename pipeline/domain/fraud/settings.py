@@ -14,14 +14,30 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from typing import Literal
+from pathlib import PurePath
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
-from pipeline.domain.fraud.profile import DEVICES_KEPT, PAYEES_KEPT
+from pipeline.domain.kernel.settings import ConceptSettings
 
+PAYEES_KEPT = 32
+DEVICES_KEPT = 8
+"""How many a profile remembers: what a rule counts must be below it."""
 FORMULA_REVISION = 1
 """Raised when the meaning of a rule changes while its settings stay as they are."""
+
+
+class FraudSettings(ConceptSettings, frozen=True, rename={"rules_file": "fraud_rules_file"}):
+    """Where the operator's thresholds are."""
+
+    rules_file: Annotated[
+        PurePath | None, Meta(description="Thresholds of the fraud rules, TOML or JSON.")
+    ] = None
+
+
+SETTINGS = FraudSettings
 
 
 class SettingsError(ValueError):

@@ -2,12 +2,13 @@
 """The events as the domain sees them: one frozen Struct per event, newest version, fields in schema order.
 
 Times are int microseconds UTC, dates int days since 1970-01-01, money int minor units, enums their symbols.
+Where an event's records belong stands with its class, as its topic declares it: see `kernel.routing`.
 `EVENTS` finds a class by its full Avro record name.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -123,6 +124,9 @@ class JournalLeg(msgspec.Struct, frozen=True, gc=False):
 class AccountClosed(msgspec.Struct, frozen=True, gc=False):
     """An account was closed."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -136,6 +140,9 @@ class AccountClosed(msgspec.Struct, frozen=True, gc=False):
 class AccountFrozen(msgspec.Struct, frozen=True, gc=False):
     """One side of an account, or both, takes nothing new."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -148,6 +155,9 @@ class AccountFrozen(msgspec.Struct, frozen=True, gc=False):
 
 class AccountLimitSet(msgspec.Struct, frozen=True, gc=False):
     """The overdraft limit of an account was set."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
 
     event_id: str
     tenant_id: str
@@ -163,6 +173,9 @@ class AccountLimitSet(msgspec.Struct, frozen=True, gc=False):
 
 class AccountOpened(msgspec.Struct, frozen=True, gc=False):
     """An account was opened."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
 
     event_id: str
     tenant_id: str
@@ -182,6 +195,9 @@ class AccountOpened(msgspec.Struct, frozen=True, gc=False):
 class AccountReopened(msgspec.Struct, frozen=True, gc=False):
     """A closed account was opened again."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -193,6 +209,9 @@ class AccountReopened(msgspec.Struct, frozen=True, gc=False):
 
 class AccountUnfrozen(msgspec.Struct, frozen=True, gc=False):
     """A frozen side of an account is free again."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
 
     event_id: str
     tenant_id: str
@@ -206,6 +225,10 @@ class AccountUnfrozen(msgspec.Struct, frozen=True, gc=False):
 
 class PeriodClosed(msgspec.Struct, frozen=True, gc=False):
     """A tenant's books are closed up to a time; read by every partition."""
+
+    KEY_FIELD: ClassVar[str] = "period_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("period_id",)
+    BROADCAST: ClassVar[bool] = True
 
     event_id: str
     tenant_id: str
@@ -315,6 +338,9 @@ class JournalUpdated(msgspec.Struct, frozen=True, gc=False):
 class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
     """All legs of a held journal are to be posted."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -326,6 +352,9 @@ class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
 
 class JournalReversed(msgspec.Struct, frozen=True, gc=False):
     """A posted journal is to be taken back, in whole or in part."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id", "reversal_id")
 
     event_id: str
     tenant_id: str
@@ -343,6 +372,9 @@ class JournalReversed(msgspec.Struct, frozen=True, gc=False):
 
 class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
     """An entry, or several, of two legs or more: all of them or none."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id")
 
     event_id: str
     tenant_id: str
@@ -362,6 +394,9 @@ class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
 class JournalVoided(msgspec.Struct, frozen=True, gc=False):
     """All legs of a held journal are to be released."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -374,6 +409,9 @@ class JournalVoided(msgspec.Struct, frozen=True, gc=False):
 
 class JournalLegsAnswered(msgspec.Struct, frozen=True, gc=False):
     """A branch holds its legs of a journal, or does not; keyed by the journal's account."""
+
+    KEY_FIELD: ClassVar[str] = "home_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("home_account_id", "journal_id")
 
     event_id: str
     tenant_id: str
@@ -390,6 +428,9 @@ class JournalLegsAnswered(msgspec.Struct, frozen=True, gc=False):
 
 class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
     """The legs that a branch holds are to be posted or released; keyed by an account there."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id")
 
     event_id: str
     tenant_id: str
@@ -409,6 +450,9 @@ class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
 class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
     """The branch of a journal asks another to hold its legs; keyed by an account there."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -422,6 +466,9 @@ class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
 
 class LegPosted(msgspec.Struct, frozen=True, gc=False):
     """The creditor's partition has booked the leg; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -439,6 +486,9 @@ class LegPosted(msgspec.Struct, frozen=True, gc=False):
 class LegRefused(msgspec.Struct, frozen=True, gc=False):
     """The creditor's partition has refused the leg; keyed by the debtor's account."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -455,6 +505,9 @@ class LegRefused(msgspec.Struct, frozen=True, gc=False):
 
 class LegRequested(msgspec.Struct, frozen=True, gc=False):
     """The debtor's partition asks the creditor's to book its leg; keyed by the creditor's account."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -474,6 +527,9 @@ class LegRequested(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     """What the fraud rules say of a payment, with the payment itself; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -531,6 +587,9 @@ class PaymentStuck(msgspec.Struct, frozen=True, gc=False):
 class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     """A command other than a payment was refused, and why."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -548,6 +607,9 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False):
 class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
     """The payment was cancelled and its hold released."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -563,6 +625,9 @@ class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentCapturedOutcome(msgspec.Struct, frozen=True, gc=False):
     """A part of what was held is booked on both accounts."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -583,6 +648,9 @@ class PaymentCapturedOutcome(msgspec.Struct, frozen=True, gc=False):
 class PaymentExpired(msgspec.Struct, frozen=True, gc=False):
     """The hold of the payment ran out and was released."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -598,6 +666,9 @@ class PaymentExpired(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentExtendedOutcome(msgspec.Struct, frozen=True, gc=False):
     """The hold of the payment lasts longer."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -616,6 +687,9 @@ class PaymentExtendedOutcome(msgspec.Struct, frozen=True, gc=False):
 class PaymentFailed(msgspec.Struct, frozen=True, gc=False):
     """The payment was held, then released."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -631,6 +705,9 @@ class PaymentFailed(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentRejected(msgspec.Struct, frozen=True, gc=False):
     """The payment was refused; nothing was booked."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -648,6 +725,9 @@ class PaymentRejected(msgspec.Struct, frozen=True, gc=False):
 class PaymentReserved(msgspec.Struct, frozen=True, gc=False):
     """The amount is held on the debtor's account."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -663,6 +743,9 @@ class PaymentReserved(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
     """The fraud stream has decided on the payment, the ledger is next: where its life begins."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -682,6 +765,9 @@ class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
 class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
     """The payment is booked on both accounts."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -698,6 +784,9 @@ class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
 class PaymentCancelled(msgspec.Struct, frozen=True, gc=False):
     """A payment is to be cancelled if it has not been settled; keyed by the debtor's account."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -710,6 +799,9 @@ class PaymentCancelled(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
     """A part of a hold, or what is left of it, is to be posted; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id", "capture_id")
 
     event_id: str
     tenant_id: str
@@ -726,6 +818,9 @@ class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
 class PaymentExtended(msgspec.Struct, frozen=True, gc=False):
     """A hold is to last longer; keyed by the debtor's account."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -738,6 +833,9 @@ class PaymentExtended(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     """A payment was asked for; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -763,6 +861,9 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
     """A settled payment is to be taken back; keyed by the debtor's account."""
 
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id", "reversal_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -777,6 +878,9 @@ class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
 
 class PaymentReviewed(msgspec.Struct, frozen=True, gc=False):
     """A reviewer released or stopped a held payment; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
 
     event_id: str
     tenant_id: str
@@ -815,6 +919,10 @@ class PositionUpdated(msgspec.Struct, frozen=True, gc=False):
 class HoldRecorded(msgspec.Struct, frozen=True, gc=False):
     """A hold was placed, or ended without a posting."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+    STAYS_ON_BRANCH: ClassVar[bool] = True
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -834,6 +942,10 @@ class HoldRecorded(msgspec.Struct, frozen=True, gc=False):
 
 class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     """One posting of the journal."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+    STAYS_ON_BRANCH: ClassVar[bool] = True
 
     event_id: str
     tenant_id: str
@@ -865,6 +977,10 @@ class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
 
 class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
     """A price of an instrument; keyed by the instrument, read by every partition."""
+
+    KEY_FIELD: ClassVar[str] = "instrument_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("instrument_id",)
+    BROADCAST: ClassVar[bool] = True
 
     event_id: str
     tenant_id: str
@@ -931,6 +1047,9 @@ class ItemMatched(msgspec.Struct, frozen=True, gc=False):
 class StatementClosed(msgspec.Struct, frozen=True, gc=False):
     """An external account statement is complete."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "statement_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -947,6 +1066,9 @@ class StatementClosed(msgspec.Struct, frozen=True, gc=False):
 
 class StatementLine(msgspec.Struct, frozen=True, gc=False):
     """One line of an external account statement."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "statement_id")
 
     event_id: str
     tenant_id: str
@@ -967,6 +1089,9 @@ class StatementLine(msgspec.Struct, frozen=True, gc=False):
 class TradeExecuted(msgspec.Struct, frozen=True, gc=False):
     """A trade was executed."""
 
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "trade_id")
+
     event_id: str
     tenant_id: str
     occurred_at: int
@@ -984,6 +1109,9 @@ class TradeExecuted(msgspec.Struct, frozen=True, gc=False):
 
 class TradeSettled(msgspec.Struct, frozen=True, gc=False):
     """A trade was settled."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "trade_id")
 
     event_id: str
     tenant_id: str

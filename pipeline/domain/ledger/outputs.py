@@ -1,4 +1,4 @@
-"""What the ledger says of payments (payment-events) and of accounts (balances)."""
+"""What the ledger says of payments and accounts, and what its branches tell each other."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.outbox import Outbox, envelope
 from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, Account
+
+BETWEEN_BRANCHES = frozenset(
+    {
+        *(ev.LegRequested, ev.LegPosted, ev.LegRefused),
+        *(ev.JournalLegsRequested, ev.JournalLegsAnswered, ev.JournalLegsEnded),
+    }
+)
+"""What the ledger of one branch asks of another, and its answers: they come from nobody else."""
 
 _OUTCOMES: dict[str, Any] = {
     "payment_reserved": ev.PaymentReserved,

@@ -24,8 +24,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows
@@ -42,16 +40,15 @@ from pipeline.domain.ledger import (
 from pipeline.domain.ledger.due import HOLD, JOURNAL, NEXT_KEY, take_due
 from pipeline.domain.ledger.journals import journal_key, part_key
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
+from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
 
-class LedgerRules(msgspec.Struct, frozen=True):
-    """The settings of the ledger."""
+class LedgerRules(LedgerSettings, frozen=True):
+    """What the ledger decides by, besides its rows: its settings, and what the tenants may do."""
 
-    dedupe_window_days: int = 90
-    """How long a payment id is remembered, in days of event time; an older payment is `too_old`."""
     tenants: Tenants = UNRESTRICTED
     """Who may open accounts, in which currencies."""
 

@@ -17,7 +17,7 @@ others with the next ones.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
@@ -41,6 +41,7 @@ from pipeline.domain.lifecycle.rows import (
     stuck_key,
     write_clock,
 )
+from pipeline.domain.lifecycle.settings import LifecycleSettings
 
 SECOND_US = 1_000_000
 STUCK_MAX = 100
@@ -75,22 +76,13 @@ FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
 """Events of the fraud stream; they do not move the clock."""
 
 
-class LifecycleRules(NamedTuple):
-    """How long a payment may wait, in event time."""
-
-    stuck_after_s: int = 3_600
-    """For the ledger, or to be settled."""
-    review_after_s: int = 28_800
-    """For a review."""
-
-
 class Lifecycle:
     """The rules of the stream; holds no state of its own."""
 
-    def __init__(self, rules: LifecycleRules | None = None) -> None:
-        rules = rules or LifecycleRules()
+    def __init__(self, settings: LifecycleSettings | None = None) -> None:
+        settings = settings or LifecycleSettings()
         self._bounds_us = {
-            state: (rules.review_after_s if waits_for == "review" else rules.stuck_after_s) * SECOND_US
+            state: (settings.review_after_s if waits_for == "review" else settings.stuck_after_s) * SECOND_US
             for state, waits_for in WAITS_FOR.items()
         }
 

@@ -18,8 +18,9 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.reconciliation.matching import open_sheet
 from pipeline.domain.reconciliation.results import Input
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.sheet import Sheet
-from pipeline.domain.reconciliation.stream import DEFAULT_RULES, ReconciliationRules, apply_to, keys
+from pipeline.domain.reconciliation.stream import DEFAULTS, apply_to, keys
 
 CLASSES = (ev.PostingRecorded, ev.StatementLine, ev.StatementClosed)
 FIELDS = {name: kind for event in CLASSES for name, kind in column_types(event).items()} | {
@@ -33,13 +34,13 @@ class ReconciliationBatch(RuleBatch):
     classes = CLASSES
     fields = FIELDS
 
-    def __init__(self, rules: ReconciliationRules = DEFAULT_RULES) -> None:
-        self._rules = rules
+    def __init__(self, settings: ReconciliationSettings = DEFAULTS) -> None:
+        self._settings = settings
 
     def _open(self, run: Run, events: Sequence[Input], rows: PrefetchingRows) -> _RunOfItems:
         rows.prefetch([key for event in events for key in keys(event)])
         counts = Counter([(event.tenant_id, event.account_id) for event in events])
-        return _RunOfItems(self._rules, run, counts, rows)
+        return _RunOfItems(self._settings, run, counts, rows)
 
 
 class _RunOfItems:
@@ -47,12 +48,12 @@ class _RunOfItems:
 
     def __init__(
         self,
-        rules: ReconciliationRules,
+        settings: ReconciliationSettings,
         run: Run,
         counts: dict[tuple[str, str], int],
         rows: PrefetchingRows,
     ) -> None:
-        self._rules, self._rows, self._counts = rules, rows, counts
+        self._settings, self._rows, self._counts = settings, rows, counts
         self._at = Arrival(0, run.partition, run.partitions)
         self._sheets: dict[tuple[str, str], Sheet] = {}
         self._out = Outbox()
@@ -61,11 +62,11 @@ class _RunOfItems:
         account = event.tenant_id, event.account_id
         sheet = self._sheets.get(account)
         if sheet is None:
-            sheet = open_sheet(self._rows, *account, self._rules, self._counts[account])
+            sheet = open_sheet(self._rows, *account, self._settings, self._counts[account])
             self._sheets[account] = sheet
         if recorded_at != self._at.recorded_at:
             self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
-        apply_to(sheet, event, self._at, self._out, self._rules)
+        apply_to(sheet, event, self._at, self._out, self._settings)
 
     def close(self) -> Sequence[Block]:
         for sheet in self._sheets.values():

@@ -12,7 +12,6 @@ import msgspec
 
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.reconciliation.results import (
-    ReconciliationRules,
     Scope,
     Subject,
     emit_match,
@@ -36,6 +35,7 @@ from pipeline.domain.reconciliation.rows import (
     line_key,
     posting_key,
 )
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.sheet import Sheet
 
 REFERENCE, AMOUNT_DATE = "REFERENCE", "AMOUNT_DATE"
@@ -47,10 +47,10 @@ _Item = TypeVar("_Item", Posting, Line)
 
 
 def open_sheet(
-    rows: PrefetchingRows, tenant_id: str, account_id: str, rules: ReconciliationRules, events: int = 1
+    rows: PrefetchingRows, tenant_id: str, account_id: str, settings: ReconciliationSettings, events: int = 1
 ) -> Sheet:
     """Return the sheet of an account; `events` is how many will be applied to it."""
-    digits = len(amount_prefixes(0, rules.amount_tolerance_minor)[0])
+    digits = len(amount_prefixes(0, settings.amount_tolerance_minor)[0])
     return Sheet(rows, tenant_id, account_id, digits, events)
 
 
@@ -124,14 +124,14 @@ def _posting_due(scope: Scope, posting: Posting) -> None:
 
 def _agree(scope: Scope, left: Posting | Line, right: Posting | Line) -> bool:
     same_sign = (left.amount_minor < 0) == (right.amount_minor < 0)
-    return same_sign and abs(left.amount_minor - right.amount_minor) <= scope.rules.amount_tolerance_minor
+    return same_sign and abs(left.amount_minor - right.amount_minor) <= scope.settings.amount_tolerance_minor
 
 
 def _named(
     scope: Scope, family: str, content: type[_Item], item: Posting | Line, references: tuple[str, ...]
 ) -> _Item | None:
     """Return the best open counterpart under the item's references whose amount agrees."""
-    amounts = amount_prefixes(item.amount_minor, scope.rules.amount_tolerance_minor)
+    amounts = amount_prefixes(item.amount_minor, scope.settings.amount_tolerance_minor)
     found = scope.sheet.named(family, content, item.currency, references, amounts)
     fitting = [other for other in found if _agree(scope, other, item)]
     if len(fitting) < 2:
@@ -157,13 +157,13 @@ def _named_with_other_amount(
 
 def _nearest(scope: Scope, family: str, content: type[_Item], item: Posting | Line) -> _Item | None:
     """Return the open counterpart of the nearest day in the window whose amount agrees."""
-    tolerance = scope.rules.amount_tolerance_minor
+    tolerance = scope.settings.amount_tolerance_minor
     # Without a tolerance all items of a search have the same amount, and the first is the lowest in order.
     limit = CANDIDATES_MAX if tolerance else 1
     amounts = amount_prefixes(item.amount_minor, tolerance)
     if not scope.sheet.may_be_dated(family, item.currency, amounts):
         return None
-    for distance in range(scope.rules.date_window_days + 1):
+    for distance in range(scope.settings.date_window_days + 1):
         fitting = []
         for day in {item.day - distance: None, item.day + distance: None}:
             for amount in amounts:
@@ -180,7 +180,7 @@ def _claim_repeated_by(scope: Scope, line: Line) -> Claim | None:
     if claim is None:
         return None
     # A free text may be used again next week; an id of ours may not.
-    near = abs(claim.day - line.day) <= scope.rules.date_window_days
+    near = abs(claim.day - line.day) <= scope.settings.date_window_days
     return claim if claim.by_id or near else None
 
 

@@ -14,34 +14,10 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Outbox, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.reconciliation.rows import Break, Line, Posting, break_key
+from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.sheet import Sheet
 
 TOPIC = "reconciliation-results"
-
-AMOUNT_LIMIT = 2**61
-"""Larger figures are refused, so that every sum and difference of the rules stays within 64 bits."""
-
-
-@dataclass(frozen=True)
-class ReconciliationRules:
-    """The settings of reconciliation."""
-
-    date_window_days: int = 3
-    """How far value date and posting date may lie apart where the amount decides."""
-    amount_tolerance_minor: int = 0
-    """How far amounts may lie apart and still be called equal; never inferred, only set."""
-    grace_days: int = 2
-    """How long, in event time, an item may wait for its counterpart before a break is opened."""
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a setting that the work of an event could not be bounded with."""
-        if not 0 <= self.date_window_days <= 31:
-            raise ValueError("date_window_days must be from 0 to 31")
-        if not 0 <= self.amount_tolerance_minor <= AMOUNT_LIMIT:
-            raise ValueError("amount_tolerance_minor must be from 0 to 2**61")
-        if not 0 <= self.grace_days <= 365:
-            raise ValueError("grace_days must be from 0 to 365")
-
 
 Input = ev.PostingRecorded | ev.StatementLine | ev.StatementClosed
 
@@ -54,7 +30,7 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
     """Event time of the account, this event included, microseconds UTC."""
     sheet: Sheet
     out: Outbox
-    rules: ReconciliationRules
+    settings: ReconciliationSettings
 
 
 @dataclass(frozen=True)

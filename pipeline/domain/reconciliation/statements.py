@@ -18,7 +18,7 @@ import msgspec
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Reject
-from pipeline.domain.reconciliation.results import AMOUNT_LIMIT, Scope, Subject, open_break, resolve_break
+from pipeline.domain.reconciliation.results import Scope, Subject, open_break, resolve_break
 from pipeline.domain.reconciliation.rows import (
     Link,
     Statement,
@@ -27,6 +27,7 @@ from pipeline.domain.reconciliation.rows import (
     statement_key,
     unpack_chain,
 )
+from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 
 CHAIN_LENGTH = 64
 """How many closed statements of an account and currency are remembered, to check a late one against."""

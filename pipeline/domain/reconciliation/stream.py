@@ -37,9 +37,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.reconciliation.matching import arrive_line, arrive_posting, open_sheet, settle_due
 from pipeline.domain.reconciliation.results import (
-    AMOUNT_LIMIT,
     Input,
-    ReconciliationRules,
     Scope,
     Subject,
     break_id_of,
@@ -58,12 +56,11 @@ from pipeline.domain.reconciliation.rows import (
     statement_key,
     watermark_key,
 )
+from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT, ReconciliationSettings
 from pipeline.domain.reconciliation.sheet import Sheet
 from pipeline.domain.reconciliation.statements import check_chain, check_statement, with_closing, with_line
 
-__all__ = ["DEFAULT_RULES", "ReconciliationRules", "apply", "keys"]
-
-DEFAULT_RULES = ReconciliationRules()
+DEFAULTS = ReconciliationSettings()
 MICROSECONDS_PER_DAY = 86_400_000_000
 _ENCODE = msgspec.msgpack.Encoder().encode
 
@@ -82,11 +79,11 @@ def _reference(text: str | None) -> str:
     return "" if text is None or "\0" in text or not text.strip() else text
 
 
-def _scope(event: Input, at: Arrival, sheet: Sheet, out: Outbox, rules: ReconciliationRules) -> Scope:
+def _scope(event: Input, at: Arrival, sheet: Sheet, out: Outbox, settings: ReconciliationSettings) -> Scope:
     reached = min(event.occurred_at, at.recorded_at)
     if sheet.watermark is not None and sheet.watermark > reached:
         reached = sheet.watermark
-    return Scope(event, reached, sheet, out, rules)
+    return Scope(event, reached, sheet, out, settings)
 
 
 def _move_on(scope: Scope) -> None:
@@ -110,7 +107,7 @@ def _posting_recorded(event: ev.PostingRecorded, at: Arrival, scope: Scope) -> N
         amount_minor=event.amount_minor if event.side == "CREDIT" else -event.amount_minor,
         day=event.occurred_at // MICROSECONDS_PER_DAY,
         sequence=event.account_sequence,
-        due_at=min(event.occurred_at, at.recorded_at) + scope.rules.grace_days * MICROSECONDS_PER_DAY,
+        due_at=min(event.occurred_at, at.recorded_at) + scope.settings.grace_days * MICROSECONDS_PER_DAY,
         ids=ids,
         references=tuple(dict.fromkeys(filter(None, (_reference(event.reference), *ids)))),
     )
@@ -149,7 +146,7 @@ def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
     _check(tenant, account, statement_id, event.currency, event.amount_minor)
     if event.line_no < 0:
         raise Reject("line_no_must_not_be_negative")
-    line = _line_of(event, at, scope.rules.grace_days)
+    line = _line_of(event, at, scope.settings.grace_days)
     known = scope.sheet.item(line_key(tenant, account, statement_id, event.line_no), Line)
     if known is not None:
         if known.content != line.content:
@@ -198,7 +195,11 @@ def _digest(content: tuple[str | int | None, ...]) -> bytes:
 
 
 def apply(
-    event: object, at: Arrival, rows: PrefetchingRows, out: Outbox, rules: ReconciliationRules = DEFAULT_RULES
+    event: object,
+    at: Arrival,
+    rows: PrefetchingRows,
+    out: Outbox,
+    settings: ReconciliationSettings = DEFAULTS,
 ) -> None:
     """Apply one event of `reconciliation-items` to the rows of its partition.
 
@@ -207,14 +208,14 @@ def apply(
     """
     if not isinstance(event, Input):
         raise Reject("unexpected_event", type(event).__name__)
-    sheet = open_sheet(rows, event.tenant_id, event.account_id, rules)
-    apply_to(sheet, event, at, out, rules)
+    sheet = open_sheet(rows, event.tenant_id, event.account_id, settings)
+    apply_to(sheet, event, at, out, settings)
     sheet.close()
 
 
-def apply_to(sheet: Sheet, event: Input, at: Arrival, out: Outbox, rules: ReconciliationRules) -> None:
+def apply_to(sheet: Sheet, event: Input, at: Arrival, out: Outbox, settings: ReconciliationSettings) -> None:
     """Apply one event to the sheet of its account; a `Reject` leaves the sheet as it was."""
-    scope = _scope(event, at, sheet, out, rules)
+    scope = _scope(event, at, sheet, out, settings)
     if isinstance(event, ev.PostingRecorded):
         _posting_recorded(event, at, scope)
     elif isinstance(event, ev.StatementLine):
@@ -242,9 +243,9 @@ class Reconciliation:
 
     keys = staticmethod(keys)
 
-    def __init__(self, rules: ReconciliationRules = DEFAULT_RULES) -> None:
-        self._rules = rules
+    def __init__(self, settings: ReconciliationSettings = DEFAULTS) -> None:
+        self._settings = settings
 
     def apply(self, event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply one event; see the module's `apply`."""
-        apply(event, at, rows, out, self._rules)
+        apply(event, at, rows, out, self._settings)

@@ -24,15 +24,30 @@ import difflib
 import hashlib
 import re
 from functools import cached_property
+from pathlib import PurePath
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
+from pipeline.domain.kernel.settings import ConceptSettings
 
 FORMULA_REVISION = 1
 """Raised when the meaning of a setting changes while its value stays as it is."""
 PER_SECOND_MAX = BURST_MAX = 1_000_000_000
 """So that a bucket fits into 64 bits."""
+
+
+class TenantsSettings(ConceptSettings, frozen=True, rename={"file": "tenants"}):
+    """Where the operator's file of tenants is."""
+
+    file: Annotated[
+        PurePath | None, Meta(description="Quotas and currencies of tenants, TOML; none by default.")
+    ] = None
+
+
+SETTINGS = TenantsSettings
 
 
 class TenantsError(ValueError):

@@ -1,4 +1,4 @@
-"""The topics: what each is for, how it is kept, and how they are created and checked.
+"""The topics as they are kept: how they are created and checked. `schemas/<topic>/topic.toml` declares each.
 
 Per-account topics have the same number of partitions, so that an account's events, commands and rows all have
 the same partition number. Logs that the ledger stands on are never compacted and never expire.
@@ -6,12 +6,11 @@ the same partition number. Logs that the ledger stands on are never compacted an
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.runtime.settings import Settings
+from schemas.topics import Topic, topics
 
 RECORD_BYTES_MAX = 8 * 2**20
 """Upper bound of a record on any topic but dead letters, whose headers need room on top."""
@@ -24,45 +23,14 @@ REQUEST_TIMEOUT_S = 30.0
 INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 
 
-class TopicSpec(NamedTuple):
-    """One topic of the catalogue."""
-
-    name: str
-    written_by: str
-    holds: str
-    compacted: bool = False
-    """The last record of a key is what counts; earlier ones may be dropped, also within a transaction."""
-
-
-TOPICS: tuple[TopicSpec, ...] = (
-    TopicSpec("accounts", "upstream", "account_opened, _limit_set, _frozen, _closed ...; period_closed"),
-    TopicSpec("payments", "upstream", "payment_initiated, _reviewed, _captured, _cancelled, _reversed ..."),
-    TopicSpec("journals", "upstream", "journal_submitted, _confirmed, _voided, _reversed"),
-    TopicSpec("trades", "upstream", "trade_executed, trade_settled"),
-    TopicSpec("prices", "upstream", "price_quoted"),
-    TopicSpec("statements", "upstream", "statement_line, statement_closed"),
-    TopicSpec("ledger-commands", "intake, fraud, ledger", "the ledger's log: accounts, decisions, legs"),
-    TopicSpec("position-commands", "intake", "the positions' log: trades, and each price on every partition"),
-    TopicSpec("reconciliation-items", "intake, ledger", "statement items and postings of nostro accounts"),
-    TopicSpec("postings", "ledger", "posting_recorded, hold_recorded: the journal"),
-    TopicSpec("balances", "ledger", "balance_updated", compacted=True),
-    TopicSpec(
-        "payment-events",
-        "fraud, ledger",
-        "payments' lives: payment_screened, _reviewed, _reserved, _settled, _rejected, _failed, _cancelled",
-    ),
-    TopicSpec("journal-events", "ledger", "journal_updated: the states of a journal of many legs"),
-    TopicSpec("payment-alerts", "lifecycle", "payment_stuck, payment_resumed"),
-    TopicSpec("positions", "positions", "position_updated, keyed by account and instrument", compacted=True),
-    TopicSpec("reconciliation-results", "reconciliation", "item_matched, break_opened, break_resolved"),
-    TopicSpec("fraud-alerts", "fraud", "fraud_alert_raised"),
-    TopicSpec(INVARIANT_ALERTS, "invariants", "invariant_broken: what must always hold, and does not"),
-    TopicSpec(CLEARING_TOTALS, "invariants", "clearing_counted: sums of clearing accounts", compacted=True),
-    TopicSpec("dead-letters", "every stream", "what could not be applied, with its reason in the headers"),
+DEAD_LETTERS = Topic(
+    "dead-letters", "output", "every stream", "what could not be applied, with its reason in the headers"
 )
-UPSTREAM = frozenset(spec.name for spec in TOPICS if spec.written_by == "upstream")
-COMPACTED = frozenset(spec.name for spec in TOPICS if spec.compacted)
-COMMANDED = frozenset({"ledger-commands"})
+"""The runtime's own: no stream has it among its outputs, and it has no schema."""
+TOPICS: tuple[Topic, ...] = (*topics(), DEAD_LETTERS)
+UPSTREAM = frozenset(topic.name for topic in TOPICS if topic.stage == "input")
+COMPACTED = frozenset(topic.name for topic in TOPICS if topic.compacted)
+COMMANDED = frozenset(topic.name for topic in TOPICS if topic.sent_by_key)
 """Topics whose records a stream sends to the partition of their key, which may be another than its own."""
 
 
@@ -95,17 +63,17 @@ def source_offsets_name(app_id: str) -> str:
 def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
     """Return what is to be created: the catalogue and the changelogs of `tables`."""
     wanted = []
-    for spec in TOPICS:
+    for topic in TOPICS:
         config = {
-            "cleanup.policy": "compact" if spec.compacted else "delete",
-            "max.message.bytes": str(RECORD_BYTES_MAX * (2 if spec.name == "dead-letters" else 1)),
+            "cleanup.policy": "compact" if topic.compacted else "delete",
+            "max.message.bytes": str(RECORD_BYTES_MAX * (2 if topic is DEAD_LETTERS else 1)),
         }
-        if spec.name in UPSTREAM:
+        if topic.name in UPSTREAM:
             # The streams trust no clock but the broker's: an event is never later than its record.
             config["message.timestamp.type"] = "LogAppendTime"
-        if not spec.compacted:
+        if not topic.compacted:
             config["retention.ms"] = config["retention.bytes"] = "-1"
-        wanted.append(NewTopic(spec.name, settings.partitions, settings.replication_factor, config=config))
+        wanted.append(NewTopic(topic.name, settings.partitions, settings.replication_factor, config=config))
     config = {"cleanup.policy": "compact", "segment.bytes": str(SOURCE_OFFSETS_SEGMENT_BYTES)}
     name = source_offsets_name(settings.app_id)
     wanted.append(NewTopic(name, settings.partitions, settings.replication_factor, config=config))
@@ -162,20 +130,20 @@ def describe_topics(settings: Settings) -> list[dict[str, object]]:
     try:
         existing = consumer.list_topics(timeout=REQUEST_TIMEOUT_S).topics
         rows: list[dict[str, object]] = []
-        for spec in TOPICS:
-            partitions = existing[spec.name].partitions if spec.name in existing else {}
+        for topic in TOPICS:
+            partitions = existing[topic.name].partitions if topic.name in existing else {}
             offsets = [
-                consumer.get_watermark_offsets(TopicPartition(spec.name, number), timeout=REQUEST_TIMEOUT_S)
+                consumer.get_watermark_offsets(TopicPartition(topic.name, number), timeout=REQUEST_TIMEOUT_S)
                 for number in partitions
             ]
             rows.append(
                 {
-                    "topic": spec.name,
+                    "topic": topic.name,
                     "partitions": len(partitions),
                     "offsets": sum(high - low for low, high in offsets),
-                    "written_by": spec.written_by,
-                    "holds": spec.holds,
-                    "compacted": spec.compacted,
+                    "written_by": topic.written_by,
+                    "holds": topic.holds,
+                    "compacted": topic.compacted,
                 }
             )
         return rows

@@ -1,0 +1,67 @@
+"""What is shown of fraud decisions: payments that were held for review or declined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.domain.fraud.alerts import FAMILY, read_alert
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.views import (
+    ACCOUNT,
+    ACCOUNT_PAGE,
+    TENANT_PAGE,
+    Page,
+    Row,
+    Tables,
+    TableView,
+    time_text,
+)
+
+PaymentState = Callable[[Rows, str, str, str], str | None]
+"""Returns the ledger's state of (tenant, payment, debtor) from its rows."""
+
+
+def alerts(payment_state: PaymentState) -> TableView:
+    """Return the view of alerts, with what the ledger of the same partition made of each payment.
+
+    The state is null until the ledger has the payment, and where it knows the id from another account.
+    """
+
+    def show(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
+        tenant_id, account_id, payment_id = key
+        alert = read_alert(value)
+        ledger = tables.rows_or_none("ledger")
+        return {
+            "tenant_id": tenant_id,
+            "account_id": account_id,
+            "payment_id": payment_id,
+            "outcome": alert.verdict.outcome,
+            "score": alert.verdict.score,
+            "reasons": [{"rule": rule, "detail": detail} for rule, detail in alert.verdict.reasons],
+            "rules_version": alert.verdict.version,
+            "decided_at": time_text(alert.at_us),
+            "creditor_account_id": alert.creditor_account_id,
+            "amount_minor": alert.amount_minor,
+            "currency": alert.currency,
+            "payment_state": None
+            if ledger is None
+            else payment_state(ledger, tenant_id, payment_id, account_id),
+        }
+
+    return TableView(
+        name="alerts",
+        table="fraud",
+        family=FAMILY,
+        key=(*ACCOUNT, "payment_id"),
+        columns=(
+            *(*ACCOUNT, "payment_id", "outcome", "score", "reasons", "rules_version"),
+            *("decided_at", "creditor_account_id", "amount_minor", "currency", "payment_state"),
+        ),
+        show=show,
+        pages=(
+            Page(TENANT_PAGE, "Payments of a tenant that were held for review or declined"),
+            Page(ACCOUNT_PAGE, "Those of one account"),
+            Page(f"{ACCOUNT_PAGE}/{{payment}}", "One of them"),
+        ),
+        marker="f",
+    )

@@ -1,0 +1,113 @@
+"""What is shown of the ledger: balances of accounts, and journals of many legs by their id."""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.views import (
+    ACCOUNT,
+    ACCOUNT_PAGE,
+    TENANT_PAGE,
+    Owner,
+    Page,
+    Row,
+    Tables,
+    TableView,
+    time_text,
+)
+from pipeline.domain.ledger.journals import unpack_journal
+from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, read_payment, unpack_account
+
+
+def _balance(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
+    account = unpack_account(value)
+    return {
+        "tenant_id": key[0],
+        "account_id": key[1],
+        "account_type": ACCOUNT_TYPES[account.account_type],
+        "currency": account.currency,
+        "status": STATUS_NAMES[account.status],
+        "balance_minor": account.balance_minor,
+        "available_minor": account.available_minor,
+        "overdraft_limit_minor": account.overdraft_limit_minor,
+        "minimum_balance_minor": account.minimum_balance_minor,
+        "maximum_balance_minor": account.maximum_balance_minor,
+        "frozen": FROZEN_NAMES[account.frozen],
+        "debits_pending": account.debits_pending,
+        "debits_posted": account.debits_posted,
+        "credits_pending": account.credits_pending,
+        "credits_posted": account.credits_posted,
+        "account_sequence": account.sequence,
+    }
+
+
+def _journal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
+    """Return a journal of many legs, and what of it was taken back."""
+    journal = unpack_journal(value)
+    return {
+        "tenant_id": key[0],
+        "journal_id": key[1],
+        "account_id": journal.account_id,
+        "state": journal.state,
+        "code": journal.code,
+        "leg_no": journal.leg_no,
+        "reference": journal.reference,
+        "reason": journal.reason,
+        "reverses": journal.reverses,
+        "occurred_at": time_text(journal.occurred_at),
+        "effective_at": time_text(journal.effective_at),
+        "hold_expires_at": time_text(journal.expires_at),
+        "waiting_for": journal.waiting,
+        "legs": [msgspec.structs.asdict(leg) for leg in journal.legs],
+        "reversed": [msgspec.structs.asdict(taken) for taken in journal.reversed],
+    }
+
+
+def payment_state(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id: str) -> str | None:
+    """Return the state that the ledger has a payment in.
+
+    None until the ledger has the payment, and where it knows the id from another account.
+    """
+    payment = read_payment(rows, tenant_id, payment_id)
+    return payment.state if payment is not None and payment.debtor_account_id == debtor_account_id else None
+
+
+BALANCES = TableView(
+    name="balances",
+    table="ledger",
+    family="a",
+    key=ACCOUNT,
+    columns=(
+        *ACCOUNT,
+        *("account_type", "currency", "status", "balance_minor", "available_minor", "overdraft_limit_minor"),
+        *("minimum_balance_minor", "maximum_balance_minor", "frozen"),
+        *("debits_pending", "debits_posted", "credits_pending", "credits_posted", "account_sequence"),
+    ),
+    show=_balance,
+    pages=(
+        Page(TENANT_PAGE, "Balances of a tenant's accounts"),
+        Page(ACCOUNT_PAGE, "Balance of one account"),
+    ),
+    marker="a",
+)
+"""Every account, the branches' own included."""
+JOURNALS = TableView(
+    name="journals",
+    table="ledger",
+    family="j",
+    key=("tenant_id", "journal_id"),
+    columns=(
+        *("tenant_id", "journal_id", "account_id", "state", "code", "leg_no", "reference", "reason"),
+        *("reverses", "occurred_at", "effective_at", "hold_expires_at", "waiting_for", "legs", "reversed"),
+    ),
+    show=_journal,
+    pages=(
+        Page(TENANT_PAGE, "Journals of a tenant"),
+        Page("/{tenant}/{journal}", "One journal: its state, its legs, what was taken back of it"),
+    ),
+    marker="j",
+    owner=Owner("account_id", "account", "journal"),
+)
+VIEWS = (BALANCES, JOURNALS)

@@ -1,0 +1,106 @@
+"""What is shown of payments' lives: every payment by its id, and those that are stuck."""
+
+from __future__ import annotations
+
+from pipeline.domain.kernel.views import (
+    ACCOUNT_PAGE,
+    TENANT_PAGE,
+    Owner,
+    Page,
+    Row,
+    Tables,
+    TableView,
+    time_text,
+)
+from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
+from pipeline.domain.lifecycle.rows import STUCK as STUCK_ROWS
+
+STATES = (*("processing", "held", "authorised", "settled", "rejected", "failed", "cancelled", "expired"),)
+_STATE_NAMES = {"SCREENED": "processing", "RESERVED": "processing"}
+"""What a payment's states are called where that is not their own name."""
+
+
+def _state_name(state: str) -> str:
+    return _STATE_NAMES.get(state, state.lower())
+
+
+def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
+    return {
+        "tenant_id": tenant_id,
+        "payment_id": payment_id,
+        "debtor_account_id": life.debtor_account_id,
+        "creditor_account_id": life.creditor_account_id,
+        "amount_minor": life.amount_minor,
+        "currency": life.currency,
+        "state": _state_name(life.state),
+        "code": life.steps[-1].code,
+        "waiting_for": WAITS_FOR.get(life.state),
+        "progressed_at": time_text(life.progressed_at),
+        "hold_expires_at": time_text(life.hold_expires_at),
+        "due_at": time_text(life.due_at),
+        "stuck_id": life.stuck_id,
+        "refused_commands": life.refused,
+    }
+
+
+def _payment(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
+    """Return a payment with every step of its life: what happened, when, and what caused it."""
+    life = unpack_life(value)
+    steps = [
+        {
+            "event": step.name,
+            "state": _state_name(step.state),
+            "code": step.code,
+            "occurred_at": time_text(step.occurred_at),
+            "recorded_at": time_text(step.recorded_at),
+            "event_id": step.event_id,
+            "causation_id": step.causation_id,
+            "correlation_id": step.correlation_id,
+        }
+        for step in life.steps
+    ]
+    tenant_id, payment_id = key
+    return {**_life(tenant_id, payment_id, life), "steps": steps}
+
+
+def _stuck(tables: Tables, key: tuple[str, ...], value: bytes) -> Row | None:
+    """Return a payment that is stuck, None where it has just got on."""
+    tenant_id, _, payment_id = key
+    life = read_life(tables.rows("lifecycle"), tenant_id, payment_id)
+    return None if life is None or life.stuck_id is None else _life(tenant_id, payment_id, life)
+
+
+_COLUMNS = (
+    *("tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency"),
+    *("state", "code", "waiting_for", "progressed_at", "hold_expires_at", "due_at", "stuck_id"),
+    "refused_commands",
+)
+PAYMENTS = TableView(
+    name="payments",
+    table="lifecycle",
+    family=LIFE,
+    key=("tenant_id", "payment_id"),
+    columns=(*_COLUMNS, "steps"),
+    show=_payment,
+    pages=(
+        Page(TENANT_PAGE, "Payments of a tenant; those in one state with &state="),
+        Page("/{tenant}/{payment}", "One payment: its state, every step with time and cause"),
+    ),
+    marker=LIFE,
+    owner=Owner("debtor_account_id", "debtor", "payment"),
+    states=STATES,
+)
+STUCK = TableView(
+    name="stuck",
+    table="lifecycle",
+    family=STUCK_ROWS,
+    key=("tenant_id", "debtor_account_id", "payment_id"),
+    columns=_COLUMNS,
+    show=_stuck,
+    pages=(
+        Page(TENANT_PAGE, "Payments of a tenant that do not get on"),
+        Page(ACCOUNT_PAGE, "Those of one account"),
+    ),
+    marker=STUCK_ROWS,
+)
+VIEWS = (PAYMENTS, STUCK)

@@ -1,0 +1,134 @@
+"""The declarations of the topics: `schemas/<topic>/topic.toml`, beside the events of the topic.
+
+    stage = "input"                       input (an upstream's), log (what a stream reads), output
+    written_by = "upstream"
+    holds = "payment_initiated, payment_captured ..."
+    compacted = false                     the newest record of a key is what counts
+    sent_by_key = false                   a stream may write to another partition than its own
+    key = "debtor_account_id"             of every event of the topic that a stream reads
+    cause = ["debtor_account_id", "payment_id"]
+
+    [events.payment_captured]             an event that differs
+    cause = ["debtor_account_id", "payment_id", "capture_id"]
+
+An event without `key` is read by no stream. Nothing of this is in the registered schemas: it is how the
+product uses them, and it may change while they may not.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+import msgspec
+
+import schemas
+
+FILE = "topic.toml"
+STAGES = ("input", "log", "output")
+
+
+class Routing(msgspec.Struct, frozen=True):
+    """Where records of an event belong, and what ids of its effects are derived from."""
+
+    key: str
+    """The field that is the second part of the record's key, after the tenant."""
+    cause: tuple[str, ...]
+    """The fields that, between the tenant and the event id, name the event as a cause."""
+    broadcast: bool = False
+    """Copied to every partition of a log; the key says nothing about the partition."""
+    stays_on_branch: bool = False
+    """Events of the ledger's internal accounts are on the partition of their branch, not of their key."""
+
+
+class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    key: str | None = None
+    cause: tuple[str, ...] | None = None
+    broadcast: bool = False
+    stays_on_branch: bool = False
+
+
+class _File(_Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    stage: Literal["input", "log", "output"]
+    written_by: str
+    holds: str
+    compacted: bool = False
+    sent_by_key: bool = False
+    events: dict[str, _Declared] = {}
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One topic: who writes it, what it holds, how it is kept."""
+
+    name: str
+    stage: str
+    """input, log or output."""
+    written_by: str
+    holds: str
+    compacted: bool = False
+    """The last record of a key is what counts; earlier ones may be dropped, also within a transaction."""
+    sent_by_key: bool = False
+    """A stream sends a record to the partition of its key, which may be another than the stream's own."""
+
+
+@cache
+def topics() -> tuple[Topic, ...]:
+    """Return every declared topic: inputs first, then logs, then outputs, each by name.
+
+    Raises ValueError as `_declared`.
+    """
+    found = [
+        Topic(name, file.stage, file.written_by, file.holds, file.compacted, file.sent_by_key)
+        for name, file in _declared().items()
+    ]
+    return tuple(sorted(found, key=lambda topic: (STAGES.index(topic.stage), topic.name)))
+
+
+@cache
+def routing() -> dict[str, Routing]:
+    """Return the routing of every event that a stream reads, by its full Avro record name.
+
+    Raises ValueError as `_declared`, and for a declared event or field that no schema has.
+    """
+    routes = {}
+    for name, file in _declared().items():
+        known = {schema.event: schema for schema in schemas.load() if schema.topic == name}
+        if unknown := sorted(set(file.events) - set(known)):
+            raise ValueError(f"{name}/{FILE}: there is no event {unknown[0]}")
+        for event, schema in known.items():
+            route = _route(file, file.events.get(event, _Declared()))
+            if route is None:
+                continue
+            fields = {field["name"] for field in msgspec.json.decode(schema.text)["fields"]}
+            if missing := {route.key, *route.cause} - fields:
+                raise ValueError(f"{name}/{FILE}: {event} has no field {min(missing)}")
+            routes[schema.record_name] = route
+    return routes
+
+
+def _route(topic: _Declared, event: _Declared) -> Routing | None:
+    """Return what an event's own declaration says over its topic's; None where neither has a key."""
+    key = event.key or topic.key
+    if key is None:
+        return None
+    cause = event.cause or (topic.cause if event.key is None else None) or (key,)
+    return Routing(
+        key, cause, event.broadcast or topic.broadcast, event.stays_on_branch or topic.stays_on_branch
+    )
+
+
+@cache
+def _declared() -> dict[str, _File]:
+    """Read the declarations. Raises ValueError for a file that is not of this form, or is missing."""
+    found = {}
+    for folder in files(schemas).iterdir():
+        if not folder.is_dir() or folder.name.startswith(("_", ".")):
+            continue
+        try:
+            found[folder.name] = msgspec.toml.decode(folder.joinpath(FILE).read_text("utf-8"), type=_File)
+        except FileNotFoundError:
+            raise ValueError(f"{folder.name}: a topic has a {FILE}") from None
+        except msgspec.DecodeError as error:
+            raise ValueError(f"{folder.name}/{FILE}: {error}") from None
+    return found

@@ -1,0 +1,50 @@
+"""What a process was started with: its settings, and the operator's files that they name, each read once.
+
+A file may change while a process starts. All streams, and what `/ready` says of them, rest on one reading of
+it: whoever needs a file asks the process's one `Configuration`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePath
+from typing import Any, TypeVar
+
+from pipeline.domain.kernel.settings import ConceptSettings
+from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError
+
+_Concept = TypeVar("_Concept", bound=ConceptSettings)
+_Parsed = TypeVar("_Parsed")
+
+
+class Configuration:
+    """The settings of a process, and what their files state."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._read: dict[str, Any] = {}
+
+    def of(self, concept: type[_Concept]) -> _Concept:
+        """Return the settings of a concept."""
+        return self.settings.of(concept)
+
+    def file(self, variable: str, path: PurePath, parse: Callable[[str], _Parsed]) -> _Parsed:
+        """Return what the file of a setting states; it is read the first time only.
+
+        Raises SettingsError, one line with the variable and the file, where it cannot be read or is no valid
+        one: `parse` raises ValueError then.
+        """
+        if variable not in self._read:
+            self._read[variable] = _parsed(variable, Path(path), parse)
+        found: _Parsed = self._read[variable]
+        return found
+
+
+def _parsed(variable: str, path: Path, parse: Callable[[str], _Parsed]) -> _Parsed:
+    try:
+        return parse(path.read_text("utf-8"))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+    except ValueError as error:  # not UTF-8, or not what `parse` takes
+        reason = " ".join(str(error).split())
+    raise SettingsError(f"{ENV_PREFIX}{variable}={path}: {reason}")
