@@ -546,9 +546,13 @@ class Product:
 
 
 def parted(out: Sequence[Expected]) -> list[list[Expected]]:
-    """Return outputs by topic: their order holds within a topic only."""
-    topics = (COMMANDS, PAYMENT_EVENTS, ALERTS, FRAUD_TABLE)
-    return [[wanted for wanted in out if wanted.topic == topic] for topic in topics]
+    """Return the outputs of one command by topic, in order, and its rows.
+
+    Outputs are ordered within a topic only. The rows of a command have different keys, so they have no order.
+    """
+    topics = (COMMANDS, PAYMENT_EVENTS, ALERTS)
+    rows = sorted((wanted for wanted in out if wanted.topic == FRAUD_TABLE), key=lambda wanted: wanted.key)
+    return [*([wanted for wanted in out if wanted.topic == topic] for topic in topics), rows]
 
 
 def assert_agreed(log: Iterable[Record], number: int = 0, partitions: int = 1) -> list[Expected]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain.positions import book, figures
 from pipeline.domain.positions import stream as positions
 from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order, quoted, settled, traded
 from tests.chaos.log_reader import Record
@@ -186,22 +187,31 @@ def without_rounding(divide: Any) -> Any:
     return lambda dividend, divisor: dividend // divisor
 
 
-def never_known(read: Any) -> Any:
-    return lambda *_: None
+def forgetting(rows: str) -> Any:
+    """Return a break of `Book.load` after which none of these rows is known."""
+
+    def broken(load: Any) -> Any:
+        def loaded(book_: book.Book, *keys: Any) -> None:
+            load(book_, *keys)
+            setattr(book_, rows, dict.fromkeys(getattr(book_, rows)))
+
+        return loaded
+
+    return broken
 
 
-BROKEN = [
-    ("fill", twice),
-    ("divide_half_even", without_rounding),
-    ("read_trade", never_known),
-    ("read_quote", never_known),
-]
+BROKEN = {
+    "fill": (book, "fill", twice),
+    "rounding": (figures, "divide_half_even", without_rounding),
+    "trades": (book.Book, "load", forgetting("_trades")),
+    "quotes": (book.Book, "load", forgetting("_quotes")),
+}
 
 
-@pytest.mark.parametrize("name, broken", BROKEN, ids=[name for name, _ in BROKEN])
+@pytest.mark.parametrize("owner, name, broken", BROKEN.values(), ids=BROKEN)
 def test_a_broken_product_differs_from_the_model(
-    name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+    owner: Any, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(positions, name, broken(getattr(positions, name)))
+    monkeypatch.setattr(owner, name, broken(getattr(owner, name)))
     found = (first_difference(PositionBranch(0, 1), positions, random_log(chance(s), 100)) for s in range(5))
     assert any(found)
