@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.positions import book, figures
+from pipeline.domain.positions import book
+from pipeline.domain.positions import figures as arithmetic
 from pipeline.domain.positions import stream as positions
 from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order, quoted, settled, traded
 from tests.chaos.log_reader import Record
@@ -202,7 +203,7 @@ def forgetting(rows: str) -> Any:
 
 BROKEN = {
     "fill": (book, "fill", twice),
-    "rounding": (figures, "divide_half_even", without_rounding),
+    "rounding": (arithmetic, "divide_half_even", without_rounding),
     "trades": (book.Book, "load", forgetting("_trades")),
     "quotes": (book.Book, "load", forgetting("_quotes")),
 }
