@@ -102,18 +102,26 @@ class Settings(_OfConcepts):
     )
 
     # How a production cluster is reached
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
-    sasl_username: str = ""
-    sasl_password: SecretStr = SecretStr("")
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How Kafka is spoken to: in the clear or by TLS, with or without a login."
+    )
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="How to log in, where the protocol is a SASL one."
+    )
+    sasl_username: str = Field("", description="Who logs in.")
+    sasl_password: SecretStr = Field(SecretStr(""), description="The password; no message ever shows it.")
     ssl_cafile: Path | None = Field(None, description="CA bundle (PEM); the system's by default.")
 
     # The shape of the system: the same for all workers of one application
     app_id: str = Field(
         "ledgerflow", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Prefix of groups and tables."
     )
-    partitions: int = Field(4, ge=1, le=1024, description="Of every per-account topic. Cannot change later.")
-    replication_factor: int = Field(1, ge=1, le=9, description="Of every topic; 3 on a production cluster.")
+    partitions: int = Field(
+        4, ge=1, le=1024, description="Partitions of every per-account topic. Cannot change later."
+    )
+    replication_factor: int = Field(
+        1, ge=1, le=9, description="Copies of every topic; 3 on a production cluster."
+    )
     standby_replicas: int = Field(0, ge=0, le=4, description="Warm copies of each table partition.")
 
     # How a worker runs
@@ -127,11 +135,13 @@ class Settings(_OfConcepts):
     max_batch_bytes: int = Field(
         4 * 2**20, ge=2**10, le=2**28, description="Upper bound of one partition fetch."
     )
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "WARNING", description="The least severe messages that a worker logs."
+    )
 
     # Memory of the local stack's two Java processes
-    kafka_heap_mb: int = Field(512, ge=192, le=65_536)
-    registry_heap_mb: int = Field(192, ge=128, le=65_536)
+    kafka_heap_mb: int = Field(512, ge=192, le=65_536, description="Java heap of the local broker, MiB.")
+    registry_heap_mb: int = Field(192, ge=128, le=65_536, description="Java heap of the local registry, MiB.")
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Settings:

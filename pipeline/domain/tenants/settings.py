@@ -64,6 +64,7 @@ class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     burst: int | None = None
     """Payments that may come at once after a silence; a second's worth where it is left out."""
     closed: bool = False
+    """It takes no new payments and accounts; what is under way still ends."""
 
     def __post_init__(self) -> None:
         for name, most in (("payments_per_second", PER_SECOND_MAX), ("burst", BURST_MAX)):

@@ -1,0 +1,253 @@
+"""Every code that a dead letter can have: what it is said of, what it means, and what to do about it.
+
+The codes are in the headers of a dead letter. The table of schemas/README.md is written from here
+(`python -m tests.project.references`), and a test holds this list against the streams. The codes of answers
+are in `result_codes`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class DeadLetterCode(NamedTuple):
+    """Why a record is a dead letter; the message in its headers says more."""
+
+    error_class: str
+    """The header `__ledgerflow.errors.class`: Decoding, Routing or Rejected."""
+    code: str
+    """The header `__ledgerflow.errors.code`."""
+    said_of: str
+    """The events that it is said of."""
+    meaning: str
+    remedy: str
+
+
+_AGAIN = "Correct it and send it again with a new event_id."
+_OWN = "the streams' own commands"
+_REPORT = "No upstream causes it, unless it writes to a log of the streams. Report it."
+
+DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
+    DeadLetterCode(
+        "Decoding",
+        "no_value",
+        "any record",
+        "The record has no value.",
+        "Send an event; there are no tombstones.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "no_header",
+        "any record",
+        "The value is shorter than the Confluent header (a zero byte and the schema id in four bytes).",
+        "Use a Confluent-compatible Avro serialiser.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "wrong_magic_byte",
+        "any record",
+        "The first byte is not zero: the value is JSON, plain Avro, or framed in another way.",
+        "Use a Confluent-compatible Avro serialiser.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "unknown_schema_id",
+        "any record",
+        "The registry has no schema of this id, or it is the schema of no event here.",
+        "Use this registry. After `ledgerflow schemas register`, redrive.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "malformed_value",
+        "any record",
+        "The bytes are no value of the schema that they name; the message says where they go wrong.",
+        "Mend the writer. A record that was cut or changed on its way has to be sent again.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "too_large",
+        "any record of an upstream",
+        "The event has more than 262,144 bytes (256 KiB), before compression.",
+        "Shorten its texts; split a journal that is too long.",
+    ),
+    DeadLetterCode(
+        "Routing",
+        "no_key",
+        "any record",
+        "The record has no key, so nobody can tell whether it is on the right partition.",
+        "Use the key that the list of events names: `tenant_id/account_id` of most.",
+    ),
+    DeadLetterCode(
+        "Routing",
+        "wrong_key",
+        "any record",
+        "The key is not the one that the event's own fields make.",
+        "Use the key that the list of events names.",
+    ),
+    DeadLetterCode(
+        "Routing",
+        "wrong_partition",
+        "any record",
+        "The key belongs to another partition: an account must not live on two.",
+        "Partition by murmur2 (Java's default; `partitioner=murmur2_random` of librdkafka).",
+    ),
+    DeadLetterCode(
+        "Routing",
+        "unexpected_event",
+        "any record",
+        "The event is never an input of a stream.",
+        "Send it to no topic; the streams write it.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "unexpected_event",
+        "any record",
+        "The event does not belong on this topic.",
+        "Send it to the topic that the list of events names.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_id",
+        "any event of an upstream",
+        "An id is empty, has more than 256 characters or a NUL; or a `/` in a tenant, account, payment, "
+        "capture, journal, reversal or period. The message names the field.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "malformed_id",
+        "trades, prices, statement items",
+        "An id or the currency is empty or has a NUL.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected", "invalid_tenant_id", _OWN, "The tenant's id is empty or has a `/` or a NUL.", _REPORT
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_account_id",
+        "events of accounts",
+        "The id begins with `$`, which the ledger's own accounts do.",
+        "Choose another id. Nobody may limit, freeze or close the ledger's own accounts.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_currency",
+        "account_opened",
+        "The currency is not three capital letters A-Z.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_limit",
+        "account_opened, account_limit_set",
+        "A limit is negative, or there are a minimum balance and an overdraft together.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "too_many_limits",
+        "account_limit_set",
+        "The account has 100 limits that are still to begin.",
+        "Wait until one has begun.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "period_not_over",
+        "period_closed",
+        "`closed_through` is later than the event itself, or than the time at which Kafka got it.",
+        "Close a period after its end.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_creditor_reference",
+        "payment_initiated",
+        "`creditor_reference` is no ISO 11649 reference, compact, upper case, with right check digits.",
+        "Correct it, or leave it null. The payment was not decided, so its id is still free.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "overflow",
+        "account_opened, trades, prices, statement items",
+        "An amount, or a figure that follows from it, does not fit into 64 bits.",
+        "Look for a wrong unit or a wrong quantity, and send the right one.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "currency_mismatch",
+        "trade_executed, statement items",
+        "The currency is not the position's, or not the one of the statement's other items.",
+        "Correct it. An instrument in two currencies needs two accounts.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "quantity_must_be_positive",
+        "trade_executed",
+        "The quantity is zero or negative.",
+        "The direction is in `side`; send the quantity without a sign.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "price_must_not_be_negative",
+        "trade_executed, price_quoted",
+        "The price is negative.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "trade_exists_with_different_content",
+        "trade_executed",
+        "The trade's id is known, with other content.",
+        "Give the new trade an id of its own. A repeat has to be the same.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "trade_not_found",
+        "trade_settled",
+        "No trade of this id is known to this account.",
+        "Send trade_executed first, then redrive.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "already_settled",
+        "trade_settled",
+        "The trade was settled before, at another time.",
+        "Find out which time is right; the first one stands.",
+    ),
+    DeadLetterCode(
+        "Rejected", "line_no_must_not_be_negative", "statement_line", "The line number is negative.", _AGAIN
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "line_count_must_not_be_negative",
+        "statement_closed",
+        "The number of lines is negative.",
+        _AGAIN,
+    ),
+    DeadLetterCode("Rejected", "leg_exists", _OWN, "The leg of a payment was asked for twice.", _REPORT),
+    DeadLetterCode(
+        "Rejected", "leg_not_expected", _OWN, "The answer to a leg that no payment waits for.", _REPORT
+    ),
+    DeadLetterCode("Rejected", "legs_exist", _OWN, "The legs of a journal were asked for twice.", _REPORT),
+    DeadLetterCode(
+        "Rejected",
+        "legs_not_expected",
+        _OWN,
+        "An answer, or an end, of legs that no journal waits for.",
+        _REPORT,
+    ),
+    DeadLetterCode(
+        "Rejected", "amount_must_be_positive", "postings", "A posting or a hold of no amount.", _REPORT
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "held_below_zero",
+        "postings",
+        "A posting or a hold after which less than nothing is held.",
+        _REPORT,
+    ),
+    DeadLetterCode(
+        "Rejected", "unexpected_change", "postings", "A hold that was neither placed nor released.", _REPORT
+    ),
+)
+"""In the order in which a record meets them: decoding, routing, rules."""

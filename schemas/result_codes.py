@@ -1,0 +1,289 @@
+"""Every code that an event of payment-events or journal-events can have in its field `code`.
+
+Each with the events that say it, what it means, and what to do about it. The table of schemas/README.md is
+written from here (`python -m tests.project.references`), and tests hold this list against the streams. The
+codes of dead letters are in `dead_letter_codes`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Result(NamedTuple):
+    """What one symbol of the Avro enum ResultCode means."""
+
+    code: str
+    said_in: tuple[str, ...]
+    """The events, by their snake_case names."""
+    meaning: str
+    remedy: str
+
+
+_NEW_PAYMENT = "A payment id keeps its answer: pay again with a new payment_id."
+_REPEAT = "Nothing. If it is not a repeat, give the new one an id of its own."
+_REJECTED = "payment_rejected"
+_FAILED = "payment_failed"
+_REFUSED = "command_refused"
+_JOURNAL = "journal_updated"
+_COMMAND = (_REFUSED,)
+
+RESULTS: tuple[Result, ...] = (
+    Result(
+        "ok",
+        ("payment_reserved", "payment_settled", "payment_captured", "payment_extended", _JOURNAL),
+        "It was done.",
+        "Nothing.",
+    ),
+    Result(
+        "exists",
+        _COMMAND,
+        "The same command came before, with the same content; it had its effect then. Of account_frozen: "
+        "that side is frozen already; of period_closed: the books are closed that far.",
+        "Nothing: this is how a retry is answered.",
+    ),
+    Result(
+        "exists_with_different_amount",
+        _COMMAND,
+        "The payment or capture id is known, with another amount.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_currency",
+        _COMMAND,
+        "The payment or account id is known, in another currency.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_debtor", _COMMAND, "The payment id is known, with another debtor.", _REPEAT
+    ),
+    Result(
+        "exists_with_different_creditor", _COMMAND, "The payment id is known, with another creditor.", _REPEAT
+    ),
+    Result(
+        "exists_with_different_content",
+        _COMMAND,
+        "The account, journal or reversal id is known, and something else about it differs.",
+        _REPEAT,
+    ),
+    Result(
+        "debtor_not_found",
+        (_REJECTED, _JOURNAL),
+        "The account that is to be debited is not open in the ledger (yet).",
+        "Open it and wait until `/balances/{tenant}/{account}` answers: accounts and payments come by two "
+        "topics, which have no order between them. A payment id keeps its answer: pay again with a new "
+        "payment_id.",
+    ),
+    Result(
+        "creditor_not_found",
+        (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
+        "The account that is to be credited is not open in the ledger (yet), or is the ledger's own.",
+        "As debtor_not_found.",
+    ),
+    Result(
+        "debtor_closed",
+        (_REJECTED, _JOURNAL),
+        "The account to be debited is closed.",
+        "Reopen it, or use another.",
+    ),
+    Result(
+        "creditor_closed",
+        (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
+        "The account to be credited is closed.",
+        "Reopen it, or use another.",
+    ),
+    Result(
+        "debtor_frozen",
+        (_REJECTED, _JOURNAL),
+        "The debit side of the account is frozen.",
+        "Unfreeze it, where you may.",
+    ),
+    Result(
+        "creditor_frozen",
+        (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
+        "The credit side of the account is frozen.",
+        "Unfreeze it, where you may.",
+    ),
+    Result(
+        "currency_mismatch",
+        (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
+        "The account is in another currency. A payment never converts.",
+        "Use an account in the currency. An exchange is a journal with an entry in each currency.",
+    ),
+    Result(
+        "insufficient_funds",
+        (_REJECTED, _JOURNAL),
+        "The amount is more than the balance less what is held, with the overdraft; or would go below the "
+        "minimum balance.",
+        "Fund the account or raise its limit. A payment id keeps its answer: pay again with a new "
+        "payment_id.",
+    ),
+    Result(
+        "maximum_balance_exceeded",
+        (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
+        "The creditor's balance, with what is on its way to it, would exceed its maximum.",
+        "Pay less, or raise the limit.",
+    ),
+    Result(
+        "amount_must_be_positive",
+        (_REJECTED, _REFUSED, _JOURNAL),
+        "The amount is zero or negative.",
+        "The direction is in debtor and creditor, or in `side`; send the amount without a sign.",
+    ),
+    Result(
+        "accounts_must_differ",
+        (_REJECTED, _JOURNAL),
+        "Debtor and creditor are one account; or an entry debits and credits one account.",
+        "Correct it.",
+    ),
+    Result(
+        "overflow",
+        (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
+        "A sum of the account would not fit into 64 bits.",
+        "Look for a wrong unit or amount.",
+    ),
+    Result(
+        "declined",
+        (_REJECTED,),
+        "The fraud rules declined the payment, or a reviewer did not approve it.",
+        "See fraud-alerts or `/alerts` for the reasons.",
+    ),
+    Result(
+        "cancelled",
+        ("payment_cancelled", _REFUSED, _JOURNAL),
+        "The payment was cancelled, or the journal voided; or the command came after that.",
+        "Nothing; what was held is free again.",
+    ),
+    Result(
+        "expired",
+        ("payment_expired", _REJECTED, _REFUSED, _JOURNAL),
+        "The time to hold until is past in the branch's event time; or the command came after it.",
+        "Authorise again, with a later `hold_expires_at`. Extend a hold before its end.",
+    ),
+    Result(
+        "too_old",
+        (_REJECTED, _JOURNAL),
+        "`occurred_at` lies so far behind the branch's event time that ids of then are forgotten "
+        "(`LEDGERFLOW_DEDUPE_WINDOW_DAYS`).",
+        "Check whether it was paid before. If not, pay with a present `occurred_at`.",
+    ),
+    Result("account_not_found", _COMMAND, "The account is not known to the ledger (yet).", "Open it first."),
+    Result("account_closed", _COMMAND, "The account is closed.", "Reopen it first."),
+    Result("account_not_closed", _COMMAND, "account_reopened of an account that is open.", "Nothing."),
+    Result(
+        "account_not_empty",
+        _COMMAND,
+        "account_closed while the balance is not zero, or something is held or on its way.",
+        "Settle or cancel what is held, move the balance, then close.",
+    ),
+    Result("account_not_frozen", _COMMAND, "account_unfrozen of a side that is not frozen.", "Nothing."),
+    Result(
+        "payment_not_found",
+        _COMMAND,
+        "No payment of this id is known to this debtor (yet).",
+        "Check both ids; send payment_initiated first.",
+    ),
+    Result("payment_not_held", _COMMAND, "payment_reviewed of a hold that waits for no review.", "Nothing."),
+    Result(
+        "payment_in_flight",
+        _COMMAND,
+        "The payment, or the last of its hold, is on its way to another branch, and cannot be stopped.",
+        "Wait for payment_settled or payment_failed; take a settled one back by payment_reversed.",
+    ),
+    Result(
+        "already_settled",
+        _COMMAND,
+        "The payment is settled, the hold used up, or the journal posted.",
+        "Take it back by payment_reversed or journal_reversed.",
+    ),
+    Result("already_failed", _COMMAND, "The payment has ended without being settled.", _NEW_PAYMENT),
+    Result(
+        "payment_not_authorised",
+        _COMMAND,
+        "payment_captured or payment_extended of a payment that is no hold to be captured.",
+        "Capture only payments that were initiated with `hold_expires_at`.",
+    ),
+    Result(
+        "payment_under_review",
+        _COMMAND,
+        "payment_captured while the hold waits for its review.",
+        "Review it first, then capture with a new event_id.",
+    ),
+    Result(
+        "exceeds_held_amount",
+        _COMMAND,
+        "payment_captured of more than is left of the hold.",
+        "Capture less; an amount left out means all that is left.",
+    ),
+    Result("too_many_captures", _COMMAND, "The hold has 100 captures.", "Cancel the rest, authorise anew."),
+    Result(
+        "expiry_not_later",
+        _COMMAND,
+        "payment_extended to a time that is not later than the present one.",
+        "Give a later time.",
+    ),
+    Result(
+        "not_settled",
+        _COMMAND,
+        "payment_reversed of a payment that is not settled, journal_reversed of a journal that is not "
+        "posted.",
+        "Cancel a payment that is held; void a journal that is held.",
+    ),
+    Result(
+        "exceeds_settled_amount",
+        _COMMAND,
+        "A reversal of more than was posted, less what other reversals took.",
+        "Reverse less.",
+    ),
+    Result(
+        "invalid_legs",
+        (_JOURNAL,),
+        "Fewer than 2 legs or more than 100, a `leg_no` twice or negative, or no leg of the journal's "
+        "account.",
+        "Correct it and submit it with a new journal_id.",
+    ),
+    Result(
+        "legs_not_balanced",
+        (_JOURNAL,),
+        "The debits of an entry are not its credits, in each currency.",
+        "Correct it and submit it with a new journal_id.",
+    ),
+    Result(
+        "period_closed",
+        (_JOURNAL,),
+        "The journal counts in a closed period, and has `late` = REFUSE.",
+        "Submit it with `late` = NEXT_PERIOD, or a later `effective_at`, and a new journal_id.",
+    ),
+    Result(
+        "journal_not_found",
+        _COMMAND,
+        "No journal of this id is known to this account (yet).",
+        "`account_id` has to be the one that it was submitted with.",
+    ),
+    Result(
+        "journal_not_held",
+        _COMMAND,
+        "journal_confirmed or journal_voided of a journal that is not held: it is still being prepared, or "
+        "was refused, voided or expired.",
+        "Wait for journal_updated HELD.",
+    ),
+    Result(
+        "quota_exceeded",
+        _COMMAND,
+        "The tenant has initiated more payments than its quota allows.",
+        "Send the same payment again, with the same id, after 10 s: it was not remembered.",
+    ),
+    Result(
+        "tenant_closed",
+        _COMMAND,
+        "The tenant is closed: it takes no new payments and accounts.",
+        "Ask the operator (`LEDGERFLOW_TENANTS`).",
+    ),
+    Result(
+        "currency_not_allowed",
+        _COMMAND,
+        "The tenant may not open accounts in this currency.",
+        "Ask the operator (`LEDGERFLOW_TENANTS`).",
+    ),
+)
+"""All but `unspecified`, for which a reader takes a symbol that is newer than it."""
