@@ -207,7 +207,7 @@ RESULTS: tuple[Result, ...] = (
         "payment_under_review",
         _COMMAND,
         "payment_captured while the hold waits for its review.",
-        "Review it first, then capture with a new event_id.",
+        "Review it first, then capture again.",
     ),
     Result(
         "exceeds_held_amount",
