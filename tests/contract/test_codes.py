@@ -1,0 +1,119 @@
+"""The catalogue of codes and the streams: each code that is said is in it, and each that is in it is said."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pipeline
+import schemas
+from schemas.dead_letter_codes import DEAD_LETTERS
+from schemas.result_codes import RESULTS
+
+ROOT = Path(pipeline.__file__).parent
+GENERATED = ROOT / "domain" / "kernel" / "events.py"
+SAID_BY = {"Reject": ("Rejected", 0), "Dead": ("Decoding", 0), "Reason": ("", 1)}
+"""What makes a dead letter: its class, empty where the first argument has it; which argument is the code."""
+PASSED_ON = {"reason.code", "reject.code"}
+"""Where task.py makes the reasons of decoders and rules its own."""
+
+
+def symbols() -> set[str]:
+    """Return the symbols of ResultCode that events can say."""
+    (enum,) = [
+        field["type"]
+        for field in json.loads(schemas.newest("ledgerflow.CommandRefused").text)["fields"]
+        if field["name"] == "code"
+    ]
+    return set(enum["symbols"]) - {"unspecified"}
+
+
+def sources() -> Iterator[ast.Module]:
+    """Yield the source of everything in the pipeline that is not generated."""
+    for path in sorted(ROOT.rglob("*.py")):
+        if path != GENERATED:
+            yield ast.parse(path.read_text("utf-8"))
+
+
+def dead_letters_said() -> set[tuple[str, str]]:
+    """Return (class, code) of every dead letter that the sources make."""
+    found: set[tuple[str, str]] = set()
+    for module in sources():
+        for function in ast.walk(module):
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for call in ast.walk(function):
+                name = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
+                if name in SAID_BY and isinstance(call, ast.Call):
+                    kind, position = SAID_BY[name]
+                    kind = kind or ast.literal_eval(call.args[0])
+                    found.update((kind, code) for code in texts(call.args[position], function))
+    return found
+
+
+def texts(value: ast.expr, function: ast.FunctionDef) -> Iterator[str]:
+    """Yield what an expression may be; raise `ValueError` where that cannot be read off the source."""
+    match value:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.IfExp(body=first, orelse=second):
+            yield from texts(first, function)
+            yield from texts(second, function)
+        case ast.Name(id=name):
+            given = [
+                node.value for node in ast.walk(function) if isinstance(node, ast.Assign) and sets(node, name)
+            ]
+            if not given:
+                raise ValueError(f"nobody can see which code {ast.unparse(value)} is")
+            for one in given:
+                yield from texts(one, function)
+        case _ if ast.unparse(value) not in PASSED_ON:
+            raise ValueError(f"nobody can see which code {ast.unparse(value)} is")
+
+
+def sets(node: ast.Assign, name: str) -> bool:
+    return any(isinstance(target, ast.Name) and target.id == name for target in node.targets)
+
+
+def test_the_catalogue_has_every_dead_letter_that_is_made_and_no_other() -> None:
+    listed = [(one.error_class, one.code) for one in DEAD_LETTERS]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == dead_letters_said()
+
+
+def test_the_catalogue_has_every_result_code_of_the_schemas_and_no_other() -> None:
+    listed = [one.code for one in RESULTS]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == symbols()
+
+
+def test_every_result_code_is_said_somewhere_in_the_rules() -> None:
+    said = {
+        node.value
+        for path in sorted((ROOT / "domain").rglob("*.py"))
+        if path != GENERATED
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    assert symbols() - said == set()
+
+
+def test_every_event_that_a_code_is_said_in_has_codes() -> None:
+    events = {
+        schemas.newest(name).event
+        for name in schemas.record_names()
+        if schemas.newest(name).topic in ("payment-events", "journal-events")
+        and any(field["name"] == "code" for field in json.loads(schemas.newest(name).text)["fields"])
+    }
+    assert {event for one in RESULTS for event in one.said_in} == events
+
+
+@pytest.mark.parametrize("entry", [*DEAD_LETTERS, *RESULTS], ids=lambda entry: entry.code)
+def test_every_code_has_a_meaning_and_a_remedy(entry: Any) -> None:
+    for text in (entry.meaning, entry.remedy):
+        assert text.endswith(".") and text[0] != " " and "  " not in text
