@@ -16,6 +16,7 @@ from confluent_kafka import Producer
 import schemas
 from pipeline.loadgen.run import registry_encoder
 from tests.conftest import free_ports
+from tests.e2e import documented
 from tests.e2e.running_up import Ended, Place, belonging, command
 from tests.progress import wait_until_gone, wait_until_still
 
@@ -163,9 +164,49 @@ def forge_a_posting(endpoints: dict[str, Any], posting: dict[str, Any]) -> None:
     assert producer.flush(30) == 0
 
 
-def test_everything_dies_with_its_owner(place: Place) -> None:
+@pytest.fixture(scope="module")
+def quiet(crashed: Crashed) -> Iterator[Place]:
+    """A later run on the same directory, without traffic: what the documents' examples meet."""
+    place = crashed.place
     place.up()
     place.endpoints()
+    yield place
+    place.kill()
+
+
+@pytest.fixture(scope="module")
+def first_payment(quiet: Place, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+    return documented.python(quiet, tmp_path_factory.mktemp("python"))
+
+
+def test_the_readmes_example_ends_in_a_settled_payment(first_payment: Ended) -> None:
+    assert first_payment == (0, documented.promised() + "\n", "")
+
+
+def test_every_command_of_the_readme_works(quiet: Place, first_payment: Ended) -> None:
+    said = {line: documented.shell(quiet, line) for line in documented.shell_lines()}
+    assert len(said) >= 7 and all(said.values())
+    (payment,) = [text for line, text in said.items() if line.startswith("ledgerflow payment")]
+    assert "settled" in payment
+
+
+def test_the_java_example_pays(quiet: Place, first_payment: Ended, tmp_path: Path) -> None:
+    ended = documented.java(quiet, tmp_path)
+    if ended is None:
+        pytest.skip("there is no javac here")
+    assert ended.code == 0, ended
+    address = f"http://127.0.0.1:{quiet.ports['web']}/payments/north/p-2"
+    paid = quiet.wait_for(lambda: is_settled(get(address)), "the payment")
+    assert paid["amount_minor"] == 12_50 and paid["creditor_account_id"] == "bob"
+
+
+def is_settled(answer: dict[str, Any] | None) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = None if answer is None else answer["data"]
+    return found if found is not None and found["state"] == "settled" else None
+
+
+def test_everything_dies_with_its_owner(quiet: Place) -> None:
+    place = quiet
     counts = {topic["topic"]: topic["offsets"] for topic in json.loads(place.ask("topics", "--json"))}
     assert counts["postings"] > 0
     everything = wait_until_still(lambda: belonging(place.data_dir))
