@@ -21,7 +21,9 @@ ANSWER_WITHIN_S = 10.0
 
 Url = Annotated[
     str | None,
-    typer.Option("--url", metavar="URL", help="A worker's table views; any worker answers for any account."),
+    typer.Option(
+        "--url", metavar="URL", help="Address of a worker's table views; any worker answers for any account."
+    ),
 ]
 
 

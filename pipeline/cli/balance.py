@@ -42,19 +42,23 @@ def balance(
     url: Url = None,
     as_of: Annotated[
         str | None,
-        typer.Option("--as-of", metavar="TIME", help="By value time: what happened in the world by then."),
+        typer.Option(
+            "--as-of", metavar="TIME", help="At this value time: what had happened in the world by then."
+        ),
     ] = None,
     known_at: Annotated[
         str | None,
-        typer.Option("--known-at", metavar="TIME", help="As it was known then: what was booked by then."),
+        typer.Option(
+            "--known-at", metavar="TIME", help="As the ledger knew it then: what it had booked by then."
+        ),
     ] = None,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Show an account's balance, as the workers' tables have it, now or at a time.
+    """Show an account's balance, now or at another time.
 
-    A time has its zone, such as 2026-11-21T15:00:00Z. Exit code 1 if there is no such account, or if its
-    history starts later.
+    Give a time with its zone, such as 2026-11-21T15:00:00Z. Exit code 1 if there is no such account, or if
+    its history starts later.
     """
     path = account_path("balances", account)
     times = {name: time for name, time in (("as_of", as_of), ("known_at", known_at)) if time is not None}

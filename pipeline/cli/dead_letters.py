@@ -33,11 +33,13 @@ LEFT_OUT = HEADER_LEFT_OUT.removeprefix(ERROR_HEADER)
 BATCH = 1_000
 DELIVERED_WITHIN_S = 60.0
 
-app = typer.Typer(no_args_is_help=True, help="What could not be applied: list it, send it again.")
+app = typer.Typer(no_args_is_help=True, help="Records that could not be applied: list them, send them again.")
 
-Code = Annotated[str | None, typer.Option("--code", metavar="CODE", help="Only of this reason code.")]
-FromTopic = Annotated[str | None, typer.Option("--topic", metavar="TOPIC", help="Only from this topic.")]
-Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=0, help="The first N of them.")]
+Code = Annotated[str | None, typer.Option("--code", metavar="CODE", help="Only those with this code.")]
+FromTopic = Annotated[
+    str | None, typer.Option("--topic", metavar="TOPIC", help="Only those from this topic.")
+]
+Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=0, help="Only the first N.")]
 
 
 @app.command("list")
@@ -49,9 +51,9 @@ def list_letters(
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
 ) -> None:
-    """List dead letters: reason, stage, and the place of the record.
+    """List dead letters: the code, the stream that refused the record, and where the record is.
 
-    With --json one object a line. No payload is shown; `ledgerflow tail dead-letters` decodes it.
+    With --json one object per line. No payload is shown; `ledgerflow tail dead-letters` decodes it.
     """
     settings = settings_for(data, bootstrap_servers)
     letters = _open_letters(settings, code, topic)[:limit]
@@ -91,9 +93,9 @@ def redrive(
 ) -> None:
     """Send dead letters to their topics again, key and value unchanged.
 
-    For after the cause is gone, such as a schema not registered. A record of an upstream's topic goes
-    to the partition of its key, one of a stream's own topic to the partition it was on. What fails again
-    becomes a dead letter again, with its attempts counted.
+    Use it once the cause is gone, such as a schema that was not registered. A record of an upstream's topic
+    goes to the partition of its key, one of a stream's own topic to the partition that it was on. What fails
+    again becomes a dead letter again, with its attempts counted.
     """
     settings = settings_for(data, bootstrap_servers)
     letters = [

@@ -39,12 +39,12 @@ app = typer.Typer(
     name="ledgerflow",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Double-entry balances, positions, reconciliation and fraud decisions from Kafka, exactly once.",
-    epilog="Start here: [bold]ledgerflow up --demo[/bold]. Settings are environment variables LEDGERFLOW_...;"
-    " options win over them.",
+    epilog="Start here: `ledgerflow up --demo`. Settings are environment variables `LEDGERFLOW_...`; options"
+    " win over them.",
 )
 RUN, LOOK, REPAIR = "Run", "Look", "Check and repair"
 app.command("up", rich_help_panel=RUN)(up.up)

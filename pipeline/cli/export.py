@@ -42,11 +42,11 @@ def export(
     bootstrap_servers: Bootstrap = None,
     schema_registry_url: RegistryUrl = None,
 ) -> None:
-    """Export all that is a tenant's from every topic: events as Avro files, balances as CSV, a manifest.
+    """Export all data of a tenant: events as Avro files, balances as CSV, a manifest.
 
-    Only committed records whose key and event both name the tenant. It reads what the topics hold when it
-    starts: close the tenant (setting LEDGERFLOW_TENANTS) and let the streams catch up before the last one.
-    Nothing is overwritten; an export that was stopped begins anew. DIR appears when it is whole.
+    It takes committed records whose key and event both name the tenant, as far as the topics go when it
+    starts. Before the last export of a tenant close it (setting LEDGERFLOW_TENANTS) and let the streams catch
+    up. Nothing is overwritten. DIR appears once it is complete; an export that was stopped starts over.
     """
     if not tenant or len(tenant) > ID_CHARS_MAX or "/" in tenant or "\0" in tenant:
         raise BadInput(f"{tenant!r} cannot be a tenant's id")

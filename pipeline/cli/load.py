@@ -43,24 +43,29 @@ def manifest_path(data_dir: Path, seed: int) -> Path:
 def load(
     count: Annotated[
         int | None,
-        typer.Option("--count", metavar="N", min=0, show_default=f"{COUNT:,}", help="Ordinary payments."),
+        typer.Option(
+            "--count", metavar="N", min=0, show_default=f"{COUNT:,}", help="How many ordinary payments."
+        ),
     ] = None,
     endless: Annotated[
-        bool, typer.Option("--endless", help="Until Ctrl-C; event time catches up with now.")
+        bool, typer.Option("--endless", help="Go on until Ctrl-C; event time catches up with now.")
     ] = False,
     duration: Annotated[
-        float | None, typer.Option("--duration", metavar="S", min=0, help="Seconds of traffic at most.")
+        float | None, typer.Option("--duration", metavar="S", min=0, help="Stop after S seconds at most.")
     ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
-            "--rate", metavar="R", min=0.01, help="Payments a second.", show_default="as fast as it goes"
+            "--rate", metavar="R", min=0.01, help="Payments per second.", show_default="as fast as it goes"
         ),
     ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
-            "--seed", min=0, help="The same seed gives the same records.", show_default="one not used before"
+            "--seed",
+            min=0,
+            help="The same seed produces the same records.",
+            show_default="one not used before",
         ),
     ] = None,
     malformed: Annotated[
@@ -70,14 +75,14 @@ def load(
         ),
     ] = 1.0,
     accounts: Annotated[
-        int, typer.Option("--accounts", metavar="N", min=1, help="Customers, over all tenants.")
+        int, typer.Option("--accounts", metavar="N", min=1, help="How many customers, over all tenants.")
     ] = 1_000,
     manifest: Annotated[
         Path | None,
         typer.Option(
             "--manifest",
             metavar="FILE",
-            help="Where to note what was planted.",
+            help="Where to write what was planted.",
             show_default="in the data directory",
         ),
     ] = None,
@@ -86,10 +91,10 @@ def load(
     bootstrap_servers: Bootstrap = None,
     schema_registry_url: RegistryUrl = None,
 ) -> None:
-    """Produce seeded, realistic events, with planted frauds, breaks, retries and malformed records.
+    """Produce realistic test traffic, with frauds, breaks, retries and malformed records planted in it.
 
-    Tenants, customers with habits, merchants, traders, and nostro accounts with their statements. What is
-    planted is noted in a manifest, which `ledgerflow verify` holds against what the streams said.
+    It plays tenants, customers with habits, merchants, traders, and nostro accounts with their statements.
+    What it plants is written to a manifest; `ledgerflow verify` checks that the streams have found all of it.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     require_kafka(settings)

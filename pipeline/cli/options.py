@@ -14,20 +14,22 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Data directory of the stack: its endpoints.json says where everything is.",
+        help="Data directory of a running `ledgerflow up`: its endpoints.json has the addresses.",
         rich_help_panel=CONNECTION,
     ),
 ]
 Bootstrap = Annotated[
     str | None,
-    typer.Option("--bootstrap-servers", metavar="HOST:PORT,...", help="Kafka.", rich_help_panel=CONNECTION),
+    typer.Option(
+        "--bootstrap-servers", metavar="HOST:PORT,...", help="Address of Kafka.", rich_help_panel=CONNECTION
+    ),
 ]
 RegistryUrl = Annotated[
     str | None,
     typer.Option(
         "--schema-registry-url",
         metavar="URL",
-        help="A registry with Confluent's API.",
+        help="Address of a schema registry with Confluent's API.",
         rich_help_panel=CONNECTION,
     ),
 ]

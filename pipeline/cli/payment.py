@@ -30,7 +30,9 @@ def payment(
     payment: Annotated[str, typer.Argument(metavar="TENANT/PAYMENT", show_default=False)],
     debtor: Annotated[
         str | None,
-        typer.Option("--debtor", metavar="ACCOUNT", help="Who pays; needed where several use the same id."),
+        typer.Option(
+            "--debtor", metavar="ACCOUNT", help="The account that pays; needed where several use this id."
+        ),
     ] = None,
     url: Url = None,
     as_json: Json = False,

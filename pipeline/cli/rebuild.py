@@ -55,21 +55,26 @@ def rebuild(
         Source,
         typer.Option(
             "--from",
-            help="postings: the journal, folded, beside the balances topic. commands: the ledger's log from"
-            " its first event, by the rules installed here, beside the live table.",
+            help="postings: add up the journal, compare with the balances topic. commands: apply the"
+            " ledger's log from its first event, by the rules installed here, compare with the live table.",
         ),
     ] = Source.POSTINGS,
     snapshot: Annotated[
         str | None,
         typer.Option(
-            "--snapshot", metavar="SNAPSHOT", help="With commands: the live table; else one is taken."
+            "--snapshot",
+            metavar="SNAPSHOT",
+            help="With commands: compare with this one; left out: a new one is taken.",
         ),
     ] = None,
     anew: Annotated[
-        bool, typer.Option("--anew", help="Forget what an earlier run has read: begin at the first record.")
+        bool, typer.Option("--anew", help="Start over, in the place of continuing an earlier run.")
     ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", metavar="N", min=0, max=SHOWN_MAX, help="Differences to show.")
+        int,
+        typer.Option(
+            "--limit", "-n", metavar="N", min=0, max=SHOWN_MAX, help="How many differences to show."
+        ),
     ] = 100,
     url: Url = None,
     as_json: Json = False,
@@ -77,10 +82,10 @@ def rebuild(
     bootstrap_servers: Bootstrap = None,
     schema_registry_url: RegistryUrl = None,
 ) -> None:
-    """Make the balances again from the logs alone, and show what differs, account by account.
+    """Compute the balances again from the logs alone, and show what differs, account by account.
 
-    The streams go on, and nothing is written to Kafka. What is read is kept in the data directory: a run that
-    is interrupted goes on where it stood, a later one reads what came since. Exit code 1 if anything differs.
+    The streams keep running, and nothing is written to Kafka. Progress is kept in the data directory: a run
+    that was interrupted continues, a later run reads only what is new. Exit code 1 if anything differs.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     if source is Source.POSTINGS and (snapshot is not None or url is not None):

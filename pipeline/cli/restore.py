@@ -26,22 +26,25 @@ _FREE_WITHIN_S = 1.0
 def restore_command(
     snapshot: Annotated[
         str | None,
-        typer.Argument(metavar="SNAPSHOT", help="Its name or its folder.", show_default="the newest one"),
+        typer.Argument(
+            metavar="SNAPSHOT", help="Name or folder of a snapshot.", show_default="the newest one"
+        ),
     ] = None,
     number: Annotated[
         int,
-        typer.Option("--worker", metavar="N", min=0, help="The worker that is to have it, by its number."),
+        typer.Option("--worker", metavar="N", min=0, help="Number of the worker to restore."),
     ] = 0,
     table: Tables = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of tables there.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace the tables that it has.")] = False,
     as_json: Json = False,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
 ) -> None:
-    """Put a snapshot into the folder of a worker that does not run; it then reads only what came since.
+    """Restore a stopped worker's tables from a snapshot; it then reads only what came since.
 
-    Every file is checked against the manifest, and the manifest against the cluster: it must be the same
-    application and the same changelogs, which must still have all that came since. Otherwise nothing changes.
+    Every file is checked against the manifest, and the manifest against the cluster: the application and the
+    changelogs must be the same, and the changelogs must still have all that came since. Otherwise nothing
+    changes.
     """
     settings = settings_for(data, bootstrap_servers)
     folder = folder_of(settings, snapshot)

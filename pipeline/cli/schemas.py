@@ -16,7 +16,7 @@ from pipeline.cli.screen import screen
 from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
 from schemas.compatibility import check as problems_of
 
-app = typer.Typer(no_args_is_help=True, help="The events' Avro schemas: list, check, register.")
+app = typer.Typer(no_args_is_help=True, help="The Avro schemas of the events: list, check, register.")
 
 
 @app.command("list")
@@ -48,7 +48,7 @@ def list_schemas(as_json: Json = False) -> None:
 
 @app.command("check")
 def check_schemas(as_json: Json = False) -> None:
-    """Check the catalogue: every pair of versions compatible both ways, types as the rules say.
+    """Check that all versions of each event are compatible both ways, and that their types are allowed.
 
     Needs no registry. Exit code 1 if something is wrong.
     """
@@ -67,7 +67,10 @@ def check_schemas(as_json: Json = False) -> None:
 def register_schemas(
     data: Data = None, schema_registry_url: RegistryUrl = None, as_json: Json = False
 ) -> None:
-    """Register every schema, FULL_TRANSITIVE. Doing it again changes nothing; `up` does it by itself."""
+    """Register every schema as FULL_TRANSITIVE.
+
+    A second time changes nothing. `ledgerflow up` does it by itself.
+    """
     settings = settings_for(data, None, schema_registry_url)
     with said_in_one_line(settings):
         registered = register_all(settings.schema_registry_url)

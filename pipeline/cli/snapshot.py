@@ -38,15 +38,17 @@ Tables = Annotated[
 
 def snapshot(
     table: Tables = None,
-    show: Annotated[bool, typer.Option("--list", help="Take none: show those that there are.")] = False,
+    show: Annotated[
+        bool, typer.Option("--list", help="Show the snapshots that there are; take none.")
+    ] = False,
     url: Url = None,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Copy the tables of the running workers, for `ledgerflow restore`; the streams go on.
+    """Take a snapshot of the running workers' tables, for `ledgerflow restore`; the streams go on.
 
-    Each worker writes what it owns into LEDGERFLOW_SNAPSHOTS_DIR (the data directory's `snapshots`) of its
-    own machine, as hard links where that is one disk, and keeps its newest LEDGERFLOW_SNAPSHOTS_KEEP.
+    Each worker writes its partitions into LEDGERFLOW_SNAPSHOTS_DIR (the data directory's `snapshots`) on its
+    own machine, as hard links where that is the same disk. It keeps the newest LEDGERFLOW_SNAPSHOTS_KEEP.
     """
     settings = settings_for(data)
     if show:

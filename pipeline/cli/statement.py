@@ -31,10 +31,11 @@ SHOWN = (
 def statement(
     account: Annotated[str, typer.Argument(metavar="TENANT/ACCOUNT", show_default=False)],
     start: Annotated[
-        str | None, typer.Option("--from", metavar="TIME", help="First time of booking; left out: all.")
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Start of the span, by time of booking. Left out: all."),
     ] = None,
     stop: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="End of the span, not included; left out: now.")
+        str | None, typer.Option("--to", metavar="TIME", help="End of the span, not included. Left out: now.")
     ] = None,
     url: Url = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Write the bookings as CSV.")] = False,
@@ -43,8 +44,8 @@ def statement(
 ) -> None:
     """Show an account's statement: opening balance, every booking and hold, closing balance.
 
-    A time has its zone, such as 2026-11-21T15:00:00Z. Exit code 1 if the account is not known, or if its
-    history starts after the span.
+    Give a time with its zone, such as 2026-11-21T15:00:00Z. Exit code 1 if the account is not known, or if
+    its history starts after the span.
     """
     if as_csv and as_json:
         raise BadInput("--csv and --json: choose one")

@@ -50,15 +50,15 @@ class Switched(NamedTuple):
 
 def switch(
     again: Annotated[
-        bool, typer.Option("--again", help="Also workers that run the rules installed here already.")
+        bool, typer.Option("--again", help="Also restart workers that run the installed rules already.")
     ] = False,
     as_json: Json = False,
     data: Data = None,
 ) -> None:
-    """Have the workers of a running `up` go on with the rules that are installed now, one after another.
+    """Restart the workers of a running `ledgerflow up`, one by one, with the rules installed now.
 
-    Input need not stop. It ends at the first worker that does not come back: the others keep their rules.
-    On a cluster restart the workers one at a time instead; each goes on where it was.
+    Upstream systems need not stop. If a worker does not come back, the command ends, and the other workers
+    keep their rules. On a cluster restart the workers one at a time instead; each continues where it was.
     """
     settings = settings_for(data)
     here, switched = rules_version(), []

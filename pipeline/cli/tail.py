@@ -19,9 +19,11 @@ LAST = 10
 
 
 def tail(
-    topic: Annotated[str, typer.Argument(help="As `ledgerflow topics` lists them.", show_default=False)],
+    topic: Annotated[
+        str, typer.Argument(help="The topic; `ledgerflow topics` lists them.", show_default=False)
+    ],
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes; end with Ctrl-C.")
+        bool, typer.Option("--follow", "-f", help="Keep showing new events as they come; Ctrl-C ends it.")
     ] = False,
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Start with the first record.")
@@ -38,7 +40,7 @@ def tail(
         ),
     ] = None,
     as_json_lines: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line; times are microseconds UTC.")
+        bool, typer.Option("--json", help="One JSON object per line; times are microseconds since 1970, UTC.")
     ] = False,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,

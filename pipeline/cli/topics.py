@@ -16,7 +16,7 @@ from pipeline.runtime.kafka.topics import describe_topics
 def topics(data: Data = None, bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
     """List the topics: what each is for, who writes it, and how much it holds.
 
-    Offsets count the records and one mark for each transaction.
+    Offsets count the records, and one marker for each transaction.
     """
     settings = settings_for(data, bootstrap_servers)
     require_kafka(settings)

@@ -63,25 +63,35 @@ def up(
     ] = False,
     workers: Annotated[
         int | None,
-        typer.Option("--workers", metavar="N", min=1, max=64, help="Worker processes.", show_default="1"),
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            max=64,
+            help="How many worker processes to start.",
+            show_default="1",
+        ),
     ] = None,
     duration: Annotated[
         float | None,
-        typer.Option("--duration", metavar="S", min=0, help="Stop so many seconds after it is ready."),
+        typer.Option("--duration", metavar="S", min=0, help="Stop by itself S seconds after it is ready."),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
-            "--data", metavar="DIR", help="Where everything is kept.", show_default="ledgerflow-data"
+            "--data",
+            metavar="DIR",
+            help="Directory for Kafka's log, tables and logs.",
+            show_default="ledgerflow-data",
         ),
     ] = None,
     rate: Annotated[
-        float, typer.Option("--rate", metavar="R", min=0.01, help="Payments a second of the demo.")
+        float, typer.Option("--rate", metavar="R", min=0.01, help="Demo payments per second.")
     ] = DEMO_RATE,
     as_json: Annotated[
         bool,
         typer.Option(
-            "--json", help="One JSON object at the end on standard output, the rest on standard error."
+            "--json", help="Print one JSON object at the end on standard output, all else on standard error."
         ),
     ] = False,
     kafka_port: Annotated[
@@ -104,15 +114,16 @@ def up(
             max=65_535,
             rich_help_panel=PORTS,
             show_default="6066",
-            help="Of the first worker; the next has the next.",
+            help="Table views of the first worker; each further worker takes the next port.",
         ),
     ] = None,
 ) -> None:
     """Start Kafka, the schema registry and the workers here, and keep them running.
 
-    No Java, no Docker: the first run downloads Kafka and the registry. Ctrl-C, SIGTERM or the end of the
-    duration stops all of it in good order; the data stays, and the next `up` goes on there. While it runs,
-    endpoints.json in the data directory says where everything is. Exit code 1 if an invariant did not hold.
+    It needs neither Java nor Docker: the first run downloads Kafka and the registry. Ctrl-C, SIGTERM or the
+    end of the duration stops everything in good order. The data stays, and the next start continues with it.
+    While it runs, endpoints.json in the data directory has all addresses. Exit code 1 if an invariant did not
+    hold.
     """
     settings = load_settings(
         data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,

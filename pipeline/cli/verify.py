@@ -34,13 +34,13 @@ def verify(
         typer.Option(
             "--manifest",
             metavar="FILE",
-            help="What `ledgerflow load` planted; may be given several times.",
+            help="Manifest of a `ledgerflow load`: check what it planted, too. May be given several times.",
             show_default="those of the data directory",
         ),
     ] = None,
     wait_quiet_s: Annotated[
         float,
-        typer.Option("--wait-quiet", metavar="S", min=0, help="Begin when nothing has come for so long."),
+        typer.Option("--wait-quiet", metavar="S", min=0, help="Start once no record has come for S seconds."),
     ] = 3.0,
     timeout_s: Annotated[
         float,
@@ -48,7 +48,7 @@ def verify(
             "--timeout",
             metavar="S",
             min=0,
-            help="How long to wait for that, while the streams do not get on.",
+            help="Give up waiting for that once the streams have not moved on for S seconds.",
         ),
     ] = 120.0,
     as_json: Json = False,
@@ -58,7 +58,7 @@ def verify(
 ) -> None:
     """Check every invariant from the topics alone: money, sequences, one effect per event, alerts, breaks.
 
-    Of a stack that runs here the table views, too. It shares no rule with the streams.
+    On a stack that runs here it checks the table views, too. It shares no rule with the streams.
     Exit code 1 if something does not hold.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)

@@ -24,17 +24,17 @@ def worker(
             "--worker",
             metavar="N",
             min=0,
-            help="Its number on this machine, from 0: it makes the web port and folder.",
+            help="Number of this worker on this machine, from 0; its folder and web port follow from it.",
         ),
     ] = 0,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
     schema_registry_url: RegistryUrl = None,
 ) -> None:
-    """Run one worker in the foreground, against a cluster that is there already.
+    """Run one worker in the foreground, against an existing cluster.
 
-    It takes its share of the partitions, keeps their tables and serves the table views. Topics that are
-    missing are created. SIGTERM ends it in good order (exit code 0); after a crash (70) start it again.
+    It takes its share of the partitions, keeps their tables and serves the table views. Missing topics are
+    created. SIGTERM ends it in good order (exit code 0). After a crash (exit code 70) start it again.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     require_kafka(settings)

@@ -18,11 +18,11 @@ from tests.project import reference_of_commands, reference_of_events, references
 from tests.project.markdown import Block, anchors, blocks, links
 
 ROOT = Path(__file__).parents[2]
-SKIPPED = {".venv", "build", "dist", "ledgerflow-data", ".hypothesis"}
+SKIPPED = {"build", "dist", "ledgerflow-data"}
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
     for path in ROOT.rglob("*.md")
-    if not SKIPPED & set(path.relative_to(ROOT).parts)
+    if not any(part in SKIPPED or part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
 README_BYTES_MAX = 8_192
 SETUP = re.compile(r"python3 -m venv \.venv && \.venv/bin/pip install (\.|'\.\[test\]') && \.venv/bin/(.*)")
