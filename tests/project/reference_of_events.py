@@ -61,7 +61,8 @@ def _any_event() -> dict[str, Any]:
 
 def _topic(topic: TopicSpec) -> Iterator[str]:
     events = [name for name in schemas.record_names() if schemas.newest(name).topic == topic.name]
-    yield f"\n### {topic.name}\n\nWritten by: {topic.written_by}. Holds {topic.holds}.\n"
+    kept = "the newest record of a key is kept" if topic.compacted else "all is kept"
+    yield f"\n### {topic.name}\n\n{topic.holds.rstrip(' .')}. Written by {topic.written_by}; {kept}.\n"
     for name in events:
         newest = schemas.newest(name)
         record = json.loads(newest.text)
