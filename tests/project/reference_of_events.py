@@ -62,7 +62,7 @@ def _any_event() -> dict[str, Any]:
 def _topic(topic: TopicSpec) -> Iterator[str]:
     events = [name for name in schemas.record_names() if schemas.newest(name).topic == topic.name]
     kept = "the newest record of a key is kept" if topic.compacted else "all is kept"
-    yield f"\n### {topic.name}\n\n{topic.holds.rstrip(' .')}. Written by {topic.written_by}; {kept}.\n"
+    yield f"\n### {topic.name}\n\nHolds {topic.holds.rstrip(' .')}. Written by {topic.written_by}; {kept}.\n"
     for name in events:
         newest = schemas.newest(name)
         record = json.loads(newest.text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -66,10 +67,9 @@ def test_every_document_can_be_reached_from_the_readme() -> None:
     while ahead:
         document = ahead.pop()
         for link in links(text_of(document)):
-            path = link.partition("#")[0]
-            target = ((ROOT / document).parent / path).resolve()
-            name = target.relative_to(ROOT).as_posix() if path.endswith(".md") else ""
-            if name and name not in reached:
+            target = ((ROOT / document).parent / link.partition("#")[0]).resolve()
+            name = os.path.relpath(target / "README.md" if target.is_dir() else target, ROOT)
+            if name in DOCUMENTS and name not in reached:
                 reached.add(name)
                 ahead.append(name)
     assert set(DOCUMENTS) - reached == set()
