@@ -12,13 +12,20 @@ import pytest
 
 import pipeline
 import schemas
+from pipeline.domain.kernel.events import EVENTS
 from schemas.dead_letter_codes import DEAD_LETTERS
 from schemas.result_codes import RESULTS
+from tests.ledgers.player import Player
+from tests.ledgers.tale import read_tales
 
 ROOT = Path(pipeline.__file__).parent
 GENERATED = ROOT / "domain" / "kernel" / "events.py"
 SAID_BY = {"Reject": ("Rejected", 0), "Dead": ("Decoding", 0), "Reason": ("", 1)}
 """What makes a dead letter: its class, empty where the first argument has it; which argument is the code."""
+
+ANSWERS = ("payment-events", "journal-events")
+SAID_BEFORE_THE_LEDGER = {("command_refused", "quota_exceeded")}
+"""By the fraud stream, which no tale tells of: tests/tenants."""
 
 
 def symbols() -> set[str]:
@@ -107,10 +114,28 @@ def test_every_event_that_a_code_is_said_in_has_codes() -> None:
     events = {
         schemas.newest(name).event
         for name in schemas.record_names()
-        if schemas.newest(name).topic in ("payment-events", "journal-events")
+        if schemas.newest(name).topic in ANSWERS
         and any(field["name"] == "code" for field in json.loads(schemas.newest(name).text)["fields"])
     }
     assert {event for one in RESULTS for event in one.said_in} == events
+
+
+def test_the_tales_of_the_ledger_say_each_code_where_the_catalogue_has_it_and_nowhere_else() -> None:
+    said = {
+        (event_name(event), event.code)
+        for tale in read_tales()
+        for branch in Player(tale).play().branches
+        for topic, _, event in branch.said
+        if topic in ANSWERS and hasattr(event, "code")
+    }
+    listed = {(event, one.code) for one in RESULTS for event in one.said_in}
+    assert said == listed - SAID_BEFORE_THE_LEDGER
+
+
+def event_name(event: Any) -> str:
+    """Return the snake_case name of an event."""
+    (name,) = [name for name, kind in EVENTS.items() if kind is type(event)]
+    return schemas.newest(name).event
 
 
 @pytest.mark.parametrize("entry", [*DEAD_LETTERS, *RESULTS], ids=lambda entry: entry.code)
