@@ -9,16 +9,19 @@ from typing import Any
 import schemas
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS
-from pipeline.runtime.kafka.topics import TOPICS, TopicSpec
+from pipeline.runtime.kafka.topics import TOPICS
 from schemas.dead_letter_codes import DEAD_LETTERS
 from schemas.field_docs import FIELD_DOCS
 from schemas.result_codes import RESULTS
+from schemas.topics import Topic
 from tests.project.markdown import table
 
 ENVELOPE = 5
 """How many fields every event starts with."""
 LONGER_KEYS = {"ClearingCounted": "hour", "PositionUpdated": "instrument_id"}
 """Events of compacted topics that have one more part in their key: one key, one row."""
+
+_STAGES = {"input": "An input.", "log": "The log of a stream.", "output": "An output."}
 
 
 def block() -> str:
@@ -59,10 +62,11 @@ def _any_event() -> dict[str, Any]:
     return record
 
 
-def _topic(topic: TopicSpec) -> Iterator[str]:
+def _topic(topic: Topic) -> Iterator[str]:
     events = [name for name in schemas.record_names() if schemas.newest(name).topic == topic.name]
     kept = "the newest record of a key is kept" if topic.compacted else "all is kept"
-    yield f"\n### {topic.name}\n\nHolds {topic.holds.rstrip(' .')}. Written by {topic.written_by}; {kept}.\n"
+    about = f"{_STAGES[topic.stage]} Holds {topic.holds.rstrip(' .')}."
+    yield f"\n### {topic.name}\n\n{about} Written by {topic.written_by}; {kept}.\n"
     for name in events:
         newest = schemas.newest(name)
         record = json.loads(newest.text)

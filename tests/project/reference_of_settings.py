@@ -25,7 +25,16 @@ HOME = "/home/reader"
 
 
 def block() -> str:
-    """Return the table of the environment variables."""
+    """Return the table of the environment variables of the runtime."""
+    return _variables(list(Settings.__annotations__))
+
+
+def rules_block() -> str:
+    """Return the table of the environment variables of the concepts."""
+    return _variables([name for name in Settings.model_fields if name not in Settings.__annotations__])
+
+
+def _variables(names: list[str]) -> str:
     with mock.patch.dict(os.environ, {"HOME": HOME}):
         os.environ.pop("XDG_CACHE_HOME", None)
         defaults: dict[str, Any] = {}
@@ -34,6 +43,7 @@ def block() -> str:
     rows = [
         (f"`{ENV_PREFIX}{name.upper()}`", _shown(defaults[name]), _bounds(field), field.description or "")
         for name, field in Settings.model_fields.items()
+        if name in names
     ]
     return table(("variable", "default", "may be", "meaning"), rows)
 

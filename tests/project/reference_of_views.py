@@ -1,32 +1,45 @@
-"""The reference of views and metrics, as Markdown: from the pages of a worker."""
+"""The reference of views and metrics, as Markdown: from the views' declaration, and a worker's metrics."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
+from pipeline.domain.kernel.views import AccountView
 from pipeline.web.metrics import WorkerCollector
-from pipeline.web.pages import INDEX
-from pipeline.web.past import BALANCE_AT, HISTORY, STATEMENT
-from pipeline.web.views import VIEWS
+from pipeline.web.pages import WORKER_PAGES, by_path
+from pipeline.web.query import parameters_of
 from tests.project.markdown import table
+from topologies.app import VIEWS
+
+
+def parameters() -> dict[str, list[str]]:
+    """Return the parameters that each page takes, in the order of their names."""
+    found: dict[str, list[str]] = {path: [] for path in WORKER_PAGES}
+    for path, views in by_path(VIEWS).items():
+        parts = tuple(part for part in path.split("/") if part.startswith("{"))
+        found[path] = sorted({name for view in views for name in parameters_of(view, parts).names})
+    return found
 
 
 def block() -> str:
     """Return the table of pages."""
-    return table(("page", "what it shows"), [(f"`{path}`", about) for path, about in INDEX.items()])
+    takes, rows = parameters(), []
+    for path, views in by_path(VIEWS).items():
+        said = [page.about for view in views for page in view.pages if f"/{view.name}{page.path}" == path]
+        rows.append((f"`{path}`", ", ".join(f"`{name}`" for name in takes[path]), "; ".join(said)))
+    rows += [(f"`{path}`", "", about) for path, about in WORKER_PAGES.items()]
+    return table(("page", "parameters", "what it shows"), rows)
 
 
 def columns_block() -> str:
     """Return the columns of each view, in the order that CSV has them."""
-    views = [(view.name, view.columns) for view in VIEWS]
-    past = [
-        ("balances with `as_of`, `known_at`", BALANCE_AT),
-        ("history", HISTORY),
-        ("statements", STATEMENT),
-    ]
-    views += [(name, view.columns) for name, view in past]
-    return table(("view", "columns"), [(name, ", ".join(columns)) for name, columns in views])
+    rows = []
+    for view in VIEWS:
+        times = view.times if isinstance(view, AccountView) else ()
+        of_times = f" with {', '.join(f'`{time}`' for time in times)}" if times else ""
+        rows.append((f"{view.name}{of_times}", ", ".join(view.columns)))
+    return table(("view", "columns"), rows)
 
 
 def metrics_block() -> str:

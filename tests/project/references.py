@@ -31,6 +31,7 @@ BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "pipeline/web/README.md": {"views": views.block, "columns": views.columns_block},
     "pipeline/runtime/README.md": {
         "settings": settings.block,
+        "settings of the rules": settings.rules_block,
         "fraud rules": settings.fraud_block,
         "tenants": settings.tenants_block,
         "metrics": views.metrics_block,

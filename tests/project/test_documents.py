@@ -7,15 +7,14 @@ import re
 import shlex
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from pipeline.domain.tenants.settings import parse_tenants
 from pipeline.runtime.settings import ENV_PREFIX, Settings
-from pipeline.web.pages import INDEX
 from schemas.field_docs import FIELD_DOCS
-from tests.project import reference_of_commands, reference_of_events, references
+from tests.project import reference_of_commands, reference_of_events, reference_of_views, references
 from tests.project.markdown import Block, anchors, blocks, links
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +25,8 @@ DOCUMENTS = sorted(
     if not any(part in SKIPPED or part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
 README_BYTES_MAX = 8_192
+OF_THE_EXAMPLE = {"LEDGERFLOW_ACTIVITY_EVERY_POSTINGS"}
+"""A setting of the stream that topologies/README.md adds."""
 SETUP = re.compile(r"python3 -m venv \.venv && \.venv/bin/pip install (\.|'\.\[test\]') && \.venv/bin/(.*)")
 
 
@@ -95,7 +96,7 @@ def test_every_setting_that_is_named_exists(document: str) -> None:
     known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
     if document != "CHANGELOG.md":  # it tells of settings that there were
         named = set(re.findall(rf"\b{ENV_PREFIX}[A-Z_]*[A-Z]\b(?!_?\.\.\.)", text_of(document)))
-        assert named - known == set()
+        assert named - known - OF_THE_EXAMPLE == set()
 
 
 def test_every_command_exists_and_has_the_options_that_are_given() -> None:
@@ -113,12 +114,17 @@ def test_every_command_exists_and_has_the_options_that_are_given() -> None:
     assert seen > 10
 
 
-def test_every_address_that_is_asked_is_a_page() -> None:
-    pages = [re.compile(re.sub(r"\{\w+\}", "[^/]+", path) + "$") for path in INDEX]
+def test_every_address_that_is_asked_is_a_page_and_takes_the_parameters_that_are_given() -> None:
+    pages = {
+        re.compile(re.sub(r"\{\w+\}", "[^/]+", path)): set(names)
+        for path, names in reference_of_views.parameters().items()
+    }
     asked = [(document, shlex.split(line, comments=True)) for document, line in shell_lines()]
-    paths = [(document, urlsplit(words[1]).path) for document, words in asked if words[:1] == ["curl"]]
-    assert len(paths) > 5
-    assert [found for found in paths if not any(page.match(found[1]) for page in pages)] == []
+    addresses = [(document, urlsplit(words[1])) for document, words in asked if words[:1] == ["curl"]]
+    assert len(addresses) > 5
+    for document, address in addresses:
+        taken = [names for page, names in pages.items() if page.fullmatch(address.path)]
+        assert taken and set(parse_qs(address.query)) <= taken[0], f"{document}: {address.geturl()}"
 
 
 def test_the_two_long_lines_are_the_ones_that_ci_and_users_run() -> None:
