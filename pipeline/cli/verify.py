@@ -17,7 +17,7 @@ from pipeline.cli.problems import EXIT_FAILED, BadInput
 from pipeline.cli.reach import require_kafka, require_registry, said_in_one_line, settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.settings import Settings
-from pipeline.verify import Report
+from pipeline.verify import PresentSettings, Report
 
 MANIFESTS = "manifests"
 """Folder of the data directory where `up --demo` and `load` write what they planted."""
@@ -51,6 +51,14 @@ def verify(
             help="Give up waiting for that once the streams have not moved on for S seconds.",
         ),
     ] = 120.0,
+    present_settings: Annotated[
+        bool,
+        typer.Option(
+            "--present-settings",
+            help="Judge also what settings decide (fraud, quotas, matching, standstill, what is too old), by"
+            " those of now: for topics on which they have never been others.",
+        ),
+    ] = False,
     as_json: Json = False,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
@@ -69,7 +77,9 @@ def verify(
     require_registry(settings)
     running = endpoints.read(settings.data_dir)
     workers = [] if running is None else [worker.url for worker in running.workers]
-    report = verified(settings, manifest or manifests_of(settings), workers, wait_quiet_s, timeout_s)
+    present = present_of(settings) if present_settings else None
+    planted = manifest or manifests_of(settings)
+    report = verified(settings, planted, workers, wait_quiet_s, timeout_s, present)
     if as_json:
         typer.echo(report.to_json())
     else:
@@ -79,8 +89,27 @@ def verify(
     raise typer.Exit(0 if report.ok else EXIT_FAILED)
 
 
+def present_of(settings: Settings) -> PresentSettings:
+    """Return what decides beside the log. Raises BadInput for a file of tenants that cannot be read."""
+    names = set(PresentSettings._fields) & set(type(settings).model_fields) - {"tenants"}
+    try:
+        tenants = "" if settings.tenants is None else settings.tenants.read_text("utf-8")
+    except OSError as error:
+        raise BadInput(f"tenants: {error.strerror}: {settings.tenants}") from None
+    return PresentSettings(
+        tenants=tenants,
+        default_fraud_rules=settings.fraud_rules_file is None,
+        **{name: getattr(settings, name) for name in names},
+    )
+
+
 def verified(
-    settings: Settings, manifests: list[Path], workers: list[str], wait_quiet_s: float, timeout_s: float
+    settings: Settings,
+    manifests: list[Path],
+    workers: list[str],
+    wait_quiet_s: float,
+    timeout_s: float,
+    present: PresentSettings | None = None,
 ) -> Report:
     """Verify with a progress line on standard error. Raises Failed, BadInput."""
     progress = Progress(
@@ -97,6 +126,8 @@ def verified(
                 workers=workers,
                 wait_quiet_s=wait_quiet_s,
                 timeout_s=timeout_s,
+                group=settings.app_id,
+                present=present,
                 on_progress=lambda topic, count: progress.update(
                     line, description=f"reading {topic}: {count:,}"
                 ),

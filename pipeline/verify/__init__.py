@@ -4,8 +4,9 @@ report = verify(settings.librdkafka(), settings.schema_registry_url, manifests=[
 report.ok, report.to_json()
 """
 
-from pipeline.verify.log import LogError
+from pipeline.verify.log_error import LogError
+from pipeline.verify.present import PresentSettings
 from pipeline.verify.report import Check, Report
 from pipeline.verify.verifier import verify
 
-__all__ = ["Check", "LogError", "Report", "verify"]
+__all__ = ["Check", "LogError", "PresentSettings", "Report", "verify"]

@@ -14,14 +14,15 @@ from typing import NamedTuple, Protocol
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from pipeline.runtime.kafka.rest import RestWatch, wait_for_rest
+from pipeline.verify.log_error import LogError
 
 READ_TIMEOUT_S = 30.0
 """Silence of the cluster after which a read gives up."""
+BATCH_RECORDS = 1_000
+"""How much is taken at once of what a reader keeps."""
+READ_AHEAD_KIB = 8_192
+"""How much a reader keeps that nobody has asked for yet."""
 QUIET_POLL_S = 0.25
-
-
-class LogError(RuntimeError):
-    """The cluster did not give what it holds; nothing can be said about it."""
 
 
 class Record(NamedTuple):
@@ -62,26 +63,30 @@ class KafkaLog:
         streams' consumer group, which is asked how far it has read, and never joined."""
         self._connection = {"bootstrap.servers": kafka} if isinstance(kafka, str) else dict(kafka)
         self._group = group
-        self._consumer = Consumer(
-            {
-                **self._connection,
-                "group.id": group,
-                "enable.auto.commit": False,
-                "enable.auto.offset.store": False,
-                "auto.offset.reset": "earliest",
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "fetch.wait.max.ms": 10,  # each partition is read to its end, where a fetch would wait
-                "queued.min.messages": 50_000,
-                "check.crcs": True,
-            }
-        )
+        self._client = {
+            **self._connection,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "auto.offset.reset": "earliest",
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.wait.max.ms": 10,  # each partition is read to its end, where a fetch would wait
+            "queued.min.messages": 50_000,
+            "queued.max.messages.kbytes": READ_AHEAD_KIB,
+            "check.crcs": True,
+        }
+        self._consumer = Consumer(self._client)
+        self._free = [self._consumer]
+        """Consumers that read nothing just now; several topics are read side by side."""
+        self._opened = [self._consumer]
         self._partitions: dict[str, int] = {}
         self._ends: dict[tuple[str, int], int] = {}
 
     def close(self) -> None:
         """Give back the connections."""
-        self._consumer.close()
+        for consumer in self._opened:
+            consumer.close()
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions, 0 where there is no such topic. Raises LogError."""
@@ -132,20 +137,28 @@ class KafkaLog:
         end = self.end(topic, partition)
         if end == 0:
             return
-        self._consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
+        consumer = self._free.pop() if self._free else self._open()
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
         try:
             while True:
-                message = self._consumer.poll(READ_TIMEOUT_S)
-                if message is None:
+                first = consumer.poll(READ_TIMEOUT_S)
+                if first is None:
                     raise LogError(f"{topic}[{partition}] gave nothing for {READ_TIMEOUT_S:.0f} s")
-                if self._is_end(message):
-                    return
-                record = _record(topic, partition, message)
-                if record.offset >= end:
-                    return
-                yield record
+                for message in (first, *consumer.consume(BATCH_RECORDS, 0)):
+                    if self._is_end(message):
+                        return
+                    record = _record(topic, partition, message)
+                    if record.offset >= end:
+                        return
+                    yield record
         finally:
-            self._consumer.unassign()
+            consumer.unassign()
+            self._free.append(consumer)
+
+    def _open(self) -> Consumer:
+        consumer = Consumer(self._client)
+        self._opened.append(consumer)
+        return consumer
 
     @staticmethod
     def _is_end(message: Message) -> bool:

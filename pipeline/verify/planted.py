@@ -7,7 +7,7 @@ A manifest is a file of JSON lines; this is its contract with `ledgerflow load`:
 
 `expected` may hold
     dead_letter  true: each of the records is a dead letter
-    alert        payment ids, at least one of which must have a fraud alert
+    alert        payment ids, at least one of which must have a fraud alert, and none more than one
     outcome      {payment_id, code, event}: what the ledger must have said of the payment; `event` may be null
     journal      {journal_id, code, state}: what must have become of a journal of many legs; `state` may be
                  null, or CommandRefused, of a command on it
@@ -21,17 +21,16 @@ Lines of another kind are passed over. A run that was killed leaves a manifest t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline.verify.dead import DeadLetters, Place
-from pipeline.verify.journal import Journal
-from pipeline.verify.legs import Legs
-from pipeline.verify.payments import Payments
-from pipeline.verify.reconciliation import Break, Reconciliation
-from pipeline.verify.report import Check
+from pipeline.verify.findings import Findings, about
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import ALERTS, JOURNAL_EVENTS, PAYMENT_EVENTS, POSTINGS, RESULTS
 
 
 @dataclass
@@ -47,15 +46,6 @@ class Planted:
     def payment(self, payment_id: str) -> str:
         """Return the key of a payment, or of a journal, of the same tenant."""
         return f"{self.tenant_id}/{payment_id}"
-
-    @property
-    def watch(self) -> Iterator[str]:
-        """The payments and journals whose fate must be known to judge this item."""
-        for part in ("outcome", "break", "matched", "journal", "late"):
-            expected = self.expected.get(part, {})
-            identity = expected.get("payment_id") or expected.get("journal_id")
-            if identity is not None:
-                yield self.payment(identity)
 
 
 def read_manifests(paths: Iterable[Path]) -> list[Planted]:
@@ -88,107 +78,148 @@ def read_manifests(paths: Iterable[Path]) -> list[Planted]:
 
 
 class PlantedChecks:
-    """Judges what was planted, when everything has been read."""
+    """Is shown what the streams say, and judges what was planted when everything has been read."""
 
-    def __init__(self, items: list[Planted]) -> None:
+    def __init__(self, findings: Findings, items: list[Planted]) -> None:
+        self._findings = findings
         self._items = items
-        self.watch = {payment for item in items for payment in item.watch}
+        self._watched = {key for item in items for key in _watched(item)}
+        self._alerts: Counter[str] = Counter()
+        """Of the watched payments."""
+        self._said: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+        """Of watched payments and journals: what became of them, and its code."""
+        self._counts: defaultdict[str, set[int]] = defaultdict(set)
+        """Of watched journals: when their postings count."""
+        self._postings: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        """Ids of the postings of watched payments, by payment and account."""
+        self._breaks: list[dict[str, Any]] = []
+        self._matched: set[tuple[str, str]] = set()
+        """Tenant and posting id."""
 
-    def run(
-        self,
-        dead: DeadLetters,
-        payments: Payments,
-        legs: Legs,
-        journal: Journal,
-        reconciliation: Reconciliation,
-        alerted: set[str],
-    ) -> list[Check]:
-        """Return one check per kind of expectation. `alerted`: tenant/payment of every fraud alert."""
-        return [
-            self._dead_letters(dead),
-            self._alerts(alerted),
-            self._outcomes(payments),
-            self._journals(legs, journal),
-            self._breaks(journal, reconciliation),
-        ]
+    @property
+    def listeners(self) -> Mapping[str, Callable[[Record], None]]:
+        """What is to be shown the records of each topic."""
+        if not self._items:
+            return {}
+        return {
+            ALERTS: self._alert,
+            PAYMENT_EVENTS: self._answer,
+            JOURNAL_EVENTS: self._answer,
+            POSTINGS: self._posting,
+            RESULTS: self._result,
+        }
 
-    def _expecting(self, part: str) -> Iterator[tuple[Planted, Any]]:
+    def _alert(self, record: Record) -> None:
+        key = f"{record.fields.get('tenant_id')}/{record.fields.get('payment_id')}"
+        if key in self._watched:
+            self._alerts[key] += 1
+
+    def _answer(self, record: Record) -> None:
+        fields = record.fields
+        if "code" not in fields:
+            return
+        for name in ("payment_id", "journal_id"):
+            key = f"{fields['tenant_id']}/{fields.get(name)}"
+            if key in self._watched:
+                self._said[key].add((fields.get("state") or record.event or "", fields["code"]))
+
+    def _posting(self, record: Record) -> None:
+        fields = record.fields
+        if record.event != "PostingRecorded":
+            return
+        key = f"{fields['tenant_id']}/{fields.get('journal_id')}"
+        if key in self._watched:
+            effective = fields["effective_at"]
+            self._counts[key].add(fields["occurred_at"] if effective is None else effective)
+        key = f"{fields['tenant_id']}/{fields['payment_id']}"
+        if key in self._watched:
+            self._postings[key, fields["account_id"]].add(fields["posting_id"])
+
+    def _result(self, record: Record) -> None:
+        fields = record.fields
+        if record.event == "BreakOpened":
+            names = ("tenant_id", "type", "account_id", "statement_id", "line_no", "posting_id")
+            self._breaks.append({name: fields[name] for name in names})
+        elif record.event == "ItemMatched":
+            self._matched.update((fields["tenant_id"], posting_id) for posting_id in fields["posting_ids"])
+
+    def run(self, dead: DeadLetters) -> None:
+        """Judge every item."""
+        judges: dict[str, tuple[str, Callable[[Planted, Any], str | None]]] = {
+            "dead_letter": ("planted_malformed", lambda item, _: self._lost(item, dead)),
+            "alert": ("planted_frauds", self._not_alerted),
+            "outcome": ("planted_outcomes", self._other_outcome),
+            "journal": ("planted_journals", self._other_journal),
+            "late": ("planted_journals", self._too_early),
+            "break": ("planted_breaks", self._no_break),
+            "matched": ("planted_breaks", self._not_matched),
+        }
         for item in self._items:
-            if item.expected.get(part):
-                yield item, item.expected[part]
+            for part, (check, judge) in judges.items():
+                if item.expected.get(part):
+                    self._findings.count(check)
+                    text = judge(item, item.expected[part])
+                    if text is not None:
+                        self._findings.wrong(about(check, f"{item.name}: {text}"))
 
-    def _dead_letters(self, dead: DeadLetters) -> Check:
-        check = Check("planted_malformed", "Every planted malformed record is a dead letter.")
-        for item, _ in self._expecting("dead_letter"):
-            for place in item.places:
-                topic, partition, offset = place
-                check.expect(place in dead, f"{item.name}: {topic}[{partition}]@{offset} is no dead letter")
-        return check
+    # --- each returns what is wrong, or None
 
-    def _alerts(self, alerted: set[str]) -> Check:
-        check = Check("planted_frauds", "Every planted fraud has raised an alert.")
-        for item, payment_ids in self._expecting("alert"):
-            found = any(item.payment(payment_id) in alerted for payment_id in payment_ids)
-            check.expect(found, f"{item.name}: no alert for {item.payment(payment_ids[-1])}")
-        return check
+    def _lost(self, item: Planted, dead: DeadLetters) -> str | None:
+        lost = [place for place in item.places if place not in dead]
+        return f"{lost[0]} is no dead letter" if lost else None
 
-    def _outcomes(self, payments: Payments) -> Check:
-        check = Check("planted_outcomes", "Every planted retry and refusal got the answer that it must get.")
-        for item, expected in self._expecting("outcome"):
-            key = item.payment(expected["payment_id"])
-            check.expect(
-                *_found(item, key, payments.seen.get(key, set()), expected["event"], expected["code"])
-            )
-        return check
+    def _not_alerted(self, item: Planted, payment_ids: list[str]) -> str | None:
+        counts = [self._alerts[item.payment(payment_id)] for payment_id in payment_ids]
+        return None if max(counts) == 1 else f"{counts} alerts for {', '.join(payment_ids)}"
 
-    def _journals(self, legs: Legs, journal: Journal) -> Check:
-        check = Check(
-            "planted_journals", "Every planted journal became what it must, and counts when it must."
-        )
-        for item, expected in self._expecting("journal"):
-            key = item.payment(expected["journal_id"])
-            check.expect(*_found(item, key, legs.seen.get(key, set()), expected["state"], expected["code"]))
-        for item, expected in self._expecting("late"):
-            key = item.payment(expected["journal_id"])
-            counts = journal.effective.get(key, set())
-            right = bool(counts) and min(counts) > expected["after"]
-            check.expect(right, f"{item.name}: {key} counts at {counts}, not after {expected['after']}")
-        return check
+    def _other_outcome(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
+        return self._other(item.payment(expected["payment_id"]), expected["event"], expected["code"])
 
-    def _breaks(self, journal: Journal, reconciliation: Reconciliation) -> Check:
-        check = Check("planted_breaks", "Every planted break was opened, every late line matched.")
-        by_kind: dict[tuple[str, str, str], list[Break]] = {}
-        for key, found in reconciliation.breaks.items():
-            by_kind.setdefault((key.partition("/")[0], found.account_id, found.type), []).append(found)
-        for item, expected in self._expecting("break"):
-            candidates = by_kind.get((item.tenant_id, expected["account_id"], expected["type"]), [])
-            postings = None
-            if expected["payment_id"] is not None:
-                postings = journal.watched.get(item.payment(expected["payment_id"]), set())
-            check.expect(
-                any(_is_it(found, expected, postings) for found in candidates),
-                f"{item.name}: no {expected['type']} break on {item.tenant_id}/{expected['account_id']}"
-                f" (statement {expected['statement_id']}, line {expected['line_no']})",
-            )
-        for item, expected in self._expecting("matched"):
-            payment = item.payment(expected["payment_id"])
-            matched = journal.watched.get(payment, set()) & reconciliation.matched
-            check.expect(bool(matched), f"{item.name}: the posting of {payment} was never matched")
-        return check
+    def _other_journal(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
+        return self._other(item.payment(expected["journal_id"]), expected["state"], expected["code"])
+
+    def _other(self, key: str, event: str | None, code: str) -> str | None:
+        said = self._said.get(key, set())
+        if any(code == other and event in (None, name) for name, other in said):
+            return None
+        got = ", ".join(sorted(map(":".join, said))) or "nothing"
+        return f"{key} got {got}, not {event or 'any'}:{code}"
+
+    def _too_early(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
+        key = item.payment(expected["journal_id"])
+        counts = self._counts.get(key, set())
+        if counts and min(counts) > expected["after"]:
+            return None
+        return f"{key} counts at {counts}, not after {expected['after']}"
+
+    def _no_break(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
+        account = expected["account_id"]
+        wanted = {"tenant_id": item.tenant_id, "type": expected["type"], "account_id": account}
+        wanted |= {
+            name: value for name in ("statement_id", "line_no") if (value := expected[name]) is not None
+        }
+        postings = None
+        if expected["payment_id"] is not None:
+            postings = self._postings.get((item.payment(expected["payment_id"]), account), set())
+        for found in self._breaks:
+            if wanted.items() <= found.items() and (postings is None or found["posting_id"] in postings):
+                return None
+        where = f"(statement {expected['statement_id']}, line {expected['line_no']})"
+        return f"no {expected['type']} break on {item.tenant_id}/{account} {where}"
+
+    def _not_matched(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
+        payment = item.payment(expected["payment_id"])
+        postings = self._postings.get((payment, expected["account_id"]), set())
+        found = any((item.tenant_id, posting_id) in self._matched for posting_id in postings)
+        return None if found else f"the posting of {payment} was never matched"
 
 
-def _found(
-    item: Planted, key: str, seen: set[tuple[str, str]], event: str | None, code: str
-) -> tuple[bool, str]:
-    """Return whether what was said of a payment or a journal is what must be, and the problem if not."""
-    said = ", ".join(sorted(map(":".join, seen))) or "nothing"
-    found = any(code == other and event in (None, name) for name, other in seen)
-    return found, f"{item.name}: {key} got {said}, not {event or 'any'}:{code}"
-
-
-def _is_it(found: Break, expected: dict[str, Any], postings: set[str] | None) -> bool:
-    """Whether a break of the right type and account is the one that is expected."""
-    for name in ("statement_id", "line_no"):
-        if expected[name] is not None and getattr(found, name) != expected[name]:
-            return False
-    return postings is None or found.posting_id in postings
+def _watched(item: Planted) -> Iterator[str]:
+    """Yield the payments and journals whose fate must be known to judge an item."""
+    for part in ("outcome", "break", "matched", "journal", "late"):
+        expected = item.expected.get(part) or {}
+        identity = expected.get("payment_id") or expected.get("journal_id")
+        if identity is not None:
+            yield item.payment(identity)
+    for payment_id in item.expected.get("alert") or ():
+        yield item.payment(payment_id)

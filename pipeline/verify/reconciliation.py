@@ -1,117 +1,74 @@
-"""Statements handed to reconciliation, and what it says of them: one claim per item, breaks that exist.
+"""What reconciliation says of postings and lines: one claim per item, breaks that exist.
 
-The verdicts themselves are not judged anew here; `planted.py` asks for those that must be there.
+The verdicts themselves depend on settings and are not judged; `planted` asks for some that must be there.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Container, Iterable
 
-from pipeline.verify.branch import same_order
-from pipeline.verify.dead import DeadLetters, digest
-from pipeline.verify.journal import Journal
-from pipeline.verify.reader import ITEMS, RESULTS, Reader
-from pipeline.verify.report import Check
+from pipeline.verify.findings import Findings, at
+from pipeline.verify.model.record import Record
 
-STATEMENTS = ("StatementLine", "StatementClosed")
+Line = tuple[str, str, str, int]
+"""Tenant, account, statement, number."""
 
 
-class Break:
-    """A break, as far as it can be asked for."""
-
-    __slots__ = ("account_id", "line_no", "posting_id", "resolved", "statement_id", "type")
-
-    def __init__(self, fields: dict[str, Any]) -> None:
-        self.type: str = fields["type"]
-        self.account_id: str = fields["account_id"]
-        self.statement_id: str | None = fields["statement_id"]
-        self.line_no: int | None = fields["line_no"]
-        self.posting_id: str | None = fields["posting_id"]
-        self.resolved = False
+def line_of(record: Record) -> Line:
+    """Return the line that an item or a match is about."""
+    fields = record.fields
+    return fields["tenant_id"], fields["account_id"], fields["statement_id"], fields["line_no"]
 
 
-class Reconciliation:
-    """Reads statements, items and results; then `checks`."""
+class Claims:
+    """Postings, lines and breaks of one partition, each claimed, opened and resolved once."""
 
-    def __init__(self, reader: Reader, dead: DeadLetters, journal: Journal) -> None:
-        self._reader = reader
-        self._dead = dead
-        self._journal = journal
-        self.inputs = Check(
-            "inputs_reconciliation", "Each statement item is applied, once and in order, or a dead letter."
-        )
-        self.claims = Check("claims", "Each posting and each statement line is matched once, and exists.")
-        self.breaks_paired = Check("breaks", "Each break is opened once and resolved at most once.")
-        self.breaks: dict[str, Break] = {}
-        """By tenant/break id."""
-        self._watched = set().union(*journal.watched.values())
-        self.matched: set[str] = set()
-        """Of the postings of watched payments, those that were matched."""
+    def __init__(self, findings: Findings, lines: Container[Line], postings: Container[str]) -> None:
+        self._findings = findings
+        self._lines = lines
+        self._postings = postings
+        self._claimed: set[str] = set()
+        self._matched: set[Line] = set()
+        self._breaks: dict[str, bool] = {}
+        """By tenant/break id: whether it is resolved."""
 
-    def run(self) -> list[Check]:
-        """Check everything and return the checks."""
-        for partition in range(self._reader.partitions(ITEMS)):
-            lines = self._read_items(partition)
-            self._read_results(partition, lines)
-        return [self.inputs, self.claims, self.breaks_paired]
-
-    def _read_items(self, partition: int) -> set[tuple[str, str, str, int]]:
-        """Compare the items with the statements; return the lines of this partition."""
-        passed: list[bytes] = []
-        lines: set[tuple[str, str, str, int]] = set()
-        for record, (name, fields) in self._reader.events(ITEMS, partition):
-            if name in STATEMENTS:
-                passed.append(digest(record))
-            if not self._dead.holds(record) and name == "StatementLine":
-                lines.add(
-                    (fields["tenant_id"], fields["account_id"], fields["statement_id"], fields["line_no"])
-                )
-        applied: list[bytes] = []
-        for record, event in self._reader.inputs("statements", partition):
-            self.inputs.count()
-            if self._dead.holds(record):
-                continue
-            if event is None or event.name not in STATEMENTS:
-                self.inputs.fail(f"{record.place} is no statement item and no dead letter")
-                continue
-            applied.append(digest(record))
-        same_order(self.inputs, "statements", partition, applied, passed)
-        return lines
-
-    def _read_results(self, partition: int, lines: set[tuple[str, str, str, int]]) -> None:
-        postings = self._journal.nostro[partition] if partition < len(self._journal.nostro) else set()
-        claimed: set[str] = set()
-        matched: set[tuple[str, str, str, int]] = set()
-        if partition >= self._reader.partitions(RESULTS):
-            return
-        for record, (name, fields) in self._reader.events(RESULTS, partition):
-            if name == "ItemMatched":
-                line = (fields["tenant_id"], fields["account_id"], fields["statement_id"], fields["line_no"])
-                self.claims.expect(line in lines, f"{record.place}: matches a line that no statement has")
-                if line in matched:
-                    self.claims.fail(f"{record.place}: line {line[3]} of {line[2]} is matched a second time")
-                matched.add(line)
-                for posting_id in fields["posting_ids"]:
-                    if posting_id in claimed:
-                        self.claims.fail(f"{record.place}: posting {posting_id} is claimed a second time")
-                    if posting_id not in postings:
-                        self.claims.fail(f"{record.place}: claims {posting_id}, which no posting has")
-                    claimed.add(posting_id)
-                    if posting_id in self._watched:
-                        self.matched.add(posting_id)
+    def follow(self, results: Iterable[Record]) -> None:
+        """Follow the results of the partition."""
+        for record in results:
+            if record.event == "ItemMatched":
+                self._match(record)
             else:
-                self._break(record.place, name, fields)
+                self._break(record)
 
-    def _break(self, place: str, name: str, fields: dict[str, Any]) -> None:
-        key = f"{fields['tenant_id']}/{fields['break_id']}"
-        known = self.breaks.get(key)
-        if name == "BreakOpened":
-            self.breaks_paired.expect(known is None, f"{place}: break {key} is opened a second time")
-            self.breaks[key] = Break(fields)
-        elif name == "BreakResolved":
-            good = known is not None and not known.resolved
-            self.breaks_paired.expect(good, f"{place}: resolves {key}, which is not open")
-            if known is not None:
-                known.resolved = True
+    def _match(self, record: Record) -> None:
+        line = line_of(record)
+        self._expect("claims", line in self._lines, record, "matches a line that no statement has")
+        if line in self._matched:
+            self._wrong("claims", record, f"line {line[3]} of {line[2]} is matched a second time")
+        self._matched.add(line)
+        for posting_id in record.fields["posting_ids"]:
+            if posting_id in self._claimed:
+                self._wrong("claims", record, f"posting {posting_id} is claimed a second time")
+            if posting_id not in self._postings:
+                self._wrong("claims", record, f"claims {posting_id}, which no posting has")
+            self._claimed.add(posting_id)
+
+    def _break(self, record: Record) -> None:
+        if record.event not in ("BreakOpened", "BreakResolved"):
+            return self._wrong("breaks", record, f"{record.event} is no result of reconciliation")
+        key = f"{record.fields['tenant_id']}/{record.fields['break_id']}"
+        if record.event == "BreakOpened":
+            self._expect("breaks", key not in self._breaks, record, f"break {key} is opened a second time")
+            self._breaks[key] = False
         else:
-            self.breaks_paired.fail(f"{place}: {name} is no result of reconciliation")
+            good = self._breaks.get(key) is False
+            self._expect("breaks", good, record, f"resolves {key}, which is not open")
+            self._breaks[key] = True
+
+    def _expect(self, check: str, holds: bool, record: Record, text: str) -> None:
+        self._findings.count(check)
+        if not holds:
+            self._wrong(check, record, text)
+
+    def _wrong(self, check: str, record: Record, text: str) -> None:
+        self._findings.wrong(at(check, record, text))

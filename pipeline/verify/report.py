@@ -3,10 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.verify.findings import Problem
+
 PROBLEMS_SHOWN = 10
+SAYS = {
+    "quiet": "The streams had come to rest before the topics were read.",
+    "topics": "Every topic is there, all with the same number of partitions.",
+    "entries": "Every entry has one debit and one credit of one amount, on one branch.",
+    "zero_sum": "Per branch and currency, the sum of all postings is zero.",
+    "fold": "Account sequences have no gap; each posting's balance is the fold so far.",
+    "hold_fold": "What is held on an account is the fold of its holds and debits.",
+    "periods": "Once a late entry was moved on, no entry counts in a closed period.",
+    "balances": "The latest balance of each account is the fold of its postings and holds.",
+    "pending": "Per branch and currency, what is held on debtors waits for creditors.",
+    "clearing": "The clearing accounts of all branches sum to zero when it is quiet.",
+    "invariant_alerts": "No invariant was found broken while the streams ran.",
+    "clearing_totals": "What went through each clearing account was counted, hour by hour.",
+    "inputs_ledger": "Each payment, account and journal is applied, once and in order, or a dead letter.",
+    "answers": "Each ledger command gets, once, the answer that follows from those before it.",
+    "lives": "Each payment ends as its commands make it, and moves its money then, once.",
+    "stuck": "Each payment that is stuck is said to be so once, until it gets on, and has not ended.",
+    "holds": "What is held and released is what payments and journals hold, until their time.",
+    "accounts": "Status, limits, opening and balances of each account follow from its commands.",
+    "journals": "Each journal goes its way; a posted one moves each of its legs once.",
+    "legs": "Branches ask each other for the legs of payments and journals, and answer, once and in order.",
+    "reversals": "What is taken back is what was posted; more of it is refused.",
+    "inputs_positions": "Each trade is applied once, each price on every partition, or a dead letter.",
+    "positions": "Each position follows from its trades and prices.",
+    "nostro_postings": "Each posting of a nostro account is a reconciliation item, once and in order.",
+    "inputs_reconciliation": "Each statement item is applied, once and in order, or a dead letter.",
+    "matches": "Each posting and line is matched, or in a break, as the settings of now say.",
+    "claims": "Each posting and each statement line is matched once, and exists.",
+    "breaks": "Each break is opened once and resolved at most once.",
+    "alerts": "Each payment that is held or declined has an alert, and no other one has.",
+    "dead_letters": "Each dead letter is one record of its topic, once, unchanged, for a reason.",
+    "keys": "Every output record stands on the partition of its key.",
+    "readable": "Every output record is an event of a registered schema, to its last byte.",
+    "planted_malformed": "Every planted malformed record is a dead letter.",
+    "planted_frauds": "Every planted fraud has raised an alert.",
+    "planted_outcomes": "Every planted retry and refusal got the answer that it must get.",
+    "planted_journals": "Every planted journal became what it must, and counts when it must.",
+    "planted_breaks": "Every planted break was opened, every late line matched.",
+    "views": "Every worker answers for every account what the topics say.",
+}
+"""Every check by name: what must hold, in one sentence; in the order of the report."""
 
 
 @dataclass
@@ -43,6 +87,30 @@ class Check:
         self.counted += 1
         if not holds:
             self.fail(problem)
+
+
+class Checks:
+    """All checks of a verification, by name; where comparisons say what they find (`Findings`)."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._checks = {name: Check(name, SAYS[name]) for name in names}
+
+    @property
+    def all(self) -> list[Check]:
+        """All of them, in order."""
+        return list(self._checks.values())
+
+    def of(self, name: str) -> Check:
+        """Return a check. Raises KeyError where there is none."""
+        return self._checks[name]
+
+    def count(self, check: str, things: int = 1) -> None:
+        """Say that so many more things were looked at."""
+        self._checks[check].counted += things
+
+    def wrong(self, problem: Problem) -> None:
+        """Add a problem to its check."""
+        self._checks[problem.check].fail(problem.said)
 
 
 @dataclass

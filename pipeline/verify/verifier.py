@@ -1,7 +1,7 @@
-"""Verification from the topics alone: wait until it is quiet, read everything once, say what does not hold.
+"""Verification from the topics alone: wait until it is quiet, read everything, say what does not hold.
 
-    dead letters -> states of journals -> postings (the fold) -> balances -> commands, branch by branch
-                 -> positions -> reconciliation -> alerts -> what was planted -> views
+    dead letters -> every log through its stream's model, partition by partition, what came of it compared
+                 -> the journal by its own arithmetic -> reconciliation -> what was planted -> views
 
 Nothing is imported from the streams: no domain code, no tables. What is checked are the design's invariants:
 
@@ -12,36 +12,53 @@ Nothing is imported from the streams: no domain code, no tables. What is checked
       journals, legs, reversals  all legs of a journal or none; no more is taken back than was posted
     5 views                      what the workers answer is what the topics say
     all invariant_alerts, clearing_totals    what checks them all the time has read all, and is silent
+
+What settings decide is taken as the streams have said it, see README.md; all that follows must be right.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from pipeline.verify.balances import Balances
+from pipeline.verify.comparison import Comparison, Listener
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.decode import Decoder, registry_schemas
-from pipeline.verify.invariants import check_invariants
-from pipeline.verify.journal import Journal, check_balances, check_items, read_balances
-from pipeline.verify.legs import Legs
+from pipeline.verify.invariants import check_alerts, check_totals
+from pipeline.verify.journal import Journal
 from pipeline.verify.log import KafkaLog, TopicLog
-from pipeline.verify.payments import Payments
-from pipeline.verify.planted import Planted, PlantedChecks, read_manifests
-from pipeline.verify.positions import check_positions
-from pipeline.verify.reader import (
-    ALERTS,
+from pipeline.verify.model.ledger import Branch
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.stream import StreamModel
+from pipeline.verify.model.wire import (
+    BALANCES,
+    CLEARING_TOTALS,
     COMMANDS,
-    INPUTS,
+    INVARIANT_ALERTS,
     ITEMS,
+    PAYMENT_ALERTS,
     POSITION_COMMANDS,
-    TOPICS,
-    OnProgress,
-    Reader,
+    POSTINGS,
+    RESULTS,
+    UPSTREAM,
 )
-from pipeline.verify.reconciliation import Reconciliation
-from pipeline.verify.report import Check, Report
+from pipeline.verify.planted import Planted, PlantedChecks, read_manifests
+from pipeline.verify.present import PresentSettings
+from pipeline.verify.reader import TOPICS, OnProgress, Reader
+from pipeline.verify.reconciliation import Claims, Line, line_of
+from pipeline.verify.report import SAYS, Checks, Report
+from pipeline.verify.streams import FRAUD, JUDGED, LIFECYCLE, RECONCILIATION, Stream
+from pipeline.verify.stuck import check_stuck
 from pipeline.verify.views import Fetch, check_views, fetch_json
+
+ENDED = ("SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED")
+"""States of payments to which nothing more happens."""
+READ = (*UPSTREAM, COMMANDS, POSITION_COMMANDS, ITEMS)
+"""Logs of which every record is asked for among the dead letters."""
 
 
 def verify(
@@ -54,6 +71,7 @@ def verify(
     timeout_s: float = 120.0,
     fetch: Fetch = fetch_json,
     group: str = "ledgerflow",
+    present: PresentSettings | None = None,
 ) -> Report:
     """Verify a cluster and return what was found; `report.ok` is the verdict.
 
@@ -62,21 +80,21 @@ def verify(
     Waits until the topics have not grown for `wait_quiet_s` and the streams' consumer `group` (the settings'
     app_id) has read them, at most `timeout_s`, and longer only for as long as the streams get on; traffic
     that never stops is a failed check, because records under way cannot be told from lost ones. About 1 KiB
-    of memory per payment.
+    of memory per payment. With `present` what settings decide is judged by these; without it, as the streams
+    have said it.
     Raises LogError where Kafka or the registry gives no answer, ValueError for a bad manifest.
     """
     started = time.monotonic()
     planted = read_manifests(manifests)
     log = KafkaLog(bootstrap_servers, group)
     try:
-        quiet = Check("quiet", "The streams had come to rest before the topics were read.")
         busy = log.wait_until_quiet(list(TOPICS), wait_quiet_s, timeout_s)
-        quiet.expect(busy is None, f"after {timeout_s:.0f} s {busy}")
-        report = verify_log(
-            log, Decoder(registry_schemas(registry_url)), planted, workers, on_progress, fetch
-        )
+        decoder = Decoder(registry_schemas(registry_url))
+        report = verify_log(log, decoder, planted, workers, on_progress, fetch, present)
     finally:
         log.close()
+    quiet = Checks(("quiet",)).of("quiet")
+    quiet.expect(busy is None, f"after {timeout_s:.0f} s {busy}")
     report.checks.insert(0, quiet)
     report.seconds = time.monotonic() - started
     return report
@@ -89,50 +107,98 @@ def verify_log(
     workers: Sequence[str] = (),
     on_progress: OnProgress | None = None,
     fetch: Fetch = fetch_json,
+    present: PresentSettings | None = None,
 ) -> Report:
     """Verify what a log holds."""
-    reader = Reader(log, decoder, on_progress)
-    topics = Check("topics", "Every topic is there, all with the same number of partitions.")
-    expected = max(reader.partitions(COMMANDS), 1)
+    left_out = {"quiet", "views"} if present else {"quiet", "views", "matches"}
+    checks = Checks([name for name in SAYS if name not in left_out])
+    expected = max(log.partitions(COMMANDS), 1)
+    topics = checks.of("topics")
     for topic in TOPICS:
-        found = reader.partitions(topic)
+        found = log.partitions(topic)
         topics.expect(found == expected, f"{topic} has {found} partitions, ledger-commands {expected}")
+    reader = Reader(log, decoder, checks, on_progress)
     if not topics.ok:
         return Report([topics], reader.records)
-    expectations = PlantedChecks(list(planted))
-    dead = DeadLetters(reader)
-    legs = Legs(reader, expectations.watch)
-    journal = Journal(reader, expectations.watch, legs.held)
-    balances = read_balances(reader)
-    checks = [topics, *journal.checks, *check_balances(journal, balances), *check_invariants(reader, journal)]
-    payments = Payments(reader, dead, journal, legs, balances, expectations.watch)
-    checks += payments.run()
-    checks += check_positions(reader, dead)
-    checks.append(check_items(reader, journal))
-    reconciliation = Reconciliation(reader, dead, journal)
-    checks += reconciliation.run()
-    alerted, alerts = check_alerts(reader, payments)
-    checks.append(alerts)
-    dead.finish({*INPUTS, COMMANDS, POSITION_COMMANDS, ITEMS})
-    checks += [dead.check, reader.keys, reader.readable]
-    checks += expectations.run(dead, payments, legs, journal, reconciliation, alerted)
-    checks.append(check_views(workers, balances, fetch))
-    return Report(checks, reader.records)
+    verification = Verification(reader, checks, planted, present)
+    verification.run()
+    views = check_views(workers, verification.balances.latest, fetch)
+    return Report([*checks.all, views], reader.records)
 
 
-def check_alerts(reader: Reader, payments: Payments) -> tuple[set[str], Check]:
-    """Return the payments (tenant/payment) with an alert, and whether they are those that must have one."""
-    check = Check("alerts", "Each payment that is held or declined has an alert, and no other one has.")
-    alerted: set[str] = set()
-    ids: set[str] = set()
-    for partition in range(reader.partitions(ALERTS)):
-        for record, event in reader.events(ALERTS, partition):
-            key = f"{event.fields['tenant_id']}/{event.fields['payment_id']}"
-            check.expect(key in payments.suspected, f"{record.place}: an alert for {key}, which was approved")
-            if event.fields["alert_id"] in ids:
-                check.fail(f"{record.place}: alert {event.fields['alert_id']} a second time")
-            ids.add(event.fields["alert_id"])
-            alerted.add(key)
-    for key in sorted(payments.alerts_due - alerted):
-        check.fail(f"payment {key} was held or declined without an alert")
-    return alerted, check
+class Verification:
+    """One pass over all topics."""
+
+    def __init__(
+        self, reader: Reader, checks: Checks, planted: Sequence[Planted], present: PresentSettings | None
+    ) -> None:
+        self._reader = reader
+        self._checks = checks
+        self._present = present
+        self._journal = Journal(checks)
+        self.balances = Balances(checks)
+        self._planted = PlantedChecks(checks, list(planted))
+        self._dead = DeadLetters(checks)
+        self._lines: defaultdict[int, set[Line]] = defaultdict(set)
+        self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
+        for topic, listener in self._planted.listeners.items():
+            self._listeners[topic].append(listener)
+        self._listeners[POSTINGS].append(self._journal.see)
+        self._listeners[COMMANDS].append(self._journal.end_period)
+        self._listeners[BALANCES].append(self.balances.see)
+
+    def run(self) -> None:
+        """Check everything."""
+        reader = self._reader
+        partitions = range(reader.count)
+        for number in partitions:
+            self._dead.add(reader.letters(number))
+        streams: tuple[Stream, ...] = JUDGED
+        settings: Mapping[str, Mapping[str, Any]] = {}
+        as_said = {stream.table for stream in JUDGED}
+        if self._present is not None:
+            streams, settings = (*JUDGED, RECONCILIATION, LIFECYCLE), self._present.arguments
+            as_said = set() if self._present.default_fraud_rules else {FRAUD.table}
+        comparison = Comparison(
+            reader, self._checks, self._dead, streams, settings, self._listeners, as_said=as_said
+        )
+        comparison.run(after_branch=self._after_branch)
+        self._journal.close()
+        self.balances.compare(self._journal)
+        check_alerts(self._checks, self._all(INVARIANT_ALERTS))
+        check_totals(self._checks, self._all(CLEARING_TOTALS), self._journal)
+        self._dead.finish(READ)
+        self._planted.run(self._dead)
+
+    def _all(self, topic: str) -> Iterator[Record]:
+        for number in range(self._reader.count):
+            yield from self._reader.output(topic, number)
+
+    def _after_branch(self, number: int, models: Mapping[str, StreamModel]) -> None:
+        """Check what follows from one partition alone, when its streams have been replayed."""
+        ledger = models["ledger"]
+        assert isinstance(ledger, Branch)
+        self._journal.close_branch(number)
+        alerts = self._reader.output(PAYMENT_ALERTS, number)
+        check_stuck(self._checks, alerts, _ends_of(ledger))
+        lines = {
+            line_of(record)
+            for record in self._reader.output(ITEMS, number, again=True)
+            if not self._dead.holds(record) and record.event == "StatementLine"
+        }
+        results = self._heard(RESULTS, self._reader.output(RESULTS, number))
+        Claims(self._checks, lines, self._journal.nostro.pop(number, set())).follow(results)
+
+    def _heard(self, topic: str, records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            for listener in self._listeners[topic]:
+                listener(record)
+            yield record
+
+
+def _ends_of(ledger: Branch) -> Callable[[str, str], bool]:
+    def has_ended(tenant: str, payment_id: str) -> bool:
+        payment = ledger.payments.get((tenant, payment_id))
+        return payment is not None and payment.state in ENDED
+
+    return has_ended

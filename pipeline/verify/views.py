@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from pipeline.verify.journal import Balance
-from pipeline.verify.report import Check
+from pipeline.verify.balances import Balance
+from pipeline.verify.report import SAYS, Check
 
 TIMEOUT_S = 10.0
 ACCOUNTS_ASKED = 100
@@ -46,7 +46,7 @@ def fetch_json(url: str) -> tuple[int, Any]:
 
 def check_views(workers: Sequence[str], balances: Mapping[str, Balance], fetch: Fetch) -> Check:
     """Ask each worker for a spread of accounts. Without workers there is nothing to check."""
-    check = Check("views", "Every worker answers for every account what the topics say.")
+    check = Check("views", SAYS["views"])
     if not workers or not balances:
         return check
     step = max(1, len(balances) // ACCOUNTS_ASKED)

@@ -7,8 +7,8 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from tests.chaos.log_reader import Record
-from tests.chaos.wire import DAY_US, KEY_FIELD
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import DAY_US, KEY_FIELD
 
 NOW_US = 1_790_000_000_000_000
 Event = tuple[str, dict[str, Any]]

@@ -17,8 +17,8 @@ import fastavro
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.domain.kernel.partitions import partition_of
-from tests.chaos.log_reader import Schemas
-from tests.chaos.wire import UPSTREAM
+from pipeline.verify.decode import Decoder, registry_schemas
+from pipeline.verify.model.wire import UPSTREAM
 
 TENANT = "hostile"
 NEWEST = 40
@@ -60,7 +60,7 @@ class Hostile:
     def __init__(self, client: dict[str, Any], registry_url: str, partitions: int) -> None:
         """`client`: how librdkafka reaches the cluster."""
         self._client = client
-        self._schemas = Schemas(registry_url)
+        self._decoder = Decoder(registry_schemas(registry_url))
         self._partitions = partitions
 
     def burst(self, seed: int) -> int:
@@ -93,17 +93,18 @@ class Hostile:
             messages = consumer.consume(left, WITHIN_S) if left else []
         finally:
             consumer.close()
-        events = [event_of(self._schemas, topic, message.value()) for message in messages]
+        events = [event_of(self._decoder, topic, message.value()) for message in messages]
         return [event for event in events if event is not None]
 
 
-def event_of(decoder: Schemas, topic: str, value: bytes | None) -> Event | None:
+def event_of(decoder: Decoder, topic: str, value: bytes | None) -> Event | None:
     """Return an upstream's event, for TENANT; None where the value is no event with a key."""
-    name, fields, _ = decoder.decode(value)
+    name, fields, _ = decoder.read(value, strict=True)
     if value is None or name is None or not set(fields) & set(KEY_FIELDS):
         return None
-    schema = decoder.schema(int.from_bytes(value[1:HEAD_BYTES], "big"))
-    return Event(topic, value[:HEAD_BYTES], schema, {**fields, "tenant_id": TENANT})
+    schema = decoder.schema(value[1:HEAD_BYTES])
+    assert schema is not None
+    return Event(topic, value[:HEAD_BYTES], schema.parsed, {**fields, "tenant_id": TENANT})
 
 
 def damaged(events: list[Event], chance: Random, partitions: int) -> Iterator[Sent]:

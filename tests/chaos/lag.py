@@ -7,7 +7,7 @@ import threading
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.runtime.settings import Settings
-from tests.chaos.checker import SOURCES
+from pipeline.verify.streams import SOURCES
 
 EVERY_S = 2.0
 TIMEOUT_S = 5.0

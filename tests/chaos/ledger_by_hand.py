@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+from pipeline.verify.model.ledger import Branch
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import JOURNAL_EVENTS, PAYMENT_EVENTS, Expected, home_of
 from tests.chaos.by_hand import NOW_US, Event, about, decided
-from tests.chaos.ledger_model import Branch
 from tests.chaos.ledger_town import Town
 from tests.chaos.ledger_traffic import Command
-from tests.chaos.log_reader import Record
-from tests.chaos.wire import JOURNAL_EVENTS, PAYMENT_EVENTS, Expected, home_of
 
 BRANCHES = 3
 HOUR_US = 3_600_000_000

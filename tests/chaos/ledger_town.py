@@ -13,10 +13,10 @@ from itertools import islice
 from random import Random
 from typing import Protocol
 
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import BROADCAST, COMMANDS, Expected, home_of
 from tests.chaos.by_hand import record
 from tests.chaos.ledger_traffic import Command, Traffic
-from tests.chaos.log_reader import Record
-from tests.chaos.wire import BROADCAST, COMMANDS, Expected, home_of
 
 
 class Applies(Protocol):

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
 
+from pipeline.verify.model.wire import DAY_US, LONG_MAX, LONG_MIN
 from tests.chaos.by_hand import NOW_US, Event, envelope
-from tests.chaos.wire import DAY_US, LONG_MAX, LONG_MIN
 
 MINUTE_US = 60_000_000
 ACCOUNTS = tuple(f"a{number}" for number in range(9))

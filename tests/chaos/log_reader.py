@@ -4,43 +4,23 @@
 
 An open transaction hides what comes after its first record. A read therefore waits a while for the last
 stable offset to reach the high watermark that it saw; if it does not, the slice is not `whole`, and nobody
-may say that its tail is lost. Values are decoded with the writer's schema from the registry; a value counts
-as an event only if encoding it again gives the same bytes (a decoder may be lenient with hostile bytes).
+may say that its tail is lost.
 """
 
 from __future__ import annotations
 
-import io
-import json
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-import fastavro
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-NAMESPACE = "ledgerflow."
-FRAME_BYTES = 5
+from pipeline.verify.decode import Decoder, registry_schemas
+from pipeline.verify.model.record import Record
+
 TIMEOUT_S = 30.0
 POLL_S = 0.05
 BATCH_RECORDS = 1_000
-
-
-class Record(NamedTuple):
-    """A record; `event` is the short Avro name, None where the value is no event (`fault` says why)."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    key: bytes | None
-    value: bytes | None
-    headers: dict[str, bytes]
-    event: str | None
-    fields: dict[str, Any]
-    fault: str | None
 
 
 class Slice(NamedTuple):
@@ -51,61 +31,6 @@ class Slice(NamedTuple):
     """Where to read on."""
     whole: bool
     """Whether everything that was in the log when the read began is in `records`."""
-
-
-class Schemas:
-    """Writer schemas by id, asked of the registry once each."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
-        self._known: dict[int, Any] = {}
-
-    def decode(self, value: bytes | None) -> tuple[str | None, dict[str, Any], str | None]:
-        """Return the event's name and fields, or the reason code of a value that is no event."""
-        if value is None or len(value) < FRAME_BYTES:
-            return None, {}, "no_header" if value else "no_value"
-        if value[0] != 0:
-            return None, {}, "wrong_magic_byte"
-        schema = self.schema(int.from_bytes(value[1:FRAME_BYTES], "big"))
-        if schema is None:
-            return None, {}, "unknown_schema_id"
-        raw = value[FRAME_BYTES:]
-        again = io.BytesIO()
-        try:
-            fields = fastavro.schemaless_reader(io.BytesIO(raw), schema, None)
-            fastavro.schemaless_writer(again, schema, fields)
-        except Exception:  # whatever hostile bytes make the decoder raise, they are no event
-            return None, {}, "malformed_value"
-        if again.getvalue() != raw or not isinstance(fields, dict):
-            return None, {}, "malformed_value"
-        return schema["name"].removeprefix(NAMESPACE), fields, None
-
-    def schema(self, schema_id: int) -> Any:
-        """Return a parsed writer schema, None where the registry has no such event of ours."""
-        if schema_id not in self._known:
-            self._known[schema_id] = self._fetch(schema_id)
-        return self._known[schema_id]
-
-    def _fetch(self, schema_id: int) -> Any:
-        """Return a parsed schema, None where the registry has no such event of ours."""
-        try:
-            with urllib.request.urlopen(f"{self._url}/schemas/ids/{schema_id}", timeout=TIMEOUT_S) as answer:
-                text = json.load(answer)["schema"]
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return None
-            raise
-        parsed: Any = fastavro.parse_schema(plain(json.loads(text)))
-        return parsed if str(parsed.get("name", "")).startswith(NAMESPACE) else None
-
-
-def plain(schema: Any) -> Any:
-    """Return a schema without logical types: times and dates are compared as the integers on the wire."""
-    if isinstance(schema, list):
-        return [plain(branch) for branch in schema]
-    if isinstance(schema, dict):
-        return {name: plain(value) for name, value in schema.items() if name != "logicalType"}
-    return schema
 
 
 class LogReader:
@@ -126,7 +51,7 @@ class LogReader:
             }
         )
         self._uncommitted = Consumer({**common, "isolation.level": "read_uncommitted"})
-        self._schemas = Schemas(registry_url)
+        self._decoder = Decoder(registry_schemas(registry_url))
         self._settle_s = settle_s
 
     def close(self) -> None:
@@ -190,7 +115,7 @@ class LogReader:
         headers = {name: value for name, value in message.headers() or () if isinstance(value, bytes)}
         place = (message.topic(), message.partition(), message.offset(), message.timestamp()[1])
         value = message.value()
-        decoded = (None, {}, None) if is_raw(message.topic()) else self._schemas.decode(value)
+        decoded = (None, {}, None) if is_raw(message.topic()) else self._decoder.read(value, strict=True)
         return Record(*place, message.key(), value, headers, *decoded)
 
 

@@ -27,7 +27,6 @@ from tests.integration.cluster import problems
 SEED = 7
 LOAD_S = 14.0
 FAULT_AFTER_S = 3.0
-QUIET_S = 5.0
 FREEZES_WITHIN_S = 30.0
 
 
@@ -69,7 +68,7 @@ def judge(folder: Path, mutant: Mutant) -> Found:
             load.end()
             for number in workers:
                 keeper.wait_ready(number)
-            verifier += problems(keeper.cluster.verify(QUIET_S))
+            verifier += problems(keeper.cluster.verify())
             checker += map(str, checker_of(keeper.cluster).check(quiet=True))
         except (AssertionError, OSError, RuntimeError) as error:
             return Found(mutant.name, checker, verifier, f"{type(error).__name__}: {error}"[:300])

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.chaos.comparisons import Problem
-from tests.chaos.history_model import Line
+from pipeline.verify.findings import Problem
+from pipeline.verify.model.history import Line
 from tests.chaos.log_reader import TIMEOUT_S
 
 Account = tuple[str, str]

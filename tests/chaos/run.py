@@ -19,19 +19,18 @@ from pipeline.loadgen.plan import history
 from pipeline.loadgen.run import LoadReport
 from pipeline.loadgen.run import run as run_load
 from pipeline.runtime.settings import load_settings
+from pipeline.verify.findings import Problem, first_of
 from tests.chaos.checker import Checker
-from tests.chaos.comparisons import Problem, first_of
 from tests.chaos.faults import Faults
 from tests.chaos.keeper import Keeper
 from tests.chaos.lag import LagWatch
 from tests.chaos.network import Network, ProxiedStack
 from tests.chaos.schedule import Strike, schedule
-from tests.integration.cluster import Cluster, cluster_in, problems
+from tests.integration.cluster import QUIET_S, Cluster, cluster_in, problems
 
 RATE = 60.0
 ACCOUNTS = 200
 MALFORMED_PCT = 2.0
-QUIET_S = 10.0
 LOAD_ENDS_WITHIN_S = 600.0
 WORKERS = (0, 1)
 NOT_CHECKED_AFTER = ("zombie", "broker", "registry")
@@ -168,7 +167,7 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outc
         ended = time.monotonic()
         for number in WORKERS:
             keeper.wait_ready(number)
-        others = problems(cluster.verify(QUIET_S))
+        others = problems(cluster.verify())
         converged_s = time.monotonic() - ended - QUIET_S
         lag.stop()
         final = checker_of(cluster)

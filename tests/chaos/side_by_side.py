@@ -15,9 +15,9 @@ import msgspec
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
-from tests.chaos.log_reader import Record
-from tests.chaos.stream_model import StreamModel
-from tests.chaos.wire import BALANCES, TABLE
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.stream import StreamModel
+from pipeline.verify.model.wire import BALANCES, TABLE
 
 NAMES = {kind: name.removeprefix("ledgerflow.") for name, kind in EVENTS.items()}
 """Short Avro names by class."""

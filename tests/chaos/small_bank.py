@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from pipeline.verify.dead import HEADER
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import BROADCAST, COMMANDS, DAY_US, DEAD_LETTERS, TABLE, Expected, home_of
+from pipeline.verify.streams import INTAKES, OUTPUTS, SOURCES, STREAMS
 from tests.chaos.by_hand import (
     NOW_US,
     about,
@@ -21,11 +25,7 @@ from tests.chaos.by_hand import (
     taken_back,
     traded,
 )
-from tests.chaos.checker import INPUTS, LOGS, OUTPUTS, SOURCES, STREAMS, Comparison
-from tests.chaos.comparisons import ERROR
-from tests.chaos.forwarding import FORWARDED, predict_forwarding
-from tests.chaos.log_reader import Record, Slice
-from tests.chaos.wire import BROADCAST, COMMANDS, DAY_US, DEAD_LETTERS, TABLE, Expected, home_of
+from tests.chaos.checker import Judge, Snapshot
 
 GROUP = "ledgerflow"
 CHANGELOGS = {stream.table: stream.changelog(GROUP) for stream in STREAMS}
@@ -129,19 +129,21 @@ class Bank:
             "offset": source.offset,
             "code": code,
         }
-        headers = {ERROR + name: str(value).encode() for name, value in said.items()}
+        headers = {HEADER + name: str(value).encode() for name, value in said.items()}
         log = self.topics[DEAD_LETTERS][source.partition]
         log.append(source._replace(topic=DEAD_LETTERS, offset=len(log), headers=headers, event=None))
 
     def forward(self) -> None:
-        for name in FORWARDED:
-            for number, log in self.topics[name].items():
-                dead, passed = predict_forwarding(log, 2)
-                for offset, code in dead.items():
-                    self.bury(log[offset], code)
-                for wanted in passed:
-                    for target in (0, 1) if wanted.event in BROADCAST else (number,):
-                        self.add(wanted, target)
+        for intake in INTAKES:
+            for number, log in self.topics[intake.log].items():
+                model = intake.model(number, 2)
+                for made in log:
+                    dead, passed = model.apply(made)
+                    if dead is not None:
+                        self.bury(made, dead)
+                    for wanted in passed:
+                        for target in (0, 1) if wanted.event in BROADCAST else (number,):
+                            self.add(wanted, target)
 
     def post(self) -> None:
         """Run all streams until nothing is under way."""
@@ -168,13 +170,10 @@ class Bank:
 
     def problems(self, quiet: bool = True, unread: int = 0) -> list[str]:
         """Return the checks that fail. `unread`: commands of branch 0 that the group has not committed."""
-        slices = {
-            name: {number: Slice(log, len(log), True) for number, log in parts.items()}
-            for name, parts in self.topics.items()
+        ends = {
+            (name, number): len(log) for name, parts in self.topics.items() for number, log in parts.items()
         }
-        ends = {(name, number): len(self.topics[name][number]) for name in SOURCES for number in (0, 1)}
-        ends[COMMANDS, 0] -= unread
-        seen = {name: slices[name] for name in (*OUTPUTS, *LOGS, *CHANGELOGS.values())}
-        inputs = {name: slices[name] for name in (*INPUTS, *LOGS)}
-        found = Comparison(seen, inputs, ends, ends, quiet, GROUP).run((), ())
+        after = {place: end for place, end in ends.items() if place[0] in SOURCES}
+        after[COMMANDS, 0] -= unread
+        found = Judge(Snapshot(self.topics, ends, after), GROUP).run(after, quiet)
         return sorted({problem.check for problem in found})

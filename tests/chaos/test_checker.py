@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.by_hand import record
-from tests.chaos.comparisons import ERROR
-from tests.chaos.log_reader import Record
-from tests.chaos.small_bank import CHANGELOGS, Bank
-from tests.chaos.wire import (
+from pipeline.verify.dead import HEADER
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import (
     ALERTS,
     BALANCES,
     CLEARING_TOTALS,
@@ -30,26 +28,30 @@ from tests.chaos.wire import (
     POSTINGS,
     RESULTS,
 )
+from tests.chaos.by_hand import record
+from tests.chaos.small_bank import CHANGELOGS, Bank
 
 
-def test_the_checker_imports_nothing_of_the_product() -> None:
+def test_the_checker_imports_nothing_of_the_streams() -> None:
     allowed = sys.stdlib_module_names | {"confluent_kafka", "fastavro"}
-    names, checked = ["checker"], set[str]()
+    root = Path(__file__).parents[2]
+    names, checked = ["tests.chaos.checker"], set[str]()
     while names:
         name = names.pop()
         checked.add(name)
-        for node in ast.walk(ast.parse(Path(__file__).with_name(f"{name}.py").read_text("utf-8"))):
+        for node in ast.walk(ast.parse(root.joinpath(*name.split(".")).with_suffix(".py").read_text())):
             modules = []
             if isinstance(node, ast.Import):
                 modules = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 modules = [node.module or ""]
             for module in modules:
-                own = module.startswith("tests.chaos.")
+                own = module.startswith(("tests.chaos.", "pipeline.verify."))
                 assert own or module.partition(".")[0] in allowed, f"{name} imports {module}"
-                if own and module.removeprefix("tests.chaos.") not in checked:
-                    names.append(module.removeprefix("tests.chaos."))
-    assert {"ledger_model", "position_model", "reconciliation_model", "log_reader"} <= checked
+                if own and module not in checked:
+                    names.append(module)
+    model = {f"pipeline.verify.model.{name}" for name in ("ledger", "positions", "reconciliation")}
+    assert model | {"tests.chaos.log_reader"} <= checked
 
 
 def test_a_bank_without_damage_has_no_problem() -> None:
@@ -114,63 +116,63 @@ def alter_row(log: list[Record]) -> None:
 
 
 DAMAGES: list[tuple[str, Damage, str]] = [
-    (POSTINGS, lose_tail, "model"),
-    (POSTINGS, lose_middle, "model"),
-    (POSTINGS, repeat_last, "duplicates"),
-    (POSTINGS, swap, "entries"),
-    (POSTINGS, alter_amount, "running_balance"),
-    (PAYMENT_EVENTS, lose_tail, "model"),
-    (PAYMENT_EVENTS, lose_middle, "model"),
-    (PAYMENT_EVENTS, repeat_last, "duplicates"),
-    (PAYMENT_EVENTS, swap, "screenings"),
-    (PAYMENT_EVENTS, alter_amount, "screenings"),
-    (PAYMENT_EVENTS, alter_last_amount, "model"),
-    (PAYMENT_EVENTS, lose_first, "screenings"),
-    (PAYMENT_ALERTS, lose_tail, "model"),
-    (PAYMENT_ALERTS, repeat_last, "duplicates"),
-    (PAYMENT_ALERTS, swap, "model"),
-    (PAYMENT_ALERTS, alter_amount, "model"),
-    (BALANCES, lose_tail, "balances"),
-    (BALANCES, repeat_last, "balances"),
-    (BALANCES, alter_amount, "balances"),
-    (BALANCES, swap_states, "balances"),
+    (POSTINGS, lose_tail, "lives"),
+    (POSTINGS, lose_middle, "holds"),
+    (POSTINGS, repeat_last, "fold"),
+    (POSTINGS, swap, "accounts"),
+    (POSTINGS, alter_amount, "fold"),
+    (PAYMENT_EVENTS, lose_tail, "lives"),
+    (PAYMENT_EVENTS, lose_middle, "lives"),
+    (PAYMENT_EVENTS, repeat_last, "lives"),
+    (PAYMENT_EVENTS, swap, "inputs_ledger"),
+    (PAYMENT_EVENTS, alter_amount, "inputs_ledger"),
+    (PAYMENT_EVENTS, alter_last_amount, "lives"),
+    (PAYMENT_EVENTS, lose_first, "inputs_ledger"),
+    (PAYMENT_ALERTS, lose_tail, "stuck"),
+    (PAYMENT_ALERTS, repeat_last, "stuck"),
+    (PAYMENT_ALERTS, swap, "stuck"),
+    (PAYMENT_ALERTS, alter_amount, "stuck"),
+    (BALANCES, lose_tail, "accounts"),
+    (BALANCES, repeat_last, "accounts"),
+    (BALANCES, alter_amount, "accounts"),
+    (BALANCES, swap_states, "accounts"),
     (POSITIONS, lose_tail, "positions"),
     (POSITIONS, repeat_last, "positions"),
     (POSITIONS, swap_states, "positions"),
     (POSITIONS, alter_amount, "positions"),
-    (RESULTS, lose_tail, "model"),
-    (RESULTS, lose_middle, "model"),
-    (RESULTS, repeat_last, "duplicates"),
-    (RESULTS, swap, "model"),
-    (RESULTS, alter_amount, "model"),
+    (RESULTS, lose_tail, "matches"),
+    (RESULTS, lose_middle, "matches"),
+    (RESULTS, repeat_last, "matches"),
+    (RESULTS, swap, "matches"),
+    (RESULTS, alter_amount, "matches"),
     *((name, lose_tail, "table") for name in CHANGELOGS.values()),
     *((name, repeat_last, "table") for name in CHANGELOGS.values()),
     *((name, alter_row, "table") for name in CHANGELOGS.values()),
-    (CLEARING_TOTALS, lose_tail, "clearing-totals"),
-    (CLEARING_TOTALS, repeat_last, "clearing-totals"),
+    (CLEARING_TOTALS, lose_tail, "clearing_totals"),
+    (CLEARING_TOTALS, repeat_last, "clearing_totals"),
     (COMMANDS, lose_tail, "legs"),
-    (COMMANDS, alter_amount, "decisions"),
-    (COMMANDS, lambda log: log.insert(0, log[0]), "passed on from accounts"),
-    (COMMANDS, lose_period, "periods"),
-    (JOURNAL_EVENTS, lose_tail, "model"),
-    (JOURNAL_EVENTS, repeat_last, "duplicates"),
-    ("journals", lose_first, "passed on from journals"),
+    (COMMANDS, alter_amount, "inputs_ledger"),
+    (COMMANDS, lambda log: log.insert(0, log[0]), "inputs_ledger"),
+    (COMMANDS, lose_period, "inputs_ledger"),
+    (JOURNAL_EVENTS, lose_tail, "journals"),
+    (JOURNAL_EVENTS, repeat_last, "journals"),
+    ("journals", lose_first, "inputs_ledger"),
     (DEAD_LETTERS, lose_tail, "dead_letters"),
     (DEAD_LETTERS, repeat_last, "dead_letters"),
-    (ALERTS, lose_tail, "model"),
-    (ALERTS, repeat_last, "model"),
-    (ALERTS, alter_amount, "model"),
-    (ITEMS, lose_tail, "nostro"),
-    (ITEMS, repeat_last, "nostro"),
-    (POSITION_COMMANDS, lose_tail, "prices"),
-    (POSITION_COMMANDS, repeat_last, "prices"),
-    ("accounts", lose_first, "passed on from accounts"),
-    ("payments", lose_tail, "decisions"),
-    ("trades", lose_first, "passed on from trades"),
-    ("statements", lose_first, "passed on from statements"),
-    ("prices", lose_tail, "prices"),
-    (ITEMS, lose_first, "passed on from statements"),
-    (POSITION_COMMANDS, lose_first, "passed on from trades"),
+    (ALERTS, lose_tail, "alerts"),
+    (ALERTS, repeat_last, "alerts"),
+    (ALERTS, alter_amount, "alerts"),
+    (ITEMS, lose_tail, "nostro_postings"),
+    (ITEMS, repeat_last, "nostro_postings"),
+    (POSITION_COMMANDS, lose_tail, "inputs_positions"),
+    (POSITION_COMMANDS, repeat_last, "inputs_positions"),
+    ("accounts", lose_first, "inputs_ledger"),
+    ("payments", lose_tail, "inputs_ledger"),
+    ("trades", lose_first, "inputs_positions"),
+    ("statements", lose_first, "inputs_reconciliation"),
+    ("prices", lose_tail, "inputs_positions"),
+    (ITEMS, lose_first, "inputs_reconciliation"),
+    (POSITION_COMMANDS, lose_first, "inputs_positions"),
 ]
 
 
@@ -188,7 +190,7 @@ def test_every_damage_is_seen(topic: str, damage: Damage, check: str, quiet: boo
 
 
 @pytest.mark.parametrize(
-    "topic, check", [(RESULTS, "model"), (POSITIONS, "positions"), (PAYMENT_ALERTS, "model")]
+    "topic, check", [(RESULTS, "matches"), (POSITIONS, "positions"), (PAYMENT_ALERTS, "stuck")]
 )
 def test_every_field_of_what_has_a_model_is_compared(topic: str, check: str) -> None:
     whole = Bank().topics[topic]
@@ -204,7 +206,7 @@ def test_every_field_of_what_has_a_model_is_compared(topic: str, check: str) -> 
 def test_an_alert_is_a_problem_whatever_it_says() -> None:
     bank = Bank()
     bank.topics[INVARIANT_ALERTS][0].append(record("InvariantBroken", {"tenant_id": "north"}))
-    assert bank.problems() == bank.problems(quiet=False) == ["invariants"]
+    assert bank.problems() == bank.problems(quiet=False) == ["invariant_alerts"]
 
 
 def test_every_dead_letter_is_missed() -> None:
@@ -214,7 +216,7 @@ def test_every_dead_letter_is_missed() -> None:
             bank = Bank()
             del bank.topics[DEAD_LETTERS][number][index]
             assert bank.problems() == ["dead_letters"]
-            named.add(letter.headers[ERROR + "topic"].decode())
+            named.add(letter.headers[HEADER + "topic"].decode())
     assert named == {"accounts", ITEMS, POSITION_COMMANDS}
 
 
@@ -226,5 +228,5 @@ def test_a_dead_letter_that_names_no_record_of_its_partition_is_a_problem() -> N
     for header, value in (("topic", b"postings"), ("partition", b"9"), ("offset", b"x"), ("offset", b"999")):
         bank = Bank()
         log = next(log for log in bank.topics[DEAD_LETTERS].values() if log)
-        log[0] = log[0]._replace(headers={**log[0].headers, ERROR + header: value})
+        log[0] = log[0]._replace(headers={**log[0].headers, HEADER + header: value})
         assert "dead_letters" in bank.problems(quiet=False)

@@ -9,15 +9,14 @@ import pytest
 
 from pipeline.domain.positions import stream as positions
 from pipeline.domain.reconciliation.stream import Reconciliation
+from pipeline.verify.model.positions import PositionBranch
+from pipeline.verify.model.reconciliation import ReconciliationBranch
+from pipeline.verify.model.wire import ITEMS, POSITION_COMMANDS, POSITIONS, RESULTS
 from pipeline.verify.planted import read_manifests
 from pipeline.verify.verifier import verify_log
 from tests.chaos.load_in_memory import PARTITIONS, Topics, problems, processed, simulated, strike, topics_of
 from tests.chaos.mutants import MUTANTS
-from tests.chaos.planted import read_planted
-from tests.chaos.position_model import PositionBranch
-from tests.chaos.reconciliation_model import ReconciliationBranch
 from tests.chaos.side_by_side import first_difference
-from tests.chaos.wire import ITEMS, POSITION_COMMANDS, POSITIONS, RESULTS
 from tests.simulated_cluster import decoder
 
 WRONG_RULES = (
@@ -42,7 +41,7 @@ def test_a_wrong_rule_is_found(name: str, tmp_path: Path, monkeypatch: pytest.Mo
 def test_the_checker_finds_nothing_wrong_with_a_load(load: tuple[Topics, Path]) -> None:
     topics, manifest = load
     assert problems(topics, manifest) == []
-    kinds = {next(iter(item["expected"])) for item in read_planted([manifest])}
+    kinds = {next(iter(item.expected)) for item in read_manifests([manifest])}
     assert {"alert", "outcome", "break", "matched"} <= kinds
     for name in (POSITIONS, RESULTS):
         assert sum(map(len, topics[name].values())) > 30
@@ -72,8 +71,8 @@ def test_a_match_that_was_never_said_is_missed_by_the_model_and_by_what_was_plan
     load: tuple[Topics, Path],
 ) -> None:
     topics, manifest = load
-    late = next(item for item in read_planted([manifest]) if "matched" in item["expected"])
-    payment_id = late["expected"]["matched"]["payment_id"]
+    late = next(item for item in read_manifests([manifest]) if "matched" in item.expected)
+    payment_id = late.expected["matched"]["payment_id"]
     ids = {
         made.fields["posting_id"]
         for log in topics["postings"].values()
@@ -85,4 +84,4 @@ def test_a_match_that_was_never_said_is_missed_by_the_model_and_by_what_was_plan
         for number, log in topics[RESULTS].items()
     }
     found = problems({**topics, RESULTS: without}, manifest)
-    assert {text.partition(":")[0] for text in found} == {"model", "planted"}
+    assert {text.partition(":")[0] for text in found} == {"matches", "planted_breaks"}

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
+from pipeline.verify.model.wire import POSITIONS, POSTINGS, RESULTS
 from tests.chaos.checker import Checker
-from tests.chaos.wire import POSITIONS, POSTINGS, RESULTS
 from tests.integration.cluster import Cluster, cluster_in, problems
 
 WITHIN_S = 30.0
@@ -34,7 +34,7 @@ def test_a_healthy_cluster_has_no_problem_while_it_runs_and_when_it_is_quiet(tmp
         report = cluster.verify()  # waits until it is quiet
         assert report.ok, problems(report)
         assert list(map(str, checker.check(quiet=True))) == []
-        for topic, check in ((RESULTS, "duplicates"), (POSITIONS, "positions"), (POSTINGS, "duplicates")):
+        for topic, check in ((RESULTS, "matches"), (POSITIONS, "positions"), (POSTINGS, "fold")):
             before = {(found.check, found.topic) for found in checker.check(quiet=True)}
             repeat_a_record(cluster, topic)
             now = {(found.check, found.topic) for found in checker.check(quiet=True)}

@@ -6,23 +6,15 @@ from typing import Any
 
 import msgspec
 
-from tests.chaos.by_hand import envelope, opened, record
-from tests.chaos.comparisons import (
-    Problem,
-    compare_dead_letters,
-    compare_sequence,
-    compare_versions,
-    duplicated_ids,
-    first_of,
-)
-from tests.chaos.forwarding import predict_forwarding
-from tests.chaos.journal_fold import clearing_not_zero, fold_journal
-from tests.chaos.ledger_model import Branch
-from tests.chaos.log_reader import Record, Schemas
-from tests.chaos.planted import compare_planted
-from tests.chaos.small_bank import Bank
-from tests.chaos.views_check import BALANCE_VIEW, POSITION_VIEW, compare_view, micros
-from tests.chaos.wire import (
+from pipeline.verify.dead import DeadLetters, Place
+from pipeline.verify.decode import Decoder
+from pipeline.verify.findings import Problem, first_of
+from pipeline.verify.journal import Journal
+from pipeline.verify.lanes import Lane, Versions
+from pipeline.verify.model.intake import Intake
+from pipeline.verify.model.ledger import Branch
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import (
     ALERTS,
     BALANCES,
     DEAD_LETTERS,
@@ -33,6 +25,11 @@ from tests.chaos.wire import (
     Expected,
     msgpack,
 )
+from pipeline.verify.planted import Planted, PlantedChecks
+from tests.chaos.by_hand import envelope, opened, record
+from tests.chaos.checker import Problems, Tail
+from tests.chaos.small_bank import Bank
+from tests.chaos.views_check import BALANCE_VIEW, POSITION_VIEW, compare_view, micros
 
 
 def test_rows_are_packed_as_messagepack_is() -> None:
@@ -45,49 +42,103 @@ def test_rows_are_packed_as_messagepack_is() -> None:
 
 
 def test_a_value_without_a_frame_is_no_event() -> None:
-    schemas = Schemas("http://nobody.invalid")
-    found = [schemas.decode(value)[2] for value in (None, b"", b"\0\0", b"\1\0\0\0\1x")]
-    assert found == ["no_value", "no_value", "no_header", "wrong_magic_byte"]
+    decoder = Decoder(lambda number: None)
+    found = [decoder.read(value)[2] for value in (None, b"", b"\0\0", b"\1\0\0\0\1x", b"\0\0\0\0\1x")]
+    assert found == ["no_value", "no_value", "no_header", "wrong_magic_byte", "unknown_schema_id"]
+
+
+def lane(actual: list[Record], expected: list[Expected], least: int | None = None) -> list[Problem]:
+    problems = Problems()
+    compared = Lane(problems, lambda said: "model", iter(actual))
+    for wanted in expected:
+        compared.expect(wanted)
+    compared.finish(least)
+    return problems.new
+
+
+def numbered(count: int) -> tuple[list[Record], list[Expected]]:
+    expected = [Expected(POSTINGS, b"k", "E", {"event_id": str(number)}, number) for number in range(count)]
+    actual = [record("E", envelope(str(number), account_id="x"), number) for number in range(count)]
+    return [made._replace(key=b"k") for made in actual], expected
 
 
 def test_while_it_runs_what_is_not_committed_yet_may_be_missing_but_nothing_may_be_too_much() -> None:
-    place = (POSTINGS, 0)
-    expected = [Expected(POSTINGS, b"k", "E", {"event_id": str(number)}, number) for number in range(3)]
-    actual = [record("E", envelope(str(number), account_id="x"), number) for number in range(4)]
-    actual = [made._replace(key=b"k") for made in actual]
-    assert compare_sequence("model", place, actual[:1], expected, 1) == []
-    assert compare_sequence("model", place, actual[:3], expected, 1) == []
-    assert "lost tail" in compare_sequence("model", place, actual[:1], expected, 2)[0].text
-    assert "nothing has caused" in compare_sequence("model", place, actual, expected, 1)[0].text
-    assert "gap" in compare_sequence("model", place, actual[1:3], expected)[0].text
+    actual, expected = numbered(4)
+    del expected[3:]
+    assert lane(actual[:1], expected, 1) == []
+    assert lane(actual[:3], expected, 1) == []
+    assert "lost tail" in lane(actual[:1], expected, 2)[0].text
+    assert "nothing has caused" in lane(actual, expected, 1)[0].text
+    assert "gap" in lane(actual[1:3], expected)[0].text
     swapped = [actual[1], actual[0], actual[2]]
-    assert "out of order" in compare_sequence("model", place, swapped, expected)[0].text
-    doubled = [actual[0], actual[0], actual[1]]
-    assert "duplicate" in compare_sequence("model", place, doubled, expected)[0].text
-    assert duplicated_ids(doubled, expected) != []
+    assert ["gap" in lane(swapped, expected)[0].text, "out of order" in lane(swapped, expected)[1].text]
+    doubled = [actual[0], actual[0], *actual[1:3]]
+    assert ["duplicate" in problem.text for problem in lane(doubled, expected)] == [True]
+
+
+def test_each_wrong_record_of_a_long_lane_is_one_problem() -> None:
+    actual, expected = numbered(1_000)
+    del actual[700], actual[500]
+    actual.insert(300, actual[299])
+    actual[200] = actual[200]._replace(fields={**actual[200].fields, "event_id": "other"})
+    texts = [problem.text for problem in lane(actual, expected)]
+    assert [text.partition(" ")[0] for text in texts] == ["E.event_id", "duplicate", "gap:", "gap:"]
+
+
+def test_a_lane_goes_on_when_more_has_come() -> None:
+    actual, expected = numbered(4)
+    log, problems = actual[:2], Problems()
+    compared = Lane(problems, lambda said: "model", Tail(log, lambda: 10))
+    for wanted in expected[:3]:
+        compared.expect(wanted)
+    compared.finish(least=2)
+    log += actual[2:]
+    compared.expect(expected[3])
+    compared.finish()
+    assert problems.new == []
 
 
 def test_a_state_may_be_left_out_but_not_go_back_and_not_be_the_last_one_missing() -> None:
-    place = (BALANCES, 0)
-    states = [{"amount": amount} for amount in (1, 2, 3)]
-    versions = {b"k": [Expected(BALANCES, b"k", "B", state, at) for at, state in enumerate(states)]}
+    states = [{"amount": amount} for amount in (-2, -1, 3)]
 
     def problems(*shown: int, key: bytes = b"k", least: int = 3) -> list[Problem]:
         log = [record("B", envelope("e", account_id="a"), at) for at in range(len(shown))]
         log = [made._replace(key=key, fields=states[one - 1]) for made, one in zip(log, shown, strict=True)]
-        return compare_versions("b", place, log, versions, "fields", least)
+        found = Problems()
+        versions = Versions(found, "b", iter(log), (BALANCES, 0))
+        for at, state in enumerate(states):
+            versions.expect(Expected(BALANCES, b"k", "B", state, at))
+        versions.finish(least)
+        return found.new
 
+    states[0] = dict(states[1])
+    assert problems(1, 3) == problems(2, 3) == problems(1, least=2) == []
+    states[0] = {"amount": -3}
     assert problems(1, 3) == problems(3) == problems(1, 2, least=2) == problems(least=0) == []
     for bad in (problems(2, 1, 3), problems(2), problems(), problems(3, 3), problems(1, key=b"x")):
         assert bad != []
 
 
+def summed(*logs: list[Record], ended: bool = True) -> list[Problem]:
+    """Return what is wrong with journals, one a partition."""
+    problems = Problems()
+    journal = Journal(problems)
+    for number, log in enumerate(logs):
+        for made in log:
+            journal.see(made)
+        if ended:
+            journal.close_branch(number)
+    if ended:
+        journal.close()
+    return problems.new
+
+
 def test_a_journal_that_grows_may_be_read_up_to_half_an_entry() -> None:
-    log = Bank().topics[POSTINGS][0]
-    last = max(made.offset for made in log if made.fields.get("side") == "DEBIT")
-    assert fold_journal(log[: last + 1], ended=False)[1] == []
-    (problem,) = fold_journal(log[: last + 1])[1]
-    assert (problem.offset, problem.text) == (last, "half an entry at the end")
+    logs = Bank().topics[POSTINGS]
+    last = max(made.offset for made in logs[0] if made.fields.get("side") == "DEBIT")
+    assert summed(logs[0][: last + 1], logs[1], ended=False) == []
+    found = {problem.check for problem in summed(logs[0][: last + 1], logs[1])}
+    assert {"entries", "zero_sum"} <= found
 
 
 def test_what_is_released_or_used_must_have_been_held() -> None:
@@ -96,26 +147,33 @@ def test_what_is_released_or_used_must_have_been_held() -> None:
     placed = next(made for made in log if made.fields.get("hold_id") == released.fields["hold_id"])
     again = [log[0], log[1], *[placed, placed, released]]
     for forged in ([*log, placed], [*log, released], again, [made for made in log if made is not placed]):
-        assert [problem.check for problem in fold_journal(forged)[1]] == ["holds"]
+        assert {problem.check for problem in summed(forged, ended=False)} == {"hold_fold"}
 
 
 def test_money_in_flight_is_a_problem_when_it_is_quiet() -> None:
-    bank = Bank()
-    folds = [fold_journal(bank.topics[POSTINGS][number])[0] for number in (0, 1)]
-    assert clearing_not_zero(folds) == []
-    assert clearing_not_zero(folds[:1]) != []
+    logs = Bank().topics[POSTINGS]
+    assert summed(logs[0], logs[1]) == []
+    assert {problem.check for problem in summed(logs[0])} == {"clearing"}
 
 
 def test_a_record_that_was_applied_may_not_be_a_dead_letter_too() -> None:
     bank = Bank()
     number, log = next((number, log) for number, log in bank.topics["accounts"].items() if len(log) > 1)
-    dead = predict_forwarding(log, 2)[0]
-    applied = next(made for made in log if made.offset not in dead)
+    applied = next(made for made in log if Intake(number, 2).apply(made)[0] is None)
     bank.bury(applied, "wrong_key")
-    letters = bank.topics[DEAD_LETTERS][number][-1:]
-    assert "must have: no dead letter" in compare_dead_letters(letters, log, {})[0].text
-    altered = [letters[0]._replace(value=b"other")]
-    assert "other bytes" in compare_dead_letters(altered, log, {applied.offset: "wrong_key"})[0].text
+    letter = bank.topics[DEAD_LETTERS][number][-1]
+
+    def judged(letter: Record, code: str | None) -> list[str]:
+        problems = Problems()
+        dead = DeadLetters(problems)
+        dead.add([letter])
+        dead.judge(applied, code)
+        return [problem.text for problem in problems.new]
+
+    assert judged(letter, "wrong_key") == []
+    assert judged(letter, None) == ["applied, and a dead letter: wrong_key"]
+    assert "its code is wrong_key, must be no_key" in judged(letter, "no_key")[0]
+    assert "another key or value" in judged(letter._replace(value=b"other"), "wrong_key")[0]
 
 
 def test_a_view_must_show_every_account_with_its_last_state() -> None:
@@ -144,62 +202,68 @@ def test_the_first_problem_is_that_of_the_earliest_record() -> None:
     assert first_of([]) is None
 
 
-def planted(**expected: Any) -> dict[str, Any]:
-    return {"name": "n", "tenant_id": "north", "records": [["payments", 0, 0]], "expected": expected}
+def planted(**expected: Any) -> Planted:
+    return Planted("n", "north", expected, [Place("payments", 0, 0)], "manifest")
 
 
-def said(**records: list[Record]) -> dict[str, list[Record]]:
-    topics = {"alerts": ALERTS, "letters": DEAD_LETTERS, "answers": PAYMENT_EVENTS, "results": RESULTS}
+def missed(item: Planted, **records: list[Record]) -> list[Problem]:
+    """Return which planted effects are missed."""
+    topics = {"alerts": ALERTS, "answers": PAYMENT_EVENTS, "results": RESULTS}
     topics |= {"postings": POSTINGS, "journals": JOURNAL_EVENTS}
-    return {topic: records.get(name, []) for name, topic in topics.items()}
+    problems = Problems()
+    checks = PlantedChecks(problems, [item])
+    for name, log in records.items():
+        for made in log:
+            checks.listeners[topics[name]](made)
+    checks.run(DeadLetters(problems))
+    return problems.new
 
 
 def test_each_planted_cause_has_its_effect_once() -> None:
     alert = record("FraudAlertRaised", envelope("x", payment_id="p", account_id="a"))
     answer = record("PaymentRejected", envelope("y", payment_id="p", account_id="a", code="declined"))
-    items = [
-        planted(alert=["p"]),
-        planted(outcome={"payment_id": "p", "code": "declined", "event": None}),
-    ]
-    assert compare_planted(items, said(alerts=[alert], answers=[answer])) == []
-    assert len(compare_planted(items, said(alerts=[alert, alert]))) == 2
-    assert compare_planted([planted(dead_letter=True)], said()) != []
+    outcome = planted(outcome={"payment_id": "p", "code": "declined", "event": None})
+    assert missed(planted(alert=["p"]), alerts=[alert]) == missed(outcome, answers=[answer]) == []
+    assert missed(planted(alert=["p"]), alerts=[alert, alert]) != []
+    assert missed(planted(alert=["p"])) != []
+    assert missed(outcome) != []
+    assert missed(planted(dead_letter=True)) != []
 
 
 def test_a_planted_journal_becomes_what_it_must_and_counts_in_an_open_period() -> None:
     updated = record("JournalUpdated", envelope("x", journal_id="j", state="REFUSED", code="expired"))
     refused = record("CommandRefused", envelope("y", payment_id=None, journal_id="j", code="exists"))
     wanted = {"journal_id": "j", "state": "REFUSED", "code": "expired"}
-    there = said(journals=[updated], answers=[refused])
+    there = {"journals": [updated], "answers": [refused]}
     for good in (wanted, wanted | {"state": None}, wanted | {"state": "CommandRefused", "code": "exists"}):
-        assert compare_planted([planted(journal=good)], there) == []
+        assert missed(planted(journal=good), **there) == []
     for other in ({"state": "POSTED"}, {"code": "exists"}, {"journal_id": "k"}):
-        assert compare_planted([planted(journal=wanted | other)], there) != []
+        assert missed(planted(journal=wanted | other), **there) != []
     item = planted(late={"journal_id": "j", "after": 5})
     for counts, found in ((6, 0), (5, 1), (None, 1)):
         fields = envelope("z", journal_id="j", payment_id=None, account_id="a", posting_id="P")
         posting = record("PostingRecorded", {**fields, "occurred_at": 1, "effective_at": counts})
-        assert len(compare_planted([item], said(postings=[posting]))) == found
-    assert len(compare_planted([item], said())) == 1
+        assert len(missed(item, postings=[posting])) == found
+    assert len(missed(item)) == 1
 
 
 def test_a_planted_break_is_one_of_its_statement_and_of_its_payments_posting() -> None:
     about = {"account_id": "a", "statement_id": "S", "line_no": 1, "posting_id": "P"}
     opened_break = record("BreakOpened", envelope("x", type="AMOUNT", **about))
     posting = record("PostingRecorded", envelope("y", account_id="a", payment_id="p", posting_id="P"))
-    there = said(results=[opened_break], postings=[posting])
+    there = {"results": [opened_break], "postings": [posting]}
     wanted = {"type": "AMOUNT", "account_id": "a", "statement_id": "S", "line_no": 1, "payment_id": "p"}
-    assert compare_planted([planted(**{"break": wanted})], there) == []
+    assert missed(planted(**{"break": wanted}), **there) == []
     anything = dict.fromkeys(("statement_id", "line_no", "payment_id"))
-    assert compare_planted([planted(**{"break": wanted | anything})], there) == []
+    assert missed(planted(**{"break": wanted | anything}), **there) == []
     for other in ({"type": "DUPLICATE"}, {"statement_id": "T"}, {"line_no": 2}, {"payment_id": "q"}):
-        assert compare_planted([planted(**{"break": wanted | other})], there) != []
+        assert missed(planted(**{"break": wanted | other}), **there) != []
 
 
 def test_a_planted_late_line_is_matched_with_its_payments_posting() -> None:
     posting = record("PostingRecorded", envelope("y", account_id="a", payment_id="p", posting_id="P"))
     match = record("ItemMatched", envelope("x", account_id="a", posting_ids=["P"]))
     item = planted(matched={"account_id": "a", "payment_id": "p"})
-    assert compare_planted([item], said(results=[match], postings=[posting])) == []
-    assert compare_planted([item], said(results=[match])) != []
-    assert compare_planted([item], said(postings=[posting])) != []
+    assert missed(item, results=[match], postings=[posting]) == []
+    assert missed(item, results=[match]) != []
+    assert missed(item, postings=[posting]) != []

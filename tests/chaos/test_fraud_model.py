@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-import fastavro
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -18,9 +17,10 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.loadgen import generate, history
-from tests.chaos.fraud_model import FRAUD_TABLE, VERSION, FraudBranch
-from tests.chaos.log_reader import Record, Schemas, plain
-from tests.chaos.wire import (
+from pipeline.verify.model.fraud import FRAUD_TABLE, FraudBranch
+from pipeline.verify.model.fraud_settings import VERSION
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import (
     ALERTS,
     COMMANDS,
     LONG_MAX,
@@ -31,7 +31,7 @@ from tests.chaos.wire import (
     derived,
     misplaced,
 )
-from tests.simulated_cluster import BY_ID, ENCODE
+from tests.simulated_cluster import ENCODE, decoder
 
 NOON_S = 1_767_268_800
 """2026-01-01 12:00 UTC."""
@@ -674,16 +674,8 @@ def test_model_and_product_agree_on_long_logs_in_which_every_rule_fires() -> Non
     assert fired >= {*CASES, "payment_id_reused"}, "else the agreement proves little"
 
 
-class Catalogue(Schemas):
-    """The checker's decoder with the schemas of the catalogue instead of a registry's."""
-
-    def _fetch(self, schema_id: int) -> Any:
-        known = BY_ID.get(schema_id)
-        return None if known is None else fastavro.parse_schema(plain(msgspec.json.decode(known.text)))
-
-
 def test_model_and_product_agree_on_what_a_load_produces() -> None:
-    now_us, partitions, decode = 1_790_000_000 * SECOND_US, 4, Catalogue("").decode
+    now_us, partitions, decode = 1_790_000_000 * SECOND_US, 4, decoder().read
     plan = history(5, 5_000, now_us, accounts=150, malformed_pct=2.0, partitions=partitions)
     logs: list[list[Record]] = [[] for _ in range(partitions)]
     for made in generate(plan, ENCODE):
@@ -692,7 +684,7 @@ def test_model_and_product_agree_on_what_a_load_produces() -> None:
             if number is None:
                 number = partition_of((made.key or b"").decode(), partitions)
             place = ("payments", number, len(logs[number]), now_us // 1000)
-            logs[number].append(Record(*place, made.key, made.value, {}, *decode(made.value)))
+            logs[number].append(Record(*place, made.key, made.value, {}, *decode(made.value, strict=True)))
     assert sum(map(len, logs)) > 5_000
     found = [wanted for number, log in enumerate(logs) for wanted in assert_agreed(log, number, partitions)]
     alerts = on(ALERTS, found)

@@ -7,10 +7,10 @@ import random
 import pytest
 
 from pipeline.domain.history import stream as history
+from pipeline.verify.model.history import SIZE, HistoryBranch, span
+from pipeline.verify.model.wire import LONG_MAX, LONG_MIN
 from tests.chaos.by_hand import Event, chance, envelope, in_order, posted
-from tests.chaos.history_model import SIZE, HistoryBranch, span
 from tests.chaos.side_by_side import first_difference
-from tests.chaos.wire import LONG_MAX, LONG_MIN
 
 
 def held(number: int, rng: random.Random) -> Event:

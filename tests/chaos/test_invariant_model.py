@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.kernel import events as ev
+from pipeline.verify.model.invariants import InvariantBranch
+from pipeline.verify.model.wire import LONG_MAX, LONG_MIN
 from tests.chaos.by_hand import Event, chance, in_order
-from tests.chaos.invariant_model import InvariantBranch
 from tests.chaos.side_by_side import first_difference
-from tests.chaos.wire import LONG_MAX, LONG_MIN
 from tests.invariants.honest_journal import HOUR, HonestJournal
 
 ACCOUNTS = ["alice", "bob", "carol", "$clearing:EUR:0"]
@@ -51,6 +51,6 @@ def test_model_and_product_say_and_write_the_same(
     seed: int, spoilt: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(invariants, "WINDOW", 200)
-    monkeypatch.setattr("tests.chaos.invariant_model.WINDOW", 200)
+    monkeypatch.setattr("pipeline.verify.model.invariants.WINDOW", 200)
     log = in_order(journal(chance(seed), 400, spoilt), 0)
     assert first_difference(InvariantBranch(0, 1), invariants, log) is None

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
+from pipeline.verify.model.wire import BALANCES, POSTINGS, derived
 from tests.chaos.by_hand import about, envelope, opened
 from tests.chaos.ledger_by_hand import AMY, ANN, BEN, Hand, after, captured, held, hours
-from tests.chaos.wire import BALANCES, POSTINGS, derived
 
 OPEN = [opened(ANN, 100), opened(AMY), opened(BEN)]
 HERE, ELSEWHERE = held("p", ANN, AMY, 60), held("p", ANN, BEN, 60)

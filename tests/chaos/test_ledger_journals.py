@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.verify.model.wire import COMMANDS, POSTINGS, derived
 from tests.chaos.by_hand import (
     Event,
     decided,
@@ -25,7 +26,6 @@ from tests.chaos.ledger_by_hand import (
     hours,
 )
 from tests.chaos.test_ledger_holds import TICK
-from tests.chaos.wire import COMMANDS, POSTINGS, derived
 
 EVERYBODY = (ANN, AMY, BEN, BOB, CAT)
 OPEN = [opened(ANN, 100), opened(AMY), opened(BEN), opened(BOB), opened(CAT)]

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.verify.model.intake import Intake
+from pipeline.verify.model.ledger_accounts import ACCOUNT_ROW, MAXIMUM
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import BALANCES, TABLE, home_of, row_key
 from tests.chaos.by_hand import NOW_US, Event, decided, envelope, legs_of, opened, record, submitted
-from tests.chaos.forwarding import predict_forwarding
-from tests.chaos.ledger_accounts import ACCOUNT_ROW, MAXIMUM
 from tests.chaos.ledger_by_hand import AMY, ANN, BEN, Hand, after, hours
-from tests.chaos.log_reader import Record
 from tests.chaos.test_ledger_holds import TICK
-from tests.chaos.wire import BALANCES, TABLE, home_of, row_key
 
 OPEN = [opened(ANN, 100), opened(AMY), opened(BEN)]
 PERIOD = hours(-24)
@@ -85,8 +85,9 @@ def passed(*events: Event, topic: str) -> tuple[list[str], list[str]]:
     for event, fields in events:
         one = record(event, fields, len(made), topic=topic)
         made.append(one._replace(partition=home_of((one.key or b"").decode(), 1)))
-    dead, on = predict_forwarding(made, 1)
-    return list(dead.values()), [one.event for one in on]
+    found = [Intake(0, 1).apply(one) for one in made]
+    dead = [code for code, _ in found if code is not None]
+    return dead, [one.event for _, on in found for one in on]
 
 
 def test_intake_passes_on_what_an_input_may_carry_and_nothing_else() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.chaos.by_hand import about, decided, envelope, opened, record
-from tests.chaos.ledger_model import Branch
-from tests.chaos.wire import (
+from pipeline.verify.model.ledger import Branch
+from pipeline.verify.model.wire import (
     POSTINGS,
     home_of,
 )
+from tests.chaos.by_hand import about, decided, envelope, opened, record
 
 ALICE, BOB = opened("alice", 100), opened("bob")
 HELD = decided("p", "alice", "bob", 30, "REVIEW")

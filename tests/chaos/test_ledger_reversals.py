@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.verify.model.wire import POSTINGS
 from tests.chaos.by_hand import Event, legs_of, submitted, taken_back
 from tests.chaos.ledger_by_hand import AMY, ANN, Hand
 from tests.chaos.test_ledger_journals import ONE, OPEN
-from tests.chaos.wire import POSTINGS
 
 
 def back(reversal: str, *legs: tuple[str, str, int], of: str = "j", **other: Any) -> Event:

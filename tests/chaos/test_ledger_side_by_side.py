@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
-from tests.chaos.ledger_model import Branch
+from pipeline.verify.model.ledger import Branch
 from tests.chaos.ledger_town import logs_of
 from tests.chaos.side_by_side import first_difference
 
@@ -20,6 +20,6 @@ def test_model_and_product_say_and_write_the_same_for_random_traffic(seed: int, 
 
 def test_a_wrong_rule_of_the_model_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     (log,) = logs_of([Branch(0, 1)], 1, 400)
-    monkeypatch.setattr("tests.chaos.ledger_holds.CAPTURES_MAX", 0)
+    monkeypatch.setattr("pipeline.verify.model.ledger_captures.CAPTURES_MAX", 0)
     found = first_difference(Branch(0, 1), Ledger(LedgerRules(dedupe_window_days=90)), log)
     assert found is not None and "too_many_captures" in found

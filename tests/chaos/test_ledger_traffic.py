@@ -12,16 +12,17 @@ from random import Random
 
 import pytest
 
+from pipeline.verify import journal as books
+from pipeline.verify.model.ledger import Branch
+from pipeline.verify.model.ledger_accounts import Account
+from pipeline.verify.model.ledger_journals import Journal, place_of
+from pipeline.verify.model.ledger_pairs import pairs_of
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import DAY_US, LEGS, POSTINGS, TABLE, Expected, home_of
 from tests.chaos.by_hand import NOW_US, about, record
-from tests.chaos.journal_fold import Fold, fold_journal
-from tests.chaos.ledger_accounts import Account
-from tests.chaos.ledger_journals import Journal, place_of
-from tests.chaos.ledger_model import Branch
-from tests.chaos.ledger_pairs import pairs_of
+from tests.chaos.checker import Problems
 from tests.chaos.ledger_town import Town, commands_of, logs_of
 from tests.chaos.ledger_traffic import TENANT, Command
-from tests.chaos.log_reader import Record
-from tests.chaos.wire import DAY_US, LEGS, POSTINGS, TABLE, Expected, home_of
 
 FINAL = {"POSTED", "REFUSED", "VOIDED", "EXPIRED"}
 """States of a journal in which it stays."""
@@ -126,18 +127,23 @@ class Watched(Branch):
             if owner == tenant and journal.reverses == subject and journal.state == "POSTED":
                 yield journal
 
-    def fold(self) -> Fold:
+    def fold(self) -> books.Journal:
         """Return what its journal adds up to, which must be its accounts; no posting may have two ids."""
         said = [wanted for wanted in self.whole if wanted.topic == POSTINGS]
         journal = [
             record(one.event, one.fields, at)._replace(key=one.key, partition=self.number)
             for at, one in enumerate(said)
         ]
-        fold, problems = fold_journal(journal)
-        assert problems == []
+        problems = Problems()
+        fold = books.Journal(problems)
+        for one in journal:
+            fold.see(one)
+        fold.close_branch(self.number)
+        assert problems.new == []
         for (tenant, account_id), account in self.accounts.items():
-            key = f"{tenant}/{account_id}".encode()
-            assert (fold.held[key], fold.balance(key)) == (account.debits_pending, account.balance)
+            folded = fold.accounts.get(f"{tenant}/{account_id}")
+            summed = (0, 0) if folded is None else (folded.held, folded.balance)
+            assert summed == (account.debits_pending, account.balance)
         assert max(Counter(one.fields["event_id"] for one in said).values()) == 1
         return fold
 

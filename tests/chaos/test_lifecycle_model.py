@@ -7,10 +7,10 @@ import random
 import pytest
 
 from pipeline.domain.lifecycle.stream import Lifecycle
+from pipeline.verify.model.lifecycle import LifecycleBranch
+from pipeline.verify.model.wire import OUTCOMES, PAYMENT_ALERTS
 from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order
-from tests.chaos.lifecycle_model import LifecycleBranch
 from tests.chaos.side_by_side import first_difference
-from tests.chaos.wire import OUTCOMES, PAYMENT_ALERTS
 
 HOUR_US = 3_600_000_000
 

@@ -14,10 +14,10 @@ from pipeline.domain.history.views import BALANCE_AT
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.verify.model.history import SIZE, HistoryBranch, Line
 from pipeline.web.past import past
 from pipeline.web.problems import Problem
 from tests.chaos.by_hand import chance, in_order
-from tests.chaos.history_model import SIZE, HistoryBranch, Line
 from tests.chaos.mutants import MUTANTS
 from tests.chaos.past_check import Lines, Question, compare_past, questions, walk
 from tests.chaos.test_history_model import journal

@@ -10,11 +10,11 @@ import pytest
 from pipeline.domain.positions import book
 from pipeline.domain.positions import figures as arithmetic
 from pipeline.domain.positions import stream as positions
+from pipeline.verify.model.positions import PositionBranch
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import LONG_MAX, POSITIONS, TABLE
 from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order, quoted, settled, traded
-from tests.chaos.log_reader import Record
-from tests.chaos.position_model import PositionBranch
 from tests.chaos.side_by_side import first_difference
-from tests.chaos.wire import LONG_MAX, POSITIONS, TABLE
 
 E8 = 10**8
 

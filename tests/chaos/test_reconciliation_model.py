@@ -19,11 +19,11 @@ from pipeline.domain.reconciliation import (
 )
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.stream import Reconciliation
+from pipeline.verify.model.reconciliation import ReconciliationBranch
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import DAY_US
 from tests.chaos.by_hand import NOW_US, Event, chance, closed, envelope, in_order, posted, stated
-from tests.chaos.log_reader import Record
-from tests.chaos.reconciliation_model import ReconciliationBranch
 from tests.chaos.side_by_side import first_difference
-from tests.chaos.wire import DAY_US
 
 
 def day(number: int, **other: Any) -> dict[str, Any]:

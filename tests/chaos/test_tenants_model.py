@@ -10,9 +10,9 @@ import pytest
 from pipeline.domain.tenants import quotas
 from pipeline.domain.tenants.quotas import Bucket, pack_bucket, taken
 from pipeline.domain.tenants.settings import parse_tenants
+from pipeline.verify.model.tenants import Buckets, Tenants
 from pipeline.verify.verifier import verify_log
 from tests.chaos.load_in_memory import Topics, problems, simulated, topics_of
-from tests.chaos.tenants_model import Buckets, Tenants
 from tests.simulated_cluster import SimulatedCluster, decoder
 
 FILE = """
@@ -55,7 +55,11 @@ def test_checker_and_verifier_find_nothing_wrong_and_every_kind_of_refusal(
 
 
 def test_a_quota_that_is_not_the_files_is_found(topics: Topics) -> None:
-    assert {text.partition(":")[0] for text in problems(topics, None)} >= {"decisions", "screenings", "model"}
+    assert {text.partition(":")[0] for text in problems(topics, None)} >= {
+        "inputs_ledger",
+        "answers",
+        "alerts",
+    }
     assert problems(topics, None, FILE.replace("burst = 90", "burst = 94")) != []
 
 

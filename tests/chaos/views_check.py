@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from tests.chaos.comparisons import Problem
+from pipeline.verify.findings import Problem
 from tests.chaos.log_reader import TIMEOUT_S
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -85,7 +85,12 @@ class Cluster:
             except (urllib.error.URLError, OSError):
                 return False
 
-        wait_for(answers, f"worker {worker}, see {log}", lambda: log.stat().st_size, silence_s)
+        wait_for(
+            answers,
+            f"worker {worker}, see {log}",
+            lambda: log.stat().st_size if log.exists() else 0,
+            silence_s,
+        )
         return time.monotonic() - started
 
     def kill(self, worker: int, *, wipe: bool = False) -> None:

@@ -14,7 +14,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.stream import Ledger
-from tests.chaos.ledger_model import Branch as TownBranch
+from pipeline.verify.model.ledger import Branch as TownBranch
 from tests.chaos.ledger_town import logs_of
 from tests.examples import examples
 from tests.kernel.side_by_side import Log, assert_alike, at_home

@@ -1,4 +1,4 @@
-"""The ledger under random schedules: several branches, duplicates, legs that are late, against a tiny model.
+"""The ledger under random schedules: several branches, duplicates, legs that are late, against the model.
 
 `Branches.step` checks after every single event that the books of its branch balance and that every account is
 the fold of its postings without a gap.
@@ -17,8 +17,12 @@ from hypothesis import strategies as st
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import INT64_MAX, fits
+from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import record_key
 from pipeline.domain.ledger.rows import CLOSED, read_payment
+from pipeline.verify.model.ledger import Branch as Model
+from pipeline.verify.model.record import Record
+from tests.chaos.side_by_side import NAMES, builtins
 from tests.examples import examples
 from tests.ledger.branches import (
     DAY,
@@ -31,7 +35,6 @@ from tests.ledger.branches import (
     replayed,
     said_bytes,
 )
-from tests.ledger.ledger_model import Model
 
 COUNT = 3
 ACCOUNTS = [f"account-{number}" for number in range(7)]
@@ -154,15 +157,14 @@ class Both:
 
     def __init__(self) -> None:
         self.ledger = Branches(COUNT)
-        self.model = Model(COUNT)
+        self.models = [Model(number, COUNT, with_rows=False) for number in range(COUNT)]
 
     def play(self, schedule: list[Any]) -> None:
         """Do what the schedule says, then deliver what still waits."""
         for action in schedule:
             if isinstance(action, Put):
                 self.ledger.recorded_at = action.recorded_at
-                branch = self.ledger.put(action.event)
-                self.model.queues[branch].append((_name(action.event), action.event, action.recorded_at))
+                self.ledger.put(action.event)
             elif isinstance(action, Repeat):
                 self._repeat(action.branch)
             elif self.ledger.branches[action.branch].waiting:
@@ -176,12 +178,12 @@ class Both:
         if waiting and type(waiting[0][0]) in LEGS:
             note("a leg twice")
             waiting.append(waiting[0])
-            self.model.queues[number].append(None)
 
     def step(self, number: int) -> None:
         """Apply one event in both, then check what must hold at any moment."""
+        event, recorded_at = self.ledger.branches[number].waiting[0]
         items = self.ledger.step(number)
-        self.model.step(number)
+        self.models[number].apply(_record(event, recorded_at, number))
         for _, _, event in items:
             if type(event) is ev.PaymentReserved:
                 account = self.ledger.account(event.debtor_account_id)
@@ -202,20 +204,15 @@ class Both:
             assert clearing_total(self.ledger, currency) == -sum(credited.values())
 
     def _in_flight(self, event: Any) -> bool:
-        rows = self.ledger.branches[self.model.branch(event.debtor_account_id)].rows
+        rows = self.ledger.branches[partition_of(f"{TENANT}/{event.debtor_account_id}", COUNT)].rows
         payment = read_payment(rows, TENANT, event.payment_id)
         return payment is not None and payment.state == "IN_FLIGHT"
 
 
-def _name(event: Any) -> str:
-    return {
-        ev.AccountOpened: "account_opened",
-        ev.AccountLimitSet: "account_limit_set",
-        ev.AccountClosed: "account_closed",
-        ev.PaymentDecided: "payment_decided",
-        ev.PaymentReviewed: "payment_reviewed",
-        ev.PaymentCancelled: "payment_cancelled",
-    }[type(event)]
+def _record(event: Any, recorded_at: int, number: int) -> Record:
+    """Return a command as the model reads it."""
+    place = ("ledger-commands", number, 0, recorded_at // 1000, record_key(event).encode())
+    return Record(*place, b"", {}, NAMES[type(event)], builtins(event), None)
 
 
 def _check_quiet(ledger: Branches) -> None:
@@ -241,13 +238,14 @@ def _check_quiet(ledger: Branches) -> None:
 def _check_model(both: Both) -> None:
     """Check that the model has the same balances and knows the same end of every payment."""
     for account_id in ACCOUNTS:
-        account, expected = both.ledger.account(account_id), both.model.accounts.get(account_id)
+        home = both.models[partition_of(f"{TENANT}/{account_id}", COUNT)]
+        account, expected = both.ledger.account(account_id), home.accounts.get((TENANT, account_id))
         if account is None or expected is None:
             assert account is None and expected is None
             continue
-        assert (account.balance_minor, account.debits_pending) == (expected.has, expected.holds)
-        assert account.credits_pending == expected.incoming
-        assert (account.status == CLOSED) == (not expected.open)
+        assert (account.balance_minor, account.debits_pending) == (expected.balance, expected.debits_pending)
+        assert account.credits_pending == expected.credits_pending
+        assert (account.status == CLOSED) == expected.closed
     known = {}
     for number, branch in enumerate(both.ledger.branches):
         for key, _ in branch.rows.scan(b"p\0"):
@@ -255,7 +253,11 @@ def _check_model(both: Both) -> None:
             payment = read_payment(branch.rows, TENANT, payment_id)
             assert payment is not None
             known[number, payment_id] = payment.state
-    assert known == {key: payment.state for key, payment in both.model.payments.items()}
+    assert known == {
+        (model.number, payment_id): payment.state
+        for model in both.models
+        for (_, payment_id), payment in model.payments.items()
+    }
     for state in known.values():
         note(state)
 

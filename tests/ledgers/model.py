@@ -1,9 +1,9 @@
 """Where the independent model of the ledger is: the only file of this folder that knows."""
 
-from tests.chaos.ledger_model import Branch as Model
-from tests.chaos.log_reader import Record
+from pipeline.verify.model.ledger import Branch as Model
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.tenants import Tenants
+from pipeline.verify.model.wire import COMMANDS, TABLE
 from tests.chaos.side_by_side import first_difference
-from tests.chaos.tenants_model import Tenants
-from tests.chaos.wire import COMMANDS, TABLE
 
 __all__ = ["COMMANDS", "TABLE", "Model", "Record", "Tenants", "first_difference"]

@@ -10,10 +10,14 @@ from urllib.parse import unquote
 
 import pytest
 
+from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.loadgen import history
+from pipeline.verify import PresentSettings
+from pipeline.verify.model.fraud_settings import SETTINGS
 from pipeline.verify.planted import Planted, read_manifests
 from pipeline.verify.report import Check, Report
 from pipeline.verify.verifier import verify_log
+from tests import simulated_cluster
 from tests.simulated_cluster import SimulatedCluster, decoder, simulate
 from tests.verify import damage
 from tests.verify.damage import DECODE, Damage
@@ -38,6 +42,51 @@ def test_a_sound_log_is_clean(sound: tuple[SimulatedCluster, list[Planted]]) -> 
     assert json.loads(report.to_json())["ok"] is True
 
 
+def test_what_settings_decide_is_judged_by_those_of_now_if_that_is_asked_for(
+    sound: tuple[SimulatedCluster, list[Planted]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failed(present: PresentSettings) -> set[str]:
+        report = verify_log(sound[0], decoder(), sound[1], present=present)
+        return {check.name for check in report.checks if not check.ok}
+
+    assert failed(PresentSettings()) == set()
+    closed = "[tenants.north]\nclosed = true\n"
+    assert failed(PresentSettings(tenants=closed)) >= {"inputs_ledger", "accounts"}
+    assert failed(PresentSettings(tenants=closed, default_fraud_rules=False)) >= {"accounts"}
+    assert "answers" in failed(PresentSettings(dedupe_window_days=1))
+    assert failed(PresentSettings(reconciliation_grace_days=1)) == {"matches"}
+    assert failed(PresentSettings(stuck_after_seconds=7_200)) == {"stuck"}
+    monkeypatch.setitem(SETTINGS, "night_to_hour_utc", 24)
+    assert failed(PresentSettings(default_fraud_rules=False)) == set()
+    assert failed(PresentSettings()) >= {"inputs_ledger"}
+
+
+def test_settings_that_were_others_once_are_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = iter((90, 1))
+
+    class Changing:
+        """A ledger that is started again with another window, for each command anew."""
+
+        def __init__(self, rules: LedgerRules) -> None:
+            self.ledgers = [
+                Ledger(LedgerRules(dedupe_window_days=next(days), tenants=rules.tenants)) for _ in range(2)
+            ]
+            self.count = 0
+
+        def apply(self, *about: Any) -> None:
+            self.count += 1
+            self.ledgers[self.count > 600].apply(*about)
+
+    monkeypatch.setattr(simulated_cluster, "Ledger", Changing)
+    plan = history(11, 300, 1_763_000_000_000_000, accounts=60)
+    cluster = simulate(plan, tmp_path / "manifest.jsonl")
+    report = verify(cluster, [])
+    assert report.ok, report.to_json()
+    assert not verify_log(cluster, decoder(), present=PresentSettings()).ok
+
+
 def test_a_second_read_gives_the_same_report(sound: tuple[SimulatedCluster, list[Planted]]) -> None:
     assert verify(*sound).to_dict() == verify(*sound).to_dict()
 
@@ -53,7 +102,7 @@ DAMAGES: list[tuple[Callable[[Damage], None], set[str]]] = [
     (damage.misstate_what_is_held, {"hold_fold"}),
     (damage.misstate_the_balance, {"balances"}),
     (damage.forget_a_balance, {"balances", "accounts"}),
-    (damage.leave_a_hold, {"holds", "pending"}),
+    (damage.leave_a_hold, {"accounts", "balances", "pending"}),
     (damage.close_an_account_silently, {"accounts"}),
     (damage.leave_money_in_clearing, {"clearing"}),
     (damage.lose_a_payment, {"inputs_ledger"}),
@@ -63,7 +112,7 @@ DAMAGES: list[tuple[Callable[[Damage], None], set[str]]] = [
     (damage.lose_an_account_event, {"inputs_ledger"}),
     (damage.swap_two_account_events, {"inputs_ledger"}),
     (damage.lose_an_answer, {"answers", "planted_outcomes"}),
-    (damage.lose_a_leg, {"answers"}),
+    (damage.lose_a_leg, {"legs"}),
     (damage.settle_twice, {"lives"}),
     (damage.settle_another_amount, {"lives"}),
     (damage.lose_a_settlement, {"lives"}),
@@ -94,19 +143,19 @@ DAMAGES: list[tuple[Callable[[Damage], None], set[str]]] = [
     (damage.find_an_invariant_broken, {"invariant_alerts"}),
     (damage.count_a_leg_less, {"clearing_totals"}),
     (damage.count_nothing, {"clearing_totals"}),
-    (damage.lose_a_capture, {"lives", "answers"}),
-    (damage.say_a_capture_twice, {"lives", "answers"}),
+    (damage.lose_a_capture, {"lives"}),
+    (damage.say_a_capture_twice, {"lives"}),
     (damage.post_a_capture_twice, {"lives"}),
     (damage.never_release_an_expired_hold, {"holds"}),
-    (damage.end_a_hold_before_its_time, {"lives", "answers"}),
+    (damage.end_a_hold_before_its_time, {"lives"}),
     (damage.lose_an_extension, {"answers"}),
-    (damage.lose_the_leg_of_a_capture, {"answers"}),
+    (damage.lose_the_leg_of_a_capture, {"legs"}),
     (damage.lose_a_posting_of_a_journal, {"entries", "journals"}),
     (damage.post_a_journal_on_one_branch_only, {"journals", "clearing"}),
     (damage.post_a_leg_for_another_purpose, {"journals"}),
     (damage.post_a_journal_that_is_refused, {"journals", "planted_journals"}),
-    (damage.lose_the_end_of_a_journal, {"journals", "legs"}),
-    (damage.hold_a_journal_for_ever, {"journals", "holds"}),
+    (damage.lose_the_end_of_a_journal, {"journals", "planted_journals"}),
+    (damage.hold_a_journal_for_ever, {"journals", "planted_journals"}),
     (damage.forget_to_ask_a_branch, {"legs"}),
     (damage.ask_a_branch_for_other_legs, {"legs"}),
     (damage.lose_the_answer_of_a_branch, {"legs"}),

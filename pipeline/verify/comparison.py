@@ -1,0 +1,265 @@
+"""Topics beside the models: every log is put through its stream's model, and all that came of it compared.
+
+    intake of every input -> what every partition must have of prices and periods
+    partition by partition: payments -> fraud, ledger-commands -> ledger, position-commands -> positions, ...
+    at the end: what branches have said to each other
+
+Each transaction holds its outputs and its source offset. So whatever the offsets `before` cover must be in
+the outputs, and nothing may be in the outputs that the sources, as far as they are read, do not explain.
+Without `before` it is quiet: the two are one, and the comparison is exact. A comparison may be run again when
+the topics have grown; it goes on where it has stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from pipeline.verify.broadcasts import Broadcasts
+from pipeline.verify.dead import DeadLetters
+from pipeline.verify.findings import Findings, at
+from pipeline.verify.lanes import Lane, Versions
+from pipeline.verify.legs import Pair, sender_of
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.stream import StreamModel
+from pipeline.verify.model.wire import BROADCAST, COMMANDS, LEGS, TABLE, Expected, home_of
+from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, WRITTEN, Only, Output, Stream, check_of
+
+Offsets = Mapping[tuple[str, int], int]
+"""By topic and partition."""
+Listener = Callable[[Record], None]
+AfterBranch = Callable[[int, Mapping[str, StreamModel]], None]
+
+
+class Topics(Protocol):
+    """What is compared. Iterators may end and, when the topics have grown, go on."""
+
+    @property
+    def count(self) -> int:
+        """Partitions of every topic."""
+        ...
+
+    def source(self, topic: str, partition: int) -> Iterator[Record]:
+        """Return what a stream has read, in order."""
+        ...
+
+    def output(self, topic: str, partition: int, events: Only, again: bool = False) -> Iterator[Record]:
+        """Return the records that carry some events; `again`: they are read elsewhere, too."""
+        ...
+
+
+class Heard:
+    """Records that are shown to others on their way, and those of them that are asked for."""
+
+    def __init__(
+        self,
+        records: Iterator[Record],
+        listeners: Sequence[Listener],
+        where: Callable[[Record], bool] | None = None,
+    ) -> None:
+        self._records = records
+        self._listeners = listeners
+        self._where = where
+
+    def __iter__(self) -> Iterator[Record]:
+        return self
+
+    def __next__(self) -> Record:
+        for record in self._records:
+            for listener in self._listeners:
+                listener(record)
+            if self._where is None or self._where(record):
+                return record
+        raise StopIteration
+
+
+class Replay:
+    """One partition of a log put through its model, and what came of it compared."""
+
+    def __init__(self, comparison: Comparison, stream: Stream, number: int) -> None:
+        self.stream = stream
+        self.number = number
+        self._comparison = comparison
+        self.lanes: dict[str, Lane | Versions] = {
+            output.topic: comparison.lane(output, number) for output in stream.outputs
+        }
+        if comparison.group is not None and stream not in INTAKES:
+            topic = stream.changelog(comparison.group)
+            rows = comparison.topics.output(topic, number, ALL)
+            self.lanes[TABLE] = Versions(comparison.findings, "table", rows, (topic, number))
+        arguments: dict[str, Any] = dict(comparison.settings.get(stream.table, {}))
+        arguments["with_rows"] = comparison.group is not None
+        if stream.table in comparison.as_said:
+            arguments["witness"] = self._find
+        self.model: StreamModel = stream.model(number, comparison.topics.count, **arguments)
+        self._source = comparison.topics.source(stream.log, number)
+        self._listeners = comparison.listeners_of_source(stream)
+
+    def _find(self, topic: str, ahead: int, matches: Callable[[Record], bool], sure: bool) -> Record | None:
+        lane = self.lanes[topic]
+        assert isinstance(lane, Lane)
+        return lane.find(ahead, matches, sure)
+
+    def go_on(self) -> None:
+        """Apply the records that are new."""
+        comparison, stream = self._comparison, self.stream
+        check, known = INPUT_CHECKS.get(stream.log), WRITTEN.get(stream.log)
+        for record in self._source:
+            if check is not None:
+                comparison.findings.count(check)
+            for listener in self._listeners:
+                listener(record)
+            if known is not None and comparison.group is None:
+                comparison.arrive(record, known)
+            code, said = self.model.apply(record)
+            if stream.buries:
+                comparison.dead.judge(record, code)
+            for wanted in said:
+                lane = self.lanes.get(wanted.topic)
+                if wanted.event in BROADCAST:
+                    comparison.broadcasts[stream.log].send(wanted, self.number)
+                elif lane is not None:
+                    lane.expect(wanted)
+                elif wanted.topic == COMMANDS:
+                    comparison.send(wanted, self.number)
+
+    def finish(self, before: Offsets | None) -> None:
+        """Say what is missing and what is too much."""
+        least = None if before is None else before[self.stream.log, self.number]
+        for lane in self.lanes.values():
+            lane.finish(least)
+
+
+class Comparison:
+    """All topics beside all models."""
+
+    def __init__(
+        self,
+        topics: Topics,
+        findings: Findings,
+        dead: DeadLetters,
+        streams: Sequence[Stream],
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+        listeners: Mapping[str, Sequence[Listener]] | None = None,
+        *,
+        as_said: Container[str] = (),
+        group: str | None = None,
+    ) -> None:
+        """`settings`: arguments of the models, by stream; `listeners` are shown what is read of topics;
+        `as_said`: streams of which it is taken as they have said it what settings decide; `group`: the
+        streams' consumer group, if the changelogs of their tables are compared, too: then the topics may
+        grow, and every record is of the newest version of its schema."""
+        self.topics = topics
+        self.findings = findings
+        self.dead = dead
+        self.settings = settings or {}
+        self.as_said = as_said
+        self.group = group
+        self._streams = streams
+        self._listeners = listeners or {}
+        self.broadcasts = {
+            "prices": Broadcasts(findings, "inputs_positions", "prices", "position-commands"),
+            "accounts": Broadcasts(findings, "inputs_ledger", "accounts", COMMANDS),
+        }
+        self._replays: dict[tuple[str, int], Replay] = {}
+        self._pairs: dict[tuple[int, int], Pair] = {}
+        self._written: dict[tuple[str, int], Iterator[Record]] = {}
+
+    def lane(self, output: Output, number: int) -> Lane | Versions:
+        """Return what compares an output of one partition."""
+        records = self.topics.output(output.topic, number, output.events, output.again)
+        listeners = () if output.again else self._listeners.get(output.topic, ())
+        heard = Heard(records, listeners, output.where)
+        check = output.check
+        if output.compacted:
+            assert check is not None
+            return Versions(self.findings, check, heard, (output.topic, number), self.group is None)
+        of = check_of if check is None else lambda said: check
+        return Lane(self.findings, of, heard, self.group is None)
+
+    def listeners_of_source(self, stream: Stream) -> Sequence[Listener]:
+        """Return what is shown the records of a log; those of outputs are shown where they are compared."""
+        return self._listeners.get(stream.log, ()) if stream.log in WRITTEN else ()
+
+    def run(
+        self,
+        before: Offsets | None = None,
+        after_branch: AfterBranch | None = None,
+    ) -> None:
+        """Compare everything. `after_branch` is given each partition and the models of it, by stream."""
+        numbers = range(self.topics.count)
+        for number in numbers:
+            self._replay(INTAKES, number, before)
+        for number in numbers:
+            models = self._replay(self._streams, number, before)
+            if self.group is not None:
+                self._arrivals(number)
+            for broadcast in self.broadcasts.values():
+                broadcast.finish(number, before)
+            if after_branch is not None:
+                after_branch(number, models)
+            if self.group is None:  # all that branches so far have said to each other is there
+                self._finish_pairs(number, before)
+        self._finish_pairs(self.topics.count, before)
+
+    def model(self, stream: Stream, number: int) -> StreamModel:
+        """Return the model of a partition that may still grow."""
+        return self._replays[stream.table, number].model
+
+    def _replay(
+        self, streams: Sequence[Stream], number: int, before: Offsets | None
+    ) -> dict[str, StreamModel]:
+        models = {}
+        for stream in streams:
+            place = stream.table, number
+            replay = self._replays.pop(place, None) or Replay(self, stream, number)
+            replay.go_on()
+            replay.finish(before)
+            models[stream.table] = replay.model
+            if self.group is not None:  # a growing topic: it goes on from here
+                self._replays[place] = replay
+            else:
+                replay.model.witness = None  # a cycle would keep every partition in memory
+        return models
+
+    # --- what branches say to each other
+
+    def _finish_pairs(self, number: int, before: Offsets | None) -> None:
+        """Compare what branches up to a number have said to each other."""
+        for pair in sorted(pair for pair in self._pairs if max(pair) <= number):
+            self._pairs[pair].finish(None if before is None else before[COMMANDS, pair[0]])
+            if self.group is None:
+                del self._pairs[pair]
+
+    def _arrivals(self, number: int) -> None:
+        """Take note of what a growing log has; its stream may have read less."""
+        for log, known in WRITTEN.items():
+            place = log, number
+            if place not in self._written:
+                self._written[place] = self.topics.output(log, number, ALL, again=True)
+            for record in self._written[place]:
+                self.arrive(record, known)
+
+    def arrive(self, record: Record, known: Container[str | None]) -> None:
+        """Take note of a record of a log that several streams write."""
+        if record.event not in known:
+            check = "inputs_ledger" if record.topic == COMMANDS else "inputs_positions"
+            return self.findings.wrong(at(check, record, "a record that no stream writes"))
+        if record.event in BROADCAST:
+            self.broadcasts["accounts" if record.topic == COMMANDS else "prices"].arrive(record)
+        elif record.event in LEGS:
+            origin = sender_of(record, self.topics.count)
+            if not 0 <= origin < self.topics.count:
+                return self.findings.wrong(at("legs", record, f"a leg of branch {origin}"))
+            self._pair(origin, record.partition).arrive(record)
+
+    def send(self, wanted: Expected, origin: int) -> None:
+        """Expect a leg, or an answer to one, on the branch of its key."""
+        target = home_of(wanted.key.decode(), self.topics.count)
+        self._pair(origin, target).send(wanted)
+
+    def _pair(self, origin: int, target: int) -> Pair:
+        pair = self._pairs.get((origin, target))
+        if pair is None:
+            pair = self._pairs[origin, target] = Pair(self.findings, origin, target)
+        return pair

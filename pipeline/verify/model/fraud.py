@@ -1,0 +1,247 @@
+"""A single-threaded model of one partition of the fraud stream: past payments, counted anew each time.
+
+    records of one partition of payments, in order -> FraudBranch.apply -> dead-letter code, or what must
+    come out: decisions, screenings, reviews and cancellations passed on, alerts, table rows
+
+It holds the default settings, and their values give the version that every decision names. It knows what is
+documented of the rules and of the layout of rows, and shares no code with the product: its agreement is
+evidence. Times are event time: when it occurred, never later than the record. Amounts are minor units.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, NamedTuple
+
+from pipeline.verify.model.fraud_debtors import Debtor, Payment, hash_of, packed
+from pipeline.verify.model.fraud_rules import Verdict, judge
+from pipeline.verify.model.fraud_settings import SETTINGS
+from pipeline.verify.model.stream import StreamModel
+from pipeline.verify.model.tenants import GATE_CODES, Buckets
+from pipeline.verify.model.wire import (
+    ALERTS,
+    COMMANDS,
+    DAY_US,
+    PAYMENT_COMMANDS,
+    PAYMENT_EVENTS,
+    TABLE,
+    Dead,
+    Expected,
+    has_false_reference,
+    has_impossible_id,
+    row_key,
+)
+
+FRAUD_TABLE = TABLE
+"""Rows of: a debtor (`f`), a decision (`d`), an alert (`a`)."""
+COUNTRY_LENGTH_MAX = 8
+
+CONTENT = (
+    *("payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency", "payment_type"),
+    *("reference", "channel", "device_id", "counterparty_country", "merchant_category"),
+    "hold_expires_at",
+)
+"""What a decision says of its payment."""
+
+
+class Decision(NamedTuple):
+    """What was decided on a payment id; `held` is the payment while a reviewer may approve it."""
+
+    at_us: int
+    content: tuple[str, ...]
+    verdict: Verdict
+    held: Payment | None
+
+    def row(self) -> bytes:
+        """Return the row of the payment id."""
+        content = hash_of("\0".join(self.content))
+        return packed([self.at_us, hash_of(self.content[0]), content, said(self.verdict), self.held])
+
+
+# --- texts and bytes
+
+
+def in_words(verdict: Verdict) -> dict[str, Any]:
+    """Return the fields by which events name a verdict."""
+    reasons = [{"rule": rule, "detail": detail} for rule, detail in verdict.reasons]
+    return {**verdict._asdict(), "reasons": reasons}
+
+
+def said(verdict: Verdict) -> list[Any]:
+    """Return a verdict as rows keep it."""
+    return [*verdict]
+
+
+# --- the stream
+
+
+def seen_by_rules(event: dict[str, Any], at_us: int) -> Payment:
+    """Return a payment as the rules see it; an empty device or country is none."""
+    device, country = event.get("device_id"), event.get("counterparty_country")
+    return Payment(
+        at_us // 1_000_000,
+        event["amount_minor"],
+        hash_of(event["creditor_account_id"]),
+        hash_of(device) if device else None,
+        country.upper()[:COUNTRY_LENGTH_MAX] if country else None,
+    )
+
+
+def again(earlier: Decision, content: tuple[str, ...]) -> Verdict:
+    """Return the verdict on an id that comes again: the first one, but no approval for other content."""
+    verdict = earlier.verdict
+    if verdict.outcome != "APPROVE" or content == earlier.content:
+        return verdict
+    reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
+    return Verdict("REVIEW", max(verdict.score, SETTINGS["review_score_min"]), (*verdict.reasons, reason))
+
+
+def decide(branch: FraudBranch, event: dict[str, Any]) -> None:
+    """Decide a payment; one that comes again gets its first verdict and counts nowhere."""
+    debtor_id, creditor_id = event["debtor_account_id"], event["creditor_account_id"]
+    recorded_us = branch.cause.timestamp_ms * 1000
+    if branch.witness is not None:
+        return decide_as_said(branch, event)
+    code = branch.buckets.refusal(branch.tenants, event["tenant_id"], event["occurred_at"], recorded_us)
+    row = branch.buckets.row(event["tenant_id"])
+    if row is not None and code != "tenant_closed":
+        branch.row(row_key("q", event["tenant_id"]), row)
+    if code is not None:
+        return branch.refuse(code)
+    at_us = min(event["occurred_at"], recorded_us)
+    content = (debtor_id, creditor_id, str(event["amount_minor"]), event["currency"])
+    earlier = branch.decisions.get((event["tenant_id"], event["payment_id"]))
+    if earlier is not None and at_us - earlier.at_us <= SETTINGS["decisions_kept_days"] * DAY_US:
+        verdict = again(earlier, content)
+        branch.answer(verdict)
+        if verdict.outcome != "APPROVE" and branch.alert_key not in branch.alerts:
+            branch.alert(at_us, verdict)
+        return
+    if event["amount_minor"] <= 0 or debtor_id == creditor_id or "$" in (debtor_id[0], creditor_id[0]):
+        return branch.answer(Verdict("APPROVE", 0, ()))  # the ledger refuses it; the id stays free
+    payment, debtor = seen_by_rules(event, at_us), branch.debtor
+    debtor.clock_s = max(debtor.clock_s, payment.at_s)
+    late = not debtor.covers("week", payment.at_s)
+    verdict = judge(debtor, payment)
+    debtor.ask(payment)
+    if verdict.outcome == "APPROVE" and not late:
+        debtor.learn(payment)
+    held = payment if verdict.outcome == "REVIEW" and not late else None
+    branch.keep(Decision(at_us, content, verdict, held))
+    branch.answer(verdict)
+    if verdict.outcome != "APPROVE":
+        branch.alert(at_us, verdict)
+
+
+def decide_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
+    """Take refusal, verdict and alert from what the stream says; all else must follow from the payment."""
+    about = {"payment_id": event["payment_id"], "account_id": event["debtor_account_id"]}
+    command = {"command": "payment_initiated"}
+    code = branch.said_code(GATE_CODES, PAYMENT_EVENTS, "CommandRefused", **about, **command)
+    if code is not None:
+        return branch.refuse(code)
+    said = branch.next_said(COMMANDS, "PaymentDecided", sure=True, payment_id=event["payment_id"])
+    verdict = Verdict("APPROVE", 0, ())
+    if said is not None:
+        reasons = tuple((reason["rule"], reason["detail"]) for reason in said["reasons"])
+        verdict = Verdict(said["outcome"], said["score"], reasons, said["rules_version"])
+    branch.answer(verdict)
+    # A payment that comes again has an alert already, unless its first decision is forgotten.
+    said = branch.next_said(ALERTS, "FraudAlertRaised", **about)
+    again = said is None and branch.alert_key in branch.alerts
+    if verdict.outcome != "APPROVE" and not again:
+        branch.alert(event["occurred_at"], verdict)
+
+
+def review(branch: FraudBranch, event: dict[str, Any]) -> None:
+    """Pass a review on; an approval makes a held payment the debtor's habit, once."""
+    known = branch.decisions.get((event["tenant_id"], event["payment_id"]))
+    approved = known is not None and event["approved"] and known.content[0] == event["debtor_account_id"]
+    if known is not None and known.held is not None and approved:
+        branch.debtor.learn(known.held)
+        branch.keep(known._replace(held=None))
+    pass_on(branch, event)
+
+
+def pass_on(branch: FraudBranch, event: dict[str, Any]) -> None:
+    cause = branch.cause
+    assert cause.event is not None
+    for topic in (COMMANDS, PAYMENT_EVENTS) if cause.event == "PaymentReviewed" else (COMMANDS,):
+        branch.out.append(Expected(topic, cause.key or b"", cause.event, event, cause.offset, cause.value))
+
+
+@dataclass
+class FraudBranch(StreamModel):
+    """The fraud stream of one partition, as far as its log has been applied."""
+
+    debtors: dict[tuple[str, str], Debtor] = field(default_factory=lambda: defaultdict(Debtor))
+    """By tenant and account."""
+    decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
+    """By tenant and payment id."""
+    alerts: set[bytes] = field(default_factory=set)
+    """Row keys."""
+    buckets: Buckets = field(init=False)
+    rules: ClassVar = {
+        "PaymentInitiated": decide,
+        **dict.fromkeys(PAYMENT_COMMANDS, pass_on),
+        "PaymentReviewed": review,
+    }
+
+    def __post_init__(self) -> None:
+        self.buckets = Buckets(self.partitions)
+
+    def check_ids(self, event: dict[str, Any]) -> None:
+        if has_impossible_id(event):
+            raise Dead("invalid_id")
+        if has_false_reference(event):
+            raise Dead("invalid_creditor_reference")
+
+    @property
+    def debtor(self) -> Debtor:
+        return self.debtors[self.cause.fields["tenant_id"], self.cause.fields["debtor_account_id"]]
+
+    @property
+    def alert_key(self) -> bytes:
+        names = ("tenant_id", "debtor_account_id", "payment_id")
+        return row_key("a", *[self.cause.fields[name] for name in names])
+
+    def keep(self, decision: Decision) -> None:
+        """Remember a decision on the present payment; expect the rows of debtor and id."""
+        tenant, payment_id = (self.cause.fields[name] for name in ("tenant_id", "payment_id"))
+        self.decisions[tenant, payment_id] = decision
+        self.row(row_key("f", tenant, self.cause.fields["debtor_account_id"]), self.debtor.row())
+        self.row(row_key("d", tenant, payment_id), decision.row())
+
+    def answer(self, verdict: Verdict) -> None:
+        """Expect the decision on the present payment: what it says itself, and the verdict."""
+        event = self.cause.fields
+        # Older versions of a payment have no channel, device, country and category, and no end of a hold.
+        payment = {name: event.get(name) for name in CONTENT}
+        decided_id = self.id_of("payment_decided")
+        account_id = event["debtor_account_id"]
+        self.say(COMMANDS, account_id, "PaymentDecided", decided_id, **payment, **in_words(verdict))
+        screened = {name: event[name] for name in CONTENT[:5]}
+        screened |= {"outcome": verdict.outcome, "decision_id": decided_id}
+        screened["hold_expires_at"] = event.get("hold_expires_at")
+        screened_id = self.id_of("payment_screened")
+        self.say(PAYMENT_EVENTS, account_id, "PaymentScreened", screened_id, **screened)
+
+    def refuse(self, code: str) -> None:
+        """Expect the answer to a payment that its tenant may not initiate."""
+        event = self.cause.fields
+        account_id = event["debtor_account_id"]
+        about = {"account_id": account_id, "payment_id": event["payment_id"], "code": code}
+        refused_id = self.id_of("refused:payment_initiated")
+        said = {"command": "payment_initiated", **about}
+        self.say(PAYMENT_EVENTS, account_id, "CommandRefused", refused_id, **said)
+
+    def alert(self, at_us: int, verdict: Verdict) -> None:
+        """Expect the alert on the present payment, and its row."""
+        event = self.cause.fields
+        payment = [event[name] for name in ("creditor_account_id", "amount_minor", "currency")]
+        self.alerts.add(self.alert_key)
+        self.row(self.alert_key, packed([at_us, said(verdict), *payment]))
+        alert_id, account_id = self.id_of("fraud_alert_raised"), event["debtor_account_id"]
+        about = {"alert_id": alert_id, "payment_id": event["payment_id"], "account_id": account_id}
+        self.say(ALERTS, account_id, "FraudAlertRaised", alert_id, **about, **in_words(verdict))

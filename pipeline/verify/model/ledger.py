@@ -1,0 +1,103 @@
+"""A single-threaded model of one branch of the ledger: dicts and integers, by the contract.
+
+    records of one partition of ledger-commands, in order -> Branch.apply -> dead-letter code, or what must
+    come out: postings, payment-events, balances, legs for other branches, nostro postings, table rows
+
+It is written from schemas/ (events, keys, codes) and the README (ids derived as UUIDv5, due times, periods,
+rows), and shares no code with the product: its agreement is evidence. What never changes: a command
+has all of its effects or none, and one that has none says why.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from pipeline.verify.model.ledger_accounts import Account, customer, room
+from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_captures import capture
+from pipeline.verify.model.ledger_holds import extend, hold_is_due
+from pipeline.verify.model.ledger_limits import (
+    close_account,
+    freeze,
+    limit_is_due,
+    reopen,
+    set_limit,
+    unfreeze,
+)
+from pipeline.verify.model.ledger_payments import cancel, decide, leg_posted, leg_refused, post_leg, review
+from pipeline.verify.model.ledger_periods import close_period
+from pipeline.verify.model.ledger_reversals import reverse_journal, reverse_payment
+from pipeline.verify.model.ledger_shares import legs_answered, legs_ended, legs_requested
+from pipeline.verify.model.ledger_submissions import confirm, journal_is_due, submit, void
+from pipeline.verify.model.wire import LONG_MIN, Dead
+
+# --- the rules, one a command
+
+
+def open_account(branch: Books, event: dict[str, Any]) -> None:
+    account_id, currency, kind = event["account_id"], event["currency"], event["account_type"]
+    limit = event.get("overdraft_limit_minor", 0)  # version 1 of the event knows no overdraft
+    if not customer(account_id):
+        raise Dead("invalid_account_id")
+    if len(currency) != 3 or not all("A" <= letter <= "Z" for letter in currency):
+        raise Dead("invalid_currency")
+    if limit is not None and limit < 0:
+        raise Dead("invalid_limit")
+    known = branch.account(account_id)
+    if known is not None:
+        same = "exists" if known.kind == kind else "exists_with_different_content"
+        code = same if known.currency == currency else "exists_with_different_currency"
+        return branch.refuse("account_opened", account_id, code)
+    refused = branch.account_refusal(event)
+    if refused is not None:
+        return branch.refuse("account_opened", account_id, refused)
+    amount = event["initial_balance_minor"]
+    opening = branch.accounts.get((event["tenant_id"], f"$opening:{currency}:{branch.number}"))
+    other_side = "debits" if amount > 0 else "credits"
+    if amount == LONG_MIN or (amount and not room(opening, other_side, abs(amount))):
+        raise Dead("overflow")
+    branch.accounts[event["tenant_id"], account_id] = Account(kind, currency, limit)
+    branch.touch(account_id)
+    if amount == 0:
+        return
+    own = branch.own("opening", currency)
+    debit, credit = (own, account_id) if amount > 0 else (account_id, own)
+    branch.enter("opening", debit, credit, abs(amount), payment_id=None, reference=None)
+
+
+@dataclass
+class Branch(Books):
+    """The ledger of one partition, as far as its log has been applied."""
+
+    rules: ClassVar = {
+        "AccountOpened": open_account,
+        "AccountLimitSet": set_limit,
+        "AccountClosed": close_account,
+        "AccountReopened": reopen,
+        "AccountFrozen": freeze,
+        "AccountUnfrozen": unfreeze,
+        "PeriodClosed": close_period,
+        "PaymentDecided": decide,
+        "PaymentReviewed": review,
+        "PaymentCancelled": cancel,
+        "PaymentCaptured": capture,
+        "PaymentExtended": extend,
+        "PaymentReversed": reverse_payment,
+        "LegRequested": post_leg,
+        "LegPosted": leg_posted,
+        "LegRefused": leg_refused,
+        "JournalSubmitted": submit,
+        "JournalConfirmed": confirm,
+        "JournalVoided": void,
+        "JournalReversed": reverse_journal,
+        "JournalLegsRequested": legs_requested,
+        "JournalLegsAnswered": legs_answered,
+        "JournalLegsEnded": legs_ended,
+    }
+    effects: ClassVar = {"hold": hold_is_due, "journal": journal_is_due, "limit": limit_is_due}
+
+    def check_ids(self, event: dict[str, Any]) -> None:
+        tenant = event["tenant_id"]
+        if not tenant or "\0" in tenant or "/" in tenant:
+            raise Dead("invalid_tenant_id")

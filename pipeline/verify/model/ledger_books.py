@@ -1,0 +1,282 @@
+"""The books of one branch of the ledger: accounts, payments, holds, entries, and what is said of them.
+
+It is the part of the model (`ledger`) that the rules write into: each change of an account is expected
+as a balance and as a row of the table, each entry as two postings. A command says the balances that it has
+touched at its end, each once.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pipeline.verify.model.ledger_accounts import Account
+from pipeline.verify.model.stream import StreamModel
+from pipeline.verify.model.tenants import ACCOUNT_CODES
+from pipeline.verify.model.wire import (
+    BALANCES,
+    DAY_US,
+    ITEMS,
+    LAYOUT,
+    PAYMENT_EVENTS,
+    POSTINGS,
+    home_of,
+    msgpack,
+    row_key,
+)
+
+if TYPE_CHECKING:
+    from pipeline.verify.model.ledger_due import Due
+    from pipeline.verify.model.ledger_holds import Hold
+    from pipeline.verify.model.ledger_journals import Group, Journal
+    from pipeline.verify.model.ledger_limits import Planned
+
+NUMBER_ROW = struct.Struct("<Bq")
+"""A row of one number: layout, number."""
+Key = tuple[str, str]
+"""Tenant and id."""
+
+
+@dataclass(slots=True)
+class Payment:
+    """A payment id and its fate: HELD, IN_FLIGHT, AUTHORISED; at the end SETTLED, REJECTED, FAILED, ...
+
+    The end of one that was AUTHORISED may also be EXPIRED; what is held of it is said in its `Hold`.
+    """
+
+    state: str
+    code: str
+    debtor: str
+    creditor: str
+    amount: int
+    currency: str
+    reference: str
+    occurred_at: int
+
+
+@dataclass
+class Books(StreamModel):
+    """Everything that one branch knows."""
+
+    window_days: int = 90
+    watermark: int | None = None
+    accounts: dict[Key, Account] = field(default_factory=dict)
+    payments: dict[Key, Payment] = field(default_factory=dict)
+    holds: dict[Key, Hold] = field(default_factory=dict)
+    """Of payments that are held for captures, by payment; they stay after their end."""
+    legs: set[Key] = field(default_factory=set)
+    journals: dict[Key, Journal] = field(default_factory=dict)
+    groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
+    """By tenant, the journal's account and its id: the legs that are this branch's."""
+    taken_back: dict[Key, int] = field(default_factory=dict)
+    """Of settled payments, minor units."""
+    planned: dict[Key, list[Planned]] = field(default_factory=dict)
+    """Limits that are not in force yet, by account."""
+    closed_through: dict[str, int] = field(default_factory=dict)
+    """The end of the last closed period, by tenant."""
+    due: dict[bytes, Due] = field(default_factory=dict)
+    """By row key, whose order is that of time."""
+    due_order: list[bytes] = field(default_factory=list)
+    """The keys of `due`, ascending."""
+    earliest_due: int | None = None
+    """No due row is earlier; one may be later."""
+    touched: dict[str, None] = field(default_factory=dict)
+    """Accounts whose balances the command must still say, in the order in which it first touched them."""
+    effects: ClassVar[Mapping[str, Callable[[Any, Due], None]]]
+    """What happens when something is due, by its kind."""
+
+    # --- saying
+
+    def outcome(self, event: str, name: str, payment: Payment, code: str, **other: Any) -> None:
+        """Expect a payment event; `other` are fields that only this one has, or has otherwise."""
+        fields = {"payment_id": self.cause.fields["payment_id"], **leg_content(payment), "code": code}
+        self.say(PAYMENT_EVENTS, payment.debtor, event, self.id_of(name), **{**fields, **other})
+
+    def refuse(self, command: str, account_id: str, code: str, **about: str | None) -> None:
+        """Expect the answer to a command that has no effect. `about`: the other ids that it names."""
+        event_id = self.id_of(f"refused:{command}")
+        answer = {"command": command, "account_id": account_id, "code": code, **about}
+        self.say(PAYMENT_EVENTS, account_id, "CommandRefused", event_id, **answer)
+
+    def touch(self, *account_ids: str) -> None:
+        """Let the balances of accounts be said at the end of the command."""
+        self.touched.update(dict.fromkeys(account_ids))
+
+    def conclude(self) -> None:
+        """Expect the balances and the rows of the accounts that the command has touched."""
+        tenant = self.cause.fields["tenant_id"]
+        for account_id in self.touched:
+            account = self.accounts[tenant, account_id]
+            event_id = f"{self.cause.fields['event_id']}:{tenant}/{account_id}"
+            self.say(BALANCES, account_id, "BalanceUpdated", event_id, account_id=account_id, **account.shown)
+            if self.with_rows:
+                self.row(row_key("a", tenant, account_id), account.row())
+        self.touched.clear()
+
+    @contextmanager
+    def caused_by(self, kind: str, fields: dict[str, Any]) -> Iterator[None]:
+        """Let what follows have another cause than the present record, which only gives Kafka's time."""
+        record = self.cause
+        self.cause = record._replace(event=kind, fields=fields)
+        yield
+        self.conclude()
+        self.cause = record
+
+    def structure(self, key: bytes, content: Any) -> None:
+        """Expect a row of several fields."""
+        if self.with_rows:
+            self.row(key, bytes([LAYOUT]) + msgpack(content))
+
+    def number_row(self, key: bytes, value: int | None) -> None:
+        """Expect a row of one number, or that it is deleted."""
+        self.row(key, None if value is None else NUMBER_ROW.pack(LAYOUT, value))
+
+    def end(self, payment: Payment, state: str, code: str) -> None:
+        """Write what is remembered of the command's payment after it."""
+        payment.state, payment.code = state, code
+        fields = self.cause.fields
+        content = [getattr(payment, name) for name in Payment.__dataclass_fields__]
+        self.structure(row_key("p", fields["tenant_id"], fields["payment_id"]), content)
+
+    def view(self) -> Iterable[dict[str, Any]]:
+        """Yield the last balance of every account, the branch's own included."""
+        for (tenant, account_id), account in self.accounts.items():
+            yield {"tenant_id": tenant, "account_id": account_id, **account.shown}
+
+    def too_old(self, occurred_at: int, topic: str, event: str, **about: Any) -> bool:
+        """Whether a command comes too late to be known again; then it is refused, as `event` says."""
+        if self.witness is not None:
+            return self.said_code(("too_old",), topic, event, **about) is not None
+        assert self.watermark is not None
+        return self.watermark - occurred_at > self.window_days * DAY_US
+
+    def account_refusal(self, event: dict[str, Any]) -> str | None:
+        """Return why the tenant may not open an account."""
+        if self.witness is None:
+            return self.tenants.account_refusal(event["tenant_id"], event["currency"])
+        about = {"command": "account_opened", "account_id": event["account_id"]}
+        return self.said_code(ACCOUNT_CODES, PAYMENT_EVENTS, "CommandRefused", **about)
+
+    # --- the books
+
+    def key(self, name: str) -> Key:
+        """Return the tenant and one of the ids of the present command."""
+        return self.cause.fields["tenant_id"], self.cause.fields[name]
+
+    def account(self, account_id: str) -> Account | None:
+        return self.accounts.get((self.cause.fields["tenant_id"], account_id))
+
+    def own(self, purpose: str, currency: str) -> str:
+        """Return the id of the branch's own account for a purpose; it exists from its first use."""
+        account_id = f"${purpose}:{currency}:{self.number}"
+        key = (self.cause.fields["tenant_id"], account_id)
+        self.accounts.setdefault(key, Account("internal", currency, None))
+        return account_id
+
+    def home_of(self, account_id: str) -> int:
+        return home_of(f"{self.cause.fields['tenant_id']}/{account_id}", self.partitions)
+
+    def here(self, account_id: str) -> bool:
+        return self.home_of(account_id) == self.number
+
+    def counterpart(self, payment: Payment) -> str:
+        """Return what stands against a hold: the creditor, or clearing where the creditor is elsewhere."""
+        return payment.creditor if self.here(payment.creditor) else self.own("clearing", payment.currency)
+
+    def creditor_code(self, account_id: str, currency: str) -> str | None:
+        """Return why an account of this branch cannot be credited."""
+        creditor = self.account(account_id)
+        if creditor is None or account_id.startswith("$"):
+            return "creditor_not_found"
+        return creditor.refusal("CREDIT", currency)
+
+    def reserve(self, debit: str, credit: str, amount: int) -> None:
+        """Take a hold, or with a negative amount give it back."""
+        debtor, creditor = self.account(debit), self.account(credit)
+        assert debtor is not None and creditor is not None
+        debtor.debits_pending += amount
+        creditor.credits_pending += amount
+        self.touch(debit, credit)
+
+    def say_hold(self, change: str, hold_id: str, account_id: str, amount: int, name: str = "") -> None:
+        """Expect that a hold outlives its command, or ends without a posting."""
+        account = self.account(account_id)
+        assert account is not None
+        self.say(
+            POSTINGS,
+            account_id,
+            "HoldRecorded",
+            self.id_of(name or f"hold_{change.lower()}"),
+            hold_id=hold_id,
+            account_id=account_id,
+            account_type=account.kind,
+            change=change,
+            amount_minor=amount,
+            currency=account.currency,
+            held_minor_after=account.debits_pending,
+            balance_minor=account.balance,
+            booked_at=self.cause.timestamp_ms * 1000,
+            branch=self.number,
+        )
+
+    def enter(
+        self,
+        name: str,
+        debit: str,
+        credit: str,
+        amount: int,
+        asked: int | None = None,
+        own: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+        **about: str | None,
+    ) -> None:
+        """Post one entry of two postings and expect both. `own`: what only the one or the other says."""
+        entry_id = self.id_of(name)
+        for side, account_id, more in (("DEBIT", debit, own[0]), ("CREDIT", credit, own[1])):
+            account = self.account(account_id)
+            assert account is not None
+            if side == "DEBIT":
+                account.debits_posted += amount
+            else:
+                account.credits_posted += amount
+            account.sequence += 1
+            posting = {
+                "posting_id": f"{entry_id}:{side[0]}",
+                "entry_id": entry_id,
+                "account_id": account_id,
+                "account_type": account.kind,
+                "side": side,
+                "amount_minor": amount,
+                "currency": account.currency,
+                "account_sequence": account.sequence,
+                "balance_minor_after": account.balance,
+                "branch": self.number,
+                "booked_at": self.cause.timestamp_ms * 1000,
+                "held_minor_after": account.debits_pending,
+                **self.effective(asked),
+                **about,
+                **more,
+            }
+            for topic in (POSTINGS, ITEMS) if account.kind == "nostro" else (POSTINGS,):
+                self.say(topic, account_id, "PostingRecorded", f"{entry_id}:{side[0]}", **posting)
+        self.touch(debit, credit)
+
+    def effective(self, asked: int | None) -> dict[str, int | None]:
+        """Return when an entry counts; a time in a closed period is moved behind it, and kept."""
+        fields = self.cause.fields
+        closed = self.closed_through.get(fields["tenant_id"])
+        if closed is None or (fields["occurred_at"] if asked is None else asked) > closed:
+            return {"effective_at": asked, "asked_at": None}
+        return {"effective_at": closed + 1, "asked_at": asked}
+
+
+def leg_content(payment: Payment) -> dict[str, Any]:
+    """Return the fields by which every event names a payment's parties and money."""
+    return {
+        "debtor_account_id": payment.debtor,
+        "creditor_account_id": payment.creditor,
+        "amount_minor": payment.amount,
+        "currency": payment.currency,
+    }

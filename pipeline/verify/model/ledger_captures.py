@@ -1,0 +1,130 @@
+"""Captures: parts of a hold that are booked, here or by a leg on the creditor's branch.
+
+What never changes: no more is captured than is held, and a capture id is booked once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.verify.model.ledger_books import Books, Payment
+from pipeline.verify.model.ledger_due import advance
+from pipeline.verify.model.ledger_holds import (
+    Capture,
+    Hold,
+    ask_for_leg,
+    end_hold,
+    finish,
+    give_back,
+    keep,
+    why_not_held,
+)
+from pipeline.verify.model.wire import Dead, derived
+
+CAPTURES_MAX = 100
+
+
+# --- captures and extensions
+
+
+def capture(branch: Books, event: dict[str, Any]) -> None:
+    advance(branch)
+    payment = branch.payments.get(branch.key("payment_id"))
+    hold = branch.holds.get(branch.key("payment_id"))
+    code = why_not_captured(branch, event, payment, hold)
+    if code is not None:
+        about = {"payment_id": event["payment_id"], "capture_id": event["capture_id"]}
+        return branch.refuse("payment_captured", event["debtor_account_id"], code, **about)
+    assert payment is not None and hold is not None
+    amount = hold.remaining(payment) if event["amount_minor"] is None else event["amount_minor"]
+    part = Capture(event["capture_id"], amount, "", "POSTED")
+    hold.captures.append(part)
+    if branch.here(payment.creditor):
+        book(branch, payment, hold, part, payment.creditor)
+        ends = event["final"] or not hold.remaining(payment)
+    else:
+        part.state = "IN_FLIGHT"
+        part.leg_id = derived(payment.debtor, f"leg:{event['payment_id']}\0{part.capture_id}")
+        hold.capturing += amount
+        ask_for_leg(branch, payment, part.leg_id, amount)
+        ends = event["final"]
+    if ends:
+        end_hold(branch, payment, hold, "ok")
+    else:
+        keep(branch, hold)
+    if part.state == "POSTED":
+        say_captured(branch, payment, hold, part)
+    finish(branch, payment, hold)
+
+
+def why_not_captured(
+    branch: Books, event: dict[str, Any], payment: Payment | None, hold: Hold | None
+) -> str | None:
+    """Return the first reason for which nothing is captured."""
+    if payment is None or payment.debtor != event["debtor_account_id"]:
+        return "payment_not_found"
+    if hold is None:
+        return "payment_not_authorised"
+    amount = event["amount_minor"]
+    for known in hold.captures:
+        if known.capture_id == event["capture_id"]:
+            return "exists" if amount in (None, known.amount) else "exists_with_different_amount"
+    code = why_not_held(branch, payment, hold, reviewed=True)
+    if code is not None:
+        return code
+    if amount is not None and amount <= 0:
+        return "amount_must_be_positive"
+    remaining = hold.remaining(payment)
+    if remaining == 0 or (amount is not None and amount > remaining):
+        return "exceeds_held_amount"
+    if len(hold.captures) == CAPTURES_MAX:
+        return "too_many_captures"
+    local = branch.here(payment.creditor)
+    return branch.creditor_code(payment.creditor, payment.currency) if local else None
+
+
+def book(branch: Books, payment: Payment, hold: Hold, part: Capture, credit: str) -> None:
+    """Post a capture out of the hold."""
+    part.state = "POSTED"
+    hold.captured += part.amount
+    branch.reserve(payment.debtor, branch.counterpart(payment), -part.amount)
+    about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
+    branch.enter("capture", payment.debtor, credit, part.amount, **about)
+
+
+def say_captured(branch: Books, payment: Payment, hold: Hold, part: Capture) -> None:
+    so_far = {"captured_minor": hold.captured, "held_minor": hold.held(payment)}
+    about = {"capture_id": part.capture_id, "amount_minor": part.amount, **so_far}
+    branch.outcome("outcomes.PaymentCaptured", "payment_captured", payment, "ok", **about)
+
+
+def answered(branch: Books, event: dict[str, Any]) -> tuple[Hold, Capture]:
+    """Return the capture that a leg was asked for."""
+    hold = branch.holds[branch.key("payment_id")]
+    for part in hold.captures:
+        if part.leg_id == event["leg_id"] and part.state == "IN_FLIGHT":
+            return hold, part
+    raise Dead("leg_not_expected")
+
+
+def capture_posted(branch: Books, event: dict[str, Any], payment: Payment) -> None:
+    hold, part = answered(branch, event)
+    hold.capturing -= part.amount
+    book(branch, payment, hold, part, branch.own("clearing", payment.currency))
+    if not hold.remaining(payment) and not hold.capturing and not hold.ended:
+        end_hold(branch, payment, hold, "ok")
+    keep(branch, hold)
+    say_captured(branch, payment, hold, part)
+    finish(branch, payment, hold)
+
+
+def capture_refused(branch: Books, event: dict[str, Any], payment: Payment) -> None:
+    hold, part = answered(branch, event)
+    hold.capturing -= part.amount
+    part.state = "REFUSED"
+    if hold.ended:
+        give_back(branch, payment, part.amount)
+    keep(branch, hold)
+    about = {"payment_id": event["payment_id"], "capture_id": part.capture_id}
+    branch.refuse("payment_captured", payment.debtor, event["code"], **about)
+    finish(branch, payment, hold, refused=event["code"])

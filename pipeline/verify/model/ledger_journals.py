@@ -1,0 +1,210 @@
+"""Journals of many legs: entries that are posted together, on one branch or on several, or not at all.
+
+    journal_submitted -> home holds its legs -> journal_legs_requested -> the other branches hold theirs
+                      -> journal_legs_answered -> all held: POSTED, or HELD to be confirmed; else REFUSED
+                      -> journal_legs_ended -> the other branches post or release
+
+What never changes: a branch holds its legs until home says how it ends, and home ends a journal once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_due import Due, plan
+from pipeline.verify.model.ledger_pairs import (
+    Leg,
+    in_order,
+    post,
+    release,
+)
+from pipeline.verify.model.wire import (
+    COMMANDS,
+    JOURNAL_EVENTS,
+    row_key,
+)
+
+
+@dataclass
+class Group:
+    """The legs of a journal that are one branch's; HELD, POSTED, RELEASED or REFUSED."""
+
+    legs: list[Leg]
+    state: str
+
+
+@dataclass
+class Journal:
+    """A journal at home; PREPARING, HELD, POSTED, REFUSED, VOIDED or EXPIRED."""
+
+    account_id: str
+    state: str
+    code: str
+    leg_no: int | None
+    legs: list[Leg]
+    """By their numbers, in whatever order they came."""
+    reference: str
+    reason: str | None
+    reverses: str | None
+    """What it takes back: a payment if `reverses_payment`, else a journal."""
+    reverses_payment: bool
+    effective_at: int | None
+    late: str
+    expires_at: int | None
+    waiting: list[int]
+    """Branches that have not answered, ascending."""
+    occurred_at: int
+    correlation_id: str
+    event_id: str
+    reversed: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """What is taken back of its legs, by account, side and currency."""
+    refusing: list[int] = field(default_factory=list)
+    """Branches that hold nothing of it, ascending."""
+
+    def content(self) -> list[Any]:
+        """Return the fields of its row."""
+        fields = [getattr(self, name) for name in self.__dataclass_fields__]
+        fields[-2] = [[*place, amount] for place, amount in self.reversed.items()]
+        return fields
+
+
+def shares(branch: Books, journal: Journal) -> dict[int, list[Leg]]:
+    """Return the legs of each branch, by their numbers."""
+    found: dict[int, list[Leg]] = {}
+    for leg in in_order(journal.legs):
+        found.setdefault(branch.home_of(leg.account_id), []).append(leg)
+    return found
+
+
+# --- states
+
+
+def change(
+    branch: Books,
+    journal_id: str,
+    journal: Journal,
+    state: str,
+    code: str,
+    leg_no: int | None = None,
+    **said: Any,
+) -> None:
+    """Let a journal have another state; say and write it. `said`: what the event says otherwise."""
+    journal.state, journal.code, journal.leg_no = state, code, leg_no
+    branch.journals[branch.cause.fields["tenant_id"], journal_id] = journal
+    keep_journal(branch, journal_id, journal)
+    say_state(branch, journal_id, journal, state, code, leg_no, **said)
+
+
+def say_state(
+    branch: Books, journal_id: str, journal: Journal, state: str, code: str, leg_no: int | None, **said: Any
+) -> None:
+    about = {"journal_id": journal_id, "account_id": journal.account_id, "reverses": journal.reverses}
+    news = {"state": state, "code": code, "leg_no": leg_no, "legs": len(journal.legs)}
+    event_id = branch.id_of(f"journal_{state.lower()}")
+    branch.say(JOURNAL_EVENTS, journal.account_id, "JournalUpdated", event_id, **{**about, **news, **said})
+
+
+def keep_journal(branch: Books, journal_id: str, journal: Journal) -> None:
+    branch.structure(row_key("j", branch.cause.fields["tenant_id"], journal_id), journal.content())
+
+
+def group_key(branch: Books, home_account_id: str, journal_id: str) -> tuple[str, str, str]:
+    return branch.cause.fields["tenant_id"], home_account_id, journal_id
+
+
+def keep_group(branch: Books, key: tuple[str, str, str], state: str | None = None) -> None:
+    group = branch.groups[key]
+    group.state = state or group.state
+    branch.structure(row_key("g", *key), [group.legs, group.state])
+
+
+def keep_held(branch: Books, journal_id: str, journal: Journal) -> None:
+    """Let a journal wait to be confirmed or voided."""
+    plan(branch, due_of(branch, journal_id, journal))
+    change(branch, journal_id, journal, "HELD", "ok")
+
+
+def due_of(branch: Books, journal_id: str, journal: Journal) -> Due:
+    assert journal.expires_at is not None
+    tenant = branch.cause.fields["tenant_id"]
+    return Due(journal.expires_at, "journal", tenant, journal.account_id, journal_id)
+
+
+def post_all(branch: Books, journal_id: str, journal: Journal, held: bool = True) -> None:
+    """Post a journal on every branch."""
+    key = group_key(branch, journal.account_id, journal_id)
+    about = {"journal_id": journal_id, "reference": journal.reference}
+    why = {"reason": journal.reason, "reverses": journal.reverses}
+    if key in branch.groups:
+        post(branch, branch.groups[key].legs, journal.effective_at, held, **about, **why)
+        keep_group(branch, key, "POSTED")
+    tell_others(branch, journal_id, journal, posted=True)
+    change(branch, journal_id, journal, "POSTED", "ok")
+
+
+def release_all(
+    branch: Books,
+    journal_id: str,
+    journal: Journal,
+    state: str,
+    code: str,
+    leg_no: int | None = None,
+    **said: Any,
+) -> None:
+    """Release a journal on every branch that holds legs of it."""
+    key = group_key(branch, journal.account_id, journal_id)
+    if key in branch.groups:
+        release(branch, journal_id, branch.groups[key].legs)
+        keep_group(branch, key, "RELEASED")
+    tell_others(branch, journal_id, journal, posted=False)
+    change(branch, journal_id, journal, state, code, leg_no, **said)
+
+
+def tell_others(branch: Books, journal_id: str, journal: Journal, posted: bool) -> None:
+    for number, legs in sorted(shares(branch, journal).items()):
+        if number == branch.number or number in journal.refusing:
+            continue
+        branch.say(
+            COMMANDS,
+            legs[0].account_id,
+            "JournalLegsEnded",
+            branch.id_of(f"legs_ended:{number}"),
+            journal_id=journal_id,
+            account_id=legs[0].account_id,
+            home_account_id=journal.account_id,
+            posted=posted,
+            reference=journal.reference,
+            reason=journal.reason,
+            reverses=journal.reverses,
+            effective_at=journal.effective_at,
+        )
+
+
+def give_back(branch: Books, journal: Journal) -> None:
+    """Let what a refused reversal would have taken back be free again."""
+    tenant = branch.cause.fields["tenant_id"]
+    if journal.reverses is None:
+        return
+    if journal.reverses_payment:
+        key = (tenant, journal.reverses)
+        branch.taken_back[key] -= journal.legs[0].amount_minor
+        return branch.number_row(row_key("r", *key), branch.taken_back[key])
+    original = branch.journals[tenant, journal.reverses]
+    take(original, journal.legs, -1)
+    keep_journal(branch, journal.reverses, original)
+
+
+def take(original: Journal, legs: list[Leg], sign: int) -> None:
+    """Count legs of a reversal as taken back (+1), or as not (-1)."""
+    for leg in legs:
+        place = place_of(leg)
+        original.reversed[place] = original.reversed.get(place, 0) + sign * leg.amount_minor
+        if original.reversed[place] == 0:
+            del original.reversed[place]
+
+
+def place_of(leg: Leg) -> tuple[str, str, str]:
+    """Return where a leg of a reversal takes back: account, side and currency of the original's legs."""
+    return leg.account_id, "CREDIT" if leg.side == "DEBIT" else "DEBIT", leg.currency

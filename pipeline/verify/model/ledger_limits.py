@@ -1,0 +1,132 @@
+"""Limits of accounts, at once and from a time on; frozen sides; accounts that close and open again."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pipeline.verify.model.ledger_accounts import SIDE_BITS, Account, customer
+from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_due import Due, envelope_of, plan, seen_at
+from pipeline.verify.model.wire import Dead, row_key
+
+PLANNED_MAX = 100
+"""Limits that an account may have waiting."""
+
+
+class Planned(NamedTuple):
+    """A limit from a time on."""
+
+    effective_at: int
+    event_id: str
+    correlation_id: str
+    overdraft: int | None
+    minimum: int | None
+    maximum: int | None
+
+
+def standing(branch: Books, event: dict[str, Any], command: str) -> Account | None:
+    """Return an account that a command may change; otherwise answer why not."""
+    if not customer(event["account_id"]):
+        raise Dead("invalid_account_id")
+    account = branch.account(event["account_id"])
+    if account is None or account.closed:
+        code = "account_not_found" if account is None else "account_closed"
+        branch.refuse(command, event["account_id"], code)
+        return None
+    return account
+
+
+def set_limit(branch: Books, event: dict[str, Any]) -> None:
+    if not customer(event["account_id"]):
+        raise Dead("invalid_account_id")
+    # Version 1 of the event knows an overdraft only.
+    amounts = [event["overdraft_limit_minor"]]
+    amounts += [event.get(name) for name in ("minimum_balance_minor", "maximum_balance_minor")]
+    overdraft, minimum, _ = amounts
+    if any(amount is not None and amount < 0 for amount in amounts):
+        raise Dead("invalid_limit")
+    if minimum and overdraft != 0:
+        raise Dead("invalid_limit")
+    account = standing(branch, event, "account_limit_set")
+    if account is None:
+        return
+    at = event.get("effective_at")
+    seen = seen_at(branch)
+    if at is None or at <= max(seen, seen if branch.watermark is None else branch.watermark):
+        put_in_force(account, *amounts)
+        return branch.touch(event["account_id"])
+    wanted = Planned(at, event["event_id"], event["correlation_id"], *amounts)
+    waiting = [one for one in branch.planned.get(branch.key("account_id"), ()) if one[:2] != wanted[:2]]
+    if len(waiting) == PLANNED_MAX:
+        raise Dead("too_many_limits")
+    keep(branch, *branch.key("account_id"), sorted([*waiting, wanted], key=lambda one: one[:2]))
+    plan(branch, Due(at, "limit", *branch.key("account_id"), event["event_id"]))
+
+
+def put_in_force(account: Account, overdraft: int | None, minimum: int | None, maximum: int | None) -> None:
+    account.limit = -minimum if minimum else overdraft
+    account.maximum = maximum
+
+
+def keep(branch: Books, tenant: str, account_id: str, waiting: list[Planned]) -> None:
+    """Write the limits that an account has waiting."""
+    key = row_key("t", tenant, account_id)
+    branch.planned[tenant, account_id] = waiting
+    if waiting:
+        branch.structure(key, waiting)
+    else:
+        branch.row(key, None)
+
+
+def limit_is_due(branch: Books, due: Due) -> None:
+    waiting = branch.planned[due.tenant, due.account_id]
+    (now,) = (one for one in waiting if one[:2] == (due.at, due.subject))
+    keep(branch, due.tenant, due.account_id, [one for one in waiting if one is not now])
+    account = branch.accounts[due.tenant, due.account_id]
+    if account.closed:
+        return
+    fields = envelope_of(due, now.event_id, now.correlation_id, account_id=due.account_id)
+    with branch.caused_by("AccountLimitSet", fields):
+        put_in_force(account, *now[3:])
+        branch.touch(due.account_id)
+
+
+def freeze(branch: Books, event: dict[str, Any]) -> None:
+    account, bits = standing(branch, event, "account_frozen"), SIDE_BITS[event["side"]]
+    if account is None:
+        return
+    if account.frozen & bits == bits:
+        return branch.refuse("account_frozen", event["account_id"], "exists")
+    account.frozen |= bits
+    branch.touch(event["account_id"])
+
+
+def unfreeze(branch: Books, event: dict[str, Any]) -> None:
+    account, bits = standing(branch, event, "account_unfrozen"), SIDE_BITS[event["side"]]
+    if account is None:
+        return
+    if not account.frozen & bits:
+        return branch.refuse("account_unfrozen", event["account_id"], "account_not_frozen")
+    account.frozen &= ~bits
+    branch.touch(event["account_id"])
+
+
+def close_account(branch: Books, event: dict[str, Any]) -> None:
+    account = standing(branch, event, "account_closed")
+    if account is None:
+        return
+    if account.balance or account.debits_pending or account.credits_pending:
+        return branch.refuse("account_closed", event["account_id"], "account_not_empty")
+    account.closed = True
+    branch.touch(event["account_id"])
+
+
+def reopen(branch: Books, event: dict[str, Any]) -> None:
+    if not customer(event["account_id"]):
+        raise Dead("invalid_account_id")
+    account = branch.account(event["account_id"])
+    if account is None or not account.closed:
+        code = "account_not_found" if account is None else "account_not_closed"
+        return branch.refuse("account_reopened", event["account_id"], code)
+    account.closed = False
+    branch.touch(event["account_id"])

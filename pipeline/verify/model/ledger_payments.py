@@ -1,0 +1,196 @@
+"""Payments: decided, settled here or by a leg on another branch, reviewed, cancelled."""
+
+from __future__ import annotations
+
+from sys import intern
+from typing import Any
+
+from pipeline.verify.model.ledger_accounts import customer, room
+from pipeline.verify.model.ledger_books import Books, Payment
+from pipeline.verify.model.ledger_captures import capture_posted, capture_refused
+from pipeline.verify.model.ledger_due import advance, over
+from pipeline.verify.model.ledger_holds import ask_for_leg, authorise, cancel_hold, give_back, review_hold
+from pipeline.verify.model.wire import COMMANDS, LAYOUT, PAYMENT_EVENTS, Dead, derived, row_key
+
+
+def decide(branch: Books, event: dict[str, Any]) -> None:
+    key = (intern(event["tenant_id"]), event["payment_id"])
+    payment = Payment(
+        "",
+        "",
+        intern(event["debtor_account_id"]),
+        intern(event["creditor_account_id"]),
+        event["amount_minor"],
+        intern(event["currency"]),
+        event["reference"],
+        event["occurred_at"],
+    )
+    known = branch.payments.get(key)
+    if known is not None:
+        code = "exists"
+        for part in ("debtor", "creditor", "amount", "currency"):
+            if getattr(known, part) != getattr(payment, part):
+                code = f"exists_with_different_{part}"
+                break
+        return branch.refuse("payment_initiated", payment.debtor, code, payment_id=event["payment_id"])
+    advance(branch)
+    about = {"payment_id": event["payment_id"]}
+    if branch.too_old(event["occurred_at"], PAYMENT_EVENTS, "PaymentRejected", **about):
+        return branch.outcome("PaymentRejected", "payment_rejected", payment, "too_old")  # and is forgotten
+    branch.payments[key] = payment
+    refusal = why_not(branch, event, payment)
+    if refusal is not None:
+        branch.end(payment, "REJECTED", refusal)
+        return branch.outcome("PaymentRejected", "payment_rejected", payment, refusal)
+    branch.reserve(payment.debtor, branch.counterpart(payment), payment.amount)
+    branch.outcome("PaymentReserved", "payment_reserved", payment, "ok")
+    # Version 1 of the event knows no holds to be captured.
+    if event.get("hold_expires_at") is not None:
+        return authorise(branch, event, payment)
+    if event["outcome"] == "REVIEW":
+        branch.say_hold("PLACED", event["payment_id"], payment.debtor, payment.amount)
+        return branch.end(payment, "HELD", "ok")
+    proceed(branch, payment)
+
+
+def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | None:
+    """Return the first reason for which a payment cannot be reserved."""
+    if event["outcome"] == "DECLINE":
+        return "declined"
+    if payment.amount <= 0:
+        return "amount_must_be_positive"
+    if payment.debtor == payment.creditor:
+        return "accounts_must_differ"
+    debtor = branch.account(payment.debtor)
+    if debtor is None or not customer(payment.debtor):
+        return "debtor_not_found"
+    refusal = debtor.refusal("DEBIT", payment.currency)
+    if refusal is not None:
+        return refusal
+    if not customer(payment.creditor):
+        return "creditor_not_found"
+    other = branch.account(payment.creditor)
+    if branch.here(payment.creditor):
+        code = branch.creditor_code(payment.creditor, payment.currency)
+        if code is not None:
+            return code
+        if other is not None and other.too_full(payment.amount):
+            return "maximum_balance_exceeded"
+    else:
+        other = branch.account(f"$clearing:{payment.currency}:{branch.number}")
+    if over(branch, event.get("hold_expires_at")):
+        return "expired"
+    if debtor.too_poor(payment.amount):
+        return "insufficient_funds"
+    fits = room(debtor, "debits", payment.amount) and room(other, "credits", payment.amount)
+    return None if fits else "overflow"
+
+
+def proceed(branch: Books, payment: Payment) -> None:
+    """Settle a reserved payment here, or ask the creditor's branch for its leg."""
+    if branch.here(payment.creditor):
+        return settle(branch, payment, payment.creditor)
+    payment_id = branch.cause.fields["payment_id"]
+    if payment.state != "HELD":
+        branch.say_hold("PLACED", payment_id, payment.debtor, payment.amount)
+    branch.end(payment, "IN_FLIGHT", "ok")
+    ask_for_leg(branch, payment, derived(payment.debtor, f"leg:{payment_id}"), payment.amount)
+
+
+def settle(branch: Books, payment: Payment, credit: str) -> None:
+    branch.reserve(payment.debtor, branch.counterpart(payment), -payment.amount)
+    branch.end(payment, "SETTLED", "ok")
+    about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
+    branch.enter("settle", payment.debtor, credit, payment.amount, **about)
+    branch.outcome("PaymentSettled", "payment_settled", payment, "ok")
+
+
+def release(branch: Books, payment: Payment, event: str, code: str) -> None:
+    """Give back a hold; the payment ends as `event` says."""
+    give_back(branch, payment, payment.amount)
+    state = event.rpartition("Payment")[2].upper()
+    branch.end(payment, state, code)
+    branch.outcome(event, f"payment_{state.lower()}", payment, code)
+
+
+def held(branch: Books, event: dict[str, Any], command: str) -> Payment | None:
+    """Return the payment if it is held, for a review or for captures; otherwise answer why not."""
+    payment = branch.payments.get((event["tenant_id"], event["payment_id"]))
+    if payment is None or payment.debtor != event["debtor_account_id"]:
+        code = "payment_not_found"
+    elif payment.state in ("HELD", "AUTHORISED"):
+        return payment
+    else:
+        ends = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}
+        code = ends.get(payment.state, "already_failed")
+    branch.refuse(command, event["debtor_account_id"], code, payment_id=event["payment_id"])
+    return None
+
+
+def review(branch: Books, event: dict[str, Any]) -> None:
+    payment = held(branch, event, "payment_reviewed")
+    if payment is None:
+        return
+    if payment.state == "AUTHORISED":
+        return review_hold(branch, event, payment)
+    if not event["approved"]:
+        return release(branch, payment, "PaymentRejected", "declined")
+    local = branch.here(payment.creditor)
+    code = branch.creditor_code(payment.creditor, payment.currency) if local else None
+    if code is not None:
+        return release(branch, payment, "PaymentFailed", code)
+    proceed(branch, payment)
+
+
+def cancel(branch: Books, event: dict[str, Any]) -> None:
+    payment = held(branch, event, "payment_cancelled")
+    if payment is None:
+        return
+    if payment.state == "AUTHORISED":
+        return cancel_hold(branch, event, payment)
+    release(branch, payment, "outcomes.PaymentCancelled", "cancelled")
+
+
+def post_leg(branch: Books, event: dict[str, Any]) -> None:
+    key = (intern(event["tenant_id"]), event["leg_id"])
+    if key in branch.legs:
+        raise Dead("leg_exists")
+    branch.legs.add(key)
+    branch.row(row_key("l", *key), bytes([LAYOUT]))
+    creditor, currency, amount = event["creditor_account_id"], event["currency"], event["amount_minor"]
+    code = branch.creditor_code(creditor, currency)
+    clearing, account = branch.account(f"$clearing:{currency}:{branch.number}"), branch.account(creditor)
+    if code is None and account is not None and account.too_full(amount):
+        code = "maximum_balance_exceeded"
+    if code is None and not (room(clearing, "debits", amount) and room(account, "credits", amount)):
+        code = "overflow"
+    shared = ("leg_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency")
+    answer = {name: event[name] for name in shared}
+    answer_id = branch.id_of("leg_answer")
+    if code is not None:
+        return branch.say(COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **answer, code=code)
+    about = {"payment_id": event["payment_id"], "reference": event["reference"]}
+    branch.enter("leg", branch.own("clearing", currency), creditor, amount, **about)
+    branch.say(COMMANDS, event["debtor_account_id"], "LegPosted", answer_id, **answer)
+
+
+def in_flight(branch: Books, event: dict[str, Any]) -> Payment:
+    """Return a payment of which a leg may be under way."""
+    payment = branch.payments.get((event["tenant_id"], event["payment_id"]))
+    if payment is None or payment.state not in ("IN_FLIGHT", "AUTHORISED"):
+        raise Dead("leg_not_expected")
+    return payment
+
+
+def leg_posted(branch: Books, event: dict[str, Any]) -> None:
+    payment = in_flight(branch, event)
+    if payment.state == "AUTHORISED":
+        return capture_posted(branch, event, payment)
+    settle(branch, payment, branch.own("clearing", payment.currency))
+
+
+def leg_refused(branch: Books, event: dict[str, Any]) -> None:
+    payment = in_flight(branch, event)
+    if payment.state == "AUTHORISED":
+        return capture_refused(branch, event, payment)
+    release(branch, payment, "PaymentFailed", event["code"])

@@ -1,0 +1,113 @@
+"""Reversals: what is posted is taken back by a journal of its own, in whole or in part, but once only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_due import advance
+from pipeline.verify.model.ledger_journals import Journal, keep_journal, place_of, take
+from pipeline.verify.model.ledger_pairs import Leg, in_order, legs_of
+from pipeline.verify.model.ledger_submissions import start, submitted
+from pipeline.verify.model.wire import row_key
+
+Totals = Counter[tuple[str, str, str]]
+
+
+def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
+    advance(branch)
+    original = branch.journals.get(branch.key("journal_id"))
+    code, legs = None, []
+    if original is None or original.account_id != event["account_id"]:
+        code = "journal_not_found"
+    else:
+        code = known_reversal(branch, event, event["journal_id"], payment=False)
+        if code is None and original.state != "POSTED":
+            code = "not_settled"
+        if code is None:
+            legs = in_order(legs_of(event["legs"])) or everything_left(original)
+            code = None if legs and covered(original, legs) else "exceeds_settled_amount"
+            if any(leg.amount_minor <= 0 for leg in legs):
+                code = "amount_must_be_positive"
+    if code is not None:
+        about = {"journal_id": event["journal_id"], "reversal_id": event["reversal_id"]}
+        return branch.refuse("journal_reversed", event["account_id"], code, **about)
+    assert original is not None
+    reversal = submitted(event, event["account_id"], legs, original.reference)
+    reversal.reverses = event["journal_id"]
+    reversal.effective_at, reversal.late = event["effective_at"], event["late"]
+    take(original, legs, +1)
+    start(branch, event["reversal_id"], reversal)
+    keep_journal(branch, event["journal_id"], original)
+
+
+def known_reversal(branch: Books, event: dict[str, Any], reverses: str, payment: bool) -> str | None:
+    """Return the answer to a reversal whose id is known as a journal's, None where it is not."""
+    known = branch.journals.get(branch.key("reversal_id"))
+    if known is None:
+        return None
+    same = known.reverses == reverses and known.reverses_payment == payment
+    return "exists" if same else "exists_with_different_content"
+
+
+def totals(original: Journal) -> Totals:
+    """Return what may still be taken back, by account, side and currency of the original's legs."""
+    left = Totals()
+    for leg in original.legs:
+        left[leg.account_id, leg.side, leg.currency] += leg.amount_minor
+    left.subtract(original.reversed)
+    return left
+
+
+def everything_left(original: Journal) -> list[Leg]:
+    """Return the other side of every leg, as far as it is not taken back yet."""
+    left, legs = totals(original), []
+    for leg in in_order(original.legs):
+        place = (leg.account_id, leg.side, leg.currency)
+        amount = min(leg.amount_minor, left[place])
+        left[place] -= amount
+        if amount:
+            other = "CREDIT" if leg.side == "DEBIT" else "DEBIT"
+            legs.append(leg._replace(side=other, amount_minor=amount))
+    return legs
+
+
+def covered(original: Journal, legs: list[Leg]) -> bool:
+    """Whether as much is left as legs would take back."""
+    left = totals(original)
+    for leg in legs:
+        if leg.amount_minor > left[place_of(leg)]:
+            return False
+        left[place_of(leg)] -= leg.amount_minor
+    return True
+
+
+def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
+    advance(branch)
+    key = branch.key("payment_id")
+    payment, taken, amount = branch.payments.get(key), branch.taken_back.get(key, 0), event["amount_minor"]
+    left = 0
+    if payment is None or payment.debtor != event["debtor_account_id"]:
+        code: str | None = "payment_not_found"
+    else:
+        left = (branch.holds[key].captured if key in branch.holds else payment.amount) - taken
+        code = known_reversal(branch, event, event["payment_id"], payment=True)
+        if code is None and payment.state != "SETTLED":
+            code = "not_settled"
+        elif code is None and amount is not None and amount <= 0:
+            code = "amount_must_be_positive"
+        elif code is None and (left == 0 or (amount is not None and amount > left)):
+            code = "exceeds_settled_amount"
+    if code is not None:
+        about = {"payment_id": event["payment_id"], "reversal_id": event["reversal_id"]}
+        return branch.refuse("payment_reversed", event["debtor_account_id"], code, **about)
+    assert payment is not None
+    amount = left if amount is None else amount
+    parties = ((1, payment.creditor, "DEBIT"), (2, payment.debtor, "CREDIT"))
+    legs = [Leg(no, 0, account, side, amount, payment.currency, None, None) for no, account, side in parties]
+    reversal = submitted(event, payment.debtor, legs, payment.reference)
+    reversal.reverses, reversal.reverses_payment = event["payment_id"], True
+    branch.taken_back[key] = taken + amount
+    branch.number_row(row_key("r", *key), taken + amount)
+    start(branch, event["reversal_id"], reversal)

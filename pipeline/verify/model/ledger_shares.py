@@ -1,0 +1,82 @@
+"""A journal on several branches: the others hold their share of the legs, answer, and are told the end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_due import over
+from pipeline.verify.model.ledger_journals import (
+    Group,
+    give_back,
+    group_key,
+    keep_group,
+    keep_held,
+    keep_journal,
+    post_all,
+    release_all,
+)
+from pipeline.verify.model.ledger_pairs import (
+    hold,
+    legs_of,
+    post,
+    release,
+    why_not,
+)
+from pipeline.verify.model.wire import (
+    COMMANDS,
+    Dead,
+)
+
+# --- what other branches say and are told
+
+
+def legs_requested(branch: Books, event: dict[str, Any]) -> None:
+    key = group_key(branch, event["home_account_id"], event["journal_id"])
+    if key in branch.groups:
+        raise Dead("legs_exist")
+    legs = legs_of(event["legs"])
+    refusal = why_not(branch, legs)
+    branch.groups[key] = Group(legs, "HELD" if refusal is None else "REFUSED")
+    if refusal is None:
+        hold(branch, event["journal_id"], legs)
+    keep_group(branch, key)
+    code, leg_no = refusal or ("ok", None)
+    about = {name: event[name] for name in ("journal_id", "account_id", "home_account_id")}
+    answer = {"branch": branch.number, "code": code, "leg_no": leg_no}
+    event_id = branch.id_of("legs_answered")
+    branch.say(COMMANDS, event["home_account_id"], "JournalLegsAnswered", event_id, **about, **answer)
+
+
+def legs_answered(branch: Books, event: dict[str, Any]) -> None:
+    journal_id, journal = event["journal_id"], branch.journals.get(branch.key("journal_id"))
+    if journal is None or journal.state != "PREPARING" or event["branch"] not in journal.waiting:
+        raise Dead("legs_not_expected")
+    journal.waiting = [number for number in journal.waiting if number != event["branch"]]
+    if event["code"] != "ok":
+        journal.refusing = sorted([*journal.refusing, event["branch"]])
+        if journal.leg_no is None or event["leg_no"] < journal.leg_no:
+            journal.code, journal.leg_no = event["code"], event["leg_no"]
+    if journal.waiting:
+        return keep_journal(branch, journal_id, journal)
+    if journal.refusing:
+        release_all(branch, journal_id, journal, "REFUSED", journal.code, journal.leg_no)
+        return give_back(branch, journal)
+    if journal.expires_at is None:
+        return post_all(branch, journal_id, journal)
+    if over(branch, journal.expires_at):
+        return release_all(branch, journal_id, journal, "EXPIRED", "expired")
+    keep_held(branch, journal_id, journal)
+
+
+def legs_ended(branch: Books, event: dict[str, Any]) -> None:
+    key = group_key(branch, event["home_account_id"], event["journal_id"])
+    group = branch.groups.get(key)
+    if group is None or group.state != "HELD":
+        raise Dead("legs_not_expected")
+    if not event["posted"]:
+        release(branch, event["journal_id"], group.legs)
+        return keep_group(branch, key, "RELEASED")
+    about = {name: event[name] for name in ("journal_id", "reference", "reason", "reverses")}
+    post(branch, group.legs, event["effective_at"], held=True, **about)
+    keep_group(branch, key, "POSTED")

@@ -1,0 +1,177 @@
+"""Journals as their commands and the branches make them: submitted, held, confirmed, voided, or due."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.verify.model.ledger_accounts import customer
+from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_due import Due, advance, envelope_of, forget, over
+from pipeline.verify.model.ledger_journals import (
+    Group,
+    Journal,
+    change,
+    due_of,
+    give_back,
+    group_key,
+    keep_group,
+    keep_held,
+    post_all,
+    release_all,
+    say_state,
+    shares,
+)
+from pipeline.verify.model.ledger_pairs import (
+    Leg,
+    Refusal,
+    by_entry,
+    hold,
+    in_order,
+    legs_of,
+    why_not,
+)
+from pipeline.verify.model.wire import (
+    COMMANDS,
+    JOURNAL_EVENTS,
+    LONG_MAX,
+    cause_of,
+    derived,
+)
+
+LEGS_MAX = 100
+
+
+def submit(branch: Books, event: dict[str, Any]) -> None:
+    advance(branch)
+    journal = submitted(event, event["account_id"], legs_of(event["legs"]), event["reference"])
+    journal.effective_at, journal.late = event["effective_at"], event["late"]
+    journal.expires_at = event["hold_expires_at"]
+    known = branch.journals.get(branch.key("journal_id"))
+    if known is None:
+        return start(branch, event["journal_id"], journal)
+    names = ("account_id", "legs", "reference", "reason", "effective_at", "late", "expires_at", "reverses")
+    same = all(getattr(known, name) == getattr(journal, name) for name in names)
+    code = "exists" if same else "exists_with_different_content"
+    branch.refuse("journal_submitted", event["account_id"], code, journal_id=event["journal_id"])
+
+
+def submitted(event: dict[str, Any], account_id: str, legs: list[Leg], reference: str) -> Journal:
+    """Return a journal as an event starts it, with nothing held yet."""
+    reason, caused = event["reason"], [event[name] for name in ("occurred_at", "correlation_id", "event_id")]
+    content: tuple[Any, ...] = (in_order(legs), reference, reason, None, False, None, "NEXT_PERIOD", None, [])
+    return Journal(account_id, "", "ok", None, *content, *caused)
+
+
+def start(branch: Books, journal_id: str, journal: Journal) -> None:
+    """Hold the legs that are home's, and ask the other branches for theirs."""
+    if branch.too_old(journal.occurred_at, JOURNAL_EVENTS, "JournalUpdated", journal_id=journal_id):
+        say_state(branch, journal_id, journal, "REFUSED", "too_old", None)  # and is forgotten
+        return give_back(branch, journal)
+    refusal = malformed(branch, journal)
+    own = shares(branch, journal).get(branch.number, [])
+    refusal = refusal or why_not(branch, own)
+    if refusal is not None:
+        change(branch, journal_id, journal, "REFUSED", *refusal)
+        return give_back(branch, journal)
+    key = group_key(branch, journal.account_id, journal_id)
+    if own:
+        branch.groups[key] = Group(own, "HELD")
+    others = [number for number in sorted(shares(branch, journal)) if number != branch.number]
+    if not others and journal.expires_at is None:
+        return post_all(branch, journal_id, journal, held=False)
+    if own:
+        hold(branch, journal_id, own)
+        keep_group(branch, key)
+    if not others:
+        return keep_held(branch, journal_id, journal)
+    journal.waiting = others
+    change(branch, journal_id, journal, "PREPARING", "ok")
+    for number in others:
+        legs = shares(branch, journal)[number]
+        asked = {"journal_id": journal_id, "home_account_id": journal.account_id}
+        branch.say(
+            COMMANDS,
+            legs[0].account_id,
+            "JournalLegsRequested",
+            branch.id_of(f"legs_requested:{number}"),
+            **asked,
+            account_id=legs[0].account_id,
+            legs=[leg._asdict() for leg in legs],
+        )
+
+
+def malformed(branch: Books, journal: Journal) -> Refusal | None:
+    """Return the first reason for which a journal is refused before any account is looked at."""
+    legs = in_order(journal.legs)
+    numbers = [leg.leg_no for leg in legs]
+    negative = any(leg.leg_no < 0 or leg.entry_no < 0 for leg in legs)
+    strange = journal.reverses is None and journal.account_id not in {leg.account_id for leg in legs}
+    if not 2 <= len(legs) <= LEGS_MAX or negative or len(set(numbers)) < len(numbers) or strange:
+        return Refusal("invalid_legs", None)
+    places = {(leg.entry_no, leg.currency, leg.account_id, leg.side) for leg in legs}
+    for leg in legs:
+        who, other = ("debtor", "CREDIT") if leg.side == "DEBIT" else ("creditor", "DEBIT")
+        if leg.amount_minor <= 0:
+            return Refusal("amount_must_be_positive", leg.leg_no)
+        if not customer(leg.account_id):
+            return Refusal(f"{who}_not_found", leg.leg_no)
+        if (leg.entry_no, leg.currency, leg.account_id, other) in places:
+            return Refusal("accounts_must_differ", leg.leg_no)
+    sums = [
+        [sum(leg.amount_minor for leg in sides[side]) for side in ("DEBIT", "CREDIT")]
+        for sides in by_entry(legs).values()
+    ]
+    if any(debits != credits for debits, credits in sums):
+        return Refusal("legs_not_balanced", None)
+    if any(debits > LONG_MAX for debits, _ in sums):
+        return Refusal("overflow", None)
+    if over(branch, journal.expires_at):
+        return Refusal("expired", None)
+    counts = journal.occurred_at if journal.effective_at is None else journal.effective_at
+    closed = branch.closed_through.get(branch.cause.fields["tenant_id"])
+    if journal.late == "REFUSE" and closed is not None and counts <= closed:
+        return Refusal("period_closed", None)
+    return None
+
+
+# --- the end of a held journal
+
+
+def held(branch: Books, event: dict[str, Any], command: str) -> Journal | None:
+    """Return a journal that waits to be confirmed or voided; otherwise answer why not."""
+    advance(branch)
+    journal = branch.journals.get(branch.key("journal_id"))
+    if journal is None or journal.account_id != event["account_id"]:
+        code = "journal_not_found"
+    elif journal.state != "HELD":
+        code = "already_settled" if journal.state == "POSTED" else "journal_not_held"
+    elif over(branch, journal.expires_at):
+        code = "expired"
+    else:
+        forget(branch, due_of(branch, event["journal_id"], journal))
+        return journal
+    branch.refuse(command, event["account_id"], code, journal_id=event["journal_id"])
+    return None
+
+
+def confirm(branch: Books, event: dict[str, Any]) -> None:
+    journal = held(branch, event, "journal_confirmed")
+    if journal is not None:
+        post_all(branch, event["journal_id"], journal)
+
+
+def void(branch: Books, event: dict[str, Any]) -> None:
+    journal = held(branch, event, "journal_voided")
+    if journal is not None:
+        release_all(branch, event["journal_id"], journal, "VOIDED", "cancelled")
+
+
+def journal_is_due(branch: Books, due: Due) -> None:
+    journal = branch.journals[due.tenant, due.subject]
+    subject = {"account_id": journal.account_id, "journal_id": due.subject}
+    fields = {"tenant_id": due.tenant, **subject, "event_id": journal.event_id}
+    submitted_by = branch.cause._replace(event="JournalSubmitted", fields=fields)
+    event_id = derived(cause_of(submitted_by), "journal_expired")
+    said: dict[str, Any] = {"event_id": event_id, "causation_id": journal.event_id}
+    with branch.caused_by("JournalVoided", envelope_of(due, event_id, journal.correlation_id, **subject)):
+        release_all(branch, due.subject, journal, "EXPIRED", "expired", **said)

@@ -1,0 +1,284 @@
+"""The model of the lifecycle stream: the steps of each payment, and all that wait, gone through one by one.
+
+What never changes: a step is an event of the log, in its order; a payment that waits has one due time, one
+that is stuck has an alert; the clock is what the ledger has said, never the fraud stream.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.stream import StreamModel
+from pipeline.verify.model.wire import (
+    LAYOUT,
+    LONG_MAX,
+    LONG_MIN,
+    OUTCOMES,
+    PAYMENT_ALERTS,
+    TABLE,
+    Dead,
+    Expected,
+    derived,
+    has_impossible_id,
+    msgpack,
+    row_key,
+)
+
+SECOND_US = 1_000_000
+BOUND_S = {"SCREENED": 3_600, "RESERVED": 3_600, "HELD": 28_800, "AUTHORISED": 3_600}
+"""The default settings."""
+WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
+ALERTS_AT_ONCE = 100
+CLOCK = struct.Struct("<Bqq")
+Names = tuple[str, str]
+"""Tenant and payment id."""
+
+
+@dataclass
+class Life:
+    """A payment, and what is written in its row."""
+
+    content: list[Any]
+    """Debtor, creditor, amount, currency."""
+    for_review: bool
+    hold_end: int | None = None
+    state: str = ""
+    at: int = LONG_MIN
+    due: int | None = None
+    stuck: str | None = None
+    refused: int = 0
+    steps: list[list[Any]] = field(default_factory=list)
+
+    def row(self) -> bytes:
+        """Return the row of the payment."""
+        rest = [self.for_review, self.hold_end, self.at, self.due, self.stuck, self.refused, self.steps]
+        return bytes([LAYOUT]) + msgpack([self.state, *self.content, *rest])
+
+    @property
+    def without_trace(self) -> bool:
+        """Whether the ledger has refused it as too old, and so does not know it."""
+        return self.state == "REJECTED" and self.steps[-1][2] == "too_old"
+
+
+def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
+    life = branch.life
+    if life is None or life.without_trace:
+        branch.begin(event["outcome"] == "REVIEW").hold_end = event["hold_expires_at"]
+        branch.step("SCREENED", event["outcome"].lower())
+
+
+def reviewed(branch: LifecycleBranch, event: dict[str, Any]) -> None:
+    life = branch.life
+    if life is not None and life.for_review and life.content[0] == event["debtor_account_id"]:
+        life.for_review = False
+        state = life.state
+        if state == "HELD":
+            state = "AUTHORISED" if event["approved"] and life.hold_end is not None else "RESERVED"
+        branch.step(state, "approved" if event["approved"] else "declined")
+
+
+def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
+    branch.tick()
+    life = branch.life
+    state = (branch.cause.event or "").rpartition("Payment")[2].upper()
+    if life is not None and life.without_trace and (state, event["code"]) == ("REJECTED", "too_old"):
+        branch.count(life)
+    else:
+        if life is None or life.without_trace:
+            life = branch.begin(False)
+        if state == "RESERVED" and life.for_review:
+            state = "HELD"
+        elif state == "RESERVED" and life.hold_end is not None:
+            state = "AUTHORISED"
+        elif state == "EXTENDED":
+            state, life.hold_end = "AUTHORISED", event["hold_expires_at"]
+        elif state == "CAPTURED":
+            state = "AUTHORISED" if event["held_minor"] > 0 else "SETTLED"
+        branch.step(state, event["code"])
+
+
+def refused(branch: LifecycleBranch, event: dict[str, Any]) -> None:
+    branch.tick()
+    if event["payment_id"] is not None and branch.life is not None:
+        branch.count(branch.life)
+
+
+@dataclass
+class LifecycleBranch(StreamModel):
+    """The lives of one partition's payments."""
+
+    lives: dict[Names, Life] = field(default_factory=dict)
+    waiting: dict[Names, int] = field(default_factory=dict)
+    """Due times."""
+    now: int = LONG_MIN
+    next_look: int = LONG_MAX
+    """Nothing is due before."""
+    bounds_s: Mapping[str, int] = field(default_factory=lambda: BOUND_S)
+    """How long a payment may wait, by its state, seconds of event time."""
+    rules: ClassVar = {
+        "PaymentScreened": screened,
+        "PaymentReviewed": reviewed,
+        **dict.fromkeys(OUTCOMES, outcome),
+        "CommandRefused": refused,
+    }
+
+    def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
+        """Apply one record, and raise what is due by then."""
+        before = self.now, self.next_look
+        code, _ = super().apply(record)
+        if code is not None:
+            return code, []
+        self.look()
+        if before != (self.now, self.next_look):
+            self.row(row_key("w"), CLOCK.pack(LAYOUT, self.now, self.next_look))
+        return None, self.out
+
+    def check_ids(self, event: dict[str, Any]) -> None:
+        ids = {name: value for name, value in event.items() if value is not None}
+        if "payment_id" in ids and has_impossible_id(ids):
+            raise Dead("invalid_id")
+
+    @property
+    def names(self) -> Names:
+        return self.cause.fields["tenant_id"], self.cause.fields["payment_id"]
+
+    @property
+    def life(self) -> Life | None:
+        return self.lives.get(self.names)
+
+    @property
+    def seen(self) -> int:
+        """Return the time of the present record, as far as it is believed."""
+        occurred_at: int = self.cause.fields["occurred_at"]
+        return min(occurred_at, self.cause.timestamp_ms * 1000)
+
+    def tick(self) -> None:
+        """Move the clock."""
+        self.now = max(self.now, self.seen)
+
+    def begin(self, for_review: bool) -> Life:
+        """Begin the life of the present payment."""
+        event = self.cause.fields
+        names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency")
+        life = self.lives[self.names] = Life([event[name] for name in names], for_review)
+        return life
+
+    def step(self, state: str, code: str) -> None:
+        """Add the present record to the life of its payment."""
+        event, life = self.cause.fields, self.lives[self.names]
+        if life.stuck is not None:
+            self.row(stuck_key(self.names, life), None)
+            about = {"payment_id": event["payment_id"], "debtor_account_id": life.content[0]}
+            resumed_id = self.id_of("payment_resumed")
+            debtor, was = life.content[0], {"stuck_id": life.stuck}
+            self.say(PAYMENT_ALERTS, debtor, "PaymentResumed", resumed_id, **about, **was)
+            life.stuck = None
+        name = "payment_" + (self.cause.event or "").rpartition("Payment")[2].lower()
+        recorded_at = self.cause.timestamp_ms * 1000
+        ids = [event[kind] for kind in ("event_id", "causation_id", "correlation_id")]
+        life.steps.append([name, state, code, event["occurred_at"], recorded_at, *ids])
+        life.state, life.at = state, max(self.now, self.seen)
+        due = None
+        if state in self.bounds_s:
+            start = life.at
+            if state == "AUTHORISED" and life.hold_end is not None:
+                start = max(start, life.hold_end)
+            seconds = (start + self.bounds_s[state] * SECOND_US + SECOND_US - 1) // SECOND_US
+            due = min(max(seconds, 0) * SECOND_US, LONG_MAX)
+        else:
+            life.for_review = False
+        if due != life.due:
+            self._wait(life, due)
+        self._keep(self.names)
+
+    def _wait(self, life: Life, due: int | None) -> None:
+        """Wait for another due time, or for none."""
+        if life.due is not None:
+            del self.waiting[self.names]
+            self.row(due_key(life.due, self.names), None)
+        if due is not None:
+            self.waiting[self.names] = due
+            self.row(due_key(due, self.names), b"\1")
+            self.next_look = min(self.next_look, due)
+        life.due = due
+
+    def count(self, life: Life) -> None:
+        """Count a command about the present payment that had no effect."""
+        life.refused += 1
+        self._keep(self.names)
+
+    def look(self) -> None:
+        """Raise what is due."""
+        if self.next_look > self.now:
+            return
+        due = sorted((due_key(due, names), due, names) for names, due in self.waiting.items())
+        late = [one for one in due if one[1] <= self.now][:ALERTS_AT_ONCE]
+        for key, at, names in late:
+            self.row(key, None)
+            del self.waiting[names]
+            self._raise(names, at)
+        rest = due[len(late) :]
+        self.next_look = rest[0][1] if rest else LONG_MAX
+
+    def _raise(self, names: Names, at: int) -> None:
+        life = self.lives[names]
+        debtor, creditor, amount, currency = life.content
+        last_id, _, correlation_id = life.steps[-1][5:]
+        cause = "\0".join((names[0], debtor, names[1], last_id))
+        life.due, life.stuck = None, derived(cause, "payment_stuck")
+        self._keep(names)
+        self.row(stuck_key(names, life), b"\1")
+        fields = {
+            "event_id": life.stuck,
+            "tenant_id": names[0],
+            "occurred_at": at,
+            "correlation_id": correlation_id,
+            "causation_id": last_id,
+            "payment_id": names[1],
+            "debtor_account_id": debtor,
+            "creditor_account_id": creditor,
+            "amount_minor": amount,
+            "currency": currency,
+            "waiting_for": WAITING_FOR[life.state],
+            "progressed_at": life.at,
+        }
+        key = f"{names[0]}/{debtor}".encode()
+        self.out.append(Expected(PAYMENT_ALERTS, key, "PaymentStuck", fields, self.cause.offset))
+
+    def _keep(self, names: Names) -> None:
+        self.row(row_key("p", *names), self.lives[names].row())
+
+    def row(self, key: bytes, value: bytes | None) -> None:
+        """Expect a row; only the last of a record counts."""
+        self.out = [one for one in self.out if one.topic != TABLE or one.key != key]
+        super().row(key, value)
+
+    def view(self) -> Iterable[dict[str, Any]]:
+        """Yield what is stuck."""
+        for (tenant_id, payment_id), life in self.lives.items():
+            if life.stuck is not None:
+                names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency")
+                yield {
+                    "tenant_id": tenant_id,
+                    "payment_id": payment_id,
+                    **dict(zip(names, life.content, strict=True)),
+                    "state": {"HELD": "held", "AUTHORISED": "authorised"}.get(life.state, "processing"),
+                    "waiting_for": WAITING_FOR[life.state],
+                    "progressed_at": life.at,
+                    "stuck_id": life.stuck,
+                    "refused_commands": life.refused,
+                }
+
+
+def due_key(due: int, names: Names) -> bytes:
+    """Return the row key of a due time."""
+    return row_key("q", f"{due:016x}", *names)
+
+
+def stuck_key(names: Names, life: Life) -> bytes:
+    """Return the row key of a payment that is stuck."""
+    return row_key("s", names[0], life.content[0], names[1])

@@ -1,0 +1,231 @@
+"""The wire contract, as the models know it: topics, event names, keys, ids, partitions, MessagePack.
+
+What a model says must come out is an `Expected`; where a record may stand is `misplaced`'s to say.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from typing import Any, NamedTuple
+
+from pipeline.verify.model.record import Record
+
+DERIVED = bytes.fromhex("6f2a1f0e3d0b5a869a3c2f9b4c1d7e55")
+"""The namespace of ids."""
+LONG_MAX, LONG_MIN = 2**63 - 1, -(2**63)
+DAY_US = 86_400_000_000
+
+COMMANDS, POSTINGS, BALANCES, PAYMENT_EVENTS = "ledger-commands", "postings", "balances", "payment-events"
+JOURNAL_EVENTS = "journal-events"
+ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
+POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
+ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
+PAYMENT_ALERTS = "payment-alerts"
+INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
+
+TABLE = "table"
+"""Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
+
+UPSTREAM = ("accounts", "payments", "journals", "statements", "trades", "prices")
+EVENT_BYTES_MAX = 2**18
+"""Of an upstream's event."""
+ID_CHARS_MAX = 256
+NAMES = (
+    *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
+    *("capture_id", "journal_id", "reversal_id", "period_id"),
+)
+"""Ids that stand before another part of a key."""
+IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id")
+
+LAYOUT = 1
+"""The first byte of every row."""
+
+ACCOUNT_EVENTS = (
+    *("AccountOpened", "AccountLimitSet", "AccountClosed"),
+    *("AccountReopened", "AccountFrozen", "AccountUnfrozen"),
+)
+PAYMENT_COMMANDS = (
+    *("PaymentReviewed", "PaymentCancelled"),
+    *("PaymentCaptured", "PaymentExtended", "PaymentReversed"),
+)
+"""What is said of a payment that was asked for."""
+JOURNAL_COMMANDS = ("JournalSubmitted", "JournalConfirmed", "JournalVoided", "JournalReversed")
+JOURNAL_LEGS = ("JournalLegsRequested", "JournalLegsAnswered", "JournalLegsEnded")
+"""What branches say to each other of a journal."""
+LEGS = ("LegRequested", "LegPosted", "LegRefused", *JOURNAL_LEGS)
+STATEMENT_EVENTS = ("StatementLine", "StatementClosed")
+TRADE_EVENTS = ("TradeExecuted", "TradeSettled")
+OUTCOMES = (
+    *("PaymentReserved", "PaymentSettled", "PaymentRejected", "PaymentFailed", "outcomes.PaymentCancelled"),
+    *("PaymentExpired", "outcomes.PaymentCaptured", "outcomes.PaymentExtended"),
+)
+"""What the ledger says of a payment."""
+BROADCAST = ("PriceQuoted", "PeriodClosed")
+"""Events that come to every partition of a log; their key says nothing about the partition."""
+KEY_FIELD = {
+    **dict.fromkeys((*ACCOUNT_EVENTS, *STATEMENT_EVENTS, *TRADE_EVENTS), "account_id"),
+    **dict.fromkeys(("LegRequested", "PostingRecorded", "HoldRecorded"), "account_id"),
+    **dict.fromkeys((*JOURNAL_COMMANDS, "JournalLegsRequested", "JournalLegsEnded"), "account_id"),
+    "JournalLegsAnswered": "home_account_id",
+    **dict.fromkeys(("PaymentInitiated", *PAYMENT_COMMANDS), "debtor_account_id"),
+    **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
+    **dict.fromkeys(("PaymentScreened", *OUTCOMES), "debtor_account_id"),
+    "CommandRefused": "account_id",
+    "PriceQuoted": "instrument_id",
+    "PeriodClosed": "period_id",
+}
+"""The second half of each event's record key; the first is the tenant."""
+
+UNSAID: dict[str, dict[str, Any]] = {
+    "PaymentScreened": {"hold_expires_at": None},
+    "PostingRecorded": dict.fromkeys(
+        ("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at")
+    ),
+    "CommandRefused": dict.fromkeys(("payment_id", "capture_id", "journal_id", "reversal_id")),
+}
+"""What an event holds where there is nothing to say, by its name."""
+
+
+class Expected(NamedTuple):
+    """A record that must come out. `fields` are those that are known; `value`, if given, is the bytes."""
+
+    topic: str
+    key: bytes
+    event: str
+    fields: dict[str, Any]
+    source: int
+    """Offset of the record that causes it."""
+    value: bytes | None = None
+
+
+@cache
+def home_of(key: str, partitions: int) -> int:
+    """Return the partition of a key: Kafka's murmur2 (32 bit, seed 0x9747b28c), the sign bit off, modulo."""
+    data, mask, factor = key.encode(), 0xFFFFFFFF, 0x5BD1E995
+    state = (0x9747B28C ^ len(data)) & mask
+    for start in range(0, len(data), 4):
+        chunk = data[start : start + 4]
+        word = int.from_bytes(chunk, "little")
+        if len(chunk) == 4:
+            word = word * factor & mask
+            word = (word ^ (word >> 24)) * factor & mask
+            state = (state * factor & mask) ^ word
+        else:
+            state = (state ^ word) * factor & mask
+    state = (state ^ (state >> 13)) * factor & mask
+    return ((state ^ (state >> 15)) & 0x7FFFFFFF) % partitions
+
+
+def misplaced(record: Record, partitions: int) -> str | None:
+    """Return why no stream may apply a record: it is no event, or it stands where it does not belong."""
+    if record.topic in UPSTREAM and len(record.value or b"") > EVENT_BYTES_MAX:
+        return "too_large"
+    if record.event is None:
+        return record.fault
+    if record.key is None:
+        return "no_key"
+    if record.event not in KEY_FIELD:
+        return "unexpected_event"
+    key = f"{record.fields['tenant_id']}/{record.fields[KEY_FIELD[record.event]]}"
+    if record.key != key.encode():
+        return "wrong_key"
+    home = home_of(key, partitions)
+    if record.event in ("PostingRecorded", "HoldRecorded") and record.fields["account_id"].startswith("$"):
+        home = record.fields["branch"]
+    if record.event not in BROADCAST and home != record.partition:
+        return "wrong_partition"
+    return None
+
+
+def has_impossible_id(event: dict[str, Any]) -> bool:
+    """Whether an upstream's event has an id that is empty, too long, or could be read as another one."""
+    ids = [(name, event[name]) for name in IDS if name in event]
+    return any(
+        not value or len(value) > ID_CHARS_MAX or "\0" in value or (name in NAMES and "/" in value)
+        for name, value in ids
+    )
+
+
+def has_false_reference(event: dict[str, Any]) -> bool:
+    """Whether a payment names a creditor reference that is none: ISO 11649, without spaces or small letters.
+
+    RF, two check digits, up to 21 characters. The check digits are 98 less the remainder, by 97, of the
+    characters and "RF00" as one number, a letter being two digits (A is 10).
+    """
+    text = event.get("creditor_reference")
+    if text is None:
+        return False
+    digits, body = text[2:4], text[4:]
+    allowed = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    if text[:2] != "RF" or not 1 <= len(body) <= 21 or not set(body) <= set(allowed):
+        return True
+    remainder = 0
+    for character in body + "RF00":
+        value = allowed.index(character)
+        remainder = (remainder * (10 if value < 10 else 100) + value) % 97
+    return bool(digits != f"{98 - remainder:02}")
+
+
+def cause_of(cause: Record) -> str:
+    """Return what an event is called as a cause; an event id alone may come for two things."""
+    event, kind = cause.fields, cause.event or ""
+    parts = {"PaymentCaptured": ["capture_id"], "PaymentReversed": ["reversal_id"]}
+    if "debtor_account_id" in event:
+        names = ["debtor_account_id", "payment_id", *parts.get(kind, [])]
+    else:
+        subjects = (
+            ["journal_id"] if kind in (*JOURNAL_COMMANDS, *JOURNAL_LEGS) else ["trade_id", "statement_id"]
+        )
+        names = [KEY_FIELD[kind], *[name for name in subjects if name in event]]
+        names += ["reversal_id"] if kind == "JournalReversed" else []
+    return "\0".join(event[name] for name in ("tenant_id", *names, "event_id"))
+
+
+def derived(cause: str, name: str) -> str:
+    """Return the id of an event that a cause gives rise to: a UUID of version 5 (RFC 9562)."""
+    made = bytearray(hashlib.sha1(DERIVED + f"{cause}\0{name}".encode()).digest()[:16])
+    made[6] = made[6] & 0x0F | 0x50
+    made[8] = made[8] & 0x3F | 0x80
+    text = made.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def row_key(family: str, *parts: str) -> bytes:
+    """Return the key of a table row."""
+    return "\0".join((family, *parts)).encode()
+
+
+def msgpack(value: Any) -> bytes:
+    """Return None, a truth, a 64-bit integer, text, bytes or a list of them as MessagePack, each shortest."""
+    if value is None or isinstance(value, bool):
+        return {None: b"\xc0", False: b"\xc2", True: b"\xc3"}[value]
+    if isinstance(value, int):
+        return msgpack_integer(value)
+    if isinstance(value, list | tuple):
+        size = len(value)
+        head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")
+        return head + b"".join(map(msgpack, value))
+    raw: bytes = value.encode() if isinstance(value, str) else value
+    if isinstance(value, str) and len(raw) < 32:
+        return bytes([0xA0 | len(raw)]) + raw
+    power = 0 if len(raw) < 1 << 8 else 1 if len(raw) < 1 << 16 else 2
+    kind = (0xD9 if isinstance(value, str) else 0xC4) + power
+    return bytes([kind]) + len(raw).to_bytes(1 << power, "big") + raw
+
+
+def msgpack_integer(value: int) -> bytes:
+    """Return an integer as MessagePack, unsigned where it can be; raise ValueError beyond 64 bits."""
+    if -32 <= value < 128:
+        return (value & 0xFF).to_bytes(1, "big")
+    for power in range(4):
+        bits = 8 << power
+        if -(1 << (bits - 1)) <= value < 0:
+            return bytes([0xD0 + power]) + value.to_bytes(bits // 8, "big", signed=True)
+        if 0 <= value < 1 << bits:
+            return bytes([0xCC + power]) + value.to_bytes(bits // 8, "big")
+    raise ValueError("more than 64 bits")
+
+
+class Dead(Exception):
+    """The record is a dead letter; the argument is its code. Nothing has changed."""

@@ -1,0 +1,40 @@
+"""The settings of now, for topics on which they were never others: what they decide is judged, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from pipeline.verify.model.tenants import Tenants
+from pipeline.verify.streams import FRAUD, LEDGER, LIFECYCLE, RECONCILIATION
+
+
+class PresentSettings(NamedTuple):
+    """What decides beside the log; the defaults are those of the streams."""
+
+    dedupe_window_days: int = 90
+    tenants: str = ""
+    """The text of the file of tenants."""
+    default_fraud_rules: bool = True
+    """Whether no rules file changes them: only the default rules have a model."""
+    reconciliation_date_window_days: int = 3
+    reconciliation_tolerance_minor: int = 0
+    reconciliation_grace_days: int = 2
+    stuck_after_seconds: int = 3_600
+    review_after_seconds: int = 28_800
+
+    @property
+    def arguments(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the arguments of the models, by stream."""
+        tenants = Tenants(self.tenants)
+        waiting = dict.fromkeys(("SCREENED", "RESERVED", "AUTHORISED"), self.stuck_after_seconds)
+        return {
+            FRAUD.table: {"tenants": tenants},
+            LEDGER.table: {"tenants": tenants, "window_days": self.dedupe_window_days},
+            LIFECYCLE.table: {"bounds_s": {**waiting, "HELD": self.review_after_seconds}},
+            RECONCILIATION.table: {
+                "window_days": self.reconciliation_date_window_days,
+                "tolerance": self.reconciliation_tolerance_minor,
+                "grace_days": self.reconciliation_grace_days,
+            },
+        }

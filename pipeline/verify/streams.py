@@ -1,0 +1,203 @@
+"""The streams as they are compared: which log each reads, by which model, and where what it says must stand.
+
+accounts, journals -> ledger-commands      statements -> reconciliation-items
+trades, prices -> position-commands        payments -> decisions, screenings, alerts
+ledger-commands -> postings, payment-events, journal-events, balances, legs, nostro items
+position-commands -> positions             reconciliation-items -> results
+postings -> history, clearing totals       payment-events -> alerts of payments that are stuck
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container
+from typing import NamedTuple
+
+from pipeline.verify.model.fraud import FraudBranch
+from pipeline.verify.model.history import HistoryBranch
+from pipeline.verify.model.intake import FORWARDED, Intake
+from pipeline.verify.model.invariants import InvariantBranch
+from pipeline.verify.model.ledger import Branch
+from pipeline.verify.model.lifecycle import LifecycleBranch
+from pipeline.verify.model.positions import PositionBranch
+from pipeline.verify.model.reconciliation import ReconciliationBranch
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.stream import StreamModel
+from pipeline.verify.model.tenants import GATE_CODES
+from pipeline.verify.model.wire import (
+    ALERTS,
+    BALANCES,
+    BROADCAST,
+    CLEARING_TOTALS,
+    COMMANDS,
+    DEAD_LETTERS,
+    INVARIANT_ALERTS,
+    ITEMS,
+    JOURNAL_EVENTS,
+    LEGS,
+    PAYMENT_ALERTS,
+    PAYMENT_COMMANDS,
+    PAYMENT_EVENTS,
+    POSITION_COMMANDS,
+    POSITIONS,
+    POSTINGS,
+    RESULTS,
+    STATEMENT_EVENTS,
+    UPSTREAM,
+    Expected,
+)
+
+LOGS = (COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS, PAYMENT_EVENTS)
+SOURCES = (*UPSTREAM, *LOGS)
+"""What streams read."""
+OUTPUTS = (
+    *(POSTINGS, PAYMENT_EVENTS, JOURNAL_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS),
+    *(CLEARING_TOTALS, INVARIANT_ALERTS, DEAD_LETTERS),
+)
+DECISIONS = ("PaymentDecided", *PAYMENT_COMMANDS)
+"""What the fraud stream says to the ledger."""
+SCREENINGS = ("PaymentScreened", "PaymentReviewed")
+"""What it writes among the ledger's payment events."""
+ANSWERS = ("PaymentReserved", "PaymentRejected", "CommandRefused", "outcomes.PaymentExtended")
+"""What the ledger says of a payment that has not moved any money."""
+REVERSALS = ("journal_reversed", "payment_reversed")
+"""Commands that take back what was posted, as their refusals name them."""
+INPUT_CHECKS = {
+    **dict.fromkeys(("accounts", "payments", "journals"), "inputs_ledger"),
+    **dict.fromkeys(("trades", "prices"), "inputs_positions"),
+    "statements": "inputs_reconciliation",
+    COMMANDS: "answers",
+    POSITION_COMMANDS: "positions",
+    ITEMS: "claims",
+}
+"""By source, the check of what became of its records."""
+
+
+class Only(NamedTuple):
+    """Events of some names, or all others; None stands for what is no event."""
+
+    names: Container[str | None]
+    but: bool = False
+
+    def __call__(self, event: str | None) -> bool:
+        """Whether an event is one of them."""
+        return (event in self.names) is not self.but
+
+
+ALL = Only((), but=True)
+
+
+class Output(NamedTuple):
+    """What a stream says on a topic."""
+
+    topic: str
+    check: str | None
+    """The check of all of it; None: it follows from the event (`check_of`)."""
+    events: Only = ALL
+    where: Callable[[Record], bool] | None = None
+    """Which of these records are this stream's."""
+    compacted: bool = False
+    """Whether states may be left out."""
+    again: bool = False
+    """Whether another read hears of these records, too."""
+
+
+class Stream(NamedTuple):
+    """A stream that is replayed through a model, partition by partition."""
+
+    table: str
+    """Its name, and that of its table; an intake has no table."""
+    log: str
+    model: type[StreamModel]
+    outputs: tuple[Output, ...]
+    buries: bool = True
+    """Whether it says which records of its log are dead letters: of several streams the first one does."""
+
+    def changelog(self, group: str) -> str:
+        """Return the topic that has the rows of its table."""
+        return f"{group}-{self.table}-changelog"
+
+
+def check_of(said: Record | Expected) -> str:
+    """Return the check that an event of the ledger belongs to."""
+    if said.topic == PAYMENT_EVENTS:
+        if said.event == "CommandRefused" and said.fields["command"] in REVERSALS:
+            return "reversals"
+        return "answers" if said.event in ANSWERS else "lives"
+    if said.topic == JOURNAL_EVENTS:
+        return "journals"
+    if said.event == "HoldRecorded":
+        return "holds"
+    if said.fields.get("journal_id") is not None:
+        return "journals"
+    return "accounts" if said.fields.get("payment_id") is None else "lives"
+
+
+def of_fraud(record: Record) -> bool:
+    """Whether the fraud stream says this on payment-events, and not the ledger."""
+    if record.event == "CommandRefused":
+        return record.fields["command"] == "payment_initiated" and record.fields["code"] in GATE_CODES
+    return record.event in SCREENINGS
+
+
+def not_of_fraud(record: Record) -> bool:
+    """Whether the ledger says this on payment-events."""
+    return not of_fraud(record)
+
+
+def _intake(source: str) -> Stream:
+    target, events = FORWARDED[source]
+    own = tuple(set(events).difference(BROADCAST))
+    return Stream(
+        f"intake of {source}", source, Intake, (Output(target, INPUT_CHECKS[source], Only(own), again=True),)
+    )
+
+
+INTAKES = tuple(_intake(source) for source in FORWARDED)
+FRAUD = Stream(
+    "fraud",
+    "payments",
+    FraudBranch,
+    (
+        Output(COMMANDS, "inputs_ledger", Only(DECISIONS), again=True),
+        Output(PAYMENT_EVENTS, "inputs_ledger", Only((*SCREENINGS, "CommandRefused")), of_fraud, again=True),
+        Output(ALERTS, "alerts"),
+    ),
+)
+LEDGER = Stream(
+    "ledger",
+    COMMANDS,
+    Branch,
+    (
+        Output(POSTINGS, None),
+        Output(PAYMENT_EVENTS, None, ALL, not_of_fraud),
+        Output(JOURNAL_EVENTS, None),
+        Output(BALANCES, "accounts", compacted=True),
+        Output(ITEMS, "nostro_postings", Only(STATEMENT_EVENTS, but=True)),
+    ),
+)
+POSITION = Stream(
+    "positions", POSITION_COMMANDS, PositionBranch, (Output(POSITIONS, "positions", compacted=True),)
+)
+RECONCILIATION = Stream("reconciliation", ITEMS, ReconciliationBranch, (Output(RESULTS, "matches"),))
+HISTORY = Stream("history", POSTINGS, HistoryBranch, ())
+LIFECYCLE = Stream("lifecycle", PAYMENT_EVENTS, LifecycleBranch, (Output(PAYMENT_ALERTS, "stuck"),))
+INVARIANTS = Stream(
+    "invariants",
+    POSTINGS,
+    InvariantBranch,
+    (
+        Output(CLEARING_TOTALS, "clearing_totals", compacted=True),
+        Output(INVARIANT_ALERTS, "invariant_alerts"),
+    ),
+    buries=False,
+)
+
+JUDGED = (FRAUD, LEDGER, POSITION)
+"""Streams whose outputs follow from their log alone, but for what they say themselves of their settings."""
+STREAMS = (FRAUD, LEDGER, POSITION, RECONCILIATION, HISTORY, LIFECYCLE, INVARIANTS)
+"""All streams that have a table."""
+WRITTEN = {
+    COMMANDS: frozenset((*FORWARDED["accounts"][1], *FORWARDED["journals"][1], *DECISIONS, *LEGS)),
+    POSITION_COMMANDS: frozenset((*FORWARDED["trades"][1], *FORWARDED["prices"][1])),
+}
+"""What streams write on logs; nobody else may write there."""
