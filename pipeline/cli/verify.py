@@ -91,15 +91,15 @@ def verify(
 
 def present_of(settings: Settings) -> PresentSettings:
     """Return what decides beside the log. Raises BadInput for a file of tenants that cannot be read."""
-    names = set(PresentSettings._fields) & set(type(settings).model_fields) - {"tenants"}
+    told = settings.model_dump()  # what the concepts declare is known by name only
+    file: Path | None = told["tenants"]
     try:
-        tenants = "" if settings.tenants is None else settings.tenants.read_text("utf-8")
+        tenants = "" if file is None else file.read_text("utf-8")
     except OSError as error:
-        raise BadInput(f"tenants: {error.strerror}: {settings.tenants}") from None
+        raise BadInput(f"tenants: {error.strerror}: {file}") from None
+    numbers = {name: told[name] for name in PresentSettings._fields if isinstance(told.get(name), int)}
     return PresentSettings(
-        tenants=tenants,
-        default_fraud_rules=settings.fraud_rules_file is None,
-        **{name: getattr(settings, name) for name in names},
+        tenants=tenants, default_fraud_rules=told["fraud_rules_file"] is None, **numbers
     )
 
 
