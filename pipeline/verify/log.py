@@ -115,7 +115,10 @@ class KafkaLog:
 
     def end(self, topic: str, partition: int) -> int:
         """Return where the read of a partition ends: the first offset that it does not give."""
-        return self._ends.setdefault((topic, partition), self._end(topic, partition))
+        place = topic, partition
+        if place not in self._ends:
+            self._ends[place] = self._end(topic, partition)
+        return self._ends[place]
 
     def _end(self, topic: str, partition: int) -> int:
         place = TopicPartition(topic, partition)
@@ -158,6 +161,7 @@ class KafkaLog:
     def _open(self) -> Consumer:
         consumer = Consumer(self._client)
         self._opened.append(consumer)
+        consumer.list_topics(timeout=READ_TIMEOUT_S)  # else its first read waits for that, a second or more
         return consumer
 
     @staticmethod
