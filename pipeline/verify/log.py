@@ -161,7 +161,10 @@ class KafkaLog:
     def _open(self) -> Consumer:
         consumer = Consumer(self._client)
         self._opened.append(consumer)
-        consumer.list_topics(timeout=READ_TIMEOUT_S)  # else its first read waits for that, a second or more
+        try:
+            consumer.list_topics(timeout=READ_TIMEOUT_S)  # else its first read waits for that, a second or more
+        except KafkaException as error:
+            raise LogError(f"no answer from Kafka: {error.args[0].str()}") from error
         return consumer
 
     @staticmethod
