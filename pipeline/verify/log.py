@@ -162,7 +162,7 @@ class KafkaLog:
         consumer = Consumer(self._client)
         self._opened.append(consumer)
         try:
-            consumer.list_topics(timeout=READ_TIMEOUT_S)  # else its first read waits for that, a second or more
+            consumer.list_topics(timeout=READ_TIMEOUT_S)  # else its first read waits a second for it
         except KafkaException as error:
             raise LogError(f"no answer from Kafka: {error.args[0].str()}") from error
         return consumer
