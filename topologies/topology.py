@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pipeline.domain.kernel.columns import Vector
+from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.settings import ConceptSettings
 from pipeline.domain.kernel.views import View
 from pipeline.runtime.streams import LINGER_S, Rules, StreamSpec
 from topologies.configuration import Configuration
 
-Made = tuple[Rules, Vector | None]
+Made = tuple[Rules, BatchPath | None]
 """The rules of a stream by rows, and by columns where it has them."""
 
 

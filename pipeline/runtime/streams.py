@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from pipeline.domain.kernel.columns import Vector
+from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.runtime.store.partition_store import PartitionStore
 
@@ -31,7 +31,7 @@ class StreamSpec(NamedTuple):
     source: str
     rules: Rules
     table: str | None
-    vector: Vector | None = None
+    batch: BatchPath | None = None
     """The rules in columns, for large batches; rows and outputs are those of `rules`."""
     linger_s: float = 0.0
     """How long its log may gather records between two fetches. Each batch takes part in a transaction, and

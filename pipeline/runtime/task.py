@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.domain.kernel.columns import Vector
+from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.runtime.avro.codec import Codec, Decoded, Frame
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
@@ -38,7 +38,7 @@ from pipeline.runtime.unit import Unit, ready
 UNIT_RECORDS_MAX = 40_000
 UNIT_OUTPUTS_MAX = 80_000
 """A unit above this many input records or outputs waits for its transaction before more is applied."""
-VECTOR_MIN = 256
+BATCH_MIN = 256
 """Smaller batches go one by one: a run of columns costs some milliseconds before its first command."""
 SLICE_RECORDS = 2048
 SLICE_RECORDS_MAX = 8192
@@ -46,8 +46,8 @@ SLICE_S = 0.05
 """The event loop has its turn after a slice of so many records: SLICE_RECORDS at first, and up to the maximum
 while slices take less time than this, because the cost of a run has a part that does not depend on length."""
 SINGLES_AFTER_STOP = 64
-"""Where the vector path must stop, records are applied one by one before it is tried again: one at first,
-twice as many each time up to this number, until the vector path gets further than this."""
+"""Where the batch path must stop, records are applied one by one before it is tried again: one at first,
+twice as many each time up to this number, until the batch path gets further than this."""
 
 
 class Counted(NamedTuple):
@@ -94,7 +94,7 @@ class PartitionTask:
         self._unit = Unit(partition, partitions)
         bytes_max = EVENT_BYTES_MAX if spec.source in UPSTREAM else RECORD_BYTES_MAX
         self._reader = RecordReader(codec, Placement(partition, partitions), bytes_max)
-        self._takes_columns = any(machine.spec.vector is not None for machine in machines)
+        self._takes_columns = any(machine.spec.batch is not None for machine in machines)
         self._progress = asyncio.Event()
         self._turn = turn
         self._closed = False
@@ -183,33 +183,33 @@ class PartitionTask:
                 continue
             if read is None or len(unread) != length:
                 length = len(unread)
-                read = self._reader.read(unread, length >= VECTOR_MIN and self._takes_columns)
+                read = self._reader.read(unread, length >= BATCH_MIN and self._takes_columns)
             if isinstance(read.events, Decoded):
                 self._apply_singly(machine, unread, read.events.events, read.refused(0, length))
-            elif machine.spec.vector is None:
+            elif machine.spec.batch is None:
                 self._apply_singly(machine, unread, read.events.events(0, length), read.refused(0, length))
             else:
-                self._apply_columns(machine, machine.spec.vector, unread, read.events, read)
+                self._apply_columns(machine, machine.spec.batch, unread, read.events, read)
         self._unit.records += len(records)
         self.applied_records += len(records)
 
     def _apply_columns(
-        self, machine: Machine, vector: Vector, records: list[Any], frame: Frame, read: Read
+        self, machine: Machine, by_batch: BatchPath, records: list[Any], frame: Frame, read: Read
     ) -> None:
-        """Apply runs of records in columns, and one by one those that the vector path leaves.
+        """Apply runs of records in columns, and one by one those that the batch path leaves.
 
-        The vector path looks at a whole run before it finds the first record that it must leave, so runs get
+        The batch path looks at a whole run before it finds the first record that it must leave, so runs get
         shorter where such a record is near, and longer again.
         """
-        run = run_of(vector, records, frame, self.partition, self._partitions)
+        run = run_of(by_batch, records, frame, self.partition, self._partitions)
         position, length, left = 0, SLICE_RECORDS_MAX, 1
         while position < len(records):
             tried = run.slice(position, min(position + length, len(records)))
-            applied, outputs = vector.apply(tried, machine.store)
+            applied, outputs = by_batch.apply(tried, machine.store)
             self._unit.add_run([ready(part, records, position) for part in outputs])
             position += applied
             length = (
-                min(2 * length, SLICE_RECORDS_MAX) if applied == len(tried) else max(2 * applied, VECTOR_MIN)
+                min(2 * length, SLICE_RECORDS_MAX) if applied == len(tried) else max(2 * applied, BATCH_MIN)
             )
             if applied >= SINGLES_AFTER_STOP:
                 left = 1

@@ -1,7 +1,7 @@
 """What one transaction will hold, besides the rows: outputs in order, and the offset to commit.
 
     events applied one by one -> single events, records to pass on |
-    runs of the vector path   -> blocks of columns, records        | -> encode -> records by destination
+    runs of the batch path   -> blocks of columns, records        | -> encode -> records by destination
 
 They are encoded at the commit, all events of a class together, and put back in order.
 """
@@ -34,7 +34,7 @@ Output = tuple[str, int, str, Any]
 
 
 class Ready(NamedTuple):
-    """Input records that a vector path passes on unchanged, and where they stand among the run's outputs."""
+    """Input records that a batch path passes on unchanged, and where they stand among the run's outputs."""
 
     topic: str
     order: np.ndarray
@@ -95,7 +95,7 @@ class Unit:
         self.outputs += 1
 
     def add_run(self, blocks: Iterable[Block | Ready]) -> None:
-        """Add the outputs of a run of the vector path; the rules for topics are those of `add`."""
+        """Add the outputs of a run of the batch path; the rules for topics are those of `add`."""
         ordered = []
         for block in blocks:
             if isinstance(block, Block) and block.topic in COMPACTED:

@@ -73,7 +73,7 @@ def _specs(job: dict[str, Any], settings: Settings) -> list[StreamSpec]:
         return [StreamSpec("sum", job["source"], SumRules(), sum_rules.TABLE, SumColumns())]
     name: str = job["job"]
     spec = STREAMS[name.removesuffix(BY_ROWS)].spec(Configuration(settings))
-    return [spec._replace(vector=None) if name.endswith(BY_ROWS) else spec]
+    return [spec._replace(batch=None) if name.endswith(BY_ROWS) else spec]
 
 
 def say(found: Mapping[str, Any]) -> None:

@@ -35,7 +35,7 @@ from pipeline.domain.ledger.batch import stream as ledger_columns
 from pipeline.domain.ledger.rows import payment_key
 from pipeline.domain.positions import book as positions
 from pipeline.domain.reconciliation import matching as reconciliation_matching
-from pipeline.domain.reconciliation import rows as reconciliation_rows
+from pipeline.domain.reconciliation import sortable
 from pipeline.runtime import placement, task, transactions, unit
 from pipeline.runtime.avro import codec
 from pipeline.runtime.kafka import changelog, membership, transport
@@ -60,7 +60,7 @@ class Mutant(NamedTuple):
     patch: Patch
     faults: tuple[str, ...] = ()
     rate: float = 80.0
-    """Payments a second; a high one, after a kill, makes batches large enough for the vector path."""
+    """Payments a second; a high one, after a kill, makes batches large enough for the batch path."""
     workers: int = 2
     """One: whoever dies comes back to its own disk, not to what another has made good."""
 
@@ -467,8 +467,8 @@ def random_ids(patch: Set) -> None:
     patch(ledger_books, "derived_id", lambda cause, name: str(uuid.uuid4()))
 
 
-@mutant("leaves out a command where the vector path stops", "kill", rate=1500.0)
-def vector_gap(patch: Set) -> None:
+@mutant("leaves out a command where the batch path stops", "kill", rate=1500.0)
+def batch_gap(patch: Set) -> None:
     apply = ledger_columns.LedgerBatch.apply
 
     def applied(self: Any, run: Any, rows: Any) -> Any:
@@ -504,18 +504,18 @@ def silent_standstill(patch: Set) -> None:
 
 @mutant("counts a trade that comes again", "input")
 def filled_twice(patch: Set) -> None:
-    execute = positions.Book.execute
+    execute = positions.PositionBook.execute
 
     def executed(self: Any, place: int, trade_key: bytes, *rest: Any) -> None:
         self._trades[trade_key] = None
         execute(self, place, trade_key, *rest)
 
-    patch(positions.Book, "execute", executed)
+    patch(positions.PositionBook, "execute", executed)
 
 
 @mutant("matches amounts that differ by a cent")
 def near_match(patch: Set) -> None:
-    agree, prefixes = reconciliation_matching._agree, reconciliation_rows.amount_prefixes
+    agree, prefixes = reconciliation_matching._agree, sortable.amount_prefixes
 
     def nearly(scope: Any, left: Any, right: Any) -> bool:
         return bool(agree(scope, left, right)) or abs(left.amount_minor - right.amount_minor) <= 1
@@ -566,7 +566,7 @@ def late_line(patch: Set) -> None:
 
     def joined(self: Any, other: Any) -> Any:
         both = and_then(self, other)
-        return both if self == history_rows.NOTHING else both._replace(earliest=self.earliest)
+        return both if self == history_rows.EMPTY_ZONE else both._replace(earliest=self.earliest)
 
     patch(history_rows.Zone, "and_then", joined)
 

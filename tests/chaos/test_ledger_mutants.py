@@ -39,17 +39,17 @@ def lets_no_journal_expire(patch: Set) -> None:
 
 
 def posts_all_but_a_leg(patch: Set) -> None:
-    post = journal_legs.post
+    post = journal_legs.post_pairs
     for user in (journal_home, journal_legs):
         patch(user, "post", lambda pairs, *about, **more: post(pairs[1:], *about, **more))
 
 
 def does_not_look_at_the_balance_of_legs(patch: Set) -> None:
-    patch(journal_home, "flaw_of", lambda *about: None)
+    patch(journal_home, "refusal_of", lambda *about: None)
 
 
 def takes_a_journal_back_twice(patch: Set) -> None:
-    patch(ledger_reversals, "take_of", lambda *about: None)
+    patch(ledger_reversals, "count_reversed", lambda *about: None)
 
 
 def takes_a_payment_back_twice(patch: Set) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.tenants import quotas
-from pipeline.domain.tenants.quotas import Bucket, pack_bucket, taken
+from pipeline.domain.tenants.quotas import Bucket, pack_bucket, take_token
 from pipeline.domain.tenants.settings import parse_tenants
 from pipeline.verify.model.tenants import Buckets, Tenants
 from pipeline.verify.verifier import verify_log
@@ -78,6 +78,6 @@ def test_model_and_product_count_alike_by_any_clock() -> None:
         recorded = NOW + number * 50_021
         occurred = recorded + (number * 7_919 % 24 - 18) * 1_000_003
         at_us = quotas.event_time(occurred, recorded)
-        product, allowed = taken(product, tenant, at_us, 3)
+        product, allowed = take_token(product, tenant, at_us, 3)
         assert (model.refusal(tenants, "north", occurred, recorded) is None) == allowed
         assert model.row("north") == pack_bucket(Bucket(*product))

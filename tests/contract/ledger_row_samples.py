@@ -73,7 +73,7 @@ SAMPLES = (
             journals.Journal(
                 "alice", "REFUSED", "account_closed", 2, [LEG, LEG], "ref é€", "why", "j-0", True, AT,
                 "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
-                [journals.Taken("bob", "CREDIT", "EUR", 9)], [1],
+                [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1],
             ),
         ),
     ),
@@ -100,7 +100,7 @@ SAMPLES = (
         history.unpack_head,
         (
             history.Head(0, "EUR"),
-            history.Head(2, "USD", 33, AT, LOW, 5, [history.NOTHING, history.Zone(LOW, HIGH, -5, 7)]),
+            history.Head(2, "USD", 33, AT, LOW, 5, [history.EMPTY_ZONE, history.Zone(LOW, HIGH, -5, 7)]),
         ),
     ),
     Sample(
@@ -121,8 +121,8 @@ SAMPLES = (
             lambda rows: invariants.read_account(rows, "north", "a", b""),
         ),
         (
-            invariants.Account(b"EUR"),
-            invariants.Account(b"USD", 2, 3, 4, LOW, invariants.UNKNOWN, (2**64 - 1, *range(7))),
+            invariants.CheckedAccount(b"EUR"),
+            invariants.CheckedAccount(b"USD", 2, 3, 4, LOW, invariants.UNKNOWN, (2**64 - 1, *range(7))),
         ),
     ),
     Sample(
@@ -136,8 +136,8 @@ SAMPLES = (
         lambda branch: branch.pack(),
         read_under(invariants.BRANCH_KEY, invariants.read_branch),
         (
-            invariants.Branch(),
-            invariants.Branch(5, 4, 3, 2, invariants.Half("north", "e-1", "alice", "DEBIT", 12_50, "EUR")),
+            invariants.CheckedBranch(),
+            invariants.CheckedBranch(5, 4, 3, 2, invariants.FirstPosting("north", "e-1", "alice", "DEBIT", 12_50, "EUR")),
         ),
     ),
 )  # fmt: skip

@@ -51,7 +51,7 @@ def _profile() -> profile.Profile:
 
 VERDICT = Verdict("REVIEW", 61, (("velocity_1h", "9 payments"), ("new_payee", "é€")), "rules-1")
 STEP = lifecycle.Step("payment_reserved", "RESERVED", "ok", AT, AT + 1, "e-1", None, "c-1")
-LINE = reconciliation.Line(
+LINE = reconciliation.BankLine(
     "north", "nostro-1", "s-1", 3, "EUR", -12_50, 20_541, AT, "ref é€", b"\x00digest", True, "CLAIMED", "b-1",
     2, "p-1",
 )  # fmt: skip

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.domain.fraud.batch import FraudBatch
+from pipeline.domain.fraud.preselection import preselect_by
 from pipeline.domain.fraud.profile import Attempt, Profile
 from pipeline.domain.fraud.rules import RULES
 from pipeline.domain.fraud.score import RuleScorer, Verdict
 from pipeline.domain.fraud.settings import FraudRules
 from pipeline.domain.fraud.stream import FraudStream
-from pipeline.domain.fraud.suspects import suspects_by
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import Tenant, Tenants
@@ -143,7 +143,7 @@ class _Comparing(RuleScorer):
     def __init__(self, rules: FraudRules) -> None:
         super().__init__(rules)
         self.found: set[str] = set()
-        self._all, self._quick = rules, suspects_by(rules)
+        self._all, self._quick = rules, preselect_by(rules)
 
     def score(self, profile: Profile, attempt: Attempt) -> Verdict:
         suspects = self._quick(profile, attempt)

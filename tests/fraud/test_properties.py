@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from pipeline.domain.fraud.alerts import alert_key, read_alert
 from pipeline.domain.fraud.decisions import decision_key, read_decision
-from pipeline.domain.fraud.desk import content_of
 from pipeline.domain.fraud.profile import (
     COUNTRIES_KEPT,
     id64,
     profile_key,
     read_profile,
 )
+from pipeline.domain.fraud.screening import content_of
 from pipeline.domain.fraud.settings import DEVICES_KEPT, PAYEES_KEPT, FraudRules
 from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.kernel.events import PaymentCancelled, PaymentDecided, PaymentInitiated, PaymentReviewed

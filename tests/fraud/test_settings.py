@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.domain.fraud.settings import FraudRules, SettingsError, parse_rules
+from pipeline.domain.fraud.settings import FraudRules, FraudRulesError, parse_rules
 
 
 def test_the_version_names_the_values_and_not_the_text() -> None:
@@ -29,6 +29,6 @@ def test_the_version_names_the_values_and_not_the_text() -> None:
     ],
 )
 def test_settings_that_are_wrong_are_named(text: str, message: str) -> None:
-    with pytest.raises(SettingsError) as failure:
+    with pytest.raises(FraudRulesError) as failure:
         parse_rules(text)
     assert message in str(failure.value)

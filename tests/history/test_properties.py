@@ -93,12 +93,12 @@ def by_rows(journal: Journal) -> MemoryRows:
 
 
 def by_columns(journal: Journal, cuts: list[int]) -> MemoryRows:
-    rows, vector = MemoryRows(), HistoryBatch()
+    rows, batch = MemoryRows(), HistoryBatch()
     edges = [0, *(min(cut, len(journal)) for cut in cuts), len(journal)]
     for start, stop in pairwise(edges):
         position = start
         while position < stop:
-            applied, said = vector.apply(_run(journal[position:stop]), rows)
+            applied, said = batch.apply(_run(journal[position:stop]), rows)
             assert not said
             position += applied
             if not applied:

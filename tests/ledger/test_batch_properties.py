@@ -1,4 +1,4 @@
-"""The vector path of the ledger says and leaves what the row path does, whatever the log and its batches."""
+"""The batch path of the ledger says and leaves what the row path does, whatever the log and its batches."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _about(draw: st.DrawFn, number: int, payment: ev.PaymentDecided) -> Any:
 
 @st.composite
 def _of_accounts(draw: st.DrawFn, number: int) -> Any:
-    """Return what leaves its mark on rows that the vector path reads: limits, freezing, periods, journals."""
+    """Return what leaves its mark on rows that the batch path reads: limits, freezing, periods, journals."""
     tenant = draw(st.sampled_from(TENANTS))
     fields = envelope(f"event-{number}", 200 * DAY, tenant)
     account = draw(st.sampled_from(_HOME[tenant]))

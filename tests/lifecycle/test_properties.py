@@ -110,7 +110,7 @@ def test_a_life_is_what_the_streams_said_and_its_state_is_the_ledgers(chunks: li
             note(f"{life.state} in {len(life.steps)} steps")
             payment = known.get(key)
             if payment is None:
-                assert life.is_unremembered
+                assert life.is_forgotten
                 continue
             ids = [step.event_id for step in life.steps if step.name not in FROM_FRAUD]
             assert ids == said[key.decode().split("\0")[2]][-len(ids) :]

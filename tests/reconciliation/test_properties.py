@@ -13,8 +13,8 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.rows import (
     CLAIMED,
+    BankLine,
     Break,
-    Line,
     Posting,
     Statement,
     index_keys,
@@ -123,9 +123,9 @@ def _play(log: list[Any], rows: MemoryRows, rules: ReconciliationSettings) -> li
     return [result for _, _, result in out.items]
 
 
-def _items(rows: MemoryRows) -> list[Posting | Line]:
+def _items(rows: MemoryRows) -> list[Posting | BankLine]:
     postings = [read(rows, key, Posting) for key, _ in rows.scan(b"o\0")]
-    lines = [read(rows, key, Line) for key, _ in rows.scan(b"l\0")]
+    lines = [read(rows, key, BankLine) for key, _ in rows.scan(b"l\0")]
     return [item for item in [*postings, *lines] if item is not None]
 
 
@@ -140,8 +140,8 @@ def test_an_item_is_never_claimed_twice(log: list[Any], rules: ReconciliationSet
     assert set(lines.values()) <= {1} and set(postings.values()) <= {1}
     claimed = [item for item in _items(rows) if item.status == CLAIMED]
     assert {item.posting_id for item in claimed if isinstance(item, Posting)} == set(postings)
-    assert {(i.statement_id, i.line_no) for i in claimed if isinstance(i, Line)} == set(lines)
-    assert {item.posting_id for item in claimed if isinstance(item, Line)} == set(postings)
+    assert {(i.statement_id, i.line_no) for i in claimed if isinstance(i, BankLine)} == set(lines)
+    assert {item.posting_id for item in claimed if isinstance(item, BankLine)} == set(postings)
 
 
 @settings(deadline=None)
@@ -151,7 +151,7 @@ def test_a_match_agrees_in_sign_and_amount(log: list[Any], rules: Reconciliation
     _play(log, rows, rules)
     postings = {item.posting_id: item for item in _items(rows) if isinstance(item, Posting)}
     for line in _items(rows):
-        if isinstance(line, Line) and line.posting_id:
+        if isinstance(line, BankLine) and line.posting_id:
             posting = postings[line.posting_id]
             assert abs(line.amount_minor - posting.amount_minor) <= rules.amount_tolerance_minor
             assert (line.amount_minor < 0) == (posting.amount_minor < 0)

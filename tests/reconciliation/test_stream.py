@@ -9,8 +9,9 @@ import pytest
 
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.reconciliation.matching import DUE_MAX
-from pipeline.domain.reconciliation.rows import Line, amount_prefixes, chain_key, line_key, read, sortable
+from pipeline.domain.reconciliation.rows import BankLine, chain_key, line_key, read
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
+from pipeline.domain.reconciliation.sortable import amount_prefixes, sortable
 from pipeline.domain.reconciliation.statements import CHAIN_LENGTH
 from pipeline.domain.reconciliation.stream import apply, keys
 from tests.reconciliation.desk import DAY, LATER, Desk, check, show
@@ -452,7 +453,7 @@ def test_an_unknown_layout_is_an_error_not_a_guess() -> None:
     key = line_key("acme", "nostro", "S1", 1)
     desk.rows.data[key] = b"\x09" + desk.rows.data[key][1:]
     with pytest.raises(ValueError, match="unknown layout 9"):
-        read(desk.rows, key, Line)
+        read(desk.rows, key, BankLine)
 
 
 def test_keys_names_rows_that_apply_writes_or_reads() -> None:

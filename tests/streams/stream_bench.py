@@ -31,7 +31,7 @@ from pipeline.runtime.kafka.fetched import PartitionBatch
 from pipeline.runtime.kafka.topics import COMPACTED
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Machine, StreamSpec
-from pipeline.runtime.task import VECTOR_MIN, PartitionTask
+from pipeline.runtime.task import BATCH_MIN, PartitionTask
 from pipeline.runtime.transactions import Transactions
 from tests.runtime.fixed_registry import FixedRegistry
 from tests.runtime.task_bench import PARTITIONS, WaitingProducer
@@ -206,23 +206,23 @@ def framed(schema_id: int, text: str, fields: dict[str, Any]) -> bytes:
     return target.getvalue()
 
 
-def applied_by_columns(patch: pytest.MonkeyPatch, vector: type[Any]) -> list[int]:
-    """Return a list to which every call of a vector path adds how many events it has applied."""
+def applied_by_columns(patch: pytest.MonkeyPatch, batch: type[Any]) -> list[int]:
+    """Return a list to which every call of a batch path adds how many events it has applied."""
     applied: list[int] = []
-    apply = vector.apply
+    apply = batch.apply
 
     def counted(self: Any, run: Any, rows: Any) -> Any:
         found = apply(self, run, rows)
         applied.append(found[0])
         return found
 
-    patch.setattr(vector, "apply", counted)
+    patch.setattr(batch, "apply", counted)
     return applied
 
 
 async def accept_by_hundreds(bench: StreamBench) -> None:
     """Apply a bench's log in batches that are too small for columns, each in a transaction of its own."""
-    assert VECTOR_MIN > 100
+    assert BATCH_MIN > 100
     for start in range(0, len(bench.log), 100):
         await bench.accept(*bench.log[start : start + 100])
         await bench.settled()

@@ -195,8 +195,8 @@ async def test_todays_stream_goes_on_from_the_tables_of_an_earlier_commit(
     expected = changelogs(commit)
     for partition in range(SETTINGS[commit].partitions):
         bench = earlier[commit].bench(spec, partition, tmp_path)
-        applied = applied_by_columns(monkeypatch, type(spec.vector))
-        monkeypatch.setattr(task, "VECTOR_MIN", 1 if way == "columns" else 10**9)
+        applied = applied_by_columns(monkeypatch, type(spec.batch))
+        monkeypatch.setattr(task, "BATCH_MIN", 1 if way == "columns" else 10**9)
         try:
             before = stored(bench)
             await apply(bench, 150)

@@ -20,7 +20,7 @@ from pipeline.domain.tenants.quotas import (
     event_time,
     pack_bucket,
     read_bucket,
-    taken,
+    take_token,
 )
 from pipeline.domain.tenants.settings import Tenant, parse_tenants
 
@@ -92,7 +92,7 @@ def test_nothing_is_lost_to_rounding() -> None:
     tenant, partitions = Tenant(payments_per_second=7, burst=7), 3
     bucket, passed = None, 0
     for at in range(0, 300 * SECOND + 1, 12_347):
-        bucket, allowed = taken(bucket, tenant, at, partitions)
+        bucket, allowed = take_token(bucket, tenant, at, partitions)
         passed += allowed
     assert passed == (7 + 7 * 300) // 3
 
@@ -163,7 +163,7 @@ def test_a_bucket_of_another_layout_is_refused() -> None:
 
 def test_more_than_is_full_counts_as_full_where_a_quota_was_made_smaller() -> None:
     small = Tenant(payments_per_second=1, burst=1)
-    bucket, allowed = taken(Bucket(10**15, NOON), small, NOON, 1)
+    bucket, allowed = take_token(Bucket(10**15, NOON), small, NOON, 1)
     assert (bucket, allowed) == (Bucket(0, NOON), True)
 
 

@@ -18,7 +18,7 @@ from pipeline.domain.history.views import HISTORY, STATEMENT
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.kernel.views import Page
+from pipeline.domain.kernel.views import ViewPage
 from pipeline.domain.ledger.stream import Ledger
 from pipeline.domain.ledger.views import BALANCES
 from pipeline.domain.lifecycle.stream import Lifecycle
@@ -148,6 +148,6 @@ async def test_the_dashboard_names_the_lists_of_the_index(client: TestClient[Any
 
 def test_two_views_of_one_page_need_a_parameter_that_tells_them_apart() -> None:
     for other in (HISTORY, STATEMENT._replace(times=()), BALANCES):
-        doubled = other._replace(name="balances", pages=(Page("/{tenant}/{account}", "the same page"),))
+        doubled = other._replace(name="balances", pages=(ViewPage("/{tenant}/{account}", "the same page"),))
         with pytest.raises(ValueError, match="no parameter tells"):
             pages.by_path((BALANCES, doubled))

@@ -1,4 +1,4 @@
-"""The fraud stream by batches: the rules of `desk` over one desk a run.
+"""The fraud stream by batches: the rules of `screening` over one screening a run.
 
 A profile is read and written once a run; ids are checked and derived, and outputs encoded, for all events
 together.
@@ -13,9 +13,9 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, refusals_block
-from pipeline.domain.fraud.desk import Desk
 from pipeline.domain.fraud.remittance import wrong_creditor_references
 from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.stream import PASSED_ON, FraudStream
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import RuleBatch, structs_of
@@ -69,10 +69,10 @@ class FraudBatch(RuleBatch):
 
 
 class _RunOfPayments:
-    """The desk of a run, and what its payments come to; places are those in the run, ascending."""
+    """The screening of a run, and what its payments come to; places are those in the run, ascending."""
 
     def __init__(self, stream: FraudStream, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> None:
-        self._gate, self._desk, self._run, self._rows = stream.gate, Desk(stream, rows), run, rows
+        self._gate, self._screening, self._run, self._rows = stream.gate, Screening(stream, rows), run, rows
         self._place = 0
         self._decided: list[int] = []
         self._verdicts: list[Verdict] = []
@@ -80,7 +80,7 @@ class _RunOfPayments:
         self._refused: dict[int, str] = {}
         """Result codes of payments that the gate does not let in."""
         _, decisions, profiles = zip(*events, strict=True)
-        self._desk.load([*decisions, *profiles])
+        self._screening.load([*decisions, *profiles])
         self._last = {key: place for place, key in enumerate(profiles)}
         """Where the run comes to a debtor for the last time."""
 
@@ -92,9 +92,9 @@ class _RunOfPayments:
         if kind is ev.PaymentInitiated:
             self._initiated(place, about, key, profile_key, recorded_at)
         elif kind is ev.PaymentReviewed and about.approved:
-            self._desk.learn(about, key, profile_key)
+            self._screening.learn(about, key, profile_key)
         if self._last[profile_key] == place:
-            self._desk.put_away(profile_key)
+            self._screening.put_away(profile_key)
 
     def _initiated(
         self, place: int, event: ev.PaymentInitiated, key: bytes, profile_key: bytes, recorded_at: int
@@ -106,14 +106,14 @@ class _RunOfPayments:
                 self._refused[place] = code
                 return
         at_us = min(event.occurred_at, recorded_at)
-        verdict, alerted = self._desk.decide(event, at_us, key, profile_key)
+        verdict, alerted = self._screening.decide(event, at_us, key, profile_key)
         self._decided.append(place)
         self._verdicts.append(verdict)
         if alerted:
             self._alerts.append((place, verdict))
 
     def close(self) -> Sequence[Block | Passed]:
-        self._desk.write()
+        self._screening.write()
         run, outputs = self._run, list[Block | Passed]()
         if self._refused:
             outputs.append(refusals_block(run, self._refused))

@@ -6,9 +6,9 @@ from typing import Protocol
 
 import msgspec
 
+from pipeline.domain.fraud.preselection import preselect_by
 from pipeline.domain.fraud.profile import Attempt, Profile
 from pipeline.domain.fraud.settings import FraudRules
-from pipeline.domain.fraud.suspects import suspects_by
 
 SCORE_MAX = 100
 
@@ -43,7 +43,7 @@ class RuleScorer:
 
     def __init__(self, rules: FraudRules) -> None:
         self._rules = rules
-        self._suspects = suspects_by(rules)
+        self._preselect = preselect_by(rules)
         self.version = rules.version
         self._harmless = Verdict("APPROVE", 0, (), self.version)
 
@@ -52,7 +52,7 @@ class RuleScorer:
         rules = self._rules
         total = 0
         reasons: list[tuple[str, str]] = []
-        for rule in self._suspects(profile, attempt):
+        for rule in self._preselect(profile, attempt):
             finding = rule(profile, attempt, rules)
             if finding is not None and finding.weight:
                 total += finding.weight

@@ -40,7 +40,7 @@ class FraudSettings(ConceptSettings, frozen=True, rename={"rules_file": "fraud_r
 SETTINGS = FraudSettings
 
 
-class SettingsError(ValueError):
+class FraudRulesError(ValueError):
     """The text is no valid set of fraud rules; the message names the setting and what is wrong with it."""
 
 
@@ -158,12 +158,12 @@ def _check_range(name: str, value: object) -> None:
 
 
 def parse_rules(text: str, file_format: Literal["toml", "json"] = "toml") -> FraudRules:
-    """Return the rules that `text` states; what it leaves out has its default. Raise `SettingsError`."""
+    """Return the rules that `text` states; what it leaves out has its default. Raise `FraudRulesError`."""
     try:
         content = msgspec.toml.decode(text) if file_format == "toml" else msgspec.json.decode(text)
         return msgspec.convert(content, FraudRules)
     except (msgspec.DecodeError, ValueError) as error:
-        raise SettingsError(f"fraud rules: {_explain(str(error))}") from error
+        raise FraudRulesError(f"fraud rules: {_explain(str(error))}") from error
 
 
 def _explain(message: str) -> str:

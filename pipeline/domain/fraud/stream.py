@@ -25,11 +25,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.domain.fraud.decisions import Decision, decision_key
-from pipeline.domain.fraud.desk import Desk
 from pipeline.domain.fraud.profile import Attempt, Profile, id64, profile_key
 from pipeline.domain.fraud.remittance import check_creditor_reference
 from pipeline.domain.fraud.rules import is_near_threshold, is_probe
 from pipeline.domain.fraud.score import RuleScorer, Scorer, Verdict
+from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.settings import FraudRules
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.events import (
@@ -107,10 +107,10 @@ class FraudStream:
             decision_key(event.tenant_id, event.payment_id),
             profile_key(event.tenant_id, event.debtor_account_id),
         )
-        desk = Desk(self, rows)
-        desk.load(keys)
-        verdict, alerted = desk.decide(event, at_us, *keys)
-        desk.write()
+        screening = Screening(self, rows)
+        screening.load(keys)
+        verdict, alerted = screening.decide(event, at_us, *keys)
+        screening.write()
         _emit_decided(event, verdict, out)
         if alerted:
             _emit_alert(event, verdict, out)
@@ -120,10 +120,10 @@ class FraudStream:
             decision_key(event.tenant_id, event.payment_id),
             profile_key(event.tenant_id, event.debtor_account_id),
         )
-        desk = Desk(self, rows)
-        desk.load(keys)
-        desk.learn(event, *keys)
-        desk.write()
+        screening = Screening(self, rows)
+        screening.load(keys)
+        screening.learn(event, *keys)
+        screening.write()
 
     def judge(self, profile: Profile, attempt: Attempt) -> tuple[Verdict, Attempt | None]:
         """Score a payment and count it in the profile; return the verdict, and what is held for a review."""

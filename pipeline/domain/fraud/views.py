@@ -10,10 +10,10 @@ from pipeline.domain.kernel.views import (
     ACCOUNT,
     ACCOUNT_PAGE,
     TENANT_PAGE,
-    Page,
     Row,
     Tables,
     TableView,
+    ViewPage,
     time_text,
 )
 
@@ -59,9 +59,9 @@ def alerts(payment_state: PaymentState) -> TableView:
         ),
         show=show,
         pages=(
-            Page(TENANT_PAGE, "Payments of a tenant that were held for review or declined"),
-            Page(ACCOUNT_PAGE, "Those of one account"),
-            Page(f"{ACCOUNT_PAGE}/{{payment}}", "One of them"),
+            ViewPage(TENANT_PAGE, "Payments of a tenant that were held for review or declined"),
+            ViewPage(ACCOUNT_PAGE, "Those of one account"),
+            ViewPage(f"{ACCOUNT_PAGE}/{{payment}}", "One of them"),
         ),
         marker="f",
     )

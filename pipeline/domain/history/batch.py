@@ -1,4 +1,4 @@
-"""The vector path of the history: a run of postings and holds at once, with the results of `history.apply`.
+"""The batch path of the history: a run of postings and holds at once, with the results of `history.apply`.
 
     Run -> accounts numbered, their heads read -> lines sorted by account, in the order of the log
         -> line numbers, what is held, times of booking: running values within each account
@@ -17,12 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain.history.rows import (
+    EMPTY_ZONE,
     HEAD_COLUMNS,
     HEAD_ROW,
     KINDS,
     LINE_COLUMNS,
     LINE_ROW,
-    NOTHING,
     ZONE,
     Zone,
     fold,
@@ -48,7 +48,7 @@ FIELDS: dict[str, pa.DataType] = {
 
 
 class HistoryBatch:
-    """The vector path over the rows of one partition; holds no state of its own."""
+    """The batch path over the rows of one partition; holds no state of its own."""
 
     classes = CLASSES
     fields = FIELDS
@@ -116,7 +116,7 @@ def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
     fixed["no_payment"] = numpy_of(pc.is_null(payment))
     fixed["no_reference"] = numpy_of(pc.is_null(columns["reference"]))
     fixed["correlation_bytes"] = numpy_of(pc.binary_length(columns["correlation_id"]))
-    fixed["booked_at"] = _never_falling(booked_at, starts, heads["booked_at"])
+    fixed["booked_at"] = _never_decreasing(booked_at, starts, heads["booked_at"])
     fixed["effective_at"] = numpy_of(pc.coalesce(columns["effective_at"], columns["occurred_at"]), 0)
     fixed["posted"] = np.where(is_posting, np.where(credit, amount, -amount), 0)
     fixed["held"] = held_after - _before(held_after, heads["held_minor"], starts)
@@ -144,14 +144,14 @@ def _heads(
     table["account_type"] = numpy_of(pc.index_in(new["account_type"], pa.array(ACCOUNT_TYPES)))
     table["currency"] = [currency.encode() for currency in new["currency"].to_pylist()]
     table["booked_at"] = -(2**63)
-    table["earliest"], table["latest"] = NOTHING.earliest, NOTHING.latest
+    table["earliest"], table["latest"] = EMPTY_ZONE.earliest, EMPTY_ZONE.latest
     known = np.array([row is not None for row in found])
     width = HEAD_COLUMNS.itemsize
     table[known] = fixed_rows(HEAD_ROW, [row for row in found if row is not None], HEAD_COLUMNS)
     higher = [
-        [NOTHING]
+        [EMPTY_ZONE]
         if row is None or (len(row) == width and row[0] == HEAD_ROW.layout)
-        else [NOTHING, *unpack_head(row).open[1:]]
+        else [EMPTY_ZONE, *unpack_head(row).open[1:]]
         for row in found
     ]
     return table, higher
@@ -176,7 +176,7 @@ def _before(values: np.ndarray, heads: np.ndarray, starts: np.ndarray) -> np.nda
     return above
 
 
-def _never_falling(times: np.ndarray, starts: np.ndarray, heads: np.ndarray) -> np.ndarray:
+def _never_decreasing(times: np.ndarray, starts: np.ndarray, heads: np.ndarray) -> np.ndarray:
     """Return times as the latest so far in their account; nearly always they are that already."""
     late = np.flatnonzero(times < _before(times, heads, starts))
     ends = np.append(starts, len(times))
@@ -237,7 +237,7 @@ def _zones(lines: _Lines) -> list[tuple[bytes, bytes]]:
         sums[name][goes_on] = join(sums[name][goes_on], heads[name])
     full = number[last] % ZONE == ZONE - 1
     ends = np.append(goes_on, len(parts))[1:] - 1
-    for name, nothing in zip(Zone._fields, NOTHING, strict=True):
+    for name, nothing in zip(Zone._fields, EMPTY_ZONE, strict=True):
         heads[name] = np.where(full[ends], nothing, sums[name][ends])
     found = []
     at = np.flatnonzero(full)

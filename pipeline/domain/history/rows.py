@@ -85,7 +85,7 @@ class Zone(NamedTuple):
         )
 
 
-NOTHING = Zone(2**63 - 1, -(2**63), 0, 0)
+EMPTY_ZONE = Zone(2**63 - 1, -(2**63), 0, 0)
 
 
 class Line(msgspec.Struct, gc=False):
@@ -169,7 +169,7 @@ class Head(msgspec.Struct, gc=False):
     """Of the last line."""
     balance_minor: int = 0
     held_minor: int = 0
-    open: list[Zone] = msgspec.field(default_factory=lambda: [NOTHING])
+    open: list[Zone] = msgspec.field(default_factory=lambda: [EMPTY_ZONE])
     """Of each level, from 1: its next zone as far as it is filled, by lines or zones of the level below."""
 
     def pack(self) -> bytes:
@@ -189,12 +189,12 @@ def fold(zones: list[Zone], below: int, part: Zone, lines: int) -> list[tuple[in
     full = []
     for level in range(below + 1, LEVELS + 1):
         if len(zones) < level:
-            zones.append(NOTHING)
+            zones.append(EMPTY_ZONE)
         zones[level - 1] = part = zones[level - 1].and_then(part)
         if lines % ZONE**level:
             break
         full.append((level, lines // ZONE**level - 1, part))
-        zones[level - 1] = NOTHING
+        zones[level - 1] = EMPTY_ZONE
     return full
 
 

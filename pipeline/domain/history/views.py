@@ -21,9 +21,9 @@ from pipeline.domain.kernel.views import (
     Answer,
     BadQuestion,
     NotFound,
-    Page,
     Question,
     Row,
+    ViewPage,
     time_text,
 )
 
@@ -176,7 +176,7 @@ BALANCE_AT = AccountView(
     times=("as_of", "known_at"),
     ask=_balance_at,
     as_table=lambda question, answer: [answer.about],
-    pages=(Page(ACCOUNT_PAGE, "at another time with ?as_of=&known_at="),),
+    pages=(ViewPage(ACCOUNT_PAGE, "at another time with ?as_of=&known_at="),),
     paged=False,
 )
 """On the page of the account's balance, where one of its times is given."""
@@ -187,7 +187,7 @@ HISTORY = AccountView(
     times=(),
     ask=_history,
     as_table=lambda question, answer: answer.lines,
-    pages=(Page(ACCOUNT_PAGE, "Every booking of one account, in their order"),),
+    pages=(ViewPage(ACCOUNT_PAGE, "Every booking of one account, in their order"),),
 )
 STATEMENT = AccountView(
     name="statements",
@@ -196,6 +196,6 @@ STATEMENT = AccountView(
     times=("from", "to"),
     ask=_statement,
     as_table=_statement_table,
-    pages=(Page(ACCOUNT_PAGE, "Those of a span of time (?from=&to=), with the balances at both ends"),),
+    pages=(ViewPage(ACCOUNT_PAGE, "Those of a span of time (?from=&to=), with the balances at both ends"),),
 )
 VIEWS = (BALANCE_AT, HISTORY, STATEMENT)

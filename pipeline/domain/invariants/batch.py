@@ -1,6 +1,6 @@
-"""The vector path of the invariants: a run of postings and holds that break none, at once.
+"""The batch path of the invariants: a run of postings and holds that break none, at once.
 
-    Run -> records that figures or names make odd end it
+    Run -> records that figures or names make irregular end it
         -> accounts numbered, their rows read -> records sorted by account, in the order of the log
         -> running numbers, balances, holds and entries within each account; pairs of postings in the log
         -> the first record that breaks an invariant ends the run, too -> rows
@@ -17,30 +17,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.domain.invariants.batch_events import POSTING, totals_blocks
 from pipeline.domain.invariants.rows import (
     ACCOUNT_COLUMNS,
     ACCOUNT_ROW,
     BRANCH_KEY,
-    CLEARING_COLUMNS,
-    CLEARING_PREFIX,
-    CLEARING_ROW,
-    COUNTERS,
     ENTRIES,
-    HOUR_US,
-    HOURS,
     UNKNOWN,
-    Half,
+    FirstPosting,
     fingerprint,
     read_branch,
 )
-from pipeline.domain.invariants.stream import TOTALS
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined, numpy_of
 from pipeline.domain.kernel.layouts import fixed_rows
 from pipeline.domain.kernel.rows import PrefetchingRows
 
 CLASSES = (ev.PostingRecorded, ev.HoldRecorded)
-POSTING, HOLD = range(len(CLASSES))
+HOLD = 1
+assert CLASSES[POSTING] is ev.PostingRecorded and CLASSES[HOLD] is ev.HoldRecorded
 LARGE = 2**61
 """Figures from here on are left to the row path: below it, sums and differences of two fit into 64 bits."""
 NUMBERS = ("amount_minor", "account_sequence", "balance_minor_after", "balance_minor", "held_minor_after")
@@ -52,14 +47,14 @@ FIELDS: dict[str, pa.DataType] = {
 
 
 class InvariantBatch:
-    """The vector path over the rows of one partition; holds no state of its own."""
+    """The batch path over the rows of one partition; holds no state of its own."""
 
     classes = CLASSES
     fields = FIELDS
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
-        """Apply the records up to the first one that is odd or broken; return how many, and the totals."""
-        run = run.slice(0, _first(_odd(run)))
+        """Apply the records up to the first one that is irregular or broken; return how many, and the totals."""
+        run = run.slice(0, _first(_irregular(run)))
         while len(run):
             branch = read_branch(rows)
             pairs, accounts = _pairs(run, branch.half), _accounts(run, rows)
@@ -68,7 +63,7 @@ class InvariantBatch:
                 branch.records += len(run)
                 branch.half = pairs.half
                 rows.put_many([*_rows_of(accounts), (BRANCH_KEY, branch.pack())])
-                return len(run), _totals(run, rows)
+                return len(run), totals_blocks(run, rows)
             run = run.slice(0, sound)
         return 0, []
 
@@ -78,17 +73,17 @@ def _first(wrong: np.ndarray) -> int:
     return int(np.argmax(np.append(wrong, True)))
 
 
-def _odd(run: Run) -> np.ndarray:
+def _irregular(run: Run) -> np.ndarray:
     """Return which records the row path is to look at: of another kind, or with figures out of the usual."""
     columns = run.columns
-    odd = (run.kinds == OTHER) | (numpy_of(columns["amount_minor"], 0) <= 0)
-    odd |= numpy_of(pc.binary_length(columns["currency"]), 0) != 3
+    irregular = (run.kinds == OTHER) | (numpy_of(columns["amount_minor"], 0) <= 0)
+    irregular |= numpy_of(pc.binary_length(columns["currency"]), 0) != 3
     known = pc.is_in(columns["change"], pa.array(["PLACED", "RELEASED"]))
-    odd |= (run.kinds == HOLD) & ~numpy_of(known)
+    irregular |= (run.kinds == HOLD) & ~numpy_of(known)
     for name in NUMBERS:
         figures = numpy_of(columns[name], 0)
-        odd |= (figures >= LARGE) | (figures <= -LARGE)
-    found: np.ndarray = odd
+        irregular |= (figures >= LARGE) | (figures <= -LARGE)
+    found: np.ndarray = irregular
     return found
 
 
@@ -97,14 +92,14 @@ class _Pairs(NamedTuple):
 
     broken: np.ndarray
     """Of each record, whether it should complete an entry and does not."""
-    half: Half | None
+    half: FirstPosting | None
     """The posting that the next run is to complete."""
 
 
-def _pairs(run: Run, half: Half | None) -> _Pairs:
+def _pairs(run: Run, half: FirstPosting | None) -> _Pairs:
     """Hold each second posting against the first one of its entry."""
     places = np.flatnonzero(run.kinds == POSTING)
-    names = Half.__struct_fields__
+    names = FirstPosting.__struct_fields__
     taken = pa.array(places)
     columns = {name: run.columns[name].take(taken) for name in names}
     if half is not None:
@@ -120,7 +115,7 @@ def _pairs(run: Run, half: Half | None) -> _Pairs:
         same &= ~equal if name == "side" else equal
     broken = np.zeros(len(run), bool)
     broken[places[1::2][~same]] = True
-    last = Half(*(columns[name][count - 1].as_py() for name in names)) if count % 2 else None
+    last = FirstPosting(*(columns[name][count - 1].as_py() for name in names)) if count % 2 else None
     return _Pairs(broken, last)
 
 
@@ -247,57 +242,3 @@ def _entries(marks: np.ndarray, account: np.ndarray, heads: np.ndarray) -> tuple
 def _rows_of(accounts: _Accounts) -> list[tuple[bytes, bytes]]:
     packed, width = accounts.heads.tobytes(), ACCOUNT_COLUMNS.itemsize
     return [(key, packed[at * width : (at + 1) * width]) for at, key in enumerate(accounts.keys)]
-
-
-def _totals(run: Run, rows: PrefetchingRows) -> list[Block]:
-    """Add postings to the totals of their clearing accounts; return what is then to be said of each."""
-    clearing = pc.starts_with(run.columns["account_id"], CLEARING_PREFIX)
-    at = np.flatnonzero(numpy_of(clearing) & (run.kinds == POSTING))
-    if not len(at):
-        return []
-    taken = pa.array(at)
-    hour = numpy_of(run.columns["occurred_at"])[at] // HOUR_US % HOURS
-    hours = pa.array(hour).cast(pa.string())
-    names = [run.columns[name].take(taken) for name in ("tenant_id", "account_id")]
-    encoded = joined("\0", "c", *names, hours).dictionary_encode()
-    keys, group = encoded.dictionary.cast(pa.binary()).to_pylist(), numpy_of(encoded.indices)
-    table = np.zeros(len(keys), CLEARING_COLUMNS)
-    table["layout"] = CLEARING_ROW.layout
-    found = rows.get_many(keys)
-    known = np.array([row is not None for row in found])
-    table[known] = fixed_rows(CLEARING_ROW, [row for row in found if row is not None], CLEARING_COLUMNS)
-    amount = numpy_of(run.columns["amount_minor"])[at]
-    debit = numpy_of(pc.equal(run.columns["side"].take(taken), "DEBIT"))
-    for name, chosen in (("debits", debit), ("credits", ~debit)):
-        np.add.at(table[name], group[chosen], 1)
-        np.add.at(table[f"{name}_minor"], group[chosen], amount[chosen])
-    packed, width = table.tobytes(), CLEARING_COLUMNS.itemsize
-    rows.put_many((key, packed[n * width : (n + 1) * width]) for n, key in enumerate(keys))
-    last = np.zeros(len(keys), np.int64)
-    last[group] = np.arange(len(group))
-    return [_block(run, table, hour[last], at[last])]
-
-
-def _block(run: Run, table: np.ndarray, hour: np.ndarray, at: np.ndarray) -> Block:
-    """Return the totals as events, each caused by the last posting that went into it."""
-    names = ("event_id", "tenant_id", "occurred_at", "correlation_id", "account_id", "currency")
-    columns = {name: run.columns[name].take(pa.array(at)) for name in names}
-    in_order = np.argsort(at)
-    said = {
-        "event_id": joined("", columns["event_id"], ":counted"),
-        **{name: columns[name] for name in ("tenant_id", "occurred_at", "correlation_id")},
-        "causation_id": columns["event_id"],
-        **{name: columns[name] for name in ("account_id", "currency")},
-        "branch": pa.array(np.full(len(at), run.partition, np.int32)),
-        "hour": pa.array(hour.astype(np.int32)),
-        **{name: pa.array(np.ascontiguousarray(table[name])) for name in COUNTERS},
-    }
-    keys = joined("/", columns["tenant_id"], columns["account_id"], said["hour"].cast(pa.string()))
-    taken = pa.array(in_order)
-    return Block(
-        TOTALS,
-        ev.ClearingCounted,
-        at[in_order],
-        keys.take(taken),
-        {name: column.take(taken) for name, column in said.items()},
-    )

@@ -47,7 +47,7 @@ assert _ACCOUNT.size == ACCOUNT_COLUMNS.itemsize and _CLEARING.size == CLEARING_
 BRANCH_KEY = row_key(BRANCH_ROW.family)
 
 
-class Account(msgspec.Struct, gc=False):
+class CheckedAccount(msgspec.Struct, gc=False):
     """An account after its last record in the journal; amounts in minor units."""
 
     currency: bytes
@@ -69,7 +69,7 @@ class Account(msgspec.Struct, gc=False):
         )  # fmt: skip
 
 
-class Half(msgspec.Struct, array_like=True, frozen=True, gc=False):
+class FirstPosting(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The first posting of an entry, until the second one comes."""
 
     tenant_id: str
@@ -80,7 +80,7 @@ class Half(msgspec.Struct, array_like=True, frozen=True, gc=False):
     currency: str
 
 
-class Branch(msgspec.Struct, array_like=True, gc=False):
+class CheckedBranch(msgspec.Struct, array_like=True, gc=False):
     """How far the journal of a branch is read, and how many alerts there were."""
 
     records: int = 0
@@ -90,14 +90,14 @@ class Branch(msgspec.Struct, array_like=True, gc=False):
     """Emitted in the window."""
     unsaid: int = 0
     """Faults without an alert, since the beginning: their window had its full number of alerts."""
-    half: Half | None = None
+    half: FirstPosting | None = None
 
     def pack(self) -> bytes:
         """Return the row."""
         return BRANCH_ROW.pack(self)
 
 
-_unpack_branch = unpacker(BRANCH_ROW, Branch)
+_unpack_branch = unpacker(BRANCH_ROW, CheckedBranch)
 
 
 class Clearing(msgspec.Struct, gc=False):
@@ -130,21 +130,21 @@ def hour_of(time: int) -> int:
     return time // HOUR_US % HOURS
 
 
-def read_branch(rows: Rows) -> Branch:
+def read_branch(rows: Rows) -> CheckedBranch:
     """Return how far the branch is read. Raises UnknownLayout."""
     row = rows.get(BRANCH_KEY)
-    return Branch() if row is None else _unpack_branch(row)
+    return CheckedBranch() if row is None else _unpack_branch(row)
 
 
-def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -> Account:
+def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -> CheckedAccount:
     """Return an account; one that is new has the currency of its first record. Raises UnknownLayout."""
     row = rows.get(account_key(tenant_id, account_id))
     if row is None:
-        return Account(currency)
+        return CheckedAccount(currency)
     if row[0] != ACCOUNT_ROW.layout:
         row = ACCOUNT_ROW.current(row)
     _, known, alerts, window, sequence, balance, held, *entries = _ACCOUNT.unpack(row)
-    return Account(known, alerts, window, sequence, balance, held, tuple(entries))
+    return CheckedAccount(known, alerts, window, sequence, balance, held, tuple(entries))
 
 
 def read_clearing(rows: Rows, key: bytes) -> Clearing:

@@ -24,9 +24,9 @@ from pipeline.domain.invariants.rows import (
     BRANCH_KEY,
     CLEARING_PREFIX,
     UNKNOWN,
-    Account,
-    Branch,
-    Half,
+    CheckedAccount,
+    CheckedBranch,
+    FirstPosting,
     account_key,
     clearing_key,
     fingerprint,
@@ -57,7 +57,7 @@ class Fault(NamedTuple):
     invariant: str
     expected: str
     found: str
-    half: Half | None = None
+    half: FirstPosting | None = None
     """The posting whose entry is at fault, where that is not the record's own."""
 
 
@@ -74,8 +74,8 @@ def apply(event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
     else:
         faults = list(_hold(event, account))
     for fault in faults:
-        if _may_be_said(branch, account):
-            _say(fault, event, at, out)
+        if _may_alert(branch, account):
+            _emit_alert(fault, event, at, out)
     branch.records += 1
     rows.put(account_key(event.tenant_id, event.account_id), account.pack())
     rows.put(BRANCH_KEY, branch.pack())
@@ -91,10 +91,10 @@ def keys(event: Any) -> Iterable[bytes]:
         yield clearing_key(event.tenant_id, event.account_id, hour_of(event.occurred_at))
 
 
-def _entry(event: ev.PostingRecorded, branch: Branch) -> Iterator[Fault]:
+def _entry(event: ev.PostingRecorded, branch: CheckedBranch) -> Iterator[Fault]:
     """Hold a posting against the one before it, if that one's entry is still to be completed."""
     first = branch.half
-    own = Half(
+    own = FirstPosting(
         event.tenant_id, event.entry_id, event.account_id, event.side, event.amount_minor, event.currency
     )
     if first is not None:
@@ -111,7 +111,7 @@ def _entry(event: ev.PostingRecorded, branch: Branch) -> Iterator[Fault]:
         yield Fault("zero_sum", "an amount above 0", str(own.amount_minor))
 
 
-def _posting(event: ev.PostingRecorded, account: Account) -> Iterator[Fault]:
+def _posting(event: ev.PostingRecorded, account: CheckedAccount) -> Iterator[Fault]:
     """Hold a posting against its account; the account is then what the posting says."""
     mark = fingerprint(event.entry_id)
     if mark in account.entries:
@@ -137,7 +137,7 @@ def _posting(event: ev.PostingRecorded, account: Account) -> Iterator[Fault]:
     account.held_minor = found
 
 
-def _hold(event: ev.HoldRecorded, account: Account) -> Iterator[Fault]:
+def _hold(event: ev.HoldRecorded, account: CheckedAccount) -> Iterator[Fault]:
     """Hold a change of what is held against its account; the account is then what it says."""
     held, found = account.held_minor, event.held_minor_after
     allowed = {
@@ -158,7 +158,7 @@ def _hold(event: ev.HoldRecorded, account: Account) -> Iterator[Fault]:
     account.held_minor = found
 
 
-def _currency(event: Any, account: Account) -> Fault | None:
+def _currency(event: Any, account: CheckedAccount) -> Fault | None:
     if event.currency.encode() == account.currency:
         return None
     return Fault("balance", account.currency.rstrip(b"\0").decode(errors="replace"), event.currency)
@@ -211,7 +211,7 @@ def _count(event: ev.PostingRecorded, at: Arrival, rows: Rows, out: Outbox) -> N
     )
 
 
-def _may_be_said(branch: Branch, account: Account) -> bool:
+def _may_alert(branch: CheckedBranch, account: CheckedAccount) -> bool:
     """Whether the window has room for another alert, of which it then has one more."""
     window = branch.records // WINDOW
     if branch.window != window:
@@ -226,7 +226,7 @@ def _may_be_said(branch: Branch, account: Account) -> bool:
     return True
 
 
-def _say(fault: Fault, event: Any, at: Arrival, out: Outbox) -> None:
+def _emit_alert(fault: Fault, event: Any, at: Arrival, out: Outbox) -> None:
     """Emit an alert; its id is that of the record's place in the log, so that a replay says the same."""
     half = fault.half
     account_id = event.account_id if half is None else half.account_id

@@ -1,4 +1,4 @@
-"""What a stream answers to a command that has no effect, on payment-events."""
+"""The answer to a command that has no effect: `command_refused` on payment-events."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def refuse(
     journal_id: str | None = None,
     reversal_id: str | None = None,
 ) -> None:
-    """Answer a command that has no effect."""
+    """Emit command_refused for `cause`; `command` is its name, `code` the result code."""
     out.emit(
         "payment-events",
         f"{cause.tenant_id}/{account_id}",

@@ -1,6 +1,6 @@
 """The batch path of streams that reuse their own rules: events in order, and all the rest once a run.
 
-    Run -> the events before the first irregular one -> desk: the rows they need, in one read
+    Run -> the events before the first irregular one -> opened: the rows they need, in one read
         -> each event through the rules of the stream -> rows in one write, outputs as blocks
 
 What an event does depends on all events before it, so they are applied one by one. What a run saves is
@@ -26,66 +26,66 @@ _TYPES = {"int": pa.int64(), "bool": pa.bool_(), "tuple[str, ...]": pa.list_(pa.
 
 
 class LeaveToRows(Exception):
-    """The next event is for the row path: it has effects that the batch path does not know."""
+    """The next event must be applied by the row path: the batch path does not implement its effects."""
 
 
-class Desk(Protocol):
-    """What the events of one run find and leave."""
+class OpenRun(Protocol):
+    """One run under way: applies events in order, over the rows that were read for all of them."""
 
     def apply(self, event: Any, recorded_at: int) -> None:
-        """Apply the next event, which Kafka took at a time (microseconds UTC).
+        """Apply the next event; `recorded_at` is Kafka's timestamp, microseconds UTC.
 
-        Raises `Reject` for an event that belongs in dead letters, `LeaveToRows` for another that the row path
-        must take over; both with nothing changed.
+        Raises `Reject` for an event that belongs in dead letters, `LeaveToRows` for one that only the row path
+        can apply; nothing has changed then.
         """
 
     def close(self) -> Sequence[Block | Passed]:
-        """Write the rows that have changed; return the outputs of the events that were applied."""
+        """Write the changed rows; return the outputs of the events that were applied."""
 
 
 class RuleBatch(ABC):
-    """Applies runs of events to the rows of one partition by the rules of a stream; holds no state."""
+    """Base of batch paths that apply a stream's own rules to runs of events; holds no state."""
 
     classes: Sequence[type]
-    """The events it takes; the kind of a row is an index into them."""
+    """The event classes it applies; `Run.kinds` are indexes into them."""
     fields: dict[str, pa.DataType]
-    """The columns it looks at."""
+    """The columns it reads: name and type."""
 
     def apply(self, run: Run, rows: Any) -> tuple[int, Sequence[Block | Passed]]:
-        """Apply the events before the first one that the row path must take over.
+        """Apply the events before the first one that is left to the row path.
 
-        Returns how many that were, and their outputs.
+        Returns how many were applied, and their outputs.
         """
         regular = run.slice(0, int(np.argmax(np.append(self._irregular(run), True))))
         if not len(regular):
             return 0, []
         events, applied = self._events(regular), 0
-        desk = self._open(regular, events, rows)
-        apply = desk.apply
+        opened = self._open(regular, events, rows)
+        apply = opened.apply
         try:
             for event, recorded_at in zip(events, regular.recorded_at.tolist(), strict=True):
                 apply(event, recorded_at)
                 applied += 1
         except (Reject, LeaveToRows):
-            pass  # the row path sees the event next
-        return applied, desk.close()
+            pass  # the row path applies this event next, and reports what is wrong with it
+        return applied, opened.close()
 
     def _irregular(self, run: Run) -> np.ndarray:
-        """Return which events are left to the row path before any rule has looked at them; bool."""
+        """Return which events are left to the row path without asking the rules; one bool for each."""
         irregular: np.ndarray = run.kinds == OTHER
         return irregular
 
     def _events(self, run: Run) -> Iterable[Any]:
-        """Return what the rules need of each event; the desk and the rules go through it once each."""
+        """Return what the rules need of each event; `_open` and the rules each iterate over it once."""
         return structs_of(run, self.classes)
 
     @abstractmethod
-    def _open(self, run: Run, events: Any, rows: Any) -> Desk:
-        """Return the desk of a run whose events are all regular."""
+    def _open(self, run: Run, events: Any, rows: Any) -> OpenRun:
+        """Read the rows for a run without irregular events, and return the run ready for `apply`."""
 
 
 def structs_of(run: Run, classes: Sequence[type]) -> list[Any]:
-    """Return the events of a run in order; fields that the run does not have are None."""
+    """Return the events of a run as Structs, in order; fields without a column are None."""
     events: list[Any] = [None] * len(run)
     for kind, event in enumerate(classes):
         at = np.flatnonzero(run.kinds == kind)
@@ -110,13 +110,13 @@ def _cells(column: pa.Array | None, take: pa.Array | None) -> Iterator[Any]:
 
 @cache
 def column_types(event: type) -> dict[str, pa.DataType]:
-    """Return the fields of an event as columns: text, integers, truth values or lists of text."""
+    """Return the column type of each field of an event class: string, int64, bool or list of strings."""
     types = {name: str(kind).partition(" |")[0] for name, kind in event.__annotations__.items()}
     return {name: _TYPES.get(kind, pa.string()) for name, kind in types.items()}
 
 
 def blocks_of(items: Sequence[tuple[str, str, Any]]) -> list[Block]:
-    """Return outputs, (topic, key, event) in order, as a block for each class of one topic."""
+    """Return outputs, (topic, key, event) in order, as one block for each topic and event class."""
     groups: dict[tuple[str, type], list[int]] = {}
     for place, (topic, _, event) in enumerate(items):
         groups.setdefault((topic, type(event)), []).append(place)

@@ -1,8 +1,12 @@
-"""Events as columns: what the batch path of a stream reads, and what it emits.
+"""Events as columns: the input and the output of a stream's batch path.
 
-The batch path applies a run of events at once; its outputs must be those of the row path, in the same order.
-`Run` holds the events, one row each, in the order of the log; columns that an event's class does not have are
-null. `Block` holds outputs of one class for one topic; blocks of a topic are merged by `order`.
+A stream can apply events in two ways, with the same table rows and the same outputs in the same order:
+
+    row path     one event at a time, as an object: the rules as they are defined
+    batch path   a run of events at once, as columns: much faster for large batches
+
+`Run`: consecutive events of a log, one element of each column for each event; null where the event's class
+has no such field. `Block`: outputs of one class for one topic; the blocks of a topic are merged by `order`.
 """
 
 from __future__ import annotations
@@ -19,14 +23,14 @@ import pyarrow.compute as pc
 from pipeline.domain.kernel.outbox import NAMESPACE
 
 OTHER = -1
-"""The kind of a row that the batch path must leave to the row path."""
+"""The kind of an event that the batch path must leave to the row path."""
 
 _HEX = np.frombuffer(b"".join(b"%02x" % byte for byte in range(256)), "u2")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Events in the order of the log, as columns."""
+    """Consecutive events of one partition of a log, in order, as columns of equal length."""
 
     columns: dict[str, pa.Array]
     kinds: np.ndarray
@@ -40,7 +44,7 @@ class Run:
         return len(self.kinds)
 
     def slice(self, start: int, stop: int) -> Run:
-        """Return the rows from `start` up to but not including `stop`."""
+        """Return the events from `start` up to but not including `stop`."""
         return Run(
             {name: column.slice(start, stop - start) for name, column in self.columns.items()},
             self.kinds[start:stop],
@@ -50,7 +54,7 @@ class Run:
         )
 
     def take(self, positions: np.ndarray) -> Run:
-        """Return the rows at some positions."""
+        """Return the events at some positions."""
         at = pa.array(positions)
         return Run(
             {name: column.take(at) for name, column in self.columns.items()},
@@ -62,7 +66,7 @@ class Run:
 
 
 class Block(NamedTuple):
-    """Events of one class for one topic, as columns; cells are what the fields of the Struct hold."""
+    """Outputs of one event class for one topic, as columns; cells hold what the Struct's fields hold."""
 
     topic: str
     event: type
@@ -71,29 +75,29 @@ class Block(NamedTuple):
     keys: pa.Array
     """string."""
     columns: dict[str, pa.Array]
-    """By field; one whose class gives it a default may be left out."""
+    """By field name; a field with a default in its class may be left out."""
 
 
 class Passed(NamedTuple):
-    """Records of a run that go to a topic as they came: the same keys, the same bytes."""
+    """Input records of a run that are forwarded to a topic unchanged: same key, same bytes."""
 
     topic: str
     order: np.ndarray
-    """As in a block; both are merged by it."""
+    """As in `Block`: blocks and forwarded records of a topic are merged by it."""
     positions: np.ndarray
     """In the run; as long as `order`."""
 
 
-class Vector(Protocol):
+class BatchPath(Protocol):
     """The batch path of a stream; its outputs and the rows it writes are those of the row path."""
 
     @property
     def classes(self) -> Sequence[type]:
-        """The events it takes; the kind of a row is an index into them."""
+        """The event classes it applies; `Run.kinds` are indexes into them."""
 
     @property
     def fields(self) -> dict[str, pa.DataType]:
-        """The columns it looks at."""
+        """The columns it reads: name and type."""
 
     def apply(self, run: Run, rows: Any) -> tuple[int, Sequence[Block | Passed]]:
         """Apply the events before the first one that must be left to the row path.

@@ -1,4 +1,4 @@
-"""Which ids an upstream may use: those that fit into a key, a row and an address, and name one thing only."""
+"""Validity of ids from upstream: each must fit into a key, a row and a URL, and be unambiguous there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ IN_KEYS = (
     *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
     *("capture_id", "journal_id", "reversal_id", "period_id"),
 )
-"""Ids that a `/` follows in a record key or an address: with one inside, two things could have one name."""
+"""Ids that are joined by `/` in record keys and URLs, so they must not contain one."""
 _IDS = frozenset({*IN_KEYS, "event_id", "instrument_id", "trade_id", "statement_id"})
 
 
@@ -24,10 +24,14 @@ def _ids_of(kind: type) -> tuple[str, ...]:
 
 
 def check_ids(event: Any) -> None:
-    """Raise `Reject` (invalid_id) for an id that is empty, too long, or could be read as another one."""
+    """Check all ids of an event.
+
+    Raises Reject (invalid_id) for an id that is empty, longer than ID_CHARS_MAX, or contains NUL or, where ids
+    are joined by it, `/`.
+    """
     for name in _ids_of(event.__class__):
         value: str | None = getattr(event, name)
         if value is None:
-            continue  # there is none
+            continue  # optional, and not given
         if not value or len(value) > ID_CHARS_MAX or "\0" in value or ("/" in value and name in IN_KEYS):
             raise Reject("invalid_id", name)

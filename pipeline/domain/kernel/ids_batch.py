@@ -1,4 +1,4 @@
-"""`ids.check_ids` of a run of events at once."""
+"""`ids.check_ids` for a run of events in columns."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from pipeline.domain.kernel.ids import ID_CHARS_MAX, IN_KEYS
 
 
 def bad_ids(run: Run, names: Iterable[str]) -> np.ndarray:
-    """Return which events may have an id that must not be; those without an id (null) have none."""
+    """Return which events may have an invalid id, one bool for each; `names` are columns of ids.
+
+    Null ids are valid. A long id may be reported though it is valid: sizes are in bytes, not in characters.
+    """
     found = np.zeros(len(run), bool)
     for name in names:
         column = run.columns[name]

@@ -7,9 +7,9 @@ layout that was the newest until then into that of the next one. Readers compare
 newest layout and upgrade only a row that differs, so today's rows cost nothing. A layout above the newest was
 written by a later version of the product, and is an error: its meaning cannot be guessed.
 
-An upgrade is pure and sees nothing but the content. What needs other rows is not a new layout but a new kind
-of row, under a family letter of its own. So is another form of a row whose value nobody reads: one that is
-only there, or an index row that holds nothing but a key.
+An upgrade is pure and sees nothing but the content. A change that needs other rows is a new kind
+of row, under its own family letter. The same holds for rows whose value nobody reads: rows that only mark
+that something exists, and index rows that hold only a key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import msgspec
 import numpy as np
 
 Upgrade = Callable[[bytes], bytes]
-"""From the content of one layout, without its number, to that of the next one."""
+"""Takes the content of one layout, without the layout byte; returns that of the next layout."""
 
 _Content = TypeVar("_Content")
 _ENCODE = msgspec.msgpack.Encoder().encode
@@ -41,9 +41,9 @@ class RowKind:
         self.name = name
         self.family = family
         self.layout = len(upgrades) + 1
-        """The newest one."""
+        """The newest layout."""
         self.head = bytes([self.layout])
-        """What a row begins with when it is written."""
+        """The first byte of every row that is written."""
         self._upgrades = tuple(upgrades)
 
     def pack(self, fields: Any) -> bytes:
@@ -68,7 +68,7 @@ class RowKind:
 
 
 def unpacker(kind: RowKind, content: type[_Content]) -> Callable[[bytes], _Content]:
-    """Return what reads the rows that `RowKind.pack` writes; it raises UnknownLayout."""
+    """Return the function that reads rows written by `RowKind.pack`; the function raises UnknownLayout."""
     newest, current = kind.layout, kind.current
     decode = msgspec.msgpack.Decoder(content).decode
 
@@ -81,7 +81,7 @@ def unpacker(kind: RowKind, content: type[_Content]) -> Callable[[bytes], _Conte
 
 
 def append_fields(*values: Any) -> Upgrade:
-    """Return the upgrade of MessagePack rows that got more fields at their end, with what older rows have."""
+    """Return the upgrade that appends fields to MessagePack rows; `values` is what older rows get in them."""
     return lambda content: _ENCODE([*_FIELDS(content), *values])
 
 

@@ -1,16 +1,13 @@
 """Money as integers: minor units of an ISO 4217 currency, bounded to 64 bits.
 
 Python integers never overflow, but the Avro `long` that carries them does. Every addition of money in the
-domain goes through `add`, so a sum that could not be written to the wire is refused where it happens.
+domain goes through `add`, so a sum that no event could carry is refused at once.
 """
 
 from __future__ import annotations
 
 INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
-
-UNIT_E8 = 100_000_000
-"""One whole unit of a quantity, price or rate, which are integers in units of 1e-8."""
 
 
 class Overflow(ArithmeticError):

@@ -1,7 +1,7 @@
-"""What a stream's rule says about one event: events to emit, records to pass on, or a refusal.
+"""Outputs of a stream's rules: events to emit, records to forward, or a rejection of the input.
 
-The domain never talks to Kafka. It appends to an `Outbox`; the runtime encodes what is in it and sends it in
-the same transaction as the rows. Order in the outbox is the order in the output topic, per partition.
+The domain never talks to Kafka. It appends to an `Outbox`; the runtime encodes its items and sends them
+in the same transaction as the rows. Order in the outbox is the order in the output topic, per partition.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ NAMESPACE = uuid.UUID("6f2a1f0e-3d0b-5a86-9a3c-2f9b4c1d7e55").bytes
 
 
 def derived_id(cause: str, name: str) -> str:
-    """Return the UUIDv5 (RFC 9562) of an event derived from a cause: the same on every replay.
+    """Return the id of an event that a cause gives rise to: a UUIDv5 (RFC 9562), the same on every replay.
 
-    `cause` is `routing.cause_name` of the causing event. `name` tells apart the events that one cause gives
-    rise to. Written out over hashlib because `uuid.uuid5` spends most of its time on building a UUID object.
+    `cause` is `routing.cause_name` of the causing event. `name` distinguishes the events of one cause.
+    It uses hashlib directly because `uuid.uuid5` spends most of its time on building a UUID object.
     """
     named = NAMESPACE + f"{cause}\0{name}".encode()
     digest = hashlib.sha1(named).hexdigest()
@@ -28,7 +28,7 @@ def derived_id(cause: str, name: str) -> str:
 
 
 def envelope(cause: Any, name: str) -> tuple[str, str, int, str, str]:
-    """Return the first five fields of an event that `cause`, an event, gives rise to: its id to causation."""
+    """Return the first five fields of an event caused by `cause`: event_id to causation_id."""
     event_id = derived_id(cause_name(cause), name)
     return event_id, cause.tenant_id, cause.occurred_at, cause.correlation_id, cause.event_id
 
@@ -46,14 +46,14 @@ class Reject(Exception):
 
 
 class Arrival(NamedTuple):
-    """Where and when an input record stands in its log."""
+    """The position and the time of an input record in its log."""
 
     recorded_at: int
     """Kafka's timestamp, microseconds UTC."""
     partition: int
     partitions: int
     offset: int = -1
-    """-1 where nobody asks for it."""
+    """-1 where it is not needed."""
 
 
 class Outbox:
@@ -63,7 +63,7 @@ class Outbox:
 
     def __init__(self) -> None:
         self.items: list[tuple[str, str, Any]] = []
-        """(topic, key, event); for a record passed on the event is None, and the key "*" where all get it."""
+        """(topic, key, event). For a forwarded record the event is None; the key "*" means every partition."""
 
     def emit(self, topic: str, key: str, event: Any) -> None:
         """Send `event` (a Struct of `kernel.events`) to `topic` under `key` (tenant/account)."""

@@ -1,4 +1,4 @@
-"""Which partition an account lives on: Kafka's murmur2 partitioner, as in the Java client.
+"""The partition of an account: Kafka's murmur2 partitioner, as in the Java client.
 
 The ledger must know whether a payment's creditor lives on its own branch, so the function is part of the
 domain. Source of the method: `Utils.murmur2` and `BuiltInPartitioner` of Apache Kafka (MurmurHash2, 32 bit,
@@ -37,14 +37,14 @@ def murmur2(data: bytes) -> int:
 
 @lru_cache(maxsize=100_000)
 def partition_of(key: str, partitions: int) -> int:
-    """Return the partition of a record key (`tenant_id/account_id`); the last keys are remembered."""
+    """Return the partition of a record key (`tenant_id/account_id`); recent keys are cached."""
     return (murmur2(key.encode()) & 0x7FFFFFFF) % partitions
 
 
 def partitions_of(keys: pa.Array, partitions: int) -> np.ndarray:
     """Return `partition_of` of each key (string or binary, no nulls); int64.
 
-    Keys of one length are hashed together, a word of each at a time.
+    Keys of equal length are hashed together, four bytes of each at a time.
     """
     found = np.empty(len(keys), np.int64)
     offsets = np.frombuffer(keys.buffers()[1], np.int32)[keys.offset : keys.offset + len(keys) + 1]
@@ -58,7 +58,7 @@ def partitions_of(keys: pa.Array, partitions: int) -> np.ndarray:
 
 
 def _murmur2_of(octets: np.ndarray) -> np.ndarray:
-    """Return `murmur2` of each row; all have one length. The arithmetic is that of 32 bits."""
+    """Return `murmur2` of each row of bytes (uint8, keys x length); 32-bit arithmetic wraps around."""
     count, length = octets.shape
     whole = length & ~3
     h = np.full(count, 0x9747B28C ^ length, np.uint32)

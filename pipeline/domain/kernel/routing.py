@@ -1,6 +1,6 @@
-"""Which account (instrument, period) an event belongs to: its key, its partition, its name as a cause.
+"""Routing of events: the record key, the partition, and the name that derived ids start from.
 
-All of it is declared with the topics (`schemas/<topic>/topic.toml`) and stands in the event classes.
+The declarations stand beside the topics (`schemas/<topic>/topic.toml`) and are copied into the event classes.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from operator import attrgetter
 from typing import Any
 
 from pipeline.domain.kernel.events import EVENTS
-from pipeline.domain.kernel.partitions import partition_of
 
 KEY_FIELDS: dict[type, str] = {
     kind: field for kind in EVENTS.values() if (field := getattr(kind, "KEY_FIELD", None)) is not None
 }
-"""The field that is the second part of the key of each event that a stream reads."""
+"""By event class: the field (account, instrument, period) after the tenant in the record key."""
 BROADCAST = frozenset(kind for kind in KEY_FIELDS if getattr(kind, "BROADCAST", False))
-"""Events that are copied to every partition of a log; their key says nothing about the partition."""
+"""Events that are copied to every partition of a log, whatever their key."""
 JOURNAL = frozenset(kind for kind in KEY_FIELDS if getattr(kind, "STAYS_ON_BRANCH", False))
-"""What a branch says of its accounts; its internal ones are on its partition, wherever their key belongs."""
+"""Events about a branch's accounts. Those about its internal accounts stay on the branch's partition, whatever
+their key."""
 INTERNAL_PREFIX = "$"
 
 
@@ -32,20 +32,12 @@ def record_key(event: Any) -> str:
     return f"{event.tenant_id}/{getattr(event, KEY_FIELDS[type(event)])}"
 
 
-def home_of(event: Any, key: str, partitions: int) -> int:
-    """Return the partition that an event under its record key belongs to."""
-    if type(event) in JOURNAL and event.account_id.startswith(INTERNAL_PREFIX):
-        branch: int = event.branch
-        return branch
-    return partition_of(key, partitions)
-
-
 def cause_name(event: Any) -> str:
-    """Return what ids of the events that `event` causes are derived from (`outbox.derived_id`).
+    """Return the text from which ids of the events that `event` causes are derived (`outbox.derived_id`).
 
-    The event id alone would not do: two upstreams, or one that is wrong, may use one for two things, and
-    entries of the journal must not get one id then. So it is the tenant, the account, the payment (trade,
-    statement, journal), the capture or reversal and the event id, with NUL between them, which no id has.
+    The event id alone is not enough: two upstreams, or a faulty one, may use the same event id twice, and two
+    entries of the journal must never share an id. So the text joins the tenant, the account, the payment
+    (trade, statement, journal), the capture or reversal, and the event id by NUL, which no id contains.
     """
     return "\0".join(_named_by(event.__class__)(event))
 

@@ -1,7 +1,7 @@
 """The rows of one table partition, as the domain sees them: an ordered map of bytes to bytes.
 
 A key is one family letter, then the parts of the key, each after a NUL byte: `a NUL tenant NUL account`.
-A value starts with one byte that names its layout (`layouts`), so that an older row is recognised when it is
+A value starts with one byte that names its layout (`layouts`), so that older rows can still be
 read.
 """
 
@@ -43,7 +43,7 @@ class PrefetchingRows(Rows, Protocol):
     """Rows that can read and write many at once."""
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
-        """Read the rows that will be asked for soon in one go."""
+        """Read in one call the rows that will be needed soon."""
         ...
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
@@ -71,7 +71,7 @@ class MemoryRows:
         return list(map(self.data.get, keys))
 
     def put_many(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        for key, value in rows:  # one by one: who watches `put` sees every row
+        for key, value in rows:  # one by one, so that a test that wraps `put` sees every row
             self.put(key, value)
 
     def put(self, key: bytes, value: bytes) -> None:

@@ -6,7 +6,7 @@
     SETTINGS = LedgerSettings
 
 The runtime finds `SETTINGS` of every concept and reads its fields from the environment: LEDGERFLOW_ and the
-name in capitals, or the name that `rename` gives. Bounds hold wherever an object is made.
+name in capitals, or the name that `rename` gives. Bounds are checked whenever an object is created.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""What a view is: a declaration of rows that are shown, as what, and on which pages; the web serves it.
+"""Declarations of views: which rows are shown, in which form, under which paths. `pipeline.web` serves them.
 
     TableView     rows of one family of a table: a list, those of an account, one row
-    AccountView   questions about one account that take more than its row, such as its past
+    AccountView   questions about one account that need many rows, such as its history
 
-Both stand in their concept's `views.py`, and its topology names them: routes, index and reference follow.
+Views are defined in their concept's `views.py` and listed by its topology; routes, the index page and the
+reference are made from these lists.
 """
 
 from __future__ import annotations
@@ -15,20 +16,20 @@ from typing import Any, NamedTuple, Protocol
 from pipeline.domain.kernel.rows import Rows
 
 Row = dict[str, Any]
-"""What is shown of a row: a JSON object, or a line of CSV under `columns`."""
+"""A row as it is shown: a JSON object, or a line of CSV with the view's `columns`."""
 ACCOUNT = ("tenant_id", "account_id")
 TENANT_PAGE = ""
-"""The page of a view's own name: a list of one tenant."""
+"""The path directly under the view's name: a list of one tenant's rows."""
 ACCOUNT_PAGE = "/{tenant}/{account}"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NotFound(LookupError):
-    """What is asked for is not there; the text says what, and why."""
+    """The requested thing does not exist; the text says what is missing, and why."""
 
 
 class BadQuestion(ValueError):
-    """A question that has no answer; the text starts with the name of the wrong parameter."""
+    """The question is invalid; the text starts with the name of the wrong parameter."""
 
 
 class Tables(Protocol):
@@ -43,17 +44,17 @@ class Tables(Protocol):
         ...
 
 
-class Page(NamedTuple):
-    """A page of a view."""
+class ViewPage(NamedTuple):
+    """A path under a view's name, and its description."""
 
     path: str
-    """What follows the view's name: nothing, or a slash and the parts of a key in braces."""
+    """What follows the view's name: nothing, or slashes and parts of the key in braces."""
     about: str
     """What it shows, for the index and the reference."""
 
 
 class Owner(NamedTuple):
-    """Whose a row is that is known by an id alone: several accounts may use the same id."""
+    """How to find the account of a row whose key has only an id: several accounts may use the same id."""
 
     field: str
     """The column that names the account."""
@@ -71,32 +72,32 @@ class TableView(NamedTuple):
     table: str
     family: str
     key: tuple[str, ...]
-    """The fields that a row's key consists of; `key` in paths and in `after` is them, joined by slashes."""
+    """The fields of a row's key, in order; paths and `after` join their values by slashes."""
     columns: tuple[str, ...]
     show: Callable[[Tables, tuple[str, ...], bytes], Row | None]
-    """Returns what is shown of a row (its partition, the parts of its key, its value), None for nothing."""
-    pages: tuple[Page, ...]
+    """(tables of the partition, parts of the key, value) -> the row as it is shown; None: it is not shown."""
+    pages: tuple[ViewPage, ...]
     marker: str
-    """Row family of the table that knows every account which this view can have rows of."""
+    """A row family of the same table with a row for every account that the view can show."""
     owner: Owner | None = None
-    """Where keys name no account, so that a row may be on any partition."""
+    """Set where keys name no account, so that a row may be on any partition."""
     states: tuple[str, ...] = ()
-    """What `state` may ask a list for; none: it is no parameter."""
+    """Values of the parameter `state` of a list; empty: there is no such parameter."""
 
 
 class Question(NamedTuple):
-    """What is asked of an account."""
+    """The parameters of a question about an account."""
 
     times: Mapping[str, int] = {}
     """Times by the names of their parameters, microseconds UTC."""
     after: str | None = None
-    """The number of the line behind which the page starts."""
+    """The page starts after the line of this number."""
     limit: int = 100
     """Lines at most."""
 
 
 class Answer(NamedTuple):
-    """What is said of an account."""
+    """The answer to a question about an account."""
 
     about: Row
     lines: list[Row]
@@ -105,29 +106,29 @@ class Answer(NamedTuple):
 
 
 class AccountView(NamedTuple):
-    """A view of one account that is worked out from many rows of a table."""
+    """A view of one account that is computed from many rows of a table."""
 
     name: str
     table: str
     columns: tuple[str, ...]
     times: tuple[str, ...]
-    """The times it takes as parameters."""
+    """The names of its parameters that are times."""
     ask: Callable[[Rows, str, str, Question], Answer]
     """Returns the answer about (tenant, account). Raises NotFound and BadQuestion."""
     as_table: Callable[[Question, Answer], list[Row]]
     """Returns an answer as lines of CSV."""
-    pages: tuple[Page, ...]
+    pages: tuple[ViewPage, ...]
     paged: bool = True
     """Whether it has lines, and takes `limit` and `after`."""
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What is named in its path; with lines it is more than one row, so there is a part to come."""
+        """The parts of its key; a view with lines shows many rows, so a line is part of the key."""
         return (*ACCOUNT, "line") if self.paged else ACCOUNT
 
     @property
     def owner(self) -> None:
-        """Nothing: its path names the account."""
+        """None: its path names the account."""
         return None
 
 
@@ -135,7 +136,7 @@ View = TableView | AccountView
 
 
 def time_text(micros: int | None) -> str | None:
-    """Return microseconds UTC as ISO 8601; a time beyond the year 9999 as the number."""
+    """Return a time (microseconds UTC) as ISO 8601; the number itself where it is beyond the year 9999."""
     if micros is None:
         return None
     try:

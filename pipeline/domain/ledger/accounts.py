@@ -18,7 +18,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import record_key
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.books import About, Books, can_be_opened, opening_account_id, save_account
+from pipeline.domain.ledger.books import Books, EntryDetails, can_be_opened, opening_account_id, save_account
 from pipeline.domain.ledger.due import LIMIT, Due, schedule
 from pipeline.domain.ledger.rows import (
     CLOSED,
@@ -91,12 +91,12 @@ def open_account(
         save_account(rows, out, event, event.account_id, account)
         return
     books = Books(event, at, rows)
-    books.adopt(event.account_id, account)
+    books.add_account(event.account_id, account)
     opening = opening_account_id(event.currency, at.partition)
     books.open_internal(opening, event.currency)
     debit, credit = (opening, event.account_id) if amount > 0 else (event.account_id, opening)
     try:
-        books.enter(out, "opening", debit, credit, abs(amount), About())
+        books.enter(out, "opening", debit, credit, abs(amount), EntryDetails())
     except Overflow:
         raise Reject("overflow") from None
     books.save(out)
@@ -114,7 +114,7 @@ def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -
         raise Reject("invalid_limit")
     if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
         raise Reject("invalid_limit", "a minimum balance and an overdraft")
-    account = _standing(event, "account_limit_set", rows, out)
+    account = _account_to_change(event, "account_limit_set", rows, out)
     if account is None:
         return
     watermark, now = read_watermark(rows), min(event.occurred_at, at.recorded_at)
@@ -168,7 +168,7 @@ def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox
 
     Raises: Reject for an account of the ledger's own.
     """
-    account = _standing(event, "account_frozen", rows, out)
+    account = _account_to_change(event, "account_frozen", rows, out)
     if account is None:
         return
     sides = _SIDES[event.side]
@@ -183,7 +183,7 @@ def unfreeze_account(event: ev.AccountUnfrozen, at: Arrival, rows: Rows, out: Ou
 
     Raises: Reject for an account of the ledger's own.
     """
-    account = _standing(event, "account_unfrozen", rows, out)
+    account = _account_to_change(event, "account_unfrozen", rows, out)
     if account is None:
         return
     if not account.frozen & _SIDES[event.side]:
@@ -197,7 +197,7 @@ def close_account(event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox)
 
     Raises: Reject for an account of the ledger's own.
     """
-    account = _standing(event, "account_closed", rows, out)
+    account = _account_to_change(event, "account_closed", rows, out)
     if account is None:
         return
     if account.balance_minor or account.debits_pending or account.credits_pending:
@@ -221,7 +221,7 @@ def reopen_account(event: ev.AccountReopened, at: Arrival, rows: Rows, out: Outb
     save_account(rows, out, event, event.account_id, account)
 
 
-def _standing(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
+def _account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
     """Return an account that a command may change; otherwise refuse the command.
 
     Raises: Reject for an account of the ledger's own.

@@ -51,7 +51,7 @@ def can_be_opened(account_id: str) -> bool:
     return bool(account_id) and account_id[0] != INTERNAL_PREFIX and not {"/", "\0"} & {*account_id}
 
 
-class About(NamedTuple):
+class EntryDetails(NamedTuple):
     """What an entry is for. `debit` and `credit` are the purpose and the rate of a journal's legs."""
 
     payment_id: str | None = None
@@ -93,7 +93,7 @@ class Books:
                 self.accounts[account_id] = account
         return account
 
-    def adopt(self, account_id: str, account: Account) -> None:
+    def add_account(self, account_id: str, account: Account) -> None:
         """Add a new account."""
         self.accounts[account_id] = account
 
@@ -219,7 +219,9 @@ class Books:
         creditor.credits_posted = credits
         creditor.sequence += 1
 
-    def enter(self, out: Outbox, name: str, debit: str, credit: str, amount: int, about: About) -> None:
+    def enter(
+        self, out: Outbox, name: str, debit: str, credit: str, amount: int, about: EntryDetails
+    ) -> None:
         """Post one entry and emit its two postings.
 
         Raises: Overflow as `post`, before anything is emitted.
@@ -244,7 +246,7 @@ class Books:
         side: str,
         account_id: str,
         amount: int,
-        about: About,
+        about: EntryDetails,
         leg: tuple[str | None, int | None],
         effective_at: int | None,
         moved_from: int | None,

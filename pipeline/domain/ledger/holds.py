@@ -24,7 +24,7 @@ from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id, envelope
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.books import About, Books
+from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import HOLD, Due, schedule, unschedule
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
@@ -134,7 +134,7 @@ class HeldPayment:
         payment, books = self.payment, self.books
         debtor, credit = payment.debtor_account_id, books.counterpart(payment)
         books.release(debtor, credit, payment.currency, amount)
-        about = About(self.event.payment_id, payment.reference)
+        about = EntryDetails(self.event.payment_id, payment.reference)
         books.enter(self.out, "capture", debtor, credit, amount, about)
         self.hold.captured += amount
 

@@ -23,9 +23,9 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, e
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger.books import About, Books
+from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import JOURNAL, Due, schedule, unschedule
-from pipeline.domain.ledger.journal_legs import end_legs_here, place, post
+from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs
 from pipeline.domain.ledger.journals import (
     EXPIRED,
     HELD,
@@ -35,18 +35,18 @@ from pipeline.domain.ledger.journals import (
     VOIDED,
     BranchLegs,
     Journal,
-    flaw_of,
-    give_back,
+    journal_of,
     part_key,
     read_journal,
-    submitted,
+    refusal_of,
+    uncount_reversed,
     write_journal,
 )
 from pipeline.domain.ledger.pairs import Leg, Refusal, as_event_legs, reserve
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, closed_key, read_number, read_watermark
 
 
-class Home:
+class HomeJournal:
     """A journal on its home branch, and one command on it."""
 
     def __init__(
@@ -60,9 +60,9 @@ class Home:
         journal, tenant = self.journal, self.event.tenant_id
         if watermark - journal.occurred_at > window:
             # Its id is not remembered, as that of a payment that is too old.
-            give_back(tenant, journal, self.rows)
+            uncount_reversed(tenant, journal, self.rows)
             return self._emit_update(REFUSED, "too_old")
-        flaw = flaw_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
+        flaw = refusal_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
         if flaw is not None:
             return self._refuse(flaw)
         branches = self._branches()
@@ -73,9 +73,9 @@ class Home:
             return self._refuse(pairs)
         at_once = not branches and journal.expires_at is None
         if at_once:
-            post(pairs, self._about(), books, self.out, at_once)
+            post_pairs(pairs, self._about(), books, self.out, at_once)
         else:
-            place(pairs, self.journal_id, books, self.out)
+            place_holds(pairs, self.journal_id, books, self.out)
         books.save(self.out)
         if own:
             part = BranchLegs(own, POSTED if at_once else HELD)
@@ -129,7 +129,7 @@ class Home:
         if journal.state == HELD:
             unschedule(self.rows, self._due())
         if state == REFUSED:
-            give_back(event.tenant_id, journal, self.rows)
+            uncount_reversed(event.tenant_id, journal, self.rows)
         self._change_to(state, code, leg_no, cause)
 
     def _hold(self) -> None:
@@ -137,7 +137,7 @@ class Home:
         self._change_to(HELD)
 
     def _refuse(self, refusal: Refusal) -> None:
-        give_back(self.event.tenant_id, self.journal, self.rows)
+        uncount_reversed(self.event.tenant_id, self.journal, self.rows)
         self._change_to(REFUSED, *refusal)
 
     def _change_to(self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None) -> None:
@@ -159,9 +159,9 @@ class Home:
             found.setdefault(branch, []).append(leg)
         return dict(sorted(found.items()))
 
-    def _about(self) -> About:
+    def _about(self) -> EntryDetails:
         journal = self.journal
-        return About(
+        return EntryDetails(
             None, journal.reference, self.journal_id, journal.reverses, journal.reason, journal.effective_at
         )
 
@@ -220,10 +220,10 @@ def submit(
     window: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
     """Take in a journal, or refuse one whose id is known."""
-    journal = submitted(event)
+    journal = journal_of(event)
     known = read_journal(rows, event.tenant_id, event.journal_id)
     if known is None:
-        return Home(event, event.journal_id, journal, at, rows, out).submit(watermark, window)
+        return HomeJournal(event, event.journal_id, journal, at, rows, out).submit(watermark, window)
     code = "exists" if known.same_content(journal) else "exists_with_different_content"
     refuse(out, event, "journal_submitted", event.account_id, None, code, journal_id=event.journal_id)
 
@@ -242,7 +242,9 @@ def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: 
         home.end(VOIDED, "cancelled")
 
 
-def _held(event: Any, command: str, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> Home | None:
+def _held(
+    event: Any, command: str, watermark: int, at: Arrival, rows: Rows, out: Outbox
+) -> HomeJournal | None:
     """Return a journal that is held; otherwise answer why the command has no effect."""
     journal = read_journal(rows, event.tenant_id, event.journal_id)
     if journal is None or journal.account_id != event.account_id:
@@ -252,7 +254,7 @@ def _held(event: Any, command: str, watermark: int, at: Arrival, rows: Rows, out
     elif journal.expires_at is not None and journal.expires_at <= watermark:
         code = "expired"
     else:
-        return Home(event, event.journal_id, journal, at, rows, out)
+        return HomeJournal(event, event.journal_id, journal, at, rows, out)
     refuse(out, event, command, event.account_id, None, code, journal_id=event.journal_id)
     return None
 
@@ -267,10 +269,10 @@ def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
         journal.event_id, *envelope, None, due.id, journal.account_id, "its time is over"
     )
     expired = structs.replace(cause, event_id=derived_id(cause_name(cause), "journal_expired"))
-    Home(expired, due.id, journal, at, rows, out).end(EXPIRED, "expired", cause=cause)
+    HomeJournal(expired, due.id, journal, at, rows, out).end(EXPIRED, "expired", cause=cause)
 
 
-def answered(event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:
+def legs_answered(event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Take the answer of a branch.
 
     Raises: Reject for an answer that no journal waits for.
@@ -280,4 +282,4 @@ def answered(event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox
         raise Reject("legs_not_expected")
     watermark = read_watermark(rows)
     assert watermark is not None, "a journal has moved event time"
-    Home(event, event.journal_id, journal, at, rows, out).answered(event, watermark)
+    HomeJournal(event, event.journal_id, journal, at, rows, out).answered(event, watermark)

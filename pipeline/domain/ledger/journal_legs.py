@@ -9,7 +9,7 @@ from __future__ import annotations
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger.books import About, Books
+from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.journals import (
     HELD,
     POSTED,
@@ -35,7 +35,7 @@ def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outb
     pairs = reserve(legs, books)
     refusal = pairs if isinstance(pairs, Refusal) else None
     if not isinstance(pairs, Refusal):
-        place(pairs, event.journal_id, books, out)
+        place_holds(pairs, event.journal_id, books, out)
         books.save(out)
     rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, HELD if refusal is None else REFUSED)))
     out.emit(
@@ -62,15 +62,19 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     part = None if row is None else unpack_branch_legs(row)
     if part is None or part.state != HELD:
         raise Reject("legs_not_expected")
-    about = About(None, event.reference, event.journal_id, event.reverses, event.reason, event.effective_at)
+    about = EntryDetails(
+        None, event.reference, event.journal_id, event.reverses, event.reason, event.effective_at
+    )
     end_legs_here(part.legs, event.posted, about, key, Books(event, at, rows), out)
 
 
-def end_legs_here(legs: list[Leg], posted: bool, about: About, key: bytes, books: Books, out: Outbox) -> None:
+def end_legs_here(
+    legs: list[Leg], posted: bool, about: EntryDetails, key: bytes, books: Books, out: Outbox
+) -> None:
     """Post or release the legs of one branch, and write which to their row."""
     pairs = pairs_of(legs, books.branch)
     if posted:
-        post(pairs, about, books, out)
+        post_pairs(pairs, about, books, out)
     else:
         for index, pair in enumerate(pairs):
             books.release(pair.debit, pair.credit, pair.currency, pair.amount)
@@ -82,7 +86,7 @@ def end_legs_here(legs: list[Leg], posted: bool, about: About, key: bytes, books
     books.rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, POSTED if posted else RELEASED)))
 
 
-def place(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:
+def place_holds(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:
     """Emit the holds of reserved pairs one after the other, each with what is held after it."""
     for pair in pairs:
         books.release(pair.debit, pair.credit, pair.currency, pair.amount)
@@ -91,7 +95,9 @@ def place(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None
         books.emit_hold(out, "PLACED", journal_id, pair.debit, pair.amount, f"hold_placed:{index}")
 
 
-def post(pairs: list[Pair], about: About, books: Books, out: Outbox, at_once: bool = False) -> None:
+def post_pairs(
+    pairs: list[Pair], about: EntryDetails, books: Books, out: Outbox, at_once: bool = False
+) -> None:
     """Post pairs that are held; `at_once`: their holds were not emitted."""
     if at_once:
         for pair in pairs:

@@ -26,7 +26,7 @@ PREPARING, VOIDED, EXPIRED = "PREPARING", "VOIDED", "EXPIRED"
 """States of journals, and of the legs of one branch."""
 
 
-class Taken(msgspec.Struct, array_like=True, gc=False):
+class ReversedAmount(msgspec.Struct, array_like=True, gc=False):
     """How much reversals have taken back of an account's legs of one side."""
 
     account_id: str
@@ -60,7 +60,7 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     correlation_id: str
     event_id: str
     """Of the event that submitted it."""
-    reversed: list[Taken]
+    reversed: list[ReversedAmount]
     refused: list[int]
     """Branches that have refused their legs, ascending."""
 
@@ -113,7 +113,7 @@ def write_journal(rows: Rows, tenant_id: str, journal_id: str, journal: Journal)
     rows.put(journal_key(tenant_id, journal_id), JOURNAL_ROW.pack(journal))
 
 
-def submitted(event: ev.JournalSubmitted) -> Journal:
+def journal_of(event: ev.JournalSubmitted) -> Journal:
     """Return the journal that an event asks for."""
     return Journal(
         event.account_id, PREPARING, "ok", None, legs_of(event.legs), event.reference, event.reason, None,
@@ -122,7 +122,7 @@ def submitted(event: ev.JournalSubmitted) -> Journal:
     )  # fmt: skip
 
 
-def flaw_of(journal: Journal, watermark: int, closed_through: int | None) -> Refusal | None:
+def refusal_of(journal: Journal, watermark: int, closed_through: int | None) -> Refusal | None:
     """Return the first reason to refuse a journal whatever its accounts are like, or None.
 
     `watermark`: the event time of the branch; `closed_through`: the end of the tenant's closed periods;
@@ -160,7 +160,7 @@ def flaw_of(journal: Journal, watermark: int, closed_through: int | None) -> Ref
     return None
 
 
-def give_back(tenant_id: str, journal: Journal, rows: Rows) -> None:
+def uncount_reversed(tenant_id: str, journal: Journal, rows: Rows) -> None:
     """Give back what a refused reversal has taken of its payment or journal."""
     if journal.reverses is None:
         return
@@ -171,11 +171,11 @@ def give_back(tenant_id: str, journal: Journal, rows: Rows) -> None:
         return write_number(rows, key, taken - journal.legs[0].amount_minor)
     original = read_journal(rows, tenant_id, journal.reverses)
     assert original is not None, "it was reversed"
-    take_of(original, journal.legs, -1)
+    count_reversed(original, journal.legs, -1)
     write_journal(rows, tenant_id, journal.reverses, original)
 
 
-def take_of(original: Journal, legs: Sequence[Leg], sign: int) -> None:
+def count_reversed(original: Journal, legs: Sequence[Leg], sign: int) -> None:
     """Count the legs of a reversal as taken of its original, or give them back (-1)."""
     for leg in legs:
         side = "CREDIT" if leg.side == "DEBIT" else "DEBIT"
@@ -184,7 +184,7 @@ def take_of(original: Journal, legs: Sequence[Leg], sign: int) -> None:
             (one for one in original.reversed if (one.account_id, one.side, one.currency) == place), None
         )
         if taken is None:
-            taken = Taken(*place, 0)
+            taken = ReversedAmount(*place, 0)
             original.reversed.append(taken)
         taken.amount_minor += sign * leg.amount_minor
     original.reversed = [taken for taken in original.reversed if taken.amount_minor]

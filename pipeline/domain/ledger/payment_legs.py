@@ -14,7 +14,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import Overflow
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger.books import About, Books, clearing_account_id
+from pipeline.domain.ledger.books import Books, EntryDetails, clearing_account_id
 from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
 
 
@@ -54,7 +54,7 @@ def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> No
     if code is None:
         clearing = clearing_account_id(event.currency, at.partition)
         books.open_internal(clearing, event.currency)
-        about = About(event.payment_id, event.reference)
+        about = EntryDetails(event.payment_id, event.reference)
         try:
             books.enter(out, "leg", clearing, creditor, amount, about)
         except Overflow:

@@ -19,7 +19,7 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger import captures, holds
-from pipeline.domain.ledger.books import About, Books, can_be_opened
+from pipeline.domain.ledger.books import Books, EntryDetails, can_be_opened
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
@@ -119,7 +119,7 @@ def _settle(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
     debtor, credit = payment.debtor_account_id, books.counterpart(payment)
     books.release(debtor, credit, payment.currency, payment.amount_minor)
     payment.state, payment.code = "SETTLED", "ok"
-    about = About(event.payment_id, payment.reference)
+    about = EntryDetails(event.payment_id, payment.reference)
     books.enter(out, "settle", debtor, credit, payment.amount_minor, about)
     books.save(out)
     announce(out, event, payment, "payment_settled", "ok")

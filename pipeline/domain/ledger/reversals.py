@@ -16,8 +16,15 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.holds import read_hold
-from pipeline.domain.ledger.journal_home import Home
-from pipeline.domain.ledger.journals import POSTED, PREPARING, Journal, read_journal, take_of, write_journal
+from pipeline.domain.ledger.journal_home import HomeJournal
+from pipeline.domain.ledger.journals import (
+    POSTED,
+    PREPARING,
+    Journal,
+    count_reversed,
+    read_journal,
+    write_journal,
+)
 from pipeline.domain.ledger.pairs import Leg, legs_of
 from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key, write_number
 
@@ -33,11 +40,11 @@ def reverse_journal(
         ids = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
         return refuse(out, event, "journal_reversed", event.account_id, None, found, **ids)
     original, legs = found
-    take_of(original, legs, +1)
+    count_reversed(original, legs, +1)
     write_journal(rows, event.tenant_id, event.journal_id, original)
     journal = _reversal(event, legs, original.account_id, original.reference, event.journal_id)
     journal.effective_at, journal.late = event.effective_at, event.late
-    Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+    HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
 
 
 def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal, list[Leg]] | str:
@@ -73,7 +80,7 @@ def reverse_payment(
     ]
     journal = _reversal(event, legs, debtor, payment.reference, event.payment_id)
     journal.reverses_payment = True
-    Home(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+    HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
 
 
 def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment, int, int] | str:

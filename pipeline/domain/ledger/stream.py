@@ -79,7 +79,7 @@ class Ledger:
             ev.LegPosted: payments.leg_posted,
             ev.LegRefused: payments.leg_refused,
             ev.JournalLegsRequested: journal_legs.hold_legs,
-            ev.JournalLegsAnswered: journal_home.answered,
+            ev.JournalLegsAnswered: journal_home.legs_answered,
             ev.JournalLegsEnded: journal_legs.end_legs,
         }
         self._timed: dict[type, Callable[[Any, int, Arrival, Rows, Outbox], None]] = {

@@ -11,10 +11,10 @@ from pipeline.domain.kernel.views import (
     ACCOUNT_PAGE,
     TENANT_PAGE,
     Owner,
-    Page,
     Row,
     Tables,
     TableView,
+    ViewPage,
     time_text,
 )
 from pipeline.domain.ledger.journals import unpack_journal
@@ -87,8 +87,8 @@ BALANCES = TableView(
     ),
     show=_balance,
     pages=(
-        Page(TENANT_PAGE, "Balances of a tenant's accounts"),
-        Page(ACCOUNT_PAGE, "Balance of one account"),
+        ViewPage(TENANT_PAGE, "Balances of a tenant's accounts"),
+        ViewPage(ACCOUNT_PAGE, "Balance of one account"),
     ),
     marker="a",
 )
@@ -104,8 +104,8 @@ JOURNALS = TableView(
     ),
     show=_journal,
     pages=(
-        Page(TENANT_PAGE, "Journals of a tenant"),
-        Page("/{tenant}/{journal}", "One journal: its state, its legs, what was taken back of it"),
+        ViewPage(TENANT_PAGE, "Journals of a tenant"),
+        ViewPage("/{tenant}/{journal}", "One journal: its state, its legs, what was taken back of it"),
     ),
     marker="j",
     owner=Owner("account_id", "account", "journal"),

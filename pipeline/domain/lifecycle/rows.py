@@ -71,7 +71,7 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     steps: list[Step] = []
 
     @property
-    def is_unremembered(self) -> bool:
+    def is_forgotten(self) -> bool:
         """Whether the ledger rejected it as too old, so does not remember its id: it may come again."""
         return self.state == "REJECTED" and self.steps[-1].code == "too_old"
 

@@ -124,7 +124,7 @@ class Lifecycle:
         rows.put(life_key(*names), pack_life(life))
         if stuck_id is not None and life.stuck_id is None:
             rows.delete(stuck_key(event.tenant_id, life.debtor_account_id, event.payment_id))
-            _resume(stuck_id, life, event, out)
+            _emit_resumed(stuck_id, life, event, out)
         if due_at == life.due_at:
             return
         if due_at is not None:
@@ -140,15 +140,15 @@ class Lifecycle:
         fields; `now` is the event time that counts for it.
         """
         if kind is ev.CommandRefused:
-            return None if life is None else _counted(life)
+            return None if life is None else _count_refused(life)
         if kind is ev.PaymentScreened:
-            if life is not None and not life.is_unremembered:
+            if life is not None and not life.is_forgotten:
                 # The id comes again: the ledger refuses it, and that is counted. Should it take it, because
                 # the first one was too old, the life that begins then does not know that it may be held.
                 return None
-            life = _born(event, to_review=event.outcome == "REVIEW")
+            life = _new_life(event, to_review=event.outcome == "REVIEW")
             life.hold_expires_at = event.hold_expires_at
-            return self._advanced(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
+            return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
         if kind is ev.PaymentReviewed:
             # The ledger refuses any but the first review of a payment that was screened for one.
             if life is None or not life.to_review or life.debtor_account_id != event.debtor_account_id:
@@ -158,20 +158,18 @@ class Lifecycle:
             if state == "HELD":
                 state = _reserved(life) if event.approved else "RESERVED"
             code = "approved" if event.approved else "declined"
-            return self._advanced(life, state, code, kind, event, recorded_at, now)
+            return self._advance(life, state, code, kind, event, recorded_at, now)
         if life is None:
-            life = _born(event, to_review=False)
-        elif life.is_unremembered:
+            life = _new_life(event, to_review=False)
+        elif life.is_forgotten:
             if kind is ev.PaymentRejected and event.code == "too_old":
-                return _counted(life)
-            life = _born(event, to_review=False)
+                return _count_refused(life)
+            life = _new_life(event, to_review=False)
         if kind is ev.PaymentExtendedOutcome:
             life.hold_expires_at = event.hold_expires_at
-        return self._advanced(
-            life, _state_after(life, kind, event), event.code, kind, event, recorded_at, now
-        )
+        return self._advance(life, _state_after(life, kind, event), event.code, kind, event, recorded_at, now)
 
-    def _advanced(
+    def _advance(
         self, life: Life, state: str, code: str, kind: type, event: Any, recorded_at: int, now: int
     ) -> Life:
         """Bring a life to its next state, which it may stay in for a while, or for good."""
@@ -203,13 +201,13 @@ def _reserved(life: Life) -> str:
     return "RESERVED" if life.hold_expires_at is None else "AUTHORISED"
 
 
-def _counted(life: Life) -> Life:
+def _count_refused(life: Life) -> Life:
     """Count a command about a payment that has had no effect."""
     life.refused += 1
     return life
 
 
-def _born(event: Any, to_review: bool) -> Life:
+def _new_life(event: Any, to_review: bool) -> Life:
     """Return the life of a payment that an event is the first one of."""
     parties = event.debtor_account_id, event.creditor_account_id
     return Life("", *parties, event.amount_minor, event.currency, to_review)
@@ -227,10 +225,10 @@ def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:
         rows.delete(key)
         life = read_life(rows, tenant_id, payment_id)
         assert life is not None, "what is due has a life"
-        _stick(life, due_at, tenant_id, payment_id, rows, out)
+        _mark_stuck(life, due_at, tenant_id, payment_id, rows, out)
 
 
-def _stick(life: Life, due_at: int, tenant_id: str, payment_id: str, rows: Rows, out: Outbox) -> None:
+def _mark_stuck(life: Life, due_at: int, tenant_id: str, payment_id: str, rows: Rows, out: Outbox) -> None:
     last = life.steps[-1]
     cause = "\0".join((tenant_id, life.debtor_account_id, payment_id, last.event_id))  # routing.cause_name
     life.due_at, life.stuck_id = None, derived_id(cause, "payment_stuck")
@@ -256,7 +254,7 @@ def _stick(life: Life, due_at: int, tenant_id: str, payment_id: str, rows: Rows,
     )
 
 
-def _resume(stuck_id: str, life: Life, event: Any, out: Outbox) -> None:
+def _emit_resumed(stuck_id: str, life: Life, event: Any, out: Outbox) -> None:
     out.emit(
         ALERTS,
         f"{event.tenant_id}/{life.debtor_account_id}",

@@ -6,10 +6,10 @@ from pipeline.domain.kernel.views import (
     ACCOUNT_PAGE,
     TENANT_PAGE,
     Owner,
-    Page,
     Row,
     Tables,
     TableView,
+    ViewPage,
     time_text,
 )
 from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
@@ -83,8 +83,8 @@ PAYMENTS = TableView(
     columns=(*_COLUMNS, "steps"),
     show=_payment,
     pages=(
-        Page(TENANT_PAGE, "Payments of a tenant; those in one state with &state="),
-        Page("/{tenant}/{payment}", "One payment: its state, every step with time and cause"),
+        ViewPage(TENANT_PAGE, "Payments of a tenant; those in one state with &state="),
+        ViewPage("/{tenant}/{payment}", "One payment: its state, every step with time and cause"),
     ),
     marker=LIFE,
     owner=Owner("debtor_account_id", "debtor", "payment"),
@@ -98,8 +98,8 @@ STUCK = TableView(
     columns=_COLUMNS,
     show=_stuck,
     pages=(
-        Page(TENANT_PAGE, "Payments of a tenant that do not get on"),
-        Page(ACCOUNT_PAGE, "Those of one account"),
+        ViewPage(TENANT_PAGE, "Payments of a tenant that do not get on"),
+        ViewPage(ACCOUNT_PAGE, "Those of one account"),
     ),
     marker=STUCK_ROWS,
 )

@@ -18,7 +18,7 @@ from pipeline.domain.kernel.batch import RuleBatch
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined, numpy_of
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.positions.batch_events import updates_block
-from pipeline.domain.positions.book import Book
+from pipeline.domain.positions.book import PositionBook
 from pipeline.domain.positions.rows import pack_trade
 from pipeline.domain.positions.stream import quote_of
 
@@ -50,7 +50,7 @@ class PositionBatch(RuleBatch):
         return found
 
     def _events(self, run: Run) -> Sequence[Any]:
-        """Return the class of each event and, as a tuple, the arguments of `Book.execute`."""
+        """Return the class of each event and, as a tuple, the arguments of `PositionBook.execute`."""
         columns = run.columns
         tenant, instrument = columns["tenant_id"], columns["instrument_id"]
         keys = [
@@ -82,7 +82,7 @@ class _RunOfPositions:
 
     def __init__(self, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> None:
         self._run = run
-        self._book = Book(rows)
+        self._book = PositionBook(rows)
         _, trades, positions, quotes, *_ = zip(*[fill for _, fill in events], strict=True)
         self._book.load(trades, positions, quotes)
 

@@ -31,7 +31,7 @@ Update = tuple[int, str, Position, Quote | None, Figures]
 """The last update of a position: the place of its cause in the run, the account, how the position stands."""
 
 
-class Book:
+class PositionBook:
     """Trades, positions and quotes by row key, as they are now; None where there is no row."""
 
     def __init__(self, rows: PrefetchingRows) -> None:

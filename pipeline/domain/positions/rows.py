@@ -134,13 +134,3 @@ def read_trade(rows: Rows, tenant_id: str, trade_id: str) -> Trade | None:
     """Return a trade by its id, or None where the id is not known."""
     row = rows.get(trade_key(tenant_id, trade_id))
     return None if row is None else unpack_trade(row)
-
-
-def write_trade(rows: Rows, tenant_id: str, trade_id: str, trade: Trade) -> None:
-    """Replace the row of a trade."""
-    rows.put(trade_key(tenant_id, trade_id), pack_trade(trade))
-
-
-def write_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str, quote: Quote) -> None:
-    """Replace the last quote of an instrument in a currency."""
-    rows.put(quote_key(tenant_id, instrument_id, currency), pack_quote(quote))

@@ -16,7 +16,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.positions.book import Book, Update
+from pipeline.domain.positions.book import PositionBook, Update
 from pipeline.domain.positions.rows import Quote, Trade, pack_trade, position_key, quote_key, trade_key
 
 TOPIC = "positions"
@@ -28,7 +28,7 @@ def _check_ids(*ids: str) -> None:
             raise Reject("malformed_id", "an id or currency is empty or holds a NUL character")
 
 
-def _trade_executed(event: ev.TradeExecuted, book: Book) -> None:
+def _trade_executed(event: ev.TradeExecuted, book: PositionBook) -> None:
     tenant, account, instrument = event.tenant_id, event.account_id, event.instrument_id
     quantity, price, fee, currency = event.quantity_e8, event.price_e8, event.fee_minor, event.currency
     _check_ids(tenant, account, instrument, event.trade_id, currency)
@@ -47,14 +47,14 @@ def _trade_executed(event: ev.TradeExecuted, book: Book) -> None:
     book.execute(0, *keys, pack_trade(trade), account, currency, signed, price, fee)
 
 
-def _trade_settled(event: ev.TradeSettled, book: Book) -> None:
+def _trade_settled(event: ev.TradeSettled, book: PositionBook) -> None:
     _check_ids(event.tenant_id, event.account_id, event.trade_id)
     key = trade_key(event.tenant_id, event.trade_id)
     book.load([key], (), ())
     book.settle(key, event.account_id, event.settled_at)
 
 
-def _price_quoted(event: ev.PriceQuoted, at: Arrival, book: Book) -> None:
+def _price_quoted(event: ev.PriceQuoted, at: Arrival, book: PositionBook) -> None:
     tenant, instrument = event.tenant_id, event.instrument_id
     _check_ids(tenant, instrument, event.currency)
     if event.price_e8 < 0:
@@ -104,7 +104,7 @@ def apply(event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> Non
     price_must_not_be_negative, trade_exists_with_different_content, currency_mismatch, overflow,
     trade_not_found, already_settled, unexpected_event.
     """
-    book = Book(rows)
+    book = PositionBook(rows)
     if isinstance(event, ev.TradeExecuted):
         _trade_executed(event, book)
     elif isinstance(event, ev.PriceQuoted):

@@ -6,10 +6,10 @@ from pipeline.domain.kernel.views import (
     ACCOUNT,
     ACCOUNT_PAGE,
     TENANT_PAGE,
-    Page,
     Row,
     Tables,
     TableView,
+    ViewPage,
     time_text,
 )
 from pipeline.domain.positions.figures import figures
@@ -49,9 +49,9 @@ POSITIONS = TableView(
     ),
     show=_position,
     pages=(
-        Page(TENANT_PAGE, "Positions of a tenant's accounts"),
-        Page(ACCOUNT_PAGE, "Positions of one account"),
-        Page(f"{ACCOUNT_PAGE}/{{instrument}}", "One position"),
+        ViewPage(TENANT_PAGE, "Positions of a tenant's accounts"),
+        ViewPage(ACCOUNT_PAGE, "Positions of one account"),
+        ViewPage(f"{ACCOUNT_PAGE}/{{instrument}}", "One position"),
     ),
     marker="p",
 )

@@ -1,7 +1,7 @@
-"""Reconciliation by batches: the rules of `stream` over one sheet an account and run.
+"""Reconciliation by batches: the rules of `stream` over one account_rows an account and run.
 
 What is done once a run: reading the rows, decoding and encoding them, and the rows of the indexes, which only
-what is still open in the end needs. Accounts have nothing in common, so each has its own sheet.
+what is still open in the end needs. Accounts have nothing in common, so each has its own account_rows.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pipeline.domain.kernel.batch import RuleBatch, blocks_of, column_types
 from pipeline.domain.kernel.columns import Block, Run
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.reconciliation.matching import open_sheet
+from pipeline.domain.reconciliation.account_rows import AccountRows
+from pipeline.domain.reconciliation.matching import open_account
 from pipeline.domain.reconciliation.results import Input
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
-from pipeline.domain.reconciliation.sheet import Sheet
 from pipeline.domain.reconciliation.stream import DEFAULTS, apply_to, keys
 
 CLASSES = (ev.PostingRecorded, ev.StatementLine, ev.StatementClosed)
@@ -44,7 +44,7 @@ class ReconciliationBatch(RuleBatch):
 
 
 class _RunOfItems:
-    """The sheets of the accounts that a run is about."""
+    """The accounts of the accounts that a run is about."""
 
     def __init__(
         self,
@@ -55,20 +55,20 @@ class _RunOfItems:
     ) -> None:
         self._settings, self._rows, self._counts = settings, rows, counts
         self._at = Arrival(0, run.partition, run.partitions)
-        self._sheets: dict[tuple[str, str], Sheet] = {}
+        self._accounts: dict[tuple[str, str], AccountRows] = {}
         self._out = Outbox()
 
     def apply(self, event: Input, recorded_at: int) -> None:
         account = event.tenant_id, event.account_id
-        sheet = self._sheets.get(account)
-        if sheet is None:
-            sheet = open_sheet(self._rows, *account, self._settings, self._counts[account])
-            self._sheets[account] = sheet
+        account_rows = self._accounts.get(account)
+        if account_rows is None:
+            account_rows = open_account(self._rows, *account, self._settings, self._counts[account])
+            self._accounts[account] = account_rows
         if recorded_at != self._at.recorded_at:
             self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
-        apply_to(sheet, event, self._at, self._out, self._settings)
+        apply_to(account_rows, event, self._at, self._out, self._settings)
 
     def close(self) -> Sequence[Block]:
-        for sheet in self._sheets.values():
-            sheet.close()
+        for account_rows in self._accounts.values():
+            account_rows.close()
         return blocks_of(self._out.items)

@@ -22,22 +22,21 @@ from pipeline.domain.reconciliation.rows import (
     CANDIDATES_MAX,
     CLAIMED,
     OPEN,
-    Line,
+    BankLine,
     Posting,
-    amounts_under,
     decode,
     due_at_of,
     due_prefix,
     indexed_as,
     key_of,
     pack,
-    sortable,
 )
+from pipeline.domain.reconciliation.sortable import amounts_under, sortable
 
 LOAD_PER_EVENT = 4
 """How many rows of an index are read at once for each event to be applied; a longer index is scanned."""
 
-_Item = TypeVar("_Item", Posting, Line)
+_Item = TypeVar("_Item", Posting, BankLine)
 _Place = tuple[str, str, str]
 _Entry = tuple[Any, ...]
 _LONG_AGO, _NEVER = -(2**65), 2**65
@@ -50,7 +49,7 @@ class Items:
     def __init__(
         self, rows: PrefetchingRows, tenant_id: str, account_id: str, amount_digits: int, events: int = 1
     ) -> None:
-        self.rows = rows
+        self.table = rows
         self.account = (tenant_id, account_id)
         self._amount_digits = amount_digits
         """How many digits of an amount the items of one day are searched by."""
@@ -77,12 +76,12 @@ class Items:
     def item(self, key: bytes, content: type[_Item]) -> _Item | None:
         """Return a posting or line, or None."""
         if key not in self._items:
-            value = self.rows.get(key)
+            value = self.table.get(key)
             self._hold(key, None if value is None else decode(value, content))
         found: _Item | None = self._items[key]
         return found
 
-    def write(self, item: Posting | Line) -> None:
+    def write(self, item: Posting | BankLine) -> None:
         """Insert or replace an item that has been looked for."""
         key = key_of(item)
         before = self._items[key]
@@ -96,7 +95,7 @@ class Items:
                 del self._due[bisect_left(self._due, (before.due_at, key))]
         self._hold(key, item)
 
-    def _hold(self, key: bytes, item: Posting | Line | None) -> None:
+    def _hold(self, key: bytes, item: Posting | BankLine | None) -> None:
         self._items[key] = item
         if item is None or item.status == CLAIMED:
             return
@@ -165,7 +164,7 @@ class Items:
 
     def _scanned(self, prefix: bytes, content: type[_Item], limit: int) -> list[_Item]:
         """Return the first items, at most `limit`, that an index names and that are not in memory yet."""
-        keys = (key for _, key in self.rows.scan(prefix) if key not in self._items)
+        keys = (key for _, key in self.table.scan(prefix) if key not in self._items)
         found = []
         for key in islice(keys, limit):
             item = self.item(key, content)
@@ -182,15 +181,15 @@ class Items:
     def _load(self, family: str) -> bool:
         """Take all items of an index into memory, if they are few enough."""
         prefix = row_key(family, *self.account, "")
-        keys = [key for _, key in islice(self.rows.scan(prefix), self._load_max + 1)]
+        keys = [key for _, key in islice(self.table.scan(prefix), self._load_max + 1)]
         if len(keys) > self._load_max:
             return False
-        self.rows.prefetch(keys)
+        self.table.prefetch(keys)
         for key in keys:
             if key.startswith(b"o"):
                 self.item(key, Posting)
             else:
-                self.item(key, Line)
+                self.item(key, BankLine)
         return True
 
     def is_due(self, reached: int) -> bool:
@@ -206,7 +205,7 @@ class Items:
     def _stored_due(self, reached: int) -> Iterator[tuple[int, bytes]]:
         """Yield what has fallen due of the items not in memory; note from when on the next one does."""
         prefix = due_prefix(*self.account)
-        for entry, key in self.rows.scan(prefix):
+        for entry, key in self.table.scan(prefix):
             if key in self._items:
                 continue
             due_at = due_at_of(entry, prefix)

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.reconciliation.account_rows import AccountRows
 from pipeline.domain.reconciliation.results import (
     Scope,
     Subject,
@@ -27,55 +28,54 @@ from pipeline.domain.reconciliation.rows import (
     DUPLICATE,
     MISSING,
     OPEN,
+    BankLine,
     Claim,
-    Line,
     Posting,
-    amount_prefixes,
     claim_key,
     line_key,
     posting_key,
 )
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
-from pipeline.domain.reconciliation.sheet import Sheet
+from pipeline.domain.reconciliation.sortable import amount_prefixes
 
 REFERENCE, AMOUNT_DATE = "REFERENCE", "AMOUNT_DATE"
 
 DUE_MAX = 100
 """How many due items one event settles; the rest wait for the account's next event."""
 
-_Item = TypeVar("_Item", Posting, Line)
+_Item = TypeVar("_Item", Posting, BankLine)
 
 
-def open_sheet(
+def open_account(
     rows: PrefetchingRows, tenant_id: str, account_id: str, settings: ReconciliationSettings, events: int = 1
-) -> Sheet:
-    """Return the sheet of an account; `events` is how many will be applied to it."""
+) -> AccountRows:
+    """Return the account_rows of an account; `events` is how many will be applied to it."""
     digits = len(amount_prefixes(0, settings.amount_tolerance_minor)[0])
-    return Sheet(rows, tenant_id, account_id, digits, events)
+    return AccountRows(rows, tenant_id, account_id, digits, events)
 
 
 def arrive_posting(scope: Scope, posting: Posting) -> None:
     """Match a posting that has just arrived, or let it wait."""
-    if scope.sheet.may_be_named("e", posting.currency, posting.references):
-        line = _named(scope, "e", Line, posting, posting.references)
+    if scope.rows.may_be_named("e", posting.currency, posting.references):
+        line = _named(scope, "e", BankLine, posting, posting.references)
         if line is not None:
             return _claim(scope, line, posting, REFERENCE)
-        line = _named_with_other_amount(scope, "e", Line, posting, posting.references)
+        line = _named_with_other_amount(scope, "e", BankLine, posting, posting.references)
         if line is not None:
             return _break_amount(scope, line, posting)
-    line = _nearest(scope, "u", Line, posting)
+    line = _nearest(scope, "u", BankLine, posting)
     if line is not None:
         return _claim(scope, line, posting, AMOUNT_DATE)
-    scope.sheet.write(posting)
+    scope.rows.write(posting)
 
 
-def arrive_line(scope: Scope, line: Line) -> None:
+def arrive_line(scope: Scope, line: BankLine) -> None:
     """Match a line that has just arrived, or let it wait."""
     if not line.reference:
         posting = _nearest(scope, "a", Posting, line)
         if posting is not None:
             return _claim(scope, line, posting, AMOUNT_DATE)
-        return scope.sheet.write(line)
+        return scope.rows.write(line)
     posting = _named(scope, "r", Posting, line, (line.reference,))
     if posting is not None:
         return _claim(scope, line, posting, REFERENCE)
@@ -85,25 +85,25 @@ def arrive_line(scope: Scope, line: Line) -> None:
     posting = _named_with_other_amount(scope, "r", Posting, line, (line.reference,))
     if posting is not None:
         return _break_amount(scope, line, posting)
-    scope.sheet.write(line)
+    scope.rows.write(line)
 
 
 def settle_due(scope: Scope) -> None:
     """Settle the items whose grace has run out: match by amount and date, or open a break."""
-    sheet = scope.sheet
-    for key in sheet.due(scope.watermark, DUE_MAX):
+    account_rows = scope.rows
+    for key in account_rows.due(scope.watermark, DUE_MAX):
         # An item settled just now may have claimed this one.
         if key.startswith(b"l"):
-            line = sheet.item(key, Line)
+            line = account_rows.item(key, BankLine)
             if line is not None and line.status == OPEN:
                 _line_due(scope, line)
         else:
-            posting = sheet.item(key, Posting)
+            posting = account_rows.item(key, Posting)
             if posting is not None and posting.status == OPEN:
                 _posting_due(scope, posting)
 
 
-def _line_due(scope: Scope, line: Line) -> None:
+def _line_due(scope: Scope, line: BankLine) -> None:
     posting = _nearest(scope, "a", Posting, line)
     if posting is not None:
         return _claim(scope, line, posting, AMOUNT_DATE)
@@ -112,27 +112,27 @@ def _line_due(scope: Scope, line: Line) -> None:
 
 
 def _posting_due(scope: Scope, posting: Posting) -> None:
-    line = _nearest(scope, "u", Line, posting)
+    line = _nearest(scope, "u", BankLine, posting)
     if line is not None:
         return _claim(scope, line, posting, AMOUNT_DATE)
     detail = "no statement line within the grace period"
     subject = posting_subject(posting)
     break_id = open_break(scope, "MISSING_EXTERNAL", subject, posting.amount_minor, detail)
     after = msgspec.structs.replace(posting, status=MISSING, break_id=break_id, breaks=posting.breaks + 1)
-    scope.sheet.write(after)
+    scope.rows.write(after)
 
 
-def _agree(scope: Scope, left: Posting | Line, right: Posting | Line) -> bool:
+def _agree(scope: Scope, left: Posting | BankLine, right: Posting | BankLine) -> bool:
     same_sign = (left.amount_minor < 0) == (right.amount_minor < 0)
     return same_sign and abs(left.amount_minor - right.amount_minor) <= scope.settings.amount_tolerance_minor
 
 
 def _named(
-    scope: Scope, family: str, content: type[_Item], item: Posting | Line, references: tuple[str, ...]
+    scope: Scope, family: str, content: type[_Item], item: Posting | BankLine, references: tuple[str, ...]
 ) -> _Item | None:
     """Return the best open counterpart under the item's references whose amount agrees."""
     amounts = amount_prefixes(item.amount_minor, scope.settings.amount_tolerance_minor)
-    found = scope.sheet.named(family, content, item.currency, references, amounts)
+    found = scope.rows.named(family, content, item.currency, references, amounts)
     fitting = [other for other in found if _agree(scope, other, item)]
     if len(fitting) < 2:
         return fitting[0] if fitting else None
@@ -147,36 +147,36 @@ def _named(
 
 
 def _named_with_other_amount(
-    scope: Scope, family: str, content: type[_Item], item: Posting | Line, references: tuple[str, ...]
+    scope: Scope, family: str, content: type[_Item], item: Posting | BankLine, references: tuple[str, ...]
 ) -> _Item | None:
     """Return the nearest open counterpart under the item's references that is in no AMOUNT break yet."""
-    found = scope.sheet.named(family, content, item.currency, references)
+    found = scope.rows.named(family, content, item.currency, references)
     free = [other for other in found if other.status in (OPEN, MISSING)]
     return min(free, key=lambda other: (abs(other.day - item.day), other.order), default=None)
 
 
-def _nearest(scope: Scope, family: str, content: type[_Item], item: Posting | Line) -> _Item | None:
+def _nearest(scope: Scope, family: str, content: type[_Item], item: Posting | BankLine) -> _Item | None:
     """Return the open counterpart of the nearest day in the window whose amount agrees."""
     tolerance = scope.settings.amount_tolerance_minor
     # Without a tolerance all items of a search have the same amount, and the first is the lowest in order.
     limit = CANDIDATES_MAX if tolerance else 1
     amounts = amount_prefixes(item.amount_minor, tolerance)
-    if not scope.sheet.may_be_dated(family, item.currency, amounts):
+    if not scope.rows.may_be_dated(family, item.currency, amounts):
         return None
     for distance in range(scope.settings.date_window_days + 1):
         fitting = []
         for day in {item.day - distance: None, item.day + distance: None}:
             for amount in amounts:
-                found = scope.sheet.dated(family, content, item.currency, day, amount, limit)
+                found = scope.rows.dated(family, content, item.currency, day, amount, limit)
                 fitting += [other for other in found if _agree(scope, other, item)]
         if fitting:
             return min(fitting, key=lambda other: other.order)
     return None
 
 
-def _claim_repeated_by(scope: Scope, line: Line) -> Claim | None:
+def _claim_repeated_by(scope: Scope, line: BankLine) -> Claim | None:
     """Return the claim of another line that this one repeats: the same reference and amount."""
-    claim = scope.sheet.get(claim_key(line), Claim)
+    claim = scope.rows.get(claim_key(line), Claim)
     if claim is None:
         return None
     # A free text may be used again next week; an id of ours may not.
@@ -184,15 +184,15 @@ def _claim_repeated_by(scope: Scope, line: Line) -> Claim | None:
     return claim if claim.by_id or near else None
 
 
-def _claim(scope: Scope, line: Line, posting: Posting, tier: str) -> None:
+def _claim(scope: Scope, line: BankLine, posting: Posting, tier: str) -> None:
     """Match a line and a posting."""
     emit_match(scope, line, posting, tier)
-    scope.sheet.write(
+    scope.rows.write(
         msgspec.structs.replace(line, status=CLAIMED, break_id="", posting_id=posting.posting_id)
     )
-    scope.sheet.write(msgspec.structs.replace(posting, status=CLAIMED, break_id=""))
+    scope.rows.write(msgspec.structs.replace(posting, status=CLAIMED, break_id=""))
     if line.reference:
-        scope.sheet.put(claim_key(line), Claim(line.day, tier, line.reference in posting.ids))
+        scope.rows.put(claim_key(line), Claim(line.day, tier, line.reference in posting.ids))
     for item in (line, posting):
         if item.break_id:
             _resolve_by_match(scope, item.break_id)
@@ -205,14 +205,14 @@ def _resolve_by_match(scope: Scope, break_id: str) -> None:
         return
     assert closed.statement_id is not None and closed.line_no is not None and closed.posting_id is not None
     account = (scope.cause.tenant_id, scope.cause.account_id)
-    line = scope.sheet.item(line_key(*account, closed.statement_id, closed.line_no), Line)
-    posting = scope.sheet.item(posting_key(*account, closed.posting_id), Posting)
+    line = scope.rows.item(line_key(*account, closed.statement_id, closed.line_no), BankLine)
+    posting = scope.rows.item(posting_key(*account, closed.posting_id), Posting)
     for item in (line, posting):
         if item is not None and item.break_id == break_id:
-            scope.sheet.write(msgspec.structs.replace(item, status=OPEN, break_id=""))
+            scope.rows.write(msgspec.structs.replace(item, status=OPEN, break_id=""))
 
 
-def _break_line(scope: Scope, line: Line, status: str, *, ripe: bool = False) -> None:
+def _break_line(scope: Scope, line: BankLine, status: str, *, ripe: bool = False) -> None:
     """Open a DUPLICATE or MISSING_INTERNAL break on a line."""
     if status == DUPLICATE:
         kind, detail = DUPLICATE, "repeats the reference and amount of a line already matched"
@@ -222,10 +222,10 @@ def _break_line(scope: Scope, line: Line, status: str, *, ripe: bool = False) ->
     after = msgspec.structs.replace(
         line, status=status, break_id=break_id, breaks=line.breaks + 1, ripe=line.ripe or ripe
     )
-    scope.sheet.write(after)
+    scope.rows.write(after)
 
 
-def _break_amount(scope: Scope, line: Line, posting: Posting) -> None:
+def _break_amount(scope: Scope, line: BankLine, posting: Posting) -> None:
     """Open an AMOUNT break on a line and a posting; a MISSING break of either is thereby resolved."""
     for item in (line, posting):
         if item.break_id:
@@ -242,4 +242,4 @@ def _break_amount(scope: Scope, line: Line, posting: Posting) -> None:
     break_id = open_break(scope, AMOUNT, subject, line.amount_minor - posting.amount_minor, detail)
     for item in (line, posting):
         after = msgspec.structs.replace(item, status=AMOUNT, break_id=break_id)
-        scope.sheet.write(after)
+        scope.rows.write(after)

@@ -13,9 +13,9 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Outbox, derived_id
 from pipeline.domain.kernel.routing import cause_name
-from pipeline.domain.reconciliation.rows import Break, Line, Posting, break_key
+from pipeline.domain.reconciliation.account_rows import AccountRows
+from pipeline.domain.reconciliation.rows import BankLine, Break, Posting, break_key
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
-from pipeline.domain.reconciliation.sheet import Sheet
 
 TOPIC = "reconciliation-results"
 
@@ -28,7 +28,7 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
     cause: Input
     watermark: int
     """Event time of the account, this event included, microseconds UTC."""
-    sheet: Sheet
+    rows: AccountRows
     out: Outbox
     settings: ReconciliationSettings
 
@@ -47,7 +47,7 @@ class Subject:
     """Tells apart breaks of one type on one subject."""
 
 
-def line_subject(line: Line) -> Subject:
+def line_subject(line: BankLine) -> Subject:
     """Return the subject of the next break of a line."""
     name = f"line/{line.statement_id}/{line.line_no}"
     return Subject(name, line.currency, line.statement_id, line.line_no, ordinal=str(line.breaks + 1))
@@ -67,7 +67,7 @@ def break_id_of(scope: Scope, kind: str, subject: Subject) -> str:
 
 def read_break(scope: Scope, break_id: str) -> Break:
     """Return the row of a break that was opened on the scope's account."""
-    found = scope.sheet.get(break_key(scope.cause.tenant_id, scope.cause.account_id, break_id), Break)
+    found = scope.rows.get(break_key(scope.cause.tenant_id, scope.cause.account_id, break_id), Break)
     assert found is not None  # an item names a break only after the break was written
     return found
 
@@ -86,7 +86,7 @@ def open_break(scope: Scope, kind: str, subject: Subject, amount_minor: int, det
         detail,
         cause.occurred_at,
     )
-    scope.sheet.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
+    scope.rows.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
     event = ev.BreakOpened(
         event_id=derived_id(cause_name(cause), f"break_opened/{break_id}"),
         tenant_id=cause.tenant_id,
@@ -113,7 +113,7 @@ def resolve_break(scope: Scope, break_id: str, resolution: str) -> Break:
     row = msgspec.structs.replace(
         read_break(scope, break_id), resolution=resolution, resolved_at=cause.occurred_at
     )
-    scope.sheet.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
+    scope.rows.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
     event = ev.BreakResolved(
         event_id=derived_id(cause_name(cause), f"break_resolved/{break_id}"),
         tenant_id=cause.tenant_id,
@@ -131,7 +131,7 @@ def resolve_break(scope: Scope, break_id: str, resolution: str) -> Break:
     return row
 
 
-def emit_match(scope: Scope, line: Line, posting: Posting, tier: str) -> None:
+def emit_match(scope: Scope, line: BankLine, posting: Posting, tier: str) -> None:
     """Emit that a line and a posting are matched; the amount is the line's."""
     cause = scope.cause
     event = ev.ItemMatched(

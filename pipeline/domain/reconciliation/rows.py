@@ -10,19 +10,19 @@
 
 An index row holds the key of its item and nothing else: it has no layout. Which index rows an item has
 follows from its status alone (`index_keys`), so the indexes are right after every transition (`items`).
-Numbers in keys are offset and zero-padded: their order as text is their order as numbers.
+Numbers in keys are `sortable`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.reconciliation.sortable import number_at, sortable
 
 WATERMARK_ROW = RowKind("reconciliation", "watermark", "w")
 POSTING_ROW = RowKind("reconciliation", "posting", "o")
@@ -40,9 +40,6 @@ CLAIMED, the end, from any of them."""
 
 CANDIDATES_MAX = 256
 """How many items one scan of an index looks at: the bound on the work of an event."""
-
-_OFFSET = 2**63
-_DIGITS = 20
 
 
 class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -80,7 +77,7 @@ class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return self.sequence, self.posting_id
 
 
-class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class BankLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A line of a statement; the amount is signed, a credit is positive."""
 
     tenant_id: str
@@ -167,7 +164,7 @@ _Row = TypeVar("_Row", bound=msgspec.Struct)
 _KINDS: dict[type, RowKind] = {
     Watermark: WATERMARK_ROW,
     Posting: POSTING_ROW,
-    Line: LINE_ROW,
+    BankLine: LINE_ROW,
     Statement: STATEMENT_ROW,
     Break: BREAK_ROW,
     Claim: CLAIM_ROW,
@@ -180,30 +177,6 @@ pack_chain = CHAIN_ROW.pack
 """Return the row of a chain of links."""
 unpack_chain = unpacker(CHAIN_ROW, list[Link])
 """Return the links of a row, in their order. Raises UnknownLayout."""
-
-
-@lru_cache(4096)
-def sortable(number: int) -> str:
-    """Return a 64-bit number as text of fixed width that sorts as the number."""
-    return f"{number + _OFFSET:0{_DIGITS}d}"
-
-
-def amount_prefixes(amount_minor: int, tolerance_minor: int) -> list[str]:
-    """Return the prefixes, at most two, under which the sortable amounts within a tolerance lie."""
-    if not tolerance_minor:
-        return [sortable(amount_minor)]
-    low, high = amount_minor - tolerance_minor + _OFFSET, amount_minor + tolerance_minor + _OFFSET
-    dropped = len(str(high - low))
-    step = 10**dropped
-    return [f"{head:0{_DIGITS - dropped}d}" for head in range(low // step, high // step + 1)]
-
-
-@lru_cache(4096)
-def amounts_under(prefix: str) -> tuple[int, int]:
-    """Return the range of the amounts whose sortable form starts with a prefix: the lowest, and its end."""
-    step = 10 ** (_DIGITS - len(prefix))
-    low = int(prefix or 0) * step - _OFFSET
-    return low, low + step
 
 
 def pack(row: msgspec.Struct) -> bytes:
@@ -248,7 +221,7 @@ def break_key(tenant_id: str, account_id: str, break_id: str) -> bytes:
     return row_key(BREAK_ROW.family, tenant_id, account_id, break_id)
 
 
-def claim_key(line: Line) -> bytes:
+def claim_key(line: BankLine) -> bytes:
     """Return the row key of the last claim under the line's reference and amount."""
     head = (CLAIM_ROW.family, line.tenant_id, line.account_id, line.currency, line.reference)
     return row_key(*head, sortable(line.amount_minor))
@@ -264,30 +237,30 @@ def due_prefix(tenant_id: str, account_id: str) -> bytes:
     return row_key("d", tenant_id, account_id, "")
 
 
-def key_of(item: Posting | Line) -> bytes:
+def key_of(item: Posting | BankLine) -> bytes:
     """Return the row key of an item."""
     if type(item) is Posting:
         return posting_key(item.tenant_id, item.account_id, item.posting_id)
-    assert type(item) is Line
+    assert type(item) is BankLine
     return line_key(item.tenant_id, item.account_id, item.statement_id, item.line_no)
 
 
-def indexed_as(item: Posting | Line) -> tuple[str, tuple[str, ...], str]:
+def indexed_as(item: Posting | BankLine) -> tuple[str, tuple[str, ...], str]:
     """Return the indexes that an unclaimed item is in: the family by reference, the references, the family
     by date or an empty string."""
     if type(item) is Posting:
         return "r", item.references, "a" if item.status != AMOUNT else ""
-    assert type(item) is Line
+    assert type(item) is BankLine
     references = (item.reference,) if item.reference else ()
     return "e", references, "u" if item.ripe and item.status != AMOUNT else ""
 
 
 def due_at_of(entry: bytes, prefix: bytes) -> int:
     """Return when the item of an index row under `due_prefix` falls due."""
-    return int(entry[len(prefix) : len(prefix) + _DIGITS]) - _OFFSET
+    return number_at(entry, len(prefix))
 
 
-def index_keys(item: Posting | Line) -> list[bytes]:
+def index_keys(item: Posting | BankLine) -> list[bytes]:
     """Return the keys of the index rows that an item has in its status."""
     if item.status == CLAIMED:
         return []

@@ -69,7 +69,7 @@ def with_closing(statement: Statement | None, event: ev.StatementClosed) -> Stat
 
 
 def _is_complete(statement: Statement) -> bool:
-    # Line numbers are distinct and not negative, so counting them is enough.
+    # BankLine numbers are distinct and not negative, so counting them is enough.
     if statement.lines != statement.line_count:
         return False
     return not statement.lines or (
@@ -83,7 +83,7 @@ def check_statement(scope: Scope, statement_id: str, statement: Statement) -> No
         statement = _check_sequence(scope, statement_id, statement)
         statement = _check_closing_balance(scope, statement_id, statement)
     key = statement_key(scope.cause.tenant_id, scope.cause.account_id, statement_id)
-    scope.sheet.put(key, statement)
+    scope.rows.put(key, statement)
 
 
 def _subject(statement_id: str, statement: Statement) -> Subject:
@@ -124,7 +124,7 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     full chain has no known neighbour and is not checked.
     """
     key = chain_key(event.tenant_id, event.account_id, event.currency)
-    row = scope.sheet.rows.get(key)
+    row = scope.rows.table.get(key)
     chain = [] if row is None else unpack_chain(row)
     link = Link(event.closed_at, event.statement_id, event.opening_balance_minor, event.closing_balance_minor)
     place = bisect_left(chain, link)
@@ -134,7 +134,7 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     for index in (place, place + 1):
         if 0 < index < len(chain):
             chain[index] = _checked_link(scope, chain[index - 1], chain[index], event.currency)
-    scope.sheet.rows.put(key, pack_chain(chain[-CHAIN_LENGTH:]))
+    scope.rows.table.put(key, pack_chain(chain[-CHAIN_LENGTH:]))
 
 
 def _checked_link(scope: Scope, before: Link, link: Link, currency: str) -> Link:

@@ -35,7 +35,8 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.reconciliation.matching import arrive_line, arrive_posting, open_sheet, settle_due
+from pipeline.domain.reconciliation.account_rows import AccountRows
+from pipeline.domain.reconciliation.matching import arrive_line, arrive_posting, open_account, settle_due
 from pipeline.domain.reconciliation.results import (
     Input,
     Scope,
@@ -45,8 +46,8 @@ from pipeline.domain.reconciliation.results import (
 )
 from pipeline.domain.reconciliation.rows import (
     DUPLICATE,
+    BankLine,
     Break,
-    Line,
     Posting,
     Statement,
     break_key,
@@ -57,7 +58,6 @@ from pipeline.domain.reconciliation.rows import (
     watermark_key,
 )
 from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT, ReconciliationSettings
-from pipeline.domain.reconciliation.sheet import Sheet
 from pipeline.domain.reconciliation.statements import check_chain, check_statement, with_closing, with_line
 
 DEFAULTS = ReconciliationSettings()
@@ -79,24 +79,26 @@ def _reference(text: str | None) -> str:
     return "" if text is None or "\0" in text or not text.strip() else text
 
 
-def _scope(event: Input, at: Arrival, sheet: Sheet, out: Outbox, settings: ReconciliationSettings) -> Scope:
+def _scope(
+    event: Input, at: Arrival, account_rows: AccountRows, out: Outbox, settings: ReconciliationSettings
+) -> Scope:
     reached = min(event.occurred_at, at.recorded_at)
-    if sheet.watermark is not None and sheet.watermark > reached:
-        reached = sheet.watermark
-    return Scope(event, reached, sheet, out, settings)
+    if account_rows.watermark is not None and account_rows.watermark > reached:
+        reached = account_rows.watermark
+    return Scope(event, reached, account_rows, out, settings)
 
 
 def _move_on(scope: Scope) -> None:
     """Keep the watermark that an applied event has reached, and settle what has fallen due."""
-    scope.sheet.move_to(scope.watermark)
-    if scope.sheet.is_due(scope.watermark):
+    scope.rows.move_to(scope.watermark)
+    if scope.rows.is_due(scope.watermark):
         settle_due(scope)
 
 
 def _posting_recorded(event: ev.PostingRecorded, at: Arrival, scope: Scope) -> None:
     tenant, account, posting_id = event.tenant_id, event.account_id, event.posting_id
     _check(tenant, account, posting_id, event.currency, event.amount_minor)
-    if scope.sheet.item(posting_key(tenant, account, posting_id), Posting) is not None:
+    if scope.rows.item(posting_key(tenant, account, posting_id), Posting) is not None:
         return
     ids = tuple(filter(None, (_reference(event.payment_id), _reference(event.entry_id))))
     posting = Posting(
@@ -115,7 +117,7 @@ def _posting_recorded(event: ev.PostingRecorded, at: Arrival, scope: Scope) -> N
     _move_on(scope)
 
 
-def _line_of(event: ev.StatementLine, at: Arrival, grace_days: int) -> Line:
+def _line_of(event: ev.StatementLine, at: Arrival, grace_days: int) -> BankLine:
     reference = _reference(event.external_reference)
     happened_at = min(event.occurred_at, event.booked_at, at.recorded_at)
     content = (
@@ -126,7 +128,7 @@ def _line_of(event: ev.StatementLine, at: Arrival, grace_days: int) -> Line:
         event.value_date,
         event.description,
     )
-    return Line(
+    return BankLine(
         tenant_id=event.tenant_id,
         account_id=event.account_id,
         statement_id=event.statement_id,
@@ -147,7 +149,7 @@ def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
     if event.line_no < 0:
         raise Reject("line_no_must_not_be_negative")
     line = _line_of(event, at, scope.settings.grace_days)
-    known = scope.sheet.item(line_key(tenant, account, statement_id, event.line_no), Line)
+    known = scope.rows.item(line_key(tenant, account, statement_id, event.line_no), BankLine)
     if known is not None:
         if known.content != line.content:
             name = f"line/{statement_id}/{event.line_no}"
@@ -155,7 +157,7 @@ def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
             subject = Subject(name, event.currency, statement_id, event.line_no, ordinal=ordinal)
             _conflict(scope, subject, event.amount_minor, "the line number came again with other content")
         return
-    statement = with_line(scope.sheet.get(statement_key(tenant, account, statement_id), Statement), event)
+    statement = with_line(scope.rows.get(statement_key(tenant, account, statement_id), Statement), event)
     check_statement(scope, statement_id, statement)
     arrive_line(scope, line)
     _move_on(scope)
@@ -167,7 +169,7 @@ def _statement_closed(event: ev.StatementClosed, scope: Scope) -> None:
     _check(tenant, account, statement_id, event.currency, opening, closing)
     if event.line_count < 0:
         raise Reject("line_count_must_not_be_negative")
-    known = scope.sheet.get(statement_key(tenant, account, statement_id), Statement)
+    known = scope.rows.get(statement_key(tenant, account, statement_id), Statement)
     statement = with_closing(known, event)
     if known is not None and known.closed:
         if known != statement:
@@ -185,7 +187,7 @@ def _conflict(scope: Scope, subject: Subject, amount_minor: int, detail: str) ->
     """Open a DUPLICATE break for an id that came again with other content: once for each content."""
     tenant, account = scope.cause.tenant_id, scope.cause.account_id
     break_id = break_id_of(scope, DUPLICATE, subject)
-    if scope.sheet.get(break_key(tenant, account, break_id), Break) is None:
+    if scope.rows.get(break_key(tenant, account, break_id), Break) is None:
         open_break(scope, DUPLICATE, subject, amount_minor, detail)
         _move_on(scope)
 
@@ -208,14 +210,16 @@ def apply(
     """
     if not isinstance(event, Input):
         raise Reject("unexpected_event", type(event).__name__)
-    sheet = open_sheet(rows, event.tenant_id, event.account_id, settings)
-    apply_to(sheet, event, at, out, settings)
-    sheet.close()
+    account_rows = open_account(rows, event.tenant_id, event.account_id, settings)
+    apply_to(account_rows, event, at, out, settings)
+    account_rows.close()
 
 
-def apply_to(sheet: Sheet, event: Input, at: Arrival, out: Outbox, settings: ReconciliationSettings) -> None:
-    """Apply one event to the sheet of its account; a `Reject` leaves the sheet as it was."""
-    scope = _scope(event, at, sheet, out, settings)
+def apply_to(
+    account_rows: AccountRows, event: Input, at: Arrival, out: Outbox, settings: ReconciliationSettings
+) -> None:
+    """Apply one event to the account_rows of its account; a `Reject` leaves the account_rows as it was."""
+    scope = _scope(event, at, account_rows, out, settings)
     if isinstance(event, ev.PostingRecorded):
         _posting_recorded(event, at, scope)
     elif isinstance(event, ev.StatementLine):

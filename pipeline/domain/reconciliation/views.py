@@ -6,10 +6,10 @@ from pipeline.domain.kernel.views import (
     ACCOUNT,
     ACCOUNT_PAGE,
     TENANT_PAGE,
-    Page,
     Row,
     Tables,
     TableView,
+    ViewPage,
     time_text,
 )
 from pipeline.domain.reconciliation.rows import Break, decode
@@ -45,8 +45,8 @@ BREAKS = TableView(
     ),
     show=_open_break,
     pages=(
-        Page(TENANT_PAGE, "Open reconciliation breaks of a tenant"),
-        Page(ACCOUNT_PAGE, "Open breaks of one account"),
+        ViewPage(TENANT_PAGE, "Open reconciliation breaks of a tenant"),
+        ViewPage(ACCOUNT_PAGE, "Open breaks of one account"),
     ),
     marker="w",
 )

@@ -59,7 +59,7 @@ def event_time(occurred_at: int, recorded_at: int) -> int:
     return min(max(occurred_at, recorded_at - LATENESS_MAX_US), recorded_at)
 
 
-def taken(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: int) -> tuple[Bucket, bool]:
+def take_token(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: int) -> tuple[Bucket, bool]:
     """Return the bucket after a payment, and whether it had a token; None is a bucket not seen yet: full.
 
     A bucket holds one payment at the least, or a small burst over many partitions would let nothing pass.
@@ -96,6 +96,6 @@ class Gate:
             return None
         key = bucket_key(tenant_id)
         at_us = event_time(occurred_at, recorded_at)
-        bucket, allowed = taken(read_bucket(rows.get(key)), tenant, at_us, partitions)
+        bucket, allowed = take_token(read_bucket(rows.get(key)), tenant, at_us, partitions)
         rows.put(key, pack_bucket(bucket))
         return None if allowed else "quota_exceeded"

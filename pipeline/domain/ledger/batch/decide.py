@@ -60,7 +60,7 @@ STATES = ("", "HELD", "IN_FLIGHT", "SETTLED", "REJECTED", "FAILED", "CANCELLED")
 _ENDED = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}
 
 
-class Decision(NamedTuple):
+class DecidedRun(NamedTuple):
     """What becomes of each command; an array has one element for each of the first `length` commands."""
 
     length: int
@@ -79,7 +79,7 @@ class Decision(NamedTuple):
     """The branch's watermark after the run, None where it does not move."""
 
 
-def decide(facts: Facts, window: int) -> Decision:
+def decide(facts: Facts, window: int) -> DecidedRun:
     """Decide the commands up to the first irregular one; `window` in microseconds of event time."""
     kinds, regular = facts.run.kinds, facts.regular.copy()
     code = np.zeros(len(kinds), np.int8)
@@ -112,7 +112,7 @@ def decide(facts: Facts, window: int) -> Decision:
     state = _states(facts, code, refused[:count])
     seen = watermarks[:count][new[:count]]
     watermark = int(seen[-1]) if len(seen) and seen[-1] != facts.watermark else None
-    return Decision(count, code, mode, debit, credit, refused[:count], state, watermark)
+    return DecidedRun(count, code, mode, debit, credit, refused[:count], state, watermark)
 
 
 def _too_old(facts: Facts, new: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:

@@ -23,7 +23,7 @@ from pipeline.domain.ledger.batch.decide import (
     RESERVE,
     SETTLE,
     SETTLED,
-    Decision,
+    DecidedRun,
 )
 from pipeline.domain.ledger.batch.read import CANCELLED, DECIDED, LEG_REFUSED, LEG_REQUESTED, REVIEWED, Facts
 from pipeline.domain.ledger.batch.touch import Touches
@@ -44,14 +44,14 @@ _CAUSE = ("tenant_id", "debtor_account_id", "payment_id", "event_id")
 _COMMANDS = {DECIDED: "payment_initiated", REVIEWED: "payment_reviewed", CANCELLED: "payment_cancelled"}
 
 
-def blocks(facts: Facts, decision: Decision, touches: Touches) -> list[Block]:
+def blocks(facts: Facts, decision: DecidedRun, touches: Touches) -> list[Block]:
     """Return the events of the decided commands, by topic and class."""
     said = _Outputs(facts, decision, touches)
     found = [*said.postings(), *said.holds(), said.balances(), *said.payment_events(), *said.legs()]
     return [block for block in found if len(block.order)]
 
 
-def codes_of(facts: Facts, decision: Decision, at: np.ndarray) -> pa.Array:
+def codes_of(facts: Facts, decision: DecidedRun, at: np.ndarray) -> pa.Array:
     """Return the codes of the commands at some positions; a refused leg brings its own along."""
     codes = _CODES.take(pa.array(decision.code[at]))
     from_leg = facts.run.kinds[at] == LEG_REFUSED
@@ -63,7 +63,7 @@ def codes_of(facts: Facts, decision: Decision, at: np.ndarray) -> pa.Array:
 class _Outputs:
     """One run's events; `at` is always the positions of the commands that an array of events comes from."""
 
-    def __init__(self, facts: Facts, decision: Decision, touches: Touches) -> None:
+    def __init__(self, facts: Facts, decision: DecidedRun, touches: Touches) -> None:
         self._facts = facts
         self._decision = decision
         self._touches = touches

@@ -1,4 +1,4 @@
-"""What the vector path of the ledger must know before it decides: accounts, payments, what is irregular.
+"""What the batch path of the ledger must know before it decides: accounts, payments, what is irregular.
 
 All reads of a run are made here, in one multi-get. They are right for every command of the run, because what
 a command could change for a later one is either added up (the counters) or irregular: the second command of a
@@ -15,15 +15,12 @@ import pyarrow.compute as pc
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import Run, joined, numpy_of
-from pipeline.domain.kernel.layouts import fixed_rows
 from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.ledger.books import INTERNAL, clearing_account_id
+from pipeline.domain.ledger.batch.accounts import RunAccounts, are_customers, with_clearing_accounts
 from pipeline.domain.ledger.due import next_due
 from pipeline.domain.ledger.payments import repeat_code
 from pipeline.domain.ledger.rows import (
-    ACCOUNT_COLUMNS,
-    ACCOUNT_ROW,
     Payment,
     closed_key,
     read_watermark,
@@ -60,22 +57,6 @@ _NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
-    """The accounts that a run may touch; each has a number, its index here."""
-
-    names: pa.Array
-    """tenant/account."""
-    ids: pa.Array
-    keys: pa.Array
-    """Of their rows; binary."""
-    table: np.ndarray
-    """Their rows (ACCOUNT_COLUMNS); they hold the counters as of now, and later those after the run."""
-    exists: np.ndarray
-    currency: np.ndarray
-    """Number of the currency in this run, -1 for one that no command names."""
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """A run with everything that its rules look up. An array has one element for each command."""
 
@@ -83,7 +64,7 @@ class Facts:
     columns: dict[str, pa.Array]
     """The run's columns; those of reviews and cancellations are completed by their payment."""
     regular: np.ndarray
-    accounts: Accounts
+    accounts: RunAccounts
     debtor: np.ndarray
     """Number of the account, as `creditor` and `clearing`."""
     creditor: np.ndarray
@@ -237,7 +218,7 @@ def _with_accounts(
     first = np.empty(len(names), np.int64)
     first[number[::-1]] = np.arange(2 * count)[::-1]
     tenants, ids = tenant.take(first % count), pa.concat_arrays(both).take(first)
-    proper = _proper(names, tenants, ids)
+    proper = are_customers(names, tenants, ids)
     home = partitions_of(names, run.partitions)
     debtor, creditor = number[:count], number[count:]
     clearing = numpy_of(clearings.indices) + len(names)
@@ -255,52 +236,13 @@ def _with_accounts(
     needed = np.zeros(len(names), bool)
     needed[debtor[~is_leg]] = True
     needed[creditor[is_leg | local]] = True
-    clearers = [
-        (parts[0], parts[-1]) for parts in (name.split("/") for name in clearings.dictionary.to_pylist())
-    ]
-    internal = pa.array(
-        [clearing_account_id(currency, run.partition) for _, currency in clearers], pa.string()
-    )
-    accounts = _accounts(
-        pa.concat_arrays([tenants, pa.array([tenant_id for tenant_id, _ in clearers], pa.string())]),
-        pa.concat_arrays([ids, internal]),
-        np.append(needed, np.ones(len(internal), bool)),
-        currencies.dictionary.to_pylist(),
-        rows,
+    accounts = with_clearing_accounts(
+        tenants, ids, needed, clearings.dictionary, currencies.dictionary, run.partition, rows
     )
     special = accounts.table["flags"] != 0  # frozen, or with a maximum
     regular &= ~(special[debtor] | special[creditor])
-    for place, (_, currency) in enumerate(clearers, len(names)):
-        if not accounts.exists[place]:
-            accounts.table[place] = (ACCOUNT_ROW.layout, 0, INTERNAL, 1, currency.encode(), 0, *[0] * 6)
     return Facts(
         run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
         numpy_of(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
         next_due(rows),
     )  # fmt: skip
-
-
-def _proper(names: pa.Array, tenants: pa.Array, ids: pa.Array) -> np.ndarray:
-    """Return which names are of accounts that can be opened (`can_be_opened`), under a key that says so."""
-    return np.array(
-        numpy_of(pc.equal(pc.count_substring(names, "/"), 1))
-        & ~numpy_of(pc.match_substring(names, "\0"))
-        & ~numpy_of(pc.starts_with(ids, "$"))
-        & numpy_of(pc.not_equal(tenants, ""))
-        & numpy_of(pc.not_equal(ids, ""))
-    )
-
-
-def _accounts(
-    tenants: pa.Array, ids: pa.Array, needed: np.ndarray, currencies: list[str], rows: PrefetchingRows
-) -> Accounts:
-    keys = joined("\0", "a", tenants, ids).cast(pa.binary())
-    wanted = np.flatnonzero(needed)
-    found = rows.get_many(keys.take(wanted).to_pylist())
-    exists, table = np.zeros(len(keys), bool), np.zeros(len(keys), ACCOUNT_COLUMNS)
-    exists[wanted] = [row is not None for row in found]
-    table[exists] = fixed_rows(ACCOUNT_ROW, [row for row in found if row is not None], ACCOUNT_COLUMNS)
-    currency = np.full(len(keys), -1)
-    for number, name in enumerate(currencies):
-        currency[table["currency"] == name.encode()] = number
-    return Accounts(joined("/", tenants, ids), ids, keys, table, exists, currency)

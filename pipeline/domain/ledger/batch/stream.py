@@ -1,4 +1,4 @@
-"""The vector path of the ledger: a run of commands at once, with the results of `Ledger.apply` one by one.
+"""The batch path of the ledger: a run of commands at once, with the results of `Ledger.apply` one by one.
 
     Run -> read    (accounts, payments, what is irregular)      `read`
         -> decide  (a code, a mode and a state a command)       `decide`
@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from pipeline.domain.kernel.columns import OTHER, Block, Run
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.ledger.batch.decide import NO_STATE, STATES, Decision, decide
+from pipeline.domain.ledger.batch.decide import NO_STATE, STATES, DecidedRun, decide
 from pipeline.domain.ledger.batch.events import blocks, codes_of
 from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, read
 from pipeline.domain.ledger.batch.touch import Touches, touch
@@ -33,7 +33,7 @@ RUN_MAX = 8192
 
 
 class LedgerBatch:
-    """The vector path over the rows of one branch; holds no state of its own."""
+    """The batch path over the rows of one branch; holds no state of its own."""
 
     classes = CLASSES
     fields = FIELDS
@@ -55,7 +55,7 @@ class LedgerBatch:
         return decision.length, blocks(facts, decision, touches)
 
 
-def _write(facts: Facts, decision: Decision, touches: Touches, rows: PrefetchingRows) -> None:
+def _write(facts: Facts, decision: DecidedRun, touches: Touches, rows: PrefetchingRows) -> None:
     """Write the accounts touched, the payments, the legs and the watermark."""
     touched = touches.account[touches.last]
     packed = facts.accounts.table[touched].tobytes()
@@ -70,7 +70,7 @@ def _write(facts: Facts, decision: Decision, touches: Touches, rows: Prefetching
         write_watermark(rows, decision.watermark)
 
 
-def _write_payments(facts: Facts, decision: Decision, rows: PrefetchingRows) -> None:
+def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -> None:
     at = np.flatnonzero(decision.state != NO_STATE)
     states, codes = _STATES.take(decision.state[at]), codes_of(facts, decision, at)
     occurred_at = facts.columns["occurred_at"].take(at).to_pylist()

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.domain.ledger.batch.decide import NONE, PENDING, POSTED, Decision
+from pipeline.domain.ledger.batch.decide import NONE, PENDING, POSTED, DecidedRun
 from pipeline.domain.ledger.batch.read import Facts
 
 
@@ -26,7 +26,7 @@ class Touches(NamedTuple):
     """The last touch of each account, ascending."""
 
 
-def touch(facts: Facts, decision: Decision) -> Touches:
+def touch(facts: Facts, decision: DecidedRun) -> Touches:
     """Add up the accepted commands per account, in order; the table of the facts gets the last counters."""
     commands = np.flatnonzero(decision.mode != NONE)
     mode, amount = decision.mode[commands], facts.amount[commands]

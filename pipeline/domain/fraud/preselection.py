@@ -14,10 +14,10 @@ from pipeline.domain.fraud.rings import WEEK, WEEK_BUCKET_S
 from pipeline.domain.fraud.rules import DAY_S, HOUR_S, Rule, is_near_threshold
 from pipeline.domain.fraud.settings import FraudRules
 
-Suspects = Callable[[Profile, Attempt], list[Rule]]
+Preselect = Callable[[Profile, Attempt], list[Rule]]
 
 
-def suspects_by(rules: FraudRules) -> Suspects:
+def preselect_by(rules: FraudRules) -> Preselect:
     """Return what names the rules that may find something about a payment, in the order of RULES.
 
     The profile's windows must have been rolled on to the payment's time, as for the rules themselves.
@@ -43,7 +43,7 @@ def suspects_by(rules: FraudRules) -> Suspects:
     near_min = rules.structuring_threshold_minor * (100 - rules.structuring_margin_percent) // 100
     nights = [rule.is_night(hour, rules) for hour in range(24)]
 
-    def suspects(profile: Profile, attempt: Attempt) -> list[Rule]:
+    def preselect(profile: Profile, attempt: Attempt) -> list[Rule]:
         found: list[Rule] = []
         at_s, amount, payee, device, country = (
             attempt.at_s, attempt.amount_minor, attempt.payee, attempt.device, attempt.country,
@@ -84,4 +84,4 @@ def suspects_by(rules: FraudRules) -> Suspects:
             found.append(rule.too_late)
         return found
 
-    return suspects
+    return preselect

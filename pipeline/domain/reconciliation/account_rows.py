@@ -1,8 +1,8 @@
 """The rows of one account while its events are applied: decoded once, written back once.
 
-    rows -> Sheet -> (the rules read and change items, statements, breaks, claims) -> close -> rows
+    rows -> AccountRows -> (the rules read and change items, statements, breaks, claims) -> close -> rows
 
-The row path opens a sheet for one event, the batch path one for all events of a run: what is stored in the
+The row path opens a account_rows for one event, the batch path one for all events of a run: what is stored in the
 end is the same, but an item that comes and goes within a run leaves no trace in the indexes.
 """
 
@@ -19,7 +19,7 @@ from pipeline.domain.reconciliation.rows import Watermark, pack, read, watermark
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
 
-class Sheet(Items):
+class AccountRows(Items):
     """One account; `events` is how many will be applied to it."""
 
     def __init__(
@@ -43,7 +43,7 @@ class Sheet(Items):
     def get(self, key: bytes, content: type[_Row]) -> _Row | None:
         """Return the row under a key, or None."""
         if key not in self._others:
-            self._others[key] = read(self.rows, key, content)
+            self._others[key] = read(self.table, key, content)
         found: _Row | None = self._others[key]
         return found
 
@@ -57,11 +57,11 @@ class Sheet(Items):
         fresh = []
         for key, value in self.changes():
             if value is None:
-                self.rows.delete(key)
+                self.table.delete(key)
             else:
                 fresh.append((key, value))
         fresh += [(key, pack(self._others[key])) for key in self._changed]
         if self._moved and self.watermark is not None:
             fresh.append((watermark_key(*self.account), pack(Watermark(self.watermark))))
         for key, value in fresh:
-            self.rows.put(key, value)
+            self.table.put(key, value)

@@ -1,7 +1,9 @@
-"""The rules of a decision over the rows that payments find and leave.
+"""Screening: decide payments, with the decisions, alerts and profiles that the decisions read and write.
 
-The row path opens a desk for one event, the batch path one for all events of a run; what is stored in the end
-is the same.
+    load the rows -> decide or learn, one event at a time -> write the changed rows
+
+The row path opens one screening for one event, the batch path one for all events of a run. Both store the
+same rows.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ MICROSECONDS_PER_SECOND = 1_000_000
 COUNTRY_LENGTH_MAX = 8
 
 
-class Desk:
-    """Decisions, alerts and profiles by row key, as they are now."""
+class Screening:
+    """Decisions, alerts and profiles by row key, read once and written once."""
 
     def __init__(self, stream: FraudStream, rows: PrefetchingRows) -> None:
         self._stream = stream
@@ -34,10 +36,11 @@ class Desk:
         self._fresh: dict[bytes, bytes] = {}
         """Rows to be written."""
         self._profiles: dict[bytes, Profile] = {}
-        """Those that have changed and are not put away; many at once would be slow to collect as garbage."""
+        """Decoded profiles that may still change. `put_away` encodes one as soon as it can: many live objects
+        make Python's garbage collection slow."""
 
     def load(self, keys: Sequence[bytes]) -> None:
-        """Read the rows of decisions and profiles that the events need, in one go."""
+        """Read the rows of decisions and profiles that the events need, in one call."""
         self._found.update(zip(keys, self._rows.get_many(keys), strict=True))
 
     def decide(
@@ -45,8 +48,9 @@ class Desk:
     ) -> tuple[Verdict, bool]:
         """Return the verdict on a payment, and whether it raises an alert.
 
-        A payment id that comes again gets its stored decision. It may be held because of other content under
-        an id that was approved, or of another debtor under one that was not: then it has an alert, once.
+        `at_us`: event time, microseconds UTC. A repeated payment id gets its stored decision. A repeat that is
+        not approved raises an alert only if this debtor's payment has none yet: it may differ from the first
+        payment in its content or its debtor.
         """
         stream, earlier = self._stream, self._decision(key)
         debtor, creditor, amount = event.debtor_account_id, event.creditor_account_id, event.amount_minor
@@ -54,7 +58,7 @@ class Desk:
         if earlier is not None and stream.remembers(earlier, at_us):
             verdict = stream.repeat(earlier, content)
             return verdict, verdict.outcome != "APPROVE" and self._alert(event, at_us, verdict, once=True)
-        if is_for_the_ledger_to_refuse(amount, debtor, creditor):
+        if is_refused_by_ledger(amount, debtor, creditor):
             return stream.unscored, False
         attempt = attempt_of(at_us, amount, creditor, event.device_id, event.counterparty_country)
         verdict, held = stream.judge(self._profile(profile_key), attempt)
@@ -62,7 +66,7 @@ class Desk:
         return verdict, verdict.outcome != "APPROVE" and self._alert(event, at_us, verdict)
 
     def learn(self, event: PaymentReviewed, key: bytes, profile_key: bytes) -> None:
-        """Make a payment that a reviewer approved part of the debtor's habits, once."""
+        """Add a payment that a reviewer approved to the debtor's habits; a second approval has no effect."""
         decision = self._decision(key)
         if decision is None or decision.held is None or decision.debtor != id64(event.debtor_account_id):
             return
@@ -71,7 +75,7 @@ class Desk:
         self._fresh[key] = pack_decision(decision)
 
     def put_away(self, profile_key: bytes) -> None:
-        """Encode a profile that no later event of the run needs."""
+        """Encode a changed profile that no later event of the run needs."""
         profile = self._profiles.pop(profile_key, None)
         if profile is not None:
             self._fresh[profile_key] = pack_profile(profile)
@@ -93,7 +97,7 @@ class Desk:
         return profile
 
     def _alert(self, event: PaymentInitiated, at_us: int, verdict: Verdict, *, once: bool = False) -> bool:
-        """Keep an alert; return whether it is raised, which one that is there already is not if `once`."""
+        """Store an alert and return whether to raise it; with `once`, not if it is stored already."""
         key = alert_key(event.tenant_id, event.debtor_account_id, event.payment_id)
         if once and (key in self._fresh or self._rows.get(key) is not None):
             return False
@@ -101,15 +105,15 @@ class Desk:
         return True
 
 
-def is_for_the_ledger_to_refuse(amount_minor: int, debtor: str, creditor: str) -> bool:
-    """Whether the ledger takes no such amount, or no such pair of accounts: not worth a score."""
+def is_refused_by_ledger(amount_minor: int, debtor: str, creditor: str) -> bool:
+    """Whether the ledger surely refuses the amount or the pair of accounts, so that no score is needed."""
     return amount_minor <= 0 or debtor == creditor or debtor[0] == "$" or creditor[0] == "$"
 
 
 def attempt_of(
     at_us: int, amount_minor: int, creditor_account_id: str, device_id: str | None, country: str | None
 ) -> Attempt:
-    """Return a payment as the rules see it; an empty device or country is none."""
+    """Return a payment as the rules see it; an empty device or country counts as none."""
     return Attempt(
         at_us // MICROSECONDS_PER_SECOND,
         amount_minor,
@@ -120,5 +124,5 @@ def attempt_of(
 
 
 def content_of(*parts: str) -> str:
-    """Return what the ledger compares under a payment id: debtor, creditor, amount and currency."""
+    """Return debtor, creditor, amount and currency as one text: the ledger compares these in a repeat."""
     return "\0".join(parts)
