@@ -35,8 +35,8 @@ class SchemaVersion(NamedTuple):
 def load() -> tuple[SchemaVersion, ...]:
     """Return every schema version, ordered by topic, event and version (read once per process).
 
-    Raises `ValueError` on a file that is not where its name says, a gap in the versions, or a record name
-    that two events share.
+    Raises ValueError for a file with an unexpected name, a gap in the versions, or a record name that two
+    events share.
     """
     found = []
     for topic in files(__name__).iterdir():

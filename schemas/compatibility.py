@@ -1,9 +1,8 @@
-"""The rules that every schema keeps, whatever a registry would let pass.
+"""The rules that every schema must follow, also where a registry would accept more.
 
-Versions of an event are compatible both ways and all with all (FULL_TRANSITIVE). Registries and the `avro`
-package ignore logical types, so a field's type is frozen here as well: read as milliseconds, microseconds
-would be compatible and wrong.
-"""
+All versions of an event are compatible with each other in both directions (FULL_TRANSITIVE). Registries and
+the `avro` package ignore logical types, so this module also forbids any change of a field's type:
+microseconds that are read as milliseconds would be compatible, and wrong."""
 
 from __future__ import annotations
 
@@ -18,23 +17,23 @@ from avro.schema import parse
 import schemas
 
 ENVELOPE = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
-"""What every event starts with."""
+"""The first fields of every event."""
 
 LOGICAL_TYPES = ("long timestamp-micros", "int date")
 """The logical types that the columnar codec carries exactly."""
 
 _CHECKER: Any = ReaderWriterCompatibilityChecker
-"""As Any: the package has no annotations for it."""
+"""Typed as Any: the package has no annotations for it."""
 
 FORBIDDEN_TYPES = ("bytes", "fixed", "float", "double")
-"""The codec has no bytes and no fixed; quantities are scaled integers, so nothing needs a float."""
+"""The codec supports no bytes and no fixed; quantities are scaled integers, so floats are not needed."""
 
 SCALED_SUFFIXES = ("_minor", "_minor_after", "_e8")
-"""Names that say a unit: their values are 64-bit integers."""
+"""Suffixes of names that state a scaled unit: the values are 64-bit integers."""
 
 
 def check(versions: Iterable[schemas.SchemaVersion] | None = None) -> list[str]:
-    """Return what is wrong with `versions` (the whole catalogue by default), one sentence each."""
+    """Return the problems of `versions` (by default, of the whole catalogue), one sentence each."""
     by_event: dict[str, list[schemas.SchemaVersion]] = {}
     for version in schemas.load() if versions is None else versions:
         by_event.setdefault(version.record_name, []).append(version)
@@ -51,7 +50,7 @@ def check(versions: Iterable[schemas.SchemaVersion] | None = None) -> list[str]:
 
 
 def problems_between(older: str, newer: str) -> list[str]:
-    """Return why two schemas (JSON) of one event may not follow each other: both ways, then frozen types."""
+    """Return why two schemas (JSON) of one event are incompatible: by Avro's rules, then by field types."""
     problems = [
         *(f"as a reader, the older: {problem}" for problem in reading_problems(older, newer)),
         *(f"as a reader, the newer: {problem}" for problem in reading_problems(newer, older)),
@@ -83,7 +82,7 @@ def field_types(record: dict[str, Any]) -> dict[str, str]:
 
 
 def _walk(avro_type: Any, path: str, named: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
-    """Yield path, type and schema of every part of a type; a nullable counts as what it holds."""
+    """Yield path, type and schema of every part of a type; nullable types without their null."""
     if isinstance(avro_type, list):
         branches = [branch for branch in avro_type if branch != "null"]
         for branch in branches:
@@ -111,7 +110,7 @@ def _kind(avro_type: Any) -> str:
 
 
 def _own_problems(record: dict[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with one schema by itself."""
+    """Yield the problems of one schema, without a comparison."""
     if tuple(field["name"] for field in record["fields"][: len(ENVELOPE)]) != ENVELOPE:
         yield f"does not start with the envelope ({', '.join(ENVELOPE)})"
     for path, kind, avro_type in _walk(record, "", {}):

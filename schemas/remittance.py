@@ -1,6 +1,6 @@
 """Remittance information: what the text of a payment refers to, split as ISO 20022 splits it.
 
-    reference --> creditor_reference (structured: ISO 11649, its check digits proven)
+    reference --> creditor_reference (structured: ISO 11649, with valid check digits)
               --> remittance_text    (unstructured: the rest)
 
 A creditor reference is `RF`, two check digits and 1 to 21 letters or digits: the number by which a creditor
@@ -17,21 +17,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 TEXT_CHARS_MAX = 140
-"""What ISO 20022 lets one text have (Max140Text). A longer one is not looked into, so the work is bounded."""
+"""The longest text of ISO 20022 (Max140Text). Longer ones are not searched, which bounds the work."""
 GROUP_CHARS = 4
-"""On paper a reference stands in groups of four; only the last one may be shorter."""
+"""On paper a reference is written in groups of four characters; only the last group may be shorter."""
 _GROUPS_MAX = 7
 
 _COMPACT = re.compile("RF[0-9]{2}[A-Z0-9]{1,21}")
 _START = re.compile("[Rr][Ff][0-9]{2}")
 _WORD = re.compile("[A-Za-z0-9]+")
 _MAYBE = "(^| )[Rr][Ff][0-9][0-9]"
-"""What every text with a reference has (RE2): the others need no second look."""
+"""Matches every text that contains a reference (RE2 syntax); the others need no further search."""
 _AS_DIGITS = {ord(letter): str(number) for number, letter in enumerate("ABCDEFGHIJKLMNOPQRSTUVWXYZ", 10)}
 
 
 class Remittance(NamedTuple):
-    """A reference in its two parts; None where there is no such part."""
+    """A reference split in two parts; None where there is no such part."""
 
     creditor_reference: str | None
     remittance_text: str | None
@@ -40,8 +40,8 @@ class Remittance(NamedTuple):
 def is_creditor_reference(text: str) -> bool:
     """Return whether `text` is a creditor reference as it stands on the wire.
 
-    Source: ISO 11649, check digits by ISO 7064 MOD 97-10. Those are 02 to 98: 00, 01 and 99 leave the same
-    remainder as 97, 98 and 02, and nobody gives them out.
+    Source: ISO 11649, check digits by ISO 7064 MOD 97-10. These are 02 to 98: 00, 01 and 99 have the same
+    remainder as 97, 98 and 02, and are never issued.
     """
     if _COMPACT.fullmatch(text) is None or not 2 <= int(text[2:4]) <= 98:
         return False
@@ -55,17 +55,17 @@ def creditor_reference(body: str) -> str:
 
 
 def split(reference: str) -> Remittance:
-    """Split the reference of a payment that was written before these were two fields.
+    """Split the reference of a payment from before the two fields existed.
 
-    Words are parted by spaces, and by nothing else. A creditor reference is one word, or words as on paper:
-    `RF18 5390 0754 7034`; letters may be small. It counts if its check digits are right and
+    Only spaces separate words. A creditor reference is one word, or several words as on paper:
+    `RF18 5390 0754 7034`; upper or lower case. It is accepted if its check digits are valid and
 
-    1. the whole text is this one reference, or else
-    2. the text can be read as this one reference, and as no other.
+    1. the whole text is this reference, or else
+    2. the text contains this reference and no other one.
 
-    A text that can be read as two references has none: which one is meant is not for a program to say. With
-    a reference, `remittance_text` is the other words, with one space between them. Without one it is the
-    text as it stands. It is None where nothing but spaces is left. No word is lost either way.
+    If a text contains two references, none is taken: a program cannot know which one is meant. With a
+    reference, `remittance_text` is the other words, joined by single spaces. Without one it is the unchanged
+    text. It is None if only spaces are left. No word is ever lost.
     """
     words = [word for word in reference.split(" ") if word]
     readings = list(_readings(words)) if len(reference) <= TEXT_CHARS_MAX else []
@@ -93,7 +93,7 @@ def split_column(references: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def _readings(words: list[str]) -> Iterator[tuple[str, int, int]]:
-    """Yield each creditor reference that can be read, compact, with its first word and the one after it."""
+    """Yield each creditor reference in compact form, and its range of words: start, stop."""
     for start, word in enumerate(words):
         if _START.match(word) is None:
             continue
@@ -105,7 +105,7 @@ def _readings(words: list[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def _ends_of_groups(words: list[str], start: int) -> Iterator[int]:
-    """Yield where a reference on paper may end: behind each group, up to the first that is not of four."""
+    """Yield the possible ends of a reference on paper: after each group, up to the first short or long one."""
     for stop in range(start + 2, min(start + _GROUPS_MAX, len(words)) + 1):
         size = len(words[stop - 1])
         if size <= GROUP_CHARS:

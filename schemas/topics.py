@@ -1,18 +1,18 @@
-"""The declarations of the topics: `schemas/<topic>/topic.toml`, beside the events of the topic.
+"""Declarations of topics: `schemas/<topic>/topic.toml`, beside the events of the topic.
 
     stage = "input"                       input (an upstream's), log (what a stream reads), output
     written_by = "upstream"
     holds = "payment_initiated, payment_captured ..."
-    compacted = false                     the newest record of a key is what counts
+    compacted = false                     only the newest record of a key is needed
     sent_by_key = false                   a stream may write to another partition than its own
     key = "debtor_account_id"             of every event of the topic that a stream reads
     cause = ["debtor_account_id", "payment_id"]
 
-    [events.payment_captured]             an event that differs
+    [events.payment_captured]             an event with other values
     cause = ["debtor_account_id", "payment_id", "capture_id"]
 
-An event without `key` is read by no stream. Nothing of this is in the registered schemas: it is how the
-product uses them, and it may change while they may not.
+An event without `key` is read by no stream. The registered schemas contain none of this: it is how
+Ledgerflow uses them, and it may change, while schemas may not.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ STAGES = ("input", "log", "output")
 
 
 class Routing(msgspec.Struct, frozen=True):
-    """Where records of an event belong, and what ids of its effects are derived from."""
+    """The partition of an event's records, and what the ids of its effects are derived from."""
 
     key: str
     """The field that is the second part of the record's key, after the tenant."""
     cause: tuple[str, ...]
-    """The fields that, between the tenant and the event id, name the event as a cause."""
+    """The fields that, between tenant and event id, identify the event as a cause."""
     broadcast: bool = False
-    """Copied to every partition of a log; the key says nothing about the partition."""
+    """Copied to every partition of a log, whatever its key is."""
     stays_on_branch: bool = False
-    """Events of the ledger's internal accounts are on the partition of their branch, not of their key."""
+    """Events about the ledger's internal accounts stay on the partition of their branch, whatever their
+    key."""
 
 
 class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +60,7 @@ class _File(_Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """One topic: who writes it, what it holds, how it is kept."""
+    """One topic: who writes it, what it contains, how Kafka keeps it."""
 
     name: str
     stage: str
@@ -67,9 +68,9 @@ class Topic(msgspec.Struct, frozen=True):
     written_by: str
     holds: str
     compacted: bool = False
-    """The last record of a key is what counts; earlier ones may be dropped, also within a transaction."""
+    """Only the last record of a key is needed; earlier ones may be dropped, also within a transaction."""
     sent_by_key: bool = False
-    """A stream sends a record to the partition of its key, which may be another than the stream's own."""
+    """A stream sends records to the partition of their key, which may differ from the stream's own."""
 
 
 @cache
@@ -108,7 +109,7 @@ def routing() -> dict[str, Routing]:
 
 
 def _route(topic: _Declared, event: _Declared) -> Routing | None:
-    """Return what an event's own declaration says over its topic's; None where neither has a key."""
+    """Return the routing of an event: its own declaration, then its topic's; None if neither has a key."""
     key = event.key or topic.key
     if key is None:
         return None
@@ -120,7 +121,7 @@ def _route(topic: _Declared, event: _Declared) -> Routing | None:
 
 @cache
 def _declared() -> dict[str, _File]:
-    """Read the declarations. Raises ValueError for a file that is not of this form, or is missing."""
+    """Read the declarations. Raises ValueError for an invalid or missing file."""
     found = {}
     for folder in files(schemas).iterdir():
         if not folder.is_dir() or folder.name.startswith(("_", ".")):

@@ -1,12 +1,12 @@
-"""Older versions brought to the newest shape, a column at a time: `<event>_v<N>_v<N+1>(batch) -> batch`.
+"""Upcasters: convert events of older versions to the newest one, by columns.
 
     values of version N --> columns of N --> upcaster --> columns of N + 1 --> ... --> columns of the newest
 
-A batch is what the codec decodes from values of one version. The added columns hold the newer schema's
-defaults, so the outcome equals Avro's own schema resolution (a contract test compares the two). Only a field
-that is registered in `COMPUTED` may hold something else: what no default can say, because it follows from the
-other fields. An upcaster is pure: each row of its outcome follows from that row alone, and from nothing else.
-"""
+An upcaster `<event>_v<N>_v<N+1>(batch) -> batch` converts one version to the next. A batch has the events
+that the codec decoded from one version. Added columns hold the defaults of the newer schema, so the result
+equals Avro's schema resolution (a contract test compares them). Only fields registered in `COMPUTED` hold
+other values, computed from the other fields of the same event. An upcaster is pure: each event of the result
+depends only on that event."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def account_opened_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def account_closed_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that no regulatory notification was sent."""
+    """Add regulatory_notification_sent (false)."""
     return _append(batch, "regulatory_notification_sent", _constant(batch, pa.scalar(False)), nullable=False)
 
 
 def payment_initiated_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add what is not known of an old payment: channel, device, counterparty's country, merchant category."""
+    """Add channel, device, the counterparty's country and merchant category, all unknown (null)."""
     unknown = pa.nulls(batch.num_rows, pa.string())
     for name in ("channel", "device_id", "counterparty_country", "merchant_category"):
         batch = _append(batch, name, unknown, nullable=True)
@@ -49,18 +49,18 @@ def payment_initiated_v2_v3(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def payment_initiated_v3_v4(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that the payment is not only held."""
+    """Add hold_expires_at (null): the payment is settled at once, not held for captures."""
     return _append(batch, "hold_expires_at", _no_times(batch), nullable=True)
 
 
 def posting_recorded_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that the time of booking is the record's, and that what is held is not known."""
+    """Add the booking time (null: that of the record) and the amount held (null: unknown)."""
     batch = _append(batch, "booked_at", pa.nulls(batch.num_rows, pa.timestamp("us")), nullable=True)
     return _append(batch, "held_minor_after", pa.nulls(batch.num_rows, pa.int64()), nullable=True)
 
 
 def posting_recorded_v2_v3(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that the entry counts from when it happened, and is part of no journal."""
+    """Add the effective and requested times (null: when it occurred), and the fields of journals (null)."""
     batch = _append(batch, "effective_at", _no_times(batch), nullable=True)
     for name in ("journal_id", "reverses", "reason", "purpose"):
         batch = _append(batch, name, _no_texts(batch), nullable=True)
@@ -69,33 +69,33 @@ def posting_recorded_v2_v3(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def payment_decided_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that the payment is not only held."""
+    """Add hold_expires_at (null): the payment is settled at once, not held for captures."""
     return _append(batch, "hold_expires_at", _no_times(batch), nullable=True)
 
 
 def balance_updated_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that the account has no minimum, no maximum and is not frozen."""
+    """Add minimum and maximum balance (null: none) and the frozen side (NONE)."""
     for name in ("minimum_balance_minor", "maximum_balance_minor"):
         batch = _append(batch, name, _no_numbers(batch), nullable=True)
     return _append(batch, "frozen", _constant(batch, pa.scalar("NONE")), nullable=False)
 
 
 def account_limit_set_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that there is no minimum and no maximum, and that the limit counts at once."""
+    """Add minimum and maximum balance (null: none) and the effective time (null: at once)."""
     for name in ("minimum_balance_minor", "maximum_balance_minor"):
         batch = _append(batch, name, _no_numbers(batch), nullable=True)
     return _append(batch, "effective_at", _no_times(batch), nullable=True)
 
 
 def command_refused_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add that the command was for no capture, journal or reversal; codes are the same."""
+    """Add the ids of capture, journal and reversal (null); the result codes are the same."""
     for name in ("capture_id", "journal_id", "reversal_id"):
         batch = _append(batch, name, _no_texts(batch), nullable=True)
     return batch
 
 
 def unchanged(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the same columns: the newer version only knows more symbols of an enum."""
+    """Return the same columns: the newer version only has more symbols in an enum."""
     return batch
 
 
@@ -124,11 +124,11 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
 COMPUTED: dict[tuple[str, int], tuple[str, ...]] = {
     ("ledgerflow.PaymentInitiated", 2): ("creditor_reference", "remittance_text"),
 }
-"""The added fields that a step computes from older ones. All others are as Avro resolves them."""
+"""Added fields that an upcaster computes from older ones. All others are as Avro resolves them."""
 
 
 def upcast(record_name: str, version: int, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return `batch`, decoded with `version` of the event, in the newest version's shape.
+    """Return `batch`, decoded with `version` of the event, as a batch of the newest version.
 
     Raises `KeyError` for an event or a version that the catalogue does not have.
     """
@@ -141,19 +141,21 @@ def upcast(record_name: str, version: int, batch: pa.RecordBatch) -> pa.RecordBa
 
 
 def to_compute(record_name: str, fields: Collection[str]) -> tuple[SchemaVersion, tuple[str, ...]]:
-    """Return what Avro's resolution to the newest version leaves to upcasters: from where, which fields.
+    """Return the version to upcast from and the fields to compute, where Avro's resolution is not enough.
 
-    `fields` are those of the writer's schema, be it in the catalogue or not. A step computes its fields for a
-    writer that has none of them; upcasting from the version before the first such step gives their values.
-    """
+    `fields` are those of the writer's schema, which need not be in the catalogue. An upcaster computes its
+    fields if the writer has none of them; upcasting from the version before the first such upcaster gives
+    their values."""
     steps = {
         version: COMPUTED[record_name, version.version]
         for version in schemas.versions(record_name)
         if (record_name, version.version) in COMPUTED
     }
-    unsaid = {version: names for version, names in steps.items() if not any(name in fields for name in names)}
-    first = next(iter(unsaid), schemas.newest(record_name))
-    return first, tuple(name for names in unsaid.values() for name in names)
+    missing = {
+        version: names for version, names in steps.items() if not any(name in fields for name in names)
+    }
+    first = next(iter(missing), schemas.newest(record_name))
+    return first, tuple(name for names in missing.values() for name in names)
 
 
 def _append(batch: pa.RecordBatch, name: str, column: pa.Array, *, nullable: bool) -> pa.RecordBatch:

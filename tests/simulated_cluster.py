@@ -21,7 +21,7 @@ from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS, home_of, record_key
+from pipeline.domain.kernel.routing import BRANCH_EVENTS, BROADCAST, INTERNAL_PREFIX, KEY_FIELDS, record_key
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.domain.lifecycle.stream import Lifecycle
@@ -178,7 +178,9 @@ class SimulatedCluster:
             return None, "unexpected_event"
         if record.key != record_key(event).encode():
             return None, "wrong_key"
-        home = home_of(event, record_key(event), self.count)
+        home = partition_of(record_key(event), self.count)
+        if type(event) in BRANCH_EVENTS and event.account_id.startswith(INTERNAL_PREFIX):
+            home = event.branch
         if home != record.partition and type(event) not in BROADCAST:
             return None, "wrong_partition"
         return event, ""

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from pipeline.domain.kernel.columns import joined
 from pipeline.domain.kernel.partitions import partition_of, partitions_of
-from pipeline.domain.kernel.routing import BROADCAST, INTERNAL_PREFIX, JOURNAL, KEY_FIELDS
+from pipeline.domain.kernel.routing import BRANCH_EVENTS, BROADCAST, INTERNAL_PREFIX, KEY_FIELDS
 from pipeline.runtime.avro.codec import Decoded, Frame, Group
 from pipeline.runtime.kafka.dead_letters import Reason
 
@@ -44,7 +44,7 @@ class _Operations(NamedTuple):
 
 def _decision(kind: type, do: _Operations, partitions: int) -> Decision:
     """Return what decides where events of a class, which some stream reads, belong."""
-    everywhere, by_branch = kind in BROADCAST, kind in JOURNAL
+    everywhere, by_branch = kind in BROADCAST, kind in BRANCH_EVENTS
     key_of, (_, same_as, home_of, branch_or) = do.key(KEY_FIELDS[kind]), do
 
     def decide(event: Any, key: Any) -> tuple[Any, Any]:

@@ -137,7 +137,9 @@ SAMPLES = (
         read_under(invariants.BRANCH_KEY, invariants.read_branch),
         (
             invariants.CheckedBranch(),
-            invariants.CheckedBranch(5, 4, 3, 2, invariants.FirstPosting("north", "e-1", "alice", "DEBIT", 12_50, "EUR")),
+            invariants.CheckedBranch(
+                5, 4, 3, 2, invariants.FirstPosting("north", "e-1", "alice", "DEBIT", 12_50, "EUR")
+            ),
         ),
     ),
 )  # fmt: skip

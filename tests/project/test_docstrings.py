@@ -1,4 +1,4 @@
-"""Public functions of the runtime say what they do, and where they raise."""
+"""Public functions of the runtime and the domain say what they do, and where they raise."""
 
 from __future__ import annotations
 
@@ -8,10 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import runtime
+from pipeline import domain, runtime
+from pipeline.domain.kernel import events
 
-ROOT = Path(runtime.__path__[0])
-SOURCES = sorted(ROOT.rglob("*.py"))
+ROOT = Path(runtime.__path__[0]).parent
+GENERATED = Path(events.__file__)
+SOURCES = sorted(
+    path
+    for package in (runtime, domain)
+    for path in Path(package.__path__[0]).rglob("*.py")
+    if path.stat().st_size
+)
 NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 
 
@@ -45,4 +52,5 @@ def test_a_public_function_is_described_with_what_it_raises(path: Path) -> None:
 
 
 def test_every_file_has_fewer_than_300_lines() -> None:
-    assert [path.name for path in SOURCES if len(path.read_text().splitlines()) >= 300] == []
+    lines = {path: len(path.read_text().splitlines()) for path in SOURCES if path != GENERATED}
+    assert [path.name for path, count in lines.items() if count >= 300] == []

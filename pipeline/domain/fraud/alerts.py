@@ -1,9 +1,9 @@
-"""The row of an alert: under its debtor, so that the alerts of an account stand together.
+"""The row of an alert: keyed by debtor, so that the alerts of an account are adjacent.
 
-    a tenant account payment -> what was decided, of which payment
+    a tenant account payment -> the verdict, and the payment
 
-It is written with the alert; the stream looks whether it is there before it raises one for an id that comes
-again. An alert stays one: a review does not remove it.
+It is written when the alert is raised. Before the stream raises an alert for a repeated payment id, it checks
+whether the row exists. A review does not remove the row.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The fraud stream by batches: the rules of `screening` over one screening a run.
+"""The batch path of the fraud stream: one `Screening` for all events of a run.
 
 A profile is read and written once a run; ids are checked and derived, and outputs encoded, for all events
 together.
@@ -69,7 +69,7 @@ class FraudBatch(RuleBatch):
 
 
 class _RunOfPayments:
-    """The screening of a run, and what its payments come to; places are those in the run, ascending."""
+    """The screening of a run, and its results by position in the run, ascending."""
 
     def __init__(self, stream: FraudStream, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> None:
         self._gate, self._screening, self._run, self._rows = stream.gate, Screening(stream, rows), run, rows
@@ -78,11 +78,11 @@ class _RunOfPayments:
         self._verdicts: list[Verdict] = []
         self._alerts: list[tuple[int, Verdict]] = []
         self._refused: dict[int, str] = {}
-        """Result codes of payments that the gate does not let in."""
+        """Result codes of payments above a quota or of closed tenants."""
         _, decisions, profiles = zip(*events, strict=True)
         self._screening.load([*decisions, *profiles])
         self._last = {key: place for place, key in enumerate(profiles)}
-        """Where the run comes to a debtor for the last time."""
+        """By key of a profile: the position of the last event that needs it."""
 
     def apply(self, event: Any, recorded_at: int) -> None:
         about, key, profile_key = event

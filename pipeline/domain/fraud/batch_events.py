@@ -53,7 +53,7 @@ def refusals_block(run: Run, codes: dict[int, str]) -> Block:
 
 
 def _caused(run: Run, at: np.ndarray, name: str, *fields: str) -> tuple[dict[str, pa.Array], pa.Array]:
-    """Return the envelope of what payments cause, some of their fields, and the record keys."""
+    """Return the envelope of events that payments cause, some fields of the payments, and the record keys."""
     take = pa.array(at)
     columns = {field: run.columns[field].take(take) for field in (*_ENVELOPE, *fields)}
     cause = run.columns["event_id"].take(take)

@@ -1,8 +1,9 @@
-"""The row of a decision, under its payment id: what was decided, of what content.
+"""The row of a decision, by payment id: the verdict, and on what it was made.
 
     d tenant payment -> time, debtor, content, verdict; the payment itself while it waits for a reviewer
 
-It recognises a payment id that comes again, and lets a review teach the profile what the reviewer accepted.
+It is used to recognise a repeated payment id, and to add a payment to the debtor's habits when a reviewer
+approves it.
 """
 
 from __future__ import annotations
@@ -19,17 +20,17 @@ DECISION_ROW = RowKind("fraud", "decision", FAMILY)
 
 
 class Decision(msgspec.Struct, array_like=True, gc=False):
-    """What was decided on a payment id."""
+    """The decision on a payment id."""
 
     at_us: int
     """Event time of the decision."""
     debtor: int
     """Hash of the debtor's account id (`profile.id64`), as `content`."""
     content: int
-    """Of what the ledger compares under a payment id."""
+    """Hash of the content that the ledger compares in a repeat (`screening.content_of`)."""
     verdict: Verdict
     held: Attempt | None = None
-    """The payment while it waits for a reviewer; an approval moves it into the profile's habits."""
+    """The payment while it waits for a reviewer; an approval adds it to the debtor's habits."""
 
 
 def decision_key(tenant_id: str, payment_id: str) -> bytes:

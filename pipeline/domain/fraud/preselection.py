@@ -1,7 +1,7 @@
-"""Which fraud rules are worth asking: a cheap look that leaves out those that surely find nothing.
+"""Preselection of the fraud rules that may find something about a payment, by cheap conditions.
 
-Most payments are ordinary, and all rules in full cost several times what this costs. A condition here may be
-wider than its rule, never narrower: a property test holds both against each other.
+Most payments are ordinary, and running all rules costs several times more. Invariant: a rule that finds
+something is always selected; a property test checks it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Preselect = Callable[[Profile, Attempt], list[Rule]]
 
 
 def preselect_by(rules: FraudRules) -> Preselect:
-    """Return what names the rules that may find something about a payment, in the order of RULES.
+    """Return a function that selects the rules which may find something about a payment, in order of RULES.
 
-    The profile's windows must have been rolled on to the payment's time, as for the rules themselves.
+    The profile's windows must have been moved to the payment's time, as for the rules themselves.
     """
-    # A payment that is in a shorter window is in the week, too: all rings roll and count together.
+    # Each payment in a shorter window is in the week, too, so the week and the smallest limit are enough.
     count_max = min(
         rules.payments_per_minute_max,
         rules.payments_per_hour_max,

@@ -1,15 +1,14 @@
-"""What is remembered of a debtor: a row of bounded size, whatever the number of payments.
+"""The profile of a debtor: a row of bounded size, however many payments there are.
 
-    attempts    every payment that was asked for: count and sum per window, payees, devices, countries seen
-    habits      only payments that were approved, at once or by a reviewer: who and what is known, the amounts
+    attempts    every requested payment: count and sum by window, payees, devices and countries seen
+    habits      only approved payments (at once or by a reviewer): known payees, devices, countries; amounts
 
-Habits are apart from attempts so that a fraudster does not become familiar by trying.
+Habits are separate from attempts, so that a fraudster cannot make a payee known by trying.
 
-Windows are rings of buckets by event time. A window ends with the bucket of the newest payment, which is
-under way, so it is never longer than its name says and at most one bucket shorter. A payment that comes out
-of order lands in its bucket; one older than a ring does not count in that ring; one older than the longest
-ring (seven days) counts in `too_late` only. Ids are kept as 64-bit hashes: fixed size, however long the id.
-All times are whole seconds UTC of event time.
+Windows are rings of buckets (`rings`). A payment out of order is counted in its own bucket. A payment older
+than a ring is not counted in that ring; one older than the longest ring (seven days) is only counted in
+`too_late`. Ids are stored as 64-bit hashes, so that their size is fixed. All times are whole seconds UTC of
+event time.
 """
 
 from __future__ import annotations
@@ -41,12 +40,12 @@ PROFILE_ROW = RowKind("fraud", "profile", FAMILY)
 COUNTRIES_KEPT = 8
 
 _ROLLING = (*BUCKETS, BUCKETS[DAY])
-"""Of the windows, and of the amounts near the threshold."""
+"""Buckets of the windows, and of the amounts near the threshold."""
 
 AMOUNT_MAX = 10**15
-"""Larger amounts enter the statistics as this, so that the sums stay within 64 bits."""
+"""The statistics count larger amounts as this one, so that the sums fit into 64 bits."""
 AMOUNTS_MAX = 256
-"""At so many amounts the sums are halved: the past fades, and the sums stay bounded."""
+"""At this number of amounts number and sums are halved: older amounts weigh less, and sums stay bounded."""
 
 
 def id64(text: str) -> int:
@@ -66,18 +65,21 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def country_id(self) -> int | None:
-        """The country as the memory keeps it."""
+        """The country as a number, as `Memory` stores it; None: the payment names none."""
         return None if self.country is None else country_id(self.country)
 
 
 @lru_cache(maxsize=1024)
 def country_id(country: str) -> int:
-    """Return a country as the memory keeps it."""
+    """Return a country (at most 8 characters) as a number, as `Memory` stores it."""
     return int.from_bytes(country.encode()[:8], "big")
 
 
 class Memory(msgspec.Struct, array_like=True, gc=False):
-    """The ids used last, by event time; of ids as old as each other the smaller one is forgotten first."""
+    """The most recently used ids, by event time; among equally old ids the smaller one is forgotten first.
+
+    The lists are parallel: one element for each id.
+    """
 
     ids: list[int]
     first_s: list[int]
@@ -85,11 +87,11 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
     known: list[bool]
 
     def knows(self, key: int) -> bool:
-        """Whether an approved payment had this id."""
+        """Whether an approved payment used this id."""
         return key in self.ids and self.known[self.ids.index(key)]
 
     def see(self, key: int, at_s: int, kept: int) -> None:
-        """Note that a payment had this id; the id used longest ago makes room for it."""
+        """Note that a payment used this id; beyond `kept` ids the least recently used one is forgotten."""
         if key in self.ids:
             place = self.ids.index(key)
             if at_s > self.last_s[place]:
@@ -109,7 +111,7 @@ class Memory(msgspec.Struct, array_like=True, gc=False):
                 self.first_s[place] = self.last_s[place] = at_s
 
     def learn(self, key: int) -> None:
-        """Note that a payment with this id was approved, if the id is remembered at all."""
+        """Note that a payment with this id was approved; nothing happens if the id is forgotten."""
         if key in self.ids:
             self.known[self.ids.index(key)] = True
 
@@ -134,7 +136,7 @@ def _memory() -> Memory:
 
 
 class Profile(msgspec.Struct, array_like=True, gc=False):
-    """The row of a debtor."""
+    """The profile of a debtor, as its row stores it."""
 
     rings: list[Ring] = msgspec.field(default_factory=_rings)
     """Per minute, hour, day and week."""
@@ -147,14 +149,14 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     attempts: int = 0
     too_late: int = 0
     probe_s: int | None = None
-    """When the newest very small amount was asked for."""
+    """The time of the newest very small amount (a possible test payment)."""
 
     approved: int = 0
     approved_s: int | None = None
-    """When the newest approved payment occurred."""
+    """The time of the newest approved payment."""
     country: str | None = None
     country_s: int | None = None
-    """Where and when the newest approved payment that names a country occurred."""
+    """Country and time of the newest approved payment that names a country."""
     amounts: int = 0
     amounts_sum: int = 0
     squares_high: int = 0
@@ -162,17 +164,17 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
     """The sum of the squared amounts, in two parts of 63 bits: too large for one integer of the row."""
 
     def is_too_late(self, at_s: int) -> bool:
-        """Whether a payment of that time is older than everything the profile keeps apart by time."""
+        """Whether a payment of that time is older than the longest window."""
         return not self.rings[WEEK].holds(at_s // WEEK_BUCKET_S, WEEK_BUCKETS)
 
     def roll(self, at_s: int) -> None:
-        """Move the windows on to this time; adds nothing, and does nothing for an earlier time."""
+        """Move the windows forward to this time; nothing happens for an earlier time."""
         for (seconds, size), ring in zip(_ROLLING, (*self.rings, self.near_threshold), strict=True):
             if at_s // seconds > ring.newest:
                 ring.roll(at_s // seconds, size)
 
     def add(self, attempt: Attempt, *, near_threshold: bool, probe: bool) -> None:
-        """Count a payment that was asked for; `roll` must have been called with its time."""
+        """Count a requested payment; `roll` must have been called with its time."""
         at_s, amount = attempt.at_s, attempt.amount_minor
         if self.is_too_late(at_s):
             self.too_late += 1
@@ -193,7 +195,7 @@ class Profile(msgspec.Struct, array_like=True, gc=False):
             self.countries.see(country, at_s, COUNTRIES_KEPT)
 
     def learn(self, attempt: Attempt) -> None:
-        """Make an approved payment part of the debtor's habits."""
+        """Add an approved payment to the debtor's habits."""
         at_s = attempt.at_s
         self.approved += 1
         if self.approved_s is None or at_s > self.approved_s:

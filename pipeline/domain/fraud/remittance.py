@@ -1,4 +1,4 @@
-"""What a payment says that it is for: a creditor reference that is none is refused before it is paid by."""
+"""Validation of creditor references (ISO 11649): payments with an invalid one are dead letters."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from schemas.remittance import is_creditor_reference
 
 
 def check_creditor_reference(event: PaymentInitiated) -> None:
-    """Raise `Reject` (invalid_creditor_reference) for one that is not compact, or has wrong check digits."""
+    """Check the creditor reference of a payment, if it has one.
+
+    Raises Reject (invalid_creditor_reference) if it is not compact or has wrong check digits.
+    """
     reference = event.creditor_reference
     if reference is not None and not is_creditor_reference(reference):
         raise Reject("invalid_creditor_reference", "creditor_reference")
 
 
 def wrong_creditor_references(references: pa.Array) -> np.ndarray:
-    """Return which of a column (string, nullable) `check_creditor_reference` refuses; bool."""
+    """Return which references of a column (string, nullable) are invalid; one bool for each."""
     wrong = np.zeros(len(references), bool)
     given = np.flatnonzero(references.is_valid().to_numpy(zero_copy_only=False))
     wrong[given] = [not is_creditor_reference(one) for one in references.drop_null().to_pylist()]

@@ -1,7 +1,8 @@
-"""Rings of buckets by event time: the payments of the last minute, hour, day and week, and their sum.
+"""Sliding windows of event time as ring buffers: payments of the last minute, hour, day and week.
 
-A window ends with the bucket of the newest payment, which is under way, so it is never longer than its name
-says and at most one bucket shorter. Bucket b is at place b modulo their number.
+A window is divided into buckets of equal length. It ends with the bucket of the newest payment, which is not
+full yet, so a window is never longer than its name says and at most one bucket shorter. Bucket b, the number
+of the interval since 1970, is stored at index b modulo the number of buckets.
 """
 
 from __future__ import annotations
@@ -20,48 +21,47 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _DECODE_INTEGERS = msgspec.msgpack.Decoder(list[int]).decode
 _EMPTY_ROW = {size: _ENCODE([0] * size) for _, size in BUCKETS}
 _EMPTY = {size: msgspec.Raw(row) for size, row in _EMPTY_ROW.items()}
-"""By size: nothing in any bucket, as it stands in a row."""
+"""By number of buckets: empty buckets, encoded as in a row."""
 
 
 def _alone(size: int, place: int) -> tuple[msgspec.Raw, bytes, bytes]:
-    """Return one payment at a place as it stands in a row: the counts, and what is around its sum."""
+    """Return an encoded ring with one payment: its counts, and the bytes before and after its sum."""
     empty = _EMPTY_ROW[size]
     at = len(empty) - size + place
     return msgspec.Raw(empty[:at] + b"\1" + empty[at + 1 :]), empty[:at], empty[at + 1 :]
 
 
 _ALONE = {size: [_alone(size, place) for place in range(size)] for _, size in BUCKETS}
-"""By size and place."""
+"""By number of buckets and index."""
 
 
 class Ring(msgspec.Struct, array_like=True, gc=False):
-    """Counts and sums of the last buckets of equal length; bucket b is at place b modulo their number.
+    """Counts and sums of the last buckets; bucket b is at index b modulo their number.
 
-    They stay as they are in the row until they are looked at: most payments come so long after the one before
-    that the shorter rings are emptied unseen, and hold that one payment then.
-    """
+    Both lists are decoded only when they are needed. Most payments come so long after the previous one that
+    the shorter rings are just cleared, and then hold only the new payment."""
 
     packed_counts: msgspec.Raw
-    """As `packed_sums`, a list once it was looked at."""
+    """MessagePack of the list, and the list itself once it was decoded; the same for `packed_sums`."""
     packed_sums: msgspec.Raw
     newest: int = 0
 
     @property
     def counts(self) -> list[int]:
-        """How many payments, by place; may be changed."""
+        """The number of payments by index; a list that callers may change."""
         if type(self.packed_counts) is msgspec.Raw:
             self.packed_counts = _DECODE_INTEGERS(self.packed_counts)  # type: ignore[assignment]
         return self.packed_counts  # type: ignore[return-value]
 
     @property
     def sums(self) -> list[int]:
-        """The sum of their amounts, by place; may be changed."""
+        """The sum of amounts by index, minor units; a list that callers may change."""
         if type(self.packed_sums) is msgspec.Raw:
             self.packed_sums = _DECODE_INTEGERS(self.packed_sums)  # type: ignore[assignment]
         return self.packed_sums  # type: ignore[return-value]
 
     def roll(self, bucket: int, size: int) -> None:
-        """Make `bucket` the newest of `size`, unless it is older; buckets that fall out become empty."""
+        """Make `bucket` the newest of `size` buckets, unless it is older; clear the buckets that drop out."""
         newest = self.newest
         if bucket <= newest:
             return
@@ -74,11 +74,14 @@ class Ring(msgspec.Struct, array_like=True, gc=False):
                 counts[passed % size] = sums[passed % size] = 0
 
     def holds(self, bucket: int, size: int) -> bool:
-        """Whether the bucket is not older than the ring."""
+        """Whether the bucket is not too old for the ring."""
         return bucket > self.newest - size
 
     def add(self, bucket: int, size: int, amount_minor: int) -> None:
-        """Count an amount in its bucket, which must not be newer than the newest; too old a one is not."""
+        """Count an amount, minor units, in its bucket, which must not be newer than the newest one.
+
+        A bucket that is too old is ignored.
+        """
         if bucket <= self.newest - size:
             return
         place = bucket % size
@@ -93,5 +96,5 @@ class Ring(msgspec.Struct, array_like=True, gc=False):
 
 
 def empty_ring(size: int) -> Ring:
-    """Return a ring of so many buckets, one of the numbers in BUCKETS."""
+    """Return an empty ring of `size` buckets, one of the sizes in BUCKETS."""
     return Ring(_EMPTY[size], _EMPTY[size])

@@ -1,10 +1,11 @@
-"""The fraud rules: each looks at a profile and one payment, and finds something or nothing.
+"""The fraud rules: each checks one payment against the debtor's profile, and returns a finding or None.
 
-A rule is pure: it sees the profile as it was before the payment (windows rolled on to the payment's time)
-and counts the payment itself in where it says "n payments". Its detail states the values behind it. Amounts
-in details are minor units. Integers only, so that every replay on every machine says the same.
+A rule is pure: it sees the profile as it was before the payment (windows moved to the payment's time) and
+includes the payment itself where it says "n payments". Its detail states the values that it compared. Amounts
+in details are minor units. All arithmetic is on integers, so that every replay gives the same result.
 
-Left out: fan-in and the pass-through ratio of a mule need the creditor's side, and this log is the debtor's.
+Not covered: fan-in and the pass-through ratio of a money mule need the creditor's payments, and this log has
+the debtor's.
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ RULE_SUFFIXES = ("minute", "hour", "day", "week")
 
 
 class Finding(NamedTuple):
-    """What a rule found."""
+    """The finding of a rule."""
 
     weight: int
-    """Added to the score, 1..100; a finding of weight 0 is dropped: its rule is switched off."""
+    """Added to the score, 1..100. A finding of weight 0 is ignored: its rule is switched off."""
     rule: str
     detail: str
 
@@ -41,7 +42,7 @@ def _holds(ring: Ring, window: int, attempt: Attempt) -> bool:
 
 
 def velocity_count(profile: Profile, attempt: Attempt, rules: FraudRules) -> Finding | None:
-    """Too many payments; of several windows the shortest speaks, so that one burst counts once."""
+    """Too many payments; only the shortest exceeded window is reported, so that one burst counts once."""
     limits = (
         (rules.payments_per_minute_max, rules.weight_payments_per_minute),
         (rules.payments_per_hour_max, rules.weight_payments_per_hour),
@@ -58,7 +59,7 @@ def velocity_count(profile: Profile, attempt: Attempt, rules: FraudRules) -> Fin
 
 
 def velocity_sum(profile: Profile, attempt: Attempt, rules: FraudRules) -> Finding | None:
-    """Too much money in two payments or more (one large payment is `amount_outlier`'s); shortest window."""
+    """Too large a sum of two or more payments (`amount_outlier` checks single ones); shortest window only."""
     limits = (
         (rules.amount_per_minute_max_minor, rules.weight_amount_per_minute),
         (rules.amount_per_hour_max_minor, rules.weight_amount_per_hour),
@@ -151,7 +152,7 @@ def new_country(profile: Profile, attempt: Attempt, rules: FraudRules) -> Findin
 
 
 def geo_velocity(profile: Profile, attempt: Attempt, rules: FraudRules) -> Finding | None:
-    """Another country than that of the last approved payment, sooner than one could be there."""
+    """Another country than that of the last approved payment, sooner than a traveller could get there."""
     if attempt.country is None or profile.country_s is None or attempt.country == profile.country:
         return None
     apart_s, limit = abs(attempt.at_s - profile.country_s), rules.country_change_minutes_max
@@ -191,7 +192,7 @@ def _hundredths(value: int) -> str:
 
 
 def is_probe(amount_minor: int, rules: FraudRules) -> bool:
-    """Whether an amount is small enough to be a test of whether a payment goes through."""
+    """Whether an amount is so small that it may test whether payments go through."""
     return amount_minor < rules.probe_amount_below_minor
 
 
@@ -266,7 +267,7 @@ def night(profile: Profile, attempt: Attempt, rules: FraudRules) -> Finding | No
 
 
 def too_late(profile: Profile, attempt: Attempt, rules: FraudRules) -> Finding | None:
-    """A payment older than the profile's memory."""
+    """A payment older than the longest window of the profile."""
     if not profile.is_too_late(attempt.at_s):
         return None
     behind_h = (profile.newest_s - attempt.at_s) // HOUR_S

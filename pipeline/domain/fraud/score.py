@@ -1,4 +1,4 @@
-"""From findings to a verdict. `Scorer` is the seam at which a model can take the place of the rules."""
+"""From findings to a verdict. Another `Scorer`, such as a trained model, can replace the rules."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCORE_MAX = 100
 
 
 class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is said of a payment, and by which version of what."""
+    """The result of scoring a payment, and the version of the scorer."""
 
     outcome: str
     """APPROVE, REVIEW or DECLINE."""
@@ -26,20 +26,20 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Scorer(Protocol):
-    """Says of a payment what to do with it."""
+    """Scores payments."""
 
     @property
     def version(self) -> str:
-        """Names the scorer and its parameters; every decision carries it."""
+        """Identifies the scorer and its parameters; every decision states it."""
         ...
 
     def score(self, profile: Profile, attempt: Attempt) -> Verdict:
-        """Return the verdict; the profile does not hold the payment yet, and is not changed."""
+        """Return the verdict; the profile does not count the payment yet, and is not changed."""
         ...
 
 
 class RuleScorer:
-    """The rules, their weights summed up and capped."""
+    """Scores by the fraud rules: the sum of their weights, at most SCORE_MAX."""
 
     def __init__(self, rules: FraudRules) -> None:
         self._rules = rules
@@ -64,7 +64,7 @@ class RuleScorer:
 
 
 def outcome_of(score: int, rules: FraudRules) -> str:
-    """Return what a score (0..100) means."""
+    """Return the outcome of a score (0..100): APPROVE, REVIEW or DECLINE."""
     if score >= rules.decline_score_min:
         return "DECLINE"
     return "REVIEW" if score >= rules.review_score_min else "APPROVE"

@@ -48,9 +48,9 @@ class Screening:
     ) -> tuple[Verdict, bool]:
         """Return the verdict on a payment, and whether it raises an alert.
 
-        `at_us`: event time, microseconds UTC. A repeated payment id gets its stored decision. A repeat that is
-        not approved raises an alert only if this debtor's payment has none yet: it may differ from the first
-        payment in its content or its debtor.
+        `at_us`: event time, microseconds UTC. A repeated payment id gets its stored decision. A repeat
+        that is not approved raises an alert only if this debtor's payment has none yet: it may differ from
+        the first payment in its content or its debtor.
         """
         stream, earlier = self._stream, self._decision(key)
         debtor, creditor, amount = event.debtor_account_id, event.creditor_account_id, event.amount_minor

@@ -1,4 +1,4 @@
-"""The thresholds and weights of the fraud rules: one typed value, read from the text of a TOML or JSON file.
+"""The thresholds and weights of the fraud rules: read from a TOML or JSON text.
 
 Conventions: a name that ends in `_max` is the largest value that is still normal (a rule fires above it); one
 that ends in `_min` is the smallest value that counts (a rule fires at it and above). Amounts are minor units
@@ -24,13 +24,13 @@ from pipeline.domain.kernel.settings import ConceptSettings
 
 PAYEES_KEPT = 32
 DEVICES_KEPT = 8
-"""How many a profile remembers: what a rule counts must be below it."""
+"""How many ids a profile remembers; thresholds of rules that count them must be lower."""
 FORMULA_REVISION = 1
-"""Raised when the meaning of a rule changes while its settings stay as they are."""
+"""Increased when the meaning of a rule changes without a change of its settings."""
 
 
 class FraudSettings(ConceptSettings, frozen=True, rename={"rules_file": "fraud_rules_file"}):
-    """Where the operator's thresholds are."""
+    """The path of the operator's file of thresholds."""
 
     rules_file: Annotated[
         PurePath | None, Meta(description="Thresholds of the fraud rules, TOML or JSON.")
@@ -41,11 +41,11 @@ SETTINGS = FraudSettings
 
 
 class FraudRulesError(ValueError):
-    """The text is no valid set of fraud rules; the message names the setting and what is wrong with it."""
+    """The text is not a valid set of fraud rules; the message names the setting and the error."""
 
 
 class FraudRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Thresholds and weights of all rules. The defaults leave a customer with a few payments a day alone."""
+    """Thresholds and weights of all rules; the defaults suit customers with a few payments a day."""
 
     review_score_min: int = 50
     decline_score_min: int = 80
@@ -53,7 +53,8 @@ class FraudRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """How long a payment id is known as a retry. Not longer than the ledger's window for payment ids: an id
     that the ledger has forgotten must be scored anew."""
 
-    # Velocity. The window's last bucket is under way, so a window is at most as long as it says.
+    # Velocity. The newest bucket of a window is not full yet, so a window is at most as long as its name
+    # says.
     payments_per_minute_max: int = 10
     payments_per_hour_max: int = 30
     payments_per_day_max: int = 100
@@ -71,7 +72,7 @@ class FraudRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     weight_amount_per_day: int = 20
     weight_amount_per_week: int = 10
 
-    # Who and where. "New" needs a history to be new against: so many approved payments.
+    # Who and where. Something can be "new" only after so many approved payments.
     history_payments_min: int = 5
     weight_new_payee: int = 10
     weight_new_device: int = 20
@@ -116,7 +117,7 @@ class FraudRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """The first hour that is no longer night; before `night_from_hour_utc` the night crosses midnight."""
     weight_night: int = 5
     weight_too_late: int = 50
-    """A payment from before the profile's memory cannot be judged by it, so by default a person looks."""
+    """A payment older than the longest window cannot be judged by the profile; by default it is reviewed."""
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -158,7 +159,7 @@ def _check_range(name: str, value: object) -> None:
 
 
 def parse_rules(text: str, file_format: Literal["toml", "json"] = "toml") -> FraudRules:
-    """Return the rules that `text` states; what it leaves out has its default. Raise `FraudRulesError`."""
+    """Return the rules that `text` states; settings left out have their defaults. Raises FraudRulesError."""
     try:
         content = msgspec.toml.decode(text) if file_format == "toml" else msgspec.json.decode(text)
         return msgspec.convert(content, FraudRules)

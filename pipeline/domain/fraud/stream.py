@@ -1,22 +1,25 @@
 """The fraud stream: every payment gets a decision, in front of the ledger.
 
     payment_initiated -> payment_decided to ledger-commands; fraud_alert_raised if not approved
-                         payment_screened to payment-events, where the lives of payments begin
-    payment_reviewed  -> passed on to both; an approval teaches the profile what the reviewer accepted
-    payment_cancelled, _captured, _extended, _reversed -> passed on to ledger-commands
+                         payment_screened to payment-events, for the lifecycle stream
+    payment_reviewed  -> forwarded to both; an approved payment is added to the debtor's habits
+    payment_cancelled, _captured, _extended, _reversed -> forwarded to ledger-commands
 
-Three rows: the debtor's profile, the decision per payment id, and the alert (alerts.py). A payment that
-comes again (same id) is not scored or counted again, and alerted only where it may be held without an alert:
-it gets its stored decision with its own content, so that the ledger can say `exists` or what differs. What
-the ledger will refuse anyway (no amount, to itself, its own accounts) goes on approved, without a trace here:
-it says nothing of the debtor, and the id stays free for a real score.
+Three rows: the debtor's profile, the decision by payment id, and the alert (`alerts`).
 
-In front of all that stands the gate (quotas.py): a payment beyond its tenant's quota, or of a closed tenant,
-is answered with command_refused on payment-events and leaves nothing but the tenant's bucket. It may be sent
-again with the same id.
+A repeated payment id is not scored or counted again. It gets its stored decision, with the content of the
+repeat, so that the ledger can answer `exists` or what differs. It raises an alert only if it may be held
+while there is none.
 
-Event time is `occurred_at`, but never later than the record's own time: a clock that is ahead must not push
-the windows past everybody's payments.
+A payment that the ledger surely refuses (no amount, to the debtor itself, an internal account) is forwarded
+as approved and not stored: it says nothing about the debtor, and its id remains free for a real payment.
+
+Quotas come before all that (`tenants.quotas`): a payment above its tenant's quota, or of a closed tenant, is
+answered with command_refused on payment-events; only the tenant's quota row changes. It may be sent again
+with the same id.
+
+Event time is `occurred_at`, but never later than Kafka's timestamp: a clock that is ahead must not move the
+windows beyond all other payments.
 """
 
 from __future__ import annotations
@@ -51,7 +54,6 @@ from pipeline.domain.tenants.quotas import Gate, bucket_key
 
 MICROSECONDS_PER_DAY = 86_400_000_000
 
-
 PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
 """Commands about a payment after its decision; the ledger applies them."""
 
@@ -66,11 +68,11 @@ class FraudStream:
         self._scorer: Scorer = scorer or RuleScorer(self._rules)
         self.gate = gate or Gate()
         self.unscored = Verdict("APPROVE", 0, (), self._scorer.version)
-        """Of what the ledger will refuse anyway."""
+        """The verdict on payments that the ledger surely refuses."""
         self._kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
 
     def apply(self, event: Any, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
-        """Apply one event of the payments topic; raise `Reject` for one that belongs in dead letters."""
+        """Apply one event of the payments topic. Raises Reject for one that belongs in dead letters."""
         kind = type(event)
         if kind is PaymentInitiated:
             check_ids(event)
@@ -126,7 +128,10 @@ class FraudStream:
         screening.write()
 
     def judge(self, profile: Profile, attempt: Attempt) -> tuple[Verdict, Attempt | None]:
-        """Score a payment and count it in the profile; return the verdict, and what is held for a review."""
+        """Score a payment and count it in the profile.
+
+        Returns the verdict, and the payment itself if it is held for a review.
+        """
         profile.roll(attempt.at_s)
         verdict = self._scorer.score(profile, attempt)
         late = profile.is_too_late(attempt.at_s)
@@ -140,14 +145,15 @@ class FraudStream:
         return verdict, attempt if verdict.outcome == "REVIEW" and not late else None
 
     def remembers(self, earlier: Decision, at_us: int) -> bool:
-        """Whether a payment id is still known as a retry at this time."""
+        """Whether an earlier decision still counts at a time, microseconds UTC: its id is then a repeat."""
         return at_us - earlier.at_us <= self._kept_us
 
     def repeat(self, earlier: Decision, content: str) -> Verdict:
-        """Return the verdict on a payment id that comes again.
+        """Return the verdict on a repeated payment id; `content` as `content_of` returns it.
 
-        The ledger refuses other content under a known id. Should it not know the id (it was `too_old` there),
-        an approval of the first content must not let the second one through: that one is held.
+        The ledger refuses other content under an id that it knows. It may not know the id (the first payment
+        was `too_old` there). Then the approval of the first content must not approve the second one, which is
+        held for review.
         """
         verdict = earlier.verdict
         if verdict.outcome != "APPROVE" or earlier.content == id64(content):

@@ -1,4 +1,4 @@
-"""What is shown of fraud decisions: payments that were held for review or declined."""
+"""The view of fraud alerts: payments that were held for review or declined."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PaymentState = Callable[[Rows, str, str, str], str | None]
 
 
 def alerts(payment_state: PaymentState) -> TableView:
-    """Return the view of alerts, with what the ledger of the same partition made of each payment.
+    """Return the view of alerts, with each payment's state in the ledger of the same partition.
 
     The state is null until the ledger has the payment, and where it knows the id from another account.
     """

@@ -1,1 +1,1 @@
-"""What every account was at any time, by value time and by booking time."""
+"""The state of every account at any time, by value time and by booking time."""

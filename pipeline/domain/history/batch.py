@@ -1,12 +1,11 @@
-"""The batch path of the history: a run of postings and holds at once, with the results of `history.apply`.
+"""The batch path of the history: applies a run of postings and holds at once, as `stream.apply` does.
 
     Run -> accounts numbered, their heads read -> lines sorted by account, in the order of the log
-        -> line numbers, what is held, times of booking: running values within each account
-        -> rows of lines; zones by sums over parts of 32 lines; heads
+        -> line numbers, amounts held, booking times: running values within each account
+        -> rows of lines; zones: sums over 32 lines each; heads
 
-An event that the row path would reject ends the run: it is left to the row path. A property test holds both
-against each other.
-"""
+An event that the row path would reject ends the run and is left to the row path. A property test compares
+both paths."""
 
 from __future__ import annotations
 
@@ -48,13 +47,13 @@ FIELDS: dict[str, pa.DataType] = {
 
 
 class HistoryBatch:
-    """The batch path over the rows of one partition; holds no state of its own."""
+    """Applies runs of postings and holds to the rows of one partition; holds no state of its own."""
 
     classes = CLASSES
     fields = FIELDS
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
-        """Apply the events up to the first irregular one; return how many. The history says nothing."""
+        """Apply the events up to the first irregular one; return how many. There are no outputs."""
         columns = run.columns
         kinds = pc.index_in(pc.coalesce(columns["side"], columns["change"]), pa.array(KINDS))
         irregular = (run.kinds == OTHER) | numpy_of(pc.is_null(kinds))
@@ -67,9 +66,9 @@ class HistoryBatch:
 
 
 class _Lines(NamedTuple):
-    """The lines of a run, account by account, and what their accounts come to.
+    """The lines of a run, account by account, and the heads of their accounts.
 
-    An array has one element for each line, in this order, unless it says otherwise.
+    Arrays have one element for each line, in this order, if not stated otherwise.
     """
 
     fixed: np.ndarray
@@ -78,16 +77,17 @@ class _Lines(NamedTuple):
     starts: np.ndarray
     """Where the lines of each account start; one element for each account, as in the three after it."""
     heads: np.ndarray
-    """HEAD_COLUMNS, without these lines in the open zones."""
+    """HEAD_COLUMNS; their open zones do not include these lines yet."""
     higher: list[list[Zone]]
-    """The open zones of every level; of the first one `heads` is right."""
+    """By account, the open zones of every level; that of level 1 is a placeholder, the real one is in
+    `heads`."""
     head_keys: list[bytes]
     columns: dict[str, pa.Array]
-    """Texts, in the same order."""
+    """The text columns, in the order of the lines."""
 
 
 def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
-    """Work out the lines of a run; read the heads of its accounts."""
+    """Compute the lines of a run; read the heads of its accounts."""
     encoded = joined("\0", "h", run.columns["tenant_id"], run.columns["account_id"]).dictionary_encode()
     order = np.argsort(numpy_of(encoded.indices), kind="stable")
     account = numpy_of(encoded.indices)[order]
@@ -137,7 +137,7 @@ def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
 def _heads(
     keys: list[bytes], new: dict[str, pa.Array], rows: PrefetchingRows
 ) -> tuple[np.ndarray, list[list[Zone]]]:
-    """Read heads; `new` has what an account without one begins with. Raises UnknownLayout."""
+    """Read heads; `new` has type and currency of accounts without a head. Raises UnknownLayout."""
     found = rows.get_many(keys)
     table = np.zeros(len(keys), HEAD_COLUMNS)
     table["layout"] = HEAD_ROW.layout
@@ -158,7 +158,7 @@ def _heads(
 
 
 def _filled(column: pa.Array, before: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Return a column whose nulls are the value above them in the account, `before` at its top."""
+    """Return a column whose nulls are the previous value of the account, `before` for its first one."""
     missing = numpy_of(pc.is_null(column))
     values = np.where(missing, before, numpy_of(column, 0))
     if not missing.any():
@@ -169,7 +169,7 @@ def _filled(column: pa.Array, before: np.ndarray, first: np.ndarray) -> np.ndarr
 
 
 def _before(values: np.ndarray, heads: np.ndarray, starts: np.ndarray) -> np.ndarray:
-    """Return the value above each one in its account, that of the head at the top."""
+    """Return the previous value of each element in its account, that of the head for the first one."""
     above = np.empty_like(values)
     above[1:] = values[:-1]
     above[starts] = heads
@@ -177,7 +177,7 @@ def _before(values: np.ndarray, heads: np.ndarray, starts: np.ndarray) -> np.nda
 
 
 def _never_decreasing(times: np.ndarray, starts: np.ndarray, heads: np.ndarray) -> np.ndarray:
-    """Return times as the latest so far in their account; nearly always they are that already."""
+    """Return the latest time so far in the account, for each time; nearly always it is that time itself."""
     late = np.flatnonzero(times < _before(times, heads, starts))
     ends = np.append(starts, len(times))
     for account in np.unique(np.searchsorted(starts, late, "right") - 1).tolist():
@@ -214,7 +214,7 @@ def _write(lines: _Lines, rows: PrefetchingRows) -> None:
 
 
 def _zones(lines: _Lines) -> list[tuple[bytes, bytes]]:
-    """Return the rows of the zones that are full; put what is open into the heads."""
+    """Return the rows of the full zones; put the open zones into the heads."""
     fixed, number, starts, heads = lines.fixed, lines.number, lines.starts, lines.heads
     begins = number % ZONE == 0
     begins[starts] = True

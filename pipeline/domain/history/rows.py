@@ -1,13 +1,13 @@
-"""The rows of the history: every booking of every account, and sums over runs of bookings.
+"""The rows of the history: every booking of every account, and sums over blocks of bookings.
 
     head  h tenant account               number of lines, balances after the last one, zones not yet full
     line  l tenant account number        one booking: amounts, balances after it, times, ids
     zone  z tenant account level number  ZONE ** level lines: the range of their value times, sums of amounts
 
-Lines are numbered 0, 1, 2, ... in the order of booking, so their booking times never fall. Value times are in
-no order. A zone answers a question about value time for a whole run of lines: all of them are early enough,
-none is, or the lines themselves must be read. Lines and zones are written once; only heads change.
-"""
+Lines are numbered 0, 1, 2, ... in the order of booking, so their booking times never decrease. Value times
+are in no order. A zone summarises ZONE ** level consecutive lines, for questions about value time: all of its
+lines are early enough, none is, or the next lower level must be read. Lines and zones are written once; only
+heads change."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ LINE_ROW = RowKind("history", "line", "l")
 ZONE_ROW = RowKind("history", "zone", "z")
 
 ZONE = 32
-"""Lines of a zone of level 1, and zones of one of the next level."""
+"""The number of lines in a zone of level 1, and of zones in a zone of the next level."""
 LEVELS = 7
-"""More than enough: 32 ** 7 lines."""
+"""The highest level: 32 ** 7 lines, more than any account has."""
 KINDS = ("DEBIT", "CREDIT", "PLACED", "RELEASED")
-"""Of a line: the side of a posting, or the change of a hold."""
+"""Kinds of lines: the side of a posting, or the change of a hold."""
 
 HEAD_COLUMNS = np.dtype(
     [
@@ -40,8 +40,8 @@ HEAD_COLUMNS = np.dtype(
         *((name, "<i8") for name in ("earliest", "latest", "posted", "held")),
     ]
 )
-"""The fixed part of a head, so that many are one array; the last four are the open zone of level 1. Behind it
-stand the open zones of the higher levels."""
+"""The fixed part of a head, so that many are one array; the last four are the open zone of level 1. The open
+zones of the higher levels follow it."""
 LINE_COLUMNS = np.dtype(
     [
         *((name, "u1") for name in ("layout", "kind", "no_payment", "no_reference")),
@@ -50,8 +50,8 @@ LINE_COLUMNS = np.dtype(
         *((name, "<i8") for name in ("balance_minor", "held_minor")),
     ]
 )
-"""The fixed part of a line; behind it stand its texts: the ids, each with a NUL after it, the correlation id,
-which like the reference may be any text, and the reference."""
+"""The fixed part of a line. Its texts follow: the ids, each terminated by NUL; then the correlation id and
+the reference, which may be any text."""
 
 _HEAD = struct.Struct("<BB3sqqqqqqqq")
 _LINE = struct.Struct("<BBBBIqqqqqq")
@@ -60,23 +60,23 @@ assert _HEAD.size == HEAD_COLUMNS.itemsize and _LINE.size == LINE_COLUMNS.itemsi
 
 
 def _wrapped(number: int) -> int:
-    """Return a sum as a signed number of 64 bits. It differs only where an account's counters do not fit."""
+    """Return a sum wrapped to a signed 64-bit number; it differs only if an account's counters overflow."""
     return (number + 2**63) % 2**64 - 2**63
 
 
 class Zone(NamedTuple):
-    """The range of value times of a run of lines, and the sums of their amounts."""
+    """A block of consecutive lines: the range of their value times, and the sums of their amounts."""
 
     earliest: int
     """Value times, microseconds UTC."""
     latest: int
     posted: int
-    """What the lines add to the balance, minor units."""
+    """The lines' change of the balance, minor units."""
     held: int
-    """What they add to the holds."""
+    """The lines' change of the amount held, minor units."""
 
     def and_then(self, other: Zone) -> Zone:
-        """Return the zone of both runs."""
+        """Return the zone of these lines and those of `other`."""
         return Zone(
             min(self.earliest, other.earliest),
             max(self.latest, other.latest),
@@ -97,16 +97,16 @@ class Line(msgspec.Struct, gc=False):
     effective_at: int
     """The value time."""
     posted: int
-    """What the booking adds to the balance."""
+    """The booking's change of the balance."""
     held: int
-    """What it adds to the holds."""
+    """The booking's change of the amount held."""
     balance_minor: int
-    """After it, as `held_minor`."""
+    """The balance after the booking; `held_minor` likewise."""
     held_minor: int
     record_id: str
-    """Of the posting, or of the event of the hold."""
+    """The id of the posting, or of the hold event."""
     entry_id: str
-    """Of the entry; empty for a hold."""
+    """The id of the entry; empty for a hold."""
     correlation_id: str
     payment_id: str | None
     reference: str | None
@@ -159,18 +159,18 @@ def unpack_line(row: bytes) -> Line:
 
 
 class Head(msgspec.Struct, gc=False):
-    """The end of an account's history so far."""
+    """The current end of an account's history."""
 
     account_type: int
     """Index into ACCOUNT_TYPES."""
     currency: str
     lines: int = 0
     booked_at: int = -(2**63)
-    """Of the last line."""
+    """The booking time of the last line, microseconds UTC."""
     balance_minor: int = 0
     held_minor: int = 0
     open: list[Zone] = msgspec.field(default_factory=lambda: [EMPTY_ZONE])
-    """Of each level, from 1: its next zone as far as it is filled, by lines or zones of the level below."""
+    """The zones that are not full yet, one for each level from 1."""
 
     def pack(self) -> bytes:
         """Return the row."""
@@ -182,10 +182,10 @@ class Head(msgspec.Struct, gc=False):
 
 
 def fold(zones: list[Zone], below: int, part: Zone, lines: int) -> list[tuple[int, int, Zone]]:
-    """Add a full zone of level `below` (0: a line), which ends at `lines` lines, to the open zones.
+    """Add a full zone `part` of level `below` (0: a line) to the open zones of the higher levels.
 
-    Returns the zones that are full now: (level, number, zone).
-    """
+    `zones`: the open zones from level 1, changed in place; `lines`: the number of lines up to the end of
+    `part`. Returns the zones that became full: (level, number, zone)."""
     full = []
     for level in range(below + 1, LEVELS + 1):
         if len(zones) < level:

@@ -1,14 +1,14 @@
-"""The history: every account at any time, by booking time and by value time.
+"""The history: the state of every account at any time, by booking time and by value time.
 
-    posting_recorded, hold_recorded -> a line of the account, and a zone wherever one has become full
+    posting_recorded, hold_recorded -> a line of the account, and a zone where one has become full
 
-    known_at -> booked_by: how many lines were booked by then; they are in that order, so it is a search
-    as_of    -> state_at:  what of these has a value time up to then: whole zones where they can be taken or
-                           left as one, single lines elsewhere
+    known_at -> booked_by: the number of lines booked by that time
+    as_of    -> state_at:  the sum of those lines whose value time is not later: by whole zones where all of
+                           their lines count or none does, by single lines elsewhere
 
-The first is a binary search; the second takes at most 31 zones of each level where bookings come about in the
-order of their value times, and at most 32 more a level for each one that crosses the time asked for.
-"""
+`booked_by` is a binary search, because lines are in the order of booking. `state_at` reads at most 31 zones
+of each level if value times are roughly in the order of booking, and at most 32 more a level for each zone
+whose value times lie on both sides of the time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from pipeline.domain.kernel.rows import Rows
 
 
 class State(NamedTuple):
-    """What an account was at a time; amounts in minor units."""
+    """The state of an account at a time; amounts in minor units."""
 
     balance_minor: int
     held_minor: int
@@ -47,7 +47,7 @@ class State(NamedTuple):
 
 
 def apply(event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Add the line of one posting or hold; raise `Reject` for another event."""
+    """Add the line of one posting or hold. Raises Reject for another event, or for figures that cannot be."""
     if type(event) not in (ev.PostingRecorded, ev.HoldRecorded):
         raise Reject("unexpected_event", type(event).__name__)
     if isinstance(event, ev.HoldRecorded) and event.change not in KINDS:
@@ -91,7 +91,7 @@ def _line(event: ev.PostingRecorded | ev.HoldRecorded, at: Arrival, head: Head) 
         effective_at = event.effective_at
     held = event.held_minor_after
     if held is None:
-        held = head.held_minor  # a posting of before there were holds in the journal
+        held = head.held_minor  # version 1 of postings does not state it
     booked_at = at.recorded_at if event.booked_at is None else event.booked_at
     return Line(
         kind,
@@ -142,9 +142,9 @@ def booked_by(rows: Rows, tenant_id: str, account_id: str, lines: int, time: int
 def state_at(
     rows: Rows, tenant_id: str, account_id: str, lines: int, as_of: int | None = None
 ) -> State | None:
-    """Return an account after its first `lines` lines, None where no line counts.
+    """Return the state of an account after its first `lines` lines, None where no line counts.
 
-    With `as_of`, only lines whose value time is up to then count (that time included).
+    With `as_of` (microseconds UTC), only lines with a value time up to and including it count.
     """
     if not lines:
         return None
@@ -167,7 +167,7 @@ Part = tuple[int, int]
 
 
 def _parts(start: int, stop: int, level: int) -> Iterator[Part]:
-    """Yield the largest zones, of `level` at most, that make up the lines from `start` up to `stop`.
+    """Yield the largest zones, of `level` at most, that cover the lines from `start` up to `stop`.
 
     `start` must be the first line of a zone of `level`.
     """
@@ -180,7 +180,7 @@ def _parts(start: int, stop: int, level: int) -> Iterator[Part]:
 def _within(
     rows: Rows, tenant_id: str, account_id: str, lines: int, as_of: int
 ) -> Iterator[tuple[int, Zone]]:
-    """Yield what has a value time up to `as_of` among the first `lines` lines: lengths and zones."""
+    """Yield zones (with their numbers of lines) that cover the lines with a value time up to `as_of`."""
     waiting = list(_parts(0, lines, LEVELS))
     while waiting:
         level, number = waiting.pop()

@@ -1,11 +1,10 @@
-"""The past of one account: its balance at a time, its lines, a statement over a span of time.
+"""Views of the history of one account: its balance at a time, its lines, a statement of a period.
 
-    /balances/{tenant}/{account}?as_of=&known_at=   BALANCE_AT   by value time, as it was booked at a time
+    /balances/{tenant}/{account}?as_of=&known_at=   BALANCE_AT   by value time, as it was known at a time
     /history/{tenant}/{account}                     HISTORY      the lines, in the order of booking
     /statements/{tenant}/{account}?from=&to=        STATEMENT    opening balance, lines, closing balance
 
-All come from the history stream's table, whose line numbers are in the order of booking: a time of booking is
-found by a binary search. What lies before the first line is not found, with the time when the history starts.
+A question about a time before the first line raises NotFound, which states when the history starts.
 """
 
 from __future__ import annotations
@@ -32,7 +31,10 @@ _LINE_DIGITS_MAX = 12
 
 
 class _Account:
-    """The history of one account, as it is now."""
+    """The history of one account.
+
+    Making one raises NotFound for an account without lines.
+    """
 
     def __init__(self, rows: Rows, tenant_id: str, account_id: str) -> None:
         head = read_head(rows, tenant_id, account_id)
@@ -42,7 +44,7 @@ class _Account:
         self._place = rows, tenant_id, account_id
 
     def about(self, **more: object) -> Row:
-        """Return the account's fields, and some more."""
+        """Return the fields of the account, and `more`."""
         _, tenant_id, account_id = self._place
         kind = ACCOUNT_TYPES[self.head.account_type]
         return {
@@ -64,11 +66,14 @@ class _Account:
         return self.head.lines if time is None else booked_by(*self._place, self.head.lines, time)
 
     def state(self, lines: int, as_of: int | None = None) -> State | None:
-        """Return the account after its first lines; see `history.state_at`."""
+        """Return the state of the account after its first lines, as `stream.state_at`."""
         return state_at(*self._place, lines, as_of)
 
     def page(self, question: Question, start: int, stop: int) -> tuple[list[Row], str | None]:
-        """Return the lines of a page, and the number of its last one if there are more."""
+        """Return the lines of a page, and the number of its last line if more follow.
+
+        `start` and `stop`: the range of lines of all pages. Raises BadQuestion for a wrong `after`.
+        """
         after = question.after
         if after is not None:
             if not (after.isascii() and after.isdigit() and len(after) <= _LINE_DIGITS_MAX):
@@ -179,7 +184,7 @@ BALANCE_AT = AccountView(
     pages=(ViewPage(ACCOUNT_PAGE, "at another time with ?as_of=&known_at="),),
     paged=False,
 )
-"""On the page of the account's balance, where one of its times is given."""
+"""Answers on the path of the account's balance if one of its times is given."""
 HISTORY = AccountView(
     name="history",
     table="history",

@@ -1,1 +1,1 @@
-"""Upstream events on their way into the log of their state machine."""
+"""Intake: upstream events are forwarded to the log of the stream that applies them."""

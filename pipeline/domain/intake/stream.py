@@ -1,12 +1,11 @@
-"""Intake: upstream topics merged into the one log of a state machine.
+"""Intake: upstream topics are merged into the logs that the stateful streams read.
 
     accounts   -> ledger-commands (the end of a period: every partition)
     journals   -> ledger-commands          trades -> position-commands
     statements -> reconciliation-items     prices -> position-commands, every partition
 
 A stateful stream reads exactly one log, so that a replay sees the same events in the same order. The runtime
-has decoded each record and checked its key and partition before it comes here; the bytes are passed on as
-they are.
+has decoded each record and checked its key and partition before. The bytes are forwarded unchanged.
 """
 
 from __future__ import annotations
@@ -36,14 +35,17 @@ ACCEPTED: dict[str, frozenset[type]] = {
 
 
 class Intake:
-    """Passes the events of one upstream topic on to a log."""
+    """Forwards the events of one upstream topic to a log."""
 
     def __init__(self, source: str, target: str) -> None:
         self._accepted = ACCEPTED[source]
         self._target = target
 
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
-        """Forward one event; raise `Reject` for one that is not the topic's, or has an id that cannot be."""
+        """Forward one event.
+
+        Raises Reject for an event of another topic, an invalid id, or a period that is not over yet.
+        """
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
         check_ids(event)

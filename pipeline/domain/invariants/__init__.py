@@ -1,1 +1,1 @@
-"""What must hold of the journal, checked record by record; shares no rule with the ledger."""
+"""Invariants of the journal, checked record by record; shares no code with the ledger's rules."""

@@ -1,13 +1,13 @@
-"""The batch path of the invariants: a run of postings and holds that break none, at once.
+"""The batch path of the invariants: checks a run of postings and holds at once, as long as none is broken.
 
-    Run -> records that figures or names make irregular end it
+    Run -> a record with unusual figures or names is irregular and ends it
         -> accounts numbered, their rows read -> records sorted by account, in the order of the log
-        -> running numbers, balances, holds and entries within each account; pairs of postings in the log
+        -> within each account: running sequence numbers, balances, holds, entries; in the log: pairs of
+        postings
         -> the first record that breaks an invariant ends the run, too -> rows
 
-What ends the run is left to the row path, which says what is wrong with it. A property test holds both
-against each other.
-"""
+The record that ends the run is left to the row path, which reports what is wrong. A property test compares
+both paths."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ CLASSES = (ev.PostingRecorded, ev.HoldRecorded)
 HOLD = 1
 assert CLASSES[POSTING] is ev.PostingRecorded and CLASSES[HOLD] is ev.HoldRecorded
 LARGE = 2**61
-"""Figures from here on are left to the row path: below it, sums and differences of two fit into 64 bits."""
+"""Records with larger figures are irregular, so that sums and differences of two fit into 64 bits."""
 NUMBERS = ("amount_minor", "account_sequence", "balance_minor_after", "balance_minor", "held_minor_after")
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "account_id", "currency"), pa.string()),
@@ -47,13 +47,13 @@ FIELDS: dict[str, pa.DataType] = {
 
 
 class InvariantBatch:
-    """The batch path over the rows of one partition; holds no state of its own."""
+    """Checks runs of records against the rows of one partition; holds no state of its own."""
 
     classes = CLASSES
     fields = FIELDS
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
-        """Apply the records up to the first one that is irregular or broken; return how many, and the totals."""
+        """Apply the records before the first irregular or broken one; return how many, and the totals."""
         run = run.slice(0, _first(_irregular(run)))
         while len(run):
             branch = read_branch(rows)
@@ -69,12 +69,12 @@ class InvariantBatch:
 
 
 def _first(wrong: np.ndarray) -> int:
-    """Return the position of the first one; the length where there is none."""
+    """Return the position of the first true element; the length where there is none."""
     return int(np.argmax(np.append(wrong, True)))
 
 
 def _irregular(run: Run) -> np.ndarray:
-    """Return which records the row path is to look at: of another kind, or with figures out of the usual."""
+    """Return which records are left to the row path: of another class, or with unusual figures; bool."""
     columns = run.columns
     irregular = (run.kinds == OTHER) | (numpy_of(columns["amount_minor"], 0) <= 0)
     irregular |= numpy_of(pc.binary_length(columns["currency"]), 0) != 3
@@ -88,16 +88,16 @@ def _irregular(run: Run) -> np.ndarray:
 
 
 class _Pairs(NamedTuple):
-    """The postings of a run, two and two."""
+    """The postings of a run in pairs: each entry has two, one after the other."""
 
     broken: np.ndarray
-    """Of each record, whether it should complete an entry and does not."""
+    """For each record, whether it should be the second posting of the entry and is not."""
     half: FirstPosting | None
-    """The posting that the next run is to complete."""
+    """The last posting if its entry is not complete."""
 
 
 def _pairs(run: Run, half: FirstPosting | None) -> _Pairs:
-    """Hold each second posting against the first one of its entry."""
+    """Compare each second posting with the first one of its entry; `half`: one left from the run before."""
     places = np.flatnonzero(run.kinds == POSTING)
     names = FirstPosting.__struct_fields__
     taken = pa.array(places)
@@ -110,7 +110,7 @@ def _pairs(run: Run, half: FirstPosting | None) -> _Pairs:
     count = len(places)
     same = np.ones(count // 2, bool)
     for name in ("tenant_id", "entry_id", "side", "amount_minor", "currency"):
-        # Each posting with the one after it: quicker than to take the firsts and the seconds apart.
+        # Compare each posting with the next one: faster than taking the first and second ones separately.
         equal = numpy_of(pc.equal(columns[name][:-1], columns[name][1:]))[::2]
         same &= ~equal if name == "side" else equal
     broken = np.zeros(len(run), bool)
@@ -120,17 +120,17 @@ def _pairs(run: Run, half: FirstPosting | None) -> _Pairs:
 
 
 class _Accounts(NamedTuple):
-    """The accounts of a run, as it leaves them."""
+    """The accounts after the records of a run."""
 
     broken: np.ndarray
-    """Of each record, whether it does not follow from those before it."""
+    """For each record, whether it does not follow from the previous records of its account."""
     keys: list[bytes]
     heads: np.ndarray
     """ACCOUNT_COLUMNS."""
 
 
 def _accounts(run: Run, rows: PrefetchingRows) -> _Accounts:
-    """Fold the records of each account; read the accounts."""
+    """Read the accounts of a run, and follow the records of each."""
     encoded = joined("\0", "a", run.columns["tenant_id"], run.columns["account_id"]).dictionary_encode()
     keys = encoded.dictionary.cast(pa.binary()).to_pylist()
     number = numpy_of(encoded.indices)
@@ -179,7 +179,7 @@ def _held_follows(
     hold: np.ndarray,
     placed: np.ndarray,
 ) -> np.ndarray:
-    """Return whether what is held follows from what was held; either may be unknown."""
+    """Return whether each amount held follows from the previous one; either may be UNKNOWN."""
     less = held == before - amount
     follows = np.where(hold, np.where(placed, held == before + amount, less), held == before)
     follows |= debit & less
@@ -188,7 +188,7 @@ def _held_follows(
 
 
 def _running(values: np.ndarray, starts: np.ndarray, account: np.ndarray) -> np.ndarray:
-    """Return the sums so far within each account, its own value included."""
+    """Return the running sums within each account, the element itself included."""
     sums = np.cumsum(values)
     below = np.append(0, sums)[starts]
     found: np.ndarray = sums - below[account]
@@ -196,7 +196,7 @@ def _running(values: np.ndarray, starts: np.ndarray, account: np.ndarray) -> np.
 
 
 def _currencies(column: pa.Array) -> np.ndarray:
-    """Return currencies of three bytes each as bytes."""
+    """Return a column of currencies, three bytes each, as an array of S3."""
     encoded = column.dictionary_encode()
     known = np.array([one.encode() for one in encoded.dictionary.to_pylist()], "S3")
     found: np.ndarray = known[numpy_of(encoded.indices)]
@@ -204,7 +204,7 @@ def _currencies(column: pa.Array) -> np.ndarray:
 
 
 def _heads(keys: list[bytes], currency: np.ndarray, rows: PrefetchingRows) -> np.ndarray:
-    """Read accounts; one that is new has the currency of its first record. Raises UnknownLayout."""
+    """Read accounts; a new one gets the currency of its first record. Raises UnknownLayout."""
     found = rows.get_many(keys)
     table = np.zeros(len(keys), ACCOUNT_COLUMNS)
     table["layout"], table["currency"] = ACCOUNT_ROW.layout, currency
@@ -222,9 +222,9 @@ def _marks(entries: pa.Array) -> np.ndarray:
 
 
 def _entries(marks: np.ndarray, account: np.ndarray, heads: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which postings have an entry that their account has already, and the entries it has after all.
+    """Return which postings repeat an entry of their account, and the last entries of each account.
 
-    All entries of an account stand one after another, those of its row before those of the run.
+    `line` has the entries of one account after another, those of its row before those of the run.
     """
     accounts = len(heads)
     place = np.arange(len(marks)) + ENTRIES * (account + 1)

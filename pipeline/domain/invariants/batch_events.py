@@ -25,7 +25,7 @@ POSTING = 0
 
 
 def totals_blocks(run: Run, rows: PrefetchingRows) -> list[Block]:
-    """Add postings to the totals of their clearing accounts; return what is then to be said of each."""
+    """Add postings to the totals of their clearing accounts; return the new totals as events."""
     clearing = pc.starts_with(run.columns["account_id"], CLEARING_PREFIX)
     at = np.flatnonzero(numpy_of(clearing) & (run.kinds == POSTING))
     if not len(at):
@@ -54,11 +54,11 @@ def totals_blocks(run: Run, rows: PrefetchingRows) -> list[Block]:
 
 
 def _block(run: Run, table: np.ndarray, hour: np.ndarray, at: np.ndarray) -> Block:
-    """Return the totals as events, each caused by the last posting that went into it."""
+    """Return the totals as events, each caused by the last posting that it counts."""
     names = ("event_id", "tenant_id", "occurred_at", "correlation_id", "account_id", "currency")
     columns = {name: run.columns[name].take(pa.array(at)) for name in names}
     in_order = np.argsort(at)
-    said = {
+    fields = {
         "event_id": joined("", columns["event_id"], ":counted"),
         **{name: columns[name] for name in ("tenant_id", "occurred_at", "correlation_id")},
         "causation_id": columns["event_id"],
@@ -67,12 +67,12 @@ def _block(run: Run, table: np.ndarray, hour: np.ndarray, at: np.ndarray) -> Blo
         "hour": pa.array(hour.astype(np.int32)),
         **{name: pa.array(np.ascontiguousarray(table[name])) for name in COUNTERS},
     }
-    keys = joined("/", columns["tenant_id"], columns["account_id"], said["hour"].cast(pa.string()))
+    keys = joined("/", columns["tenant_id"], columns["account_id"], fields["hour"].cast(pa.string()))
     taken = pa.array(in_order)
     return Block(
         TOTALS,
         ev.ClearingCounted,
         at[in_order],
         keys.take(taken),
-        {name: column.take(taken) for name, column in said.items()},
+        {name: column.take(taken) for name, column in fields.items()},
     )

@@ -1,10 +1,10 @@
-"""The rows of the invariants: the state of a branch that follows from the records of its journal.
+"""The rows of the invariants: the state of a branch as it follows from the records of its journal.
 
-    account   a tenant account       number, balance and holds of the last posting; entries of the last ones
+    account   a tenant account       sequence, balance and amount held after the last record; last entries
     clearing  c tenant account hour  debits and credits of a clearing account in one hour of the day
-    branch    p                      number of records, alerts; the entry whose second posting is to come
+    branch    p                      number of records, alerts; the first posting of an incomplete entry
 
-Nothing here is shared with the ledger, which writes the journal, nor with its rows: the check is independent.
+The ledger, which writes the journal, shares no code with these rows, so that the check is independent.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ CLEARING_ROW = RowKind("invariants", "clearing totals", "c")
 BRANCH_ROW = RowKind("invariants", "branch", "p")
 
 ENTRIES = 8
-"""How many postings of an account are remembered to recognise an entry that comes twice."""
+"""How many entries of an account are remembered, to detect a repeated one."""
 UNKNOWN = -(2**63)
-"""The held amount after a posting that does not state it, as those of version 1."""
+"""The amount held where the last posting did not state it (version 1 of the event)."""
 HOURS = 24
 CLEARING_PREFIX = "$clearing:"
 HOUR_US = 3_600_000_000
@@ -53,13 +53,13 @@ class CheckedAccount(msgspec.Struct, gc=False):
     currency: bytes
     """Three letters."""
     alerts: int = 0
-    """Emitted about it in its window."""
+    """The number of alerts emitted about the account in its window."""
     window: int = 0
     sequence: int = 0
     balance_minor: int = 0
     held_minor: int = 0
     entries: tuple[int, ...] = (0,) * ENTRIES
-    """Fingerprints, that of the last posting first; 0 for none."""
+    """Fingerprints of the last entries, the newest first; 0: none."""
 
     def pack(self) -> bytes:
         """Return the row."""
@@ -70,7 +70,7 @@ class CheckedAccount(msgspec.Struct, gc=False):
 
 
 class FirstPosting(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """The first posting of an entry, until the second one comes."""
+    """The first posting of an entry whose second posting has not come yet."""
 
     tenant_id: str
     entry_id: str
@@ -81,16 +81,18 @@ class FirstPosting(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class CheckedBranch(msgspec.Struct, array_like=True, gc=False):
-    """How far the journal of a branch is read, and how many alerts there were."""
+    """Progress in the journal of a branch, and the numbers of alerts."""
 
     records: int = 0
-    """Postings and holds so far."""
+    """The number of postings and holds checked so far."""
     window: int = 0
     alerts: int = 0
-    """Emitted in the window."""
+    """The number of alerts emitted in the window."""
     unsaid: int = 0
-    """Faults without an alert, since the beginning: their window had its full number of alerts."""
+    """The number of faults that raised no alert, since the start, because their window had reached its
+    limit."""
     half: FirstPosting | None = None
+    """Of the entry that is not complete yet."""
 
     def pack(self) -> bytes:
         """Return the row."""
@@ -101,7 +103,7 @@ _unpack_branch = unpacker(BRANCH_ROW, CheckedBranch)
 
 
 class Clearing(msgspec.Struct, gc=False):
-    """Debits and credits of a clearing account in one hour of the day: number of legs, and minor units."""
+    """Numbers and sums (minor units) of debits and credits of a clearing account in one hour of the day."""
 
     debits: int = 0
     debits_minor: int = 0
@@ -126,18 +128,18 @@ def clearing_key(tenant_id: str, account_id: str, hour: int) -> bytes:
 
 
 def hour_of(time: int) -> int:
-    """Return the hour of the day of a time, UTC."""
+    """Return the hour of the day (0..23, UTC) of a time in microseconds UTC."""
     return time // HOUR_US % HOURS
 
 
 def read_branch(rows: Rows) -> CheckedBranch:
-    """Return how far the branch is read. Raises UnknownLayout."""
+    """Return the row of the branch, a new one where there is none. Raises UnknownLayout."""
     row = rows.get(BRANCH_KEY)
     return CheckedBranch() if row is None else _unpack_branch(row)
 
 
 def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -> CheckedAccount:
-    """Return an account; one that is new has the currency of its first record. Raises UnknownLayout."""
+    """Return an account; a new one gets the currency of its first record. Raises UnknownLayout."""
     row = rows.get(account_key(tenant_id, account_id))
     if row is None:
         return CheckedAccount(currency)
@@ -154,15 +156,15 @@ def read_clearing(rows: Rows, key: bytes) -> Clearing:
 
 
 def letters(currency: str) -> bytes:
-    """Return a currency as rows keep it: three bytes; one of another length is cut, or filled with NUL."""
+    """Return a currency as rows store it: three bytes, cut or padded with NUL."""
     return currency.encode()[:3].ljust(3, b"\0")
 
 
 def fingerprint(entry_id: str) -> int:
-    """Return 64 bits that stand for an entry; never 0."""
+    """Return a 64-bit hash of an entry's id; never 0."""
     return int.from_bytes(hashlib.blake2b(entry_id.encode(), digest_size=8).digest(), "little") | 1
 
 
 def wrapped(number: int) -> int:
-    """Return a sum as 64 bits hold it: the totals of a broken journal may not fit."""
+    """Return a sum wrapped to a signed 64-bit number: totals of a broken journal may overflow."""
     return (number + 2**63) % 2**64 - 2**63

@@ -1,18 +1,20 @@
 """The invariants of the journal, checked at every record of it.
 
-    posting_recorded -> its entry: one debit and one credit of one amount, one after the other: zero_sum
-                     -> its account: the next number, the balance and the holds that follow from the
-                        records before, no entry twice: sequence, balance, held, entry_once
-    hold_recorded    -> its account: the balance as it is, the holds that follow: balance, held
-    clearing account -> what has gone through it, by hour of the day: whoever sees the totals of all
-                        branches can tell what is on the way between them: clearing
+    zero_sum               an entry is one debit and one credit of the same amount, in consecutive postings
+    sequence, balance      the numbers and balances of an account follow from its previous records
+    held                   the amount held of an account follows from its previous records
+    entry_once             an account has an entry only once
 
-Each entry sums to zero and follows the last one, so the postings of a branch sum to zero after each. A record
-that breaks an invariant is said once, as `invariant_broken`; the checks go on from what it says, so that one
-fault is not found again in every record after it. A record is never refused here: the journal is what it is.
+    posting_recorded -> all of these; hold_recorded -> balance and held of its account
+    posting of a clearing account -> totals by hour of the day, as `clearing_counted`: the totals of all
+                                     branches together show what is in flight between them (clearing)
 
-What is said is bounded: of WINDOW records, ACCOUNT_ALERTS_MAX alerts of one account and BRANCH_ALERTS_MAX of
-a branch; faults beyond that are counted.
+Each entry sums to zero, so the postings of a branch sum to zero after each entry. A record that breaks an
+invariant raises one alert, `invariant_broken`. The checks then continue from the values of this record, so
+that a fault is not reported again for every later record. Records are never rejected here.
+
+Alerts are limited: in WINDOW records at most ACCOUNT_ALERTS_MAX of an account and BRANCH_ALERTS_MAX of a
+branch. Further faults are only counted.
 """
 
 from __future__ import annotations
@@ -46,23 +48,23 @@ ALERTS = "invariant-alerts"
 TOTALS = "clearing-totals"
 JOURNAL = "postings"
 WINDOW = 100_000
-"""Records of a branch."""
+"""The length of a window, in records of a branch."""
 ACCOUNT_ALERTS_MAX = 4
 BRANCH_ALERTS_MAX = 100
 
 
 class Fault(NamedTuple):
-    """Something that had to hold and does not."""
+    """A broken invariant: what was expected, and what was found."""
 
     invariant: str
     expected: str
     found: str
     half: FirstPosting | None = None
-    """The posting whose entry is at fault, where that is not the record's own."""
+    """The first posting of the broken entry, if the checked record belongs to another entry."""
 
 
 def apply(event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Check one record of the journal; another event says nothing about money and is left alone."""
+    """Check one record of the journal; events of other classes are ignored."""
     if type(event) not in (ev.PostingRecorded, ev.HoldRecorded):
         return
     account = read_account(rows, event.tenant_id, event.account_id, letters(event.currency))
@@ -92,7 +94,7 @@ def keys(event: Any) -> Iterable[bytes]:
 
 
 def _entry(event: ev.PostingRecorded, branch: CheckedBranch) -> Iterator[Fault]:
-    """Hold a posting against the one before it, if that one's entry is still to be completed."""
+    """Check that a posting completes the entry of the one before it, if that entry is incomplete."""
     first = branch.half
     own = FirstPosting(
         event.tenant_id, event.entry_id, event.account_id, event.side, event.amount_minor, event.currency
@@ -112,7 +114,7 @@ def _entry(event: ev.PostingRecorded, branch: CheckedBranch) -> Iterator[Fault]:
 
 
 def _posting(event: ev.PostingRecorded, account: CheckedAccount) -> Iterator[Fault]:
-    """Hold a posting against its account; the account is then what the posting says."""
+    """Check a posting against its account; then set the account to the values of the posting."""
     mark = fingerprint(event.entry_id)
     if mark in account.entries:
         yield Fault("entry_once", "an entry of its own", "an entry that this account has already")
@@ -138,12 +140,12 @@ def _posting(event: ev.PostingRecorded, account: CheckedAccount) -> Iterator[Fau
 
 
 def _hold(event: ev.HoldRecorded, account: CheckedAccount) -> Iterator[Fault]:
-    """Hold a change of what is held against its account; the account is then what it says."""
+    """Check a hold against its account; then set the account to the values of the hold event."""
     held, found = account.held_minor, event.held_minor_after
     allowed = {
         "PLACED": {held + event.amount_minor},
         "RELEASED": {held - event.amount_minor},
-    }.get(event.change, {found})  # a change of a later version has rules of its own
+    }.get(event.change, {found})  # an unknown change, of a later version, is not checked
     fault = _currency(event, account)
     if fault is None and event.balance_minor != account.balance_minor:
         fault = Fault("balance", str(account.balance_minor), str(event.balance_minor))
@@ -165,7 +167,7 @@ def _currency(event: Any, account: CheckedAccount) -> Fault | None:
 
 
 def _held(before: int, allowed: set[int], found: int) -> Iterator[Fault]:
-    """Find out whether what is held follows from what was held; either may be unknown."""
+    """Check that the amount held follows from the previous one; either may be UNKNOWN."""
     if found == UNKNOWN:
         return
     if found < 0:
@@ -179,7 +181,7 @@ def _money(side: str, amount: int, currency: str) -> str:
 
 
 def _count(event: ev.PostingRecorded, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Add a posting to the totals of its clearing account, and say them."""
+    """Add a posting to the totals of its clearing account, and emit them."""
     hour = hour_of(event.occurred_at)
     key = clearing_key(event.tenant_id, event.account_id, hour)
     totals = read_clearing(rows, key)
@@ -212,7 +214,7 @@ def _count(event: ev.PostingRecorded, at: Arrival, rows: Rows, out: Outbox) -> N
 
 
 def _may_alert(branch: CheckedBranch, account: CheckedAccount) -> bool:
-    """Whether the window has room for another alert, of which it then has one more."""
+    """Return whether another alert is allowed in this window, and count it."""
     window = branch.records // WINDOW
     if branch.window != window:
         branch.window, branch.alerts = window, 0
@@ -227,7 +229,7 @@ def _may_alert(branch: CheckedBranch, account: CheckedAccount) -> bool:
 
 
 def _emit_alert(fault: Fault, event: Any, at: Arrival, out: Outbox) -> None:
-    """Emit an alert; its id is that of the record's place in the log, so that a replay says the same."""
+    """Emit an alert; its id is derived from the record's offset, so that a replay gives the same id."""
     half = fault.half
     account_id = event.account_id if half is None else half.account_id
     tenant_id = event.tenant_id if half is None else half.tenant_id

@@ -1,10 +1,13 @@
-"""The batch path of streams that reuse their own rules: events in order, and all the rest once a run.
+"""The batch path of streams that reuse the rules of their row path.
 
-    Run -> the events before the first irregular one -> opened: the rows they need, in one read
-        -> each event through the rules of the stream -> rows in one write, outputs as blocks
+    Run -> the events before the first irregular one -> OpenRun: the rows they need, in one read
+        -> each event through the rules of the stream, in order -> rows in one write, outputs as blocks
 
-What an event does depends on all events before it, so they are applied one by one. What a run saves is
-everything around that: decoding records, reading, decoding and writing rows, deriving ids, encoding outputs.
+An event's effect depends on all events before it, so the rules are applied to one event after the other. The
+batch path saves the work around them: records are decoded, rows read, decoded and written, ids derived and
+outputs encoded once for the whole run.
+
+An event is irregular if the batch path does not implement it. It ends the run, and the row path applies it.
 """
 
 from __future__ import annotations
@@ -35,8 +38,8 @@ class OpenRun(Protocol):
     def apply(self, event: Any, recorded_at: int) -> None:
         """Apply the next event; `recorded_at` is Kafka's timestamp, microseconds UTC.
 
-        Raises `Reject` for an event that belongs in dead letters, `LeaveToRows` for one that only the row path
-        can apply; nothing has changed then.
+        Raises `Reject` for an event that belongs in dead letters, `LeaveToRows` for one that only the row
+        path can apply; nothing has changed then.
         """
 
     def close(self) -> Sequence[Block | Passed]:

@@ -102,7 +102,7 @@ class BatchPath(Protocol):
     def apply(self, run: Run, rows: Any) -> tuple[int, Sequence[Block | Passed]]:
         """Apply the events before the first one that must be left to the row path.
 
-        Returns how many that were, and their outputs.
+        Returns how many were applied, and their outputs.
         """
 
 
@@ -113,13 +113,13 @@ def merged(
     partition: int,
     partitions: int,
 ) -> Run:
-    """Return the run of all events: each group is a kind, its positions in the log, and its columns.
+    """Return one run of several groups of events: each has a kind, positions in the run, and columns.
 
     `fields` names the columns of the run and their types; a position in no group has the kind OTHER.
     """
     count = len(recorded_at)
     kinds = np.full(count, OTHER, np.int8)
-    # Row i of the run is row `source[i]` of the groups one after another; past their end stands a null.
+    # Event i of the run is event `source[i]` of the concatenated groups; an index past their end gives nulls.
     source = np.full(count, sum(len(positions) for _, positions, _ in groups), np.int64)
     start = 0
     for kind, positions, _ in groups:
@@ -143,19 +143,19 @@ def _column(batch: pa.RecordBatch, name: str, wanted: pa.DataType) -> pa.Array:
 
 
 def joined(separator: str, *parts: pa.Array | str) -> pa.Array:
-    """Return the parts of each row as one string, with a separator between them."""
+    """Return one string for each row: the parts with a separator between them."""
     return pc.binary_join_element_wise(*parts, separator)
 
 
 def numpy_of(column: pa.Array, null: Any = None) -> np.ndarray:
-    """Return a column as an array; `null`, where it is given, stands in the place of nulls."""
+    """Return a column as a NumPy array; `null`, if given, replaces nulls."""
     filled = column if null is None else pc.fill_null(column, null)
     found: np.ndarray = filled.to_numpy(zero_copy_only=False)
     return found
 
 
 def derived_ids(causes: pa.Array, names: pa.Array | str) -> pa.Array:
-    """Return `outbox.derived_id` of each cause with its name, or with the one name of all, as strings."""
+    """Return `outbox.derived_id` of each cause; `names` is a column, or one name for all causes."""
     if not len(causes):
         return pa.array([], pa.string())
     name = names.encode() if isinstance(names, str) else names.cast(pa.binary())
@@ -173,7 +173,7 @@ def derived_ids(causes: pa.Array, names: pa.Array | str) -> pa.Array:
 
 
 def strings_of_width(text: np.ndarray) -> pa.Array:
-    """Return the rows of an array of UTF-8 bytes, all of one width, as strings."""
+    """Return each row of an array of UTF-8 bytes (uint8, count x width) as a string."""
     count, width = text.shape
     offsets = np.arange(0, (count + 1) * width, width, dtype=np.int32)
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text.tobytes()))

@@ -26,8 +26,8 @@ def _ids_of(kind: type) -> tuple[str, ...]:
 def check_ids(event: Any) -> None:
     """Check all ids of an event.
 
-    Raises Reject (invalid_id) for an id that is empty, longer than ID_CHARS_MAX, or contains NUL or, where ids
-    are joined by it, `/`.
+    Raises Reject (invalid_id) for an id that is empty, longer than ID_CHARS_MAX or contains NUL, and for one
+    of IN_KEYS that contains `/`.
     """
     for name in _ids_of(event.__class__):
         value: str | None = getattr(event, name)

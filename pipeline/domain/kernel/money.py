@@ -20,12 +20,12 @@ def fits(value: int) -> bool:
 
 
 def checked(value: int) -> int:
-    """Return `value`; raise `Overflow` if it does not fit into 64 bits."""
+    """Return `value`. Raises Overflow if it does not fit into 64 bits."""
     if not INT64_MIN <= value <= INT64_MAX:
         raise Overflow
     return value
 
 
 def add(left: int, right: int) -> int:
-    """Return `left + right` (same unit); raise `Overflow` if the sum does not fit into 64 bits."""
+    """Return `left + right` (same unit). Raises Overflow if the sum does not fit into 64 bits."""
     return checked(left + right)

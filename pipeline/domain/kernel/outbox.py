@@ -63,16 +63,16 @@ class Outbox:
 
     def __init__(self) -> None:
         self.items: list[tuple[str, str, Any]] = []
-        """(topic, key, event). For a forwarded record the event is None; the key "*" means every partition."""
+        """(topic, key, event). Of a forwarded record the event is None; key "*" means every partition."""
 
     def emit(self, topic: str, key: str, event: Any) -> None:
         """Send `event` (a Struct of `kernel.events`) to `topic` under `key` (tenant/account)."""
         self.items.append((topic, key, event))
 
     def forward(self, topic: str) -> None:
-        """Pass the input record on to `topic`: the same key, the same bytes, in order with the emits."""
+        """Forward the input record to `topic` unchanged: same key, same bytes, in order with the emits."""
         self.items.append((topic, "", None))
 
     def broadcast(self, topic: str) -> None:
-        """Pass the input record on to every partition of `topic`."""
+        """Forward the input record, unchanged, to every partition of `topic`."""
         self.items.append((topic, "*", None))

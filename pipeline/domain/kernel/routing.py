@@ -18,9 +18,9 @@ KEY_FIELDS: dict[type, str] = {
 """By event class: the field (account, instrument, period) after the tenant in the record key."""
 BROADCAST = frozenset(kind for kind in KEY_FIELDS if getattr(kind, "BROADCAST", False))
 """Events that are copied to every partition of a log, whatever their key."""
-JOURNAL = frozenset(kind for kind in KEY_FIELDS if getattr(kind, "STAYS_ON_BRANCH", False))
-"""Events about a branch's accounts. Those about its internal accounts stay on the branch's partition, whatever
-their key."""
+BRANCH_EVENTS = frozenset(kind for kind in KEY_FIELDS if getattr(kind, "STAYS_ON_BRANCH", False))
+"""Events about a branch's accounts. Those about its internal accounts stay on the branch's partition,
+whatever their key."""
 INTERNAL_PREFIX = "$"
 
 

@@ -1,8 +1,9 @@
-"""Accounts: open, limit, freeze, close, reopen; and the end of a period.
+"""Commands on accounts: open, set limits, freeze, close, reopen; and the closing of a period.
 
-A limit may begin later: it waits in row `t` of its account until the branch's event time reaches it (`due`).
-A frozen side takes nothing new; a frozen debtor still pays what is held. The end of a period is applied on
-every branch: an entry of a time before it counts from the first moment after it (`Books.enter`).
+A limit may take effect later: it waits in row `t` of its account until the branch's event time reaches it
+(`due`). A frozen side accepts nothing new, but amounts already held can still be settled. A closed period
+applies on every branch: an entry whose time is in it gets the first microsecond after it as its effective
+time (`Books.enter`).
 """
 
 from __future__ import annotations
@@ -36,12 +37,12 @@ from pipeline.domain.ledger.rows import (
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants, account_refusal
 
 LIMITS_MAX = 100
-"""Limits of one account that have yet to begin."""
+"""The most limits of one account that may wait for their effective time."""
 _SIDES = {"DEBIT": FROZEN_DEBIT, "CREDIT": FROZEN_CREDIT, "BOTH": FROZEN_DEBIT | FROZEN_CREDIT}
 
 
 class Limit(NamedTuple):
-    """A limit that has yet to begin; amounts in minor units."""
+    """A limit whose effective time has not come; amounts in minor units."""
 
     effective_at: int
     """Microseconds UTC."""
@@ -103,7 +104,7 @@ def open_account(
 
 
 def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Set the limits of an account, now or from a time on.
+    """Set the limits of an account, now or at a later time.
 
     Raises: Reject for limits that no account can have, an account of the ledger's own, or too many limits.
     """
@@ -132,7 +133,7 @@ def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -
 
 
 def begin_limit(due: Due, rows: Rows, out: Outbox) -> None:
-    """Set a limit whose time has come."""
+    """Set a limit whose effective time has come."""
     waiting = _waiting(rows, due.tenant_id, due.account_id)
     limit = next(one for one in waiting if one[:2] == (due.time, due.id))
     key, others = _waiting_key(due.tenant_id, due.account_id), [one for one in waiting if one != limit]
@@ -158,13 +159,13 @@ def _waiting_key(tenant_id: str, account_id: str) -> bytes:
 
 
 def _waiting(rows: Rows, tenant_id: str, account_id: str) -> list[Limit]:
-    """Return the limits of an account that have yet to begin, in order."""
+    """Return the limits of an account that wait for their effective time, in the order of these times."""
     row = rows.get(_waiting_key(tenant_id, account_id))
     return [] if row is None else unpack_limits(row)
 
 
 def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Freeze one side of an account, or both: it takes nothing new.
+    """Freeze one side of an account, or both: it accepts no new holds or entries.
 
     Raises: Reject for an account of the ledger's own.
     """
@@ -237,7 +238,10 @@ def _account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Acc
 
 
 def close_period(event: ev.PeriodClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Close a tenant's books up to a time, on this branch; only the home of the period's key refuses it."""
+    """Close a tenant's books up to a time, on this branch.
+
+    Every branch gets the command; only the branch of its key answers one that is refused.
+    """
     key = closed_key(event.tenant_id)
     known = read_number(rows, key)
     if known is None or event.closed_through > known:

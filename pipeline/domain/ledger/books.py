@@ -3,8 +3,8 @@
     reserve, release, enter         -> the copies change; postings and holds are emitted
     save                            -> rows of the accounts, and their balances
 
-Invariants: no row is written before `save`. A rule that stops before it must not have emitted anything, so
-every check and `reserve` come before the first output.
+Invariants: no row is written before `save`. A rule that stops before `save` must not have emitted anything,
+so all checks and `reserve` come before the first output.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ NOSTRO = ACCOUNT_TYPES.index("nostro")
 
 
 def clearing_account_id(currency: str, branch: int) -> str:
-    """Return the id of a branch's clearing account, which stands for the other branches."""
+    """Return the id of a branch's clearing account: the counterpart of entries with other branches."""
     return f"$clearing:{currency}:{branch}"
 
 
@@ -47,12 +47,15 @@ def opening_account_id(currency: str, branch: int) -> str:
 
 
 def can_be_opened(account_id: str) -> bool:
-    """Whether an id can be a customer's: a key can carry it, and it is not the ledger's own."""
+    """Whether a customer's account may have an id: it fits into a key, and is not an internal account's."""
     return bool(account_id) and account_id[0] != INTERNAL_PREFIX and not {"/", "\0"} & {*account_id}
 
 
 class EntryDetails(NamedTuple):
-    """What an entry is for. `debit` and `credit` are the purpose and the rate of a journal's legs."""
+    """What the postings of an entry state besides accounts and amount.
+
+    `debit` and `credit`: purpose and rate (units of 1e-8) of the journal's leg on that side.
+    """
 
     payment_id: str | None = None
     reference: str | None = None
@@ -60,7 +63,7 @@ class EntryDetails(NamedTuple):
     reverses: str | None = None
     reason: str | None = None
     asked_at: int | None = None
-    """The effective time that was asked for, microseconds UTC; None: when it happened."""
+    """The requested effective time, microseconds UTC; None: the event's own time."""
     debit: tuple[str | None, int | None] = (None, None)
     credit: tuple[str | None, int | None] = (None, None)
 
@@ -120,7 +123,7 @@ class Books:
     def creditor_code(self, account_id: str, currency: str, amount: int = 0) -> str | None:
         """Return why an account of this branch cannot be credited, or None.
 
-        `amount`: what comes in newly, minor units; 0 for a hold that is placed here and so counted already.
+        `amount`: the new credit, minor units; 0 where a hold on this branch has counted it already.
         """
         creditor = self.account(account_id)
         if creditor is None or account_id.startswith(INTERNAL_PREFIX):
@@ -140,7 +143,7 @@ class Books:
     # --- holds
 
     def counterpart(self, payment: Payment) -> str:
-        """Return the credit side of a payment's hold: the creditor, or clearing if it is elsewhere."""
+        """Return the credit account of a payment's hold: the creditor, or clearing if that is elsewhere."""
         if self.is_local(payment.creditor_account_id):
             return payment.creditor_account_id
         return clearing_account_id(payment.currency, self.branch)
@@ -154,7 +157,10 @@ class Books:
         return debtor, creditor
 
     def reserve(self, debit: str, credit: str, currency: str, amount: int) -> str | None:
-        """Hold an amount between two accounts; return why that cannot be (nothing has changed), or None."""
+        """Hold an amount between two accounts.
+
+        Returns the result code if that is not possible, with nothing changed, or None.
+        """
         debtor, counterpart = self._pair(debit, credit, currency)
         limit = debtor.limit_minor
         if limit is not None and debtor.available_minor - amount < -limit:
@@ -179,7 +185,7 @@ class Books:
     def emit_hold(
         self, out: Outbox, change: str, hold_id: str, account_id: str, amount: int, name: str
     ) -> None:
-        """Emit that a hold outlasts its command (PLACED), or ends without a posting (RELEASED)."""
+        """Emit a hold that outlasts its command (PLACED), or that ends without a posting (RELEASED)."""
         cause = self.event
         account = self.accounts[account_id]
         out.emit(
@@ -205,8 +211,8 @@ class Books:
     def post(self, debit: str, credit: str, amount: int) -> None:
         """Post one entry to the copies.
 
-        Posted plus pending of one side always fits into 64 bits, so what is held can be posted later, and a
-        balance, the difference of two counters that are never negative, fits too.
+        Posted plus pending of one side always fits into 64 bits, so held amounts can be posted later. A
+        balance fits, too: it is the difference of two counters that are not negative.
         Raises: Overflow if a counter would exceed 64 bits; then nothing has changed.
         """
         debtor, creditor = self.accounts[debit], self.accounts[credit]
@@ -233,7 +239,7 @@ class Books:
             self._emit_posting(out, entry_id, side, account_id, amount, about, leg, effective_at, moved_from)
 
     def _effective(self, asked_at: int | None) -> tuple[int | None, int | None]:
-        """Return when an entry counts (None: when it happened), and the time asked for if that was moved."""
+        """Return the effective time (None: the event's own), and the requested one if it was moved."""
         closed = self.closed_through
         if closed is None or (self.event.occurred_at if asked_at is None else asked_at) > closed:
             return asked_at, None
@@ -287,7 +293,7 @@ class Books:
             out.emit("reconciliation-items", key, posting)
 
     def save(self, out: Outbox) -> None:
-        """Write every account touched and emit its balance."""
+        """Write every account of these books and emit its balance."""
         for account_id, account in self.accounts.items():
             save_account(self.rows, out, self.event, account_id, account)
 

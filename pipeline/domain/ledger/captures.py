@@ -1,9 +1,9 @@
-"""Captures of a hold: each posts a part of it, on this branch at once, on another when its leg is posted.
+"""Captures of a hold: each posts a part of it, at once or, with the creditor elsewhere, by a leg.
 
     payment_captured -> creditor here: posted        -> the last one, or a final one: the payment is settled
                      -> creditor on another branch: its leg is requested -> posted, or refused and still held
 
-A capture is known by its id and has one effect; one whose leg was refused needs another id.
+A capture id has an effect once. After a refused leg, the upstream captures again under a new id.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.rows import Payment
 
 CAPTURES_MAX = 100
-"""Captures of one hold; its row keeps them all."""
+"""The most captures of one hold; its row stores them all."""
 
 
 def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
@@ -92,7 +92,7 @@ def _capture_here(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> 
 def _capture_elsewhere(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> None:
     """Request the leg of a capture whose creditor is on another branch."""
     payment, hold, books = held.payment, held.hold, held.books
-    # The amount stays held. NUL parts the ids: both are free text, and no two pairs may give one leg id.
+    # The amount stays held. NUL separates the ids, so that no two pairs of ids give the same leg id.
     leg_id = derived_id(payment.debtor_account_id, f"leg:{event.payment_id}\0{event.capture_id}")
     hold.captures.append(Capture(event.capture_id, amount, leg_id, IN_FLIGHT))
     hold.capturing += amount

@@ -1,10 +1,12 @@
-"""What falls due on a branch as its event time moves on: holds and journals that expire, limits that begin.
+"""Things that fall due on a branch as its event time advances: expiries of holds and journals, later limits.
 
-    row `x` NUL time NUL kind NUL tenant NUL account NUL id      one for each thing to come, in order of time
-    row `n`                                                      a time, not later than the first of them
+    row `x` NUL time NUL kind NUL tenant NUL account NUL id      one for each scheduled item, in order of time
+    row `n`                                                      the time of the first of them, or an earlier
+    one
 
-A command that moves the watermark takes what has fallen due before it does its own work. It takes a bounded
-number; where more is due, the next commands go on, and a rule that depends on a time looks at it itself.
+A command that advances the watermark first applies what has fallen due, at most DUE_MAX items. If more are
+due, the next commands apply them. So a rule that depends on such a time compares it with the watermark
+itself.
 """
 
 from __future__ import annotations
@@ -16,17 +18,17 @@ from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.rows import DUE_ROW, NEXT_DUE_ROW, read_number, write_number
 
 DUE_MAX = 100
-"""How many a command takes at most."""
+"""The most items that one command applies."""
 HOLD, JOURNAL, LIMIT = "hold", "journal", "limit"
 
 NEXT_KEY = row_key(NEXT_DUE_ROW.family)
 _PREFIX = row_key(DUE_ROW.family, "")
 _OFFSET = 2**63
-"""Added to times, so that the order of their digits is theirs, before 1970 too."""
+"""Added to times, so that times before 1970 are not negative and keys sort by time."""
 
 
 class Due(NamedTuple):
-    """One thing that falls due."""
+    """One scheduled item."""
 
     time: int
     """Microseconds UTC."""
@@ -34,9 +36,9 @@ class Due(NamedTuple):
     """HOLD, JOURNAL or LIMIT."""
     tenant_id: str
     account_id: str
-    """The debtor's, the journal's, or the one that the limit is for."""
+    """The account of the debtor, of the journal, or of the limit."""
     id: str
-    """Of the payment, of the journal, or of the event that set the limit."""
+    """The id of the payment, of the journal, or of the event that set the limit."""
 
     @property
     def key(self) -> bytes:
@@ -46,7 +48,7 @@ class Due(NamedTuple):
 
 
 def schedule(rows: Rows, due: Due) -> None:
-    """Remember what is to come."""
+    """Schedule an item."""
     rows.put(due.key, DUE_ROW.head)
     first = read_number(rows, NEXT_KEY)
     if first is None or due.time < first:
@@ -54,21 +56,21 @@ def schedule(rows: Rows, due: Due) -> None:
 
 
 def unschedule(rows: Rows, due: Due) -> None:
-    """Remove one thing that will not come, if it is still there.
+    """Remove a scheduled item, if it is still there.
 
-    Row `n` may then be early, which costs one scan.
+    Row `n` may then be too early, which only costs one scan.
     """
     if rows.get(due.key) is not None:
         rows.delete(due.key)
 
 
 def next_due(rows: Rows) -> int | None:
-    """Return a time before which nothing falls due, microseconds UTC; None where nothing is to come."""
+    """Return a time before which nothing falls due, microseconds UTC; None where nothing is scheduled."""
     return read_number(rows, NEXT_KEY)
 
 
 def take_due(rows: Rows, watermark: int) -> list[Due]:
-    """Remove what is due at `watermark` and return it in order, DUE_MAX at most."""
+    """Remove the items due at `watermark` and return them in order, at most DUE_MAX."""
     first = next_due(rows)
     if first is None or first > watermark:
         return []

@@ -6,9 +6,9 @@
         payment_cancelled -> what is left is released
         it expires        -> what is left is released (`due`)
 
-Invariants: what is held for a payment is its amount less what was captured; once the hold has ended, it is
-what legs are under way for. A payment whose hold has ended is finished when no leg is under way: settled if
-anything was captured.
+Invariants: the amount held for a payment is its amount less the captured amount; after the hold has ended,
+it is the amount of the legs in flight. A payment whose hold has ended is finished when no leg is in flight:
+settled if anything was captured.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ class Capture(msgspec.Struct, array_like=True, gc=False):
 
 
 class Hold(msgspec.Struct, array_like=True, gc=False):
-    """What the debtor's branch remembers of a hold, beside its payment; amounts in minor units."""
+    """A hold for captures on the debtor's branch, beside the row of its payment; amounts in minor units."""
 
     expires_at: int
     under_review: bool
     captured: int
     capturing: int
-    """What legs are under way for."""
+    """The amount of the legs in flight."""
     ended: str
     """Why it has ended: ok, cancelled, expired, or the code of a refusal; empty while it has not."""
     correlation_id: str
     event_id: str
-    """Of the payment_decided."""
+    """The event id of the payment_decided."""
     captures: list[Capture]
 
     def remaining(self, payment: Payment) -> int:
@@ -65,7 +65,7 @@ class Hold(msgspec.Struct, array_like=True, gc=False):
         return 0 if self.ended else payment.amount_minor - self.captured - self.capturing
 
     def held(self, payment: Payment) -> int:
-        """Return what is held, legs under way included."""
+        """Return the amount held, legs in flight included."""
         return self.remaining(payment) + self.capturing
 
 
@@ -89,7 +89,7 @@ def _due(tenant_id: str, payment: Payment, payment_id: str, hold: Hold) -> Due:
 
 
 def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Outbox) -> None:
-    """Keep what was reserved for a payment as a hold for captures."""
+    """Turn the reservation of a payment into a hold for captures."""
     assert event.hold_expires_at is not None
     hold = Hold(
         event.hold_expires_at, event.outcome == "REVIEW", 0, 0, "", event.correlation_id, event.event_id, []
@@ -105,7 +105,7 @@ def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Out
 
 
 class HeldPayment:
-    """A hold, its payment and the books of one command on it."""
+    """A payment with its hold, and the books of one command on it."""
 
     def __init__(
         self, event: Any, at: Arrival, rows: Rows, out: Outbox, payment: Payment, hold: Hold
@@ -115,7 +115,7 @@ class HeldPayment:
         self._state = payment.state
 
     def save(self) -> None:
-        """Write everything."""
+        """Write the accounts, the hold, and the payment if its state has changed."""
         rows, tenant, payment_id = self.books.rows, self.event.tenant_id, self.event.payment_id
         self.books.save(self.out)
         if self.payment.state != self._state:
@@ -123,14 +123,14 @@ class HeldPayment:
         rows.put(hold_key(tenant, payment_id), HOLD_ROW.pack(self.hold))
 
     def release(self, amount: int) -> None:
-        """Release a part of what is held, and emit that."""
+        """Release a part of the amount held, minor units, and emit it."""
         payment, books = self.payment, self.books
         debtor = payment.debtor_account_id
         books.release(debtor, books.counterpart(payment), payment.currency, amount)
         books.emit_hold(self.out, "RELEASED", self.event.payment_id, debtor, amount, "hold_released")
 
     def enter(self, amount: int) -> None:
-        """Post a part of what is held."""
+        """Post a part of the amount held, minor units."""
         payment, books = self.payment, self.books
         debtor, credit = payment.debtor_account_id, books.counterpart(payment)
         books.release(debtor, credit, payment.currency, amount)
@@ -139,7 +139,7 @@ class HeldPayment:
         self.hold.captured += amount
 
     def end(self, code: str) -> None:
-        """Release what no leg is under way for; `code` is why."""
+        """End the hold: release everything but the legs in flight; `code` is the reason."""
         remaining = self.hold.remaining(self.payment)
         if remaining:
             self.release(remaining)
@@ -188,7 +188,7 @@ class HeldPayment:
 
 
 def held_payment(event: ev.PaymentCaptured | ev.PaymentExtended, rows: Rows) -> tuple[Payment, Hold] | str:
-    """Return the payment and the hold that a command is on, or why there is none."""
+    """Return the payment and the hold that a command names, or the result code of its refusal."""
     payment = read_payment(rows, event.tenant_id, event.payment_id)
     if payment is None or payment.debtor_account_id != event.debtor_account_id:
         return "payment_not_found"
@@ -197,7 +197,7 @@ def held_payment(event: ev.PaymentCaptured | ev.PaymentExtended, rows: Rows) -> 
 
 
 def why_ended(payment: Payment, hold: Hold) -> str | None:
-    """Return why nothing of a hold can be captured any more, or None if it can."""
+    """Return the result code of a capture if the hold has ended, or None if it has not."""
     if payment.state != "AUTHORISED":
         return _OVER.get(payment.state, "already_failed")
     if hold.ended:
@@ -206,7 +206,7 @@ def why_ended(payment: Payment, hold: Hold) -> str | None:
 
 
 def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Let a hold last longer."""
+    """Move the expiry of a hold to a later time."""
 
     def refuse_with(code: str) -> None:
         refuse(out, event, "payment_extended", event.debtor_account_id, event.payment_id, code)
@@ -243,7 +243,7 @@ def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, o
 
 
 def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Let a hold that was under review be captured, or release it."""
+    """Apply a review: allow captures of the hold, or release it."""
     hold = read_hold(rows, event.tenant_id, event.payment_id)
     assert hold is not None, "an authorised payment has a hold"
     if not hold.under_review:
@@ -265,7 +265,7 @@ def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows,
 
 
 def cancel(event: ev.PaymentCancelled, payment: Payment, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Release what is left of a hold."""
+    """Release the remaining amount of a hold."""
     hold = read_hold(rows, event.tenant_id, event.payment_id)
     assert hold is not None, "an authorised payment has a hold"
     if hold.ended:
@@ -279,7 +279,7 @@ def cancel(event: ev.PaymentCancelled, payment: Payment, at: Arrival, rows: Rows
 
 
 def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Release what is left of a hold that has expired."""
+    """Release the remaining amount of a hold that has expired."""
     payment, hold = read_payment(rows, due.tenant_id, due.id), read_hold(rows, due.tenant_id, due.id)
     assert payment is not None and hold is not None, "what falls due is held"
     envelope = (due.tenant_id, due.time, hold.correlation_id)

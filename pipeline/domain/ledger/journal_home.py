@@ -1,4 +1,4 @@
-"""Journals on their home branch: all legs are posted or none, wherever their accounts live.
+"""A journal on its home branch: all of its legs are posted or none, on whichever branches they are.
 
     journal_submitted -> its home holds its own legs -> no other branch: POSTED, or HELD until confirmed
                                                      -> else PREPARING: journal_legs_requested to the others
@@ -7,8 +7,9 @@
     journal_legs_ended     -> the branch posts what it holds, or releases it
     journal_confirmed, journal_voided, its expiry (`due`) -> a HELD journal: POSTED, VOIDED, EXPIRED
 
-The home is the branch of the journal's account. What a branch holds it can always post: no rule refuses it
-any more. So what the home decides after all have answered is final and needs no further answer.
+The home is the branch of the journal's account; it coordinates a two-phase commit. Legs that a branch holds
+can always be posted: no later rule refuses them. So the home's decision, once all branches have answered, is
+final and needs no further answer.
 """
 
 from __future__ import annotations
@@ -56,10 +57,13 @@ class HomeJournal:
         self.at, self.rows, self.out = at, rows, out
 
     def submit(self, watermark: int, window: int) -> None:
-        """Take in a journal whose id is new; one that is older than `window` (microseconds) is too old."""
+        """Accept or refuse a journal whose id is new.
+
+        `watermark`: event time of the branch; `window`: how much older a journal may be; microseconds.
+        """
         journal, tenant = self.journal, self.event.tenant_id
         if watermark - journal.occurred_at > window:
-            # Its id is not remembered, as that of a payment that is too old.
+            # As with a payment that is too old, its id is not remembered.
             uncount_reversed(tenant, journal, self.rows)
             return self._emit_update(REFUSED, "too_old")
         flaw = refusal_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
@@ -90,7 +94,7 @@ class HomeJournal:
             self._hold()
 
     def answered(self, event: ev.JournalLegsAnswered, watermark: int) -> None:
-        """Count the answer of a branch; after the last one post, hold or refuse the journal.
+        """Note the answer of a branch; after the last answer post, hold or refuse the journal.
 
         Raises: Reject for a branch that was not asked, or has answered before.
         """
@@ -113,7 +117,7 @@ class HomeJournal:
         self._hold()
 
     def end(self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None) -> None:
-        """Post what is held on all branches, or release it.
+        """Post the legs that are held on all branches (POSTED), or release them (any other state).
 
         `cause`: the event that changes the state, where that is not the command.
         """
@@ -219,7 +223,7 @@ class HomeJournal:
 def submit(
     window: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
-    """Take in a journal, or refuse one whose id is known."""
+    """Accept a journal whose id is new; refuse a repeat. Arguments are as in `HomeJournal.submit`."""
     journal = journal_of(event)
     known = read_journal(rows, event.tenant_id, event.journal_id)
     if known is None:
@@ -229,14 +233,14 @@ def submit(
 
 
 def confirm(event: ev.JournalConfirmed, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Post a journal that is held."""
+    """Post a journal that is held until it is confirmed."""
     home = _held(event, "journal_confirmed", watermark, at, rows, out)
     if home is not None:
         home.end(POSTED)
 
 
 def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Release a journal that is held."""
+    """Release a journal that is held until it is confirmed."""
     home = _held(event, "journal_voided", watermark, at, rows, out)
     if home is not None:
         home.end(VOIDED, "cancelled")
@@ -273,7 +277,7 @@ def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
 
 
 def legs_answered(event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Take the answer of a branch.
+    """Apply the answer of a branch to a request of legs.
 
     Raises: Reject for an answer that no journal waits for.
     """

@@ -1,7 +1,7 @@
-"""The legs of a journal on one branch, its home or another: held as pairs, then posted or released.
+"""The legs of a journal on one branch: held as pairs of debit and credit, then posted or released.
 
 journal_legs_requested -> the legs are held, or refused -> journal_legs_answered to the home
-journal_legs_ended     -> what is held is posted, or released
+journal_legs_ended     -> the held legs are posted, or released
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outb
 
 
 def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Post the legs that are held on this branch, or release them, as the home has decided.
+    """Post or release the legs that are held on this branch, as the journal's home branch has decided.
 
     Raises: Reject for legs that are not held here.
     """
@@ -71,7 +71,7 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
 def end_legs_here(
     legs: list[Leg], posted: bool, about: EntryDetails, key: bytes, books: Books, out: Outbox
 ) -> None:
-    """Post or release the legs of one branch, and write which to their row."""
+    """Post or release the legs of this branch, and write their row (`key`) with the new state."""
     pairs = pairs_of(legs, books.branch)
     if posted:
         post_pairs(pairs, about, books, out)
@@ -87,7 +87,10 @@ def end_legs_here(
 
 
 def place_holds(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:
-    """Emit the holds of reserved pairs one after the other, each with what is held after it."""
+    """Emit a hold for each reserved pair, with the amount held after it.
+
+    The pairs are released first and reserved again one by one, so that each event has its own amount.
+    """
     for pair in pairs:
         books.release(pair.debit, pair.credit, pair.currency, pair.amount)
     for index, pair in enumerate(pairs):
@@ -98,7 +101,7 @@ def place_holds(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -
 def post_pairs(
     pairs: list[Pair], about: EntryDetails, books: Books, out: Outbox, at_once: bool = False
 ) -> None:
-    """Post pairs that are held; `at_once`: their holds were not emitted."""
+    """Post held pairs, with an entry for each; `at_once`: no events were emitted for their holds."""
     if at_once:
         for pair in pairs:
             books.release(pair.debit, pair.credit, pair.currency, pair.amount)

@@ -1,8 +1,9 @@
-"""What a journal of many legs is: its row at its home, the row of its legs on a branch, and its flaws.
+"""Rows and validation of journals of many legs.
 
-The home is the branch of the journal's account (`journal_home`); every branch with an account of a leg has
-legs to hold and to post (`journal_legs`). Reversals are journals, too (`reversals`); what they have taken of
-a journal is counted in the journal's own row.
+    journal row       on the home branch, the branch of the journal's account (`journal_home`)
+    branch legs row   on every branch that has an account of a leg (`journal_legs`)
+
+Reversals are journals, too (`reversals`). The row of the reversed journal counts how much of it they took.
 """
 
 from __future__ import annotations
@@ -20,35 +21,35 @@ from pipeline.domain.ledger.pairs import Leg, Refusal, legs_of
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, JOURNAL_ROW, read_number, taken_key, write_number
 
 LEGS_MAX = 100
-"""Legs of one journal."""
+"""The most legs of one journal."""
 HELD, POSTED, RELEASED, REFUSED = "HELD", "POSTED", "RELEASED", "REFUSED"
 PREPARING, VOIDED, EXPIRED = "PREPARING", "VOIDED", "EXPIRED"
 """States of journals, and of the legs of one branch."""
 
 
 class ReversedAmount(msgspec.Struct, array_like=True, gc=False):
-    """How much reversals have taken back of an account's legs of one side."""
+    """How much of a journal's legs on one account and side was reversed so far."""
 
     account_id: str
     side: str
-    """Of the journal that is reversed."""
+    """The side in the original journal, DEBIT or CREDIT."""
     currency: str
     amount_minor: int
 
 
 class Journal(msgspec.Struct, array_like=True, gc=False):
-    """What its home branch remembers of a journal."""
+    """A journal as its home branch stores it."""
 
     account_id: str
     state: str
     code: str
     leg_no: int | None
-    """The leg for which it is refused."""
+    """The leg that is the reason for a refusal."""
     legs: list[Leg]
     reference: str
     reason: str | None
     reverses: str | None
-    """The id of the payment or journal that it takes back."""
+    """The id of the payment or journal that it reverses."""
     reverses_payment: bool
     effective_at: int | None
     late: str
@@ -65,7 +66,7 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     """Branches that have refused their legs, ascending."""
 
     def same_content(self, other: Journal) -> bool:
-        """Whether another submission of this id asks for the same."""
+        """Whether another submission under this id has the same content."""
         names = (
             "account_id",
             "legs",
@@ -114,7 +115,7 @@ def write_journal(rows: Rows, tenant_id: str, journal_id: str, journal: Journal)
 
 
 def journal_of(event: ev.JournalSubmitted) -> Journal:
-    """Return the journal that an event asks for."""
+    """Return the row of a journal that has just been submitted."""
     return Journal(
         event.account_id, PREPARING, "ok", None, legs_of(event.legs), event.reference, event.reason, None,
         False, event.effective_at, event.late, event.hold_expires_at, [], event.occurred_at,
@@ -123,7 +124,7 @@ def journal_of(event: ev.JournalSubmitted) -> Journal:
 
 
 def refusal_of(journal: Journal, watermark: int, closed_through: int | None) -> Refusal | None:
-    """Return the first reason to refuse a journal whatever its accounts are like, or None.
+    """Return the first reason to refuse a journal that does not depend on its accounts, or None.
 
     `watermark`: the event time of the branch; `closed_through`: the end of the tenant's closed periods;
     microseconds UTC.
@@ -161,7 +162,10 @@ def refusal_of(journal: Journal, watermark: int, closed_through: int | None) -> 
 
 
 def uncount_reversed(tenant_id: str, journal: Journal, rows: Rows) -> None:
-    """Give back what a refused reversal has taken of its payment or journal."""
+    """Subtract a refused reversal from the reversed amount of its payment or journal.
+
+    Nothing happens for a journal that reverses nothing.
+    """
     if journal.reverses is None:
         return
     if journal.reverses_payment:
@@ -176,7 +180,7 @@ def uncount_reversed(tenant_id: str, journal: Journal, rows: Rows) -> None:
 
 
 def count_reversed(original: Journal, legs: Sequence[Leg], sign: int) -> None:
-    """Count the legs of a reversal as taken of its original, or give them back (-1)."""
+    """Add the legs of a reversal to the reversed amounts of its original (`sign` +1), or subtract (-1)."""
     for leg in legs:
         side = "CREDIT" if leg.side == "DEBIT" else "DEBIT"
         place = (leg.account_id, side, leg.currency)

@@ -1,4 +1,4 @@
-"""What the ledger says of payments and accounts, and what its branches tell each other."""
+"""Outputs of the ledger: outcomes of payments and balances; and the events that only branches send."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BETWEEN_BRANCHES = frozenset(
         *(ev.JournalLegsRequested, ev.JournalLegsAnswered, ev.JournalLegsEnded),
     }
 )
-"""What the ledger of one branch asks of another, and its answers: they come from nobody else."""
+"""Requests and answers between branches of the ledger; no upstream may send them."""
 
 _OUTCOMES: dict[str, Any] = {
     "payment_reserved": ev.PaymentReserved,
@@ -30,7 +30,7 @@ _OUTCOMES: dict[str, Any] = {
 def announce(
     out: Outbox, cause: Any, payment: Any, outcome: str, code: str, amount: int | None = None
 ) -> None:
-    """Emit what became of a payment, keyed by its debtor; `amount` in the place of the payment's own."""
+    """Emit the outcome of a payment, keyed by its debtor; `amount` replaces the payment's own amount."""
     out.emit(
         "payment-events",
         f"{cause.tenant_id}/{payment.debtor_account_id}",

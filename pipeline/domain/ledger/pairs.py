@@ -1,11 +1,11 @@
-"""The legs of a journal on one branch as pairs of a debit and a credit, which is what the books can post.
+"""The legs of a journal on one branch as pairs of one debit and one credit, the form that `Books` can post.
 
     legs of an entry and currency:  A -100        pairs:  A -> B 60
                                     B +60                 A -> clearing 40      (C is on another branch)
                                     C +40
 
-Where the legs of this branch do not balance by themselves, the rest is on other branches, and the branch's
-clearing account takes it. So every branch balances, and each entry has one debit and one credit.
+Where the legs of this branch do not balance, the other legs are on other branches, and the branch's clearing
+account takes the difference. So every branch balances, and each entry has one debit and one credit.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pipeline.domain.ledger.books import Books, clearing_account_id
 
 
 class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A leg as rows keep it: the fields of the events' `JournalLeg`."""
+    """A leg as rows store it, with the fields of `events.JournalLeg`."""
 
     leg_no: int
     entry_no: int
@@ -44,7 +44,7 @@ def as_event_legs(legs: Iterable[Leg]) -> tuple[ev.JournalLeg, ...]:
 
 
 class Pair(NamedTuple):
-    """One debit and one credit; a leg is None where the clearing account stands."""
+    """One debit and one credit of an amount; a leg is None on the side of the clearing account."""
 
     debit: str
     credit: str
@@ -55,14 +55,14 @@ class Pair(NamedTuple):
 
 
 class Refusal(NamedTuple):
-    """Why a branch cannot take its legs, and for which leg."""
+    """Why a branch refuses its legs, as a result code, and for which leg."""
 
     code: str
     leg_no: int | None
 
 
 def pairs_of(legs: Iterable[Leg], branch: int) -> list[Pair]:
-    """Return the pairs of a branch's legs, which come by number: first debit against first credit."""
+    """Return the pairs of a branch's legs (ascending by number): first debit against first credit."""
     entries: dict[tuple[int, str], dict[str, list[Leg]]] = defaultdict(lambda: {"DEBIT": [], "CREDIT": []})
     for leg in legs:
         entries[leg.entry_no, leg.currency][leg.side].append(leg)

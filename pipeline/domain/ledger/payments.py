@@ -7,7 +7,8 @@
     leg_posted      -> settled: the debtor is debited against the clearing account
     leg_refused     -> failed: the hold is released
 
-A hold stands between the debtor and either the creditor (same branch) or the branch's clearing account.
+A hold is a pending debit of the debtor and a pending credit of either the creditor (same branch) or the
+branch's clearing account (creditor on another branch).
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def decide(
     """
     tenant = event.tenant_id
     if watermark - event.occurred_at > window:
-        # Not remembered: its id would outlive the window that makes forgetting safe.
+        # Not stored: ids are forgotten after the window, and an id that old might have been forgotten
+        # already.
         return announce(out, event, event, "payment_rejected", "too_old")
     payment = Payment(
         "REJECTED",
@@ -92,7 +94,7 @@ def _refusal(event: ev.PaymentDecided, books: Books) -> str | None:
     if code is not None:
         return code
     if not can_be_opened(event.creditor_account_id):
-        return "creditor_not_found"  # such an account is on no branch, so no leg is needed to know
+        return "creditor_not_found"  # no branch has such an account, so no leg is needed to find out
     if books.is_local(event.creditor_account_id):
         return books.creditor_code(event.creditor_account_id, event.currency, event.amount_minor)
     return None
@@ -108,14 +110,14 @@ def _proceed(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
             books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
         payment.state, payment.code = "IN_FLIGHT", "ok"
         books.save(out)
-        # Of the payment, not of the event: an upstream may give one event id to two payments.
+        # Derived from the payment, not from the event: an upstream may give two payments the same event id.
         leg_id = derived_id(debtor, f"leg:{event.payment_id}")
         request_leg(event, payment, books, out=out, leg_id=leg_id, amount=payment.amount_minor)
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)
 
 
 def _settle(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
-    """Turn the hold of a payment into an entry: the creditor's, or that of the clearing account."""
+    """Turn the hold of a payment into an entry; it credits the creditor, or the clearing account."""
     debtor, credit = payment.debtor_account_id, books.counterpart(payment)
     books.release(debtor, credit, payment.currency, payment.amount_minor)
     payment.state, payment.code = "SETTLED", "ok"
@@ -126,7 +128,7 @@ def _settle(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
 
 
 def review(event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Let a held payment proceed, or release it, as its reviewer says."""
+    """Apply a review: let a held payment proceed, or release it."""
     payment = _held(event, "payment_reviewed", rows, out)
     if payment is None:
         return
@@ -175,7 +177,7 @@ def _held(event: Any, command: str, rows: Rows, out: Outbox) -> Payment | None:
 def _release(
     event: Any, payment: Payment, books: Books, out: Outbox, outcome: str, code: str, state: str
 ) -> None:
-    """Give back the hold of a payment and end it."""
+    """Release the hold of a payment and end the payment."""
     debtor, amount = payment.debtor_account_id, payment.amount_minor
     books.release(debtor, books.counterpart(payment), payment.currency, amount)
     books.emit_hold(out, "RELEASED", event.payment_id, debtor, amount, "hold_released")
@@ -209,7 +211,7 @@ def leg_refused(event: ev.LegRefused, at: Arrival, rows: Rows, out: Outbox) -> N
 
 
 def repeat_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
-    """Return how a payment id that is known compares to what it came with before."""
+    """Return the result code of a repeated payment id: what differs from the first payment, or `exists`."""
     if known.debtor_account_id != event.debtor_account_id:
         return "exists_with_different_debtor"
     if known.creditor_account_id != event.creditor_account_id:

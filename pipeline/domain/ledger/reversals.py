@@ -1,11 +1,11 @@
-"""Reversals: a posted entry is never changed; a new journal takes it back, in whole or in part.
+"""Reversals: a posted entry is never changed; a new journal reverses it, in whole or in part.
 
-    journal_reversed -> the other side of its legs, or of those that are named
+    journal_reversed -> the opposite of its legs, or of the legs that the command names
     payment_reversed -> a debit of the creditor, a credit of the debtor
 
-Invariants: what a reversal takes is added to a count beside its payment or journal before the reversal is
-submitted, so several together never take more than was posted; a refused reversal takes its amount off again.
-"""
+Invariants: a payment and a journal have a count of the amount reversed so far. A reversal is added to it
+before its journal is submitted, so several reversals together never exceed what was posted. A refused
+reversal is subtracted again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OTHER = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
 def reverse_journal(
     window: int, event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
-    """Take back a posted journal, or some of its legs, by a journal of its own."""
+    """Reverse a posted journal, or some of its legs, by a new journal."""
     found = _journal_to_reverse(event, rows)
     if isinstance(found, str):
         ids = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
@@ -48,7 +48,7 @@ def reverse_journal(
 
 
 def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal, list[Leg]] | str:
-    """Return a journal and the legs that take it back, or why it is not taken back."""
+    """Return a journal and the legs that reverse it, or the result code of a refusal."""
     original = read_journal(rows, event.tenant_id, event.journal_id)
     if original is None or original.account_id != event.account_id:
         return "journal_not_found"
@@ -66,7 +66,7 @@ def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal,
 def reverse_payment(
     window: int, event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
-    """Take back a settled payment, or a part of it, by a journal of its own."""
+    """Reverse a settled payment, or a part of it, by a new journal."""
     tenant, debtor = event.tenant_id, event.debtor_account_id
     found = _payment_to_reverse(event, rows)
     if isinstance(found, str):
@@ -84,7 +84,7 @@ def reverse_payment(
 
 
 def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment, int, int] | str:
-    """Return a payment, what is taken back of it already, and what is to be; or why it is not taken back."""
+    """Return a payment, the amount reversed already, and the amount to reverse; or a result code."""
     tenant = event.tenant_id
     payment = read_payment(rows, tenant, event.payment_id)
     if payment is None or payment.debtor_account_id != event.debtor_account_id:
@@ -115,7 +115,7 @@ def _reversal(
     reference: str,
     reverses: str,
 ) -> Journal:
-    """Return the journal that takes something back; one that is late goes to the next period."""
+    """Return the journal of a reversal; in a closed period it counts in the next one."""
     return Journal(
         account_id, PREPARING, "ok", None, legs, reference, event.reason, reverses, False, None,
         "NEXT_PERIOD", None, [], event.occurred_at, event.correlation_id, event.event_id, [], [],
@@ -123,13 +123,13 @@ def _reversal(
 
 
 def _repeat_code(known: Journal, reverses: str, payment: bool) -> str:
-    """Return how a reversal's id that is known compares to what it came with before."""
+    """Return the result code of a repeated reversal id: whether it reverses the same as before."""
     same = (known.reverses, known.reverses_payment) == (reverses, payment)
     return "exists" if same else "exists_with_different_content"
 
 
 def _left_of(original: Journal) -> Counter[tuple[str, str, str]]:
-    """Return what is not taken back of a journal yet, by account, side and currency, minor units."""
+    """Return what is not reversed of a journal yet, by account, side and currency, minor units."""
     left: Counter[tuple[str, str, str]] = Counter()
     for leg in original.legs:
         left[leg.account_id, leg.side, leg.currency] += leg.amount_minor
@@ -139,7 +139,7 @@ def _left_of(original: Journal) -> Counter[tuple[str, str, str]]:
 
 
 def _within(legs: list[Leg], original: Journal) -> list[Leg] | None:
-    """Return the legs of a reversal if all of them are still there to be taken back, or None."""
+    """Return the legs of a reversal if all of them can still be reversed, or None."""
     left = _left_of(original)
     for leg in legs:
         left[leg.account_id, _OTHER.get(leg.side, ""), leg.currency] -= leg.amount_minor
@@ -147,7 +147,7 @@ def _within(legs: list[Leg], original: Journal) -> list[Leg] | None:
 
 
 def _rest_of(original: Journal) -> list[Leg]:
-    """Return the other side of every leg, as far as it is not taken back yet."""
+    """Return the opposite of every leg, as far as it is not reversed yet."""
     left, legs = _left_of(original), []
     for leg in original.legs:
         place = (leg.account_id, leg.side, leg.currency)

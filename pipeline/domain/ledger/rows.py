@@ -1,10 +1,10 @@
-"""The rows of the ledger's table: all kinds of rows; accounts, payments, legs and numbers in detail.
+"""The rows of the ledger's table: all row kinds; the contents of accounts, payments, legs and numbers.
 
-The contents of the others are with their rules: holds, journals, limits, what is due.
+The contents of the other kinds are defined beside their rules: holds, journals, limits, due items.
 
-An account is fixed-width, so that thousands of them can be read and written as one array. A payment is kept
-for as long as its id must be remembered; a leg is remembered on the creditor's branch, so that a leg that is
-sent again has no second effect.
+An account row has a fixed width, so that thousands can be read and written as one array. A payment row
+remembers the payment's id, so that a repeat can be answered. A leg row, on the creditor's branch, remembers
+the leg's id, so that a leg that is sent again has no second effect.
 """
 
 from __future__ import annotations
@@ -61,15 +61,19 @@ _WATERMARK_KEY = row_key(WATERMARK_ROW.family)
 
 
 class Account(msgspec.Struct, gc=False):
-    """One account of the ledger. All amounts are minor units of `currency`; the four counters never fall,
-    except that a pending counter gives back what is settled or released."""
+    """One account of the ledger. Amounts are minor units of `currency`.
+
+    Invariants: no counter is negative; posted counters never decrease; a pending counter decreases only by
+    what is settled or released.
+    """
 
     account_type: int
     """Index into ACCOUNT_TYPES."""
     currency: str
     status: int = OPEN
     limit_minor: int | None = 0
-    """The lowest balance allowed, negated: an overdraft limit, or if negative a minimum. None = no limit."""
+    """The lowest balance allowed, negated. 0 or more: an overdraft limit; negative: a minimum balance, which
+    the two properties below return; None: no limit."""
     debits_pending: int = 0
     debits_posted: int = 0
     credits_pending: int = 0
@@ -77,18 +81,18 @@ class Account(msgspec.Struct, gc=False):
     sequence: int = 0
     """The number of postings so far."""
     frozen: int = 0
-    """Flags of the sides that take nothing new."""
+    """Flags (FROZEN_DEBIT, FROZEN_CREDIT) of the sides that accept no new holds or entries."""
     maximum_balance_minor: int | None = None
-    """What the balance and the credits pending must not exceed; None = without limit."""
+    """The most that balance plus pending credits may be; None: no maximum."""
 
     @property
     def overdraft_limit_minor(self) -> int | None:
-        """How far the balance may go below zero; None = without limit."""
+        """How far the balance may go below zero; None: without limit."""
         return None if self.limit_minor is None else max(0, self.limit_minor)
 
     @property
     def minimum_balance_minor(self) -> int | None:
-        """What must stay in the account; None = nothing need."""
+        """The balance that must stay in the account; None: there is no minimum."""
         return None if self.limit_minor is None or self.limit_minor >= 0 else -self.limit_minor
 
     @property
@@ -98,7 +102,7 @@ class Account(msgspec.Struct, gc=False):
 
     @property
     def available_minor(self) -> int:
-        """The balance less what is held; an overdraft is not counted in."""
+        """The balance less the amounts held; an overdraft limit is not added."""
         return self.credits_posted - self.debits_posted - self.debits_pending
 
     def pack(self) -> bytes:
@@ -135,7 +139,7 @@ def unpack_account(row: bytes) -> Account:
 
 
 class Payment(msgspec.Struct, array_like=True, gc=False):
-    """What the debtor's branch remembers of a payment: enough to answer a repeat and to end its life."""
+    """A payment on the debtor's branch: what is needed to answer a repeat and to finish the payment."""
 
     state: str
     """HELD (waits for a review), IN_FLIGHT (for its leg), AUTHORISED (for captures: `holds`); at
@@ -193,8 +197,8 @@ def write_payment(rows: Rows, tenant_id: str, payment_id: str, payment: Payment)
 def advance_watermark(rows: Rows, occurred_at: int, recorded_at: int) -> int:
     """Move the branch's event-time watermark to an event's time and return it, microseconds UTC.
 
-    An event counts with its own time, but never later than Kafka's: a clock that runs ahead upstream
-    cannot push the watermark into the future and make honest payments look too old.
+    An event counts with its own time, but never with a later one than Kafka's timestamp. So an upstream clock
+    that is ahead cannot move the watermark into the future, which would make valid payments too old.
     """
     known = read_watermark(rows)
     seen = min(occurred_at, recorded_at)
@@ -220,7 +224,7 @@ def closed_key(tenant_id: str) -> bytes:
 
 
 def taken_key(tenant_id: str, payment_id: str) -> bytes:
-    """Return the row key of how much of a payment was taken back."""
+    """Return the row key of how much of a payment was reversed, minor units."""
     return row_key(REVERSAL_ROW.family, tenant_id, payment_id)
 
 
@@ -231,7 +235,7 @@ def read_number(rows: Rows, key: bytes) -> int | None:
 
 
 def unpack_number(key: bytes, row: bytes) -> int:
-    """Return the number of such a row. Raises UnknownLayout."""
+    """Return the number in a row of one of these kinds. Raises UnknownLayout."""
     return int(_LAID_NUMBER.unpack(_NUMBERS[key[0]].current(row))[1])
 
 

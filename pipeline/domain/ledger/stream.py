@@ -1,19 +1,22 @@
-"""The ledger of one branch (partition): which rule applies each command, and how event time moves on.
+"""The ledger of one branch (partition): which rule applies each command, and how event time advances.
 
-    payments       decided, reviewed, cancelled, settled: the debtor's branch     payment_legs  the creditor's
-    holds          payments that are held for captures                            captures      their captures
-    journals       what a journal of many legs is        journal_home  its home   journal_legs  every branch
-    reversals      what takes payments and journals back
+    payments       payments on the debtor's branch         payment_legs   their legs on the creditor's branch
+    holds          payments held for captures              captures       captures of these holds
+    journals       the rows of journals of many legs       reversals      reversals of payments and journals
+    journal_home   a journal on its home branch            journal_legs   its legs on every branch
     accounts       limits, status, closed periods
-    due            what waits for a time, and is taken as event time moves on
+    due            expiries and later limits, applied as event time advances
+
+A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
+in its internal clearing accounts.
 
 Invariants:
 
 - Every entry has one debit and one credit of the same amount on the same branch, so the postings of a branch
   sum to zero after every event, and so do its pending counters.
-- A posting, once emitted, is never altered.
-- A command that is refused changes nothing but what remembers its id: rules work on copies of the accounts
-  (`books`), and rows and outputs are written only after nothing can fail.
+- A posting, once emitted, is never changed.
+- A refused command changes nothing except that its id is remembered: rules work on copies of the accounts
+  (`books`), and rows and outputs are written only after the last check.
 
 Result codes are TigerBeetle's terms; `schemas/README.md` has the meaning of each.
 """
@@ -47,10 +50,10 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 class LedgerRules(LedgerSettings, frozen=True):
-    """What the ledger decides by, besides its rows: its settings, and what the tenants may do."""
+    """The parameters of the ledger's rules: its settings, and the settings of the tenants."""
 
     tenants: Tenants = UNRESTRICTED
-    """Who may open accounts, in which currencies."""
+    """Which tenants may open accounts, and in which currencies."""
 
 
 def dedupe_window(rules: LedgerRules | None) -> int:
@@ -91,7 +94,7 @@ class Ledger:
             ev.JournalVoided: journal_home.void,
             ev.JournalReversed: partial(reversals.reverse_journal, self._window),
         }
-        """Commands that move the branch's event time on, and are told where it stands."""
+        """Commands that advance the branch's event time; their rules get the watermark as an argument."""
 
     def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply one command.
@@ -103,9 +106,8 @@ class Ledger:
             raise Reject("unexpected_event", kind.__name__)
         tenant = event.tenant_id
         if not tenant or "/" in tenant or "\0" in tenant:
-            raise Reject(
-                "invalid_tenant_id"
-            )  # or its keys could be another tenant's, or an internal account's
+            # Its keys could be those of another tenant, or of an internal account.
+            raise Reject("invalid_tenant_id")
         if kind in self._rules:
             self._rules[kind](event, at, rows, out)
         else:
@@ -113,7 +115,7 @@ class Ledger:
 
     @staticmethod
     def _advance(event: Any, at: Arrival, rows: Rows, out: Outbox) -> int:
-        """Move the branch's event time on to an event, let fall due what is due, and return the time."""
+        """Advance the branch's event time to an event, apply what is due then, and return the watermark."""
         watermark = advance_watermark(rows, event.occurred_at, at.recorded_at)
         for due in take_due(rows, watermark):
             if due.kind == HOLD:
@@ -148,6 +150,6 @@ class Ledger:
             yield account_key(tenant, event.account_id)
 
     def _decide_payment(self, event: ev.PaymentDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
-        """Decide a payment; one whose id is known does not move event time."""
+        """Decide a payment; a repeat of a known id does not advance event time."""
         if not payments.answer_repeat(event, rows, out):
             payments.decide(self._window, event, self._advance(event, at, rows, out), at, rows, out)

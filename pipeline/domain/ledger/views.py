@@ -1,4 +1,4 @@
-"""What is shown of the ledger: balances of accounts, and journals of many legs by their id."""
+"""Views of the ledger: balances of accounts, and journals of many legs by their id."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _balance(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
 
 
 def _journal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
-    """Return a journal of many legs, and what of it was taken back."""
+    """Return a journal of many legs, and how much of it was reversed."""
     journal = unpack_journal(value)
     return {
         "tenant_id": key[0],
@@ -66,7 +66,7 @@ def _journal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
 
 
 def payment_state(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id: str) -> str | None:
-    """Return the state that the ledger has a payment in.
+    """Return the state of a payment in the ledger.
 
     None until the ledger has the payment, and where it knows the id from another account.
     """

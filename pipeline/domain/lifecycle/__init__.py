@@ -1,1 +1,1 @@
-"""The life of every payment, and which payments are stuck."""
+"""The lifecycle of every payment, and alerts for stuck payments."""

@@ -1,7 +1,7 @@
-"""The lifecycle by batches: `Lifecycle.follow` over the lives of a run.
+"""The batch path of the lifecycle: `Lifecycle.follow` for all events of a run.
 
-A life is read and written once a run, and a due time that comes and goes within it is never written. An event
-by which a payment is stuck, or gets on again, is left to the row path, which says so.
+The row of a payment is read and written once a run; due times that change within the run are written only
+once. An event by which a payment becomes stuck, or is stuck no more, is left to the row path, which emits it.
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ FIELDS: dict[str, pa.DataType] = {
 
 
 class _Observed(msgspec.Struct, gc=False):
-    """What the rules need of an event of any class."""
+    """The fields that the rules read, of an event of any class."""
 
     life_key: bytes | None
-    """None for an event that is about no payment."""
+    """None for an event that is not about a payment."""
     kind: type
     event_id: str
     causation_id: str | None
@@ -87,7 +87,7 @@ class LifecycleBatch(RuleBatch):
 
 
 class _RunOfLives:
-    """The lives that the events of a run are about, and the clock."""
+    """The payments (`Life`) that a run is about, and the clock of the branch."""
 
     def __init__(self, stream: Lifecycle, events: Sequence[_Observed], rows: PrefetchingRows) -> None:
         self._follow = stream.follow

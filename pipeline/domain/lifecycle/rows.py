@@ -1,14 +1,13 @@
-"""The rows of the lifecycle's table: steps of payments, when they are due, which are stuck, the clock.
+"""The rows of the lifecycle: payments with their steps, due times, stuck payments, the clock.
 
-    p tenant payment          the life: what the payment is, every step, and what it waits for
-    q due tenant payment      one for each life that waits; due is 16 hex digits, so they are in order of time
+    p tenant payment          the life of a payment: its content, its steps, its state
+    q due tenant payment      one for each payment that waits; `due` is 16 hex digits, so rows sort by time
     s tenant debtor payment   one for each payment that is stuck
-    w                         the clock: the event time reached, and nothing is due before `earliest`
+    w                         the clock: the event time reached, and the earliest due time
 
-A life has a step for its screening, one for its review, and one for each time that the ledger changed the
-payment: it does that once for each command, and refuses one that comes again. Of refusals a life has only
-their number, so however often an upstream repeats itself, its row stays small.
-"""
+A payment has a step for its screening, for its review, and for each change by the ledger. The ledger applies
+a command once and refuses a repeat. Refusals are only counted, so the row stays small however often an
+upstream repeats a command."""
 
 from __future__ import annotations
 
@@ -27,14 +26,14 @@ CLOCK_ROW = RowKind("lifecycle", "clock", "w")
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 WAITS_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
-"""The states that are no end, and what a payment waits for in them."""
+"""By state that is not final: what the payment waits for."""
 
 _CLOCK_KEY = row_key(CLOCK_ROW.family)
 _CLOCK = struct.Struct("<Bqq")
 
 
 class Step(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """One step of a life: an event of the log, and the state after it. Times are microseconds UTC."""
+    """One step of a payment: an event of the log, and the state after it. Times are microseconds UTC."""
 
     name: str
     state: str
@@ -48,7 +47,7 @@ class Step(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Life(msgspec.Struct, array_like=True, gc=False):
-    """A payment: what it is, its state and its steps."""
+    """The life of a payment: its content, its state and its steps."""
 
     state: str
     """SCREENED, HELD, RESERVED or AUTHORISED; at the end SETTLED, REJECTED, FAILED, CANCELLED or EXPIRED."""
@@ -57,27 +56,27 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     amount_minor: int
     currency: str
     to_review: bool
-    """Whether it is held as soon as it is reserved: it was screened so, and nobody has reviewed it yet."""
+    """Whether screening asked for a review that has not happened yet; it is held once it is reserved."""
     hold_expires_at: int | None = None
     """Until when it waits for captures, microseconds UTC; None: it is to be settled at once."""
     progressed_at: int = LONG_MIN
-    """The event time of its last step, microseconds UTC; never earlier than the clock was then."""
+    """The event time of its last step, microseconds UTC, or the clock at that step if that was later."""
     due_at: int | None = None
-    """When it will be stuck; None: it does not wait, or is stuck already."""
+    """When it becomes stuck, microseconds UTC; None: it does not wait, or is stuck already."""
     stuck_id: str | None = None
-    """The event_id of its payment_stuck, while it is."""
+    """The event_id of its payment_stuck while it is stuck, else None."""
     refused: int = 0
-    """How many commands about it the ledger has refused."""
+    """The number of its commands that the ledger refused."""
     steps: list[Step] = []
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether the ledger rejected it as too old, so does not remember its id: it may come again."""
+        """Whether the ledger rejected it as too old and so forgot its id, which may be used again."""
         return self.state == "REJECTED" and self.steps[-1].code == "too_old"
 
 
 class Clock(msgspec.Struct, gc=False):
-    """The event time that a branch of the ledger has reached, and when something may be due."""
+    """The event time that a branch of the ledger has reached, and the earliest due time."""
 
     watermark: int = LONG_MIN
     earliest: int = LONG_MAX
@@ -89,9 +88,9 @@ def life_key(tenant_id: str, payment_id: str) -> bytes:
 
 
 def due_key(due_at: int, *names: str) -> bytes:
-    """Return the row key of what is due at a time (not negative): tenant and payment follow.
+    """Return the row key of a due time (microseconds UTC, not negative); `names`: tenant and payment.
 
-    Without them it is below every key of that time, and above those of earlier ones.
+    Without names the key sorts before all keys of that time, and after those of earlier times.
     """
     return row_key(DUE, f"{due_at:016x}", *names)
 

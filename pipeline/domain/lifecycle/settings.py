@@ -16,7 +16,7 @@ class LifecycleSettings(
     frozen=True,
     rename={"stuck_after_s": "stuck_after_seconds", "review_after_s": "review_after_seconds"},
 ):
-    """How long a payment may wait before it is stuck: for the ledger or to be settled, and for a review."""
+    """How long a payment may wait before it is stuck: for the ledger or its settlement, and for a review."""
 
     stuck_after_s: Annotated[
         int,

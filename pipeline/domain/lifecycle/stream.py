@@ -1,18 +1,17 @@
-"""The lifecycle stream: every payment's states, times and causes, and an alert for one that is stuck.
+"""The lifecycle stream: states, times and causes of every payment, and an alert for a stuck payment.
 
-    payment_screened, payment_reviewed (fraud stream)  -> a step of the payment's life
-    payment_reserved, _settled, _rejected, ... (ledger) -> a step, and the clock goes on
-    command_refused (ledger)                           -> counted, and the clock goes on
+    payment_screened, payment_reviewed (fraud stream)  -> a step of the payment
+    payment_reserved, _settled, _rejected, ... (ledger) -> a step, and the clock advances
+    command_refused (ledger)                           -> counted, and the clock advances
     the clock has reached a due time                   -> payment_stuck; payment_resumed at the next step
 
-A payment is stuck when the ledger of its branch has moved on in event time, by a bound, without any step of
-this payment. So the clock is the ledger's: an event counts with its own time, but never later than Kafka's.
-The fraud stream, which may be far ahead of the ledger after an outage, does not move it. What waits for a
-person has a bound of its own.
+A payment is stuck when the ledger of its branch has advanced in event time by a bound without any step of
+this payment. So only events of the ledger move the clock, each to its own time, but never to a later time
+than Kafka's timestamp. Events of the fraud stream do not: that may be far ahead of the ledger after an
+outage. Payments that wait for a person's review have a separate bound.
 
-Due times are whole seconds, so that many that are due go together; at most STUCK_MAX go with one event, the
-others with the next ones.
-"""
+Due times are rounded up to whole seconds, so that many payments become stuck together. One event raises at
+most STUCK_MAX alerts; the next events raise the rest."""
 
 from __future__ import annotations
 
@@ -57,7 +56,7 @@ STATES: dict[type, str] = {
     ev.PaymentCapturedOutcome: "AUTHORISED",
     ev.PaymentExtendedOutcome: "AUTHORISED",
 }
-"""The state of a payment after each event of the ledger about it; `_state_after` has the exceptions."""
+"""The state of a payment after each event of the ledger; `_state_after` has the exceptions."""
 STEP_NAMES: dict[type, str] = {
     ev.PaymentScreened: "payment_screened",
     ev.PaymentReviewed: "payment_reviewed",
@@ -70,7 +69,7 @@ STEP_NAMES: dict[type, str] = {
     ev.PaymentCapturedOutcome: "payment_captured",
     ev.PaymentExtendedOutcome: "payment_extended",
 }
-"""The events that are a step of a life."""
+"""The name of the step that an event makes."""
 TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
 FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
 """Events of the fraud stream; they do not move the clock."""
@@ -87,7 +86,7 @@ class Lifecycle:
         }
 
     def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
-        """Apply one event of the payments' log; a dead letter raises `Reject`."""
+        """Apply one event of payment-events. Raises Reject for one that belongs in dead letters."""
         kind = type(event)
         if kind not in TAKEN:
             raise Reject("unexpected_event", kind.__name__)
@@ -134,23 +133,23 @@ class Lifecycle:
             clock.earliest = min(clock.earliest, life.due_at)
 
     def follow(self, life: Life | None, kind: type, event: Any, recorded_at: int, now: int) -> Life | None:
-        """Return the life of a payment after an event about it; None where nothing has changed.
+        """Return the life of a payment after an event about it; None if nothing has changed.
 
-        `life` is changed in place; None where there is none yet. `kind` is the event's class, `event` has its
-        fields; `now` is the event time that counts for it.
+        `life` is changed in place; None: there is none yet. `kind` is the class of the event, `event` has its
+        fields; `recorded_at` and `now` (the event time of the step) are microseconds UTC.
         """
         if kind is ev.CommandRefused:
             return None if life is None else _count_refused(life)
         if kind is ev.PaymentScreened:
             if life is not None and not life.is_forgotten:
-                # The id comes again: the ledger refuses it, and that is counted. Should it take it, because
-                # the first one was too old, the life that begins then does not know that it may be held.
+                # A repeated id: the ledger refuses it, and the refusal is counted. If the ledger accepts it,
+                # because the first one was too old, the new life lacks the outcome of this screening.
                 return None
             life = _new_life(event, to_review=event.outcome == "REVIEW")
             life.hold_expires_at = event.hold_expires_at
             return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
         if kind is ev.PaymentReviewed:
-            # The ledger refuses any but the first review of a payment that was screened for one.
+            # The ledger refuses all reviews but the first one, and those of payments that need none.
             if life is None or not life.to_review or life.debtor_account_id != event.debtor_account_id:
                 return None
             life.to_review = False
@@ -172,7 +171,7 @@ class Lifecycle:
     def _advance(
         self, life: Life, state: str, code: str, kind: type, event: Any, recorded_at: int, now: int
     ) -> Life:
-        """Bring a life to its next state, which it may stay in for a while, or for good."""
+        """Add a step and enter its state; set the due time if the state is not final."""
         ids = event.event_id, event.causation_id, event.correlation_id
         life.steps.append(Step(STEP_NAMES[kind], state, code, event.occurred_at, recorded_at, *ids))
         life.state, life.progressed_at = state, now
@@ -188,7 +187,7 @@ class Lifecycle:
 
 
 def _state_after(life: Life, kind: type, event: Any) -> str:
-    """Return the state of a payment after what the ledger says of it."""
+    """Return the state of a payment after an event of the ledger."""
     if kind is ev.PaymentReserved:
         return "HELD" if life.to_review else _reserved(life)
     if kind is ev.PaymentCapturedOutcome and event.held_minor <= 0:
@@ -197,24 +196,24 @@ def _state_after(life: Life, kind: type, event: Any) -> str:
 
 
 def _reserved(life: Life) -> str:
-    """Return what a reserved payment that needs no review waits in."""
+    """Return the state of a reserved payment that needs no review."""
     return "RESERVED" if life.hold_expires_at is None else "AUTHORISED"
 
 
 def _count_refused(life: Life) -> Life:
-    """Count a command about a payment that has had no effect."""
+    """Count a refused command."""
     life.refused += 1
     return life
 
 
 def _new_life(event: Any, to_review: bool) -> Life:
-    """Return the life of a payment that an event is the first one of."""
+    """Return the life of a payment, from its first event."""
     parties = event.debtor_account_id, event.creditor_account_id
     return Life("", *parties, event.amount_minor, event.currency, to_review)
 
 
 def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:
-    """Emit which payments are stuck as of the clock, in the order of their due times."""
+    """Emit payment_stuck for payments that are due by the clock, in the order of their due times."""
     due = rows.scan(row_key(DUE, ""), due_key(max(clock.earliest, 0)))
     clock.earliest = LONG_MAX
     for raised, (key, _) in enumerate(due):

@@ -1,4 +1,4 @@
-"""What is shown of payments' lives: every payment by its id, and those that are stuck."""
+"""Views of the lifecycle: every payment by its id, and the stuck payments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.domain.lifecycle.rows import STUCK as STUCK_ROWS
 
 STATES = (*("processing", "held", "authorised", "settled", "rejected", "failed", "cancelled", "expired"),)
 _STATE_NAMES = {"SCREENED": "processing", "RESERVED": "processing"}
-"""What a payment's states are called where that is not their own name."""
+"""Names of states in the view, where they are not just the lower-case state."""
 
 
 def _state_name(state: str) -> str:
@@ -44,7 +44,7 @@ def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
 
 
 def _payment(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
-    """Return a payment with every step of its life: what happened, when, and what caused it."""
+    """Return a payment with all steps: what happened, when, and what caused it."""
     life = unpack_life(value)
     steps = [
         {
@@ -64,7 +64,7 @@ def _payment(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
 
 
 def _stuck(tables: Tables, key: tuple[str, ...], value: bytes) -> Row | None:
-    """Return a payment that is stuck, None where it has just got on."""
+    """Return a stuck payment, None if it is stuck no more."""
     tenant_id, _, payment_id = key
     life = read_life(tables.rows("lifecycle"), tenant_id, payment_id)
     return None if life is None or life.stuck_id is None else _life(tenant_id, payment_id, life)

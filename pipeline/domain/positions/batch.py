@@ -1,7 +1,7 @@
-"""The positions stream by batches: the rules of `book` over one book a run.
+"""The batch path of the positions stream: one `PositionBook` for all events of a run.
 
-Every position is described once a run, as the last of its events left it, because its topic is compacted.
-Checks of single events, row keys and rows of trades are worked out for all events together.
+Each position is emitted once a run, as it is after the last of its events, because its topic is compacted.
+Validation, row keys and rows of trades are computed for all events together.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class PositionBatch(RuleBatch):
         return found
 
     def _events(self, run: Run) -> Sequence[Any]:
-        """Return the class of each event and, as a tuple, the arguments of `PositionBook.execute`."""
+        """Return (kind, arguments of `PositionBook.execute`) of each event."""
         columns = run.columns
         tenant, instrument = columns["tenant_id"], columns["instrument_id"]
         keys = [

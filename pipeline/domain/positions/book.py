@@ -1,7 +1,9 @@
-"""The rules of positions over the rows that events find and leave.
+"""The position book: trades, positions and quotes in memory while events are applied to them.
 
-The row path opens a book for one event, the batch path one for all events of a run; what is stored in the end
-is the same. The rules take plain values, so that a run needs no object for each event.
+    load the rows -> execute, settle, quote -> write the changed rows
+
+The row path opens one book for one event, the batch path one for all events of a run. Both store the same
+rows. The rules take plain values, so that the batch path needs no object for each event.
 """
 
 from __future__ import annotations
@@ -28,18 +30,18 @@ from pipeline.domain.positions.rows import (
 )
 
 Update = tuple[int, str, Position, Quote | None, Figures]
-"""The last update of a position: the place of its cause in the run, the account, how the position stands."""
+"""The last update of a position: position of its cause in the run, account, position, quote, figures."""
 
 
 class PositionBook:
-    """Trades, positions and quotes by row key, as they are now; None where there is no row."""
+    """The current trades, positions and quotes by row key; None where there is no row."""
 
     def __init__(self, rows: PrefetchingRows) -> None:
         self.updates: dict[bytes, Update] = {}
         """By row key of the position."""
         self._rows = rows
         self._trades: dict[bytes, bytes | None] = {}
-        """Rows: most trades are only compared with a repeat."""
+        """Encoded rows: most trades are only compared with a repeat."""
         self._positions: dict[bytes, Position | None] = {}
         self._quotes: dict[bytes, Quote | None] = {}
         self._fresh: dict[bytes, bytes] = {}
@@ -53,7 +55,7 @@ class PositionBook:
         positions: Iterable[bytes | None],
         quotes: Iterable[bytes | None],
     ) -> None:
-        """Read the rows that the events need, in one go; a key that an event does not have is None."""
+        """Read the rows that the events need, in one call; a key that an event does not have is None."""
         wanted = [
             [key for key in dict.fromkeys(keys) if key is not None] for keys in (trades, positions, quotes)
         ]
@@ -79,10 +81,9 @@ class PositionBook:
     ) -> None:
         """Fill a position with a trade, at its average cost; a repeat of a trade has no effect.
 
-        The keys are those of the trade, the position and the quote; `trade` is the trade's row; a quantity
-        that is sold is negative. Raises `Reject` (trade_exists_with_different_content, currency_mismatch,
-        overflow), with nothing changed.
-        """
+        `place`: position of the event in the run; `trade_key`, `key`, `quote_key`: row keys of the trade, the
+        position and the quote; `trade`: the row of the trade; `quantity_e8`: negative for a sale. Raises
+        `Reject` (trade_exists_with_different_content, currency_mismatch, overflow), with nothing changed."""
         known = self._trades[trade_key]
         if known is not None:
             if known != trade and _as_executed(known) != trade:
@@ -123,7 +124,7 @@ class PositionBook:
         self._fresh[trade_key] = self._trades[trade_key] = settled
 
     def quote(self, place: int, quote_key: bytes, tenant_id: str, instrument_id: str, quote: Quote) -> None:
-        """Give every open position in the currency of a quote its price, unless a newer one is known.
+        """Apply a quote to every open position in its currency, unless a newer quote is known.
 
         Positions in another currency keep their own quote, or stay unpriced. Raises `Reject` (overflow), with
         nothing changed.
@@ -147,13 +148,13 @@ class PositionBook:
         self._fresh[quote_key] = pack_quote(quote)
 
     def write(self) -> None:
-        """Write the rows that have changed; the index of open positions is written already."""
+        """Write the changed rows; the index of open positions is written by `execute`."""
         self._rows.put_many(self._fresh.items())
         self._rows.put_many((key, pack_position(position)) for key, position in self._changed.items())
 
 
 def replaces(quote: Quote, known: Quote | None) -> bool:
-    """Whether a quote takes the place of the last one: it is newer, and no repeat."""
+    """Whether a quote replaces the last one: it is newer, and not a repeat."""
     if known is None:
         return True
     newer = (quote.quoted_at, quote.event_id) >= (known.quoted_at, known.event_id)
@@ -161,7 +162,7 @@ def replaces(quote: Quote, known: Quote | None) -> bool:
 
 
 def _open_prefix(quote_key: bytes) -> bytes:
-    """Return the prefix of `open_position_key` that a quote's positions are under; the account follows."""
+    """Return the prefix of the index rows (OPEN_ROW) of a quote's positions; the account id follows it."""
     return b"i%s\0" % quote_key[1:]
 
 

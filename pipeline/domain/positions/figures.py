@@ -1,15 +1,15 @@
-"""What a fill makes of a position, and the figures that are derived from it: exact integers, no state.
+"""Arithmetic of positions in exact integers: how a trade changes a position, and figures derived from it.
 
-Netting, one position per account and instrument: a trade on the same side joins at its price (weighted
-average), one on the opposite side closes at the average and realises the difference, one that crosses zero
-closes all and restarts at its own price.
+Net positions at weighted average cost, one for each account and instrument. A trade on the same side
+increases the position at its price. A trade on the opposite side closes a part of it at the average cost and
+realises the difference. A trade beyond zero closes all of it and opens the rest at its own price.
 
-Invariant: realised P&L = cash received - cash paid + cost of what is still held, exactly, after every trade.
-The cost and the realised P&L are integers in units of 1e-32 (quantity_e8 x price_e8 is 1e-16; sixteen guard
-digits follow), so the only rounding is that of a partial close, half to even at the 32nd digit, and what it
-takes from the cost it adds to the P&L. Averages and figures of an event are derived from them, half to even
-at 1e-8, and never fed back. Fees are minor units and not part of the P&L.
-"""
+Invariant: realised P&L = cash received - cash paid + cost of the quantity held, exactly, after every trade.
+
+Cost and realised P&L are integers in units of 1e-32: quantity_e8 x price_e8 is in units of 1e-16, with
+sixteen guard digits. Only a partial close is rounded (half to even at 1e-32), and what it subtracts from the
+cost it adds to the P&L. Averages and the figures of events are rounded from them (half to even at 1e-8) and
+never used for further arithmetic. Fees are minor units and not part of the P&L."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _E8 = 10**24
 
 
 def divide_half_even(dividend: int, divisor: int) -> int:
-    """Return dividend / divisor (divisor > 0) rounded to the nearest integer, a half to the even one."""
+    """Return dividend / divisor (divisor > 0) rounded to the nearest integer, half to even."""
     quotient, remainder = divmod(dividend, divisor)
     twice = 2 * remainder
     if twice < divisor:
@@ -57,13 +57,13 @@ def fill(position: Position, quantity_e8: int, price_e8: int) -> Position:
 
 
 def charge(position: Position, fee_minor: int) -> Position:
-    """Return the position after a trade was filled, for its fee; raise `Overflow` as `fill`."""
+    """Return the position after a trade was filled, for its fee. Raises Overflow as `fill`."""
     held = position.currency, position.quantity_e8, position.cost_e32, position.realised_e32
     return Position(*held, add(position.fees_minor, fee_minor), position.trades + 1)
 
 
 class Figures(NamedTuple):
-    """What is derived from a position and its quote, 1e-8 units of the currency, rounded half to even."""
+    """Figures derived from a position and a quote, in units of 1e-8 of the currency, rounded half to even."""
 
     average_cost_e8: int
     cost_basis_e8: int
@@ -72,7 +72,7 @@ class Figures(NamedTuple):
 
 
 def figures(position: Position, quote: Quote | None) -> Figures:
-    """Return the figures of a position; raise `Overflow` if one exceeds 64 bits.
+    """Return the figures of a position. Raises Overflow if one does not fit into 64 bits.
 
     Without a quote the position is unpriced: the unrealised P&L is None, never zero.
     """

@@ -22,19 +22,19 @@ OPEN_ROW = RowKind("positions", "open position", "i")
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
-    """What an account holds of an instrument; quantity and cost are negative where it is short."""
+    """A position of an account in an instrument; quantity and cost of a short position are negative."""
 
     currency: str
     quantity_e8: int = 0
     cost_e32: int = 0
-    """What the holding cost, at its average; zero when nothing is held."""
+    """The cost of the quantity held, at average cost; zero when nothing is held."""
     realised_e32: int = 0
     fees_minor: int = 0
     trades: int = 0
 
 
 class Trade(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is remembered of a trade, to recognise its id when it comes again."""
+    """A trade as it was executed, stored to recognise a repeated trade id."""
 
     account_id: str
     instrument_id: str
@@ -47,12 +47,12 @@ class Trade(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Quote(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The last price of an instrument in a currency, by price time."""
+    """The last price of an instrument in a currency."""
 
     quoted_at: int
-    """When the price held, microseconds UTC; never later than its arrival."""
+    """The time of the price, microseconds UTC; never later than Kafka's timestamp of the event."""
     event_id: str
-    """Decides between two quotes of the same time, so that a repeat of one cannot displace the other."""
+    """Decides which of two quotes of the same time is the last one, whatever their order."""
     price_e8: int
 
 
@@ -74,11 +74,6 @@ def trade_key(tenant_id: str, trade_id: str) -> bytes:
     return row_key(TRADE_ROW.family, tenant_id, trade_id)
 
 
-def open_position_key(tenant_id: str, instrument_id: str, currency: str, account_id: str) -> bytes:
-    """Return the key of the index row of an account that holds an instrument in a currency."""
-    return row_key(OPEN_ROW.family, tenant_id, instrument_id, currency, account_id)
-
-
 def _signed_bytes(value: int) -> bytes:
     return value.to_bytes(value.bit_length() // 8 + 1, "big", signed=True)
 
@@ -88,7 +83,7 @@ def _signed(octets: bytes) -> int:
 
 
 def pack_position(position: Position) -> bytes:
-    """Return the row of a position. Costs are byte strings: they are wider than msgpack's 64 bits."""
+    """Return the row of a position. Costs are byte strings: MessagePack integers have only 64 bits."""
     cost, realised = _signed_bytes(position.cost_e32), _signed_bytes(position.realised_e32)
     fields = (position.currency, position.quantity_e8, cost, realised, position.fees_minor, position.trades)
     return POSITION_ROW.pack(fields)

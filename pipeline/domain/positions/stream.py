@@ -1,12 +1,11 @@
-"""Positions of one partition: what an account holds of an instrument, what it cost, what it has earned.
+"""The positions stream: quantity, cost and profit of each account in each instrument.
 
     trade_executed -> fill the position at its average cost -> position_updated
     trade_settled  -> mark the trade as settled
     price_quoted   -> position_updated for every open position of the instrument on this partition
 
-The order of arrival rules; the times of trades do not matter. The arithmetic is in `figures`, the rules in
-`book`; here events are checked, and their rows and outputs named.
-"""
+Trades are applied in the order of the log, whatever their times. The arithmetic is in `figures`, the rules
+are in `book`; this module validates events and builds the outputs."""
 
 from __future__ import annotations
 
@@ -68,13 +67,13 @@ def _price_quoted(event: ev.PriceQuoted, at: Arrival, book: PositionBook) -> Non
 def quote_of(event_id: str, occurred_at: int, recorded_at: int, price_e8: int) -> Quote:
     """Return the quote of a price event; times are microseconds UTC.
 
-    A clock that runs ahead must not shut out every later price, so Kafka's time caps the price time.
+    The time is never later than Kafka's timestamp, so that a clock that is ahead cannot block later prices.
     """
     return Quote(min(occurred_at, recorded_at), event_id, price_e8)
 
 
 def _describe(cause: ev.TradeExecuted | ev.PriceQuoted, update: Update) -> ev.PositionUpdated:
-    """Return the event that tells how a position stands."""
+    """Return the event that states a position after an update."""
     _, account_id, position, quote, shown = update
     return ev.PositionUpdated(
         event_id=derived_id(cause_name(cause), f"position_updated/{account_id}"),
@@ -122,7 +121,7 @@ def apply(event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> Non
 
 
 def keys(event: object) -> Iterable[bytes]:
-    """Return the row keys that `apply` will surely read for an event."""
+    """Return the row keys that `apply` always reads for an event."""
     if isinstance(event, ev.TradeExecuted):
         return (
             trade_key(event.tenant_id, event.trade_id),

@@ -1,4 +1,4 @@
-"""What is shown of positions: each with the last price of its own partition."""
+"""The view of positions, each with the last price that its partition knows."""
 
 from __future__ import annotations
 

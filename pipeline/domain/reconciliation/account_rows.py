@@ -1,9 +1,9 @@
-"""The rows of one account while its events are applied: decoded once, written back once.
+"""The rows of one account while its events are applied: decoded once, written once.
 
     rows -> AccountRows -> (the rules read and change items, statements, breaks, claims) -> close -> rows
 
-The row path opens a account_rows for one event, the batch path one for all events of a run: what is stored in the
-end is the same, but an item that comes and goes within a run leaves no trace in the indexes.
+The row path opens one `AccountRows` for one event, the batch path one for all events of a run. Both store the
+same rows; the batch path does not write index rows of an item that is matched within its run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Row = TypeVar("_Row", bound=msgspec.Struct)
 
 
 class AccountRows(Items):
-    """One account; `events` is how many will be applied to it."""
+    """The rows of one account; `events` is how many will be applied to it."""
 
     def __init__(
         self, rows: PrefetchingRows, tenant_id: str, account_id: str, amount_digits: int, events: int = 1
@@ -28,15 +28,15 @@ class AccountRows(Items):
         super().__init__(rows, tenant_id, account_id, amount_digits, events)
         known = read(rows, watermark_key(tenant_id, account_id), Watermark)
         self.watermark: int | None = None if known is None else known.reached_at
-        """The event time that the account has reached, microseconds UTC."""
+        """The event time that the account has reached, microseconds UTC; None: no event yet."""
         self._moved = False
         self._others: dict[bytes, Any] = {}
-        """Statements, breaks and claims by key, as they are now; None: there is none."""
+        """The current statements, breaks and claims by key; None: there is none."""
         self._changed: dict[bytes, None] = {}
-        """The keys of those that changed; a dict, because its order is always the same."""
+        """The keys of the changed ones; a dict used as a set that keeps its order."""
 
     def move_to(self, watermark: int) -> None:
-        """Keep the event time that an applied event has reached."""
+        """Set the watermark that an applied event has reached, microseconds UTC."""
         self.watermark = watermark
         self._moved = True
 
@@ -53,7 +53,7 @@ class AccountRows(Items):
         self._changed[key] = None
 
     def close(self) -> None:
-        """Write what has changed."""
+        """Write the changed rows."""
         fresh = []
         for key, value in self.changes():
             if value is None:

@@ -1,8 +1,7 @@
-"""Reconciliation by batches: the rules of `stream` over one account_rows an account and run.
+"""The batch path of reconciliation: the rules of `stream`, with one `AccountRows` for each account of a run.
 
-What is done once a run: reading the rows, decoding and encoding them, and the rows of the indexes, which only
-what is still open in the end needs. Accounts have nothing in common, so each has its own account_rows.
-"""
+Rows are read, decoded, encoded and written once a run, and index rows only for items that are still open at
+its end. Accounts share no rows."""
 
 from __future__ import annotations
 
@@ -24,12 +23,12 @@ from pipeline.domain.reconciliation.stream import DEFAULTS, apply_to, keys
 
 CLASSES = (ev.PostingRecorded, ev.StatementLine, ev.StatementClosed)
 FIELDS = {name: kind for event in CLASSES for name, kind in column_types(event).items()} | {
-    "value_date": pa.int32()  # days: a date that Arrow makes no other integer of
+    "value_date": pa.int32()  # days; Arrow converts dates to no other integer type
 }
 
 
 class ReconciliationBatch(RuleBatch):
-    """Applies runs of items to the rows of one partition; holds no state but the settings."""
+    """Applies runs of postings and statement events to the rows of one partition; holds only the settings."""
 
     classes = CLASSES
     fields = FIELDS

@@ -1,10 +1,10 @@
-"""The postings and lines of one account that are looked at while its events are applied.
+"""The postings and statement lines (items) of one account while its events are applied.
 
     rows -> item, or a search -> (rules) -> write -> changes -> rows
 
-An item that has been looked at is held in memory with its place in the indexes; there it is the truth, and an
-index row of such an item is passed over. What was not looked at is found by a scan of its index, unless the
-index is short: then it is read at once, and asked no more.
+An item that was read is kept in memory, with its index entries. Its stored index rows may be out of date, so
+searches ignore them. Items that were not read yet are found by a scan of the stored index. A short index is
+read into memory completely, and not scanned any more.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from pipeline.domain.reconciliation.rows import (
 from pipeline.domain.reconciliation.sortable import amounts_under, sortable
 
 LOAD_PER_EVENT = 4
-"""How many rows of an index are read at once for each event to be applied; a longer index is scanned."""
+"""An index is read completely if it has at most this many rows for each event to be applied."""
 
 _Item = TypeVar("_Item", Posting, BankLine)
 _Place = tuple[str, str, str]
@@ -44,7 +44,11 @@ _due_at = itemgetter(0)
 
 
 class Items:
-    """The items of one account; `events` is how many will be applied to it."""
+    """The items of one account.
+
+    `amount_digits`: how many digits of an amount a search by date compares; `events`: how many events will be
+    applied to the account.
+    """
 
     def __init__(
         self, rows: PrefetchingRows, tenant_id: str, account_id: str, amount_digits: int, events: int = 1
@@ -52,26 +56,26 @@ class Items:
         self.table = rows
         self.account = (tenant_id, account_id)
         self._amount_digits = amount_digits
-        """How many digits of an amount the items of one day are searched by."""
+        """How many digits of an amount a search by date compares."""
         self._load_max = LOAD_PER_EVENT * events
         self._items: dict[bytes, Any] = {}
-        """By key, as they are now; None: there is none."""
+        """The current items by key; None: there is none."""
         self._before: dict[bytes, Any] = {}
-        """Items that changed, as they are stored; None: there was none."""
+        """The stored state of changed items; None: there was none."""
         self._passed: dict[bytes, list[bytes]] | None = {} if events == 1 else None
-        """The index rows that changed items have been in; a single event deletes them, stored or not."""
+        """Index rows that changed items had in between. A run of one event deletes them, stored or not."""
         self._by_reference: dict[_Place, list[_Entry]] = {}
         """The items in memory under (family, currency, reference), by amount, day and order."""
         self._by_date: dict[_Place, list[_Entry]] = {}
         """The items in memory under (family, currency, first digits of the amount), by day, amount, order."""
         self._entries: dict[bytes, list[tuple[list[_Entry], _Entry]]] = {}
-        """Where an item stands in the two."""
+        """The entries of each item in the two lists above."""
         self._loaded: dict[str, bool] = {}
-        """By family of an index, whether all of it is in memory; not in it: not known yet."""
+        """By family of an index: whether it is in memory completely. No entry: it was not needed yet."""
         self._due: list[tuple[int, bytes]] = []
-        """The open items in memory, as they fall due."""
+        """The open items in memory, in the order of their due times."""
         self._stored_due_from = _LONG_AGO
-        """No stored item that is not in memory falls due before this."""
+        """A lower bound of the due times of stored items that are not in memory, microseconds UTC."""
 
     def item(self, key: bytes, content: type[_Item]) -> _Item | None:
         """Return a posting or line, or None."""
@@ -82,7 +86,7 @@ class Items:
         return found
 
     def write(self, item: Posting | BankLine) -> None:
-        """Insert or replace an item that has been looked for."""
+        """Insert or replace an item; `item` must have been called for its key."""
         key = key_of(item)
         before = self._items[key]
         self._before.setdefault(key, before)
@@ -125,7 +129,7 @@ class Items:
         references: Iterable[str],
         amounts: Iterable[str] = ("",),
     ) -> list[_Item]:
-        """Return the open items under references and the first digits of amounts, in no order."""
+        """Return open items with one of the references and of the amount prefixes, in no order."""
         loaded = self._is_loaded(family)
         found: list[_Item] = []
         for text in references:
@@ -153,7 +157,7 @@ class Items:
     def dated(
         self, family: str, content: type[_Item], currency: str, day: int, amount: str, limit: int
     ) -> list[_Item]:
-        """Return the first open items, at most `limit`, of a day under the first digits of an amount."""
+        """Return the first open items, at most `limit`, of a day and an amount prefix."""
         loaded = self._is_loaded(family)
         held = self._by_date.get((family, currency, amount))
         items = _between(held, day, day + 1, limit) if held else []
@@ -163,7 +167,7 @@ class Items:
         return _first(items, limit)
 
     def _scanned(self, prefix: bytes, content: type[_Item], limit: int) -> list[_Item]:
-        """Return the first items, at most `limit`, that an index names and that are not in memory yet."""
+        """Return the first items, at most `limit`, of an index that are not in memory yet."""
         keys = (key for _, key in self.table.scan(prefix) if key not in self._items)
         found = []
         for key in islice(keys, limit):
@@ -179,7 +183,7 @@ class Items:
         return loaded
 
     def _load(self, family: str) -> bool:
-        """Take all items of an index into memory, if they are few enough."""
+        """Read all items of an index into memory if they are few enough; return whether they were."""
         prefix = row_key(family, *self.account, "")
         keys = [key for _, key in islice(self.table.scan(prefix), self._load_max + 1)]
         if len(keys) > self._load_max:
@@ -203,7 +207,7 @@ class Items:
         return [key for _, key in found]
 
     def _stored_due(self, reached: int) -> Iterator[tuple[int, bytes]]:
-        """Yield what has fallen due of the items not in memory; note from when on the next one does."""
+        """Yield due items that are not in memory, in order; remember when the next one is due."""
         prefix = due_prefix(*self.account)
         for entry, key in self.table.scan(prefix):
             if key in self._items:
@@ -216,7 +220,7 @@ class Items:
         self._stored_due_from = _NEVER
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield the rows that have changed, those of the indexes among them: (key, value), None to delete."""
+        """Yield the changed rows, index rows included, as (key, value); value None: delete the row."""
         for key, before in self._before.items():
             item = self._items[key]
             yield key, pack(item)

@@ -1,7 +1,7 @@
-"""Which line and which posting are one: the search for a counterpart, the claim, and what falls due.
+"""Matching of statement lines and postings: search for a counterpart, the match, and due items.
 
-The rules are those in the docstring of `reconciliation`. Every search is bounded: an index scan looks at no
-more than CANDIDATES_MAX items, a search by date makes two scans a day, an event settles DUE_MAX due items.
+The docstring of `stream` states the rules. All work is bounded: an index scan reads at most CANDIDATES_MAX
+items, a search by date makes two scans for each day of distance, an event handles at most DUE_MAX due items.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from pipeline.domain.reconciliation.sortable import amount_prefixes
 REFERENCE, AMOUNT_DATE = "REFERENCE", "AMOUNT_DATE"
 
 DUE_MAX = 100
-"""How many due items one event settles; the rest wait for the account's next event."""
+"""The most due items that one event handles; the account's next event handles more."""
 
 _Item = TypeVar("_Item", Posting, BankLine)
 
@@ -49,7 +49,7 @@ _Item = TypeVar("_Item", Posting, BankLine)
 def open_account(
     rows: PrefetchingRows, tenant_id: str, account_id: str, settings: ReconciliationSettings, events: int = 1
 ) -> AccountRows:
-    """Return the account_rows of an account; `events` is how many will be applied to it."""
+    """Return the rows of an account; `events` is how many will be applied to it."""
     digits = len(amount_prefixes(0, settings.amount_tolerance_minor)[0])
     return AccountRows(rows, tenant_id, account_id, digits, events)
 
@@ -89,10 +89,10 @@ def arrive_line(scope: Scope, line: BankLine) -> None:
 
 
 def settle_due(scope: Scope) -> None:
-    """Settle the items whose grace has run out: match by amount and date, or open a break."""
+    """Handle the items whose grace period is over: match by amount and date, or open a break."""
     account_rows = scope.rows
     for key in account_rows.due(scope.watermark, DUE_MAX):
-        # An item settled just now may have claimed this one.
+        # An item handled just now may have been matched with this one.
         if key.startswith(b"l"):
             line = account_rows.item(key, BankLine)
             if line is not None and line.status == OPEN:
@@ -149,7 +149,7 @@ def _named(
 def _named_with_other_amount(
     scope: Scope, family: str, content: type[_Item], item: Posting | BankLine, references: tuple[str, ...]
 ) -> _Item | None:
-    """Return the nearest open counterpart under the item's references that is in no AMOUNT break yet."""
+    """Return the nearest open counterpart under the item's references that has no AMOUNT break."""
     found = scope.rows.named(family, content, item.currency, references)
     free = [other for other in found if other.status in (OPEN, MISSING)]
     return min(free, key=lambda other: (abs(other.day - item.day), other.order), default=None)
@@ -175,11 +175,11 @@ def _nearest(scope: Scope, family: str, content: type[_Item], item: Posting | Ba
 
 
 def _claim_repeated_by(scope: Scope, line: BankLine) -> Claim | None:
-    """Return the claim of another line that this one repeats: the same reference and amount."""
+    """Return the claim of a matched line with the same reference and amount, which this line repeats."""
     claim = scope.rows.get(claim_key(line), Claim)
     if claim is None:
         return None
-    # A free text may be used again next week; an id of ours may not.
+    # A free-text reference may be used again next week; one of our ids may not.
     near = abs(claim.day - line.day) <= scope.settings.date_window_days
     return claim if claim.by_id or near else None
 
@@ -226,7 +226,7 @@ def _break_line(scope: Scope, line: BankLine, status: str, *, ripe: bool = False
 
 
 def _break_amount(scope: Scope, line: BankLine, posting: Posting) -> None:
-    """Open an AMOUNT break on a line and a posting; a MISSING break of either is thereby resolved."""
+    """Open an AMOUNT break on a line and a posting; MISSING breaks of either are resolved."""
     for item in (line, posting):
         if item.break_id:
             resolution = "posting_arrived" if item is line else "line_arrived"

@@ -1,7 +1,7 @@
 """The outputs of reconciliation: item_matched, break_opened, break_resolved, and the rows of the breaks.
 
-A break's id is derived from what it is about (item or statement, type, ordinal), never from the event that
-uncovered it: the same cause gives the same break, once, however often and by whatever event it is found.
+The id of a break is derived from its subject (item or statement), type and ordinal, not from the event that
+revealed it. So the same problem gives one break, by whichever event it is found.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Input = ev.PostingRecorded | ev.StatementLine | ev.StatementClosed
 
 
 class Scope(msgspec.Struct, frozen=True, gc=False):
-    """The event under way and the account it belongs to."""
+    """The context of the rules: the current event, the rows of its account, the outputs, the settings."""
 
     cause: Input
     watermark: int
@@ -35,7 +35,7 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True)
 class Subject:
-    """What a break is about."""
+    """The subject of a break: an item or a statement."""
 
     name: str
     """Identity within the account, such as `line/S1/3`."""
@@ -44,7 +44,7 @@ class Subject:
     line_no: int | None = None
     posting_id: str | None = None
     ordinal: str = field(default="1", kw_only=True)
-    """Tells apart breaks of one type on one subject."""
+    """Distinguishes breaks of one type on one subject."""
 
 
 def line_subject(line: BankLine) -> Subject:

@@ -6,9 +6,9 @@
     b  tenant account break                  break, open or resolved       c  ... last claim of a reference
     r / e  currency reference amount date    open postings / lines by reference
     a / u  currency date amount              open postings / lines by date
-    d  tenant account due_at                 items whose grace has not run out
+    d  tenant account due_at                 open items by the end of their grace period
 
-An index row holds the key of its item and nothing else: it has no layout. Which index rows an item has
+The value of an index row is the key of its item, without a layout byte. Which index rows an item has
 follows from its status alone (`index_keys`), so the indexes are right after every transition (`items`).
 Numbers in keys are `sortable`.
 """
@@ -35,11 +35,11 @@ INDEXES = "reaud"
 """The families of the indexes; their rows have no layout."""
 
 OPEN, MISSING, AMOUNT, DUPLICATE, CLAIMED = "OPEN", "MISSING", "AMOUNT", "DUPLICATE", "CLAIMED"
-"""The life of an item: OPEN until its grace runs out, then MISSING; AMOUNT and DUPLICATE name its break;
-CLAIMED, the end, from any of them."""
+"""Statuses of an item: OPEN until the end of its grace period, then MISSING; AMOUNT or DUPLICATE with a break
+of that type; CLAIMED, from any of them, once it is matched."""
 
 CANDIDATES_MAX = 256
-"""How many items one scan of an index looks at: the bound on the work of an event."""
+"""The most items that one scan of an index reads; it bounds the work of an event."""
 
 
 class Watermark(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -60,11 +60,11 @@ class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Days since 1970-01-01 of its occurred_at."""
     sequence: int
     due_at: int
-    """When its grace runs out, microseconds UTC of event time."""
+    """The end of its grace period, event time, microseconds UTC."""
     ids: tuple[str, ...]
-    """References that belong to no other payment: payment_id, entry_id."""
+    """References that no other payment has: payment_id, entry_id."""
     references: tuple[str, ...]
-    """All references a line may name it by: `ids` and the free text."""
+    """All references by which a line may refer to it: `ids` and the free text."""
     status: str = OPEN
     break_id: str = ""
     """The open break of the item, or empty."""
@@ -73,7 +73,7 @@ class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def order(self) -> tuple[int, str]:
-        """The order among postings that fit equally well."""
+        """The order among postings that match equally well."""
         return self.sequence, self.posting_id
 
 
@@ -92,9 +92,9 @@ class BankLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     reference: str
     """The external reference, or empty."""
     content: bytes
-    """Digest of all it says, to tell a repeat from another line under the same number."""
+    """Digest of its content, to distinguish a repeat from another line under the same number."""
     ripe: bool
-    """Whether it may be matched by amount and date: it has no reference, or its grace has run out."""
+    """Whether it may be matched by amount and date: it has no reference, or its grace period is over."""
     status: str = OPEN
     break_id: str = ""
     breaks: int = 0
@@ -103,7 +103,7 @@ class BankLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     @property
     def order(self) -> tuple[str, int]:
-        """The order among lines that fit equally well."""
+        """The order among lines that match equally well."""
         return self.statement_id, self.line_no
 
 
@@ -113,7 +113,7 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False):
     day: int
     tier: str
     by_id: bool
-    """Whether the reference was an id of ours, which no second line may carry at any date."""
+    """Whether the reference was one of our ids, which no second line may have at any date."""
 
 
 class Break(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -132,7 +132,7 @@ class Break(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Statement(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What has been seen of a statement; its figures are known once it is closed."""
+    """A statement as far as it has arrived; balances and `line_count` are set when it is closed."""
 
     currency: str
     lines: int = 0

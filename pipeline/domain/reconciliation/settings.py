@@ -9,7 +9,7 @@ from msgspec import Meta
 from pipeline.domain.kernel.settings import ConceptSettings
 
 AMOUNT_LIMIT = 2**61
-"""Larger figures are refused, so that every sum and difference of the rules stays within 64 bits."""
+"""Larger amounts, minor units, are rejected, so that sums and differences fit into 64 bits."""
 
 
 class ReconciliationSettings(
@@ -21,7 +21,10 @@ class ReconciliationSettings(
         "grace_days": "reconciliation_grace_days",
     },
 ):
-    """What still matches, and when an item is a break. The bounds keep the work of one event bounded."""
+    """How close matching items must be, and when an unmatched item is a break.
+
+    The upper bounds limit the work of one event.
+    """
 
     date_window_days: Annotated[
         int, Meta(ge=0, le=31, description="Between value and posting date, where the amount decides.")

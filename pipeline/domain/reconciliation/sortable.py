@@ -18,7 +18,7 @@ def sortable(number: int) -> str:
 
 
 def amount_prefixes(amount_minor: int, tolerance_minor: int) -> list[str]:
-    """Return the prefixes, at most two, under which the sortable amounts within a tolerance lie."""
+    """Return the prefixes, at most two, of the sortable amounts within a tolerance; minor units."""
     if not tolerance_minor:
         return [sortable(amount_minor)]
     low, high = amount_minor - tolerance_minor + _OFFSET, amount_minor + tolerance_minor + _OFFSET

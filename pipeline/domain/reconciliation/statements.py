@@ -1,4 +1,4 @@
-"""Whether a statement is sound in itself: its lines complete, its balances right, its chain unbroken.
+"""Consistency of bank statements: complete lines, correct balances, an unbroken chain of statements.
 
 A closed statement is checked at once and again with every line that arrives later:
 
@@ -6,9 +6,8 @@ A closed statement is checked at once and again with every line that arrives lat
     CLOSING_BALANCE   opening balance + sum of the lines seen != closing balance
     OPENING_BALANCE   the opening balance is not the closing balance of the statement closed before it
 
-So a statement without lines never reads as reconciled: either its balances differ, or lines are missing, or
-it says itself that nothing happened.
-"""
+So a statement whose lines are missing never counts as reconciled. A statement without lines is consistent
+only if it announces none and its balances are equal."""
 
 from __future__ import annotations
 
@@ -34,7 +33,7 @@ CHAIN_LENGTH = 64
 
 
 def with_line(statement: Statement | None, line: ev.StatementLine) -> Statement:
-    """Return the statement with one more line; raise `Reject` (currency_mismatch, overflow)."""
+    """Return the statement with one more line. Raises Reject (currency_mismatch, overflow)."""
     if statement is None:
         statement = Statement(line.currency)
     elif statement.currency != line.currency:
@@ -53,7 +52,7 @@ def with_line(statement: Statement | None, line: ev.StatementLine) -> Statement:
 
 
 def with_closing(statement: Statement | None, event: ev.StatementClosed) -> Statement:
-    """Return the statement with its figures; raise `Reject` (currency_mismatch)."""
+    """Return the statement with the figures of its closing. Raises Reject (currency_mismatch)."""
     if statement is None:
         statement = Statement(event.currency)
     elif statement.currency != event.currency:
@@ -118,11 +117,10 @@ def _check_closing_balance(scope: Scope, statement_id: str, statement: Statement
 
 
 def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
-    """Put a closed statement into the chain, by time of closing, and check it and the one after it.
+    """Insert a closed statement into the chain, ordered by closing time; check it and the next one.
 
-    A statement that comes late, between two others, is checked against both; one that is older than all of a
-    full chain has no known neighbour and is not checked.
-    """
+    A late statement between two others is checked against both. If the chain is full, a statement older than
+    all of it has no known predecessor and is not checked."""
     key = chain_key(event.tenant_id, event.account_id, event.currency)
     row = scope.rows.table.get(key)
     chain = [] if row is None else unpack_chain(row)

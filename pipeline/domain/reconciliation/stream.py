@@ -1,29 +1,29 @@
-"""Reconciliation of the nostro accounts of one partition: our postings against the bank's statement lines.
+"""The reconciliation stream: postings of our nostro accounts against the bank's statement lines.
 
     posting_recorded, statement_line -> item_matched, or wait -> break_opened -> break_resolved
-    statement_closed                 -> is the statement sound in itself (`statements`)
+    statement_closed                 -> is the statement consistent (`statements`)
 
 Signs: amounts are signed from the account holder's view, a credit is positive. A CREDIT posting on the nostro
 account is +, a DEBIT posting is -, and a statement line has the same sign as the posting it mirrors.
 
-Matching, in this order; among several the first by the order in brackets:
+Matching is tried in this order. Brackets: how one of several candidates is chosen.
 
 1. REFERENCE: external_reference equals the posting's reference, payment_id or entry_id, and the amounts agree
-   (amount difference, nearest date, lowest sequence). At once, at any distance of dates.
-   If only the amount differs: an AMOUNT break on both, at once.
+   (amount difference, nearest date, lowest sequence). At once, however far apart the dates
+   are. If only the amount differs: an AMOUNT break on both, at once.
 2. AMOUNT_DATE: the amounts agree and the dates lie within the window (nearest date, lowest sequence). A line
-   that carries a reference takes part only when its grace has run out: until then the posting it names may
-   still come, and what another line will name must not be taken from it.
+   with a reference takes part only after its grace period: until then the posting that it refers to may still
+   come, and it must not take a posting that another line refers to.
 
-Amounts agree if they have the same currency and sign and differ by no more than the tolerance that is set.
-An item is claimed once, for good. A line that repeats the reference and amount of a line already matched is
-a DUPLICATE: within the date window, or at any date if the reference is an id of ours. An item without a
-counterpart when its grace has run out is MISSING_INTERNAL (a line) or MISSING_EXTERNAL (a posting).
+Amounts agree if they have the same currency and sign and differ by no more than the tolerance that is set. An
+item is matched once, and a match is final. A line that repeats the reference and amount of a matched line is
+a DUPLICATE: within the date window, or at any date if the reference is one of our ids. An item without a
+counterpart at the end of its grace period is MISSING_INTERNAL (a line) or MISSING_EXTERNAL (a posting).
 
 Time is event time: an account's watermark is the latest min(occurred_at, recorded_at) of its events, so a
-clock that runs ahead cannot push it. An item falls due `grace_days` after it happened: a posting at its
-occurred_at, a line when the bank booked it. An account on which nothing happens any more does not move.
-"""
+clock that is ahead cannot advance it too far. An item falls due `grace_days` after it happened: a posting at
+its occurred_at, a line when the bank booked it. The watermark of an account without events stands still, so
+its items do not fall due."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _check(tenant_id: str, account_id: str, item_id: str, currency: str, *figure
 
 
 def _reference(text: str | None) -> str:
-    """Return a reference as it can be looked up: empty if it is blank or cannot be part of a key."""
+    """Return a reference for look-ups; empty if it is blank or contains NUL, so cannot be part of a key."""
     return "" if text is None or "\0" in text or not text.strip() else text
 
 
@@ -89,7 +89,7 @@ def _scope(
 
 
 def _move_on(scope: Scope) -> None:
-    """Keep the watermark that an applied event has reached, and settle what has fallen due."""
+    """Set the watermark that an applied event has reached, and handle the items that have fallen due."""
     scope.rows.move_to(scope.watermark)
     if scope.rows.is_due(scope.watermark):
         settle_due(scope)
@@ -184,7 +184,7 @@ def _statement_closed(event: ev.StatementClosed, scope: Scope) -> None:
 
 
 def _conflict(scope: Scope, subject: Subject, amount_minor: int, detail: str) -> None:
-    """Open a DUPLICATE break for an id that came again with other content: once for each content."""
+    """Open a DUPLICATE break for an id that is repeated with other content, once for each content."""
     tenant, account = scope.cause.tenant_id, scope.cause.account_id
     break_id = break_id_of(scope, DUPLICATE, subject)
     if scope.rows.get(break_key(tenant, account, break_id), Break) is None:
@@ -205,7 +205,7 @@ def apply(
 ) -> None:
     """Apply one event of `reconciliation-items` to the rows of its partition.
 
-    Raise `Reject`, with nothing written: malformed_id, overflow, currency_mismatch,
+    Raises Reject, with nothing written: malformed_id, overflow, currency_mismatch,
     line_no_must_not_be_negative, line_count_must_not_be_negative, unexpected_event.
     """
     if not isinstance(event, Input):
@@ -218,7 +218,7 @@ def apply(
 def apply_to(
     account_rows: AccountRows, event: Input, at: Arrival, out: Outbox, settings: ReconciliationSettings
 ) -> None:
-    """Apply one event to the account_rows of its account; a `Reject` leaves the account_rows as it was."""
+    """Apply one event to the rows of its account; a `Reject` leaves them unchanged."""
     scope = _scope(event, at, account_rows, out, settings)
     if isinstance(event, ev.PostingRecorded):
         _posting_recorded(event, at, scope)
@@ -229,7 +229,7 @@ def apply_to(
 
 
 def keys(event: object) -> Iterable[bytes]:
-    """Return the row keys that `apply` will surely read for an event."""
+    """Return the row keys that `apply` always reads for an event."""
     if not isinstance(event, Input):
         return ()
     tenant, account = event.tenant_id, event.account_id

@@ -1,4 +1,4 @@
-"""What is shown of reconciliation: breaks, while they are open."""
+"""The view of reconciliation: open breaks."""
 
 from __future__ import annotations
 

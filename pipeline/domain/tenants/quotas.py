@@ -1,15 +1,15 @@
-"""Quotas: how many payments a tenant may initiate, by event time; a bucket of tokens a tenant and partition.
+"""Quotas: how many payments a tenant may initiate, by a token bucket for each tenant and partition.
 
     q tenant -> tokens, time of the newest payment
 
-A bucket fills at the tenant's rate, divided by the number of partitions, up to its part of the burst; each
-payment takes one token, and one that finds none is refused at once. Everything is integer arithmetic: a
+A bucket fills at the tenant's rate, divided by the number of partitions, up to its share of the burst. Each
+payment takes one token; without a token it is refused. Everything is integer arithmetic: a
 unit of the bucket is 1 / (1,000,000 x partitions) of a payment, so a microsecond adds exactly as many units
 as payments are allowed a second.
 
 The time of a bucket never goes back. It is the payment's `occurred_at`, but never later than its record, and
-never more than `LATENESS_MAX_US` before it: a file of old payments, sent at once, would otherwise earn a
-token for every second of the past and be the very burst that a quota is for.
+never more than `LATENESS_MAX_US` before it. Otherwise a file of old payments, sent at once, would earn tokens
+for every second of the past, and the quota would not limit this burst.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from pipeline.domain.tenants.settings import UNRESTRICTED, Tenant, Tenants
 
 FAMILY = "q"
 BUCKET_ROW = RowKind("fraud", "quota", FAMILY)
-"""The stream of fraud decisions is where payments are initiated, so its table has the buckets."""
+"""The buckets are in the table of the fraud stream, which reads the initiated payments."""
 LATENESS_MAX_US = 10_000_000
 _PAYMENT_UNITS = 1_000_000
-"""Of a payment on one partition; times the number of partitions."""
+"""Units of one payment if there is one partition; times the number of partitions otherwise."""
 _ROW = struct.Struct(">Bqq")
 
 
 class Bucket(NamedTuple):
-    """What is left of a tenant's quota on one partition."""
+    """A tenant's token bucket on one partition."""
 
     units: int
     at_us: int
@@ -55,14 +55,15 @@ def read_bucket(row: bytes | None) -> Bucket | None:
 
 
 def event_time(occurred_at: int, recorded_at: int) -> int:
-    """Return the time of a payment as a bucket has it; microseconds UTC."""
+    """Return the time of a payment for its bucket; all times are microseconds UTC."""
     return min(max(occurred_at, recorded_at - LATENESS_MAX_US), recorded_at)
 
 
 def take_token(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: int) -> tuple[Bucket, bool]:
-    """Return the bucket after a payment, and whether it had a token; None is a bucket not seen yet: full.
+    """Return the bucket after a payment, and whether it had a token for it.
 
-    A bucket holds one payment at the least, or a small burst over many partitions would let nothing pass.
+    `bucket` None: the tenant's first payment; its bucket is full. `at_us`: `event_time` of the payment. A
+    bucket holds at least one payment: otherwise a small burst over many partitions would let no payment pass.
     """
     rate = tenant.payments_per_second
     assert rate is not None
@@ -78,17 +79,17 @@ def take_token(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: in
 
 
 class Gate:
-    """Lets payments in, one by one; holds no state of its own."""
+    """Admission control of payments by tenant settings and quotas; holds no state of its own."""
 
     def __init__(self, tenants: Tenants | None = None) -> None:
         self._tenants = tenants or UNRESTRICTED
         self.open = self._tenants == UNRESTRICTED
-        """Whether nothing is restricted, so that nobody need ask."""
+        """Whether no tenant is restricted, so that `refusal` need not be called."""
 
     def refusal(
         self, tenant_id: str, occurred_at: int, recorded_at: int, partitions: int, rows: Rows
     ) -> str | None:
-        """Return why a payment may not be initiated, as a result code, and count it; None: it may."""
+        """Return the result code if a payment may not be initiated, None if it may; count it in the quota."""
         tenant = self._tenants.of(tenant_id)
         if tenant.closed:
             return "tenant_closed"

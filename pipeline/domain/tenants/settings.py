@@ -1,6 +1,6 @@
 """What each tenant may do, as the operator set it in a file: currencies, payments a second, open or closed.
 
-    [default]                        what a tenant has that says nothing else
+    [default]                        for tenants that do not set it themselves
     payments_per_second = 200
     burst = 1000
 
@@ -9,12 +9,12 @@
     payments_per_second = 2000
 
     [tenants.old]
-    closed = true                    takes no new payments and accounts; what is under way still ends
+    closed = true                    no new payments and accounts; payments in progress still finish
 
 Without a file, or without a setting, nothing is restricted. `closed` in the default closes every tenant that
-the file does not name; it is the one setting that a named tenant does not take over.
+the file does not name; it is the one setting that named tenants do not inherit.
 
-A decision rests on the file as on the event, so all workers must have the same one. `version` names it: a
+Decisions depend on this file, so all workers must have the same one. `version` names it: a
 hash of the values, so that a comment or the order of a file changes nothing, and any other value does.
 """
 
@@ -34,13 +34,13 @@ from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.settings import ConceptSettings
 
 FORMULA_REVISION = 1
-"""Raised when the meaning of a setting changes while its value stays as it is."""
+"""Increased when the meaning of a setting changes without a change of its value."""
 PER_SECOND_MAX = BURST_MAX = 1_000_000_000
-"""So that a bucket fits into 64 bits."""
+"""Upper bounds, so that a bucket fits into 64 bits."""
 
 
 class TenantsSettings(ConceptSettings, frozen=True, rename={"file": "tenants"}):
-    """Where the operator's file of tenants is."""
+    """The path of the operator's file of tenants."""
 
     file: Annotated[
         PurePath | None, Meta(description="Quotas and currencies of tenants, TOML; none by default.")
@@ -51,18 +51,18 @@ SETTINGS = TenantsSettings
 
 
 class TenantsError(ValueError):
-    """The text is no valid file of tenants; the message says where it is wrong."""
+    """The text is not a valid file of tenants; the message names the setting and the error."""
 
 
 class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The settings of one tenant; None: as the default has it, and there: not restricted."""
+    """The settings of one tenant. None: the value of the default; in the default itself: not restricted."""
 
     currencies: tuple[str, ...] | None = None
     """ISO 4217 codes."""
     payments_per_second: int | None = None
     """By event time, all partitions together."""
     burst: int | None = None
-    """Payments that may come at once after a silence; a second's worth where it is left out."""
+    """Payments that may come at once after a pause; as many as a second's, if not set."""
     closed: bool = False
     """It takes no new payments and accounts; what is under way still ends."""
 
@@ -88,18 +88,18 @@ class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         for name in self.tenants:
             if not name or len(name) > ID_CHARS_MAX or "\0" in name or "/" in name:
                 raise ValueError(f"{name!r} cannot be a tenant's id")
-        for name, tenant in {"default": self.default, **self._whole}.items():
+        for name, tenant in {"default": self.default, **self._complete}.items():
             if tenant.burst is not None and tenant.payments_per_second is None:
                 raise ValueError(f"{name}: burst without payments_per_second")
 
     @cached_property
-    def _whole(self) -> dict[str, Tenant]:
-        """The named tenants, with what they take over from the default."""
-        return {name: _over(tenant, self.default) for name, tenant in self.tenants.items()}
+    def _complete(self) -> dict[str, Tenant]:
+        """The settings of the named tenants, with those inherited from the default."""
+        return {name: _with_defaults(tenant, self.default) for name, tenant in self.tenants.items()}
 
     def of(self, tenant_id: str) -> Tenant:
         """Return the settings of a tenant."""
-        return self._whole.get(tenant_id, self.default)
+        return self._complete.get(tenant_id, self.default)
 
     @property
     def version(self) -> str:
@@ -111,8 +111,8 @@ class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 UNRESTRICTED = Tenants()
 
 
-def _over(tenant: Tenant, default: Tenant) -> Tenant:
-    """Return a tenant's settings over the default's. A rate of its own has the burst of its own, too."""
+def _with_defaults(tenant: Tenant, default: Tenant) -> Tenant:
+    """Return a tenant's settings with missing ones from the default; `burst` only if it has no own rate."""
     rate, burst = tenant.payments_per_second, tenant.burst
     if rate is None:
         rate, burst = default.payments_per_second, default.burst if burst is None else burst
@@ -121,7 +121,7 @@ def _over(tenant: Tenant, default: Tenant) -> Tenant:
 
 
 def account_refusal(tenants: Tenants, tenant_id: str, currency: str) -> str | None:
-    """Return why a tenant may not open an account in a currency, as a result code; None: it may."""
+    """Return the result code if a tenant may not open an account in a currency, None if it may."""
     tenant = tenants.of(tenant_id)
     if tenant.closed:
         return "tenant_closed"
@@ -131,7 +131,7 @@ def account_refusal(tenants: Tenants, tenant_id: str, currency: str) -> str | No
 
 
 def parse_tenants(text: str) -> Tenants:
-    """Return the settings that a TOML text states. Raise `TenantsError`."""
+    """Return the settings in a TOML text. Raises TenantsError."""
     try:
         return msgspec.convert(msgspec.toml.decode(text), Tenants)
     except (msgspec.DecodeError, ValueError) as error:

@@ -1,1 +1,1 @@
-"""The ledger by columns: read the rows, decide a batch, touch the accounts, build the events."""
+"""The batch path of the ledger: read the rows, decide the commands, sum up the accounts, build the events."""

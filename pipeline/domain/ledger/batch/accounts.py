@@ -20,19 +20,19 @@ class RunAccounts:
     """The accounts that a run may touch; each has a number, its index here."""
 
     names: pa.Array
-    """tenant/account."""
+    """`tenant/account` of each."""
     ids: pa.Array
     keys: pa.Array
-    """Of their rows; binary."""
+    """Their row keys; binary."""
     table: np.ndarray
-    """Their rows (ACCOUNT_COLUMNS); they hold the counters as of now, and later those after the run."""
+    """Their rows (ACCOUNT_COLUMNS), first as they are stored; `touch` puts in the counters after the run."""
     exists: np.ndarray
     currency: np.ndarray
-    """Number of the currency in this run, -1 for one that no command names."""
+    """Number of the currency in this run; -1 for a currency that no command names."""
 
 
 def are_customers(names: pa.Array, tenants: pa.Array, ids: pa.Array) -> np.ndarray:
-    """Return which names are of accounts that can be opened (`can_be_opened`), under a key that says so."""
+    """Return which names (`tenant/account`) can be those of customers' accounts, as `can_be_opened`; bool."""
     return np.array(
         numpy_of(pc.equal(pc.count_substring(names, "/"), 1))
         & ~numpy_of(pc.match_substring(names, "\0"))
@@ -53,9 +53,9 @@ def with_clearing_accounts(
 ) -> RunAccounts:
     """Read accounts of a branch; its clearing accounts follow them, and exist even if they have no row yet.
 
-    `tenants` and `ids` name the accounts, `needed` says which of them to read; `clearings` are `tenant/currency`
-    of the clearing accounts; `currencies` are those of the run, in the order of their numbers.
-    """
+    `tenants` and `ids` name the accounts, `needed` says which of them to read; `clearings` are
+    `tenant/currency` of the clearing accounts; `currencies` are those of the run, in the order of their
+    numbers."""
     clearers = [(parts[0], parts[-1]) for parts in (name.split("/") for name in clearings.to_pylist())]
     internal = pa.array([clearing_account_id(currency, branch) for _, currency in clearers], pa.string())
     accounts = _read(

@@ -1,8 +1,8 @@
-"""A code and a mode for every command of a run: what `Ledger` decides one by one, for all of them at once.
+"""Decide all commands of a run at once: a result code and a mode for each, as `Ledger` would one by one.
 
-A mode says what a command adds to the counters: its amount, times `pending`, to the pending counters and,
-times `posted`, to the posted ones; debits on its debit account, credits on its credit account. The rules
-stand in the order of the row path, because the first one that holds gives the code.
+The mode of a command says how its amount changes four counters: debits of its debit account and credits of
+its credit account, PENDING[mode] times the pending and POSTED[mode] times the posted one. Checks come in the
+order of the row path, because the first one that fails gives the code.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from pipeline.domain.ledger.rows import CLOSED
 NONE, RESERVE, BOOK, SETTLE, RELEASE = range(5)
 PENDING = np.array([0, 1, 0, -1, -1])
 POSTED = np.array([0, 0, 1, 1, 0])
-"""By mode."""
+"""Factors of the amount, by mode."""
 
 CODES = (
     "ok",
@@ -61,18 +61,18 @@ _ENDED = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}
 
 
 class DecidedRun(NamedTuple):
-    """What becomes of each command; an array has one element for each of the first `length` commands."""
+    """The decisions of a run; arrays have one element for each of the first `length` commands."""
 
     length: int
-    """How many commands are decided: those before the first irregular one."""
+    """How many commands are decided: all before the first irregular one."""
     code: np.ndarray
     """Index into CODES."""
     mode: np.ndarray
     debit: np.ndarray
-    """Number of the account, as `credit`."""
+    """Number of the account in `Facts.accounts`, as `credit`."""
     credit: np.ndarray
     refused: np.ndarray
-    """Whether the command is answered with command_refused: it has no effect at all."""
+    """Whether the command is answered with command_refused and has no effect."""
     state: np.ndarray
     """Index into STATES: the state that the payment has now; NO_STATE where its row is not written."""
     watermark: int | None
@@ -91,7 +91,7 @@ def decide(facts: Facts, window: int) -> DecidedRun:
     if facts.next_due is not None:
         regular &= ~(new & (watermarks >= facts.next_due))
     for position, first in facts.repeat_of.items():
-        regular[position] &= not too_old[first]  # nothing is remembered of one that is too old
+        regular[position] &= not too_old[first]  # the id of a payment that is too old is not stored
     code[too_old] = CODE["too_old"]
     _judge_decided(facts, new & ~too_old, code)
     _judge_credit(facts, kinds == LEG_REQUESTED, code)
@@ -168,7 +168,7 @@ def _judge_held(facts: Facts, code: np.ndarray, refused: np.ndarray) -> None:
 
 
 def _modes(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
-    """Return what each command adds, if no limit stands against it."""
+    """Return the mode of each command, before debtors' limits are checked."""
     kinds, local, accepted = facts.run.kinds, facts.local, (code == OK) & ~refused
     decided, reviewed = kinds == DECIDED, kinds == REVIEWED
     held = decided & numpy_of(pc.equal(facts.columns["outcome"], "REVIEW"), False)
@@ -183,7 +183,7 @@ def _modes(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
 
 
 def _states(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
-    """Return what every payment has become."""
+    """Return the new state of each command's payment, NO_STATE where its row is not written."""
     count = len(code)
     kinds, local, accepted = facts.run.kinds[:count], facts.local[:count], code == OK
     decided, reviewed = kinds == DECIDED, kinds == REVIEWED
@@ -205,10 +205,10 @@ def _states(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
 def _limit(
     facts: Facts, new: np.ndarray, code: np.ndarray, mode: np.ndarray, debit: np.ndarray, credit: np.ndarray
 ) -> None:
-    """Refuse what a debtor's limit does not allow.
+    """Reject payments that a debtor's limit does not allow.
 
-    An account whose limit stands even if all that the run asks of it is granted and nothing comes in needs no
-    second look. The commands of the others are gone through in order.
+    Most accounts can pay all debits of the run even if nothing comes in. Only the commands on the other
+    accounts are checked in order, with a running balance.
     """
     table, amount = facts.accounts.table, facts.amount[: len(mode)]
     asks = new & (mode != NONE)

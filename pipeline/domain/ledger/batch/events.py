@@ -1,4 +1,4 @@
-"""What a run says: the events of its commands as columns, in the order in which the row path emits them."""
+"""Outputs of a run: the events of its commands as columns, in the order of the row path."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _SIDES = pa.array(["DEBIT", "CREDIT"])
 _SUFFIXES = pa.array([":D", ":C"])
 _ENTRY_NAMES = pa.array(["settle", "leg"])
 _HOLDS = {RESERVE: ("PLACED", "hold_placed"), RELEASE: ("RELEASED", "hold_released")}
-"""What is said of a hold that outlives its command, or ends without a posting: change and name, by mode."""
+"""By mode: `change` and the id's name of a hold that outlasts its command, or ends without a posting."""
 _PAYMENT = ("payment_id", "debtor_account_id", "creditor_account_id", "currency")
 _CAUSE = ("tenant_id", "debtor_account_id", "payment_id", "event_id")
 """The columns of `routing.cause_name`; all commands of a run are about payments."""
@@ -46,13 +46,19 @@ _COMMANDS = {DECIDED: "payment_initiated", REVIEWED: "payment_reviewed", CANCELL
 
 def blocks(facts: Facts, decision: DecidedRun, touches: Touches) -> list[Block]:
     """Return the events of the decided commands, by topic and class."""
-    said = _Outputs(facts, decision, touches)
-    found = [*said.postings(), *said.holds(), said.balances(), *said.payment_events(), *said.legs()]
+    outputs = _Outputs(facts, decision, touches)
+    found = [
+        *outputs.postings(),
+        *outputs.holds(),
+        outputs.balances(),
+        *outputs.payment_events(),
+        *outputs.legs(),
+    ]
     return [block for block in found if len(block.order)]
 
 
 def codes_of(facts: Facts, decision: DecidedRun, at: np.ndarray) -> pa.Array:
-    """Return the codes of the commands at some positions; a refused leg brings its own along."""
+    """Return the codes of the commands at some positions; that of a refused leg comes with its event."""
     codes = _CODES.take(pa.array(decision.code[at]))
     from_leg = facts.run.kinds[at] == LEG_REFUSED
     if not from_leg.any():
@@ -61,7 +67,7 @@ def codes_of(facts: Facts, decision: DecidedRun, at: np.ndarray) -> pa.Array:
 
 
 class _Outputs:
-    """One run's events; `at` is always the positions of the commands that an array of events comes from."""
+    """Builds the events of one run; `at`: for each event, the position of its command in the run."""
 
     def __init__(self, facts: Facts, decision: DecidedRun, touches: Touches) -> None:
         self._facts = facts
@@ -73,7 +79,7 @@ class _Outputs:
         self._batch = pa.RecordBatch.from_pydict(facts.columns)
 
     def _columns(self, at: np.ndarray, *names: str) -> dict[str, pa.Array]:
-        """Return the envelope of what the commands cause, but for its event id, and some of their columns."""
+        """Return some columns of the commands, and the envelope of events they cause, without event_id."""
         wanted = ("tenant_id", "occurred_at", "correlation_id", "event_id", *names)
         taken = dict(zip(wanted, self._batch.select(wanted).take(pa.array(at)).columns, strict=True))
         taken["causation_id"] = taken.pop("event_id")
@@ -86,7 +92,7 @@ class _Outputs:
         return self._facts.accounts.names.take(pa.array(numbers))
 
     def postings(self) -> list[Block]:
-        """Two for every entry, the debit first; those of nostro accounts go to reconciliation, too."""
+        """Return two postings for each entry, debit first; copies of nostro postings for reconciliation."""
         touches, facts = self._touches, self._facts
         posted = np.isin(self._decision.mode[touches.commands], (BOOK, SETTLE))
         entries = touches.commands[posted]
@@ -126,12 +132,12 @@ class _Outputs:
         return [journal, copied]
 
     def holds(self) -> list[Block]:
-        """Holds that outlive their command, and those that end without a posting."""
+        """Return the holds that outlast their command, and those that end without a posting."""
         mode = self._decision.mode[self._touches.commands]
         return [self._holds(kind, np.flatnonzero(mode == kind)) for kind in _HOLDS if (mode == kind).any()]
 
     def _holds(self, mode: int, which: np.ndarray) -> Block:
-        """Return what is said of the holds of some accepted commands (index into the touches' commands)."""
+        """Return the hold events of some accepted commands (`which`: indexes into `touches.commands`)."""
         touches, facts = self._touches, self._facts
         at, debit = touches.commands[which], 2 * which
         account, (change, name) = touches.account[debit], _HOLDS[mode]
@@ -154,7 +160,7 @@ class _Outputs:
         return pa.array(np.full(count, self._facts.run.partition, np.int32))
 
     def balances(self) -> Block:
-        """The counters of every account touched, as its last command left them."""
+        """Return the balance of each changed account after its last command."""
         touches, accounts = self._touches, self._facts.accounts
         account, at = touches.account[touches.last], touches.commands[touches.last // 2]
         row, take = accounts.table[account], pa.array(account)
@@ -180,7 +186,7 @@ class _Outputs:
         return Block("balances", ev.BalanceUpdated, touches.last, self._keys(account), columns)
 
     def payment_events(self) -> list[Block]:
-        """What became of every payment, and of every command that has no effect."""
+        """Return the outcomes of payments, and the answers to refused commands."""
         kinds, code, state, refused = (
             self._kinds,
             self._decision.code,
@@ -196,7 +202,7 @@ class _Outputs:
             (ev.PaymentFailed, "payment_failed", state == FAILED),
             (ev.PaymentCancelledOutcome, "payment_cancelled", state == CANCELLED_STATE),
         )
-        said = [
+        found = [
             self._outcome(event, name, np.flatnonzero(which))
             for event, name, which in outcomes
             if which.any()
@@ -204,8 +210,8 @@ class _Outputs:
         for kind, command in _COMMANDS.items():
             which = (kinds == kind) & refused
             if which.any():
-                said.append(self._refusal(command, np.flatnonzero(which)))
-        return said
+                found.append(self._refusal(command, np.flatnonzero(which)))
+        return found
 
     def _outcome(self, event: type, name: str, at: np.ndarray) -> Block:
         columns = {
@@ -228,7 +234,7 @@ class _Outputs:
         return Block("payment-events", ev.CommandRefused, at, keys, columns)
 
     def legs(self) -> list[Block]:
-        """Legs asked of other branches, and the answers to those that they have asked of this one."""
+        """Return legs requested from other branches, and answers to legs that they requested here."""
         answered = self._kinds == LEG_REQUESTED
         posted = self._decision.code == OK
         asked = self._decision.state == IN_FLIGHT

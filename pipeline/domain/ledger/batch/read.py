@@ -1,8 +1,9 @@
-"""What the batch path of the ledger must know before it decides: accounts, payments, what is irregular.
+"""Reads of the batch path: the accounts and payments of a run, and which commands are irregular.
 
-All reads of a run are made here, in one multi-get. They are right for every command of the run, because what
-a command could change for a later one is either added up (the counters) or irregular: the second command of a
-payment or leg, unless it is the repeat of a payment, which is answered from the first one's content.
+All rows of a run are read here, before any command is decided. They are valid for every command of the run:
+what a command changes for a later one is either summed up (the counters), or makes the later one irregular
+(a second command on the same payment or leg). Only a repeat of a payment is regular: it is answered from the
+content of the first one.
 """
 
 from __future__ import annotations
@@ -46,27 +47,27 @@ FIELDS: dict[str, pa.DataType] = {
     "hold_expires_at": pa.int64(),
     "approved": pa.bool_(),
 }
-"""The columns that the ledger's commands have, as far as its rules look at them."""
+"""The columns of commands that the rules read."""
 
 AMOUNT_MAX = 2**48
 COUNTER_MAX = 2**60
 TIME_MAX = 2**61
-"""Beyond these a command is irregular. Within them no sum of a run (8,192 commands) leaves 64 bits."""
+"""Commands with larger figures are irregular. So every sum of a run (8,192 commands) fits into 64 bits."""
 
 _NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A run with everything that its rules look up. An array has one element for each command."""
+    """A run with all that its rules look up; arrays have one element for each command."""
 
     run: Run
     columns: dict[str, pa.Array]
-    """The run's columns; those of reviews and cancellations are completed by their payment."""
+    """The run's columns; fields that reviews, cancellations and answers lack come from their payment."""
     regular: np.ndarray
     accounts: RunAccounts
     debtor: np.ndarray
-    """Number of the account, as `creditor` and `clearing`."""
+    """Number of the account in `accounts`, as `creditor` and `clearing`."""
     creditor: np.ndarray
     clearing: np.ndarray
     local: np.ndarray
@@ -76,18 +77,18 @@ class Facts:
     row_keys: pa.Array
     """The key of the row of the command's payment or leg; binary."""
     payments: dict[int, Payment | None]
-    """By position: the payment that an answer of a leg, a review or a cancellation is for."""
+    """By position of a leg's answer, a review or a cancellation: its payment."""
     answers: dict[int, str]
-    """By position: the code that a payment id which is known is answered with."""
+    """By position of a repeated payment id: the result code of its answer."""
     repeat_of: dict[int, int]
-    """By position: which command of this run is repeated by this one."""
+    """By position of a repeated payment id: the position of the first one, if it is in this run."""
     watermark: int | None
     next_due: int | None
-    """Before this time nothing falls due on the branch."""
+    """Nothing falls due on the branch before this time, microseconds UTC; None: nothing is scheduled."""
 
 
 def read(run: Run, rows: PrefetchingRows) -> Facts:
-    """Look up what the commands of a run need; it must have no rows of the kind OTHER."""
+    """Read what the commands of a run need; the run must have no events of the kind OTHER."""
     kinds, columns = run.kinds, dict(run.columns)
     is_leg = kinds == LEG_REQUESTED
     tenant = columns["tenant_id"]
@@ -117,7 +118,7 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
                                   first, place, found, regular)  # fmt: skip
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
-    regular &= numpy_of(pc.is_null(columns["hold_expires_at"]))  # it is to be captured
+    regular &= numpy_of(pc.is_null(columns["hold_expires_at"]))  # a hold for captures is irregular
     regular &= ~_in_closed_period(columns, rows)
     for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
         regular &= (times > -TIME_MAX) & (times < TIME_MAX)
@@ -131,7 +132,7 @@ def _complete(
     payments: dict[int, Payment | None],
     regular: np.ndarray,
 ) -> None:
-    """Give the commands that come after a decision what the payment's row says; misfits are irregular."""
+    """Fill in columns of commands on known payments from the payments' rows; mark irregular ones."""
     at = np.array(list(payments), np.int64)
     debtors = columns["debtor_account_id"].take(at).to_pylist()
     answers = np.isin(kinds[at], (LEG_POSTED, LEG_REFUSED)).tolist()
@@ -143,7 +144,7 @@ def _complete(
         elif is_answer:
             regular[position] &= its_own and payment is not None and payment.state == "IN_FLIGHT"
         elif not its_own:
-            payments[position] = None  # as the row path: it is not the payment that was meant
+            payments[position] = None  # as in the row path: another debtor's payment is not found
     known = [payments.get(position) or _NO_PAYMENT for position in np.flatnonzero(later).tolist()]
     for name, cells in (
         ("creditor_account_id", [payment.creditor_account_id for payment in known]),
@@ -155,7 +156,7 @@ def _complete(
 
 
 def _in_closed_period(columns: dict[str, pa.Array], rows: PrefetchingRows) -> np.ndarray:
-    """Return which commands are of a time in a closed period of their tenant."""
+    """Return which commands have a time in a closed period of their tenant."""
     tenants = columns["tenant_id"].dictionary_encode()
     keys = [closed_key(tenant) for tenant in tenants.dictionary.to_pylist()]
     found = zip(keys, rows.get_many(keys), strict=True)
@@ -173,7 +174,7 @@ def _repeats(
     found: list[bytes | None],
     regular: np.ndarray,
 ) -> tuple[dict[int, str], dict[int, int]]:
-    """Return how payment ids that are known are answered, and which commands of the run they repeat."""
+    """Return the answers to repeated payment ids, and which commands of the run they repeat."""
     answers: dict[int, str] = {}
     repeat_of: dict[int, int] = {}
     for position in positions.tolist():
@@ -184,7 +185,7 @@ def _repeats(
             before = _payment_of(columns, earlier)
             repeat_of[position] = earlier
         else:
-            regular[position] = False  # what came first was refused: this one is new
+            regular[position] = False  # the first command of this payment did not create it
             continue
         answers[position] = repeat_code(before, _payment_of(columns, position))
     return answers, repeat_of
@@ -224,7 +225,7 @@ def _with_accounts(
     clearing = numpy_of(clearings.indices) + len(names)
     local = home[creditor] == run.partition
 
-    unknown = np.zeros(count, bool)  # reviews and cancellations of what is not known: they have no creditor
+    unknown = np.zeros(count, bool)  # reviews and cancellations of unknown payments, without a creditor
     unknown[[position for position, payment in payments.items() if payment is None]] = True
     regular &= proper[debtor] & (proper[creditor] | unknown)
     is_leg = kinds == LEG_REQUESTED

@@ -1,17 +1,18 @@
-"""The batch path of the ledger: a run of commands at once, with the results of `Ledger.apply` one by one.
+"""The batch path of the ledger: applies a run of commands at once, with the results of `Ledger.apply`.
 
-    Run -> read    (accounts, payments, what is irregular)      `read`
-        -> decide  (a code, a mode and a state a command)       `decide`
+    Run -> read    (accounts, payments, irregular commands)     `read`
+        -> decide  (code, mode and state of each command)       `decide`
         -> touch   (counters after every command)               `touch`
         -> write   (rows of accounts, payments, legs)           here
         -> blocks  (events as columns, in order)                `events`
 
-Every command that is accepted adds its amount to four counters in one of a few ways, its mode; what stands
-in an account after each command is then a running sum per account. Only a command whose account could hit
-its limit within the run is decided in order, over the balances of just those accounts. What is irregular
-(account events, holds to be captured, journals, accounts that are frozen or have a maximum, something that
-falls due, a closed period, a leg that comes twice, counters that come near 64 bits) ends the run: the row
-path takes over there. A property test holds both paths against each other.
+An accepted command adds its amount to counters in one of a few ways, its mode. So an account's counters after
+each command are running sums. Only commands on an account that could reach its limit within the run are
+decided in order.
+
+An irregular command ends the run, and the row path applies it: account events, holds for captures, journals,
+accounts that are frozen or have a maximum, a due item, a closed period, a repeated leg, counters close to 64
+bits. A property test compares both paths.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from pipeline.domain.ledger.rows import LEG_ROW, PAYMENT_ROW, write_watermark
 from pipeline.domain.ledger.stream import LedgerRules, dedupe_window
 
 RUN_MAX = 8192
-"""Commands applied at once at most: it bounds the sums, and the work that an irregular command costs."""
+"""The most commands of a run: it bounds the sums, and the work that is lost at an irregular command."""
 
 
 class LedgerBatch:
-    """The batch path over the rows of one branch; holds no state of its own."""
+    """Applies runs of commands to the rows of one branch; holds no state of its own."""
 
     classes = CLASSES
     fields = FIELDS
@@ -42,7 +43,7 @@ class LedgerBatch:
         self._window = dedupe_window(rules)
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
-        """Apply the commands up to the first irregular one; return how many, and what they say."""
+        """Apply the commands before the first irregular one; return how many, and their outputs."""
         length = int(np.argmax(np.append(run.kinds[:RUN_MAX] == OTHER, True)))
         if not length:
             return 0, []
@@ -56,7 +57,7 @@ class LedgerBatch:
 
 
 def _write(facts: Facts, decision: DecidedRun, touches: Touches, rows: PrefetchingRows) -> None:
-    """Write the accounts touched, the payments, the legs and the watermark."""
+    """Write the changed accounts, the payments, the legs and the watermark."""
     touched = touches.account[touches.last]
     packed = facts.accounts.table[touched].tobytes()
     width = facts.accounts.table.itemsize
@@ -77,7 +78,7 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     for place, position in enumerate(at.tolist()):
         known = facts.payments.get(position)
         if known is not None:
-            occurred_at[place] = known.occurred_at  # of the payment, not of what came after
+            occurred_at[place] = known.occurred_at  # the time of the payment, not of the later command
     columns = [facts.columns[name].take(at) for name in _REMEMBERED]
     cells = zip(*[column.to_pylist() for column in (states, codes, *columns)], occurred_at, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))

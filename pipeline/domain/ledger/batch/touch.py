@@ -1,4 +1,8 @@
-"""The counters of accounts after every accepted command of a run, as running sums."""
+"""The accounts after each accepted command of a run, as running sums.
+
+A touch is one command's change of one account: each accepted command makes two, one on its debit account and
+one on its credit account.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +15,23 @@ from pipeline.domain.ledger.batch.read import Facts
 
 
 class Touches(NamedTuple):
-    """What the accepted commands leave in accounts: touch 2i is command i's debit side, 2i + 1 its credit."""
+    """The accounts after each touch: 2i is the debit side of accepted command i, 2i + 1 its credit side."""
 
     commands: np.ndarray
     """The positions of the accepted commands in the run."""
     account: np.ndarray
-    """Number of the account; one element for each touch, as in the three arrays after it."""
+    """Number of the account; one element for each touch, as the next three arrays."""
     balance_after: np.ndarray
     """Minor units."""
     sequence_after: np.ndarray
     held_after: np.ndarray
     """Debits pending, minor units."""
     last: np.ndarray
-    """The last touch of each account, ascending."""
+    """The index of the last touch of each account, ascending."""
 
 
 def touch(facts: Facts, decision: DecidedRun) -> Touches:
-    """Add up the accepted commands per account, in order; the table of the facts gets the last counters."""
+    """Sum up the accepted commands by account, in order; store the final counters in `facts.accounts`."""
     commands = np.flatnonzero(decision.mode != NONE)
     mode, amount = decision.mode[commands], facts.amount[commands]
     account = _both(decision.debit[commands], decision.credit[commands])
