@@ -105,7 +105,7 @@ def _readings(words: list[str]) -> Iterator[tuple[str, int, int]]:
 
 
 def _ends_of_groups(words: list[str], start: int) -> Iterator[int]:
-    """Yield the possible ends of a reference on paper: after each group, up to the first short or long one."""
+    """Yield the possible ends of a reference on paper: after each group, up to one that is not of four."""
     for stop in range(start + 2, min(start + _GROUPS_MAX, len(words)) + 1):
         size = len(words[stop - 1])
         if size <= GROUP_CHARS:

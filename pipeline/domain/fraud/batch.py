@@ -85,6 +85,7 @@ class _RunOfPayments:
         """By key of a profile: the position of the last event that needs it."""
 
     def apply(self, event: Any, recorded_at: int) -> None:
+        """Apply the next event; see `OpenRun`."""
         about, key, profile_key = event
         place = self._place
         self._place += 1
@@ -113,6 +114,7 @@ class _RunOfPayments:
             self._alerts.append((place, verdict))
 
     def close(self) -> Sequence[Block | Passed]:
+        """Write the changed rows and return the outputs; see `OpenRun`."""
         self._screening.write()
         run, outputs = self._run, list[Block | Passed]()
         if self._refused:

@@ -62,24 +62,30 @@ class MemoryRows:
         self.data: dict[bytes, bytes] = {}
 
     def get(self, key: bytes) -> bytes | None:
+        """Return the value, or None where there is no row."""
         return self.data.get(key)
 
     def prefetch(self, keys: Iterable[bytes]) -> None:
-        pass  # everything is in memory
+        """Do nothing: everything is in memory."""
 
     def get_many(self, keys: Sequence[bytes]) -> list[bytes | None]:
+        """Return `get` of each key."""
         return list(map(self.data.get, keys))
 
     def put_many(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Insert or replace rows: (key, value)."""
         for key, value in rows:  # one by one, so that a test that wraps `put` sees every row
             self.put(key, value)
 
     def put(self, key: bytes, value: bytes) -> None:
+        """Insert or replace a row."""
         self.data[key] = value
 
     def delete(self, key: bytes) -> None:
+        """Remove a row; nothing happens where there is none."""
         self.data.pop(key, None)
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Return the rows whose key starts with `prefix` and is above `after`, in key order."""
         found = sorted(key for key in self.data if key.startswith(prefix) and key > after)
         return iter([(key, self.data[key]) for key in found])

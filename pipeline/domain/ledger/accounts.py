@@ -19,7 +19,8 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import record_key
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.books import Books, EntryDetails, can_be_opened, opening_account_id, save_account
+from pipeline.domain.ledger.account_ids import can_be_opened, opening_account_id
+from pipeline.domain.ledger.books import Books, EntryDetails, save_account
 from pipeline.domain.ledger.due import LIMIT, Due, schedule
 from pipeline.domain.ledger.rows import (
     CLOSED,

@@ -18,6 +18,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id, envelope
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import INTERNAL_PREFIX, cause_name
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.account_ids import can_be_opened, clearing_account_id
 from pipeline.domain.ledger.outputs import emit_balance
 from pipeline.domain.ledger.rows import (
     CLOSED,
@@ -34,21 +35,6 @@ from pipeline.domain.ledger.rows import (
 
 INTERNAL = ACCOUNT_TYPES.index("internal")
 NOSTRO = ACCOUNT_TYPES.index("nostro")
-
-
-def clearing_account_id(currency: str, branch: int) -> str:
-    """Return the id of a branch's clearing account: the counterpart of entries with other branches."""
-    return f"$clearing:{currency}:{branch}"
-
-
-def opening_account_id(currency: str, branch: int) -> str:
-    """Return the id of the account that initial balances are posted against."""
-    return f"$opening:{currency}:{branch}"
-
-
-def can_be_opened(account_id: str) -> bool:
-    """Whether a customer's account may have an id: it fits into a key, and is not an internal account's."""
-    return bool(account_id) and account_id[0] != INTERNAL_PREFIX and not {"/", "\0"} & {*account_id}
 
 
 class EntryDetails(NamedTuple):

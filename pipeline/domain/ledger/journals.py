@@ -16,7 +16,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.money import fits
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.books import can_be_opened
+from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.pairs import Leg, Refusal, legs_of
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, JOURNAL_ROW, read_number, taken_key, write_number
 

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import msgspec
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.ledger.books import Books, clearing_account_id
+from pipeline.domain.ledger.account_ids import clearing_account_id
+from pipeline.domain.ledger.books import Books
 
 
 class Leg(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -14,7 +14,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import Overflow
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger.books import Books, EntryDetails, clearing_account_id
+from pipeline.domain.ledger.account_ids import clearing_account_id
+from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
 
 

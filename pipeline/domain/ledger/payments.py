@@ -20,7 +20,8 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger import captures, holds
-from pipeline.domain.ledger.books import Books, EntryDetails, can_be_opened
+from pipeline.domain.ledger.account_ids import can_be_opened
+from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment

@@ -101,6 +101,7 @@ class _RunOfLives:
         self._changed: dict[bytes, Life] = {}
 
     def apply(self, event: _Observed, recorded_at: int) -> None:
+        """Apply the next event; see `OpenRun`. Raises LeaveToRows."""
         clock, key, kind = self._clock, event.life_key, event.kind
         now = max(clock.watermark, min(event.occurred_at, recorded_at))
         watermark = clock.watermark if kind in FROM_FRAUD else now
@@ -119,6 +120,7 @@ class _RunOfLives:
             clock.earliest = min(clock.earliest, life.due_at)
 
     def close(self) -> Sequence[Block]:
+        """Write the changed rows and return the outputs; see `OpenRun`."""
         fresh = {}
         for key, life in self._changed.items():
             fresh[key] = pack_life(life)

@@ -87,6 +87,7 @@ class _RunOfPositions:
         self._book.load(trades, positions, quotes)
 
     def apply(self, event: Any, recorded_at: int) -> None:
+        """Apply the next event; see `OpenRun`."""
         kind, fill = event
         if kind == EXECUTED:
             return self._book.execute(*fill)
@@ -104,6 +105,7 @@ class _RunOfPositions:
         return [self._run.columns[name][place].as_py() for name in names]
 
     def close(self) -> Sequence[Block]:
+        """Write the changed rows and return the outputs; see `OpenRun`."""
         self._book.write()
         updates = self._book.updates
         return [updates_block(self._run, updates.values())] if updates else []

@@ -58,6 +58,7 @@ class _RunOfItems:
         self._out = Outbox()
 
     def apply(self, event: Input, recorded_at: int) -> None:
+        """Apply the next event; see `OpenRun`."""
         account = event.tenant_id, event.account_id
         account_rows = self._accounts.get(account)
         if account_rows is None:
@@ -68,6 +69,7 @@ class _RunOfItems:
         apply_to(account_rows, event, self._at, self._out, self._settings)
 
     def close(self) -> Sequence[Block]:
+        """Write the changed rows and return the outputs; see `OpenRun`."""
         for account_rows in self._accounts.values():
             account_rows.close()
         return blocks_of(self._out.items)

@@ -11,7 +11,8 @@ import pyarrow.compute as pc
 from pipeline.domain.kernel.columns import joined, numpy_of
 from pipeline.domain.kernel.layouts import fixed_rows
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.ledger.books import INTERNAL, clearing_account_id
+from pipeline.domain.ledger.account_ids import clearing_account_id
+from pipeline.domain.ledger.books import INTERNAL
 from pipeline.domain.ledger.rows import ACCOUNT_COLUMNS, ACCOUNT_ROW
 
 

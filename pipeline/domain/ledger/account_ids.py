@@ -1,0 +1,20 @@
+"""Ids of accounts: which ones customers may use, and those of a branch's internal accounts."""
+
+from __future__ import annotations
+
+from pipeline.domain.kernel.routing import INTERNAL_PREFIX
+
+
+def clearing_account_id(currency: str, branch: int) -> str:
+    """Return the id of a branch's clearing account: the counterpart of entries with other branches."""
+    return f"$clearing:{currency}:{branch}"
+
+
+def opening_account_id(currency: str, branch: int) -> str:
+    """Return the id of the account that initial balances are posted against."""
+    return f"$opening:{currency}:{branch}"
+
+
+def can_be_opened(account_id: str) -> bool:
+    """Whether a customer's account may have an id: it fits into a key, and is not an internal account's."""
+    return bool(account_id) and account_id[0] != INTERNAL_PREFIX and not {"/", "\0"} & {*account_id}
