@@ -2,7 +2,8 @@
 
 All versions of an event are compatible with each other in both directions (FULL_TRANSITIVE). Registries and
 the `avro` package ignore logical types, so this module also forbids any change of a field's type:
-microseconds that are read as milliseconds would be compatible, and wrong."""
+microseconds that are read as milliseconds would be compatible, and wrong.
+"""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ An upcaster `<event>_v<N>_v<N+1>(batch) -> batch` converts one version to the ne
 that the codec decoded from one version. Added columns hold the defaults of the newer schema, so the result
 equals Avro's schema resolution (a contract test compares them). Only fields registered in `COMPUTED` hold
 other values, computed from the other fields of the same event. An upcaster is pure: each event of the result
-depends only on that event."""
+depends only on that event.
+"""
 
 from __future__ import annotations
 
@@ -145,7 +146,8 @@ def to_compute(record_name: str, fields: Collection[str]) -> tuple[SchemaVersion
 
     `fields` are those of the writer's schema, which need not be in the catalogue. An upcaster computes its
     fields if the writer has none of them; upcasting from the version before the first such upcaster gives
-    their values."""
+    their values.
+    """
     steps = {
         version: COMPUTED[record_name, version.version]
         for version in schemas.versions(record_name)

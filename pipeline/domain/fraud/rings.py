@@ -39,7 +39,8 @@ class Ring(msgspec.Struct, array_like=True, gc=False):
     """Counts and sums of the last buckets; bucket b is at index b modulo their number.
 
     Both lists are decoded only when they are needed. Most payments come so long after the previous one that
-    the shorter rings are just cleared, and then hold only the new payment."""
+    the shorter rings are just cleared, and then hold only the new payment.
+    """
 
     packed_counts: msgspec.Raw
     """MessagePack of the list, and the list itself once it was decoded; the same for `packed_sums`."""

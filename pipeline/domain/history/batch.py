@@ -5,7 +5,8 @@
         -> rows of lines; zones: sums over 32 lines each; heads
 
 An event that the row path would reject ends the run and is left to the row path. A property test compares
-both paths."""
+both paths.
+"""
 
 from __future__ import annotations
 

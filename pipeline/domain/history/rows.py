@@ -7,7 +7,8 @@
 Lines are numbered 0, 1, 2, ... in the order of booking, so their booking times never decrease. Value times
 are in no order. A zone summarises ZONE ** level consecutive lines, for questions about value time: all of its
 lines are early enough, none is, or the next lower level must be read. Lines and zones are written once; only
-heads change."""
+heads change.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +186,8 @@ def fold(zones: list[Zone], below: int, part: Zone, lines: int) -> list[tuple[in
     """Add a full zone `part` of level `below` (0: a line) to the open zones of the higher levels.
 
     `zones`: the open zones from level 1, changed in place; `lines`: the number of lines up to the end of
-    `part`. Returns the zones that became full: (level, number, zone)."""
+    `part`. Returns the zones that became full: (level, number, zone).
+    """
     full = []
     for level in range(below + 1, LEVELS + 1):
         if len(zones) < level:

@@ -8,7 +8,8 @@
 
 `booked_by` is a binary search, because lines are in the order of booking. `state_at` reads at most 31 zones
 of each level if value times are roughly in the order of booking, and at most 32 more a level for each zone
-whose value times lie on both sides of the time."""
+whose value times lie on both sides of the time.
+"""
 
 from __future__ import annotations
 

@@ -2,12 +2,13 @@
 
     Run -> a record with unusual figures or names is irregular and ends it
         -> accounts numbered, their rows read -> records sorted by account, in the order of the log
-        -> within each account: running sequence numbers, balances, holds, entries; in the log: pairs of
-        postings
+        -> within each account: running sequence numbers, balances, holds, entries
+        -> in the log: pairs of postings
         -> the first record that breaks an invariant ends the run, too -> rows
 
 The record that ends the run is left to the row path, which reports what is wrong. A property test compares
-both paths."""
+both paths.
+"""
 
 from __future__ import annotations
 

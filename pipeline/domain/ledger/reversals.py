@@ -5,7 +5,8 @@
 
 Invariants: a payment and a journal have a count of the amount reversed so far. A reversal is added to it
 before its journal is submitted, so several reversals together never exceed what was posted. A refused
-reversal is subtracted again."""
+reversal is subtracted again.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@
 
 A payment has a step for its screening, for its review, and for each change by the ledger. The ledger applies
 a command once and refuses a repeat. Refusals are only counted, so the row stays small however often an
-upstream repeats a command."""
+upstream repeats a command.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ than Kafka's timestamp. Events of the fraud stream do not: that may be far ahead
 outage. Payments that wait for a person's review have a separate bound.
 
 Due times are rounded up to whole seconds, so that many payments become stuck together. One event raises at
-most STUCK_MAX alerts; the next events raise the rest."""
+most STUCK_MAX alerts; the next events raise the rest.
+"""
 
 from __future__ import annotations
 

@@ -83,7 +83,8 @@ class PositionBook:
 
         `place`: position of the event in the run; `trade_key`, `key`, `quote_key`: row keys of the trade, the
         position and the quote; `trade`: the row of the trade; `quantity_e8`: negative for a sale. Raises
-        `Reject` (trade_exists_with_different_content, currency_mismatch, overflow), with nothing changed."""
+        `Reject` (trade_exists_with_different_content, currency_mismatch, overflow), with nothing changed.
+        """
         known = self._trades[trade_key]
         if known is not None:
             if known != trade and _as_executed(known) != trade:

@@ -9,7 +9,8 @@ Invariant: realised P&L = cash received - cash paid + cost of the quantity held,
 Cost and realised P&L are integers in units of 1e-32: quantity_e8 x price_e8 is in units of 1e-16, with
 sixteen guard digits. Only a partial close is rounded (half to even at 1e-32), and what it subtracts from the
 cost it adds to the P&L. Averages and the figures of events are rounded from them (half to even at 1e-8) and
-never used for further arithmetic. Fees are minor units and not part of the P&L."""
+never used for further arithmetic. Fees are minor units and not part of the P&L.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,8 @@
     price_quoted   -> position_updated for every open position of the instrument on this partition
 
 Trades are applied in the order of the log, whatever their times. The arithmetic is in `figures`, the rules
-are in `book`; this module validates events and builds the outputs."""
+are in `book`; this module validates events and builds the outputs.
+"""
 
 from __future__ import annotations
 

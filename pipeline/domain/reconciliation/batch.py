@@ -1,7 +1,8 @@
 """The batch path of reconciliation: the rules of `stream`, with one `AccountRows` for each account of a run.
 
 Rows are read, decoded, encoded and written once a run, and index rows only for items that are still open at
-its end. Accounts share no rows."""
+its end. Accounts share no rows.
+"""
 
 from __future__ import annotations
 

@@ -7,7 +7,8 @@ A closed statement is checked at once and again with every line that arrives lat
     OPENING_BALANCE   the opening balance is not the closing balance of the statement closed before it
 
 So a statement whose lines are missing never counts as reconciled. A statement without lines is consistent
-only if it announces none and its balances are equal."""
+only if it announces none and its balances are equal.
+"""
 
 from __future__ import annotations
 
@@ -120,7 +121,8 @@ def check_chain(scope: Scope, event: ev.StatementClosed) -> None:
     """Insert a closed statement into the chain, ordered by closing time; check it and the next one.
 
     A late statement between two others is checked against both. If the chain is full, a statement older than
-    all of it has no known predecessor and is not checked."""
+    all of it has no known predecessor and is not checked.
+    """
     key = chain_key(event.tenant_id, event.account_id, event.currency)
     row = scope.rows.table.get(key)
     chain = [] if row is None else unpack_chain(row)

@@ -23,7 +23,8 @@ counterpart at the end of its grace period is MISSING_INTERNAL (a line) or MISSI
 Time is event time: an account's watermark is the latest min(occurred_at, recorded_at) of its events, so a
 clock that is ahead cannot advance it too far. An item falls due `grace_days` after it happened: a posting at
 its occurred_at, a line when the bank booked it. The watermark of an account without events stands still, so
-its items do not fall due."""
+its items do not fall due.
+"""
 
 from __future__ import annotations
 

@@ -56,7 +56,8 @@ def with_clearing_accounts(
 
     `tenants` and `ids` name the accounts, `needed` says which of them to read; `clearings` are
     `tenant/currency` of the clearing accounts; `currencies` are those of the run, in the order of their
-    numbers."""
+    numbers.
+    """
     clearers = [(parts[0], parts[-1]) for parts in (name.split("/") for name in clearings.to_pylist())]
     internal = pa.array([clearing_account_id(currency, branch) for _, currency in clearers], pa.string())
     accounts = _read(
