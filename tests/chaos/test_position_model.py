@@ -192,7 +192,7 @@ def forgetting(rows: str) -> Any:
     """Return a break of `Book.load` after which none of these rows is known."""
 
     def broken(load: Any) -> Any:
-        def loaded(book_: book.Book, *keys: Any) -> None:
+        def loaded(book_: book.PositionBook, *keys: Any) -> None:
             load(book_, *keys)
             setattr(book_, rows, dict.fromkeys(getattr(book_, rows)))
 
@@ -204,8 +204,8 @@ def forgetting(rows: str) -> Any:
 BROKEN = {
     "fill": (book, "fill", twice),
     "rounding": (arithmetic, "divide_half_even", without_rounding),
-    "trades": (book.Book, "load", forgetting("_trades")),
-    "quotes": (book.Book, "load", forgetting("_quotes")),
+    "trades": (book.PositionBook, "load", forgetting("_trades")),
+    "quotes": (book.PositionBook, "load", forgetting("_quotes")),
 }
 
 
