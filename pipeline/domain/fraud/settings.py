@@ -53,8 +53,7 @@ class FraudRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """How long a payment id is known as a retry. Not longer than the ledger's window for payment ids: an id
     that the ledger has forgotten must be scored anew."""
 
-    # Velocity. The newest bucket of a window is not full yet, so a window is at most as long as its name
-    # says.
+    # Velocity. The newest bucket of a window is not full yet, so a window is at most as long as it is named.
     payments_per_minute_max: int = 10
     payments_per_hour_max: int = 30
     payments_per_day_max: int = 100

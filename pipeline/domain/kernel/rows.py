@@ -1,8 +1,7 @@
 """The rows of one table partition, as the domain sees them: an ordered map of bytes to bytes.
 
 A key is one family letter, then the parts of the key, each after a NUL byte: `a NUL tenant NUL account`.
-A value starts with one byte that names its layout (`layouts`), so that older rows can still be
-read.
+A value starts with one byte that names its layout (`layouts`), so that older rows can still be read.
 """
 
 from __future__ import annotations

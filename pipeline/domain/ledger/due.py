@@ -1,8 +1,7 @@
 """Things that fall due on a branch as its event time advances: expiries of holds and journals, later limits.
 
     row `x` NUL time NUL kind NUL tenant NUL account NUL id      one for each scheduled item, in order of time
-    row `n`                                                      the time of the first of them, or an earlier
-    one
+    row `n`                                                      the time of the first one, or an earlier time
 
 A command that advances the watermark first applies what has fallen due, at most DUE_MAX items. If more are
 due, the next commands apply them. So a rule that depends on such a time compares it with the watermark
