@@ -41,7 +41,7 @@ def lets_no_journal_expire(patch: Set) -> None:
 def posts_all_but_a_leg(patch: Set) -> None:
     post = journal_legs.post_pairs
     for user in (journal_home, journal_legs):
-        patch(user, "post", lambda pairs, *about, **more: post(pairs[1:], *about, **more))
+        patch(user, "post_pairs", lambda pairs, *about, **more: post(pairs[1:], *about, **more))
 
 
 def does_not_look_at_the_balance_of_legs(patch: Set) -> None:
