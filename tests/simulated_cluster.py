@@ -31,8 +31,8 @@ from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.emitter import framed
-from pipeline.loadgen.generator import Traffic
-from pipeline.loadgen.manifest import Manifest
+from pipeline.loadgen.generator import TrafficGenerator
+from pipeline.loadgen.manifest import LoadManifest
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.verify.decode import Decoder
@@ -203,8 +203,8 @@ def simulate(
     """Run a plan through the streams, `chunk` records at a time; write its manifest."""
     cluster = SimulatedCluster(plan.partitions, plan.end, tenants)
     planted: dict[int, PlantedItem] = {}
-    traffic = Traffic(plan, ENCODE, planted)
-    with Manifest(manifest, plan) as written:
+    traffic = TrafficGenerator(plan, ENCODE, planted)
+    with LoadManifest(manifest, plan) as written:
         parts = (
             traffic.periods(),
             traffic.opening(),

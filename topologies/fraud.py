@@ -17,7 +17,7 @@ from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import TenantsSettings
 from topologies.configuration import Configuration
 from topologies.tenants import tenants
-from topologies.topology import Made, Topology
+from topologies.topology import RulePair, Topology
 
 
 def thresholds(configuration: Configuration) -> FraudRules:
@@ -33,7 +33,7 @@ def _parse_json(text: str) -> FraudRules:
     return parse_rules(text, "json")
 
 
-def rules(configuration: Configuration) -> Made:
+def rules(configuration: Configuration) -> RulePair:
     """Return the rules that decide every payment before the ledger sees it. Raises SettingsError."""
     stream = FraudStream(thresholds(configuration), gate=Gate(tenants(configuration)))
     return stream, FraudBatch(stream)

@@ -16,10 +16,10 @@ from pipeline.domain.ledger.views import VIEWS
 from pipeline.domain.tenants.settings import TenantsSettings
 from topologies.configuration import Configuration
 from topologies.tenants import tenants
-from topologies.topology import Made, Topology
+from topologies.topology import RulePair, Topology
 
 
-def rules(configuration: Configuration) -> Made:
+def rules(configuration: Configuration) -> RulePair:
     """Return the rules that keep the balances. Raises SettingsError for a bad file of tenants."""
     days = configuration.of(LedgerSettings).dedupe_window_days
     given = LedgerRules(dedupe_window_days=days, tenants=tenants(configuration))

@@ -13,10 +13,10 @@ from pipeline.domain.lifecycle.settings import LifecycleSettings
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.lifecycle.views import VIEWS
 from topologies.configuration import Configuration
-from topologies.topology import Made, Topology
+from topologies.topology import RulePair, Topology
 
 
-def rules(configuration: Configuration) -> Made:
+def rules(configuration: Configuration) -> RulePair:
     """Return the rules that follow every payment."""
     stream = Lifecycle(configuration.of(LifecycleSettings))
     return stream, LifecycleBatch(stream)

@@ -12,10 +12,10 @@ from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.stream import Reconciliation
 from pipeline.domain.reconciliation.views import VIEWS
 from topologies.configuration import Configuration
-from topologies.topology import Made, Topology
+from topologies.topology import RulePair, Topology
 
 
-def rules(configuration: Configuration) -> Made:
+def rules(configuration: Configuration) -> RulePair:
     """Return the rules that match items."""
     given = configuration.of(ReconciliationSettings)
     return Reconciliation(given), ReconciliationBatch(given)

@@ -11,7 +11,7 @@ from pipeline.domain.kernel.views import View
 from pipeline.runtime.streams import LINGER_S, Rules, StreamSpec
 from topologies.configuration import Configuration
 
-Made = tuple[Rules, BatchPath | None]
+RulePair = tuple[Rules, BatchPath | None]
 """The rules of a stream by rows, and by columns where it has them."""
 
 
@@ -24,7 +24,7 @@ class Topology(NamedTuple):
     name: str
     source: str
     """The topic that it reads."""
-    rules: Callable[[Configuration], Made]
+    rules: Callable[[Configuration], RulePair]
     """Makes its rules. Raises SettingsError for a file that is no valid one."""
     outputs: tuple[str, ...]
     """The topics that its rules write to."""

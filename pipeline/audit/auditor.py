@@ -17,7 +17,7 @@ from faust.types import TP
 from pipeline.audit.applied import AppliedAudit
 from pipeline.audit.clearing import JOURNAL, ClearingAudit
 from pipeline.audit.findings import Findings, KafkaTarget
-from pipeline.audit.log import KafkaLog, LogError
+from pipeline.audit.log import ClusterLog, LogReadError
 from pipeline.audit.table import Place, TableAudit
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.avro.codec import Codec
@@ -42,7 +42,7 @@ def once(audits: Mapping[str, Audit], compared: dict[str, int]) -> None:
     for name, audit in audits.items():
         try:
             compared[name] = compared.get(name, 0) + bool(audit.step())
-        except (LogError, KafkaException) as error:
+        except (LogReadError, KafkaException) as error:
             LOG.warning("the audit of %s waits: %s", name, error)
         except Exception:
             LOG.exception("the audit of %s failed, and is tried again", name)
@@ -98,7 +98,7 @@ def _run(app: Audited, settings: Settings, codec: Codec) -> None:
     def count() -> None:
         app.audit_alerts += 1
 
-    log = KafkaLog(settings.librdkafka(), settings.app_id, settings.partitions)
+    log = ClusterLog(settings.librdkafka(), settings.app_id, settings.partitions)
     findings = Findings(log, codec, KafkaTarget(settings), count)
     audits: dict[str, Audit] = {
         "clearing": _Clearing(app.tasks, ClearingAudit(log, codec, findings.say)),

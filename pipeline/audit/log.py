@@ -18,11 +18,11 @@ QUEUED_KIB_MAX = 4096
 CHUNK = 2000
 
 
-class LogError(RuntimeError):
+class LogReadError(RuntimeError):
     """Kafka did not give what was asked for; nothing can be said about it."""
 
 
-class Record(NamedTuple):
+class CommittedRecord(NamedTuple):
     """A committed record."""
 
     offset: int
@@ -44,14 +44,14 @@ class Log(Protocol):
     def applied(self, topic: str) -> Ends:
         """Return up to where the streams have committed each partition; none where they have not yet."""
 
-    def read(self, topic: str, partition: int, start: int, stop: int) -> list[Record]:
+    def read(self, topic: str, partition: int, start: int, stop: int) -> list[CommittedRecord]:
         """Return the committed records from offset `start` up to but not including `stop`.
 
-        Waits until all below `stop` is decided; raises LogError where that takes too long.
+        Waits until all below `stop` is decided; raises LogReadError where that takes too long.
         """
 
 
-class KafkaLog:
+class ClusterLog:
     """The log of a cluster; for one thread."""
 
     def __init__(self, connection: Mapping[str, str], group: str, partitions: int) -> None:
@@ -81,7 +81,7 @@ class KafkaLog:
             answers = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=READ_WITHIN_S)
             return {place.partition: int(answer.result().offset) for place, answer in answers.items()}
         except KafkaException as error:
-            raise LogError(f"no ends of {topic}: {error.args[0].str()}") from error
+            raise LogReadError(f"no ends of {topic}: {error.args[0].str()}") from error
 
     def applied(self, topic: str) -> Ends:
         """Return up to where the streams have committed each partition."""
@@ -89,12 +89,12 @@ class KafkaLog:
         try:
             found = self._consumer.committed(asked, timeout=READ_WITHIN_S)
         except KafkaException as error:
-            raise LogError(f"no offsets of {topic}: {error.args[0].str()}") from error
+            raise LogReadError(f"no offsets of {topic}: {error.args[0].str()}") from error
         return {place.partition: place.offset for place in found if place.offset >= 0}
 
-    def read(self, topic: str, partition: int, start: int, stop: int) -> list[Record]:
+    def read(self, topic: str, partition: int, start: int, stop: int) -> list[CommittedRecord]:
         """Return the committed records of a part of a partition."""
-        found: list[Record] = []
+        found: list[CommittedRecord] = []
         if start >= stop:
             return found
         self._consumer.assign([TopicPartition(topic, partition, start)])
@@ -104,13 +104,15 @@ class KafkaLog:
                 if self._take(self._consumer.consume(CHUNK, 0.5), stop, found):
                     return found
         except KafkaException as error:
-            raise LogError(f"{topic}[{partition}]: {error.args[0].str()}") from error
+            raise LogReadError(f"{topic}[{partition}]: {error.args[0].str()}") from error
         finally:
             self._consumer.unassign()
-        raise LogError(f"{topic}[{partition}] was not read from {start} to {stop} in {READ_WITHIN_S:.0f} s")
+        raise LogReadError(
+            f"{topic}[{partition}] was not read from {start} to {stop} in {READ_WITHIN_S:.0f} s"
+        )
 
     @staticmethod
-    def _take(messages: Iterable[Any], stop: int, found: list[Record]) -> bool:
+    def _take(messages: Iterable[Any], stop: int, found: list[CommittedRecord]) -> bool:
         """Add messages; return whether there are no more below `stop`."""
         for message in messages:
             error = message.error()
@@ -123,7 +125,7 @@ class KafkaLog:
             if message.offset() >= stop:
                 return True
             headers = {name: value or b"" for name, value in message.headers() or ()}
-            found.append(Record(message.offset(), message.key(), message.value(), headers))
+            found.append(CommittedRecord(message.offset(), message.key(), message.value(), headers))
         return bool(found) and found[-1].offset == stop - 1
 
 

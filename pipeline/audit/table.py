@@ -70,7 +70,7 @@ class TableAudit:
         self._turn = (self._turn + 1) % len(stores)
         place, store = list(stores.items())[self._turn]
         try:
-            return self._newest(place, store) + self._go_on(stores, place)
+            return self._newest(place, store) + self._continue_sample(stores, place)
         except StoreClosed:
             self._sample = None
             return 0  # its partition has gone to another worker
@@ -87,11 +87,11 @@ class TableAudit:
         self._compare(place, now, rows, said)
         return len(rows)
 
-    def _go_on(self, stores: Mapping[Place, PartitionStore], place: Place) -> int:
+    def _continue_sample(self, stores: Mapping[Place, PartitionStore], place: Place) -> int:
         """Read on for the sample; take one of `place` where there is none."""
         sample = self._sample
         if sample is None or stores.get(self._sampled or place) is not sample.store:
-            self._begin(place, stores[place])
+            self._begin_sample(place, stores[place])
             return 0
         assert self._sampled is not None
         stop = min(sample.end, self._reached + PART)
@@ -113,7 +113,7 @@ class TableAudit:
         self._compare(self._sampled, sample.end, rows, sample.said)
         return len(rows)
 
-    def _begin(self, place: Place, store: PartitionStore) -> None:
+    def _begin_sample(self, place: Place, store: PartitionStore) -> None:
         after = self._after.get(place, b"")
         keys = [key for key, _ in itertools.islice(store.committed_scan(b"", after), SAMPLE_ROWS)]
         self._after[place] = keys[-1] if len(keys) == SAMPLE_ROWS else b""

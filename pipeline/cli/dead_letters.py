@@ -19,8 +19,8 @@ from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, require_topic, said_in_one_line, settings_for
-from pipeline.cli.records import ERROR_HEADER, Record, TopicReader, key_text
+from pipeline.cli.reach import require_kafka, require_topic, errors_in_one_line, settings_for
+from pipeline.cli.records import ERROR_HEADER, TopicRecord, TopicReader, key_text
 from pipeline.cli.screen import screen
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT, HEADER_LEFT_OUT, KEPT_BYTES_MAX, TOPIC
 from pipeline.runtime.kafka.topics import TOPICS, UPSTREAM
@@ -112,7 +112,7 @@ def redrive(
             raise BadInput(f"{_count(letters, 'record')} would be sent: say --yes, there is nobody to ask")
         said = ", ".join(f"{count} to {name}" for name, count in sorted(targets.items()))
         typer.confirm(f"Send {said}?", abort=True)
-    with said_in_one_line(settings):
+    with errors_in_one_line(settings):
         _send(settings, letters)
     if as_json:
         typer.echo(json.dumps({"redriven": len(letters), "topics": dict(sorted(targets.items()))}))
@@ -120,12 +120,12 @@ def redrive(
         typer.echo(f"sent again: {_count(letters, 'record')}")
 
 
-def _open_letters(settings: Settings, code: str | None, topic: str | None) -> list[Record]:
+def _open_letters(settings: Settings, code: str | None, topic: str | None) -> list[TopicRecord]:
     """Return the dead letters that no later one has replaced, oldest first. Raises BadInput."""
     if topic is not None and topic not in KNOWN:
         raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
     partitions = require_topic(require_kafka(settings), TOPIC)
-    with said_in_one_line(settings), closing(TopicReader(settings, TOPIC, partitions)) as reader:
+    with errors_in_one_line(settings), closing(TopicReader(settings, TOPIC, partitions)) as reader:
         letters = list(reader.all())
     replaced = {
         value.decode(errors="replace")
@@ -144,7 +144,7 @@ def _open_letters(settings: Settings, code: str | None, topic: str | None) -> li
     return chosen
 
 
-def again(letter: Record) -> dict[str, Any]:
+def again(letter: TopicRecord) -> dict[str, Any]:
     """Return what to produce for a dead letter, as confluent-kafka's `produce` takes it."""
     error = letter.error
     own = [
@@ -166,7 +166,7 @@ def again(letter: Record) -> dict[str, Any]:
     return record
 
 
-def _send(settings: Settings, letters: list[Record]) -> None:
+def _send(settings: Settings, letters: list[TopicRecord]) -> None:
     """Produce the letters again, in order; raise Failed unless every one is acknowledged."""
     refused: list[str] = []
 
@@ -191,12 +191,12 @@ def _send(settings: Settings, letters: list[Record]) -> None:
             )
 
 
-def _origin(letter: Record) -> str:
+def _origin(letter: TopicRecord) -> str:
     error = letter.error
     return f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
 
 
-def _count(letters: list[Record], noun: str) -> str:
+def _count(letters: list[TopicRecord], noun: str) -> str:
     """Return how many there are, by code."""
     codes = Counter(letter.error.get("code", "?") for letter in letters)
     said = ", ".join(f"{count} {code}" for code, count in codes.most_common())

@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pipeline.cli.export_files import MANIFEST, PROGRESS_EVERY, ExportFiles
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, require_registry, said_in_one_line, settings_for
+from pipeline.cli.reach import require_kafka, require_registry, errors_in_one_line, settings_for
 from pipeline.cli.records import schemas_of
 from pipeline.cli.screen import screen
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
@@ -54,7 +54,7 @@ def export(
     with _partial(out) as folder:
         require_kafka(settings)
         require_registry(settings)
-        manifest = _exported(settings, tenant, folder)
+        manifest = _write_export(settings, tenant, folder)
         (folder / MARK).unlink()
         folder.rename(out)
         _sync_folder(out.parent)
@@ -91,13 +91,13 @@ def _partial(out: Path) -> Iterator[Path]:
                 shutil.rmtree(folder)
 
 
-def _exported(settings: Settings, tenant: str, folder: Path) -> dict[str, Any]:
+def _write_export(settings: Settings, tenant: str, folder: Path) -> dict[str, Any]:
     """Write a tenant's records; return the manifest. Raises Failed, BadInput."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
     log = KafkaLog(settings.librdkafka(), settings.app_id)
     files = ExportFiles(tenant, folder, schemas_of(settings))
-    with said_in_one_line(settings), closing(log), closing(files), progress:
+    with errors_in_one_line(settings), closing(log), closing(files), progress:
         topics = [spec.name for spec in TOPICS if log.partitions(spec.name)]
         behind = log.wait_until_quiet(topics, quiet_s=0, timeout_s=0)
         ends = {

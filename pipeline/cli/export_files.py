@@ -56,7 +56,7 @@ _BALANCE = (
 )
 
 
-class File(NamedTuple):
+class ExportFile(NamedTuple):
     """A file of an export, while it is written."""
 
     target: BinaryIO
@@ -73,7 +73,7 @@ class ExportFiles:
         self._folder = folder
         self._schema_of = schema_of
         self._decoder = Decoder(schema_of)
-        self._open: dict[str, File] = {}
+        self._open: dict[str, ExportFile] = {}
         self._done: list[dict[str, Any]] = []
         self._counts: dict[str, Counter[str]] = {}
         self._schemas: dict[str, Any] = {}
@@ -131,7 +131,7 @@ class ExportFiles:
         target = (self._folder / name).open("xb")
         marker = hashlib.sha256(name.encode()).digest()[:16]
         writer = Writer(target, fastavro.parse_schema(schema), "deflate", sync_marker=marker)
-        self._open[name] = File(target, writer, {"name": name, **about, "records": 0})
+        self._open[name] = ExportFile(target, writer, {"name": name, **about, "records": 0})
 
     def _append(self, name: str, record: Record, **said: Any) -> None:
         assert record.key is not None
@@ -171,7 +171,9 @@ class ExportFiles:
         told = dict(zip(names, self._done, strict=True)) | {
             BALANCES_FILE: {"records": totals.pop("accounts")}
         }
-        files = {name: {**about, **_sealed(self._folder / name)} for name, about in sorted(told.items())}
+        files = {
+            name: {**about, **_size_and_hash(self._folder / name)} for name, about in sorted(told.items())
+        }
         manifest = {
             "format": FORMAT,
             "tenant": self._tenant,
@@ -218,7 +220,7 @@ class ExportFiles:
         self._balances.close()
 
 
-def _sealed(path: Path) -> dict[str, Any]:
+def _size_and_hash(path: Path) -> dict[str, Any]:
     """Return the size of a file, and the hash of its content."""
     digest = hashlib.sha256()
     with path.open("rb") as source:

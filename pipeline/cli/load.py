@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, require_registry, said_in_one_line, settings_for
+from pipeline.cli.reach import require_kafka, require_registry, errors_in_one_line, settings_for
 from pipeline.cli.verify import MANIFESTS
 from pipeline.loadgen import LoadError, LoadPlan, LoadReport, demo, history, run
 
@@ -114,7 +114,7 @@ def load(
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with said_in_one_line(settings), closing(_Shown(plan)) as shown:
+    with errors_in_one_line(settings), closing(_ProgressBar(plan)) as shown:
         try:
             report = run(
                 plan, settings.librdkafka(), settings.schema_registry_url,
@@ -142,7 +142,7 @@ def _plan(seed: int, count: int | None, rate: float | None, accounts: int, malfo
         raise BadInput(str(error)) from None
 
 
-class _Shown:
+class _ProgressBar:
     """The progress of a run, a bar on standard error; called with each report."""
 
     def __init__(self, plan: LoadPlan) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from pipeline.cli.balance import money
-from pipeline.cli.records import Record
+from pipeline.cli.records import TopicRecord
 from pipeline.verify.decode import Event
 
 TOPICS = frozenset(
@@ -32,7 +32,7 @@ class News(NamedTuple):
     text: str
 
 
-def news_of(record: Record, event: Event | None) -> News | None:
+def news_of(record: TopicRecord, event: Event | None) -> News | None:
     """Return what a record of `TOPICS` tells; None where that is nothing new (a match, what is over)."""
     if record.topic == "dead-letters":
         error = record.error

@@ -78,7 +78,7 @@ def require_topic(admin: AdminClient, topic: str) -> int:
 
 def require_registry(settings: Settings) -> None:
     """See that the schema registry answers. Raises Failed."""
-    with said_in_one_line(settings), client(settings.schema_registry_url) as registry:
+    with errors_in_one_line(settings), client(settings.schema_registry_url) as registry:
         try:
             registry.get_subjects()
         except Exception as error:  # the client lets its HTTP library's errors through
@@ -86,7 +86,7 @@ def require_registry(settings: Settings) -> None:
 
 
 @contextlib.contextmanager
-def said_in_one_line(settings: Settings) -> Iterator[None]:
+def errors_in_one_line(settings: Settings) -> Iterator[None]:
     """Turn what Kafka and the registry raise into Failed."""
     try:
         yield

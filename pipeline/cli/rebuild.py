@@ -21,7 +21,13 @@ from rich.table import Table
 from pipeline.cli.asking import Url, urls_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
-from pipeline.cli.reach import require_kafka, require_registry, require_topic, said_in_one_line, settings_for
+from pipeline.cli.reach import (
+    require_kafka,
+    require_registry,
+    require_topic,
+    errors_in_one_line,
+    settings_for,
+)
 from pipeline.cli.restore import folder_of
 from pipeline.cli.screen import screen
 from pipeline.cli.snapshot import take_now
@@ -43,7 +49,7 @@ REPLAY = (sys.executable, "-m", "topologies.replay")
 """A process of its own: the streams lie above the command line, which therefore may not import them."""
 
 
-class Source(StrEnum):
+class RebuildSource(StrEnum):
     """What the tables are rebuilt from."""
 
     POSTINGS = "postings"
@@ -52,13 +58,13 @@ class Source(StrEnum):
 
 def rebuild(
     source: Annotated[
-        Source,
+        RebuildSource,
         typer.Option(
             "--from",
             help="postings: add up the journal, compare with the balances topic. commands: apply the"
             " ledger's log from its first event, by the rules installed here, compare with the live table.",
         ),
-    ] = Source.POSTINGS,
+    ] = RebuildSource.POSTINGS,
     snapshot: Annotated[
         str | None,
         typer.Option(
@@ -88,13 +94,13 @@ def rebuild(
     that was interrupted continues, a later run reads only what is new. Exit code 1 if anything differs.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
-    if source is Source.POSTINGS and (snapshot is not None or url is not None):
+    if source is RebuildSource.POSTINGS and (snapshot is not None or url is not None):
         raise BadInput("--snapshot and --url are for --from commands")
     if snapshot is not None:
         folder_of(settings, snapshot)
     admin = require_kafka(settings)
     require_registry(settings)
-    if source is Source.POSTINGS:
+    if source is RebuildSource.POSTINGS:
         _from_postings(settings, admin, limit, as_json, anew)
         return
     if snapshot is None:
@@ -108,11 +114,11 @@ def rebuild(
 
 def _from_postings(settings: Settings, admin: AdminClient, limit: int, as_json: bool, anew: bool) -> None:
     partitions = require_topic(admin, postings.POSTINGS)
-    with said_in_one_line(settings), running():
+    with errors_in_one_line(settings), running():
         about = {"app_id": settings.app_id, **topic_ids(admin, (postings.POSTINGS, postings.BALANCES))}
         codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
         with (
-            Scratch(settings.data_dir / FOLDER / Source.POSTINGS, about, anew) as scratch,
+            Scratch(settings.data_dir / FOLDER / RebuildSource.POSTINGS, about, anew) as scratch,
             bar_on_screen() as (move, say),
         ):
             found = asyncio.run(
@@ -120,7 +126,7 @@ def _from_postings(settings: Settings, admin: AdminClient, limit: int, as_json: 
             )
     faults = found.faults
     told = {
-        "from": Source.POSTINGS,
+        "from": RebuildSource.POSTINGS,
         "undecided": found.undecided,
         "journal_faults": faults.count,
         "faults": faults.shown,

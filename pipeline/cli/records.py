@@ -27,7 +27,7 @@ _PLAIN = re.compile(r"[\w$./:+@%-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Record(NamedTuple):
+class TopicRecord(NamedTuple):
     """One committed record."""
 
     topic: str
@@ -76,11 +76,11 @@ class TopicReader:
         """Give back the connections."""
         self._consumer.close()
 
-    def all(self) -> Iterator[Record]:
+    def all(self) -> Iterator[TopicRecord]:
         """Yield what the topic holds now, from its beginning; in order within a partition."""
         yield from self._read(dict.fromkeys(self._partitions, OFFSET_BEGINNING), to_the_end=True)
 
-    def last(self, count: int) -> list[Record]:
+    def last(self, count: int) -> list[TopicRecord]:
         """Return the newest `count` records, oldest first."""
         bounds = {
             number: self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10)
@@ -95,13 +95,13 @@ class TopicReader:
                 return found[-count:] if count else []
             span *= 8
 
-    def follow(self) -> Iterator[Record]:
+    def follow(self) -> Iterator[TopicRecord]:
         """Yield what comes behind what was read, for ever; if nothing was read, what comes from now on."""
         if not self._next:
             self.last(0)
         yield from self._read(dict(self._next), to_the_end=False)
 
-    def _read(self, starts: dict[int, int], *, to_the_end: bool) -> Iterator[Record]:
+    def _read(self, starts: dict[int, int], *, to_the_end: bool) -> Iterator[TopicRecord]:
         self._consumer.assign([TopicPartition(self._topic, *start) for start in starts.items()])
         waiting = set(starts)
         try:
@@ -132,13 +132,13 @@ def _end_of_partition(message: Message) -> tuple[int, int] | None:
     return (-1, 0) if partition is None else (-1, offset or 0)
 
 
-def as_record(message: Message) -> Record:
+def as_record(message: Message) -> TopicRecord:
     """Return a consumed message as a record."""
     headers: Any = message.headers() or []
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None and partition is not None and offset is not None
     key, value = _bytes(message.key()), _bytes(message.value())
-    return Record(topic, partition, offset, message.timestamp()[1], key, value, headers)
+    return TopicRecord(topic, partition, offset, message.timestamp()[1], key, value, headers)
 
 
 def _bytes(content: Any) -> bytes | None:
@@ -166,7 +166,7 @@ def schemas_of(settings: Settings) -> SchemaOf:
     return schema_of
 
 
-def as_json(record: Record, event: Event | None) -> dict[str, Any]:
+def as_json(record: TopicRecord, event: Event | None) -> dict[str, Any]:
     """Return a record for scripts. Times are microseconds UTC as on the wire, `timestamp` is milliseconds."""
     said: dict[str, Any] = {
         "topic": record.topic,
@@ -193,7 +193,7 @@ def _text(name: str, content: bytes | None) -> dict[str, str | None]:
         return {name: None, f"{name}_base64": base64.b64encode(content).decode()}
 
 
-def as_line(record: Record, event: Event | None, style: Callable[[str, str], str]) -> str:
+def as_line(record: TopicRecord, event: Event | None, style: Callable[[str, str], str]) -> str:
     """Return a record as one line for people; `style(text, colour)` colours a part."""
     time = (_EPOCH + timedelta(milliseconds=max(record.timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[
         :-3

@@ -8,9 +8,9 @@ from pathlib import Path
 import typer
 
 from pipeline.cli.problems import Failed
-from pipeline.cli.reach import require_kafka, said_in_one_line
-from pipeline.cli.rebuild import FOLDER, Source, bar_on_screen, running, tell
-from pipeline.rebuild.replay import LAYOUT, Live, replay
+from pipeline.cli.reach import require_kafka, errors_in_one_line
+from pipeline.cli.rebuild import FOLDER, RebuildSource, bar_on_screen, running, tell
+from pipeline.rebuild.replay import LAYOUT, LivePartition, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
@@ -36,9 +36,12 @@ def run_replay(
     `rules`: the settings that the rules follow. Raises Failed.
     """
     admin, here = require_kafka(settings), rules_version()
-    with said_in_one_line(settings), running():
+    with errors_in_one_line(settings), running():
         chosen = choose(parts_of(snapshot), frozenset({str(spec.table)}))
-        live = [Live(copy.partition, copy.source_offset, part.folder / copy.folder) for part, copy in chosen]
+        live = [
+            LivePartition(copy.partition, copy.source_offset, part.folder / copy.folder)
+            for part, copy in chosen
+        ]
         missing = sorted(set(range(settings.partitions)) - {one.partition for one in live})
         if missing:
             raise Failed(
@@ -55,7 +58,7 @@ def run_replay(
         }
         codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
         with (
-            Scratch(settings.data_dir / FOLDER / Source.COMMANDS, about, anew) as scratch,
+            Scratch(settings.data_dir / FOLDER / RebuildSource.COMMANDS, about, anew) as scratch,
             bar_on_screen() as (move, say),
         ):
             if scratch.begun_anew:
@@ -70,7 +73,7 @@ def run_replay(
             )  # fmt: skip
     live_rules = sorted({part.manifest.rules for part, _ in chosen})
     told = {
-        "from": Source.COMMANDS,
+        "from": RebuildSource.COMMANDS,
         "snapshot": snapshot.name,
         "live_rules": live_rules,
         "rules": here,

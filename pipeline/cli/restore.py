@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, said_in_one_line, settings_for
+from pipeline.cli.reach import require_kafka, errors_in_one_line, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.snapshot import Tables
 from pipeline.runtime.folders import TABLES, own_folder, worker_folder
@@ -50,7 +50,7 @@ def restore_command(
     folder = folder_of(settings, snapshot)
     require_kafka(settings)
     tables = frozenset(table or ())
-    with said_in_one_line(settings):
+    with errors_in_one_line(settings):
         try:
             chosen = choose(parts_of(folder), tables)
             missing = tables - {copy.table for _, copy in chosen}

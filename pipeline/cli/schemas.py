@@ -11,7 +11,7 @@ from rich.table import Table
 import schemas as catalogue
 from pipeline.cli.options import Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED
-from pipeline.cli.reach import said_in_one_line, settings_for
+from pipeline.cli.reach import errors_in_one_line, settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
 from schemas.compatibility import check as problems_of
@@ -72,7 +72,7 @@ def register_schemas(
     A second time changes nothing. `ledgerflow up` does it by itself.
     """
     settings = settings_for(data, None, schema_registry_url)
-    with said_in_one_line(settings):
+    with errors_in_one_line(settings):
         registered = register_all(settings.schema_registry_url)
     if as_json:
         found = {subject: {"id": number, "version": last} for subject, (number, last) in registered.items()}

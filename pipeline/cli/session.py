@@ -21,11 +21,11 @@ from pipeline.cli import endpoints
 from pipeline.cli.dashboard import Dashboard, View, counts_of
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.load import manifest_path, next_seed
-from pipeline.cli.reach import said_in_one_line, worker_url
+from pipeline.cli.reach import errors_in_one_line, worker_url
 from pipeline.cli.records import decoder
 from pipeline.cli.stopping import Signals
 from pipeline.cli.supervisor import Child, SupervisionError, Supervisor, environment
-from pipeline.cli.traffic import NO_ANSWER, Tally, Traffic
+from pipeline.cli.traffic import NO_ANSWER, Tally, TopicCounter
 from pipeline.cli.verify import manifests_of, verified
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
 from pipeline.runtime.avro.registry import register_all
@@ -47,7 +47,7 @@ VERIFY_QUIET_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
-class Wishes:
+class RunOptions:
     """What the run is to do."""
 
     demo: bool
@@ -60,7 +60,9 @@ class Wishes:
 class Session:
     """The parts of a run. `run` is the way through it; `summary` is what came of it, also after an error."""
 
-    def __init__(self, settings: Settings, stack: LocalStack, wishes: Wishes, dashboard: Dashboard) -> None:
+    def __init__(
+        self, settings: Settings, stack: LocalStack, wishes: RunOptions, dashboard: Dashboard
+    ) -> None:
         self._settings = settings
         self._stack = stack
         self._wishes = wishes
@@ -70,7 +72,7 @@ class Session:
         self._signals = Signals()
         self._urls = [worker_url(settings, number) for number in range(settings.workers)]
         self._supervisor = Supervisor(self._urls, self._spawn_worker, dashboard.say)
-        self._traffic: Traffic | None = None
+        self._traffic: TopicCounter | None = None
         self._load: Child | None = None
         self._written: list[int] = []
         self._tally = Tally()
@@ -122,12 +124,12 @@ class Session:
             f"starting Kafka and the schema registry in {self._settings.data_dir}: some ten seconds"
         )
         self._stack.start()
-        with said_in_one_line(self._settings):
+        with errors_in_one_line(self._settings):
             register_all(self._settings.schema_registry_url)
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
         self._supervisor.start()
         while not self._supervisor.all_ready:
-            self._signals.require_none()
+            self._signals.raise_if_received()
             self._check()
             if time.monotonic() - began > WORKERS_READY_WITHIN_S:
                 states = ", ".join(f"{worker.number} {worker.state}" for worker in self._supervisor.workers)
@@ -139,10 +141,10 @@ class Session:
         self._ready_seconds = time.monotonic() - began
         self._keep_endpoints()
         self._dashboard.say(f"ready after {self._ready_seconds:.1f} s: {', '.join(self._urls)}")
-        self._traffic = Traffic(self._settings, decoder(self._settings), self._data_dir / "counts.json")
-        with said_in_one_line(self._settings):
+        self._traffic = TopicCounter(self._settings, decoder(self._settings), self._data_dir / "counts.json")
+        with errors_in_one_line(self._settings):
             self._traffic.start()
-        self._signals.require_none()
+        self._signals.raise_if_received()
 
     def _spawn_worker(self, number: int) -> Child:
         log = self._data_dir / "logs" / f"worker-{number}.log"
@@ -171,7 +173,7 @@ class Session:
             self._tick()
             if self._load is not None and (code := self._load.exit_code()) is not None:
                 raise SupervisionError(
-                    f"the load generator ended with exit code {code}: {self._load.last_words()}"
+                    f"the load generator ended with exit code {code}: {self._load.why_it_ended()}"
                 )
 
     def _settle(self) -> None:
@@ -286,7 +288,7 @@ class Session:
                 last.callback(endpoints.remove, self._data_dir)
             last.callback(self._stack.stop)
             if self._traffic is not None:
-                last.callback(self._count_no_more, self._traffic)
+                last.callback(self._stop_counting, self._traffic)
             if self._load is not None:
                 last.callback(self._load.wait)
             last.callback(self._supervisor.stop, at_once=self._stack_is_dead)
@@ -294,5 +296,5 @@ class Session:
                 last.callback(self._load.kill if self._stack_is_dead else self._load.end)
             last.callback(self._dashboard.close)
 
-    def _count_no_more(self, traffic: Traffic) -> None:
+    def _stop_counting(self, traffic: TopicCounter) -> None:
         self._tally = traffic.stop()

@@ -81,13 +81,13 @@ def _show(found: dict[str, Any]) -> None:
     for name in SHOWN:
         table.add_column(name.removesuffix("_minor"), justify="right" if name.endswith("_minor") else "left")
     currency = found["currency"]
-    table.add_row("", "OPENING", "", "", *_ends(found["opening"], currency), "")
+    table.add_row("", "OPENING", "", "", *_balance_cells(found["opening"], currency), "")
     for line in found["bookings"]:
         cells = [money(line[name], currency) if name.endswith("_minor") else line[name] for name in SHOWN]
         table.add_row(*(str(cell) if cell is not None else "" for cell in cells))
-    table.add_row("", "CLOSING", "", "", *_ends(found["closing"], currency), "")
+    table.add_row("", "CLOSING", "", "", *_balance_cells(found["closing"], currency), "")
     screen().print(table, markup=False)
 
 
-def _ends(state: dict[str, int], currency: str) -> tuple[str, str]:
+def _balance_cells(state: dict[str, int], currency: str) -> tuple[str, str]:
     return money(state["balance_minor"], currency), money(state["available_minor"], currency)

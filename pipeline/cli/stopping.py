@@ -24,7 +24,7 @@ class Signals:
         """The exit code of a run that was interrupted; by Python itself, where no signal was taken."""
         return 128 + (self.received or [signal.SIGINT])[0]
 
-    def require_none(self) -> None:
+    def raise_if_received(self) -> None:
         """Raise KeyboardInterrupt if a signal has come whose own was lost: in a callback it ends nothing."""
         if self.received:
             self.interrupting = False

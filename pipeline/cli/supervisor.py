@@ -84,7 +84,7 @@ class Child:
         """Wait until it has ended; return the exit code."""
         return self._guardian.wait()
 
-    def last_words(self) -> str:
+    def why_it_ended(self) -> str:
         """Say in one line why it ended: the signal, or the last line that it wrote; and where its log is."""
         if (name := guardian.killed_by(self.wait())) is not None:
             return f"{name} (log: {self.log})"
@@ -172,10 +172,10 @@ class Supervisor:
             crashes.popleft()
         said = f"{child.name} ended with exit code {code}"
         if code == EXIT_BAD_SETTING:
-            raise SupervisionError(f"{said}: {child.last_words()}")
+            raise SupervisionError(f"{said}: {child.why_it_ended()}")
         if len(crashes) > CRASHES_MAX:
             raise SupervisionError(
-                f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s: {child.last_words()}"
+                f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s: {child.why_it_ended()}"
             )
         pause = 0.0 if len(crashes) == 1 else min(PAUSE_FIRST_S * 2 ** (len(crashes) - 2), PAUSE_MAX_S)
         worker.start_at = now + pause

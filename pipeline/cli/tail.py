@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import Bootstrap, Data, RegistryUrl
-from pipeline.cli.reach import require_kafka, require_topic, said_in_one_line, settings_for
-from pipeline.cli.records import Record, TopicReader, as_json, as_line, decoder
+from pipeline.cli.reach import require_kafka, require_topic, errors_in_one_line, settings_for
+from pipeline.cli.records import TopicRecord, TopicReader, as_json, as_line, decoder
 
 LAST = 10
 
@@ -58,7 +58,7 @@ def tail(
     def style(text: str, fg: str) -> str:
         return typer.style(text, fg=fg) if colour else text
 
-    with said_in_one_line(settings), closing(TopicReader(settings, topic, partitions)) as reader:
+    with errors_in_one_line(settings), closing(TopicReader(settings, topic, partitions)) as reader:
         wanted = _records(reader, from_beginning=from_beginning, follow=follow, limit=limit)
         try:
             for record in wanted:
@@ -72,10 +72,10 @@ def tail(
 
 def _records(
     reader: TopicReader, *, from_beginning: bool, follow: bool, limit: int | None
-) -> Iterator[Record]:
+) -> Iterator[TopicRecord]:
     """Yield the records that are asked for."""
     if from_beginning:
-        found: Iterator[Record] = reader.all()
+        found: Iterator[TopicRecord] = reader.all()
         return itertools.islice(itertools.chain(found, reader.follow()) if follow else found, limit)
     if not follow:
         return iter(reader.last(LAST if limit is None else limit))

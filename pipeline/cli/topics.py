@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
-from pipeline.cli.reach import require_kafka, said_in_one_line, settings_for
+from pipeline.cli.reach import require_kafka, errors_in_one_line, settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.kafka.topics import describe_topics
 
@@ -20,7 +20,7 @@ def topics(data: Data = None, bootstrap_servers: Bootstrap = None, as_json: Json
     """
     settings = settings_for(data, bootstrap_servers)
     require_kafka(settings)
-    with said_in_one_line(settings):
+    with errors_in_one_line(settings):
         rows = describe_topics(settings)
     if as_json:
         typer.echo(json.dumps(rows))

@@ -75,7 +75,7 @@ class Tally:
         return sum(self.records[topic] for topic in EVENTS_IN)
 
 
-class Traffic:
+class TopicCounter:
     """Counts in a thread of its own, from `start` to `stop`."""
 
     def __init__(self, settings: Settings, decoder: Decoder, state_path: Path | None) -> None:

@@ -16,7 +16,7 @@ from pipeline.cli import endpoints
 from pipeline.cli.dashboard import Dashboard
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
 from pipeline.cli.screen import screen
-from pipeline.cli.session import Session, Wishes
+from pipeline.cli.session import Session, RunOptions
 from pipeline.cli.supervisor import SupervisionError
 from pipeline.cli.verify import table_of
 from pipeline.cli.version import versions
@@ -134,7 +134,7 @@ def up(
     downloads = _Downloads()
     stack = LocalStack(settings, progress=downloads)
     first_run = not (stack.data_dir / "kafka" / "meta.properties").exists()
-    session = Session(settings, stack, Wishes(demo, duration, rate), Dashboard(console))
+    session = Session(settings, stack, RunOptions(demo, duration, rate), Dashboard(console))
     error, exit_code = None, EXIT_FAILED
     try:
         _make_data_dir(stack.data_dir)

@@ -14,7 +14,7 @@ from pipeline import verify as verification
 from pipeline.cli import endpoints
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, BadInput
-from pipeline.cli.reach import require_kafka, require_registry, said_in_one_line, settings_for
+from pipeline.cli.reach import require_kafka, require_registry, errors_in_one_line, settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.settings import Settings
 from pipeline.verify import PresentSettings, Report
@@ -114,7 +114,7 @@ def verified(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
         console=Console(stderr=True), transient=True,
     )  # fmt: skip
-    with said_in_one_line(settings), progress:
+    with errors_in_one_line(settings), progress:
         line = progress.add_task("waiting until it is quiet")
         try:
             return verification.verify(

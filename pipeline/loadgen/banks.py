@@ -40,7 +40,7 @@ class Item(NamedTuple):
 
 
 @dataclass
-class Line:
+class DraftLine:
     """A line of a statement that is being written."""
 
     item: Item
@@ -49,13 +49,13 @@ class Line:
 
 
 @dataclass
-class Sheet:
+class DraftStatement:
     """A statement that is being written."""
 
     statement_id: str
     closed_at: int
     opening: int
-    lines: list[Line]
+    lines: list[DraftLine]
     closing_error: int = 0
     gap: bool = False
     """Whether the number before the last is left out."""
@@ -114,8 +114,8 @@ class Bank:
     ) -> Iterator[Produce]:
         self._statements += 1
         name = f"{self._community.nostro}-{self._statements}"
-        lines = [Line(item) for item in items] + [Line(item) for item, _ in late]
-        sheet = Sheet(name, closed_at, self._balance, lines)
+        lines = [DraftLine(item) for item in items] + [DraftLine(item) for item, _ in late]
+        sheet = DraftStatement(name, closed_at, self._balance, lines)
         sheet.planted = tuple(number for _, number in late)
         room = 1 + len(items) // LINES_PER_BREAK if breaks else 0
         for kind in list(breaks):
@@ -126,7 +126,7 @@ class Bank:
 
     # --- planting
 
-    def _plant(self, kind: str, sheet: Sheet) -> bool:
+    def _plant(self, kind: str, sheet: DraftStatement) -> bool:
         """Plant a break in a statement; False where it has no place for it."""
         if kind in ON_A_LINE:
             free = [line for line in sheet.lines if line.item.reference and line.expected is None]
@@ -136,7 +136,7 @@ class Bank:
         sheet.kinds.add(kind)
         if kind == "MISSING_INTERNAL":
             amount = 60_000_00 + int(self._rng.random() * 1_000_00)
-            stray = Line(Item(sheet.closed_at - SECOND_US, amount, "", self._emitter.name("BANK-")))
+            stray = DraftLine(Item(sheet.closed_at - SECOND_US, amount, "", self._emitter.name("BANK-")))
             number, stray.expected = self._note(kind, statement_id=sheet.statement_id)
             sheet.lines.append(stray)
             self._ripening.append((stray.item.at + GRACE_US, number))
@@ -148,12 +148,12 @@ class Bank:
         else:
             sheet.gap = True
             if not sheet.lines:  # a gap needs a line: one of nothing
-                sheet.lines.append(Line(Item(sheet.closed_at - SECOND_US, 0, "", None)))
+                sheet.lines.append(DraftLine(Item(sheet.closed_at - SECOND_US, 0, "", None)))
         number, _ = self._note(kind, statement_id=sheet.statement_id)
         sheet.planted += (number,)
         return True
 
-    def _plant_on(self, kind: str, sheet: Sheet, line: Line) -> bool:
+    def _plant_on(self, kind: str, sheet: DraftStatement, line: DraftLine) -> bool:
         item = line.item
         if kind == "AMOUNT":
             line.item = item._replace(amount=item.amount + (1 if item.amount > 0 else -1))
@@ -162,7 +162,7 @@ class Bank:
         elif kind == "DUPLICATE":
             number, _ = self._note(kind, statement_id=sheet.statement_id)
             line.expected = {}  # either of the two may be the one too many
-            sheet.lines.append(Line(item, {}))
+            sheet.lines.append(DraftLine(item, {}))
             self._ripening.append((item.at + GRACE_US, number))
         elif kind == "MISSING_EXTERNAL":
             sheet.lines.remove(line)
@@ -202,7 +202,7 @@ class Bank:
 
     # --- records
 
-    def _records(self, sheet: Sheet) -> Iterator[Produce]:
+    def _records(self, sheet: DraftStatement) -> Iterator[Produce]:
         last = len(sheet.lines)
         for place, line in enumerate(sheet.lines, 1):
             line_no = place + 1 if sheet.gap and place == last else place
@@ -224,7 +224,7 @@ class Bank:
         self._balance = closing
         yield self._event(CLOSED, sheet.closed_at, fields, sheet.planted + ripe)
 
-    def _line(self, sheet: Sheet, line_no: int, item: Item) -> Produce:
+    def _line(self, sheet: DraftStatement, line_no: int, item: Item) -> Produce:
         fields: dict[str, Any] = {
             "statement_id": sheet.statement_id,
             "account_id": self._community.nostro,

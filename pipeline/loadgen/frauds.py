@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.payments import Payment, Payments
+from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import SECOND_US, Produce
 from pipeline.loadgen.world import Community, World
 
@@ -22,7 +22,7 @@ VICTIM_BALANCE_MINOR = 200_000_00
 FRAUDS = 9
 """How many scenarios there are."""
 
-Story = list[tuple[Payment, int]]
+Story = list[tuple[PaymentDraft, int]]
 
 
 class Victims:
@@ -58,7 +58,7 @@ class Victims:
 class Frauds:
     """Plants the scenarios in turn."""
 
-    def __init__(self, rng: Random, emitter: Emitter, payments: Payments, victims: Victims) -> None:
+    def __init__(self, rng: Random, emitter: Emitter, payments: PaymentRecords, victims: Victims) -> None:
         self._rng = rng
         self._emitter = emitter
         self._payments = payments
@@ -100,7 +100,7 @@ class Frauds:
         if scenario == self.geo_velocity:
             yield self._decide(story[-1][0], at, round_number)
 
-    def _decide(self, payment: Payment, at: int, round_number: int) -> Produce:
+    def _decide(self, payment: PaymentDraft, at: int, round_number: int) -> Produce:
         """End a held payment: approved, refused or cancelled, in turn."""
         name = ("review_approved", "review_refused", "held_cancelled")[round_number % 3]
         event, code = {
@@ -126,7 +126,7 @@ class Frauds:
         payee: int = 0,
         device: str = "",
         country: str = "",
-    ) -> Payment:
+    ) -> PaymentDraft:
         merchants = community.merchants
         merchant = merchants[payee % len(merchants)]
         return self._payments.new(

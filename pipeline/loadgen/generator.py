@@ -13,14 +13,14 @@ from pipeline.loadgen.emitter import Emitter, Encode
 from pipeline.loadgen.frauds import FRAUDS, Frauds, Victims
 from pipeline.loadgen.malformed import MalformedRecords
 from pipeline.loadgen.markets import Markets
-from pipeline.loadgen.payments import Habits, Payments
+from pipeline.loadgen.payments import OrdinaryPayments, PaymentRecords
 from pipeline.loadgen.plan import HOUR_US, TAIL_US, LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.refusals import REFUSALS, Refusals, Special
+from pipeline.loadgen.refusals import REFUSALS, Refusals, SpecialAccounts
 from pipeline.loadgen.stories import STORIES, Stories
 from pipeline.loadgen.world import Community, World
 
 
-class Traffic:
+class TrafficGenerator:
     """A run in parts, iterators of records: `periods`, `opening`, `steps`, `closing`, `falling_due`."""
 
     def __init__(self, plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem]) -> None:
@@ -30,13 +30,13 @@ class Traffic:
         self._rng = rng
         self._emitter = Emitter(plan, encode, planted)
         self._world = World(plan, rng, self._emitter)
-        self._payments = Payments(self._emitter)
+        self._payments = PaymentRecords(self._emitter)
         frauds = plan.ahead(plan.fraud_per_mille, FRAUDS)
         refusals = plan.ahead(plan.refusal_per_mille, REFUSALS)
         stories = plan.ahead(plan.story_per_mille, STORIES)
         endless = plan.count is None
         self._victims = Victims(self._world, self._emitter, frauds + refusals + stories, endless)
-        self._special = Special(self._world, self._emitter, refusals, endless)
+        self._special = SpecialAccounts(self._world, self._emitter, refusals, endless)
         self._frauds = Frauds(rng, self._emitter, self._payments, self._victims)
         self._refusals = Refusals(self._emitter, self._payments, self._victims, self._special)
         self._stories = Stories(plan, self._world, self._emitter, self._payments, self._victims, stories)
@@ -72,7 +72,7 @@ class Traffic:
     def steps(self) -> Iterator[Produce]:
         """Yield the traffic; without an end if the plan has no count."""
         plan = self._plan
-        habits = Habits(self._world, self._rng, self._payments, self._cross)
+        habits = OrdinaryPayments(self._world, self._rng, self._payments, self._cross)
         markets = Markets(self._world, self._rng, self._emitter)
         malformed = MalformedRecords(plan, self._world, self._rng, self._emitter, self._payments)
         fraud_every = plan.every(plan.fraud_per_mille, FRAUDS)
@@ -136,7 +136,7 @@ def generate(
     plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem] | None = None
 ) -> Iterator[Produce]:
     """Yield every record of a run, in the order in which it is to be produced."""
-    traffic = Traffic(plan, encode, {} if planted is None else planted)
+    traffic = TrafficGenerator(plan, encode, {} if planted is None else planted)
     yield from traffic.periods()
     yield from traffic.opening()
     yield from traffic.steps()

@@ -20,7 +20,7 @@ Leg = dict[str, Any]
 
 
 @dataclass
-class Journal:
+class JournalDraft:
     """The fields of a journal_submitted."""
 
     tenant: str
@@ -50,17 +50,17 @@ def leg(
     }
 
 
-class Journals:
+class JournalRecords:
     """Makes the records of journals."""
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
 
-    def new(self, community: Community, account: str, legs: list[Leg], **more: Any) -> Journal:
+    def new(self, community: Community, account: str, legs: list[Leg], **more: Any) -> JournalDraft:
         """Return a journal with a new id, kept at an account."""
-        return Journal(community.tenant, self._emitter.name("j"), account, legs, **more)
+        return JournalDraft(community.tenant, self._emitter.name("j"), account, legs, **more)
 
-    def submitted(self, journal: Journal, at: int, planted: tuple[int, ...] = ()) -> Produce:
+    def submitted(self, journal: JournalDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return journal_submitted."""
         fields = {
             "legs": journal.legs,
@@ -72,17 +72,17 @@ class Journals:
         }
         return self._event("JournalSubmitted", journal, at, fields, planted)
 
-    def confirmed(self, journal: Journal, at: int, planted: tuple[int, ...] = ()) -> Produce:
+    def confirmed(self, journal: JournalDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return journal_confirmed."""
         return self._event("JournalConfirmed", journal, at, {}, planted)
 
-    def voided(self, journal: Journal, at: int, planted: tuple[int, ...] = ()) -> Produce:
+    def voided(self, journal: JournalDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return journal_voided."""
         return self._event("JournalVoided", journal, at, {"reason": "order withdrawn"}, planted)
 
     def reversed(
         self,
-        journal: Journal,
+        journal: JournalDraft,
         at: int,
         reversal_id: str,
         legs: list[Leg] | None = None,
@@ -99,7 +99,7 @@ class Journals:
         return self._event("JournalReversed", journal, at, fields, planted)
 
     def _event(
-        self, name: str, journal: Journal, at: int, fields: dict[str, Any], planted: tuple[int, ...]
+        self, name: str, journal: JournalDraft, at: int, fields: dict[str, Any], planted: tuple[int, ...]
     ) -> Produce:
         fields |= {"journal_id": journal.journal_id, "account_id": journal.account}
         record = f"ledgerflow.{name}"

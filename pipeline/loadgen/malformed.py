@@ -11,7 +11,7 @@ from random import Random
 import schemas
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.loadgen.emitter import HEAD_BYTES, Emitter
-from pipeline.loadgen.payments import NEWEST, Payments
+from pipeline.loadgen.payments import NEWEST, PaymentRecords
 from pipeline.loadgen.plan import LoadPlan, Produce
 from pipeline.loadgen.world import World
 from pipeline.runtime.avro.check import Malformed, decode_strict
@@ -27,7 +27,7 @@ class MalformedRecords:
     """Plants the kinds in turn."""
 
     def __init__(
-        self, plan: LoadPlan, world: World, rng: Random, emitter: Emitter, payments: Payments
+        self, plan: LoadPlan, world: World, rng: Random, emitter: Emitter, payments: PaymentRecords
     ) -> None:
         self._plan = plan
         self._world = world

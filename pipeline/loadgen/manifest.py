@@ -18,7 +18,7 @@ from typing import Any
 from pipeline.loadgen.plan import LoadPlan, PlantedItem
 
 
-class Manifest:
+class LoadManifest:
     """Appends to a file, line by line, each flushed; a context manager."""
 
     def __init__(self, path: Path, plan: LoadPlan) -> None:
@@ -69,7 +69,7 @@ class Manifest:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> Manifest:
+    def __enter__(self) -> LoadManifest:
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -31,7 +31,7 @@ payment id, reference, and whether the bank will state the reference."""
 
 
 @dataclass
-class Payment:
+class PaymentDraft:
     """The fields of a payment_initiated, to be changed and sent again."""
 
     tenant: str
@@ -50,20 +50,27 @@ class Payment:
     """To be held, for captures to come; microseconds UTC."""
 
 
-class Payments:
+class PaymentRecords:
     """Makes the records of payments."""
 
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
 
-    def new(self, community: Community, debtor: str, creditor: str, amount: int, **more: Any) -> Payment:
+    def new(self, community: Community, debtor: str, creditor: str, amount: int, **more: Any) -> PaymentDraft:
         """Return a payment with a new id and, unless given, a reference."""
         payment_id = self._emitter.name("p")
         more.setdefault("reference", _reference_of(payment_id))
-        return Payment(community.tenant, payment_id, debtor, creditor, amount, community.currency, **more)
+        return PaymentDraft(
+            community.tenant, payment_id, debtor, creditor, amount, community.currency, **more
+        )
 
     def initiated(
-        self, payment: Payment, at: int, version: int = NEWEST, planted: tuple[int, ...] = (), **more: Any
+        self,
+        payment: PaymentDraft,
+        at: int,
+        version: int = NEWEST,
+        planted: tuple[int, ...] = (),
+        **more: Any,
     ) -> Produce:
         """Return payment_initiated, with other fields if told.
 
@@ -93,7 +100,9 @@ class Payments:
             "payments", RECORD, version, payment.tenant, payment.debtor, at, fields, planted
         )
 
-    def reviewed(self, payment: Payment, at: int, approved: bool, planted: tuple[int, ...] = ()) -> Produce:
+    def reviewed(
+        self, payment: PaymentDraft, at: int, approved: bool, planted: tuple[int, ...] = ()
+    ) -> Produce:
         """Return payment_reviewed."""
         fields = {
             "payment_id": payment.payment_id,
@@ -105,7 +114,7 @@ class Payments:
         record = "ledgerflow.PaymentReviewed"
         return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
 
-    def cancelled(self, payment: Payment, at: int, planted: tuple[int, ...] = ()) -> Produce:
+    def cancelled(self, payment: PaymentDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return payment_cancelled."""
         fields = {
             "payment_id": payment.payment_id,
@@ -117,7 +126,7 @@ class Payments:
 
     def captured(
         self,
-        payment: Payment,
+        payment: PaymentDraft,
         at: int,
         amount: int | None = None,
         final: bool = False,
@@ -127,14 +136,14 @@ class Payments:
         fields = {"capture_id": self._emitter.name("k"), "amount_minor": amount, "final": final}
         return self._command("ledgerflow.PaymentCaptured", payment, at, fields, planted)
 
-    def extended(self, payment: Payment, at: int, until: int, planted: tuple[int, ...] = ()) -> Produce:
+    def extended(self, payment: PaymentDraft, at: int, until: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return payment_extended."""
         fields = {"hold_expires_at": until}
         return self._command("ledgerflow.PaymentExtended", payment, at, fields, planted)
 
     def reversed(
         self,
-        payment: Payment,
+        payment: PaymentDraft,
         at: int,
         reversal_id: str,
         amount: int | None = None,
@@ -145,7 +154,7 @@ class Payments:
         return self._command("ledgerflow.PaymentReversed", payment, at, fields, planted)
 
     def _command(
-        self, record: str, payment: Payment, at: int, fields: dict[str, Any], planted: tuple[int, ...]
+        self, record: str, payment: PaymentDraft, at: int, fields: dict[str, Any], planted: tuple[int, ...]
     ) -> Produce:
         fields |= {"payment_id": payment.payment_id, "debtor_account_id": payment.debtor}
         return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
@@ -160,10 +169,10 @@ def _reference_of(payment_id: str) -> str:
     return remittance.creditor_reference(body)
 
 
-class Habits:
+class OrdinaryPayments:
     """Ordinary payments: shopping, rent, friends, bills over the nostro; salary when money runs low."""
 
-    def __init__(self, world: World, rng: Random, payments: Payments, on_crossing: OnCrossing) -> None:
+    def __init__(self, world: World, rng: Random, payments: PaymentRecords, on_crossing: OnCrossing) -> None:
         self._rng = rng
         self._payments = payments
         self._on_crossing = on_crossing

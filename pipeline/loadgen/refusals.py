@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.frauds import Victims
-from pipeline.loadgen.payments import Payment, Payments
+from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import DAY_US, SECOND_US, Produce
 from pipeline.loadgen.world import Community, World
 
@@ -22,7 +22,7 @@ TOO_OLD_US = 120 * DAY_US
 """Older than the window in which payment ids are remembered (90 days by default)."""
 
 
-class Special:
+class SpecialAccounts:
     """Accounts that are opened for a purpose: empty ones, and ones that are closed at once."""
 
     def __init__(self, world: World, emitter: Emitter, ahead: int, endless: bool) -> None:
@@ -73,13 +73,15 @@ class Special:
 class Refusals:
     """Plants retries and refusals in turn."""
 
-    def __init__(self, emitter: Emitter, payments: Payments, victims: Victims, special: Special) -> None:
+    def __init__(
+        self, emitter: Emitter, payments: PaymentRecords, victims: Victims, special: SpecialAccounts
+    ) -> None:
         self._emitter = emitter
         self._payments = payments
         self._victims = victims
         self._special = special
         self._planted = 0
-        self.scenarios: tuple[Callable[[Payment, Community, int], Iterator[Produce]], ...] = (
+        self.scenarios: tuple[Callable[[PaymentDraft, Community, int], Iterator[Produce]], ...] = (
             self.exact_retry,
             self.retry_new_event,
             self.retry_other_amount,
@@ -107,7 +109,7 @@ class Refusals:
         yield from scenario(self._payments.new(community, victim, creditor, 25_00), community, at)
 
     def _plant(
-        self, payment: Payment, kind: str, name: str, event: str | None, code: str, parts: int = 1
+        self, payment: PaymentDraft, kind: str, name: str, event: str | None, code: str, parts: int = 1
     ) -> int:
         expected = {"payment_id": payment.payment_id, "event": event, "code": code}
         return self._emitter.plant(
@@ -120,100 +122,102 @@ class Refusals:
             payment_id=payment.payment_id,
         )
 
-    def _retry(self, name: str, code: str, first: Payment, second: Payment, at: int) -> Iterator[Produce]:
+    def _retry(
+        self, name: str, code: str, first: PaymentDraft, second: PaymentDraft, at: int
+    ) -> Iterator[Produce]:
         number = self._plant(first, "retry", name, REFUSED, code, 2)
         yield self._payments.initiated(first, at, 2, (number,))
         yield self._payments.initiated(second, at + SECOND_US, 1, (number,))
 
     def _refused(
-        self, name: str, code: str, payment: Payment, at: int, event: str | None
+        self, name: str, code: str, payment: PaymentDraft, at: int, event: str | None
     ) -> Iterator[Produce]:
         number = self._plant(payment, "refusal", name, event, code)
         yield self._payments.initiated(payment, at, 2, (number,))
 
     # --- the scenarios
 
-    def exact_retry(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def exact_retry(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """The same record again, byte for byte."""
         number = self._plant(payment, "retry", "exact_retry", REFUSED, "exists", 2)
         record = self._payments.initiated(payment, at, 2, (number,))
         yield record
         yield record
 
-    def retry_new_event(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def retry_new_event(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """The same payment in another event, of another version."""
         yield from self._retry("retry_new_event", "exists", payment, payment, at)
 
-    def retry_other_amount(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def retry_other_amount(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """The same id with another amount."""
         code = "exists_with_different_amount"
         yield from self._retry("retry_other_amount", code, payment, replace(payment, amount=26_00), at)
 
-    def retry_other_creditor(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def retry_other_creditor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """The same id with another creditor."""
         creditor = next(one.account_id for one in community.merchants if one.account_id != payment.creditor)
         code = "exists_with_different_creditor"
         yield from self._retry("retry_other_creditor", code, payment, replace(payment, creditor=creditor), at)
 
-    def retry_other_currency(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def retry_other_currency(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """The same id with another currency."""
         code = "exists_with_different_currency"
         yield from self._retry("retry_other_currency", code, payment, replace(payment, currency="CHF"), at)
 
-    def insufficient_funds(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def insufficient_funds(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """An empty account pays the smallest amount there is."""
         account, successor = self._special.take(community, "empty")
         yield from successor
         poor = replace(payment, debtor=account, amount=1)
         yield from self._refused("insufficient_funds", "insufficient_funds", poor, at, "PaymentRejected")
 
-    def unknown_debtor(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def unknown_debtor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """An account pays that was never opened."""
         unknown = replace(payment, debtor=self._emitter.name("u"))
         yield from self._refused("unknown_debtor", "debtor_not_found", unknown, at, "PaymentRejected")
 
-    def unknown_creditor(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def unknown_creditor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """An account is paid that was never opened; on another branch that is found out later."""
         unknown = replace(payment, creditor=self._emitter.name("u"))
         yield from self._refused("unknown_creditor", "creditor_not_found", unknown, at, None)
 
-    def closed_creditor(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def closed_creditor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """A closed account is paid."""
         account, successor = self._special.take(community, "closed")
         yield from successor
         closed = replace(payment, creditor=account)
         yield from self._refused("closed_creditor", "creditor_closed", closed, at, None)
 
-    def closed_debtor(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def closed_debtor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """A closed account pays."""
         account, successor = self._special.take(community, "closed")
         yield from successor
         closed = replace(payment, debtor=account)
         yield from self._refused("closed_debtor", "debtor_closed", closed, at, "PaymentRejected")
 
-    def other_currency(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def other_currency(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """A payment in a currency that the account does not have."""
         other = replace(payment, currency="CHF")
         yield from self._refused("other_currency", "currency_mismatch", other, at, "PaymentRejected")
 
-    def zero_amount(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def zero_amount(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """A payment of nothing."""
         nothing = replace(payment, amount=0)
         yield from self._refused("zero_amount", "amount_must_be_positive", nothing, at, "PaymentRejected")
 
-    def to_self(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def to_self(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """A payment to the account it comes from."""
         circular = replace(payment, creditor=payment.debtor)
         yield from self._refused("to_self", "accounts_must_differ", circular, at, "PaymentRejected")
 
-    def too_old(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def too_old(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """A payment older than ids are remembered; the one before it moves its branch's event time to now."""
         recent = self._payments.new(community, payment.debtor, payment.creditor, 1_50)
         yield self._payments.initiated(recent, at)
         # Fraud rules may hold what is that late, but the ledger does not look at it.
         yield from self._refused("too_old", "too_old", payment, at - TOO_OLD_US, "PaymentRejected")
 
-    def cancel_unknown(self, payment: Payment, community: Community, at: int) -> Iterator[Produce]:
+    def cancel_unknown(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
         """A payment is cancelled that nobody asked for."""
         number = self._plant(payment, "refusal", "cancel_unknown", REFUSED, "payment_not_found")
         yield self._payments.cancelled(payment, at, (number,))

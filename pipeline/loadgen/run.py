@@ -26,8 +26,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 import schemas
 from pipeline.loadgen.emitter import Encode, framed
-from pipeline.loadgen.generator import Traffic
-from pipeline.loadgen.manifest import Manifest
+from pipeline.loadgen.generator import TrafficGenerator
+from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
 from pipeline.runtime.avro.registry import client
@@ -132,8 +132,8 @@ class Loader:
         )
         plan = replace(plan, partitions=self._partitions("payments"))
         self._planted: dict[int, PlantedItem] = {}
-        self._traffic = Traffic(plan, registry_encoder(registry_url), self._planted)
-        self._manifest = Manifest(manifest_path, plan) if manifest_path is not None else None
+        self._traffic = TrafficGenerator(plan, registry_encoder(registry_url), self._planted)
+        self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
         self._manifest_path = manifest_path
         self._on_progress = on_progress
         self._stop = stop

@@ -18,8 +18,8 @@ from typing import Any
 
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.frauds import Victims
-from pipeline.loadgen.journals import Desks, Journal, Journals, leg
-from pipeline.loadgen.payments import Payment, Payments
+from pipeline.loadgen.journals import Desks, JournalDraft, JournalRecords, leg
+from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import DAY_US, SECOND_US, LoadPlan, Produce
 from pipeline.loadgen.world import Community, World
 
@@ -39,7 +39,7 @@ ORDERED = {"reason": "court order"}
 Story = Callable[[Community, str, int], Iterator[Produce]]
 
 
-class Prepared:
+class PreparedAccounts:
     """Accounts that are limited, frozen or closed as soon as they are opened, for one use each."""
 
     def __init__(self, world: World, emitter: Emitter, desks: Desks, ahead: int, endless: bool) -> None:
@@ -105,7 +105,7 @@ class Stories:
         plan: LoadPlan,
         world: World,
         emitter: Emitter,
-        payments: Payments,
+        payments: PaymentRecords,
         victims: Victims,
         ahead: int,
     ) -> None:
@@ -114,10 +114,10 @@ class Stories:
         self._world = world
         self._emitter = emitter
         self._payments = payments
-        self._journals = Journals(emitter)
+        self._journals = JournalRecords(emitter)
         self._victims = victims
         self._desks = Desks(world, emitter, plan.partitions)
-        self._prepared = Prepared(world, emitter, self._desks, ahead, plan.count is None)
+        self._prepared = PreparedAccounts(world, emitter, self._desks, ahead, plan.count is None)
         self._later: list[tuple[int, int, Callable[[int], Produce]]] = []
         self._in_the_end: list[Callable[[int], Produce]] = []
         self._numbers = itertools.count()
@@ -178,7 +178,7 @@ class Stories:
         name = self.stories[(self._planted - 1) % len(self.stories)].__name__
         return self._emitter.plant(kind, name, tenant, expected, parts, **ids)
 
-    def _outcome(self, kind: str, payment: Payment, event: str | None, code: str, parts: int = 1) -> int:
+    def _outcome(self, kind: str, payment: PaymentDraft, event: str | None, code: str, parts: int = 1) -> int:
         expected = {"payment_id": payment.payment_id, "event": event, "code": code}
         ids = {"account_id": payment.debtor, "payment_id": payment.payment_id}
         return self._plant(kind, payment.tenant, {"outcome": expected}, parts, **ids)
@@ -195,7 +195,9 @@ class Stories:
         expected = {"journal_id": journal_id, "state": state, "code": code}
         return self._plant(kind, tenant, {"journal": expected}, parts, journal_id=journal_id)
 
-    def _hold(self, community: Community, victim: str, creditor: str, until: int | None = None) -> Payment:
+    def _hold(
+        self, community: Community, victim: str, creditor: str, until: int | None = None
+    ) -> PaymentDraft:
         until = self._long() if until is None else until
         return self._payments.new(community, victim, creditor, AMOUNT, channel="card", hold_until=until)
 
@@ -214,7 +216,7 @@ class Stories:
     # --- holds
 
     def _captures(
-        self, payment: Payment, at: int, *captures: tuple[int | None, bool], event: str = SETTLED
+        self, payment: PaymentDraft, at: int, *captures: tuple[int | None, bool], event: str = SETTLED
     ) -> Iterator[Produce]:
         number = self._outcome("hold", payment, event, "ok", 1 + len(captures))
         yield self._payments.initiated(payment, at, planted=(number,))
@@ -288,7 +290,7 @@ class Stories:
 
     # --- reversals of payments
 
-    def _paid(self, community: Community, victim: str, creditor: str) -> Payment:
+    def _paid(self, community: Community, victim: str, creditor: str) -> PaymentDraft:
         return replace(self._hold(community, victim, creditor), hold_until=None)
 
     def paid_back(self, community: Community, victim: str, at: int) -> Iterator[Produce]:
@@ -328,7 +330,7 @@ class Stories:
 
     # --- journals
 
-    def _pays(self, community: Community, victim: str, desk: str, **more: Any) -> Journal:
+    def _pays(self, community: Community, victim: str, desk: str, **more: Any) -> JournalDraft:
         currency = community.currency
         legs = [leg(1, victim, -AMOUNT, currency), leg(2, desk, AMOUNT, currency)]
         return self._journals.new(community, victim, legs, **more)
@@ -369,7 +371,7 @@ class Stories:
             if one.tenant == community.tenant and one.currency != community.currency
         )
 
-    def _held(self, community: Community, victim: str, desk: str, until: int | None = None) -> Journal:
+    def _held(self, community: Community, victim: str, desk: str, until: int | None = None) -> JournalDraft:
         until = self._long() if until is None else until
         return self._pays(community, victim, desk, hold_until=until)
 

@@ -1,6 +1,6 @@
 """What branches send each other in a replay, from its sending until it is applied.
 
-    a branch's outputs to its own log -> Between, by the branch that they are for and their event id
+    a branch's outputs to its own log -> BranchMessages, by the branch that they are for and their event id
     the log of that branch            -> says where the old rules applied it: there it is applied again
 
 It lies in a database of its own, and a replay may be interrupted anywhere: what is sent is written before the
@@ -40,7 +40,7 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
 _pack, _unpack = msgspec.msgpack.encode, msgspec.msgpack.Decoder(_Row).decode
 
 
-class Between:
+class BranchMessages:
     """The messages that are under way."""
 
     def __init__(self, store: PartitionStore, codec: Codec) -> None:

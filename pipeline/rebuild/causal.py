@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
-from pipeline.rebuild.between import Between, Message
+from pipeline.rebuild.between import BranchMessages, Message
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.changelog import log_ends, read
 from pipeline.runtime.kafka.fetched import PartitionBatch
@@ -40,7 +40,7 @@ COPIED_WITHIN_MS = 10_000
 Batches = AsyncIterator[tuple[TopicPartition, list[Any], int]]
 
 
-class Record(NamedTuple):
+class ReplayRecord(NamedTuple):
     """A record of the log, or one in the place of it."""
 
     offset: int
@@ -60,10 +60,10 @@ class Counts(NamedTuple):
     """These rules sent them; no log has them."""
 
 
-class Committed(Transactions):
+class ReplayTransactions(Transactions):
     """Transactions of a replay: rows are kept with the offset of the log, messages wait for their branch."""
 
-    def __init__(self, source: str, between: Between) -> None:
+    def __init__(self, source: str, between: BranchMessages) -> None:
         self._source = source
         self._between = between
 
@@ -76,10 +76,10 @@ class Committed(Transactions):
         task.confirm(part, {(ROWS, source.partition): source.end for source in part.sources})
 
 
-class Branch:
+class BranchReplay:
     """A partition that is replayed, as far as it goes."""
 
-    def __init__(self, task: PartitionTask, batches: Batches, between: Between) -> None:
+    def __init__(self, task: PartitionTask, batches: Batches, between: BranchMessages) -> None:
         self.task = task
         self.ended = False
         self.applied = 0
@@ -96,11 +96,11 @@ class Branch:
         """The offset behind the records."""
 
     @property
-    def head(self) -> tuple[Any, Any]:
+    def awaited(self) -> tuple[Any, Any]:
         """The next record, and the message that it is. Only while the branch waits for one."""
         return self._records[self._at], self._received[self._at]
 
-    async def go_on(self) -> int:
+    async def apply_next(self) -> int:
         """Apply what is next, up to a message that has not been sent; return how many records."""
         while self._at == len(self._records) and not self.ended:
             await self._read_on()
@@ -115,7 +115,7 @@ class Branch:
                     break
                 sent[event.event_id] = record.offset
                 if message.value != record.value:
-                    record = Record(record.offset, record.timestamp, *message)
+                    record = ReplayRecord(record.offset, record.timestamp, *message)
             run.append(record)
             stop += 1
         if run:
@@ -124,9 +124,9 @@ class Branch:
             self._between.applied(self.task.partition, sent)
         return len(run)
 
-    async def go_on_as_logged(self) -> None:
+    async def apply_as_logged(self) -> None:
         """Apply the message that the branch waits for as the log has it."""
-        record, event = self.head
+        record, event = self.awaited
         self._between.applying_early(self.task.partition, event.event_id)
         await self._apply([record], self._at + 1)
 
@@ -136,15 +136,15 @@ class Branch:
             self._places = self._between.places(self._records)
         return self._places.get(event_id or "", -1) >= self._at
 
-    def leave_out(self) -> None:
+    def skip_message(self) -> None:
         """Go on behind the message that the branch waits for."""
         self._at += 1
 
-    async def add(self, event_id: str, message: Message, timestamp: int) -> None:
+    async def apply_unlogged(self, event_id: str, message: Message, timestamp: int) -> None:
         """Apply a message that the log does not have, at its end."""
         assert self.ended and self.task.position is not None
         end = self.task.position
-        await self.task.accept(PartitionBatch([Record(end, timestamp, *message)], end, end))
+        await self.task.accept(PartitionBatch([ReplayRecord(end, timestamp, *message)], end, end))
         self._between.applied(self.task.partition, [event_id])
 
     async def _read_on(self) -> None:
@@ -200,15 +200,15 @@ class LogTail:
         return found
 
 
-def _not_sent(waiting: Sequence[Branch]) -> Branch:
+def _not_sent(waiting: Sequence[BranchReplay]) -> BranchReplay:
     """Return which of the branches, all of which wait, waits for what will not come.
 
     It is the oldest message whose cause is not ahead on another branch. Should it be the wrong one after all,
     the message comes late, and is applied last.
     """
 
-    def rank(branch: Branch) -> tuple[bool, int, int]:
-        record, event = branch.head
+    def rank(branch: BranchReplay) -> tuple[bool, int, int]:
+        record, event = branch.awaited
         may_come = any(other.has_ahead(event.causation_id) for other in waiting)
         return may_come, record.timestamp, branch.task.partition
 
@@ -216,8 +216,8 @@ def _not_sent(waiting: Sequence[Branch]) -> Branch:
 
 
 async def replay_branches(
-    branches: Sequence[Branch],
-    between: Between,
+    branches: Sequence[BranchReplay],
+    between: BranchMessages,
     tail: LogTail,
     ended_ms: int,
     on_progress: Callable[[], None],
@@ -227,7 +227,7 @@ async def replay_branches(
     while True:
         moved = 0
         for branch in branches:
-            moved += await branch.go_on()
+            moved += await branch.apply_next()
         on_progress()
         if moved:
             continue
@@ -235,10 +235,10 @@ async def replay_branches(
         if not waiting:
             break
         oldest = _not_sent(waiting)
-        if await tail.has(oldest.head[1].causation_id):
-            await oldest.go_on_as_logged()
+        if await tail.has(oldest.awaited[1].causation_id):
+            await oldest.apply_as_logged()
         else:
-            oldest.leave_out()
+            oldest.skip_message()
             left_out += 1
     by_partition = {branch.task.partition: branch for branch in branches}
     while True:
@@ -250,5 +250,5 @@ async def replay_branches(
         if not new:
             return Counts(left_out, besides)
         for partition, event_id, message in new:
-            await by_partition[partition].add(event_id, message, ended_ms)
+            await by_partition[partition].apply_unlogged(event_id, message, ended_ms)
             besides += 1

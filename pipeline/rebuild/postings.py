@@ -37,7 +37,7 @@ WATCHED_MAX = 10_000
 _FAULTS = b"f"
 
 
-class Standing(msgspec.Struct, array_like=True, gc=False):
+class AccountTotals(msgspec.Struct, array_like=True, gc=False):
     """What an account comes to; minor units of its currency."""
 
     currency: str
@@ -72,7 +72,7 @@ class Faults(msgspec.Struct):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Standing).decode
+_decode = msgspec.msgpack.Decoder(AccountTotals).decode
 _decode_faults = msgspec.msgpack.Decoder(Faults).decode
 
 
@@ -86,7 +86,7 @@ def fold(events: Iterable[Any], rows: PartitionStore) -> None:
     events = list(events)
     rows.prefetch(account_key(event) for event in events if hasattr(event, "account_id"))
     faults = read_faults(rows)
-    touched: dict[bytes, Standing] = {}
+    touched: dict[bytes, AccountTotals] = {}
     for event in events:
         kind = type(event)
         if event is None:
@@ -99,7 +99,7 @@ def fold(events: Iterable[Any], rows: PartitionStore) -> None:
         standing = touched.get(key)
         if standing is None:
             row = rows.get(key)
-            standing = touched[key] = Standing(event.currency) if row is None else _decode(row)
+            standing = touched[key] = AccountTotals(event.currency) if row is None else _decode(row)
         said = _add(event, standing)
         if said is not None:
             faults.add(f"{event.tenant_id}/{event.account_id}: {said}")
@@ -107,7 +107,7 @@ def fold(events: Iterable[Any], rows: PartitionStore) -> None:
     rows.put(_FAULTS, _encode(faults))
 
 
-def _add(event: Any, standing: Standing) -> str | None:
+def _add(event: Any, standing: AccountTotals) -> str | None:
     """Add one event to its account; return how it contradicts what came before, or None."""
     held, after = standing.held_minor, event.held_minor_after
     if type(event) is ev.HoldRecorded:
@@ -148,8 +148,8 @@ def keep_latest(events: Iterable[Any], rows: PartitionStore) -> None:
     rows.put_many((key, _encode(_stated(event))) for key, event in latest.items())
 
 
-def _stated(event: ev.BalanceUpdated) -> Standing:
-    return Standing(
+def _stated(event: ev.BalanceUpdated) -> AccountTotals:
+    return AccountTotals(
         event.currency,
         event.debits_posted,
         event.credits_posted,
@@ -167,12 +167,12 @@ def both(
     live = None if stated is None else _decode(stated)
     rebuilt = None if folded is None else _decode(folded)
     if rebuilt is None and live is not None:
-        rebuilt = Standing(live.currency)  # opened, and nothing was ever posted
+        rebuilt = AccountTotals(live.currency)  # opened, and nothing was ever posted
     left_out = {field for field in ("held_minor", "available_minor") if getattr(rebuilt, field) is None}
     return _fields(live, left_out), _fields(rebuilt, left_out)
 
 
-def _fields(standing: Standing | None, left_out: set[str]) -> dict[str, Value] | None:
+def _fields(standing: AccountTotals | None, left_out: set[str]) -> dict[str, Value] | None:
     if standing is None:
         return None
     return {name: value for name, value in msgspec.structs.asdict(standing).items() if name not in left_out}

@@ -23,8 +23,8 @@ from aiokafka import TopicPartition
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.ledger.rows import KINDS, STATUS_NAMES, unpack_account, unpack_payment
-from pipeline.rebuild.between import Between
-from pipeline.rebuild.causal import ROWS, Branch, Committed, Counts, LogTail, replay_branches
+from pipeline.rebuild.between import BranchMessages
+from pipeline.rebuild.causal import ROWS, BranchReplay, ReplayTransactions, Counts, LogTail, replay_branches
 from pipeline.rebuild.differences import Differences, Value, beside
 from pipeline.rebuild.logs import OnProgress, OnStage, beginnings
 from pipeline.rebuild.scratch import Scratch
@@ -40,7 +40,7 @@ LAYOUT = "2"
 """Of what a replay keeps in its scratch; what another version of it has kept is not gone on with."""
 
 
-class Live(NamedTuple):
+class LivePartition(NamedTuple):
     """The live version of a partition."""
 
     partition: int
@@ -67,7 +67,7 @@ async def replay(
     codec: Codec,
     scratch: Scratch,
     spec: StreamSpec,
-    live: list[Live],
+    live: list[LivePartition],
     copied_ms: int,
     partitions: int,
     limit: int,
@@ -81,19 +81,19 @@ async def replay(
     places = {TopicPartition(spec.source, one.partition): one for one in live}
     ends = {place: one.source_offset for place, one in places.items()}
     stores = {place: scratch.store(f"{spec.name}-{place.partition}") for place in places}
-    between = Between(scratch.store(f"{spec.name}-between"), codec)
+    between = BranchMessages(scratch.store(f"{spec.name}-between"), codec)
     if any(store.changelog_offset > ends[place] for place, store in stores.items()):
         for store in stores.values():
             store.wipe()  # an earlier snapshot than the last one
         between.wipe()
     starts = await beginnings(connection, stores)
     between.recover({place.partition: start for place, start in starts.items()})
-    transactions = Committed(spec.source, between)
+    transactions = ReplayTransactions(spec.source, between)
     branches = {}
     for place, store in stores.items():
         task = _task(spec, place.partition, partitions, codec, store, transactions)
         batches = read(connection, {place: starts[place]}, {place: ends[place]})
-        branches[place] = Branch(task, batches, between)
+        branches[place] = BranchReplay(task, batches, between)
     tail = LogTail(connection, codec, ends, copied_ms)
     total = sum(ends.values())
 
@@ -137,7 +137,7 @@ def _task(
     return task
 
 
-def _compare(live: Live, store: PartitionStore, differences: Differences) -> None:
+def _compare(live: LivePartition, store: PartitionStore, differences: Differences) -> None:
     with closing(rows_of_copy(live.path)) as copied:
         for key, one, other in beside(copied, store.committed_scan(b"")):
             kind, name = named(key)

@@ -37,7 +37,7 @@ EXAMINED_MAX = 10_000
 _Answer = TypeVar("_Answer")
 
 
-class Page(msgspec.Struct):
+class RowsPage(msgspec.Struct):
     """Rows in key order, and how far the search went."""
 
     rows: list[tuple[str, Row]]
@@ -49,20 +49,20 @@ class Page(msgspec.Struct):
     """False where a single key or account is not known."""
 
 
-async def answer(app: WebHost, scope: Scope[TableView]) -> Page:
+async def answer(app: WebHost, scope: Scope[TableView]) -> RowsPage:
     """Return the page of a scope, at most one row longer than its limit, from whichever workers have it.
 
     Raises `Problem`: 503 while a partition cannot be read or its owner reached, 502 for a peer's bad answer.
     """
     here = app.address
     asked = [
-        collect(app, scope, partitions) if owner == here else ask(app, scope, owner, partitions, Page)
+        collect(app, scope, partitions) if owner == here else ask(app, scope, owner, partitions, RowsPage)
         for owner, partitions in owners(app, scope).items()
     ]
     return merge(await asyncio.gather(*asked), scope.query.limit + 1)
 
 
-async def collect(app: WebHost, scope: Scope[TableView], partitions: list[int]) -> Page:
+async def collect(app: WebHost, scope: Scope[TableView], partitions: list[int]) -> RowsPage:
     """Return the page of a scope from partitions of this worker; raise `Problem` 503 if it lacks one."""
     pages = []
     for number in partitions:
@@ -72,7 +72,7 @@ async def collect(app: WebHost, scope: Scope[TableView], partitions: list[int]) 
     return merge(pages, scope.query.limit + 1)
 
 
-def merge(pages: list[Page], count: int) -> Page:
+def merge(pages: list[RowsPage], count: int) -> RowsPage:
     """Return the first rows of several pages, at most `count`, none behind a gap in what was looked at."""
     ends = [page.reached for page in pages if page.reached is not None]
     reached = min(ends) if ends else None
@@ -83,23 +83,23 @@ def merge(pages: list[Page], count: int) -> Page:
         rows = rows[:count]
         reached = rows[-1][0]
     progress = sorted((part for page in pages for part in page.progress), key=lambda part: part.partition)
-    return Page(rows, reached, progress, any(page.known for page in pages))
+    return RowsPage(rows, reached, progress, any(page.known for page in pages))
 
 
-def _item(scope: Scope[TableView], partition: Partition) -> Page:
+def _item(scope: Scope[TableView], partition: Partition) -> RowsPage:
     view = scope.view
     value = partition.rows(view.table).get(scope.row_key)
     shown = None
     if value is not None:
         shown = view.show(partition, scope.path, value)
     rows = [] if shown is None else [("\0".join(scope.path), shown)]
-    return Page(rows, None, [partition.progress(view.table)], known=shown is not None)
+    return RowsPage(rows, None, [partition.progress(view.table)], known=shown is not None)
 
 
-async def _scan(scope: Scope[TableView], partition: Partition) -> Page:
+async def _scan(scope: Scope[TableView], partition: Partition) -> RowsPage:
     """Return one partition's page. `progress` is taken first: the rows are at least as new as it says."""
     view = scope.view
-    page = Page([], None, [partition.progress(view.table)])
+    page = RowsPage([], None, [partition.progress(view.table)])
     if scope.path:
         page.known = is_known(view, partition, *scope.path[:2])
     position, examined = scope.after, 0

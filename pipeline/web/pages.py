@@ -17,11 +17,11 @@ from faust.web.base import BlueprintManager
 
 from pipeline.domain.kernel.views import AccountView, Owner, Row, TableView, View
 from pipeline.web import snapshots
-from pipeline.web.answers import PARTITIONS_HEADER, Page, answer, ask, collect, owners
+from pipeline.web.answers import PARTITIONS_HEADER, RowsPage, answer, ask, collect, owners
 from pipeline.web.health import CommitWatch, live, ready
 from pipeline.web.host import WebHost
 from pipeline.web.metrics import exposition, registry_of
-from pipeline.web.past import Past, past, table_rows
+from pipeline.web.past import AccountAnswer, past, table_rows
 from pipeline.web.problems import Problem, problems
 from pipeline.web.query import parameters_of, parse, path_parts
 from pipeline.web.render import csv_response, json_response
@@ -89,12 +89,12 @@ def by_path(views: Sequence[View]) -> dict[str, list[View]]:
             found.setdefault(f"/{view.name}{page.path}", []).append(view)
     for path, ours in found.items():
         ours.sort(key=lambda view: isinstance(view, AccountView))
-        if not _told_apart(ours[1:]):
+        if not _distinguishable(ours[1:]):
             raise ValueError(f"{path}: no parameter tells which of its views is asked for")
     return found
 
 
-def _told_apart(others: list[View]) -> bool:
+def _distinguishable(others: list[View]) -> bool:
     """Return whether each of a path's views but the first has times of its own as parameters."""
     times = [view.times if isinstance(view, AccountView) else () for view in others]
     names = [name for some in times for name in some]
@@ -159,13 +159,13 @@ def _past_page(app: WebHost, view: AccountView) -> Handler:
         if owner == app.address:
             found = past(app, scope, partition)
         else:
-            found = await ask(app, scope, owner, [partition], Past)
+            found = await ask(app, scope, owner, [partition], AccountAnswer)
         return _past_rendered(scope, found)
 
     return page
 
 
-def _past_rendered(scope: Scope[AccountView], found: Past) -> web.StreamResponse:
+def _past_rendered(scope: Scope[AccountView], found: AccountAnswer) -> web.StreamResponse:
     headers = {AS_OF_HEADER: f"{found.progress.partition}:{found.progress.as_of_offset}"}
     link = None if found.following is None else scope.link(found.following)
     if link is not None:
@@ -197,7 +197,7 @@ def _partitions(text: str, count: int) -> list[int]:
     return sorted({int(part) for part in parts})
 
 
-def _rendered(scope: Scope[TableView], page: Page) -> web.StreamResponse:
+def _rendered(scope: Scope[TableView], page: RowsPage) -> web.StreamResponse:
     """Return a page as what was asked for; raise `Problem` 404 where its key is not known."""
     if not page.known:
         raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
@@ -236,7 +236,7 @@ def _of_owner(scope: Scope[TableView], owner: Owner, rows: list[tuple[str, Row]]
     return found
 
 
-def _next_key(scope: Scope[TableView], page: Page) -> str | None:
+def _next_key(scope: Scope[TableView], page: RowsPage) -> str | None:
     """Return the key, as text, behind which the next page starts, None on the last one."""
     limit = scope.query.limit
     key = page.rows[limit - 1][0] if len(page.rows) > limit else page.reached

@@ -12,7 +12,7 @@ from pipeline.web.progress import Progress
 from pipeline.web.scope import Scope
 
 
-class Past(msgspec.Struct):
+class AccountAnswer(msgspec.Struct):
     """What is said of an account."""
 
     about: Row
@@ -23,7 +23,7 @@ class Past(msgspec.Struct):
     progress: Progress
 
 
-def past(app: WebHost, scope: Scope[AccountView], partition: int) -> Past:
+def past(app: WebHost, scope: Scope[AccountView], partition: int) -> AccountAnswer:
     """Return what is asked of a partition of this worker.
 
     Raises `Problem`: 404 for what is not there, 400 for a question without an answer, 503 if it lacks the
@@ -38,10 +38,10 @@ def past(app: WebHost, scope: Scope[AccountView], partition: int) -> Past:
         raise Problem(404, str(error)) from None
     except BadQuestion as error:
         raise Problem(400, str(error)) from None
-    return Past(*answer, progress)
+    return AccountAnswer(*answer, progress)
 
 
-def table_rows(scope: Scope[AccountView], found: Past) -> list[Row]:
+def table_rows(scope: Scope[AccountView], found: AccountAnswer) -> list[Row]:
     """Return an answer as lines of CSV."""
     return scope.view.as_table(_question(scope), Answer(found.about, found.lines, found.following))
 

@@ -27,15 +27,15 @@ def mount(app: WebHost) -> None:
     """Put the page on the app's web server."""
 
     async def post(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
-        return await taken(app, request)
+        return await take_snapshot(app, request)
 
     page = type("snapshots", (faust.web.View,), {"post": post, "__module__": __name__})
     app.page("/snapshots/{name:[^/]+}", name="snapshots")(page)
 
 
-async def taken(app: WebHost, request: web.Request) -> web.StreamResponse:
+async def take_snapshot(app: WebHost, request: web.Request) -> web.StreamResponse:
     """Take a snapshot and return its manifest, without the files."""
-    _see_who_asks(request)
+    _require_local_caller(request)
     name, tables = request.match_info["name"], frozenset(request.query.getall("table", ()))
     if not NAME.fullmatch(name):
         raise Problem(400, "name: must be a time such as 20261122T090000Z")
@@ -52,7 +52,7 @@ async def taken(app: WebHost, request: web.Request) -> web.StreamResponse:
     return json_response(_without_files(manifest), 201)
 
 
-def _see_who_asks(request: web.Request) -> None:
+def _require_local_caller(request: web.Request) -> None:
     transport = request.transport
     here = transport is not None and transport.get_extra_info("sockname")[0]
     if request.remote not in (*LOOPBACK, here):

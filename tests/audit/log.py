@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.audit.findings import Finding
-from pipeline.audit.log import Ends, LogError, Record
+from pipeline.audit.log import Ends, LogReadError, CommittedRecord
 from tests.simulated_cluster import SimulatedCluster
 
 
@@ -16,7 +16,7 @@ class MemoryLog:
 
     def __init__(self, partitions: int = 1) -> None:
         self.count = partitions
-        self.records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+        self.records: defaultdict[tuple[str, int], list[CommittedRecord]] = defaultdict(list)
         self.reached: dict[str, Ends] = {}
         self.hidden: dict[tuple[str, int], int] = {}
         """Where an open transaction hides what comes, by place."""
@@ -29,7 +29,7 @@ class MemoryLog:
         """Append a record; return its offset."""
         log = self.records[topic, partition]
         at = (log[-1].offset + 1 if log else 0) if offset is None else offset
-        log.append(Record(at, key, value, headers or {}))
+        log.append(CommittedRecord(at, key, value, headers or {}))
         return at
 
     def ends(self, topic: str, *, committed: bool) -> Ends:
@@ -45,11 +45,11 @@ class MemoryLog:
         """Return what the streams have committed."""
         return self.reached.get(topic, {})
 
-    def read(self, topic: str, partition: int, start: int, stop: int) -> list[Record]:
+    def read(self, topic: str, partition: int, start: int, stop: int) -> list[CommittedRecord]:
         """Return the records, all of which must be visible."""
         self.reads += 1
         if stop > self.hidden.get((topic, partition), stop):
-            raise LogError(f"{topic}[{partition}] is not decided up to {stop}")
+            raise LogReadError(f"{topic}[{partition}] is not decided up to {stop}")
         return [one for one in self.records[topic, partition] if start <= one.offset < stop]
 
 
@@ -64,7 +64,7 @@ class ClusterLog(MemoryLog):
         """Take what the cluster has now."""
         for (topic, partition), records in list(cluster.records.items()):
             self.records[topic, partition] = [
-                Record(one.offset, one.key, one.value, one.headers) for one in records
+                CommittedRecord(one.offset, one.key, one.value, one.headers) for one in records
             ]
         for topic in ("ledger-commands", "postings"):
             self.reached[topic] = self.ends(topic, committed=False)

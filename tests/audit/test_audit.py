@@ -15,7 +15,7 @@ from pipeline.audit import table
 from pipeline.audit.applied import AppliedAudit
 from pipeline.audit.auditor import once
 from pipeline.audit.findings import Finding, Findings
-from pipeline.audit.log import LogError
+from pipeline.audit.log import LogReadError
 from pipeline.audit.table import TableAudit
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
@@ -95,7 +95,7 @@ def test_a_dead_letter_that_is_missing_or_there_twice_is_found(buries: tuple[int
 def test_dead_letters_that_are_committed_and_not_shown_yet_are_waited_for() -> None:
     worker = Worker(taken=6, refused=1, buries=(5,))
     worker.log.hidden[DEAD_LETTERS, 0] = 0
-    with pytest.raises(LogError):
+    with pytest.raises(LogReadError):
         worker.audit.step()
     assert worker.said == []
 
@@ -270,6 +270,6 @@ def test_an_audit_that_fails_stops_neither_the_others_nor_the_worker() -> None:
 
     compared: dict[str, int] = {}
     for _ in range(2):
-        once({"a": audit(ValueError("x")), "b": audit(LogError("no answer")), "c": audit(None)}, compared)
+        once({"a": audit(ValueError("x")), "b": audit(LogReadError("no answer")), "c": audit(None)}, compared)
     assert len(done) == 6
     assert compared == {"c": 2}

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pipeline.audit.clearing import CLEARING_TOTALS, ClearingAudit, Totals
-from pipeline.audit.log import LogError, is_past
+from pipeline.audit.log import LogReadError, is_past
 from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.loadgen import history
 from pipeline.runtime.avro.codec import Codec
-from pipeline.verify.log import Record
+from pipeline.verify.log import CommittedRecord
 from tests.audit.log import ClusterLog, MemoryLog, Said
 from tests.invariants.honest_journal import HOUR, HonestJournal
 from tests.runtime.fixed_registry import FixedRegistry
@@ -163,7 +163,7 @@ def test_totals_that_are_committed_and_not_shown_yet_are_waited_for() -> None:
     bank.rounds(1)
     bank.settle(5)
     bank.log.hidden[CLEARING_TOTALS, 0] = 0
-    with pytest.raises(LogError):
+    with pytest.raises(LogReadError):
         bank.rounds()
     bank.log.hidden.clear()
     assert bank.rounds() >= 1
@@ -215,16 +215,16 @@ def test_honest_traffic_leaves_nothing_in_clearing(sound: SimulatedCluster) -> N
     assert not any(log for (topic, _), log in sound.records.items() if topic == "invariant-alerts")
 
 
-def _lose_an_answer(record: Record) -> bool:
+def _lose_an_answer(record: CommittedRecord) -> bool:
     event = DECODE(record.value)
     return event is not None and event.name == "LegPosted"
 
 
 @pytest.mark.parametrize("lost", [_lose_an_answer], ids=["leg_posted"])
 def test_an_answer_that_is_lost_on_its_way_leaves_money_in_clearing(
-    lost: Callable[[Record], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lost: Callable[[CommittedRecord], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dropped: list[Record] = []
+    dropped: list[CommittedRecord] = []
     append = SimulatedCluster.append
 
     def losing(self: SimulatedCluster, topic: str, partition: int, key: Any, value: Any, *more: Any) -> Any:

@@ -19,7 +19,7 @@ from pipeline.cli.dashboard import Rates
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.entry import main
 from pipeline.cli.load import next_seed
-from pipeline.cli.records import Record, as_json, as_line, key_text
+from pipeline.cli.records import TopicRecord, as_json, as_line, key_text
 from pipeline.cli.supervisor import CRASHES_MAX, Child, SupervisionError, Supervisor, environment
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT
 from pipeline.runtime.settings import load_settings
@@ -235,7 +235,7 @@ class FakeChild(Child):
         self.killed = True
         self.end()
 
-    def last_words(self) -> str:
+    def why_it_ended(self) -> str:
         return "why"
 
 
@@ -349,15 +349,15 @@ def test_the_last_words_of_a_child_are_one_line_of_this_run(tmp_path: Path) -> N
     python(tmp_path, "print('of an earlier run')").wait()
     silent = python(tmp_path, "")
     silent.wait()
-    assert silent.last_words() == f"it wrote nothing (log: {silent.log})"
+    assert silent.why_it_ended() == f"it wrote nothing (log: {silent.log})"
     failed = python(tmp_path, "print('first\\nerror: the reason\\n\\n')")
     failed.wait()
-    assert failed.last_words() == f"error: the reason (log: {failed.log})"
+    assert failed.why_it_ended() == f"error: the reason (log: {failed.log})"
     killed = python(tmp_path, "import os, signal; print('noise', flush=True); os.kill(os.getpid(), 9)")
-    assert killed.last_words() == f"SIGKILL (log: {killed.log})"
+    assert killed.why_it_ended() == f"SIGKILL (log: {killed.log})"
 
 
-def letter(topic: str, partition: int, key: bytes | None = b"t/a", **more: Any) -> Record:
+def letter(topic: str, partition: int, key: bytes | None = b"t/a", **more: Any) -> TopicRecord:
     """Return a dead letter of a record of `topic`."""
     prefix = "__ledgerflow.errors."
     headers = [(f"{prefix}topic", topic.encode()), (f"{prefix}partition", str(partition).encode())]
@@ -366,7 +366,7 @@ def letter(topic: str, partition: int, key: bytes | None = b"t/a", **more: Any) 
         (f"{prefix}stage", b"ledger"),
         (f"{prefix}attempt", b"2"),
     ]
-    return Record("dead-letters", 3, 7, 1_000, key, b"value", [("trace", b"x"), *headers], **more)
+    return TopicRecord("dead-letters", 3, 7, 1_000, key, b"value", [("trace", b"x"), *headers], **more)
 
 
 def test_a_redriven_record_is_the_same_with_its_attempts_and_the_place_of_its_dead_letter() -> None:
@@ -395,7 +395,7 @@ def test_a_redriven_record_goes_to_its_keys_partition_unless_a_stream_placed_it(
 
 
 def test_a_record_is_one_line_whatever_its_bytes_are() -> None:
-    record = Record("payments", 0, 5, 1_700_000_000_000, b"t/\n\x1b[31m\xff", b"\0", [])
+    record = TopicRecord("payments", 0, 5, 1_700_000_000_000, b"t/\n\x1b[31m\xff", b"\0", [])
     event = Event("X", {"tenant_id": "t", "at": 1, "sent_at": 0, "text": "a\n\x1b[31mb", "none": None})
     line = as_line(record, event, lambda text, _: text)
     assert line == (

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline.cli.dashboard import Dashboard, View
 from pipeline.cli.news import KEPT, News, news_of, posting_line
-from pipeline.cli.records import ERROR_HEADER, Record
+from pipeline.cli.records import ERROR_HEADER, TopicRecord
 from pipeline.cli.supervisor import Child, Worker
 from pipeline.cli.traffic import Tally
 from pipeline.verify.decode import Event
@@ -86,9 +86,9 @@ def test_what_was_said_while_the_panel_was_there_stays_on_the_screen(shown: io.S
     assert "worker 0 ended with exit code 70" in shown.getvalue()
 
 
-def record(topic: str, /, **error: str) -> Record:
+def record(topic: str, /, **error: str) -> TopicRecord:
     headers = [(f"{ERROR_HEADER}{name}", value.encode()) for name, value in error.items()]
-    return Record(topic, 1, 7, 1_700_000_000_000, b"t/a", b"", headers)
+    return TopicRecord(topic, 1, 7, 1_700_000_000_000, b"t/a", b"", headers)
 
 
 def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:

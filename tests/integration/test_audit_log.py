@@ -11,7 +11,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.audit import log as audit_log
-from pipeline.audit.log import KafkaLog, LogError
+from pipeline.audit.log import ClusterLog, LogReadError
 from pipeline.runtime.settings import Settings
 from tests.progress import wait_for
 
@@ -43,9 +43,9 @@ def producer(settings: Settings, topic: str) -> Iterator[Producer]:
 def test_what_is_not_decided_is_waited_for_and_is_not_taken_for_missing(
     settings: Settings, topic: str, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    log = KafkaLog(settings.librdkafka(), "audit-test", 1)
+    log = ClusterLog(settings.librdkafka(), "audit-test", 1)
     monkeypatch.setattr(audit_log, "READ_WITHIN_S", 1.0)
-    with pytest.raises(LogError, match=f"{topic}.* was not read"):
+    with pytest.raises(LogReadError, match=f"{topic}.* was not read"):
         log.read(topic, 0, 0, 1)
     monkeypatch.undo()
     # The reader is at the end of what is shown when the rest of it comes.
@@ -59,7 +59,7 @@ def test_what_was_aborted_is_no_record_and_nothing_is_waited_for_behind_the_end(
     settings: Settings, topic: str, producer: Producer
 ) -> None:
     producer.abort_transaction(TIMEOUT_S)
-    log = KafkaLog(settings.librdkafka(), "audit-test", 1)
+    log = ClusterLog(settings.librdkafka(), "audit-test", 1)
     # The record and the mark of its transaction, which comes a moment after the writer was told.
     wait_for(lambda: log.ends(topic, committed=False) == {0: 2}, "the mark")
     assert log.read(topic, 0, 0, 2) == []

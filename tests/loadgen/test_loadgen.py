@@ -14,8 +14,8 @@ from pipeline.domain.kernel.partitions import partition_of
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce, demo, generate, history
 from pipeline.loadgen.banks import BREAKS
 from pipeline.loadgen.frauds import FRAUDS
-from pipeline.loadgen.generator import Traffic
-from pipeline.loadgen.manifest import Manifest
+from pipeline.loadgen.generator import TrafficGenerator
+from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.plan import AHEAD_S, DAY_US, SECOND_US
 from pipeline.loadgen.refusals import REFUSALS
 from pipeline.loadgen.stories import STORIES
@@ -139,7 +139,7 @@ def test_statements_add_up_unless_a_break_is_planted() -> None:
 
 def test_an_endless_run_catches_up_with_now_and_then_keeps_real_time() -> None:
     plan = demo(3, NOW, rate=100.0, speed=36_000.0, backlog_us=DAY_US, accounts=50)
-    traffic = Traffic(plan, ENCODE, {})
+    traffic = TrafficGenerator(plan, ENCODE, {})
     list(traffic.opening())
     steps = traffic.steps()
     while traffic.payments < 300:
@@ -152,7 +152,7 @@ def test_an_endless_run_catches_up_with_now_and_then_keeps_real_time() -> None:
 def test_an_endless_run_pays_from_accounts_that_were_opened_a_minute_before() -> None:
     """They come to the ledger by another topic than payments; while a worker restarts it takes that long."""
     rate, decode = 20, decoder().decode
-    traffic = Traffic(demo(3, NOW, rate=rate, accounts=50), ENCODE, {})
+    traffic = TrafficGenerator(demo(3, NOW, rate=rate, accounts=50), ENCODE, {})
     list(traffic.opening())
     opened: dict[str, int] = {}
     ages = []
@@ -179,7 +179,7 @@ def test_a_plan_that_cannot_be_carried_out_is_refused() -> None:
 def test_the_manifest_says_an_item_when_all_of_it_is_delivered(tmp_path: Path) -> None:
     item = PlantedItem(1, "retry", "exact_retry", "north", {"payment_id": "p"}, {"outcome": {}}, 2)
     path = tmp_path / "below" / "manifest.jsonl"
-    with Manifest(path, PLAN) as manifest:
+    with LoadManifest(path, PLAN) as manifest:
         assert not manifest.delivered(item, "payments", 1, 10)
         assert len(path.read_text().splitlines()) == 1
         assert manifest.delivered(item, "payments", 1, 11)

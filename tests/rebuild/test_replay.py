@@ -11,7 +11,7 @@ from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.rows import HOLD_ROW, account_key, unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
-from pipeline.rebuild.replay import Live, Replayed, fields, named, replay
+from pipeline.rebuild.replay import LivePartition, Replayed, fields, named, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.streams import StreamSpec
 from tests.ledger.branches import DAY, TENANT, Branches, decided
@@ -30,7 +30,7 @@ def spec_of(days: int = 90) -> StreamSpec:
     return StreamSpec("ledger", "ledger-commands", Ledger(rules), "ledger", LedgerBatch(rules))
 
 
-def replayed(logs: Logs, folder: Path, live: list[Live], days: int = 90) -> Replayed:
+def replayed(logs: Logs, folder: Path, live: list[LivePartition], days: int = 90) -> Replayed:
     with Scratch(folder / "scratch", {"rules": str(days)}) as scratch:
         shown = {"limit": 100, "on_progress": lambda *_: None, "on_stage": lambda _: None}
         return asyncio.run(
@@ -38,9 +38,11 @@ def replayed(logs: Logs, folder: Path, live: list[Live], days: int = 90) -> Repl
         )  # type: ignore[arg-type]
 
 
-def live_of(ledger: Branches, logs: Logs, folder: Path) -> list[Live]:
+def live_of(ledger: Branches, logs: Logs, folder: Path) -> list[LivePartition]:
     ends = [logs.end("ledger-commands", number) for number in range(PARTITIONS)]
-    return [Live(number, ends[number], copy_of(ledger, number, folder)) for number in range(PARTITIONS)]
+    return [
+        LivePartition(number, ends[number], copy_of(ledger, number, folder)) for number in range(PARTITIONS)
+    ]
 
 
 def test_the_same_rules_give_the_same_rows(logs: Logs, tmp_path: Path) -> None:

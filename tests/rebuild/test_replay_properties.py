@@ -19,7 +19,7 @@ from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.outputs import BETWEEN_BRANCHES
 from pipeline.domain.ledger.rows import unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
-from pipeline.rebuild.replay import Live, Replayed, replay
+from pipeline.rebuild.replay import LivePartition, Replayed, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.store.database import rows_of_copy
 from pipeline.runtime.streams import StreamSpec
@@ -63,7 +63,9 @@ def commands(rng: Random, reversals: bool) -> Iterator[Any]:
         yield ev.JournalSubmitted(**envelope(f"j{number}", at), **about, legs=journal_legs(number))
 
 
-def played(seed: int, days: int, folder: Path, *, ordered: bool) -> tuple[Branches, list[list[Live]]]:
+def played(
+    seed: int, days: int, folder: Path, *, ordered: bool
+) -> tuple[Branches, list[list[LivePartition]]]:
     """Return branches that have applied everything in some order, and copies of each made at some moments.
 
     `ordered`: with commands whose effect depends on the order, and with copies before the end.
@@ -72,7 +74,7 @@ def played(seed: int, days: int, folder: Path, *, ordered: bool) -> tuple[Branch
     ledger = Branches(BRANCHES, LedgerRules(dedupe_window_days=days))
     ledger.recorded_at = NOW
     upcoming = list(commands(Random(seed), ordered))[::-1]
-    rounds: list[list[Live]] = []
+    rounds: list[list[LivePartition]] = []
     due: list[int] = []
     while upcoming or any(branch.waiting for branch in ledger.branches):
         busy = [number for number, branch in enumerate(ledger.branches) if branch.waiting]
@@ -92,11 +94,11 @@ def played(seed: int, days: int, folder: Path, *, ordered: bool) -> tuple[Branch
     return ledger, rounds
 
 
-def copied(ledger: Branches, number: int, folder: Path) -> Live:
-    return Live(number, len(ledger.branches[number].log) * 2, copy_of(ledger, number, folder))
+def copied(ledger: Branches, number: int, folder: Path) -> LivePartition:
+    return LivePartition(number, len(ledger.branches[number].log) * 2, copy_of(ledger, number, folder))
 
 
-def replayed(logs: Logs, folder: Path, live: list[Live], days: int) -> Replayed:
+def replayed(logs: Logs, folder: Path, live: list[LivePartition], days: int) -> Replayed:
     rules = LedgerRules(dedupe_window_days=days)
     spec = StreamSpec("ledger", "ledger-commands", Ledger(rules), "ledger", LedgerBatch(rules))
     with Scratch(folder / "scratch", {}) as scratch:

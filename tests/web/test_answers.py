@@ -23,7 +23,7 @@ from pipeline.domain.reconciliation import rows as reconciliation_rows
 from pipeline.domain.reconciliation.rows import Break, break_key, watermark_key
 from pipeline.domain.reconciliation.views import BREAKS
 from pipeline.web import answers
-from pipeline.web.answers import Page, collect, merge
+from pipeline.web.answers import RowsPage, collect, merge
 from pipeline.web.problems import Problem
 from pipeline.web.scope import Scope
 from tests.cli.fake_worker import HERE, Worker, home, scope_of
@@ -270,8 +270,8 @@ async def test_a_peer_that_fails_is_a_problem(worker: Any, peer: Peer, status: i
 
 def test_merging_stops_before_a_gap() -> None:
     """A page that was not searched to its end hides what lies behind its `reached` in all others."""
-    short = Page([("b", {})], "c", [])
-    whole = Page([("a", {}), ("c", {}), ("d", {})], None, [])
-    assert merge([short, whole], 10) == Page([("a", {}), ("b", {}), ("c", {})], "c", [])
-    assert merge([short, whole], 2) == Page([("a", {}), ("b", {})], "b", [])
+    short = RowsPage([("b", {})], "c", [])
+    whole = RowsPage([("a", {}), ("c", {}), ("d", {})], None, [])
+    assert merge([short, whole], 10) == RowsPage([("a", {}), ("b", {}), ("c", {})], "c", [])
+    assert merge([short, whole], 2) == RowsPage([("a", {}), ("b", {})], "b", [])
     assert merge([whole], 10) == whole

@@ -15,7 +15,7 @@ from pipeline.domain.history.views import BALANCE_AT, HISTORY, STATEMENT
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.web.past import Past, past, table_rows
+from pipeline.web.past import AccountAnswer, past, table_rows
 from pipeline.web.problems import Problem
 from pipeline.web.query import parameters_of, parse
 from tests.cli.fake_worker import Worker, home, scope_of
@@ -58,7 +58,7 @@ def worker(tmp_path: Path) -> Iterator[Any]:
     running.close()
 
 
-def asked(worker: Any, view: Any, account: str = "a", **query: Any) -> Past:
+def asked(worker: Any, view: Any, account: str = "a", **query: Any) -> AccountAnswer:
     return past(worker, scope_of(view, "t", account, **query), home(account))
 
 
@@ -172,7 +172,7 @@ def test_a_wrong_span_or_page_is_a_400(worker: Any, times: dict[str, int], after
 
 def test_an_answer_survives_the_way_from_a_peer(worker: Any) -> None:
     found = asked(worker, STATEMENT)
-    assert msgspec.json.decode(msgspec.json.encode(found), type=Past) == found
+    assert msgspec.json.decode(msgspec.json.encode(found), type=AccountAnswer) == found
 
 
 @pytest.mark.parametrize(
