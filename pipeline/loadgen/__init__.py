@@ -1,9 +1,9 @@
 """`ledgerflow load`: seeded, realistic traffic with planted frauds, breaks, retries and malformed records.
 
-plan = history(seed=7, count=10_000, now=now_us)                bounded; ends just before now
-plan = demo(seed=7, now=now_us, rate=200)                       endless; catches up with now
+plan = history(seed=7, count=10_000, now=now_us)          bounded; its events end just before now
+plan = demo(seed=7, now=now_us, rate=200)                 endless; event time catches up with now
 report = run(plan, settings.librdkafka(), settings.schema_registry_url, rate=200, manifest_path=path)
-generate(plan, encode)                                          the records alone, pure
+generate(plan, encode)                                    only the records, without I/O
 """
 
 from pipeline.loadgen.generator import generate

@@ -4,8 +4,8 @@ A bank closes a statement every 12 hours of event time and sends it an hour late
 signed as the postings are (a credit of the nostro account is positive), with the payment's reference,
 sometimes its id, sometimes none. Line by line it agrees with the payments, except where a break is planted.
 
-A break that waits for the grace period belongs to the manifest only once a later statement has moved the
-account's event time past it: that statement's closing carries the item's number.
+Some breaks open only after the grace period. Such a break is due once a later statement has moved the
+account's event time past that, so the closing of that statement carries the number of the planted item.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LINE, CLOSED = "ledgerflow.StatementLine", "ledgerflow.StatementClosed"
 
 
 class Item(NamedTuple):
-    """What crossed the nostro account, as the bank saw it."""
+    """A payment over the nostro account, as the bank saw it; `at` microseconds UTC, signed minor units."""
 
     at: int
     amount: int
@@ -45,7 +45,7 @@ class DraftLine:
 
     item: Item
     expected: dict[str, Any] | None = None
-    """The expectation of the break planted on it, to be told its line number."""
+    """The expectation of the break that is planted on it; its line number is filled in later."""
 
 
 @dataclass
@@ -61,7 +61,7 @@ class DraftStatement:
     """Whether the number before the last is left out."""
     kinds: set[str] = field(default_factory=set)
     planted: tuple[int, ...] = ()
-    """Items that are in place when this statement is closed."""
+    """Numbers of the planted items that are complete when this statement is closed."""
 
 
 class Bank:
@@ -79,13 +79,13 @@ class Bank:
         self._statements = 0
 
     def book(self, item: Item) -> None:
-        """Take note of a payment that crosses the account."""
+        """Keep a payment over the account, for the next statement."""
         if item.reference is not None and self._rng.random() < BY_ID_SHARE:
             item = item._replace(reference=item.payment_id)
         self._items.append(item)
 
     def statements(self, at: int, breaks: list[str]) -> Iterator[Produce]:
-        """Yield the statement that is due at this moment, if one is; take what it plants off `breaks`."""
+        """Yield the statement that is due at event time `at`, if any; remove from `breaks` what it plants."""
         if at < self._ends + SENT_AFTER_US:
             return
         booked = [item for item in self._items if item.at <= self._ends]
@@ -97,14 +97,14 @@ class Bank:
         self._ends += PERIOD_US * ((at - self._ends) // PERIOD_US or 1)
 
     def finish(self, at: int, breaks: list[str]) -> Iterator[Produce]:
-        """Yield the last ordinary statements: what is left, in two."""
+        """Yield the last two ordinary statements, half of the remaining payments each."""
         half = len(self._items) // 2
         yield from self._statement(self._items[:half], [], at, breaks)
         yield from self._statement(self._items[half:], [], at + SECOND_US, breaks)
         self._items = []
 
     def fall_due(self, at: int) -> Iterator[Produce]:
-        """Yield two statements past the grace: an empty one, then one with the late lines."""
+        """Yield two statements after the grace period: an empty one, then one with the late lines."""
         yield from self._statement([], [], at - HOUR_US, [])
         late, self._late = self._late, []
         yield from self._statement([], late, at, [])
@@ -127,7 +127,7 @@ class Bank:
     # --- planting
 
     def _plant(self, kind: str, sheet: DraftStatement) -> bool:
-        """Plant a break in a statement; False where it has no place for it."""
+        """Plant a break in a statement; return False if the statement cannot hold it."""
         if kind in ON_A_LINE:
             free = [line for line in sheet.lines if line.item.reference and line.expected is None]
             return bool(free) and self._plant_on(kind, sheet, self._rng.choice(free))
@@ -147,7 +147,7 @@ class Bank:
             sheet.closing_error = 7_00
         else:
             sheet.gap = True
-            if not sheet.lines:  # a gap needs a line: one of nothing
+            if not sheet.lines:  # a gap needs a line: one with amount 0
                 sheet.lines.append(DraftLine(Item(sheet.closed_at - SECOND_US, 0, "", None)))
         number, _ = self._note(kind, statement_id=sheet.statement_id)
         sheet.planted += (number,)
@@ -161,7 +161,7 @@ class Bank:
             sheet.planted += (number,)
         elif kind == "DUPLICATE":
             number, _ = self._note(kind, statement_id=sheet.statement_id)
-            line.expected = {}  # either of the two may be the one too many
+            line.expected = {}  # either of the two lines may be reported as the duplicate
             sheet.lines.append(DraftLine(item, {}))
             self._ripening.append((item.at + GRACE_US, number))
         elif kind == "MISSING_EXTERNAL":

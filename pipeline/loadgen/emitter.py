@@ -1,4 +1,4 @@
-"""From fields to records: envelopes, ids that hold the seed, keys, encoding; and what is planted."""
+"""Makes records from fields: envelope, ids that contain the seed, key, encoding. Notes planted items."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _parsed(text: str) -> Any:
 
 
 def framed(id_of: Callable[[SchemaVersion], int]) -> Encode:
-    """Return an encoder that asks for the id of each schema once."""
+    """Return an encoder. It calls `id_of` once per schema."""
     heads: dict[SchemaVersion, bytes] = {}
 
     def encode(schema: SchemaVersion, fields: dict[str, Any]) -> bytes:

@@ -1,7 +1,8 @@
 """Planted frauds: each is a short story of one victim that at least one rule of the fraud stream covers.
 
-A victim has an account of its own, opened well before it is used, so that nothing else is in its profile.
-Scenario functions return (payment, seconds from now) pairs; earlier ones may lie in the past (history).
+A victim is an account that is opened long before it is used, and used for one story, so that its fraud
+profile contains nothing else.
+Scenario functions return (payment, seconds from now) pairs; negative seconds lie in the past (a history).
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ Story = list[tuple[PaymentDraft, int]]
 
 
 class Victims:
-    """Accounts for one use each, in order of opening; in an endless run, taking one opens the next."""
+    """Funded accounts for one use each, in order of opening. An endless run replaces each one taken."""
 
     def __init__(self, world: World, emitter: Emitter, ahead: int, endless: bool) -> None:
-        """`ahead`: how many are open before the first is taken."""
+        """`ahead`: how many accounts to open before the run."""
         self._world = world
         self._emitter = emitter
         self._ahead = ahead
@@ -43,7 +44,7 @@ class Victims:
             yield self._open()
 
     def take(self) -> tuple[Community, str, list[Produce]]:
-        """Return a victim's community and account, and the opening of its successor, if it needs one."""
+        """Return a victim's community and account, and the opening of the account that replaces it, if any."""
         community, account = self._ready.popleft()
         return community, account, [] if self._ready and not self._endless else [self._open()]
 
@@ -77,7 +78,7 @@ class Frauds:
         )
 
     def step(self, at: int) -> Iterator[Produce]:
-        """Yield the records of the next scenario; every geo-velocity one is followed by a decision."""
+        """Yield the records of the next scenario; after geo_velocity also the decision on its payment."""
         scenario = self.scenarios[self._planted % len(self.scenarios)]
         round_number = self._planted // len(self.scenarios)
         self._planted += 1
@@ -179,7 +180,7 @@ class Frauds:
         return [(at_home, 0), (abroad, 600)]
 
     def dormant_drain(self, community: Community, victim: str) -> Story:
-        """Nothing for 70 days, then a considerable amount."""
+        """No payment for 70 days, then a large amount."""
         drain = self._rng.randrange(900_00, 4_000_00)
         return [
             (self._pay(community, victim, 12_00), -70 * DAY_S),

@@ -1,4 +1,4 @@
-"""The whole run: the last period ends, accounts open, then traffic with what is planted, last statements.
+"""The whole run: close the last period, open accounts, traffic with the planted items, last statements.
 
 Pure: no clock, no I/O; one random generator, seeded. The same plan and encoder give the same records.
 """
@@ -21,7 +21,10 @@ from pipeline.loadgen.world import Community, World
 
 
 class TrafficGenerator:
-    """A run in parts, iterators of records: `periods`, `opening`, `steps`, `closing`, `falling_due`."""
+    """A run in five parts, each an iterator of records, to be taken in this order:
+
+    `periods`, `opening`, `steps`, `closing`, `falling_due`
+    """
 
     def __init__(self, plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem]) -> None:
         """`planted` is filled as the records are made, each item before its first record."""
@@ -53,11 +56,11 @@ class TrafficGenerator:
 
     @property
     def tells_stories(self) -> bool:
-        """Whether stories of the whole ledger are planted."""
+        """Whether the plan contains stories (holds, journals, reversals, limits, periods)."""
         return self._plan.story_per_mille > 0
 
     def periods(self) -> Iterator[Produce]:
-        """Yield the end of the period before the run."""
+        """Yield the events that close the period before the run."""
         if self.tells_stories:
             yield from self._stories.periods()
 
@@ -102,9 +105,9 @@ class TrafficGenerator:
             self.at += plan.live_step_us if live else plan.step_us
 
     def closing(self) -> Iterator[Produce]:
-        """Yield the last statements of what has happened; good after a stop, too.
+        """Yield what stories have kept for later, and the last statements. Also after an early stop.
 
-        Stories go on where their time is not in the future.
+        Records of stories whose event time would lie in the future are left out.
         """
         until = self._plan.horizon if self._plan.live_after is None else max(self.at, self._plan.live_after)
         yield from self._stories.due(until)
@@ -112,11 +115,11 @@ class TrafficGenerator:
             yield from bank.finish(self.at, self._breaks)
 
     def falling_due(self) -> Iterator[Produce]:
-        """Yield the ends of stories, and statements that move event time past the grace.
+        """Yield the ends of stories, and statements that move event time past the grace period.
 
-        So what was planted falls due. To be produced when the streams have caught up: before that, what is
-        only late would be due, too. A run that has caught up with real time cannot move event time on: breaks
-        that are not due then are not in its manifest.
+        With that, every planted break opens. Produce these when the streams have caught up: earlier, items
+        that only arrive late would become breaks, too. A run that has caught up with real time cannot move
+        event time forward: breaks that are still in their grace period are not in its manifest.
         """
         yield from self._stories.finish(self.at)
         until = self.at + TAIL_US

@@ -1,7 +1,7 @@
-"""Journals of many legs: the records of one, and the desks that stand on the other side of planted stories.
+"""Journals of many legs: their records, and the desks, the accounts that are the other party in stories.
 
-A desk is an institutional account without limits; each community has one on every partition, so that a story
-can choose whether what it does stays on one branch.
+A desk is an institutional account without limits. Each community has one on every partition, so a story can
+choose whether its accounts are on one branch or on two.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class JournalDraft:
     account: str
     legs: list[Leg]
     hold_until: int | None = None
-    """Microseconds UTC; None: to be posted at once."""
+    """Microseconds UTC; None: the journal is posted at once."""
     effective_at: int | None = None
     refuse_late: bool = False
 
@@ -36,7 +36,7 @@ class JournalDraft:
 def leg(
     number: int, account: str, amount: int, currency: str, entry: int = 0, **more: str | int | None
 ) -> Leg:
-    """Return a leg: a credit of a positive amount, a debit of a negative one."""
+    """Return a leg. `amount` in minor units: a positive one is a credit, a negative one a debit."""
     return {
         "leg_no": number,
         "entry_no": entry,
@@ -57,7 +57,7 @@ class JournalRecords:
         self._emitter = emitter
 
     def new(self, community: Community, account: str, legs: list[Leg], **more: Any) -> JournalDraft:
-        """Return a journal with a new id, kept at an account."""
+        """Return a journal with a new id; `account` is the one whose partition keeps it."""
         return JournalDraft(community.tenant, self._emitter.name("j"), account, legs, **more)
 
     def submitted(self, journal: JournalDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
@@ -88,7 +88,7 @@ class JournalRecords:
         legs: list[Leg] | None = None,
         planted: tuple[int, ...] = (),
     ) -> Produce:
-        """Return journal_reversed; all that is left without legs."""
+        """Return journal_reversed; without legs it reverses all that is left."""
         fields = {
             "reversal_id": reversal_id,
             "legs": legs or [],
@@ -134,7 +134,7 @@ class Desks:
         return self._desk(community, account, 1)
 
     def name(self, prefix: str, community: Community, partition: int) -> str:
-        """Return the id of an account that lives on a partition."""
+        """Return a new account id whose key is on a partition."""
         while True:
             account = self._emitter.name(prefix)
             if self.home(community, account) == partition % self._partitions:

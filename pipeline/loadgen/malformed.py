@@ -1,6 +1,6 @@
-"""Planted malformed records: every way in which a record can be no event, or be at the wrong place.
+"""Planted malformed records: values that are no event, wrong keys, wrong topics, wrong partitions.
 
-Each starts from a good record of ordinary shape whose account no other record uses.
+Each is made from a valid record whose account no other record uses.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from pipeline.runtime.avro.check import Malformed, decode_strict
 from schemas import remittance
 
 UNKNOWN_SCHEMA_IDS = tuple(2_000_000_000 + number for number in range(3))
-"""Ids that no registry gives out so soon; few, because each is asked for."""
+"""Schema ids that no registry has assigned. Few, because the codec asks the registry for each."""
 TOPICS = ("payments", "accounts", "payments", "statements", "payments", "trades", "payments", "prices")
-"""Where they go, in turn: half of them are payments."""
+"""The topics of the malformed records, in turn: half of them are payments."""
 
 
 class MalformedRecords:
-    """Plants the kinds in turn."""
+    """Plants each kind of malformed record in turn."""
 
     def __init__(
         self, plan: LoadPlan, world: World, rng: Random, emitter: Emitter, payments: PaymentRecords
@@ -51,15 +51,15 @@ class MalformedRecords:
         self.kinds = (*kinds, self.wrong_partition) if plan.partitions > 1 else kinds
 
     def step(self, at: int) -> Iterator[Produce]:
-        """Yield the next one."""
+        """Yield the next malformed record."""
         turn, place = divmod(self._planted, len(self.kinds))
         kind = self.kinds[place]
-        topic = TOPICS[(turn + place) % len(TOPICS)]  # each turn begins one further: every kind comes to each
+        topic = TOPICS[(turn + place) % len(TOPICS)]  # shifted by one each turn: every kind on every topic
         self._planted += 1
         name = kind.__name__
         tenant = self._plan.tenants[self._planted % len(self._plan.tenants)]
         if name == "false_creditor_reference":
-            topic = "payments"  # nothing else has one
+            topic = "payments"  # the only topic with this field
         if name == "foreign_event" and topic == "payments":
             topic = "trades"
         if name == "wrong_partition" and topic == "prices":
@@ -96,12 +96,12 @@ class MalformedRecords:
     # --- the kinds
 
     def truncated(self, good: Produce) -> Produce:
-        """The end is missing; a strict reader never finds a shorter value whole."""
+        """The end of the value is missing; no proper prefix of a value is a valid value."""
         value = good.value or b""
         return good._replace(value=value[: self._rng.randrange(HEAD_BYTES, len(value) - 1)])
 
     def bit_flip(self, good: Produce) -> Produce | None:
-        """One bit is wrong, where that is noticed: many flips only make another good value."""
+        """One bit is flipped so that decoding fails; None where every flip tried gives a valid value."""
         value = good.value or b""
         texts = [schema.text for schema in schemas.load() if schema.topic == good.topic]
         for _ in range(200):
@@ -126,15 +126,15 @@ class MalformedRecords:
         return good._replace(value=(good.value or b"") + self._rng.randbytes(self._rng.randrange(1, 20)))
 
     def empty_value(self, good: Produce) -> Produce:
-        """The value has no byte."""
+        """The value has zero bytes."""
         return good._replace(value=b"")
 
     def null_value(self, good: Produce) -> Produce:
-        """There is no value."""
+        """The value is null."""
         return good._replace(value=None)
 
     def null_key(self, good: Produce) -> Produce:
-        """There is no key."""
+        """The key is null."""
         return good._replace(key=None, partition=self._rng.randrange(self._plan.partitions))
 
     def key_mismatch(self, good: Produce) -> Produce:
@@ -159,7 +159,7 @@ class MalformedRecords:
         return self._payments.initiated(payment, self._plan.start, creditor_reference=false)
 
     def wrong_partition(self, good: Produce) -> Produce:
-        """The record stands on another partition than its key's."""
+        """The record is on another partition than the one of its key."""
         partitions = self._plan.partitions
         right = partition_of((good.key or b"").decode(), partitions)
         return good._replace(partition=(right + self._rng.randrange(1, partitions)) % partitions)

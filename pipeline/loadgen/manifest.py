@@ -5,7 +5,7 @@
     {"line": "produced", "records": {topic: n}, "planted": {kind: n}, "payments", "failed", "done"}
 
 A planted item is written when Kafka has acknowledged all of its records, with their topic, partition and
-offset; so everything that the file says has happened, however the run ended. `ledgerflow verify` reads it.
+offset. So all that the file states has happened, even if the run was killed. `ledgerflow verify` reads it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.loadgen.plan import LoadPlan, PlantedItem
 
 
 class LoadManifest:
-    """Appends to a file, line by line, each flushed; a context manager."""
+    """The manifest file. Each line is appended and flushed at once. A context manager."""
 
     def __init__(self, path: Path, plan: LoadPlan) -> None:
         """Open the file and write the plan. Raises OSError."""
@@ -27,11 +27,11 @@ class LoadManifest:
         self._file = path.open("a", encoding="utf-8", buffering=1)
         self._waiting: dict[int, list[tuple[str, int, int]]] = {}
         self.planted: Counter[str] = Counter()
-        """Planted items in place, by kind."""
+        """Planted items whose records are all delivered, by kind."""
         self._write({"line": "plan", **plan.to_dict()})
 
     def delivered(self, item: PlantedItem, topic: str, partition: int, offset: int) -> bool:
-        """Note where a record of an item stands; write the item if it was the last one, and return True."""
+        """Keep the offset of a delivered record; after an item's last one write the item and return True."""
         places = self._waiting.setdefault(item.number, [])
         places.append((topic, partition, offset))
         if len(places) < item.parts:

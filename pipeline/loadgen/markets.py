@@ -1,4 +1,4 @@
-"""Traders and prices: fills on both sides, some sent twice, settled a day later; prices that wander."""
+"""Traders and prices: fills on both sides, some sent twice, settled a day later; random prices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pipeline.loadgen.world import INSTRUMENTS, Community, World
 
 E8 = 100_000_000
 TWICE_EVERY = 10
-"""Trades, of which one is sent twice."""
+"""One trade in so many is sent twice."""
 START_PRICE_E8 = 100 * E8
 
 

@@ -1,4 +1,4 @@
-"""Payments: the record of one, and the ordinary traffic that customers' habits make."""
+"""Payments: the records of one payment, and the ordinary payments of customers by their habits."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from schemas import remittance
 RECORD = "ledgerflow.PaymentInitiated"
 NEWEST = 4
 OLD_SHARES = ((0.2, 1), (0.4, 2), (0.7, 3))
-"""Of the ordinary payments, which share is of version 1, which of 1 or 2, and so on."""
+"""Cumulative shares of the ordinary payments by schema version: 20% version 1, 40% version 1 or 2, ..."""
 CREDITOR_REFERENCE_EVERY = 3
-"""Every so manieth payment names its invoice by a creditor reference, the others in plain text."""
+"""One payment in so many names its invoice by a creditor reference, the others in plain text."""
 LOW_BALANCE_MINOR = 3_000_00
-"""When a salary comes: early, as other payments may overtake it on its way through the streams."""
+"""Below this a salary is paid. It is well above zero, because later payments may be applied before it."""
 NOSTRO_AMOUNT_MAX = 495_00
-"""Below what fraud rules call a considerable amount: payments over a nostro should settle."""
+"""Below the large amounts of the fraud rules: payments over a nostro should settle."""
 COLLECT_GAP_US = 2 * HOUR_US
-"""A nostro pays customers at most this often: it must not look like a burst of payments."""
+"""Shortest time between two payments of a nostro to customers, so that no burst rule holds them."""
 
 OnCrossing = Callable[[Community, int, int, str, str, bool], None]
-"""Told of a payment over a nostro: community, time, signed amount (a credit of the nostro is positive),
+"""Called for each payment over a nostro: community, time, signed amount (a credit of the nostro is positive),
 payment id, reference, and whether the bank will state the reference."""
 
 
@@ -47,7 +47,7 @@ class PaymentDraft:
     country: str | None = None
     category: str | None = None
     hold_until: int | None = None
-    """To be held, for captures to come; microseconds UTC."""
+    """Microseconds UTC; None: the payment settles at once. Else it is held until then, for captures."""
 
 
 class PaymentRecords:
@@ -72,10 +72,10 @@ class PaymentRecords:
         planted: tuple[int, ...] = (),
         **more: Any,
     ) -> Produce:
-        """Return payment_initiated, with other fields if told.
+        """Return payment_initiated; `more` replaces fields.
 
-        Version 1 has no channel, device, country and category, version 2 has not the parts of the reference,
-        version 3 is never only held.
+        Version 1 has no channel, device, country and category, version 2 no parts of the reference, version 3
+        no end of a hold.
         """
         fields: dict[str, Any] = {
             "payment_id": payment.payment_id,
@@ -132,7 +132,7 @@ class PaymentRecords:
         final: bool = False,
         planted: tuple[int, ...] = (),
     ) -> Produce:
-        """Return payment_captured; all that is left without an amount."""
+        """Return payment_captured; without an amount it captures all that is left."""
         fields = {"capture_id": self._emitter.name("k"), "amount_minor": amount, "final": final}
         return self._command("ledgerflow.PaymentCaptured", payment, at, fields, planted)
 
@@ -149,7 +149,7 @@ class PaymentRecords:
         amount: int | None = None,
         planted: tuple[int, ...] = (),
     ) -> Produce:
-        """Return payment_reversed; all that is left without an amount."""
+        """Return payment_reversed; without an amount it reverses all that is left."""
         fields = {"reversal_id": reversal_id, "amount_minor": amount, "reason": "goods returned"}
         return self._command("ledgerflow.PaymentReversed", payment, at, fields, planted)
 
@@ -170,7 +170,7 @@ def _reference_of(payment_id: str) -> str:
 
 
 class OrdinaryPayments:
-    """Ordinary payments: shopping, rent, friends, bills over the nostro; salary when money runs low."""
+    """Shopping, rent, transfers to friends, bills over the nostro; a salary when the balance is low."""
 
     def __init__(self, world: World, rng: Random, payments: PaymentRecords, on_crossing: OnCrossing) -> None:
         self._rng = rng
@@ -206,7 +206,7 @@ class OrdinaryPayments:
             yield self._bill(community, customer, at)
 
     def _version(self) -> int:
-        """Return what an upstream of today writes: not all of them have followed."""
+        """Return a schema version at random: not all upstream systems write the newest one."""
         dice = self._rng.random()
         return next((version for share, version in OLD_SHARES if dice < share), NEWEST)
 
@@ -262,7 +262,7 @@ class OrdinaryPayments:
     def _crossing_amount(self) -> tuple[int, bool]:
         """Return an amount and whether the bank states the reference: then the amount is even, else odd.
 
-        A line without a reference is matched by its amount, so it must not take another line's posting.
+        A line without a reference is matched by its amount, so it must not match the posting of another line.
         """
         amount = 2 * int(5_00 + self._rng.random() * (NOSTRO_AMOUNT_MAX - 10_00) / 2)
         stated = self._rng.random() < 0.95

@@ -10,18 +10,19 @@ HOUR_US = 3_600 * SECOND_US
 DAY_US = 24 * HOUR_US
 
 GRACE_US = 2 * DAY_US
-"""Reconciliation's default grace period: a break that waits for it is due this long after its item."""
+"""Reconciliation's default grace period: some breaks open this long after their item."""
 TAIL_US = GRACE_US + 12 * HOUR_US
 """How far the last statements of a run move event time, so that the breaks planted last fall due."""
 PAYMENT_GAP_US = 4 * HOUR_US
 """A customer's usual time between two payments."""
 AHEAD_S = 60
-"""For how long an endless run always has accounts open that are to be used once."""
+"""An endless run keeps enough single-use accounts open for the traffic of this many seconds."""
 SPAN_US_MAX = 30 * HOUR_US
-"""Longest event time of a bounded run's traffic. It is produced faster than it is processed, and statements
-take a shorter way than payments; within the grace period that makes no difference to what is a break."""
+"""Longest event time that the traffic of a bounded run covers. It is produced faster than it is processed,
+and statements pass through fewer streams than payments, so they may come first. As long as the whole run
+fits into the grace period, that opens no break."""
 PAYMENTS_PER_ACCOUNT = 50
-"""In a bounded run, at most, so that customers are not all suspiciously busy."""
+"""In a bounded run at most this many on average, or the fraud rules would suspect every customer."""
 
 
 @dataclass(frozen=True)
@@ -30,36 +31,36 @@ class LoadPlan:
 
     Event time starts at `start` and moves by `step_us` per payment; past `live_after`, if set, by
     `live_step_us`. Streams measure grace periods and windows in event time and do not believe a time that is
-    later than Kafka's own clock, so a history is generated up to about now: `history` and `demo` choose the
-    times so.
+    later than Kafka's own clock. So the events of a bounded run end about now: `history` and `demo` choose
+    the times that way.
     """
 
     seed: int
     count: int | None
-    """Ordinary payments; None = until stopped. What is planted comes on top."""
+    """Ordinary payments; None: until stopped. Planted items come in addition."""
     start: int
     """Event time of the first payment, microseconds UTC."""
     step_us: int
     live_after: int | None = None
     live_step_us: int = SECOND_US
     accounts: int = 1_000
-    """Customers with habits, over all tenants; merchants, employers, nostros and traders come on top."""
+    """Customers with habits, over all tenants; merchants, employers, nostros and traders come in addition."""
     tenants: tuple[str, ...] = ("north", "south")
     malformed_pct: float = 1.0
     """Malformed records per hundred ordinary payments."""
     fraud_per_mille: float = 4.0
     """Planted fraud scenarios per thousand ordinary payments; at least one of each in a bounded run."""
     refusal_per_mille: float = 8.0
-    """Planted retries and payments that must be refused, likewise."""
+    """Planted retries and payments that must be refused, counted in the same way."""
     break_per_mille: float = 4.0
-    """Planted reconciliation breaks, likewise."""
+    """Planted reconciliation breaks, counted in the same way."""
     story_per_mille: float = 8.0
-    """Planted stories of holds, journals of many legs, reversals, limits and periods, likewise."""
+    """Planted stories of holds, journals, reversals, limits and periods, counted in the same way."""
     partitions: int = 4
-    """Of every topic; `run` takes it from the cluster. A key on a wrong partition needs at least two."""
+    """Of every topic; `run` takes it from the cluster. A record on a wrong partition needs at least two."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a plan that cannot be carried out."""
+        """Check the plan. Raises ValueError where it cannot be carried out."""
         if self.seed < 0 or self.accounts < 1 or self.step_us < 0 or self.partitions < 1 or not self.tenants:
             raise ValueError("seed, accounts, step and partitions must not be negative, tenants not empty")
         if self.count is not None and self.count < 0:
@@ -70,7 +71,10 @@ class LoadPlan:
             raise ValueError("a tenant must not be empty nor contain / or NUL")
 
     def every(self, per_mille: float, kinds: int) -> int:
-        """Return after how many payments one is planted; 0 = never. In a bounded run each kind comes once."""
+        """Return after how many payments the next item is planted; 0: never.
+
+        In a bounded run with enough payments each of the `kinds` is planted at least once.
+        """
         if per_mille <= 0:
             return 0
         every = max(1, int(1_000 / per_mille))
@@ -79,10 +83,10 @@ class LoadPlan:
         return every
 
     def ahead(self, per_mille: float, kinds: int) -> int:
-        """Return how many may be planted, at most, before accounts that are opened now are in the ledger.
+        """Return how many items may be planted before an account that is opened now is in the ledger.
 
-        In a bounded run that is all of them, in an endless one those of `AHEAD_S`: accounts come to the
-        ledger by another topic than payments, and while a worker is away that takes as long as it is.
+        Accounts reach the ledger by another topic than payments, and later while a worker is down. So a
+        bounded run opens the accounts of all items first, an endless one those of the next `AHEAD_S`.
         """
         every = self.every(per_mille, kinds)
         payments = AHEAD_S * SECOND_US // max(self.live_step_us, 1) if self.count is None else self.count
@@ -96,13 +100,13 @@ class LoadPlan:
 
     @property
     def horizon(self) -> int:
-        """A time that no event of this run or of an earlier one is later than, microseconds UTC."""
+        """Upper bound of the event times of this run and of earlier ones, microseconds UTC."""
         if self.live_after is not None:
             return self.live_after
         return self.start + 365 * DAY_US if self.count is None else self.end + HOUR_US
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values, for the manifest."""
+        """Return the fields as plain values, for the manifest."""
         return asdict(self)
 
 
@@ -117,11 +121,11 @@ def history(seed: int, count: int, now: int, accounts: int | None = None, **sett
 def demo(
     seed: int, now: int, rate: float, speed: float = 3_600.0, backlog_us: int = 7 * DAY_US, **settings: Any
 ) -> LoadPlan:
-    """Return the plan of a run without an end at `rate` payments a second.
+    """Return the plan of an endless run with `rate` payments per second.
 
-    It begins `backlog_us` ago and makes `speed` seconds of event time a second (3,600: an hour), until it
-    has caught up with `now`; from then on event time is real time. So breaks, which wait two days of event
-    time, open within a minute.
+    Event time starts `backlog_us` before `now` and moves `speed` seconds per second (3,600: an hour), until
+    it has caught up with `now`; from then on event time is real time. So breaks, which open after two days of
+    event time, open within a minute. Raises ValueError for a rate or speed that is too small.
     """
     if rate <= 0 or speed < 1:
         raise ValueError("rate must be above 0 and speed at least 1")
@@ -143,14 +147,14 @@ class Produce(NamedTuple):
     key: bytes | None
     value: bytes | None
     partition: int | None = None
-    """None: by the key, murmur2."""
+    """None: chosen by the key, murmur2."""
     planted: tuple[int, ...] = ()
-    """Numbers of the planted items that this record is a part of."""
+    """Numbers of the planted items that this record belongs to."""
 
 
 @dataclass
 class PlantedItem:
-    """Something planted, and what must come of it (`expected`: see the docstring of verify/planted.py)."""
+    """A planted item, and the outcome that the streams must give (`expected`: see verify/planted.py)."""
 
     number: int
     kind: str
@@ -158,7 +162,7 @@ class PlantedItem:
     name: str
     tenant_id: str
     ids: dict[str, Any]
-    """What it is made of: payment_ids, account_id, statement_id, topic and the like."""
+    """The ids that it concerns: payment_ids, account_id, statement_id, topic and the like."""
     expected: dict[str, Any]
     parts: int
-    """How many records carry its number; it is in place when all of them are delivered."""
+    """How many records carry its number; it is complete when all of them are delivered."""

@@ -1,6 +1,7 @@
-"""Planted retries and payments that the ledger must refuse, each with the answer that it must give.
+"""Planted retries, and payments that the ledger must refuse, each with the expected event and code.
 
-Each uses a victim's account (see frauds.py), which is funded and pays nothing else, so the answer is certain.
+Each uses an account of its own (see `Victims` in frauds.py) that is funded and pays nothing else, so only one
+answer is possible.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ REFUSED = "CommandRefused"
 REFUSALS = 15
 """How many scenarios there are."""
 TOO_OLD_US = 120 * DAY_US
-"""Older than the window in which payment ids are remembered (90 days by default)."""
+"""Older than the window in which the ledger remembers payment ids (90 days by default)."""
 
 
 class SpecialAccounts:
-    """Accounts that are opened for a purpose: empty ones, and ones that are closed at once."""
+    """Accounts for one use each: empty ones, and ones that are closed right after they are opened."""
 
     def __init__(self, world: World, emitter: Emitter, ahead: int, endless: bool) -> None:
-        """`ahead`: for how many refusals there are accounts before the first is planted."""
-        # Of fifteen refusals two use a closed account; they might all be of one community.
+        """`ahead`: for how many refusals to open accounts before the run."""
+        # Two refusals of fifteen use a closed account; all of them might fall to one community.
         self._each = 2 * ahead // REFUSALS + 3
         self._endless = endless
         self._world = world
@@ -43,7 +44,7 @@ class SpecialAccounts:
                     yield from self._open(community, purpose)
 
     def take(self, community: Community, purpose: str) -> tuple[str, list[Produce]]:
-        """Return an account and the records that make its successor, if it needs one."""
+        """Return an account, and the records that open the one that replaces it, if any."""
         ready = self._queues[purpose][community.nostro]
         account = ready.popleft()
         return account, [] if ready and not self._endless else list(self._open(community, purpose))
@@ -100,7 +101,7 @@ class Refusals:
         )
 
     def step(self, at: int) -> Iterator[Produce]:
-        """Yield the records of the next one."""
+        """Yield the records of the next scenario."""
         scenario = self.scenarios[self._planted % len(self.scenarios)]
         self._planted += 1
         community, victim, successor = self._victims.take()
@@ -145,7 +146,7 @@ class Refusals:
         yield record
 
     def retry_new_event(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """The same payment in another event, of another version."""
+        """The same payment in another event, of another schema version."""
         yield from self._retry("retry_new_event", "exists", payment, payment, at)
 
     def retry_other_amount(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
@@ -165,31 +166,31 @@ class Refusals:
         yield from self._retry("retry_other_currency", code, payment, replace(payment, currency="CHF"), at)
 
     def insufficient_funds(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """An empty account pays the smallest amount there is."""
+        """An empty account pays one minor unit."""
         account, successor = self._special.take(community, "empty")
         yield from successor
         poor = replace(payment, debtor=account, amount=1)
         yield from self._refused("insufficient_funds", "insufficient_funds", poor, at, "PaymentRejected")
 
     def unknown_debtor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """An account pays that was never opened."""
+        """The debtor was never opened."""
         unknown = replace(payment, debtor=self._emitter.name("u"))
         yield from self._refused("unknown_debtor", "debtor_not_found", unknown, at, "PaymentRejected")
 
     def unknown_creditor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """An account is paid that was never opened; on another branch that is found out later."""
+        """The creditor was never opened; if it is on another branch, its branch refuses it later."""
         unknown = replace(payment, creditor=self._emitter.name("u"))
         yield from self._refused("unknown_creditor", "creditor_not_found", unknown, at, None)
 
     def closed_creditor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """A closed account is paid."""
+        """The creditor is closed."""
         account, successor = self._special.take(community, "closed")
         yield from successor
         closed = replace(payment, creditor=account)
         yield from self._refused("closed_creditor", "creditor_closed", closed, at, None)
 
     def closed_debtor(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """A closed account pays."""
+        """The debtor is closed."""
         account, successor = self._special.take(community, "closed")
         yield from successor
         closed = replace(payment, debtor=account)
@@ -201,23 +202,23 @@ class Refusals:
         yield from self._refused("other_currency", "currency_mismatch", other, at, "PaymentRejected")
 
     def zero_amount(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """A payment of nothing."""
+        """A payment of amount 0."""
         nothing = replace(payment, amount=0)
         yield from self._refused("zero_amount", "amount_must_be_positive", nothing, at, "PaymentRejected")
 
     def to_self(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """A payment to the account it comes from."""
+        """Debtor and creditor are the same account."""
         circular = replace(payment, creditor=payment.debtor)
         yield from self._refused("to_self", "accounts_must_differ", circular, at, "PaymentRejected")
 
     def too_old(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """A payment older than ids are remembered; the one before it moves its branch's event time to now."""
+        """A payment older than the window of ids; one before it moves the branch's event time to now."""
         recent = self._payments.new(community, payment.debtor, payment.creditor, 1_50)
         yield self._payments.initiated(recent, at)
-        # Fraud rules may hold what is that late, but the ledger does not look at it.
+        # The fraud rules may hold so old a payment, but the ledger refuses it by its age first.
         yield from self._refused("too_old", "too_old", payment, at - TOO_OLD_US, "PaymentRejected")
 
     def cancel_unknown(self, payment: PaymentDraft, community: Community, at: int) -> Iterator[Produce]:
-        """A payment is cancelled that nobody asked for."""
+        """A payment is cancelled that was never initiated."""
         number = self._plant(payment, "refusal", "cancel_unknown", REFUSED, "payment_not_found")
         yield self._payments.cancelled(payment, at, (number,))

@@ -3,9 +3,9 @@
     plan = history(seed=7, count=10_000, now=now)
     report = run(plan, settings.librdkafka(), registry_url, manifest_path=path)
 
-The accounts must have reached the ledger before payments use them, and they come by another topic. So the run
-waits after the accounts until their balances appear; if none appears for `await_accounts_s`, no worker seems
-to be running, and it goes on: then some payments may find no account, and planted outcomes may differ.
+Accounts must have reached the ledger before payments use them, and they travel by another topic. So the run
+waits after the accounts until their balances appear. If none appears for `await_accounts_s`, probably no
+worker runs, and the run continues: then some payments may find no account, and planted outcomes may differ.
 """
 
 from __future__ import annotations
@@ -39,25 +39,25 @@ FLUSH_TIMEOUT_S = 150.0
 """Longer than the client's own delivery timeout."""
 QUIET_S = 2.0
 QUIET_TIMEOUT_S = 300.0
-"""How long the end waits for the streams to catch up, so that what is merely late is not a break."""
+"""How long the end waits for the streams to catch up, so that items that only arrive late open no break."""
 PROGRESS_S = 0.25
 COUNTS_S = 5.0
 
 
 class LoadError(RuntimeError):
-    """The cluster or the registry does not take the load. The text is for the user."""
+    """Kafka or the registry cannot be used for the load. The text is for the user."""
 
 
 @dataclass
 class LoadReport:
-    """What a run did, so far or in all."""
+    """What a run has done so far."""
 
     records: dict[str, int]
-    """Produced, by topic."""
+    """Records produced, by topic."""
     planted: dict[str, int]
-    """In place, by kind."""
+    """Complete planted items, by kind."""
     payments: int
-    """Ordinary ones."""
+    """Ordinary payments made."""
     failed: int
     """Records that Kafka did not take."""
     seconds: float
@@ -65,7 +65,7 @@ class LoadReport:
     done: bool
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values."""
+        """Return the fields as plain values."""
         return asdict(self)
 
 
@@ -145,7 +145,7 @@ class Loader:
         self._shown = self._counted = self._started
 
     def open(self, await_accounts_s: float) -> None:
-        """End the last period, open the accounts and wait until the ledger has them."""
+        """Close the last period, open the accounts and wait until the ledger has them."""
         self._produce_all(self._traffic.periods())
         accounts = list(self._traffic.opening())
         with BalanceWatch(self._connection, self._partitions("balances")) as watch:
@@ -154,11 +154,11 @@ class Loader:
             waiting = {produce.key for produce in accounts if produce.key is not None}
             watch.wait_for(waiting, await_accounts_s, self._stop, self._show)
         if self._traffic.tells_stories:
-            # What follows an opening, and the end of the period, is not seen by a first balance.
+            # A first balance does not show that freezes, limits and the closed period are applied, too.
             self._await_streams(await_accounts_s)
 
     def traffic(self, rate: float | None, duration: float | None) -> None:
-        """Produce the traffic, paced, until it ends or is to end."""
+        """Produce the traffic at `rate` payments per second, until it ends, `duration` seconds or a stop."""
         begun = time.monotonic()
         for produce in self._traffic.steps():
             self._produce(produce)
@@ -172,14 +172,14 @@ class Loader:
                 return
 
     def finish(self) -> LoadReport:
-        """Produce the end, wait for Kafka to have everything, and return the report."""
+        """Produce the end of the run; return the report. Raises LoadError for records not delivered."""
         self._produce_all(self._traffic.closing())
         self._flush()
         self._await_streams(QUIET_TIMEOUT_S)
         self._produce_all(self._traffic.falling_due())
         self._flush()
         if self._failed:
-            raise LoadError(f"Kafka did not take {self._failed} records: {self._first_error}")
+            raise LoadError(f"Kafka did not accept {self._failed} records: {self._first_error}")
         report = self._report(done=True)
         if self._manifest is not None:
             self._manifest.counts(self._records, report.payments, report.failed, True)
@@ -188,7 +188,7 @@ class Loader:
         return report
 
     def close(self) -> None:
-        """Give up what was not delivered and close the manifest."""
+        """Drop records that are not delivered yet and close the manifest."""
         self._producer.purge()
         self._producer.flush(1.0)
         if self._manifest is not None:
@@ -241,7 +241,7 @@ class Loader:
                 topic, partition, offset = message.topic(), message.partition(), message.offset()
                 assert topic is not None and partition is not None and offset is not None
                 if self._manifest.delivered(self._planted[number], topic, partition, offset):
-                    del self._planted[number]  # an endless run must not grow
+                    del self._planted[number]  # the memory of an endless run must not grow
             else:
                 self._planted.pop(number, None)
 
@@ -250,7 +250,7 @@ class Loader:
         while self._producer.flush(PROGRESS_S):
             self._show()
             if time.monotonic() > deadline:
-                raise LoadError("Kafka does not take what was produced")
+                raise LoadError("Kafka does not accept the produced records")
 
     def _show(self) -> None:
         now = time.monotonic()
@@ -274,7 +274,7 @@ class Loader:
 
 
 def registry_encoder(url: str) -> Encode:
-    """Return an encoder with the schema ids of a registry; it raises LoadError where there is none."""
+    """Return an encoder with the schema ids of a registry. Raises LoadError where it lacks a schema."""
     registry = client(url)
 
     def id_of(schema: SchemaVersion) -> int:
@@ -287,6 +287,6 @@ def registry_encoder(url: str) -> Encode:
         assert answer.schema_id is not None
         return int(answer.schema_id)
 
-    # All of them now: a registry that goes away later stops no load.
+    # All ids are asked for now, so a registry that goes away later does not stop the load.
     ids = {schema: id_of(schema) for schema in schemas.load()}
     return framed(ids.__getitem__)

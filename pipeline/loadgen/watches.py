@@ -1,4 +1,4 @@
-"""Which accounts have a balance so far, seen by the topic that the ledger writes."""
+"""Waits until accounts have a balance, by reading the topic `balances`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ REQUEST_TIMEOUT_S = 30.0
 
 
 def end_of(consumer: Consumer, place: TopicPartition) -> int:
-    """Return the end of a partition; patient, as a new topic has no leader yet. Raises KafkaException."""
+    """Return the end offset of a partition. Retries, because a new topic has no leader yet.
+
+    Raises KafkaException after REQUEST_TIMEOUT_S.
+    """
     deadline = time.monotonic() + REQUEST_TIMEOUT_S
     while True:
         try:
@@ -24,7 +27,7 @@ def end_of(consumer: Consumer, place: TopicPartition) -> int:
 
 
 class BalanceWatch:
-    """Sees which accounts get a balance from now on."""
+    """Reads the balances that are written from now on. A context manager."""
 
     def __init__(self, connection: dict[str, str], partitions: int) -> None:
         self._consumer = Consumer(
@@ -39,7 +42,7 @@ class BalanceWatch:
     def wait_for(
         self, keys: set[bytes], patience_s: float, stop: threading.Event, on_wait: Callable[[], None]
     ) -> bool:
-        """Wait until all keys have been seen; False if nothing new was seen for so long."""
+        """Wait for a balance of every key; return False after a stop or `patience_s` without a new one."""
         seen_at = time.monotonic()
         while keys and not stop.is_set() and time.monotonic() - seen_at < patience_s:
             message = self._consumer.poll(0.1)

@@ -18,12 +18,12 @@ CATEGORIES = ("grocery", "fuel", "restaurant", "pharmacy", "clothing", "travel",
 CHANNELS = ("mobile", "web", "card", "branch")
 INSTRUMENTS = ("ACME", "GLOBEX", "INITECH", "UMBRELLA", "HOOLI", "STARK")
 STAFF_MAX = 6
-"""Employees of one employer: few, so that paying them is no burst of payments."""
+"""Most employees of one employer: few, so that salaries do not look like a burst of payments."""
 
 
 @dataclass
 class Customer:
-    """Someone with an account and habits. `balance` is what the generator believes, minor units."""
+    """Someone with an account and habits. `balance` is the generator's estimate, minor units."""
 
     account_id: str
     customer_id: str
@@ -38,18 +38,18 @@ class Customer:
 
 @dataclass
 class Merchant:
-    """Someone who is paid."""
+    """An account that customers pay."""
 
     account_id: str
     country: str
     category: str
     basket_minor: int
-    """A usual amount."""
+    """A usual amount, minor units."""
 
 
 @dataclass
 class Community:
-    """A tenant in one currency."""
+    """The accounts of one tenant in one currency."""
 
     tenant: str
     currency: str
@@ -101,7 +101,7 @@ class World:
     def open(
         self, community: Community, account_id: str, kind: str, balance: int, limit: int | None = 0
     ) -> Produce:
-        """Return account_opened; version 1 where nothing of version 2 is needed, four times out of ten."""
+        """Return account_opened: of version 1 in 40% of the cases where its fields suffice."""
         version = 1 if limit == 0 and self._rng.random() < 0.4 else 2
         fields: dict[str, Any] = {
             "account_id": account_id,
