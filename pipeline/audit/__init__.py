@@ -1,10 +1,10 @@
-"""The audit of a running worker: invariants that no single log can show, checked now and then by a thread.
+"""The audit of a running worker: a thread checks, every few seconds, invariants that no single log can show.
 
-    clearing   what went into clearing on all branches has come out again, wherever it has come to rest
-    applied    every record of a log is applied or a dead letter, once
-    table      the rows of a table are what its changelog says
+    clearing   the clearing accounts of all branches sum to zero once their legs are booked
+    applied    every record of a log is applied or a dead letter, exactly once
+    table      the rows of a table equal its changelog
 
-What is found goes to `invariant-alerts`, as what the invariants stream finds. Nothing here can stop a worker.
+Findings go to `invariant-alerts`, like those of the invariants stream. Nothing here can stop a worker.
 """
 
 from pipeline.audit.auditor import mount

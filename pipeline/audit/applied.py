@@ -1,7 +1,7 @@
-"""Invariant 3, where it could break: every record of a log is taken once, applied or a dead letter.
+"""Invariant 3: every record of a log is applied or a dead letter, exactly once.
 
-a task's counts now and a moment later -> the log between the two, read by another client
-                                       -> as many records, and a dead letter for each that was refused
+a task's counters at two moments -> the log between their offsets, read by another client
+                                 -> must hold as many records, and a dead letter for each refused one
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 
 from faust.types import TP
 
-from pipeline.audit.findings import Finding, Say
+from pipeline.audit.findings import Finding, Report
 from pipeline.audit.log import Log
 from pipeline.runtime.kafka.dead_letters import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
@@ -21,27 +21,27 @@ MOVES_WITHIN_S = 0.5
 COMMITTED_WITHIN_S = 5.0
 POLL_S = 0.02
 SPAN_MAX = 50_000
-"""Offsets that are read at most, of the log and of the dead letters."""
+"""Most offsets that are read, of the log and of the dead letters."""
 
 
 class AppliedAudit:
-    """Looks at one partition after another."""
+    """Checks one partition after another. For one thread."""
 
     def __init__(
         self,
         log: Log,
-        say: Say,
+        report: Report,
         running: Callable[[], Mapping[TP, PartitionTask]],
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._log = log
-        self._say = say
+        self._report = report
         self._running = running
         self._sleep = sleep
         self._turn = 0
 
     def step(self) -> bool:
-        """Look at the next partition; return whether there was something to compare."""
+        """Check the next partition; return whether there was something to compare. Raises LogReadError."""
         tasks = sorted(self._running().items())
         if not tasks:
             return False
@@ -58,7 +58,7 @@ class AppliedAudit:
         return True
 
     def _moved(self, task: PartitionTask, first: Counted) -> Counted | None:
-        """Return the counts once they have changed, None where they do not."""
+        """Return the counters once they have changed, None if they do not change in time."""
         for _ in range(round(MOVES_WITHIN_S / POLL_S)):
             self._sleep(POLL_S)
             second = task.counted
@@ -67,7 +67,7 @@ class AppliedAudit:
         return None
 
     def _committed(self, tp: TP, task: PartitionTask, counted: Counted) -> bool:
-        """Wait until what was counted is committed; False where the partition went away meanwhile."""
+        """Wait until the counted records are committed; False if the partition moved or it takes too long."""
         for _ in range(round(COMMITTED_WITHIN_S / POLL_S)):
             if self._running().get(tp) is not task:
                 return False
@@ -81,23 +81,23 @@ class AppliedAudit:
         letters_to = self._log.ends(DEAD_LETTERS, committed=False)[tp.partition]
         if letters_to - letters_from > SPAN_MAX:
             return
-        buried = []
+        letters = []
         for letter in self._log.read(DEAD_LETTERS, tp.partition, letters_from, letters_to):
-            said = letter.headers
-            place = (said.get(HEADER_TOPIC), said.get(HEADER_PARTITION))
-            offset = int(said.get(HEADER_OFFSET, b"-1"))
+            headers = letter.headers
+            place = (headers.get(HEADER_TOPIC), headers.get(HEADER_PARTITION))
+            offset = int(headers.get(HEADER_OFFSET, b"-1"))
             if place == (tp.topic.encode(), str(tp.partition).encode()) and first.end <= offset < second.end:
-                buried.append(offset)
+                letters.append(offset)
         refused = second.dead_letters - first.dead_letters
         expected = f"{len(records)} records, {refused} of them dead letters"
         taken = second.applied - first.applied
         known = {record.offset for record in records}
         if (
             taken != len(records)
-            or len(buried) != refused
-            or not known.issuperset(buried)
-            or (len(set(buried)) != len(buried))
+            or len(letters) != refused
+            or not known.issuperset(letters)
+            or (len(set(letters)) != len(letters))
         ):
-            found = f"{taken} taken, {len(set(buried) & known)} dead letters of them, {len(buried)} in all"
+            found = f"{taken} taken, {len(set(letters) & known)} dead letters of them, {len(letters)} in all"
             about = f"{first.end}\0{second.end}"
-            self._say(Finding("applied", tp.topic, tp.partition, first.end, expected, found, about=about))
+            self._report(Finding("applied", tp.topic, tp.partition, first.end, expected, found, about=about))

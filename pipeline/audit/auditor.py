@@ -1,7 +1,7 @@
-"""The thread of a worker that audits: one step of each audit, and a rest that is much longer.
+"""The audit thread of a worker: one step of each audit, then a pause that is much longer.
 
-It reads Kafka by a client of its own, looks at tables as the views do, and does nothing that a stream waits
-for. An error of an audit is logged and the audit goes on later: only the streams may end a worker.
+It reads Kafka with a client of its own, reads tables as the views do, and holds nothing that a stream waits
+for. An error of an audit is logged and the audit is tried again: only the streams may end a worker.
 """
 
 from __future__ import annotations
@@ -27,18 +27,24 @@ from pipeline.runtime.store.partition_store import PartitionStore
 LOG = logging.getLogger(__name__)
 EVERY_S = 2.0
 CLEARING_PARTITION = 0
-"""Whoever has this partition of the journal audits clearing for all branches."""
+"""The worker that owns this partition of the journal audits clearing for all branches."""
 
 
 class Audit(Protocol):
-    """Something that is checked a step at a time."""
+    """A check that is done in small steps."""
 
     def step(self) -> object:
-        """Do a little; what is found is said. Returns something true where there was a comparison."""
+        """Do one step and report findings. Returns a true value if something was compared.
+
+        Raises LogReadError or KafkaException where Kafka cannot be read now.
+        """
 
 
 def once(audits: Mapping[str, Audit], compared: dict[str, int]) -> None:
-    """Do one step of each audit; count those that had something to compare."""
+    """Do one step of each audit; count in `compared`, by name, those that compared something.
+
+    Errors are logged, not raised.
+    """
     for name, audit in audits.items():
         try:
             compared[name] = compared.get(name, 0) + bool(audit.step())
@@ -49,26 +55,27 @@ def once(audits: Mapping[str, Audit], compared: dict[str, int]) -> None:
 
 
 class Audited(Protocol):
-    """The worker that is audited, as `runtime.app.App` is one."""
+    """The worker that is audited. `runtime.app.App` is one."""
 
     tasks: Tasks
     audit_alerts: int
     """How many alerts were raised."""
     audited: dict[str, int]
-    """How often each audit had something to compare, by name."""
+    """How often each audit compared something, by name."""
 
     def task(self, fun: Callable[[], Awaitable[None]]) -> Any:
-        """Have a function run once the worker has started."""
+        """Run a function when the worker has started."""
 
 
 class _Clearing:
-    """The audit of clearing, while this worker has the partition that it goes with."""
+    """Runs the audit of clearing only while this worker owns CLEARING_PARTITION of the journal."""
 
     def __init__(self, tasks: Tasks, audit: ClearingAudit) -> None:
         self._tasks = tasks
         self._audit = audit
 
     def step(self) -> bool:
+        """Do a step if the partition is here, else start over later; return whether totals were compared."""
         task = self._tasks.running.get(TP(JOURNAL, CLEARING_PARTITION))
         if task is not None and "invariants" in task.streams:
             return self._audit.step()
@@ -77,7 +84,7 @@ class _Clearing:
 
 
 def stores_of(tasks: Tasks) -> Mapping[Place, PartitionStore]:
-    """Return the tables that the streams of this worker write, by changelog and partition."""
+    """Return the databases of the streams of this worker, by changelog and partition."""
     found = {}
     for task in tasks.running.values():
         found.update(task.stores)
@@ -85,7 +92,7 @@ def stores_of(tasks: Tasks) -> Mapping[Place, PartitionStore]:
 
 
 def mount(app: Audited, settings: Settings, codec: Codec) -> None:
-    """Have an app audited while it runs; `codec` is the audit's own."""
+    """Start the audit thread with the app. `codec` must not be shared with another thread."""
 
     @app.task
     async def audit() -> None:
@@ -93,7 +100,7 @@ def mount(app: Audited, settings: Settings, codec: Codec) -> None:
 
 
 def _run(app: Audited, settings: Settings, codec: Codec) -> None:
-    """Audit until the process ends."""
+    """Audit until the process ends. Runs in the audit thread."""
 
     def count() -> None:
         app.audit_alerts += 1
@@ -101,9 +108,9 @@ def _run(app: Audited, settings: Settings, codec: Codec) -> None:
     log = ClusterLog(settings.librdkafka(), settings.app_id, settings.partitions)
     findings = Findings(log, codec, KafkaTarget(settings), count)
     audits: dict[str, Audit] = {
-        "clearing": _Clearing(app.tasks, ClearingAudit(log, codec, findings.say)),
-        "applied": AppliedAudit(log, findings.say, lambda: app.tasks.running),
-        "table": TableAudit(log, findings.say, lambda: stores_of(app.tasks)),
+        "clearing": _Clearing(app.tasks, ClearingAudit(log, codec, findings.report)),
+        "applied": AppliedAudit(log, findings.report, lambda: app.tasks.running),
+        "table": TableAudit(log, findings.report, lambda: stores_of(app.tasks)),
     }
     rest = threading.Event()
     while not rest.wait(EVERY_S):

@@ -1,36 +1,36 @@
-"""Invariant 4: the clearing accounts of all branches sum to the money in flight, zero when it is quiet.
+"""Invariant 4: the clearing accounts of all branches sum to the money in flight, zero when nothing is.
 
-    totals of all branches -> end of the ledger's log -> [the ledger is past it] -> end of the journal
-                           -> [the totals are past it] -> totals again -> whatever has not changed is at rest
+    totals of all branches -> end of the ledger's log -> [wait: the ledger is past it] -> end of the journal
+                           -> [wait: the totals are past it] -> totals again -> compare the unchanged ones
 
-What is booked in clearing on one branch is told to the others in the same transaction, by the ledger's log,
-and they book the other side when they get to it. So the other side of all that is in the first totals is in
-the second ones. Where both are the same, both sides of everything are in them, and debits are credits. Totals
-are kept by the hour in which things happened, which both sides share, so that most of a day is at rest
-however busy the present is.
+A branch that books in clearing sends the other branch a command in the same transaction, by the ledger's log,
+and that branch books the opposite side when it applies the command. So for everything in the first totals,
+the second totals contain the opposite side. Where both totals are equal, they contain both sides of all their
+bookings, and debits must equal credits. Totals are kept by hour of the day in event time, which both sides
+share. So most of them do not change between two reads, and can be compared however busy the streams are.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 
-from pipeline.audit.findings import Finding, Say
+from pipeline.audit.findings import Finding, Report
 from pipeline.audit.log import Ends, Log, is_past
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.topics import CLEARING_TOTALS
 
 COMMANDS, JOURNAL = "ledger-commands", "postings"
 READ_MAX = 20_000
-"""Offsets of a partition that one step reads; what is left is for the next one."""
+"""Most offsets of a partition that one step reads; the next step continues there."""
 
 Key = tuple[str, str, int]
-"""(tenant, currency, hour of the day)."""
+"""(tenant, currency, hour of the day in event time)."""
 Counters = tuple[int, int, int, int]
-"""Debits and their minor units, credits and theirs; of a journal of many legs the numbers may differ."""
+"""(debits, their sum, credits, their sum); sums in minor units. One debit may have several credits."""
 
 
 class Totals:
-    """What has gone through clearing on all branches, as the invariants stream says."""
+    """The totals of clearing on all branches, from the topic `clearing-totals` of the invariants stream."""
 
     def __init__(self, log: Log, codec: Codec) -> None:
         self._log = log
@@ -39,10 +39,10 @@ class Totals:
         self._latest: dict[tuple[str, str, int, int], Counters] = {}
 
     def read_on(self) -> bool:
-        """Read what has come; return whether that was all of it.
+        """Read new totals; return whether the end was reached. Raises LogReadError.
 
-        All that stands there, not only what is shown: whoever knows that the streams have applied a posting
-        needs what they have said of it in the same transaction.
+        It reads up to the end of the log, not only up to the last stable offset: a caller that knows that the
+        streams have applied a posting needs the total that they wrote in the same transaction.
         """
         ends, whole = self._log.ends(CLEARING_TOTALS, committed=False), True
         for partition, end in ends.items():
@@ -60,7 +60,7 @@ class Totals:
         return whole
 
     def sums(self) -> dict[Key, Counters]:
-        """Return the sums over all branches."""
+        """Return the sums over all branches, by tenant, currency and hour."""
         found: defaultdict[Key, Counters] = defaultdict(lambda: (0, 0, 0, 0))
         for (tenant, currency, hour, _), (debits, debited, credits, credited) in self._latest.items():
             sums = found[tenant, currency, hour]
@@ -71,18 +71,18 @@ class Totals:
 
 
 class ClearingAudit:
-    """Compares totals with later ones; each step does what can be done now, and never waits."""
+    """Compares totals with later ones. A step does what is possible now and never waits for the streams."""
 
-    def __init__(self, log: Log, codec: Codec, say: Say) -> None:
+    def __init__(self, log: Log, codec: Codec, report: Report) -> None:
         self._log = log
-        self._say = say
+        self._report = report
         self._totals = Totals(log, codec)
         self._before: dict[Key, Counters] | None = None
         self._commands: Ends = {}
         self._postings: Ends | None = None
 
     def step(self) -> bool:
-        """Go on; return whether totals were compared."""
+        """Do the next step; return whether totals were compared. Raises LogReadError."""
         if self._before is None:
             if self._totals.read_on():
                 self._begin(self._totals.sums())
@@ -101,7 +101,7 @@ class ClearingAudit:
         return True
 
     def forget(self) -> None:
-        """Begin anew: another worker may have done this in between."""
+        """Start over at the next step, because another worker may have audited meanwhile."""
         self._before = None
 
     def _begin(self, totals: dict[Key, Counters]) -> None:
@@ -113,7 +113,7 @@ class ClearingAudit:
         if debits_minor == credits_minor:
             return
         tenant, currency, hour = key
-        self._say(
+        self._report(
             Finding(
                 "clearing",
                 CLEARING_TOTALS,

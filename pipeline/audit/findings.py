@@ -1,7 +1,7 @@
-"""What an audit has found, and the topic that it goes to: each finding once, however often it is found.
+"""Findings of the audit, and the topic that they go to: each finding once, however often it is found.
 
-The id of an alert follows from what was found, and the topic is asked whether it has that id already: a
-worker that starts again says nothing twice. A process says FINDINGS_MAX findings at most.
+The id of an alert is derived from the finding, and ids that the topic has already are not written again, so a
+restarted worker repeats no alert. A process writes at most FINDINGS_MAX alerts.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Finding(NamedTuple):
     account_id: str | None = None
     currency: str | None = None
     about: str = ""
-    """What else tells it from other findings of its place."""
+    """Tells it from other findings of the same topic and partition; part of the alert's id."""
 
     def alert(self, now: int) -> ev.InvariantBroken:
-        """Return the event; `now` is microseconds UTC."""
+        """Return the alert as an event; `now` is microseconds UTC."""
         cause = "\0".join((self.invariant, self.topic, str(self.partition), self.tenant_id, self.about))
         event_id = derived_id(cause, f"{self.expected}\0{self.found}")
         return ev.InvariantBroken(
@@ -50,24 +50,24 @@ class Finding(NamedTuple):
         )  # fmt: skip
 
 
-Say = Callable[[Finding], None]
+Report = Callable[[Finding], None]
 
 
 class Target(Protocol):
     """Where alerts are written."""
 
     def write(self, partition: int, key: bytes, value: bytes) -> None:
-        """Write one record; return once it is there."""
+        """Write one record; return once Kafka has acknowledged it. Raises KafkaException."""
 
 
 class KafkaTarget:
-    """The topic of a cluster."""
+    """The topic `invariant-alerts` of a cluster."""
 
     def __init__(self, settings: Settings) -> None:
         self._producer = Producer({**settings.librdkafka(), "enable.idempotence": True, "log_level": 0})
 
     def write(self, partition: int, key: bytes, value: bytes) -> None:
-        """Write one record. Raises KafkaException where it did not get there."""
+        """Write one record. Raises KafkaException where Kafka did not acknowledge it."""
         failures: list[object] = []
         self._producer.produce(
             INVARIANT_ALERTS,
@@ -81,31 +81,34 @@ class KafkaTarget:
 
 
 class Findings:
-    """The findings of a process."""
+    """Writes the findings of a process as alerts, each once."""
 
     def __init__(
-        self, log: Log, codec: Codec, target: Target, on_said: Callable[[], None] = lambda: None
+        self, log: Log, codec: Codec, target: Target, on_reported: Callable[[], None] = lambda: None
     ) -> None:
         self._log = log
-        self._on_said = on_said
+        self._on_reported = on_reported
         self._codec = codec
         self._target = target
         self._known: set[str] | None = None
-        """Ids of what the topic has; it is read when there is something to say."""
-        self.said = 0
+        """Ids of the alerts in the topic, read before the first alert is written; None before that."""
+        self.reported = 0
 
-    def say(self, finding: Finding) -> None:
-        """Write an alert, unless it is known already or there were too many."""
+    def report(self, finding: Finding) -> None:
+        """Write an alert, unless the topic has it or FINDINGS_MAX is reached.
+
+        Raises LogReadError and KafkaException.
+        """
         if self._known is None:
             self._known = self._read()
         alert = finding.alert(time.time_ns() // 1000)
-        if alert.event_id in self._known or self.said >= FINDINGS_MAX:
+        if alert.event_id in self._known or self.reported >= FINDINGS_MAX:
             return
         key = f"{alert.tenant_id}/{alert.account_id or finding.topic}"
         self._target.write(alert.partition, key.encode(), self._codec.encode([alert])[0])
         self._known.add(alert.event_id)
-        self.said += 1
-        self._on_said()
+        self.reported += 1
+        self._on_reported()
         LOG.error("invariant %s is broken: expected %s, found %s", *finding[:1], *finding[4:6])
 
     def _read(self) -> set[str]:

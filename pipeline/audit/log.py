@@ -1,7 +1,7 @@
-"""Kafka as an audit reads it: by a client of its own, which shares nothing with the streams' transport.
+"""How an audit reads Kafka: with a client of its own, which shares nothing with the streams' transport.
 
-A transaction is committed for its writer a moment before each of its partitions shows it. An audit that knows
-of one and reads what it wrote must wait for that moment, or what is only late looks lost.
+The writer of a transaction knows that it is committed a moment before consumers of each partition see it. An
+audit that reads the records of a committed transaction must wait for that, or late records would look lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CHUNK = 2000
 
 
 class LogReadError(RuntimeError):
-    """Kafka did not give what was asked for; nothing can be said about it."""
+    """Kafka could not be read in time, so nothing can be concluded."""
 
 
 class CommittedRecord(NamedTuple):
@@ -36,26 +36,30 @@ Ends = Mapping[int, int]
 
 
 class Log(Protocol):
-    """What an audit reads."""
+    """The logs that an audit reads."""
 
     def ends(self, topic: str, *, committed: bool) -> Ends:
-        """Return where each partition ends; `committed`: up to where readers of committed data get."""
+        """Return the end offset of each partition; `committed`: the last stable one. Raises LogReadError."""
 
     def applied(self, topic: str) -> Ends:
-        """Return up to where the streams have committed each partition; none where they have not yet."""
+        """Return the offsets that the streams have committed, by partition; without one a partition is missing.
+
+        Raises LogReadError.
+        """
 
     def read(self, topic: str, partition: int, start: int, stop: int) -> list[CommittedRecord]:
         """Return the committed records from offset `start` up to but not including `stop`.
 
-        Waits until all below `stop` is decided; raises LogReadError where that takes too long.
+        Waits until every transaction below `stop` is committed or aborted. Raises LogReadError where that
+        takes too long.
         """
 
 
 class ClusterLog:
-    """The log of a cluster; for one thread."""
+    """The logs of a cluster; for one thread."""
 
     def __init__(self, connection: Mapping[str, str], group: str, partitions: int) -> None:
-        """`group`: the streams' consumer group, which is asked and never joined."""
+        """`group`: the streams' consumer group; its offsets are read, and it is never joined."""
         self._partitions = range(partitions)
         self._admin = AdminClient({**connection, "log_level": 0})
         self._consumer = Consumer(
@@ -74,7 +78,7 @@ class ClusterLog:
         )
 
     def ends(self, topic: str, *, committed: bool) -> Ends:
-        """Return where each partition ends."""
+        """Return the end offset of each partition. Raises LogReadError."""
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
         wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in self._partitions}
         try:
@@ -84,7 +88,7 @@ class ClusterLog:
             raise LogReadError(f"no ends of {topic}: {error.args[0].str()}") from error
 
     def applied(self, topic: str) -> Ends:
-        """Return up to where the streams have committed each partition."""
+        """Return the offset that the streams have committed, by partition. Raises LogReadError."""
         asked = [TopicPartition(topic, number) for number in self._partitions]
         try:
             found = self._consumer.committed(asked, timeout=READ_WITHIN_S)
@@ -93,7 +97,7 @@ class ClusterLog:
         return {place.partition: place.offset for place in found if place.offset >= 0}
 
     def read(self, topic: str, partition: int, start: int, stop: int) -> list[CommittedRecord]:
-        """Return the committed records of a part of a partition."""
+        """Return the committed records from `start` to below `stop`. Raises LogReadError."""
         found: list[CommittedRecord] = []
         if start >= stop:
             return found
@@ -113,7 +117,7 @@ class ClusterLog:
 
     @staticmethod
     def _take(messages: Iterable[Any], stop: int, found: list[CommittedRecord]) -> bool:
-        """Add messages; return whether there are no more below `stop`."""
+        """Append messages to `found`; return whether all below `stop` are read. Raises KafkaException."""
         for message in messages:
             error = message.error()
             if error is not None:
@@ -121,7 +125,7 @@ class ClusterLog:
                     raise KafkaException(error)
                 if message.offset() >= stop:
                     return True
-                continue  # what stands there is not decided yet, or not shown
+                continue  # the next transaction is still open, or not visible yet
             if message.offset() >= stop:
                 return True
             headers = {name: value or b"" for name, value in message.headers() or ()}
@@ -130,9 +134,9 @@ class ClusterLog:
 
 
 def is_past(log: Log, topic: str, marks: Ends) -> bool:
-    """Whether the streams have applied every record of a topic below the marks, as of now.
+    """Return whether the streams have applied every record of a topic below `marks`. Raises LogReadError.
 
-    Behind a committed offset there may be marks of transactions, which are no records.
+    Between a committed offset and a mark there may be control records of transactions only.
     """
     applied = log.applied(topic)
     behind = {

@@ -27,7 +27,7 @@ Story = list[tuple[PaymentDraft, int]]
 
 
 class Victims:
-    """Funded accounts for one use each, in order of opening. An endless run replaces each one taken."""
+    """Funded accounts for one use each, in order of opening. An endless run replaces used ones."""
 
     def __init__(self, world: World, emitter: Emitter, ahead: int, endless: bool) -> None:
         """`ahead`: how many accounts to open before the run."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.audit.findings import Finding
-from pipeline.audit.log import Ends, LogReadError, CommittedRecord
+from pipeline.audit.log import CommittedRecord, Ends, LogReadError
 from tests.simulated_cluster import SimulatedCluster
 
 
@@ -70,7 +70,7 @@ class ClusterLog(MemoryLog):
             self.reached[topic] = self.ends(topic, committed=False)
 
 
-class Said(list[Finding]):
+class Reported(list[Finding]):
     """Collects findings."""
 
     def __call__(self, finding: Finding) -> None:

@@ -1,4 +1,4 @@
-"""The audits of input and tables, broken on purpose; and that a finding is said once and stops nothing."""
+"""The audits of input and tables, broken on purpose; and that a finding is reported once and stops nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pipeline.runtime.kafka.dead_letters import Reason, letter_of
 from pipeline.runtime.store.database import StoreClosed
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.task import Counted
-from tests.audit.log import MemoryLog, Said
+from tests.audit.log import MemoryLog, Reported
 from tests.runtime.fixed_registry import FixedRegistry
 
 # --- every record is taken once
@@ -34,7 +34,7 @@ class Worker:
 
     def __init__(self, taken: int, refused: int = 0, buries: tuple[int, ...] = ()) -> None:
         self.log = MemoryLog()
-        self.said = Said()
+        self.said = Reported()
         for _ in range(10):
             self.log.add("payments", 0, b"k", b"v")
         self.task: Any = SimpleNamespace(counted=Counted(2, 100, 4), committed=2)
@@ -120,7 +120,7 @@ class Table:
 
     def __init__(self, folder: Path) -> None:
         self.log = MemoryLog()
-        self.said = Said()
+        self.said = Reported()
         self.store = PartitionStore(folder / "table.rocks")
         self.audit = TableAudit(self.log, self.said, lambda: {("changelog", 0): self.store})
 
@@ -216,7 +216,7 @@ def test_a_table_that_moves_away_is_left_alone(rows: Table, monkeypatch: pytest.
     assert rows.said == []
 
 
-# --- what is found is said
+# --- what is found is reported
 
 
 class Written:
@@ -232,28 +232,28 @@ class Written:
 FINDING = Finding("table", "changelog", 0, 7, "1 bytes", "no row", about="k")
 
 
-def said_by(log: MemoryLog) -> Findings:
+def findings_of(log: MemoryLog) -> Findings:
     return Findings(log, Codec(FixedRegistry()), Written(log))  # type: ignore[arg-type]
 
 
-def test_a_finding_is_said_once_also_after_a_restart() -> None:
+def test_a_finding_is_reported_once_also_after_a_restart() -> None:
     log = MemoryLog()
-    findings = said_by(log)
+    findings = findings_of(log)
     for _ in range(3):
-        findings.say(FINDING)
-    said_by(log).say(FINDING)
+        findings.report(FINDING)
+    findings_of(log).report(FINDING)
     assert [record.key for record in log.records["invariant-alerts", 0]] == [b"/changelog"]
-    said_by(log).say(FINDING._replace(found="2 bytes"))
+    findings_of(log).report(FINDING._replace(found="2 bytes"))
     assert len(log.records["invariant-alerts", 0]) == 2
 
 
 def test_a_process_does_not_flood_the_topic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings_module, "FINDINGS_MAX", 3)
     log = MemoryLog()
-    findings = said_by(log)
+    findings = findings_of(log)
     for number in range(9):
-        findings.say(FINDING._replace(about=str(number)))
-    assert findings.said == len(log.records["invariant-alerts", 0]) == 3
+        findings.report(FINDING._replace(about=str(number)))
+    assert findings.reported == len(log.records["invariant-alerts", 0]) == 3
 
 
 def test_an_audit_that_fails_stops_neither_the_others_nor_the_worker() -> None:

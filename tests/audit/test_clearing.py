@@ -15,8 +15,8 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.loadgen import history
 from pipeline.runtime.avro.codec import Codec
-from pipeline.verify.log import CommittedRecord
-from tests.audit.log import ClusterLog, MemoryLog, Said
+from pipeline.verify.log import Record
+from tests.audit.log import ClusterLog, MemoryLog, Reported
 from tests.invariants.honest_journal import HOUR, HonestJournal
 from tests.runtime.fixed_registry import FixedRegistry
 from tests.simulated_cluster import SimulatedCluster, decoder, simulate
@@ -33,7 +33,7 @@ class Branches:
 
     def __init__(self) -> None:
         self.log = MemoryLog(2)
-        self.said = Said()
+        self.said = Reported()
         self.audit = ClearingAudit(self.log, codec(), self.said)
         self.journals = [HonestJournal(branch) for branch in (0, 1)]
         self.counted = [0, 0]
@@ -202,8 +202,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> SimulatedCluster:
     return simulate(history(5, 200, 1_763_000_000_000_000, accounts=40), path)
 
 
-def compared(cluster: SimulatedCluster) -> Said:
-    said = Said()
+def compared(cluster: SimulatedCluster) -> Reported:
+    said = Reported()
     audit = ClearingAudit(ClusterLog(cluster), codec(), said)
     assert [audit.step() for _ in range(2)] == [False, True]
     assert len(audit._totals.sums()) > 3
@@ -215,16 +215,16 @@ def test_honest_traffic_leaves_nothing_in_clearing(sound: SimulatedCluster) -> N
     assert not any(log for (topic, _), log in sound.records.items() if topic == "invariant-alerts")
 
 
-def _lose_an_answer(record: CommittedRecord) -> bool:
+def _lose_an_answer(record: Record) -> bool:
     event = DECODE(record.value)
     return event is not None and event.name == "LegPosted"
 
 
 @pytest.mark.parametrize("lost", [_lose_an_answer], ids=["leg_posted"])
 def test_an_answer_that_is_lost_on_its_way_leaves_money_in_clearing(
-    lost: Callable[[CommittedRecord], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lost: Callable[[Record], bool], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dropped: list[CommittedRecord] = []
+    dropped: list[Record] = []
     append = SimulatedCluster.append
 
     def losing(self: SimulatedCluster, topic: str, partition: int, key: Any, value: Any, *more: Any) -> Any:

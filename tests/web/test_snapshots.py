@@ -38,7 +38,7 @@ def asked(
         worker: Any = SimpleNamespace(
             loop=asyncio.get_running_loop(), table_names=frozenset(TABLES), snapshots=bench.snapshots
         )
-        return await page.taken(worker, request)
+        return await page.take_snapshot(worker, request)
 
     return asyncio.run(ask())
 
