@@ -42,7 +42,7 @@ class Log(Protocol):
         """Return the end offset of each partition; `committed`: the last stable one. Raises LogReadError."""
 
     def applied(self, topic: str) -> Ends:
-        """Return the offsets that the streams have committed, by partition; without one a partition is missing.
+        """Return the offsets that the streams have committed, by partition, where there is one.
 
         Raises LogReadError.
         """

@@ -19,8 +19,8 @@ from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, require_topic, errors_in_one_line, settings_for
-from pipeline.cli.records import ERROR_HEADER, TopicRecord, TopicReader, key_text
+from pipeline.cli.reach import errors_in_one_line, require_kafka, require_topic, settings_for
+from pipeline.cli.records import ERROR_HEADER, TopicReader, TopicRecord, key_text
 from pipeline.cli.screen import screen
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT, HEADER_LEFT_OUT, KEPT_BYTES_MAX, TOPIC
 from pipeline.runtime.kafka.topics import TOPICS, UPSTREAM

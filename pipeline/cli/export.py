@@ -19,7 +19,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from pipeline.cli.export_files import MANIFEST, PROGRESS_EVERY, ExportFiles
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, require_registry, errors_in_one_line, settings_for
+from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
 from pipeline.cli.records import schemas_of
 from pipeline.cli.screen import screen
 from pipeline.domain.kernel.ids import ID_CHARS_MAX

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, require_registry, errors_in_one_line, settings_for
+from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
 from pipeline.cli.verify import MANIFESTS
 from pipeline.loadgen import LoadError, LoadPlan, LoadReport, demo, history, run
 

@@ -22,10 +22,10 @@ from pipeline.cli.asking import Url, urls_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
 from pipeline.cli.reach import (
+    errors_in_one_line,
     require_kafka,
     require_registry,
     require_topic,
-    errors_in_one_line,
     settings_for,
 )
 from pipeline.cli.restore import folder_of

@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from pipeline.cli.problems import Failed
-from pipeline.cli.reach import require_kafka, errors_in_one_line
+from pipeline.cli.reach import errors_in_one_line, require_kafka
 from pipeline.cli.rebuild import FOLDER, RebuildSource, bar_on_screen, running, tell
 from pipeline.rebuild.replay import LAYOUT, LivePartition, replay
 from pipeline.rebuild.scratch import Scratch

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import require_kafka, errors_in_one_line, settings_for
+from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.snapshot import Tables
 from pipeline.runtime.folders import TABLES, own_folder, worker_folder

@@ -12,8 +12,8 @@ from typing import Annotated
 import typer
 
 from pipeline.cli.options import Bootstrap, Data, RegistryUrl
-from pipeline.cli.reach import require_kafka, require_topic, errors_in_one_line, settings_for
-from pipeline.cli.records import TopicRecord, TopicReader, as_json, as_line, decoder
+from pipeline.cli.reach import errors_in_one_line, require_kafka, require_topic, settings_for
+from pipeline.cli.records import TopicReader, TopicRecord, as_json, as_line, decoder
 
 LAST = 10
 

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
-from pipeline.cli.reach import require_kafka, errors_in_one_line, settings_for
+from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.kafka.topics import describe_topics
 

@@ -16,7 +16,7 @@ from pipeline.cli import endpoints
 from pipeline.cli.dashboard import Dashboard
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
 from pipeline.cli.screen import screen
-from pipeline.cli.session import Session, RunOptions
+from pipeline.cli.session import RunOptions, Session
 from pipeline.cli.supervisor import SupervisionError
 from pipeline.cli.verify import table_of
 from pipeline.cli.version import versions

@@ -14,7 +14,7 @@ from pipeline import verify as verification
 from pipeline.cli import endpoints
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, BadInput
-from pipeline.cli.reach import require_kafka, require_registry, errors_in_one_line, settings_for
+from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.settings import Settings
 from pipeline.verify import PresentSettings, Report

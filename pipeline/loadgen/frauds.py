@@ -44,7 +44,7 @@ class Victims:
             yield self._open()
 
     def take(self) -> tuple[Community, str, list[Produce]]:
-        """Return a victim's community and account, and the opening of the account that replaces it, if any."""
+        """Return a victim's community and account, and the opening of its replacement, if any."""
         community, account = self._ready.popleft()
         return community, account, [] if self._ready and not self._endless else [self._open()]
 

@@ -1,11 +1,11 @@
-"""What branches send each other in a replay, from its sending until it is applied.
+"""The messages that branches send each other in a replay, kept from sending until they are applied.
 
-    a branch's outputs to its own log -> BranchMessages, by the branch that they are for and their event id
-    the log of that branch            -> says where the old rules applied it: there it is applied again
+    outputs of a branch to the log  -> BranchMessages, by receiving branch and event id
+    the log of the receiving branch -> where the message is in that log, it is applied in the replay, too
 
-It lies in a database of its own, and a replay may be interrupted anywhere: what is sent is written before the
-rows of its sender, and sending it again changes nothing; before it is applied it is marked with the offset:
-how far the branch's rows go then tells whether it was.
+Messages are kept in a database of their own, and a replay may be interrupted at any moment. A message is
+written before the rows of its sender, and writing it again changes nothing. Before it is applied, its offset
+is written with it: after an interruption the source offset of the receiver's rows shows whether it was.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ class _Row(msgspec.Struct, array_like=True, gc=False):
     key: bytes
     value: bytes
     offset: int
-    """Where it is applied; _WAITS; or _EARLY: it was applied as the log has it, before it was sent."""
+    """Offset where it is applied; _WAITS; or _EARLY: applied as it is in the log, before sending."""
 
 
 _pack, _unpack = msgspec.msgpack.encode, msgspec.msgpack.Decoder(_Row).decode
 
 
 class BranchMessages:
-    """The messages that are under way."""
+    """Messages that are sent and not yet applied."""
 
     def __init__(self, store: PartitionStore, codec: Codec) -> None:
         self._store = store
         self._codec = codec
 
     def received(self, records: Sequence[Any]) -> dict[int, Any]:
-        """Return the messages among the records of a log, decoded, by their place in the list."""
+        """Return the decoded messages among the records of a log, by their index in the list."""
         values = [record.value for record in records]
         kinds = self._codec.kinds(values)
         places = [place for place, kind in enumerate(kinds) if kind in BETWEEN_BRANCHES]
         events = self._codec.decode([values[place] for place in places]).events
-        # A message that cannot be read is for the rules: a dead letter, as it was.
+        # A message that cannot be decoded goes to the rules, which make it a dead letter as before.
         return {place: event for place, event in zip(places, events, strict=True) if event is not None}
 
     def places(self, records: Sequence[Any]) -> dict[str, int]:
-        """Return where in the list each event stands, by its id."""
+        """Return the index in the list of each event, by its event id."""
         events = self._codec.decode([record.value for record in records]).events
         return {event.event_id: place for place, event in enumerate(events) if event is not None}
 
     def send(self, partition: int, records: Sequence[OutputRecord]) -> None:
-        """Take in what a branch says to another one; of what was applied early nothing is left to do."""
+        """Keep messages for a branch. Of one that was applied early only the note of that is removed."""
         events = self._codec.decode([value for _, value, *_ in records]).events
         rows: dict[bytes, bytes | None] = {}
         for (key, value, *_), event in zip(records, events, strict=True):
@@ -73,12 +73,12 @@ class BranchMessages:
         self._store.write(rows, None)
 
     def find(self, partition: int, event_id: str) -> Message | None:
-        """Return what was sent to a branch under an event id and is not applied yet, or None."""
+        """Return the message to a branch with an event id that is not applied yet, or None."""
         row = self._row(_place(partition, event_id))
         return None if row is None or row.offset == _EARLY else Message(row.key, row.value)
 
     def applying(self, partition: int, offsets: Mapping[str, int]) -> None:
-        """Take note of the offsets at which messages, by event id, are about to be applied."""
+        """Write the offsets at which messages, by event id, are about to be applied."""
         rows: dict[bytes, bytes | None] = {}
         for event_id, offset in offsets.items():
             row = self._row(_place(partition, event_id))
@@ -88,15 +88,18 @@ class BranchMessages:
         self._store.write(rows, None)
 
     def applying_early(self, partition: int, event_id: str) -> None:
-        """Take note that a message is applied as the log has it, because its sender is not there yet."""
+        """Write that a message is applied as it is in the log, before it was sent in the replay."""
         self._store.write({_place(partition, event_id): _pack(_Row(b"", b"", _EARLY))}, None)
 
     def applied(self, partition: int, event_ids: Iterable[str]) -> None:
-        """Forget messages: the rows of their branch contain them."""
+        """Delete messages that the rows of their branch contain."""
         self._store.write(dict.fromkeys(_place(partition, event_id) for event_id in event_ids), None)
 
     def recover(self, ends: Mapping[int, int]) -> None:
-        """Forget what an interrupted replay has applied: what stands below the end of its branch's rows."""
+        """Delete what an interrupted replay has applied: messages with an offset below their branch's end.
+
+        `ends`: the source offset of each branch's rows, by partition.
+        """
         rows: dict[bytes, bytes | None] = {}
         for place, value in self._store.committed_scan(b""):
             row = _unpack(value)
@@ -107,12 +110,12 @@ class BranchMessages:
         self._store.write(rows, None)
 
     def waiting(self) -> list[tuple[int, str, Message]]:
-        """Return what nobody has applied: the branch that it is for, its event id, the message."""
+        """Return the messages that are not applied: receiving branch, event id, message."""
         rows = [(place, _unpack(value)) for place, value in self._store.committed_scan(b"")]
         return [(*_named(place), Message(row.key, row.value)) for place, row in rows if row.offset == _WAITS]
 
     def wipe(self) -> None:
-        """Forget everything."""
+        """Delete all messages."""
         self._store.wipe()
 
     def _row(self, place: bytes) -> _Row | None:

@@ -1,18 +1,18 @@
-"""A log that its own streams write to, replayed: branches wait for what other branches send them.
+"""Replays a log that its own stream writes to: branches wait for the messages of other branches.
 
-    log of a branch -> commands from outside: applied, in their order
-                    -> a message of another branch: applied once that one has sent it in this replay, in its
-                       place in the log, but as it was sent here
-    nobody can go on -> the oldest message that is waited for is not sent by these rules: it is left out
-    all logs are read -> what was sent besides, and no log has, is applied last
+    log of a branch -> commands of upstream systems: applied in log order
+                    -> a message of another branch: applied at its offset in the log, once that branch has
+                       sent it in this replay, and with the content that was sent in this replay
+    all branches wait -> the rules do not send the oldest awaited message any more: it is left out
+    all logs are read -> messages that were sent in this replay and are in no log are applied last
 
-So a replay is one of all branches: where other rules decide otherwise on one of them, the others are told,
-and what a payment takes from one account is what another one gets. By the rules that wrote the log every
-message is found in its place, and nothing is left out or left over.
+So all branches are replayed together: where changed rules decide differently on one branch, the others
+receive the changed messages, and a payment credits the amount that it debits. With the rules that wrote the
+log every message is found at its offset, and none is left out or added.
 
-The live version's branches are not copied at one instant. A message may stand below the end of one branch
-whose cause stands above the end of another: that one is applied as the log has it. And one may have been sent
-below the end of one branch that stands above the end of the other: it goes on waiting, for a later run.
+The live tables of the branches are not copied at the same instant. A message may be below the end of one
+branch while its cause is above the end of another: it is applied as it is in the log. A message may also be
+sent below the end of one branch and be above the end of the receiver: it waits for a later run.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import Committing, Transactions
 
 ROWS = "rows"
-"""Stands for the changelog of a scratch: its offset is that of the log."""
+"""The name of the changelog of a scratch database. There is no such topic: its offset is that of the log."""
 RUN_RECORDS_MAX = 8_192
 COPIED_WITHIN_MS = 10_000
-"""Of a snapshot's first copy all are made: what is as late as that was sent after it."""
+"""All copies of a snapshot are made within this time of the first: later records were sent after it."""
 
 Batches = AsyncIterator[tuple[TopicPartition, list[Any], int]]
 
 
 class ReplayRecord(NamedTuple):
-    """A record of the log, or one in the place of it."""
+    """A record to apply: with the content that this replay has sent, at the offset that the log has."""
 
     offset: int
     timestamp: int
@@ -52,23 +52,23 @@ class ReplayRecord(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """How the messages between branches were other ones than those of the log."""
+    """How the messages between branches differ from those of the log."""
 
     left_out: int
-    """The log has them; these rules did not send them."""
+    """Messages of the log that these rules did not send."""
     besides: int
-    """These rules sent them; no log has them."""
+    """Messages that these rules sent and that are in no log."""
 
 
 class ReplayTransactions(Transactions):
-    """Transactions of a replay: rows are kept with the offset of the log, messages wait for their branch."""
+    """Transactions of a replay: rows are written with the offset of the log, messages are kept."""
 
     def __init__(self, source: str, between: BranchMessages) -> None:
         self._source = source
         self._between = between
 
     def want(self, task: Committing) -> None:
-        """Keep what was applied. All other outputs are dropped."""
+        """Write what a task has applied: rows and messages to branches. All other outputs are dropped."""
         part = task.take()
         for (topic, partition), records in part.outputs.items():
             if topic == self._source:
@@ -77,31 +77,31 @@ class ReplayTransactions(Transactions):
 
 
 class BranchReplay:
-    """A partition that is replayed, as far as it goes."""
+    """The replay of one partition, up to the first message that was not sent yet."""
 
     def __init__(self, task: PartitionTask, batches: Batches, between: BranchMessages) -> None:
         self.task = task
         self.ended = False
         self.applied = 0
-        """Records of the log."""
+        """How many records of the log were applied."""
         self._batches = batches
         self._between = between
         self._records: list[Any] = []
         self._received: dict[int, Any] = {}
-        """The messages among the records, by their place."""
+        """The messages among `_records`, by index."""
         self._places: dict[str, int] | None = None
-        """Of the records, by event id; made if it is asked for."""
+        """Index in `_records` by event id; None until it is needed."""
         self._at = 0
         self._behind = 0
-        """The offset behind the records."""
+        """The next offset after `_records`."""
 
     @property
     def awaited(self) -> tuple[Any, Any]:
-        """The next record, and the message that it is. Only while the branch waits for one."""
+        """The awaited message: its record and its event. Only while the branch waits for one."""
         return self._records[self._at], self._received[self._at]
 
     async def apply_next(self) -> int:
-        """Apply what is next, up to a message that has not been sent; return how many records."""
+        """Apply the next records, up to a message that was not sent yet; return how many were applied."""
         while self._at == len(self._records) and not self.ended:
             await self._read_on()
         run: list[Any] = []
@@ -125,23 +125,23 @@ class BranchReplay:
         return len(run)
 
     async def apply_as_logged(self) -> None:
-        """Apply the message that the branch waits for as the log has it."""
+        """Apply the awaited message as it is in the log."""
         record, event = self.awaited
         self._between.applying_early(self.task.partition, event.event_id)
         await self._apply([record], self._at + 1)
 
     def has_ahead(self, event_id: str | None) -> bool:
-        """Return whether an event is among the records that are read and not applied."""
+        """Return whether an event is among the records that are read and not applied yet."""
         if self._places is None:
             self._places = self._between.places(self._records)
         return self._places.get(event_id or "", -1) >= self._at
 
     def skip_message(self) -> None:
-        """Go on behind the message that the branch waits for."""
+        """Leave out the awaited message."""
         self._at += 1
 
     async def apply_unlogged(self, event_id: str, message: Message, timestamp: int) -> None:
-        """Apply a message that the log does not have, at its end."""
+        """Apply a message that is not in the log, after its end. `timestamp`: milliseconds."""
         assert self.ended and self.task.position is not None
         end = self.task.position
         await self.task.accept(PartitionBatch([ReplayRecord(end, timestamp, *message)], end, end))
@@ -165,21 +165,21 @@ class BranchReplay:
 
 
 class LogTail:
-    """Events behind the ends of the live version, as far as they matter; read when first needed."""
+    """Ids of events after the ends of the live tables, up to COPIED_WITHIN_MS; read at the first question."""
 
     def __init__(
         self, connection: Mapping[str, Any], codec: Codec, ends: Mapping[TopicPartition, int], copied_ms: int
     ):
-        """`copied_ms`: when the first copy of the live version was made."""
+        """`copied_ms`: when the first copy of the live tables was made, milliseconds UTC."""
         self._connection = connection
         self._codec = codec
         self._ends = ends
         self._until_ms = copied_ms + COPIED_WITHIN_MS
         self._events: dict[str, set[int]] | None = None
-        """The partitions that an event id is on."""
+        """Partitions by event id; None until read."""
 
     async def has(self, event_id: str | None, partition: int | None = None) -> bool:
-        """Return whether an event is behind the end of a branch, or of any."""
+        """Return whether an event is after the end of a partition, or of any partition."""
         if self._events is None:
             self._events = await self._read()
         found = self._events.get(event_id or "", set())
@@ -201,10 +201,10 @@ class LogTail:
 
 
 def _not_sent(waiting: Sequence[BranchReplay]) -> BranchReplay:
-    """Return which of the branches, all of which wait, waits for what will not come.
+    """Return the waiting branch whose message will not be sent any more. All of `waiting` wait.
 
-    It is the oldest message whose cause is not ahead on another branch. Should it be the wrong one after all,
-    the message comes late, and is applied last.
+    It is the one with the oldest message whose cause is not still unread on another branch. If that choice is
+    wrong, the message is sent later and applied last.
     """
 
     def rank(branch: BranchReplay) -> tuple[bool, int, int]:
@@ -222,7 +222,10 @@ async def replay_branches(
     ended_ms: int,
     on_progress: Callable[[], None],
 ) -> Counts:
-    """Replay all branches to the ends of their logs. `ended_ms`: the time of what comes behind them."""
+    """Replay all branches to the ends of their logs.
+
+    `ended_ms`: timestamp of the messages that are applied after the ends, milliseconds UTC.
+    """
     left_out = besides = 0
     while True:
         moved = 0

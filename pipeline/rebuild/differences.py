@@ -1,4 +1,4 @@
-"""Two versions of the same rows beside each other, in the order of their keys, in bounded memory."""
+"""Compares two versions of the same rows in key order, in bounded memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHOWN_MAX = 10_000
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A field that the two versions do not agree on; None where a version has no such row."""
+    """A field with two values; None where a version has no such row."""
 
     branch: int
     kind: str
@@ -28,13 +28,13 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Differences:
-    """What was compared, how much of it differs, and the first differences."""
+    """Counts of compared and differing rows, and the first differences."""
 
     def __init__(self, limit: int) -> None:
         self.compared: Counter[str] = Counter()
-        """Rows by kind."""
+        """Compared rows by kind."""
         self.differing: Counter[str] = Counter()
-        """Rows by kind, of which at least one field differs."""
+        """Rows with at least one differing field, by kind."""
         self.shown: list[Difference] = []
         self._limit = min(limit, SHOWN_MAX)
 
@@ -55,7 +55,7 @@ class Differences:
         live: dict[str, Value] | None,
         rebuilt: dict[str, Value] | None,
     ) -> None:
-        """Compare a row, field by field; None where a version has it not."""
+        """Compare a row field by field; None where a version has no such row."""
         self.compared[kind] += 1
         if live == rebuilt:
             return
@@ -69,10 +69,10 @@ class Differences:
                 self.shown.append(Difference(branch, kind, name, field, *values))
 
 
-def beside(
+def merged_by_key(
     live: Iterator[tuple[bytes, Row]], rebuilt: Iterator[tuple[bytes, Row]]
 ) -> Iterator[tuple[bytes, Row | None, Row | None]]:
-    """Yield each key of two versions in order with the row of both, None where there is none."""
+    """Yield each key with its row in both versions, in key order; None where a version has no such row."""
     one: Any = next(live, None)
     other: Any = next(rebuilt, None)
     while one is not None or other is not None:

@@ -1,4 +1,4 @@
-"""Reading logs into databases that say how far they contain them."""
+"""Reads logs into databases that keep the offset up to which they contain their log."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pipeline.runtime.kafka.changelog import first_offsets, read
 
 
 class Reached(Protocol):
-    """Something that contains a log up to an offset."""
+    """A database that contains a log up to an offset."""
 
     @property
     def changelog_offset(self) -> int:
@@ -19,26 +19,29 @@ class Reached(Protocol):
         ...
 
     def write(self, rows: Mapping[bytes, bytes | None], changelog_offset: int | None) -> None:
-        """Write rows and the offset in one."""
+        """Write rows and the offset in one atomic write."""
         ...
 
 
 Take = Callable[[TopicPartition, list[Any], int], Awaitable[None]]
-"""Given records and the offset behind them; what they amount to must be written together with that."""
+"""Called with records and the next offset after them; must write its result together with that offset."""
 OnStage = Callable[[str], None]
-"""Told what is done now."""
+"""Called with a description of the present step."""
 OnProgress = Callable[[int, int], None]
-"""Told how many offsets of the logs are read, and of how many."""
+"""Called with the number of offsets read so far and in all."""
 
 
 class LogCut(RuntimeError):
-    """A log no longer begins with its first record."""
+    """The first records of a log are deleted, so it cannot be read from its beginning."""
 
 
 async def beginnings(
     connection: Mapping[str, Any], stores: Mapping[TopicPartition, Reached], *, whole: bool = True
 ) -> dict[TopicPartition, int]:
-    """Return where each log is to be read from. Raises LogCut, as `read_logs`."""
+    """Return the offset at which to start reading each log.
+
+    Raises LogCut where a log that must be `whole` is not there from its beginning.
+    """
     first = await first_offsets(connection, list(stores))
     for place, offset in first.items():
         if whole and offset > 0:
@@ -55,7 +58,7 @@ async def read_logs(
     *,
     whole: bool = True,
 ) -> int:
-    """Read every log from what its store contains up to its end; return the number of records.
+    """Read every log from the offset of its store to its end; return the number of records.
 
     Raises LogCut where a log that must be `whole` is not there from its beginning.
     """
@@ -70,6 +73,6 @@ async def read_logs(
         on_progress(sum(reached.values()), total)
     for place, store in stores.items():
         if starts[place] < ends[place]:
-            store.write({}, ends[place])  # what is left up to there are control records
+            store.write({}, ends[place])  # only control records are left up to there
     on_progress(total, total)
     return count

@@ -1,12 +1,12 @@
-"""Balances from the postings alone, beside what the balances topic says.
+"""Computes balances from the postings alone, and compares them with the balances topic.
 
-    postings -> fold: counters, sequence, what is held  -> scratch \\
-    balances -> the latest of each account              -> scratch  -> compared, account by account
+    postings -> summed up: counters, sequence, held amount -> scratch \\
+    balances -> the latest of each account                 -> scratch  -> compared, account by account
 
-The ledger writes both topics in one transaction, but two topics cannot be read up to the same one while it
-works. So what differs is looked at again after more was read: what has moved in between is read once more, a
-few times, and what stands still and differs is a difference. Only an account that never stands still is left
-undecided, and said to be.
+The ledger writes both topics in one transaction, but a reader cannot stop both topics at the same transaction
+while the ledger works. So accounts that differ are compared again after reading on, up to ROUNDS_MAX times.
+One that has not changed in between and still differs is a difference. One that changes in every round is
+reported as undecided.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from aiokafka import TopicPartition
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.rows import row_key
-from pipeline.rebuild.differences import Differences, Value, beside
+from pipeline.rebuild.differences import Differences, Value, merged_by_key
 from pipeline.rebuild.logs import OnProgress, OnStage, read_logs
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
@@ -29,43 +29,43 @@ from pipeline.runtime.store.partition_store import PartitionStore
 
 POSTINGS, BALANCES = "postings", "balances"
 ROUNDS_MAX = 6
-"""How often what differs is looked at again while it moves."""
+"""How often accounts that differ are compared again while they change."""
 FAULTS_SHOWN = 10
 ROUND_PAUSE_S = 0.2
 WATCHED_MAX = 10_000
-"""So many accounts that differ are looked at again; where there are more, they do not all just move."""
+"""Most accounts that are compared again. If more differ, it is not only because they change just now."""
 _FAULTS = b"f"
 
 
 class AccountTotals(msgspec.Struct, array_like=True, gc=False):
-    """What an account comes to; minor units of its currency."""
+    """The totals of an account, in minor units of its currency."""
 
     currency: str
     debits_posted: int = 0
     credits_posted: int = 0
     held_minor: int | None = 0
-    """None after a posting of version 1, which does not say it."""
+    """None after a posting of version 1, which has no such field."""
     account_sequence: int = 0
     balance_minor: int = 0
     available_minor: int | None = 0
 
     def settle(self, held_minor: int | None) -> None:
-        """Set what follows from the counters and what is held."""
+        """Set the amounts that follow from the counters and the held amount."""
         self.balance_minor = self.credits_posted - self.debits_posted
         self.held_minor = held_minor
         self.available_minor = None if held_minor is None else self.balance_minor - held_minor
 
 
 class Faults(msgspec.Struct):
-    """Where the journal contradicts itself."""
+    """Contradictions within the journal."""
 
     count: int = 0
     shown: list[str] = msgspec.field(default_factory=list)
     others: int = 0
-    """Events of kinds that move nothing here."""
+    """Events of kinds that change no account here."""
 
     def add(self, text: str) -> None:
-        """Add one."""
+        """Count a contradiction; keep its text if it is one of the first FAULTS_SHOWN."""
         self.count += 1
         if len(self.shown) < FAULTS_SHOWN:
             self.shown.append(text)
@@ -82,7 +82,7 @@ def account_key(event: Any) -> bytes:
 
 
 def fold(events: Iterable[Any], rows: PartitionStore) -> None:
-    """Add events of the journal to the rows; None is a record that is no event."""
+    """Add events of the journal to the rows. None stands for a record that is no event."""
     events = list(events)
     rows.prefetch(account_key(event) for event in events if hasattr(event, "account_id"))
     faults = read_faults(rows)
@@ -108,7 +108,7 @@ def fold(events: Iterable[Any], rows: PartitionStore) -> None:
 
 
 def _add(event: Any, standing: AccountTotals) -> str | None:
-    """Add one event to its account; return how it contradicts what came before, or None."""
+    """Add one event to its account; return how it contradicts the events before it, or None."""
     held, after = standing.held_minor, event.held_minor_after
     if type(event) is ev.HoldRecorded:
         standing.settle(after)
@@ -137,13 +137,13 @@ def _add(event: Any, standing: AccountTotals) -> str | None:
 
 
 def read_faults(rows: PartitionStore) -> Faults:
-    """Return where the journal that the rows are made of contradicts itself."""
+    """Return the contradictions that were found in the journal of the rows."""
     row = rows.get(_FAULTS)
     return Faults() if row is None else _decode_faults(row)
 
 
 def keep_latest(events: Iterable[Any], rows: PartitionStore) -> None:
-    """Keep what the balances topic says last of each account."""
+    """Write the latest balance of each account."""
     latest = {account_key(event): event for event in events if type(event) is ev.BalanceUpdated}
     rows.put_many((key, _encode(_stated(event))) for key, event in latest.items())
 
@@ -160,10 +160,10 @@ def _stated(event: ev.BalanceUpdated) -> AccountTotals:
     )
 
 
-def both(
+def in_both_versions(
     stated: bytes | None, folded: bytes | None
 ) -> tuple[dict[str, Value] | None, dict[str, Value] | None]:
-    """Return the fields of an account in both versions, without what the postings do not say."""
+    """Return the fields of an account in both versions, without those that the postings do not have."""
     live = None if stated is None else _decode(stated)
     rebuilt = None if folded is None else _decode(folded)
     if rebuilt is None and live is not None:
@@ -179,14 +179,14 @@ def _fields(standing: AccountTotals | None, left_out: set[str]) -> dict[str, Val
 
 
 class Rebuilt(NamedTuple):
-    """What became of a rebuild from postings."""
+    """The result of a rebuild from postings."""
 
     differences: Differences
     faults: Faults
     undecided: int
-    """Accounts that differ and never stood still."""
+    """Accounts that differ and changed in every round."""
     records: int
-    """Read by this run."""
+    """Records read by this run."""
 
 
 async def rebuild(
@@ -198,7 +198,10 @@ async def rebuild(
     on_progress: OnProgress,
     on_stage: OnStage,
 ) -> Rebuilt:
-    """Fold the whole journal and compare it. Raises LogCut, and what Kafka and the registry raise."""
+    """Sum up the whole journal and compare it with the balances.
+
+    Raises LogCut, aiokafka's KafkaError and the errors of the registry.
+    """
     journal = {
         TopicPartition(POSTINGS, number): scratch.store(f"{POSTINGS}-{number}")
         for number in range(partitions)
@@ -236,7 +239,7 @@ async def rebuild(
 
 Stores = Mapping[TopicPartition, PartitionStore]
 Moving = dict[tuple[int, bytes], tuple[bytes | None, bytes | None]]
-"""Accounts that differ, by partition and key: what is stated, and what is folded."""
+"""Accounts that differ, by partition and key: the row from the balances, the row from the postings."""
 
 
 def _accounts(
@@ -246,15 +249,15 @@ def _accounts(
     prefix = row_key("a", "")
     for place, folded in journal.items():
         live = stated[TopicPartition(BALANCES, place.partition)]
-        for key, one, other in beside(live.committed_scan(prefix), folded.committed_scan(prefix)):
+        for key, one, other in merged_by_key(live.committed_scan(prefix), folded.committed_scan(prefix)):
             yield (place.partition, key), (one, other)
 
 
 def _differing(journal: Stores, stated: Stores) -> Moving:
-    """Return the accounts that differ, the first of them where they are too many to be watched."""
+    """Return the accounts that differ, at most WATCHED_MAX of them."""
     found: Moving = {}
     for place, rows in _accounts(journal, stated):
-        one, other = both(*rows) if rows[0] != rows[1] else (None, None)
+        one, other = in_both_versions(*rows) if rows[0] != rows[1] else (None, None)
         if one != other:
             found[place] = rows
             if len(found) == WATCHED_MAX:
@@ -266,7 +269,9 @@ def _compared(journal: Stores, stated: Stores, moving: Moving, limit: int, recor
     differences, faults = Differences(limit), Faults()
     for (branch, key), rows in _accounts(journal, stated):
         if (branch, key) not in moving:
-            differences.add(branch, "account", "/".join(key.decode().split("\0")[1:]), *both(*rows))
+            differences.add(
+                branch, "account", "/".join(key.decode().split("\0")[1:]), *in_both_versions(*rows)
+            )
     for store in journal.values():
         found = read_faults(store)
         faults.count += found.count

@@ -1,12 +1,12 @@
-"""A stream's log applied from its first event by the rules that are installed here, beside the live table.
+"""Applies a stream's log from its first event by the installed rules, and compares with the live table.
 
     log -> PartitionTask (the runtime's own: by columns and by rows) -> scratch: rows + offset of the log
-    what one branch asks of another, and the answers: as these rules say them (`causal`)
-    snapshot of the live table -> up to which offset to replay -> both compared, row by row
+    messages between branches: as the installed rules send them (`causal`)
+    snapshot of the live table -> the offset to replay to -> both versions compared, row by row
 
-Nothing is emitted: the outputs of the rules are dropped. A snapshot says of each partition which events of
-the log its rows contain, so both versions are of the same offset, while the streams go on. A later snapshot
-continues the replay from there: the tail is followed.
+No output is written to Kafka. A snapshot states for each partition up to which offset of the log its rows go,
+so both versions are of the same offset while the streams go on. A replay to a later snapshot continues where
+the last one ended.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.ledger.rows import KINDS, STATUS_NAMES, unpack_account, unpack_payment
 from pipeline.rebuild.between import BranchMessages
-from pipeline.rebuild.causal import ROWS, BranchReplay, ReplayTransactions, Counts, LogTail, replay_branches
-from pipeline.rebuild.differences import Differences, Value, beside
+from pipeline.rebuild.causal import ROWS, BranchReplay, Counts, LogTail, ReplayTransactions, replay_branches
+from pipeline.rebuild.differences import Differences, Value, merged_by_key
 from pipeline.rebuild.logs import OnProgress, OnStage, beginnings
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
@@ -37,29 +37,29 @@ from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import Transactions
 
 LAYOUT = "2"
-"""Of what a replay keeps in its scratch; what another version of it has kept is not gone on with."""
+"""Version of the data in a scratch. A scratch of another version is not continued."""
 
 
 class LivePartition(NamedTuple):
-    """The live version of a partition."""
+    """A copy of the live table of one partition."""
 
     partition: int
     source_offset: int
-    """The rows contain the effect of all events of the log below, and of no other."""
+    """The rows contain the effects of all events of the log below this offset, and of no other."""
     path: Path
-    """Of the database, which is only read."""
+    """Path of the database, which is only read."""
 
 
 class Replayed(NamedTuple):
-    """What became of a replay."""
+    """The result of a replay."""
 
     differences: Differences
     records: int
-    """Applied by this run."""
+    """Records applied by this run."""
     dead_letters: int
-    """Of those, what the rules refused."""
+    """How many of them became dead letters."""
     counts: Counts
-    """Of this run, too."""
+    """Messages that differ, in this run."""
 
 
 async def replay(
@@ -74,9 +74,9 @@ async def replay(
     on_progress: OnProgress,
     on_stage: OnStage,
 ) -> Replayed:
-    """Replay to the offsets of the live version, and compare. Raises LogCut, and what Kafka raises.
+    """Replay to the offsets of the live tables, and compare. Raises LogCut and aiokafka's KafkaError.
 
-    `copied_ms`: when the first database of the live version was copied.
+    `copied_ms`: when the first database of the live tables was copied, milliseconds UTC.
     """
     places = {TopicPartition(spec.source, one.partition): one for one in live}
     ends = {place: one.source_offset for place, one in places.items()}
@@ -84,7 +84,7 @@ async def replay(
     between = BranchMessages(scratch.store(f"{spec.name}-between"), codec)
     if any(store.changelog_offset > ends[place] for place, store in stores.items()):
         for store in stores.values():
-            store.wipe()  # an earlier snapshot than the last one
+            store.wipe()  # this snapshot is earlier than the last one
         between.wipe()
     starts = await beginnings(connection, stores)
     between.recover({place.partition: start for place, start in starts.items()})
@@ -105,7 +105,7 @@ async def replay(
     counts = await replay_branches([*branches.values()], between, tail, copied_ms, progress)
     for place, store in stores.items():
         if store.changelog_offset < ends[place]:
-            store.write({}, ends[place])  # what is left up to there are control records
+            store.write({}, ends[place])  # only control records are left up to there
     on_progress(total, total)
     records = sum(branch.applied for branch in branches.values())
     dead_letters = sum(branch.task.dead_letters for branch in branches.values())
@@ -139,7 +139,7 @@ def _task(
 
 def _compare(live: LivePartition, store: PartitionStore, differences: Differences) -> None:
     with closing(rows_of_copy(live.path)) as copied:
-        for key, one, other in beside(copied, store.committed_scan(b"")):
+        for key, one, other in merged_by_key(copied, store.committed_scan(b"")):
             kind, name = named(key)
             if one == other:
                 differences.same(kind)
@@ -148,20 +148,20 @@ def _compare(live: LivePartition, store: PartitionStore, differences: Difference
 
 
 def named(key: bytes) -> tuple[str, str]:
-    """Return what kind of row a key is of, and the name that it has in it."""
+    """Return the kind of a row and its name, such as `account`, `tenant/account`."""
     family, *parts = key.decode(errors="replace").split("\0")
     return _KINDS[family].name if family in _KINDS else family, "/".join(parts)
 
 
 _KINDS = {kind.family: kind for kind in KINDS}
-"""By the family letter of the ledger's rows; a letter that is not here stands for itself."""
+"""By the family letter of the row key. An unknown letter is its own name."""
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:
-    """Return the fields of an account or a payment; of another kind, the row in its newest layout, in digits.
+    """Return the fields of an account or a payment; of other kinds the row in its newest layout, in hex.
 
-    A row of an unknown layout is shown as it is.
+    A row of an unknown layout is returned in hex as it is.
     """
     if row is None:
         return None

@@ -1,7 +1,8 @@
-"""The folder of a rebuild: databases that contain a log up to an offset, in the manner of a worker's tables.
+"""The folder of a rebuild: databases that contain a log up to an offset, like a worker's tables.
 
-Rows and offset are one write, so a run that is interrupted at any moment goes on from there. The folder says
-what it was made from; where that is no longer so (other topics, other rules), it is begun anew.
+Rows and offset are one atomic write, so a run that was interrupted at any moment continues from there. A
+file states what the databases were made from; where that has changed (other topics, other rules), they are
+deleted.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ class Scratch:
     """The databases of a rebuild, by name; use it in a `with` statement."""
 
     def __init__(self, folder: Path, about: Mapping[str, str], anew: bool = False) -> None:
-        """`about`: what the databases are made from; `anew`: keep nothing. Raises ScratchBusy."""
+        """`about`: what the databases are made from; `anew`: delete what is there. Raises ScratchBusy."""
         self.folder = folder
         self.begun_anew = False
-        """Whether what an earlier run left was made from something else."""
+        """Whether an earlier run's databases were deleted because they were made from something else."""
         self._stores: dict[str, PartitionStore] = {}
         folder.mkdir(parents=True, exist_ok=True)
         self._lock: IO[str] = (folder / _LOCK).open("a")
@@ -56,7 +57,7 @@ class Scratch:
         path.write_text(json.dumps(about, indent=1) + "\n", "utf-8")
 
     def store(self, name: str) -> PartitionStore:
-        """Return a database, opening or making it."""
+        """Return a database; it is opened or made at the first call."""
         store = self._stores.get(name)
         if store is None:
             store = self._stores[name] = PartitionStore(self.folder / f"{name}.rocks")

@@ -1,7 +1,7 @@
-"""The worker's web pages: table views, health and metrics. `pages.mount(app, views)` is the way in.
+"""The worker's web pages: table views, health and metrics. `pages.mount(app, views)` puts them on an app.
 
-Views are declared by the concepts (`pipeline/domain/<concept>/views.py`), and given by the topologies.
+The views are declared by the concepts (`pipeline/domain/<concept>/views.py`) and passed in by the topologies.
 
-pages -> query (what is asked) -> answers (which partitions, whose) -> committed (local rows) or a peer
-      -> the view (rows as JSON objects) -> render (JSON, CSV)
+request -> pages -> query (checked parameters) -> answers (partitions and their owners)
+        -> committed (local rows) or a peer -> the view (rows as JSON objects) -> render (JSON, CSV)
 """

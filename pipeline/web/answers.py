@@ -1,9 +1,9 @@
-"""Answering a scope: rows of this worker's partitions, rows of its peers', merged in key order.
+"""Answers a request from rows of this worker's partitions and of its peers', merged in key order.
 
     owner of each partition (from the assignor) -> scan here, or ask that worker once -> merge by key -> page
 
-A peer is asked for named partitions and answers only from its own, so a request travels one hop at most. A
-list is whole or not given: if one partition cannot be read now, the answer is 503.
+A peer is asked for named partitions and answers only from its own, so a request makes one hop at most. A list
+is complete or refused: if one partition cannot be read now, the answer is 503.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ PARTITIONS_HEADER = "Ledgerflow-Partitions"
 """On a request of a worker to its peer: the partitions to answer from."""
 PEER_TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=2.0)
 CHUNK_ROWS = 500
-"""Rows looked at before the event loop has its turn again."""
+"""Rows that are scanned before the event loop may run something else."""
 EXAMINED_MAX = 10_000
-"""Rows looked at per partition and request: a page of a filtered view may be short, its `next` goes on."""
+"""Most rows scanned per partition and request. So a page of a filtered view may be short, with a `next`."""
 
 
 _Answer = TypeVar("_Answer")
 
 
 class RowsPage(msgspec.Struct):
-    """Rows in key order, and how far the search went."""
+    """One page of rows in key order, and how far the scan went."""
 
     rows: list[tuple[str, Row]]
     """Key (its parts, NUL-separated) and row."""
     reached: str | None
-    """The key up to which everything was looked at; None: to the end."""
+    """The key up to which all rows were scanned; None: to the end."""
     progress: list[Progress]
     known: bool = True
     """False where a single key or account is not known."""
@@ -63,7 +63,7 @@ async def answer(app: WebHost, scope: Scope[TableView]) -> RowsPage:
 
 
 async def collect(app: WebHost, scope: Scope[TableView], partitions: list[int]) -> RowsPage:
-    """Return the page of a scope from partitions of this worker; raise `Problem` 503 if it lacks one."""
+    """Return the page of a scope from partitions of this worker. Raises `Problem` 503 if it lacks one."""
     pages = []
     for number in partitions:
         partition = Partition(app, number)
@@ -73,7 +73,7 @@ async def collect(app: WebHost, scope: Scope[TableView], partitions: list[int]) 
 
 
 def merge(pages: list[RowsPage], count: int) -> RowsPage:
-    """Return the first rows of several pages, at most `count`, none behind a gap in what was looked at."""
+    """Return the first `count` rows of several pages, none after the first key where a scan stopped."""
     ends = [page.reached for page in pages if page.reached is not None]
     reached = min(ends) if ends else None
     rows = sorted((row for page in pages for row in page.rows), key=lambda row: row[0])
@@ -104,7 +104,7 @@ async def _scan(scope: Scope[TableView], partition: Partition) -> RowsPage:
         page.known = is_known(view, partition, *scope.path[:2])
     position, examined = scope.after, 0
     while True:
-        # Fetched anew in every turn: the partition may have moved while others had theirs.
+        # Fetched again in every turn: the partition may have moved while other coroutines ran.
         rows = partition.rows(view.table)
         before = examined
         for key, value in islice(rows.scan(scope.prefix, position), CHUNK_ROWS):
@@ -125,7 +125,7 @@ async def _scan(scope: Scope[TableView], partition: Partition) -> RowsPage:
 
 
 def is_known(view: TableView, partition: Partition, tenant_id: str, account_id: str) -> bool:
-    """Whether an account is known to the view's stream or to the ledger: then an empty list is an answer."""
+    """Return whether the view's stream or the ledger knows an account, so that its list may be empty."""
     marker = row_key(view.marker, tenant_id, account_id)
     if next(partition.rows(view.table).scan(marker), (b"",))[0].split(b"\0")[:3] == marker.split(b"\0"):
         return True
@@ -156,7 +156,7 @@ def owners(app: WebHost, scope: Scope[Any]) -> dict[str, list[int]]:
 async def ask(
     app: WebHost, scope: Scope[Any], owner: str, partitions: list[int], kind: type[_Answer]
 ) -> _Answer:
-    """Return a peer's answer; raise `Problem`: its own 404, 503 or 502 where it has none."""
+    """Return a peer's answer. Raises `Problem`: the peer's own 404, 503 or 502 where it gives none."""
     url = URL(owner + scope.link(scope.query.after), encoded=True)
     headers = {PARTITIONS_HEADER: ",".join(map(str, partitions))}
     try:
@@ -167,7 +167,9 @@ async def ask(
     except (aiohttp.ClientError, TimeoutError):
         raise unavailable(f"the worker at {owner}, which has the rows, does not answer") from None
     if status == 503:
-        raise unavailable(f"the worker at {owner} is recovering or loses the rows to another one")
+        raise unavailable(
+            f"the worker at {owner} is recovering, or its partition is moving to another worker"
+        )
     if status == 404:
         raise Problem(404, str(msgspec.json.decode(body)["detail"]))
     if status != 200:
@@ -175,4 +177,4 @@ async def ask(
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError:
-        raise Problem(502, f"the worker at {owner} gave an answer of an unknown form") from None
+        raise Problem(502, f"the worker at {owner} gave an answer that cannot be read") from None

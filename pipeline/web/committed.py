@@ -1,8 +1,8 @@
 """Committed rows of the partitions that this worker owns: single rows, and bounded scans.
 
-Views never show a row whose transaction may still be aborted, so they read RocksDB below the overlay. They
-are answered in a thread of their own, while partitions come and go: what was read counts only if the
-partition is still this worker's afterwards.
+Views never show a row whose transaction may still be aborted, so they read RocksDB without the overlay of
+uncommitted rows. They are answered in a thread of their own, while partitions may move: a read is valid only
+if the partition still belongs to this worker afterwards.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class CommittedRows:
         self._require_owned = require_owned
 
     def get(self, key: bytes) -> bytes | None:
-        """Return a row, or None; raise `Problem` 503 where the partition has just moved."""
+        """Return a row, or None. Raises `Problem` 503 where the partition has just moved."""
         with self._owned():
             return self._store.committed_get(key)
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
-        """Yield the rows whose key starts with `prefix` and is above `after`, in key order.
+        """Yield the rows whose key starts with `prefix` and is greater than `after`, in key order.
 
-        Raises as `get`.
+        Raises `Problem` 503 where the partition has just moved.
         """
         with self._owned():
             yield from self._store.committed_scan(prefix, after)
@@ -46,30 +46,30 @@ class CommittedRows:
         raise unavailable("the partition is moving to another worker")
 
     def put(self, key: bytes, value: bytes) -> None:
-        """Refuse: a view changes nothing."""
+        """Raises TypeError: views are read only."""
         raise TypeError("a view only reads")
 
     def delete(self, key: bytes) -> None:
-        """Refuse: a view changes nothing."""
+        """Raises TypeError: views are read only."""
         raise TypeError("a view only reads")
 
 
 class Partition:
-    """One partition number on this worker, with every table that has it here."""
+    """One partition number on this worker, with the tables whose partition is here."""
 
     def __init__(self, app: WebHost, number: int) -> None:
         self._app = app
         self.number = number
 
     def rows(self, table: str) -> CommittedRows:
-        """Return the rows of a table; raise `Problem` 503 unless they are ours and restored."""
+        """Return the rows of a table. Raises `Problem` 503 unless they are owned and restored here."""
         rows = self.rows_or_none(table)
         if rows is None:
             raise unavailable(f"partition {self.number} of {table} is being recovered or is moving")
         return rows
 
     def rows_or_none(self, table: str) -> CommittedRows | None:
-        """Return the rows of a table, None where they are not ours or not restored."""
+        """Return the rows of a table; None where this worker does not own them or has not restored them."""
         app, number = self._app, self.number
         task = task_of(app, table, number)
         if task is None or not recovered(app):
@@ -77,14 +77,14 @@ class Partition:
         store = app.open_store(table, number)
 
         def require_owned() -> None:
-            # A partition that comes back has another task.
+            # A partition that was lost and came back has another task.
             if task_of(app, table, number) is not task:
                 raise unavailable(f"partition {number} of {table} is moving to another worker")
 
         return None if store is None else CommittedRows(store, require_owned)
 
     def progress(self, table: str) -> Progress:
-        """Return how far the stream of a table is; raise `Problem` 503 unless it runs here."""
+        """Return the progress of the stream of a table. Raises `Problem` 503 unless it runs here."""
         task = task_of(self._app, table, self.number)
         if task is None:
             raise unavailable(f"partition {self.number} of {table} is moving to another worker")

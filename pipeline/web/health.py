@@ -9,17 +9,17 @@ from faust.types import TP
 
 from pipeline.web.host import WebHost
 from pipeline.web.problems import RETRY_AFTER_S
-from pipeline.web.progress import everything, recovered
+from pipeline.web.progress import progress_of_all, recovered
 from pipeline.web.render import json_response
 
 STUCK_AFTER_S = 30.0
-"""A partition that has work and has not committed for so long is stuck. A transaction's own bound is 10 s."""
+"""A partition with work and no commit for so long is stuck. One transaction may take 10 s at most."""
 
 
 class CommitWatch:
-    """How long each partition has had work without a commit, as seen from one look to the next.
+    """Measures how long each partition has had work without a commit, from one call to the next.
 
-    Committed offsets only grow: the same offset in two looks, with work in both, means no commit in between.
+    Committed offsets only grow: the same offset at two calls, with work at both, means no commit in between.
     """
 
     def __init__(self, app: WebHost) -> None:
@@ -27,10 +27,10 @@ class CommitWatch:
         self._waiting: dict[TP, tuple[int | None, float]] = {}
 
     def ages(self, now: float) -> dict[TP, float]:
-        """Return by partition with uncommitted work the seconds it has waited; `now` is monotonic."""
+        """Return the seconds that each partition with uncommitted work has waited; `now`: monotonic."""
         waiting = {}
         if recovered(self._app):
-            lags = {(part.log, part.partition): part.lag for part in everything(self._app)}
+            lags = {(part.log, part.partition): part.lag for part in progress_of_all(self._app)}
             for tp, task in self._app.tasks.running.items():
                 if task.position == task.committed and not lags[tp.topic, tp.partition]:
                     continue
@@ -41,7 +41,7 @@ class CommitWatch:
 
 
 def live(watch: CommitWatch) -> web.Response:
-    """Return 200 while the worker gets on with its work, 503 once a partition is stuck."""
+    """Return 200 while the worker makes progress, 503 once a partition is stuck."""
     ages = watch.ages(time.monotonic())
     stuck = [
         {"log": tp.topic, "partition": tp.partition, "seconds_without_commit": round(age, 1)}
@@ -52,7 +52,7 @@ def live(watch: CommitWatch) -> web.Response:
 
 
 def ready(app: WebHost) -> web.Response:
-    """Return 200 once the worker has its assignment and every partition of it is restored, 503 before."""
+    """Return 200 once the worker has an assignment and all its partitions are restored, 503 before."""
     done = recovered(app)
     if done:
         status, code = "ready", 200
@@ -63,6 +63,6 @@ def ready(app: WebHost) -> web.Response:
         "rules": app.rules,
         "tenants": app.tenants,
         "recovery_seconds": round(app.tasks.ready_after_s, 3) if done else None,
-        "partitions": everything(app),
+        "partitions": progress_of_all(app),
     }
     return json_response(body, code, None if done else {"Retry-After": str(RETRY_AFTER_S)})

@@ -1,4 +1,4 @@
-"""What the views need of the worker that they are served by. `runtime.app.App` is one."""
+"""The protocol of the worker that serves the views. `runtime.app.App` is one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pipeline.runtime.store.partition_store import PartitionStore
 
 
 class WebHost(Protocol):
-    """A worker: its web server, its partitions and their progress, its peers, its versions."""
+    """A worker: its web server, partitions with their progress, peers and versions."""
 
     web: Any
-    """Faust's web server, which the pages are put on."""
+    """Faust's web server, which serves the pages."""
     http_client: aiohttp.ClientSession
-    """What peers are asked with; it lives in the web server's thread."""
+    """Client for requests to peers; it belongs to the web server's thread."""
     loop: asyncio.AbstractEventLoop
-    """The loop of the streams. The views have a thread, and a loop, of their own."""
+    """The event loop of the streams. The views have a thread and an event loop of their own."""
     tasks: Tasks
     snapshots: Snapshots
     partitions: int
@@ -35,7 +35,7 @@ class WebHost(Protocol):
     audit_alerts: int
     """How many alerts its audit has raised."""
     audited: dict[str, int]
-    """How often each check of its audit had something to compare, by name."""
+    """How often each check of its audit compared something, by name."""
     rebalancing: bool
     """Whether the group is being rebalanced."""
     in_recovery: bool
@@ -60,13 +60,13 @@ class WebHost(Protocol):
         """The names of its tables."""
 
     def page(self, path: str, *, name: str) -> Callable[[type], Any]:
-        """Return a decorator that puts a view's class on the web server."""
+        """Return a decorator that adds a Faust view class to the web server."""
 
     def open_store(self, table: str, partition: int) -> PartitionStore | None:
-        """Return the rows of a partition of a table, None where its database is not open here."""
+        """Return the database of a partition of a table; None where it is not open here."""
 
     def owners(self, table: str) -> Mapping[int, str]:
         """Return the address of the worker that has each partition of a table, as of the last assignment."""
 
     def fetch_state(self, tp: TP) -> FetchState | None:
-        """Return how far a log is fetched; None where it is not, or not yet."""
+        """Return how far a partition is fetched; None where it is not fetched, or not yet."""

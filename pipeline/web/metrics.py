@@ -1,4 +1,4 @@
-"""/metrics in Prometheus' text format, read off the partition tasks when it is asked for.
+"""/metrics in Prometheus' text format, read from the partition tasks at each scrape.
 
 Faust's own Prometheus sensor is not used: its hooks run for every event and cost as much as the stream.
 """
@@ -20,17 +20,17 @@ LABELS = ("stream", "partition")
 
 
 class WorkerCollector(Collector):
-    """What this worker's tasks have done since their partitions were assigned."""
+    """The counters of this worker's tasks since their partitions were assigned, and of its audit."""
 
     def __init__(self, app: WebHost) -> None:
         self._app = app
 
     def describe(self) -> Iterable[Metric]:
-        """Return nothing: the app is not to be touched before it runs."""
+        """Return nothing: the app must not be read before it runs."""
         return ()
 
     def collect(self) -> Iterable[Metric]:
-        """Return the metrics as of now; a partition that moved away is no longer among them."""
+        """Return the present metrics, without partitions that moved away."""
         app = self._app
         applied = CounterMetricFamily("ledgerflow_applied_records", "Records taken", labels=LABELS)
         dead = CounterMetricFamily("ledgerflow_dead_letters", "Records refused", labels=LABELS)
@@ -74,5 +74,5 @@ def registry_of(app: WebHost) -> CollectorRegistry:
 
 
 def exposition(registry: CollectorRegistry) -> web.Response:
-    """Return a scrape."""
+    """Return the answer to a scrape."""
     return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,6 +1,6 @@
 """The pages of a worker, mounted on Faust's web server: table views, health, metrics, and an index of them.
 
-Faust's own pages (router, tables, index) are taken off: they show uncommitted rows, or always say OK.
+Faust's own pages (router, tables, index) are removed: they show uncommitted rows, or always report OK.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ WORKER_PAGES = {
     "/ready": "200 once every partition is restored; progress by partition",
     "/metrics": "Prometheus metrics",
 }
-"""The pages of the worker itself, and what they show; all others are those of its views."""
+"""The pages of the worker itself, and what they show. All other pages are those of its views."""
 
 _HTML = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Ledgerflow</title></head>
@@ -50,7 +50,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def mount(app: WebHost, views: Sequence[View]) -> None:
     """Put the pages on the app's web server; once, before the worker starts.
 
-    Raises ValueError for views that no request could tell apart, as `by_path`.
+    Raises ValueError for views that a request cannot distinguish, as `by_path`.
     """
     app.web.blueprints = BlueprintManager()
     app.web.web_app.middlewares.append(problems)
@@ -79,9 +79,9 @@ def mount(app: WebHost, views: Sequence[View]) -> None:
 
 
 def by_path(views: Sequence[View]) -> dict[str, list[View]]:
-    """Return the views of every path, in their order; the first one is shown unless a request names a time.
+    """Return the views of every path, in order. The first is the default; a time parameter selects another.
 
-    Raises ValueError where two views have a path, and no parameter tells which is meant.
+    Raises ValueError where two views share a path and no parameter selects one of them.
     """
     found: dict[str, list[View]] = {}
     for view in views:
@@ -90,19 +90,19 @@ def by_path(views: Sequence[View]) -> dict[str, list[View]]:
     for path, ours in found.items():
         ours.sort(key=lambda view: isinstance(view, AccountView))
         if not _distinguishable(ours[1:]):
-            raise ValueError(f"{path}: no parameter tells which of its views is asked for")
+            raise ValueError(f"{path}: no parameter selects one of its views")
     return found
 
 
 def _distinguishable(others: list[View]) -> bool:
-    """Return whether each of a path's views but the first has times of its own as parameters."""
+    """Return whether each view has time parameters, and no two have the same one."""
     times = [view.times if isinstance(view, AccountView) else () for view in others]
     names = [name for some in times for name in some]
     return all(times) and len(set(names)) == len(names)
 
 
 def documented(views: Sequence[View]) -> dict[str, str]:
-    """Return what every page shows, by its path, a list's with its parameters: index and reference."""
+    """Return what every page shows, by path (of a list with its parameters), for the index and the docs."""
     shown: dict[str, str] = {}
     for path, ours in by_path(views).items():
         texts = [page.about for view in ours for page in view.pages if f"/{view.name}{page.path}" == path]
@@ -111,7 +111,7 @@ def documented(views: Sequence[View]) -> dict[str, str]:
 
 
 async def _client_of_peers(app: WebHost, _: web.Application) -> AsyncIterator[None]:
-    """Have requests to peers made in the web server's thread, by a client that lives there."""
+    """Make the client for requests to peers, in the web server's thread, where it is used."""
     async with aiohttp.ClientSession() as app.http_client:
         yield
 
@@ -120,13 +120,13 @@ def _page(app: WebHost, path: str, name: str, handler: Handler) -> None:
     async def get(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
         return await handler(request)
 
-    # An id may hold braces, which aiohttp leaves out unless it is told what a part may be.
+    # Ids may contain braces, which aiohttp's default pattern of a path part does not match.
     any_part = path.replace("}", ":[^/]+}")
     app.page(any_part, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
 
 
 def _view_page(app: WebHost, views: Sequence[View]) -> Handler:
-    """Return what answers for a path: its first view, or another one with a time that the request gives."""
+    """Return the handler of a path: of its first view, or of the one whose time parameter is given."""
     first, *others = [
         (view, _past_page(app, view) if isinstance(view, AccountView) else _table_page(app, view))
         for view in views
@@ -142,7 +142,7 @@ def _view_page(app: WebHost, views: Sequence[View]) -> Handler:
 
 
 def _scope(view: _V, request: web.Request) -> Scope[_V]:
-    """Return what a request asks of a view; raise `Problem` 400."""
+    """Return what a request asks of a view. Raises `Problem` 400."""
     path = path_parts(request.match_info)
     allowed = parameters_of(view, path)
     return Scope(view, path, parse(request.query, request.headers.get("Accept", ""), allowed))
@@ -190,7 +190,7 @@ def _table_page(app: WebHost, view: TableView) -> Handler:
 
 
 def _partitions(text: str, count: int) -> list[int]:
-    """Return the partitions that a peer names."""
+    """Return the partitions that a peer asks for. Raises `Problem` 400."""
     parts = text.split(",")
     if not all(part.isascii() and part.isdigit() and len(part) <= 4 and int(part) < count for part in parts):
         raise Problem(400, f"{PARTITIONS_HEADER}: must be partition numbers below {count}")
@@ -198,7 +198,7 @@ def _partitions(text: str, count: int) -> list[int]:
 
 
 def _rendered(scope: Scope[TableView], page: RowsPage) -> web.StreamResponse:
-    """Return a page as what was asked for; raise `Problem` 404 where its key is not known."""
+    """Return a page as JSON or CSV. Raises `Problem` 404 where its key is not known."""
     if not page.known:
         raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
     if scope.view.owner is not None and scope.is_item:
@@ -218,7 +218,7 @@ def _rendered(scope: Scope[TableView], page: RowsPage) -> web.StreamResponse:
 
 
 def _of_owner(scope: Scope[TableView], owner: Owner, rows: list[tuple[str, Row]]) -> list[tuple[str, Row]]:
-    """Return the one row of an id, such as a payment's; accounts on other branches may use the same.
+    """Return the one row of an id, such as a payment's. Accounts on other branches may use the same id.
 
     Raises `Problem`: 404 where the account that is given has none, 409 where none is given and several have.
     """
@@ -237,7 +237,7 @@ def _of_owner(scope: Scope[TableView], owner: Owner, rows: list[tuple[str, Row]]
 
 
 def _next_key(scope: Scope[TableView], page: RowsPage) -> str | None:
-    """Return the key, as text, behind which the next page starts, None on the last one."""
+    """Return the key, as text, after which the next page starts; None on the last page."""
     limit = scope.query.limit
     key = page.rows[limit - 1][0] if len(page.rows) > limit else page.reached
     return None if key is None else key.replace("\0", "/")

@@ -1,4 +1,4 @@
-"""Answering questions about one account (`AccountView`), such as its past, from the partition that has it."""
+"""Answers questions about one account (`AccountView`), such as its past, from the partition that has it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from pipeline.web.scope import Scope
 
 
 class AccountAnswer(msgspec.Struct):
-    """What is said of an account."""
+    """The answer to a question about an account."""
 
     about: Row
-    """The account, and its balances: at the time asked for, or at both ends of a statement."""
+    """The account and its balances: at the time asked for, or at both ends of a statement."""
     lines: list[Row]
     following: str | None
     """The number of the last line of this page, None on the last page."""
@@ -24,10 +24,10 @@ class AccountAnswer(msgspec.Struct):
 
 
 def past(app: WebHost, scope: Scope[AccountView], partition: int) -> AccountAnswer:
-    """Return what is asked of a partition of this worker.
+    """Return the answer of a partition of this worker.
 
-    Raises `Problem`: 404 for what is not there, 400 for a question without an answer, 503 if it lacks the
-    partition.
+    Raises `Problem`: 404 for an unknown account, 400 for a question that has no answer, 503 if the partition
+    is not here.
     """
     here, table = Partition(app, partition), scope.view.table
     progress = here.progress(table)  # taken first: the rows are at least as new as it says

@@ -12,13 +12,13 @@ from aiohttp import web
 LOG = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
-"""What a client is told to wait where a moment may help: recovery and rebalancing take seconds."""
+"""Retry-After of a 503: recovery and rebalancing take seconds."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Problem(Exception):
-    """A request that cannot be answered; it becomes an application/problem+json response."""
+    """Raised for a request that cannot be answered; becomes an application/problem+json response."""
 
     def __init__(self, status: int, detail: str, *, retry: bool = False) -> None:
         super().__init__(detail)
@@ -64,7 +64,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as problem+json; let no cache keep a balance."""
+    """Answer every error as problem+json, and forbid caches to keep answers."""
     response = await _answered(request, handler)
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"

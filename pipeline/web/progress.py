@@ -1,4 +1,4 @@
-"""How far a worker is: which partitions it serves, what of their logs is committed, and how far it lags."""
+"""The progress of a worker: its partitions, their committed offsets and their lag."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from pipeline.web.host import WebHost
 
 
 class Progress(msgspec.Struct):
-    """One partition of one stream. Offsets are those of its source log, the next one to read."""
+    """The progress of one partition of one stream. Offsets are of its source log: the next one to read."""
 
     stream: str
     log: str
     partition: int
     as_of_offset: int
-    """The rows of the stream's table contain every effect of the log up to here, and of nothing above."""
+    """The rows of the stream's table contain the effects of all records below this offset, and no others."""
     lag: int | None
     """Records in the log that are not committed yet; None while it is not known."""
     worker: str
@@ -24,7 +24,7 @@ class Progress(msgspec.Struct):
 
 
 def recovered(app: WebHost) -> bool:
-    """Whether the worker has an assignment, and every partition of it is restored and running."""
+    """Return whether the worker has an assignment and all its partitions are restored and running."""
     if app.rebalancing or app.in_recovery or not app.tables_ready:
         return False
     return app.assigned <= app.tasks.running.keys()
@@ -39,7 +39,7 @@ def task_of(app: WebHost, table: str, partition: int) -> PartitionTask | None:
 
 
 def progress(app: WebHost, task: PartitionTask, table: str | None = None) -> Progress:
-    """Return how far a partition is, named after the stream of a table (by default the log's first)."""
+    """Return the progress of a partition, for the stream of a table (default: the log's first stream)."""
     name = task.spec.name
     if table is not None:
         name = next(machine.spec.name for machine in task.machines if machine.spec.table == table)
@@ -54,7 +54,7 @@ def progress(app: WebHost, task: PartitionTask, table: str | None = None) -> Pro
     )
 
 
-def everything(app: WebHost) -> list[Progress]:
+def progress_of_all(app: WebHost) -> list[Progress]:
     """Return the progress of all partitions that this worker runs, in order."""
     return [progress(app, task) for _, task in sorted(app.tasks.running.items())]
 
@@ -65,6 +65,6 @@ def _lag(app: WebHost, tp: TP, task: PartitionTask) -> int | None:
         return None
     reached = task.committed
     if state.delivered is not None and state.delivered.end == reached:
-        # All that was delivered is committed. Behind it may be control records, which are never delivered.
+        # All that was delivered is committed. After it may be control records, which are never delivered.
         reached = state.delivered.position
     return max(0, state.end - (reached or 0))

@@ -1,4 +1,4 @@
-"""What a request asks for: its parameters, checked. Every bad one is a 400 that names it."""
+"""The checked parameters of a request. A bad one is answered with 400 and its name."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TEXT_MAX = 1024
 
 
 class Allowed(NamedTuple):
-    """The parameters that a page takes."""
+    """The parameters that a page accepts."""
 
     names: frozenset[str]
     owner: str | None = None
-    """The one that names the account of a row that is known by its id."""
+    """The parameter that names the account of a row whose key is an id only."""
     states: tuple[str, ...] = ()
-    """What `state` may be."""
+    """The allowed values of `state`."""
     times: tuple[str, ...] = ()
-    """Those that are times."""
+    """The parameters that are times."""
 
 
 _LINES = frozenset({"format", "limit", "after"})
@@ -42,17 +42,17 @@ class Query(NamedTuple):
     """The parameters of a request."""
 
     tenant: str | None
-    """Whose rows a list is of; None where the path says it."""
+    """The tenant of a list; None where the path names it."""
     after: str | None
-    """The key, as text, behind which the page starts."""
+    """The key, as text, after which the page starts."""
     limit: int
     csv: bool
     times: Mapping[str, int] = {}
-    """Those given of as_of, known_at, from, to; microseconds UTC."""
+    """The given ones of as_of, known_at, from, to; microseconds UTC."""
     owner: str | None = None
-    """The account of a row that is known by its id: of a payment its debtor, of a journal its account."""
+    """The account of a row whose key is an id: a payment's debtor, a journal's account."""
     state: str | None = None
-    """The state of the rows that a list is of."""
+    """Only rows in this state; None: all."""
 
 
 def parameters_of(view: View, path: tuple[str, ...]) -> Allowed:
@@ -69,7 +69,7 @@ def parameters_of(view: View, path: tuple[str, ...]) -> Allowed:
 
 
 def parse(parameters: MultiMapping[str], accept: str, allowed: Allowed) -> Query:
-    """Return the query of a request; raise `Problem` 400 for a parameter that is bad or not allowed."""
+    """Return the query of a request. Raises `Problem` 400 for a parameter that is bad or not allowed."""
     given: dict[str, str] = {}
     for name, value in parameters.items():
         if name not in allowed.names:
@@ -94,7 +94,7 @@ def parse(parameters: MultiMapping[str], accept: str, allowed: Allowed) -> Query
 
 
 def path_parts(match: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the parts of the key in a path; raise `Problem` 400 for one that no key can have."""
+    """Return the parts of the key in a path. Raises `Problem` 400 for a part that no key can have."""
     return tuple(_text(name, value) for name, value in match.items())
 
 
@@ -104,7 +104,7 @@ def row_key_of(family: str, key: str, parts: int) -> bytes:
 
 
 def _text(name: str, value: str) -> str:
-    """Return a text that can be a part of a row key."""
+    """Return the text if it can be a part of a row key. Raises `Problem` 400."""
     if not value or "\0" in value or len(value) > TEXT_MAX:
         raise Problem(400, f"{name}: must have 1 to {TEXT_MAX} characters, and no NUL")
     try:
@@ -115,12 +115,12 @@ def _text(name: str, value: str) -> str:
 
 
 def _time(name: str, value: str) -> int:
-    """Return a time as microseconds UTC: ISO 8601 with its zone, or that number itself."""
+    """Return a time as microseconds UTC; takes that, or ISO 8601 with a zone. Raises `Problem` 400."""
     if value.isascii() and value.removeprefix("-").isdigit() and len(value) <= 18:
         return int(value)
     time = None
     with suppress(ValueError):
-        # In an address a plus is a space, unless it is written as %2B.
+        # In a URL query a plus sign means a space, unless it is written as %2B.
         time = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
     if time is None or time.tzinfo is None:
         raise Problem(400, f"{name}: must be a time with its zone, such as 2026-11-21T15:00:00Z")
@@ -135,7 +135,7 @@ def _limit(given: Mapping[str, str]) -> int:
 
 
 def _prefers_csv(accept: str) -> bool:
-    """Whether an Accept header names CSV, and JSON not before it."""
+    """Return whether an Accept header names CSV before JSON."""
     kinds = [part.partition(";")[0].strip().lower() for part in accept.split(",")]
     wanted = [kind for kind in kinds if kind in ("text/csv", "application/json")]
     return wanted[:1] == ["text/csv"]

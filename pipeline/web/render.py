@@ -1,4 +1,4 @@
-"""Answers as JSON or CSV. Amounts stay what they are: integers in minor units, or in units of 1e-8."""
+"""Renders answers as JSON or CSV. Amounts stay integers: minor units, or units of 1e-8."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def json_response(body: Any, status: int = 200, headers: dict[str, str] | None =
 
 
 def csv_response(columns: Sequence[str], rows: Iterable[Row], headers: dict[str, str]) -> web.Response:
-    """Return rows as CSV (RFC 4180) under a line of column names; null is an empty field."""
+    """Return rows as CSV (RFC 4180) with a header line; null is an empty field."""
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(columns)
@@ -32,5 +32,5 @@ def csv_response(columns: Sequence[str], rows: Iterable[Row], headers: dict[str,
 
 
 def _cell(value: Any) -> Any:
-    """Return a field of a CSV line; what has parts is written as JSON."""
+    """Return a field of a CSV line; lists and objects as JSON."""
     return msgspec.json.encode(value).decode() if isinstance(value, list | tuple | dict) else value

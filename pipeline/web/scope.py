@@ -1,4 +1,4 @@
-"""What is asked of a view: one row, the rows of an account, or a list; and the address of that."""
+"""What a request asks of a view: one row, the rows of an account, or a list; and its URL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _V = TypeVar("_V", bound=TableView | AccountView)
 
 
 class Scope(NamedTuple, Generic[_V]):
-    """A view, the parts of the path after its name, and the parameters."""
+    """A view, the parts of the path after the view's name, and the parameters."""
 
     view: _V
     path: tuple[str, ...]
@@ -38,18 +38,18 @@ class Scope(NamedTuple, Generic[_V]):
 
     @property
     def prefix(self) -> bytes:
-        """What the keys of the rows start with, where several are asked for."""
+        """The prefix of the row keys where several are asked for. Raises ValueError without a tenant."""
         tenant = self.query.tenant
         owner = self.path or (() if tenant is None else (tenant,))
         if not owner:
-            raise ValueError("a list is of one tenant")  # `parse` has seen to it
+            raise ValueError("a list is of one tenant")  # `parse` has refused that
         return row_key(self._family, *owner, "")
 
     @property
     def after(self) -> bytes:
-        """The row key behind which the page starts; empty at the beginning.
+        """The row key after which the page starts; empty at the beginning.
 
-        Raises `Problem` 400 for one that is no row of the list.
+        Raises `Problem` 400 for a key that is not in the list.
         """
         text = self.query.after
         if text is None:
@@ -60,10 +60,10 @@ class Scope(NamedTuple, Generic[_V]):
         return key
 
     def partitions(self, count: int) -> list[int]:
-        """Return the partitions, of `count`, that the rows may be on; raise `Problem` 404 if there is none.
+        """Return the partitions, of `count`, that may have the rows. Raises `Problem` 404 if there is none.
 
-        The ledger's internal accounts live on the branch in their name, all others where their key hashes to;
-        what is known by an id may be anywhere, unless its debtor or account is given.
+        The ledger's internal accounts are on the branch in their name, all others on the partition of their
+        key. A row whose key is an id only may be anywhere, unless its debtor or account is given.
         """
         by_id = self.view.owner is not None
         if not self.path or (by_id and self.query.owner is None):
@@ -79,7 +79,7 @@ class Scope(NamedTuple, Generic[_V]):
         return [int(branch)]
 
     def link(self, after: str | None) -> str:
-        """Return path and parameters of this scope (JSON or CSV), starting behind the key `after`."""
+        """Return the path and parameters of this scope, with the page that starts after the key `after`."""
         path = "/".join(quote(part, safe="") for part in (self.view.name, *self.path))
         parameters = {} if self.is_item else {"limit": str(self.query.limit)}
         given = {"tenant": self.query.tenant, "after": after, "format": "csv" if self.query.csv else None}

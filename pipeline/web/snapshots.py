@@ -1,8 +1,8 @@
-"""POST /snapshots/{name}: a snapshot of the worker's tables. The one page that is more than a look.
+"""POST /snapshots/{name}: takes a snapshot of the worker's tables. The only page that changes something.
 
-Only the worker's own machine may ask, because the snapshot stays there; and only with a header of its own,
-which no page of another site can have a browser send. The name is a time, never a path; what is kept is
-bounded.
+Only the worker's own machine may ask, because the snapshot is written there; and only with a header of its
+own, which a browser does not send for a page of another site. The name is a time, so it cannot be a path. The
+number of snapshots that are kept is bounded.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 
 
 def mount(app: WebHost) -> None:
-    """Put the page on the app's web server."""
+    """Add the page to the app's web server."""
 
     async def post(self: Any, request: web.Request, **_: str) -> web.StreamResponse:
         return await take_snapshot(app, request)
@@ -34,7 +34,11 @@ def mount(app: WebHost) -> None:
 
 
 async def take_snapshot(app: WebHost, request: web.Request) -> web.StreamResponse:
-    """Take a snapshot and return its manifest, without the files."""
+    """Take a snapshot and return its manifest without the list of files.
+
+    Raises `Problem`: 400 for a bad name, table or header, 403 for another machine, 409 where the snapshot
+    cannot be taken, 503 while tables are restored.
+    """
     _require_local_caller(request)
     name, tables = request.match_info["name"], frozenset(request.query.getall("table", ()))
     if not NAME.fullmatch(name):
@@ -53,10 +57,11 @@ async def take_snapshot(app: WebHost, request: web.Request) -> web.StreamRespons
 
 
 def _require_local_caller(request: web.Request) -> None:
+    """Raises `Problem` unless the request comes from this machine and has the header."""
     transport = request.transport
     here = transport is not None and transport.get_extra_info("sockname")[0]
     if request.remote not in (*LOOPBACK, here):
-        raise Problem(403, "a snapshot is asked for on the worker's own machine")
+        raise Problem(403, "ask for a snapshot from the worker's own machine")
     if request.headers.get(COMMAND_HEADER) != COMMAND:
         raise Problem(400, f"{COMMAND_HEADER}: must be {COMMAND}")
 

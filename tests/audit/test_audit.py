@@ -1,4 +1,4 @@
-"""The audits of input and tables, broken on purpose; and that a finding is reported once and stops nothing."""
+"""The audits of input and tables, broken on purpose; a finding is reported once and stops nothing."""
 
 from __future__ import annotations
 
