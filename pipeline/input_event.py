@@ -1,4 +1,4 @@
-"""What the models of pipeline/events.py share: the envelope, the field types, the key, the Avro form."""
+"""Base of the models in pipeline/events.py: envelope, field types, key, conversion to and from Avro."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from schemas.remittance import is_creditor_reference
 
 
 def _not_a_number(value: Any) -> Any:
-    """Refuse epoch numbers: whether they count seconds, milliseconds or microseconds would be a guess."""
+    """Return a date or text unchanged. Raises ValueError for a number, because its unit is not known."""
     if isinstance(value, (date, datetime, str)):
         return value
     raise ValueError("expected a date, a datetime or an ISO 8601 string")
 
 
 def _proven(text: str) -> str:
-    """Refuse a creditor reference with a typing error, before anybody pays by it."""
+    """Return a creditor reference with right check digits. Raises ValueError for another text."""
     if is_creditor_reference(text):
         return text
     raise ValueError(
@@ -65,7 +65,7 @@ def _new_event_id() -> str:
 
 
 class InputPart(BaseModel):
-    """A part of an event that an upstream system produces: immutable, without room for unknown fields."""
+    """A part of an event that an upstream system produces. Immutable; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

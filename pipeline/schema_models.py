@@ -1,8 +1,8 @@
 """Writes the event classes from the newest schemas: `python -m pipeline.schema_models`.
 
-pipeline/domain/kernel/events.py gets one msgspec Struct per event: what the streams compute with.
-pipeline/events.py gets one pydantic model per input event: what a Python upstream produces with. A contract
-test fails while either is out of date.
+pipeline/domain/kernel/events.py gets one msgspec Struct per event, for the streams. pipeline/events.py gets
+one pydantic model per input event, for upstream systems in Python. A contract test fails while either is out
+of date.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import schemas
 from schemas.topics import Routing, routing, topics
 
 ENVELOPE = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
-"""What every event starts with; the input models have it from `pipeline.input_event.InputEvent`."""
+"""The first fields of every event; the input models inherit them from `InputEvent`."""
 INPUT_TOPICS = tuple(topic.name for topic in topics() if topic.stage == "input")
 FREE_IDS = ("device_id",)
-"""Ids that never become part of a key, so upstream may write them as it likes."""
+"""Ids that never become part of a key, so they may contain any characters."""
 STRICT_TEXTS = {"currency": "Currency", "creditor_reference": "CreditorReference"}
-"""Texts with a form of their own, by the names that these fields have in every event."""
+"""Types of text fields with a fixed format, by field name."""
 LINE_LENGTH = 110
 
 HEADER = "# Written by `python -m pipeline.schema_models` from schemas/: do not edit.\n"
@@ -73,7 +73,7 @@ PRIMITIVES = {"string": "str", "long": "int", "int": "int", "boolean": "bool", "
 
 
 class Catalogue(NamedTuple):
-    """The newest schema of every event, and the named types they use, each by its short name."""
+    """The newest schema of every event, and the named types that they use, by short name."""
 
     events: dict[str, dict[str, Any]]
     """Class name -> record schema, in the catalogue's order."""
@@ -97,7 +97,7 @@ def catalogue() -> Catalogue:
 
 
 def class_name(record_name: str) -> str:
-    """Return the Python class of a record: its short name; outcomes that share a command's name say so."""
+    """Return the name of a record's class: its short name, with `Outcome` added for outcomes."""
     namespace, _, name = record_name.rpartition(".")
     return f"{name}Outcome" if namespace == "ledgerflow.outcomes" else name
 
@@ -155,7 +155,7 @@ def input_type(field: dict[str, Any]) -> str:
 
 
 def input_default(field: dict[str, Any]) -> str:
-    """Return ` = <default>` of a field in the input models, or nothing where upstream must say it."""
+    """Return ` = <default>` of a field in the input models, or nothing where the field is required."""
     if "default" not in field:
         return ""
     default = field["default"]
@@ -165,7 +165,7 @@ def input_default(field: dict[str, Any]) -> str:
 
 
 def _trailing_defaults(record: dict[str, Any]) -> list[str]:
-    """Return ` = <default>` of the fields that end a record with one: versions after the first added them."""
+    """Return ` = <default>` for the last fields of a record, which later versions have added."""
     fields = record["fields"]
     required = max(place for place, field in enumerate(fields) if "default" not in field)
     return [
@@ -190,7 +190,7 @@ def literal_alias(enum: dict[str, Any]) -> str:
 
 
 def _routing_lines(route: Routing | None) -> list[str]:
-    """Return the class attributes that say where an event's records belong; none if no stream reads it."""
+    """Return the class attributes for the key and routing of an event; none if no stream reads it."""
     if route is None:
         return []
     lines = [f'    KEY_FIELD: ClassVar[str] = "{route.key}"\n']

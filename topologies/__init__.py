@@ -1,1 +1,1 @@
-"""The streams: one file each, which declares it, and `app.py`, the composition root. See README.md."""
+"""The streams: one file declares each of them; `app.py` is the composition root. See README.md."""

@@ -1,4 +1,4 @@
-"""The composition root: settings in, a Faust app with every stream out."""
+"""The composition root: makes a Faust app with every stream from the settings."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ STREAMS: tuple[Topology, ...] = tuple(_declared())
 TABLES: tuple[str, ...] = tuple(stream.table for stream in STREAMS if stream.table is not None)
 """The names of the tables, each of which needs a changelog topic."""
 VIEWS: tuple[View, ...] = tuple(view for stream in STREAMS for view in stream.views)
-"""Every view of the tables: the web's pages, its index and its reference follow from them."""
+"""Every view of the tables. The web pages, their index and the reference are made from them."""
 
 
 def specs(configuration: Configuration) -> list[StreamSpec]:
-    """Return every stream as the runtime runs it. Raises SettingsError for a file that is no valid one."""
+    """Return every stream as the runtime runs it. Raises SettingsError for an invalid file."""
     return [stream.spec(configuration) for stream in STREAMS]
 
 

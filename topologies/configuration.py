@@ -1,7 +1,7 @@
-"""What a process was started with: its settings, and the operator's files that they name, each read once.
+"""The settings of a process, and the operator's files that they name, each read once.
 
-A file may change while a process starts. All streams, and what `/ready` says of them, rest on one reading of
-it: whoever needs a file asks the process's one `Configuration`.
+A file may change while a process starts. All streams, and the versions in `/ready`, must use the same
+content: so every part of a process gets files from its one `Configuration`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _Parsed = TypeVar("_Parsed")
 
 
 class Configuration:
-    """The settings of a process, and what their files state."""
+    """The settings of a process, and the parsed content of their files."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -29,10 +29,11 @@ class Configuration:
         return self.settings.of(concept)
 
     def file(self, variable: str, path: PurePath, parse: Callable[[str], _Parsed]) -> _Parsed:
-        """Return what the file of a setting states; it is read the first time only.
+        """Return the parsed file of a setting. The file is read at the first call only.
 
-        Raises SettingsError, one line with the variable and the file, where it cannot be read or is no valid
-        one: `parse` raises ValueError then.
+        `variable`: name of the environment variable without its prefix; `parse`: raises ValueError for
+        invalid content. Raises SettingsError, one line with variable and file, where it cannot be read or is
+        invalid.
         """
         if variable not in self._read:
             self._read[variable] = _parsed(variable, Path(path), parse)

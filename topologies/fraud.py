@@ -1,4 +1,4 @@
-"""The fraud stream.
+"""The fraud stream: screens every payment before the ledger sees it.
 
 payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
                    |               payment-events  (that it was screened; reviews; what a quota refuses)
@@ -21,7 +21,7 @@ from topologies.topology import RulePair, Topology
 
 
 def thresholds(configuration: Configuration) -> FraudRules:
-    """Return those of the file in the settings, else the defaults. Raises SettingsError."""
+    """Return the thresholds from the file that the settings name, else the defaults. Raises SettingsError."""
     path = configuration.of(FraudSettings).rules_file
     if path is None:
         return FraudRules()

@@ -1,4 +1,4 @@
-"""The history stream: what every account was, for questions about the past.
+"""The history stream: keeps every booking of an account, for questions about the past.
 
 postings --> history.apply, or HistoryBatch for large batches
                    |

@@ -1,4 +1,4 @@
-"""The intake streams: every upstream topic but payments, into the log of its state machine. No tables.
+"""The intake streams: copy every upstream topic except payments into the log of its state machine.
 
 accounts   --> intake-accounts   --> ledger-commands (the end of a period: every partition)
 journals   --> intake-journals   --> ledger-commands

@@ -1,8 +1,8 @@
-"""The invariants stream: checks the journal, record by record, beside the history on its log.
+"""The invariants stream: checks the journal record by record. It reads the same log as history.
 
 postings --> invariants.apply, or InvariantBatch for large batches --> invariant-alerts, clearing-totals
                    |
-             table: invariants (what every account has come to, what went through clearing)
+             table: invariants (totals of every account, totals of clearing)
 """
 
 from __future__ import annotations

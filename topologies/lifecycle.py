@@ -1,8 +1,8 @@
-"""The lifecycle stream: follows every payment, and says which are stuck.
+"""The lifecycle stream: tracks every payment, and reports those that are stuck.
 
 payment-events --> Lifecycle, or LifecycleBatch for large batches --> payment-alerts
                          |
-                   table: lifecycle (every payment's life, what is due when, what is stuck)
+                   table: lifecycle (steps of every payment, deadlines, stuck payments)
                          --> /payments, /stuck
 """
 
@@ -17,7 +17,7 @@ from topologies.topology import RulePair, Topology
 
 
 def rules(configuration: Configuration) -> RulePair:
-    """Return the rules that follow every payment."""
+    """Return the rules that track every payment."""
     stream = Lifecycle(configuration.of(LifecycleSettings))
     return stream, LifecycleBatch(stream)
 

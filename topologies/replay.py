@@ -1,4 +1,4 @@
-"""The ledger's log by the rules installed here, beside a snapshot: for `ledgerflow rebuild --from commands`.
+"""Replays the ledger's log by the installed rules: the process of `ledgerflow rebuild --from commands`.
 
 python -m topologies.replay SNAPSHOT [--limit N] [--json] [--anew]        (settings: environment)
 """
@@ -14,7 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from pipeline.cli.entry import ended
+from pipeline.cli.entry import exit_code_of
 from pipeline.cli.replaying import run_replay
 from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.runtime.settings import load_settings
@@ -24,18 +24,18 @@ from topologies.tenants import tenants
 
 
 def rules_of(configuration: Configuration) -> dict[str, str]:
-    """Return what the ledger's rules are made of: where one changes, a replay begins anew.
+    """Return the parameters of the ledger's rules, by name. If one changes, a replay starts over.
 
-    Raises SettingsError for a file of tenants that is not valid.
+    Raises SettingsError for an invalid file of tenants.
     """
     return {
         "dedupe_window_days": str(configuration.of(LedgerSettings).dedupe_window_days),
-        "tenants": tenants(configuration).version,  # not the path: what the file says may change
+        "tenants": tenants(configuration).version,  # not the path: the content may change
     }
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Replay and compare; return the exit code."""
+    """Replay and compare with a snapshot; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m topologies.replay", description=__doc__.splitlines()[0])
     parser.add_argument("snapshot", type=Path)
     parser.add_argument("--limit", type=int, default=100)
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
         run_replay(spec, settings, rules, asked.snapshot, asked.limit, **shown)
         return 0
 
-    return ended(lambda: interrupts.interruptible(run))
+    return exit_code_of(lambda: interrupts.interruptible(run))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The operator's file of tenants, which two streams rest on. The same file for all workers.
+"""The operator's file of tenants, which two streams use. It must be the same for all workers.
 
 file of tenants --> fraud (who may initiate payments, and how many), ledger (who may open which accounts)
 """
@@ -10,6 +10,6 @@ from topologies.configuration import Configuration
 
 
 def tenants(configuration: Configuration) -> Tenants:
-    """Return what the operator's file states; without one nothing is restricted. Raises SettingsError."""
+    """Return the tenants of the operator's file; without one nothing is restricted. Raises SettingsError."""
     path = configuration.of(TenantsSettings).file
     return UNRESTRICTED if path is None else configuration.file("TENANTS", path, parse_tenants)

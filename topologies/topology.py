@@ -1,4 +1,4 @@
-"""What a topology file declares: one stream, from the log that it reads to the views of its table."""
+"""The declaration of a stream, from the log that it reads to the views of its table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pipeline.runtime.streams import LINGER_S, Rules, StreamSpec
 from topologies.configuration import Configuration
 
 RulePair = tuple[Rules, BatchPath | None]
-"""The rules of a stream by rows, and by columns where it has them."""
+"""The rules of a stream for single events, and for batches of columns if it has them."""
 
 
 class Topology(NamedTuple):
-    """One stream: one log in, one pure function, one table (or none), outputs, views of the table.
+    """One stream: one input log, one pure function, one table or none, output topics, views of the table.
 
     Its topics are declared in `schemas/<topic>/topic.toml`.
     """
@@ -25,15 +25,15 @@ class Topology(NamedTuple):
     source: str
     """The topic that it reads."""
     rules: Callable[[Configuration], RulePair]
-    """Makes its rules. Raises SettingsError for a file that is no valid one."""
+    """Makes its rules. Raises SettingsError for an invalid file of the operator."""
     outputs: tuple[str, ...]
     """The topics that its rules write to."""
     table: str | None = None
     settings: tuple[type[ConceptSettings], ...] = ()
-    """Whose fields its rules follow."""
+    """The settings that its rules use."""
     views: tuple[View, ...] = ()
     delay_tolerant: bool = False
-    """Nobody waits for what it says: its log gathers records for a moment, and there are fewer commits."""
+    """Its outputs may be late: it collects records for LINGER_S seconds, and commits less often."""
 
     def spec(self, configuration: Configuration) -> StreamSpec:
         """Return the stream as the runtime runs it. Raises SettingsError as `rules` does."""

@@ -3,8 +3,8 @@
     settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
 
 Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, its topics or aiokafka cannot be used, 2 for a bad
-setting, 70 for a crash and for a stop that Kafka held up (a restart resumes from the last commit), 130 for a
-SIGINT before it takes part (nothing was done). Logs go to standard error.
+setting, 70 for a crash and for a stop that waited too long for Kafka (a restart resumes from the last
+commit), 130 for a SIGINT before it joins the group (nothing was done). Logs go to standard error.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from topologies.configuration import Configuration
 EXIT_UNUSABLE = 1
 EXIT_BAD_SETTING = 2
 FOLDER_FREE_WITHIN_S = 20.0
-"""How long a worker waits for an earlier one of its number, which may just be ending."""
+"""How long a worker waits for an earlier process with its number, which may be stopping."""
 STOPS_WITHIN_S = 20.0
-"""How long an orderly stop may take; what is not committed by then is done again by the next worker."""
+"""How long an orderly stop may take; the next worker repeats what is not committed by then."""
 SWITCH_S = 0.001
 
 
 class _Worker(faust.Worker):
-    """Faust's worker, with a bound on how long it may take to stop: Faust's own waits for Kafka."""
+    """Faust's worker with an upper bound for stopping: Faust itself waits for Kafka without one."""
 
     def _schedule_shutdown(self, signal: Any) -> None:
         last = threading.Timer(STOPS_WITHIN_S, os._exit, (EXIT_CRASH,))
@@ -54,7 +54,10 @@ class _Worker(faust.Worker):
 
 
 def serve(app: App, loop: asyncio.AbstractEventLoop) -> int:
-    """Run an app until a signal or a crash; return the exit code."""
+    """Run an app until a signal or a crash; return the exit code.
+
+    Raises AssertionError if Faust returns without SystemExit.
+    """
     worker = _Worker(app, loop=loop, quiet=True, override_logging=False)
     worker.spinner = None
     try:
@@ -67,9 +70,9 @@ def serve(app: App, loop: asyncio.AbstractEventLoop) -> int:
 def tune() -> None:
     """Set up the interpreter for a worker, before its app is made.
 
-    uvloop is the loop of every thread. The cyclic collector runs rarely: rows and events hold no cycles, a
-    unit is many objects. A thread that has a view to answer asks the one at work for the lock sooner than
-    after 5 ms.
+    uvloop becomes the event loop of every thread. The cyclic garbage collector runs rarely, because rows and
+    events have no cycles and a unit of work is many objects. A thread that answers a view waits SWITCH_S for
+    the interpreter lock, in the place of Python's 5 ms.
     """
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     gc.collect()
@@ -119,4 +122,4 @@ def main(arguments: list[str] | None = None) -> int:
 if __name__ == "__main__":
     code = main()
     sys.stderr.flush()
-    os._exit(code)  # threads of the clients may still wait for a broker that has gone
+    os._exit(code)  # threads of the Kafka clients may still wait for a broker that is down

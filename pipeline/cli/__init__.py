@@ -6,11 +6,11 @@ from pipeline.runtime import interrupts
 
 
 def program() -> int:
-    """Be the program `ledgerflow`: run the process's command; return the exit code.
+    """Run the program `ledgerflow` with the arguments of the process; return the exit code.
 
-    It can be interrupted at any moment: what takes long to import is imported once that is so.
+    It can be interrupted at any moment: signals are handled before the imports that take long.
     """
     interrupts.begin()
-    from pipeline.cli.entry import ended, run
+    from pipeline.cli.entry import exit_code_of, run
 
-    return ended(lambda: interrupts.interruptible(run))
+    return exit_code_of(lambda: interrupts.interruptible(run))

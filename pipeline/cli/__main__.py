@@ -1,4 +1,4 @@
-"""`python -m pipeline.cli`: what `ledgerflow` is, without the script."""
+"""`python -m pipeline.cli`: the command `ledgerflow` without its installed script."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Asking the workers' table views."""
+"""Requests to the workers' table views."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ Url = Annotated[
 
 
 def account_path(view: str, account: str) -> str:
-    """Return the path of an account's view. Raises BadInput for what is no TENANT/ACCOUNT."""
+    """Return the path of an account's view. Raises BadInput unless `account` is TENANT/ACCOUNT."""
     return _path(view, account, "account", "north/c1-7")
 
 
 def payment_path(payment: str) -> str:
-    """Return the path of a payment. Raises BadInput for what is no TENANT/PAYMENT."""
+    """Return the path of a payment. Raises BadInput unless `payment` is TENANT/PAYMENT."""
     return _path("payments", payment, "payment", "north/p7-1")
 
 
@@ -45,7 +45,7 @@ def _path(view: str, name: str, kind: str, example: str) -> str:
 
 
 def urls_of(url: str | None, data: Path | None) -> list[str]:
-    """Return the addresses to ask, in turn."""
+    """Return the URLs of the workers to ask, in order."""
     return worker_urls(settings_for(data)) if url is None else [url.rstrip("/")]
 
 
@@ -58,9 +58,9 @@ def ask(
     headers: Mapping[str, str] | None = None,
     within_s: float = ANSWER_WITHIN_S,
 ) -> dict[str, Any]:
-    """Return what the first worker that answers says.
+    """Return the JSON answer of the first worker that answers. `within_s`: timeout in seconds.
 
-    Raises Failed where none answers or there is no such thing, BadInput where a parameter is wrong.
+    Raises Failed where none answers or nothing is found, BadInput where a parameter is wrong.
     """
     sent = {"Accept": "application/json", **(headers or {})}
     reason = "no worker"
@@ -81,12 +81,12 @@ def ask(
             if error.code == 503:
                 reason += "; try again in a moment"
         except (OSError, http.client.HTTPException, ValueError):
-            reason = f"{url} does not answer: {START}, or say where a worker is (--data, --url)"
+            reason = f"{url} does not answer: {START}, or give the address of a worker (--data, --url)"
     raise Failed(reason)
 
 
 def _detail(error: urllib.error.HTTPError) -> str:
-    """Return what a problem says."""
+    """Return the detail of a problem+json answer."""
     with suppress(ValueError, KeyError, TypeError, OSError):
         return str(json.load(error)["detail"])
     return error.reason

@@ -34,7 +34,7 @@ MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND
     ),
     0,
 )
-"""ISO 4217: currencies whose minor unit is not a hundredth."""
+"""Digits of the minor unit of currencies where it is not 2 (ISO 4217)."""
 
 
 def balance(

@@ -1,4 +1,4 @@
-"""What `up` shows while it runs: a live panel on a terminal, a line now and then elsewhere."""
+"""The output of `up` while it runs: a live panel on a terminal, else one line every LINE_EVERY_S seconds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TRY = (
     ("verify", "every invariant, from the topics alone"),
 )
 _ROWS_BESIDE_NEWS = 25
-"""Lines of a panel with one worker and no news; what the terminal has beyond that shows news."""
+"""Lines of a panel with one worker and no news. Further lines of the terminal show news."""
 _NAME_COLUMNS = 13
 _TOTAL_COLUMNS = 10
 _COLUMNS_BESIDE_NOTES = 6 + _NAME_COLUMNS + _TOTAL_COLUMNS + len("per second") + 3 * 2
@@ -47,7 +47,7 @@ _COLOURS = {
 
 
 class View(NamedTuple):
-    """What there is to show."""
+    """The present state of a run, to be shown."""
 
     tally: Tally
     workers: list[Worker]
@@ -56,19 +56,19 @@ class View(NamedTuple):
     phase: str
     restarts: int
     ends_in_s: float | None
-    """None where only Ctrl-C ends it."""
+    """Seconds; None where only a signal ends the run."""
     options: str
-    """What a further command needs to find this stack, such as ` --data DIR`; empty by default."""
+    """Options that other commands need to find this stack, such as ` --data DIR`; empty by default."""
 
 
 class Rates:
-    """Events a second, over the last seconds."""
+    """Rates per second, over the last RATE_OVER_S seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, dict[str, int]]] = deque()
 
     def take(self, now: float, counts: dict[str, int]) -> dict[str, float]:
-        """Add a look (`now` in monotonic seconds) and return the rate of each count."""
+        """Add counts (`now` in monotonic seconds) and return the rate of each per second."""
         self._seen.append((now, counts))
         while len(self._seen) > 2 and now - self._seen[1][0] >= RATE_OVER_S:
             self._seen.popleft()
@@ -80,7 +80,7 @@ class Rates:
 
 
 def counts_of(tally: Tally) -> dict[str, int]:
-    """Return what is counted, in the order in which it is shown."""
+    """Return the counts in the order in which they are shown."""
     return {
         "events in": tally.events_in,
         "postings": tally.records["postings"],
@@ -93,7 +93,7 @@ def counts_of(tally: Tally) -> dict[str, int]:
 
 
 class Dashboard:
-    """Shows `View`s. Nothing it does may stop the run: a terminal that has gone is written to in vain."""
+    """Shows `View`s. It must never stop the run: errors of a closed terminal are ignored."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -104,7 +104,7 @@ class Dashboard:
         self._live: Live | None = None
 
     def say(self, message: str) -> None:
-        """Tell something that happened."""
+        """Show a message."""
         if self._live is None:
             with contextlib.suppress(OSError):
                 self._console.print(f"{self._uptime()} {message}", markup=False, soft_wrap=True)
@@ -112,14 +112,14 @@ class Dashboard:
             self._messages.append(f"{self._uptime()} {message}")
 
     def open(self) -> None:
-        """Begin the live panel, where there is a terminal."""
+        """Start the live panel if there is a terminal."""
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False, transient=True)
             with contextlib.suppress(OSError):
                 self._live.start()
 
     def show(self, view: View) -> None:
-        """Show how things stand, if it is time to."""
+        """Show a view, unless the last one was shown too recently."""
         now = time.monotonic()
         if now - self._drawn_at < (REDRAW_EVERY_S if self._live else LINE_EVERY_S):
             return
@@ -132,7 +132,7 @@ class Dashboard:
             self.say(_line(view, rates))
 
     def close(self) -> None:
-        """Take the live panel away; what was said meanwhile, and is said from now on, stays on the screen."""
+        """Remove the live panel. Its messages, and later ones, are printed as lines."""
         if self._live is None:
             return
         with contextlib.suppress(OSError):
@@ -195,7 +195,7 @@ def _numbers(tally: Tally, rates: dict[str, float], width: int) -> Table:
 
 
 def _news_line(told: News) -> Text:
-    """Return one line, cut where the panel ends."""
+    """Return one line, cut at the edge of the panel."""
     time_of_day = datetime.fromtimestamp(told.at_ms / 1000).strftime("%H:%M:%S")
     return Text.assemble(
         (f"{told.kind:<{_NAME_COLUMNS + 2}}", _COLOURS[told.kind]),

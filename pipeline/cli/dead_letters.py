@@ -1,8 +1,8 @@
 """`ledgerflow dead-letters list|redrive`.
 
-A redriven record carries the attempts so far, and where the dead letter stands that it was made of. If it
-fails again, its new dead letter says so, too: the older one has then been dealt with, and is neither listed
-nor redriven again. Redriving what has meanwhile been applied has no effect: events are known by their ids.
+A redriven record carries the number of attempts and the offset of its dead letter in headers. If it fails
+again, its new dead letter has these headers, too: then the older one is replaced, and neither listed nor
+redriven again. Redriving a record that was applied meanwhile has no effect, because event ids are remembered.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.runtime.kafka.topics import TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings
 
 REDRIVEN = "ledgerflow.redriven"
-"""Header of a redriven record: the place of its dead letter."""
+"""Header of a redriven record: topic, partition and offset of its dead letter."""
 KNOWN = frozenset(spec.name for spec in TOPICS)
 LEFT_OUT = HEADER_LEFT_OUT.removeprefix(ERROR_HEADER)
 BATCH = 1_000
@@ -109,7 +109,9 @@ def redrive(
     targets = Counter(letter.error["topic"] for letter in letters)
     if letters and not yes:
         if not sys.stdin.isatty():
-            raise BadInput(f"{_count(letters, 'record')} would be sent: say --yes, there is nobody to ask")
+            raise BadInput(
+                f"{_count(letters, 'record')} would be sent: confirm with --yes, as there is no terminal"
+            )
         said = ", ".join(f"{count} to {name}" for name, count in sorted(targets.items()))
         typer.confirm(f"Send {said}?", abort=True)
     with errors_in_one_line(settings):
@@ -121,7 +123,7 @@ def redrive(
 
 
 def _open_letters(settings: Settings, code: str | None, topic: str | None) -> list[TopicRecord]:
-    """Return the dead letters that no later one has replaced, oldest first. Raises BadInput."""
+    """Return the dead letters that no later one replaces, oldest first. Raises BadInput, Failed."""
     if topic is not None and topic not in KNOWN:
         raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
     partitions = require_topic(require_kafka(settings), TOPIC)
@@ -144,8 +146,8 @@ def _open_letters(settings: Settings, code: str | None, topic: str | None) -> li
     return chosen
 
 
-def again(letter: TopicRecord) -> dict[str, Any]:
-    """Return what to produce for a dead letter, as confluent-kafka's `produce` takes it."""
+def redriven(letter: TopicRecord) -> dict[str, Any]:
+    """Return the record to produce for a dead letter, as keyword arguments of confluent-kafka's `produce`."""
     error = letter.error
     own = [
         (name, value)
@@ -160,14 +162,14 @@ def again(letter: TopicRecord) -> dict[str, Any]:
         "headers": own,
         "timestamp": letter.timestamp_ms,
     }
-    # The streams place their own records: a branch's own accounts, and prices on every partition.
+    # Streams choose partitions themselves: for accounts of a branch, and for prices on every partition.
     if (error["topic"] not in UPSTREAM or letter.key is None) and error.get("partition", "").isdigit():
         record["partition"] = int(error["partition"])
     return record
 
 
 def _send(settings: Settings, letters: list[TopicRecord]) -> None:
-    """Produce the letters again, in order; raise Failed unless every one is acknowledged."""
+    """Produce the letters again, in order. Raises Failed unless every one is acknowledged."""
     refused: list[str] = []
 
     def delivered(error: KafkaError | None, _message: Message) -> None:
@@ -182,12 +184,12 @@ def _send(settings: Settings, letters: list[TopicRecord]) -> None:
     producer = Producer({**settings.librdkafka(), **own, "log_level": 0})
     for start in range(0, len(letters), BATCH):
         for letter in letters[start : start + BATCH]:
-            producer.produce(**again(letter), on_delivery=delivered)
+            producer.produce(**redriven(letter), on_delivery=delivered)
         if producer.flush(DELIVERED_WITHIN_S):
             refused.append(f"no acknowledgement within {DELIVERED_WITHIN_S:.0f} s")
         if refused:
             raise Failed(
-                f"{len(refused)} records were not taken ({refused[0]}): do it again, nothing is applied twice"
+                f"Kafka refused {len(refused)} records ({refused[0]}): run it again, nothing is applied twice"
             )
 
 
@@ -197,7 +199,7 @@ def _origin(letter: TopicRecord) -> str:
 
 
 def _count(letters: list[TopicRecord], noun: str) -> str:
-    """Return how many there are, by code."""
+    """Return how many letters there are, in all and by code, as text."""
     codes = Counter(letter.error.get("code", "?") for letter in letters)
     said = ", ".join(f"{count} {code}" for code, count in codes.most_common())
     return f"{len(letters)} {noun}{'' if len(letters) == 1 else 's'}" + (f" ({said})" if said else "")

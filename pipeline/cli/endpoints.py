@@ -1,4 +1,4 @@
-"""`endpoints.json` in the data directory: where a running stack answers. `up` keeps it."""
+"""`endpoints.json` in the data directory: the addresses of a running stack. `up` writes and removes it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ class WorkerEndpoint(NamedTuple):
 
     pid: int
     url: str
-    """Of its table views, without a slash at the end."""
+    """Base URL of its table views, without a slash at the end."""
 
 
 class Endpoints(NamedTuple):
-    """What the file says."""
+    """The content of the file."""
 
     bootstrap_servers: str
     schema_registry_url: str
     workers: tuple[WorkerEndpoint, ...]
     pid: int
-    """Of `up` itself: the file counts while it lives."""
+    """The process id of `up`: the file is valid while that process exists."""
 
     def write(self, data_dir: Path) -> None:
-        """Write the file, whole or not at all."""
+        """Write the file atomically. Raises OSError."""
         path = data_dir / FILE_NAME
         content = {
             "bootstrap_servers": self.bootstrap_servers,
@@ -42,7 +42,7 @@ class Endpoints(NamedTuple):
 
 
 def read(data_dir: Path) -> Endpoints | None:
-    """Return what a running stack wrote; None where none runs on that directory."""
+    """Return the endpoints of a running stack; None where none runs on that directory."""
     try:
         found = json.loads((data_dir / FILE_NAME).read_text("utf-8"))
         workers = tuple(WorkerEndpoint(int(entry["pid"]), str(entry["url"])) for entry in found["workers"])
@@ -60,7 +60,7 @@ def remove(data_dir: Path) -> None:
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file so that a reader sees the old one or the new one, never a part."""
+    """Write a JSON file atomically: a reader sees the old or the new content. Raises OSError."""
     partial = path.with_name(path.name + ".new")
     partial.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
     os.replace(partial, path)

@@ -1,4 +1,4 @@
-"""The command `ledgerflow`: its commands, and what becomes of errors."""
+"""The command `ledgerflow`: its subcommands, and how errors become one line and an exit code."""
 
 from __future__ import annotations
 
@@ -68,13 +68,13 @@ app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    return ended(lambda: run(arguments))
+    return exit_code_of(lambda: run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run the command of `arguments` (None: of the process). Raises what `ended` makes one line of.
+    """Run the command of `arguments` (None: of the process). Raises the errors that `exit_code_of` handles.
 
-    Typer's own way of doing this ends an interrupted command without a word.
+    Typer's own runner ends an interrupted command without a message.
     """
     command = typer.main.get_command(app)
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -82,8 +82,8 @@ def run(arguments: list[str] | None = None) -> int:
         return int(command.invoke(context) or 0)
 
 
-def ended(command: Callable[[], int]) -> int:
-    """Run a command; return the exit code. Every error ends in one line on standard error."""
+def exit_code_of(command: Callable[[], int]) -> int:
+    """Run a command; return its exit code. Every error becomes one line on standard error."""
     try:
         return command()
     except typer.Exit as exited:
@@ -94,7 +94,7 @@ def ended(command: Callable[[], int]) -> int:
         return _fail("stopped; nothing was done", EXIT_FAILED)
     except SettingsError as error:
         return _fail(str(error), EXIT_BAD_INPUT)
-    except BrokenPipeError:  # the reader of our output has seen enough (`ledgerflow tail ... | head`)
+    except BrokenPipeError:  # the reader has closed the pipe (`ledgerflow tail ... | head`)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -109,7 +109,7 @@ def _fail(message: str, code: int) -> int:
 
 
 def _with_hint(error: Any) -> str:
-    """Return the message of an error; of a wrong use of a command, with where its help is, as one line."""
+    """Return the message of an error; for a usage error in one line, with the command that shows help."""
     message = " ".join(str(error.format_message()).split())
     context = getattr(error, "ctx", None)
     if context is None:

@@ -1,4 +1,4 @@
-"""`ledgerflow export`: all that is a tenant's, for the day it leaves."""
+"""`ledgerflow export`: all data of one tenant, such as when its contract ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from pipeline.verify.log import KafkaLog
 
 PARTIAL = ".partial"
 MARK = ".ledgerflow-export"
-"""In the folder of an export that is not done yet: it is ours to throw away."""
+"""Name of a file that marks the folder of an unfinished export, which may be deleted."""
 
 
 def export(
@@ -62,19 +62,22 @@ def export(
         typer.echo(json.dumps({name: manifest[name] for name in manifest if name != "schemas"}))
         return
     if manifest["behind"]:
-        screen(stderr=True).print(f"not all of it is in yet: {manifest['behind']}", style="yellow")
+        screen(stderr=True).print(
+            f"the streams have not caught up, so newer events may be missing: {manifest['behind']}",
+            style="yellow",
+        )
     accounts = manifest["files"]["balances.csv"]["records"]
     typer.echo(f"{manifest['records']:,} records, {accounts:,} accounts: {out / MANIFEST}")
 
 
 @contextmanager
 def _partial(out: Path) -> Iterator[Path]:
-    """Yield the folder that becomes `out`; raise BadInput where there is one already, or it is in use."""
+    """Yield the folder that becomes `out`. Raises BadInput where it exists already or is in use."""
     if out.exists() or out.is_symlink():
         raise BadInput(f"--out {out} exists, and an export overwrites nothing: name a new folder")
     folder = out.with_name(out.name + PARTIAL)
     if folder.exists() and not (folder / MARK).is_file():
-        raise BadInput(f"{folder} is in the way, and no export has made it: move it, or name another --out")
+        raise BadInput(f"{folder} exists and is not of an export: move it, or name another --out")
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / MARK).open("a") as mark:
         try:
@@ -87,7 +90,7 @@ def _partial(out: Path) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            if folder.exists():  # it did not come to its end
+            if folder.exists():  # the export did not finish
                 shutil.rmtree(folder)
 
 
@@ -117,13 +120,13 @@ def _write_export(settings: Settings, tenant: str, folder: Path) -> dict[str, An
                 progress.update(bar, completed=before)
             files.finish_topic()
         if not files.records:
-            raise Failed(f"no topic holds a record of tenant {tenant!r}: is it written right?")
+            raise Failed(f"no topic holds a record of tenant {tenant!r}: check the spelling")
         read_to = {topic: {str(part): end for part, end in parts.items()} for topic, parts in ends.items()}
         return files.finish(read_to, {"ledgerflow": version("ledgerflow"), "behind": behind})
 
 
 def _sync_folder(folder: Path) -> None:
-    """See that a folder's names are on disk."""
+    """Write the entries of a folder to disk."""
     opened = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(opened)

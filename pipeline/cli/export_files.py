@@ -1,12 +1,13 @@
-"""The files of a tenant's export: what is provably the tenant's, and what shows that it is whole.
+"""The files of a tenant's export: the tenant's records, and a manifest to check that they are complete.
 
     topic, by partition -> key `tenant/...` -> event whose tenant_id says the same -> topic.event.id.avro
                                             -> no event: its place, size and hash  -> unreadable.avro
     balances            -> the latest of each account -> balances.csv        all of it -> manifest.json
 
-A record is the tenant's if its key and its event both say so. Where the value is no event nothing says whose
-it is, so only its place is given. Files are Avro object containers: typed, so that 64-bit amounts survive
-every reader, with their schema in them, compressed. Two exports of the same offsets have the same bytes.
+A record belongs to the tenant if its key and its event both name it. A value that is no event names no
+tenant, so only its topic, partition and offset are exported. Files are Avro object containers: compressed,
+with their schema, and typed, so that readers keep 64-bit amounts. Two exports of the same offsets have the
+same bytes.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ _BALANCE = (
 
 
 class ExportFile(NamedTuple):
-    """A file of an export, while it is written."""
+    """An open file of an export."""
 
     target: BinaryIO
     writer: Any
@@ -65,7 +66,7 @@ class ExportFile(NamedTuple):
 
 
 class ExportFiles:
-    """Writes the files of one tenant's export into a folder that is its own."""
+    """Writes the files of one tenant's export into an empty folder."""
 
     def __init__(self, tenant: str, folder: Path, schema_of: SchemaOf) -> None:
         self._tenant = tenant
@@ -77,7 +78,9 @@ class ExportFiles:
         self._done: list[dict[str, Any]] = []
         self._counts: dict[str, Counter[str]] = {}
         self._schemas: dict[str, Any] = {}
-        self._balances = sqlite3.connect(folder / "balances.sqlite")  # of any number of accounts
+        self._balances = sqlite3.connect(
+            folder / "balances.sqlite"
+        )  # on disk: there may be any number of accounts
         self._balances.execute("CREATE TABLE balances (account_id TEXT PRIMARY KEY, row TEXT)")
 
     @property
@@ -86,7 +89,7 @@ class ExportFiles:
         return sum(counts["records"] for counts in self._counts.values())
 
     def take(self, record: Record) -> None:
-        """Write a record if it is the tenant's."""
+        """Write a record if it belongs to the tenant."""
         counts = self._counts.setdefault(record.topic, Counter())
         if record.key is None or not record.key.startswith(self._prefix) or record.value is None:
             return
@@ -95,7 +98,7 @@ class ExportFiles:
             counts["unreadable"] += 1
             self._unreadable(record)
         elif event.fields.get("tenant_id") != self._tenant:
-            counts["of_another_tenant"] += 1  # sent under a key of this one
+            counts["of_another_tenant"] += 1  # sent with a key of this tenant
         else:
             counts["records"] += 1
             self._write(record, event, int.from_bytes(record.value[1:HEAD_BYTES], "big"))
@@ -151,7 +154,7 @@ class ExportFiles:
         self._balances.execute("REPLACE INTO balances VALUES (?, ?)", (event.fields["account_id"], row))
 
     def finish_topic(self) -> None:
-        """Close the files of the topic that was read, so that few are open at once."""
+        """Close the files of the topic that was read, so that few files are open at once."""
         for name in [name for name in self._open if name != UNREADABLE]:
             self._close(name)
 
@@ -163,7 +166,7 @@ class ExportFiles:
         self._done.append(file.about)
 
     def finish(self, offsets: dict[str, dict[str, int]], more: dict[str, Any]) -> dict[str, Any]:
-        """Write the balances and the manifest; return the manifest. `offsets`: read up to, by partition."""
+        """Write the balances and the manifest; return the manifest. `offsets`: end by topic, partition."""
         for name in list(self._open):
             self._close(name)
         totals = self._write_balances()
@@ -214,7 +217,7 @@ class ExportFiles:
                 yield json.loads(row)
 
     def close(self) -> None:
-        """Let go of everything that is open; what was written so far is no export."""
+        """Close all open files. Without `finish` before, the files are not a valid export."""
         for file in self._open.values():
             file.target.close()
         self._balances.close()

@@ -26,7 +26,7 @@ _COUNTER = "load-runs"
 
 
 def next_seed(data_dir: Path) -> int:
-    """Return a seed that no run on this data directory has had: ids hold the seed, so they stay unique."""
+    """Return a seed that no run on this data directory has used. Ids contain the seed, so they are unique."""
     counter = data_dir / _COUNTER
     data_dir.mkdir(parents=True, exist_ok=True)
     text = counter.read_text().strip() if counter.exists() else "0"
@@ -36,7 +36,7 @@ def next_seed(data_dir: Path) -> int:
 
 
 def manifest_path(data_dir: Path, seed: int) -> Path:
-    """Return where a run notes what it planted, if nothing else is said."""
+    """Return the default path of a run's manifest."""
     return data_dir / MANIFESTS / f"load-{seed:06}.jsonl"
 
 
@@ -100,7 +100,7 @@ def load(
     require_kafka(settings)
     require_registry(settings)
     if endless and count is not None:
-        raise BadInput("--endless and --count exclude each other: leave one out")
+        raise BadInput("--endless and --count cannot be combined: use one of them")
     try:
         seed = next_seed(settings.data_dir) if seed is None else seed
     except OSError as error:
@@ -143,7 +143,7 @@ def _plan(seed: int, count: int | None, rate: float | None, accounts: int, malfo
 
 
 class _ProgressBar:
-    """The progress of a run, a bar on standard error; called with each report."""
+    """A progress bar on standard error, called with each report."""
 
     def __init__(self, plan: LoadPlan) -> None:
         self._bar = Progress(
@@ -158,14 +158,14 @@ class _ProgressBar:
         self._bar.update(self._task, completed=report.payments, description=what)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
 
 def _tell(report: LoadReport, seed: int) -> None:
-    """Say what was produced and planted."""
+    """Print what was produced and planted."""
     records = sum(report.records.values())
     typer.echo(f"seed {seed}: {records:,} records, {report.payments:,} payments in {report.seconds:.1f} s")
     typer.echo("  " + ", ".join(f"{topic} {count:,}" for topic, count in report.records.items()))
     planted = ", ".join(f"{count} {kind}" for kind, count in report.planted.items())
-    typer.echo(f"planted: {planted or 'nothing'}; noted in {report.manifest}")
+    typer.echo(f"planted: {planted or 'nothing'}; written to {report.manifest}")

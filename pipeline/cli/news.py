@@ -1,4 +1,4 @@
-"""What happened last, one line each: alerts, stuck payments, breaks, journals, dead letters, a posting."""
+"""The latest events as one line each: alerts, stuck payments, breaks, journals, dead letters, postings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TOPICS = frozenset(
 )
 KEPT = 12
 LOOKED_AT = 10 * KEPT
-"""Records of these topics that are looked at, of many that come at once: most journals are posted."""
+"""Most records of a fetch that are decoded. More than KEPT, because most journals are posted: no news."""
 NOT_POSTED = ("REFUSED", "EXPIRED")
 _WAITS_FOR = {"ledger": "first answer of the ledger"} | {
     name: name for name in ("settlement", "review", "capture")
@@ -24,16 +24,16 @@ _WAITS_FOR = {"ledger": "first answer of the ledger"} | {
 
 
 class News(NamedTuple):
-    """One thing that happened."""
+    """One event for the dashboard."""
 
     at_ms: int
-    """When Kafka got the record."""
+    """Timestamp of the record, milliseconds UTC."""
     kind: str
     text: str
 
 
 def news_of(record: TopicRecord, event: Event | None) -> News | None:
-    """Return what a record of `TOPICS` tells; None where that is nothing new (a match, what is over)."""
+    """Return the news of a record of `TOPICS`; None where it has none (a match, a resolved break, ...)."""
     if record.topic == "dead-letters":
         error = record.error
         place = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
@@ -86,5 +86,5 @@ def posting_line(event: Event) -> str:
 
 
 def _line(text: str) -> str:
-    """Return a text that moves nothing on a terminal, whatever an upstream put into its ids."""
+    """Return a text without control characters, which ids of an upstream may contain."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)

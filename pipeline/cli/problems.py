@@ -1,6 +1,6 @@
-"""How a command fails: one line that says what is wrong and how to put it right, and an exit code.
+"""The errors of commands: one line with the problem and its remedy, and an exit code.
 
-0 done, 1 something did not answer or does not hold, 2 bad input, 130 and 143 stopped by a signal.
+0 done, 1 something does not answer or a check fails, 2 bad input, 130 and 143 stopped by a signal.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ EXIT_BAD_INPUT = 2
 
 
 class Failed(TyperException):
-    """Something that a command needs does not answer or does not do what it must. Exit code 1."""
+    """Something that a command needs does not answer or fails. Exit code 1."""
 
     exit_code = EXIT_FAILED
 
 
 class BadInput(TyperException):
-    """What the user gave cannot be used. Exit code 2."""
+    """An argument or option cannot be used. Exit code 2."""
 
     exit_code = EXIT_BAD_INPUT

@@ -1,7 +1,7 @@
-"""Finding Kafka, the registry and the workers for a command, and saying so in one line if they do not answer.
+"""Finds Kafka, the registry and the workers for a command; one line of error if they do not answer.
 
-What counts, in this order: options, environment variables, endpoints.json of a stack that runs on the data
-directory, the defaults.
+Addresses come from, in this order: options, environment variables, endpoints.json of a stack that runs on the
+data directory, the defaults.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def settings_for(
 
 
 def worker_urls(settings: Settings) -> list[str]:
-    """Return where the table views of the workers are: of the running stack, else by the settings."""
+    """Return the URLs of the workers' table views: of the running stack, else from the settings."""
     running = endpoints.read(settings.data_dir)
     if running is not None:
         return [worker.url for worker in running.workers]
@@ -55,14 +55,14 @@ def worker_url(settings: Settings, number: int) -> str:
 
 
 def require_kafka(settings: Settings) -> AdminClient:
-    """Return a client of a Kafka that answers. Raises Failed."""
-    # The client's own complaints about a connection would come line after line, before ours.
+    """Return an admin client for Kafka, which answers. Raises Failed where it does not."""
+    # Level 0: the client's own messages about the connection would be printed before ours.
     admin = AdminClient({**settings.librdkafka(), "log_level": 0})
     try:
         admin.list_topics(timeout=ANSWER_WITHIN_S)
     except KafkaException:
         raise Failed(
-            f"Kafka at {settings.bootstrap_servers} does not answer: {START}, or say where it is"
+            f"Kafka at {settings.bootstrap_servers} does not answer: {START}, or give its address"
             f" (--bootstrap-servers, {ENV_PREFIX}BOOTSTRAP_SERVERS)"
         ) from None
     return admin
@@ -77,7 +77,7 @@ def require_topic(admin: AdminClient, topic: str) -> int:
 
 
 def require_registry(settings: Settings) -> None:
-    """See that the schema registry answers. Raises Failed."""
+    """Check that the schema registry answers. Raises Failed."""
     with errors_in_one_line(settings), client(settings.schema_registry_url) as registry:
         try:
             registry.get_subjects()
@@ -87,13 +87,13 @@ def require_registry(settings: Settings) -> None:
 
 @contextlib.contextmanager
 def errors_in_one_line(settings: Settings) -> Iterator[None]:
-    """Turn what Kafka and the registry raise into Failed."""
+    """Turn the errors of Kafka and the registry into one line. Raises Failed."""
     try:
         yield
     except RegistryUnavailable:
         raise Failed(
             f"the schema registry at {settings.schema_registry_url} does not answer: {START},"
-            f" or say where it is (--schema-registry-url, {ENV_PREFIX}SCHEMA_REGISTRY_URL)"
+            f" or give its address (--schema-registry-url, {ENV_PREFIX}SCHEMA_REGISTRY_URL)"
         ) from None
     except (SchemaRefused, TopicsError, LogError) as error:
         raise Failed(" ".join(str(error).split())) from None

@@ -44,9 +44,9 @@ from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import SnapshotError, topic_ids
 
 FOLDER = "rebuild"
-"""Of the data directory."""
+"""Folder of the data directory with the databases of rebuilds."""
 REPLAY = (sys.executable, "-m", "topologies.replay")
-"""A process of its own: the streams lie above the command line, which therefore may not import them."""
+"""A process of its own, because `pipeline.cli` must not import the topologies."""
 
 
 class RebuildSource(StrEnum):
@@ -114,7 +114,7 @@ def rebuild(
 
 def _from_postings(settings: Settings, admin: AdminClient, limit: int, as_json: bool, anew: bool) -> None:
     partitions = require_topic(admin, postings.POSTINGS)
-    with errors_in_one_line(settings), running():
+    with errors_in_one_line(settings), rebuild_errors_in_one_line():
         about = {"app_id": settings.app_id, **topic_ids(admin, (postings.POSTINGS, postings.BALANCES))}
         codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
         with (
@@ -139,17 +139,20 @@ def _from_postings(settings: Settings, admin: AdminClient, limit: int, as_json: 
             typer.echo(f"the journal contradicts itself: {text}")
         if faults.others:
             typer.echo(
-                f"{faults.others:,} records of the journal are of kinds that move nothing here", err=True
+                f"{faults.others:,} records of the journal are of kinds that change no balance", err=True
             )
         if found.undecided:
-            typer.echo(f"{found.undecided:,} accounts never stood still: run it again when it is quieter")
-    tell(found.differences, told, right, as_json, "the balances topic", "the postings")
+            typer.echo(
+                f"{found.undecided:,} accounts changed all the time, so they are undecided:"
+                " run it again when there is less traffic"
+            )
+    show_result(found.differences, told, right, as_json, "the balances topic", "the postings")
 
 
-def tell(
+def show_result(
     differences: Differences, told: dict[str, Any], right: bool, as_json: bool, live: str, rebuilt: str
 ) -> None:
-    """Show what was found; end with exit code 0 where everything is right, else 1."""
+    """Show the differences. Raises typer.Exit: exit code 0 where everything is right, else 1."""
     shown = msgspec.to_builtins(differences.shown)
     if as_json:
         counted = {"compared": dict(differences.compared), "differing": dict(differences.differing)}
@@ -166,20 +169,20 @@ def tell(
 
 
 @contextmanager
-def running() -> Iterator[None]:
-    """Turn what a rebuild raises into Failed; its consumers get parsed records."""
+def rebuild_errors_in_one_line() -> Iterator[None]:
+    """Turn the errors of a rebuild into one line, and install the patches of aiokafka. Raises Failed."""
     try:
         patches.install()
         yield
     except (ScratchBusy, LogCut, SnapshotError, patches.UnsupportedVersion) as error:
         raise Failed(str(error)) from None
     except KafkaError as error:
-        raise Failed(f"Kafka does not answer as it should: {error}; run it again, it goes on there") from None
+        raise Failed(f"Kafka does not answer: {error}; run it again, it continues where it was") from None
 
 
 @contextmanager
 def bar_on_screen() -> Iterator[tuple[OnProgress, OnStage]]:
-    """Show a bar on standard error; give what moves it, and what names it."""
+    """Show a progress bar on standard error; yield the functions that move it and that set its text."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen(stderr=True), transient=True) as progress:
         bar = progress.add_task("reading", total=None)

@@ -1,4 +1,4 @@
-"""Reading topics for people: committed records, decoded, the last ones or all or as they come."""
+"""Reads topics for people: committed records, decoded; the last ones, all, or new ones as they come."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.verify.decode import Decoder, Event, SchemaOf
 POLL_S = 0.2
 BATCH_MAX = 2_000
 ERROR_HEADER = "__ledgerflow.errors."
-"""What the names of a dead letter's headers begin with; see runtime/dead_letters.py."""
+"""Prefix of the header names of a dead letter; see runtime/kafka/dead_letters.py."""
 _ENVELOPE = ("event_id", "tenant_id", "correlation_id", "causation_id")
 _PLAIN = re.compile(r"[\w$./:+@%-]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -40,12 +40,12 @@ class TopicRecord(NamedTuple):
 
     @property
     def place(self) -> str:
-        """Where it stands."""
+        """Topic, partition and offset, as `topic[partition]@offset`."""
         return f"{self.topic}[{self.partition}]@{self.offset}"
 
     @property
     def error(self) -> dict[str, str]:
-        """Why and whence it is a dead letter: code, class, message, stage, topic and so on. Else empty."""
+        """The headers of a dead letter without prefix: code, class, message, stage, topic, ... Else empty."""
         return {
             name.removeprefix(ERROR_HEADER): value.decode(errors="replace")
             for name, value in self.headers
@@ -54,7 +54,7 @@ class TopicRecord(NamedTuple):
 
 
 class TopicReader:
-    """Reads one topic's committed records. Raises KafkaException where the cluster does not answer."""
+    """Reads the committed records of a topic. All methods raise KafkaException if Kafka does not answer."""
 
     def __init__(self, settings: Settings, topic: str, partitions: int) -> None:
         self._topic = topic
@@ -63,7 +63,7 @@ class TopicReader:
         self._consumer = Consumer(
             {
                 **settings.librdkafka(),
-                "group.id": f"{settings.app_id}-tail",  # the client wants one; nothing is committed
+                "group.id": f"{settings.app_id}-tail",  # the client requires one; nothing is committed
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
@@ -73,11 +73,11 @@ class TopicReader:
         )
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self._consumer.close()
 
     def all(self) -> Iterator[TopicRecord]:
-        """Yield what the topic holds now, from its beginning; in order within a partition."""
+        """Yield all present records of the topic; in order within a partition."""
         yield from self._read(dict.fromkeys(self._partitions, OFFSET_BEGINNING), to_the_end=True)
 
     def last(self, count: int) -> list[TopicRecord]:
@@ -86,7 +86,7 @@ class TopicReader:
             number: self._consumer.get_watermark_offsets(TopicPartition(self._topic, number), timeout=10)
             for number in self._partitions
         }
-        span = max(2 * count, 20)  # marks of transactions take offsets, too
+        span = max(2 * count, 20)  # control records of transactions take offsets, too
         while True:
             starts = {number: max(low, high - span) for number, (low, high) in bounds.items()}
             found = list(self._read(starts, to_the_end=True))
@@ -96,7 +96,7 @@ class TopicReader:
             span *= 8
 
     def follow(self) -> Iterator[TopicRecord]:
-        """Yield what comes behind what was read, for ever; if nothing was read, what comes from now on."""
+        """Yield without end the records after those that were read; if none was read, the new ones."""
         if not self._next:
             self.last(0)
         yield from self._read(dict(self._next), to_the_end=False)
@@ -115,12 +115,12 @@ class TopicReader:
                     self._next[record.partition] = record.offset + 1
                     yield record
         finally:
-            with contextlib.suppress(RuntimeError):  # closed before its reader let go of this generator
+            with contextlib.suppress(RuntimeError):  # the consumer was closed before this generator
                 self._consumer.unassign()
 
 
 def _end_of_partition(message: Message) -> tuple[int, int] | None:
-    """Return (partition, next offset) where a message says that there is no more; raise for an error."""
+    """Return (partition, next offset) for an end of partition, else None. Raises KafkaException."""
     error = message.error()
     if error is None:
         return None
@@ -146,12 +146,12 @@ def _bytes(content: Any) -> bytes | None:
 
 
 def decoder(settings: Settings) -> Decoder:
-    """Return a decoder that asks the registry once for each schema. It raises RegistryUnavailable."""
+    """Return a decoder that asks the registry once per schema. The decoder raises RegistryUnavailable."""
     return Decoder(schemas_of(settings))
 
 
 def schemas_of(settings: Settings) -> SchemaOf:
-    """Return a lookup in the registry. It raises RegistryUnavailable."""
+    """Return a function that gets a schema from the registry. The function raises RegistryUnavailable."""
     registry = client(settings.schema_registry_url)
 
     def schema_of(schema_id: int) -> str | None:
@@ -167,7 +167,7 @@ def schemas_of(settings: Settings) -> SchemaOf:
 
 
 def as_json(record: TopicRecord, event: Event | None) -> dict[str, Any]:
-    """Return a record for scripts. Times are microseconds UTC as on the wire, `timestamp` is milliseconds."""
+    """Return a record as JSON values. Times are microseconds UTC as in Avro, `timestamp` is milliseconds."""
     said: dict[str, Any] = {
         "topic": record.topic,
         "partition": record.partition,
@@ -217,14 +217,14 @@ def as_line(record: TopicRecord, event: Event | None, style: Callable[[str, str]
 
 
 def key_text(key: bytes | None) -> str:
-    """Return a key on one line, whatever bytes it has."""
+    """Return a key as one line of text, with escapes for other bytes."""
     if key is None:
         return "(no key)"
     return key.decode(errors="backslashreplace").encode("unicode_escape").decode() if key else "(empty key)"
 
 
 def _shown(name: str, value: Any) -> str:
-    """Return a value on one line; times by the name of their field."""
+    """Return a value as one line of text. `name` tells whether an integer is a time or a date."""
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             if name.endswith(("_at", "closed_through")):

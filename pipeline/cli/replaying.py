@@ -1,4 +1,4 @@
-"""The second half of `ledgerflow rebuild --from commands`, in the process that has the rules (topologies)."""
+"""The part of `ledgerflow rebuild --from commands` that runs in the process with the rules (topologies)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from pipeline.cli.problems import Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka
-from pipeline.cli.rebuild import FOLDER, RebuildSource, bar_on_screen, running, tell
+from pipeline.cli.rebuild import FOLDER, RebuildSource, bar_on_screen, rebuild_errors_in_one_line, show_result
 from pipeline.rebuild.replay import LAYOUT, LivePartition, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
@@ -31,12 +31,12 @@ def run_replay(
     as_json: bool,
     anew: bool,
 ) -> None:
-    """Replay a stream's log and compare it with a snapshot of its table; ends with typer.Exit.
+    """Replay a stream's log and compare it with a snapshot of its table.
 
-    `rules`: the settings that the rules follow. Raises Failed.
+    `rules`: the parameters of the rules, by name. Raises Failed; typer.Exit with the exit code at the end.
     """
     admin, here = require_kafka(settings), rules_version()
-    with errors_in_one_line(settings), running():
+    with errors_in_one_line(settings), rebuild_errors_in_one_line():
         chosen = choose(parts_of(snapshot), frozenset({str(spec.table)}))
         live = [
             LivePartition(copy.partition, copy.source_offset, part.folder / copy.folder)
@@ -46,7 +46,7 @@ def run_replay(
         if missing:
             raise Failed(
                 f"{snapshot} has no copy of {spec.table}, partition {', '.join(map(str, missing))}:"
-                " every worker must be asked for its part"
+                " take a snapshot of every worker"
             )
         copied_ms = max(int(part.manifest.taken_at.timestamp() * 1000) for part, _ in chosen)
         about = {
@@ -62,9 +62,7 @@ def run_replay(
             bar_on_screen() as (move, say),
         ):
             if scratch.begun_anew:
-                typer.echo(
-                    "the rules, or the log, are other ones than at the last run: from the start", err=True
-                )
+                typer.echo("the rules or the log have changed since the last run: starting over", err=True)
             found = asyncio.run(
                 replay(
                     settings.aiokafka(), codec, scratch, spec, live, copied_ms, settings.partitions, limit,
@@ -83,9 +81,9 @@ def run_replay(
     }
     if any(found.counts) and not as_json:
         typer.echo(
-            f"between branches: {found.counts.left_out:,} commands of the log are not asked for by these"
-            f" rules, {found.counts.besides:,} are asked for besides"
+            f"between branches: these rules do not send {found.counts.left_out:,} of the commands in the log,"
+            f" and send {found.counts.besides:,} that are not in it"
         )
     table = f"the live table ({snapshot.name}, now under rules {', '.join(live_rules)})"
     right = not found.differences.found
-    tell(found.differences, told, right, as_json, table, f"a replay under rules {here}")
+    show_result(found.differences, told, right, as_json, table, f"a replay under rules {here}")

@@ -75,7 +75,8 @@ def restore_command(
         typer.echo(json.dumps({**told, "folder": str(target)}))
     else:
         typer.echo(
-            f"restored {len(copies)} partitions to {target}; {behind:,} offsets of changelogs came since"
+            f"restored {len(copies)} partitions to {target};"
+            f" {behind:,} newer offsets of the changelogs are still to be read"
         )
 
 
@@ -90,7 +91,7 @@ def folder_of(settings: Settings, snapshot: str | None) -> Path:
         return settings.snapshots_dir / snapshot
     if Path(snapshot).is_dir():
         return Path(snapshot)
-    raise BadInput(f"there is no snapshot {snapshot}: `ledgerflow snapshot --list` shows those there are")
+    raise BadInput(f"there is no snapshot {snapshot}: `ledgerflow snapshot --list` lists them")
 
 
 def _progress() -> Progress:

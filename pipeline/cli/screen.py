@@ -1,4 +1,4 @@
-"""Where commands write: a terminal as wide as it is; a file or a pipe wide enough for whole rows."""
+"""The consoles of commands: as wide as the terminal; for a file or pipe wide enough for a whole line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PIPE_COLUMNS = 240
 
 
 def screen(*, stderr: bool = False) -> Console:
-    """Return a console on standard output (or error) that colours nothing by itself."""
+    """Return a console on standard output (or error) without automatic highlighting."""
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = PIPE_COLUMNS

@@ -1,9 +1,9 @@
-"""One run of `ledgerflow up`, from the first process to the last.
+"""One run of `ledgerflow up`, from starting Kafka to stopping it.
 
-    stack -> schemas -> workers -> ready: endpoints.json -> (demo: load) -> watched until it is to end
-          -> load ends -> the streams catch up -> (demo: verify) -> workers, registry, Kafka end
+    stack -> schemas -> workers -> ready: endpoints.json -> (demo: load) -> supervise until a signal
+          -> end the load -> the streams catch up -> (demo: verify) -> stop workers, registry, Kafka
 
-Whatever happens on the way, everything that was started is ended.
+Whatever fails on the way, every process that was started is stopped.
 """
 
 from __future__ import annotations
@@ -38,27 +38,27 @@ DATA_DIR_DEFAULT = Settings.model_fields["data_dir"].default
 TICK_S = 0.1
 WORKERS_READY_WITHIN_S = 120.0
 LOAD_ENDS_WITHIN_S = 20.0
-"""How long the load may take for its end while no record comes any more."""
+"""How long to wait for the load to end while no new record is counted."""
 CAUGHT_UP_WITHIN_S = 20.0
-"""How long the streams may take to catch up while they come no nearer to it."""
+"""How long to wait for the streams to catch up while they make no progress."""
 QUIET_S = 1.0
-"""The streams have caught up when nothing has grown for so long and nothing is left to read."""
+"""The streams have caught up when no log has grown for so long and no record is left to read."""
 VERIFY_QUIET_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What the run is to do."""
+    """The options of a run."""
 
     demo: bool
     duration: float | None
-    """Seconds from ready; None: until a signal."""
+    """Seconds after the stack is ready; None: until a signal."""
     rate: float
-    """Payments a second of the demo."""
+    """Demo payments per second."""
 
 
 class Session:
-    """The parts of a run. `run` is the way through it; `summary` is what came of it, also after an error."""
+    """The processes of a run. `run` does all of it; `summary` has its numbers, also after an error."""
 
     def __init__(
         self, settings: Settings, stack: LocalStack, wishes: RunOptions, dashboard: Dashboard
@@ -82,7 +82,10 @@ class Session:
         self._stack_is_dead = False
 
     def run(self) -> None:
-        """Do all of it. Raises StackError, ArtifactError, SupervisionError, Failed, KeyboardInterrupt."""
+        """Start everything, supervise it, stop it.
+
+        Raises StackError, ArtifactError, SupervisionError, Failed, KeyboardInterrupt.
+        """
         self._signals.install()
         try:
             self._start()
@@ -112,16 +115,16 @@ class Session:
 
     @property
     def report(self) -> Report | None:
-        """What the verification said, if there was one."""
+        """The report of the verification, if there was one."""
         return self._report
 
     def _start(self) -> None:
         """Start everything and wait until it is ready."""
         began = time.monotonic()
-        if endpoints.read(self._data_dir) is None:  # what a killed run left; scripts wait for the file
+        if endpoints.read(self._data_dir) is None:  # left by a killed run; scripts wait for the file
             endpoints.remove(self._data_dir)
         self._dashboard.say(
-            f"starting Kafka and the schema registry in {self._settings.data_dir}: some ten seconds"
+            f"starting Kafka and the schema registry in {self._settings.data_dir}: about ten seconds"
         )
         self._stack.start()
         with errors_in_one_line(self._settings):
@@ -162,7 +165,7 @@ class Session:
         self._dashboard.say(f"demo traffic, seed {seed}, {self._wishes.rate:g} payments/s")
 
     def _watch(self) -> None:
-        """Show and supervise until a signal or the end of the duration."""
+        """Show the state and supervise until a signal or the end of the duration."""
         if self._wishes.demo:
             self._start_load()
         self._phase = "running"
@@ -179,7 +182,7 @@ class Session:
     def _settle(self) -> None:
         """End the load, let the streams catch up, and verify.
 
-        A further signal leaves out the rest: then KeyboardInterrupt, if something should have been verified.
+        A further signal skips the rest. Raises KeyboardInterrupt if a verification was skipped.
         """
         hurried = len(self._signals.received) + 1
         self._ends_at = None
@@ -188,7 +191,9 @@ class Session:
             self._end_load(self._load, hurried)
         self._phase = "catching up"
         if not self._catch_up(hurried):
-            self._dashboard.say("stopping before the streams have caught up; the next run goes on from there")
+            self._dashboard.say(
+                "stopping before the streams have caught up; the next run continues from there"
+            )
         self._dashboard.close()
         if not self._wishes.demo:
             return
@@ -204,7 +209,7 @@ class Session:
             self._signals.interrupting = False
 
     def _end_load(self, load: Child, hurried: int) -> None:
-        """Let the load come to its own end, which waits for the streams; as long as anything is counted."""
+        """Ask the load to end and wait for it, as long as records are counted: it waits for the streams."""
         traffic = self._traffic
         assert traffic is not None
         load.ask_to_end()
@@ -212,7 +217,7 @@ class Session:
         load.end()
 
     def _catch_up(self, hurried: int) -> bool:
-        """Wait until the streams have read everything and nothing is coming; False if it took too long."""
+        """Wait until the streams have read everything and no log grows; return False if it takes too long."""
         traffic = self._traffic
         assert traffic is not None
         with contextlib.closing(traffic.rest_watch()) as watch:
@@ -221,17 +226,14 @@ class Session:
             def done() -> bool:
                 try:
                     busy = watch.look()
-                except NO_ANSWER:  # its death is noticed by `_check`
+                except NO_ANSWER:  # `_check` notices if Kafka has died
                     return False
                 return busy is None and watch.still_s >= QUIET_S and traffic.idle and not traffic.tally().lag
 
             return self._wait(done, patience.is_over, hurried)
 
     def _wait(self, done: Callable[[], bool], is_over: Callable[[], bool], hurried: int) -> bool:
-        """Go on supervising until something is done; False where it took too long.
-
-        Also with the signal that makes so many: who sends one more is in a hurry.
-        """
+        """Supervise until `done`; return False if it takes too long, or at the `hurried`-th signal."""
         while not done():
             if is_over() or len(self._signals.received) >= hurried:
                 return False
@@ -239,7 +241,7 @@ class Session:
         return True
 
     def _tick(self) -> None:
-        """Supervise once, show how things stand, and pause."""
+        """Supervise once, show the state, and pause."""
         self._check()
         if self._traffic is not None:
             self._dashboard.show(self._view(self._traffic.tally()))
@@ -270,7 +272,7 @@ class Session:
         )
 
     def _keep_endpoints(self) -> None:
-        """Write endpoints.json anew if a worker has another process."""
+        """Write endpoints.json again if a worker has a new process."""
         pids = self._supervisor.pids
         if pids != self._written and all(pids):
             workers = tuple(WorkerEndpoint(pid, url) for pid, url in zip(pids, self._urls, strict=True))
@@ -279,11 +281,11 @@ class Session:
             self._written = pids
 
     def _stop(self) -> None:
-        """End what runs: load, workers, registry and Kafka.
+        """Stop what runs: load, workers, registry and Kafka.
 
-        Without Kafka nothing can end in good order, it would only be waited for; then all end at once.
+        If Kafka has died, load and workers are killed at once: an orderly stop would only wait for Kafka.
         """
-        with contextlib.ExitStack() as last:  # what comes first here is done last, and all of it is done
+        with contextlib.ExitStack() as last:  # called in reverse order, each even if another one fails
             if self._written:
                 last.callback(endpoints.remove, self._data_dir)
             last.callback(self._stack.stop)

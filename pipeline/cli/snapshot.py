@@ -64,11 +64,14 @@ def snapshot(
         typer.echo(json.dumps({"name": name, "workers": taken}))
     else:
         typer.echo(f"snapshot {name}: {copies} partitions, {decimal(size)}, of {len(taken)} workers")
-        typer.echo(f"in {settings.snapshots_dir / name}, of each worker's machine", err=True)
+        typer.echo(f"in {settings.snapshots_dir / name}, on each worker's machine", err=True)
 
 
 def take_now(settings: Settings, urls: list[str]) -> str:
-    """Take a snapshot of all tables of the workers at `urls`, on this machine; return its name."""
+    """Take a snapshot of all tables of the workers at `urls`; return its name.
+
+    Raises Failed where a worker does not take it or has written it elsewhere than on this machine.
+    """
     name = new_name(datetime.now(UTC))
     _taken(urls, name, [])
     if name not in names(settings.snapshots_dir):
@@ -77,7 +80,7 @@ def take_now(settings: Settings, urls: list[str]) -> str:
 
 
 def _taken(urls: list[str], name: str, tables: list[str]) -> list[dict[str, Any]]:
-    """Ask every worker at once; return what each has copied. Raises Failed where one has not."""
+    """Ask all workers at the same time for a snapshot; return their manifests. Raises Failed."""
     path = f"/snapshots/{name}" + (f"?{urlencode([('table', table) for table in tables])}" if tables else "")
     headers = {COMMAND_HEADER: COMMAND}
     one = partial(_ask_one, path=path, headers=headers)

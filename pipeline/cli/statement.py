@@ -63,7 +63,7 @@ def statement(
 def _whole(urls: list[str], path: str, times: dict[str, str | None]) -> dict[str, Any]:
     """Return a statement with the bookings of all its pages.
 
-    A span without an end gets the one of its first page: what is booked in between is not in it.
+    A span without an end ends with the first page's state: later bookings are not in it.
     """
     parameters = {name: time for name, time in times.items() if time is not None} | {"limit": PAGE}
     found: dict[str, Any] = ask(urls, path, parameters)

@@ -1,4 +1,4 @@
-"""How a run of `up` is told to end."""
+"""Signals that end a run of `up`."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from types import FrameType
 
 
 class Signals:
-    """SIGINT, SIGTERM and SIGHUP. The first one ends the run in good order, the second one hurries it."""
+    """SIGINT, SIGTERM and SIGHUP. The first ends the run in good order, a second one makes that shorter."""
 
     def __init__(self) -> None:
         self.received: list[int] = []
         self.interrupting = True
-        """Whether the next signal interrupts what is being waited for."""
+        """Whether the next signal raises KeyboardInterrupt at once."""
 
     def install(self) -> None:
-        """Take the signals from now on."""
+        """Handle the signals from now on."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._take)
 
     @property
     def exit_code(self) -> int:
-        """The exit code of a run that was interrupted; by Python itself, where no signal was taken."""
+        """The exit code of an interrupted run: 128 + the first signal; SIGINT where none was handled here."""
         return 128 + (self.received or [signal.SIGINT])[0]
 
     def raise_if_received(self) -> None:
-        """Raise KeyboardInterrupt if a signal has come whose own was lost: in a callback it ends nothing."""
+        """Raises KeyboardInterrupt if a signal was received.
+
+        The one raised by the signal itself may be lost, if it came during a callback of a C library.
+        """
         if self.received:
             self.interrupting = False
             raise KeyboardInterrupt
@@ -33,5 +36,5 @@ class Signals:
     def _take(self, number: int, _frame: FrameType | None) -> None:
         self.received.append(number)
         if self.interrupting:
-            self.interrupting = False  # once: what cleans up behind must not be interrupted
+            self.interrupting = False  # only once: the cleanup must not be interrupted
             raise KeyboardInterrupt

@@ -1,8 +1,9 @@
 """The processes that `up` runs beside the stack: workers, which are restarted, and the load generator.
 
-Each is the child of a guardian (runtime/guardian.py): it ends when `up` does, however that ends. A worker
-that dies is started again, at once the first time, then with a growing pause; one that keeps dying ends
-everything. Start children from the main thread, and call `check` often.
+Each is the child of a guardian (runtime/local/guardian.py), so it ends when `up` does, even if that is
+killed. A worker that dies is restarted, at once the first time, then after growing pauses; one that dies more
+than CRASHES_MAX times within CRASHES_WITHIN_S seconds ends the run. Start children from the main thread, and
+call `check` often.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ CRASHES_WITHIN_S = 60.0
 PAUSE_FIRST_S = 0.25
 PAUSE_MAX_S = 8.0
 EXIT_BAD_SETTING = 2
-"""A worker's exit code for what a restart cannot mend."""
+"""A worker's exit code for a bad setting, which a restart cannot mend."""
 _READY_ASKED_EVERY_S = 0.25
 _READY_ANSWER_WITHIN_S = 1.0
 _TAIL_BYTES = 16_384
 
 
 class SupervisionError(RuntimeError):
-    """A part that everything depends on cannot run. The text is for the user."""
+    """A process that the run needs cannot run. The text is for the user."""
 
 
 class Child:
@@ -63,18 +64,18 @@ class Child:
         return self._guardian.poll()
 
     def ask_to_end(self) -> None:
-        """Ask it to end, in its own time: SIGTERM. Does not wait."""
+        """Send SIGTERM. Does not wait, and no SIGKILL follows."""
         if self.exit_code() is None and self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
 
     def end(self) -> None:
-        """Make it end: SIGTERM, and SIGKILL after the guardian's grace period. Does not wait."""
+        """End it: SIGTERM, and SIGKILL after the guardian's grace period. Does not wait."""
         assert self._guardian.stdin is not None
         self._guardian.stdin.close()
 
     def kill(self) -> None:
-        """End it at once, where waiting for a good order makes no sense. Does not wait."""
+        """End it at once: SIGKILL. Does not wait."""
         if self.exit_code() is None and self.pid:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
@@ -85,7 +86,7 @@ class Child:
         return self._guardian.wait()
 
     def why_it_ended(self) -> str:
-        """Say in one line why it ended: the signal, or the last line that it wrote; and where its log is."""
+        """Return in one line why it ended: the signal or its last line of output, and its log's path."""
         if (name := guardian.killed_by(self.wait())) is not None:
             return f"{name} (log: {self.log})"
         with self.log.open("rb") as file:
@@ -97,26 +98,26 @@ class Child:
 
 @dataclass
 class Worker:
-    """A worker: its number, where its views answer, and the process, None between two."""
+    """A worker: its number, the URL of its views, and its process; None while it waits for a restart."""
 
     number: int
     url: str
     child: Child | None = None
     ready: bool = False
     lists: tuple[str, ...] = ()
-    """The pages of its views that list rows of a tenant, as its index has them; once it is ready."""
+    """Paths of its views that list rows of a tenant, from its index; empty until it is ready."""
     start_at: float = 0.0
     asked_at: float = 0.0
     crashes: deque[float] = field(default_factory=deque)
 
     @property
     def state(self) -> str:
-        """Say how it is in one word."""
+        """Return its state in one word."""
         return "down" if self.child is None else "ready" if self.ready else "recovering"
 
 
 class Supervisor:
-    """Keeps workers running. `spawn` starts the process of a worker; the clock is monotonic seconds."""
+    """Keeps workers running. `spawn` starts the process of a worker; `clock` returns monotonic seconds."""
 
     def __init__(
         self,
@@ -136,12 +137,12 @@ class Supervisor:
 
     @property
     def all_ready(self) -> bool:
-        """Whether every worker runs and has all of its tables."""
+        """Whether every worker runs and has restored its tables."""
         return all(worker.ready for worker in self.workers)
 
     @property
     def pids(self) -> list[int]:
-        """The processes that run now, 0 for one that is being restarted."""
+        """The process ids of the workers; 0 for one that is being restarted."""
         return [0 if worker.child is None else worker.child.pid for worker in self.workers]
 
     def start(self) -> None:
@@ -150,7 +151,10 @@ class Supervisor:
             worker.child = self._spawn(worker.number)
 
     def check(self) -> None:
-        """Restart what has died, ask those that are not ready yet. Raises SupervisionError: give up."""
+        """Restart dead workers; ask those that are not ready yet.
+
+        Raises SupervisionError where a worker cannot run: bad settings, or too many crashes.
+        """
         for worker in self.workers:
             now = self._clock()
             if worker.child is None:
@@ -184,7 +188,7 @@ class Supervisor:
         )
 
     def stop(self, *, at_once: bool = False) -> None:
-        """End every worker, in good order or at once, and wait for it; harmless when none runs."""
+        """End every worker, in good order or at once, and wait. Does nothing if none runs."""
         running = [worker.child for worker in self.workers if worker.child is not None]
         for child in running:
             if at_once:
@@ -198,7 +202,7 @@ class Supervisor:
 
 
 def answers_ready(url: str) -> bool:
-    """Say whether a worker answers that all of its tables are there."""
+    """Return whether a worker answers that it is ready."""
     try:
         with urllib.request.urlopen(f"{url}/ready", timeout=_READY_ANSWER_WITHIN_S) as answer:
             return bool(answer.status == http.HTTPStatus.OK)
@@ -207,7 +211,7 @@ def answers_ready(url: str) -> bool:
 
 
 def lists_of(url: str) -> tuple[str, ...]:
-    """Return the pages of a worker's index that list rows of a tenant; none where it does not answer."""
+    """Return the paths of a worker's index that list rows of a tenant; none where it does not answer."""
     try:
         with urllib.request.urlopen(f"{url}/", timeout=_READY_ANSWER_WITHIN_S) as answer:
             pages = json.load(answer)["pages"]

@@ -1,13 +1,13 @@
 """`ledgerflow switch`.
 
-Rules that were mended are installed while the workers run; they keep those that they started with. The switch
-ends one worker after another in good order, and `up` starts it again, with the rules that are installed now:
+New rules are installed while the workers run; running workers keep the rules that they started with. The
+switch ends one worker after another in good order, and `up` starts each again with the installed rules:
 
     rules A up to offset X of each log (committed) -> rules B from X on
 
-Kafka holds the input that comes in between, so no upstream stops, and a log goes on exactly where its last
-transaction ended. What was decided before stays as it was: `ledgerflow rebuild --from commands` shows it, and
-new postings put it right; old ones are never changed.
+Kafka keeps the input meanwhile, so no upstream stops, and each log continues exactly where its last
+transaction ended. Earlier decisions stay as they are. `ledgerflow rebuild --from commands` shows which of
+them the new rules would decide differently; new postings correct them, and old postings are never changed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Switched(NamedTuple):
     rules_before: str
     rules: str
     away_s: float
-    """From its end until all of its tables were there again."""
+    """Seconds from its end until it was ready again."""
 
 
 def switch(
@@ -72,7 +72,7 @@ def switch(
             _end(worker.pid)
             after = _wait(
                 partial(_come_back, settings.data_dir, number, worker),
-                f"worker {number} did not come back; those behind it keep rules {before['rules']}",
+                f"worker {number} did not come back; the workers after it keep rules {before['rules']}",
             )
             away_s = round(time.monotonic() - started, 1)
             switched.append(Switched(worker.url, before["rules"], after["rules"], away_s))
@@ -88,7 +88,7 @@ def switch(
 def _workers(data_dir: Path) -> tuple[WorkerEndpoint, ...]:
     running = endpoints.read(data_dir)
     if running is None:
-        raise Failed(f"no `up` runs on {data_dir}: {START}, or say where it is (--data)")
+        raise Failed(f"no `up` runs on {data_dir}: {START}, or name its data directory (--data)")
     return running.workers
 
 
@@ -98,7 +98,7 @@ def _end(pid: int) -> None:
 
 
 def _ready(url: str) -> dict[str, Any] | None:
-    """Return what a worker says once it is ready."""
+    """Return the answer of `/ready` once a worker is ready, else None."""
     try:
         with urllib.request.urlopen(f"{url}/ready", timeout=_ANSWER_WITHIN_S) as answer:
             found: dict[str, Any] = json.load(answer)
@@ -108,7 +108,7 @@ def _ready(url: str) -> dict[str, Any] | None:
 
 
 def _come_back(data_dir: Path, number: int, earlier: WorkerEndpoint) -> dict[str, Any] | None:
-    """Return what a worker says once it is another process than before, and ready."""
+    """Return the answer of `/ready` once the worker has a new process and is ready, else None."""
     worker = _workers(data_dir)[number]
     return None if worker.pid == earlier.pid else _ready(worker.url)
 

@@ -73,7 +73,7 @@ def tail(
 def _records(
     reader: TopicReader, *, from_beginning: bool, follow: bool, limit: int | None
 ) -> Iterator[TopicRecord]:
-    """Yield the records that are asked for."""
+    """Yield the records that the options ask for."""
     if from_beginning:
         found: Iterator[TopicRecord] = reader.all()
         return itertools.islice(itertools.chain(found, reader.follow()) if follow else found, limit)

@@ -1,7 +1,7 @@
-"""What has gone through the topics: exact counts of committed records, money in flight, and the streams' lag.
+"""Counts what goes through the topics: committed records, money in flight, and the streams' lag.
 
-A thread reads every topic that is counted. Where it has got to is kept in the data directory (`counts.json`),
-offsets and counts together, so that the next `up` counts on from there.
+A thread reads every counted topic. Offsets and counts are saved together in the data directory
+(`counts.json`), so the next `up` continues to count from there.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pipeline.verify.decode import Decoder, Event
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
 POSTINGS, BALANCES = "postings", "balances"
 LOGS = ("ledger-commands", "position-commands", "reconciliation-items", POSTINGS, "payment-events")
-"""What streams write and streams read."""
+"""Topics that are written by one stream and read by another."""
 COUNTED = (
     *(*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "payment-alerts"),
     *("journal-events", INVARIANT_ALERTS, "dead-letters"),
@@ -47,36 +47,36 @@ NO_ANSWER = (KafkaException, TimeoutError)
 
 
 def _is_customers_posting(message: Any) -> bool:
-    """Whether a record is a posting or hold of an account that is not the ledger's own."""
+    """Return whether a record is a posting or hold of an account that is not internal to the ledger."""
     return message.topic() == POSTINGS and b"/$" not in (message.key() or b"")
 
 
 @dataclass
 class Tally:
-    """What has been counted, over all runs on the data directory."""
+    """The counts, over all runs on the data directory."""
 
     records: Counter[str] = field(default_factory=Counter)
-    """By topic."""
+    """Committed records by topic."""
     breaks_opened: int = 0
     breaks_resolved: int = 0
     accounts: int = 0
-    """Accounts with a balance, the ledger's own left out."""
+    """Accounts with a balance, without the ledger's internal ones."""
     in_flight: dict[str, int] = field(default_factory=dict)
-    """Minor units by currency that have left one branch and not yet reached another; without the zeros."""
+    """Minor units by currency that have left one branch and not reached another yet; no zeros."""
     lag: int = 0
-    """Records that the streams have still to read (with the marks of transactions among them)."""
+    """Offsets that the streams have not read yet (records, and control records of transactions)."""
     news: tuple[News, ...] = ()
-    """What happened last in this run, oldest first."""
+    """The latest news of this run, oldest first."""
     last_posting: str = ""
 
     @property
     def events_in(self) -> int:
-        """Records that upstreams produced."""
+        """Records that upstream systems produced."""
         return sum(self.records[topic] for topic in EVENTS_IN)
 
 
 class TopicCounter:
-    """Counts in a thread of its own, from `start` to `stop`."""
+    """Counts the records of topics in a thread of its own, from `start` to `stop`."""
 
     def __init__(self, settings: Settings, decoder: Decoder, state_path: Path | None) -> None:
         self._settings = settings
@@ -85,7 +85,7 @@ class TopicCounter:
         self._consumer = Consumer(
             {
                 **settings.librdkafka(),
-                "group.id": f"{settings.app_id}-counts",  # the client wants one; nothing is committed
+                "group.id": f"{settings.app_id}-counts",  # the client requires one; nothing is committed
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
@@ -105,11 +105,11 @@ class TopicCounter:
         self._thread = threading.Thread(target=self._run, name="traffic", daemon=True)
 
     def start(self) -> None:
-        """Begin to count. Raises KafkaException where the cluster does not answer."""
+        """Start to count. Raises KafkaException where the cluster does not answer."""
         self._load()
         ends = self._end_offsets(TAILED)
         if any(offset > ends.get(place, 0) for place, offset in self._positions.items()):
-            self._forget()  # not the cluster that was counted
+            self._forget()  # the saved counts are of another cluster
         self._consumer.assign([TopicPartition(*place, self._positions.get(place, 0)) for place in ends])
         self._thread.start()
 
@@ -133,18 +133,18 @@ class TopicCounter:
 
     @property
     def idle(self) -> bool:
-        """Whether everything that is counted has been counted, as of the last look."""
+        """Whether the last fetch brought no record: everything is counted."""
         return self._idle
 
     def rest_watch(self) -> RestWatch:
-        """Return a watch over every partition that is read or counted; it raises what NO_ANSWER has."""
+        """Return a watch over every partition that is read or counted; it raises the errors in NO_ANSWER."""
         settings = self._settings
         topics = dict.fromkeys((*TAILED, *LOGS))
         places = places_of(tuple(topics), settings.partitions)
         return RestWatch(settings.librdkafka(), settings.app_id, places, within_s=REQUEST_WITHIN_S)
 
     def standstill(self, within_s: float) -> Callable[[], bool]:
-        """Return a question to be asked often: has nothing been counted for so long?"""
+        """Return a function, to be called often: has nothing been counted for `within_s` seconds?"""
         counted, counted_at = self.tally().records, time.monotonic()
 
         def stands() -> bool:
@@ -156,7 +156,7 @@ class TopicCounter:
         return stands
 
     def stop(self) -> Tally:
-        """Stop counting, save where it has got to, return the counts."""
+        """Stop counting, save offsets and counts, return the counts."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -175,12 +175,12 @@ class TopicCounter:
                 if now - saved_at >= SAVE_EVERY_S:
                     saved_at = now
                     self._save()
-            except NO_ANSWER:  # Kafka's end is noticed by whoever supervises it
+            except NO_ANSWER:  # the supervision of Kafka notices if it has died
                 self._stopped.wait(LOOK_EVERY_S)
         self._save()
 
     def _take(self) -> None:
-        """Count what has come."""
+        """Fetch records and count them."""
         messages = self._consumer.consume(BATCH_MAX, LOOK_EVERY_S)
         self._idle = not messages
         with self._lock:
@@ -201,7 +201,7 @@ class TopicCounter:
             self._note([message for message in messages if message.error() is None])
 
     def _note(self, messages: list[Any]) -> None:
-        """Keep what is new for the dashboard; of many records only the last ones are looked at."""
+        """Keep news for the dashboard; of many records only the last ones are decoded."""
         for message in [message for message in messages if message.topic() in news.TOPICS][-news.LOOKED_AT :]:
             told = news.news_of(as_record(message), self._event(message))
             if told is not None:
@@ -220,7 +220,7 @@ class TopicCounter:
     def _event(self, message: Any) -> Event | None:
         try:
             return self._decoder.decode(message.value())
-        except Exception:  # the registry does not answer: the count of a kind can wait, the thread must live
+        except Exception:  # the registry does not answer: go on without this event, the thread must not end
             return None
 
     def _lag(self) -> int:
@@ -241,7 +241,7 @@ class TopicCounter:
         return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
 
     def _load(self) -> None:
-        """Go on from where the last run was. Balances are always read anew, for their keys."""
+        """Load offsets and counts of the last run. Balances are always read from the start, for their keys."""
         try:
             state = json.loads(self._state_path.read_text()) if self._state_path is not None else {}
             for topic, offsets in state["offsets"].items():
@@ -271,5 +271,5 @@ class TopicCounter:
             "breaks_opened": tally.breaks_opened,
             "breaks_resolved": tally.breaks_resolved,
         }
-        with contextlib.suppress(OSError):  # only costs counting again
+        with contextlib.suppress(OSError):  # the records are only counted again
             write_json(self._state_path, state)

@@ -30,7 +30,7 @@ PORTS = "Ports"
 
 
 class _Downloads:
-    """The first run's downloads as a progress bar; called with bytes so far and in all."""
+    """A progress bar for the downloads of the first run; called with bytes so far and in all."""
 
     def __init__(self) -> None:
         self.seen = False
@@ -52,7 +52,7 @@ class _Downloads:
             self._bar.stop()
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self.seen:
             self._bar.stop()
 
@@ -158,7 +158,8 @@ def up(
     counts = session.summary()
     if counts["broken"] and error is None:
         error = (
-            f"invariants were found broken, {counts['broken']:,} times: ledgerflow tail {INVARIANT_ALERTS}"
+            f"invariants were found broken, {counts['broken']:,} times:"
+            f" see `ledgerflow tail {INVARIANT_ALERTS}`"
         )
     summary = {
         "ok": error is None, **counts, "first_run": first_run, "downloaded": downloads.seen,
@@ -169,7 +170,7 @@ def up(
 
 
 def _local(settings: Settings) -> Settings:
-    """Return the settings for the stack that is started here, whatever cluster the environment names."""
+    """Return the settings with the addresses of the local stack, in the place of those of the environment."""
     given = settings.model_dump(exclude={"bootstrap_servers", "schema_registry_url", "security_protocol"})
     return Settings(
         **given,
@@ -180,7 +181,7 @@ def _local(settings: Settings) -> Settings:
 
 
 def _refuse_taken_web_ports(settings: Settings) -> None:
-    """Raise Failed if a worker could not listen on its port: it would only be found out after the start."""
+    """Raises Failed if a worker cannot listen on its port, before anything is started."""
     for number in range(settings.workers):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -194,9 +195,9 @@ def _refuse_taken_web_ports(settings: Settings) -> None:
 
 
 def _refuse_used_data_dir(data_dir: Path) -> None:
-    """Raise Failed if another `up` runs there: before the ports, which a second one by mistake shares.
+    """Raises Failed if another `up` runs there. Checked before the ports, which are probably the same.
 
-    Its lock says so; the process id alone may be another process's, after a crash long ago.
+    The lock decides: after a crash the process id in endpoints.json may belong to another program.
     """
     running = endpoints.read(data_dir)
     if running is None:
@@ -212,7 +213,7 @@ def _refuse_used_data_dir(data_dir: Path) -> None:
 
 
 def _make_data_dir(data_dir: Path) -> None:
-    """Make the data directory. Raises BadInput where that cannot be."""
+    """Make the data directory. Raises BadInput where that fails."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -223,7 +224,7 @@ def _make_data_dir(data_dir: Path) -> None:
 
 
 def _end(summary: dict[str, Any], console: Console, as_json: bool) -> None:
-    """Say how it ended."""
+    """Print how the run ended."""
     if as_json:
         typer.echo(json.dumps(summary))
     elif summary["ready_seconds"] is not None:

@@ -20,11 +20,11 @@ from pipeline.runtime.settings import Settings
 from pipeline.verify import PresentSettings, Report
 
 MANIFESTS = "manifests"
-"""Folder of the data directory where `up --demo` and `load` write what they planted."""
+"""Folder of the data directory for the manifests of `up --demo` and `load`."""
 
 
 def manifests_of(settings: Settings) -> list[Path]:
-    """Return what the runs on a data directory planted, oldest first."""
+    """Return the manifests in a data directory, oldest first."""
     return sorted((settings.data_dir / MANIFESTS).glob("*.jsonl"))
 
 
@@ -109,7 +109,7 @@ def verified(
     timeout_s: float,
     present: PresentSettings | None = None,
 ) -> Report:
-    """Verify with a progress line on standard error. Raises Failed, BadInput."""
+    """Verify the topics, with a progress line on standard error. Raises Failed, BadInput."""
     progress = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
         console=Console(stderr=True), transient=True,
@@ -135,7 +135,7 @@ def verified(
 
 
 def table_of(report: Report) -> Table:
-    """Return the checks as a table; under each that fails, its first problems."""
+    """Return the checks as a table; under each failed one its first problems."""
     table = Table("", "check", "looked at", "what must hold", box=None, header_style="bold", pad_edge=False)
     for check in report.checks:
         mark = "[green]ok[/green]" if check.ok else f"[red]{check.failed:,} wrong[/red]"

@@ -13,7 +13,7 @@ from pipeline.runtime.local.artifacts import KAFKA_VERSION, REGISTRY_VERSION
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what matters."""
+    """Return the versions of Ledgerflow and of the parts it runs on, by name."""
     return {
         "ledgerflow": metadata.version("ledgerflow"),
         "python": platform.python_version(),

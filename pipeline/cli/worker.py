@@ -14,7 +14,7 @@ from pipeline.runtime import interrupts
 from pipeline.runtime.settings import ENV_PREFIX
 
 COMMAND = (sys.executable, "-m", "topologies.worker")
-"""A process of its own: the streams lie above the command line, which therefore may not import them."""
+"""A process of its own, because `pipeline.cli` must not import the topologies."""
 
 
 def worker(

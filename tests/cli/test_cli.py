@@ -370,7 +370,7 @@ def letter(topic: str, partition: int, key: bytes | None = b"t/a", **more: Any) 
 
 
 def test_a_redriven_record_is_the_same_with_its_attempts_and_the_place_of_its_dead_letter() -> None:
-    assert dead_letters.again(letter("payments", 1)) == {
+    assert dead_letters.redriven(letter("payments", 1)) == {
         "topic": "payments",
         "key": b"t/a",
         "value": b"value",
@@ -391,7 +391,7 @@ def test_a_redriven_record_is_the_same_with_its_attempts_and_the_place_of_its_de
 def test_a_redriven_record_goes_to_its_keys_partition_unless_a_stream_placed_it(
     topic: str, key: bytes | None, partition: int | None
 ) -> None:
-    assert dead_letters.again(letter(topic, 1, key)).get("partition") == partition
+    assert dead_letters.redriven(letter(topic, 1, key)).get("partition") == partition
 
 
 def test_a_record_is_one_line_whatever_its_bytes_are() -> None:

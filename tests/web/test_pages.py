@@ -146,8 +146,8 @@ async def test_the_dashboard_names_the_lists_of_the_index(client: TestClient[Any
     assert lists_of("http://127.0.0.1:1") == ()
 
 
-def test_two_views_of_one_page_need_a_parameter_that_tells_them_apart() -> None:
+def test_two_views_of_one_page_need_a_parameter_that_selects_one() -> None:
     for other in (HISTORY, STATEMENT._replace(times=()), BALANCES):
         doubled = other._replace(name="balances", pages=(ViewPage("/{tenant}/{account}", "the same page"),))
-        with pytest.raises(ValueError, match="no parameter tells"):
+        with pytest.raises(ValueError, match="no parameter selects"):
             pages.by_path((BALANCES, doubled))
