@@ -42,12 +42,7 @@ def run_replay(
             LivePartition(copy.partition, copy.source_offset, part.folder / copy.folder)
             for part, copy in chosen
         ]
-        missing = sorted(set(range(settings.partitions)) - {one.partition for one in live})
-        if missing:
-            raise Failed(
-                f"{snapshot} has no copy of {spec.table}, partition {', '.join(map(str, missing))}:"
-                " take a snapshot of every worker"
-            )
+        _require_all_partitions(live, settings.partitions, f"{snapshot} has no copy of {spec.table}")
         copied_ms = max(int(part.manifest.taken_at.timestamp() * 1000) for part, _ in chosen)
         about = {
             "app_id": settings.app_id,
@@ -87,3 +82,11 @@ def run_replay(
     table = f"the live table ({snapshot.name}, now under rules {', '.join(live_rules)})"
     right = not found.differences.found
     show_result(found.differences, told, right, as_json, table, f"a replay under rules {here}")
+
+
+def _require_all_partitions(live: list[LivePartition], partitions: int, otherwise: str) -> None:
+    """Raises Failed if a partition has no copy."""
+    missing = sorted(set(range(partitions)) - {one.partition for one in live})
+    if missing:
+        numbers = ", ".join(map(str, missing))
+        raise Failed(f"{otherwise}, partition {numbers}: take a snapshot of every worker")

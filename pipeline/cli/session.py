@@ -61,11 +61,11 @@ class Session:
     """The processes of a run. `run` does all of it; `summary` has its numbers, also after an error."""
 
     def __init__(
-        self, settings: Settings, stack: LocalStack, wishes: RunOptions, dashboard: Dashboard
+        self, settings: Settings, stack: LocalStack, options: RunOptions, dashboard: Dashboard
     ) -> None:
         self._settings = settings
         self._stack = stack
-        self._wishes = wishes
+        self._options = options
         self._dashboard = dashboard
         self._data_dir = stack.data_dir
         self._phase = "starting"
@@ -82,10 +82,7 @@ class Session:
         self._stack_is_dead = False
 
     def run(self) -> None:
-        """Start everything, supervise it, stop it.
-
-        Raises StackError, ArtifactError, SupervisionError, Failed, KeyboardInterrupt.
-        """
+        """Do the whole run. Raises StackError, ArtifactError, SupervisionError, Failed, KeyboardInterrupt."""
         self._signals.install()
         try:
             self._start()
@@ -158,19 +155,19 @@ class Session:
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
         command = [sys.executable, "-m", "pipeline.cli", "load", "--endless"]
-        command += ["--rate", str(self._wishes.rate), "--seed", str(seed)]
+        command += ["--rate", str(self._options.rate), "--seed", str(seed)]
         command += ["--manifest", str(manifest_path(self._data_dir, seed))]
         log = self._data_dir / "logs" / "load.log"
         self._load = Child("the load generator", command, log, environment(self._settings))
-        self._dashboard.say(f"demo traffic, seed {seed}, {self._wishes.rate:g} payments/s")
+        self._dashboard.say(f"demo traffic, seed {seed}, {self._options.rate:g} payments/s")
 
     def _watch(self) -> None:
         """Show the state and supervise until a signal or the end of the duration."""
-        if self._wishes.demo:
+        if self._options.demo:
             self._start_load()
         self._phase = "running"
-        if self._wishes.duration is not None:
-            self._ends_at = time.monotonic() + self._wishes.duration
+        if self._options.duration is not None:
+            self._ends_at = time.monotonic() + self._options.duration
         self._dashboard.open()
         while not self._signals.received and (self._ends_at is None or time.monotonic() < self._ends_at):
             self._tick()
@@ -195,7 +192,7 @@ class Session:
                 "stopping before the streams have caught up; the next run continues from there"
             )
         self._dashboard.close()
-        if not self._wishes.demo:
+        if not self._options.demo:
             return
         if len(self._signals.received) >= hurried:
             raise KeyboardInterrupt

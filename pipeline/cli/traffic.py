@@ -241,7 +241,7 @@ class TopicCounter:
         return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
 
     def _load(self) -> None:
-        """Load offsets and counts of the last run. Balances are always read from the start, for their keys."""
+        """Load offsets and counts of the last run. Balances are always read from the start for their keys."""
         try:
             state = json.loads(self._state_path.read_text()) if self._state_path is not None else {}
             for topic, offsets in state["offsets"].items():

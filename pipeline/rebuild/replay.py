@@ -89,31 +89,30 @@ async def replay(
     starts = await beginnings(connection, stores)
     between.recover({place.partition: start for place, start in starts.items()})
     transactions = ReplayTransactions(spec.source, between)
-    branches = {}
+    branches = []
     for place, store in stores.items():
         task = _task(spec, place.partition, partitions, codec, store, transactions)
         batches = read(connection, {place: starts[place]}, {place: ends[place]})
-        branches[place] = BranchReplay(task, batches, between)
+        branches.append(BranchReplay(task, batches, between))
     tail = LogTail(connection, codec, ends, copied_ms)
     total = sum(ends.values())
 
     def progress() -> None:
-        on_progress(sum(branch.task.position or 0 for branch in branches.values()), total)
+        on_progress(sum(branch.task.position or 0 for branch in branches), total)
 
     on_stage(f"replaying {spec.source}")
     progress()
-    counts = await replay_branches([*branches.values()], between, tail, copied_ms, progress)
+    counts = await replay_branches(branches, between, tail, copied_ms, progress)
     for place, store in stores.items():
         if store.changelog_offset < ends[place]:
             store.write({}, ends[place])  # only control records are left up to there
     on_progress(total, total)
-    records = sum(branch.applied for branch in branches.values())
-    dead_letters = sum(branch.task.dead_letters for branch in branches.values())
     differences = Differences(limit)
     for place, one in places.items():
         on_stage(f"comparing {spec.table}-{place.partition}")
         _compare(one, stores[place], differences)
-    return Replayed(differences, records, dead_letters, counts)
+    records = sum(branch.applied for branch in branches)
+    return Replayed(differences, records, sum(branch.task.dead_letters for branch in branches), counts)
 
 
 def _task(

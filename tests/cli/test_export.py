@@ -191,7 +191,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="overwrites nothing"), command._partial(out):
         pass
     (tmp_path / "mine.partial").mkdir()
-    with pytest.raises(BadInput, match="no export has made it"), command._partial(tmp_path / "mine"):
+    with pytest.raises(BadInput, match="is not of an export"), command._partial(tmp_path / "mine"):
         pass
 
 
