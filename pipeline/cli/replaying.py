@@ -10,7 +10,7 @@ import typer
 from pipeline.cli.problems import Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka
 from pipeline.cli.rebuild import FOLDER, RebuildSource, bar_on_screen, rebuild_errors_in_one_line, show_result
-from pipeline.rebuild.replay import LAYOUT, LivePartition, replay
+from pipeline.rebuild.replay import LAYOUT, LivePartition, Replayed, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
@@ -65,9 +65,22 @@ def run_replay(
                 )
             )  # fmt: skip
     live_rules = sorted({part.manifest.rules for part, _ in chosen})
+    _show(found, snapshot.name, live_rules, here, as_json=as_json)
+
+
+def _require_all_partitions(live: list[LivePartition], partitions: int, otherwise: str) -> None:
+    """Raises Failed if a partition has no copy."""
+    missing = sorted(set(range(partitions)) - {one.partition for one in live})
+    if missing:
+        numbers = ", ".join(map(str, missing))
+        raise Failed(f"{otherwise}, partition {numbers}: take a snapshot of every worker")
+
+
+def _show(found: Replayed, snapshot: str, live_rules: list[str], here: str, *, as_json: bool) -> None:
+    """Show the result of a replay by the rules of version `here`. Raises typer.Exit."""
     told = {
         "from": RebuildSource.COMMANDS,
-        "snapshot": snapshot.name,
+        "snapshot": snapshot,
         "live_rules": live_rules,
         "rules": here,
         "records_read": found.records,
@@ -79,14 +92,6 @@ def run_replay(
             f"between branches: these rules do not send {found.counts.left_out:,} of the commands in the log,"
             f" and send {found.counts.besides:,} that are not in it"
         )
-    table = f"the live table ({snapshot.name}, now under rules {', '.join(live_rules)})"
+    table = f"the live table ({snapshot}, now under rules {', '.join(live_rules)})"
     right = not found.differences.found
     show_result(found.differences, told, right, as_json, table, f"a replay under rules {here}")
-
-
-def _require_all_partitions(live: list[LivePartition], partitions: int, otherwise: str) -> None:
-    """Raises Failed if a partition has no copy."""
-    missing = sorted(set(range(partitions)) - {one.partition for one in live})
-    if missing:
-        numbers = ", ".join(map(str, missing))
-        raise Failed(f"{otherwise}, partition {numbers}: take a snapshot of every worker")

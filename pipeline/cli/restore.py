@@ -75,8 +75,7 @@ def restore_command(
         typer.echo(json.dumps({**told, "folder": str(target)}))
     else:
         typer.echo(
-            f"restored {len(copies)} partitions to {target};"
-            f" {behind:,} newer offsets of the changelogs are still to be read"
+            f"restored {len(copies)} partitions to {target}; {behind:,} offsets of changelogs are newer"
         )
 
 

@@ -80,6 +80,7 @@ async def replay(
     """
     places = {TopicPartition(spec.source, one.partition): one for one in live}
     ends = {place: one.source_offset for place, one in places.items()}
+    total = sum(ends.values())
     stores = {place: scratch.store(f"{spec.name}-{place.partition}") for place in places}
     between = BranchMessages(scratch.store(f"{spec.name}-between"), codec)
     if any(store.changelog_offset > ends[place] for place, store in stores.items()):
@@ -95,7 +96,6 @@ async def replay(
         batches = read(connection, {place: starts[place]}, {place: ends[place]})
         branches.append(BranchReplay(task, batches, between))
     tail = LogTail(connection, codec, ends, copied_ms)
-    total = sum(ends.values())
 
     def progress() -> None:
         on_progress(sum(branch.task.position or 0 for branch in branches), total)
@@ -111,6 +111,10 @@ async def replay(
     for place, one in places.items():
         on_stage(f"comparing {spec.table}-{place.partition}")
         _compare(one, stores[place], differences)
+    return _result(branches, differences, counts)
+
+
+def _result(branches: list[BranchReplay], differences: Differences, counts: Counts) -> Replayed:
     records = sum(branch.applied for branch in branches)
     return Replayed(differences, records, sum(branch.task.dead_letters for branch in branches), counts)
 
