@@ -32,11 +32,17 @@ class WorkerCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return the present metrics, without partitions that moved away."""
         app = self._app
-        applied = CounterMetricFamily("ledgerflow_applied_records", "Records taken", labels=LABELS)
-        dead = CounterMetricFamily("ledgerflow_dead_letters", "Records refused", labels=LABELS)
+        applied = CounterMetricFamily(
+            "ledgerflow_applied_records", "Records applied or refused", labels=LABELS
+        )
+        dead = CounterMetricFamily(
+            "ledgerflow_dead_letters", "Records that became dead letters", labels=LABELS
+        )
         committed = GaugeMetricFamily("ledgerflow_committed_offset", "Next offset to apply", labels=LABELS)
         lag = GaugeMetricFamily("ledgerflow_lag_records", "Records not committed yet", labels=LABELS)
-        broken = CounterMetricFamily("ledgerflow_invariant_alerts", "Broken invariants said", labels=LABELS)
+        broken = CounterMetricFamily(
+            "ledgerflow_invariant_alerts", "Alerts of broken invariants", labels=LABELS
+        )
         for _, task in sorted(app.tasks.running.items()):
             labels = (task.spec.name, str(task.partition))
             state = progress(app, task)
@@ -49,7 +55,7 @@ class WorkerCollector(Collector):
                 lag.add_metric(labels, state.lag)
         broken.add_metric(("audit", ""), app.audit_alerts)
         audited = CounterMetricFamily(
-            "ledgerflow_audits", "Comparisons of the worker's own checks", labels=("audit",)
+            "ledgerflow_audits", "Comparisons by the audit of the worker", labels=("audit",)
         )
         for name, count in sorted(app.audited.items()):
             audited.add_metric((name,), count)

@@ -32,7 +32,7 @@ AS_OF_HEADER = "Ledgerflow-As-Of"
 
 LIST_PARAMETERS = "?tenant={tenant}&limit=&after=&format=json|csv"
 WORKER_PAGES = {
-    "/live": "200 while the worker gets on with its work",
+    "/live": "200 while the worker makes progress",
     "/ready": "200 once every partition is restored; progress by partition",
     "/metrics": "Prometheus metrics",
 }
