@@ -96,42 +96,44 @@ def fold(events: Iterable[Any], rows: PartitionStore) -> None:
             faults.others += 1
             continue
         key = account_key(event)
-        standing = touched.get(key)
-        if standing is None:
+        totals = touched.get(key)
+        if totals is None:
             row = rows.get(key)
-            standing = touched[key] = AccountTotals(event.currency) if row is None else _decode(row)
-        said = _add(event, standing)
+            totals = touched[key] = AccountTotals(event.currency) if row is None else _decode(row)
+        said = _add(event, totals)
         if said is not None:
             faults.add(f"{event.tenant_id}/{event.account_id}: {said}")
-    rows.put_many((key, _encode(standing)) for key, standing in touched.items())
+    rows.put_many((key, _encode(totals)) for key, totals in touched.items())
     rows.put(_FAULTS, _encode(faults))
 
 
-def _add(event: Any, standing: AccountTotals) -> str | None:
+def _add(event: Any, totals: AccountTotals) -> str | None:
     """Add one event to its account; return how it contradicts the events before it, or None."""
-    held, after = standing.held_minor, event.held_minor_after
+    held, after = totals.held_minor, event.held_minor_after
     if type(event) is ev.HoldRecorded:
-        standing.settle(after)
+        totals.settle(after)
         change = {"PLACED": event.amount_minor, "RELEASED": -event.amount_minor}.get(event.change)
         if held is not None and change is not None and after != held + change:
-            return f"{after} are held after {held} and {change} more"
+            return f"the held amount is {after}, expected {held} + {change}"
         return (
-            None if event.balance_minor == standing.balance_minor else "the balance beside a hold is another"
+            None
+            if event.balance_minor == totals.balance_minor
+            else "a hold has another balance than the postings"
         )
-    expected = standing.account_sequence + 1
-    standing.account_sequence = event.account_sequence
+    expected = totals.account_sequence + 1
+    totals.account_sequence = event.account_sequence
     if event.side == "CREDIT":
-        standing.credits_posted += event.amount_minor
+        totals.credits_posted += event.amount_minor
     else:
-        standing.debits_posted += event.amount_minor
-    standing.settle(after)
+        totals.debits_posted += event.amount_minor
+    totals.settle(after)
     if event.account_sequence != expected:
-        return f"posting {event.account_sequence} comes where {expected} is due"
-    if event.currency != standing.currency:
-        return f"a posting in {event.currency} on an account in {standing.currency}"
-    if event.balance_minor_after != standing.balance_minor:
+        return f"posting number {event.account_sequence}, expected {expected}"
+    if event.currency != totals.currency:
+        return f"a posting in {event.currency} on an account in {totals.currency}"
+    if event.balance_minor_after != totals.balance_minor:
         return (
-            f"posting {expected} says {event.balance_minor_after}, the postings make {standing.balance_minor}"
+            f"posting {expected} has balance {event.balance_minor_after}, the sum is {totals.balance_minor}"
         )
     return None
 
@@ -145,10 +147,10 @@ def read_faults(rows: PartitionStore) -> Faults:
 def keep_latest(events: Iterable[Any], rows: PartitionStore) -> None:
     """Write the latest balance of each account."""
     latest = {account_key(event): event for event in events if type(event) is ev.BalanceUpdated}
-    rows.put_many((key, _encode(_stated(event))) for key, event in latest.items())
+    rows.put_many((key, _encode(_totals_of(event))) for key, event in latest.items())
 
 
-def _stated(event: ev.BalanceUpdated) -> AccountTotals:
+def _totals_of(event: ev.BalanceUpdated) -> AccountTotals:
     return AccountTotals(
         event.currency,
         event.debits_posted,
@@ -172,10 +174,10 @@ def in_both_versions(
     return _fields(live, left_out), _fields(rebuilt, left_out)
 
 
-def _fields(standing: AccountTotals | None, left_out: set[str]) -> dict[str, Value] | None:
-    if standing is None:
+def _fields(totals: AccountTotals | None, left_out: set[str]) -> dict[str, Value] | None:
+    if totals is None:
         return None
-    return {name: value for name, value in msgspec.structs.asdict(standing).items() if name not in left_out}
+    return {name: value for name, value in msgspec.structs.asdict(totals).items() if name not in left_out}
 
 
 class Rebuilt(NamedTuple):

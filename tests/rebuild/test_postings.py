@@ -60,7 +60,7 @@ def test_a_later_run_reads_what_came_since(logs: Logs, tmp_path: Path) -> None:
     assert found.records == 1
     assert (
         found.faults.count == 1
-        and f"comes where {posting.account_sequence + 1} is due" in found.faults.shown[0]
+        and f"expected {posting.account_sequence + 1}" in found.faults.shown[0]
     )
 
 
