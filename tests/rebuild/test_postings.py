@@ -58,10 +58,7 @@ def test_a_later_run_reads_what_came_since(logs: Logs, tmp_path: Path) -> None:
     logs.add("postings", branch, posting)
     found = from_postings(logs, tmp_path)
     assert found.records == 1
-    assert (
-        found.faults.count == 1
-        and f"expected {posting.account_sequence + 1}" in found.faults.shown[0]
-    )
+    assert found.faults.count == 1 and f"expected {posting.account_sequence + 1}" in found.faults.shown[0]
 
 
 @pytest.mark.parametrize("field", ["debits_posted", "credits_posted", "debits_pending", "account_sequence"])
