@@ -41,7 +41,7 @@ def symbols() -> set[str]:
 
 
 def sources() -> Iterator[ast.Module]:
-    """Yield the source of everything in the pipeline that is not generated, and makes dead letters."""
+    """Yield the source of everything in the pipeline that is written by hand and may make dead letters."""
     for path in sorted(ROOT.rglob("*.py")):
         if path != GENERATED and JUDGE not in path.parents:
             yield ast.parse(path.read_text("utf-8"))
