@@ -38,6 +38,13 @@ _IDS = (
     *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"),
     *("capture_id", "reversal_id"),
 )
+_RULED = frozenset(
+    {
+        *("occurred_at", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"),
+        *("amount_minor", "currency", "device_id", "counterparty_country", "approved"),
+    }
+)
+"""The fields that the rules read; ids of outputs and outputs themselves are made from the columns."""
 
 
 class FraudBatch(RuleBatch):
@@ -62,7 +69,7 @@ class FraudBatch(RuleBatch):
         tenant, debtor, payment = (columns[name] for name in ("tenant_id", "debtor_account_id", "payment_id"))
         decisions = joined("\0", "d", tenant, payment).cast(pa.binary()).to_pylist()
         profiles = joined("\0", "f", tenant, debtor).cast(pa.binary()).to_pylist()
-        return list(zip(structs_of(run, CLASSES), decisions, profiles, strict=True))
+        return list(zip(structs_of(run, CLASSES, _RULED), decisions, profiles, strict=True))
 
     def _open(self, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> _RunOfPayments:
         return _RunOfPayments(self._stream, run, events, rows)

@@ -13,7 +13,7 @@ An event is irregular if the batch path does not implement it. It ends the run, 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cache
 from itertools import repeat
 from typing import Any, Protocol
@@ -87,8 +87,11 @@ class RuleBatch(ABC):
         """Read the rows for a run without irregular events, and return the run ready for `apply`."""
 
 
-def structs_of(run: Run, classes: Sequence[type]) -> list[Any]:
-    """Return the events of a run as Structs, in order; fields without a column are None."""
+def structs_of(run: Run, classes: Sequence[type], fields: Container[str] | None = None) -> list[Any]:
+    """Return the events of a run as Structs, in order; fields without a column are None.
+
+    `fields` names those that the rules read: decoding a text that nobody reads costs as much as reading it.
+    """
     events: list[Any] = [None] * len(run)
     for kind, event in enumerate(classes):
         at = np.flatnonzero(run.kinds == kind)
@@ -96,7 +99,8 @@ def structs_of(run: Run, classes: Sequence[type]) -> list[Any]:
             continue
         take = None if len(at) == len(run) else pa.array(at)
         names: tuple[str, ...] = event.__struct_fields__  # type: ignore[attr-defined]
-        made = map(event, *(_cells(run.columns.get(name), take) for name in names))
+        read = (run.columns.get(name) if fields is None or name in fields else None for name in names)
+        made = map(event, *(_cells(column, take) for column in read))
         for place, one in zip(at.tolist(), made, strict=False):
             events[place] = one
     return events
