@@ -13,6 +13,7 @@ from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.streams import StreamSpec
 from pipeline.web import pages
 from topologies.configuration import Configuration
+from topologies.fitting import require_fit
 from topologies.tenants import tenants
 from topologies.topology import Topology
 
@@ -44,12 +45,16 @@ VIEWS: tuple[View, ...] = tuple(view for stream in STREAMS for view in stream.vi
 
 
 def specs(configuration: Configuration) -> list[StreamSpec]:
-    """Return every stream as the runtime runs it. Raises SettingsError for an invalid file."""
+    """Return every stream as the runtime runs it.
+
+    Raises SettingsError for an invalid file, TopologyError for streams that do not fit together.
+    """
+    require_fit(STREAMS)
     return [stream.spec(configuration) for stream in STREAMS]
 
 
 def build(configuration: Configuration, *, worker: int = 0, streams: tuple[str, ...] = ()) -> App:
-    """Return the app of a worker with the named streams (all by default). Raises SettingsError as `specs`."""
+    """Return the app of a worker with the named streams (all by default). Raises as `specs`."""
     settings = configuration.settings
     registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
     registry.connect()

@@ -15,6 +15,10 @@ RulePair = tuple[Rules, BatchPath | None]
 """The rules of a stream for single events, and for batches of columns if it has them."""
 
 
+class TopologyError(ValueError):
+    """Streams are declared so that they do not fit together. The text is one line."""
+
+
 class Topology(NamedTuple):
     """One stream: one input log, one pure function, one table or none, output topics, views of the table.
 

@@ -2,9 +2,10 @@
 
     settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, its topics or aiokafka cannot be used, 2 for a bad
-setting, 70 for a crash and for a stop that waited too long for Kafka (a restart resumes from the last
-commit), 130 for a SIGINT before it joins the group (nothing was done). Logs go to standard error.
+Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, its topics, aiokafka, the folder or the web address
+cannot be used, 2 for a bad setting or topology, 70 for a crash and for a stop that waited too long for Kafka
+(a restart resumes from the last commit), 130 for a SIGINT before it joins the group (nothing was done). Logs
+go to standard error.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ import faust
 import uvloop
 
 from pipeline.runtime import logs
+from pipeline.runtime.addresses import unusable
 from pipeline.runtime.app import EXIT_CRASH, App
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.topics import TopicsError, create_topics
-from pipeline.runtime.settings import SettingsError, load_settings
+from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 from topologies.app import TABLES, build, specs
 from topologies.configuration import Configuration
+from topologies.topology import TopologyError
 
 EXIT_UNUSABLE = 1
 EXIT_BAD_SETTING = 2
@@ -41,6 +44,10 @@ FOLDER_FREE_WITHIN_S = 20.0
 STOPS_WITHIN_S = 20.0
 """How long an orderly stop may take; the next worker repeats what is not committed by then."""
 SWITCH_S = 0.001
+
+
+class AddressError(RuntimeError):
+    """The table views cannot be served where the settings say."""
 
 
 class _Worker(faust.Worker):
@@ -92,6 +99,16 @@ def _parse(arguments: list[str] | None) -> int:
     return number
 
 
+def _require_address(settings: Settings, number: int) -> None:
+    """Raises AddressError where this worker cannot serve its table views; Faust would find out by a crash."""
+    port = settings.web_port + number
+    if reason := unusable(settings.web_host, port):
+        raise AddressError(
+            f"worker {number} cannot serve its table views on {settings.web_host}:{port} ({reason}): choose"
+            f" others ({ENV_PREFIX}WEB_HOST, {ENV_PREFIX}WEB_PORT; --worker N is added to the port)"
+        )
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; return the exit code."""
     number = _parse(arguments)
@@ -101,13 +118,17 @@ def main(arguments: list[str] | None = None) -> int:
         configuration = Configuration(settings)
         specs(configuration)  # reads the operator's files: one that is not valid ends the worker here
         lock = own_folder(settings, number, FOLDER_FREE_WITHIN_S)
-    except SettingsError as error:
+    except (SettingsError, TopologyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        return EXIT_UNUSABLE
     try:
         patches.install()
+        _require_address(settings, number)
         create_topics(settings, TABLES)
-    except (TopicsError, patches.UnsupportedVersion) as error:
+    except (TopicsError, AddressError, patches.UnsupportedVersion) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     tune()

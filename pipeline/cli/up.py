@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import socket
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ from pipeline.cli.session import RunOptions, Session
 from pipeline.cli.supervisor import SupervisionError
 from pipeline.cli.verify import table_of
 from pipeline.cli.version import versions
+from pipeline.runtime.addresses import unusable
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 from pipeline.runtime.local.artifacts import ArtifactError
 from pipeline.runtime.local.stack import LocalStack, StackError
@@ -183,15 +183,12 @@ def _local(settings: Settings) -> Settings:
 def _refuse_taken_web_ports(settings: Settings) -> None:
     """Raises Failed if a worker cannot listen on its port, before anything is started."""
     for number in range(settings.workers):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.web_host, settings.web_port + number))
-            except OSError as error:
-                raise Failed(
-                    f"port {settings.web_port + number} of worker {number} cannot be used ({error.strerror}):"
-                    f" choose another (--web-port, {ENV_PREFIX}WEB_PORT)"
-                ) from None
+        port = settings.web_port + number
+        if reason := unusable(settings.web_host, port):
+            raise Failed(
+                f"port {port} of worker {number} cannot be used ({reason}):"
+                f" choose another (--web-port, {ENV_PREFIX}WEB_PORT)"
+            )
 
 
 def _refuse_used_data_dir(data_dir: Path) -> None:

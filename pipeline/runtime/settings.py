@@ -200,11 +200,23 @@ def load_settings(**overrides: Any) -> Settings:
     _refuse_misspelt(os.environ)
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
-        return Settings(**given)
+        settings = Settings(**given)
     except ValidationError as error:
         # A default that rests on a setting with a bad value is not an error of its own.
         errors = [item for item in error.errors() if item["type"] != "default_factory_not_called"]
         raise SettingsError("; ".join(map(_line, errors))) from None
+    _require_ca_bundle(settings.ssl_cafile)
+    return settings
+
+
+def _require_ca_bundle(file: Path | None) -> None:
+    """Raise for a file that is no CA bundle: each of the clients would fail in words of its own."""
+    if file is None:
+        return
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is one
+        raise SettingsError(f"{ENV_PREFIX}SSL_CAFILE={file}: {error.strerror}") from None
 
 
 def _line(error: Any) -> str:

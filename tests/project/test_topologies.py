@@ -10,15 +10,16 @@ import pytest
 
 import schemas
 from pipeline.domain.kernel.routing import KEY_FIELDS
-from pipeline.domain.kernel.settings import parameters
-from pipeline.runtime.kafka.topics import DEAD_LETTERS, TOPICS, UPSTREAM
+from pipeline.domain.kernel.settings import ConceptSettings, parameters
+from pipeline.runtime.kafka.topics import DEAD_LETTERS, READ, TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings, concepts, load_settings
 from schemas import topics as declarations
 from topologies import fraud, ledger
 from topologies.app import STREAMS, VIEWS, specs
 from topologies.configuration import Configuration
+from topologies.fitting import require_fit
 from topologies.tenants import tenants
-from topologies.topology import Topology
+from topologies.topology import Topology, TopologyError
 
 DECLARED = {topic.name: topic for topic in TOPICS}
 
@@ -48,6 +49,7 @@ def test_what_no_upstream_writes_is_written_or_read_by_a_stream() -> None:
 
 def test_every_event_of_a_topic_that_a_stream_reads_has_a_key() -> None:
     sources = {stream.source for stream in STREAMS}
+    assert sources == set(READ)
     names = {schema.record_name for schema in schemas.load() if schema.topic in sources}
     assert names == set(declarations.routing())
     assert len(names) == len(KEY_FIELDS)
@@ -129,3 +131,40 @@ def test_a_wrong_declaration_is_named(
     finally:
         for function in cached:
             function.cache_clear()
+
+
+HISTORY = next(stream for stream in STREAMS if stream.name == "history")
+ANOTHER = HISTORY._replace(name="another", table="another", views=())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (ANOTHER._replace(name="ledger"), "stream ledger is declared 2 times"),
+        (ANOTHER._replace(table="ledger"), "table ledger is declared 2 times"),
+        (ANOTHER._replace(name="a b"), "stream 'a b': a name has small letters, digits and dashes"),
+        (ANOTHER._replace(source="nothing"), "stream another: there is no topic 'nothing' in schemas/"),
+        (ANOTHER._replace(outputs=("nothing",)), "stream another: there is no topic 'nothing' in schemas/"),
+        (ANOTHER._replace(outputs=(DEAD_LETTERS.name,)), "there is no topic 'dead-letters' in schemas/"),
+        (ANOTHER._replace(outputs=("accounts",)), "stream another: accounts is written by upstreams alone"),
+        (ANOTHER._replace(source="balances"), "balances/topic.toml gives ledgerflow.BalanceUpdated no key"),
+        (ANOTHER._replace(views=HISTORY.views[:1]), "is of the table history, and its own is another"),
+        (ANOTHER._replace(table=None, views=fraud.STREAMS[0].views), "its own is None"),
+        (ANOTHER._replace(settings=(ConceptSettings,)), "ConceptSettings is not `SETTINGS` of its concept's"),
+    ],
+)
+def test_a_stream_that_does_not_fit_is_refused_in_one_line(wrong: Topology, said: str) -> None:
+    with pytest.raises(TopologyError) as raised:
+        require_fit((*STREAMS, wrong))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_page_that_two_views_have_is_refused() -> None:
+    table = ledger.STREAMS[0].views
+    with pytest.raises(TopologyError, match="no parameter tells which of its views is asked for"):
+        require_fit((*STREAMS, ANOTHER._replace(table="another", views=table)))
+
+
+def test_the_streams_of_the_product_fit_together() -> None:
+    require_fit(STREAMS)

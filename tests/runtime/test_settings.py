@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
+import certifi
 import pytest
 from pydantic import SecretStr
 
@@ -106,7 +107,7 @@ def test_a_cluster_with_sasl_and_tls_as_librdkafka_wants_it() -> None:
         security_protocol="SASL_SSL",
         sasl_username="ledger",
         sasl_password=SecretStr("secret"),
-        ssl_cafile=Path("ca.pem"),
+        ssl_cafile=Path(certifi.where()),
     )
     assert settings.librdkafka() == {
         "bootstrap.servers": "kafka.example:9093",
@@ -114,7 +115,7 @@ def test_a_cluster_with_sasl_and_tls_as_librdkafka_wants_it() -> None:
         "sasl.mechanism": "SCRAM-SHA-512",
         "sasl.username": "ledger",
         "sasl.password": "secret",
-        "ssl.ca.location": "ca.pem",
+        "ssl.ca.location": certifi.where(),
     }
     assert load_settings().librdkafka() == {
         "bootstrap.servers": "127.0.0.1:19092",

@@ -29,6 +29,7 @@ import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from pipeline.runtime.addresses import unusable
 from pipeline.runtime.local import guardian
 from pipeline.runtime.local.artifacts import ArtifactError, Progress
 from pipeline.runtime.local.artifacts import programs as fetch_programs
@@ -169,15 +170,8 @@ class LocalStack:
     def _refuse_taken_ports(self) -> None:
         for name in ("kafka_port", "controller_port", "registry_port"):
             port = getattr(self.settings, name)
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                try:
-                    probe.bind(("127.0.0.1", port))
-                except OSError as error:
-                    variable = ENV_PREFIX + name.upper()
-                    raise StackError(
-                        f"port {port} cannot be used ({error.strerror}): set {variable}"
-                    ) from None
+            if reason := unusable("127.0.0.1", port):
+                raise StackError(f"port {port} cannot be used ({reason}): set {ENV_PREFIX}{name.upper()}")
 
     def _format(self, command: list[str]) -> None:
         """Give a new broker its storage; once per data directory."""
