@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import schemas
+from schemas.compatibility import ENVELOPE
 from schemas.topics import Routing, routing, topics
 
-ENVELOPE = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
-"""The first fields of every event; the input models inherit them from `InputEvent`."""
 INPUT_TOPICS = tuple(topic.name for topic in topics() if topic.stage == "input")
 FREE_IDS = ("device_id",)
 """Ids that never become part of a key, so they may contain any characters."""

@@ -18,7 +18,7 @@ from avro.schema import parse
 import schemas
 
 ENVELOPE = ("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id")
-"""The first fields of every event."""
+"""The first fields of every event; input models have them from `pipeline.input_event.InputEvent`."""
 
 LOGICAL_TYPES = ("long timestamp-micros", "int date")
 """The logical types that the columnar codec carries exactly."""

@@ -71,6 +71,8 @@ class Topic(msgspec.Struct, frozen=True):
     """Only the last record of a key is needed; earlier ones may be dropped, also within a transaction."""
     sent_by_key: bool = False
     """A stream sends records to the partition of their key, which may differ from the stream's own."""
+    read: bool = False
+    """Streams read it: an input, a log, or an output whose events have a key."""
 
 
 @cache
@@ -80,7 +82,7 @@ def topics() -> tuple[Topic, ...]:
     Raises ValueError as `_declared`.
     """
     found = [
-        Topic(name, file.stage, file.written_by, file.holds, file.compacted, file.sent_by_key)
+        Topic(name, file.stage, file.written_by, file.holds, file.compacted, file.sent_by_key, _is_read(file))
         for name, file in _declared().items()
     ]
     return tuple(sorted(found, key=lambda topic: (STAGES.index(topic.stage), topic.name)))
@@ -106,6 +108,10 @@ def routing() -> dict[str, Routing]:
                 raise ValueError(f"{name}/{FILE}: {event} has no field {min(missing)}")
             routes[schema.record_name] = route
     return routes
+
+
+def _is_read(topic: _File) -> bool:
+    return topic.stage != "output" or any(one.key for one in (topic, *topic.events.values()))
 
 
 def _route(topic: _Declared, event: _Declared) -> Routing | None:

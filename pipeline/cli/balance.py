@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -69,21 +69,23 @@ def balance(
     row, meta = answer["data"], answer["meta"]
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in row.items():
-        table.add_row(name, money(value, row["currency"]) if _is_money(name) else str(value))
+        table.add_row(name, shown(name, value, row["currency"]))
     screen().print(table, markup=False)
     typer.echo(
         f"as of {meta['log']}[{meta['partition']}]@{meta['as_of_offset']}, lag {meta['lag']}", err=True
     )
 
 
-def _is_money(name: str) -> bool:
-    return name.endswith("_minor") or name.startswith(("debits_", "credits_"))
+def shown(name: str, value: Any, currency: str) -> str:
+    """Return a column for people: without a minimum or maximum there is none, an overdraft is unlimited."""
+    if value is None:
+        return "unlimited" if name == "overdraft_limit_minor" else "none"
+    is_money = name.endswith("_minor") or name.startswith(("debits_", "credits_"))
+    return money(value, currency) if is_money else str(value)
 
 
-def money(minor: int | None, currency: str) -> str:
-    """Return an amount of minor units in its currency, exactly; None is a limit that is not set."""
-    if minor is None:
-        return "unlimited"
+def money(minor: int, currency: str) -> str:
+    """Return an amount of minor units in its currency, exactly."""
     digits = MINOR_DIGITS.get(currency, 2)
     whole, part = divmod(abs(minor), 10**digits)
     sign = "-" if minor < 0 else ""

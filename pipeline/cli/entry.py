@@ -29,11 +29,9 @@ from pipeline.cli import (
     version,
     worker,
 )
-from pipeline.cli.problems import EXIT_FAILED
+from pipeline.cli.problems import EXIT_BAD_INPUT, EXIT_FAILED
 from pipeline.runtime.interrupts import EXIT_INTERRUPTED
 from pipeline.runtime.settings import SettingsError
-
-EXIT_BAD_INPUT = 2
 
 app = typer.Typer(
     name="ledgerflow",

@@ -24,13 +24,13 @@ from pipeline.cli.endpoints import write_json
 from pipeline.cli.news import News
 from pipeline.cli.records import as_record
 from pipeline.runtime.kafka.rest import RestWatch, places_of
-from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, TOPICS
+from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, READ, TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event
 
-EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.written_by == "upstream")
+EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.name in UPSTREAM)
 POSTINGS, BALANCES = "postings", "balances"
-LOGS = ("ledger-commands", "position-commands", "reconciliation-items", POSTINGS, "payment-events")
+LOGS = tuple(topic for topic in READ if topic not in UPSTREAM)
 """Topics that are written by one stream and read by another."""
 COUNTED = (
     *(*EVENTS_IN, POSTINGS, "payment-events", "reconciliation-results", "fraud-alerts", "payment-alerts"),

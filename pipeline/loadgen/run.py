@@ -31,7 +31,8 @@ from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
 from pipeline.runtime.avro.registry import client
-from pipeline.runtime.kafka.rest import READ, RestWatch, places_of, wait_for_rest
+from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
+from pipeline.runtime.kafka.topics import READ
 from schemas import SchemaVersion
 
 REQUEST_TIMEOUT_S = 30.0

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli import dead_letters, endpoints, reach
-from pipeline.cli.balance import money
+from pipeline.cli.balance import money, shown
 from pipeline.cli.dashboard import Rates
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.entry import main
@@ -201,11 +201,25 @@ def test_each_load_of_a_data_directory_has_a_seed_of_its_own(tmp_path: Path) -> 
         (-100, "JPY", "-100 JPY"),
         (1, "KWD", "0.001 KWD"),
         (2**63 - 1, "USD", "92,233,720,368,547,758.07 USD"),
-        (None, "EUR", "unlimited"),
     ],
 )
-def test_money_is_shown_exactly(minor: int | None, currency: str, text: str) -> None:
+def test_money_is_shown_exactly(minor: int, currency: str, text: str) -> None:
     assert money(minor, currency) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("overdraft_limit_minor", None, "unlimited"),
+        ("minimum_balance_minor", None, "none"),
+        ("maximum_balance_minor", None, "none"),
+        ("known_at", None, "none"),
+        ("debits_posted", 0, "0.00 EUR"),
+        ("account_sequence", 7, "7"),
+    ],
+)
+def test_a_limit_that_is_not_set_is_no_bound_of_its_kind(name: str, value: object, text: str) -> None:
+    assert shown(name, value, "EUR") == text
 
 
 def test_rates_are_those_of_the_last_seconds() -> None:

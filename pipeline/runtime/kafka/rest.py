@@ -20,13 +20,8 @@ from typing import Any
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from pipeline.runtime.kafka.topics import UPSTREAM
+from pipeline.runtime.kafka.topics import READ, UPSTREAM
 
-READ = (
-    *("accounts", "payments", "journals", "trades", "prices", "statements"),
-    *("ledger-commands", "position-commands", "reconciliation-items", "postings", "payment-events"),
-)
-"""The topics that streams read."""
 ANSWER_WITHIN_S = 30.0
 MARKS_MAX = 50
 """A distance up to this may be the marks of transactions, which are no records: it is worth a look."""

@@ -29,6 +29,8 @@ DEAD_LETTERS = Topic(
 """The runtime's own: no stream has it among its outputs, and it has no schema."""
 TOPICS: tuple[Topic, ...] = (*topics(), DEAD_LETTERS)
 UPSTREAM = frozenset(topic.name for topic in TOPICS if topic.stage == "input")
+READ = tuple(topic.name for topic in TOPICS if topic.read)
+"""The topics that streams read."""
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.compacted)
 COMMANDED = frozenset(topic.name for topic in TOPICS if topic.sent_by_key)
 """Topics whose records a stream sends to the partition of their key, which may be another than its own."""
