@@ -9,6 +9,8 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
+from pipeline.domain.kernel.layouts import UnknownLayout
+
 LOG = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
@@ -57,6 +59,8 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
             raise
         detail = "there is no such page; / lists them" if error.status == 404 else error.reason
         return _response(error.status, detail, {})
+    except UnknownLayout as error:  # nothing of a tenant is in its text
+        return _response(500, str(error), {})
     except Exception:
         LOG.exception("%s %s failed", request.method, request.path)
         return _response(500, "the request failed; the worker's log says why", {})

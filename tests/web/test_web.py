@@ -13,6 +13,7 @@ from aiohttp.test_utils import make_mocked_request
 from faust.types import TP
 from multidict import MultiDict
 
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.ledger.views import BALANCES
 from pipeline.domain.positions.views import POSITIONS
 from pipeline.web import health
@@ -124,6 +125,13 @@ async def test_every_error_is_a_problem(error: Exception, status: int) -> None:
     assert "secret" not in body["detail"]
     assert ("Retry-After" in response.headers) == (status == 503)
     assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_a_row_of_a_newer_version_is_named_to_who_asks_for_it() -> None:
+    response = await served(UnknownLayout("ledger table, account: a row of unknown layout 9"))
+    assert response.status == 500
+    problem = msgspec.json.decode(response.body or b"")
+    assert problem["detail"] == "ledger table, account: a row of unknown layout 9"
 
 
 def test_csv_keeps_integers_and_quotes_what_needs_it() -> None:
