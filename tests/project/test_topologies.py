@@ -162,7 +162,7 @@ def test_a_stream_that_does_not_fit_is_refused_in_one_line(wrong: Topology, said
 
 def test_a_page_that_two_views_have_is_refused() -> None:
     table = ledger.STREAMS[0].views
-    with pytest.raises(TopologyError, match="no parameter tells which of its views is asked for"):
+    with pytest.raises(TopologyError, match="no parameter selects one of its views"):
         require_fit((*STREAMS, ANOTHER._replace(table="another", views=table)))
 
 
