@@ -28,7 +28,8 @@ import uvloop
 
 from pipeline.runtime import logs
 from pipeline.runtime.addresses import unusable
-from pipeline.runtime.app import EXIT_CRASH, App
+from pipeline.runtime.app import App
+from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_UNUSABLE
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.topics import TopicsError, create_topics
@@ -37,8 +38,6 @@ from topologies.app import TABLES, build, specs
 from topologies.configuration import Configuration
 from topologies.topology import TopologyError
 
-EXIT_UNUSABLE = 1
-EXIT_BAD_SETTING = 2
 FOLDER_FREE_WITHIN_S = 20.0
 """How long a worker waits for an earlier process with its number, which may be stopping."""
 STOPS_WITHIN_S = 20.0
@@ -117,18 +116,21 @@ def main(arguments: list[str] | None = None) -> int:
         logs.set_up(settings.log_level)
         configuration = Configuration(settings)
         specs(configuration)  # reads the operator's files: one that is not valid ends the worker here
+        patches.install()
         lock = own_folder(settings, number, FOLDER_FREE_WITHIN_S)
     except (SettingsError, TopologyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING
+    except patches.UnsupportedVersion as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
     except OSError as error:
         print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
         return EXIT_UNUSABLE
     try:
-        patches.install()
         _require_address(settings, number)
         create_topics(settings, TABLES)
-    except (TopicsError, AddressError, patches.UnsupportedVersion) as error:
+    except (TopicsError, AddressError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     tune()

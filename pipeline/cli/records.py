@@ -6,7 +6,7 @@ import base64
 import contextlib
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from pipeline.cli.balance import money
+from pipeline.domain.kernel.times import EPOCH
 from pipeline.runtime.avro.registry import RegistryUnavailable, client
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event, SchemaOf
@@ -24,7 +25,6 @@ ERROR_HEADER = "__ledgerflow.errors."
 """Prefix of the header names of a dead letter; see runtime/kafka/dead_letters.py."""
 _ENVELOPE = ("event_id", "tenant_id", "correlation_id", "causation_id")
 _PLAIN = re.compile(r"[\w$./:+@%-]+")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class TopicRecord(NamedTuple):
@@ -195,9 +195,7 @@ def _text(name: str, content: bytes | None) -> dict[str, str | None]:
 
 def as_line(record: TopicRecord, event: Event | None, style: Callable[[str, str], str]) -> str:
     """Return a record as one line for people; `style(text, colour)` colours a part."""
-    time = (_EPOCH + timedelta(milliseconds=max(record.timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[
-        :-3
-    ]
+    time = (EPOCH + timedelta(milliseconds=max(record.timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     parts = [style(f"{time} {record.place}", "bright_black"), key_text(record.key)]
     if error := record.error:
         origin = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
@@ -228,9 +226,9 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         try:
             if name.endswith(("_at", "closed_through")):
-                return (_EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
+                return (EPOCH + timedelta(microseconds=value)).isoformat().replace("+00:00", "Z")
             if name.endswith("_date"):
-                return (_EPOCH + timedelta(days=value)).date().isoformat()
+                return (EPOCH + timedelta(days=value)).date().isoformat()
         except OverflowError:
             pass
         return str(value)

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.runtime.exit_codes import EXIT_BAD_SETTING
 from pipeline.runtime.local import guardian
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 
@@ -29,8 +30,6 @@ CRASHES_MAX = 5
 CRASHES_WITHIN_S = 60.0
 PAUSE_FIRST_S = 0.25
 PAUSE_MAX_S = 8.0
-EXIT_BAD_SETTING = 2
-"""A worker's exit code for a bad setting, which a restart cannot mend."""
 _READY_ASKED_EVERY_S = 0.25
 _READY_ANSWER_WITHIN_S = 1.0
 _TAIL_BYTES = 16_384

@@ -24,6 +24,7 @@ from yarl import URL
 
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.exit_codes import EXIT_CRASH
 from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
@@ -37,7 +38,6 @@ from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import StreamSpec
 
 LOG = logging.getLogger(__name__)
-EXIT_CRASH = 70
 
 
 class App(faust.App):

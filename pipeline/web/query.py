@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from multidict import MultiMapping
 
 from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.kernel.times import EPOCH
 from pipeline.domain.kernel.views import AccountView, View
 from pipeline.web.problems import Problem
 
@@ -35,7 +36,6 @@ _LINES = frozenset({"format", "limit", "after"})
 ITEM = Allowed(frozenset({"format"}))
 ACCOUNT_LIST = Allowed(_LINES)
 LIST = Allowed(_LINES | {"tenant"})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Query(NamedTuple):
@@ -124,7 +124,7 @@ def _time(name: str, value: str) -> int:
         time = datetime.fromisoformat(value.replace(" ", "+") if "T" in value else value)
     if time is None or time.tzinfo is None:
         raise Problem(400, f"{name}: must be a time with its zone, such as 2026-11-21T15:00:00Z")
-    return (time - _EPOCH) // timedelta(microseconds=1)
+    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def _limit(given: Mapping[str, str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from pipeline.runtime.app import EXIT_CRASH
+from pipeline.runtime.exit_codes import EXIT_CRASH
 from tests.chaos.run import chaos
 
 FAULTS = ("kill", "zombie", "broker")

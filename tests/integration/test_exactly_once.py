@@ -17,7 +17,7 @@ from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline.cli.entry import main
-from pipeline.runtime.app import EXIT_CRASH
+from pipeline.runtime.exit_codes import EXIT_CRASH
 from pipeline.runtime.folders import TABLES, worker_folder
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.transactions import TransactionalProducer

@@ -17,11 +17,11 @@ from pipeline.domain.fraud.profile import Attempt, Profile, id64, pack_profile, 
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import PaymentInitiated, PaymentReviewed
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 
 if TYPE_CHECKING:
     from pipeline.domain.fraud.stream import FraudStream
 
-MICROSECONDS_PER_SECOND = 1_000_000
 COUNTRY_LENGTH_MAX = 8
 
 

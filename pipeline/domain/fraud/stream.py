@@ -50,9 +50,8 @@ from pipeline.domain.kernel.events import (
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.tenants.quotas import Gate, bucket_key
-
-MICROSECONDS_PER_DAY = 86_400_000_000
 
 PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
 """Commands about a payment after its decision; the ledger applies them."""

@@ -10,10 +10,11 @@ reference are made from these lists.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.times import EPOCH
 
 Row = dict[str, Any]
 """A row as it is shown: a JSON object, or a line of CSV with the view's `columns`."""
@@ -21,7 +22,6 @@ ACCOUNT = ("tenant_id", "account_id")
 TENANT_PAGE = ""
 """The path directly under the view's name: a list of one tenant's rows."""
 ACCOUNT_PAGE = "/{tenant}/{account}"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NotFound(LookupError):
@@ -140,6 +140,6 @@ def time_text(micros: int | None) -> str | None:
     if micros is None:
         return None
     try:
-        return (_EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
+        return (EPOCH + timedelta(microseconds=micros)).isoformat().replace("+00:00", "Z")
     except OverflowError:
         return str(micros)

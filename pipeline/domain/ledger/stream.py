@@ -30,6 +30,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.ledger import (
     accounts,
     captures,
@@ -45,8 +46,6 @@ from pipeline.domain.ledger.journals import journal_key, part_key
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
 from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
-
-MICROSECONDS_PER_DAY = 86_400_000_000
 
 
 class LedgerRules(LedgerSettings, frozen=True):

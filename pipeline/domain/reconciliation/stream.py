@@ -36,6 +36,7 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.account_rows import AccountRows
 from pipeline.domain.reconciliation.matching import arrive_line, arrive_posting, open_account, settle_due
 from pipeline.domain.reconciliation.results import (
@@ -62,7 +63,6 @@ from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT, Reconciliation
 from pipeline.domain.reconciliation.statements import check_chain, check_statement, with_closing, with_line
 
 DEFAULTS = ReconciliationSettings()
-MICROSECONDS_PER_DAY = 86_400_000_000
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
