@@ -10,6 +10,7 @@ FIELD_DOCS: dict[str, str] = {
     "account_id": "The account, unique per tenant.",
     "account_sequence": "1, 2, 3, ... per account, without a gap.",
     "account_type": "The kind of account; nostro accounts are reconciled with the bank's statements.",
+    "action": "What the operator decided.",
     "alert_id": "Unique per alert.",
     "approved": "true: let it go on; false: decline it.",
     "booked_at": "When the bank booked it, UTC.",

@@ -1,6 +1,7 @@
 """Declarations of topics: `schemas/<topic>/topic.toml`, beside the events of the topic.
 
-    stage = "input"                       input (an upstream's), log (what a stream reads), output
+    stage = "input"                       input (an upstream's), log (what a stream reads), output,
+                                          operations (faults and what people decide about them: no stream's)
     written_by = "upstream"
     holds = "payment_initiated, payment_captured ..."
     compacted = false                     only the newest record of a key is needed
@@ -26,7 +27,7 @@ import msgspec
 import schemas
 
 FILE = "topic.toml"
-STAGES = ("input", "log", "output")
+STAGES = ("input", "log", "output", "operations")
 
 
 class Routing(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class _Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class _File(_Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    stage: Literal["input", "log", "output"]
+    stage: Literal["input", "log", "output", "operations"]
     written_by: str
     holds: str
     compacted: bool = False
@@ -64,7 +65,7 @@ class Topic(msgspec.Struct, frozen=True):
 
     name: str
     stage: str
-    """input, log or output."""
+    """input, log, output or operations."""
     written_by: str
     holds: str
     compacted: bool = False
@@ -77,7 +78,7 @@ class Topic(msgspec.Struct, frozen=True):
 
 @cache
 def topics() -> tuple[Topic, ...]:
-    """Return every declared topic: inputs first, then logs, then outputs, each by name.
+    """Return every declared topic: inputs first, then logs, outputs, operations, each by name.
 
     Raises ValueError as `_declared`.
     """
@@ -111,7 +112,7 @@ def routing() -> dict[str, Routing]:
 
 
 def _is_read(topic: _File) -> bool:
-    return topic.stage != "output" or any(one.key for one in (topic, *topic.events.values()))
+    return topic.stage in ("input", "log") or any(one.key for one in (topic, *topic.events.values()))
 
 
 def _route(topic: _Declared, event: _Declared) -> Routing | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from faust.types import TP
 
 from pipeline.audit.findings import Finding, Report
-from pipeline.audit.log import Log
+from pipeline.runtime.kafka.cluster_log import Log
 from pipeline.runtime.kafka.dead_letters import HEADER_OFFSET, HEADER_PARTITION, HEADER_TOPIC
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.task import Counted, PartitionTask

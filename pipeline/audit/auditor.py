@@ -16,11 +16,13 @@ from faust.types import TP
 
 from pipeline.audit.applied import AppliedAudit
 from pipeline.audit.clearing import JOURNAL, ClearingAudit
-from pipeline.audit.findings import Findings, KafkaTarget
-from pipeline.audit.log import ClusterLog, LogReadError
+from pipeline.audit.findings import Findings
 from pipeline.audit.table import Place, TableAudit
+from pipeline.runtime.alerts import KafkaTarget
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.cluster_log import ClusterLog, LogReadError
+from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.store.partition_store import PartitionStore
 
@@ -106,7 +108,7 @@ def _run(app: Audited, settings: Settings, codec: Codec) -> None:
         app.audit_alerts += 1
 
     log = ClusterLog(settings.librdkafka(), settings.app_id, settings.partitions)
-    findings = Findings(log, codec, KafkaTarget(settings), count)
+    findings = Findings(log, codec, KafkaTarget(settings, INVARIANT_ALERTS), count)
     audits: dict[str, Audit] = {
         "clearing": _Clearing(app.tasks, ClearingAudit(log, codec, findings.report)),
         "applied": AppliedAudit(log, findings.report, lambda: app.tasks.running),

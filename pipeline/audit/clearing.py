@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from pipeline.audit.findings import Finding, Report
-from pipeline.audit.log import Ends, Log, is_past
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.cluster_log import Ends, Log, is_past
 from pipeline.runtime.kafka.topics import CLEARING_TOTALS
 
 COMMANDS, JOURNAL = "ledger-commands", "postings"

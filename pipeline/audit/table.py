@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from pipeline.audit.findings import Finding, Report
-from pipeline.audit.log import Log
+from pipeline.runtime.kafka.cluster_log import Log
 from pipeline.runtime.store.database import StoreClosed
 from pipeline.runtime.store.partition_store import PartitionStore
 

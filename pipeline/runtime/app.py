@@ -25,6 +25,7 @@ from yarl import URL
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.exit_codes import EXIT_CRASH
+from pipeline.runtime.faults import Faults, faults_of
 from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
@@ -47,6 +48,7 @@ class App(faust.App):
     """
 
     codec: Codec
+    faults: Faults
     tasks: Tasks
     snapshots: Snapshots
     rules: str
@@ -219,6 +221,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         web_in_thread=True,  # a request must not wait for a slice of records, nor a slice for it
     )
     app.codec = codec
+    app.faults = faults_of(settings, codec, app.transactional_id)
     app.partitions = settings.partitions
     app.audited = {}
     app.rules = rules_version()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.faults import Faults
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.store.partition_store import PartitionStore
 
@@ -36,6 +37,10 @@ class Host(Protocol):
     @property
     def member(self) -> Member:
         """The membership in the group in which the present partitions were assigned."""
+
+    @property
+    def faults(self) -> Faults:
+        """Where faults around the streams are reported."""
 
     def store(self, table: str, partition: int) -> PartitionStore:
         """Return the rows of a partition of a table, opening its database if need be."""

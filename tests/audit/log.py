@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.audit.findings import Finding
-from pipeline.audit.log import CommittedRecord, Ends, LogReadError
+from pipeline.runtime.kafka.cluster_log import CommittedRecord, Ends, LogReadError
 from tests.simulated_cluster import SimulatedCluster
 
 

@@ -15,9 +15,9 @@ from pipeline.audit import table
 from pipeline.audit.applied import AppliedAudit
 from pipeline.audit.auditor import once
 from pipeline.audit.findings import Finding, Findings
-from pipeline.audit.log import LogReadError
 from pipeline.audit.table import TableAudit
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.cluster_log import LogReadError
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.kafka.dead_letters import Reason, letter_of
 from pipeline.runtime.store.database import StoreClosed

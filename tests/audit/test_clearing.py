@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from pipeline.audit.clearing import CLEARING_TOTALS, ClearingAudit, Totals
-from pipeline.audit.log import LogReadError, is_past
 from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.loadgen import history
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.cluster_log import LogReadError, is_past
 from pipeline.verify.log import Record
 from tests.audit.log import ClusterLog, MemoryLog, Reported
 from tests.invariants.honest_journal import HOUR, HonestJournal

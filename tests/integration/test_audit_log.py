@@ -10,8 +10,8 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.audit import log as audit_log
-from pipeline.audit.log import ClusterLog, LogReadError
+from pipeline.runtime.kafka import cluster_log
+from pipeline.runtime.kafka.cluster_log import ClusterLog, LogReadError
 from pipeline.runtime.settings import Settings
 from tests.progress import wait_for
 
@@ -44,7 +44,7 @@ def test_what_is_not_decided_is_waited_for_and_is_not_taken_for_missing(
     settings: Settings, topic: str, producer: Producer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = ClusterLog(settings.librdkafka(), "audit-test", 1)
-    monkeypatch.setattr(audit_log, "READ_WITHIN_S", 1.0)
+    monkeypatch.setattr(cluster_log, "READ_WITHIN_S", 1.0)
     with pytest.raises(LogReadError, match=f"{topic}.* was not read"):
         log.read(topic, 0, 0, 1)
     monkeypatch.undo()

@@ -11,6 +11,7 @@ from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS
 from pipeline.runtime.kafka.topics import TOPICS
 from schemas.dead_letter_codes import DEAD_LETTERS
+from schemas.fault_codes import FAULTS
 from schemas.field_docs import FIELD_DOCS
 from schemas.result_codes import RESULTS
 from schemas.topics import Topic
@@ -20,8 +21,15 @@ ENVELOPE = 5
 """How many fields every event starts with."""
 LONGER_KEYS = {"ClearingCounted": "hour", "PositionUpdated": "instrument_id"}
 """Events of compacted topics that have one more part in their key: one key, one row."""
+WITHOUT_TENANT = {"FaultFound": "subject", "OperatorActed": "topic"}
+"""Events that are about the cluster and not about a tenant: what their key names."""
 
-_STAGES = {"input": "An input.", "log": "The log of a stream.", "output": "An output."}
+_STAGES = {
+    "input": "An input.",
+    "log": "The log of a stream.",
+    "output": "An output.",
+    "operations": "About the cluster; no stream reads or writes it.",
+}
 
 
 def block() -> str:
@@ -45,6 +53,11 @@ def dead_letters_block() -> str:
     """Return the table of the codes of dead letters."""
     rows = [(one.error_class, f"`{one.code}`", *one[2:]) for one in DEAD_LETTERS]
     return table(("class", "code", "said of", "meaning", "what to do"), rows)
+
+
+def faults_block() -> str:
+    """Return the table of the codes of faults."""
+    return table(("code", "meaning", "what to do"), [(f"`{one.code}`", *one[1:]) for one in FAULTS])
 
 
 def undocumented() -> dict[str, str]:
@@ -77,6 +90,8 @@ def _topic(topic: Topic) -> Iterator[str]:
 
 
 def _key(name: str, record: dict[str, Any]) -> str:
+    if record["name"] in WITHOUT_TENANT:
+        return f"`/{WITHOUT_TENANT[record['name']]}`"
     kind = EVENTS[name]
     fields = [field["name"] for field in record["fields"]]
     second = KEY_FIELDS.get(kind) or next(one for one in ("debtor_account_id", "account_id") if one in fields)

@@ -26,6 +26,7 @@ BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
         "events": events.block,
         "results": events.results_block,
         "dead letters": events.dead_letters_block,
+        "faults": events.faults_block,
     },
     "pipeline/cli/README.md": {"commands": commands.block},
     "pipeline/web/README.md": {"views": views.block, "columns": views.columns_block},

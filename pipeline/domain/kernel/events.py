@@ -85,6 +85,16 @@ ResultCode = Literal[
 PostingSide = Literal["DEBIT", "CREDIT"]
 LateEntry = Literal["REFUSE", "NEXT_PERIOD"]
 PaymentType = Literal["transfer", "payment", "withdrawal", "deposit"]
+OperatorAction = Literal[
+    "QUARANTINED",
+    "LOSS_ACCEPTED",
+    "LETTER_REDRIVEN",
+    "LETTER_DISCARDED",
+    "TRANSACTION_ABORTED",
+    "TOPIC_REPAIRED",
+    "OFFSETS_ADOPTED",
+    "UNSPECIFIED",
+]
 PaymentWait = Literal["ledger", "settlement", "review", "capture", "unspecified"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
 BreakType = Literal[
@@ -552,6 +562,41 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     reasons: tuple[FraudReason, ...]
     rules_version: str
     hold_expires_at: int | None = None
+
+
+class FaultFound(msgspec.Struct, frozen=True, gc=False):
+    """Something around the streams is wrong, and a person has to look at it."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    code: str
+    subject: str
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    found: str
+    worker: str
+
+
+class OperatorActed(msgspec.Struct, frozen=True, gc=False):
+    """A person decided something about a fault. Workers, rebuild and verify read it."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    action: str
+    operator: str
+    reason: str
+    topic: str
+    partition: int
+    first_offset: int
+    end_offset: int
+    subject: str | None = None
 
 
 class PaymentResumed(msgspec.Struct, frozen=True, gc=False):
@@ -1147,6 +1192,8 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.LegRefused": LegRefused,
     "ledgerflow.LegRequested": LegRequested,
     "ledgerflow.PaymentDecided": PaymentDecided,
+    "ledgerflow.FaultFound": FaultFound,
+    "ledgerflow.OperatorActed": OperatorActed,
     "ledgerflow.PaymentResumed": PaymentResumed,
     "ledgerflow.PaymentStuck": PaymentStuck,
     "ledgerflow.CommandRefused": CommandRefused,

@@ -104,6 +104,10 @@ class Codec:
         self._readers = {name: EventReader(name) for name in schemas.record_names()}
         self._writers: dict[type, EventWriter] = {}
 
+    def another(self) -> Codec:
+        """Return a codec of the same registry for another thread: one codec must not be shared by two."""
+        return Codec(self._registry)
+
     def decode(self, values: Sequence[bytes | None], bytes_max: int = RECORD_BYTES_MAX) -> Decoded:
         """Decode framed values of up to `bytes_max` bytes.
 

@@ -1,7 +1,7 @@
-"""How an audit reads Kafka: with a client of its own, which shares nothing with the streams' transport.
+"""How audits and alerts read Kafka: with a client of their own, which shares nothing with the transport.
 
-The writer of a transaction knows that it is committed a moment before consumers of each partition see it. An
-audit that reads the records of a committed transaction must wait for that, or late records would look lost.
+The writer of a transaction knows that it is committed a moment before consumers of each partition see it. A
+reader of what a committed transaction wrote must wait for that, or late records would look lost.
 """
 
 from __future__ import annotations

@@ -1,0 +1,118 @@
+"""What people decided about faults: the topic `operator-actions`, written by commands.
+
+    command -> act -> operator-actions, partition of what it is about -> decisions -> recovery, verify
+
+One partition has one order of actions. The topic is short, so whoever needs it reads all of it.
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from aiokafka import TopicPartition
+from confluent_kafka import KafkaException, Producer
+
+from pipeline.domain.kernel import events as ev
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.kafka.changelog import log_ends, read
+from pipeline.runtime.kafka.topics import OPERATOR_ACTIONS, REQUEST_TIMEOUT_S
+from pipeline.runtime.settings import Settings
+
+NO_OFFSET = -1
+
+
+class Spans(NamedTuple):
+    """Ranges of offsets of one partition, from the first offset up to but not including the end."""
+
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    def covers(self, first: int, end: int) -> bool:
+        """Return whether one of the ranges holds all offsets from `first` up to `end`."""
+        return any(start <= first and end <= stop for start, stop in self.ranges)
+
+    def touches(self, first: int, end: int) -> bool:
+        """Return whether one of the ranges holds an offset from `first` up to `end`."""
+        return any(start < end and first < stop for start, stop in self.ranges)
+
+
+class Decisions(NamedTuple):
+    """What people decided, by action and then by (topic, partition)."""
+
+    spans: Mapping[str, Mapping[tuple[str, int], Spans]]
+
+    def of(self, action: str, topic: str, partition: int) -> Spans:
+        """Return the ranges of a partition that an action is about; `action`: a symbol of the schema."""
+        return self.spans.get(action, {}).get((topic, partition), Spans())
+
+
+def decisions(actions: Iterable[ev.OperatorActed]) -> Decisions:
+    """Return what actions, in their order, come to."""
+    spans: dict[str, dict[tuple[str, int], Spans]] = {}
+    for one in actions:
+        if one.first_offset == NO_OFFSET:
+            continue
+        found = spans.setdefault(one.action, {})
+        place = one.topic, one.partition
+        known = found.get(place, Spans()).ranges
+        found[place] = Spans((*known, (one.first_offset, one.end_offset)))
+    return Decisions(spans)
+
+
+async def read_actions(
+    connection: Mapping[str, Any], codec: Codec, partitions: Iterable[int]
+) -> list[ev.OperatorActed]:
+    """Return the committed actions of some partitions, in the order of each. Raises as `Codec.decode`."""
+    places = [TopicPartition(OPERATOR_ACTIONS, number) for number in sorted(set(partitions))]
+    if not places:
+        return []
+    found: list[ev.OperatorActed] = []
+    ends = await log_ends(connection, places)
+    async for _, records, _ in read(connection, dict.fromkeys(places, 0), ends):
+        events = codec.decode([record.value for record in records]).events
+        found += [event for event in events if isinstance(event, ev.OperatorActed)]
+    return found
+
+
+def who(settings: Settings) -> str:
+    """Return the name of whoever runs a command: that of the login, else the user of the machine."""
+    if settings.security_protocol.startswith("SASL") and settings.sasl_username:
+        return settings.sasl_username
+    return getpass.getuser()
+
+
+def act(
+    settings: Settings,
+    codec: Codec,
+    action: str,
+    reason: str,
+    topic: str,
+    partition: int,
+    first_offset: int = NO_OFFSET,
+    end_offset: int = NO_OFFSET,
+    subject: str | None = None,
+) -> ev.OperatorActed:
+    """Write an action of whoever runs this command; return it once Kafka has acknowledged it.
+
+    Raises KafkaException, NotRegistered, RegistryUnavailable.
+    """
+    event_id = str(uuid.uuid4())
+    event = ev.OperatorActed(
+        event_id, "", time.time_ns() // 1000, event_id, None, action, who(settings), reason, topic,
+        partition, first_offset, end_offset, subject,
+    )  # fmt: skip
+    producer = Producer({**settings.librdkafka(), "enable.idempotence": True, "log_level": 0})
+    failures: list[object] = []
+    producer.produce(
+        OPERATOR_ACTIONS,
+        codec.encode([event])[0],
+        f"/{topic}".encode(),
+        partition,
+        on_delivery=lambda error, _: failures.append(error) if error is not None else None,
+    )
+    if producer.flush(REQUEST_TIMEOUT_S) or failures:
+        raise KafkaException(failures[0] if failures else "the action could not be written in time")
+    return event
