@@ -78,7 +78,7 @@ def require_topic(admin: AdminClient, topic: str) -> int:
 
 def require_registry(settings: Settings) -> None:
     """Check that the schema registry answers. Raises Failed."""
-    with errors_in_one_line(settings), client(settings.schema_registry_url) as registry:
+    with errors_in_one_line(settings), client(settings.registry()) as registry:
         try:
             registry.get_subjects()
         except Exception as error:  # the client lets its HTTP library's errors through

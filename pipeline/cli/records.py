@@ -152,7 +152,7 @@ def decoder(settings: Settings) -> Decoder:
 
 def schemas_of(settings: Settings) -> SchemaOf:
     """Return a function that gets a schema from the registry. The function raises RegistryUnavailable."""
-    registry = client(settings.schema_registry_url)
+    registry = client(settings.registry())
 
     def schema_of(schema_id: int) -> str | None:
         try:

@@ -1,7 +1,7 @@
 """Produce a plan to a cluster: accounts, then traffic at a rate, then the last statements.
 
     plan = history(seed=7, count=10_000, now=now)
-    report = run(plan, settings.librdkafka(), registry_url, manifest_path=path)
+    report = run(plan, settings.librdkafka(), settings.registry(), manifest_path=path)
 
 Accounts must have reached the ledger before payments use them, and they travel by another topic. So the run
 waits after the accounts until their balances appear. If none appears for `await_accounts_s`, probably no
@@ -30,7 +30,7 @@ from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
-from pipeline.runtime.avro.registry import client
+from pipeline.runtime.avro.registry import Connection, client
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
 from pipeline.runtime.kafka.topics import READ
 from schemas import SchemaVersion
@@ -76,7 +76,7 @@ OnProgress = Callable[[LoadReport], None]
 def run(
     plan: LoadPlan,
     bootstrap: str | Mapping[str, str],
-    registry_url: str,
+    registry: Connection,
     rate: float | None = None,
     duration: float | None = None,
     manifest_path: Path | None = None,
@@ -93,9 +93,7 @@ def run(
     app_id), whose progress says when they have caught up. Raises LoadError, OSError for the manifest.
     """
     connection = {"bootstrap.servers": bootstrap} if isinstance(bootstrap, str) else dict(bootstrap)
-    loader = Loader(
-        plan, connection, registry_url, manifest_path, on_progress, stop or threading.Event(), group
-    )
+    loader = Loader(plan, connection, registry, manifest_path, on_progress, stop or threading.Event(), group)
     try:
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)
@@ -113,7 +111,7 @@ class Loader:
         self,
         plan: LoadPlan,
         connection: dict[str, str],
-        registry_url: str,
+        registry: Connection,
         manifest_path: Path | None,
         on_progress: OnProgress | None,
         stop: threading.Event,
@@ -133,7 +131,7 @@ class Loader:
         )
         plan = replace(plan, partitions=self._partitions("payments"))
         self._planted: dict[int, PlantedItem] = {}
-        self._traffic = TrafficGenerator(plan, registry_encoder(registry_url), self._planted)
+        self._traffic = TrafficGenerator(plan, registry_encoder(registry), self._planted)
         self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
         self._manifest_path = manifest_path
         self._on_progress = on_progress
@@ -274,9 +272,9 @@ class Loader:
         )
 
 
-def registry_encoder(url: str) -> Encode:
+def registry_encoder(connection: Connection) -> Encode:
     """Return an encoder with the schema ids of a registry. Raises LoadError where it lacks a schema."""
-    registry = client(url)
+    registry = client(connection)
 
     def id_of(schema: SchemaVersion) -> int:
         try:

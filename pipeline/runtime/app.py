@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import sys
 import traceback
 from collections.abc import Mapping, Set
@@ -171,14 +170,14 @@ def _address(url: object) -> str:
 
 
 def _credentials(settings: Settings) -> Any:
-    context = None
-    if "SSL" in settings.security_protocol:
-        context = ssl.create_default_context(cafile=settings.ssl_cafile)
-    if settings.security_protocol.startswith("SASL"):
+    """Return the credentials of Faust's own clients: those of every other aiokafka client."""
+    access = settings.aiokafka()
+    context = access.get("ssl_context")
+    if "sasl_mechanism" in access:
         return faust.SASLCredentials(
-            username=settings.sasl_username,
-            password=settings.sasl_password.get_secret_value(),
-            mechanism=settings.sasl_mechanism,
+            username=access["sasl_plain_username"],
+            password=access["sasl_plain_password"],
+            mechanism=access["sasl_mechanism"],
             ssl_context=context,
         )
     return None if context is None else faust.SSLCredentials(context)

@@ -129,7 +129,7 @@ def test_clients_with_and_without_an_app_reach_the_cluster_in_the_same_way(
 ) -> None:
     who = {"sasl_username": "u", "sasl_password": "p"} if "SASL" in protocol else {}
     settings = load_settings(
-        data_dir=tmp_path, bootstrap_servers="a:1,b:2", security_protocol=protocol, **who
+        data_dir=tmp_path, bootstrap_servers="a:1,b:2", insecure="kafka", security_protocol=protocol, **who
     )
     app = create_app(settings, cast(Any, None)).connection
     own = settings.aiokafka()
