@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -28,7 +29,10 @@ def settings_for(
     data_dir: Path | None, bootstrap_servers: str | None = None, schema_registry_url: str | None = None
 ) -> Settings:
     """Return the settings of a command. Raises SettingsError."""
-    given = {"bootstrap_servers": bootstrap_servers, "schema_registry_url": schema_registry_url}
+    given: dict[str, Any] = {
+        "bootstrap_servers": bootstrap_servers,
+        "schema_registry_url": schema_registry_url,
+    }
     settings = load_settings(data_dir=data_dir, **given)
     running = endpoints.read(settings.data_dir)
     if running is None:

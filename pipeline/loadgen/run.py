@@ -75,7 +75,7 @@ OnProgress = Callable[[LoadReport], None]
 
 def run(
     plan: LoadPlan,
-    bootstrap: str | Mapping[str, str],
+    connection: Mapping[str, str],
     registry: Connection,
     rate: float | None = None,
     duration: float | None = None,
@@ -87,13 +87,15 @@ def run(
 ) -> LoadReport:
     """Carry out a plan and return what was done.
 
-    `bootstrap` may be the connection part of a librdkafka configuration. `rate`: ordinary payments a second
+    `connection` is the connection part of a librdkafka configuration, `registry` that of the registry's
+    client. `rate`: ordinary payments a second
     (None: as fast as it goes); `duration`: seconds of traffic, after which, or when `stop` is set, the run
     ends in good order, with the last statements. `group`: the streams' consumer group (the settings'
     app_id), whose progress says when they have caught up. Raises LoadError, OSError for the manifest.
     """
-    connection = {"bootstrap.servers": bootstrap} if isinstance(bootstrap, str) else dict(bootstrap)
-    loader = Loader(plan, connection, registry, manifest_path, on_progress, stop or threading.Event(), group)
+    loader = Loader(
+        plan, dict(connection), registry, manifest_path, on_progress, stop or threading.Event(), group
+    )
     try:
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)

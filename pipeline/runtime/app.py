@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from faust.types import TP
 from yarl import URL
 
@@ -46,6 +45,8 @@ class App(faust.App):
     It is the `Host` of the runtime, and what the views and the audit take for a worker (`web.host`, `audit`).
     """
 
+    connection: dict[str, Any]
+    """How aiokafka clients of this app reach the cluster."""
     codec: Codec
     faults: Faults
     tasks: Tasks
@@ -59,13 +60,6 @@ class App(faust.App):
     """How many alerts the audit of this worker has raised."""
     audited: dict[str, int]
     """How often each of its checks had something to compare, by name."""
-
-    @property
-    def connection(self) -> dict[str, Any]:
-        """How aiokafka clients of this app reach the cluster."""
-        servers = [f"{url.host}:{url.port or 9092}" for url in self.conf.broker]
-        auth = credentials_to_aiokafka_auth(self.conf.broker_credentials, self.conf.ssl_context)
-        return {"bootstrap_servers": servers, **auth}
 
     @property
     def transactional_id(self) -> str:
@@ -219,6 +213,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         web_tables_enabled=False,
         web_in_thread=True,  # a request must not wait for a slice of records, nor a slice for it
     )
+    app.connection = settings.aiokafka()
     app.codec = codec
     app.faults = faults_of(settings, codec, app.transactional_id)
     app.partitions = settings.partitions

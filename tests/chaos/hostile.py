@@ -9,7 +9,7 @@ keeps the ordinary traffic, whose planted causes have known effects, apart.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
@@ -57,10 +57,10 @@ class Event(NamedTuple):
 class Hostile:
     """Produces bursts of hostile records."""
 
-    def __init__(self, client: dict[str, Any], registry_url: str, partitions: int) -> None:
-        """`client`: how librdkafka reaches the cluster."""
+    def __init__(self, client: Mapping[str, Any], registry: Mapping[str, Any], partitions: int) -> None:
+        """`client`, `registry`: how they are reached, as the settings say it."""
         self._client = client
-        self._decoder = Decoder(registry_schemas(registry_url))
+        self._decoder = Decoder(registry_schemas(registry))
         self._partitions = partitions
 
     def burst(self, seed: int) -> int:
