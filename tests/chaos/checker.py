@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
 
+from pipeline.runtime.avro.registry import Connection
 from pipeline.verify.comparison import Comparison, Offsets
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.findings import Problem, at
@@ -226,8 +226,8 @@ class Checker:
 
     def __init__(
         self,
-        kafka: Mapping[str, Any],
-        registry: Mapping[str, Any],
+        kafka: Mapping[str, str],
+        registry: Connection,
         group: str,
         view_urls: Sequence[str] = (),
         manifests: Sequence[Path] = (),

@@ -9,7 +9,7 @@ keeps the ordinary traffic, whose planted causes have known effects, apart.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ import fastavro
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.domain.kernel.partitions import partition_of
+from pipeline.runtime.avro.registry import Connection
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.wire import UPSTREAM
 
@@ -57,8 +58,8 @@ class Event(NamedTuple):
 class Hostile:
     """Produces bursts of hostile records."""
 
-    def __init__(self, client: Mapping[str, Any], registry: Mapping[str, Any], partitions: int) -> None:
-        """`client`, `registry`: how they are reached, as the settings say it."""
+    def __init__(self, client: dict[str, Any], registry: Connection, partitions: int) -> None:
+        """`client`: how librdkafka reaches the cluster."""
         self._client = client
         self._decoder = Decoder(registry_schemas(registry))
         self._partitions = partitions

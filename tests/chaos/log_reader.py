@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
+from pipeline.runtime.avro.registry import Connection
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.record import Record
 
@@ -37,10 +38,9 @@ class LogReader:
     """Reads topics and the committed offsets of `group`; never joins the group and commits nothing."""
 
     def __init__(
-        self, kafka: Mapping[str, Any], registry: Mapping[str, Any], group: str, settle_s: float = 20.0
+        self, kafka: Mapping[str, str], registry: Connection, group: str, settle_s: float = 20.0
     ) -> None:
-        """`kafka`, `registry`: how they are reached, as the settings say it. `settle_s`: how long to wait for
-        transactions under way to end."""
+        """`kafka`: how librdkafka reaches it. `settle_s`: how long to wait for open transactions to end."""
         common = {**kafka, "group.id": group, "enable.auto.commit": False}
         self._committed = Consumer(
             {

@@ -50,6 +50,9 @@ Connection = str | Mapping[str, Any]
 class RegistryUnavailable(ConnectionError):
     """The registry gave no answer to rely on: the worker stops, and asks again after a restart."""
 
+    status: int | None = None
+    """Of its HTTP answer, where it was a refusal (401, 403)."""
+
 
 class NotRegistered(LookupError):
     """The registry answers, but lacks one of our schemas: `ledgerflow schemas register` has not run."""
@@ -101,11 +104,20 @@ def _answer(ask: Callable[[], Answer]) -> Answer | None:
     except SchemaRegistryError as error:
         if error.http_status_code == 404 and error.error_code in NOT_FOUND:
             return None
-        raise RegistryUnavailable(str(error)) from error
+        raise unavailable(error) from error
     except SchemaRefused:
         raise
     except Exception as error:  # the client lets its HTTP library's errors through
-        raise RegistryUnavailable(f"{type(error).__name__}: {error}") from error
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> RegistryUnavailable:
+    """Return the error of a request that got no answer to rely on."""
+    if not isinstance(error, SchemaRegistryError):
+        return RegistryUnavailable(f"{type(error).__name__}: {error}")
+    found = RegistryUnavailable(str(error))
+    found.status = error.http_status_code
+    return found
 
 
 class Registry:
