@@ -56,7 +56,7 @@ def specs(configuration: Configuration) -> list[StreamSpec]:
 def build(configuration: Configuration, *, worker: int = 0, streams: tuple[str, ...] = ()) -> App:
     """Return the app of a worker with the named streams (all by default). Raises as `specs`."""
     settings = configuration.settings
-    registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
+    registry = Registry(settings.registry(), settings.data_dir / "schemas")
     registry.connect()
     app = create_app(settings, Codec(registry), worker=worker)
     app.tenants = tenants(configuration).version

@@ -117,7 +117,7 @@ def load(
     with errors_in_one_line(settings), closing(_ProgressBar(plan)) as shown:
         try:
             report = run(
-                plan, settings.librdkafka(), settings.schema_registry_url,
+                plan, settings.librdkafka(), settings.registry(),
                 rate=rate, duration=duration, manifest_path=path, on_progress=shown, stop=stop,
             )  # fmt: skip
         except LoadError as error:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.cli import endpoints
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, client
+from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, client, unavailable
 from pipeline.runtime.kafka.topics import TopicsError
+from pipeline.runtime.reachability import NoAnswer, kafka_admin, why_registry
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
 from pipeline.verify import LogError
 
@@ -28,7 +30,10 @@ def settings_for(
     data_dir: Path | None, bootstrap_servers: str | None = None, schema_registry_url: str | None = None
 ) -> Settings:
     """Return the settings of a command. Raises SettingsError."""
-    given = {"bootstrap_servers": bootstrap_servers, "schema_registry_url": schema_registry_url}
+    given: dict[str, Any] = {
+        "bootstrap_servers": bootstrap_servers,
+        "schema_registry_url": schema_registry_url,
+    }
     settings = load_settings(data_dir=data_dir, **given)
     running = endpoints.read(settings.data_dir)
     if running is None:
@@ -56,16 +61,16 @@ def worker_url(settings: Settings, number: int) -> str:
 
 def require_kafka(settings: Settings) -> AdminClient:
     """Return an admin client for Kafka, which answers. Raises Failed where it does not."""
-    # Level 0: the client's own messages about the connection would be printed before ours.
-    admin = AdminClient({**settings.librdkafka(), "log_level": 0})
     try:
-        admin.list_topics(timeout=ANSWER_WITHIN_S)
-    except KafkaException:
-        raise Failed(
-            f"Kafka at {settings.bootstrap_servers} does not answer: {START}, or give its address"
-            f" (--bootstrap-servers, {ENV_PREFIX}BOOTSTRAP_SERVERS)"
-        ) from None
-    return admin
+        return kafka_admin(settings, ANSWER_WITHIN_S)
+    except NoAnswer as error:
+        where = f"(--bootstrap-servers, {ENV_PREFIX}BOOTSTRAP_SERVERS)"
+        raise Failed(_with_remedy(str(error), where)) from None
+
+
+def _with_remedy(said: str, where: str) -> str:
+    """Return what is wrong, with the remedy where nothing answers; other messages have their own."""
+    return f"{said}: {START}, or give its address {where}" if "does not answer" in said else said
 
 
 def require_topic(admin: AdminClient, topic: str) -> int:
@@ -78,11 +83,11 @@ def require_topic(admin: AdminClient, topic: str) -> int:
 
 def require_registry(settings: Settings) -> None:
     """Check that the schema registry answers. Raises Failed."""
-    with errors_in_one_line(settings), client(settings.schema_registry_url) as registry:
+    with errors_in_one_line(settings), client(settings.registry()) as registry:
         try:
             registry.get_subjects()
         except Exception as error:  # the client lets its HTTP library's errors through
-            raise RegistryUnavailable(type(error).__name__) from error
+            raise unavailable(error) from error
 
 
 @contextlib.contextmanager
@@ -90,11 +95,10 @@ def errors_in_one_line(settings: Settings) -> Iterator[None]:
     """Turn the errors of Kafka and the registry into one line. Raises Failed."""
     try:
         yield
-    except RegistryUnavailable:
-        raise Failed(
-            f"the schema registry at {settings.schema_registry_url} does not answer: {START},"
-            f" or give its address (--schema-registry-url, {ENV_PREFIX}SCHEMA_REGISTRY_URL)"
-        ) from None
+    except RegistryUnavailable as error:
+        said = f"the schema registry at {settings.schema_registry_url} {why_registry(settings, error.status)}"
+        where = f"(--schema-registry-url, {ENV_PREFIX}SCHEMA_REGISTRY_URL)"
+        raise Failed(_with_remedy(said, where)) from None
     except (SchemaRefused, TopicsError, LogError) as error:
         raise Failed(" ".join(str(error).split())) from None
     except KafkaException as error:

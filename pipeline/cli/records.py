@@ -15,7 +15,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from pipeline.cli.balance import money
 from pipeline.domain.kernel.times import EPOCH
-from pipeline.runtime.avro.registry import RegistryUnavailable, client
+from pipeline.runtime.avro.registry import client, unavailable
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event, SchemaOf
 
@@ -152,7 +152,7 @@ def decoder(settings: Settings) -> Decoder:
 
 def schemas_of(settings: Settings) -> SchemaOf:
     """Return a function that gets a schema from the registry. The function raises RegistryUnavailable."""
-    registry = client(settings.schema_registry_url)
+    registry = client(settings.registry())
 
     def schema_of(schema_id: int) -> str | None:
         try:
@@ -161,7 +161,7 @@ def schemas_of(settings: Settings) -> SchemaOf:
         except Exception as error:  # the client lets its HTTP library's errors through
             if isinstance(error, SchemaRegistryError) and error.http_status_code == HTTPStatus.NOT_FOUND:
                 return None
-            raise RegistryUnavailable(type(error).__name__) from error
+            raise unavailable(error) from error
 
     return schema_of
 

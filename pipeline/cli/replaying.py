@@ -51,7 +51,7 @@ def run_replay(
             **rules,
             **topic_ids(admin, (spec.source,)),
         }
-        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         with (
             Scratch(settings.data_dir / FOLDER / RebuildSource.COMMANDS, about, anew) as scratch,
             bar_on_screen() as (move, say),

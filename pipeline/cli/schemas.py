@@ -73,7 +73,7 @@ def register_schemas(
     """
     settings = settings_for(data, None, schema_registry_url)
     with errors_in_one_line(settings):
-        registered = register_all(settings.schema_registry_url)
+        registered = register_all(settings.registry())
     if as_json:
         found = {subject: {"id": number, "version": last} for subject, (number, last) in registered.items()}
         typer.echo(json.dumps(found))

@@ -125,7 +125,7 @@ class Session:
         )
         self._stack.start()
         with errors_in_one_line(self._settings):
-            register_all(self._settings.schema_registry_url)
+            register_all(self._settings.registry())
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
         self._supervisor.start()
         while not self._supervisor.all_ready:

@@ -22,6 +22,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING
 from pipeline.runtime.local import guardian
 from pipeline.runtime.settings import ENV_PREFIX, Settings
@@ -224,7 +226,7 @@ def environment(settings: Settings) -> dict[str, str]:
     found = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if name == "sasl_password":
+        if isinstance(value, SecretStr):  # empty where it stands in a file: the child reads that itself
             value = value.get_secret_value()
         if isinstance(value, Path):
             value = value.expanduser().absolute()

@@ -127,7 +127,7 @@ def up(
     """
     settings = load_settings(
         data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,
-        registry_port=registry_port, web_port=web_port,
+        registry_port=registry_port, web_port=web_port, local=True,
     )  # fmt: skip
     settings = _local(settings)
     console = screen(stderr=as_json)

@@ -119,7 +119,7 @@ def verified(
         try:
             return verification.verify(
                 settings.librdkafka(),
-                settings.schema_registry_url,
+                settings.registry(),
                 manifests=manifests,
                 workers=workers,
                 wait_quiet_s=wait_quiet_s,

@@ -2,7 +2,7 @@
 
 plan = history(seed=7, count=10_000, now=now_us)          bounded; its events end just before now
 plan = demo(seed=7, now=now_us, rate=200)                 endless; event time catches up with now
-report = run(plan, settings.librdkafka(), settings.schema_registry_url, rate=200, manifest_path=path)
+report = run(plan, settings.librdkafka(), settings.registry(), rate=200, manifest_path=path)
 generate(plan, encode)                                    only the records, without I/O
 """
 

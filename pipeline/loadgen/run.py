@@ -1,7 +1,7 @@
 """Produce a plan to a cluster: accounts, then traffic at a rate, then the last statements.
 
     plan = history(seed=7, count=10_000, now=now)
-    report = run(plan, settings.librdkafka(), registry_url, manifest_path=path)
+    report = run(plan, settings.librdkafka(), settings.registry(), manifest_path=path)
 
 Accounts must have reached the ledger before payments use them, and they travel by another topic. So the run
 waits after the accounts until their balances appear. If none appears for `await_accounts_s`, probably no
@@ -30,7 +30,7 @@ from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
-from pipeline.runtime.avro.registry import client
+from pipeline.runtime.avro.registry import Connection, client
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
 from pipeline.runtime.kafka.topics import READ
 from schemas import SchemaVersion
@@ -75,8 +75,8 @@ OnProgress = Callable[[LoadReport], None]
 
 def run(
     plan: LoadPlan,
-    bootstrap: str | Mapping[str, str],
-    registry_url: str,
+    connection: Mapping[str, str],
+    registry: Connection,
     rate: float | None = None,
     duration: float | None = None,
     manifest_path: Path | None = None,
@@ -87,14 +87,14 @@ def run(
 ) -> LoadReport:
     """Carry out a plan and return what was done.
 
-    `bootstrap` may be the connection part of a librdkafka configuration. `rate`: ordinary payments a second
+    `connection` is the connection part of a librdkafka configuration, `registry` that of the registry's
+    client. `rate`: ordinary payments a second
     (None: as fast as it goes); `duration`: seconds of traffic, after which, or when `stop` is set, the run
     ends in good order, with the last statements. `group`: the streams' consumer group (the settings'
     app_id), whose progress says when they have caught up. Raises LoadError, OSError for the manifest.
     """
-    connection = {"bootstrap.servers": bootstrap} if isinstance(bootstrap, str) else dict(bootstrap)
     loader = Loader(
-        plan, connection, registry_url, manifest_path, on_progress, stop or threading.Event(), group
+        plan, dict(connection), registry, manifest_path, on_progress, stop or threading.Event(), group
     )
     try:
         loader.open(await_accounts_s)
@@ -113,7 +113,7 @@ class Loader:
         self,
         plan: LoadPlan,
         connection: dict[str, str],
-        registry_url: str,
+        registry: Connection,
         manifest_path: Path | None,
         on_progress: OnProgress | None,
         stop: threading.Event,
@@ -133,7 +133,7 @@ class Loader:
         )
         plan = replace(plan, partitions=self._partitions("payments"))
         self._planted: dict[int, PlantedItem] = {}
-        self._traffic = TrafficGenerator(plan, registry_encoder(registry_url), self._planted)
+        self._traffic = TrafficGenerator(plan, registry_encoder(registry), self._planted)
         self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
         self._manifest_path = manifest_path
         self._on_progress = on_progress
@@ -274,9 +274,9 @@ class Loader:
         )
 
 
-def registry_encoder(url: str) -> Encode:
+def registry_encoder(connection: Connection) -> Encode:
     """Return an encoder with the schema ids of a registry. Raises LoadError where it lacks a schema."""
-    registry = client(url)
+    registry = client(connection)
 
     def id_of(schema: SchemaVersion) -> int:
         try:

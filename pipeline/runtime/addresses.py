@@ -1,7 +1,8 @@
-"""Whether an address can be listened on, before a process that needs it is started."""
+"""What an address is: whether a process can listen on it, and whether it is this machine's loopback."""
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 
 PORT_MAX = 65_535
@@ -21,3 +22,29 @@ def unusable(host: str, port: int) -> str | None:
     except OSError as error:
         return error.strerror or type(error).__name__
     return None
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host is loopback: 127.0.0.0/8, ::1, or a name that resolves to these alone.
+
+    A name that resolves to nothing is not.
+    """
+    name = host.strip("[]")
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+        addresses = [ipaddress.ip_address(str(address[0]).partition("%")[0]) for *_, address in found]
+    except (OSError, ValueError):  # UnicodeError, for a name that is none, is a ValueError
+        return False
+    return bool(name) and bool(addresses) and all(map(_is_loopback, addresses))
+
+
+def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def hosts_of(servers: str) -> list[str]:
+    """Return the hosts of a list `host:port,[::1]:port,...`."""
+    return [
+        server.strip().rpartition(":")[0] or server.strip() for server in servers.split(",") if server.strip()
+    ]

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import logging
 import os
-import ssl
 import sys
 import traceback
 from collections.abc import Mapping, Set
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import faust
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from faust.types import TP
 from yarl import URL
 
@@ -47,6 +45,8 @@ class App(faust.App):
     It is the `Host` of the runtime, and what the views and the audit take for a worker (`web.host`, `audit`).
     """
 
+    connection: dict[str, Any]
+    """How aiokafka clients of this app reach the cluster."""
     codec: Codec
     faults: Faults
     tasks: Tasks
@@ -60,13 +60,6 @@ class App(faust.App):
     """How many alerts the audit of this worker has raised."""
     audited: dict[str, int]
     """How often each of its checks had something to compare, by name."""
-
-    @property
-    def connection(self) -> dict[str, Any]:
-        """How aiokafka clients of this app reach the cluster."""
-        servers = [f"{url.host}:{url.port or 9092}" for url in self.conf.broker]
-        auth = credentials_to_aiokafka_auth(self.conf.broker_credentials, self.conf.ssl_context)
-        return {"bootstrap_servers": servers, **auth}
 
     @property
     def transactional_id(self) -> str:
@@ -171,14 +164,14 @@ def _address(url: object) -> str:
 
 
 def _credentials(settings: Settings) -> Any:
-    context = None
-    if "SSL" in settings.security_protocol:
-        context = ssl.create_default_context(cafile=settings.ssl_cafile)
-    if settings.security_protocol.startswith("SASL"):
+    """Return the credentials of Faust's own clients: those of every other aiokafka client."""
+    access = settings.aiokafka()
+    context = access.get("ssl_context")
+    if "sasl_mechanism" in access:
         return faust.SASLCredentials(
-            username=settings.sasl_username,
-            password=settings.sasl_password.get_secret_value(),
-            mechanism=settings.sasl_mechanism,
+            username=access["sasl_plain_username"],
+            password=access["sasl_plain_password"],
+            mechanism=access["sasl_mechanism"],
             ssl_context=context,
         )
     return None if context is None else faust.SSLCredentials(context)
@@ -220,6 +213,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         web_tables_enabled=False,
         web_in_thread=True,  # a request must not wait for a slice of records, nor a slice for it
     )
+    app.connection = settings.aiokafka()
     app.codec = codec
     app.faults = faults_of(settings, codec, app.transactional_id)
     app.partitions = settings.partitions

@@ -13,25 +13,20 @@ import difflib
 import importlib.util
 import os
 import pkgutil
-import ssl
 from collections.abc import Iterator
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, create_model, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, create_model, model_validator
 
 from pipeline import domain
 from pipeline.domain.kernel.settings import ConceptSettings, Parameter, parameters
+from pipeline.runtime.addresses import is_loopback
+from pipeline.runtime.connections import ENV_PREFIX, ConnectionSettings, Port, SettingsError, variable
 
-ENV_PREFIX = "LEDGERFLOW_"
+__all__ = ["ENV_PREFIX", "Settings", "SettingsError", "load_settings"]
 
-Port = Annotated[int, Field(ge=1, le=65535)]
 _Concept = TypeVar("_Concept", bound=ConceptSettings)
-
-
-class SettingsError(ValueError):
-    """A setting has a bad value. The text is one line and names the environment variable."""
 
 
 def _user_cache() -> Path:
@@ -57,21 +52,17 @@ def _field(parameter: Parameter) -> tuple[Any, Any]:
 
 
 if TYPE_CHECKING:
-    _OfConcepts = BaseSettings
+    _OfConcepts = ConnectionSettings
 else:
     _OfConcepts = create_model(
         "_OfConcepts",
-        __base__=BaseSettings,
+        __base__=ConnectionSettings,
         **{one.variable: _field(one) for kind in concepts() for one in parameters(kind)},
     )
 
 
 class Settings(_OfConcepts):
     """The settings; each is `LEDGERFLOW_<NAME IN CAPITALS>` in the environment. Immutable."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
-    )
 
     # Where things are
     data_dir: Path = Field(Path("ledgerflow-data"), description="Kafka's log, the registry, tables and logs.")
@@ -83,35 +74,10 @@ class Settings(_OfConcepts):
         description="Snapshots of tables; on the disk of data_dir they are hard links, elsewhere copies.",
     )
     snapshots_keep: int = Field(3, ge=1, le=1000, description="Snapshots each worker keeps; older ones go.")
-    kafka_port: Port = Field(19092, description="Local stack: the broker.")
-    controller_port: Port = Field(19093, description="Local stack: the broker's KRaft controller.")
-    registry_port: Port = Field(18081, description="Local stack: the schema registry.")
     web_host: str = Field("127.0.0.1", description="Address the table views listen on; unique per machine.")
     web_port: Port = Field(
         6066, description="Port of the first worker's table views; the next worker has the next."
     )
-    bootstrap_servers: str = Field(
-        default_factory=lambda given: f"127.0.0.1:{given.get('kafka_port', 0)}",
-        min_length=1,
-        description="Kafka; the local stack's broker by default.",
-    )
-    schema_registry_url: str = Field(
-        default_factory=lambda given: f"http://127.0.0.1:{given.get('registry_port', 0)}/apis/ccompat/v7",
-        pattern=r"^https?://",
-        description="A registry with the Confluent API; the local stack's by default.",
-    )
-
-    # How a production cluster is reached
-    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "PLAINTEXT", description="How Kafka is spoken to: in the clear or by TLS, with or without a login."
-    )
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
-        "SCRAM-SHA-512", description="How to log in, where the protocol is a SASL one."
-    )
-    sasl_username: str = Field("", description="Who logs in.")
-    sasl_password: SecretStr = Field(SecretStr(""), description="The password; no message ever shows it.")
-    ssl_cafile: Path | None = Field(None, description="CA bundle (PEM); the system's by default.")
-
     # The shape of the system: the same for all workers of one application
     app_id: str = Field(
         "ledgerflow", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Prefix of groups and tables."
@@ -154,11 +120,6 @@ class Settings(_OfConcepts):
             raise ValueError(
                 f"{ENV_PREFIX}WEB_PORT={self.web_port}: no port is left for {self.workers} workers"
             )
-        if self.security_protocol.startswith("SASL") and not (self.sasl_username and self.sasl_password):
-            raise ValueError(
-                f"{ENV_PREFIX}SECURITY_PROTOCOL={self.security_protocol} needs {ENV_PREFIX}SASL_USERNAME"
-                f" and {ENV_PREFIX}SASL_PASSWORD"
-            )
         return self
 
     def of(self, concept: type[_Concept]) -> _Concept:
@@ -166,35 +127,25 @@ class Settings(_OfConcepts):
         given = {one.field: getattr(self, one.variable) for one in parameters(concept)}
         return concept(**given)
 
-    def librdkafka(self) -> dict[str, str]:
-        """Return the connection part of a confluent-kafka configuration."""
-        config = {"bootstrap.servers": self.bootstrap_servers, "security.protocol": self.security_protocol}
-        if self.security_protocol.startswith("SASL"):
-            config["sasl.mechanism"] = self.sasl_mechanism
-            config["sasl.username"] = self.sasl_username
-            config["sasl.password"] = self.sasl_password.get_secret_value()
-        if self.ssl_cafile is not None:
-            config["ssl.ca.location"] = str(self.ssl_cafile)
-        return config
+    def require_protected(self) -> None:
+        """Refuse what goes over a network in the clear, unless a setting names it. Raises SettingsError."""
+        super().require_protected()
+        self.require_protected_views()
 
-    def aiokafka(self) -> dict[str, Any]:
-        """Return the connection part of an aiokafka client's arguments."""
-        config: dict[str, Any] = {
-            "bootstrap_servers": self.bootstrap_servers.split(","),
-            "security_protocol": self.security_protocol,
-        }
-        if self.security_protocol.startswith("SASL"):
-            config["sasl_mechanism"] = self.sasl_mechanism
-            config["sasl_plain_username"] = self.sasl_username
-            config["sasl_plain_password"] = self.sasl_password.get_secret_value()
-        if "SSL" in self.security_protocol:
-            config["ssl_context"] = ssl.create_default_context(cafile=self.ssl_cafile)
-        return config
+    def require_protected_views(self) -> None:
+        """Refuse table views that others can read, unless a setting names them. Raises SettingsError."""
+        if not self.allows("web") and not is_loopback(self.web_host):
+            raise SettingsError(
+                f"{ENV_PREFIX}WEB_HOST={self.web_host} is not this machine's loopback, and the table views"
+                f" are open to whoever reaches them: on a private network allow it by name,"
+                f" {ENV_PREFIX}INSECURE=web"
+            )
 
 
-def load_settings(**overrides: Any) -> Settings:
+def load_settings(*, local: bool = False, **overrides: Any) -> Settings:
     """Read the settings from the environment; `overrides` that are not None win over it.
 
+    `local`: for a stack of this machine, which takes the place of the addresses that the settings name.
     Raises SettingsError with one line: what is wrong, and in which variable.
     """
     _refuse_misspelt(os.environ)
@@ -205,28 +156,22 @@ def load_settings(**overrides: Any) -> Settings:
         # A default that rests on a setting with a bad value is not an error of its own.
         errors = [item for item in error.errors() if item["type"] != "default_factory_not_called"]
         raise SettingsError("; ".join(map(_line, errors))) from None
-    _require_ca_bundle(settings.ssl_cafile)
+    settings.require_usable()
+    if local:
+        settings.require_protected_views()
+    else:
+        settings.require_protected()
     return settings
-
-
-def _require_ca_bundle(file: Path | None) -> None:
-    """Raise for a file that is no CA bundle: each of the clients would fail in words of its own."""
-    if file is None:
-        return
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as error:  # ssl.SSLError is one
-        raise SettingsError(f"{ENV_PREFIX}SSL_CAFILE={file}: {error.strerror}") from None
 
 
 def _line(error: Any) -> str:
     """Say one validation error in words, with the variable's name, and never a secret."""
     if not error["loc"]:
         return str(error["ctx"]["error"])
-    variable = ENV_PREFIX + str(error["loc"][0]).upper()
-    shown = "" if "password" in variable.lower() else f"={error['input']}"
+    name, given = variable(str(error["loc"][0])), str(error["input"])
+    shown = "" if "PASSWORD" in name or "@" in given else f"={given}"
     reason = error["msg"][0].lower() + error["msg"][1:]
-    return f"{variable}{shown}: {reason}"
+    return f"{name}{shown}: {reason.removeprefix('value error, ')}"
 
 
 def _refuse_misspelt(environ: os._Environ[str]) -> None:
@@ -234,9 +179,9 @@ def _refuse_misspelt(environ: os._Environ[str]) -> None:
 
     Others with our prefix are let alone, because Kubernetes makes some for every service of that name.
     """
-    known = [ENV_PREFIX + name.upper() for name in Settings.model_fields]
-    for variable in environ:
-        if not variable.startswith(ENV_PREFIX) or variable in known:
+    known = [variable(name) for name in Settings.model_fields]
+    for name in environ:
+        if not name.startswith(ENV_PREFIX) or name in known:
             continue
-        if close := difflib.get_close_matches(variable, known, n=1, cutoff=0.93):
-            raise SettingsError(f"{variable} is not a setting; did you mean {close[0]}?")
+        if close := difflib.get_close_matches(name, known, n=1, cutoff=0.93):
+            raise SettingsError(f"{name} is not a setting; did you mean {close[0]}?")

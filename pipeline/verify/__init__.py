@@ -1,6 +1,6 @@
 """`ledgerflow verify`: an independent check of the design's invariants, from the topics alone.
 
-report = verify(settings.librdkafka(), settings.schema_registry_url, manifests=[path], workers=[url])
+report = verify(settings.librdkafka(), settings.registry(), manifests=[path], workers=[url])
 report.ok, report.to_json()
 """
 

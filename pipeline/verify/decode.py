@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import fastavro
-from confluent_kafka.schema_registry import SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
+from pipeline.runtime.avro.registry import Connection, client
 from pipeline.verify.log_error import LogError
 
 NAMESPACE = "ledgerflow."
@@ -117,13 +117,13 @@ def without_logical_types(schema: Any) -> Any:
     return schema
 
 
-def registry_schemas(url: str) -> SchemaOf:
+def registry_schemas(connection: Connection) -> SchemaOf:
     """Return a lookup in a schema registry (Confluent's API); it raises LogError without an answer."""
-    client = SchemaRegistryClient({"url": url})
+    registry = client(connection)
 
     def schema_of(schema_id: int) -> str | None:
         try:
-            text: str | None = client.get_schema(schema_id).schema_str
+            text: str | None = registry.get_schema(schema_id).schema_str
             return text
         except SchemaRegistryError as error:
             if error.http_status_code == NOT_FOUND:

@@ -58,10 +58,10 @@ class TopicLog(Protocol):
 class KafkaLog:
     """The committed records of a cluster up to the ends of `wait_until_quiet` (else: of the first read)."""
 
-    def __init__(self, kafka: str | Mapping[str, str], group: str = "ledgerflow") -> None:
-        """`kafka`: bootstrap servers, or the connection part of a librdkafka configuration; `group`: the
+    def __init__(self, connection: Mapping[str, str], group: str = "ledgerflow") -> None:
+        """`connection`: the connection part of a librdkafka configuration; `group`: the
         streams' consumer group, which is asked how far it has read, and never joined."""
-        self._connection = {"bootstrap.servers": kafka} if isinstance(kafka, str) else dict(kafka)
+        self._connection = dict(connection)
         self._group = group
         self._client = {
             **self._connection,

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.runtime.avro.registry import Connection
 from pipeline.verify.balances import Balances
 from pipeline.verify.comparison import Comparison, Listener
 from pipeline.verify.dead import DeadLetters
@@ -62,8 +63,8 @@ READ = (*UPSTREAM, COMMANDS, POSITION_COMMANDS, ITEMS)
 
 
 def verify(
-    bootstrap_servers: str | Mapping[str, str],
-    registry_url: str,
+    connection: Mapping[str, str],
+    registry: Connection,
     manifests: Sequence[Path] = (),
     workers: Sequence[str] = (),
     wait_quiet_s: float = 3.0,
@@ -75,7 +76,8 @@ def verify(
 ) -> Report:
     """Verify a cluster and return what was found; `report.ok` is the verdict.
 
-    `bootstrap_servers` may be the connection part of a librdkafka configuration (`Settings.librdkafka()`).
+    `connection` is the connection part of a librdkafka configuration (`Settings.librdkafka()`), `registry`
+    that of the registry's client (`Settings.registry()`).
     `manifests` are files that `ledgerflow load` wrote, `workers` base URLs of views (none: not checked).
     Waits until the topics have not grown for `wait_quiet_s` and the streams' consumer `group` (the settings'
     app_id) has read them, at most `timeout_s`, and longer only for as long as the streams get on; traffic
@@ -86,10 +88,10 @@ def verify(
     """
     started = time.monotonic()
     planted = read_manifests(manifests)
-    log = KafkaLog(bootstrap_servers, group)
+    log = KafkaLog(connection, group)
     try:
         busy = log.wait_until_quiet(list(TOPICS), wait_quiet_s, timeout_s)
-        decoder = Decoder(registry_schemas(registry_url))
+        decoder = Decoder(registry_schemas(registry))
         report = verify_log(log, decoder, planted, workers, on_progress, fetch, present)
     finally:
         log.close()

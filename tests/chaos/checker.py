@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from pipeline.runtime.avro.registry import Connection
 from pipeline.verify.comparison import Comparison, Offsets
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.findings import Problem, at
@@ -225,15 +226,15 @@ class Checker:
 
     def __init__(
         self,
-        bootstrap: str,
-        registry_url: str,
+        kafka: Mapping[str, str],
+        registry: Connection,
         group: str,
         view_urls: Sequence[str] = (),
         manifests: Sequence[Path] = (),
         tenants: str = "",
     ) -> None:
         """`tenants` is the text of the workers' file of tenants."""
-        self._where = (bootstrap, registry_url, group)
+        self._where = (kafka, registry, group)
         self._group = group
         self._view_urls = view_urls
         self._manifests = manifests

@@ -242,5 +242,5 @@ class Faults:
 
     def _input(self, strike: Strike) -> None:
         settings = self.cluster.settings
-        hostile = Hostile(settings.librdkafka(), settings.schema_registry_url, settings.partitions)
+        hostile = Hostile(settings.librdkafka(), settings.registry(), settings.partitions)
         self.hostile += hostile.burst(strike.chance)

@@ -17,6 +17,7 @@ import fastavro
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from pipeline.domain.kernel.partitions import partition_of
+from pipeline.runtime.avro.registry import Connection
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.wire import UPSTREAM
 
@@ -57,10 +58,10 @@ class Event(NamedTuple):
 class Hostile:
     """Produces bursts of hostile records."""
 
-    def __init__(self, client: dict[str, Any], registry_url: str, partitions: int) -> None:
+    def __init__(self, client: dict[str, Any], registry: Connection, partitions: int) -> None:
         """`client`: how librdkafka reaches the cluster."""
         self._client = client
-        self._decoder = Decoder(registry_schemas(registry_url))
+        self._decoder = Decoder(registry_schemas(registry))
         self._partitions = partitions
 
     def burst(self, seed: int) -> int:

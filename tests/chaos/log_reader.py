@@ -10,11 +10,12 @@ may say that its tail is lost.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
+from pipeline.runtime.avro.registry import Connection
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.record import Record
 
@@ -36,9 +37,11 @@ class Slice(NamedTuple):
 class LogReader:
     """Reads topics and the committed offsets of `group`; never joins the group and commits nothing."""
 
-    def __init__(self, bootstrap: str, registry_url: str, group: str, settle_s: float = 20.0) -> None:
-        """`settle_s`: how long to wait for transactions under way to end."""
-        common = {"bootstrap.servers": bootstrap, "group.id": group, "enable.auto.commit": False}
+    def __init__(
+        self, kafka: Mapping[str, str], registry: Connection, group: str, settle_s: float = 20.0
+    ) -> None:
+        """`kafka`: how librdkafka reaches it. `settle_s`: how long to wait for open transactions to end."""
+        common = {**kafka, "group.id": group, "enable.auto.commit": False}
         self._committed = Consumer(
             {
                 **common,
@@ -51,7 +54,7 @@ class LogReader:
             }
         )
         self._uncommitted = Consumer({**common, "isolation.level": "read_uncommitted"})
-        self._decoder = Decoder(registry_schemas(registry_url))
+        self._decoder = Decoder(registry_schemas(registry))
         self._settle_s = settle_s
 
     def close(self) -> None:

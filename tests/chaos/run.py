@@ -91,7 +91,7 @@ class Load(threading.Thread):
             self._report = run_load(
                 self._plan,
                 {**settings.librdkafka(), "log_level": "0"},  # it says every failed connection
-                settings.schema_registry_url,
+                settings.registry(),
                 rate=self._rate,
                 manifest_path=self.manifest,
                 on_progress=self._note,
@@ -194,7 +194,7 @@ def checker_of(cluster: Cluster) -> Checker:
     """Return the checker of a cluster's topics and views."""
     settings = cluster.settings
     urls = [cluster.url(number) for number in sorted(cluster.workers)]
-    where = settings.bootstrap_servers, settings.schema_registry_url, settings.app_id
+    where = settings.librdkafka(), settings.registry(), settings.app_id
     told = load_settings().tenants  # as the workers, which have this environment
     return Checker(*where, urls, cluster.manifests, "" if told is None else told.read_text("utf-8"))
 

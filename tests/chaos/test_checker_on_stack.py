@@ -20,8 +20,8 @@ def test_a_healthy_cluster_has_no_problem_while_it_runs_and_when_it_is_quiet(tmp
         cluster.wait_ready(0)
         settings = cluster.settings
         checker = Checker(
-            settings.bootstrap_servers,
-            settings.schema_registry_url,
+            settings.librdkafka(),
+            settings.registry(),
             settings.app_id,
             [cluster.url(0)],
             cluster.manifests,

@@ -155,13 +155,16 @@ def test_schemas_and_versions_are_there_for_scripts(capsys: pytest.CaptureFixtur
     assert json.loads(out).keys() == {"ledgerflow", "python", "faust", "kafka", "registry"}
 
 
-def test_a_command_finds_the_stack_that_runs_on_the_data_directory(tmp_path: Path) -> None:
+def test_a_command_finds_the_stack_that_runs_on_the_data_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     running = Endpoints(
         "127.0.0.1:7000", "http://127.0.0.1:7001", (WorkerEndpoint(1, "http://w"),), os.getpid()
     )
     running.write(tmp_path)
     assert endpoints.read(tmp_path) == running
     assert reach.settings_for(tmp_path).bootstrap_servers == "127.0.0.1:7000"
+    monkeypatch.setenv("LEDGERFLOW_INSECURE", "kafka")
     assert reach.settings_for(tmp_path, "other:1").bootstrap_servers == "other:1"
     assert reach.worker_urls(reach.settings_for(tmp_path)) == ["http://w"]
 

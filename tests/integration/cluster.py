@@ -120,8 +120,8 @@ class Cluster:
         plan = history(seed=seed, count=payments, now=int(time.time() * 1_000_000), accounts=200)
         report = run(
             plan,
-            self.settings.bootstrap_servers,
-            self.settings.schema_registry_url,
+            self.settings.librdkafka(),
+            self.settings.registry(),
             rate=rate,
             manifest_path=manifest,
             await_accounts_s=SILENCE_S,
@@ -136,8 +136,8 @@ class Cluster:
         `quiet_s`: for how long nothing must have grown before.
         """
         return verify(
-            self.settings.bootstrap_servers,
-            self.settings.schema_registry_url,
+            self.settings.librdkafka(),
+            self.settings.registry(),
             self.manifests,
             [self.url(worker) for worker in sorted(self.workers)],
             wait_quiet_s=quiet_s,
@@ -188,7 +188,7 @@ def cluster_in(folder: Path, kind: type[LocalStack] = LocalStack) -> Iterator[Cl
     """Run a stack with its topics and schemas, but no worker yet."""
     settings = settings_in(folder).model_copy(update={"workers": 2})
     with kind(settings) as stack:
-        register_all(settings.schema_registry_url)
+        register_all(settings.registry())
         cluster = Cluster(settings, stack)
         try:
             yield cluster

@@ -48,7 +48,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A stack with one worker."""
     settings = settings_in(tmp_path_factory.mktemp("load"))
     with LocalStack(settings):
-        register_all(settings.schema_registry_url)
+        register_all(settings.registry())
         create_topics(settings, TABLES)
         names = ("data_dir", "kafka_port", "controller_port", "registry_port", "web_port")
         environment = {f"LEDGERFLOW_{name.upper()}": str(getattr(settings, name)) for name in names}
@@ -63,7 +63,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 def verified(settings: Settings, *manifests: Path) -> Report:
-    return verify(settings.librdkafka(), settings.schema_registry_url, manifests, wait_quiet_s=3.0)
+    return verify(settings.librdkafka(), settings.registry(), manifests, wait_quiet_s=3.0)
 
 
 def test_a_bounded_load_is_processed_exactly_and_all_that_was_planted_is_found(
@@ -72,7 +72,7 @@ def test_a_bounded_load_is_processed_exactly_and_all_that_was_planted_is_found(
     manifest = tmp_path / "manifest.jsonl"
     plan = history(21, 2_000, now_us(), accounts=300, malformed_pct=3.0)
     # The worker may still be starting: be patient with the accounts.
-    kafka, registry = cluster.librdkafka(), cluster.schema_registry_url
+    kafka, registry = cluster.librdkafka(), cluster.registry()
     report = run(plan, kafka, registry, manifest_path=manifest, await_accounts_s=SILENCE_S)
     assert report.done and report.failed == 0 and report.payments == 2_000
     stories = {"hold", "journal", "reversal", "limit", "period"}
@@ -202,7 +202,7 @@ def test_balances_rebuilt_from_the_postings_and_from_the_commands_are_those_of_t
     assert told["compared"]["payment"] > 2_000
     replayed = told["records_read"]
     moving, produced = demo(23, now_us(), rate=400.0, speed=20_000.0, accounts=200), [0]
-    kafka, registry = cluster.librdkafka(), cluster.schema_registry_url
+    kafka, registry = cluster.librdkafka(), cluster.registry()
     more: Any = {"on_progress": lambda report: produced.append(report.payments)}
     loading = threading.Thread(target=lambda: run(moving, kafka, registry, rate=400.0, duration=6.0, **more))
     loading.start()

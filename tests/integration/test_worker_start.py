@@ -40,7 +40,11 @@ def test_a_web_port_in_use_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "said", "settings"),
     [
-        (1, "error: worker 0 cannot serve its table views on no host:6066 (", {"WEB_HOST": "no host"}),
+        (
+            1,
+            "error: worker 0 cannot serve its table views on no host:6066 (",
+            {"WEB_HOST": "no host", "INSECURE": "web"},
+        ),
         (1, "error: /dev/null/data", {"DATA_DIR": "/dev/null/data"}),
         (2, f"error: {ENV_PREFIX}SSL_CAFILE=/none.pem: No such file", {"SSL_CAFILE": "/none.pem"}),
         (2, f"error: {ENV_PREFIX}SSL_CAFILE={__file__}: ", {"SSL_CAFILE": __file__}),

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.domain.fraud.settings import FraudRules
 from pipeline.domain.tenants.settings import Tenant
+from pipeline.runtime.connections import ConnectionSettings
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 from tests.project.markdown import table
 
@@ -26,12 +27,13 @@ HOME = "/home/reader"
 
 def block() -> str:
     """Return the table of the environment variables of the runtime."""
-    return _variables(list(Settings.__annotations__))
+    return _variables([*ConnectionSettings.model_fields, *Settings.__annotations__])
 
 
 def rules_block() -> str:
     """Return the table of the environment variables of the concepts."""
-    return _variables([name for name in Settings.model_fields if name not in Settings.__annotations__])
+    known = {*ConnectionSettings.model_fields, *Settings.__annotations__}
+    return _variables([name for name in Settings.model_fields if name not in known])
 
 
 def _variables(names: list[str]) -> str:

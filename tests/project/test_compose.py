@@ -73,6 +73,14 @@ def test_a_worker_listens_where_the_other_one_looks_for_it(compose: dict[str, An
         assert (settings.web_host, settings.web_port) == (name, 6066)
 
 
+def test_only_the_network_of_their_own_is_open(compose: dict[str, Any]) -> None:
+    """Off loopback nothing is open unless a setting names it: here all three, on their network."""
+    for name in OURS:
+        settings_of(compose["services"][name]).require_protected()
+    assert "networks" not in compose, "the default network of the file, which no other service joins"
+    assert not any("network_mode" in service for service in compose["services"].values())
+
+
 def test_an_unknown_setting_would_be_noticed() -> None:
     with pytest.raises(ValueError, match="web_hosts"):
         settings_of({"environment": {"LEDGERFLOW_WEB_HOSTS": "x"}})

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import certifi
 import pytest
+from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from pydantic import SecretStr
 
 from pipeline.runtime.app import create_app
@@ -129,9 +130,12 @@ def test_clients_with_and_without_an_app_reach_the_cluster_in_the_same_way(
 ) -> None:
     who = {"sasl_username": "u", "sasl_password": "p"} if "SASL" in protocol else {}
     settings = load_settings(
-        data_dir=tmp_path, bootstrap_servers="a:1,b:2", security_protocol=protocol, **who
+        data_dir=tmp_path, bootstrap_servers="a:1,b:2", insecure="kafka", security_protocol=protocol, **who
     )
-    app = create_app(settings, cast(Any, None)).connection
-    own = settings.aiokafka()
-    assert (app.pop("ssl_context", None) is None) == (own.pop("ssl_context", None) is None)
-    assert app == own
+    app = create_app(settings, cast(Any, None))
+    servers = [f"{url.host}:{url.port}" for url in app.conf.broker]
+    faust = credentials_to_aiokafka_auth(app.conf.broker_credentials, app.conf.ssl_context)
+    for given in ({"bootstrap_servers": servers, **faust}, app.connection):
+        own = settings.aiokafka()
+        assert (given.pop("ssl_context", None) is None) == (own.pop("ssl_context", None) is None)
+        assert given == own

@@ -35,11 +35,23 @@ UNKNOWN_SECONDS = 1.0
 NOT_FOUND = (40401, 40403)
 """The registry's codes for no such subject or schema. A 404 without one is some proxy's, and no answer."""
 
+_BOUNDS = {
+    "timeout": REQUEST_SECONDS_MAX,
+    "max.retries": 1,
+    "retries.wait.ms": 100,
+    "retries.max.wait.ms": 200,
+}
+
 Answer = TypeVar("Answer")
+Connection = str | Mapping[str, Any]
+"""How a registry is reached: what `Settings.registry()` returns, or the address of one that is open."""
 
 
 class RegistryUnavailable(ConnectionError):
     """The registry gave no answer to rely on: the worker stops, and asks again after a restart."""
+
+    status: int | None = None
+    """Of its HTTP answer, where it was a refusal (401, 403)."""
 
 
 class NotRegistered(LookupError):
@@ -50,25 +62,20 @@ class SchemaRefused(ValueError):
     """The registry refuses one of our schemas: incompatible with what it has, or invalid."""
 
 
-def client(url: str, options: Mapping[str, Any] | None = None) -> SchemaRegistryClient:
-    """Return a client with bounded requests; `options` are confluent-kafka's, as basic.auth.user.info."""
-    bounds = {
-        "timeout": REQUEST_SECONDS_MAX,
-        "max.retries": 1,
-        "retries.wait.ms": 100,
-        "retries.max.wait.ms": 200,
-    }
-    return SchemaRegistryClient({"url": url, **bounds, **(options or {})})
+def client(connection: Connection) -> SchemaRegistryClient:
+    """Return a client with bounded requests."""
+    config = {"url": connection} if isinstance(connection, str) else dict(connection)
+    return SchemaRegistryClient({**config, **_BOUNDS})
 
 
-def register_all(url: str, options: Mapping[str, Any] | None = None) -> dict[str, tuple[int, int]]:
+def register_all(connection: Connection) -> dict[str, tuple[int, int]]:
     """Register the catalogue under FULL_TRANSITIVE; return subject -> (id, version) of each newest schema.
 
     Doing it again changes nothing. Raises RegistryUnavailable where the registry does not answer,
     SchemaRefused where it refuses a schema.
     """
     registered: dict[str, tuple[int, int]] = {}
-    with client(url, options) as registry:
+    with client(connection) as registry:
         for schema in schemas.load():
             answer = _answer(partial(_register, registry, schema))
             if answer is None or answer.schema_id is None or answer.version is None:
@@ -97,11 +104,20 @@ def _answer(ask: Callable[[], Answer]) -> Answer | None:
     except SchemaRegistryError as error:
         if error.http_status_code == 404 and error.error_code in NOT_FOUND:
             return None
-        raise RegistryUnavailable(str(error)) from error
+        raise unavailable(error) from error
     except SchemaRefused:
         raise
     except Exception as error:  # the client lets its HTTP library's errors through
-        raise RegistryUnavailable(f"{type(error).__name__}: {error}") from error
+        raise unavailable(error) from error
+
+
+def unavailable(error: Exception) -> RegistryUnavailable:
+    """Return the error of a request that got no answer to rely on."""
+    if not isinstance(error, SchemaRegistryError):
+        return RegistryUnavailable(f"{type(error).__name__}: {error}")
+    found = RegistryUnavailable(str(error))
+    found.status = error.http_status_code
+    return found
 
 
 class Registry:
@@ -110,8 +126,8 @@ class Registry:
     Thread-safe. `cache_dir` belongs to one registry; workers may share it.
     """
 
-    def __init__(self, url: str, cache_dir: Path, options: Mapping[str, Any] | None = None) -> None:
-        self._client = client(url, options)
+    def __init__(self, connection: Connection, cache_dir: Path) -> None:
+        self._client = client(connection)
         self._files = SchemaFiles(cache_dir)
         self._lock = threading.Lock()
         self._writers: dict[int, WriterSchema] = {}

@@ -7,8 +7,9 @@ the same partition number. Logs that the ledger stands on are never compacted an
 from __future__ import annotations
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
+from pipeline.runtime.reachability import NoAnswer, kafka_admin
 from pipeline.runtime.settings import Settings
 from schemas.topics import Topic, topics
 
@@ -96,9 +97,11 @@ def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
 
     Raises `TopicsError` if a topic exists with another number of partitions: an account would live twice.
     """
-    admin = AdminClient(settings.librdkafka())
     try:
+        admin = kafka_admin(settings, REQUEST_TIMEOUT_S)
         existing = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+    except NoAnswer as error:
+        raise TopicsError(str(error)) from None
     except KafkaException as error:
         raise TopicsError(
             f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}"
