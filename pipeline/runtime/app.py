@@ -31,6 +31,7 @@ from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
+from pipeline.runtime.problems import Problems
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
@@ -49,6 +50,7 @@ class App(faust.App):
 
     codec: Codec
     faults: Faults
+    problems: Problems
     tasks: Tasks
     snapshots: Snapshots
     rules: str
@@ -222,6 +224,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     )
     app.codec = codec
     app.faults = faults_of(settings, codec, app.transactional_id)
+    app.problems = Problems()
     app.partitions = settings.partitions
     app.audited = {}
     app.rules = rules_version()

@@ -52,17 +52,23 @@ def live(watch: CommitWatch) -> web.Response:
 
 
 def ready(app: WebHost) -> web.Response:
-    """Return 200 once the worker has an assignment and all its partitions are restored, 503 before."""
+    """Return 200 once the worker has an assignment and all its partitions are restored, 503 before.
+
+    503 with status `problems`, too, while something keeps it from its work.
+    """
     done = recovered(app)
-    if done:
-        status, code = "ready", 200
+    if not done:
+        status = "rebalancing" if app.rebalancing else "recovering"
     else:
-        status, code = "rebalancing" if app.rebalancing else "recovering", 503
+        status = "problems" if app.problems.any else "ready"
     body = {
         "status": status,
+        "problems": app.problems.now(),
         "rules": app.rules,
         "tenants": app.tenants,
         "recovery_seconds": round(app.tasks.ready_after_s, 3) if done else None,
         "partitions": progress_of_all(app),
     }
-    return json_response(body, code, None if done else {"Retry-After": str(RETRY_AFTER_S)})
+    if status == "ready":
+        return json_response(body)
+    return json_response(body, 503, {"Retry-After": str(RETRY_AFTER_S)})

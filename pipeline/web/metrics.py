@@ -60,8 +60,18 @@ class WorkerCollector(Collector):
         for name, count in sorted(app.audited.items()):
             audited.add_metric((name,), count)
         yield from (applied, dead, committed, lag, broken, audited)
-        ready = recovered(app)
-        yield GaugeMetricFamily("ledgerflow_ready", "1 once every partition is restored", value=ready)
+        problems = GaugeMetricFamily(
+            "ledgerflow_problems", "What keeps the worker from its work now", labels=("problem",)
+        )
+        for name, count in sorted(app.problems.counts().items()):
+            problems.add_metric((name,), count)
+        yield problems
+        ready = recovered(app) and not app.problems.any
+        yield GaugeMetricFamily(
+            "ledgerflow_ready",
+            "1 once every partition is restored, and while there is no problem",
+            value=ready,
+        )
         yield GaugeMetricFamily(
             "ledgerflow_recovery_seconds", "How long the last recovery took", value=app.tasks.ready_after_s
         )
