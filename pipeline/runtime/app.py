@@ -31,6 +31,7 @@ from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
+from pipeline.runtime.lost import LogLost
 from pipeline.runtime.problems import Problems
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
@@ -163,6 +164,10 @@ class App(faust.App):
 
     def fail(self, error: BaseException) -> None:
         """End the process: nothing half-done becomes visible; the restart resumes from the last commit."""
+        if isinstance(error, LogLost):  # not a fault of the program: one line, and somebody must decide
+            self.faults.report_last(error.fault)
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            os._exit(EXIT_CRASH)
         message = "".join(traceback.format_exception(error))
         print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)
         os._exit(EXIT_CRASH)
@@ -205,7 +210,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=settings.standby_replicas,
-        consumer_auto_offset_reset="earliest",
+        consumer_auto_offset_reset="none",
         # By its address: while a member is away the group keeps its metadata, with its address, and Faust
         # refuses an assignment that was made for another one.
         consumer_group_instance_id=f"{settings.app_id}-{settings.web_host}-{settings.web_port + worker}",
