@@ -25,6 +25,7 @@ from pipeline.cli import (
     switch,
     tail,
     topics,
+    transactions,
     up,
     verify,
     version,
@@ -63,6 +64,7 @@ app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
 app.command("switch", rich_help_panel=REPAIR)(switch.switch)
 app.command("accept-loss", rich_help_panel=REPAIR)(accept_loss.accept_loss)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
+app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 

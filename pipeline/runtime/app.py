@@ -37,6 +37,7 @@ from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import Snapshots
+from pipeline.runtime.stable import StableWatch, watch_in_thread
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import StreamSpec
 
@@ -52,6 +53,7 @@ class App(faust.App):
     codec: Codec
     faults: Faults
     problems: Problems
+    stable: StableWatch
     tasks: Tasks
     snapshots: Snapshots
     rules: str
@@ -234,7 +236,12 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.audited = {}
     app.rules = rules_version()
     app.tasks = app.tables.tasks = app.transport.positions = Tasks(app)
+    app.stable = StableWatch(lambda: app.tasks.running, app.fetch_state)
     app.snapshots = Snapshots(app, app.tasks, settings, app.rules)
+
+    @app.task
+    async def watch_open_transactions() -> None:
+        watch_in_thread(app, app.stable, settings.transaction_open_max_s)
 
     @app.on_partitions_revoked.connect
     async def close_tasks(app: App, revoked: set[TP], **_: Any) -> None:

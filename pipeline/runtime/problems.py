@@ -16,6 +16,9 @@ from datetime import UTC, datetime
 
 import msgspec
 
+OTHERS = frozenset({"transaction_open"})
+"""Problems of somebody else: told, but a worker that is taken out of service or restarted mends none of them,
+and what it serves is right."""
 SHOWN_MAX = 100
 """Most problems that are told at once, so that an answer stays small; they are told by name and subject."""
 
@@ -54,8 +57,8 @@ class Problems:
 
     @property
     def any(self) -> bool:
-        """Whether there is a problem."""
-        return bool(self._held)
+        """Whether there is a problem that keeps this worker from its work: none of OTHERS."""
+        return any(name not in OTHERS for name, _ in self._held)
 
     def now(self) -> list[Problem]:
         """Return the present problems by name and subject, the first SHOWN_MAX of them."""

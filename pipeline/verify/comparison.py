@@ -22,7 +22,7 @@ from pipeline.verify.lanes import Lane, Versions
 from pipeline.verify.legs import Pair, sender_of
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
-from pipeline.verify.model.wire import BROADCAST, COMMANDS, DEAD_LETTERS, LEGS, TABLE, Expected, home_of
+from pipeline.verify.model.wire import BROADCAST, COMMANDS, LEGS, TABLE, Expected, home_of
 from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, WRITTEN, Only, Output, Stream, check_of
 
 Offsets = Mapping[tuple[str, int], int]
@@ -160,6 +160,8 @@ class Comparison:
         self.lost = lost
         self.left_out: list[str] = []
         """The streams, by partition, that could not be compared."""
+        self._unsaid: set[tuple[str, int]] = set()
+        """Logs of which is not known what came of them."""
         self._streams = streams
         self._listeners = listeners or {}
         self.broadcasts = {
@@ -200,7 +202,7 @@ class Comparison:
             if self.group is not None:
                 self._arrivals(number)
             for broadcast in self.broadcasts.values():
-                broadcast.finish(number, before, self.lost, self.topics.count)
+                broadcast.finish(number, before, self._unsaid, self.topics.count)
             if after_branch is not None:
                 after_branch(number, models)
             if self.group is None:  # all that branches so far have said to each other is there
@@ -217,7 +219,7 @@ class Comparison:
         models = {}
         for stream in streams:
             place = stream.table, number
-            if self._cannot_judge(stream, number):
+            if any((topic, number) in self.lost for topic in stream.topics):
                 self._leave_out(stream, number)
                 continue
             replay = self._replays.pop(place, None) or Replay(self, stream, number)
@@ -230,14 +232,10 @@ class Comparison:
                 replay.model.witness = None  # a cycle would keep every partition in memory
         return models
 
-    def _cannot_judge(self, stream: Stream, number: int) -> bool:
-        """Whether a stream's log, or what it wrote, is not there from the beginning."""
-        topics = (stream.log, DEAD_LETTERS, *(output.topic for output in stream.outputs))
-        return any((topic, number) in self.lost for topic in topics)
-
     def _leave_out(self, stream: Stream, number: int) -> None:
         """Show listeners what is there of a stream that cannot be compared; letters must still be right."""
         self.left_out.append(f"{stream.table}[{number}]")
+        self._unsaid.add((stream.log, number))
         listeners, known = self.listeners_of_source(stream), WRITTEN.get(stream.log)
         for record in self.topics.source(stream.log, number):
             for listener in listeners:
@@ -249,7 +247,8 @@ class Comparison:
         for output in stream.outputs:
             if not output.again:
                 for _ in Heard(
-                    self.topics.output(output.topic, number, output.events), self._listeners.get(output.topic, ())
+                    self.topics.output(output.topic, number, output.events),
+                    self._listeners.get(output.topic, ()),
                 ):
                     pass
 
@@ -258,7 +257,7 @@ class Comparison:
     def _finish_pairs(self, number: int, before: Offsets | None) -> None:
         """Compare what branches up to a number have said to each other."""
         for pair in sorted(pair for pair in self._pairs if max(pair) <= number):
-            if any((COMMANDS, branch) in self.lost for branch in pair):
+            if any((COMMANDS, branch) in self._unsaid for branch in pair):
                 continue
             self._pairs[pair].finish(None if before is None else before[COMMANDS, pair[0]])
             if self.group is None:

@@ -75,7 +75,7 @@ class DeadLetters:
         self._missing: dict[Place, Missing] = {}
         self._newest: dict[tuple[str, int], int] = {}
         self.begins: Mapping[tuple[str, int], int] = {}
-        """The first offset of each log that has lost its beginning: letters of earlier records stand alone."""
+        """The first offset of each log that has lost its beginning: letters of earlier ones stand alone."""
 
     def __len__(self) -> int:
         return len(self._letters)

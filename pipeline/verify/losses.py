@@ -1,10 +1,10 @@
 """What logs have lost: records that were deleted, and what people have said about it.
 
 A log that does not begin at offset 0 has lost its beginning. People may have accepted that (the topic
-`operator-actions`); then it is named, and is no failure. Either way a model cannot tell from what is left what
-a stream had to say, so such streams are left out of the comparison. What still is judged: the journal and the
-balances by their own arithmetic, every other log, and each dead letter of a record that is left. A compacted
-topic is no log: where it begins says nothing.
+`operator-actions`); then it is named, and is no failure. Either way a model cannot tell from what is left
+what a stream had to say, so such streams are left out of the comparison. What still is judged: the journal
+and the balances by their own arithmetic, every other log, and each dead letter of a record that is left. A
+compacted topic is no log: where it begins says nothing.
 """
 
 from __future__ import annotations

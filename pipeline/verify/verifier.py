@@ -209,7 +209,9 @@ class Verification:
         if ledger is not None and (PAYMENT_ALERTS, number) not in self._lost:
             assert isinstance(ledger, Branch)
             check_stuck(self._checks, self._reader.output(PAYMENT_ALERTS, number), _ends_of(ledger))
-        if any((topic, number) in self._lost for topic in (ITEMS, RESULTS, POSTINGS)):
+        if not self._whole_journal or (ITEMS, number) in self._lost or (RESULTS, number) in self._lost:
+            for _ in self._heard(RESULTS, self._reader.output(RESULTS, number)):
+                pass  # what claims a posting or a line of which nothing is left cannot be judged
             return
         lines = {
             line_of(record)

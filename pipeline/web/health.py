@@ -9,7 +9,7 @@ from faust.types import TP
 
 from pipeline.web.host import WebHost
 from pipeline.web.problems import RETRY_AFTER_S
-from pipeline.web.progress import progress_of_all, recovered
+from pipeline.web.progress import progress_of_all, recovered, unread
 from pipeline.web.render import json_response
 
 STUCK_AFTER_S = 30.0
@@ -30,9 +30,8 @@ class CommitWatch:
         """Return the seconds that each partition with uncommitted work has waited; `now`: monotonic."""
         waiting = {}
         if recovered(self._app):
-            lags = {(part.log, part.partition): part.lag for part in progress_of_all(self._app)}
-            for tp, task in self._app.tasks.running.items():
-                if task.position == task.committed and not lags[tp.topic, tp.partition]:
+            for tp, task in list(self._app.tasks.running.items()):
+                if task.position == task.committed and not unread(self._app, tp, task):
                     continue
                 offset, since = self._waiting.get(tp, (None, now))
                 waiting[tp] = (task.committed, since if offset == task.committed else now)

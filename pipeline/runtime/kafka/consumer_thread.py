@@ -218,4 +218,4 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         state = assignment.state_value(partition)
         if state is None or not state.has_valid_position or state.lso is None or state.lso < 0:
             return None
-        return FetchState(state.lso, self.delivered.get(tp))
+        return FetchState(state.lso, self.delivered.get(tp), state.highwater or 0)
