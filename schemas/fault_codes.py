@@ -18,9 +18,24 @@ class FaultCode(NamedTuple):
 
 FAULTS: tuple[FaultCode, ...] = (
     FaultCode(
+        "broker_silent",
+        "Kafka gave no answer for a while, and answers again. Nothing was lost; payments waited.",
+        "Look at the broker: is it overloaded, frozen, out of disk, cut off?",
+    ),
+    FaultCode(
         "log_lost",
         "A log starts after the offset that its streams had reached: the records between are gone.",
         "Find out who deleted them. `ledgerflow accept-loss` goes on without them.",
+    ),
+    FaultCode(
+        "topic_missing",
+        "A topic that the streams read or write is not there any more.",
+        "Find out who deleted it. What to do: runtime/README.md, Settings of topics.",
+    ),
+    FaultCode(
+        "topic_settings",
+        "A topic has other settings or another number of partitions than the streams rely on.",
+        "Find out who changed it; `ledgerflow topics --repair` sets settings back.",
     ),
     FaultCode(
         "transaction_open",

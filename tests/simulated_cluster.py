@@ -66,6 +66,8 @@ class SimulatedCluster:
         self.count = partitions
         self.recorded_at = recorded_at
         self.records: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
+        self.begins: dict[tuple[str, int], int] = {}
+        """Where logs begin whose first records were deleted (`delete_before`)."""
         self._read: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self.rows: defaultdict[tuple[str, int], MemoryRows] = defaultdict(MemoryRows)
         """By stream and partition."""
@@ -92,13 +94,23 @@ class SimulatedCluster:
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions."""
-        return self.count if topic in TOPICS else 0
+        return self.count if topic in TOPICS or topic == "operator-actions" else 0
+
+    def first(self, topic: str, partition: int) -> int:
+        """Return the first offset that a partition still has."""
+        return self.begins.get((topic, partition), 0)
 
     def read(self, topic: str, partition: int) -> Iterator[Record]:
         """Yield the records of a partition."""
         yield from self.records[topic, partition]
 
     # --- producing and processing
+
+    def delete_before(self, topic: str, partition: int, offset: int) -> None:
+        """Delete the first records of a log, after its streams have read it."""
+        self.begins[topic, partition] = offset
+        log = self.records[topic, partition]
+        self.records[topic, partition] = [record for record in log if record.offset >= offset]
 
     def append(
         self,

@@ -41,6 +41,7 @@ _COLOURS = {
     "journal": "cyan",
     "dead letter": "red",
     "broken": "red",
+    "gap": "red",
     "ready": "green",
     "down": "red",
 }

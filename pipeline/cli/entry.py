@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from pipeline.cli import (
+    accept_loss,
     balance,
     dead_letters,
     export,
@@ -24,6 +25,7 @@ from pipeline.cli import (
     switch,
     tail,
     topics,
+    transactions,
     up,
     verify,
     version,
@@ -60,7 +62,9 @@ app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)
 app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)
 app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
 app.command("switch", rich_help_panel=REPAIR)(switch.switch)
+app.command("accept-loss", rich_help_panel=REPAIR)(accept_loss.accept_loss)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
+app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from confluent_kafka.admin import AdminClient
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -176,6 +176,8 @@ def rebuild_errors_in_one_line() -> Iterator[None]:
         yield
     except (ScratchBusy, LogCut, SnapshotError, patches.UnsupportedVersion) as error:
         raise Failed(str(error)) from None
+    except OffsetOutOfRangeError as error:
+        raise Failed(f"records were deleted that are still to be read: {error}") from None
     except KafkaError as error:
         raise Failed(f"Kafka does not answer: {error}; run it again, it continues where it was") from None
 

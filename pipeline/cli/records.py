@@ -65,7 +65,7 @@ class TopicReader:
                 **settings.librdkafka(),
                 "group.id": f"{settings.app_id}-tail",  # the client requires one; nothing is committed
                 "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
+                "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
                 "log_level": 0,

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from pipeline.cli import news
@@ -87,7 +87,7 @@ class TopicCounter:
                 **settings.librdkafka(),
                 "group.id": f"{settings.app_id}-counts",  # the client requires one; nothing is committed
                 "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",
+                "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "log_level": 0,
             }
@@ -110,7 +110,12 @@ class TopicCounter:
         ends = self._end_offsets(TAILED)
         if any(offset > ends.get(place, 0) for place, offset in self._positions.items()):
             self._forget()  # the saved counts are of another cluster
-        self._consumer.assign([TopicPartition(*place, self._positions.get(place, 0)) for place in ends])
+        begins = self._end_offsets(TAILED, OffsetSpec.earliest())
+        for place, first in begins.items():
+            if 0 < self._positions.get(place, 0) < first:
+                self._say_gap(*place, self._positions[place], first)
+        starts = {place: max(self._positions.get(place, 0), first) for place, first in begins.items()}
+        self._consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
         self._thread.start()
 
     def tally(self) -> Tally:
@@ -185,7 +190,9 @@ class TopicCounter:
         self._idle = not messages
         with self._lock:
             for message in messages:
-                if message.error() is not None:
+                if (error := message.error()) is not None:
+                    if error.code() == KafkaError._AUTO_OFFSET_RESET:
+                        self._skip_gap(message.topic(), message.partition())
                     continue
                 taken: Any = (message.topic(), message.partition(), message.offset())
                 topic, partition, offset = taken
@@ -199,6 +206,17 @@ class TopicCounter:
                     self._tally.breaks_opened += name == "BreakOpened"
                     self._tally.breaks_resolved += name == "BreakResolved"
             self._note([message for message in messages if message.error() is None])
+
+    def _skip_gap(self, topic: str, partition: int) -> None:
+        """Go on where a log begins now: what comes next was deleted before it was counted."""
+        place = TopicPartition(topic, partition)
+        first, _ = self._consumer.get_watermark_offsets(place, timeout=REQUEST_WITHIN_S)
+        self._say_gap(topic, partition, self._positions.get((topic, partition), 0), first)
+        self._consumer.seek(TopicPartition(topic, partition, first))
+
+    def _say_gap(self, topic: str, partition: int, position: int, first: int) -> None:
+        text = f"{topic}[{partition}]: offsets {position} to {first - 1} are gone, and are not counted"
+        self._news.append(News(int(time.time() * 1000), "gap", text))
 
     def _note(self, messages: list[Any]) -> None:
         """Keep news for the dashboard; of many records only the last ones are decoded."""
@@ -231,9 +249,12 @@ class TopicCounter:
         ends = self._end_offsets((*EVENTS_IN, *LOGS))
         return sum(max(0, end - committed.get(place, 0)) for place, end in ends.items())
 
-    def _end_offsets(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+    def _end_offsets(
+        self, topics: tuple[str, ...], spec: OffsetSpec | None = None
+    ) -> dict[tuple[str, int], int]:
+        """Return where partitions end, records of open transactions included; or another place, by `spec`."""
         wanted = {
-            TopicPartition(topic, partition): OffsetSpec.latest()
+            TopicPartition(topic, partition): spec or OffsetSpec.latest()
             for topic in topics
             for partition in range(self._settings.partitions)
         }

@@ -140,6 +140,7 @@ def table_of(report: Report) -> Table:
     for check in report.checks:
         mark = "[green]ok[/green]" if check.ok else f"[red]{check.failed:,} wrong[/red]"
         table.add_row(mark, check.name, f"{check.counted:,}", check.says)
-        for problem in check.problems:
-            table.add_row("", "", "", f"[red]{problem.replace('[', chr(92) + '[')}[/red]")
+        for colour, texts in (("yellow", check.notes), ("red", check.problems)):
+            for text in texts:
+                table.add_row("", "", "", f"[{colour}]{text.replace('[', chr(92) + '[')}[/{colour}]")
     return table

@@ -40,12 +40,17 @@ async def beginnings(
 ) -> dict[TopicPartition, int]:
     """Return the offset at which to start reading each log.
 
-    Raises LogCut where a log that must be `whole` is not there from its beginning.
+    Raises LogCut where a log that must be `whole` does not have what comes next for its database, whether
+    or not people have accepted the loss: a table without those records would be a wrong one.
     """
     first = await first_offsets(connection, list(stores))
     for place, offset in first.items():
-        if whole and offset > 0:
-            raise LogCut(f"{place.topic}-{place.partition} begins at offset {offset}: its beginning is gone")
+        reached = stores[place].changelog_offset
+        if whole and offset > reached:
+            raise LogCut(
+                f"{place.topic}[{place.partition}] begins at offset {offset}: what comes before is gone, and"
+                f" a table from {reached} on cannot be made without it"
+            )
     return {place: max(store.changelog_offset, first[place]) for place, store in stores.items()}
 
 

@@ -29,10 +29,13 @@ from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
+from pipeline.runtime.lost import LogLost
+from pipeline.runtime.problems import Problems
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import Snapshots
+from pipeline.runtime.stable import StableWatch, watch_in_thread
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import StreamSpec
 
@@ -49,6 +52,8 @@ class App(faust.App):
     """How aiokafka clients of this app reach the cluster."""
     codec: Codec
     faults: Faults
+    problems: Problems
+    stable: StableWatch
     tasks: Tasks
     snapshots: Snapshots
     rules: str
@@ -154,6 +159,10 @@ class App(faust.App):
 
     def fail(self, error: BaseException) -> None:
         """End the process: nothing half-done becomes visible; the restart resumes from the last commit."""
+        if isinstance(error, LogLost):  # not a fault of the program: one line, and somebody must decide
+            self.faults.report_last(error.fault)
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            os._exit(EXIT_CRASH)
         message = "".join(traceback.format_exception(error))
         print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)
         os._exit(EXIT_CRASH)
@@ -196,7 +205,7 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         topic_allow_declare=False,
         topic_disable_leader=True,
         table_standby_replicas=settings.standby_replicas,
-        consumer_auto_offset_reset="earliest",
+        consumer_auto_offset_reset="none",
         # By its address: while a member is away the group keeps its metadata, with its address, and Faust
         # refuses an assignment that was made for another one.
         consumer_group_instance_id=f"{settings.app_id}-{settings.web_host}-{settings.web_port + worker}",
@@ -216,11 +225,17 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.connection = settings.aiokafka()
     app.codec = codec
     app.faults = faults_of(settings, codec, app.transactional_id)
+    app.problems = Problems()
     app.partitions = settings.partitions
     app.audited = {}
     app.rules = rules_version()
     app.tasks = app.tables.tasks = app.transport.positions = Tasks(app)
+    app.stable = StableWatch(lambda: app.tasks.running, app.fetch_state)
     app.snapshots = Snapshots(app, app.tasks, settings, app.rules)
+
+    @app.task
+    async def watch_open_transactions() -> None:
+        watch_in_thread(app, app.stable, settings.transaction_open_max_s)
 
     @app.on_partitions_revoked.connect
     async def close_tasks(app: App, revoked: set[TP], **_: Any) -> None:

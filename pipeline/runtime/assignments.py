@@ -18,7 +18,9 @@ from faust.types import TP
 from pipeline.runtime.host import Host
 from pipeline.runtime.kafka import changelog
 from pipeline.runtime.kafka.changelog import latest_values
+from pipeline.runtime.kafka.operator_actions import Decisions, decisions, read_actions
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
+from pipeline.runtime.lost import LogLost
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Machine, StreamSpec
 from pipeline.runtime.task import PartitionTask
@@ -62,6 +64,8 @@ class Tasks:
         """Where each log is resumed, by the offsets in its streams' own transactions."""
         self.read_again: set[TP] = set()
         """The logs to read from their beginning: one of their streams has never read them, another has."""
+        self.decisions = Decisions({})
+        """What people have decided about the logs of the present assignment."""
         self.ready_after_s = 0.0
         """How long the last recovery took, seconds."""
 
@@ -98,6 +102,9 @@ class Tasks:
         streams = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
         transactions = await self._ready_transactions()
         applied = await self._read_source_offsets(streams)
+        self.decisions = decisions(
+            await read_actions(host.connection, host.codec, {tp.partition for tp in streams})
+        )
         self.source_offsets, self.read_again = resume_points(streams, applied)
         running = {}
         for tp, specs in streams.items():
@@ -169,6 +176,21 @@ class Tasks:
             raise
         except BaseException as error:
             self._host.fail(error)
+
+    def require(self, tp: TP, position: int, first: int, end: int | None = None) -> None:
+        """Let a log go on at its first record where people do without what is gone. From any thread.
+
+        Else the worker ends (`LogLost`): nobody may skip records without a word. Where the log lost them
+        while it was read (`end` is known) it ends, too, and its next start looks at what people say.
+        """
+        if tp.topic not in self._specs:
+            return  # a changelog: Faust's consumer has it, and reads nothing of it
+        if end is None and self.decisions.lost_until(tp.topic, tp.partition) >= first:
+            LOG.error("%s-%d goes on at %d: the loss from %d on is accepted", *tp, first, position)
+            return
+        lost = LogLost(tp.topic, tp.partition, position, first, end)
+        self._host.fail(lost)
+        raise lost
 
     def expect(self, committed: Mapping[TP, int], stale: Set[TP]) -> None:
         """Tell the tasks where their logs are resumed: the offsets that the consumer was set to.

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.faults import Faults
 from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.problems import Problems
 from pipeline.runtime.store.partition_store import PartitionStore
 
 
@@ -41,6 +42,10 @@ class Host(Protocol):
     @property
     def faults(self) -> Faults:
         """Where faults around the streams are reported."""
+
+    @property
+    def problems(self) -> Problems:
+        """What keeps this worker from its work now; `/ready` tells."""
 
     def store(self, table: str, partition: int) -> PartitionStore:
         """Return the rows of a partition of a table, opening its database if need be."""

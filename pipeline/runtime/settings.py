@@ -95,6 +95,12 @@ class Settings(_OfConcepts):
     session_timeout_s: float = Field(
         6.0, ge=1.0, le=300.0, description="Silence after which a worker is dead."
     )
+    transaction_open_max_s: float = Field(
+        60.0,
+        ge=1.0,
+        le=86_400.0,
+        description="How long somebody's open transaction may hold a log back before it is told, seconds.",
+    )
     max_batch_records: int = Field(
         20_000, ge=1, le=1_000_000, description="Upper bound of one partition batch."
     )

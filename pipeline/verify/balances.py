@@ -46,11 +46,15 @@ class Balances:
         fields = record.fields
         self._latest[f"{fields['tenant_id']}/{fields['account_id']}"] = record.partition, fields
 
-    def compare(self, journal: Journal) -> None:
-        """Compare them with the fold of the postings, and branch by branch with each other."""
+    def settle(self) -> None:
+        """Take what has been seen for the latest balances."""
         for key, (partition, fields) in self._latest.items():
             said = {name: fields[name] for name in Balance._fields[1:] if name in fields}
             self.latest[key] = Balance(partition, **said)  # older versions say less
+
+    def compare(self, journal: Journal) -> None:
+        """Compare them with the fold of the postings, and branch by branch with each other."""
+        self.settle()
         pending: defaultdict[tuple[int, str], int] = defaultdict(int)
         for key in sorted(journal.accounts.keys() - self.latest.keys()):
             self._expect("balances", False, f"{key} has postings and no balance")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from pipeline.verify.findings import Findings, Problem
 from pipeline.verify.model.record import Record
-from pipeline.verify.model.wire import Expected
+from pipeline.verify.model.wire import Expected, home_of
 
 Name = tuple[str, bytes]
 """Event and record key."""
@@ -53,10 +53,21 @@ class Broadcasts:
         name = record.event or "", record.key or b""
         self._arrived[record.partition][name].add(record.value, record.offset, record.partition)
 
-    def finish(self, target: int, before: Mapping[tuple[str, int], int] | None = None) -> None:
-        """Compare a partition. `before`: offsets of the input of which all must have come (None: of all)."""
+    def finish(
+        self,
+        target: int,
+        before: Mapping[tuple[str, int], int] | None = None,
+        lost: Container[tuple[str, int]] = (),
+        partitions: int = 1,
+    ) -> None:
+        """Compare a partition. `before`: offsets of the input of which all must have come (None: of all);
+        `lost`: logs that have lost records, so that what they sent, or were sent, is not known."""
         arrived = self._arrived[target]
+        if (self._log, target) in lost:
+            return
         for name in sorted(self._sent.keys() | arrived.keys()):
+            if lost and (self._source, home_of(name[1].decode(errors="replace"), partitions)) in lost:
+                continue
             there, wanted = arrived.get(name) or Sequence(), self._sent.get(name) or Sequence()
             self._findings.count(self._check, len(wanted.hashes))
             if len(wanted.origins) > 1:  # one key from several partitions has no order of its own

@@ -144,17 +144,24 @@ class Comparison:
         *,
         as_said: Container[str] = (),
         group: str | None = None,
+        lost: Container[tuple[str, int]] = (),
     ) -> None:
         """`settings`: arguments of the models, by stream; `listeners` are shown what is read of topics;
         `as_said`: streams of which it is taken as they have said it what settings decide; `group`: the
         streams' consumer group, if the changelogs of their tables are compared, too: then the topics may
-        grow, and every record is of the newest version of its schema."""
+        grow, and every record is of the newest version of its schema; `lost`: logs that have lost their
+        beginning: what depends on them is shown to listeners, and left out of the comparison."""
         self.topics = topics
         self.findings = findings
         self.dead = dead
         self.settings = settings or {}
         self.as_said = as_said
         self.group = group
+        self.lost = lost
+        self.left_out: list[str] = []
+        """The streams, by partition, that could not be compared."""
+        self._unsaid: set[tuple[str, int]] = set()
+        """Logs of which is not known what came of them."""
         self._streams = streams
         self._listeners = listeners or {}
         self.broadcasts = {
@@ -195,7 +202,7 @@ class Comparison:
             if self.group is not None:
                 self._arrivals(number)
             for broadcast in self.broadcasts.values():
-                broadcast.finish(number, before)
+                broadcast.finish(number, before, self._unsaid, self.topics.count)
             if after_branch is not None:
                 after_branch(number, models)
             if self.group is None:  # all that branches so far have said to each other is there
@@ -212,6 +219,9 @@ class Comparison:
         models = {}
         for stream in streams:
             place = stream.table, number
+            if any((topic, number) in self.lost for topic in stream.topics):
+                self._leave_out(stream, number)
+                continue
             replay = self._replays.pop(place, None) or Replay(self, stream, number)
             replay.go_on()
             replay.finish(before)
@@ -222,11 +232,33 @@ class Comparison:
                 replay.model.witness = None  # a cycle would keep every partition in memory
         return models
 
+    def _leave_out(self, stream: Stream, number: int) -> None:
+        """Show listeners what is there of a stream that cannot be compared; letters must still be right."""
+        self.left_out.append(f"{stream.table}[{number}]")
+        self._unsaid.add((stream.log, number))
+        listeners, known = self.listeners_of_source(stream), WRITTEN.get(stream.log)
+        for record in self.topics.source(stream.log, number):
+            for listener in listeners:
+                listener(record)
+            if known is not None and (stream.log, number) not in self.lost:
+                self.arrive(record, known)
+            if stream.buries:
+                self.dead.holds(record)
+        for output in stream.outputs:
+            if not output.again:
+                for _ in Heard(
+                    self.topics.output(output.topic, number, output.events),
+                    self._listeners.get(output.topic, ()),
+                ):
+                    pass
+
     # --- what branches say to each other
 
     def _finish_pairs(self, number: int, before: Offsets | None) -> None:
         """Compare what branches up to a number have said to each other."""
         for pair in sorted(pair for pair in self._pairs if max(pair) <= number):
+            if any((COMMANDS, branch) in self._unsaid for branch in pair):
+                continue
             self._pairs[pair].finish(None if before is None else before[COMMANDS, pair[0]])
             if self.group is None:
                 del self._pairs[pair]

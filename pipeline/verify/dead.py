@@ -74,6 +74,8 @@ class DeadLetters:
         self._met: set[Place] = set()
         self._missing: dict[Place, Missing] = {}
         self._newest: dict[tuple[str, int], int] = {}
+        self.begins: Mapping[tuple[str, int], int] = {}
+        """The first offset of each log that has lost its beginning: letters of earlier ones stand alone."""
 
     def __len__(self) -> int:
         return len(self._letters)
@@ -138,7 +140,7 @@ class DeadLetters:
                 self._findings.wrong(at(CHECK, record, text))
         read = frozenset(logs)
         for place in self._letters.keys() - self._met:
-            if place.topic in read:
+            if place.topic in read and place.offset >= self.begins.get(place[:2], 0):
                 self._met.add(place)
                 self._wrong(self._letters[place], place, "that is no committed record")
 

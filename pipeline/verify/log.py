@@ -50,6 +50,10 @@ class TopicLog(Protocol):
         """Return the number of partitions, 0 where there is no such topic."""
         ...
 
+    def first(self, topic: str, partition: int) -> int:
+        """Return the first offset that a partition still has; 0 unless records were deleted."""
+        ...
+
     def read(self, topic: str, partition: int) -> Iterator[Record]:
         """Yield the committed records of a partition in order."""
         ...
@@ -68,7 +72,7 @@ class KafkaLog:
             "group.id": group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
-            "auto.offset.reset": "earliest",
+            "auto.offset.reset": "error",
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 10,  # each partition is read to its end, where a fetch would wait
@@ -120,15 +124,25 @@ class KafkaLog:
             self._ends[place] = self._end(topic, partition)
         return self._ends[place]
 
+    def first(self, topic: str, partition: int) -> int:
+        """Return the first offset that a partition still has. Raises LogError."""
+        return self._bounds(topic, partition)[0]
+
     def _end(self, topic: str, partition: int) -> int:
+        return self._bounds(topic, partition)[1]
+
+    def _bounds(self, topic: str, partition: int) -> tuple[int, int]:
+        """Return the first offset of a partition, and the one behind its last."""
         place = TopicPartition(topic, partition)
         deadline = time.monotonic() + READ_TIMEOUT_S
         while True:
             try:
-                return int(self._consumer.get_watermark_offsets(place, timeout=READ_TIMEOUT_S)[1])
+                first, end = self._consumer.get_watermark_offsets(place, timeout=READ_TIMEOUT_S)
+                return int(first), int(end)
             except KafkaException as error:  # a topic that is new, or that moves, has no leader for a moment
                 if time.monotonic() > deadline:
-                    raise LogError(f"no end offset of {topic}[{partition}]: {error.args[0].str()}") from error
+                    text = f"no offsets of {topic}[{partition}]: {error.args[0].str()}"
+                    raise LogError(text) from error
                 time.sleep(QUIET_POLL_S)
 
     def read(self, topic: str, partition: int) -> Iterator[Record]:

@@ -13,6 +13,7 @@ PROBLEMS_SHOWN = 10
 SAYS = {
     "quiet": "The streams had come to rest before the topics were read.",
     "topics": "Every topic is there, all with the same number of partitions.",
+    "logs": "Every log is there from its first record, or people have accepted what it has lost.",
     "entries": "Every entry has one debit and one credit of one amount, on one branch.",
     "zero_sum": "Per branch and currency, the sum of all postings is zero.",
     "fold": "Account sequences have no gap; each posting's balance is the fold so far.",
@@ -66,6 +67,8 @@ class Check:
     failed: int = 0
     problems: list[str] = field(default_factory=list)
     """The first `PROBLEMS_SHOWN` problems. Ids and places only, never a payload."""
+    notes: list[str] = field(default_factory=list)
+    """What must be known, and is no problem, such as a loss that somebody has accepted."""
 
     @property
     def ok(self) -> bool:
@@ -81,6 +84,11 @@ class Check:
         self.failed += 1
         if len(self.problems) < PROBLEMS_SHOWN:
             self.problems.append(problem)
+
+    def note(self, text: str) -> None:
+        """Say something that must be known, and is no problem."""
+        if len(self.notes) < PROBLEMS_SHOWN:
+            self.notes.append(text)
 
     def expect(self, holds: bool, problem: str) -> None:
         """Count one thing; it is a problem unless it holds."""
@@ -147,6 +155,7 @@ class Report:
                     "counted": check.counted,
                     "failed": check.failed,
                     "problems": check.problems,
+                    "notes": check.notes,
                     "says": check.says,
                 }
                 for check in self.checks

@@ -112,6 +112,11 @@ class Stream(NamedTuple):
     buries: bool = True
     """Whether it says which records of its log are dead letters: of several streams the first one does."""
 
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """All that must be there from the beginning, so that the stream can be judged."""
+        return (self.log, DEAD_LETTERS, *(output.topic for output in self.outputs))
+
     def changelog(self, group: str) -> str:
         """Return the topic that has the rows of its table."""
         return f"{group}-{self.table}-changelog"

@@ -32,6 +32,7 @@ from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.invariants import check_alerts, check_totals
 from pipeline.verify.journal import Journal
 from pipeline.verify.log import KafkaLog, TopicLog
+from pipeline.verify.losses import Losses, losses_of
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
@@ -52,7 +53,7 @@ from pipeline.verify.present import PresentSettings
 from pipeline.verify.reader import TOPICS, OnProgress, Reader
 from pipeline.verify.reconciliation import Claims, Line, line_of
 from pipeline.verify.report import SAYS, Checks, Report
-from pipeline.verify.streams import FRAUD, JUDGED, LIFECYCLE, RECONCILIATION, Stream
+from pipeline.verify.streams import FRAUD, JUDGED, LIFECYCLE, OUTPUTS, RECONCILIATION, Stream
 from pipeline.verify.stuck import check_stuck
 from pipeline.verify.views import Fetch, check_views, fetch_json
 
@@ -122,8 +123,12 @@ def verify_log(
     reader = Reader(log, decoder, checks, on_progress)
     if not topics.ok:
         return Report([topics], reader.records)
-    verification = Verification(reader, checks, planted, present)
+    losses = losses_of(log, decoder, TOPICS)
+    verification = Verification(reader, checks, planted, present, losses)
     verification.run()
+    losses.report(checks.of("logs"), expected * len(TOPICS))
+    if verification.left_out:
+        checks.of("logs").note(f"not comparable with its model: {', '.join(verification.left_out)}")
     views = check_views(workers, verification.balances.latest, fetch)
     return Report([*checks.all, views], reader.records)
 
@@ -132,20 +137,31 @@ class Verification:
     """One pass over all topics."""
 
     def __init__(
-        self, reader: Reader, checks: Checks, planted: Sequence[Planted], present: PresentSettings | None
+        self,
+        reader: Reader,
+        checks: Checks,
+        planted: Sequence[Planted],
+        present: PresentSettings | None,
+        losses: Losses,
     ) -> None:
         self._reader = reader
+        self._lost = losses
+        self._whole_journal = not any((POSTINGS, number) in losses for number in range(reader.count))
+        self.left_out: list[str] = []
+        """The streams, by partition, that could not be compared with their models."""
         self._checks = checks
         self._present = present
         self._journal = Journal(checks)
         self.balances = Balances(checks)
-        self._planted = PlantedChecks(checks, list(planted))
+        self._planted = PlantedChecks(checks, [item for item in planted if self._can_judge(item)])
         self._dead = DeadLetters(checks)
+        self._dead.begins = losses.begins
         self._lines: defaultdict[int, set[Line]] = defaultdict(set)
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
         for topic, listener in self._planted.listeners.items():
             self._listeners[topic].append(listener)
-        self._listeners[POSTINGS].append(self._journal.see)
+        if self._whole_journal:
+            self._listeners[POSTINGS].append(self._journal.see)
         self._listeners[COMMANDS].append(self._journal.end_period)
         self._listeners[BALANCES].append(self.balances.see)
 
@@ -162,15 +178,26 @@ class Verification:
             streams, settings = (*JUDGED, RECONCILIATION, LIFECYCLE), self._present.arguments
             as_said = set() if self._present.default_fraud_rules else {FRAUD.table}
         comparison = Comparison(
-            reader, self._checks, self._dead, streams, settings, self._listeners, as_said=as_said
-        )
+            reader, self._checks, self._dead, streams, settings, self._listeners,
+            as_said=as_said, lost=self._lost.begins,
+        )  # fmt: skip
         comparison.run(after_branch=self._after_branch)
-        self._journal.close()
-        self.balances.compare(self._journal)
+        self.left_out = comparison.left_out
         check_alerts(self._checks, self._all(INVARIANT_ALERTS))
-        check_totals(self._checks, self._all(CLEARING_TOTALS), self._journal)
+        if self._whole_journal:
+            self._journal.close()
+            self.balances.compare(self._journal)
+            check_totals(self._checks, self._all(CLEARING_TOTALS), self._journal)
+        else:
+            self.balances.settle()
         self._dead.finish(READ)
         self._planted.run(self._dead)
+
+    def _can_judge(self, item: Planted) -> bool:
+        """Whether what was planted was read, and what came of it is there."""
+        if any((topic, number) in self._lost for topic in OUTPUTS for number in range(self._reader.count)):
+            return False
+        return not any(self._lost.unread(*place) for place in item.places)
 
     def _all(self, topic: str) -> Iterator[Record]:
         for number in range(self._reader.count):
@@ -178,11 +205,16 @@ class Verification:
 
     def _after_branch(self, number: int, models: Mapping[str, StreamModel]) -> None:
         """Check what follows from one partition alone, when its streams have been replayed."""
-        ledger = models["ledger"]
-        assert isinstance(ledger, Branch)
-        self._journal.close_branch(number)
-        alerts = self._reader.output(PAYMENT_ALERTS, number)
-        check_stuck(self._checks, alerts, _ends_of(ledger))
+        ledger = models.get("ledger")
+        if self._whole_journal:
+            self._journal.close_branch(number)
+        if ledger is not None and (PAYMENT_ALERTS, number) not in self._lost:
+            assert isinstance(ledger, Branch)
+            check_stuck(self._checks, self._reader.output(PAYMENT_ALERTS, number), _ends_of(ledger))
+        if not self._whole_journal or (ITEMS, number) in self._lost or (RESULTS, number) in self._lost:
+            for _ in self._heard(RESULTS, self._reader.output(RESULTS, number)):
+                pass  # what claims a posting or a line of which nothing is left cannot be judged
+            return
         lines = {
             line_of(record)
             for record in self._reader.output(ITEMS, number, again=True)

@@ -9,7 +9,7 @@ from faust.types import TP
 
 from pipeline.web.host import WebHost
 from pipeline.web.problems import RETRY_AFTER_S
-from pipeline.web.progress import progress_of_all, recovered
+from pipeline.web.progress import progress_of_all, recovered, unread
 from pipeline.web.render import json_response
 
 STUCK_AFTER_S = 30.0
@@ -30,9 +30,8 @@ class CommitWatch:
         """Return the seconds that each partition with uncommitted work has waited; `now`: monotonic."""
         waiting = {}
         if recovered(self._app):
-            lags = {(part.log, part.partition): part.lag for part in progress_of_all(self._app)}
-            for tp, task in self._app.tasks.running.items():
-                if task.position == task.committed and not lags[tp.topic, tp.partition]:
+            for tp, task in list(self._app.tasks.running.items()):
+                if task.position == task.committed and not unread(self._app, tp, task):
                     continue
                 offset, since = self._waiting.get(tp, (None, now))
                 waiting[tp] = (task.committed, since if offset == task.committed else now)
@@ -52,17 +51,23 @@ def live(watch: CommitWatch) -> web.Response:
 
 
 def ready(app: WebHost) -> web.Response:
-    """Return 200 once the worker has an assignment and all its partitions are restored, 503 before."""
+    """Return 200 once the worker has an assignment and all its partitions are restored, 503 before.
+
+    503 with status `problems`, too, while something keeps it from its work.
+    """
     done = recovered(app)
-    if done:
-        status, code = "ready", 200
+    if not done:
+        status = "rebalancing" if app.rebalancing else "recovering"
     else:
-        status, code = "rebalancing" if app.rebalancing else "recovering", 503
+        status = "problems" if app.problems.any else "ready"
     body = {
         "status": status,
+        "problems": app.problems.now(),
         "rules": app.rules,
         "tenants": app.tenants,
         "recovery_seconds": round(app.tasks.ready_after_s, 3) if done else None,
         "partitions": progress_of_all(app),
     }
-    return json_response(body, code, None if done else {"Retry-After": str(RETRY_AFTER_S)})
+    if status == "ready":
+        return json_response(body)
+    return json_response(body, 503, {"Retry-After": str(RETRY_AFTER_S)})

@@ -11,7 +11,9 @@ from faust.types import TP
 
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.kafka.fetched import FetchState
+from pipeline.runtime.problems import Problems
 from pipeline.runtime.snapshots import Snapshots
+from pipeline.runtime.stable import StableWatch
 from pipeline.runtime.store.partition_store import PartitionStore
 
 
@@ -26,6 +28,10 @@ class WebHost(Protocol):
     """The event loop of the streams. The views have a thread and an event loop of their own."""
     tasks: Tasks
     snapshots: Snapshots
+    stable: StableWatch
+    """For how long its logs have waited for open transactions."""
+    problems: Problems
+    """What keeps it from its work now."""
     partitions: int
     """The number of partitions of every log and table."""
     rules: str

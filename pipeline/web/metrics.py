@@ -40,10 +40,15 @@ class WorkerCollector(Collector):
         )
         committed = GaugeMetricFamily("ledgerflow_committed_offset", "Next offset to apply", labels=LABELS)
         lag = GaugeMetricFamily("ledgerflow_lag_records", "Records not committed yet", labels=LABELS)
+        stable = GaugeMetricFamily(
+            "ledgerflow_last_stable_age_seconds",
+            "How long committed records have waited for somebody's open transaction",
+            labels=LABELS,
+        )
         broken = CounterMetricFamily(
             "ledgerflow_invariant_alerts", "Alerts of broken invariants", labels=LABELS
         )
-        for _, task in sorted(app.tasks.running.items()):
+        for tp, task in sorted(app.tasks.running.items()):
             labels = (task.spec.name, str(task.partition))
             state = progress(app, task)
             applied.add_metric(labels, task.applied_records)
@@ -51,6 +56,7 @@ class WorkerCollector(Collector):
             if "invariants" in task.streams:
                 broken.add_metric(("invariants", labels[1]), task.alerts)
             committed.add_metric(labels, state.as_of_offset)
+            stable.add_metric(labels, app.stable.age_s(tp))
             if state.lag is not None:
                 lag.add_metric(labels, state.lag)
         broken.add_metric(("audit", ""), app.audit_alerts)
@@ -59,9 +65,19 @@ class WorkerCollector(Collector):
         )
         for name, count in sorted(app.audited.items()):
             audited.add_metric((name,), count)
-        yield from (applied, dead, committed, lag, broken, audited)
-        ready = recovered(app)
-        yield GaugeMetricFamily("ledgerflow_ready", "1 once every partition is restored", value=ready)
+        yield from (applied, dead, committed, lag, stable, broken, audited)
+        problems = GaugeMetricFamily(
+            "ledgerflow_problems", "What keeps the worker from its work now", labels=("problem",)
+        )
+        for name, count in sorted(app.problems.counts().items()):
+            problems.add_metric((name,), count)
+        yield problems
+        ready = recovered(app) and not app.problems.any
+        yield GaugeMetricFamily(
+            "ledgerflow_ready",
+            "1 once every partition is restored, and while there is no problem",
+            value=ready,
+        )
         yield GaugeMetricFamily(
             "ledgerflow_recovery_seconds", "How long the last recovery took", value=app.tasks.ready_after_s
         )

@@ -33,7 +33,7 @@ AS_OF_HEADER = "Ledgerflow-As-Of"
 LIST_PARAMETERS = "?tenant={tenant}&limit=&after=&format=json|csv"
 WORKER_PAGES = {
     "/live": "200 while the worker makes progress",
-    "/ready": "200 once every partition is restored; progress by partition",
+    "/ready": "200 once every partition is restored and nothing is wrong; problems, progress by partition",
     "/metrics": "Prometheus metrics",
 }
 """The pages of the worker itself, and what they show. All other pages are those of its views."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 from faust.types import TP
 
+from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.task import PartitionTask
 from pipeline.web.host import WebHost
 
@@ -18,7 +19,8 @@ class Progress(msgspec.Struct):
     as_of_offset: int
     """The rows of the stream's table contain the effects of all records below this offset, and no others."""
     lag: int | None
-    """Records in the log that are not committed yet; None while it is not known."""
+    """Records in the log that are not committed yet, those of open transactions included; None while it is
+    not known."""
     worker: str
     """Address of the views of the worker that answered for the partition."""
 
@@ -59,12 +61,21 @@ def progress_of_all(app: WebHost) -> list[Progress]:
     return [progress(app, task) for _, task in sorted(app.tasks.running.items())]
 
 
+def unread(app: WebHost, tp: TP, task: PartitionTask) -> int:
+    """Return how many records a task could have read and has not committed: what waits for somebody's open
+    transaction is not among them. 0 while it is not known."""
+    state = app.fetch_state(tp)
+    return 0 if state is None else max(0, state.end - _reached(state, task))
+
+
 def _lag(app: WebHost, tp: TP, task: PartitionTask) -> int | None:
     state = app.fetch_state(tp)
-    if state is None:
-        return None
-    reached = task.committed
-    if state.delivered is not None and state.delivered.end == reached:
+    return None if state is None else max(0, state.log_end - _reached(state, task))
+
+
+def _reached(state: FetchState, task: PartitionTask) -> int:
+    """Return up to where a log is read and committed."""
+    if state.delivered is not None and state.delivered.end == task.committed:
         # All that was delivered is committed. After it may be control records, which are never delivered.
-        reached = state.delivered.position
-    return max(0, state.end - (reached or 0))
+        return state.delivered.position
+    return task.committed or 0

@@ -9,6 +9,8 @@ from typing import Any
 from faust.types import TP
 
 from pipeline.domain.kernel.partitions import partition_of
+from pipeline.runtime.problems import Problems
+from pipeline.runtime.stable import StableWatch
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.web.query import Query
 from pipeline.web.scope import Scope
@@ -28,6 +30,8 @@ class Worker:
         self.rebalancing = self.in_recovery = False
         self.audit_alerts = self.rebalancing_count = 0
         self.audited: dict[str, int] = {}
+        self.problems = Problems()
+        self.stable = StableWatch(lambda: self.tasks.running, self.fetch_state)
         self.tables_ready = True
         self.stores = {
             (t, p): PartitionStore(folder / f"{t}-{p}.rocks") for t in TABLES for p in range(PARTITIONS)

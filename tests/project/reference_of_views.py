@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from pipeline.domain.kernel.views import AccountView
+from pipeline.runtime.problems import Problems
 from pipeline.web.metrics import WorkerCollector
 from pipeline.web.pages import WORKER_PAGES, by_path
 from pipeline.web.query import parameters_of
@@ -56,5 +57,11 @@ def _idle_worker() -> Any:
     """Return as much of a worker as the collector looks at; it runs nothing."""
     tasks = SimpleNamespace(running={}, ready_after_s=0.0)
     return SimpleNamespace(
-        tasks=tasks, rebalancing=True, rebalancing_count=0, audit_alerts=0, audited={}, in_recovery=False
+        tasks=tasks,
+        rebalancing=True,
+        rebalancing_count=0,
+        audit_alerts=0,
+        audited={},
+        problems=Problems(),
+        in_recovery=False,
     )

@@ -19,22 +19,30 @@ from pipeline.runtime.streams import StreamSpec
 PLACE = TP("accounts", 0)
 
 
-def thread_with(committed: dict[TP, int | None]) -> ConsumerThread:
-    """Return a thread whose consumer knows some committed offsets; nothing is connected."""
+def thread_with(committed: dict[TP, int | None], first: dict[TP, int] | None = None) -> ConsumerThread:
+    """Return a thread whose consumer knows committed offsets and where logs begin; nothing is connected."""
     thread = ConsumerThread.__new__(ConsumerThread)
     thread._turn, thread._reached, thread.seeks = asyncio.Lock(), {}, 0
 
     thread.app = SimpleNamespace(conf=SimpleNamespace(consumer_auto_offset_reset="earliest"))  # type: ignore
     thread.transport = SimpleNamespace(positions=GroupPositions())  # type: ignore
-    thread.rewound = []  # type: ignore
+    thread.sought = []  # type: ignore
 
     async def seek_to_committed() -> dict[TP, int | None]:
-        return committed
+        return dict(committed)
 
-    async def seek_to_beginning(*places: TP) -> None:
-        thread.rewound += places  # type: ignore
+    async def beginning_offsets(places: list[TP]) -> dict[TP, int]:
+        return {place: (first or {}).get(place, 0) for place in places}
 
-    consumer = SimpleNamespace(seek_to_committed=seek_to_committed, seek_to_beginning=seek_to_beginning)
+    async def end_offsets(places: list[TP]) -> dict[TP, int]:
+        return dict.fromkeys(places, 20)
+
+    consumer = SimpleNamespace(
+        seek_to_committed=seek_to_committed,
+        beginning_offsets=beginning_offsets,
+        end_offsets=end_offsets,
+        seek=lambda place, offset: thread.sought.append((TP(*place), offset)),  # type: ignore
+    )
     thread._ensure_consumer = lambda: consumer  # type: ignore
     return thread
 
@@ -72,7 +80,7 @@ async def test_a_partition_without_a_committed_offset_is_read_from_its_beginning
     await thread._seek_to_committed()
     thread._handed_over(PLACE, records(0, 1), at(2))
     await thread._seek_to_committed()
-    assert thread.rewound == [PLACE, PLACE]  # type: ignore
+    assert thread.sought == [(PLACE, 0), (PLACE, 0)]  # type: ignore
     assert thread._handed_over(PLACE, records(0, 1), at(2)).batch.start is None
 
 

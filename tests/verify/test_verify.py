@@ -187,7 +187,7 @@ def test_damage_turns_its_checks_red(
 
 def test_every_check_is_turned_red_by_some_damage(sound: tuple[SimulatedCluster, list[Planted]]) -> None:
     covered = set().union(*(red for _, red in DAMAGES))
-    assert {check.name for check in verify(*sound).checks} - covered == {"topics", "views"}
+    assert {check.name for check in verify(*sound).checks} - covered == {"topics", "logs", "views"}
 
 
 def test_a_missing_topic_is_said_and_nothing_else_is_claimed(

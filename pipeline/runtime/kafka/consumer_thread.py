@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
+from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -83,11 +84,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             consumer = self._ensure_consumer()
             offsets = dict(await consumer.seek_to_committed())
             self._resume_from_what_is_applied(consumer, offsets)
-            # Without a committed offset aiokafka stays where it is, which may be behind records that were
-            # fetched before a rebalance and never applied.
-            fresh = [tp for tp, offset in offsets.items() if not offset]
-            if fresh and self.app.conf.consumer_auto_offset_reset == "earliest":
-                await consumer.seek_to_beginning(*fresh)
+            await self._begin_where_logs_begin(consumer, offsets)
             # A committed offset of 0 is none to Faust, and so it is here: nothing of the log was applied.
             self._reached = {ensure_TP(tp): offset for tp, offset in offsets.items() if offset}
             self.delivered = {}
@@ -110,6 +107,35 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         again = self.positions.read_again
         offsets.update({tp: 0 for tp in offsets if ensure_TP(tp) in again})
 
+    async def _begin_where_logs_begin(self, consumer: Any, offsets: dict[Any, int | None]) -> None:
+        """Seek logs without an offset to their beginning, and ask the app about those that begin later.
+
+        Without a committed offset aiokafka stays where it is, which may be behind records that were fetched
+        before a rebalance and never applied.
+        """
+        firsts = await consumer.beginning_offsets(list(offsets))
+        for tp, first in firsts.items():
+            position = offsets[tp] or 0
+            if position < first:
+                self.positions.require(ensure_TP(tp), position, first)
+            if position and position >= first:
+                continue
+            if self.app.conf.consumer_auto_offset_reset == "latest":
+                continue
+            consumer.seek(TopicPartition(*tp), first)
+            if first:
+                offsets[tp] = first
+                self.stale.add(ensure_TP(tp))  # so that the new place is committed, before any record
+
+    async def _out_of_range(self, consumer: Any, positions: Mapping[Any, int]) -> None:
+        """Ask the app about logs that have lost, while they were read, what comes next."""
+        firsts = await consumer.beginning_offsets(list(positions))
+        ends = await consumer.end_offsets(list(positions))
+        for tp, position in positions.items():
+            LOG.error("%s-%d has no offset %d: %d..%d", *tp, position, firsts[tp], ends[tp])
+            if not firsts[tp] <= position <= ends[tp]:  # else a leader was behind for a moment
+                self.positions.require(ensure_TP(tp), position, firsts[tp], ends[tp])
+
     async def _fetch_records(
         self,
         consumer: Any,
@@ -119,7 +145,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     ) -> Any:
         async with self._turn:
             timeout = self._end_lingering(consumer, timeout)
-            fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+            try:
+                fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
+            except OffsetOutOfRangeError as error:
+                await self._out_of_range(consumer, error.args[0])
+                fetched = {}
             self._gather(consumer._fetcher, bool(fetched))
             assignment = consumer._subscription.subscription.assignment
             for tp in fetched or ():
@@ -188,4 +218,4 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         state = assignment.state_value(partition)
         if state is None or not state.has_valid_position or state.lso is None or state.lso < 0:
             return None
-        return FetchState(state.lso, self.delivered.get(tp))
+        return FetchState(state.lso, self.delivered.get(tp), state.highwater or 0)

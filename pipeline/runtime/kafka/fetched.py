@@ -46,6 +46,13 @@ class FetchState(NamedTuple):
     """The offset behind its committed records, as of the last answer of the broker."""
     delivered: Delivered | None
     """None where nothing was fetched since the last seek."""
+    high_watermark: int = 0
+    """The offset behind all its records, those of open transactions included, as of the same answer."""
+
+    @property
+    def log_end(self) -> int:
+        """The offset behind all records of the log."""
+        return max(self.end, self.high_watermark)
 
 
 def consumer_record(tp: Any, record: Any) -> ConsumerRecord[bytes, bytes]:

@@ -18,11 +18,12 @@ from confluent_kafka import KafkaException, Producer
 
 from pipeline.domain.kernel import events as ev
 from pipeline.runtime.avro.codec import Codec
-from pipeline.runtime.kafka.changelog import log_ends, read
+from pipeline.runtime.kafka.changelog import first_offsets, log_ends, read
 from pipeline.runtime.kafka.topics import OPERATOR_ACTIONS, REQUEST_TIMEOUT_S
 from pipeline.runtime.settings import Settings
 
 NO_OFFSET = -1
+LOSS_ACCEPTED, TRANSACTION_ABORTED = "LOSS_ACCEPTED", "TRANSACTION_ABORTED"
 
 
 class Spans(NamedTuple):
@@ -38,6 +39,11 @@ class Spans(NamedTuple):
         """Return whether one of the ranges holds an offset from `first` up to `end`."""
         return any(start < end and first < stop for start, stop in self.ranges)
 
+    @property
+    def end(self) -> int:
+        """The offset behind the last of the ranges; 0 where there is none."""
+        return max((stop for _, stop in self.ranges), default=0)
+
 
 class Decisions(NamedTuple):
     """What people decided, by action and then by (topic, partition)."""
@@ -47,6 +53,10 @@ class Decisions(NamedTuple):
     def of(self, action: str, topic: str, partition: int) -> Spans:
         """Return the ranges of a partition that an action is about; `action`: a symbol of the schema."""
         return self.spans.get(action, {}).get((topic, partition), Spans())
+
+    def lost_until(self, topic: str, partition: int) -> int:
+        """Return up to which offset of a log people do without what is gone; 0 where they have not said."""
+        return self.of(LOSS_ACCEPTED, topic, partition).end
 
 
 def decisions(actions: Iterable[ev.OperatorActed]) -> Decisions:
@@ -70,8 +80,8 @@ async def read_actions(
     if not places:
         return []
     found: list[ev.OperatorActed] = []
-    ends = await log_ends(connection, places)
-    async for _, records, _ in read(connection, dict.fromkeys(places, 0), ends):
+    starts, ends = await first_offsets(connection, places), await log_ends(connection, places)
+    async for _, records, _ in read(connection, starts, ends):
         events = codec.decode([record.value for record in records]).events
         found += [event for event in events if isinstance(event, ev.OperatorActed)]
     return found

@@ -27,6 +27,12 @@ class Positions(Protocol):
     def linger_s(self, topic: str) -> float:
         """Return how long a log may gather records between two fetches, seconds."""
 
+    def require(self, tp: TP, position: int, first: int, end: int | None = None) -> None:
+        """Look at a log that does not have its next record: it begins at `first`, or ends at `end`.
+
+        Returns where it may be read on from `first`. Raises LogLost, or ends the process. From any thread.
+        """
+
     def expect(self, committed: Mapping[TP, int], stale: Set[TP]) -> None:
         """Take the offsets that the consumer was set to after a rebalance.
 
@@ -43,6 +49,9 @@ class GroupPositions:
     def linger_s(self, topic: str) -> float:
         """Return 0: no log gathers."""
         return 0.0
+
+    def require(self, tp: TP, position: int, first: int, end: int | None = None) -> None:
+        """Do nothing: such an app reads on, as Faust does."""
 
     def expect(self, committed: Mapping[TP, int], stale: Set[TP]) -> None:
         """Do nothing."""

@@ -51,6 +51,7 @@ class RestWatch:
         self._consumer = Consumer(
             {**connection, "group.id": group, "enable.auto.commit": False, "log_level": 0}
             | {"isolation.level": "read_committed", "enable.partition.eof": True}
+            | {"auto.offset.reset": "error"}
         )
         self._places = list(places)
         self._read = frozenset(read)
@@ -150,8 +151,8 @@ class RestWatch:
                 if message is None:
                     continue
                 error, place = message.error(), (message.topic(), message.partition())
-                if error is None:
-                    return False
+                if error is None or error.code() == KafkaError._AUTO_OFFSET_RESET:
+                    return False  # a record, or one that is gone
                 if error.code() == KafkaError._PARTITION_EOF and message.offset() >= ends[place]:
                     ended.add(place)
             return len(ended) == len(read)
