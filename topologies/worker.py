@@ -33,6 +33,7 @@ from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_UNUSA
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.topics import TopicsError, create_topics
+from pipeline.runtime.private_files import command_token, snapshot_key
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 from topologies.app import TABLES, build, specs
 from topologies.configuration import Configuration
@@ -118,6 +119,7 @@ def main(arguments: list[str] | None = None) -> int:
         specs(configuration)  # reads the operator's files: one that is not valid ends the worker here
         patches.install()
         lock = own_folder(settings, number, FOLDER_FREE_WITHIN_S)
+        snapshot_key(settings), command_token(settings)  # made, or refused, before anything else
     except (SettingsError, TopologyError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_SETTING

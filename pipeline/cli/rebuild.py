@@ -40,8 +40,9 @@ from pipeline.runtime import interrupts
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.kafka import patches
+from pipeline.runtime.manifests import SnapshotError
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import SnapshotError, topic_ids
+from pipeline.runtime.snapshots import topic_ids
 
 FOLDER = "rebuild"
 """Folder of the data directory with the databases of rebuilds."""

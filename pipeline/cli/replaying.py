@@ -14,9 +14,11 @@ from pipeline.rebuild.replay import LAYOUT, LivePartition, Replayed, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.private_files import snapshot_key
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import parts_of, topic_ids
+from pipeline.runtime.signing import trusted_parts, verified_content
+from pipeline.runtime.snapshots import topic_ids
 from pipeline.runtime.store.restoring import choose
 from pipeline.runtime.streams import StreamSpec
 
@@ -37,7 +39,10 @@ def run_replay(
     """
     admin, here = require_kafka(settings), rules_version()
     with errors_in_one_line(settings), rebuild_errors_in_one_line():
-        chosen = choose(parts_of(snapshot), frozenset({str(spec.table)}))
+        chosen = choose(trusted_parts(snapshot, snapshot_key(settings)), frozenset({str(spec.table)}))
+        for part, copy in chosen:  # a forged copy would clear, or blame, the live table
+            for _ in verified_content(part.folder / copy.folder, copy):
+                pass
         live = [
             LivePartition(copy.partition, copy.source_offset, part.folder / copy.folder)
             for part, copy in chosen

@@ -16,8 +16,10 @@ from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.snapshot import Tables
 from pipeline.runtime.folders import TABLES, own_folder, worker_folder
+from pipeline.runtime.manifests import SnapshotError, names
+from pipeline.runtime.private_files import snapshot_key
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import SnapshotError, names, parts_of
+from pipeline.runtime.signing import trusted_parts
 from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 
 _FREE_WITHIN_S = 1.0
@@ -42,7 +44,8 @@ def restore_command(
 ) -> None:
     """Restore a stopped worker's tables from a snapshot; it then reads only what came since.
 
-    Every file is checked against the manifest, and the manifest against the cluster: the application and the
+    The manifest must be signed with the key of the data directory, or of LEDGERFLOW_SNAPSHOT_KEY_FILE. Every
+    file is checked against the manifest, and the manifest against the cluster: the application and the
     changelogs must be the same, and the changelogs must still have all that came since. Otherwise nothing
     changes.
     """
@@ -52,7 +55,7 @@ def restore_command(
     tables = frozenset(table or ())
     with errors_in_one_line(settings):
         try:
-            chosen = choose(parts_of(folder), tables)
+            chosen = choose(trusted_parts(folder, snapshot_key(settings)), tables)
             missing = tables - {copy.table for _, copy in chosen}
             if missing or not chosen:
                 raise BadInput(f"{folder} has no copy of {', '.join(sorted(missing)) or 'any table'}")
@@ -80,17 +83,31 @@ def restore_command(
 
 
 def folder_of(settings: Settings, snapshot: str | None) -> Path:
-    """Return the folder of a snapshot by its name or path. Raises BadInput where there is none."""
-    known = names(settings.snapshots_dir)
+    """Return the folder of a snapshot by its name or path; None: of the newest that is signed with our key.
+
+    Raises BadInput where there is none.
+    """
     if snapshot is None:
-        if not known:
-            raise BadInput(f"there is no snapshot in {settings.snapshots_dir}: name its folder")
-        return settings.snapshots_dir / known[-1]
-    if snapshot in known:
+        return _newest(settings)
+    if snapshot in names(settings.snapshots_dir):
         return settings.snapshots_dir / snapshot
     if Path(snapshot).is_dir():
         return Path(snapshot)
     raise BadInput(f"there is no snapshot {snapshot}: `ledgerflow snapshot --list` lists them")
+
+
+def _newest(settings: Settings) -> Path:
+    key, refused = snapshot_key(settings), []
+    for name in reversed(names(settings.snapshots_dir)):
+        try:
+            if trusted_parts(settings.snapshots_dir / name, key):
+                return settings.snapshots_dir / name
+        except SnapshotError as error:
+            refused.append(str(error))
+            typer.echo(f"left out: {error}", err=True)
+    raise BadInput(
+        refused[0] if refused else f"there is no snapshot in {settings.snapshots_dir}: name its folder"
+    )
 
 
 def _progress() -> Progress:

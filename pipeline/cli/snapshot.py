@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlencode
@@ -18,16 +17,10 @@ from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import settings_for
 from pipeline.cli.screen import screen
+from pipeline.runtime.manifests import SnapshotError, WorkerSnapshot, names, parts_of
+from pipeline.runtime.private_files import COMMAND_TOKEN, SECRETS, read_secret
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import (
-    COMMAND,
-    COMMAND_HEADER,
-    SnapshotError,
-    WorkerSnapshot,
-    names,
-    new_name,
-    parts_of,
-)
+from pipeline.runtime.snapshots import TOKEN_HEADER
 
 TAKEN_WITHIN_S = 600.0
 Tables = Annotated[
@@ -49,6 +42,7 @@ def snapshot(
 
     Each worker writes its partitions into LEDGERFLOW_SNAPSHOTS_DIR (the data directory's `snapshots`) on its
     own machine, as hard links where that is the same disk. It keeps the newest LEDGERFLOW_SNAPSHOTS_KEEP.
+    Only who can read the data directory's token may ask for one.
     """
     settings = settings_for(data)
     if show:
@@ -56,8 +50,7 @@ def snapshot(
             raise BadInput("--list shows every snapshot: leave --table and --url out")
         _show(settings, as_json)
         return
-    name = new_name(datetime.now(UTC))
-    taken = _taken(urls_of(url, data), name, table or [])
+    name, taken = _taken(settings, urls_of(url, data), table or [])
     copies = sum(len(manifest["copies"]) for manifest in taken)
     size = sum(copy["size"] for manifest in taken for copy in manifest["copies"])
     if as_json:
@@ -72,24 +65,38 @@ def take_now(settings: Settings, urls: list[str]) -> str:
 
     Raises Failed where a worker does not take it or has written it elsewhere than on this machine.
     """
-    name = new_name(datetime.now(UTC))
-    _taken(urls, name, [])
+    name, _ = _taken(settings, urls, [])
     if name not in names(settings.snapshots_dir):
         raise Failed(f"the workers have written snapshot {name}, but not into {settings.snapshots_dir}")
     return name
 
 
-def _taken(urls: list[str], name: str, tables: list[str]) -> list[dict[str, Any]]:
-    """Ask all workers at the same time for a snapshot; return their manifests. Raises Failed."""
-    path = f"/snapshots/{name}" + (f"?{urlencode([('table', table) for table in tables])}" if tables else "")
-    headers = {COMMAND_HEADER: COMMAND}
-    one = partial(_ask_one, path=path, headers=headers)
-    with ThreadPoolExecutor(len(urls) or 1) as pool:
-        return list(pool.map(one, urls))
+def _taken(settings: Settings, urls: list[str], tables: list[str]) -> tuple[str, list[dict[str, Any]]]:
+    """Ask the first worker for a snapshot, which names it, then the others at the same time to join it.
+
+    Returns the name and the manifests. Raises Failed.
+    """
+    headers = {TOKEN_HEADER: _token(settings)}
+    asked = [("table", table) for table in tables]
+    first = _ask_one(urls[0], asked, headers)
+    name = str(first["name"])
+    join = partial(_ask_one, asked=[*asked, ("join", name)], headers=headers)
+    with ThreadPoolExecutor(len(urls)) as pool:
+        return name, [first, *pool.map(join, urls[1:])]
 
 
-def _ask_one(url: str, path: str, headers: dict[str, str]) -> dict[str, Any]:
+def _ask_one(url: str, asked: list[tuple[str, str]], headers: dict[str, str]) -> dict[str, Any]:
+    path = "/snapshots" + (f"?{urlencode(asked)}" if asked else "")
     return ask([url], path, headers=headers, method="POST", within_s=TAKEN_WITHIN_S)
+
+
+def _token(settings: Settings) -> str:
+    """Return what the workers of a data directory ask for. Raises Failed where there is none."""
+    file = settings.data_dir / SECRETS / COMMAND_TOKEN
+    try:
+        return read_secret(file).decode("ascii", "replace")
+    except FileNotFoundError:
+        raise Failed(f"there is no {file}: name the data directory of the worker (--data)") from None
 
 
 class Listed(NamedTuple):

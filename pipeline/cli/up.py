@@ -23,7 +23,8 @@ from pipeline.runtime.addresses import unusable
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 from pipeline.runtime.local.artifacts import ArtifactError
 from pipeline.runtime.local.stack import LocalStack, StackError
-from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
+from pipeline.runtime.private_files import private_directory
+from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
 DEMO_RATE = 100.0
 PORTS = "Ports"
@@ -210,9 +211,11 @@ def _refuse_used_data_dir(data_dir: Path) -> None:
 
 
 def _make_data_dir(data_dir: Path) -> None:
-    """Make the data directory. Raises BadInput where that fails."""
+    """Make the data directory, its owner's alone. Raises BadInput where that fails."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        private_directory(data_dir)
+    except SettingsError as error:
+        raise BadInput(str(error)) from None
     except OSError as error:
         raise BadInput(
             f"the data directory {data_dir} cannot be made ({error.strerror}):"

@@ -30,6 +30,7 @@ from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.lost import LogLost
+from pipeline.runtime.private_files import command_token, private_directory, snapshot_key
 from pipeline.runtime.problems import Problems
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
@@ -61,6 +62,10 @@ class App(faust.App):
     tenants: str = ""
     """The version of the file of tenants that it was started with."""
     partitions: int
+    hosts: tuple[str, tuple[str, ...]]
+    """The host that its views are served on, and other names under which they may be asked for."""
+    connections_max: int
+    """How many connections to its views may be open."""
     audit_alerts: int = 0
     """How many alerts the audit of this worker has raised."""
     audited: dict[str, int]
@@ -190,10 +195,12 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     """Return the app of one worker, without streams; `worker` is its number on this machine, from 0.
 
     The number makes its data folder and its web port, and that its identity in the group (static membership).
-    Raises `patches.UnsupportedVersion` where aiokafka has another version than the one it was made for.
+    Raises `patches.UnsupportedVersion` where aiokafka has another version than the one it was made for, and
+    SettingsError where a directory or a secret's file is open to others or not ours.
     """
     folder = worker_folder(settings, worker)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_directory(settings.data_dir)
+    private_directory(folder)
     app = App(
         app_id or settings.app_id,
         broker=[URL(f"columnar://{server}") for server in settings.bootstrap_servers.split(",")],
@@ -227,11 +234,15 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.faults = faults_of(settings, codec, app.transactional_id)
     app.problems = Problems()
     app.partitions = settings.partitions
+    app.hosts = settings.web_host, tuple(filter(None, settings.web_hosts.split(",")))
+    app.connections_max = settings.web_connections
     app.audited = {}
     app.rules = rules_version()
     app.tasks = app.tables.tasks = app.transport.positions = Tasks(app)
     app.stable = StableWatch(lambda: app.tasks.running, app.fetch_state)
-    app.snapshots = Snapshots(app, app.tasks, settings, app.rules)
+    app.snapshots = Snapshots(
+        app, app.tasks, settings, app.rules, key=snapshot_key(settings), token=command_token(settings)
+    )
 
     @app.task
     async def watch_open_transactions() -> None:

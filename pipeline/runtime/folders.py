@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from pipeline.runtime.private_files import private_directory
 from pipeline.runtime.settings import Settings, SettingsError
 
 TABLES = Path("v1/tables")
@@ -20,12 +21,14 @@ def worker_folder(settings: Settings, worker: int) -> Path:
 
 
 def own_folder(settings: Settings, worker: int, within_s: float) -> IO[str]:
-    """Lock a worker's folder until the process ends. Raises SettingsError where another process keeps it.
+    """Lock a worker's folder until the process ends.
 
+    Raises SettingsError where another process keeps it, or where it or the data directory is another user's.
     `within_s`: how long to wait for an earlier process, which may just be ending.
     """
     folder = worker_folder(settings, worker)
-    folder.mkdir(parents=True, exist_ok=True)
+    private_directory(settings.data_dir)
+    private_directory(folder)
     lock = (folder / "lock").open("a")
     deadline = time.monotonic() + within_s
     while True:

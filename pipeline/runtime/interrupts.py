@@ -22,6 +22,8 @@ from types import FrameType
 from typing import TypeVar
 
 EXIT_INTERRUPTED = 130
+UMASK = 0o077
+"""The rights that no file of ours gives: those of everybody but its owner."""
 BEFORE_IT_BEGAN = "error: stopped before it began"
 
 Result = TypeVar("Result")
@@ -32,9 +34,11 @@ _begun = False
 def begin() -> None:
     """Be a program: from now on an interrupt ends it, with a line on standard error. Its first act.
 
-    A SIGINT that is ignored, as a shell has it for its background jobs, stays ignored.
+    What it writes, and every process that it starts, is its owner's alone. A SIGINT that is ignored, as a
+    shell has it for its background jobs, stays ignored.
     """
     global _begun
+    os.umask(UMASK)
     _end_at_once(BEFORE_IT_BEGAN)
     _begun = True
     atexit.register(_ignore)  # the first to be registered is the last to be run

@@ -74,9 +74,22 @@ class Settings(_OfConcepts):
         description="Snapshots of tables; on the disk of data_dir they are hard links, elsewhere copies.",
     )
     snapshots_keep: int = Field(3, ge=1, le=1000, description="Snapshots each worker keeps; older ones go.")
+    snapshot_key_file: Path | None = Field(
+        None,
+        description="Key that signs snapshots, 32 bytes or more; by default one that is made in data_dir.",
+    )
     web_host: str = Field("127.0.0.1", description="Address the table views listen on; unique per machine.")
     web_port: Port = Field(
         6066, description="Port of the first worker's table views; the next worker has the next."
+    )
+    web_hosts: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(,([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?)*$|^$",
+        description="Other names, with or without a port, under which browsers and proxies may ask for the"
+        " table views: views.example,10.0.0.5:8080.",
+    )
+    web_connections: int = Field(
+        256, ge=16, le=65_536, description="Open connections to the table views of a worker, at most."
     )
     # The shape of the system: the same for all workers of one application
     app_id: str = Field(

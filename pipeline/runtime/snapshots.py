@@ -1,11 +1,11 @@
-"""Snapshots of tables: a copy of each partition's database, and a manifest that describes the copies.
+"""Takes snapshots of a worker's tables: a copy of each partition's database, and a signed manifest.
 
     worker -> checkpoint of each partition (hard links) with its offsets, one after another
-           -> SHA-256 of every file, ids of the changelog topics -> manifest.json -> folder renamed into place
-           -> older snapshots of this worker deleted
+           -> SHA-256 of every file, ids of the changelog topics -> manifest, signed (`signing`)
+           -> folder renamed into place -> older snapshots of this worker deleted
 
-    <snapshots_dir>/<name>/<worker>/manifest.json
-                                    <table>-<partition>.rocks/...
+The worker names its snapshots itself, by its clock: who may ask for one could otherwise choose a name that
+is newer than all that will come, and have the good ones deleted as older ones.
 
 A partition's copy is consistent by itself: rows and changelog offset reach RocksDB in one write, and nothing
 is written between the checkpoint and the reading of the offsets, because both happen on the worker's loop.
@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -32,114 +32,48 @@ from confluent_kafka.admin import AdminClient
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.host import Host
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S, changelog_name
+from pipeline.runtime.manifests import (
+    FORMAT,
+    MANIFEST,
+    NAME,
+    PARTIAL,
+    Copy,
+    File,
+    Manifest,
+    SnapshotError,
+    folder_name,
+    names,
+)
+from pipeline.runtime.private_files import private_directory
 from pipeline.runtime.settings import Settings
+from pipeline.runtime.signing import trusted_part, write_signature
 
-FORMAT = 1
-MANIFEST = "manifest.json"
-NAME = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
-"""A snapshot's name is the time it was requested, so names sort by age, and none can be a path."""
-COMMAND_HEADER, COMMAND = "Ledgerflow-Command", "snapshot"
-"""A request for a snapshot must have this header, which a page of another site cannot send."""
-_PARTIAL = ".partial"
-
-
-class SnapshotError(RuntimeError):
-    """A snapshot cannot be taken or used. The text says why, and what to do."""
+TOKEN_HEADER = "Ledgerflow-Token"
+"""A request for a snapshot must show the data directory's token in this header."""
+_TIME = "%Y%m%dT%H%M%SZ"
+SAME_SECOND_MAX = 1_000
+JOINED_WITHIN = timedelta(minutes=15)
+"""How long after its name's time another worker may add its part to a snapshot."""
+CLOCKS_APART = timedelta(seconds=60)
+"""How far the clocks of two machines may be apart."""
 
 
-class File(msgspec.Struct, frozen=True):
-    """A file of a copied database."""
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Taken(NamedTuple):
+    """A snapshot that was taken."""
 
     name: str
-    size: int
-    sha256: str
-
-
-class Copy(msgspec.Struct, frozen=True):
-    """The copy of one partition of a table."""
-
-    table: str
-    partition: int
-    changelog: str
-    changelog_id: str
-    """Kafka's id of the topic: one that was deleted and made again has another, and other offsets."""
-    changelog_offset: int
-    """The next offset to read: the copy contains the changelog up to here."""
-    source: str
-    source_offset: int
-    """The next offset of the stream's log: the rows contain the effect of all below, and of no other."""
-    rows_about: int
-    """RocksDB's estimate."""
-    files: tuple[File, ...]
-
-    @property
-    def folder(self) -> str:
-        """The name of the database's folder, as the worker has it in its tables' folder."""
-        return folder_name(self.table, self.partition)
-
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return sum(file.size for file in self.files)
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What one worker copied."""
-
-    format: int
-    app_id: str
-    ledgerflow: str
-    """The version of the product that took it."""
-    rules: str
-    """The version of the rules that the worker was started with (`rules`)."""
-    worker: str
-    taken_at: datetime
-    """When the first copy was made."""
-    partitions: int
-    """Of every table."""
-    copies: tuple[Copy, ...]
-
-
-class WorkerSnapshot(NamedTuple):
-    """One worker's part of a snapshot: its manifest, and the folder that it is in."""
-
-    folder: Path
     manifest: Manifest
 
 
-def folder_name(table: str, partition: int) -> str:
-    """Return the name of the folder of a partition's database."""
-    return f"{table}-{partition}.rocks"
+class _Good(NamedTuple):
+    """A part of this worker that could be restored."""
 
-
-def new_name(now: datetime) -> str:
-    """Return the name of a snapshot that is requested at a time (UTC)."""
-    return now.strftime("%Y%m%dT%H%M%SZ")
-
-
-def names(folder: Path) -> list[str]:
-    """Return the names of the snapshots in a folder, oldest first."""
-    if not folder.is_dir():
-        return []
-    return sorted(path.name for path in folder.iterdir() if NAME.fullmatch(path.name) and path.is_dir())
-
-
-def parts_of(snapshot: Path) -> list[WorkerSnapshot]:
-    """Return each worker's part of a snapshot. Raises SnapshotError where a manifest is damaged."""
-    found = []
-    for path in sorted(snapshot.glob(f"*/{MANIFEST}")):
-        if path.parent.suffix == _PARTIAL:
-            continue
-        try:
-            manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise SnapshotError(f"{path} is damaged ({error}): use another snapshot") from None
-        if manifest.format != FORMAT:
-            raise SnapshotError(
-                f"{path} has format {manifest.format}, this version of Ledgerflow reads {FORMAT}"
-            )
-        found.append(WorkerSnapshot(path.parent, manifest))
-    return found
+    taken_at: datetime
+    folder: Path
 
 
 def sha256_of(path: Path) -> str:
@@ -160,45 +94,80 @@ def topic_ids(admin: AdminClient, topics: Iterable[str]) -> dict[str, str]:
 class Snapshots:
     """Takes the snapshots of one worker. `take` runs on the worker's loop."""
 
-    def __init__(self, host: Host, tasks: Tasks, settings: Settings, rules: str) -> None:
-        """`rules`: the version of the rules that the worker was started with."""
+    def __init__(
+        self,
+        host: Host,
+        tasks: Tasks,
+        settings: Settings,
+        rules: str,
+        *,
+        key: bytes,
+        token: bytes,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        """`rules`: the version of the rules that the worker was started with. `key`: signs manifests.
+
+        `token`: what a request for a snapshot must show.
+        """
         self._host = host
         self._tasks = tasks
         self._settings = settings
         self._rules = rules
+        self._key = key
+        self.token = token
+        self._clock = clock
         self._busy = False
 
-    async def take(self, name: str, tables: frozenset[str]) -> Manifest:
+    async def take(self, tables: frozenset[str], join: str | None = None) -> Taken:
         """Copy the partitions of `tables` (empty: of all) that the worker owns, and delete old snapshots.
 
-        Raises SnapshotError for a bad name, where one is being taken or exists already, where partitions move
-        meanwhile, and where Kafka does not answer; then what was copied is deleted.
+        `join`: the name of a snapshot that another worker has just begun. Raises SnapshotError where one is
+        being taken, where there is nothing to join, where partitions move meanwhile, and where Kafka does
+        not answer; then what was copied is deleted.
         """
-        if not NAME.fullmatch(name):
-            raise SnapshotError(f"{name!r} is no name of a snapshot")
         if self._busy:
-            raise SnapshotError("a snapshot is being taken already")
+            raise SnapshotError("a snapshot is being taken already: ask again when it is done")
         self._busy = True
         try:
-            return await self._take(name, tables)
+            return await self._take(tables, join)
         finally:
             self._busy = False
 
-    async def _take(self, name: str, tables: frozenset[str]) -> Manifest:
-        worker = self._host.transactional_id
-        folder = self._settings.snapshots_dir / name / worker
-        partial = folder.with_name(worker + _PARTIAL)
-        if folder.exists():
-            raise SnapshotError(f"there is a snapshot {name} already")
-        taken_at = datetime.now(UTC)
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    async def _take(self, tables: frozenset[str], join: str | None) -> Taken:
+        taken_at, worker = self._clock(), self._host.transactional_id
+        private_directory(self._settings.snapshots_dir)
+        folder = self._begun(taken_at, worker) if join is None else self._joined(join, taken_at, worker)
+        partial = folder.with_name(worker + PARTIAL)
         try:
             copies = await self._checkpoints(partial, tables)
-            return await asyncio.to_thread(self._finish, partial, folder, taken_at, copies)
+            manifest = await asyncio.to_thread(self._finish, partial, folder, taken_at, copies)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+        return Taken(folder.parent.name, manifest)
+
+    def _begun(self, now: datetime, worker: str) -> Path:
+        """Return the folder of a new snapshot, which nobody else begins. Raises SnapshotError."""
+        second = now.strftime(_TIME)
+        for name in (second, *(f"{second}-{number:04d}" for number in range(2, SAME_SECOND_MAX))):
+            with suppress(FileExistsError):
+                (self._settings.snapshots_dir / name).mkdir()
+                (self._settings.snapshots_dir / name / (worker + PARTIAL)).mkdir()
+                return self._settings.snapshots_dir / name / worker
+        raise SnapshotError("too many snapshots in one second: ask again")
+
+    def _joined(self, name: str, now: datetime, worker: str) -> Path:
+        """Return the folder for this worker's part of a snapshot of another. Raises SnapshotError."""
+        begun = begun_at(name)
+        if begun is None or not -CLOCKS_APART <= now - begun <= JOINED_WITHIN:
+            raise SnapshotError(f"{name[:32]!a} is no snapshot that was begun a moment ago by this clock")
+        folder = self._settings.snapshots_dir / name / worker
+        if folder.exists():
+            raise SnapshotError(f"there is a snapshot {name} already")
+        partial = folder.with_name(worker + PARTIAL)
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        return folder
 
     async def _checkpoints(self, partial: Path, tables: frozenset[str]) -> list[Copy]:
         """Copy every partition, and let the streams run after each: a checkpoint takes some 30 ms."""
@@ -247,9 +216,11 @@ class Snapshots:
             partitions=self._host.partitions,
             copies=tuple(_described(copy, partial / copy.folder, ids) for copy in copies),
         )
-        (partial / MANIFEST).write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+        content = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+        (partial / MANIFEST).write_bytes(content)
+        write_signature(partial, content, self._key)
         partial.rename(folder)
-        prune(self._settings.snapshots_dir, folder.name, self._settings.snapshots_keep)
+        prune(self._settings.snapshots_dir, folder, self._settings.snapshots_keep, self._key, self._clock())
         return manifest
 
 
@@ -262,22 +233,43 @@ def _described(copy: Copy, folder: Path, ids: Mapping[str, str]) -> Copy:
     )
 
 
-def prune(snapshots: Path, worker: str, keep: int) -> None:
-    """Delete all but a worker's newest snapshots, and its unfinished ones; others' stay."""
-    for part in _older(snapshots, worker, keep):
+def begun_at(name: str) -> datetime | None:
+    """Return the time in a snapshot's name; None where it is no such name."""
+    if NAME.fullmatch(name):
+        with suppress(ValueError):  # such as a 13th month
+            return datetime.strptime(name[:16], _TIME).replace(tzinfo=UTC)
+    return None
+
+
+def prune(snapshots: Path, newest: Path, keep: int, key: bytes, now: datetime) -> None:
+    """Delete what is older than a worker's newest good snapshots, and its unfinished ones; others' stay.
+
+    `newest`: the folder of the one that was just taken, which stays. Only what could be restored and is not
+    of a later time than `now` counts as good; what is not goes once there are `keep` good ones after it.
+    """
+    for part in list(_older(snapshots, newest, keep, key, now)):
         shutil.rmtree(part, ignore_errors=True)
-        if not any(part.parent.iterdir()):
+        with suppress(OSError):  # not empty: of other workers, too
             part.parent.rmdir()
 
 
-def _older(snapshots: Path, worker: str, keep: int) -> Iterator[Path]:
-    whole = 0
-    for name in reversed(names(snapshots)):
-        part = snapshots / name / worker
-        if (part / MANIFEST).exists():
-            whole += 1
-            if whole > keep:
-                yield part
-        partial = part.with_name(worker + _PARTIAL)
+def _older(snapshots: Path, newest: Path, keep: int, key: bytes, now: datetime) -> Iterator[Path]:
+    good, others = [], []
+    for name in names(snapshots):
+        part = snapshots / name / newest.name
+        partial = part.with_name(part.name + PARTIAL)
         if partial.exists():
             yield partial
+        if part == newest or not part.is_dir():
+            continue
+        try:
+            taken_at = trusted_part(part, key).manifest.taken_at
+        except SnapshotError:
+            others.append(part)
+        else:
+            good += [_Good(taken_at, part)] if taken_at <= now else []
+    good.sort(reverse=True)
+    yield from (one.folder for one in good[keep - 1 :])
+    if len(good) >= keep - 1:
+        oldest = good[keep - 2].taken_at if keep > 1 else now
+        yield from (part for part in others if (begun_at(part.parent.name) or now) < oldest)

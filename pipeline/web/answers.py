@@ -28,6 +28,12 @@ from pipeline.web.scope import Scope
 PARTITIONS_HEADER = "Ledgerflow-Partitions"
 """On a request of a worker to its peer: the partitions to answer from."""
 PEER_TIMEOUT = aiohttp.ClientTimeout(total=10.0, connect=2.0)
+PEER_BYTES_MAX = 64 * 2**20
+"""More is no page of a peer's rows."""
+DETAIL_MAX = 1_000
+"""Most characters of a peer's words that are passed on."""
+PASSED_ON = (400, 404, 409)
+"""What a peer says of the request itself: so says the worker that was asked."""
 CHUNK_ROWS = 500
 """Rows that are scanned before the event loop may run something else."""
 EXAMINED_MAX = 10_000
@@ -52,7 +58,8 @@ class RowsPage(msgspec.Struct):
 async def answer(app: WebHost, scope: Scope[TableView]) -> RowsPage:
     """Return the page of a scope, at most one row longer than its limit, from whichever workers have it.
 
-    Raises `Problem`: 503 while a partition cannot be read or its owner reached, 502 for a peer's bad answer.
+    Raises `Problem`: 503 while a partition cannot be read or its owner reached, 504 where its owner hangs,
+    502 for a peer's bad answer, and what a peer says of the request itself.
     """
     here = app.address
     asked = [
@@ -156,25 +163,50 @@ def owners(app: WebHost, scope: Scope[Any]) -> dict[str, list[int]]:
 async def ask(
     app: WebHost, scope: Scope[Any], owner: str, partitions: list[int], kind: type[_Answer]
 ) -> _Answer:
-    """Return a peer's answer. Raises `Problem`: the peer's own 404, 503 or 502 where it gives none."""
+    """Return a peer's answer. Raises `Problem`: the peer's own of the request, else 502, 503 or 504."""
     url = URL(owner + scope.link(scope.query.after), encoded=True)
     headers = {PARTITIONS_HEADER: ",".join(map(str, partitions))}
     try:
         async with app.http_client.get(
             url, headers=headers, timeout=PEER_TIMEOUT, allow_redirects=False
         ) as response:
-            status, body = response.status, await response.read()
-    except (aiohttp.ClientError, TimeoutError):
+            status, body = response.status, await _bounded(owner, response)
+    except aiohttp.ConnectionTimeoutError:
+        raise unavailable(f"the worker at {owner}, which has the rows, cannot be reached") from None
+    except TimeoutError:
+        raise Problem(
+            504, f"the worker at {owner}, which has the rows, does not answer in time: ask again", retry=True
+        ) from None
+    except aiohttp.ClientError:
         raise unavailable(f"the worker at {owner}, which has the rows, does not answer") from None
     if status == 503:
-        raise unavailable(
-            f"the worker at {owner} is recovering, or its partition is moving to another worker"
-        )
-    if status == 404:
-        raise Problem(404, str(msgspec.json.decode(body)["detail"]))
+        raise unavailable(_detail(body) or f"the worker at {owner} cannot answer now")
+    if status in PASSED_ON and (detail := _detail(body)):
+        raise Problem(status, detail)
     if status != 200:
-        raise Problem(502, f"the worker at {owner} answered with status {status}")
+        said = f": {detail}" if (detail := _detail(body)) else ""
+        raise Problem(502, f"the worker at {owner} answered with status {status}{said}")
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.MsgspecError:
         raise Problem(502, f"the worker at {owner} gave an answer that cannot be read") from None
+
+
+async def _bounded(owner: str, response: aiohttp.ClientResponse) -> bytes:
+    """Return the body of a peer's answer. Raises `Problem` 502 where it is longer than any."""
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > PEER_BYTES_MAX:
+            raise Problem(502, f"the worker at {owner} gave an answer that is longer than any page")
+    return bytes(body)
+
+
+def _detail(body: bytes) -> str:
+    """Return the detail of a problem; empty where the answer is none."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    detail = found.get("detail") if isinstance(found, dict) else None
+    return detail[:DETAIL_MAX] if isinstance(detail, str) else ""

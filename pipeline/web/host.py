@@ -34,6 +34,10 @@ class WebHost(Protocol):
     """What keeps it from its work now."""
     partitions: int
     """The number of partitions of every log and table."""
+    hosts: tuple[str, tuple[str, ...]]
+    """The host that the views are served on, and other names under which they may be asked for."""
+    connections_max: int
+    """How many connections to its views may be open."""
     rules: str
     """The version of the rules that it was started with."""
     tenants: str

@@ -17,15 +17,18 @@ from faust.web.base import BlueprintManager
 
 from pipeline.domain.kernel.views import AccountView, Owner, Row, TableView, View
 from pipeline.web import snapshots
+from pipeline.web.admission import admission
 from pipeline.web.answers import PARTITIONS_HEADER, RowsPage, answer, ask, collect, owners
+from pipeline.web.connections import IDLE_S, bound
 from pipeline.web.health import CommitWatch, live, ready
 from pipeline.web.host import WebHost
 from pipeline.web.metrics import exposition, registry_of
 from pipeline.web.past import AccountAnswer, past, table_rows
-from pipeline.web.problems import Problem, problems
+from pipeline.web.problems import Problem, problems, secure
 from pipeline.web.query import parameters_of, parse, path_parts
 from pipeline.web.render import csv_response, json_response
 from pipeline.web.scope import Scope
+from pipeline.web.turns import LISTS_AT_ONCE, PEERS_AT_ONCE, Turns, sent
 
 AS_OF_HEADER = "Ledgerflow-As-Of"
 """partition:offset, ... of an answer; in JSON it is in `meta`, too."""
@@ -53,9 +56,12 @@ def mount(app: WebHost, views: Sequence[View]) -> None:
     Raises ValueError for views that a request cannot distinguish, as `by_path`.
     """
     app.web.blueprints = BlueprintManager()
-    app.web.web_app.middlewares.append(problems)
+    app.web.web_app.middlewares.extend((problems, admission(*app.hosts)))
+    app.web.web_app.on_response_prepare.append(secure)
     app.web.web_app.cleanup_ctx.append(partial(_client_of_peers, app))
+    bound(app.web, app.connections_max)
     watch, registry, shown = CommitWatch(app), registry_of(app), documented(views)
+    turns = Turns(LISTS_AT_ONCE), Turns(PEERS_AT_ONCE)
 
     async def index_page(request: web.Request) -> web.StreamResponse:
         return _index(request, shown)
@@ -75,7 +81,7 @@ def mount(app: WebHost, views: Sequence[View]) -> None:
     for path in WORKER_PAGES:
         _page(app, path, path[1:], handlers[path])
     for number, (path, ours) in enumerate(by_path(views).items()):
-        _page(app, path, f"{ours[0].name}-{number}", _view_page(app, ours))
+        _page(app, path, f"{ours[0].name}-{number}", _view_page(app, ours, turns))
 
 
 def by_path(views: Sequence[View]) -> dict[str, list[View]]:
@@ -112,7 +118,9 @@ def documented(views: Sequence[View]) -> dict[str, str]:
 
 async def _client_of_peers(app: WebHost, _: web.Application) -> AsyncIterator[None]:
     """Make the client for requests to peers, in the web server's thread, where it is used."""
-    async with aiohttp.ClientSession() as app.http_client:
+    # Idle connections are dropped before the peer's server does (`connections.IDLE_S`).
+    connector = aiohttp.TCPConnector(limit=64, limit_per_host=16, keepalive_timeout=IDLE_S / 2)
+    async with aiohttp.ClientSession(connector=connector) as app.http_client:
         yield
 
 
@@ -125,10 +133,17 @@ def _page(app: WebHost, path: str, name: str, handler: Handler) -> None:
     app.page(any_part, name=name)(type(name, (faust.web.View,), {"get": get, "__module__": __name__}))
 
 
-def _view_page(app: WebHost, views: Sequence[View]) -> Handler:
+def _view_page(app: WebHost, views: Sequence[View], turns: tuple[Turns, Turns]) -> Handler:
     """Return the handler of a path: of its first view, or of the one whose time parameter is given."""
     first, *others = [
-        (view, _past_page(app, view) if isinstance(view, AccountView) else _table_page(app, view))
+        (
+            view,
+            _in_turn(
+                _past_page(app, view) if isinstance(view, AccountView) else _table_page(app, view),
+                view,
+                turns,
+            ),
+        )
         for view in views
     ]
 
@@ -137,6 +152,19 @@ def _view_page(app: WebHost, views: Sequence[View]) -> Handler:
             if isinstance(view, AccountView) and not set(view.times).isdisjoint(request.query):
                 return await handler(request)
         return await first[1](request)
+
+    return page
+
+
+def _in_turn(handler: Handler, view: View, turns: tuple[Turns, Turns]) -> Handler:
+    """Return a page whose lists have their turn, until they are sent; a single row needs none."""
+    lists, of_peers = turns
+
+    async def page(request: web.Request) -> web.StreamResponse:
+        if len(request.match_info) == len(view.key):
+            return await handler(request)
+        async with (of_peers if PARTITIONS_HEADER in request.headers else lists).turn():
+            return await sent(request, await handler(request))
 
     return page
 

@@ -15,6 +15,19 @@ LOG = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 1
 """Retry-After of a 503: recovery and rebalancing take seconds."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "ledgerflow",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer: nobody keeps it, guesses its type, frames it, or runs anything in it."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -35,14 +48,20 @@ def unavailable(detail: str) -> Problem:
     return Problem(503, detail, retry=True)
 
 
-def _response(status: int, detail: str, headers: dict[str, str]) -> web.Response:
+def problem_response(status: int, detail: str, headers: dict[str, str]) -> web.Response:
+    """Return a problem as an answer, with the headers of every answer."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
     return web.Response(
         body=msgspec.json.encode(body),
         status=status,
         content_type="application/problem+json",
-        headers=headers,
+        headers={**HEADERS, **headers},
     )
+
+
+async def secure(_: web.BaseRequest, response: web.StreamResponse) -> None:
+    """Put the headers of every answer on one that is about to be sent."""
+    response.headers.update(HEADERS)
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -50,26 +69,25 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except Problem as problem:
         headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.retry else {}
-        return _response(problem.status, problem.detail, headers)
+        return problem_response(problem.status, problem.detail, headers)
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
-        return _response(405, f"only {allowed} is allowed here", {"Allow": allowed})
+        return problem_response(405, f"only {allowed} is allowed here", {"Allow": allowed})
     except web.HTTPException as error:
         if error.status < 400:
             raise
         detail = "there is no such page; / lists them" if error.status == 404 else error.reason
-        return _response(error.status, detail, {})
+        return problem_response(error.status, detail, {})
+    except ConnectionError:  # the client has gone, or does not read
+        raise
     except UnknownLayout as error:  # nothing of a tenant is in its text
-        return _response(500, str(error), {})
+        return problem_response(500, str(error), {})
     except Exception:
         LOG.exception("%s %s failed", request.method, request.path)
-        return _response(500, "the request failed; the worker's log says why", {})
+        return problem_response(500, "the request failed; the worker's log says why", {})
 
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error as problem+json, and forbid caches to keep answers."""
-    response = await _answered(request, handler)
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    """Answer every error as problem+json."""
+    return await _answered(request, handler)

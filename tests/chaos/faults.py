@@ -17,7 +17,8 @@ import psutil
 from pipeline.cli.problems import Failed
 from pipeline.cli.snapshot import take_now
 from pipeline.runtime.folders import TABLES
-from pipeline.runtime.snapshots import parts_of
+from pipeline.runtime.private_files import snapshot_key
+from pipeline.runtime.signing import trusted_parts
 from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 from tests.chaos.confined import SmallDisk, SmallMemory
 from tests.chaos.hostile import Hostile
@@ -104,7 +105,7 @@ class Faults:
 
         def put_back(folder: Path) -> None:
             shutil.rmtree(folder)
-            chosen = choose(parts_of(settings.snapshots_dir / snapshot))
+            chosen = choose(trusted_parts(settings.snapshots_dir / snapshot, snapshot_key(settings)))
             check(chosen, settings, ask_cluster(settings, [copy for _, copy in chosen]), datetime.now(UTC))
             tables = folder / TABLES
             tables.mkdir(parents=True)

@@ -26,6 +26,7 @@ class Worker:
     def __init__(self, folder: Path) -> None:
         self.partitions = PARTITIONS
         self.address = HERE
+        self.hosts, self.connections_max = ("127.0.0.1", ("views.example",)), 32
         self.rules, self.tenants = "rules of a test", "tenants of a test"
         self.rebalancing = self.in_recovery = False
         self.audit_alerts = self.rebalancing_count = 0

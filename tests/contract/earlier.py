@@ -26,7 +26,7 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from pipeline.cli.endpoints import FILE_NAME
-from pipeline.runtime.snapshots import MANIFEST
+from pipeline.runtime.manifests import MANIFEST
 
 FOLDER = Path(__file__).parent / "written_by"
 TOPICS_FILE, TABLES_FILE = "topics.msgpack.xz", "tables.tar.xz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,14 +12,16 @@ import pytest
 from faust.types import TP
 
 from pipeline.runtime import snapshots
+from pipeline.runtime.manifests import Manifest, folder_name
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import Manifest, Snapshots, folder_name
+from pipeline.runtime.snapshots import Snapshots, begun_at
 from pipeline.runtime.store.partition_store import PartitionStore
 
 WORKER = "ledgerflow-127.0.0.1-0"
 RULES = "rules of a test"
 TABLES = ("ledger", "fraud")
 PARTITIONS = 2
+KEY, TOKEN = b"the key of a test, 32 bytes long.", b"the token of a test, 32 bytes or more"
 
 
 class Bench:
@@ -37,7 +40,10 @@ class Bench:
             transactional_id=WORKER,
             store=lambda table, partition: self.stores[table, partition],
         )
-        self.snapshots = Snapshots(self.host, self.tasks, self.settings, RULES)
+        self.now = datetime(2026, 11, 22, 9, tzinfo=UTC)
+        self.snapshots = Snapshots(
+            self.host, self.tasks, self.settings, RULES, key=KEY, token=TOKEN, clock=lambda: self.now
+        )
         patch.setattr(snapshots, "topic_ids", lambda _, topics: {topic: f"id-{topic}" for topic in topics})
 
     @staticmethod
@@ -51,8 +57,13 @@ class Bench:
         self.stores[table, partition].write(rows, offset)
 
     def take(self, name: str, *tables: str) -> Manifest:
-        """Take a snapshot."""
-        return asyncio.run(self.snapshots.take(name, frozenset(tables)))
+        """Take a snapshot at the time that makes its name."""
+        now = begun_at(name)
+        assert now is not None
+        self.now = now
+        taken = asyncio.run(self.snapshots.take(frozenset(tables)))
+        assert taken.name == name
+        return taken.manifest
 
     def folder(self, name: str) -> Path:
         """Return where this worker's part of a snapshot is."""

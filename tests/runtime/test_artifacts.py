@@ -56,7 +56,15 @@ def central(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Central:
     listed = {
         "kafka": [{"coordinate": "org.example:kafka:1", **kafka}],
         "registry": [
-            {"coordinate": "org.example:registry:1", "classifier": "all", "packaging": "tar.gz", **registry}
+            {
+                "coordinate": "org.example:registry:1",
+                "classifier": "all",
+                "packaging": "tar.gz",
+                "unpacked": hashlib.sha256(
+                    f"{hashlib.sha256(b'').hexdigest()} quarkus-run.jar\n".encode()
+                ).hexdigest(),
+                **registry,
+            }
         ],
     }
     (tmp_path / "artifacts.json").write_text(json.dumps(listed))

@@ -14,10 +14,11 @@ import pytest
 from pipeline.runtime.app import create_app
 from pipeline.runtime.folders import TABLES as TABLES_FOLDER
 from pipeline.runtime.folders import own_folder, worker_folder
+from pipeline.runtime.manifests import Manifest, SnapshotError, WorkerSnapshot
 from pipeline.runtime.settings import SettingsError
-from pipeline.runtime.snapshots import Manifest, SnapshotError, WorkerSnapshot, parts_of
+from pipeline.runtime.signing import trusted_parts
 from pipeline.runtime.store.restoring import Changelog, Chosen, check, choose, restore
-from tests.runtime.snapshot_bench import Bench, rows_in
+from tests.runtime.snapshot_bench import KEY, Bench, rows_in
 
 FIRST, SECOND = "20261122T090000Z", "20261122T090001Z"
 DAY = timedelta(days=1)
@@ -34,7 +35,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 
 def chosen_of(bench: Bench, name: str = FIRST) -> list[Chosen]:
-    return choose(parts_of(bench.settings.snapshots_dir / name), frozenset({"ledger"}))
+    return choose(trusted_parts(bench.settings.snapshots_dir / name, KEY), frozenset({"ledger"}))
 
 
 def cluster_of(
@@ -46,7 +47,7 @@ def cluster_of(
 
 
 def taken_at(bench: Bench) -> datetime:
-    return parts_of(bench.settings.snapshots_dir / FIRST)[0].manifest.taken_at
+    return trusted_parts(bench.settings.snapshots_dir / FIRST, KEY)[0].manifest.taken_at
 
 
 def put(bench: Bench, target: Path, *, replace: bool = False) -> int:
@@ -103,8 +104,8 @@ def test_the_newest_copy_of_a_partition_is_chosen(bench: Bench) -> None:
     bench.commit("ledger", 1, {b"b": b"3"}, 9)
     bench.take(SECOND)
     parts = [
-        *parts_of(bench.settings.snapshots_dir / SECOND),
-        *parts_of(bench.settings.snapshots_dir / FIRST),
+        *trusted_parts(bench.settings.snapshots_dir / SECOND, KEY),
+        *trusted_parts(bench.settings.snapshots_dir / FIRST, KEY),
     ]
     assert [copy.changelog_offset for _, copy in choose(parts, frozenset({"ledger"}))] == [4, 9]
     assert len(choose(parts)) == 4

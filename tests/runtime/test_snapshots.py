@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from pipeline.cli.entry import main
-from pipeline.runtime.snapshots import MANIFEST, SnapshotError, names, new_name, parts_of, sha256_of
+from pipeline.runtime.manifests import MANIFEST, SnapshotError, names, parts_of
+from pipeline.runtime.snapshots import begun_at, sha256_of
 from tests.runtime.snapshot_bench import PARTITIONS, RULES, TABLES, WORKER, Bench, rows_in
 
 FIRST, SECOND, THIRD = "20261122T090000Z", "20261122T090001Z", "20261122T090002Z"
@@ -74,8 +76,9 @@ def test_only_the_named_tables_are_copied(bench: Bench) -> None:
 
 def test_the_newest_are_kept_and_other_workers_let_alone(bench: Bench) -> None:
     other = bench.settings.snapshots_dir / FIRST / "another-worker"
-    other.mkdir(parents=True)
-    for name in (FIRST, SECOND, THIRD):
+    bench.take(FIRST)
+    other.mkdir()
+    for name in (SECOND, THIRD):
         bench.take(name)
     assert [bench.folder(name).exists() for name in (FIRST, SECOND, THIRD)] == [False, True, True]
     assert other.exists()
@@ -97,17 +100,36 @@ def test_what_a_failed_snapshot_left_goes_with_the_next_and_never_counts(bench: 
     assert not left.exists() and bench.folder(FIRST).exists()
 
 
-@pytest.mark.parametrize("name", ["", "..", "../../etc", "20261122T090000Z/x", "20261122T090000z", "２" * 16])
+@pytest.mark.parametrize(
+    "name", ["", "..", "../../etc", "20261122T090000Z/x", "20261122T090000z", "２" * 16, "20261322T090000Z"]
+)
 def test_a_name_can_be_no_path(bench: Bench, name: str) -> None:
-    with pytest.raises(SnapshotError, match="no name"):
-        bench.take(name)
+    assert begun_at(name) is None
+    with pytest.raises(SnapshotError, match="no snapshot"):
+        asyncio.run(bench.snapshots.take(frozenset(), join=name))
+    assert names(bench.settings.snapshots_dir) == []
+
+
+def test_a_second_one_of_the_same_second_has_a_number(bench: Bench) -> None:
+    bench.take(FIRST)
+    second = asyncio.run(bench.snapshots.take(frozenset())).name
+    assert (second, names(bench.settings.snapshots_dir)) == (f"{FIRST}-0002", [FIRST, f"{FIRST}-0002"])
+    assert begun_at(second) == begun_at(FIRST)
 
 
 def test_a_snapshot_is_never_written_twice(bench: Bench) -> None:
     bench.take(FIRST)
     with pytest.raises(SnapshotError, match="already"):
-        bench.take(FIRST)
+        asyncio.run(bench.snapshots.take(frozenset(), join=FIRST))
     assert parts_of(bench.settings.snapshots_dir / FIRST)
+
+
+def test_another_worker_joins_a_snapshot_that_was_just_begun(bench: Bench) -> None:
+    bench.take(FIRST)
+    bench.host.transactional_id = "ledgerflow-127.0.0.1-1"
+    bench.now += timedelta(minutes=3)
+    assert asyncio.run(bench.snapshots.take(frozenset(), join=FIRST)).name == FIRST
+    assert len(parts_of(bench.settings.snapshots_dir / FIRST)) == 2
 
 
 def test_partitions_that_move_while_it_is_taken_end_it_without_a_trace(bench: Bench) -> None:
@@ -143,7 +165,8 @@ def test_a_manifest_of_a_later_format_is_refused(bench: Bench) -> None:
 
 
 def test_names_are_times_and_sort_by_them() -> None:
-    assert new_name(datetime(2026, 11, 22, 9, 0, tzinfo=UTC)) == FIRST
+    assert begun_at(FIRST) == datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
+    assert sorted([SECOND, f"{FIRST}-0002", FIRST]) == [FIRST, f"{FIRST}-0002", SECOND]
 
 
 def test_the_command_lists_what_there_is(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,8 +22,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.ledger import rows as ledger
 from pipeline.runtime import task
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.manifests import Copy, parts_of
 from pipeline.runtime.settings import load_settings
-from pipeline.runtime.snapshots import Copy, parts_of
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import StreamSpec
 from tests.contract.earlier import changelogs, commits, read_topics, tenants_file, unpack_tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -231,8 +231,12 @@ class Peer:
 
     async def __aexit__(self, *_: object) -> None: ...
 
-    async def read(self) -> bytes:
-        return self._body
+    @property
+    def content(self) -> Peer:
+        return self
+
+    async def iter_any(self) -> AsyncIterator[bytes]:
+        yield self._body
 
 
 async def test_a_peer_is_asked_once_for_its_partitions(worker: Any) -> None:
@@ -251,16 +255,25 @@ async def test_a_peer_is_asked_once_for_its_partitions(worker: Any) -> None:
 @pytest.mark.parametrize(
     ("peer", "status"),
     [
-        (Peer(error=TimeoutError()), 503),
+        (Peer(error=TimeoutError()), 504),
+        (Peer(error=answers.aiohttp.ConnectionTimeoutError()), 503),
         (Peer(error=answers.aiohttp.ClientConnectionError()), 503),
         (Peer(status=503), 503),
         (Peer(status=500), 502),
         (Peer(status=302), 502),
         (Peer(body=b"<html>"), 502),
         (Peer(body=b'{"rows": 1}'), 502),
+        (Peer(status=421, body=b'{"detail": "not my name"}'), 502),
+        (Peer(status=404, body=b"<html>"), 502),
+        (Peer(status=400, body=b'{"detail": "after: must be a row of this list"}'), 400),
+        (Peer(status=404, body=b'{"detail": "not known"}'), 404),
+        (Peer(body=b" " * 2_000), 502),
     ],
 )
-async def test_a_peer_that_fails_is_a_problem(worker: Any, peer: Peer, status: int) -> None:
+async def test_a_peer_that_fails_is_a_problem(
+    worker: Any, peer: Peer, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "PEER_BYTES_MAX", 1_000)
     worker.http_client = peer
     worker.owners = lambda _: dict.fromkeys(range(4), "http://10.0.0.2:6066")
     with pytest.raises(Problem) as caught:

@@ -42,7 +42,7 @@ SAMPLES = {
     "journal": "j",
 }
 DOCUMENTED = pages.documented(VIEWS)
-BESIDE = {"/", "/snapshots/{name}"}
+BESIDE = {"/", "/snapshots"}
 """The index itself, and a page for the operator's command, which is asked with POST."""
 
 

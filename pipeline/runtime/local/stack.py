@@ -31,9 +31,10 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.local import guardian
-from pipeline.runtime.local.artifacts import ArtifactError, Progress
+from pipeline.runtime.local.artifacts import ArtifactError, Progress, require_java
 from pipeline.runtime.local.artifacts import programs as fetch_programs
 from pipeline.runtime.local.programs import broker_commands, registry_command
+from pipeline.runtime.private_files import private_directory
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
 READY_WITHIN_S = 120.0
@@ -101,10 +102,14 @@ class LocalStack:
         return {part.name: part.pid for part in self._parts}
 
     def start(self) -> None:
-        """Start both parts, wait until they answer. Raises StackError or ArtifactError; then nothing runs."""
+        """Start both parts, wait until they answer.
+
+        Raises StackError, ArtifactError, or SettingsError for a directory of another user; then nothing runs.
+        """
         try:
             self._own_data_dir()
             self._refuse_taken_ports()
+            require_java()
             programs = fetch_programs(self.settings.cache_dir.expanduser(), self.progress)
             format_storage, broker = broker_commands(self.settings, self.data_dir, programs)
             registry = self._launch("registry", registry_command(self.settings, self.data_dir, programs))
@@ -144,7 +149,8 @@ class LocalStack:
 
     def _own_data_dir(self) -> None:
         """Take the data directory's lock, which the guardians share until the last one ends."""
-        (self.data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        private_directory(self.data_dir)
+        private_directory(self.data_dir / "logs")
         lock = (self.data_dir / "lock").open("a+")
         deadline = time.monotonic() + guardian.GRACE_S + 5
         while True:

@@ -1,7 +1,8 @@
 """Putting a snapshot into a worker's folder, once it is checked that the cluster can complete it.
 
-    manifests -> the newest copy of each partition -> compared with the cluster -> files copied and hashed
-    -> renamed into the worker's tables; when the worker starts, it reads the rest of the changelogs
+    manifests, signed -> the newest copy of each partition -> compared with the cluster
+    -> files copied and hashed -> renamed into the worker's tables
+    -> when the worker starts, it reads the rest of the changelogs
 
 It does no harm if the worker is assigned other partitions than were restored: the changelog is the truth, and
 the offset in each database says how much of it the database contains.
@@ -9,9 +10,9 @@ the offset in each database says how much of it the database contains.
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -20,13 +21,14 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
+from pipeline.runtime.manifests import Copy, SnapshotError, WorkerSnapshot
 from pipeline.runtime.settings import ENV_PREFIX, Settings
-from pipeline.runtime.snapshots import Copy, File, SnapshotError, WorkerSnapshot, topic_ids
+from pipeline.runtime.signing import verified_content
+from pipeline.runtime.snapshots import topic_ids
 
 DELETIONS_KEPT = "delete.retention.ms"
 REBUILD = "start the worker without a snapshot, it reads the whole changelog then"
 _STAGED = "restoring"
-_CHUNK_BYTES = 2**20
 
 OnBytes = Callable[[int], None]
 """Called with the number of bytes copied since the last call."""
@@ -136,8 +138,9 @@ def check(
 def restore(chosen: Sequence[Chosen], tables: Path, *, replace: bool, on_bytes: OnBytes) -> None:
     """Copy databases into a worker's folder of tables; the caller has locked the worker's folder.
 
-    Everything is copied and checked before the first database is put in place. Raises SnapshotError where
-    one exists already and `replace` is false, and where a file is not as the manifest describes it.
+    `chosen`: of parts whose signature holds (`trusted_parts`). Everything is copied and
+    checked before the first database is put in place. Raises SnapshotError where one exists already and
+    `replace` is false, and where a file is not as the manifest describes it.
     """
     there = [copy.folder for _, copy in chosen if (tables / copy.folder).exists()]
     if there and not replace:
@@ -156,24 +159,14 @@ def restore(chosen: Sequence[Chosen], tables: Path, *, replace: bool, on_bytes: 
 
 
 def _copy_files(source: Path, copy: Copy, target: Path, on_bytes: OnBytes) -> None:
-    expected = {file.name for file in copy.files}
-    found = {path.name for path in source.iterdir()} if source.is_dir() else set()
-    if expected != found:
-        odd = ", ".join(sorted(expected ^ found))
-        raise SnapshotError(
-            f"{source} is damaged (missing or not in the manifest: {odd}): use another snapshot"
-        )
+    """Copy a database, never as links: what is restored must not change the snapshot, nor the other way."""
     target.mkdir(parents=True)
-    for file in copy.files:
-        _copy_file(source / file.name, file, target / file.name, on_bytes)
-
-
-def _copy_file(source: Path, file: File, target: Path, on_bytes: OnBytes) -> None:
-    digest = hashlib.sha256()
-    with source.open("rb") as original, target.open("xb") as copied:
-        while chunk := original.read(_CHUNK_BYTES):
-            digest.update(chunk)
-            copied.write(chunk)
-            on_bytes(len(chunk))
-    if digest.hexdigest() != file.sha256:
-        raise SnapshotError(f"{source} is damaged (its SHA-256 is not the manifest's): use another snapshot")
+    with ExitStack() as opened:
+        name, output = "", None
+        for file, piece in verified_content(source, copy):
+            if file.name != name:
+                opened.close()
+                name, output = file.name, opened.enter_context((target / file.name).open("xb"))
+            assert output is not None
+            output.write(piece)
+            on_bytes(len(piece))

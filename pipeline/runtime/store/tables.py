@@ -20,7 +20,7 @@ from faust.stores.base import SerializedStore
 from faust.streams import current_event
 from faust.types import TP
 
-from pipeline.runtime.snapshots import folder_name
+from pipeline.runtime.manifests import folder_name
 from pipeline.runtime.store.partition_store import PartitionStore
 
 
