@@ -1,6 +1,6 @@
 """The web server's connections: how many, how long they may be idle, and how long an answer may take to send.
 
-    accept -> room? (else the longest idle one goes; none idle: 503) -> a request's head within IDLE_S
+    accept -> room? (else the longest idle one goes; none idle: 503) -> the head of a request within IDLE_S
            -> handler -> sent within SENT_WITHIN_S -> next request's head within IDLE_S
 
 Each connection is a file descriptor, and RocksDB and the Kafka clients need some of the same process. So
@@ -21,6 +21,12 @@ from pipeline.web.problems import RETRY_AFTER_S, problem_response
 
 LOG = logging.getLogger(__name__)
 
+SPARED_S = 1.0
+"""An idle connection gives way only after so long: a client that has just connected is about to ask."""
+REFUSED_MAX = 64
+"""Connections that are being told that there is no room; more are closed without a word."""
+REFUSED_S = 0.5
+"""How long such a client may take to read it."""
 IDLE_S = 10.0
 """A connection without a whole head of a request for so long is closed, however many bytes trickle in."""
 SENT_WITHIN_S = 10.0
@@ -30,11 +36,11 @@ CLOSED_WITHIN_S = 5.0
 STOPPED_WITHIN_S = 2.0
 """How long the requests that are being answered may hold up the end of the worker."""
 HEADERS_MAX = 64
-BACKLOG_TEXT = b"the worker has no connection left: ask again in a moment"
+NO_ROOM_TEXT = b"the worker has no connection left: ask again in a moment"
 _NO_ROOM = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
     b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nRetry-After: %d\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (RETRY_AFTER_S, len(BACKLOG_TEXT), BACKLOG_TEXT)
+    b"Content-Length: %d\r\n\r\n%b" % (RETRY_AFTER_S, len(NO_ROOM_TEXT), NO_ROOM_TEXT)
 )
 
 
@@ -52,7 +58,8 @@ class Connection(RequestHandler):
             self._task_handler.add_done_callback(lambda _: self._abort_later(opened))
         if not server.make_room_for(self):
             opened.write(_NO_ROOM)
-            self.force_close()
+            self._close = True  # what it sends is read, and not looked at: a reset would take our words back
+            self._loop.call_later(REFUSED_S if server.may_refuse else 0.0, self.force_close)
 
     @property
     def is_idle(self) -> bool:
@@ -93,7 +100,7 @@ class Connection(RequestHandler):
             LOG.error("a request failed", exc_info=exc)
             detail = "the request failed; the worker's log says why"
         else:
-            detail = "this is no HTTP/1.1 request, or a line of it is too long: check the client"
+            detail = "this is no HTTP/1.1 request with a Host, or a line of it is too long: check the client"
         response = problem_response(status, detail, {})
         response.force_close()
         return response
@@ -123,11 +130,16 @@ class Server(web.Server):
         opened = [one for one in cast(list[Connection], self.connections) if not one.is_closing]
         if len(opened) <= self._most:
             return True
-        idle = [one for one in opened if one.is_idle and one is not new]
-        if not idle:
+        longest = min((one for one in opened if one.is_idle), key=lambda one: one.idle_since, default=new)
+        if longest is new or self._loop.time() - longest.idle_since < SPARED_S:
             return False
-        min(idle, key=lambda one: one.idle_since).force_close()
+        longest.force_close()
         return True
+
+    @property
+    def may_refuse(self) -> bool:
+        """Whether one more client may be told that there is no room."""
+        return len(self.connections) <= self._most + REFUSED_MAX
 
 
 class Runner(web.AppRunner):
