@@ -244,8 +244,9 @@ def begun_at(name: str) -> datetime | None:
 def prune(snapshots: Path, newest: Path, keep: int, key: bytes, now: datetime) -> None:
     """Delete what is older than a worker's newest good snapshots, and its unfinished ones; others' stay.
 
-    `newest`: the folder of the one that was just taken, which stays. Only what could be restored and is not
-    of a later time than `now` counts as good; what is not goes once there are `keep` good ones after it.
+    `newest`: the folder of the one that was just taken, which stays. Only what could be restored, has the
+    name of its time, and is not of a later time than `now` counts as good; what is not goes once there are
+    `keep` good ones after it.
     """
     for part in list(_older(snapshots, newest, keep, key, now)):
         shutil.rmtree(part, ignore_errors=True)
@@ -262,14 +263,23 @@ def _older(snapshots: Path, newest: Path, keep: int, key: bytes, now: datetime) 
             yield partial
         if part == newest or not part.is_dir():
             continue
-        try:
-            taken_at = trusted_part(part, key).manifest.taken_at
-        except SnapshotError:
+        taken_at = _taken_at(part, key)
+        if taken_at is None:
             others.append(part)
-        else:
-            good += [_Good(taken_at, part)] if taken_at <= now else []
+        elif taken_at <= now:
+            good.append(_Good(taken_at, part))
     good.sort(reverse=True)
     yield from (one.folder for one in good[keep - 1 :])
     if len(good) >= keep - 1:
         oldest = good[keep - 2].taken_at if keep > 1 else now
         yield from (part for part in others if (begun_at(part.parent.name) or now) < oldest)
+
+
+def _taken_at(part: Path, key: bytes) -> datetime | None:
+    """Return when a part was taken; None where it could not be restored, or is a copy under another name."""
+    try:
+        taken_at = trusted_part(part, key).manifest.taken_at
+    except SnapshotError:
+        return None
+    begun = begun_at(part.parent.name)
+    return taken_at if begun is not None and abs(taken_at - begun) <= JOINED_WITHIN + CLOCKS_APART else None
