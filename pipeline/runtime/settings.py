@@ -26,6 +26,8 @@ from pipeline.runtime.connections import ENV_PREFIX, ConnectionSettings, Port, S
 
 __all__ = ["ENV_PREFIX", "Settings", "SettingsError", "load_settings"]
 
+_HOST = r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
+"""A name or address, and perhaps a port, as regular expression."""
 _Concept = TypeVar("_Concept", bound=ConceptSettings)
 
 
@@ -84,7 +86,7 @@ class Settings(_OfConcepts):
     )
     web_hosts: str = Field(
         "",
-        pattern=r"^([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?(,([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?)*$|^$",
+        pattern=rf"^({_HOST}(,{_HOST})*)?$",
         description="Other names, with or without a port, under which browsers and proxies may ask for the"
         " table views: views.example,10.0.0.5:8080.",
     )

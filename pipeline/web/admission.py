@@ -67,7 +67,7 @@ def _require_known_host(request: web.Request, own: str, allowed: Sequence[Host])
     here = None if request.transport is None else request.transport.get_extra_info("sockname")
     address, port = (here[0], here[1]) if isinstance(here, tuple) else (own, None)
     # An address is never a rebound name, so the one that the request came to is as good as our own name.
-    is_ours = host.name in (own.lower().strip("[]"), address) or _is_loopback(host.name)
+    is_ours = host.name in (own.lower().strip("[]"), _plain(address)) or _is_loopback(host.name)
     if is_ours and (host.port or HTTP_PORT) == port:
         return
     if host in allowed or Host(host.name, None) in allowed:
@@ -95,6 +95,14 @@ def _is_loopback(name: str) -> bool:
     with suppress(ValueError):
         return ipaddress.ip_address(name).is_loopback
     return name == "localhost"
+
+
+def _plain(address: str) -> str:
+    """Return an address as a URL has it: one of version 4 that came to a socket of version 6 as version 4."""
+    with suppress(ValueError):
+        mapped = getattr(ipaddress.ip_address(address), "ipv4_mapped", None)
+        return address if mapped is None else str(mapped)
+    return address
 
 
 def _shown(name: str, port: int | None) -> str:
