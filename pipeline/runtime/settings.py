@@ -13,6 +13,7 @@ import difflib
 import importlib.util
 import os
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -26,8 +27,8 @@ from pipeline.runtime.connections import ENV_PREFIX, ConnectionSettings, Port, S
 
 __all__ = ["ENV_PREFIX", "Settings", "SettingsError", "load_settings"]
 
-_HOST = r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?"
-"""A name or address, and perhaps a port, as regular expression."""
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", re.ASCII)
+"""A name or address, and perhaps a port."""
 _Concept = TypeVar("_Concept", bound=ConceptSettings)
 
 
@@ -86,7 +87,6 @@ class Settings(_OfConcepts):
     )
     web_hosts: str = Field(
         "",
-        pattern=rf"^({_HOST}(,{_HOST})*)?$",
         description="Other names, with or without a port, under which browsers and proxies may ask for the"
         " table views: views.example,10.0.0.5:8080.",
     )
@@ -141,6 +141,11 @@ class Settings(_OfConcepts):
             raise ValueError(
                 f"{ENV_PREFIX}WEB_PORT={self.web_port}: no port is left for {self.workers} workers"
             )
+        for host in filter(None, self.web_hosts.split(",")):
+            if not _HOST.fullmatch(host):
+                raise ValueError(
+                    f"{ENV_PREFIX}WEB_HOSTS={self.web_hosts}: {host!r} is no host, such as views.example:443"
+                )
         return self
 
     def of(self, concept: type[_Concept]) -> _Concept:

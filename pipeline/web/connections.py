@@ -93,7 +93,10 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the answer to what is no request, or to one that failed outside of the pages."""
+        """Return the answer to what is no request, or to one that failed outside of the pages.
+
+        Raises ConnectionError where a part of another answer is sent already.
+        """
         if request.writer.output_size > 0:
             raise ConnectionError("a part of the answer is sent already")
         if status >= 500:

@@ -82,8 +82,8 @@ def test_only_the_network_of_their_own_is_open(compose: dict[str, Any]) -> None:
 
 
 def test_an_unknown_setting_would_be_noticed() -> None:
-    with pytest.raises(ValueError, match="web_hosts"):
-        settings_of({"environment": {"LEDGERFLOW_WEB_HOSTS": "x"}})
+    with pytest.raises(ValueError, match="web_hostnames"):
+        settings_of({"environment": {"LEDGERFLOW_WEB_HOSTNAMES": "x"}})
 
 
 def test_schemas_are_registered_before_a_worker_starts(compose: dict[str, Any]) -> None:

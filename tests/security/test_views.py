@@ -296,7 +296,7 @@ async def test_lists_wait_for_their_turn_and_not_for_ever() -> None:
 
 
 def test_lists_without_number_leave_memory_and_health_as_they_were(views: Views) -> None:
-    """2,000 of them took RSS from 197 to 875 MB; now lists take turns, what is too much is 503, and /live answers."""
+    """2,000 of them took RSS from 197 to 875 MB; now lists take turns, and what is too much is 503."""
     assert views.get(LIST)[0] == 200
     before, most = views.about.memory_info().rss, 0
     statuses, lives = asyncio.run(flood(views, 500))
