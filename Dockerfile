@@ -8,7 +8,7 @@ COPY topologies topologies
 COPY pipeline pipeline
 RUN pip install --no-cache-dir . \
     && useradd --system --create-home ledgerflow \
-    && install --directory --owner=ledgerflow /var/lib/ledgerflow
+    && install --directory --mode=0700 --owner=ledgerflow /var/lib/ledgerflow
 USER ledgerflow
 ENV LEDGERFLOW_DATA_DIR=/var/lib/ledgerflow
 VOLUME /var/lib/ledgerflow

@@ -18,7 +18,7 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.manifests import SnapshotError, WorkerSnapshot, names, parts_of
-from pipeline.runtime.private_files import COMMAND_TOKEN, SECRETS, read_secret
+from pipeline.runtime.private_files import COMMAND_TOKEN, SECRETS, read_key
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import TOKEN_HEADER
 
@@ -93,10 +93,9 @@ def _ask_one(url: str, asked: list[tuple[str, str]], headers: dict[str, str]) ->
 def _token(settings: Settings) -> str:
     """Return what the workers of a data directory ask for. Raises Failed where there is none."""
     file = settings.data_dir / SECRETS / COMMAND_TOKEN
-    try:
-        return read_secret(file).decode("ascii", "replace")
-    except FileNotFoundError:
-        raise Failed(f"there is no {file}: name the data directory of the worker (--data)") from None
+    if not file.exists():
+        raise Failed(f"there is no {file}: name the data directory of the worker (--data)")
+    return read_key(file).decode("ascii", "replace")
 
 
 class Listed(NamedTuple):

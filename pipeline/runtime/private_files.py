@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pipeline.runtime.secret_files import SecretFileError, read_secret
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError
 
 LOG = logging.getLogger(__name__)
@@ -25,7 +26,7 @@ OTHERS = 0o077
 SECRETS = "secrets"
 """The folder of keys and tokens in the data directory."""
 SNAPSHOT_KEY, COMMAND_TOKEN = "snapshot.key", "commands.token"
-SECRET_BYTES_MIN, SECRET_BYTES_MAX = 32, 4096
+KEY_BYTES_MIN = 32
 
 
 def private_directory(path: Path) -> None:
@@ -79,32 +80,28 @@ def _close_content(top: Path) -> None:
                     os.close(file)
 
 
-def read_secret(path: Path) -> bytes:
-    """Return what a key's or token's file holds, without line ends around it.
+def read_key(path: Path) -> bytes:
+    """Return what a key's or token's file holds.
 
-    Raises SettingsError, one line, where others may change or read it, or it is no secret; OSError.
+    Raises SettingsError, one line, where others may read or change it, or it is too short.
     """
-    # A mounted secret is a link and its group may be one's own: only what goes beyond that is refused.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise SettingsError(f"{path} is no plain file")
-        if found.st_uid not in (os.geteuid(), 0) or found.st_mode & 0o037:
-            raise SettingsError(f"{path} is open to others (mode {found.st_mode & 0o777:04o}): chmod 600 it")
-        content = file.read(SECRET_BYTES_MAX + 1).strip()
-    if not SECRET_BYTES_MIN <= len(content) <= SECRET_BYTES_MAX:
-        raise SettingsError(f"{path} must hold {SECRET_BYTES_MIN} to {SECRET_BYTES_MAX} bytes")
+    try:
+        content = read_secret(path).strip().encode()
+    except SecretFileError as error:
+        raise SettingsError(str(error)) from None
+    if len(content) < KEY_BYTES_MIN:
+        raise SettingsError(f"{path} must hold {KEY_BYTES_MIN} characters or more")
     return content
 
 
 def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_hex(32)) -> bytes:
     """Return the secret of a file, which is made if it is not there; of several processes one makes it.
 
-    Raises as `read_secret`.
+    Raises as `read_key`.
     """
     private_directory(path.parent)
-    with suppress(FileNotFoundError):
-        return read_secret(path)
+    if os.path.lexists(path):
+        return read_key(path)
     partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     with open(partial, "x", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(make() + "\n")
@@ -116,7 +113,7 @@ def kept_secret(path: Path, make: Callable[[], str] = lambda: secrets.token_hex(
         pass
     finally:
         partial.unlink()
-    return read_secret(path)
+    return read_key(path)
 
 
 def snapshot_key(settings: Settings) -> bytes:
@@ -128,9 +125,9 @@ def snapshot_key(settings: Settings) -> bytes:
     if named is None:
         return kept_secret(settings.data_dir / SECRETS / SNAPSHOT_KEY)
     try:
-        return read_secret(named.expanduser())
-    except OSError as error:
-        raise SettingsError(f"{ENV_PREFIX}SNAPSHOT_KEY_FILE={named}: {error.strerror}") from None
+        return read_key(named.expanduser())
+    except SettingsError as error:
+        raise SettingsError(f"{ENV_PREFIX}SNAPSHOT_KEY_FILE: {error}") from None
 
 
 def command_token(settings: Settings) -> bytes:

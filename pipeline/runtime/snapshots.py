@@ -45,7 +45,7 @@ from pipeline.runtime.manifests import (
     names,
 )
 from pipeline.runtime.private_files import private_directory
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.settings import Settings, SettingsError
 from pipeline.runtime.signing import trusted_part, write_signature
 
 TOKEN_HEADER = "Ledgerflow-Token"
@@ -135,7 +135,10 @@ class Snapshots:
 
     async def _take(self, tables: frozenset[str], join: str | None) -> Taken:
         taken_at, worker = self._clock(), self._host.transactional_id
-        private_directory(self._settings.snapshots_dir)
+        try:
+            private_directory(self._settings.snapshots_dir)
+        except (SettingsError, OSError) as error:
+            raise SnapshotError(f"no snapshot can be written: {error}") from None
         folder = self._begun(taken_at, worker) if join is None else self._joined(join, taken_at, worker)
         partial = folder.with_name(worker + PARTIAL)
         try:

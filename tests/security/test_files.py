@@ -25,7 +25,7 @@ from pipeline.runtime.local import artifacts, guardian
 from pipeline.runtime.local.artifacts import ArtifactError, programs
 from pipeline.runtime.local.digests import changed_files, tree_sha256
 from pipeline.runtime.manifests import MANIFEST, SnapshotError, names, parts_of
-from pipeline.runtime.private_files import kept_secret, private_directory, read_secret, snapshot_key
+from pipeline.runtime.private_files import kept_secret, private_directory, read_key, snapshot_key
 from pipeline.runtime.settings import SettingsError, load_settings
 from pipeline.runtime.signing import SIGNATURE, sign_manifest, trusted_parts, write_signature
 from pipeline.runtime.snapshots import begun_at
@@ -121,21 +121,21 @@ def test_secrets_are_made_once_and_refused_where_others_may_read_them(tmp_path: 
     assert (kept_secret(path), mode(path), mode(path.parent)) == (first, 0o600, 0o700)
     assert [entry.name for entry in path.parent.iterdir()] == ["snapshot.key"]
     path.chmod(0o604)
-    with pytest.raises(SettingsError, match="open to others"):
+    with pytest.raises(SettingsError, match="others may"):
         kept_secret(path)
     path.chmod(0o600)
     path.write_text("short")
-    with pytest.raises(SettingsError, match="32 to"):
-        read_secret(path)
+    with pytest.raises(SettingsError, match="32 characters"):
+        read_key(path)
     path.unlink()
     os.mkfifo(path, 0o600)
-    with pytest.raises(SettingsError, match="no plain file"):
-        read_secret(path)
+    with pytest.raises(SettingsError, match="regular file"):
+        read_key(path)
 
 
 def test_a_named_key_that_is_not_there_ends_in_one_line(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path, snapshot_key_file=tmp_path / "nothing")
-    with pytest.raises(SettingsError, match=r"SNAPSHOT_KEY_FILE=.*No such file"):
+    with pytest.raises(SettingsError, match=r"SNAPSHOT_KEY_FILE: .*No such file"):
         snapshot_key(settings)
 
 
