@@ -29,7 +29,9 @@ from pipeline.cli.traffic import NO_ANSWER, Tally, TopicCounter
 from pipeline.cli.verify import manifests_of, verified
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
 from pipeline.runtime.avro.registry import register_all
+from pipeline.runtime.kafka.access import LOAD, OPERATOR, WORKER
 from pipeline.runtime.kafka.rest import Patience
+from pipeline.runtime.local.credentials import ADMIN
 from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import Settings
 from pipeline.verify import Report
@@ -124,8 +126,9 @@ class Session:
             f"starting Kafka and the schema registry in {self._settings.data_dir}: about ten seconds"
         )
         self._stack.start()
+        self._settings = self._stack.settings_of(OPERATOR)
         with errors_in_one_line(self._settings):
-            register_all(self._settings.registry())
+            register_all(self._stack.settings_of(ADMIN).registry())
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
         self._supervisor.start()
         while not self._supervisor.all_ready:
@@ -133,10 +136,8 @@ class Session:
             self._check()
             if time.monotonic() - began > WORKERS_READY_WITHIN_S:
                 states = ", ".join(f"{worker.number} {worker.state}" for worker in self._supervisor.workers)
-                raise SupervisionError(
-                    f"not ready within {WORKERS_READY_WITHIN_S:.0f} s (workers: {states}):"
-                    f" see {self._data_dir / 'logs'}"
-                )
+                said = f"not ready within {WORKERS_READY_WITHIN_S:.0f} s (workers: {states})"
+                raise SupervisionError(f"{said}: see {self._data_dir / 'logs'}")
             time.sleep(TICK_S)
         self._ready_seconds = time.monotonic() - began
         self._keep_endpoints()
@@ -148,9 +149,8 @@ class Session:
 
     def _spawn_worker(self, number: int) -> Child:
         log = self._data_dir / "logs" / f"worker-{number}.log"
-        return Child(
-            f"worker {number}", [*WORKER_COMMAND, "--worker", str(number)], log, environment(self._settings)
-        )
+        settings = environment(self._stack.settings_of(WORKER))
+        return Child(f"worker {number}", [*WORKER_COMMAND, "--worker", str(number)], log, settings)
 
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
@@ -158,7 +158,7 @@ class Session:
         command += ["--rate", str(self._options.rate), "--seed", str(seed)]
         command += ["--manifest", str(manifest_path(self._data_dir, seed))]
         log = self._data_dir / "logs" / "load.log"
-        self._load = Child("the load generator", command, log, environment(self._settings))
+        self._load = Child("the load generator", command, log, environment(self._stack.settings_of(LOAD)))
         self._dashboard.say(f"demo traffic, seed {seed}, {self._options.rate:g} payments/s")
 
     def _watch(self) -> None:

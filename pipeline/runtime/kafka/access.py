@@ -19,8 +19,8 @@ ROLES = (UPSTREAM, WORKER, PROJECTIONS, GATEWAY, OPERATOR, ANALYST)
 LOAD = "load"
 """Who plays the upstreams in a local stack. Not a role on a cluster."""
 LOAD_GROUP = "ledgerflow-load"
-UPSTREAM_TRANSACTIONS = "upstream-"
-"""How the transactional ids of upstream systems begin."""
+UPSTREAM_TRANSACTIONS = "upstream:"
+"""How the transactional ids of upstream systems begin: as those of no app can, whose id has no colon."""
 
 TOPIC, GROUP, TRANSACTIONAL_ID = "topic", "group", "transactional-id"
 LITERAL, PREFIXED = "literal", "prefixed"

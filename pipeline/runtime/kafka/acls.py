@@ -148,9 +148,9 @@ def _writing(others: Iterable[Acl], app_id: str) -> Iterator[Acl]:
     """Yield the ACLs of others that let them write as a worker does."""
     guarded = (*topics_of_streams(app_id), Right(TRANSACTIONAL_ID, f"{app_id}-", PREFIXED, ("Write",)))
     for acl in others:
-        if acl.permission == "allow" and acl.operation in ("Write", "All"):
-            if any(_touches(acl, right) for right in guarded):
-                yield acl
+        writes = acl.permission == "allow" and acl.operation in ("Write", "All")
+        if writes and any(_touches(acl, right) for right in guarded):
+            yield acl
 
 
 def _touches(acl: Acl, right: Right) -> bool:

@@ -2,7 +2,7 @@
 
     secrets/ca.pem ca.key                      the authority; only a start that renews reads its key
     secrets/broker.pem registry.pem|key        what the servers show (broker.pem holds certificate and key)
-    secrets/admin.pem admin.key                the administrator's certificate, for the broker's inner listener
+    secrets/admin.pem admin.key                the administrator's, for the broker's inner listener
     secrets/<role>.password                    of Kafka and of the registry
     secrets/<role>.env                         LEDGERFLOW_... settings: `set -a; . secrets/operator.env`
     secrets/registry.properties                the registry's users, their passwords hashed
@@ -96,6 +96,15 @@ class Credentials:
         """Return a role's password. Raises OSError."""
         return self.password_file(role).read_text("utf-8").strip()
 
+    def said(self, role: str) -> dict[str, str]:
+        """Return the settings in a role's file, by name, as text. Raises OSError."""
+        lines = shlex.split(self._environment(role).read_text("utf-8"))
+        pairs = [line.partition("=") for line in lines]
+        return {name.removeprefix(ENV_PREFIX).lower(): value for name, _, value in pairs}
+
+    def _environment(self, role: str) -> Path:
+        return self.folder / f"{role}.env"
+
     @property
     def registry_properties(self) -> Path:
         """The registry's users and what they may do, as a file of its settings."""
@@ -139,8 +148,9 @@ class Credentials:
             if not self.password_file(role).exists():
                 _write(self.password_file(role), secrets.token_urlsafe(PASSWORD_BYTES) + "\n")
             given = self.connection(settings, role, addresses)
-            lines = [f"{ENV_PREFIX}{name.upper()}={shlex.quote(str(value))}\n" for name, value in given.items()]
-            _write(self.folder / f"{role}.env", "".join(lines))
+            given |= {"app_id": settings.app_id, "partitions": settings.partitions}
+            lines = [f"{ENV_PREFIX}{name.upper()}={shlex.quote(str(said))}\n" for name, said in given.items()]
+            _write(self._environment(role), "".join(lines))
         _write(self.registry_properties, self._registry_users(settings))
 
     def _registry_users(self, settings: Settings) -> str:

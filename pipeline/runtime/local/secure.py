@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 
+from pipeline.runtime.connections import ConnectionSettings
 from pipeline.runtime.kafka import acls
 from pipeline.runtime.kafka.acls import principals_of, user_name
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
@@ -36,7 +38,7 @@ from pipeline.runtime.local.credentials import (
     credentials_of,
     make_credentials,
 )
-from pipeline.runtime.settings import ConnectionSettings, Settings
+from pipeline.runtime.settings import Settings
 
 SCRAM_ITERATIONS = 8_192
 _PORTS = ("kafka_port", "controller_port", "internal_port", "registry_port")
@@ -142,11 +144,16 @@ def addresses_of(settings: Settings) -> Addresses:
 
 def role_settings(settings: Settings, credentials: Credentials, role: str, addresses: Addresses) -> Settings:
     """Return settings with the connection of a role in the place of their own."""
-    connection = set(ConnectionSettings.model_fields) - set(_PORTS)
-    rest = settings.model_dump(exclude=connection)
+    return reached_by(settings, credentials.connection(settings, role, addresses))
+
+
+def reached_by(settings: Settings, connection: Mapping[str, object]) -> Settings:
+    """Return settings with another connection; nothing is left of their own, or of the environment's."""
+    names = set(ConnectionSettings.model_fields) - set(_PORTS)
+    rest = settings.model_dump(exclude=names)
     # All of them are given: what is left out would be read from the environment.
-    none = {name: ConnectionSettings.model_fields[name].default for name in connection}
-    return Settings(**{**none, **rest, **credentials.connection(settings, role, addresses)})
+    none = {name: ConnectionSettings.model_fields[name].default for name in names}
+    return Settings(**{**none, **rest, **connection})
 
 
 def form_of(settings: Settings, data_dir: Path, secure: bool, migrate: bool) -> SecureForm | None:
