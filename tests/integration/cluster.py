@@ -196,7 +196,10 @@ def problems(report: Report) -> list[str]:
 def cluster_in(
     folder: Path, kind: type[LocalStack] = LocalStack, *, secure: bool = False
 ) -> Iterator[Cluster]:
-    """Run a stack with its topics and schemas, but no worker yet; a secure one's settings: the administrator's."""
+    """Run a stack with its topics and schemas, but no worker yet.
+
+    The settings of a secure one are its administrator's.
+    """
     settings = settings_in(folder).model_copy(update={"workers": 2})
     with kind(settings, secure=secure) as stack:
         settings = stack.settings_of(ADMIN)

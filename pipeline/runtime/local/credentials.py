@@ -37,7 +37,8 @@ _USES = {BROKER: (SERVER, CLIENT), REGISTRY: (SERVER,), ADMIN: (CLIENT,)}
 _READS, _WRITES, _ADMINISTERS = "sr-readonly", "sr-developer", "sr-admin"
 _REGISTRY_ROLES = {OPERATOR: _WRITES, ADMIN: _ADMINISTERS}
 
-# What the registry's roles leave open: with them alone, whoever writes also deletes and sets rules.
+# With the registry's roles alone whoever writes also deletes and sets rules, and its own pages are open. Of the
+# permissions for the longest path that matches, one must name the method.
 _POLICIES = f"""\
 quarkus.http.auth.basic=true
 apicurio.auth.role-based-authorization=true
@@ -45,18 +46,18 @@ quarkus.security.users.embedded.enabled=true
 quarkus.security.users.embedded.plain-text=false
 quarkus.security.users.embedded.algorithm=digest-sha-512
 quarkus.http.auth.policy.administer.roles-allowed={_ADMINISTERS}
-quarkus.http.auth.permission.change.paths=/*
-quarkus.http.auth.permission.change.methods=POST,PUT,PATCH,DELETE
-quarkus.http.auth.permission.change.policy=administer
-quarkus.http.auth.permission.remove.paths=/apis/ccompat/*
-quarkus.http.auth.permission.remove.methods=PUT,PATCH,DELETE
-quarkus.http.auth.permission.remove.policy=administer
-quarkus.http.auth.permission.register.paths=/apis/ccompat/*
-quarkus.http.auth.permission.register.methods=POST
-quarkus.http.auth.permission.register.policy=authenticated
 quarkus.http.auth.permission.read.paths=/*
-quarkus.http.auth.permission.read.methods=GET,HEAD,OPTIONS
-quarkus.http.auth.permission.read.policy=permit
+quarkus.http.auth.permission.read.methods=GET,HEAD
+quarkus.http.auth.permission.read.policy=authenticated
+quarkus.http.auth.permission.change.paths=/*
+quarkus.http.auth.permission.change.methods=POST,PUT,PATCH,DELETE,OPTIONS
+quarkus.http.auth.permission.change.policy=administer
+quarkus.http.auth.permission.register.paths=/apis/ccompat/*
+quarkus.http.auth.permission.register.methods=GET,HEAD,POST
+quarkus.http.auth.permission.register.policy=authenticated
+quarkus.http.auth.permission.remove.paths=/apis/ccompat/*
+quarkus.http.auth.permission.remove.methods=PUT,PATCH,DELETE,OPTIONS
+quarkus.http.auth.permission.remove.policy=administer
 """
 
 
