@@ -131,10 +131,11 @@ class Session:
             register_all(self._stack.settings_of(ADMIN).registry())
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
         self._supervisor.start()
+        since = time.monotonic()
         while not self._supervisor.all_ready:
             self._signals.raise_if_received()
             self._check()
-            if time.monotonic() - began > WORKERS_READY_WITHIN_S:
+            if time.monotonic() - since > WORKERS_READY_WITHIN_S:
                 states = ", ".join(f"{worker.number} {worker.state}" for worker in self._supervisor.workers)
                 said = f"not ready within {WORKERS_READY_WITHIN_S:.0f} s (workers: {states})"
                 raise SupervisionError(f"{said}: see {self._data_dir / 'logs'}")
@@ -148,9 +149,9 @@ class Session:
         self._signals.raise_if_received()
 
     def _spawn_worker(self, number: int) -> Child:
-        log = self._data_dir / "logs" / f"worker-{number}.log"
-        settings = environment(self._stack.settings_of(WORKER))
-        return Child(f"worker {number}", [*WORKER_COMMAND, "--worker", str(number)], log, settings)
+        log, settings = self._data_dir / "logs" / f"worker-{number}.log", self._stack.settings_of(WORKER)
+        command = [*WORKER_COMMAND, "--worker", str(number)]
+        return Child(f"worker {number}", command, log, environment(settings))
 
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
@@ -172,9 +173,8 @@ class Session:
         while not self._signals.received and (self._ends_at is None or time.monotonic() < self._ends_at):
             self._tick()
             if self._load is not None and (code := self._load.exit_code()) is not None:
-                raise SupervisionError(
-                    f"the load generator ended with exit code {code}: {self._load.why_it_ended()}"
-                )
+                said = f"the load generator ended with exit code {code}"
+                raise SupervisionError(f"{said}: {self._load.why_it_ended()}")
 
     def _settle(self) -> None:
         """End the load, let the streams catch up, and verify.
@@ -211,6 +211,8 @@ class Session:
         assert traffic is not None
         load.ask_to_end()
         self._wait(lambda: load.exit_code() is not None, traffic.standstill(LOAD_ENDS_WITHIN_S), hurried)
+        if load.exit_code():  # what it planted is not all there, so it could not be verified
+            raise SupervisionError(f"the load generator failed: {load.why_it_ended()}")
         load.end()
 
     def _catch_up(self, hurried: int) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from pipeline.runtime.kafka.topics import DEAD_LETTERS, OPERATIONAL_ALERTS, OPERATOR_ACTIONS, TOPICS
+from pipeline.runtime.kafka.topics import DEAD_LETTERS, OPERATIONAL_ALERTS, OPERATOR_ACTIONS, READ, TOPICS
 
 UPSTREAM, WORKER, PROJECTIONS = "upstream", "worker", "projections"
 GATEWAY, OPERATOR, ANALYST = "gateway", "operator", "analyst"
@@ -121,11 +121,13 @@ def _analyst(app_id: str) -> tuple[Right, ...]:
 
 
 def _load(app_id: str) -> tuple[Right, ...]:
-    """It does what upstreams do, and waits for the accounts that it has opened."""
+    """It does what upstreams do, waits for the accounts that it has opened, and until the streams rest."""
     return (
         *_upstream(app_id),
         *_topics(("balances",), "Read"),
+        *_topics(READ, "Describe"),
         Right(GROUP, LOAD_GROUP, LITERAL, ("Read",)),
+        Right(GROUP, app_id, LITERAL, ("Describe",)),
     )
 
 

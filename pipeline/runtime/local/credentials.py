@@ -37,8 +37,8 @@ _USES = {BROKER: (SERVER, CLIENT), REGISTRY: (SERVER,), ADMIN: (CLIENT,)}
 _READS, _WRITES, _ADMINISTERS = "sr-readonly", "sr-developer", "sr-admin"
 _REGISTRY_ROLES = {OPERATOR: _WRITES, ADMIN: _ADMINISTERS}
 
-# With the registry's roles alone whoever writes also deletes and sets rules, and its own pages are open. Of the
-# permissions for the longest path that matches, one must name the method.
+# With the registry's roles alone whoever writes also deletes and sets rules, and its own pages are open. Of
+# the permissions for the longest path that matches, one must name the method.
 _POLICIES = f"""\
 quarkus.http.auth.basic=true
 apicurio.auth.role-based-authorization=true

@@ -55,6 +55,7 @@ ssl.keystore.location={keystore}
 ssl.truststore.type=PEM
 ssl.truststore.location={truststore}
 ssl.client.auth=required
+listener.name.client.ssl.client.auth=none
 ssl.principal.mapping.rules=RULE:^CN=([^,]+)$/$1/,DEFAULT
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 allow.everyone.if.no.acl.found=false
