@@ -122,9 +122,7 @@ class Session:
         began = time.monotonic()
         if endpoints.read(self._data_dir) is None:  # left by a killed run; scripts wait for the file
             endpoints.remove(self._data_dir)
-        self._dashboard.say(
-            f"starting Kafka and the schema registry in {self._settings.data_dir}: about ten seconds"
-        )
+        self._dashboard.say(f"starting Kafka and the schema registry in {self._data_dir}: about ten seconds")
         self._stack.start()
         self._settings = self._stack.settings_of(OPERATOR)
         with errors_in_one_line(self._settings):
