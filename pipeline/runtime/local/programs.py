@@ -63,7 +63,7 @@ appender.console.layout.pattern = %d %p %c{1}: %m%n
 """
 
 
-def broker_properties(settings: Settings, log_dir: Path, form: SecureForm | None) -> str:
+def broker_properties(settings: Settings, log_dir: Path, form: SecureForm | None = None) -> str:
     """Return the broker's configuration, a Java properties file."""
     ports = {"kafka_port": settings.kafka_port, "controller_port": settings.controller_port}
     return _BROKER.format(
