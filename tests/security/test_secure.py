@@ -209,7 +209,6 @@ def test_commands_find_their_login_and_a_role_takes_its_from_its_file(secure: Se
     for words in (("topics",), ("tail", BALANCES, "--limit", "1"), ("dead-letters", "list")):
         assert secure.place.ask(*words)
     assert json.loads(secure.place.ask("acls", "check", "--json"))["ok"]
-    assert json.loads(secure.place.ask("load", "--count", "0", "--accounts", "1", "--json"))["done"]
     script = f'set -a; . {secure.secrets.folder}/analyst.env; exec "$@"'
     for topic, code in ((BALANCES, 0), (PAYMENTS, 1)):
         words = ["sh", "-c", script, "sh", *CLI, "tail", topic, "--limit", "1"]
