@@ -22,7 +22,7 @@ from pipeline.cli.version import versions
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 from pipeline.runtime.local.artifacts import ArtifactError
-from pipeline.runtime.local.secure import reached_by
+from pipeline.runtime.local.secure import FormError, reached_by, require_form
 from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
 
@@ -165,9 +165,10 @@ def up(
     try:
         _make_data_dir(stack.data_dir)
         _refuse_used_data_dir(stack.data_dir)
+        require_form(stack.data_dir, secure, migrate)
         _refuse_taken_web_ports(settings)
         session.run()
-    except (StackError, ArtifactError, SupervisionError, OSError) as problem:
+    except (StackError, FormError, ArtifactError, SupervisionError, OSError) as problem:
         error = str(problem)
     except (Failed, BadInput) as problem:
         error, exit_code = str(problem), problem.exit_code

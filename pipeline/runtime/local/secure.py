@@ -160,22 +160,27 @@ def reached_by(settings: Settings, connection: Mapping[str, object]) -> Settings
 def form_of(settings: Settings, data_dir: Path, secure: bool, migrate: bool) -> SecureForm | None:
     """Return the form of a data directory, None for an open one; a new directory gets the one asked for.
 
-    Raises FormError where it has the other one, unless `migrate` lets an open one become secure; OSError.
+    Raises FormError as `require_form` and where its secrets cannot be used; OSError.
     """
-    known = credentials_of(data_dir)
+    require_form(data_dir, secure, migrate)
     if not secure:
-        if known is not None:
-            raise FormError(f"{data_dir} is a secure stack's: start it with --secure")
         return None
-    if known is None and (data_dir / "kafka" / "meta.properties").exists() and not migrate:
+    try:
+        return SecureForm(settings, credentials_of(data_dir) or make_credentials(data_dir))
+    except ValueError as error:
+        raise FormError(f"the secrets of {data_dir} cannot be used: {error}") from None
+
+
+def require_form(data_dir: Path, secure: bool, migrate: bool) -> None:
+    """Raises FormError where a data directory has the other form; with `migrate` an open one may be secure."""
+    known = credentials_of(data_dir)
+    if not secure and known is not None:
+        raise FormError(f"{data_dir} is a secure stack's: start it with --secure")
+    if secure and known is None and (data_dir / "kafka" / "meta.properties").exists() and not migrate:
         raise FormError(
             f"{data_dir} is an open stack's, on which anyone may have written anything: make it secure as it"
             " is with --secure --migrate, or choose another directory"
         )
-    try:
-        return SecureForm(settings, known or make_credentials(data_dir))
-    except ValueError as error:
-        raise FormError(f"the secrets of {data_dir} cannot be used: {error}") from None
 
 
 def _escaped(path: Path) -> str:
