@@ -172,7 +172,7 @@ def form_of(settings: Settings, data_dir: Path, secure: bool, migrate: bool) -> 
 
 
 def require_form(data_dir: Path, secure: bool, migrate: bool) -> None:
-    """Raises FormError where a data directory has the other form; with `migrate` an open one may be secure."""
+    """Raises FormError where a data directory has the other form; `migrate` lets an open one be secure."""
     known = credentials_of(data_dir)
     if not secure and known is not None:
         raise FormError(f"{data_dir} is a secure stack's: start it with --secure")
