@@ -30,7 +30,7 @@ _unhurried = hypothesis_settings(deadline=None, suppress_health_check=[HealthChe
 hypothesis_settings.register_profile(LONG, _unhurried, max_examples=1_000)
 hypothesis_settings.register_profile(UNHURRIED, _unhurried)
 hypothesis_settings.load_profile(UNHURRIED)  # an option of the command line is loaded later
-PORTS_PER_STACK = 10
+PORTS_PER_STACK = 12
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""
 
@@ -60,11 +60,13 @@ def _is_free(port: int) -> bool:
 
 def settings_in(data_dir: Path) -> Settings:
     """Return settings of a stack of its own in `data_dir`: free ports, little memory."""
-    kafka_port, controller_port, registry_port, web_port, *_ = free_ports()  # the rest: views of workers
+    kafka_port, controller_port, internal_port, registry_port, web_port, *_ = free_ports()
+    # The rest: views of workers.
     return load_settings(
         data_dir=data_dir,
         kafka_port=kafka_port,
         controller_port=controller_port,
+        internal_port=internal_port,
         registry_port=registry_port,
         web_port=web_port,
         kafka_heap_mb=384,

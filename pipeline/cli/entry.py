@@ -12,6 +12,7 @@ from rich.console import Console
 
 from pipeline.cli import (
     accept_loss,
+    acls,
     balance,
     dead_letters,
     export,
@@ -65,6 +66,7 @@ app.command("switch", rich_help_panel=REPAIR)(switch.switch)
 app.command("accept-loss", rich_help_panel=REPAIR)(accept_loss.accept_loss)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
+app.add_typer(acls.app, name="acls", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 

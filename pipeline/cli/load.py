@@ -19,6 +19,7 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
 from pipeline.cli.verify import MANIFESTS
 from pipeline.loadgen import LoadError, LoadPlan, LoadReport, demo, history, run
+from pipeline.runtime.kafka.access import LOAD
 
 COUNT = 10_000
 ENDLESS_RATE = 100.0
@@ -96,7 +97,7 @@ def load(
     It plays tenants, customers with habits, merchants, traders, and nostro accounts with their statements.
     What it plants is written to a manifest; `ledgerflow verify` checks that the streams have found all of it.
     """
-    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    settings = settings_for(data, bootstrap_servers, schema_registry_url, LOAD)
     require_kafka(settings)
     require_registry(settings)
     if endless and count is not None:

@@ -1,7 +1,8 @@
 """Finds Kafka, the registry and the workers for a command; one line of error if they do not answer.
 
 Addresses come from, in this order: options, environment variables, endpoints.json of a stack that runs on the
-data directory, the defaults.
+data directory, the defaults. The login for a secure stack comes from its folder of secrets, unless options or
+variables say how to reach it.
 """
 
 from __future__ import annotations
@@ -17,19 +18,32 @@ from confluent_kafka.admin import AdminClient
 from pipeline.cli import endpoints
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, client, unavailable
+from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.kafka.topics import TopicsError
+from pipeline.runtime.local.credentials import credentials_of
 from pipeline.runtime.reachability import NoAnswer, kafka_admin, why_registry
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
 from pipeline.verify import LogError
 
 ANSWER_WITHIN_S = 5.0
+_SAID = {
+    *("bootstrap_servers", "kafka_port", "schema_registry_url", "registry_port"),
+    *("security_protocol", "sasl_username", "registry_username"),
+}
+"""Settings that say how to reach a stack; where one is given, no login of the data directory is taken."""
 START = "start a stack with `ledgerflow up`"
 
 
 def settings_for(
-    data_dir: Path | None, bootstrap_servers: str | None = None, schema_registry_url: str | None = None
+    data_dir: Path | None,
+    bootstrap_servers: str | None = None,
+    schema_registry_url: str | None = None,
+    role: str = OPERATOR,
 ) -> Settings:
-    """Return the settings of a command. Raises SettingsError."""
+    """Return the settings of a command. Raises SettingsError.
+
+    `role`: whose login it takes, where the stack that runs there is a secure one and nothing else is said.
+    """
     given: dict[str, Any] = {
         "bootstrap_servers": bootstrap_servers,
         "schema_registry_url": schema_registry_url,
@@ -39,6 +53,10 @@ def settings_for(
     if running is None:
         return settings
     said = settings.model_fields_set
+    own = None if said & _SAID else credentials_of(settings.data_dir)
+    if own is not None:
+        given = {name: value for name, value in own.said(role).items() if name not in said}
+        return load_settings(data_dir=data_dir, **given)
     if not said & {"bootstrap_servers", "kafka_port"}:
         given["bootstrap_servers"] = running.bootstrap_servers
     if not said & {"schema_registry_url", "registry_port"}:

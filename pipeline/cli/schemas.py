@@ -14,6 +14,7 @@ from pipeline.cli.problems import EXIT_FAILED
 from pipeline.cli.reach import errors_in_one_line, settings_for
 from pipeline.cli.screen import screen
 from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
+from pipeline.runtime.local.credentials import ADMIN
 from schemas.compatibility import check as problems_of
 
 app = typer.Typer(no_args_is_help=True, help="The Avro schemas of the events: list, check, register.")
@@ -71,7 +72,7 @@ def register_schemas(
 
     A second time changes nothing. `ledgerflow up` does it by itself.
     """
-    settings = settings_for(data, None, schema_registry_url)
+    settings = settings_for(data, None, schema_registry_url, ADMIN)
     with errors_in_one_line(settings):
         registered = register_all(settings.registry())
     if as_json:

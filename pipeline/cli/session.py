@@ -29,7 +29,9 @@ from pipeline.cli.traffic import NO_ANSWER, Tally, TopicCounter
 from pipeline.cli.verify import manifests_of, verified
 from pipeline.cli.worker import COMMAND as WORKER_COMMAND
 from pipeline.runtime.avro.registry import register_all
+from pipeline.runtime.kafka.access import LOAD, OPERATOR, WORKER
 from pipeline.runtime.kafka.rest import Patience
+from pipeline.runtime.local.credentials import ADMIN
 from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import Settings
 from pipeline.verify import Report
@@ -120,23 +122,21 @@ class Session:
         began = time.monotonic()
         if endpoints.read(self._data_dir) is None:  # left by a killed run; scripts wait for the file
             endpoints.remove(self._data_dir)
-        self._dashboard.say(
-            f"starting Kafka and the schema registry in {self._settings.data_dir}: about ten seconds"
-        )
+        self._dashboard.say(f"starting Kafka and the schema registry in {self._data_dir}: about ten seconds")
         self._stack.start()
+        self._settings = self._stack.settings_of(OPERATOR)
         with errors_in_one_line(self._settings):
-            register_all(self._settings.registry())
+            register_all(self._stack.settings_of(ADMIN).registry())
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
         self._supervisor.start()
+        since = time.monotonic()
         while not self._supervisor.all_ready:
             self._signals.raise_if_received()
             self._check()
-            if time.monotonic() - began > WORKERS_READY_WITHIN_S:
+            if time.monotonic() - since > WORKERS_READY_WITHIN_S:
                 states = ", ".join(f"{worker.number} {worker.state}" for worker in self._supervisor.workers)
-                raise SupervisionError(
-                    f"not ready within {WORKERS_READY_WITHIN_S:.0f} s (workers: {states}):"
-                    f" see {self._data_dir / 'logs'}"
-                )
+                said = f"not ready within {WORKERS_READY_WITHIN_S:.0f} s (workers: {states})"
+                raise SupervisionError(f"{said}: see {self._data_dir / 'logs'}")
             time.sleep(TICK_S)
         self._ready_seconds = time.monotonic() - began
         self._keep_endpoints()
@@ -147,10 +147,9 @@ class Session:
         self._signals.raise_if_received()
 
     def _spawn_worker(self, number: int) -> Child:
-        log = self._data_dir / "logs" / f"worker-{number}.log"
-        return Child(
-            f"worker {number}", [*WORKER_COMMAND, "--worker", str(number)], log, environment(self._settings)
-        )
+        log, settings = self._data_dir / "logs" / f"worker-{number}.log", self._stack.settings_of(WORKER)
+        command = [*WORKER_COMMAND, "--worker", str(number)]
+        return Child(f"worker {number}", command, log, environment(settings))
 
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
@@ -158,7 +157,7 @@ class Session:
         command += ["--rate", str(self._options.rate), "--seed", str(seed)]
         command += ["--manifest", str(manifest_path(self._data_dir, seed))]
         log = self._data_dir / "logs" / "load.log"
-        self._load = Child("the load generator", command, log, environment(self._settings))
+        self._load = Child("the load generator", command, log, environment(self._stack.settings_of(LOAD)))
         self._dashboard.say(f"demo traffic, seed {seed}, {self._options.rate:g} payments/s")
 
     def _watch(self) -> None:
@@ -172,9 +171,8 @@ class Session:
         while not self._signals.received and (self._ends_at is None or time.monotonic() < self._ends_at):
             self._tick()
             if self._load is not None and (code := self._load.exit_code()) is not None:
-                raise SupervisionError(
-                    f"the load generator ended with exit code {code}: {self._load.why_it_ended()}"
-                )
+                said = f"the load generator ended with exit code {code}"
+                raise SupervisionError(f"{said}: {self._load.why_it_ended()}")
 
     def _settle(self) -> None:
         """End the load, let the streams catch up, and verify.
@@ -211,6 +209,8 @@ class Session:
         assert traffic is not None
         load.ask_to_end()
         self._wait(lambda: load.exit_code() is not None, traffic.standstill(LOAD_ENDS_WITHIN_S), hurried)
+        if load.exit_code():  # what it planted is not all there, so it could not be verified
+            raise SupervisionError(f"the load generator failed: {load.why_it_ended()}")
         load.end()
 
     def _catch_up(self, hurried: int) -> bool:

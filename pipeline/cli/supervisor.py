@@ -54,7 +54,7 @@ class Child:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **environ},
+            env={**_without_settings(os.environ), **environ},
             start_new_session=True,
         )
         assert self._guardian.stdout is not None
@@ -219,6 +219,12 @@ def lists_of(url: str) -> tuple[str, ...]:
     except (OSError, http.client.HTTPException, ValueError):
         return ()
     return tuple(path.partition("?")[0] for path in pages if "?tenant=" in path)
+
+
+def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without our settings: a child is given its own, and no other one's secrets."""
+    ours = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    return {name: value for name, value in environ.items() if name not in ours}
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -22,6 +22,7 @@ from pipeline.cli.version import versions
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 from pipeline.runtime.local.artifacts import ArtifactError
+from pipeline.runtime.local.secure import FormError, reached_by, require_form
 from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.private_files import private_directory
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
@@ -86,6 +87,18 @@ def up(
             show_default="ledgerflow-data",
         ),
     ] = None,
+    secure: Annotated[
+        bool,
+        typer.Option(
+            "--secure",
+            help="With TLS, passwords and rights by role, made at the first start: see secrets/ in the data"
+            " directory.",
+        ),
+    ] = False,
+    migrate: Annotated[
+        bool,
+        typer.Option("--migrate", help="With --secure: make an open data directory secure, once for all."),
+    ] = False,
     rate: Annotated[
         float, typer.Option("--rate", metavar="R", min=0.01, help="Demo payments per second.")
     ] = DEMO_RATE,
@@ -102,6 +115,17 @@ def up(
     controller_port: Annotated[
         int | None,
         typer.Option(metavar="PORT", min=1, max=65_535, rich_help_panel=PORTS, show_default="19093"),
+    ] = None,
+    internal_port: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PORT",
+            min=1,
+            max=65_535,
+            rich_help_panel=PORTS,
+            show_default="19094",
+            help="With --secure: the broker's listener for its administrator.",
+        ),
     ] = None,
     registry_port: Annotated[
         int | None,
@@ -126,23 +150,26 @@ def up(
     While it runs, endpoints.json in the data directory has all addresses. Exit code 1 if an invariant did not
     hold.
     """
+    if migrate and not secure:
+        raise BadInput("--migrate goes with --secure")
     settings = load_settings(
         data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,
-        registry_port=registry_port, web_port=web_port, local=True,
+        internal_port=internal_port, registry_port=registry_port, web_port=web_port, local=True,
     )  # fmt: skip
     settings = _local(settings)
     console = screen(stderr=as_json)
     downloads = _Downloads()
-    stack = LocalStack(settings, progress=downloads)
+    stack = LocalStack(settings, downloads, secure, migrate)
     first_run = not (stack.data_dir / "kafka" / "meta.properties").exists()
     session = Session(settings, stack, RunOptions(demo, duration, rate), Dashboard(console))
     error, exit_code = None, EXIT_FAILED
     try:
         _make_data_dir(stack.data_dir)
         _refuse_used_data_dir(stack.data_dir)
+        require_form(stack.data_dir, secure, migrate)
         _refuse_taken_web_ports(settings)
         session.run()
-    except (StackError, ArtifactError, SupervisionError, OSError) as problem:
+    except (StackError, FormError, ArtifactError, SupervisionError, OSError) as problem:
         error = str(problem)
     except (Failed, BadInput) as problem:
         error, exit_code = str(problem), problem.exit_code
@@ -171,14 +198,15 @@ def up(
 
 
 def _local(settings: Settings) -> Settings:
-    """Return the settings with the addresses of the local stack, in the place of those of the environment."""
-    given = settings.model_dump(exclude={"bootstrap_servers", "schema_registry_url", "security_protocol"})
-    return Settings(
-        **given,
-        bootstrap_servers=f"127.0.0.1:{settings.kafka_port}",
-        schema_registry_url=f"http://127.0.0.1:{settings.registry_port}/apis/ccompat/v7",
-        security_protocol="PLAINTEXT",
-    )
+    """Return the settings with the addresses of the local stack, in the place of those of the environment.
+
+    Those of a secure stack have its logins, too, once it is started.
+    """
+    here = {
+        "bootstrap_servers": f"127.0.0.1:{settings.kafka_port}",
+        "schema_registry_url": f"http://127.0.0.1:{settings.registry_port}/apis/ccompat/v7",
+    }
+    return reached_by(settings, here)
 
 
 def _refuse_taken_web_ports(settings: Settings) -> None:

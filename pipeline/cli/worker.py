@@ -10,8 +10,9 @@ import typer
 
 from pipeline.cli.options import Bootstrap, Data, RegistryUrl
 from pipeline.cli.reach import require_kafka, settings_for
+from pipeline.cli.supervisor import environment
 from pipeline.runtime import interrupts
-from pipeline.runtime.settings import ENV_PREFIX
+from pipeline.runtime.kafka.access import WORKER
 
 COMMAND = (sys.executable, "-m", "topologies.worker")
 """A process of its own, because `pipeline.cli` must not import the topologies."""
@@ -36,10 +37,8 @@ def worker(
     It takes its share of the partitions, keeps their tables and serves the table views. Missing topics are
     created. SIGTERM ends it in good order (exit code 0). After a crash (exit code 70) start it again.
     """
-    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    settings = settings_for(data, bootstrap_servers, schema_registry_url, WORKER)
     require_kafka(settings)
-    os.environ[f"{ENV_PREFIX}DATA_DIR"] = str(settings.data_dir)
-    os.environ[f"{ENV_PREFIX}BOOTSTRAP_SERVERS"] = settings.bootstrap_servers
-    os.environ[f"{ENV_PREFIX}SCHEMA_REGISTRY_URL"] = settings.schema_registry_url
+    os.environ.update(environment(settings))
     interrupts.hold()
     os.execv(COMMAND[0], [*COMMAND, "--worker", str(number)])

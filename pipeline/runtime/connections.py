@@ -45,6 +45,9 @@ class ConnectionSettings(BaseSettings):
 
     kafka_port: Port = Field(19092, description="Local stack: the broker.")
     controller_port: Port = Field(19093, description="Local stack: the broker's KRaft controller.")
+    internal_port: Port = Field(
+        19094, description="Local stack, secure form: the broker's listener for its administrator."
+    )
     registry_port: Port = Field(18081, description="Local stack: the schema registry.")
     bootstrap_servers: str = Field(
         default_factory=lambda given: f"127.0.0.1:{given.get('kafka_port', 0)}",

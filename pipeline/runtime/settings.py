@@ -133,7 +133,7 @@ class Settings(_OfConcepts):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Settings:
         """Refuse combinations that cannot work."""
-        ports = [self.kafka_port, self.controller_port, self.registry_port]
+        ports = [self.kafka_port, self.controller_port, self.internal_port, self.registry_port]
         ports += [self.web_port + number for number in range(self.workers)]
         if len(set(ports)) < len(ports):
             raise ValueError(f"{ENV_PREFIX}..._PORT: the ports must differ, but they are {ports}")

@@ -46,16 +46,16 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     outcomes = []
     for seed in seeds:
-        outcomes.append(_run(seed, options.minutes * 60, names))
+        outcomes.append(_run(seed, options.minutes * 60, names, options.secure))
         say(f"so far: {json.dumps(figures(outcomes))}")
     _print(figures(outcomes), options.json)
     return int(any(outcome.problems for outcome in outcomes))
 
 
-def _run(seed: int, seconds: float, names: list[str]) -> Outcome:
+def _run(seed: int, seconds: float, names: list[str], secure: bool) -> Outcome:
     folder = Path(tempfile.mkdtemp(prefix="ledgerflow-chaos-"))
     say(f"seed {seed}")
-    outcome = chaos(folder, seed, seconds, names)
+    outcome = chaos(folder, seed, seconds, names, secure=secure)
     if not outcome.problems:
         shutil.rmtree(folder)
         return outcome
@@ -87,6 +87,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--mutants", nargs="*", choices=[*MUTANTS, *HOLDS], metavar="NAME", help="all if none"
     )
+    parser.add_argument("--secure", action="store_true", help="with TLS, logins and rights by role")
     parser.add_argument("--json", action="store_true", help="print one object")
     options = parser.parse_args(arguments)
     if not 0.5 <= options.minutes <= 24 * 60:

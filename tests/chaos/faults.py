@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import resource
@@ -157,7 +158,7 @@ class Faults:
         stack = self.cluster.stack
         os.kill(stack.pids["kafka"], signal.SIGKILL)
         stack.stop()
-        self.cluster.stack = type(stack)(stack.settings)
+        self.cluster.stack = dataclasses.replace(stack)
         self.cluster.stack.start()
         for number in sorted(self.keeper.wanted):
             self.keeper.wait_ready(number)

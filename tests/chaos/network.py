@@ -18,6 +18,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
+from pipeline.runtime.local.secure import LOGIN_MODULE
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
 
@@ -43,22 +44,25 @@ class ProxiedStack(LocalStack):
 
     def _launch(self, name: str, command: list[str]) -> Any:
         if name == "kafka":
-            command = [*command, *overrides(self.settings, Path(command[-1]))]
+            command = [*command, *overrides(self.settings, Path(command[-1]), self.secure)]
         return super()._launch(name, command)
 
 
-def overrides(settings: Settings, properties: Path) -> list[str]:
+def overrides(settings: Settings, properties: Path, secure: bool = False) -> list[str]:
     """Return the broker's options that add a listener for each worker to those of its configuration."""
+    protocol = "SASL_SSL" if secure else "PLAINTEXT"
     given = dict(line.split("=", 1) for line in properties.read_text("utf-8").splitlines() if "=" in line)
     more: dict[str, list[str]] = {"listeners": [], "advertised.listeners": []}
     more["listener.security.protocol.map"] = []
     for worker in range(WORKERS):
         more["listeners"].append(f"WORKER{worker}://127.0.0.1:{broker_port(settings, worker)}")
         more["advertised.listeners"].append(f"WORKER{worker}://127.0.0.1:{proxy_port(settings, worker)}")
-        more["listener.security.protocol.map"].append(f"WORKER{worker}:PLAINTEXT")
+        more["listener.security.protocol.map"].append(f"WORKER{worker}:{protocol}")
+        if secure:
+            more[f"listener.name.worker{worker}.scram-sha-512.sasl.jaas.config"] = [LOGIN_MODULE]
     options: list[str] = []
     for name, values in more.items():
-        options += ["--override", f"{name}={','.join([given[name], *values])}"]
+        options += ["--override", f"{name}={','.join([*([given[name]] if name in given else []), *values])}"]
     return options
 
 

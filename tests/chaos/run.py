@@ -18,6 +18,7 @@ from typing import NamedTuple
 from pipeline.loadgen.plan import history
 from pipeline.loadgen.run import LoadReport
 from pipeline.loadgen.run import run as run_load
+from pipeline.runtime.kafka.access import LOAD
 from pipeline.runtime.settings import load_settings
 from pipeline.verify.findings import Problem, first_of
 from tests.chaos.checker import Checker
@@ -86,7 +87,7 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         """Produce the plan at its rate."""
-        settings = self._cluster.settings
+        settings = self._cluster.settings_of(LOAD)
         try:
             self._report = run_load(
                 self._plan,
@@ -121,10 +122,18 @@ class Load(threading.Thread):
 
 @contextmanager
 def running(
-    folder: Path, program: Sequence[str] = (), workers: Sequence[int] = WORKERS, standbys: int = 0
+    folder: Path,
+    program: Sequence[str] = (),
+    workers: Sequence[int] = WORKERS,
+    standbys: int = 0,
+    *,
+    secure: bool = False,
 ) -> Iterator[tuple[Keeper, Faults]]:
-    """Run a cluster of workers, each behind its proxy; `program`: what Python runs as a worker."""
-    with cluster_in(folder, ProxiedStack) as cluster:
+    """Run a cluster of workers, each behind its proxy; `program`: what Python runs as a worker.
+
+    `secure`: workers and load log in with their roles, faults and judges as the administrator.
+    """
+    with cluster_in(folder, ProxiedStack, secure=secure) as cluster:
         network = Network(cluster.settings)
         cluster.servers.update(network.servers)
         cluster.more["STANDBY_REPLICAS"] = str(standbys)
@@ -141,13 +150,13 @@ def running(
             network.stop()
 
 
-def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str]) -> Outcome:
+def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secure: bool = False) -> Outcome:
     """Run the schedule of a seed in a folder of its own; raises if the cluster cannot be kept going.
 
     With an even seed every table has a standby copy.
     """
     strikes = schedule(seed, seconds, names)
-    with running(folder, standbys=1 - seed % 2) as (keeper, faults):
+    with running(folder, standbys=1 - seed % 2, secure=secure) as (keeper, faults):
         cluster = keeper.cluster
         # On a busy machine faults come late, and without load some of them would strike nothing.
         load, lag = Load(cluster, seed, LATE_FACTOR * seconds), LagWatch(cluster.settings)

@@ -17,7 +17,7 @@ from tests.progress import LOOK_EVERY_S, SILENCE_S, Found, run, wait_for, wait_u
 
 ROOT = Path(__file__).parents[2]
 CLI = [sys.executable, "-m", "pipeline.cli"]
-PORTS = ("kafka", "controller", "registry", "web")
+PORTS = ("kafka", "controller", "internal", "registry", "web")
 
 
 class Ended(NamedTuple):

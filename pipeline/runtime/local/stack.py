@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import http.client
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -27,13 +25,14 @@ from typing import IO
 
 import psutil
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.local import guardian
+from pipeline.runtime.local.answers import broker_answers, registry_answers
 from pipeline.runtime.local.artifacts import ArtifactError, Progress, require_java
 from pipeline.runtime.local.artifacts import programs as fetch_programs
 from pipeline.runtime.local.programs import broker_commands, registry_command
+from pipeline.runtime.local.secure import FormError, SecureForm, form_of
 from pipeline.runtime.private_files import private_directory
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
@@ -77,7 +76,12 @@ class LocalStack:
     settings: Settings
     progress: Progress | None = None
     """Called with the progress of a first run's downloads."""
+    secure: bool = False
+    """With TLS, logins and rights by role (secure.py)."""
+    migrate: bool = False
+    """Make an open data directory a secure one."""
 
+    _form: SecureForm | None = field(default=None, init=False)
     _parts: list[_Part] = field(default_factory=list, init=False)
     _lock: IO[str] | None = field(default=None, init=False)
 
@@ -94,12 +98,17 @@ class LocalStack:
     @property
     def schema_registry_url(self) -> str:
         """Where the registry answers in Confluent's API."""
-        return f"http://127.0.0.1:{self.settings.registry_port}/apis/ccompat/v7"
+        scheme = "https" if self.secure else "http"
+        return f"{scheme}://127.0.0.1:{self.settings.registry_port}/apis/ccompat/v7"
 
     @property
     def pids(self) -> dict[str, int]:
         """Process ids of the Java processes by part (`kafka`, `registry`)."""
         return {part.name: part.pid for part in self._parts}
+
+    def settings_of(self, role: str) -> Settings:
+        """Return the settings of a role of a stack that was started; of an open one all have the same."""
+        return self.settings if self._form is None else self._form.settings_of(role)
 
     def start(self) -> None:
         """Start both parts, wait until they answer.
@@ -110,15 +119,18 @@ class LocalStack:
             self._own_data_dir()
             self._refuse_taken_ports()
             require_java()
+            self._form = self._choose_form()
             programs = fetch_programs(self.settings.cache_dir.expanduser(), self.progress)
-            format_storage, broker = broker_commands(self.settings, self.data_dir, programs)
-            registry = self._launch("registry", registry_command(self.settings, self.data_dir, programs))
+            here = self.settings, self.data_dir, programs, self._form
+            format_storage, broker = broker_commands(*here)
+            registry = self._launch("registry", registry_command(*here))
             if format_storage is not None:
                 self._format(format_storage)
             kafka = self._launch("kafka", broker)
             deadline = time.monotonic() + READY_WITHIN_S
-            self._await(kafka, self._broker_answers, deadline)
-            self._await(registry, self._registry_answers, deadline)
+            self._await(kafka, lambda: broker_answers(self.settings, self._form), deadline)
+            self._set_up_form()
+            self._await(registry, lambda: registry_answers(self.settings, self._form), deadline)
         except BaseException:  # Ctrl-C too: whatever stops a start, nothing may stay behind
             self.stop()
             raise
@@ -174,10 +186,27 @@ class LocalStack:
         self._lock = lock
 
     def _refuse_taken_ports(self) -> None:
-        for name in ("kafka_port", "controller_port", "registry_port"):
+        inner = ("internal_port",) if self.secure else ()
+        for name in ("kafka_port", "controller_port", "registry_port", *inner):
             port = getattr(self.settings, name)
             if reason := unusable("127.0.0.1", port):
                 raise StackError(f"port {port} cannot be used ({reason}): set {ENV_PREFIX}{name.upper()}")
+
+    def _choose_form(self) -> SecureForm | None:
+        """Raises StackError where the data directory has the other form."""
+        try:
+            return form_of(self.settings, self.data_dir, self.secure, self.migrate)
+        except FormError as error:
+            raise StackError(str(error)) from None
+
+    def _set_up_form(self) -> None:
+        """Make the users and rights of a secure stack. Raises StackError."""
+        if self._form is None:
+            return
+        try:
+            self._form.set_up()
+        except KafkaException as error:
+            raise StackError(f"Kafka does not take its users and rights: {error.args[0].str()}") from None
 
     def _format(self, command: list[str]) -> None:
         """Give a new broker its storage; once per data directory."""
@@ -198,6 +227,7 @@ class LocalStack:
             stdout=subprocess.PIPE,
             text=True,
             cwd=self.data_dir,
+            env={name: value for name, value in os.environ.items() if not name.startswith(ENV_PREFIX)},
             start_new_session=True,
             pass_fds=[self._lock.fileno()],
         )
@@ -218,28 +248,6 @@ class LocalStack:
                 )
             time.sleep(_POLL_S)
 
-    def _broker_answers(self) -> bool:
-        """Return whether the broker serves clients: its port opens a little before it is in the cluster."""
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", self.settings.kafka_port)) != 0:
-                return False
-        try:
-            client = AdminClient({"bootstrap.servers": self.bootstrap_servers, "log_level": 0})
-            return bool(client.list_topics(timeout=2).brokers)
-        except KafkaException:
-            return False
-
-    def _registry_answers(self) -> bool:
-        """Return whether the registry lists its subjects."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.settings.registry_port, timeout=2)
-        try:
-            connection.request("GET", "/apis/ccompat/v7/subjects")
-            return connection.getresponse().status == http.HTTPStatus.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
-
 
 def _is_alive(pid: str) -> bool:
     """Return whether a process with that id runs; one that has ended and was not yet waited for does not."""
@@ -255,12 +263,15 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m pipeline.runtime.local.stack", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--data", dest="data_dir", type=Path, help="data directory")
-    for name in ("kafka", "controller", "registry"):
+    parser.add_argument("--secure", action="store_true", help="with TLS, logins and rights by role")
+    for name in ("kafka", "controller", "internal", "registry"):
         parser.add_argument(f"--{name}-port", type=int)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)  # as Ctrl-C, also while it starts
     try:
-        with LocalStack(load_settings(**vars(parser.parse_args(arguments)))) as stack:
+        given = vars(parser.parse_args(arguments))
+        secure = given.pop("secure")
+        with LocalStack(load_settings(**given), secure=secure) as stack:
             print(f"ready {stack.bootstrap_servers} {stack.schema_registry_url} {stack.pids}", flush=True)
             while True:
                 time.sleep(1.0)
