@@ -66,11 +66,12 @@ def open_transaction(cluster: Cluster) -> Producer:
 
 
 def lag(cluster: Cluster) -> int:
+    """Return how many records the worker has not committed; -1 while it does not know."""
     parts = answer(cluster, "/ready")["partitions"]
     (found,) = (
         part["lag"] for part in parts if (part["log"], part["partition"]) == (PLACE.topic, PLACE.partition)
     )
-    return int(found)
+    return -1 if found is None else int(found)
 
 
 def events(cluster: Cluster, topic: str) -> list[dict[str, Any]]:
@@ -91,7 +92,9 @@ def events(cluster: Cluster, topic: str) -> list[dict[str, Any]]:
 
 
 def end_of(cluster: Cluster) -> int:
-    consumer = Consumer({**cluster.settings.librdkafka(), "group.id": "reader"})
+    """Return where the partition ends, records of open transactions included."""
+    all_of_it = {"group.id": "reader", "isolation.level": "read_uncommitted"}
+    consumer = Consumer({**cluster.settings.librdkafka(), **all_of_it})
     try:
         return int(consumer.get_watermark_offsets(PLACE, timeout=SILENCE_S)[1])
     finally:
