@@ -112,8 +112,8 @@ def delete_all(cluster: Cluster) -> int:
 
 def stopped(cluster: Cluster, worker: int = 0) -> str:
     """Return the line with which a worker has ended by itself: exit code 70."""
-    process = cluster.workers.pop(worker)
-    assert ended(process) == EXIT_CRASH
+    assert ended(cluster.workers[worker]) == EXIT_CRASH
+    del cluster.workers[worker]
     return cluster.log(worker).read_text().splitlines()[-1]
 
 
