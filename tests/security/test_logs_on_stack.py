@@ -77,7 +77,7 @@ def lag(cluster: Cluster) -> int:
 def events(cluster: Cluster, topic: str) -> list[dict[str, Any]]:
     """Return the events of a topic, as they were committed."""
     settings = cluster.settings
-    decoder = Decoder(registry_schemas(settings.schema_registry_url))
+    decoder = Decoder(registry_schemas(settings.registry()))
     consumer = Consumer({**settings.librdkafka(), "group.id": "reader", "auto.offset.reset": "error"})
     found = []
     for number in range(settings.partitions):
