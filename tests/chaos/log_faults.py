@@ -6,6 +6,7 @@ Each ends as an operator ends it, by the commands that the product names: `trans
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import time
@@ -16,6 +17,7 @@ from typing import Protocol
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from pipeline.cli.supervisor import environment
 from pipeline.runtime.kafka.rest import RestWatch, places_of
 from pipeline.verify.reader import TOPICS
 from tests.chaos.keeper import LOOK_EVERY_S, Keeper
@@ -154,11 +156,8 @@ class LogFaults:
 
     def _command(self, *words: str) -> str:
         """Run a command of the product; return what it has written."""
-        settings = self._keeper.cluster.settings
-        where = ["--bootstrap-servers", settings.bootstrap_servers, "--data", str(settings.data_dir)]
-        if "list" not in words:
-            where += ["--schema-registry-url", settings.schema_registry_url]
-        done = run([sys.executable, "-m", "pipeline.cli", *words, *where], ROOT)
+        given = {**os.environ, **environment(self._keeper.cluster.settings)}
+        done = run([sys.executable, "-m", "pipeline.cli", *words], ROOT, given)
         if done.returncode:
             raise AssertionError(f"ledgerflow {' '.join(words)}: {done.stderr}")
         return done.stdout
