@@ -188,6 +188,7 @@ class Tasks:
             return  # a changelog: Faust's consumer has it, and reads nothing of it
         if end is None and self.decisions.lost_until(tp.topic, tp.partition) >= first:
             LOG.error("%s-%d goes on at %d: the loss from %d on is accepted", *tp, first, position)
+            self.source_offsets[tp] = first
             return
         lost = LogLost(tp.topic, tp.partition, position, first, end)
         self._host.fail(lost)
