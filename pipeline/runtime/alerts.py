@@ -76,9 +76,9 @@ class Alerts:
         return True
 
     def _read(self) -> set[str]:
-        ids = set()
+        ids, begins = set(), self._log.begins(self._topic)
         for partition, end in self._log.ends(self._topic, committed=True).items():
-            start = max(0, end - KNOWN_MAX)
+            start = max(begins[partition], end - KNOWN_MAX)
             values = [record.value for record in self._log.read(self._topic, partition, start, end)]
             ids |= {event.event_id for event in self._codec.decode(values).events if event is not None}
         return ids

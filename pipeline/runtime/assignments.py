@@ -180,13 +180,15 @@ class Tasks:
     def require(self, tp: TP, position: int, first: int, end: int | None = None) -> None:
         """Let a log go on at its first record where people do without what is gone. From any thread.
 
-        Else the worker ends (`LogLost`): nobody may skip records without a word. Where the log lost them
-        while it was read (`end` is known) it ends, too, and its next start looks at what people say.
+        Else the worker ends: nobody may skip records without a word. Where the log lost them while it was
+        read (`end` is known) it ends, too, and its next start looks at what people say. Raises LogLost where
+        the host lives on.
         """
         if tp.topic not in self._specs:
             return  # a changelog: Faust's consumer has it, and reads nothing of it
         if end is None and self.decisions.lost_until(tp.topic, tp.partition) >= first:
             LOG.error("%s-%d goes on at %d: the loss from %d on is accepted", *tp, first, position)
+            self.source_offsets[tp] = first
             return
         lost = LogLost(tp.topic, tp.partition, position, first, end)
         self._host.fail(lost)

@@ -32,6 +32,10 @@ class MemoryLog:
         log.append(CommittedRecord(at, key, value, headers or {}))
         return at
 
+    def begins(self, topic: str) -> Ends:
+        """Return where partitions begin."""
+        return dict.fromkeys(range(self.count), 0)
+
     def ends(self, topic: str, *, committed: bool) -> Ends:
         """Return where partitions end."""
         ends = {}

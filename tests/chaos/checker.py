@@ -255,6 +255,7 @@ class Checker:
             snapshot.ends = {(name, at): part.end for name in seen for at, part in seen[name].items()}
             after = reader.committed(SOURCES)
             inputs = {name: self._read(reader, name) for name in (*INPUTS, *LOGS)}
+            lost = reader.losses(SOURCES)
         finally:
             reader.close()
         found = [
@@ -262,6 +263,8 @@ class Checker:
             for place, offset in after.items()
             if offset < snapshot.after.get(place, 0)
         ]
+        text = "gone, and nobody has accepted it: up to {}"
+        found += [Problem("lost", *gap[:3], text.format(gap.end)) for gap in lost]
         snapshot.after = after
         self.dead_letters = sum(map(len, snapshot.logs[DEAD_LETTERS].values()))
         if self._judge is None:

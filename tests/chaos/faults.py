@@ -24,6 +24,7 @@ from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 from tests.chaos.confined import SmallDisk, SmallMemory
 from tests.chaos.hostile import Hostile
 from tests.chaos.keeper import Keeper
+from tests.chaos.log_faults import LogFaults
 from tests.chaos.network import Network
 from tests.chaos.schedule import Strike
 from tests.integration.cluster import Cluster
@@ -53,6 +54,7 @@ class Faults:
         self.hostile = 0
         """Records of hostile input."""
         self._network = network
+        self.logs = LogFaults(keeper)
         self._by_name: dict[str, Callable[[Strike], None]] = {
             "kill": self._kill,
             "wipe": self._wipe,
@@ -67,6 +69,8 @@ class Faults:
             "memory": self._memory,
             "oom": self._oom,
             "input": self._input,
+            "open_transaction": self.logs.open_transaction,
+            "truncate": self.logs.truncate,
         }
 
     @property

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 
+from pipeline.cli.supervisor import answers_ready
 from tests.integration.cluster import Cluster
 
 RESTART_AFTER_S = 1.0
@@ -68,6 +69,10 @@ class Keeper:
             process = self.process(number)
             process.kill()
             process.wait()
+
+    def is_ready(self, number: int) -> bool:
+        """Return whether a worker answers that it is ready, now."""
+        return answers_ready(self.cluster.url(number))
 
     def wait_ready(self, number: int) -> float:
         """Wait until a worker is ready, however often it has to be restarted; return how long, seconds."""

@@ -10,7 +10,7 @@ may say that its tail is lost.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
@@ -32,6 +32,15 @@ class Slice(NamedTuple):
     """Where to read on."""
     whole: bool
     """Whether everything that was in the log when the read began is in `records`."""
+
+
+class Gap(NamedTuple):
+    """Offsets of a partition that were deleted before they were read."""
+
+    topic: str
+    partition: int
+    start: int
+    end: int
 
 
 class LogReader:
@@ -56,6 +65,8 @@ class LogReader:
         self._uncommitted = Consumer({**common, "isolation.level": "read_uncommitted"})
         self._decoder = Decoder(registry_schemas(registry))
         self._settle_s = settle_s
+        self.gaps: list[Gap] = []
+        """What was gone where a read began."""
 
     def close(self) -> None:
         """Give back the connections."""
@@ -79,8 +90,13 @@ class LogReader:
     def read(self, topic: str, starts: dict[int, int] | None = None) -> dict[int, Slice]:
         """Return every partition of a topic, from its beginning or from `starts`."""
         numbers = range(self.partitions(topic))
-        ends = {number: self._high_watermark(topic, number) for number in numbers}
+        bounds = {number: self._watermarks(topic, number) for number in numbers}
+        ends = {number: end for number, (_, end) in bounds.items()}
         positions = {number: (starts or {}).get(number, 0) for number in numbers}
+        for number, (first, _) in bounds.items():
+            if positions[number] < first:
+                self.gaps.append(Gap(topic, number, positions[number], first))
+                positions[number] = first
         found: dict[int, list[Record]] = {number: [] for number in numbers}
         self._committed.assign(
             [TopicPartition(topic, number, positions[number] or OFFSET_BEGINNING) for number in numbers]
@@ -110,9 +126,30 @@ class LogReader:
             for number in numbers
         }
 
-    def _high_watermark(self, topic: str, number: int) -> int:
+    def losses(self, topics: Container[str]) -> list[Gap]:
+        """Return what is gone of some topics, as far as they are read, and nobody has accepted."""
+        accepted = self._accepted()
+        return [
+            gap
+            for gap in self.gaps
+            if gap.topic in topics and accepted.get((gap.topic, gap.partition), 0) < gap.end
+        ]
+
+    def _accepted(self) -> dict[tuple[str, int], int]:
+        """Return up to where people do without what logs have lost."""
+        found: dict[tuple[str, int], int] = {}
+        for part in self.read("operator-actions").values():
+            for record in part.records:
+                if record.fields.get("action") == "LOSS_ACCEPTED":
+                    place = record.fields["topic"], record.fields["partition"]
+                    found[place] = max(found.get(place, 0), record.fields["end_offset"])
+        return found
+
+    def _watermarks(self, topic: str, number: int) -> tuple[int, int]:
+        """Return the first offset of a partition, and the one behind all of its records."""
         place = TopicPartition(topic, number)
-        return int(self._uncommitted.get_watermark_offsets(place, timeout=TIMEOUT_S)[1])
+        first, end = self._uncommitted.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        return int(first), int(end)
 
     def _record(self, message: Any) -> Record:
         headers = {name: value for name, value in message.headers() or () if isinstance(value, bytes)}

@@ -36,7 +36,7 @@ from pipeline.domain.ledger.rows import payment_key
 from pipeline.domain.positions import book as positions
 from pipeline.domain.reconciliation import matching as reconciliation_matching
 from pipeline.domain.reconciliation import sortable
-from pipeline.runtime import placement, task, transactions, unit
+from pipeline.runtime import assignments, placement, task, transactions, unit
 from pipeline.runtime.avro import codec
 from pipeline.runtime.kafka import changelog, membership, transport
 from pipeline.runtime.kafka.records import singly
@@ -318,6 +318,11 @@ def newest_first(patch: Set) -> None:
         return create(self, faust_transport)
 
     patch(transport.ConsumerThread, "_create_worker_consumer", created)
+
+
+@mutant("goes on at the first record of a log, whatever was lost before it", "truncate")
+def earliest_reset(patch: Set) -> None:
+    patch(assignments.Tasks, "require", lambda self, tp, position, first, end=None: None)
 
 
 # --- batches

@@ -54,6 +54,7 @@ def judge(folder: Path, mutant: Mutant) -> Found:
     with running(folder, program, workers) as (keeper, faults):
         load = Load(keeper.cluster, SEED, LOAD_S, mutant.rate)
         try:
+            faults.logs.load = load
             load.start()
             load.flowing.wait()
             (keeper.cluster.settings.data_dir / FLOWS).touch()

@@ -60,6 +60,8 @@ class Outcome(NamedTuple):
     """Largest number of records that the streams were behind, all logs together."""
 
 
+HELD_AFTER_S = 2.0
+"""The load looks that often whether it may go on, at the least."""
 LATE_FACTOR = 2.0
 """There is load for so many times the length of the schedule; it is stopped after the last fault."""
 
@@ -82,6 +84,8 @@ class Load(threading.Thread):
         self.flowing = threading.Event()
         """Set when the accounts are open and payments flow; the clock of the schedule starts then."""
         self._ending = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
         self._report: LoadReport | None = None
         self._error: BaseException | None = None
 
@@ -107,6 +111,16 @@ class Load(threading.Thread):
     def _note(self, report: LoadReport) -> None:
         if report.payments:
             self.flowing.set()
+        self._going.wait()  # in the thread that produces
+
+    def hold(self) -> None:
+        """Produce nothing for a while; what was produced is acknowledged soon."""
+        self._going.clear()
+        time.sleep(HELD_AFTER_S)
+
+    def release(self) -> None:
+        """Go on."""
+        self._going.set()
 
     def end(self) -> LoadReport:
         """Let the load come to its end, and return its report; raises what it has raised."""
@@ -165,6 +179,8 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
         load.flowing.wait()
         started = time.monotonic()
         watch, found = checker_of(cluster), list[Problem]()
+        faults.logs.load = load
+        faults.logs.see = lambda: found.extend(watch.check(quiet=False))
         for strike in strikes:
             time.sleep(max(0.0, started + strike.at_s - time.monotonic()))
             say(f"{time.monotonic() - started:6.1f} s  {strike.fault} (worker {strike.worker})")
@@ -179,7 +195,8 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
         others = problems(cluster.verify())
         converged_s = time.monotonic() - ended - QUIET_S
         lag.stop()
-        final = checker_of(cluster)
+        # Nobody reads what is deleted; who has read it all the time has it.
+        final = watch if faults.logs.cut else checker_of(cluster)
         found += final.check(quiet=True)
         if report.failed:
             others.append(f"load: Kafka did not take {report.failed} records")

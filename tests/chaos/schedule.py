@@ -34,6 +34,10 @@ FAULTS = (
     Fault("disk", 40.0, "no space is left under a worker's tables"),
     Fault("memory", 20.0, "a worker gets no more memory from the system"),
     Fault("oom", 30.0, "the kernel kills a worker that reaches its memory limit"),
+    Fault(
+        "open_transaction", 40.0, "an upstream opens a transaction and stands still, or is never heard again"
+    ),
+    Fault("truncate", 60.0, "records are deleted before they are read, while the workers stand"),
     Fault("input", 8.0, "a burst of hostile input: repeated, reordered, late, skewed, absurd, malformed"),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

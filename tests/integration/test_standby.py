@@ -22,7 +22,7 @@ from rocksdict import AccessType, Options, Rdict
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.kafka.changelog import follow
 from pipeline.runtime.kafka.membership import Member
-from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
+from pipeline.runtime.kafka.topics import OPERATOR_ACTIONS, changelog_name, source_offsets_name
 from pipeline.runtime.local.stack import LocalStack
 from pipeline.runtime.store.database import OFFSET_KEY
 from pipeline.runtime.store.partition_store import PartitionStore
@@ -156,8 +156,11 @@ async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrot
 ) -> None:
     store = PartitionStore(tmp_path / "table.rocks")
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
-    offsets = source_offsets_name("returning")
-    admin.create_topics([NewTopic(offsets, 1, 1)])[offsets].result(SILENCE_S)
+    wanted = (source_offsets_name("returning"), OPERATOR_ACTIONS)
+    there = admin.list_topics(timeout=SILENCE_S).topics  # the latter may be another test's
+    missing = [NewTopic(name, 1, 1) for name in wanted if name not in there]
+    for created in admin.create_topics(missing).values():
+        created.result(SILENCE_S)
     host: Any = SimpleNamespace(
         group="returning",
         transactional_id="returning-0",

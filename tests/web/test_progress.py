@@ -11,14 +11,17 @@ from faust.types import TP
 
 from pipeline.runtime.kafka.consumer_thread import ConsumerThread
 from pipeline.runtime.kafka.fetched import Delivered
-from pipeline.web.progress import progress
+from pipeline.web.progress import progress, unread
 
 PLACE = TP("accounts", 0)
 
 
-def lag(committed: int | None, position: int, end: int, delivered: Delivered | None) -> int | None:
-    """Return the lag by the offsets of the task, of aiokafka and of the log, and by what was noted."""
-    state = SimpleNamespace(has_valid_position=True, position=position, lso=end)
+def seen(
+    committed: int | None, position: int, end: int, delivered: Delivered | None, high_watermark: int
+) -> tuple[int | None, int]:
+    """Return the lag, and what of it could be read, by the offsets of the task, of aiokafka and of the log,
+    and by what was noted. `end`: of what is committed; `high_watermark`: of all that is there."""
+    state = SimpleNamespace(has_valid_position=True, position=position, lso=end, highwater=high_watermark)
     assignment = SimpleNamespace(tps={TopicPartition(*PLACE)}, state_value=lambda _: state)
     subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
     thread: Any = ConsumerThread.__new__(ConsumerThread)
@@ -27,7 +30,7 @@ def lag(committed: int | None, position: int, end: int, delivered: Delivered | N
     spec = SimpleNamespace(name="accounts", source="accounts")
     task: Any = SimpleNamespace(spec=spec, partition=0, committed=committed, position=committed)
     app: Any = SimpleNamespace(fetch_state=thread.state_of, address="http://worker")
-    return progress(app, task).lag
+    return progress(app, task).lag, unread(app, PLACE, task)
 
 
 @pytest.mark.parametrize(
@@ -45,4 +48,10 @@ def lag(committed: int | None, position: int, end: int, delivered: Delivered | N
 def test_only_what_was_delivered_and_committed_no_longer_lags(
     committed: int | None, position: int, end: int, delivered: Delivered | None, expected: int
 ) -> None:
-    assert lag(committed, position, end, delivered) == expected
+    assert seen(committed, position, end, delivered, end) == (expected, expected)
+
+
+def test_what_waits_for_an_open_transaction_lags_and_cannot_be_read_yet() -> None:
+    """So that /live does not call a worker stuck that somebody else holds back."""
+    assert seen(5, 5, 5, Delivered(5, 5), high_watermark=9) == (4, 0)
+    assert seen(5, 5, 8, Delivered(5, 5), high_watermark=9) == (4, 3)

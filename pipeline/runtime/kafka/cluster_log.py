@@ -38,6 +38,9 @@ Ends = Mapping[int, int]
 class Log(Protocol):
     """The logs that an audit reads."""
 
+    def begins(self, topic: str) -> Ends:
+        """Return the first offset that each partition still has. Raises LogReadError."""
+
     def ends(self, topic: str, *, committed: bool) -> Ends:
         """Return the end offset of each partition; `committed`: the last stable one. Raises LogReadError."""
 
@@ -77,15 +80,22 @@ class ClusterLog:
             }
         )
 
+    def begins(self, topic: str) -> Ends:
+        """Return the first offset that each partition still has. Raises LogReadError."""
+        return self._offsets(topic, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+
     def ends(self, topic: str, *, committed: bool) -> Ends:
         """Return the end offset of each partition. Raises LogReadError."""
         level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in self._partitions}
+        return self._offsets(topic, OffsetSpec.latest(), level)
+
+    def _offsets(self, topic: str, spec: OffsetSpec, level: IsolationLevel) -> Ends:
+        wanted = {TopicPartition(topic, number): spec for number in self._partitions}
         try:
             answers = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=READ_WITHIN_S)
             return {place.partition: int(answer.result().offset) for place, answer in answers.items()}
         except KafkaException as error:
-            raise LogReadError(f"no ends of {topic}: {error.args[0].str()}") from error
+            raise LogReadError(f"no offsets of {topic}: {error.args[0].str()}") from error
 
     def applied(self, topic: str) -> Ends:
         """Return the offset that the streams have committed, by partition. Raises LogReadError."""
