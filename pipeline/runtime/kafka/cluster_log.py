@@ -10,8 +10,9 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from pipeline.runtime.kafka.log_ends import asking, ends
 
 READ_WITHIN_S = 10.0
 QUEUED_KIB_MAX = 4096
@@ -61,7 +62,7 @@ class ClusterLog:
     def __init__(self, connection: Mapping[str, str], group: str, partitions: int) -> None:
         """`group`: the streams' consumer group; its offsets are read, and it is never joined."""
         self._partitions = range(partitions)
-        self._admin = AdminClient({**connection, "log_level": 0})
+        self._asking = {which: asking(connection, group, committed=which) for which in (True, False)}
         self._consumer = Consumer(
             {
                 **connection,
@@ -79,11 +80,10 @@ class ClusterLog:
 
     def ends(self, topic: str, *, committed: bool) -> Ends:
         """Return the end offset of each partition. Raises LogReadError."""
-        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in self._partitions}
+        places = [(topic, number) for number in self._partitions]
         try:
-            answers = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=READ_WITHIN_S)
-            return {place.partition: int(answer.result().offset) for place, answer in answers.items()}
+            found = ends(self._asking[committed], places, READ_WITHIN_S)
+            return {number: end for (_, number), end in found.items()}
         except KafkaException as error:
             raise LogReadError(f"no ends of {topic}: {error.args[0].str()}") from error
 
