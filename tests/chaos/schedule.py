@@ -34,6 +34,8 @@ FAULTS = (
     Fault("disk", 40.0, "no space is left under a worker's tables"),
     Fault("memory", 20.0, "a worker gets no more memory from the system"),
     Fault("oom", 30.0, "the kernel kills a worker that reaches its memory limit"),
+    Fault("freeze", 110.0, "SIGSTOP of the broker for 5 to 60 s, then SIGCONT"),
+    Fault("drift", 60.0, "settings of topics are changed, and set back by `ledgerflow topics --repair`"),
     Fault("input", 8.0, "a burst of hostile input: repeated, reordered, late, skewed, absurd, malformed"),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
