@@ -13,6 +13,7 @@ from pipeline.cli.problems import BadInput
 from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.topic_repair import advice, findings_of, repair_topics, tell
+from pipeline.runtime.kafka.topic_settings import MISSING
 from pipeline.runtime.kafka.topics import describe_topics
 
 NO_REASON = "no reason given"
@@ -45,7 +46,10 @@ def topics(
     with errors_in_one_line(settings):
         rows = describe_topics(settings)
         wrong = findings_of(settings, admin)
+    listed = {row["topic"] for row in rows}  # the list itself says which of these are missing
     for one in wrong:
+        if one.setting == MISSING and one.topic in listed:
+            continue
         typer.echo(f"{one.topic}: {advice(one)}", err=True)
     if as_json:
         typer.echo(json.dumps(rows))
