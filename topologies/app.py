@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 
@@ -10,6 +11,7 @@ from pipeline.domain.kernel.views import View
 from pipeline.runtime.app import App, create_app
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.avro.registry_start import connect
 from pipeline.runtime.streams import StreamSpec
 from pipeline.web import pages
 from topologies.configuration import Configuration
@@ -54,10 +56,13 @@ def specs(configuration: Configuration) -> list[StreamSpec]:
 
 
 def build(configuration: Configuration, *, worker: int = 0, streams: tuple[str, ...] = ()) -> App:
-    """Return the app of a worker with the named streams (all by default). Raises as `specs`."""
+    """Return the app of a worker with the named streams (all by default).
+
+    Waits for the schema registry. Raises as `specs` and as `registry_start.connect`.
+    """
     settings = configuration.settings
     registry = Registry(settings.registry(), settings.data_dir / "schemas")
-    registry.connect()
+    connect(registry, settings.schema_registry_url, _say)
     app = create_app(settings, Codec(registry), worker=worker)
     app.tenants = tenants(configuration).version
     for spec in specs(configuration):
@@ -66,3 +71,7 @@ def build(configuration: Configuration, *, worker: int = 0, streams: tuple[str, 
     pages.mount(app, VIEWS)
     audit.mount(app, settings, Codec(registry))
     return app
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

@@ -2,10 +2,10 @@
 
     settings (environment) -> its folder, locked -> topics -> app -> Faust's worker, on uvloop
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, its topics, aiokafka, the folder or the web address
-cannot be used, 2 for a bad setting or topology, 70 for a crash and for a stop that waited too long for Kafka
-(a restart resumes from the last commit), 130 for a SIGINT before it joins the group (nothing was done). Logs
-go to standard error.
+Exit codes: 0 after SIGTERM or SIGINT, 1 where Kafka, the registry, aiokafka, the folder or the web address
+cannot be used, 2 for a bad setting or topology, 3 for topics that were deleted or have settings that the
+streams cannot stand on, 70 for a crash and for a stop that waited too long for Kafka (a restart resumes from
+the last commit), 130 for a SIGINT before it joins the group (nothing was done). Logs go to standard error.
 """
 
 from __future__ import annotations
@@ -30,13 +30,17 @@ import uvloop
 from pipeline.runtime import logs
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.app import App
-from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_UNUSABLE
+from pipeline.runtime.avro.registry import NotRegistered, RegistryUnavailable
+from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_TOPICS, EXIT_UNUSABLE
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
-from pipeline.runtime.kafka.topics import TopicsError, create_topics
+from pipeline.runtime.kafka.pulse import question, worker_pulse
+from pipeline.runtime.kafka.topic_start import Use, prepare_topics
+from pipeline.runtime.kafka.topic_watch import TopicWatch
+from pipeline.runtime.kafka.topics import TopicsError, TopicsUnusable, source_offsets_name
 from pipeline.runtime.private_files import command_token, snapshot_key
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
-from topologies.app import TABLES, build, specs
+from topologies.app import STREAMS, TABLES, build, specs
 from topologies.configuration import Configuration
 from topologies.topology import TopologyError
 
@@ -117,6 +121,13 @@ def _require_address(settings: Settings, number: int) -> None:
         )
 
 
+def _watch(app: App, settings: Settings) -> None:
+    """Start the threads that look whether Kafka answers and the topics are as they must be."""
+    ask = question(settings.librdkafka(), source_offsets_name(settings.app_id), settings.partitions)
+    worker_pulse(ask, settings.bootstrap_servers, app.problems, app.faults).start()
+    TopicWatch(settings, TABLES, app.problems, app.faults).start()
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; return the exit code."""
     number = _parse(arguments)
@@ -139,15 +150,20 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_UNUSABLE
     try:
         _require_address(settings, number)
-        create_topics(settings, TABLES)
+        prepare_topics(settings, [Use(stream.name, stream.source, stream.table) for stream in STREAMS])
     except (TopicsError, AddressError) as error:
         print(f"error: {error}", file=sys.stderr)
-        return EXIT_UNUSABLE
+        return EXIT_TOPICS if isinstance(error, TopicsUnusable) else EXIT_UNUSABLE
     tune()
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    app = build(configuration, worker=number)
+    try:
+        app = build(configuration, worker=number)
+    except (RegistryUnavailable, NotRegistered) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_UNUSABLE
     app.finalize()
+    _watch(app, settings)
     with lock:
         return serve(app, loop)
 

@@ -24,6 +24,7 @@ RATE_OVER_S = 5.0
 REDRAW_EVERY_S = 0.5
 LINE_EVERY_S = 10.0
 MESSAGES_SHOWN = 4
+PROBLEMS_SHOWN = 5
 TRY = (
     ("tail fraud-alerts --follow", "alerts as they come, in another terminal"),
     ("verify", "every invariant, from the topics alone"),
@@ -44,6 +45,7 @@ _COLOURS = {
     "gap": "red",
     "ready": "green",
     "down": "red",
+    "not ready": "red",
 }
 
 
@@ -56,6 +58,8 @@ class View(NamedTuple):
     schema_registry_url: str
     phase: str
     restarts: int
+    problems: list[str]
+    """What keeps the workers from their work now, a line each."""
     ends_in_s: float | None
     """Seconds; None where only a signal ends the run."""
     options: str
@@ -154,6 +158,10 @@ class Dashboard:
         if view.tally.news and room > 0:
             parts += ["", *(_news_line(told) for told in view.tally.news[-room:])]
         parts += ["", _addresses(view)]
+        if view.problems:
+            parts += ["", *(Text(line, style="red") for line in view.problems[:PROBLEMS_SHOWN])]
+            if more := len(view.problems) - PROBLEMS_SHOWN:
+                parts += [Text(f"and {more} more", style="red")] if more > 0 else []
         if self._messages:
             parts += ["", *(Text(message, style="yellow", overflow="ellipsis") for message in self._messages)]
         return Panel(
@@ -230,8 +238,9 @@ def _line(view: View, rates: dict[str, float]) -> str:
     tally = view.tally
     counts = ", ".join(f"{name} {count:,}" for name, count in counts_of(tally).items())
     states = ", ".join(worker.state for worker in view.workers)
+    problems = f"; problems ({len(view.problems)}): {view.problems[0]}" if view.problems else ""
     flight = ", ".join(money(minor, currency) for currency, minor in tally.in_flight.items()) or "nothing"
     return (
         f"{view.phase}: {counts}; {rates['events in']:,.0f} events/s in, {rates['postings']:,.0f} postings/s;"
-        f" lag {tally.lag:,}; in flight {flight}; workers {states}"
+        f" lag {tally.lag:,}; in flight {flight}; workers {states}{problems}"
     )

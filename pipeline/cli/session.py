@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cli import endpoints
+from pipeline.cli.conditions import Conditions
 from pipeline.cli.dashboard import Dashboard, View, counts_of
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.load import manifest_path, next_seed
@@ -38,7 +39,6 @@ from pipeline.verify import Report
 
 DATA_DIR_DEFAULT = Settings.model_fields["data_dir"].default
 TICK_S = 0.1
-WORKERS_READY_WITHIN_S = 120.0
 LOAD_ENDS_WITHIN_S = 20.0
 """How long to wait for the load to end while no new record is counted."""
 CAUGHT_UP_WITHIN_S = 20.0
@@ -74,6 +74,7 @@ class Session:
         self._signals = Signals()
         self._urls = [worker_url(settings, number) for number in range(settings.workers)]
         self._supervisor = Supervisor(self._urls, self._spawn_worker, dashboard.say)
+        self._conditions = Conditions(self._urls)
         self._traffic: TopicCounter | None = None
         self._load: Child | None = None
         self._written: list[int] = []
@@ -133,10 +134,7 @@ class Session:
         while not self._supervisor.all_ready:
             self._signals.raise_if_received()
             self._check()
-            if time.monotonic() - since > WORKERS_READY_WITHIN_S:
-                states = ", ".join(f"{worker.number} {worker.state}" for worker in self._supervisor.workers)
-                said = f"not ready within {WORKERS_READY_WITHIN_S:.0f} s (workers: {states})"
-                raise SupervisionError(f"{said}: see {self._data_dir / 'logs'}")
+            self._supervisor.require_ready(time.monotonic() - since, self._data_dir / "logs")
             time.sleep(TICK_S)
         self._ready_seconds = time.monotonic() - began
         self._keep_endpoints()
@@ -144,6 +142,7 @@ class Session:
         self._traffic = TopicCounter(self._settings, decoder(self._settings), self._data_dir / "counts.json")
         with errors_in_one_line(self._settings):
             self._traffic.start()
+        self._conditions.start(self._settings)
         self._signals.raise_if_received()
 
     def _spawn_worker(self, number: int) -> Child:
@@ -240,6 +239,7 @@ class Session:
     def _tick(self) -> None:
         """Supervise once, show the state, and pause."""
         self._check()
+        self._conditions.show(self._supervisor.workers, self._dashboard.say)
         if self._traffic is not None:
             self._dashboard.show(self._view(self._traffic.tally()))
         time.sleep(TICK_S)
@@ -264,6 +264,7 @@ class Session:
             self._settings.schema_registry_url,
             self._phase,
             self._supervisor.restarts,
+            self._conditions.present,
             left,
             "" if given == DATA_DIR_DEFAULT else f" --data {shlex.quote(str(given))}",
         )
@@ -293,6 +294,7 @@ class Session:
             last.callback(self._supervisor.stop, at_once=self._stack_is_dead)
             if self._load is not None:
                 last.callback(self._load.kill if self._stack_is_dead else self._load.end)
+            last.callback(self._conditions.stop)
             last.callback(self._dashboard.close)
 
     def _stop_counting(self, traffic: TopicCounter) -> None:

@@ -24,12 +24,16 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from pipeline.runtime.exit_codes import EXIT_BAD_SETTING
+from pipeline.cli.conditions import ready_answer
+from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_TOPICS
 from pipeline.runtime.local import guardian
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 
 CRASHES_MAX = 5
 CRASHES_WITHIN_S = 60.0
+READY_WITHIN_S = 120.0
+REPAIRED_WITHIN_S = 3600.0
+"""The same where a worker refuses the topics: they can be repaired only while Kafka runs."""
 PAUSE_FIRST_S = 0.25
 PAUSE_MAX_S = 8.0
 _READY_ASKED_EVERY_S = 0.25
@@ -109,12 +113,20 @@ class Worker:
     """Paths of its views that list rows of a tenant, from its index; empty until it is ready."""
     start_at: float = 0.0
     asked_at: float = 0.0
+    refused: str = ""
+    """Why it does not start, where that has to be put right at the topics."""
+    troubled: bool = False
+    """Whether it says that something keeps it from its work."""
     crashes: deque[float] = field(default_factory=deque)
 
     @property
     def state(self) -> str:
         """Return its state in one word."""
-        return "down" if self.child is None else "ready" if self.ready else "recovering"
+        if self.child is None:
+            return "down"
+        if not self.ready:
+            return "recovering"
+        return "not ready" if self.troubled else "ready"
 
 
 class Supervisor:
@@ -167,10 +179,14 @@ class Supervisor:
             elif not worker.ready and now - worker.asked_at >= _READY_ASKED_EVERY_S:
                 worker.asked_at = now
                 worker.ready = self._is_ready(worker.url)
+                worker.refused = "" if worker.ready else worker.refused
                 worker.lists = self._lists_of(worker.url) if worker.ready else ()
 
     def _died(self, worker: Worker, child: Child, code: int, now: float) -> None:
         worker.child, worker.ready = None, False
+        if code == EXIT_TOPICS:
+            self._refused(worker, child, now)
+            return
         crashes = worker.crashes
         crashes.append(now)
         while now - crashes[0] > CRASHES_WITHIN_S:
@@ -188,6 +204,21 @@ class Supervisor:
             f"{said}; starting it again" + (f" in {pause:.2g} s" if pause else "") + f" (log: {child.log})"
         )
 
+    def _refused(self, worker: Worker, child: Child, now: float) -> None:
+        """Note that a worker does not start with the topics as they are, and say it once; it tries again."""
+        why = child.why_it_ended()
+        if why != worker.refused:
+            self._say(f"{child.name} does not start, and tries again: {why}")
+        worker.refused, worker.start_at = why, now + PAUSE_MAX_S
+
+    def require_ready(self, waited_s: float, logs: Path) -> None:
+        """Raises SupervisionError where the workers are not ready, and have had the time for it."""
+        refused = any(worker.refused for worker in self.workers)
+        within_s = REPAIRED_WITHIN_S if refused else READY_WITHIN_S
+        if waited_s > within_s and not self.all_ready:
+            states = ", ".join(f"{worker.number} {worker.state}" for worker in self.workers)
+            raise SupervisionError(f"not ready within {within_s:.0f} s (workers: {states}): see {logs}")
+
     def stop(self, *, at_once: bool = False) -> None:
         """End every worker, in good order or at once, and wait. Does nothing if none runs."""
         running = [worker.child for worker in self.workers if worker.child is not None]
@@ -203,12 +234,9 @@ class Supervisor:
 
 
 def answers_ready(url: str) -> bool:
-    """Return whether a worker answers that it is ready."""
-    try:
-        with urllib.request.urlopen(f"{url}/ready", timeout=_READY_ANSWER_WITHIN_S) as answer:
-            return bool(answer.status == http.HTTPStatus.OK)
-    except (OSError, http.client.HTTPException):  # HTTPError (503: not yet) is an OSError
-        return False
+    """Return whether a worker has restored its tables, be it that something keeps it from its work."""
+    body = ready_answer(url)
+    return body is not None and body.get("status") in ("ready", "problems")
 
 
 def lists_of(url: str) -> tuple[str, ...]:

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import json
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from pipeline.cli.options import Bootstrap, Data, Json
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
+from pipeline.cli.problems import BadInput
 from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
 from pipeline.cli.screen import screen
+from pipeline.cli.topic_repair import advice, findings_of, repair_topics, tell
+from pipeline.runtime.kafka.topic_settings import MISSING
 from pipeline.runtime.kafka.topics import describe_topics
 
+NO_REASON = "no reason given"
 
-def topics(data: Data = None, bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
-    """List the topics: what each is for, who writes it, and how much it holds.
 
-    Offsets count the records, and one marker for each transaction.
+def topics(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Set settings back that the streams rely on; write it down.")
+    ] = False,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why, for operator-actions.")
+    ] = None,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+    as_json: Json = False,
+) -> None:
+    """List the topics: what each is for, who writes it, and how much it holds; or repair their settings.
+
+    Offsets count the records, and one marker for each transaction. What is not as the streams need it is said
+    on standard error.
     """
-    settings = settings_for(data, bootstrap_servers)
-    require_kafka(settings)
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    admin = require_kafka(settings)
+    if repair:
+        tell(repair_topics(settings, admin, reason or NO_REASON), as_json)
+        return
+    if reason is not None:
+        raise BadInput("--reason is for --repair")
     with errors_in_one_line(settings):
         rows = describe_topics(settings)
+        wrong = findings_of(settings, admin)
+    listed = {row["topic"] for row in rows}  # the list itself says which of these are missing
+    for one in wrong:
+        if one.setting == MISSING and one.topic in listed:
+            continue
+        typer.echo(f"{one.topic}: {advice(one)}", err=True)
     if as_json:
         typer.echo(json.dumps(rows))
         return

@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.cli import news
 from pipeline.cli.endpoints import write_json
 from pipeline.cli.news import News
 from pipeline.cli.records import as_record
+from pipeline.runtime.kafka.log_ends import asking, begins, ends
 from pipeline.runtime.kafka.rest import RestWatch, places_of
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, READ, TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings
@@ -92,7 +92,9 @@ class TopicCounter:
                 "log_level": 0,
             }
         )
-        self._admin = AdminClient({**settings.librdkafka(), "log_level": 0})
+        # The streams' group is asked for its offsets through a consumer that never joins it. The admin client
+        # would crash the process where the broker is silent: see tests/project/test_admin_calls.py.
+        self._streams = asking(settings.librdkafka(), settings.app_id, committed=False)
         self._positions: dict[tuple[str, int], int] = {}
         self._tally = Tally()
         self._accounts: set[int] = set()
@@ -107,14 +109,14 @@ class TopicCounter:
     def start(self) -> None:
         """Start to count. Raises KafkaException where the cluster does not answer."""
         self._load()
-        ends = self._end_offsets(TAILED)
-        if any(offset > ends.get(place, 0) for place, offset in self._positions.items()):
+        reached = self._end_offsets(TAILED)
+        if any(offset > reached.get(place, 0) for place, offset in self._positions.items()):
             self._forget()  # the saved counts are of another cluster
-        begins = self._end_offsets(TAILED, OffsetSpec.earliest())
-        for place, first in begins.items():
+        beginnings = begins(self._streams, reached, REQUEST_WITHIN_S)
+        for place, first in beginnings.items():
             if 0 < self._positions.get(place, 0) < first:
                 self._say_gap(*place, self._positions[place], first)
-        starts = {place: max(self._positions.get(place, 0), first) for place, first in begins.items()}
+        starts = {place: max(self._positions.get(place, 0), first) for place, first in beginnings.items()}
         self._consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
         self._thread.start()
 
@@ -166,6 +168,7 @@ class TopicCounter:
         if self._thread.is_alive():
             self._thread.join()
         self._consumer.close()
+        self._streams.close()
         return self.tally()
 
     def _run(self) -> None:
@@ -242,24 +245,14 @@ class TopicCounter:
             return None
 
     def _lag(self) -> int:
-        group = ConsumerGroupTopicPartitions(self._settings.app_id)
-        (answer,) = self._admin.list_consumer_group_offsets([group]).values()
-        found = answer.result(REQUEST_WITHIN_S).topic_partitions or []
+        reached = self._end_offsets((*EVENTS_IN, *LOGS))
+        asked = [TopicPartition(*place) for place in reached]
+        found = self._streams.committed(asked, timeout=REQUEST_WITHIN_S)
         committed = {(place.topic, place.partition): max(place.offset, 0) for place in found}
-        ends = self._end_offsets((*EVENTS_IN, *LOGS))
-        return sum(max(0, end - committed.get(place, 0)) for place, end in ends.items())
+        return sum(max(0, end - committed.get(place, 0)) for place, end in reached.items())
 
-    def _end_offsets(
-        self, topics: tuple[str, ...], spec: OffsetSpec | None = None
-    ) -> dict[tuple[str, int], int]:
-        """Return where partitions end, records of open transactions included; or another place, by `spec`."""
-        wanted = {
-            TopicPartition(topic, partition): spec or OffsetSpec.latest()
-            for topic in topics
-            for partition in range(self._settings.partitions)
-        }
-        answers = self._admin.list_offsets(wanted, request_timeout=REQUEST_WITHIN_S)
-        return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}
+    def _end_offsets(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
+        return ends(self._streams, places_of(topics, self._settings.partitions), REQUEST_WITHIN_S)
 
     def _load(self) -> None:
         """Load offsets and counts of the last run. Balances are always read from the start for their keys."""

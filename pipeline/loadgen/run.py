@@ -28,6 +28,7 @@ import schemas
 from pipeline.loadgen.emitter import Encode, framed
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
+from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
 from pipeline.runtime.avro.registry import Connection, client
@@ -120,6 +121,7 @@ class Loader:
         group: str,
     ) -> None:
         self._connection = connection
+        self._stop = stop
         self._producer = Producer(
             {
                 **connection,
@@ -128,16 +130,17 @@ class Loader:
                 "partitioner": "murmur2_random",
                 "linger.ms": 5,
                 "batch.size": 262_144,
+                "log_level": 0,  # else a line for each connection that fails: hundreds in an outage
                 "queue.buffering.max.messages": 200_000,
             }
         )
+        self._acknowledgements = Acknowledgements(self._producer, stop)
         plan = replace(plan, partitions=self._partitions("payments"))
         self._planted: dict[int, PlantedItem] = {}
         self._traffic = TrafficGenerator(plan, registry_encoder(registry), self._planted)
         self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
         self._manifest_path = manifest_path
         self._on_progress = on_progress
-        self._stop = stop
         self._group = group
         self._records: Counter[str] = Counter()
         self._failed = 0
@@ -163,6 +166,7 @@ class Loader:
         begun = time.monotonic()
         for produce in self._traffic.steps():
             self._produce(produce)
+            begun += self._acknowledgements.wait()
             now = time.monotonic()
             if rate:
                 ahead = begun + self._traffic.payments / rate - now
@@ -198,11 +202,12 @@ class Loader:
     def _await_streams(self, timeout_s: float) -> None:
         places = places_of(READ, self._partitions("payments"))
         with closing(RestWatch(self._connection, self._group, places)) as watch:
-            wait_for_rest(watch, QUIET_S, timeout_s, self._show)
+            patiently(lambda: wait_for_rest(watch, QUIET_S, timeout_s, self._show), self._stop)
 
     def _partitions(self, topic: str) -> int:
         try:
-            about = self._producer.list_topics(topic, timeout=REQUEST_TIMEOUT_S).topics[topic]
+            asked = partial(self._producer.list_topics, topic, timeout=REQUEST_TIMEOUT_S)
+            about = patiently(asked, self._stop).topics[topic]
         except KafkaException as error:
             raise LoadError(f"Kafka does not answer: {error.args[0].str()}") from error
         if about.error is not None or not about.partitions:
@@ -233,6 +238,7 @@ class Loader:
         self._show()
 
     def _delivered(self, error: KafkaError | None, message: Message, numbers: tuple[int, ...] = ()) -> None:
+        self._acknowledgements.heard()
         if error is not None:
             self._failed += 1
             self._first_error = self._first_error or f"{message.topic()}: {error.str()}"

@@ -8,15 +8,17 @@ from collections.abc import Callable
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
+from pipeline.loadgen.patience import SILENCE_MAX_S
+
 REQUEST_TIMEOUT_S = 30.0
 
 
 def end_of(consumer: Consumer, place: TopicPartition) -> int:
     """Return the end offset of a partition. Retries, because a new topic has no leader yet.
 
-    Raises KafkaException after REQUEST_TIMEOUT_S.
+    Raises KafkaException after SILENCE_MAX_S.
     """
-    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+    deadline = time.monotonic() + SILENCE_MAX_S
     while True:
         try:
             return int(consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)[1])
@@ -32,7 +34,7 @@ class BalanceWatch:
     def __init__(self, connection: dict[str, str], partitions: int) -> None:
         self._consumer = Consumer(
             {**connection, "group.id": "ledgerflow-load", "enable.auto.commit": False}
-            | {"isolation.level": "read_committed"}
+            | {"isolation.level": "read_committed", "log_level": 0}
         )
         places = [TopicPartition("balances", number) for number in range(partitions)]
         for place in places:

@@ -168,6 +168,8 @@ class App(faust.App):
             self.faults.report_last(error.fault)
             print(f"error: {error}", file=sys.stderr, flush=True)
             os._exit(EXIT_CRASH)
+        for problem in self.problems.now():  # more likely the cause than what the traceback shows
+            print(f"{problem.name}: {problem.subject}: {problem.detail}", file=sys.stderr)
         message = "".join(traceback.format_exception(error))
         print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)
         os._exit(EXIT_CRASH)

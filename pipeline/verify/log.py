@@ -69,6 +69,7 @@ class KafkaLog:
         self._group = group
         self._client = {
             **self._connection,
+            "log_level": 0,
             "group.id": group,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,

@@ -18,10 +18,13 @@ import psutil
 from pipeline.cli.problems import Failed
 from pipeline.cli.snapshot import take_now
 from pipeline.runtime.folders import TABLES
+from pipeline.runtime.kafka.pulse import BROKER_SILENT
+from pipeline.runtime.kafka.topic_watch import TOPIC_SETTINGS
 from pipeline.runtime.private_files import snapshot_key
 from pipeline.runtime.signing import trusted_parts
 from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 from tests.chaos.confined import SmallDisk, SmallMemory
+from tests.chaos.drift import drift, drifts, repair_topics, require_told, wait_told
 from tests.chaos.hostile import Hostile
 from tests.chaos.keeper import Keeper
 from tests.chaos.log_faults import LogFaults
@@ -34,6 +37,9 @@ PAST_THE_SESSION_S = (2.0, 6.0)
 PAUSE_S = 3.0
 """Shorter than a session: nobody has noticed when the bytes go on."""
 SNAPSHOT_AGE_S = 4.0
+FROZEN_S = (5.0, 15.0, 30.0, 60.0)
+"""Less than a session, longer, longer than a transaction may take, and as long as clients wait at most."""
+DRIFTS = 2
 REGISTRY_AWAY_S = 8.0
 STORM_S = 20.0
 STORM_GAP_S = (2.0, 5.0)
@@ -68,6 +74,8 @@ class Faults:
             "disk": self._disk,
             "memory": self._memory,
             "oom": self._oom,
+            "freeze": self._freeze,
+            "drift": self._drift,
             "input": self._input,
             "open_transaction": self.logs.open_transaction,
             "truncate": self.logs.truncate,
@@ -164,6 +172,33 @@ class Faults:
         stack.stop()
         self.cluster.stack = dataclasses.replace(stack)
         self.cluster.stack.start()
+        for number in sorted(self.keeper.wanted):
+            self.keeper.wait_ready(number)
+
+    def _freeze(self, strike: Strike) -> None:
+        """Let the broker stand still; every worker must say so while it does, and go on afterwards."""
+        frozen_s = FROZEN_S[strike.chance % len(FROZEN_S)]
+        pid = self.cluster.stack.pids["kafka"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            time.sleep(frozen_s)
+            for number in sorted(self.keeper.wanted):
+                require_told(self.cluster.url(number), BROKER_SILENT)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        for number in sorted(self.keeper.wanted):
+            self.keeper.wait_ready(number)
+
+    def _drift(self, strike: Strike) -> None:
+        """Change settings under load, let every worker say so, and repair them by the command."""
+        chance = random.Random(strike.chance)
+        chosen = chance.sample(drifts(self.cluster.settings.app_id), DRIFTS)
+        drift(self.cluster.settings, chosen)
+        try:
+            for number in sorted(self.keeper.wanted):
+                wait_told(self.cluster.url(number), TOPIC_SETTINGS)
+        finally:
+            repair_topics(self.cluster.settings)
         for number in sorted(self.keeper.wanted):
             self.keeper.wait_ready(number)
 

@@ -34,7 +34,7 @@ ACCOUNTS = 200
 MALFORMED_PCT = 2.0
 LOAD_ENDS_WITHIN_S = 600.0
 WORKERS = (0, 1)
-NOT_CHECKED_AFTER = ("zombie", "broker", "registry")
+NOT_CHECKED_AFTER = ("zombie", "broker", "freeze", "registry")
 """Faults that leave the cluster in no state to be read at once."""
 
 

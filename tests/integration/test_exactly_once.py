@@ -10,11 +10,11 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from pipeline.cli.entry import main
 from pipeline.runtime.exit_codes import EXIT_CRASH
@@ -22,7 +22,7 @@ from pipeline.runtime.folders import TABLES, worker_folder
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.transactions import TransactionalProducer
 from tests.integration.cluster import Cluster, Loading, cluster_in, problems
-from tests.progress import ended, wait_for
+from tests.progress import SILENCE_S, ended, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -122,20 +122,23 @@ def test_committed_offsets_that_kafka_has_lost_are_not_applied_again(cluster: Cl
 
 def lose_offsets(cluster: Cluster) -> list[TopicPartition]:
     """Set the group's offsets of payments and accounts back, half of the way or all of it; return them."""
-    admin, group = AdminClient(cluster.settings.librdkafka()), cluster.settings.app_id
+    consumer = Consumer(
+        {**cluster.settings.librdkafka(), "group.id": cluster.settings.app_id, "enable.auto.commit": False}
+    )
     wanted = [TopicPartition(topic, number) for topic in ("payments", "accounts") for number in (0, 1)]
-    request = [ConsumerGroupTopicPartitions(group, wanted)]
-    committed = admin.list_consumer_group_offsets(request)[group].result().topic_partitions
+    committed = consumer.committed(wanted, timeout=SILENCE_S)
     old = [
         TopicPartition(place.topic, place.partition, place.offset // 2 if place.partition else 1)
         for place in committed
     ]
 
     def are_set() -> bool:
-        answer = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, old)])[group]
-        return all(place.error is None for place in answer.result().topic_partitions)
+        with suppress(KafkaException):  # while the worker is still a member, nobody else may commit
+            return all(place.error is None for place in consumer.commit(offsets=old, asynchronous=False))
+        return False
 
     wait_for(are_set, "the end of the worker's session")
+    consumer.close()
     return old
 
 

@@ -146,9 +146,7 @@ class Registry:
             try:
                 found = {schema: self._lookup(schema) for schema in schemas.load()}
             except RegistryUnavailable as error:
-                LOG.warning(
-                    "schema registry unavailable, going on with %d known ids: %s", len(self._writers), error
-                )
+                LOG.info("schema registry unavailable, %d ids are known: %s", len(self._writers), error)
                 return False
             ids = {schema: schema_id for schema, schema_id in found.items() if schema_id is not None}
             if any(self._contradicts(schema, schema_id) for schema, schema_id in ids.items()):

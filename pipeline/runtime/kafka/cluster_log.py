@@ -7,11 +7,12 @@ reader of what a committed transaction wrote must wait for that, or late records
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from pipeline.runtime.kafka.log_ends import asking, begins, ends
 
 READ_WITHIN_S = 10.0
 QUEUED_KIB_MAX = 4096
@@ -33,6 +34,8 @@ class CommittedRecord(NamedTuple):
 
 Ends = Mapping[int, int]
 """Offsets by partition."""
+Asked = Callable[[Consumer, Iterable[tuple[str, int]], float], Mapping[tuple[str, int], int]]
+"""`begins` or `ends`."""
 
 
 class Log(Protocol):
@@ -64,7 +67,7 @@ class ClusterLog:
     def __init__(self, connection: Mapping[str, str], group: str, partitions: int) -> None:
         """`group`: the streams' consumer group; its offsets are read, and it is never joined."""
         self._partitions = range(partitions)
-        self._admin = AdminClient({**connection, "log_level": 0})
+        self._asking = {which: asking(connection, group, committed=which) for which in (True, False)}
         self._consumer = Consumer(
             {
                 **connection,
@@ -82,18 +85,17 @@ class ClusterLog:
 
     def begins(self, topic: str) -> Ends:
         """Return the first offset that each partition still has. Raises LogReadError."""
-        return self._offsets(topic, OffsetSpec.earliest(), IsolationLevel.READ_UNCOMMITTED)
+        return self._offsets(topic, begins, False)
 
     def ends(self, topic: str, *, committed: bool) -> Ends:
         """Return the end offset of each partition. Raises LogReadError."""
-        level = IsolationLevel.READ_COMMITTED if committed else IsolationLevel.READ_UNCOMMITTED
-        return self._offsets(topic, OffsetSpec.latest(), level)
+        return self._offsets(topic, ends, committed)
 
-    def _offsets(self, topic: str, spec: OffsetSpec, level: IsolationLevel) -> Ends:
-        wanted = {TopicPartition(topic, number): spec for number in self._partitions}
+    def _offsets(self, topic: str, asked: Asked, committed: bool) -> Ends:
+        places = [(topic, number) for number in self._partitions]
         try:
-            answers = self._admin.list_offsets(wanted, isolation_level=level, request_timeout=READ_WITHIN_S)
-            return {place.partition: int(answer.result().offset) for place, answer in answers.items()}
+            found = asked(self._asking[committed], places, READ_WITHIN_S)
+            return {number: offset for (_, number), offset in found.items()}
         except KafkaException as error:
             raise LogReadError(f"no offsets of {topic}: {error.args[0].str()}") from error
 

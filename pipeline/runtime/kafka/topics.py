@@ -50,6 +50,10 @@ class TopicsError(RuntimeError):
     """The topics are not as they must be. The text says which and how to put it right."""
 
 
+class TopicsUnusable(TopicsError):
+    """A topic was deleted, or has settings that the streams cannot stand on; a restart alone cannot help."""
+
+
 def changelog_name(app_id: str, table: str) -> str:
     """Return the name that Faust gives a table's changelog topic."""
     return f"{app_id}-{table}-changelog"
@@ -113,7 +117,7 @@ def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
         if topic.topic in existing and len(existing[topic.topic].partitions) != settings.partitions
     }
     if wrong:
-        raise TopicsError(
+        raise TopicsUnusable(
             f"topics with another number of partitions than LEDGERFLOW_PARTITIONS={settings.partitions}:"
             f" {wrong}; set it to theirs, because the partitions of an account cannot change"
         )
@@ -132,7 +136,7 @@ def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
 
 def describe_topics(settings: Settings) -> list[dict[str, object]]:
     """Return name, partitions, offsets in use and purpose of every topic of the catalogue."""
-    consumer = Consumer({**settings.librdkafka(), "group.id": f"{settings.app_id}-topics"})
+    consumer = Consumer({**settings.librdkafka(), "group.id": f"{settings.app_id}-topics", "log_level": 0})
     try:
         existing = consumer.list_topics(timeout=REQUEST_TIMEOUT_S).topics
         rows: list[dict[str, object]] = []

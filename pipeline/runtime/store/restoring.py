@@ -76,7 +76,7 @@ def ask_cluster(settings: Settings, copies: Sequence[Copy]) -> dict[str, Changel
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
     configs = admin.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S) if topics else {}
     kept = {resource.name: int(found.result()[DELETIONS_KEPT].value) for resource, found in configs.items()}
-    consumer = Consumer({**settings.librdkafka(), "group.id": f"{settings.app_id}-restore"})
+    consumer = Consumer({**settings.librdkafka(), "group.id": f"{settings.app_id}-restore", "log_level": 0})
     try:
         return {
             topic: Changelog(

@@ -1,0 +1,141 @@
+"""Whether the topics let a worker start: settings that the streams rely on, and no topic lost.
+
+A topic that is missing is created (`topics.create_topics`), but never in the place of one that was deleted:
+the streams would go on with an empty table or log, and nobody would see it. That a stream has applied records
+is in the topic of source offsets, so its log and its changelog existed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from pipeline.runtime.kafka.log_ends import Place, asking, begins, ends
+from pipeline.runtime.kafka.rest import places_of
+from pipeline.runtime.kafka.topic_settings import (
+    MISSING,
+    PARTITIONS,
+    Finding,
+    ask,
+    findings,
+    requirements,
+)
+from pipeline.runtime.kafka.topics import (
+    REQUEST_TIMEOUT_S,
+    TopicsError,
+    TopicsUnusable,
+    changelog_name,
+    create_topics,
+    source_offsets_name,
+)
+from pipeline.runtime.reachability import NoAnswer, kafka_admin
+from pipeline.runtime.settings import Settings
+
+LOG = logging.getLogger(__name__)
+SAID_MAX = 5
+"""Findings that one line names; more are counted."""
+CHUNK = 10_000
+POLL_S = 0.2
+LOST = (
+    "deleted, though the streams have applied records; nothing is created in their place, because the streams"
+    " would go on with empty tables or logs. What can be done: pipeline/runtime/README.md, Settings of topics"
+)
+
+
+class Use(NamedTuple):
+    """What a stream needs."""
+
+    stream: str
+    source: str
+    table: str | None
+
+
+def prepare_topics(settings: Settings, uses: Sequence[Use]) -> list[str]:
+    """Check the topics and create those that are missing; return the names created.
+
+    Raises TopicsUnusable where a setting endangers what the streams promise, or a topic was deleted,
+    TopicsError where Kafka does not answer.
+    """
+    tables = tuple(use.table for use in uses if use.table is not None)
+    required = requirements(settings, tables)
+    try:
+        admin = kafka_admin(settings, REQUEST_TIMEOUT_S)
+        found = ask(admin, [topic.topic for topic in required])
+        wrong = findings(required, found)
+        missing = {one.topic for one in wrong if one.setting == MISSING}
+        lost = lost_topics(settings, uses, missing) if missing else []
+    except NoAnswer as error:
+        raise TopicsError(str(error)) from None
+    except KafkaException as error:
+        raise TopicsError(
+            f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}"
+        ) from None
+    fatal = [one for one in wrong if one.fatal and one.setting not in (MISSING, PARTITIONS)]
+    if fatal:
+        raise TopicsUnusable(f"topics have settings that the streams cannot stand on: {said(fatal)}")
+    if lost:
+        raise TopicsUnusable(f"topics were {LOST}: {', '.join(lost)}")
+    created = create_topics(settings, tables)
+    if created and found:
+        LOG.warning("topics that were missing are created: %s", ", ".join(sorted(created)))
+    return created
+
+
+def said(wrong: Sequence[Finding]) -> str:
+    """Return findings in one line."""
+    more = len(wrong) - SAID_MAX
+    named = "; ".join(f"{one.topic}: {one.detail}" for one in wrong[:SAID_MAX])
+    return named + (f"; and {more} more" if more > 0 else "")
+
+
+def lost_topics(settings: Settings, uses: Sequence[Use], missing: Collection[str]) -> list[str]:
+    """Return which of the missing topics must have existed. Raises KafkaException, TopicsError."""
+    offsets, group = source_offsets_name(settings.app_id), f"{settings.app_id}-topics"
+    consumer = asking(settings.librdkafka(), group, committed=False)
+    try:
+        if offsets in missing:
+            tables = {changelog_name(settings.app_id, use.table) for use in uses if use.table is not None}
+            left = places_of(sorted(tables - set(missing)), settings.partitions)
+            return [offsets] if any(ends(consumer, left, REQUEST_TIMEOUT_S).values()) else []
+        places = places_of([offsets], settings.partitions)
+        starts = begins(consumer, places, REQUEST_TIMEOUT_S)
+        stops = ends(consumer, places, REQUEST_TIMEOUT_S)
+    finally:
+        consumer.close()
+    written = {place: start for place, start in starts.items() if start < stops[place]}
+    applied = _keys(settings, written) if written else set()
+    needed = [use for use in uses if use.stream.encode() in applied]
+    logs = {use.source for use in needed}
+    changelogs = {changelog_name(settings.app_id, use.table) for use in needed if use.table is not None}
+    return sorted((logs | changelogs) & set(missing))
+
+
+def _keys(settings: Settings, starts: Mapping[Place, int]) -> set[bytes]:
+    """Return the keys of the records of a short topic, committed or not. Raises TopicsError."""
+    consumer = Consumer(
+        {**settings.librdkafka(), "group.id": f"{settings.app_id}-topics", "enable.auto.commit": False}
+        | {"isolation.level": "read_uncommitted", "auto.offset.reset": "error", "log_level": 0}
+        | {"enable.partition.eof": True}
+    )
+    keys: set[bytes] = set()
+    behind = set(starts)
+    deadline = time.monotonic() + REQUEST_TIMEOUT_S
+    try:
+        consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
+        while behind:
+            if time.monotonic() > deadline:
+                raise TopicsError(f"what the streams have applied cannot be read: {sorted(behind)}")
+            for message in consumer.consume(CHUNK, POLL_S):
+                error = message.error()
+                if error is None:
+                    keys.add(message.key() or b"")
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    # It comes behind the marks of transactions, too, which are never delivered.
+                    behind.discard((str(message.topic()), int(message.partition() or 0)))
+    finally:
+        consumer.close()
+    return keys
