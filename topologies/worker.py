@@ -34,7 +34,7 @@ from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.topics import TopicsError, create_topics
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
-from topologies.app import TABLES, build, specs
+from topologies.app import TABLELESS, TABLES, build, specs
 from topologies.configuration import Configuration
 from topologies.topology import TopologyError
 
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_UNUSABLE
     try:
         _require_address(settings, number)
-        create_topics(settings, TABLES)
+        create_topics(settings, TABLES, TABLELESS)
     except (TopicsError, AddressError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE

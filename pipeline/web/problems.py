@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from pipeline.domain.kernel.layouts import UnknownLayout
+from pipeline.domain.kernel.layouts import UnreadableRow
 
 LOG = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
             raise
         detail = "there is no such page; / lists them" if error.status == 404 else error.reason
         return _response(error.status, detail, {})
-    except UnknownLayout as error:  # nothing of a tenant is in its text
+    except UnreadableRow as error:  # nothing of a tenant is in its text
         return _response(500, str(error), {})
     except Exception:
         LOG.exception("%s %s failed", request.method, request.path)

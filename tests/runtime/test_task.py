@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.runtime import task as task_module
 from pipeline.runtime.avro.registry import RegistryUnavailable
+from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from tests.ledger.branches import opened
 from tests.runtime.fixed_registry import UNAVAILABLE_ID
 from tests.runtime.task_bench import PARTITIONS, STARTED_MS, Bench, own_accounts
@@ -52,6 +53,7 @@ async def test_a_unit_holds_outputs_changelog_and_source_offset(bench: Bench) ->
     assert outputs[CHANGELOG] == [
         (b"a" + A.encode(), b"1", [], None),
         (b"a" + B.encode(), b"1", [], None),
+        (SOURCE_OFFSET_KEY, b"2", [], None),
     ]
     assert source == ("counting", "accounts", 0, 2)
     assert [key for key, _, _, _ in outputs["postings", 0]] == [f"acme/{A}".encode(), f"acme/{B}".encode()]

@@ -16,7 +16,7 @@ import struct
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
 LIFE, DUE, STUCK = "p", "q", "s"
@@ -113,7 +113,7 @@ def pack_life(life: Life) -> bytes:
 
 
 unpack_life = unpacker(LIFE_ROW, Life)
-"""Return the life of a row. Raises UnknownLayout."""
+"""Return the life of a row. Raises UnreadableRow."""
 
 
 def read_life(rows: Rows, tenant_id: str, payment_id: str) -> Life | None:
@@ -123,9 +123,14 @@ def read_life(rows: Rows, tenant_id: str, payment_id: str) -> Life | None:
 
 
 def read_clock(rows: Rows) -> Clock:
-    """Return the clock of a branch. Raises UnknownLayout."""
+    """Return the clock of a branch. Raises UnreadableRow."""
     row = rows.get(_CLOCK_KEY)
-    return Clock() if row is None else Clock(*_CLOCK.unpack(CLOCK_ROW.current(row))[1:])
+    if row is None:
+        return Clock()
+    try:
+        return Clock(*_CLOCK.unpack(CLOCK_ROW.current(row))[1:])
+    except DAMAGE as error:
+        raise CLOCK_ROW.unreadable(row, error) from None
 
 
 def write_clock(rows: Rows, clock: Clock) -> None:
