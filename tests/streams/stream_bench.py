@@ -131,7 +131,8 @@ class StreamBench:
         written = dict(written)
         rows = written.pop((CHANGELOG, self.partition), [])
         if self.spec.table is not None:
-            assert (SOURCE_OFFSET_KEY, b"%d" % (record.offset + 1)) == rows.pop()[:2]
+            *rows, offset = rows
+            assert (SOURCE_OFFSET_KEY, b"%d" % (record.offset + 1)) == offset[:2]
         letters = written.pop((DEAD_LETTERS, self.partition), [])
         if not letters:
             return Step(None, self.decoded(written), bool(rows))

@@ -17,8 +17,8 @@ from rocksdict import Checkpoint, ReadOptions, WriteBatch
 from sortedcontainers import SortedSet
 
 from pipeline.runtime.store.database import (
-    FIRST_ROW_KEY,
     OFFSET_KEY,
+    RUNTIME_KEYS,
     SOURCE_OFFSET_KEY,
     empty_database,
     open_database,
@@ -128,8 +128,8 @@ class PartitionStore:
     def _overlay_keys(self, prefix: bytes, after: bytes) -> list[bytes]:
         """Return the keys of rows that are not committed, in order."""
         if not prefix:
-            start = max(after, FIRST_ROW_KEY)
-            return sorted(key for key in {*self._in_flight, *self._pending} if key > start)
+            fresh = {*self._in_flight, *self._pending} - RUNTIME_KEYS
+            return sorted(key for key in fresh if key > after)
         ordered = self._ordered.get(prefix[0])
         if ordered is None:
             family = [key for key in {*self._in_flight, *self._pending} if key[0] == prefix[0]]
@@ -156,13 +156,13 @@ class PartitionStore:
             ahead = next(upcoming, None)
 
     def _stored(self, prefix: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
-        start = max(prefix, after, FIRST_ROW_KEY)
-        for key, value in self._db.items(from_key=start, read_opt=ReadOptions()):
+        start = max(prefix, after)
+        for key, value in self._db.items(from_key=start or None, read_opt=ReadOptions()):
             if not key.startswith(prefix):
                 if key > prefix:
                     return
                 continue
-            if key > after:
+            if key > after and key not in RUNTIME_KEYS:
                 yield key, value
 
     def committed_get(self, key: bytes) -> bytes | None:
