@@ -68,7 +68,7 @@ class Machine:
         return {SOURCE_OFFSET_KEY: offset} if self.store is None else self.store.take(offset)
 
     def fault_of(self, error: UnreadableRow, partition: int) -> WorkerFault:
-        """Return what ends a worker that has read a row that it cannot decode; it names the row by its key."""
+        """Return what ends a worker that has read a row that cannot be decoded; it names the row's key."""
         key = None if self.store is None else self.store.key_of(error.row)
         shown = "unknown" if key is None else repr(key[:KEY_SHOWN_MAX])[2:-1]
         found = f"{self.changelog}[{partition}], key {shown}: {error}"

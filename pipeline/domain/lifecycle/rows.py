@@ -13,6 +13,7 @@ upstream repeats a command.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import msgspec
 
@@ -20,7 +21,21 @@ from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
 LIFE, DUE, STUCK = "p", "q", "s"
-LIFE_ROW = RowKind("lifecycle", "life", LIFE)
+UNSCREENED, SCREENED, NOT_ASKED = 0, 1, 2
+"""Whether a payment was screened: no screening let it through; one did; it was said, or is not known."""
+
+
+def _with_screening(content: bytes) -> bytes:
+    """Add whether a payment was screened, as its steps tell it; without that step it is not known."""
+    *fields, steps = _FIELDS(content)
+    codes = [step[2] for step in steps if step[0] == "payment_screened"]
+    screened = UNSCREENED if codes == ["decline"] else SCREENED if codes else NOT_ASKED
+    return _ENCODE([*fields, steps, screened])
+
+
+_FIELDS = msgspec.msgpack.Decoder(list[Any]).decode
+_ENCODE = msgspec.msgpack.Encoder().encode
+LIFE_ROW = RowKind("lifecycle", "life", LIFE, [_with_screening])
 DUE_ROW = RowKind("lifecycle", "due", DUE)
 STUCK_ROW = RowKind("lifecycle", "stuck", STUCK)
 CLOCK_ROW = RowKind("lifecycle", "clock", "w")
@@ -69,6 +84,8 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     refused: int = 0
     """The number of its commands that the ledger refused."""
     steps: list[Step] = []
+    screened: int = UNSCREENED
+    """UNSCREENED, SCREENED or NOT_ASKED."""
 
     @property
     def is_forgotten(self) -> bool:
