@@ -129,7 +129,7 @@ def up(
         data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,
         registry_port=registry_port, web_port=web_port, local=True,
     )  # fmt: skip
-    settings = _local(settings)
+    settings = local_settings(settings)
     console = screen(stderr=as_json)
     downloads = _Downloads()
     stack = LocalStack(settings, progress=downloads)
@@ -169,7 +169,7 @@ def up(
     raise typer.Exit(0 if error is None else exit_code)
 
 
-def _local(settings: Settings) -> Settings:
+def local_settings(settings: Settings) -> Settings:
     """Return the settings with the addresses of the local stack, in the place of those of the environment."""
     given = settings.model_dump(exclude={"bootstrap_servers", "schema_registry_url", "security_protocol"})
     return Settings(
