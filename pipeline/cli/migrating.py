@@ -48,12 +48,12 @@ def run_migration(
             with alone_in_the_group(settings) as member:
                 found = asyncio.run(read_found(settings, codec, places))
                 adoptions = plan(places, found, take)
-                if adoptions:
+                if adoptions or take is not None:
                     group = group_offsets(found, adoptions)
                     write(settings, codec, member, adoptions, group, reason or REASON)
         except (AdoptionError, patches.UnsupportedVersion) as error:
             raise Failed(str(error)) from None
-    if not adoptions:
+    if not adoptions and take is None:
         typer.echo("every changelog says how far its stream has applied its log: nothing to do")
         return
     streams_said = len({one.place.log.stream for one in adoptions})

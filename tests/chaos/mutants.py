@@ -36,7 +36,7 @@ from pipeline.domain.ledger.rows import payment_key
 from pipeline.domain.positions import book as positions
 from pipeline.domain.reconciliation import matching as reconciliation_matching
 from pipeline.domain.reconciliation import sortable
-from pipeline.runtime import placement, task, transactions, unit
+from pipeline.runtime import assignments, placement, task, transactions, unit
 from pipeline.runtime.avro import codec
 from pipeline.runtime.kafka import changelog, membership, transport
 from pipeline.runtime.kafka.records import singly
@@ -284,6 +284,11 @@ def no_changelog(patch: Set) -> None:
         start(self, [replace(machine, changelog=None) for machine in machines], *args, **kwargs)
 
     patch(task.PartitionTask, "__init__", init)
+
+
+@mutant("trusts any source offset, whatever the changelog says", "forge")
+def any_offset(patch: Set) -> None:
+    patch(assignments, "require_agreement", lambda app_id, said, ends: None)
 
 
 @mutant("starts from what is on disk, whatever the changelog says", "wipe", "kill")
