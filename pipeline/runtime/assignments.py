@@ -251,8 +251,8 @@ class Tasks:
     def expect(self, committed: Mapping[TP, int], stale: Set[TP]) -> None:
         """Tell the tasks where their logs are resumed: the offsets that the consumer was set to.
 
-        `stale`: where the group had an older offset than that, which the streams' own transactions say, or the
-        log begins later. Where the group has a newer one, that ends the worker.
+        `stale`: where the group had an older offset than the streams' own transactions, or the log begins
+        later. Where the group has a newer one, that ends the worker.
         """
         for tp in self._running.keys() - self.read_again - stale:
             try:
