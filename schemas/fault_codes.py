@@ -28,6 +28,21 @@ FAULTS: tuple[FaultCode, ...] = (
         "Find out who deleted them. `ledgerflow accept-loss` goes on without them.",
     ),
     FaultCode(
+        "offset_mismatch",
+        "Changelog, source-offsets and the group do not agree how far a log is applied, or it ends before.",
+        "Nobody but workers may write there: find out who did. `ledgerflow verify` shows what it has done.",
+    ),
+    FaultCode(
+        "offset_missing",
+        "A changelog does not say how far its stream has applied the log: an earlier version wrote it.",
+        "Stop the workers and run `ledgerflow migrate`, once.",
+    ),
+    FaultCode(
+        "row_unreadable",
+        "A row of a table cannot be decoded: a newer version wrote it, or nobody of ours did.",
+        "Start the newer version; else find out who may write to the changelog.",
+    ),
+    FaultCode(
         "topic_missing",
         "A topic that the streams read or write is not there any more.",
         "Find out who deleted it. What to do: runtime/README.md, Settings of topics.",

@@ -112,6 +112,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.BalanceUpdated", 1): balance_updated_v1_v2,
     ("ledgerflow.AccountLimitSet", 1): account_limit_set_v1_v2,
     ("ledgerflow.CommandRefused", 1): command_refused_v1_v2,
+    ("ledgerflow.InvariantBroken", 1): unchanged,
     ("ledgerflow.LegRefused", 1): unchanged,
     ("ledgerflow.outcomes.PaymentCancelled", 1): unchanged,
     ("ledgerflow.PaymentExpired", 1): unchanged,

@@ -42,6 +42,8 @@ STREAMS: tuple[Topology, ...] = tuple(_declared())
 """Every stream."""
 TABLES: tuple[str, ...] = tuple(stream.table for stream in STREAMS if stream.table is not None)
 """The names of the tables, each of which needs a changelog topic."""
+TABLELESS: tuple[str, ...] = tuple(stream.name for stream in STREAMS if stream.table is None)
+"""The names of the streams without a table, each of which needs a changelog of its source offset."""
 VIEWS: tuple[View, ...] = tuple(view for stream in STREAMS for view in stream.views)
 """Every view of the tables. The web pages, their index and the reference are made from them."""
 

@@ -40,6 +40,10 @@ def _names(streams: Sequence[Topology]) -> Iterator[str]:
                 yield f"{what} {name} is declared {times} times"
             if not NAME.fullmatch(name):
                 yield f"{what} {name!r}: a name has small letters, digits and dashes"
+    tables = {stream.table for stream in streams}
+    for stream in streams:
+        if stream.table is None and stream.name in tables:
+            yield f"stream {stream.name} has no table, and a table has its name: they would share a changelog"
 
 
 def _faults(stream: Topology) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """The lifecycle stream: tracks every payment, and reports those that are stuck.
 
-payment-events --> Lifecycle, or LifecycleBatch for large batches --> payment-alerts
+payment-events --> Lifecycle, or LifecycleBatch for large batches --> payment-alerts, invariant-alerts
                          |
                    table: lifecycle (steps of every payment, deadlines, stuck payments)
                          --> /payments, /stuck
@@ -28,7 +28,7 @@ STREAMS = (
         source="payment-events",
         rules=rules,
         table="lifecycle",
-        outputs=("payment-alerts",),
+        outputs=("payment-alerts", "invariant-alerts"),
         settings=(LifecycleSettings,),
         views=VIEWS,
         delay_tolerant=True,

@@ -40,7 +40,7 @@ from pipeline.runtime.kafka.topic_watch import TopicWatch
 from pipeline.runtime.kafka.topics import TopicsError, TopicsUnusable, source_offsets_name
 from pipeline.runtime.private_files import command_token, snapshot_key
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
-from topologies.app import STREAMS, TABLES, build, specs
+from topologies.app import STREAMS, TABLELESS, TABLES, build, specs
 from topologies.configuration import Configuration
 from topologies.topology import TopologyError
 
@@ -125,7 +125,7 @@ def _watch(app: App, settings: Settings) -> None:
     """Start the threads that look whether Kafka answers and the topics are as they must be."""
     ask = question(settings.librdkafka(), source_offsets_name(settings.app_id), settings.partitions)
     worker_pulse(ask, settings.bootstrap_servers, app.problems, app.faults).start()
-    TopicWatch(settings, TABLES, app.problems, app.faults).start()
+    TopicWatch(settings, TABLES, TABLELESS, app.problems, app.faults).start()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -17,6 +17,7 @@ from pipeline.cli import (
     dead_letters,
     export,
     load,
+    migrate,
     payment,
     rebuild,
     restore,
@@ -61,6 +62,7 @@ app.command("version", rich_help_panel=LOOK)(version.version)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
 app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)
 app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)
+app.command("migrate", rich_help_panel=REPAIR)(migrate.migrate)
 app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
 app.command("switch", rich_help_panel=REPAIR)(switch.switch)
 app.command("accept-loss", rich_help_panel=REPAIR)(accept_loss.accept_loss)

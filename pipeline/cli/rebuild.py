@@ -39,6 +39,7 @@ from pipeline.rebuild.scratch import Scratch, ScratchBusy
 from pipeline.runtime import interrupts
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.faults import WorkerFault
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.manifests import SnapshotError
 from pipeline.runtime.settings import Settings
@@ -175,7 +176,7 @@ def rebuild_errors_in_one_line() -> Iterator[None]:
     try:
         patches.install()
         yield
-    except (ScratchBusy, LogCut, SnapshotError, patches.UnsupportedVersion) as error:
+    except (ScratchBusy, LogCut, SnapshotError, WorkerFault, patches.UnsupportedVersion) as error:
         raise Failed(str(error)) from None
     except OffsetOutOfRangeError as error:
         raise Failed(f"records were deleted that are still to be read: {error}") from None

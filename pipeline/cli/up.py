@@ -156,7 +156,7 @@ def up(
         data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,
         internal_port=internal_port, registry_port=registry_port, web_port=web_port, local=True,
     )  # fmt: skip
-    settings = _local(settings)
+    settings = local_settings(settings)
     console = screen(stderr=as_json)
     downloads = _Downloads()
     stack = LocalStack(settings, downloads, secure, migrate)
@@ -197,7 +197,7 @@ def up(
     raise typer.Exit(0 if error is None else exit_code)
 
 
-def _local(settings: Settings) -> Settings:
+def local_settings(settings: Settings) -> Settings:
     """Return the settings with the addresses of the local stack, in the place of those of the environment.
 
     Those of a secure stack have its logins, too, once it is started.

@@ -21,7 +21,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
-from pipeline.domain.kernel.layouts import UnknownLayout
+from pipeline.domain.kernel.layouts import UnreadableRow
 from pipeline.domain.ledger.rows import KINDS, STATUS_NAMES, unpack_account, unpack_payment
 from pipeline.rebuild.between import BranchMessages
 from pipeline.rebuild.causal import ROWS, BranchReplay, Counts, LogTail, ReplayTransactions, replay_branches
@@ -164,13 +164,13 @@ _BY_NAME = {kind.name: kind for kind in KINDS}
 def fields(kind: str, row: bytes | None) -> dict[str, Value] | None:
     """Return the fields of an account or a payment; of other kinds the row in its newest layout, in hex.
 
-    A row of an unknown layout is returned in hex as it is.
+    A row that cannot be decoded is returned in hex as it is.
     """
     if row is None:
         return None
     try:
         return _fields(kind, row)
-    except UnknownLayout:
+    except UnreadableRow:
         return {"row": row.hex()}
 
 

@@ -23,13 +23,12 @@ from yarl import URL
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.exit_codes import EXIT_CRASH
-from pipeline.runtime.faults import Faults, faults_of
+from pipeline.runtime.faults import Faults, WorkerFault, faults_of
 from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
-from pipeline.runtime.lost import LogLost
 from pipeline.runtime.private_files import command_token, private_directory, snapshot_key
 from pipeline.runtime.problems import Problems
 from pipeline.runtime.recovery import TableManager
@@ -164,7 +163,7 @@ class App(faust.App):
 
     def fail(self, error: BaseException) -> None:
         """End the process: nothing half-done becomes visible; the restart resumes from the last commit."""
-        if isinstance(error, LogLost):  # not a fault of the program: one line, and somebody must decide
+        if isinstance(error, WorkerFault):  # not a fault of the program: one line, and somebody must decide
             self.faults.report_last(error.fault)
             print(f"error: {error}", file=sys.stderr, flush=True)
             os._exit(EXIT_CRASH)

@@ -1,7 +1,7 @@
 """The partition tasks of a worker: started when partitions are assigned, closed when they are revoked.
 
 assigned -> fence the earlier owner -> read source offsets -> a task for each log -> restore its tables
-         -> the transport seeks to `source_offsets` -> batches flow
+         -> compare the offsets in its changelogs -> the transport seeks to `source_offsets` -> batches flow
 revoked  -> commit what is applied -> let go
 """
 
@@ -15,12 +15,15 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from pipeline.runtime.faults import WorkerFault
 from pipeline.runtime.host import Host
 from pipeline.runtime.kafka import changelog
-from pipeline.runtime.kafka.changelog import latest_values
+from pipeline.runtime.kafka.changelog import latest_of, log_ends
 from pipeline.runtime.kafka.operator_actions import Decisions, decisions, read_actions
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.lost import LogLost
+from pipeline.runtime.source_offsets import Said, number_of, require_agreement, require_group_behind
+from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Machine, StreamSpec
 from pipeline.runtime.task import PartitionTask
@@ -49,6 +52,10 @@ def resume_points(assigned: AssignedStreams, applied: AppliedOffsets) -> tuple[d
     return offsets, again
 
 
+WrittenOffsets = Mapping[TopicPartition, Mapping[bytes, bytes]]
+"""Source offsets as they are written, by key: in `source-offsets`, and in changelogs of offsets alone."""
+
+
 class Tasks:
     """Every (stream, partition) that this worker owns."""
 
@@ -60,6 +67,8 @@ class Tasks:
         self._turn = asyncio.Lock()
         self._producer: TransactionalProducer | None = None
         self._transactions: Transactions | None = None
+        self._written: WrittenOffsets = {}
+        """As the last assignment found them."""
         self.source_offsets: dict[TP, int] = {}
         """Where each log is resumed, by the offsets in its streams' own transactions."""
         self.read_again: set[TP] = set()
@@ -94,14 +103,16 @@ class Tasks:
         """Start a task for each of the assigned partitions; return the stores to restore, by changelog.
 
         Everything that they write is committed in the name of the membership they were assigned to. Raises
-        ProducerFenced where this worker is no member of the group any more.
+        ProducerFenced where this worker is no member of the group any more, WorkerFault for an offset that is
+        no number.
         """
         await self.close()
         host = self._host
         stores: dict[TopicPartition, PartitionStore] = {}
         streams = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
         transactions = await self._ready_transactions()
-        applied = await self._read_source_offsets(streams)
+        self._written = await self._read_source_offsets(streams)
+        applied = self._applied(streams)
         self.decisions = decisions(
             await read_actions(host.connection, host.codec, {tp.partition for tp in streams})
         )
@@ -127,12 +138,12 @@ class Tasks:
     def _table(
         self, spec: StreamSpec, tp: TP, stores: dict[TopicPartition, PartitionStore]
     ) -> tuple[PartitionStore | None, str | None]:
-        """Return the rows of a stream and their changelog; they are to be restored."""
+        """Return the rows of a stream, which are to be restored, and its changelog."""
+        topic = self._changelog(spec)
         if spec.table is None:
-            return None, None
+            return None, topic
         store = self._host.store(spec.table, tp.partition)
         store.forget()
-        topic = changelog_name(self._host.group, spec.table)
         stores[TopicPartition(topic, tp.partition)] = store
         return store, topic
 
@@ -150,21 +161,66 @@ class Tasks:
         self._producer.commit_as(host.member)
         return self._transactions
 
-    async def _read_source_offsets(self, streams: AssignedStreams) -> AppliedOffsets:
-        host, numbers = self._host, {tp.partition for tp in streams}
-        found = await latest_values(host.connection, source_offsets_name(host.group), numbers)
-        return {
-            (spec.name, tp): int(found[spec.name.encode(), tp.partition])
-            for tp, specs in streams.items()
-            for spec in specs
-            if (spec.name.encode(), tp.partition) in found
-        }
+    def _changelog(self, spec: StreamSpec) -> str:
+        """Return the topic of a stream's rows and source offset; without a table it has its stream's name."""
+        return changelog_name(self._host.group, spec.table or spec.name)
+
+    def _second(self, tp: TP) -> TopicPartition:
+        """Return where the source offsets of a partition's streams stand a second time."""
+        return TopicPartition(source_offsets_name(self._host.group), tp.partition)
+
+    async def _read_source_offsets(self, streams: AssignedStreams) -> WrittenOffsets:
+        """Return what `source-offsets` and the changelogs of streams without a table say."""
+        places = {self._second(tp) for tp in streams}
+        for tp, specs in streams.items():
+            alone = (self._changelog(spec) for spec in specs if spec.table is None)
+            places |= {TopicPartition(topic, tp.partition) for topic in alone}
+        return await latest_of(self._host.connection, sorted(places))
+
+    def _applied(self, streams: AssignedStreams) -> AppliedOffsets:
+        """Return the offsets of `source-offsets`. Raises WorkerFault for one that is no number."""
+        applied = {}
+        for tp, specs in streams.items():
+            second = self._second(tp)
+            for spec in specs:
+                value = self._written[second].get(spec.name.encode())
+                if value is not None:
+                    applied[spec.name, tp] = number_of(value, f"{second.topic}[{second.partition}]")
+        return applied
+
+    async def _require_offsets(self) -> None:
+        """Raises WorkerFault where the source offsets of the restored changelogs and the others differ."""
+        host, logs = self._host, [TopicPartition(*tp) for tp in self._running]
+        ends = await log_ends(host.connection, logs) if logs else {}
+        said = [self._said(tp, machine) for tp, task in self._running.items() for machine in task.machines]
+        require_agreement(host.group, said, ends)
+
+    def _said(self, tp: TP, machine: Machine) -> Said:
+        """Return what is written of how far a stream has applied its log."""
+        spec, store = machine.spec, machine.store
+        topic = self._changelog(spec)
+        if store is None:
+            own = self._written[TopicPartition(topic, tp.partition)].get(SOURCE_OFFSET_KEY)
+        else:
+            own = store.source_offset
+        beside = self._written[self._second(tp)].get(spec.name.encode())
+        return Said(
+            spec.name, tp.topic, tp.partition, topic, own, beside, store is not None and store.has_rows
+        )
 
     async def restore(self, assigned: Iterable[TP]) -> None:
-        """Start the tasks of the assigned partitions and bring their tables up to date; raises as `start`."""
+        """Start the tasks of the assigned partitions and bring their tables up to date; raises as `start`.
+
+        Where the source offsets contradict each other it ends the worker.
+        """
         started = time.monotonic()
-        stores = await self.start(assigned)
-        count = await changelog.restore(self._host.connection, stores)
+        try:
+            stores = await self.start(assigned)
+            count = await changelog.restore(self._host.connection, stores)
+            await self._require_offsets()
+        except WorkerFault as fault:
+            self._host.fail(fault)
+            raise
         self.ready_after_s = time.monotonic() - started
         LOG.info("restored %d records in %.2f s", count, self.ready_after_s)
 
@@ -197,8 +253,18 @@ class Tasks:
     def expect(self, committed: Mapping[TP, int], stale: Set[TP]) -> None:
         """Tell the tasks where their logs are resumed: the offsets that the consumer was set to.
 
-        `stale`: where the group had an older offset than the streams' own transactions.
+        `stale`: where the group had an older offset than the streams' own transactions, or the log begins
+        later. Where the group has a newer one, that ends the worker.
         """
+        for tp in self._running.keys() - self.read_again - stale:
+            try:
+                applied = self.source_offsets.get(tp, 0)
+                require_group_behind(
+                    self._host.group, tp.topic, tp.partition, committed.get(tp) or 0, applied
+                )
+            except WorkerFault as fault:
+                self._host.fail(fault)
+                raise
         for tp, task in self._running.items():
             task.expect(committed.get(tp), stale=tp in stale)
 

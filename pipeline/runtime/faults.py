@@ -57,6 +57,15 @@ class Fault(NamedTuple):
         )  # fmt: skip
 
 
+class WorkerFault(RuntimeError):
+    """A fault with which a worker must not go on: it is reported, and the worker ends with its one line."""
+
+    def __init__(self, fault: Fault, text: str | None = None) -> None:
+        """`text`: the line, where it says more than the alert does."""
+        super().__init__(text or f"{fault.subject}: {fault.found}")
+        self.fault = fault
+
+
 class Faults:
     """Takes the faults of a process; a thread writes them."""
 

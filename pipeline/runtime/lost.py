@@ -9,12 +9,12 @@ by itself; `ledgerflow accept-loss` says that it may (`operator_actions`).
 
 from __future__ import annotations
 
-from pipeline.runtime.faults import Fault
+from pipeline.runtime.faults import Fault, WorkerFault
 
 CODE = "log_lost"
 
 
-class LogLost(RuntimeError):
+class LogLost(WorkerFault):
     """What a log has lost. The text is one line: the range, and the command that goes on without it."""
 
     def __init__(self, topic: str, partition: int, position: int, first: int, end: int | None = None) -> None:
@@ -30,8 +30,8 @@ class LogLost(RuntimeError):
             found = f"{place} ends at offset {end}, but its streams have read up to {position}"
             lost = f"offsets {end} to {position - 1} are lost, or the topic was made anew"
             remedy = "bring the log back: nothing can go on from it"
-        self.fault = Fault(CODE, place, f"{found}: {lost}", topic, partition, position)
-        super().__init__(f"{found}: {lost}; {remedy}")
+        fault = Fault(CODE, place, f"{found}: {lost}", topic, partition, position)
+        super().__init__(fault, f"{found}: {lost}; {remedy}")
 
 
 def accept_command(topic: str, partition: int, position: int, first: int) -> str:

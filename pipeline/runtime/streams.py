@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from pipeline.domain.kernel.columns import BatchPath
+from pipeline.domain.kernel.layouts import UnreadableRow
 from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.runtime.faults import Fault, WorkerFault
+from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from pipeline.runtime.store.partition_store import PartitionStore
 
+KEY_SHOWN_MAX = 300
+"""Bytes of a row's key that a message shows."""
 LINGER_S = 0.25
 """For streams that tolerate delay: an analyst sees their outputs some tenths of a second later."""
 
@@ -45,6 +50,7 @@ class Machine:
     spec: StreamSpec
     store: PartitionStore | None
     changelog: str | None
+    """Where its rows and its source offset are written; of a stream without a table the offset alone."""
     start: int = 0
     """The next offset it has to apply: records from here on are new to it."""
 
@@ -53,3 +59,19 @@ class Machine:
         if records[0].offset >= self.start:
             return records
         return [record for record in records if record.offset >= self.start]
+
+    def take(self, end: int) -> Mapping[bytes, bytes | None]:
+        """Take the rows that are changed, with the offset up to which it has applied its log then."""
+        if self.changelog is None:
+            return {} if self.store is None else self.store.take()
+        offset = b"%d" % end
+        return {SOURCE_OFFSET_KEY: offset} if self.store is None else self.store.take(offset)
+
+    def fault_of(self, error: UnreadableRow, partition: int) -> WorkerFault:
+        """Return what ends a worker that has read a row that cannot be decoded; it names the row's key."""
+        key = None if self.store is None else self.store.key_of(error.row)
+        shown = "unknown" if key is None else repr(key[:KEY_SHOWN_MAX])[2:-1]
+        found = f"{self.changelog}[{partition}], key {shown}: {error}"
+        return WorkerFault(
+            Fault("row_unreadable", f"table {self.spec.table}", found, self.changelog, partition)
+        )

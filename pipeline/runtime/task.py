@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.domain.kernel.columns import BatchPath
+from pipeline.domain.kernel.layouts import UnreadableRow
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.runtime.avro.codec import Codec, Decoded, Frame
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
@@ -173,7 +174,7 @@ class PartitionTask:
     def apply(self, records: list[Any]) -> None:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter.
 
-        Raises as `Codec.decode`.
+        Raises as `Codec.decode`, and WorkerFault for a row that cannot be decoded.
         """
         read: Read | None = None
         length = 0
@@ -184,14 +185,22 @@ class PartitionTask:
             if read is None or len(unread) != length:
                 length = len(unread)
                 read = self._reader.read(unread, length >= BATCH_MIN and self._takes_columns)
-            if isinstance(read.events, Decoded):
-                self._apply_singly(machine, unread, read.events.events, read.refused(0, length))
-            elif machine.spec.batch is None:
-                self._apply_singly(machine, unread, read.events.events(0, length), read.refused(0, length))
-            else:
-                self._apply_columns(machine, machine.spec.batch, unread, read.events, read)
+            try:
+                self._apply_read(machine, unread, read)
+            except UnreadableRow as error:
+                raise machine.fault_of(error, self.partition) from None
         self._unit.records += len(records)
         self.applied_records += len(records)
+
+    def _apply_read(self, machine: Machine, records: list[Any], read: Read) -> None:
+        """Apply decoded records to one stream, in columns where they came so and it takes them."""
+        length = len(records)
+        if isinstance(read.events, Decoded):
+            self._apply_singly(machine, records, read.events.events, read.refused(0, length))
+        elif machine.spec.batch is None:
+            self._apply_singly(machine, records, read.events.events(0, length), read.refused(0, length))
+        else:
+            self._apply_columns(machine, machine.spec.batch, records, read.events, read)
 
     def _apply_columns(
         self, machine: Machine, by_batch: BatchPath, records: list[Any], frame: Frame, read: Read
@@ -263,18 +272,18 @@ class PartitionTask:
     def take(self) -> Contribution:
         """Hand over the unit, encoded, with the rows that it has changed."""
         unit, self._unit = self._unit, Unit(self.partition, self._partitions)
-        taken = [
-            (machine, {} if machine.store is None else machine.store.take()) for machine in self.machines
-        ]
-        outputs, count = unit.encoded(self._codec), unit.outputs
         assert unit.end is not None
+        taken = []
+        for machine in self.machines:
+            end = max(unit.end, machine.start)
+            taken.append((machine, end, machine.take(end)))
+        outputs, count = unit.encoded(self._codec), unit.outputs
         sources = []
-        for machine, rows in taken:
+        for machine, end, rows in taken:
             count += len(rows)
             if rows and machine.changelog is not None:
                 outputs[machine.changelog, self.partition] = rows_as_records(rows)
-            spec = machine.spec
-            sources.append(Source(spec.name, spec.source, self.partition, max(unit.end, machine.start)))
+            sources.append(Source(machine.spec.name, machine.spec.source, self.partition, end))
         self._progress.set()
         return Contribution(outputs, count, sources)
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from pipeline.verify.applied import AppliedOffset
 from pipeline.verify.broadcasts import Broadcasts
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.findings import Findings, at
@@ -80,12 +81,14 @@ class Replay:
         self.stream = stream
         self.number = number
         self._comparison = comparison
+        self.applied: AppliedOffset | None = None
         self.lanes: dict[str, Lane | Versions] = {
             output.topic: comparison.lane(output, number) for output in stream.outputs
         }
         if comparison.group is not None and stream not in INTAKES:
             topic = stream.changelog(comparison.group)
-            rows = comparison.topics.output(topic, number, ALL)
+            self.applied = AppliedOffset(comparison.findings, (topic, number))
+            rows = Heard(comparison.topics.output(topic, number, ALL), (), self.applied.is_row)
             self.lanes[TABLE] = Versions(comparison.findings, "table", rows, (topic, number))
         arguments: dict[str, Any] = dict(comparison.settings.get(stream.table, {}))
         arguments["with_rows"] = comparison.group is not None
@@ -128,6 +131,8 @@ class Replay:
         least = None if before is None else before[self.stream.log, self.number]
         for lane in self.lanes.values():
             lane.finish(least)
+        if self.applied is not None:
+            self.applied.finish(least)
 
 
 class Comparison:
@@ -212,6 +217,11 @@ class Comparison:
     def model(self, stream: Stream, number: int) -> StreamModel:
         """Return the model of a partition that may still grow."""
         return self._replays[stream.table, number].model
+
+    def applied(self, stream: Stream, number: int) -> int:
+        """Return the newest source offset in the changelog of a partition that may still grow."""
+        applied = self._replays[stream.table, number].applied
+        return 0 if applied is None else applied.last
 
     def _replay(
         self, streams: Sequence[Stream], number: int, before: Offsets | None

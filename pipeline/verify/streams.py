@@ -149,6 +149,16 @@ def not_of_fraud(record: Record) -> bool:
     return not of_fraud(record)
 
 
+def of_lifecycle(record: Record) -> bool:
+    """Whether the lifecycle says this on invariant-alerts."""
+    return record.fields.get("invariant") == "settled_unscreened"
+
+
+def not_of_lifecycle(record: Record) -> bool:
+    """Whether the invariants stream says this on invariant-alerts."""
+    return not of_lifecycle(record)
+
+
 def _intake(source: str) -> Stream:
     target, events = FORWARDED[source]
     own = tuple(set(events).difference(BROADCAST))
@@ -185,14 +195,22 @@ POSITION = Stream(
 )
 RECONCILIATION = Stream("reconciliation", ITEMS, ReconciliationBranch, (Output(RESULTS, "matches"),))
 HISTORY = Stream("history", POSTINGS, HistoryBranch, ())
-LIFECYCLE = Stream("lifecycle", PAYMENT_EVENTS, LifecycleBranch, (Output(PAYMENT_ALERTS, "stuck"),))
+LIFECYCLE = Stream(
+    "lifecycle",
+    PAYMENT_EVENTS,
+    LifecycleBranch,
+    (
+        Output(PAYMENT_ALERTS, "stuck"),
+        Output(INVARIANT_ALERTS, "invariant_alerts", ALL, of_lifecycle, again=True),
+    ),
+)
 INVARIANTS = Stream(
     "invariants",
     POSTINGS,
     InvariantBranch,
     (
         Output(CLEARING_TOTALS, "clearing_totals", compacted=True),
-        Output(INVARIANT_ALERTS, "invariant_alerts"),
+        Output(INVARIANT_ALERTS, "invariant_alerts", ALL, not_of_lifecycle),
     ),
     buries=False,
 )

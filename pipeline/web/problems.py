@@ -9,7 +9,7 @@ from http import HTTPStatus
 import msgspec
 from aiohttp import web
 
-from pipeline.domain.kernel.layouts import UnknownLayout
+from pipeline.domain.kernel.layouts import UnreadableRow
 
 LOG = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem_response(error.status, detail, {})
     except ConnectionError:  # the client has gone, or does not read
         raise
-    except UnknownLayout as error:  # nothing of a tenant is in its text
+    except UnreadableRow as error:  # nothing of a tenant is in its text
         return problem_response(500, str(error), {})
     except Exception:
         LOG.exception("%s %s failed", request.method, request.path)

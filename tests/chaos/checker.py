@@ -41,6 +41,7 @@ from pipeline.verify.streams import (
     Only,
 )
 from tests.chaos.log_reader import LogReader, Slice
+from tests.chaos.offsets_check import compare_offsets, topics_of
 from tests.chaos.past_check import asking, compare_past
 from tests.chaos.views_check import (
     BALANCE_VIEW,
@@ -168,7 +169,12 @@ class Judge:
         return self._problems.taken()
 
     def _unread(self) -> None:
-        """When it is quiet, every record must have been read."""
+        """When it is quiet, every record must have been read, and changelogs must say so."""
+        for stream, number in itertools.product(STREAMS, range(self._snapshot.count)):
+            said, offset = self._comparison.applied(stream, number), self._snapshot.after[stream.log, number]
+            if said != offset:
+                text = f"its source offset is {said}, and {offset} is committed"
+                self._problems.wrong(Problem("table", stream.changelog(self._group), number, -1, text))
         for (name, number), offset in self._snapshot.after.items():
             left = [record for record in self._snapshot.logs[name][number] if record.offset >= offset]
             if left:
@@ -251,6 +257,7 @@ class Checker:
         try:
             before = reader.committed(SOURCES)
             changelogs = [stream.changelog(self._group) for stream in STREAMS]
+            changelogs += topics_of(self._group)
             seen = {name: self._read(reader, name) for name in (*OUTPUTS, *changelogs, *LOGS)}
             snapshot.ends = {(name, at): part.end for name in seen for at, part in seen[name].items()}
             after = reader.committed(SOURCES)
@@ -271,6 +278,7 @@ class Checker:
             self._judge = Judge(snapshot, self._group, self._tenants)
         if quiet:
             found += [*_open(seen), *_open(inputs)]
+            found += compare_offsets(self._group, snapshot.logs, after)
         planted = read_manifests(self._manifests) if quiet else ()
         return found + self._judge.run(before, quiet, planted, self._view_urls)
 

@@ -17,6 +17,7 @@ import psutil
 
 from pipeline.cli.problems import Failed
 from pipeline.cli.snapshot import take_now
+from pipeline.runtime.exit_codes import EXIT_CRASH
 from pipeline.runtime.folders import TABLES
 from pipeline.runtime.kafka.pulse import BROKER_SILENT
 from pipeline.runtime.kafka.topic_watch import TOPIC_SETTINGS
@@ -25,8 +26,9 @@ from pipeline.runtime.signing import trusted_parts
 from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 from tests.chaos.confined import SmallDisk, SmallMemory
 from tests.chaos.drift import drift, drifts, repair_topics, require_told, wait_told
+from tests.chaos.forged import SKIPPED, Forger
 from tests.chaos.hostile import Hostile
-from tests.chaos.keeper import Keeper
+from tests.chaos.keeper import LOOK_EVERY_S, Keeper
 from tests.chaos.log_faults import LogFaults
 from tests.chaos.network import Network
 from tests.chaos.schedule import Strike
@@ -45,6 +47,9 @@ STORM_S = 20.0
 STORM_GAP_S = (2.0, 5.0)
 STORM_WORKERS = 3
 DIES_WITHIN_S = 30.0
+UNREAD_S = 3.0
+"""While no worker runs: so long the load goes on before an offset is forged."""
+REFUSED_WITHIN_S = 25.0
 MEMORY_LEFT_BYTES = 2**20
 STARVED_MB = 64
 """Less than a worker needs to start."""
@@ -76,6 +81,7 @@ class Faults:
             "oom": self._oom,
             "freeze": self._freeze,
             "drift": self._drift,
+            "forge": self._forge,
             "input": self._input,
             "open_transaction": self.logs.open_transaction,
             "truncate": self.logs.truncate,
@@ -280,6 +286,27 @@ class Faults:
             self._restart(number, [])
             memory.close()
         self.recovered_s.append(self.keeper.wait_ready(number))
+
+    def _forge(self, strike: Strike) -> None:
+        """Say that payments were applied that nobody has applied; put it right once a worker has refused it.
+
+        Where none does, it stays, and the checker has to find what is lost.
+        """
+        keeper, forger = self.keeper, Forger(self.cluster.settings)
+        partition = strike.chance % self.cluster.settings.partitions
+        with keeper.lock:
+            for number in sorted(keeper.wanted):
+                keeper.kill(number)
+            time.sleep(UNREAD_S)
+            right, refused = forger.applied("fraud", partition), keeper.exits[EXIT_CRASH]
+            forger.beside("fraud", partition, right + SKIPPED)
+        deadline = time.monotonic() + REFUSED_WITHIN_S
+        while keeper.exits[EXIT_CRASH] == refused and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY_S)
+        if keeper.exits[EXIT_CRASH] > refused:
+            forger.beside("fraud", partition, right)
+        for number in sorted(keeper.wanted):
+            keeper.wait_ready(number)
 
     def _input(self, strike: Strike) -> None:
         settings = self.cluster.settings

@@ -11,6 +11,7 @@ import tests.simulated_cluster
 from pipeline.domain.tenants.settings import parse_tenants
 from pipeline.loadgen import history
 from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import SOURCE_OFFSET
 from pipeline.verify.planted import read_manifests
 from pipeline.verify.streams import OUTPUTS, SOURCES, STREAMS
 from tests.chaos.checker import INPUTS, Judge, Snapshot
@@ -71,9 +72,11 @@ def topics_of(cluster: SimulatedCluster) -> Topics:
         for number in numbers:
             rows = cluster.rows[stream.table, number]
             assert isinstance(rows, WrittenRows)
+            log = found[stream.log][number]
+            applied = [(SOURCE_OFFSET, b"%d" % (log[-1].offset + 1))] if log else []
             found[name][number] = [
                 Record(name, number, offset, 0, key, value, {}, None, {}, None)
-                for offset, (key, value) in enumerate(rows.written)
+                for offset, (key, value) in enumerate([*rows.written, *applied])
             ]
     return found
 

@@ -161,4 +161,4 @@ class LogReader:
 
 def is_raw(topic: str) -> bool:
     """Whether the values of a topic are no events: rows of tables, and what could not be applied."""
-    return topic == "dead-letters" or topic.endswith("-changelog")
+    return topic == "dead-letters" or topic.endswith(("-changelog", "-source-offsets"))

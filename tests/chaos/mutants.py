@@ -286,6 +286,11 @@ def no_changelog(patch: Set) -> None:
     patch(task.PartitionTask, "__init__", init)
 
 
+@mutant("trusts any source offset, whatever the changelog says", "forge")
+def any_offset(patch: Set) -> None:
+    patch(assignments, "require_agreement", lambda app_id, said, ends: None)
+
+
 @mutant("starts from what is on disk, whatever the changelog says", "wipe", "kill")
 def no_restore(patch: Set) -> None:
     async def restore(connection: Any, stores: Any) -> int:

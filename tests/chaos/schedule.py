@@ -40,6 +40,9 @@ FAULTS = (
     Fault("truncate", 60.0, "records are deleted before they are read, while the workers stand"),
     Fault("freeze", 110.0, "SIGSTOP of the broker for 5 to 60 s, then SIGCONT"),
     Fault("drift", 60.0, "settings of topics are changed, and set back by `ledgerflow topics --repair`"),
+    Fault(
+        "forge", 45.0, "no worker runs, and a source offset is forged: workers refuse until it is right again"
+    ),
     Fault("input", 8.0, "a burst of hostile input: repeated, reordered, late, skewed, absurd, malformed"),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -7,7 +7,16 @@ from typing import Any
 
 from pipeline.verify.dead import HEADER
 from pipeline.verify.model.record import Record
-from pipeline.verify.model.wire import BROADCAST, COMMANDS, DAY_US, DEAD_LETTERS, TABLE, Expected, home_of
+from pipeline.verify.model.wire import (
+    BROADCAST,
+    COMMANDS,
+    DAY_US,
+    DEAD_LETTERS,
+    SOURCE_OFFSET,
+    TABLE,
+    Expected,
+    home_of,
+)
 from pipeline.verify.streams import INTAKES, OUTPUTS, SOURCES, STREAMS
 from tests.chaos.by_hand import (
     NOW_US,
@@ -160,7 +169,8 @@ class Bank:
                     dead, out = model.apply(source)
                     if dead is not None and stream.buries:
                         self.bury(source, dead)
-                    for wanted in out:
+                    offset = Expected(TABLE, SOURCE_OFFSET, "row", {}, source.offset, b"%d" % done[place])
+                    for wanted in (offset, *out):
                         home = model.number
                         if wanted.topic == COMMANDS:
                             home = home_of(wanted.key.decode(), 2)

@@ -27,6 +27,7 @@ from pipeline.verify.model.wire import (
     POSITIONS,
     POSTINGS,
     RESULTS,
+    SOURCE_OFFSET,
 )
 from tests.chaos.by_hand import record
 from tests.chaos.small_bank import CHANGELOGS, Bank
@@ -185,8 +186,26 @@ def test_every_damage_is_seen(topic: str, damage: Damage, check: str, quiet: boo
     log = next(log for log in bank.topics[topic].values() if log)
     if topic == POSTINGS and damage is swap:
         del log[2:]  # the rest would be wrong as well
+    last_row = max(place for place, one in enumerate(log) if one.key != SOURCE_OFFSET)
+    log.append(log.pop(last_row))  # an offset may stand twice, a state may not
     damage(log)
     assert check in bank.problems(quiet)
+
+
+@pytest.mark.parametrize("value", [b"0", b"x", b"-1", b""])
+def test_a_source_offset_that_goes_back_or_is_none_is_seen_in_a_changelog(value: bytes) -> None:
+    bank = Bank()
+    log = bank.topics["ledgerflow-ledger-changelog"][0]
+    place = max(place for place, one in enumerate(log) if one.key == SOURCE_OFFSET)
+    log.insert(place, log[place]._replace(value=value))
+    assert bank.problems() == ["table"]
+
+
+def test_a_changelog_without_its_newest_source_offset_is_seen() -> None:
+    bank = Bank()
+    log = bank.topics["ledgerflow-ledger-changelog"][0]
+    del log[max(place for place, one in enumerate(log) if one.key == SOURCE_OFFSET)]
+    assert bank.problems(quiet=True) == bank.problems(quiet=False) == ["table"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.verify.model.lifecycle import LifecycleBranch
-from pipeline.verify.model.wire import OUTCOMES, PAYMENT_ALERTS
+from pipeline.verify.model.wire import INVARIANT_ALERTS, OUTCOMES, PAYMENT_ALERTS
 from tests.chaos.by_hand import NOW_US, Event, chance, envelope, in_order
 from tests.chaos.side_by_side import first_difference
 
@@ -62,6 +62,9 @@ def test_model_and_product_say_and_write_the_same_for_random_lives(seed: int) ->
     model = LifecycleBranch(0, 1)
     said = [one.event for record in log for one in model.apply(record)[1] if one.topic == PAYMENT_ALERTS]
     assert said.count("PaymentStuck") > 100 and said.count("PaymentResumed") > 10
+    model = LifecycleBranch(0, 1)
+    broken = [one.fields for record in log for one in model.apply(record)[1] if one.topic == INVARIANT_ALERTS]
+    assert len(broken) > 50 and {one["invariant"] for one in broken} == {"settled_unscreened"}
 
 
 def test_many_that_are_due_at_once_go_with_the_next_events() -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from pipeline.domain.fraud import alerts, decisions, profile
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.layouts import RowKind
@@ -21,7 +23,16 @@ from tests.contract import ledger_row_samples
 from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, only_there
 
-EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {}
+STEP = lifecycle.Step("payment_reserved", "RESERVED", "ok", AT, AT + 1, "e-1", None, "c-1")
+LIVES = (
+    lifecycle.Life("SCREENED", "alice", "bob", 12_50, "EUR", False),
+    lifecycle.Life("AUTHORISED", "alice", "bob", HIGH, "EUR", True, AT, AT, AT, "s-1", 2, [STEP]),
+)
+EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
+    ("lifecycle", "life", 1): tuple(
+        msgspec.structs.replace(life, screened=lifecycle.NOT_ASKED) for life in LIVES
+    )
+}
 """What the golden rows of a layout that is not the newest are read as; by table, kind and layout."""
 
 
@@ -50,7 +61,6 @@ def _profile() -> profile.Profile:
 
 
 VERDICT = Verdict("REVIEW", 61, (("velocity_1h", "9 payments"), ("new_payee", "é€")), "rules-1")
-STEP = lifecycle.Step("payment_reserved", "RESERVED", "ok", AT, AT + 1, "e-1", None, "c-1")
 LINE = reconciliation.BankLine(
     "north", "nostro-1", "s-1", 3, "EUR", -12_50, 20_541, AT, "ref é€", b"\x00digest", True, "CLAIMED", "b-1",
     2, "p-1",
@@ -96,8 +106,8 @@ SAMPLES = (
         lifecycle.pack_life,
         lifecycle.unpack_life,
         (
-            lifecycle.Life("SCREENED", "alice", "bob", 12_50, "EUR", False),
-            lifecycle.Life("AUTHORISED", "alice", "bob", HIGH, "EUR", True, AT, AT, AT, "s-1", 2, [STEP]),
+            msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
+            LIVES[1],
         ),
     ),
     only_there(lifecycle.DUE_ROW),

@@ -29,12 +29,14 @@ class Branch:
     def __init__(self, rules: LifecycleSettings | None = None) -> None:
         self.stream = Lifecycle(rules)
         self.rows = MemoryRows()
+        self.broken: list[Any] = []
 
     def apply(self, event: Any, recorded_at: int = 99 * HOUR) -> list[Any]:
         out = Outbox()
         self.stream.apply(event, Arrival(recorded_at, 0, 1), self.rows, out)
-        assert all((topic, key) == ("payment-alerts", "t/a") for topic, key, _ in out.items)
-        return [said for *_, said in out.items]
+        assert all(key == "t/a" for _, key, _ in out.items)
+        self.broken += [said for topic, _, said in out.items if topic == "invariant-alerts"]
+        return [said for topic, _, said in out.items if topic == "payment-alerts"]
 
     def life(self, payment: str = "p") -> Life:
         life = read_life(self.rows, "t", payment)
@@ -161,6 +163,70 @@ def test_what_the_ledger_says_of_a_payment_that_was_never_screened_begins_its_li
     branch = Branch()
     branch.apply(said(ev.PaymentReserved))
     assert (branch.life().state, branch.life().debtor_account_id) == ("RESERVED", "a")
+
+
+MOVES = [ev.PaymentReserved, ev.PaymentSettled, ev.PaymentCapturedOutcome]
+
+
+def moved(kind: type, at: int = NOON) -> Any:
+    if kind is ev.PaymentCapturedOutcome:
+        return kind(*fields("capture p", at, "p", "forged"), "a", "b", 5, "EUR", "c1", 5, 0, "ok")
+    return said(kind, at)
+
+
+@pytest.mark.parametrize("kind", MOVES)
+def test_a_payment_that_moves_money_unscreened_breaks_an_invariant_once(kind: type) -> None:
+    branch = Branch()
+    assert branch.apply(moved(kind)) == []
+    (broken,) = branch.broken
+    assert (broken.invariant, broken.account_id, broken.currency) == ("settled_unscreened", "a", "EUR")
+    assert (broken.topic, broken.causation_id) == ("payment-events", moved(kind).event_id)
+    assert "payment p, 5 minor units" in broken.found
+    branch.apply(said(ev.PaymentSettled))
+    branch.apply(screened(outcome="APPROVE"))
+    branch.apply(said(ev.PaymentSettled))
+    assert branch.broken == [broken]
+
+
+@pytest.mark.parametrize("kind", MOVES)
+@pytest.mark.parametrize("outcome", ["APPROVE", "REVIEW", "DECLINE"])
+def test_a_screening_that_lets_a_payment_through_must_stand_before_it(kind: type, outcome: str) -> None:
+    branch = Branch()
+    branch.apply(screened(outcome=outcome))
+    branch.apply(moved(kind))
+    assert len(branch.broken) == (outcome == "DECLINE")
+
+
+@pytest.mark.parametrize("kind", sorted(STATES.keys() - {*MOVES}, key=str))
+def test_an_answer_that_moves_no_money_needs_no_screening(kind: type) -> None:
+    branch = Branch()
+    rest = (NOON,) if kind is ev.PaymentExtendedOutcome else ()
+    branch.apply(kind(*fields("e", NOON), "a", "b", 5, "EUR", *rest, "ok"))
+    assert branch.broken == []
+
+
+def test_a_repeat_that_was_screened_before_the_first_one_was_too_old_is_screened() -> None:
+    branch = Branch()
+    for event in (screened(), screened(amount=9), said(ev.PaymentRejected, code="too_old")):
+        branch.apply(event)
+    branch.apply(said(ev.PaymentReserved, amount=9))
+    branch.apply(screened(outcome="DECLINE", payment="q"))
+    branch.apply(screened(payment="q"))
+    branch.apply(said(ev.PaymentSettled, payment="q"))
+    assert branch.broken == []
+
+
+def test_a_payment_of_an_earlier_version_breaks_nothing_and_a_declined_one_does() -> None:
+    for outcome, screening, count in (("APPROVE", 1, 0), ("DECLINE", 0, 1), (None, 2, 0)):
+        branch = Branch()
+        branch.apply(said(ev.PaymentReserved) if outcome is None else screened(outcome=outcome))
+        branch.broken.clear()
+        key = life_key("t", "p")
+        fields_now = msgspec.msgpack.decode(branch.rows.data[key][1:])
+        branch.rows.data[key] = b"\1" + msgspec.msgpack.encode(fields_now[:-1])
+        assert branch.life().screened == screening
+        branch.apply(said(ev.PaymentSettled))
+        assert len(branch.broken) == count
 
 
 def test_a_payment_is_stuck_once_when_the_ledger_has_gone_on_without_it() -> None:

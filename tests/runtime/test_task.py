@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.runtime import task as task_module
 from pipeline.runtime.avro.registry import RegistryUnavailable
+from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from tests.ledger.branches import opened
 from tests.runtime.fixed_registry import UNAVAILABLE_ID
 from tests.runtime.task_bench import PARTITIONS, STARTED_MS, Bench, own_accounts
@@ -52,12 +53,13 @@ async def test_a_unit_holds_outputs_changelog_and_source_offset(bench: Bench) ->
     assert outputs[CHANGELOG] == [
         (b"a" + A.encode(), b"1", [], None),
         (b"a" + B.encode(), b"1", [], None),
+        (SOURCE_OFFSET_KEY, b"2", [], None),
     ]
     assert source == ("counting", "accounts", 0, 2)
     assert [key for key, _, _, _ in outputs["postings", 0]] == [f"acme/{A}".encode(), f"acme/{B}".encode()]
     assert bench.store is not None
     assert dict(bench.store.committed_scan(b"")) == {b"a" + A.encode(): b"1", b"a" + B.encode(): b"1"}
-    assert bench.store.changelog_offset == 3
+    assert (bench.store.changelog_offset, bench.store.source_offset) == (4, b"2")
     assert bench.task.committed == bench.task.position == 2
 
 
@@ -76,7 +78,7 @@ async def test_outputs_keep_their_order_and_a_compacted_topic_the_last_of_each_k
         f"{A}#3",
     ]
     assert _ids(bench, outputs["balances", 0]) == [f"{A}#3", f"{B}#2", f"{C}#1"]
-    assert len(outputs[CHANGELOG]) == 3
+    assert len(outputs[CHANGELOG]) == 4
 
 
 async def test_commands_go_to_their_accounts_partition_and_all_else_stays(bench: Bench) -> None:
@@ -96,7 +98,7 @@ async def test_a_record_is_passed_on_as_it_is(bench: Bench) -> None:
     copies = {
         ("position-commands", number): [(everywhere.key, everywhere.value, [], None)] for number in range(4)
     }
-    assert outputs == copies
+    assert outputs == copies | {CHANGELOG: [(SOURCE_OFFSET_KEY, b"2", [], None)]}
 
 
 async def test_a_deleted_row_is_a_tombstone_in_the_changelog(bench: Bench) -> None:
@@ -104,7 +106,8 @@ async def test_a_deleted_row_is_a_tombstone_in_the_changelog(bench: Bench) -> No
     await bench.settled()
     await bench.task.accept(bench.batch(bench.of(opened("e2", A, customer_id="delete"))))
     await bench.settled()
-    assert bench.producer.commits[1][0] == {CHANGELOG: [(b"a" + A.encode(), None, [], None)]}
+    deleted, offset = (b"a" + A.encode(), None, [], None), (SOURCE_OFFSET_KEY, b"2", [], None)
+    assert bench.producer.commits[1][0] == {CHANGELOG: [deleted, offset]}
     assert bench.store is not None and list(bench.store.committed_scan(b"")) == []
 
 
@@ -112,7 +115,8 @@ async def test_a_batch_of_dead_letters_alone_commits_its_offset(bench: Bench) ->
     await bench.task.accept(bench.batch(bench.record(None, None)))
     await bench.settled()
     ((outputs, (source,)),) = bench.producer.commits
-    assert set(outputs) == {("dead-letters", 0)}
+    assert set(outputs) == {("dead-letters", 0), CHANGELOG}
+    assert outputs[CHANGELOG] == [(SOURCE_OFFSET_KEY, b"1", [], None)]
     assert source == ("counting", "accounts", 0, 1)
 
 

@@ -122,7 +122,9 @@ class Watched:
         self.problems = Problems()
         self.reported: list[Any] = []
         faults: Any = self
-        self.watch = TopicWatch(SETTINGS, ["ledger"], self.problems, faults, lambda: (self.found, self.ids))
+        self.watch = TopicWatch(
+            SETTINGS, ["ledger"], [], self.problems, faults, lambda: (self.found, self.ids)
+        )
 
     def report(self, fault: Any) -> None:
         """Take a fault."""
@@ -169,7 +171,7 @@ def test_a_watch_that_gets_no_answer_says_nothing_about_topics() -> None:
         raise KafkaException("no answer")
 
     problems, faults = Problems(), Watched()
-    watch = TopicWatch(SETTINGS, ["ledger"], problems, faults, silent)  # type: ignore[arg-type]
+    watch = TopicWatch(SETTINGS, ["ledger"], [], problems, faults, silent)  # type: ignore[arg-type]
     with pytest.raises(KafkaException):
         watch.check()
     assert not problems.any and faults.reported == []

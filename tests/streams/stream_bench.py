@@ -29,6 +29,7 @@ from pipeline.runtime.kafka.dead_letters import HEADER_CODE, HEADER_OFFSET
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.kafka.fetched import PartitionBatch
 from pipeline.runtime.kafka.topics import COMPACTED
+from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Machine, StreamSpec
 from pipeline.runtime.task import BATCH_MIN, PartitionTask
@@ -129,6 +130,9 @@ class StreamBench:
         assert sources == [(self.spec.name, self.spec.source, self.partition, record.offset + 1)]
         written = dict(written)
         rows = written.pop((CHANGELOG, self.partition), [])
+        if self.spec.table is not None:
+            *rows, offset = rows
+            assert (SOURCE_OFFSET_KEY, b"%d" % (record.offset + 1)) == offset[:2]
         letters = written.pop((DEAD_LETTERS, self.partition), [])
         if not letters:
             return Step(None, self.decoded(written), bool(rows))
@@ -178,6 +182,7 @@ class StreamBench:
             return {}
         folded = {key: value for key, value, _, _ in self.written().get((CHANGELOG, self.partition), [])}
         rows = dict(self.store.committed_scan(b""))
+        assert folded.pop(SOURCE_OFFSET_KEY, None) == self.store.source_offset
         assert rows == {key: value for key, value in folded.items() if value is not None}
         return rows
 

@@ -128,7 +128,7 @@ async def test_every_error_is_a_problem(error: Exception, status: int) -> None:
 
 
 async def test_a_row_of_a_newer_version_is_named_to_who_asks_for_it() -> None:
-    response = await served(UnknownLayout("ledger table, account: a row of unknown layout 9"))
+    response = await served(UnknownLayout("ledger table, account: a row of unknown layout 9", b"\x09"))
     assert response.status == 500
     problem = msgspec.json.decode(response.body or b"")
     assert problem["detail"] == "ledger table, account: a row of unknown layout 9"

@@ -46,4 +46,4 @@ def pack_alert(alert: Alert) -> bytes:
 
 
 read_alert = unpacker(ALERT_ROW, Alert)
-"""Return the alert of a row. Raises UnknownLayout."""
+"""Return the alert of a row. Raises UnreadableRow."""

@@ -44,4 +44,4 @@ def pack_decision(decision: Decision) -> bytes:
 
 
 read_decision = unpacker(DECISION_ROW, Decision)
-"""Return the decision of a row. Raises UnknownLayout."""
+"""Return the decision of a row. Raises UnreadableRow."""

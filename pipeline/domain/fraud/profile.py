@@ -235,7 +235,7 @@ def profile_key(tenant_id: str, account_id: str) -> bytes:
 
 
 def read_profile(row: bytes | None) -> Profile:
-    """Return the profile in a row, an empty one where there is no row. Raises UnknownLayout."""
+    """Return the profile in a row, an empty one where there is no row. Raises UnreadableRow."""
     return Profile() if row is None else _unpack_profile(row)
 
 

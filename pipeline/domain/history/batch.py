@@ -138,7 +138,7 @@ def _lines(run: Run, kinds: np.ndarray, rows: PrefetchingRows) -> _Lines:
 def _heads(
     keys: list[bytes], new: dict[str, pa.Array], rows: PrefetchingRows
 ) -> tuple[np.ndarray, list[list[Zone]]]:
-    """Read heads; `new` has type and currency of accounts without a head. Raises UnknownLayout."""
+    """Read heads; `new` has type and currency of accounts without a head. Raises UnreadableRow."""
     found = rows.get_many(keys)
     table = np.zeros(len(keys), HEAD_COLUMNS)
     table["layout"] = HEAD_ROW.layout

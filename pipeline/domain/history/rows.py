@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
-from pipeline.domain.kernel.layouts import RowKind
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind
 from pipeline.domain.kernel.rows import Rows, row_key
 
 HEAD_ROW = RowKind("history", "head", "h")
@@ -138,8 +138,14 @@ class Line(msgspec.Struct, gc=False):
 
 
 def unpack_line(row: bytes) -> Line:
-    """Return the line of a row. Raises UnknownLayout."""
-    row = LINE_ROW.current(row)
+    """Return the line of a row. Raises UnreadableRow."""
+    try:
+        return _line(LINE_ROW.current(row))
+    except DAMAGE as error:
+        raise LINE_ROW.unreadable(row, error) from None
+
+
+def _line(row: bytes) -> Line:
     _, kind, no_payment, no_reference, correlation_bytes, *numbers = _LINE.unpack_from(row)
     record_id, entry_id, payment_id, texts = row[_LINE.size :].split(b"\0", maxsplit=3)
     booked_at, effective_at, posted, held, balance_minor, held_minor = numbers
@@ -201,12 +207,14 @@ def fold(zones: list[Zone], below: int, part: Zone, lines: int) -> list[tuple[in
 
 
 def unpack_head(row: bytes) -> Head:
-    """Return the head of a row. Raises UnknownLayout."""
-    if row[0] != HEAD_ROW.layout:
-        row = HEAD_ROW.current(row)
-    _, kind, currency, lines, booked_at, balance, held, *first = _HEAD.unpack_from(row)
-    others = [Zone(*zone) for zone in _ZONE.iter_unpack(row[_HEAD.size :])]
-    return Head(kind, currency.decode(), lines, booked_at, balance, held, [Zone(*first), *others])
+    """Return the head of a row. Raises UnreadableRow."""
+    try:
+        now = row if row[0] == HEAD_ROW.layout else HEAD_ROW.current(row)
+        _, kind, currency, lines, booked_at, balance, held, *first = _HEAD.unpack_from(now)
+        others = [Zone(*zone) for zone in _ZONE.iter_unpack(now[_HEAD.size :])]
+        return Head(kind, currency.decode(), lines, booked_at, balance, held, [Zone(*first), *others])
+    except DAMAGE as error:
+        raise HEAD_ROW.unreadable(row, error) from None
 
 
 def pack_zone(zone: Zone) -> bytes:
@@ -215,8 +223,11 @@ def pack_zone(zone: Zone) -> bytes:
 
 
 def unpack_zone(row: bytes) -> Zone:
-    """Return the zone of a row. Raises UnknownLayout."""
-    return Zone(*_ZONE.unpack_from(ZONE_ROW.current(row), 1))
+    """Return the zone of a row. Raises UnreadableRow."""
+    try:
+        return Zone(*_ZONE.unpack_from(ZONE_ROW.current(row), 1))
+    except DAMAGE as error:
+        raise ZONE_ROW.unreadable(row, error) from None
 
 
 def head_key(tenant_id: str, account_id: str) -> bytes:

@@ -205,7 +205,7 @@ def _currencies(column: pa.Array) -> np.ndarray:
 
 
 def _heads(keys: list[bytes], currency: np.ndarray, rows: PrefetchingRows) -> np.ndarray:
-    """Read accounts; a new one gets the currency of its first record. Raises UnknownLayout."""
+    """Read accounts; a new one gets the currency of its first record. Raises UnreadableRow."""
     found = rows.get_many(keys)
     table = np.zeros(len(keys), ACCOUNT_COLUMNS)
     table["layout"], table["currency"] = ACCOUNT_ROW.layout, currency

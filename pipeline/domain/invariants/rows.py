@@ -15,7 +15,7 @@ import struct
 import msgspec
 import numpy as np
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
 ACCOUNT_ROW = RowKind("invariants", "account", "a")
@@ -133,26 +133,33 @@ def hour_of(time: int) -> int:
 
 
 def read_branch(rows: Rows) -> CheckedBranch:
-    """Return the row of the branch, a new one where there is none. Raises UnknownLayout."""
+    """Return the row of the branch, a new one where there is none. Raises UnreadableRow."""
     row = rows.get(BRANCH_KEY)
     return CheckedBranch() if row is None else _unpack_branch(row)
 
 
 def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -> CheckedAccount:
-    """Return an account; a new one gets the currency of its first record. Raises UnknownLayout."""
+    """Return an account; a new one gets the currency of its first record. Raises UnreadableRow."""
     row = rows.get(account_key(tenant_id, account_id))
     if row is None:
         return CheckedAccount(currency)
-    if row[0] != ACCOUNT_ROW.layout:
-        row = ACCOUNT_ROW.current(row)
-    _, known, alerts, window, sequence, balance, held, *entries = _ACCOUNT.unpack(row)
+    try:
+        now = row if row[0] == ACCOUNT_ROW.layout else ACCOUNT_ROW.current(row)
+        _, known, alerts, window, sequence, balance, held, *entries = _ACCOUNT.unpack(now)
+    except DAMAGE as error:
+        raise ACCOUNT_ROW.unreadable(row, error) from None
     return CheckedAccount(known, alerts, window, sequence, balance, held, tuple(entries))
 
 
 def read_clearing(rows: Rows, key: bytes) -> Clearing:
-    """Return an hour of a clearing account. Raises UnknownLayout."""
+    """Return an hour of a clearing account. Raises UnreadableRow."""
     row = rows.get(key)
-    return Clearing() if row is None else Clearing(*_CLEARING.unpack(CLEARING_ROW.current(row))[1:])
+    if row is None:
+        return Clearing()
+    try:
+        return Clearing(*_CLEARING.unpack(CLEARING_ROW.current(row))[1:])
+    except DAMAGE as error:
+        raise CLEARING_ROW.unreadable(row, error) from None
 
 
 def letters(currency: str) -> bytes:

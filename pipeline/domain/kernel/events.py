@@ -28,6 +28,7 @@ Invariant = Literal[
     "clearing",
     "applied",
     "table",
+    "settled_unscreened",
     "unspecified",
 ]
 JournalState = Literal["PREPARING", "HELD", "POSTED", "REFUSED", "VOIDED", "EXPIRED", "UNSPECIFIED"]

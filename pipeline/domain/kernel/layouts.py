@@ -14,6 +14,7 @@ that something exists, and index rows that hold only a key.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -28,7 +29,20 @@ _ENCODE = msgspec.msgpack.Encoder().encode
 _FIELDS = msgspec.msgpack.Decoder(list[Any]).decode
 
 
-class UnknownLayout(ValueError):
+DAMAGE = (struct.error, ValueError, IndexError, msgspec.MsgspecError)
+"""What reading a row raises whose content is not what its layout says."""
+
+
+class UnreadableRow(RuntimeError):
+    """A row cannot be decoded. The text names table and kind, and nothing of a tenant."""
+
+    def __init__(self, text: str, row: bytes) -> None:
+        super().__init__(text)
+        self.row = row
+        """As it was read, so that whoever has read it can tell its key."""
+
+
+class UnknownLayout(UnreadableRow):
     """A row has a layout that this version cannot read."""
 
 
@@ -51,31 +65,41 @@ class RowKind:
         return self.head + _ENCODE(fields)
 
     def current(self, row: bytes) -> bytes:
-        """Return a row in the newest layout. Raises UnknownLayout."""
-        layout = row[0]
+        """Return a row in the newest layout. Raises UnreadableRow, of an unknown layout UnknownLayout."""
+        layout = row[0] if row else 0
         if layout == self.layout:
             return row
         if not 0 < layout < self.layout:
             why = "a newer version of Ledgerflow wrote it: start that one" if layout else "it is damaged"
             raise UnknownLayout(
                 f"{self.table} table, {self.name} (keys {self.family}...): a row of unknown layout {layout};"
-                f" this version reads up to {self.layout}, so {why}"
+                f" this version reads up to {self.layout}, so {why}",
+                row,
             )
         content = row[1:]
-        for upgrade in self._upgrades[layout - 1 :]:
-            content = upgrade(content)
+        try:
+            for upgrade in self._upgrades[layout - 1 :]:
+                content = upgrade(content)
+        except DAMAGE as error:
+            raise self.unreadable(row, error) from None
         return self.head + content
+
+    def unreadable(self, row: bytes, error: BaseException) -> UnreadableRow:
+        """Return the error for a row of this kind whose content cannot be decoded."""
+        text = f"{self.table} table, {self.name} (keys {self.family}...): a row that cannot be decoded"
+        return UnreadableRow(f"{text} ({error})", row)
 
 
 def unpacker(kind: RowKind, content: type[_Content]) -> Callable[[bytes], _Content]:
-    """Return the function that reads rows written by `RowKind.pack`; the function raises UnknownLayout."""
+    """Return the function that reads rows written by `RowKind.pack`; the function raises UnreadableRow."""
     newest, current = kind.layout, kind.current
     decode = msgspec.msgpack.Decoder(content).decode
 
     def unpack(row: bytes) -> _Content:
-        if row[0] != newest:
-            row = current(row)
-        return decode(row[1:])
+        try:
+            return decode(row[1:] if row[0] == newest else current(row)[1:])
+        except DAMAGE as error:
+            raise kind.unreadable(row, error) from None
 
     return unpack
 
@@ -88,7 +112,7 @@ def append_fields(*values: Any) -> Upgrade:
 def fixed_rows(kind: RowKind, rows: Sequence[bytes], columns: np.dtype) -> np.ndarray:
     """Return the fixed part of rows as one array of `columns`, whose first one is `layout`.
 
-    Raises UnknownLayout.
+    Raises UnreadableRow.
     """
     width = columns.itemsize
     packed = b"".join([row[:width] for row in rows])
@@ -96,4 +120,8 @@ def fixed_rows(kind: RowKind, rows: Sequence[bytes], columns: np.dtype) -> np.nd
         table = np.frombuffer(packed, columns)
         if (table["layout"] == kind.layout).all():
             return table
-    return np.frombuffer(b"".join([kind.current(row)[:width] for row in rows]), columns)
+    current = [kind.current(row)[:width] for row in rows]
+    for row, fixed in zip(rows, current, strict=True):
+        if len(fixed) < width:
+            raise kind.unreadable(row, ValueError(f"{len(row)} bytes"))
+    return np.frombuffer(b"".join(current), columns)

@@ -55,7 +55,7 @@ class Limit(NamedTuple):
 
 
 unpack_limits = unpacker(LIMIT_ROW, list[Limit])
-"""Return the limits of a row, in their order. Raises UnknownLayout."""
+"""Return the limits of a row, in their order. Raises UnreadableRow."""
 
 
 def open_account(

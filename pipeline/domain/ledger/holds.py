@@ -70,7 +70,7 @@ class Hold(msgspec.Struct, array_like=True, gc=False):
 
 
 unpack_hold = unpacker(HOLD_ROW, Hold)
-"""Return the hold of a row. Raises UnknownLayout."""
+"""Return the hold of a row. Raises UnreadableRow."""
 
 
 def hold_key(tenant_id: str, payment_id: str) -> bytes:

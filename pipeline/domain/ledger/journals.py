@@ -88,9 +88,9 @@ class BranchLegs(msgspec.Struct, array_like=True, gc=False):
 
 
 unpack_journal = unpacker(JOURNAL_ROW, Journal)
-"""Return the journal of a row. Raises UnknownLayout."""
+"""Return the journal of a row. Raises UnreadableRow."""
 unpack_branch_legs = unpacker(JOURNAL_PART_ROW, BranchLegs)
-"""Return the legs of a row. Raises UnknownLayout."""
+"""Return the legs of a row. Raises UnreadableRow."""
 
 
 def journal_key(tenant_id: str, journal_id: str) -> bytes:

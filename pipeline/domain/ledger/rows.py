@@ -14,7 +14,7 @@ import struct
 import msgspec
 import numpy as np
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
@@ -126,15 +126,17 @@ class Account(msgspec.Struct, gc=False):
 
 
 def unpack_account(row: bytes) -> Account:
-    """Return the account of a row. Raises UnknownLayout."""
-    if row[0] != ACCOUNT_ROW.layout:
-        row = ACCOUNT_ROW.current(row)
-    _, status, kind, unlimited, currency, flags, limit, *counters = _UNPACK(row)
-    account = Account(kind, currency.decode(), status, None if unlimited else limit, *counters)
-    if flags:
-        account.frozen = flags & ~HAS_MAXIMUM
-        if flags & HAS_MAXIMUM:
-            (account.maximum_balance_minor,) = _NUMBER.unpack_from(row, _ACCOUNT.size)
+    """Return the account of a row. Raises UnreadableRow."""
+    try:
+        now = row if row[0] == ACCOUNT_ROW.layout else ACCOUNT_ROW.current(row)
+        _, status, kind, unlimited, currency, flags, limit, *counters = _UNPACK(now)
+        account = Account(kind, currency.decode(), status, None if unlimited else limit, *counters)
+        if flags:
+            account.frozen = flags & ~HAS_MAXIMUM
+            if flags & HAS_MAXIMUM:
+                (account.maximum_balance_minor,) = _NUMBER.unpack_from(now, _ACCOUNT.size)
+    except DAMAGE as error:
+        raise ACCOUNT_ROW.unreadable(row, error) from None
     return account
 
 
@@ -154,7 +156,7 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
 
 
 unpack_payment = unpacker(PAYMENT_ROW, Payment)
-"""Return the payment of a row. Raises UnknownLayout."""
+"""Return the payment of a row. Raises UnreadableRow."""
 
 
 def account_key(tenant_id: str, account_id: str) -> bytes:
@@ -229,14 +231,18 @@ def taken_key(tenant_id: str, payment_id: str) -> bytes:
 
 
 def read_number(rows: Rows, key: bytes) -> int | None:
-    """Return the number of a row that holds one, or None where there is no row. Raises UnknownLayout."""
+    """Return the number of a row that holds one, or None where there is no row. Raises UnreadableRow."""
     row = rows.get(key)
     return None if row is None else unpack_number(key, row)
 
 
 def unpack_number(key: bytes, row: bytes) -> int:
-    """Return the number in a row of one of these kinds. Raises UnknownLayout."""
-    return int(_LAID_NUMBER.unpack(_NUMBERS[key[0]].current(row))[1])
+    """Return the number in a row of one of these kinds. Raises UnreadableRow."""
+    kind = _NUMBERS[key[0]]
+    try:
+        return int(_LAID_NUMBER.unpack(kind.current(row))[1])
+    except DAMAGE as error:
+        raise kind.unreadable(row, error) from None
 
 
 def write_number(rows: Rows, key: bytes, number: int) -> None:

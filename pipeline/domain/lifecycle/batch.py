@@ -1,7 +1,8 @@
 """The batch path of the lifecycle: `Lifecycle.follow` for all events of a run.
 
 The row of a payment is read and written once a run; due times that change within the run are written only
-once. An event by which a payment becomes stuck, or is stuck no more, is left to the row path, which emits it.
+once. An event by which a payment becomes stuck, is stuck no more, or moves money unscreened, is left to the
+row path, which emits it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pipeline.domain.lifecycle.rows import (
     unpack_life,
     write_clock,
 )
-from pipeline.domain.lifecycle.stream import FROM_FRAUD, STEP_NAMES, Lifecycle
+from pipeline.domain.lifecycle.stream import FROM_FRAUD, MOVES_MONEY, STEP_NAMES, Lifecycle, is_unscreened
 
 CLASSES = (*STEP_NAMES, ev.CommandRefused)
 _IDS = (
@@ -107,6 +108,8 @@ class _RunOfLives:
         watermark = clock.watermark if kind in FROM_FRAUD else now
         life = None if key is None else self._lives.get(key)
         if clock.earliest <= watermark or (life is not None and life.stuck_id is not None):
+            raise LeaveToRows
+        if kind in MOVES_MONEY and is_unscreened(life, kind):
             raise LeaveToRows
         clock.watermark = watermark
         if key is None:

@@ -13,14 +13,29 @@ upstream repeats a command.
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
 LIFE, DUE, STUCK = "p", "q", "s"
-LIFE_ROW = RowKind("lifecycle", "life", LIFE)
+UNSCREENED, SCREENED, NOT_ASKED = 0, 1, 2
+"""Whether a payment was screened: no screening let it through; one did; it was said, or is not known."""
+
+
+def _with_screening(content: bytes) -> bytes:
+    """Add whether a payment was screened, as its steps tell it; without that step it is not known."""
+    *fields, steps = _FIELDS(content)
+    codes = [step[2] for step in steps if step[0] == "payment_screened"]
+    screened = UNSCREENED if codes == ["decline"] else SCREENED if codes else NOT_ASKED
+    return _ENCODE([*fields, steps, screened])
+
+
+_FIELDS = msgspec.msgpack.Decoder(list[Any]).decode
+_ENCODE = msgspec.msgpack.Encoder().encode
+LIFE_ROW = RowKind("lifecycle", "life", LIFE, [_with_screening])
 DUE_ROW = RowKind("lifecycle", "due", DUE)
 STUCK_ROW = RowKind("lifecycle", "stuck", STUCK)
 CLOCK_ROW = RowKind("lifecycle", "clock", "w")
@@ -69,6 +84,8 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     refused: int = 0
     """The number of its commands that the ledger refused."""
     steps: list[Step] = []
+    screened: int = UNSCREENED
+    """UNSCREENED, SCREENED or NOT_ASKED."""
 
     @property
     def is_forgotten(self) -> bool:
@@ -113,7 +130,7 @@ def pack_life(life: Life) -> bytes:
 
 
 unpack_life = unpacker(LIFE_ROW, Life)
-"""Return the life of a row. Raises UnknownLayout."""
+"""Return the life of a row. Raises UnreadableRow."""
 
 
 def read_life(rows: Rows, tenant_id: str, payment_id: str) -> Life | None:
@@ -123,9 +140,14 @@ def read_life(rows: Rows, tenant_id: str, payment_id: str) -> Life | None:
 
 
 def read_clock(rows: Rows) -> Clock:
-    """Return the clock of a branch. Raises UnknownLayout."""
+    """Return the clock of a branch. Raises UnreadableRow."""
     row = rows.get(_CLOCK_KEY)
-    return Clock() if row is None else Clock(*_CLOCK.unpack(CLOCK_ROW.current(row))[1:])
+    if row is None:
+        return Clock()
+    try:
+        return Clock(*_CLOCK.unpack(CLOCK_ROW.current(row))[1:])
+    except DAMAGE as error:
+        raise CLOCK_ROW.unreadable(row, error) from None
 
 
 def write_clock(rows: Rows, clock: Clock) -> None:

@@ -4,11 +4,17 @@
     payment_reserved, _settled, _rejected, ... (ledger) -> a step, and the clock advances
     command_refused (ledger)                           -> counted, and the clock advances
     the clock has reached a due time                   -> payment_stuck; payment_resumed at the next step
+    money has moved, and no screening let it through   -> invariant_broken: settled_unscreened
 
 A payment is stuck when the ledger of its branch has advanced in event time by a bound without any step of
 this payment. So only events of the ledger move the clock, each to its own time, but never to a later time
 than Kafka's timestamp. Events of the fraud stream do not: that may be far ahead of the ledger after an
 outage. Payments that wait for a person's review have a separate bound.
+
+The fraud stream writes a payment's decision (to the ledger's log) and its screening (here) in one
+transaction, and the ledger answers a decision after that transaction has committed. So in the order of this
+log, whatever the clocks say, the screening stands before every answer. An answer that moves money, of a
+payment that no screening has let through, is the answer to a decision that the fraud stream has not made.
 
 Due times are rounded up to whole seconds, so that many payments become stuck together. One event raises at
 most STUCK_MAX alerts; the next events raise the rest.
@@ -22,12 +28,16 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
+from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.lifecycle.rows import (
     DUE,
     DUE_ROW,
     LONG_MAX,
+    NOT_ASKED,
+    SCREENED,
     STUCK_ROW,
+    UNSCREENED,
     WAITS_FOR,
     Clock,
     Life,
@@ -46,6 +56,8 @@ from pipeline.domain.lifecycle.settings import LifecycleSettings
 SECOND_US = 1_000_000
 STUCK_MAX = 100
 ALERTS = "payment-alerts"
+INVARIANT_ALERTS, EVENTS = "invariant-alerts", "payment-events"
+INVARIANT = "settled_unscreened"
 
 STATES: dict[type, str] = {
     ev.PaymentReserved: "RESERVED",
@@ -72,6 +84,8 @@ STEP_NAMES: dict[type, str] = {
 }
 """The name of the step that an event makes."""
 TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
+MOVES_MONEY = frozenset({ev.PaymentReserved, ev.PaymentSettled, ev.PaymentCapturedOutcome})
+"""Events by which money is set aside or moved."""
 FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
 """Events of the fraud stream; they do not move the clock."""
 
@@ -100,7 +114,7 @@ class Lifecycle:
             clock.watermark = max(clock.watermark, seen)
         if event.payment_id is not None:
             now = max(clock.watermark, seen)
-            self._apply_to_life(event, at.recorded_at, now, clock, rows, out)
+            self._apply_to_life(event, at, now, clock, rows, out)
         if clock.earliest <= clock.watermark:
             _raise_alerts(clock, rows, out)
         if before != (clock.watermark, clock.earliest):
@@ -113,14 +127,17 @@ class Lifecycle:
             yield life_key(event.tenant_id, event.payment_id)
 
     def _apply_to_life(
-        self, event: Any, recorded_at: int, now: int, clock: Clock, rows: Rows, out: Outbox
+        self, event: Any, at: Arrival, now: int, clock: Clock, rows: Rows, out: Outbox
     ) -> None:
         names = event.tenant_id, event.payment_id
         life = read_life(rows, *names)
         due_at, stuck_id = (None, None) if life is None else (life.due_at, life.stuck_id)
-        life = self.follow(life, type(event), event, recorded_at, now)
+        broken = is_unscreened(life, type(event))
+        life = self.follow(life, type(event), event, at.recorded_at, now)
         if life is None:
             return
+        if broken:
+            _emit_unscreened(event, at, out)
         rows.put(life_key(*names), pack_life(life))
         if stuck_id is not None and life.stuck_id is None:
             rows.delete(stuck_key(event.tenant_id, life.debtor_account_id, event.payment_id))
@@ -142,11 +159,14 @@ class Lifecycle:
         if kind is ev.CommandRefused:
             return None if life is None else _count_refused(life)
         if kind is ev.PaymentScreened:
+            passed = event.outcome != "DECLINE"
             if life is not None and not life.is_forgotten:
                 # A repeated id: the ledger refuses it, and the refusal is counted. If the ledger accepts it,
                 # because the first one was too old, the new life lacks the outcome of this screening.
-                return None
-            life = _new_life(event, to_review=event.outcome == "REVIEW")
+                return _let_through(life) if passed and life.screened == UNSCREENED else None
+            life = _new_life(event, event.outcome == "REVIEW", life)
+            if passed:
+                _let_through(life)
             life.hold_expires_at = event.hold_expires_at
             return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
         if kind is ev.PaymentReviewed:
@@ -159,12 +179,13 @@ class Lifecycle:
                 state = _reserved(life) if event.approved else "RESERVED"
             code = "approved" if event.approved else "declined"
             return self._advance(life, state, code, kind, event, recorded_at, now)
-        if life is None:
-            life = _new_life(event, to_review=False)
-        elif life.is_forgotten:
-            if kind is ev.PaymentRejected and event.code == "too_old":
-                return _count_refused(life)
-            life = _new_life(event, to_review=False)
+        if life is not None and life.is_forgotten and kind is ev.PaymentRejected and event.code == "too_old":
+            return _count_refused(life)
+        unscreened = is_unscreened(life, kind)
+        if life is None or life.is_forgotten:
+            life = _new_life(event, False, life)
+        if unscreened:
+            life.screened = NOT_ASKED
         if kind is ev.PaymentExtendedOutcome:
             life.hold_expires_at = event.hold_expires_at
         return self._advance(life, _state_after(life, kind, event), event.code, kind, event, recorded_at, now)
@@ -207,10 +228,50 @@ def _count_refused(life: Life) -> Life:
     return life
 
 
-def _new_life(event: Any, to_review: bool) -> Life:
-    """Return the life of a payment, from its first event."""
+def _new_life(event: Any, to_review: bool, forgotten: Life | None) -> Life:
+    """Return the life of a payment, from its first event. `forgotten`: the one of its id before, if any.
+
+    What was screened before counts: the ledger has not answered all of it yet.
+    """
     parties = event.debtor_account_id, event.creditor_account_id
-    return Life("", *parties, event.amount_minor, event.currency, to_review)
+    screened = UNSCREENED if forgotten is None else forgotten.screened
+    return Life("", *parties, event.amount_minor, event.currency, to_review, screened=screened)
+
+
+def _let_through(life: Life) -> Life:
+    """Note that a screening lets a payment through."""
+    life.screened = SCREENED
+    return life
+
+
+def is_unscreened(life: Life | None, kind: type) -> bool:
+    """Whether an event of a class moves money of a payment that no screening has let through."""
+    return kind in MOVES_MONEY and (life is None or life.screened == UNSCREENED)
+
+
+def _emit_unscreened(event: Any, at: Arrival, out: Outbox) -> None:
+    """Emit the alert that a payment has moved money unscreened. Its id derives from the record's offset."""
+    name = STEP_NAMES[type(event)]
+    out.emit(
+        INVARIANT_ALERTS,
+        f"{event.tenant_id}/{event.debtor_account_id}",
+        ev.InvariantBroken(
+            derived_id(cause_name(event), f"{INVARIANT}:{at.partition}:{at.offset}"),
+            event.tenant_id,
+            event.occurred_at,
+            event.correlation_id,
+            event.event_id,
+            INVARIANT,
+            event.debtor_account_id,
+            event.currency,
+            None,
+            "payment_screened that does not decline it, before",
+            f"{name} of payment {event.payment_id}, {event.amount_minor} minor units",
+            EVENTS,
+            at.partition,
+            at.offset,
+        ),
+    )
 
 
 def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:

@@ -90,7 +90,7 @@ def pack_position(position: Position) -> bytes:
 
 
 def unpack_position(row: bytes) -> Position:
-    """Return the position of a row. Raises UnknownLayout."""
+    """Return the position of a row. Raises UnreadableRow."""
     currency, quantity, cost, realised, fees, trades = _unpack_position(row)
     return Position(currency, quantity, _signed(cost), _signed(realised), fees, trades)
 
@@ -107,7 +107,7 @@ def pack_quote(quote: Quote) -> bytes:
 
 
 unpack_quote = unpacker(QUOTE_ROW, Quote)
-"""Return the quote of a row. Raises UnknownLayout."""
+"""Return the quote of a row. Raises UnreadableRow."""
 
 
 def read_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str) -> Quote | None:
@@ -122,7 +122,7 @@ def pack_trade(trade: Trade | tuple[Any, ...]) -> bytes:
 
 
 unpack_trade = unpacker(TRADE_ROW, Trade)
-"""Return the trade of a row. Raises UnknownLayout."""
+"""Return the trade of a row. Raises UnreadableRow."""
 
 
 def read_trade(rows: Rows, tenant_id: str, trade_id: str) -> Trade | None:

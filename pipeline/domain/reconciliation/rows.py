@@ -176,7 +176,7 @@ _UNPACKERS: dict[type, Callable[[bytes], Any]] = {
 pack_chain = CHAIN_ROW.pack
 """Return the row of a chain of links."""
 unpack_chain = unpacker(CHAIN_ROW, list[Link])
-"""Return the links of a row, in their order. Raises UnknownLayout."""
+"""Return the links of a row, in their order. Raises UnreadableRow."""
 
 
 def pack(row: msgspec.Struct) -> bytes:
@@ -185,13 +185,13 @@ def pack(row: msgspec.Struct) -> bytes:
 
 
 def decode(value: bytes, content: type[_Row]) -> _Row:
-    """Return the row of a class. Raises UnknownLayout."""
+    """Return the row of a class. Raises UnreadableRow."""
     row: _Row = _UNPACKERS[content](value)
     return row
 
 
 def read(rows: Rows, key: bytes, content: type[_Row]) -> _Row | None:
-    """Return the row of a class under a key, or None. Raises UnknownLayout."""
+    """Return the row of a class under a key, or None. Raises UnreadableRow."""
     value = rows.get(key)
     return None if value is None else decode(value, content)
 

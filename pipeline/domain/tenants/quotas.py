@@ -17,7 +17,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from pipeline.domain.kernel.layouts import RowKind
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenant, Tenants
 
@@ -48,10 +48,13 @@ def pack_bucket(bucket: Bucket) -> bytes:
 
 
 def read_bucket(row: bytes | None) -> Bucket | None:
-    """Return the bucket of a row. Raises UnknownLayout."""
+    """Return the bucket of a row. Raises UnreadableRow."""
     if row is None:
         return None
-    return Bucket(*_ROW.unpack(BUCKET_ROW.current(row))[1:])
+    try:
+        return Bucket(*_ROW.unpack(BUCKET_ROW.current(row))[1:])
+    except DAMAGE as error:
+        raise BUCKET_ROW.unreadable(row, error) from None
 
 
 def event_time(occurred_at: int, recorded_at: int) -> int:

@@ -154,18 +154,26 @@ async def latest_values(
     connection: Mapping[str, Any], topic: str, partitions: Iterable[int]
 ) -> dict[tuple[bytes, int], bytes]:
     """Return the last committed value of each (key, partition) of a small compacted topic."""
-    found: dict[tuple[bytes, int], bytes] = {}
     places = [TopicPartition(topic, number) for number in sorted(set(partitions))]
+    found = await latest_of(connection, places)
+    return {(key, tp.partition): value for tp, values in found.items() for key, value in values.items()}
+
+
+async def latest_of(
+    connection: Mapping[str, Any], places: Sequence[TopicPartition]
+) -> dict[TopicPartition, dict[bytes, bytes]]:
+    """Return the last committed value of each key of partitions of small compacted topics."""
+    found: dict[TopicPartition, dict[bytes, bytes]] = {tp: {} for tp in places}
     if not places:
         return found
     consumer = _consumer(connection)
     try:
         await consumer.start()
-        consumer.assign(places)
+        consumer.assign(list(places))
         ends = await log_ends(connection, places)
         await consumer.seek_to_beginning(*places)
         async for tp, records in _to_the_end(consumer, ends):
-            found |= {(record.key, tp.partition): record.value for record in records}
+            found[tp].update((record.key, record.value) for record in records if record.key is not None)
     finally:
         await consumer.stop()
     return found

@@ -90,12 +90,12 @@ class Finding(NamedTuple):
     """What the setting is now."""
 
 
-def requirements(settings: Settings, tables: Iterable[str]) -> list[Required]:
+def requirements(settings: Settings, tables: Sequence[str], tableless: Sequence[str] = ()) -> list[Required]:
     """Return every topic of the application as it has to be."""
-    changelogs = {changelog_name(settings.app_id, table) for table in tables}
+    changelogs = {changelog_name(settings.app_id, name) for name in (*tables, *tableless)}
     own = changelogs | {source_offsets_name(settings.app_id)}
     required = []
-    for topic in new_topics(settings, tuple(tables)):
+    for topic in new_topics(settings, tables, tableless):
         name = topic.topic
         rules = [
             _requirement(setting, str(wanted), is_read=name in READ or name in UPSTREAM or name in own)

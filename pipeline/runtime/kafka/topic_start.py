@@ -61,7 +61,8 @@ def prepare_topics(settings: Settings, uses: Sequence[Use]) -> list[str]:
     TopicsError where Kafka does not answer.
     """
     tables = tuple(use.table for use in uses if use.table is not None)
-    required = requirements(settings, tables)
+    tableless = tuple(use.stream for use in uses if use.table is None)
+    required = requirements(settings, tables, tableless)
     try:
         admin = kafka_admin(settings, REQUEST_TIMEOUT_S)
         found = ask(admin, [topic.topic for topic in required])
@@ -79,7 +80,7 @@ def prepare_topics(settings: Settings, uses: Sequence[Use]) -> list[str]:
         raise TopicsUnusable(f"topics have settings that the streams cannot stand on: {said(fatal)}")
     if lost:
         raise TopicsUnusable(f"topics were {LOST}: {', '.join(lost)}")
-    created = create_topics(settings, tables)
+    created = create_topics(settings, tables, tableless)
     if created and found:
         LOG.warning("topics that were missing are created: %s", ", ".join(sorted(created)))
     return created

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,13 +35,14 @@ class TopicWatch:
     def __init__(
         self,
         settings: Settings,
-        tables: Iterable[str],
+        tables: Sequence[str],
+        tableless: Sequence[str],
         problems: Problems,
         faults: Faults,
         look: Look | None = None,
     ) -> None:
-        """`look`: by default one that asks the cluster of the settings."""
-        self._required = requirements(settings, tables)
+        """`tables`, `tableless`: as `topics.new_topics`. `look`: by default one that asks the cluster."""
+        self._required = requirements(settings, tables, tableless)
         self._problems = problems
         self._faults = faults
         self._look = look or look_at(settings, [topic.topic for topic in self._required])

@@ -6,6 +6,8 @@ the same partition number. Logs that the ledger stands on are never compacted an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
 
@@ -62,14 +64,16 @@ def changelog_name(app_id: str, table: str) -> str:
 def source_offsets_name(app_id: str) -> str:
     """Return the name of the topic that says how far each log is applied: stream -> next offset, in digits.
 
-    It is written in the same transactions as the outputs. The group's committed offsets are, too, but a
-    broker that crashed may give older ones back: its group coordinator may take a half-read log for a whole.
+    It is written in the same transactions as the outputs, and the offsets in the changelogs must equal it
+    (`runtime.source_offsets`). The group's committed offsets are written then, too, but a broker that crashed
+    may give older ones back: its group coordinator may take a half-read log for a whole.
     """
     return f"{app_id}-source-offsets"
 
 
-def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
-    """Return what is to be created: the catalogue and the changelogs of `tables`."""
+def new_topics(settings: Settings, tables: Sequence[str], tableless: Sequence[str] = ()) -> list[NewTopic]:
+    """Return what is to be created: the catalogue, the changelogs of `tables`, and those of the streams
+    without a table (`tableless`), which have source offsets alone."""
     wanted = []
     for topic in TOPICS:
         config = {
@@ -85,19 +89,21 @@ def new_topics(settings: Settings, tables: tuple[str, ...]) -> list[NewTopic]:
     config = {"cleanup.policy": "compact", "segment.bytes": str(SOURCE_OFFSETS_SEGMENT_BYTES)}
     name = source_offsets_name(settings.app_id)
     wanted.append(NewTopic(name, settings.partitions, settings.replication_factor, config=config))
-    for table in tables:
+    for table in (*tables, *tableless):
         config = {
             "cleanup.policy": "compact",
             "delete.retention.ms": str(DELETIONS_KEPT_MS),
             "max.message.bytes": str(RECORD_BYTES_MAX),
         }
+        if table in tableless:
+            config["segment.bytes"] = str(SOURCE_OFFSETS_SEGMENT_BYTES)
         name = changelog_name(settings.app_id, table)
         wanted.append(NewTopic(name, settings.partitions, settings.replication_factor, config=config))
     return wanted
 
 
-def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
-    """Create the topics that are missing and check the others; return the names created.
+def create_topics(settings: Settings, tables: Sequence[str], tableless: Sequence[str] = ()) -> list[str]:
+    """Create the topics that are missing and check the others; return the names created. As `new_topics`.
 
     Raises `TopicsError` if a topic exists with another number of partitions: an account would live twice.
     """
@@ -110,7 +116,7 @@ def create_topics(settings: Settings, tables: tuple[str, ...]) -> list[str]:
         raise TopicsError(
             f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}"
         ) from None
-    wanted = new_topics(settings, tables)
+    wanted = new_topics(settings, tables, tableless)
     wrong = {
         topic.topic: len(existing[topic.topic].partitions)
         for topic in wanted

@@ -22,8 +22,15 @@ from rocksdict import (
 LOG = logging.getLogger(__name__)
 
 OFFSET_KEY = b"\0changelog-offset"
-"""No row has a key that starts with NUL: the first byte of a row's key is its family letter. The value
+"""Up to where a database contains its changelog. It is in the database alone.
+
+No row has a key that starts with NUL: the first byte of a row's key is its family letter. The value
 is a number of eight bytes and has no layout: another form would take another key."""
+SOURCE_OFFSET_KEY = b"\0source-offset"
+"""Up to where the stream has applied its log: the next offset, in digits. It is written with the rows, in the
+changelog and in the database."""
+RUNTIME_KEYS = frozenset((OFFSET_KEY, SOURCE_OFFSET_KEY))
+"""Keys that are no row's."""
 BLOCK_CACHE_BYTES = 64 * 2**20
 WRITE_BUFFER_BYTES = 64 * 2**20
 """Of all databases together, approximately: above it, a database that is written to flushes its buffer."""
@@ -84,7 +91,7 @@ def rows_of_copy(path: Path) -> Generator[tuple[bytes, bytes]]:
     copy = Rdict(str(path), Options(raw_mode=True), access_type=AccessType.read_only(False))
     try:
         for key, value in copy.items():
-            if key != OFFSET_KEY:
+            if key not in RUNTIME_KEYS:
                 yield key, value
     finally:
         copy.close()

@@ -1,7 +1,7 @@
 """One partition of a table: RocksDB under an overlay of rows that are not committed yet.
 
     get -> recently used rows (committed or not) -> rows of the transaction under way -> RocksDB
-    put -> overlay -> [Kafka transaction commits] -> one WriteBatch: rows + changelog offset
+    put -> overlay -> [Kafka transaction commits] -> one WriteBatch: rows + source offset + changelog offset
 
 RocksDB is never ahead of Kafka: rows reach it only after their transaction has committed, and with them the
 offset up to which the database contains the changelog. After a crash it is therefore a consistent earlier
@@ -16,7 +16,14 @@ from pathlib import Path
 from rocksdict import Checkpoint, ReadOptions, WriteBatch
 from sortedcontainers import SortedSet
 
-from pipeline.runtime.store.database import OFFSET_KEY, empty_database, open_database, reading
+from pipeline.runtime.store.database import (
+    OFFSET_KEY,
+    RUNTIME_KEYS,
+    SOURCE_OFFSET_KEY,
+    empty_database,
+    open_database,
+    reading,
+)
 
 ROW_CACHE_ROWS = 50_000
 """Recently used rows per partition, in two generations of at most so many each."""
@@ -121,7 +128,8 @@ class PartitionStore:
     def _overlay_keys(self, prefix: bytes, after: bytes) -> list[bytes]:
         """Return the keys of rows that are not committed, in order."""
         if not prefix:
-            return sorted(key for key in {*self._in_flight, *self._pending} if key > after)
+            fresh = {*self._in_flight, *self._pending} - RUNTIME_KEYS
+            return sorted(key for key in fresh if key > after)
         ordered = self._ordered.get(prefix[0])
         if ordered is None:
             family = [key for key in {*self._in_flight, *self._pending} if key[0] == prefix[0]]
@@ -154,7 +162,7 @@ class PartitionStore:
                 if key > prefix:
                     return
                 continue
-            if key > after and key != OFFSET_KEY:
+            if key > after and key not in RUNTIME_KEYS:
                 yield key, value
 
     def committed_get(self, key: bytes) -> bytes | None:
@@ -188,10 +196,15 @@ class PartitionStore:
         """How many rows wait for the next transaction."""
         return len(self._pending)
 
-    def take(self) -> Mapping[bytes, bytes | None]:
-        """Hand over the pending rows to a transaction; reads still see them. One transaction at a time."""
+    def take(self, source_offset: bytes | None = None) -> Mapping[bytes, bytes | None]:
+        """Hand over the pending rows to a transaction; reads still see them. One transaction at a time.
+
+        `source_offset`: up to where the stream has applied its log then, as it is written among the rows.
+        """
         assert not self._in_flight, "the previous transaction has not ended"
         self._in_flight, self._pending = self._pending, {}
+        if source_offset is not None:
+            self._in_flight[SOURCE_OFFSET_KEY] = source_offset
         return self._in_flight
 
     def commit(self, changelog_offset: int | None) -> None:
@@ -222,6 +235,28 @@ class PartitionStore:
         """The offset of the changelog up to which the database contains it."""
         value = self._db.get(OFFSET_KEY)
         return 0 if value is None else int.from_bytes(value, "big")
+
+    @property
+    def source_offset(self) -> bytes | None:
+        """Up to where the rows contain the stream's log, as it was written; None where nothing says so."""
+        value: bytes | None = self._db.get(SOURCE_OFFSET_KEY)
+        return value
+
+    def key_of(self, row: bytes) -> bytes | None:
+        """Return the key under which a row was read: this very one, else an equal one; None: there is none.
+
+        It looks at all rows, so it is for a worker that ends.
+        """
+        for layer in (self._young, self._old, self._pending, self._in_flight):
+            for key, value in layer.items():
+                if value is row:
+                    return key
+        return next((key for key, value in self.scan(b"") if value == row), None)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether the database has a row."""
+        return next(self._stored(b"", b""), None) is not None
 
     def checkpoint(self, path: Path) -> tuple[int, int]:
         """Copy the committed rows into a new database at `path`, on the same disk by hard links.

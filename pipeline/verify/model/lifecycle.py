@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
+    INVARIANT_ALERTS,
     LAYOUT,
     LONG_MAX,
     LONG_MIN,
@@ -52,11 +53,16 @@ class Life:
     stuck: str | None = None
     refused: int = 0
     steps: list[list[Any]] = field(default_factory=list)
+    passed: bool = False
+    """Whether a screening of its id has let it through."""
+    accused: bool = False
+    """Whether it was said that it moved money without one."""
 
     def row(self) -> bytes:
-        """Return the row of the payment."""
+        """Return the row of the payment, which has its second layout."""
         rest = [self.for_review, self.hold_end, self.at, self.due, self.stuck, self.refused, self.steps]
-        return bytes([LAYOUT]) + msgpack([self.state, *self.content, *rest])
+        screening = 2 if self.accused else 1 if self.passed else 0
+        return bytes([2]) + msgpack([self.state, *self.content, *rest, screening])
 
     @property
     def without_trace(self) -> bool:
@@ -65,10 +71,16 @@ class Life:
 
 
 def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
-    life = branch.life
+    life, passed = branch.life, event["outcome"] in ("APPROVE", "REVIEW")
     if life is None or life.without_trace:
-        branch.begin(event["outcome"] == "REVIEW").hold_end = event["hold_expires_at"]
+        begun = branch.begin(event["outcome"] == "REVIEW")
+        begun.hold_end = event["hold_expires_at"]
+        if passed:
+            begun.passed, begun.accused = True, False
         branch.step("SCREENED", event["outcome"].lower())
+    elif passed and not life.passed and not life.accused:
+        life.passed = True
+        branch.keep()
 
 
 def reviewed(branch: LifecycleBranch, event: dict[str, Any]) -> None:
@@ -90,6 +102,9 @@ def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     else:
         if life is None or life.without_trace:
             life = branch.begin(False)
+        if state in ("RESERVED", "SETTLED", "CAPTURED") and not life.passed and not life.accused:
+            life.accused = True
+            branch.accuse(event)
         if state == "RESERVED" and life.for_review:
             state = "HELD"
         elif state == "RESERVED" and life.hold_end is not None:
@@ -164,8 +179,35 @@ class LifecycleBranch(StreamModel):
         """Begin the life of the present payment."""
         event = self.cause.fields
         names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency")
-        life = self.lives[self.names] = Life([event[name] for name in names], for_review)
+        earlier, life = self.life, Life([event[name] for name in names], for_review)
+        if earlier is not None:  # what was screened of its id is still to be answered
+            life.passed, life.accused = earlier.passed, earlier.accused
+        self.lives[self.names] = life
         return life
+
+    def keep(self) -> None:
+        """Say the row of the present payment."""
+        self._keep(self.names)
+
+    def accuse(self, event: dict[str, Any]) -> None:
+        """Say that the present record moves money that no screening has let through."""
+        cause, amount = self.cause, event["amount_minor"]
+        step = "payment_" + (cause.event or "").rpartition("Payment")[2].lower()
+        self.say(
+            INVARIANT_ALERTS,
+            event["debtor_account_id"],
+            "InvariantBroken",
+            self.id_of(f"settled_unscreened:{self.number}:{cause.offset}"),
+            invariant="settled_unscreened",
+            account_id=event["debtor_account_id"],
+            currency=event["currency"],
+            entry_id=None,
+            expected="payment_screened that does not decline it, before",
+            found=f"{step} of payment {event['payment_id']}, {amount} minor units",
+            topic="payment-events",
+            partition=self.number,
+            offset=cause.offset,
+        )
 
     def step(self, state: str, code: str) -> None:
         """Add the present record to the life of its payment."""

@@ -39,7 +39,9 @@ NAMES = (
 IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id")
 
 LAYOUT = 1
-"""The first byte of every row."""
+"""The first byte of rows of the first layout."""
+SOURCE_OFFSET = b"\0source-offset"
+"""The key of what is no row in a changelog: up to where its stream has applied its log, in digits."""
 
 ACCOUNT_EVENTS = (
     *("AccountOpened", "AccountLimitSet", "AccountClosed"),

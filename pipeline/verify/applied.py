@@ -1,0 +1,42 @@
+"""The offset among the rows of a changelog: up to where its stream has applied its log.
+
+What never changes: it is written with the rows of its transaction, so it only goes forward, and it is there
+for all that the group says is applied.
+"""
+
+from __future__ import annotations
+
+from pipeline.verify.findings import Findings, Problem, at
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import SOURCE_OFFSET
+
+
+class AppliedOffset:
+    """The source offset of one partition of a table, as its changelog says it."""
+
+    def __init__(self, findings: Findings, place: tuple[str, int]) -> None:
+        """`place`: the changelog and its partition."""
+        self._findings = findings
+        self._place = place
+        self.last = 0
+        """The newest one; 0: there is none."""
+
+    def is_row(self, record: Record) -> bool:
+        """Take note of an offset; return whether a record is a row."""
+        if record.key != SOURCE_OFFSET:
+            return True
+        said = record.value or b""
+        if not said.isdigit():
+            self._findings.wrong(at("table", record, f"{said!r} is no source offset"))
+        elif int(said) < self.last:
+            text = f"the source offset goes back from {self.last} to {int(said)}"
+            self._findings.wrong(at("table", record, text))
+        else:
+            self.last = int(said)
+        return False
+
+    def finish(self, least: int | None) -> None:
+        """Say where it is behind what the group has committed (None: nobody has asked)."""
+        if least is not None and self.last < least:
+            text = f"its source offset is {self.last}, and {least} is committed"
+            self._findings.wrong(Problem("table", *self._place, -1, text))
