@@ -21,7 +21,7 @@ import gc
 import os
 import sys
 import threading
-from typing import Any
+from typing import Any, cast
 
 import faust
 import uvloop
@@ -29,6 +29,7 @@ import uvloop
 from pipeline.runtime import logs
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.app import App
+from pipeline.runtime.escaping import EscapingStream
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_UNUSABLE
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
@@ -110,6 +111,8 @@ def _require_address(settings: Settings, number: int) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; return the exit code."""
+    if not isinstance(sys.stderr, EscapingStream):  # messages and tracebacks may quote what others wrote
+        sys.stderr = cast(Any, EscapingStream(sys.stderr))
     number = _parse(arguments)
     try:
         settings = load_settings()

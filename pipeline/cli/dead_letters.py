@@ -15,13 +15,12 @@ from typing import Annotated, Any
 
 import typer
 from confluent_kafka import KafkaError, Message, Producer
-from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_topic, settings_for
 from pipeline.cli.records import ERROR_HEADER, TopicReader, TopicRecord, key_text
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT, HEADER_LEFT_OUT, KEPT_BYTES_MAX, TOPIC
 from pipeline.runtime.kafka.topics import TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings

@@ -11,13 +11,12 @@ from urllib.parse import urlencode
 
 import typer
 from rich.filesize import decimal
-from rich.table import Table
 
 from pipeline.cli.asking import Url, ask, urls_of
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.snapshots import (
     COMMAND,

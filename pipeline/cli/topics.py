@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 
 import typer
-from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.kafka.topics import describe_topics
 
 

@@ -416,8 +416,8 @@ def test_a_record_is_one_line_whatever_its_bytes_are() -> None:
     event = Event("X", {"tenant_id": "t", "at": 1, "sent_at": 0, "text": "a\n\x1b[31mb", "none": None})
     line = as_line(record, event, lambda text, _: text)
     assert line == (
-        "2023-11-14 22:13:20.000 payments[0]@5 t/\\n\\x1b[31m\\\\xff X at=1 sent_at=1970-01-01T00:00:00Z"
-        " text='a\\n\\x1b[31mb'"
+        "2023-11-14 22:13:20.000 payments[0]@5 t/\\n\\u001b[31m\\xff X at=1 sent_at=1970-01-01T00:00:00Z"
+        " text='a\\n\\u001b[31mb'"
     )
     legs = [
         {"leg_no": 1, "entry_no": 0, "account_id": "a", "side": "DEBIT", "amount_minor": 1_250}
