@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -80,6 +80,10 @@ class TopicReader:
     def all(self) -> Iterator[TopicRecord]:
         """Yield all present records of the topic; in order within a partition."""
         yield from self._read(dict.fromkeys(self._partitions, OFFSET_BEGINNING), to_the_end=True)
+
+    def from_offsets(self, starts: Mapping[int, int]) -> Iterator[TopicRecord]:
+        """Yield the present records of some partitions from an offset of each on."""
+        yield from self._read(dict(starts), to_the_end=True)
 
     def last(self, count: int) -> list[TopicRecord]:
         """Return the newest `count` records, oldest first."""
@@ -236,6 +240,11 @@ def key_text(key: bytes | None) -> str:
     if key is None:
         return "(no key)"
     return escaped(key.decode(errors="backslashreplace")) if key else "(empty key)"
+
+
+def field_text(name: str, value: Any) -> str:
+    """Return the value of an event's field as one line of text, escaped."""
+    return escaped(_shown(name, value))
 
 
 def _shown(name: str, value: Any) -> str:

@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
-from pipeline.cli import balance, dead_letters, entry, payment, statement, tail
+from pipeline.cli import balance, entry, letter_view, letters, payment, statement, tail
 from pipeline.cli.dashboard import Dashboard
 from pipeline.cli.news import news_of, posting_line
 from pipeline.cli.problems import BadInput, Failed
@@ -230,9 +230,9 @@ def test_tail(text: str, is_terminal: bool, as_json: bool) -> None:
 
 
 def patch_readers(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (tail, dead_letters):
-        monkeypatch.setattr(module, "require_kafka", lambda _: None)
-        monkeypatch.setattr(module, "require_topic", lambda *_: 1)
+    for module in (tail, letters, letter_view):
+        monkeypatch.setattr(module, "require_kafka", lambda _: None, raising=False)
+        monkeypatch.setattr(module, "require_topic", lambda *_: 1, raising=False)
         monkeypatch.setattr(module, "TopicReader", _Reader)
 
 
