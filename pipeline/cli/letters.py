@@ -141,7 +141,10 @@ def selection(
 
 
 def place_of(text: str) -> tuple[int, int, int]:
-    """Return partition, first and last offset of `partition/offset` or `partition/first-last`."""
+    """Return partition, first and last offset of `partition/offset` or `partition/first-last`.
+
+    Raises BadInput.
+    """
     found = _PLACE.fullmatch(text)
     if found is None or int(found[3] or found[2]) < int(found[2]):
         raise BadInput(
