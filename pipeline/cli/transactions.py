@@ -15,13 +15,12 @@ from typing import Annotated, Any
 import typer
 from aiokafka.errors import KafkaError
 from confluent_kafka import Producer
-from rich.table import Table
 
 from pipeline.cli.accept_loss import Reason, reason_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.kafka.open_transactions import OpenTransaction, open_transactions, time_text
@@ -98,7 +97,7 @@ def abort(
     require_registry(settings)
     with errors_in_one_line(settings):
         take_over(settings, one.transactional_id)
-        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         event = act(settings, codec, TRANSACTION_ABORTED, why, first.topic, first.partition, subject=str(one))
     if as_json:
         told = {**_as_dict(one, time.time() * 1000), "operator": event.operator, "reason": why}
