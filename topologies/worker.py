@@ -22,7 +22,7 @@ import os
 import resource
 import sys
 import threading
-from typing import Any
+from typing import Any, cast
 
 import faust
 import uvloop
@@ -31,6 +31,7 @@ from pipeline.runtime import logs
 from pipeline.runtime.addresses import unusable
 from pipeline.runtime.app import App
 from pipeline.runtime.avro.registry import NotRegistered, RegistryUnavailable
+from pipeline.runtime.escaping import EscapingStream
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_TOPICS, EXIT_UNUSABLE
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
@@ -130,6 +131,8 @@ def _watch(app: App, settings: Settings) -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker; return the exit code."""
+    if not isinstance(sys.stderr, EscapingStream):  # messages and tracebacks may quote what others wrote
+        sys.stderr = cast(Any, EscapingStream(sys.stderr))
     number = _parse(arguments)
     try:
         settings = load_settings()

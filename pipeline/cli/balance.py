@@ -6,11 +6,10 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from pipeline.cli.asking import Url, account_path, ask, urls_of
 from pipeline.cli.options import Data, Json
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 
 MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3} | dict.fromkeys(
     (

@@ -11,13 +11,14 @@ from typing import NamedTuple
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from pipeline.cli.balance import money
 from pipeline.cli.news import News
+from pipeline.cli.screen import Table
 from pipeline.cli.supervisor import Worker
 from pipeline.cli.traffic import Tally
+from pipeline.runtime.escaping import escaped
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 
 RATE_OVER_S = 5.0
@@ -110,6 +111,7 @@ class Dashboard:
 
     def say(self, message: str) -> None:
         """Show a message."""
+        message = escaped(message)
         if self._live is None:
             with contextlib.suppress(OSError):
                 self._console.print(f"{self._uptime()} {message}", markup=False, soft_wrap=True)
@@ -119,7 +121,10 @@ class Dashboard:
     def open(self) -> None:
         """Start the live panel if there is a terminal."""
         if self._console.is_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
+            self._live = Live(
+                console=self._console, auto_refresh=False, transient=True,
+                redirect_stdout=False, redirect_stderr=False,
+            )  # fmt: skip
             with contextlib.suppress(OSError):
                 self._live.start()
 

@@ -1,8 +1,9 @@
-"""`ledgerflow dead-letters list|redrive`.
+"""`ledgerflow dead-letters list|show|redrive|discard`.
 
 A redriven record carries the number of attempts and the offset of its dead letter in headers. If it fails
 again, its new dead letter has these headers, too: then the older one is replaced, and neither listed nor
 redriven again. Redriving a record that was applied meanwhile has no effect, because event ids are remembered.
+Who redrove or discarded which letters, and why, is on operator-actions.
 """
 
 from __future__ import annotations
@@ -10,196 +11,275 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from contextlib import closing
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated
 
 import typer
-from confluent_kafka import KafkaError, Message, Producer
-from rich.table import Table
 
-from pipeline.cli.options import Bootstrap, Data, Json
+from pipeline.cli import letter_view
+from pipeline.cli.letters import (
+    ACTIONS,
+    DISCARDED,
+    OPEN,
+    REDRIVEN,
+    STATES,
+    UNKNOWN,
+    Letter,
+    Selection,
+    read_letters,
+    selection,
+    spans,
+)
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import errors_in_one_line, require_kafka, require_topic, settings_for
-from pipeline.cli.records import ERROR_HEADER, TopicReader, TopicRecord, key_text
-from pipeline.cli.screen import screen
-from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT, HEADER_LEFT_OUT, KEPT_BYTES_MAX, TOPIC
-from pipeline.runtime.kafka.topics import TOPICS, UPSTREAM
+from pipeline.cli.reach import errors_in_one_line, settings_for
+from pipeline.cli.records import time_text
+from pipeline.cli.redriving import REDRIVEN_BYTES_MAX, send
+from pipeline.cli.screen import Table, screen
+from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import NotRegistered, Registry
+from pipeline.runtime.kafka.dead_letters import TOPIC
+from pipeline.runtime.kafka.operator_actions import About, act_all
+from pipeline.runtime.kafka.topics import READ
 from pipeline.runtime.settings import Settings
 
-REDRIVEN = "ledgerflow.redriven"
-"""Header of a redriven record: topic, partition and offset of its dead letter."""
-KNOWN = frozenset(spec.name for spec in TOPICS)
-LEFT_OUT = HEADER_LEFT_OUT.removeprefix(ERROR_HEADER)
-BATCH = 1_000
-DELIVERED_WITHIN_S = 60.0
+REASON_CHARS_MAX = 1_000
+NO_REASON = "no reason was given"
 
-app = typer.Typer(no_args_is_help=True, help="Records that could not be applied: list them, send them again.")
+app = typer.Typer(no_args_is_help=True, help="Records that could not be applied: look, send again, give up.")
 
 Code = Annotated[str | None, typer.Option("--code", metavar="CODE", help="Only those with this code.")]
 FromTopic = Annotated[
     str | None, typer.Option("--topic", metavar="TOPIC", help="Only those from this topic.")
 ]
+Tenant = Annotated[str | None, typer.Option("--tenant", metavar="TENANT", help="Only those of this tenant.")]
+Key = Annotated[str | None, typer.Option("--key", metavar="PREFIX", help="Only those whose key begins so.")]
+Since = Annotated[
+    str | None, typer.Option("--since", metavar="TIME", help="Only records of this time or later.")
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Only records before this time.")]
+At = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--at",
+        metavar="PARTITION/OFFSET",
+        help="Only this letter, or PARTITION/FIRST-LAST; may be given several times.",
+    ),
+]
 Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=0, help="Only the first N.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept with the decision.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.command("list")
 def list_letters(
     code: Code = None,
     topic: FromTopic = None,
+    tenant: Tenant = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    at: At = None,
+    state: Annotated[
+        str | None, typer.Option("--state", metavar="STATE", help="Only those that are " + ", ".join(STATES))
+    ] = None,
     limit: Limit = None,
     as_json: Json = False,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
 ) -> None:
     """List dead letters: the code, the stream that refused the record, and where the record is.
 
-    With --json one object per line. No payload is shown; `ledgerflow tail dead-letters` decodes it.
+    With --json one object per line. No payload is shown, and long keys are cut: `dead-letters show` has more.
     """
-    settings = settings_for(data, bootstrap_servers)
-    letters = _open_letters(settings, code, topic)[:limit]
+    if state is not None and state not in STATES:
+        raise BadInput(f"--state {state!r}: it may be {', '.join(STATES)}")
+    states = STATES if state is None else (state,)
+    chosen = selection(topic, code, tenant, key, since, until, at, states)
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    with errors_in_one_line(settings):
+        letters = read_letters(settings, chosen, must_know=state is not None)[:limit]
     if as_json:
         for letter in letters:
-            place = {"partition": letter.partition, "offset": letter.offset}
-            typer.echo(json.dumps({"dead_letter": place, "key": key_text(letter.key), **letter.error}))
+            typer.echo(json.dumps(letter_view.as_json(letter)))
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("code", "stage", "record", "key", "attempt", "message"):
+    for title in ("letter", "state", "time", "code", "stage", "record", "key", "attempt", "message"):
         table.add_column(title, overflow="fold")
     for letter in letters:
         error = letter.error
-        message = "" if error.get("message") in (None, "") else error["message"]
-        table.add_row(
-            error.get("code"),
-            error.get("stage"),
-            _origin(letter),
-            key_text(letter.key),
-            error.get("attempt"),
-            message,
-        )
+        at_time, told = time_text(letter.timestamp_ms), letter_view.origin(letter)
+        cells = letter.place, letter.state, at_time, error.get("code"), error.get("stage"), told, letter.key
+        table.add_row(*cells, error.get("attempt"), error.get("message"))
     if letters:
         screen().print(table, markup=False)
     typer.echo(_count(letters, "dead letter"), err=True)
+    if any(letter.state == UNKNOWN for letter in letters):
+        typer.echo("the schema registry does not answer: what was decided about them is not known", err=True)
+
+
+@app.command("show")
+def show(
+    place: Annotated[str, typer.Argument(metavar="PARTITION/OFFSET", help="As `list` has it.")],
+    full: Annotated[
+        Path | None,
+        typer.Option("--full", metavar="FILE", help="Write all of it into a new file, as JSON."),
+    ] = None,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Show a dead letter in detail: why it is one, its headers, its value decoded where that is possible.
+
+    Keys, headers and values are cut; --full FILE has them whole.
+    """
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    letter_view.show(settings, place, full, as_json)
 
 
 @app.command("redrive")
 def redrive(
     code: Code = None,
     topic: FromTopic = None,
+    tenant: Tenant = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    at: At = None,
     limit: Limit = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    reason: Reason = NO_REASON,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also those that were redriven or discarded before.")
+    ] = False,
+    yes: Yes = False,
     as_json: Json = False,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
 ) -> None:
     """Send dead letters to their topics again, key and value unchanged.
 
     Use it once the cause is gone, such as a schema that was not registered. A record of an upstream's topic
     goes to the partition of its key, one of a stream's own topic to the partition that it was on. What fails
-    again becomes a dead letter again, with its attempts counted.
+    again becomes a dead letter again, with its attempts counted. None is sent twice, unless with --again.
     """
-    settings = settings_for(data, bootstrap_servers)
-    letters = [
-        letter for letter in _open_letters(settings, code, topic) if letter.error.get("topic") in KNOWN
-    ]
-    whole = [letter for letter in letters if LEFT_OUT not in letter.error]
-    if len(whole) < len(letters):
-        large = _count([letter for letter in letters if LEFT_OUT in letter.error], "record")
-        typer.echo(f"too large to be sent again, still where they came from: {large}", err=True)
-    letters = whole[:limit]
-    targets = Counter(letter.error["topic"] for letter in letters)
-    if letters and not yes:
-        if not sys.stdin.isatty():
-            raise BadInput(
-                f"{_count(letters, 'record')} would be sent: confirm with --yes, as there is no terminal"
-            )
-        said = ", ".join(f"{count} to {name}" for name, count in sorted(targets.items()))
-        typer.confirm(f"Send {said}?", abort=True)
+    words = _reason(reason)
+    chosen = selection(topic, code, tenant, key, since, until, at, STATES if again else (OPEN,))
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
     with errors_in_one_line(settings):
-        _send(settings, letters)
+        found = [letter for letter in read_letters(settings, chosen) if letter.error.get("topic") in READ]
+        whole = [letter for letter in found if letter.has_payload]
+        if len(whole) < len(found):
+            _say_what_stays([letter for letter in found if not letter.has_payload])
+        letters = _within_bounds(whole[:limit])
+        targets = Counter(letter.error["topic"] for letter in letters)
+        said = ", ".join(f"{count} to {name}" for name, count in sorted(targets.items()))
+        _confirm(letters, f"Send {said}?", "sent", yes)
+        if letters:
+            codec = _codec(settings)
+            send(settings, letters)
+            _decide(settings, codec, REDRIVEN, words, letters)
     if as_json:
         typer.echo(json.dumps({"redriven": len(letters), "topics": dict(sorted(targets.items()))}))
     else:
         typer.echo(f"sent again: {_count(letters, 'record')}")
 
 
-def _open_letters(settings: Settings, code: str | None, topic: str | None) -> list[TopicRecord]:
-    """Return the dead letters that no later one replaces, oldest first. Raises BadInput, Failed."""
-    if topic is not None and topic not in KNOWN:
-        raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
-    partitions = require_topic(require_kafka(settings), TOPIC)
-    with errors_in_one_line(settings), closing(TopicReader(settings, TOPIC, partitions)) as reader:
-        letters = list(reader.all())
-    replaced = {
-        value.decode(errors="replace")
-        for letter in letters
-        for name, value in letter.headers
-        if name == REDRIVEN
-    }
-    chosen = [
-        letter
-        for letter in letters
-        if letter.place not in replaced
-        and code in (None, letter.error.get("code"))
-        and topic in (None, letter.error.get("topic"))
-    ]
-    chosen.sort(key=lambda letter: (letter.timestamp_ms, letter.partition, letter.offset))
-    return chosen
+@app.command("discard")
+def discard(
+    reason: Reason,
+    code: Code = None,
+    topic: FromTopic = None,
+    tenant: Tenant = None,
+    key: Key = None,
+    since: Since = None,
+    until: Until = None,
+    at: At = None,
+    limit: Limit = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
+    yes: Yes = False,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Give dead letters up: they are listed as discarded, and not redriven unless with --again.
+
+    Nothing is deleted: the letters stay on their topic, and who gave them up, when and why is kept.
+    """
+    words = _reason(reason)
+    chosen: Selection = selection(topic, code, tenant, key, since, until, at, (OPEN,))
+    if not chosen.names_some and not everything:
+        raise BadInput("say which: --at, --code, --topic, --tenant, --key, --since, --until, or --all")
+    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    with errors_in_one_line(settings):
+        letters = read_letters(settings, chosen)[:limit]
+        _confirm(letters, f"Discard {_count(letters, 'dead letter')}?", "discarded", yes)
+        if letters:
+            _decide(settings, _codec(settings), DISCARDED, words, letters)
+    if as_json:
+        typer.echo(json.dumps({"discarded": len(letters)}))
+    else:
+        typer.echo(f"discarded: {_count(letters, 'dead letter')}")
 
 
-def redriven(letter: TopicRecord) -> dict[str, Any]:
-    """Return the record to produce for a dead letter, as keyword arguments of confluent-kafka's `produce`."""
-    error = letter.error
-    own = [
-        (name, value)
-        for name, value in letter.headers
-        if not name.startswith(ERROR_HEADER) and name != REDRIVEN
-    ]
-    own += [(HEADER_ATTEMPT, error.get("attempt", "1").encode()), (REDRIVEN, letter.place.encode())]
-    record: dict[str, Any] = {
-        "topic": error["topic"],
-        "key": letter.key,
-        "value": letter.value,
-        "headers": own,
-        "timestamp": letter.timestamp_ms,
-    }
-    # Streams choose partitions themselves: for accounts of a branch, and for prices on every partition.
-    if (error["topic"] not in UPSTREAM or letter.key is None) and error.get("partition", "").isdigit():
-        record["partition"] = int(error["partition"])
-    return record
+def _reason(text: str) -> str:
+    """Return a reason on one line. Raises BadInput."""
+    words = " ".join(text.split())
+    if not words or len(words) > REASON_CHARS_MAX:
+        raise BadInput(f"--reason must have from 1 to {REASON_CHARS_MAX:,} characters")
+    return words
 
 
-def _send(settings: Settings, letters: list[TopicRecord]) -> None:
-    """Produce the letters again, in order. Raises Failed unless every one is acknowledged."""
-    refused: list[str] = []
-
-    def delivered(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            refused.append(error.str())
-
-    own = {
-        "enable.idempotence": True,
-        "partitioner": "murmur2_random",
-        "message.max.bytes": 2 * KEPT_BYTES_MAX,
-    }
-    producer = Producer({**settings.librdkafka(), **own, "log_level": 0})
-    for start in range(0, len(letters), BATCH):
-        for letter in letters[start : start + BATCH]:
-            producer.produce(**redriven(letter), on_delivery=delivered)
-        if producer.flush(DELIVERED_WITHIN_S):
-            refused.append(f"no acknowledgement within {DELIVERED_WITHIN_S:.0f} s")
-        if refused:
-            raise Failed(
-                f"Kafka refused {len(refused)} records ({refused[0]}): run it again, nothing is applied twice"
-            )
+def _say_what_stays(letters: list[Letter]) -> None:
+    where = ", ".join(letter_view.origin(letter) for letter in letters[:3])
+    more = f" and {len(letters) - 3} more" if len(letters) > 3 else ""
+    typer.echo(
+        f"without their payload, so they cannot be sent again: {_count(letters, 'dead letter')}. They are too"
+        f" large, or batches that were not read, and are still where they came from: {where}{more}",
+        err=True,
+    )
 
 
-def _origin(letter: TopicRecord) -> str:
-    error = letter.error
-    return f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
+def _within_bounds(letters: list[Letter]) -> list[Letter]:
+    """Return as many of the first letters as one run may hold in memory; say so where that is not all."""
+    size = 0
+    for number, letter in enumerate(letters):
+        size += letter.size
+        if number and size > REDRIVEN_BYTES_MAX:
+            typer.echo(f"one run sends {number:,} of {len(letters):,}: run it again for the rest", err=True)
+            return letters[:number]
+    return letters
 
 
-def _count(letters: list[TopicRecord], noun: str) -> str:
+def _confirm(letters: list[Letter], question: str, done: str, yes: bool) -> None:
+    """Ask before something is done. Raises BadInput where nobody can be asked, Abort where they say no."""
+    if not letters or yes:
+        return
+    if not sys.stdin.isatty():
+        raise BadInput(
+            f"{_count(letters, 'record')} would be {done}: confirm with --yes, as there is no terminal"
+        )
+    typer.confirm(question, abort=True)
+
+
+def _codec(settings: Settings) -> Codec:
+    return Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
+
+
+def _decide(settings: Settings, codec: Codec, state: str, reason: str, letters: list[Letter]) -> None:
+    """Write down what was decided. Raises Failed, KafkaException, RegistryUnavailable."""
+    about = [About(TOPIC, *span) for span in spans(letters)]
+    try:
+        act_all(settings, codec, ACTIONS[state], reason, about)
+    except NotRegistered as error:
+        raise Failed(f"{error}: run `ledgerflow schemas register`") from None
+
+
+def _count(letters: list[Letter], noun: str) -> str:
     """Return how many letters there are, in all and by code, as text."""
-    codes = Counter(letter.error.get("code", "?") for letter in letters)
+    codes: Counter[str] = Counter(letter.error.get("code", "?") for letter in letters)
     said = ", ".join(f"{count} {code}" for code, count in codes.most_common())
     return f"{len(letters)} {noun}{'' if len(letters) == 1 else 's'}" + (f" ({said})" if said else "")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import typer
-from rich.console import Console
 
 from pipeline.cli import (
     accept_loss,
@@ -34,6 +33,8 @@ from pipeline.cli import (
     worker,
 )
 from pipeline.cli.problems import EXIT_BAD_INPUT, EXIT_FAILED
+from pipeline.cli.screen import guarded, screen
+from pipeline.runtime.escaping import escaped
 from pipeline.runtime.interrupts import EXIT_INTERRUPTED
 from pipeline.runtime.settings import SettingsError
 
@@ -74,7 +75,8 @@ app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    return exit_code_of(lambda: run(arguments))
+    with guarded():
+        return exit_code_of(lambda: run(arguments))
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -110,7 +112,8 @@ def exit_code_of(command: Callable[[], int]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    Console(stderr=True, soft_wrap=True, highlight=False).print("error:", message, style="red", markup=False)
+    shown = escaped(message.rstrip("\n"))
+    screen(stderr=True).print("error:", shown, style="red", markup=False, soft_wrap=True)
     return code
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.export_files import MANIFEST, PROGRESS_EVERY, ExportFiles
@@ -97,7 +96,7 @@ def _partial(out: Path) -> Iterator[Path]:
 def _write_export(settings: Settings, tenant: str, folder: Path) -> dict[str, Any]:
     """Write a tenant's records; return the manifest. Raises Failed, BadInput."""
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    progress = Progress(*columns, console=screen(stderr=True), transient=True)
     log = KafkaLog(settings.librdkafka(), settings.app_id)
     files = ExportFiles(tenant, folder, schemas_of(settings))
     with errors_in_one_line(settings), closing(log), closing(files), progress:

@@ -26,6 +26,7 @@ from typing import Any, BinaryIO, NamedTuple
 import fastavro
 from fastavro.write import Writer
 
+from pipeline.runtime.escaping import csv_cell
 from pipeline.verify.decode import HEAD_BYTES, Decoder, Event, SchemaOf
 from pipeline.verify.log import Record
 
@@ -203,7 +204,7 @@ class ExportFiles:
             writer = csv.writer(target)
             writer.writerow(_BALANCE)
             for row in self._latest():
-                writer.writerow(row)
+                writer.writerow(map(csv_cell, row))
                 accounts += 1
                 sums[row[_BALANCE.index("currency")]] += row[_BALANCE.index("balance_minor")]
             _sync(target)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
+from pipeline.cli.screen import screen
 from pipeline.cli.verify import MANIFESTS
 from pipeline.loadgen import LoadError, LoadPlan, LoadReport, demo, history, run
 from pipeline.runtime.kafka.access import LOAD
@@ -149,7 +149,7 @@ class _ProgressBar:
     def __init__(self, plan: LoadPlan) -> None:
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed:,.0f} payments"),
-            TimeElapsedColumn(), console=Console(stderr=True), transient=True,
+            TimeElapsedColumn(), console=screen(stderr=True), transient=True,
         )  # fmt: skip
         self._task = self._bar.add_task("opening accounts", total=plan.count)
         self._bar.start()

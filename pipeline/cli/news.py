@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from pipeline.cli.balance import money
 from pipeline.cli.records import TopicRecord
+from pipeline.runtime.escaping import escaped
 from pipeline.verify.decode import Event
 
 TOPICS = frozenset(
@@ -37,7 +38,7 @@ def news_of(record: TopicRecord, event: Event | None) -> News | None:
     if record.topic == "dead-letters":
         error = record.error
         place = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
-        return News(record.timestamp_ms, "dead letter", _line(f"{error.get('code')}: {place}"))
+        return News(record.timestamp_ms, "dead letter", escaped(f"{error.get('code')}: {place}"))
     if event is None:
         return None
     fields = event.fields
@@ -46,28 +47,28 @@ def news_of(record: TopicRecord, event: Event | None) -> News | None:
         verdict = "declined" if fields["outcome"] == "DECLINE" else "held for review"
         rules = ", ".join(reason["rule"] for reason in fields["reasons"])
         text = f"{account} {verdict}, score {fields['score']}: {rules}"
-        return News(record.timestamp_ms, "alert", _line(text))
+        return News(record.timestamp_ms, "alert", escaped(text))
     if event.name == "PaymentStuck":
         payment = f"{fields['tenant_id']}/{fields['payment_id']}"
         amount = money(fields["amount_minor"], fields["currency"])
         text = f"{payment} waits for its {_WAITS_FOR.get(fields['waiting_for'], 'next step')}, {amount}"
-        return News(record.timestamp_ms, "stuck", _line(text))
+        return News(record.timestamp_ms, "stuck", escaped(text))
     if event.name == "BreakOpened":
         kind = str(fields["type"]).lower().replace("_", " ")
         text = f"{account} {kind}, {money(fields['amount_minor'], fields['currency'])}: {fields['detail']}"
-        return News(record.timestamp_ms, "break", _line(text))
+        return News(record.timestamp_ms, "break", escaped(text))
     if event.name == "JournalUpdated" and fields["state"] in NOT_POSTED:
         leg = "" if fields["leg_no"] is None else f" (leg {fields['leg_no']})"
         state = str(fields["state"]).lower()
         text = f"{account} {state} {fields['journal_id']}: {fields['code']}{leg}"
-        return News(record.timestamp_ms, "journal", _line(text))
+        return News(record.timestamp_ms, "journal", escaped(text))
     if event.name == "InvariantBroken":
         where = f"{fields['topic']}[{fields['partition']}]@{fields['offset']}"
         about = "" if fields["account_id"] is None else f" of {account}"
         text = (
             f"{fields['invariant']}{about}: expected {fields['expected']}, found {fields['found']} at {where}"
         )
-        return News(record.timestamp_ms, "broken", _line(text))
+        return News(record.timestamp_ms, "broken", escaped(text))
     return None
 
 
@@ -78,13 +79,8 @@ def posting_line(event: Event) -> str:
     amount = money(fields["amount_minor"], currency)
     if event.name == "HoldRecorded":
         held = money(fields["held_minor_after"], currency)
-        return _line(f"{account} hold {str(fields['change']).lower()} {amount}, held {held}")
+        return escaped(f"{account} hold {str(fields['change']).lower()} {amount}, held {held}")
     after = money(fields["balance_minor_after"], currency)
     back = "" if fields.get("reverses") is None else f" taking back {fields['reverses']}"
     what = "" if fields.get("purpose") is None else f" {fields['purpose']}"
-    return _line(f"{account} {str(fields['side']).lower()}{what} {amount}{back}, balance {after}")
-
-
-def _line(text: str) -> str:
-    """Return a text without control characters, which ids of an upstream may contain."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+    return escaped(f"{account} {str(fields['side']).lower()}{what} {amount}{back}, balance {after}")

@@ -6,12 +6,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from pipeline.cli.asking import Url, ask, payment_path, urls_of
 from pipeline.cli.balance import money
 from pipeline.cli.options import Data, Json
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 
 SHOWN = (
     "debtor_account_id",

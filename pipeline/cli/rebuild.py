@@ -16,7 +16,6 @@ import typer
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from confluent_kafka.admin import AdminClient
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from pipeline.cli.asking import Url, urls_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
@@ -29,7 +28,7 @@ from pipeline.cli.reach import (
     settings_for,
 )
 from pipeline.cli.restore import folder_of
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.cli.snapshot import take_now
 from pipeline.cli.supervisor import environment
 from pipeline.rebuild import postings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 from pipeline.cli.balance import money
 from pipeline.domain.kernel.times import EPOCH
 from pipeline.runtime.avro.registry import client, unavailable
+from pipeline.runtime.escaping import escaped
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event, SchemaOf
 
@@ -79,6 +80,10 @@ class TopicReader:
     def all(self) -> Iterator[TopicRecord]:
         """Yield all present records of the topic; in order within a partition."""
         yield from self._read(dict.fromkeys(self._partitions, OFFSET_BEGINNING), to_the_end=True)
+
+    def from_offsets(self, starts: Mapping[int, int]) -> Iterator[TopicRecord]:
+        """Yield the present records of some partitions from an offset of each on."""
+        yield from self._read(dict(starts), to_the_end=True)
 
     def last(self, count: int) -> list[TopicRecord]:
         """Return the newest `count` records, oldest first."""
@@ -194,19 +199,21 @@ def _text(name: str, content: bytes | None) -> dict[str, str | None]:
 
 
 def as_line(record: TopicRecord, event: Event | None, style: Callable[[str, str], str]) -> str:
-    """Return a record as one line for people; `style(text, colour)` colours a part."""
-    time = (EPOCH + timedelta(milliseconds=max(record.timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-    parts = [style(f"{time} {record.place}", "bright_black"), key_text(record.key)]
+    """Return a record as one line for people, escaped; `style(text, colour)` colours a part."""
+    time = time_text(record.timestamp_ms)
+    parts = [style(escaped(f"{time} {record.place}"), "bright_black"), key_text(record.key)]
     if error := record.error:
-        origin = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
         attempt = f" attempt {error['attempt']}" if error.get("attempt", "1") != "1" else ""
-        parts.append(style(error.get("code", "?"), "red") + f" in {error.get('stage')}: {origin}{attempt}")
+        code = style(escaped(error.get("code", "?")), "red")
+        parts.append(code + escaped(f" in {error.get('stage')}: {origin_of(record)}{attempt}"))
         if error.get("message"):
             parts.append(_shown("message", error["message"]))
     if event is not None:
-        parts.append(style(event.name, "cyan"))
+        parts.append(style(escaped(event.name), "cyan"))
         fields = {name: value for name, value in event.fields.items() if name not in _ENVELOPE}
-        parts += [f"{name}={_shown(name, value)}" for name, value in fields.items() if value is not None]
+        parts += [
+            escaped(f"{name}={_shown(name, value)}") for name, value in fields.items() if value is not None
+        ]
     elif record.value is None:
         parts.append("(no value)")
     else:
@@ -214,11 +221,30 @@ def as_line(record: TopicRecord, event: Event | None, style: Callable[[str, str]
     return " ".join(parts)
 
 
+def origin_of(record: TopicRecord) -> str:
+    """Return where the record of a dead letter stands, as its headers say."""
+    error = record.error
+    return escaped(f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}")
+
+
+def time_text(timestamp_ms: int) -> str:
+    """Return a record's time, UTC; what is no time of this calendar as milliseconds."""
+    try:
+        return (EPOCH + timedelta(milliseconds=max(timestamp_ms, 0))).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+    except OverflowError:
+        return f"{timestamp_ms} ms"
+
+
 def key_text(key: bytes | None) -> str:
     """Return a key as one line of text, with escapes for other bytes."""
     if key is None:
         return "(no key)"
-    return key.decode(errors="backslashreplace").encode("unicode_escape").decode() if key else "(empty key)"
+    return escaped(key.decode(errors="backslashreplace")) if key else "(empty key)"
+
+
+def field_text(name: str, value: Any) -> str:
+    """Return the value of an event's field as one line of text, escaped."""
+    return escaped(_shown(name, value))
 
 
 def _shown(name: str, value: Any) -> str:
@@ -233,7 +259,9 @@ def _shown(name: str, value: Any) -> str:
             pass
         return str(value)
     if isinstance(value, str):
-        return value if _PLAIN.fullmatch(value) else ascii(value) if not value.isprintable() else repr(value)
+        if value.isprintable():
+            return value if _PLAIN.fullmatch(value) else repr(value)
+        return f"'{escaped(value)}'"
     if isinstance(value, list):
         return "[" + ", ".join(_shown("", item) for item in value) + "]"
     if isinstance(value, dict) and "leg_no" in value:

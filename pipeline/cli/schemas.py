@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 import typer
-from rich.table import Table
 
 import schemas as catalogue
 from pipeline.cli.options import Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED
 from pipeline.cli.reach import errors_in_one_line, settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
 from pipeline.runtime.local.credentials import ADMIN
 from schemas.compatibility import check as problems_of

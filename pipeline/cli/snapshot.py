@@ -10,13 +10,12 @@ from urllib.parse import urlencode
 
 import typer
 from rich.filesize import decimal
-from rich.table import Table
 
 from pipeline.cli.asking import Url, ask, urls_of
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.manifests import SnapshotError, WorkerSnapshot, names, parts_of
 from pipeline.runtime.private_files import COMMAND_TOKEN, SECRETS, read_key
 from pipeline.runtime.settings import Settings

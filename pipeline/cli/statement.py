@@ -8,13 +8,13 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from pipeline.cli.asking import Url, account_path, ask, urls_of
 from pipeline.cli.balance import money
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
+from pipeline.runtime.escaping import csv_cell
 
 PAGE = "1000"
 SHOWN = (
@@ -53,9 +53,10 @@ def statement(
     if as_json:
         typer.echo(json.dumps(found))
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, list(found["bookings"][0]) if found["bookings"] else list(SHOWN))
-        writer.writeheader()
-        writer.writerows(found["bookings"])
+        columns = list(found["bookings"][0]) if found["bookings"] else list(SHOWN)
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(map(csv_cell, columns))
+        writer.writerows([csv_cell(line[name]) for name in columns] for line in found["bookings"])
     else:
         _show(found)
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -53,21 +54,27 @@ def tail(
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     partitions = require_topic(require_kafka(settings), topic)
     decode = decoder(settings).decode
-    colour = sys.stdout.isatty()
-
-    def style(text: str, fg: str) -> str:
-        return typer.style(text, fg=fg) if colour else text
+    show, style = _shower()
 
     with errors_in_one_line(settings), closing(TopicReader(settings, topic, partitions)) as reader:
         wanted = _records(reader, from_beginning=from_beginning, follow=follow, limit=limit)
         try:
             for record in wanted:
                 event = decode(record.value)
-                typer.echo(
-                    json.dumps(as_json(record, event)) if as_json_lines else as_line(record, event, style)
-                )
+                if as_json_lines:
+                    typer.echo(json.dumps(as_json(record, event)))
+                else:
+                    show(as_line(record, event, style))
         except KeyboardInterrupt:  # the usual end of --follow
             return
+
+
+def _shower() -> tuple[Callable[[str], object], Callable[[str, str], str]]:
+    """Return what shows a line of escaped text, and what colours a part of it on a terminal."""
+    if not sys.stdout.isatty():
+        return typer.echo, lambda text, _: text
+    past_the_guard = getattr(sys.stdout, "rich_proxied_file", sys.stdout)
+    return partial(print, file=past_the_guard, flush=True), lambda text, colour: typer.style(text, fg=colour)
 
 
 def _records(

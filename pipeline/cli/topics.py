@@ -6,12 +6,11 @@ import json
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput
 from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.cli.topic_repair import advice, findings_of, repair_topics, tell
 from pipeline.runtime.kafka.topic_settings import MISSING
 from pipeline.runtime.kafka.topics import describe_topics

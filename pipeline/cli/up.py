@@ -41,7 +41,7 @@ class _Downloads:
             BarColumn(),
             DownloadColumn(),
             TransferSpeedColumn(),
-            console=Console(stderr=True),
+            console=screen(stderr=True),
         )
 
     def __call__(self, done: int, total: int) -> None:
@@ -263,6 +263,4 @@ def _end(summary: dict[str, Any], console: Console, as_json: bool) -> None:
         if summary["invariants"] is not None and summary["ok"]:
             console.print("every invariant holds")
     if summary["error"] is not None:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(
-            "error:", summary["error"], style="red", markup=False
-        )
+        screen(stderr=True).print("error:", summary["error"], style="red", markup=False, soft_wrap=True)

@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from pipeline import verify as verification
 from pipeline.cli import endpoints
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, BadInput
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.settings import Settings
 from pipeline.verify import PresentSettings, Report
 
@@ -112,7 +110,7 @@ def verified(
     """Verify the topics, with a progress line on standard error. Raises Failed, BadInput."""
     progress = Progress(
         SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True,
+        console=screen(stderr=True), transient=True,
     )  # fmt: skip
     with errors_in_one_line(settings), progress:
         line = progress.add_task("waiting until it is quiet")

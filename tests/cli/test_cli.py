@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.cli import dead_letters, endpoints, reach
+from pipeline.cli import endpoints, letters, reach, redriving
 from pipeline.cli.balance import money, shown
 from pipeline.cli.dashboard import Rates
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
@@ -387,12 +387,12 @@ def letter(topic: str, partition: int, key: bytes | None = b"t/a", **more: Any) 
 
 
 def test_a_redriven_record_is_the_same_with_its_attempts_and_the_place_of_its_dead_letter() -> None:
-    assert dead_letters.redriven(letter("payments", 1)) == {
+    assert redriving.redriven(letter("payments", 1)) == {
         "topic": "payments",
         "key": b"t/a",
         "value": b"value",
         "timestamp": 1_000,
-        "headers": [("trace", b"x"), (HEADER_ATTEMPT, b"2"), (dead_letters.REDRIVEN, b"dead-letters[3]@7")],
+        "headers": [("trace", b"x"), (HEADER_ATTEMPT, b"2"), (letters.REDRIVEN_HEADER, b"dead-letters[3]@7")],
     }
 
 
@@ -408,7 +408,7 @@ def test_a_redriven_record_is_the_same_with_its_attempts_and_the_place_of_its_de
 def test_a_redriven_record_goes_to_its_keys_partition_unless_a_stream_placed_it(
     topic: str, key: bytes | None, partition: int | None
 ) -> None:
-    assert dead_letters.redriven(letter(topic, 1, key)).get("partition") == partition
+    assert redriving.redriven(letter(topic, 1, key)).get("partition") == partition
 
 
 def test_a_record_is_one_line_whatever_its_bytes_are() -> None:
@@ -416,8 +416,8 @@ def test_a_record_is_one_line_whatever_its_bytes_are() -> None:
     event = Event("X", {"tenant_id": "t", "at": 1, "sent_at": 0, "text": "a\n\x1b[31mb", "none": None})
     line = as_line(record, event, lambda text, _: text)
     assert line == (
-        "2023-11-14 22:13:20.000 payments[0]@5 t/\\n\\x1b[31m\\\\xff X at=1 sent_at=1970-01-01T00:00:00Z"
-        " text='a\\n\\x1b[31mb'"
+        "2023-11-14 22:13:20.000 payments[0]@5 t/\\n\\u001b[31m\\xff X at=1 sent_at=1970-01-01T00:00:00Z"
+        " text='a\\n\\u001b[31mb'"
     )
     legs = [
         {"leg_no": 1, "entry_no": 0, "account_id": "a", "side": "DEBIT", "amount_minor": 1_250}

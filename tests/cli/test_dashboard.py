@@ -107,16 +107,16 @@ def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:
         news_of(record("dead-letters", code="no_key", topic="payments", partition="2", offset="9"), None),
     ]
     assert [(told.kind, told.text) for told in said if told is not None] == [
-        ("alert", "t/a?[31m? declined, score 90: fan_out, night"),
+        ("alert", "t/a\\u001b[31m\\n declined, score 90: fan_out, night"),
         ("stuck", "t/p waits for its review, 0.05 EUR"),
-        ("break", "t/a?[31m? missing internal, -12.50 EUR: no posting"),
+        ("break", "t/a\\u001b[31m\\n missing internal, -12.50 EUR: no posting"),
         ("dead letter", "no_key: payments[2]@9"),
     ]
     journal = {**account, "journal_id": "j", "code": "creditor_not_found", "leg_no": 3}
     refused = news_of(record("journal-events"), Event("JournalUpdated", {**journal, "state": "REFUSED"}))
     assert refused is not None and refused[1:] == (
         "journal",
-        "t/a?[31m? refused j: creditor_not_found (leg 3)",
+        "t/a\\u001b[31m\\n refused j: creditor_not_found (leg 3)",
     )
     assert news_of(record("journal-events"), Event("JournalUpdated", {**journal, "state": "POSTED"})) is None
     place = {"topic": "postings", "partition": 1, "offset": 9, "expected": "4", "found": "5"}
@@ -125,7 +125,7 @@ def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:
     )
     assert broken is not None and broken[1:] == (
         "broken",
-        "balance of t/a?[31m?: expected 4, found 5 at postings[1]@9",
+        "balance of t/a\\u001b[31m\\n: expected 4, found 5 at postings[1]@9",
     )
     assert news_of(record("reconciliation-results"), Event("ItemMatched", {})) is None
     assert news_of(record("payment-alerts"), Event("PaymentResumed", {})) is None

@@ -105,7 +105,8 @@ def test_redriven_dead_letters_are_applied_or_dead_again_and_everything_still_ho
     before = letters(cluster)
     misplaced = [letter for letter in before if letter["code"] == "wrong_partition"]
     assert misplaced and len(misplaced) < len(before)
-    done = json.loads(cli(cluster, "dead-letters", "redrive", "--yes", "--json"))
+    assert {letter["state"] for letter in before} == {"open"}
+    done = json.loads(cli(cluster, "dead-letters", "redrive", "--yes", "--json", "--reason", "mended"))
     assert done["redriven"] == len(before)
     verdict = verified(cluster)
     assert verdict.ok, verdict.to_json()
@@ -114,6 +115,16 @@ def test_redriven_dead_letters_are_applied_or_dead_again_and_everything_still_ho
     assert attempts["wrong_partition", "1"] == len(misplaced)
     assert {code for code, attempt in attempts if attempt == "2"} >= {"malformed_value", "wrong_magic_byte"}
     assert ("wrong_partition", "2") not in attempts
+    states = {(letter["code"], letter["state"], letter["attempt"]) for letter in letters(cluster)}
+    assert ("wrong_partition", "redriven", "1") in states and ("malformed_value", "open", "2") in states
+    # What was redriven is not sent twice; what is given up is listed as that.
+    only = ["--code", "wrong_partition", "--yes", "--json"]
+    assert json.loads(cli(cluster, "dead-letters", "redrive", *only))["redriven"] == 0
+    assert json.loads(cli(cluster, "dead-letters", "redrive", "--again", *only))["redriven"] == len(misplaced)
+    why = ["--code", "malformed_value", "--reason", "of a test", "--yes", "--json"]
+    given_up = json.loads(cli(cluster, "dead-letters", "discard", *why))["discarded"]
+    told = [letter for letter in letters(cluster) if letter["state"] == "discarded"]
+    assert len(told) == given_up > 0 and {letter["code"] for letter in told} == {"malformed_value"}
 
 
 def letters(settings: Settings) -> list[dict[str, str]]:
@@ -125,6 +136,7 @@ def cli(settings: Settings, *arguments: str) -> str:
     """Run a command of the product; return what it writes."""
     command = [sys.executable, "-m", "pipeline.cli", *arguments]
     where = ["--bootstrap-servers", settings.bootstrap_servers]
+    where += ["--schema-registry-url", settings.schema_registry_url, "--data", str(settings.data_dir)]
     done = run_command([*command, *where], cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -132,8 +144,7 @@ def cli(settings: Settings, *arguments: str) -> str:
 
 def test_a_tenant_is_exported_whole_and_its_books_sum_to_zero(cluster: Settings, tmp_path: Path) -> None:
     out = tmp_path / "north"
-    registry = ["--schema-registry-url", cluster.schema_registry_url]
-    done = json.loads(cli(cluster, "export", "north", "--out", str(out), "--json", *registry))
+    done = json.loads(cli(cluster, "export", "north", "--out", str(out), "--json"))
     assert json.loads((out / "manifest.json").read_text())["files"] == done["files"]
     assert done["balances"]["balance_minor"] and not any(done["balances"]["balance_minor"].values())
     exported: Counter[str] = Counter()

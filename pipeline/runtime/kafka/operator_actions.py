@@ -24,6 +24,8 @@ from pipeline.runtime.settings import Settings
 
 NO_OFFSET = -1
 LOSS_ACCEPTED, TRANSACTION_ABORTED = "LOSS_ACCEPTED", "TRANSACTION_ABORTED"
+WAITING_MAX = 10_000
+"""Actions that wait for Kafka at the same time."""
 
 
 class Spans(NamedTuple):
@@ -94,6 +96,16 @@ def who(settings: Settings) -> str:
     return getpass.getuser()
 
 
+class About(NamedTuple):
+    """What an action is about."""
+
+    topic: str
+    partition: int
+    first_offset: int = NO_OFFSET
+    end_offset: int = NO_OFFSET
+    subject: str | None = None
+
+
 def act(
     settings: Settings,
     codec: Codec,
@@ -109,20 +121,40 @@ def act(
 
     Raises KafkaException, NotRegistered, RegistryUnavailable.
     """
-    event_id = str(uuid.uuid4())
-    event = ev.OperatorActed(
-        event_id, "", time.time_ns() // 1000, event_id, None, action, who(settings), reason, topic,
-        partition, first_offset, end_offset, subject,
-    )  # fmt: skip
+    about = About(topic, partition, first_offset, end_offset, subject)
+    (event,) = act_all(settings, codec, action, reason, [about])
+    return event
+
+
+def act_all(
+    settings: Settings, codec: Codec, action: str, reason: str, about: Iterable[About]
+) -> list[ev.OperatorActed]:
+    """Write an action on each of several things; return them once Kafka has acknowledged all.
+
+    Raises KafkaException, NotRegistered, RegistryUnavailable.
+    """
+    now, operator = time.time_ns() // 1000, who(settings)
+    events = []
+    for one in about:
+        event_id = str(uuid.uuid4())
+        events.append(
+            ev.OperatorActed(
+                event_id, "", now, event_id, None, action, operator, reason, one.topic, one.partition,
+                one.first_offset, one.end_offset, one.subject,
+            )
+        )  # fmt: skip
     producer = Producer({**settings.librdkafka(), "enable.idempotence": True, "log_level": 0})
     failures: list[object] = []
-    producer.produce(
-        OPERATOR_ACTIONS,
-        codec.encode([event])[0],
-        f"/{topic}".encode(),
-        partition,
-        on_delivery=lambda error, _: failures.append(error) if error is not None else None,
-    )
+    for event, value in zip(events, codec.encode(events), strict=True):
+        producer.produce(
+            OPERATOR_ACTIONS,
+            value,
+            f"/{event.topic}".encode(),
+            event.partition,
+            on_delivery=lambda error, _: failures.append(error) if error is not None else None,
+        )
+        if len(producer) >= WAITING_MAX:
+            producer.flush(REQUEST_TIMEOUT_S)
     if producer.flush(REQUEST_TIMEOUT_S) or failures:
         raise KafkaException(failures[0] if failures else "the action could not be written in time")
-    return event
+    return events
