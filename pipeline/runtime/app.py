@@ -27,6 +27,7 @@ from pipeline.runtime.faults import Faults, faults_of
 from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.patches import CorruptLogError
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.lost import LogLost
@@ -162,6 +163,9 @@ class App(faust.App):
         if isinstance(error, LogLost):  # not a fault of the program: one line, and somebody must decide
             self.faults.report_last(error.fault)
             print(f"error: {error}", file=sys.stderr, flush=True)
+            os._exit(EXIT_CRASH)
+        if isinstance(error, CorruptLogError):  # it says all there is to know
+            print(f"ledgerflow worker stops: {error}", file=sys.stderr, flush=True)
             os._exit(EXIT_CRASH)
         message = "".join(traceback.format_exception(error))
         print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)

@@ -19,6 +19,7 @@ from pipeline.runtime.host import Host
 from pipeline.runtime.kafka import changelog
 from pipeline.runtime.kafka.changelog import latest_values
 from pipeline.runtime.kafka.operator_actions import Decisions, decisions, read_actions
+from pipeline.runtime.kafka.quarantine import Quarantined, quarantined
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.lost import LogLost
 from pipeline.runtime.store.partition_store import PartitionStore
@@ -66,6 +67,8 @@ class Tasks:
         """The logs to read from their beginning: one of their streams has never read them, another has."""
         self.decisions = Decisions({})
         """What people have decided about the logs of the present assignment."""
+        self.quarantined: Quarantined = {}
+        """What people have decided not to read, as of the last assignment."""
         self.ready_after_s = 0.0
         """How long the last recovery took, seconds."""
 
@@ -102,9 +105,8 @@ class Tasks:
         streams = {tp: self._specs[tp.topic] for tp in assigned if tp.topic in self._specs}
         transactions = await self._ready_transactions()
         applied = await self._read_source_offsets(streams)
-        self.decisions = decisions(
-            await read_actions(host.connection, host.codec, {tp.partition for tp in streams})
-        )
+        actions = await read_actions(host.connection, host.codec, {tp.partition for tp in streams})
+        self.decisions, self.quarantined = decisions(actions), quarantined(actions)
         self.source_offsets, self.read_again = resume_points(streams, applied)
         running = {}
         for tp, specs in streams.items():

@@ -17,21 +17,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.runtime.avro.codec import Codec, Decoded, Frame
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
-from pipeline.runtime.kafka.dead_letters import Reason, letter_of
-from pipeline.runtime.kafka.fetched import PartitionBatch
+from pipeline.runtime.kafka.dead_letters import Reason, letter_of, letter_of_batch
+from pipeline.runtime.kafka.fetched import DeadBatch, PartitionBatch
 from pipeline.runtime.kafka.records import NO_HEADERS, Destination, rows_as_records
 from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, INVARIANT_ALERTS, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.runtime.placement import Placement
 from pipeline.runtime.reading import Read, RecordReader
 from pipeline.runtime.runs import run_of
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.streams import Machine
+from pipeline.runtime.streams import Counted, Machine
 from pipeline.runtime.transactions import Contribution, Source, Transactions
 from pipeline.runtime.unit import Unit, ready
 
@@ -48,15 +48,6 @@ while slices take less time than this, because the cost of a run has a part that
 SINGLES_AFTER_STOP = 64
 """Where the batch path must stop, records are applied one by one before it is tried again: one at first,
 twice as many each time up to this number, until the batch path gets further than this."""
-
-
-class Counted(NamedTuple):
-    """How many records a task has applied up to an offset of its log, since it was started."""
-
-    end: int
-    applied: int
-    """Dead letters among them."""
-    dead_letters: int
 
 
 class PartitionTask:
@@ -81,7 +72,7 @@ class PartitionTask:
         anything of a batch is applied, so where it is what is committed, nothing is under way."""
         self.committed: int | None = None
         self.applied_records = 0
-        self.dead_letters = 0
+        self.dead_letters = self._unread = 0
         self.alerts = 0
         """How many broken invariants its streams have reported."""
         self.counted: Counted | None = None
@@ -138,20 +129,40 @@ class PartitionTask:
 
     async def _apply_in_slices(self, batch: PartitionBatch) -> None:
         records, stop = batch.records, 0
+        records_end = batch.end if batch.dead is None else batch.dead.first
         while stop < len(records):
             async with self._turn:
                 if self._closed:
                     return  # the partition's next owner resumes from what is committed
                 start, stop = stop, min(stop + self._slice, len(records))
                 self._apply_timed(records[start:stop])
-                end = self._unit.end = batch.end if stop == len(records) else records[stop].offset
+                end = self._unit.end = records_end if stop == len(records) else records[stop].offset
                 if all(machine.start <= records[start].offset for machine in self.machines):
-                    self.counted = Counted(end, self.applied_records, self.dead_letters)
+                    self.counted = Counted(end, self.applied_records, self.dead_letters, self._unread)
                 self._transactions.want(self)
                 await asyncio.sleep(0)
             while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_OUTPUTS_MAX:
                 self._progress.clear()
                 await self._progress.wait()
+
+        if batch.dead is not None:
+            async with self._turn:
+                if not self._closed:
+                    self._bury_batch(batch.dead, batch.end)
+
+    def _bury_batch(self, dead: DeadBatch, end: int) -> None:
+        """Make offsets whose records are not given one dead letter; the unit reaches to `end` then."""
+        first = self.machines[0]
+        start = max(dead.first, first.start)
+        if start <= dead.offset:
+            source = self.spec.source, self.partition
+            letter = letter_of_batch(dead, start, source, self.spec.name, self._group)
+            self._unit.add_record(DEAD_LETTERS, self.partition, letter)
+            self.dead_letters += 1
+        self._unread += 1
+        self._unit.records += 1
+        self._unit.end = end
+        self._transactions.want(self)
 
     def expect(self, position: int | None, *, stale: bool = False) -> None:
         """Take the offset that the log is resumed at; `stale`: the group had an older one, so commit it."""

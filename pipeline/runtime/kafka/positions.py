@@ -12,6 +12,8 @@ from typing import Protocol
 
 from faust.types import TP
 
+from pipeline.runtime.kafka.quarantine import Quarantined
+
 
 class Positions(Protocol):
     """What the transport asks an app about its logs, and tells it. Offsets are those of the next record."""
@@ -23,6 +25,10 @@ class Positions(Protocol):
     @property
     def read_again(self) -> Set[TP]:
         """The logs to read from their beginning: those with a stream that has never read them."""
+
+    @property
+    def quarantined(self) -> Quarantined:
+        """What people have decided not to read of logs."""
 
     def linger_s(self, topic: str) -> float:
         """Return how long a log may gather records between two fetches, seconds."""
@@ -45,6 +51,7 @@ class GroupPositions:
 
     source_offsets: Mapping[TP, int] = {}
     read_again: Set[TP] = frozenset()
+    quarantined: Quarantined = {}
 
     def linger_s(self, topic: str) -> float:
         """Return 0: no log gathers."""

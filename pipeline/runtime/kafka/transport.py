@@ -23,6 +23,7 @@ from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.consumer_thread import ConsumerThread
 from pipeline.runtime.kafka.fetched import Fetched, FetchState, consumer_record
 from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.patches import CorruptLogError
 from pipeline.runtime.kafka.positions import GroupPositions, Positions
 
 BATCH_CODEC = "columnar"
@@ -132,7 +133,7 @@ class Consumer(driver.Consumer):
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in batched:
-                message = self._to_message(tp, batch.records[-1])
+                message = self._to_message(tp, batch.last)
                 message.key, message.value = None, batch
                 # Faust looks for gaps between messages, and would file every batch as one.
                 self._read_offset[tp] = message.offset - 1
@@ -142,6 +143,8 @@ class Consumer(driver.Consumer):
             else:
                 for record in batch.records:
                     yield tp, self._to_message(tp, record)
+                if batch.dead is not None:
+                    raise CorruptLogError(tp, batch.dead)
 
 
 class Transport(driver.Transport):
