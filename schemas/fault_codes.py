@@ -28,6 +28,11 @@ FAULTS: tuple[FaultCode, ...] = (
         "Find out who deleted them. `ledgerflow accept-loss` goes on without them.",
     ),
     FaultCode(
+        "partition_stuck",
+        "A worker has died several times at one offset of a log: a record there may be the cause.",
+        "Look at the worker's log. `ledgerflow quarantine` makes a dead letter of the record.",
+    ),
+    FaultCode(
         "topic_missing",
         "A topic that the streams read or write is not there any more.",
         "Find out who deleted it. What to do: runtime/README.md, Settings of topics.",

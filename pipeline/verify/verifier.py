@@ -59,6 +59,7 @@ from pipeline.verify.views import Fetch, check_views, fetch_json
 
 ENDED = ("SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED")
 """States of payments to which nothing more happens."""
+OPERATOR_ACTIONS = "operator-actions"
 READ = (*UPSTREAM, COMMANDS, POSITION_COMMANDS, ITEMS)
 """Logs of which every record is asked for among the dead letters."""
 
@@ -181,6 +182,8 @@ class Verification:
             reader, self._checks, self._dead, streams, settings, self._listeners,
             as_said=as_said, lost=self._lost.begins,
         )  # fmt: skip
+        for number in range(reader.partitions(OPERATOR_ACTIONS)):
+            self._dead.ranges.decide(reader.output(OPERATOR_ACTIONS, number))
         comparison.run(after_branch=self._after_branch)
         self.left_out = comparison.left_out
         check_alerts(self._checks, self._all(INVARIANT_ALERTS))
@@ -190,6 +193,8 @@ class Verification:
             check_totals(self._checks, self._all(CLEARING_TOTALS), self._journal)
         else:
             self.balances.settle()
+        for batch in reader.skipped:
+            self._dead.ranges.pass_over(*batch)
         self._dead.finish(READ)
         self._planted.run(self._dead)
 

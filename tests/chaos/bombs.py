@@ -1,8 +1,8 @@
 """Hostile record batches, as bytes: they inflate to what no worker has memory for, or lie about themselves.
 
-    records, packed piece by piece -> head that says what it likes -> CRC-32C -> raw, to the broker or a parser
+    records, packed by pieces -> head that says what it likes -> CRC-32C -> raw, to the broker or to a parser
 
-A broker inflates what it is sent, piece by piece, and refuses what is no batch; so it takes bombs, and few lies.
+A broker inflates what it is sent, by pieces, and refuses what is no batch; so it takes bombs, and few lies.
 """
 
 from __future__ import annotations
@@ -144,5 +144,3 @@ async def produce(producer: Any, topic: str, partition: int, data: bytes, count:
     """Have a started AIOKafkaProducer send a batch as it is; return its first offset. Raises KafkaError."""
     future = await producer.send_batch(RawBatch(data, count), topic, partition=partition)
     return int((await future).offset)
-
-

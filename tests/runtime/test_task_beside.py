@@ -72,7 +72,7 @@ async def test_a_record_goes_through_every_stream_of_its_log_and_one_transaction
     assert len(outputs["app-own-changelog", 0]) == len(outputs["app-beside-changelog", 0]) == 2
     assert len(outputs["postings", 0]) == 4
     assert bench.rows(0) == bench.rows(1) == {b"a" + A.encode(): b"1", b"a" + B.encode(): b"1"}
-    assert bench.task.counted == (2, 2, 0)
+    assert bench.task.counted == (2, 2, 0, 0)
 
 
 async def test_a_record_is_one_dead_letter_whatever_each_stream_thinks_of_it(bench: TwoStreams) -> None:

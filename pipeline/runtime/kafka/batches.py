@@ -22,7 +22,7 @@ from pipeline.runtime.kafka.inflating import CODECS, TooLargeError, UnreadableEr
 TOO_LARGE, UNREADABLE = "batch_too_large", "batch_unreadable"
 
 RECORDS_MAX = 2**18
-"""Most records of a batch: 8 MiB, as a topic takes them, of 32 bytes each; an event takes three times that."""
+"""Most records of a batch: 8 MiB, as a topic takes them, of 32 bytes each; an event takes 100 or more."""
 HEADERS_MAX = 2**20
 """Most headers of a batch's records, all together: one of two bytes becomes an object of 70."""
 HEADERS_COUNTED_FROM_BYTES = 2**21
@@ -65,7 +65,8 @@ class Head(NamedTuple):
     """-1: a producer that is neither idempotent nor transactional."""
     producer_epoch: int
     sequence: int
-    count: int
+    held: int
+    """How many records it says that it holds."""
 
     @property
     def last(self) -> int:
@@ -120,8 +121,8 @@ def records_of(batch: Batch, head: Head, parsed: Any) -> tuple[list[Any], int]:
 
     `parsed`: aiokafka's batch, of which nothing was read. Raises UnreadBatchError.
     """
-    if not 0 <= head.count <= RECORDS_MAX:
-        raise UnreadBatchError(TOO_LARGE, f"says that it has {head.count} records, {RECORDS_MAX} at most")
+    if not 0 <= head.held <= RECORDS_MAX:
+        raise UnreadBatchError(TOO_LARGE, f"says that it has {head.held} records, {RECORDS_MAX} at most")
     size, inflated = len(batch.data), 0
     body: bytes | memoryview = batch.data[_HEAD.size :]
     try:
@@ -132,7 +133,7 @@ def records_of(batch: Batch, head: Head, parsed: Any) -> tuple[list[Any], int]:
             plain = head._replace(attributes=head.attributes & _DEFLATED_ATTRIBUTES)
             parsed = DefaultRecordBatch(_HEAD.pack(*plain) + body)
         if size > HEADERS_COUNTED_FROM_BYTES:
-            _require_few_headers(body, head.count)
+            _require_few_headers(body, head.held)
         records = list(parsed)
     except TooLargeError as error:
         raise UnreadBatchError(TOO_LARGE, str(error)) from error

@@ -1,9 +1,9 @@
-"""A reader of topics that no batch can kill: confluent-kafka's Consumer by its methods, our parser behind them.
+"""A reader of topics that no batch can kill: by its methods confluent-kafka's Consumer, with our own parser.
 
-librdkafka inflates lz4 and gzip without a bound (1 GiB of memory for a batch of 5 MB; measured, 2.16.0), and where
-it refuses a batch (zstd) it asks for the same one for ever. So what upstreams wrote is read by aiokafka with the
-parser of the streams (`patches.Reading`), in a thread of its own. What cannot be read is passed over and kept in
-`skipped`. Ends of logs and committed offsets still come from librdkafka.
+librdkafka 2.16.0 inflates lz4 without a bound (1 GiB of memory for a batch of 5 MB), gives nothing any more
+at a large batch of gzip, and asks for ever for one of zstd that it has refused. So what upstreams wrote is
+read by aiokafka with the parser of the streams (`patches.Reading`), in a thread of its own. What cannot be
+read is passed over and kept in `skipped`. Ends of logs and committed offsets still come from librdkafka.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import threading
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping
 from functools import cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Place
@@ -25,6 +25,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.fetched import DeadBatch
+from pipeline.runtime.kafka.messages import End, Message, Skipped
 
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # a command says what it finds itself
 
@@ -36,78 +37,6 @@ READ_AHEAD = 5_000
 SKIPPED_MAX = 10_000
 
 T = TypeVar("T")
-
-
-class Message(NamedTuple):
-    """A record, by the methods of confluent-kafka's messages."""
-
-    place: Place
-    record: Any
-
-    def error(self) -> None:
-        """Return None: it is a record."""
-        return
-
-    def topic(self) -> str:
-        """Return the topic."""
-        return str(self.place.topic)
-
-    def partition(self) -> int:
-        """Return the partition."""
-        return int(self.place.partition)
-
-    def offset(self) -> int:
-        """Return the offset."""
-        return int(self.record.offset)
-
-    def key(self) -> bytes | None:
-        """Return the key."""
-        key: bytes | None = self.record.key
-        return key
-
-    def value(self) -> bytes | None:
-        """Return the value."""
-        value: bytes | None = self.record.value
-        return value
-
-    def headers(self) -> list[tuple[str, bytes | None]] | None:
-        """Return the headers, None where there are none."""
-        return list(self.record.headers) or None
-
-    def timestamp(self) -> tuple[int, int]:
-        """Return Kafka's kind of time (1: its producer's, 2: the broker's), and milliseconds UTC."""
-        return 1 + (self.record.timestamp_type or 0), self.record.timestamp
-
-
-class End(NamedTuple):
-    """The end of a partition, as confluent-kafka says it."""
-
-    place: Place
-    position: int
-
-    def error(self) -> KafkaError:
-        """Return that it is an end."""
-        return KafkaError(KafkaError._PARTITION_EOF)
-
-    def topic(self) -> str:
-        """Return the topic."""
-        return str(self.place.topic)
-
-    def partition(self) -> int:
-        """Return the partition."""
-        return int(self.place.partition)
-
-    def offset(self) -> int:
-        """Return the offset of the next record."""
-        return self.position
-
-
-class Skipped(NamedTuple):
-    """A batch that was passed over."""
-
-    topic: str
-    partition: int
-    batch: DeadBatch
 
 
 class _Unclosed(AIOKafkaConsumer):
@@ -168,7 +97,7 @@ class BoundedConsumer:
         if self._consumer is not None:
             _call(self._unassign())
 
-    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Message | End]:
+    def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         """Return records that have come, ends of partitions among them. Raises KafkaException.
 
         Waits `timeout` seconds at most, for ever where it is negative.
@@ -178,7 +107,7 @@ class BoundedConsumer:
         count = min(num_messages, len(self._waiting))
         return [self._waiting.popleft() for _ in range(count)]
 
-    def poll(self, timeout: float = -1) -> Message | End | None:
+    def poll(self, timeout: float = -1) -> Any:
         """Return the next record or end, None where there is none in time. Raises KafkaException."""
         if not self._waiting:
             self._waiting.extend(_call(self._take(READ_AHEAD, timeout), timeout))
@@ -196,9 +125,9 @@ class BoundedConsumer:
 
     async def _assign(self, starts: Mapping[Place, int]) -> None:
         consumer = self._consumer or await self._start()
-        if not starts:
-            return consumer.unsubscribe()
         consumer.unsubscribe()
+        if not starts:
+            return
         consumer.assign(list(starts))
         beginning, end = [], []
         for place, offset in starts.items():

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from pipeline.runtime.kafka.bounded import BoundedConsumer
+
 READ_WITHIN_S = 10.0
-QUEUED_KIB_MAX = 4096
 CHUNK = 2000
 
 
@@ -62,7 +63,7 @@ class ClusterLog:
         """`group`: the streams' consumer group; its offsets are read, and it is never joined."""
         self._partitions = range(partitions)
         self._admin = AdminClient({**connection, "log_level": 0})
-        self._consumer = Consumer(
+        self._consumer = BoundedConsumer(
             {
                 **connection,
                 "group.id": group,
@@ -71,7 +72,6 @@ class ClusterLog:
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
-                "queued.max.messages.kbytes": QUEUED_KIB_MAX,
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
             }

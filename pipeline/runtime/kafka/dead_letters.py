@@ -30,7 +30,7 @@ HEADER_GROUP = _PREFIX + "group"
 HEADER_ATTEMPT = _PREFIX + "attempt"
 """How often the record has reached the stage; a redriven record carries the number of its last failure."""
 HEADER_LEFT_OUT = _PREFIX + "left-out"
-"""Bytes of key, value and headers that the dead letter does not hold; of a batch, its size as Kafka has it."""
+"""Bytes of key, value and headers that the dead letter does not hold; of a batch its size in Kafka."""
 HEADER_CODEC = _PREFIX + "codec"
 HEADER_DIGEST = _PREFIX + "sha256"
 """Of a batch that was not read, as Kafka has it."""
@@ -83,7 +83,9 @@ def letter_of(record: Any, source: tuple[str, int], reason: Reason, stage: str, 
     return None, None, [*own, (HEADER_LEFT_OUT, str(size).encode())], record.timestamp
 
 
-def letter_of_batch(dead: DeadBatch, first: int, source: tuple[str, int], stage: str, group: str) -> OutputRecord:
+def letter_of_batch(
+    dead: DeadBatch, first: int, source: tuple[str, int], stage: str, group: str
+) -> OutputRecord:
     """Return the dead letter of a range of offsets of `source` (topic, partition), from `first` on."""
     own = {
         HEADER_CLASS: CLASS_OF_BATCHES,

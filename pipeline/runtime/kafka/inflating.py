@@ -14,9 +14,9 @@ import cramjam
 import pyarrow as pa
 
 INFLATED_BYTES_MAX = 2**26
-"""Most bytes that the records of one batch may take, 64 MiB: eight times what a topic takes packed. A producer
-sends a batch when it estimates its size, packed, at `batch.size` (16 KiB to 1 MiB), so an honest one of events
-that pack 60:1 still fits. What lies beyond is not worth the memory of a worker."""
+"""Most bytes that the records of a batch may take, 64 MiB: eight times what a topic takes, packed. A producer
+ends a batch when it estimates its packed size at `batch.size` (16 KiB, seldom more than 1 MiB), so an honest
+one whose events pack 60:1 still fits. What lies beyond is not worth the memory of a worker."""
 FETCH_BYTES_MAX = 2**26
 """A fetch inflates no further batch when it has inflated so many bytes, of all its partitions: thousands of
 small bombs fit into one fetch."""

@@ -3,14 +3,13 @@
     FetchRequest's bytes -> FetchedBytes -> PartitionRecords of aiokafka   for others' consumers
                                          -> ParsedRecords                  for ours (`Reading`)
 
-aiokafka inflates a batch to whatever size it comes to, gives up a partition for good where it cannot parse one,
-and copies each parsed record into a ConsumerRecord, which costs more than fetching and parsing it. Our
-consumers ask for the parsed records themselves (`key_deserializer=Reading(...)`), which are read batch by
-batch, bounded. All others in the process get what aiokafka gives, so the change is seen only by those that
-ask for it.
+aiokafka inflates a batch to whatever size it comes to, never gets past one that it cannot parse, and copies
+each parsed record into a ConsumerRecord, which costs more than fetching and parsing it. Our consumers ask for
+the parsed records themselves (`key_deserializer=Reading(...)`), which are read batch by batch, bounded. All
+others in the process get what aiokafka gives, so the change is seen only by those that ask for it.
 
-It has to be made in the module, because the fetcher looks the classes up there by name. It can go when aiokafka
-bounds what it inflates, and lets a consumer choose what its records are made of (such as
+It has to be made in the module, because the fetcher looks the classes up there by name. It can go when
+aiokafka bounds what it inflates, and lets a consumer choose what its records are made of (such as
 `AIOKafkaConsumer(record_factory=...)`).
 """
 
@@ -76,8 +75,8 @@ class Reading:
     """
 
     def __init__(self, quarantined: Callable[[Any], Sequence[Quarantine]] | None = None) -> None:
-        """`quarantined`: from a partition to what is not read of it; None: a log of the streams' own, of which
-        every batch must be read, else CorruptLogError is raised."""
+        """`quarantined`: from a partition to what is not read of it; None: it is a log of the streams' own,
+        of which every batch must be read, else CorruptLogError is raised."""
         self.quarantined = quarantined
         self._left = FETCH_BYTES_MAX
         self._bad_crcs: dict[tuple[Any, int], int] = {}
@@ -130,6 +129,7 @@ class ParsedRecords(fetcher.PartitionRecords):
     """The records of one partition: batch by batch, each whole or not at all, without copies."""
 
     _key_deserializer: Reading
+    next_fetch_offset: int
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         return record
@@ -202,7 +202,7 @@ class ParsedRecords(fetcher.PartitionRecords):
         return [*(record for record in records if record.offset < dead.first), dead]
 
     def _dead_for_its_format(self, batch: Batch, behind: Batch | None) -> DeadBatch:
-        """Return what stands for a batch of a format that no broker we run on writes: its range is guessed."""
+        """Return what stands for a batch in a format that no broker of ours writes; its end is not known."""
         first = max(batch.first, self.next_fetch_offset)
         last = first if behind is None else max(first, behind.first - 1)
         text = "it is cut, or of a format of Kafka before 0.11"

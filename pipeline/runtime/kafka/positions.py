@@ -8,7 +8,7 @@ besides, because a broker that crashed may give older ones back. An app that has
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from faust.types import TP
 
@@ -51,7 +51,7 @@ class GroupPositions:
 
     source_offsets: Mapping[TP, int] = {}
     read_again: Set[TP] = frozenset()
-    quarantined: Quarantined = {}
+    quarantined: ClassVar[Quarantined] = {}
 
     def linger_s(self, topic: str) -> float:
         """Return 0: no log gathers."""

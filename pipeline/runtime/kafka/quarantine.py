@@ -1,6 +1,6 @@
 """What people have decided not to read: ranges of offsets whose records become dead letters unseen.
 
-    ledgerflow quarantine TOPIC/PARTITION/OFFSET[-END] -> operator-actions -> assignment -> DeadBatch, unread
+ledgerflow quarantine TOPIC/PARTITION/OFFSET[-END] -> operator-actions -> assignment -> DeadBatch, unread
 """
 
 from __future__ import annotations
