@@ -21,9 +21,10 @@ from faust.types import TP
 from yarl import URL
 
 from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.at_work import AtWork
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.exit_codes import EXIT_CRASH
-from pipeline.runtime.faults import Faults, faults_of
+from pipeline.runtime.faults import Fault, Faults, faults_of
 from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
@@ -55,6 +56,7 @@ class App(faust.App):
     faults: Faults
     problems: Problems
     stable: StableWatch
+    at_work: AtWork
     tasks: Tasks
     snapshots: Snapshots
     rules: str
@@ -172,6 +174,15 @@ class App(faust.App):
         os._exit(EXIT_CRASH)
 
 
+def say_where_stuck(at_work: AtWork, faults: Faults) -> None:
+    """Report the places where this worker's earlier processes died again and again."""
+    for work, times in at_work.stuck:
+        found = f"a worker has died {times} times in a row at {work}"
+        found += f": `ledgerflow quarantine {work} --reason TEXT` makes it a dead letter"
+        place = work.topic, work.partition, work.first
+        faults.report(Fault("partition_stuck", f"{work.topic}[{work.partition}]", found, *place))
+
+
 def _address(url: object) -> str:
     return str(url).rstrip("/")
 
@@ -230,6 +241,8 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.codec = codec
     app.faults = faults_of(settings, codec, app.transactional_id)
     app.problems = Problems()
+    app.at_work = AtWork(folder)
+    say_where_stuck(app.at_work, app.faults)
     app.partitions = settings.partitions
     app.audited = {}
     app.rules = rules_version()

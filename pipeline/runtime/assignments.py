@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from pipeline.runtime.at_work import READS
 from pipeline.runtime.host import Host
 from pipeline.runtime.kafka import changelog
 from pipeline.runtime.kafka.changelog import latest_values
@@ -80,6 +81,13 @@ class Tasks:
         known.append(spec)
         return len(known) == 1
 
+    def note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Take note of a batch that is about to be inflated (None: none is). From the consumer's thread."""
+        if place is None:
+            self._host.at_work.off(READS)
+        else:
+            self._host.at_work.on(READS, place.topic, place.partition, first, last)
+
     def linger_s(self, topic: str) -> float:
         """Return how long a log may gather records, seconds: the shortest delay that its streams tolerate."""
         return min((spec.linger_s for spec in self._specs.get(topic, ())), default=0.0)
@@ -122,6 +130,7 @@ class Tasks:
                 transactions=transactions,
                 group=host.group,
                 turn=self._turn,
+                at_work=host.at_work,
             )
         self._running = running  # at once: the views look at it from their thread
         return stores

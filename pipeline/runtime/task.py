@@ -21,12 +21,13 @@ from typing import Any
 
 from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.runtime.at_work import APPLIES, NOWHERE, Marks
 from pipeline.runtime.avro.codec import Codec, Decoded, Frame
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.kafka.dead_letters import Reason, letter_of, letter_of_batch
 from pipeline.runtime.kafka.fetched import DeadBatch, PartitionBatch
-from pipeline.runtime.kafka.records import NO_HEADERS, Destination, rows_as_records
-from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, INVARIANT_ALERTS, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.kafka.records import Destination, OutputRecord, rows_as_records
+from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.runtime.placement import Placement
 from pipeline.runtime.reading import Read, RecordReader
 from pipeline.runtime.runs import run_of
@@ -63,6 +64,7 @@ class PartitionTask:
         transactions: Transactions,
         group: str,
         turn: asyncio.Lock,
+        at_work: Marks = NOWHERE,
     ) -> None:
         """`machines`: the streams of the log, with their rows; one at least."""
         self.spec = spec = machines[0].spec
@@ -88,6 +90,8 @@ class PartitionTask:
         self._takes_columns = any(machine.spec.batch is not None for machine in machines)
         self._progress = asyncio.Event()
         self._turn = turn
+        self._at_work = at_work
+        self._singly_below = at_work.singly_below(spec.source, partition)
         self._closed = False
         self._slice = SLICE_RECORDS
 
@@ -134,7 +138,8 @@ class PartitionTask:
             async with self._turn:
                 if self._closed:
                     return  # the partition's next owner resumes from what is committed
-                start, stop = stop, min(stop + self._slice, len(records))
+                size = self._slice if records[stop].offset >= self._singly_below else 1
+                start, stop = stop, min(stop + size, len(records))
                 self._apply_timed(records[start:stop])
                 end = self._unit.end = records_end if stop == len(records) else records[stop].offset
                 if all(machine.start <= records[start].offset for machine in self.machines):
@@ -152,13 +157,10 @@ class PartitionTask:
 
     def _bury_batch(self, dead: DeadBatch, end: int) -> None:
         """Make offsets whose records are not given one dead letter; the unit reaches to `end` then."""
-        first = self.machines[0]
-        start = max(dead.first, first.start)
+        start = max(dead.first, self.machines[0].start)
         if start <= dead.offset:
             source = self.spec.source, self.partition
-            letter = letter_of_batch(dead, start, source, self.spec.name, self._group)
-            self._unit.add_record(DEAD_LETTERS, self.partition, letter)
-            self.dead_letters += 1
+            self._add_letter(letter_of_batch(dead, start, source, self.spec.name, self._group))
         self._unread += 1
         self._unit.records += 1
         self._unit.end = end
@@ -174,7 +176,9 @@ class PartitionTask:
     def _apply_timed(self, records: list[Any]) -> None:
         """Apply a slice; how long it takes decides how long the next ones are."""
         started = time.monotonic()
+        self._at_work.on(APPLIES, self.spec.source, self.partition, records[0].offset, records[-1].offset)
         self.apply(records)
+        self._at_work.off(APPLIES)
         took = time.monotonic() - started
         if took > 2 * SLICE_S:
             self._slice = SLICE_RECORDS
@@ -248,26 +252,17 @@ class PartitionTask:
                 self._bury(machine, record, Reason("Rejected", reject.code, reject.detail))
                 continue
             if out.items:
-                self._collect(out, record)
-
-    def _collect(self, out: Outbox, record: Any) -> None:
-        """Move the outputs of one event into the unit."""
-        for topic, key, event in out.items:
-            self.alerts += topic == INVARIANT_ALERTS
-            if event is not None:
-                self._unit.add(topic, key, event)
-                continue
-            everywhere = key == "*"
-            for partition in range(self._partitions) if everywhere else (self.partition,):
-                self._unit.add_record(topic, partition, (record.key, record.value, NO_HEADERS, None))
-        out.items.clear()
+                self.alerts += self._unit.collect(out.items, record)
+                out.items.clear()
 
     def _bury(self, machine: Machine, record: Any, reason: Reason) -> None:
         """Make a record a dead letter if the log's first stream refuses it; the others only leave it out."""
         if machine is not self.machines[0]:
             return
         source = self.spec.source, self.partition
-        letter = letter_of(record, source, reason, self.spec.name, self._group)
+        self._add_letter(letter_of(record, source, reason, self.spec.name, self._group))
+
+    def _add_letter(self, letter: OutputRecord) -> None:
         self._unit.add_record(DEAD_LETTERS, self.partition, letter)
         self.dead_letters += 1
 

@@ -45,7 +45,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._turn = asyncio.Lock()
-        self._reading = Reading(self._quarantined)
+        self._reading = Reading(self._quarantined, self._note_batch)
         self._reached: dict[TP, int] = {}
         self.delivered: dict[TP, Delivered] = {}
         """For other threads. While records are taken, aiokafka's own position is ahead of what was handed
@@ -64,6 +64,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
         consumer._key_deserializer = self._reading
         return consumer
+
+    def _note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Note what is about to be inflated, or that nothing is."""
+        self.positions.note_batch(place, first, last)
 
     def _quarantined(self, place: TopicPartition) -> Sequence[Quarantine]:
         """Return what people have decided not to read of a log."""

@@ -74,10 +74,16 @@ class Reading:
     rest is fetched again. Without `install` the consumer gets ConsumerRecords, which have the same and more.
     """
 
-    def __init__(self, quarantined: Callable[[Any], Sequence[Quarantine]] | None = None) -> None:
+    def __init__(
+        self,
+        quarantined: Callable[[Any], Sequence[Quarantine]] | None = None,
+        on_batch: Callable[[Any, int, int], None] = lambda *_: None,
+    ) -> None:
         """`quarantined`: from a partition to what is not read of it; None: it is a log of the streams' own,
-        of which every batch must be read, else CorruptLogError is raised."""
+        of which every batch must be read, else CorruptLogError is raised. `on_batch`: told of each batch that
+        is about to be inflated: its partition (None: it is done), its first and its last offset."""
         self.quarantined = quarantined
+        self.on_batch = on_batch
         self._left = FETCH_BYTES_MAX
         self._bad_crcs: dict[tuple[Any, int], int] = {}
 
@@ -189,9 +195,14 @@ class ParsedRecords(fetcher.PartitionRecords):
         try:
             if head.is_control:
                 raise UnreadBatchError(UNREADABLE, "a marker of a transaction is never packed")
+            if head.codec:
+                reading.on_batch(self._tp, first, last)
             records, inflated = records_of(batch, head, parsed)
         except UnreadBatchError as error:
             return [self._dead(dead_batch(batch, first, last, error.code, str(error)))]
+        finally:
+            if head.codec:
+                reading.on_batch(None, 0, 0)
         reading.take(inflated)
         if head.first < start:
             records = [record for record in records if record.offset >= start]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import ClassVar, Protocol
 
+from aiokafka import TopicPartition
 from faust.types import TP
 
 from pipeline.runtime.kafka.quarantine import Quarantined
@@ -29,6 +30,9 @@ class Positions(Protocol):
     @property
     def quarantined(self) -> Quarantined:
         """What people have decided not to read of logs."""
+
+    def note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Take note of a batch that is about to be inflated (None: none is). From the consumer's thread."""
 
     def linger_s(self, topic: str) -> float:
         """Return how long a log may gather records between two fetches, seconds."""
@@ -52,6 +56,9 @@ class GroupPositions:
     source_offsets: Mapping[TP, int] = {}
     read_again: Set[TP] = frozenset()
     quarantined: ClassVar[Quarantined] = {}
+
+    def note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Do nothing."""
 
     def linger_s(self, topic: str) -> float:
         """Return 0: no log gathers."""
