@@ -17,6 +17,7 @@ from pipeline.cli import (
     export,
     load,
     payment,
+    quarantine,
     rebuild,
     restore,
     schemas,
@@ -63,6 +64,7 @@ app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)
 app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
 app.command("switch", rich_help_panel=REPAIR)(switch.switch)
 app.command("accept-loss", rich_help_panel=REPAIR)(accept_loss.accept_loss)
+app.command("quarantine", rich_help_panel=REPAIR)(quarantine.quarantine)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)

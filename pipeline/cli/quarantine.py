@@ -9,7 +9,7 @@ import typer
 from confluent_kafka import TopicPartition
 
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
-from pipeline.cli.problems import BadInput
+from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import (
     errors_in_one_line,
     require_kafka,
@@ -19,6 +19,7 @@ from pipeline.cli.reach import (
 )
 from pipeline.runtime.at_work import Work, parse
 from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.registry import NotRegistered, Registry
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.operator_actions import act
 from pipeline.runtime.kafka.quarantine import ACTION
@@ -69,8 +70,11 @@ def quarantine(
     require_registry(settings)
     with errors_in_one_line(settings):
         _require_unread(settings, work)
-        codec = Codec.of_registry(settings.schema_registry_url)
-        event = act(settings, codec, ACTION, words, work.topic, work.partition, work.first, work.last + 1)
+        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        try:
+            event = act(settings, codec, ACTION, words, work.topic, work.partition, work.first, work.last + 1)
+        except NotRegistered as error:
+            raise Failed(f"{error}: run `ledgerflow schemas register`") from None
     if as_json:
         typer.echo(f'{{"quarantined": "{work}", "event_id": "{event.event_id}"}}')
     else:

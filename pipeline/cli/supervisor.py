@@ -3,8 +3,8 @@
 Each is the child of a guardian (runtime/local/guardian.py), so it ends when `up` does, even if that is
 killed. A worker that dies is restarted, at once the first time, then after growing pauses; one that dies more
 than CRASHES_MAX times within CRASHES_WITHIN_S seconds ends the run, unless it dies at one record again and
-again: then Kafka must stay up for an operator, who can quarantine the record. Start children from the main thread, and
-call `check` often.
+again: then Kafka must stay up for an operator, who can quarantine the record. Start children from the main
+thread, and call `check` often.
 """
 
 from __future__ import annotations

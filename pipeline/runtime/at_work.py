@@ -1,7 +1,7 @@
 """What a worker was at when it died: a few bytes that outlive SIGKILL and abort, and how often it died there.
 
     before each slice: "payments/3/120-168" -> a mapped file in the worker's folder -> after it: nothing
-    next start: what was left there -> a count -> partition_stuck; records of the range go one by one from now on
+    next start: what was left there -> a count -> partition_stuck; its records go one by one then
 
 Writing a mark is a copy into memory (under a microsecond a slice); the kernel keeps it when the process dies.
 """
