@@ -34,14 +34,21 @@ class Range(NamedTuple):
     """The offset of its dead letter."""
 
 
+class Unread(NamedTuple):
+    """A batch that could not be read."""
+
+    first: int
+    code: str
+
+
 class Ranges:
     """All of them. Takes letters, what could not be read, and decisions, in any order."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
         self._ranges: dict[Log, list[Range]] = {}
-        self._unread: dict[Log, dict[int, int]] = {}
-        """By log, from the last offset of a batch to its first one."""
+        self._unread: dict[Log, dict[int, Unread]] = {}
+        """By log, from the last offset of a batch."""
         self._decided: dict[Log, list[tuple[int, int]]] = {}
         """By log, first offsets and the ends behind the last ones."""
         self._said: set[tuple[Log, int]] = set()
@@ -65,9 +72,9 @@ class Ranges:
                 decided = self._decided.setdefault((fields["topic"], fields["partition"]), [])
                 decided.append((fields["first_offset"], fields["end_offset"]))
 
-    def pass_over(self, topic: str, partition: int, first: int, last: int) -> None:
-        """Take note of a batch that could not be read."""
-        self._unread.setdefault((topic, partition), {})[last] = first
+    def pass_over(self, topic: str, partition: int, first: int, last: int, code: str) -> None:
+        """Take note of a batch that could not be read; `code`: that of its dead letter."""
+        self._unread.setdefault((topic, partition), {})[last] = Unread(first, code)
 
     def cover(self, topic: str, partition: int, offset: int) -> bool:
         """Whether a record is in a range that is a dead letter."""
@@ -83,7 +90,7 @@ class Ranges:
         """Say what does not fit together. `before`: offsets by which a letter must be there (None: all);
         `begins`: the first offsets of logs that have lost their beginning: earlier letters stand alone."""
         for log, batches in self._unread.items():
-            for last, first in batches.items():
+            for last, (first, _) in batches.items():
                 if log[0] not in logs:
                     self._say(log, last, f"offsets {first} to {last} cannot be read")
                 elif (before is None or last < before[log]) and not self.cover(*log, last):
@@ -99,8 +106,10 @@ class Ranges:
             if any(first <= one.first and one.last < end for first, end in decided):
                 return
             text = "nobody has quarantined that"
-        elif one.last in self._unread.get(log, {}):
-            return
+        elif (unread := self._unread.get(log, {}).get(one.last)) is not None:
+            if unread.code == one.code:
+                return
+            text = f"it is {unread.code}"
         else:
             text = "that can be read"
         if (log, -one.letter) not in self._said:

@@ -9,16 +9,27 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from random import Random
 from typing import Any
 
 import cramjam
+from aiokafka import AIOKafkaProducer
 from aiokafka.codec import snappy_encode
+from aiokafka.errors import KafkaError
 from aiokafka.record.util import calc_crc32c
+
+from pipeline.verify.model.wire import UPSTREAM
 
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 VALUE_BYTES = 2**16
 """Of each record of a bomb."""
+BOMB_BYTES = {"gzip": 2**28, "snappy": 2**27, "lz4": 2**29, "zstd": 2**31}
+"""What each codec's bomb inflates to: as much as fits into 8 MiB packed, or into the patience of a test."""
+HEADERS = 2**24
+"""Of one record: two bytes each, packed into some hundreds of bytes, and a gigabyte as objects."""
+REQUEST_BYTES_MAX = 2**24
 
 _FRONT, _COVERED = struct.Struct(">qiibI"), struct.Struct(">hiqqqhii")
 _LENGTH_FROM = 12
@@ -102,6 +113,7 @@ def _xerial(pieces: Iterator[bytes]) -> bytes:
     return b"".join(blocks)
 
 
+@cache
 def bomb(codec: str, inflated_bytes: int) -> tuple[bytes, int]:
     """Return a batch of good records that inflates to so many bytes, and how many records it has."""
     count = inflated_bytes // VALUE_BYTES
@@ -144,3 +156,49 @@ async def produce(producer: Any, topic: str, partition: int, data: bytes, count:
     """Have a started AIOKafkaProducer send a batch as it is; return its first offset. Raises KafkaError."""
     future = await producer.send_batch(RawBatch(data, count), topic, partition=partition)
     return int((await future).offset)
+
+
+def lies() -> dict[str, tuple[bytes, int]]:
+    """Return batches that are not what they say, and as how many records they are sent."""
+    one, two = record(0, b"bomb/x", b"v"), record(0, b"bomb/x", b"v") + record(1, b"bomb/x", b"w")
+    return {
+        "one offset twice": (batch(one * 2, 2), 2),
+        "a header that is no text": (batch(record(0, b"bomb/x", b"v", b"\2\2\xff\2x"), 1), 1),
+        "millions of headers": (_of_headers(), 1),
+        "one record too many": (batch(two, 3, last_delta=1), 2),
+        "one record too few": (batch(two, 1, last_delta=1), 2),
+        "two billion records": (batch(two, 2**31 - 1), 2),
+        "not what the codec makes": (batch(two, 2, "gzip"), 2),
+        "no such codec": (batch(two, 2, "seven"), 2),
+        "a wrong checksum": (batch(two, 2, crc=1), 2),
+    }
+
+
+def _of_headers() -> bytes:
+    headers = varint(HEADERS) + bytes(2 * HEADERS)
+    return batch(packed_as("zstd", iter([record(0, b"bomb/x", b"v", headers)])), 1, "zstd")
+
+
+async def throw(connection: Mapping[str, Any], partitions: int, seed: int) -> int:
+    """Write a bomb of each codec and every lie somewhere on the inputs; return how many the broker took.
+
+    `connection`: aiokafka's. Raises AssertionError where it took none: then nothing was tested.
+    """
+    chance = Random(seed)
+    thrown = [bomb(codec, size) for codec, size in BOMB_BYTES.items()] + [*lies().values()]
+    chance.shuffle(thrown)
+    sizes = {"max_request_size": REQUEST_BYTES_MAX, "max_batch_size": REQUEST_BYTES_MAX}
+    producer = AIOKafkaProducer(**connection, **sizes)
+    await producer.start()
+    taken = 0
+    try:
+        for data, count in thrown:
+            try:
+                await produce(producer, chance.choice(UPSTREAM), chance.randrange(partitions), data, count)
+                taken += 1
+            except KafkaError:
+                continue  # a broker refuses most lies
+    finally:
+        await producer.stop()
+    assert taken >= len(BOMB_BYTES), f"the broker took {taken} of {len(thrown)} hostile batches"
+    return taken

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import resource
@@ -19,6 +20,7 @@ from pipeline.cli.snapshot import take_now
 from pipeline.runtime.folders import TABLES
 from pipeline.runtime.snapshots import parts_of
 from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
+from tests.chaos.bombs import throw
 from tests.chaos.confined import SmallDisk, SmallMemory
 from tests.chaos.hostile import Hostile
 from tests.chaos.keeper import Keeper
@@ -48,6 +50,8 @@ class Faults:
         self.keeper = keeper
         self.recovered_s: list[float] = []
         """How long each killed worker took to be ready again."""
+        self.bombs = 0
+        """Hostile batches that the broker has taken."""
         self.hostile = 0
         """Records of hostile input."""
         self._network = network
@@ -64,6 +68,7 @@ class Faults:
             "disk": self._disk,
             "memory": self._memory,
             "oom": self._oom,
+            "bomb": self._bomb,
             "input": self._input,
         }
 
@@ -239,6 +244,11 @@ class Faults:
             self._restart(number, [])
             memory.close()
         self.recovered_s.append(self.keeper.wait_ready(number))
+
+    def _bomb(self, strike: Strike) -> None:
+        """Have hostile batches written among the load; whatever the broker takes must be a dead letter."""
+        settings = self.cluster.settings
+        self.bombs += asyncio.run(throw(settings.aiokafka(), settings.partitions, strike.chance))
 
     def _input(self, strike: Strike) -> None:
         settings = self.cluster.settings

@@ -63,10 +63,11 @@ class LogReader:
         self._uncommitted.close()
 
     @property
-    def skipped(self) -> list[tuple[str, int, int, int]]:
-        """The batches that could not be read so far: topic, partition, first and last offset."""
+    def skipped(self) -> list[tuple[str, int, int, int, str]]:
+        """The batches that could not be read so far: topic, partition, first and last offset, code."""
         return [
-            (topic, number, batch.first, batch.offset) for topic, number, batch in self._committed.skipped
+            (topic, number, batch.first, batch.offset, batch.code)
+            for topic, number, batch in self._committed.skipped
         ]
 
     def partitions(self, topic: str) -> int:

@@ -34,6 +34,7 @@ FAULTS = (
     Fault("disk", 40.0, "no space is left under a worker's tables"),
     Fault("memory", 20.0, "a worker gets no more memory from the system"),
     Fault("oom", 30.0, "the kernel kills a worker that reaches its memory limit"),
+    Fault("bomb", 25.0, "batches that inflate beyond all memory, or lie, of every codec, on every input"),
     Fault("input", 8.0, "a burst of hostile input: repeated, reordered, late, skewed, absurd, malformed"),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

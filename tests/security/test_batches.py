@@ -150,6 +150,15 @@ def test_a_range_says_what_can_be_known_without_reading_it() -> None:
     assert read_all(of_producer)[0].producer_id == PRODUCER[0]
 
 
+def test_too_little_memory_makes_no_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    def starved(*_: object) -> list[bytes]:
+        raise MemoryError
+
+    monkeypatch.setattr(batches, "inflate", starved)
+    with pytest.raises(MemoryError):
+        read_all(good(0, b"a", codec="zstd"))
+
+
 def test_many_small_bombs_of_one_fetch_are_not_inflated_together() -> None:
     packed = packed_as("zstd", iter([record(0, None, bytes(2**25))]))
     log = b"".join(batch(packed, 1, "zstd", first=number) for number in range(40))

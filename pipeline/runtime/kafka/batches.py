@@ -119,27 +119,27 @@ def batch_at(data: memoryview, at: int) -> Batch | None:
 def records_of(batch: Batch, head: Head, parsed: Any) -> tuple[list[Any], int]:
     """Return the records of a batch, all of them, and how many bytes it was inflated to (0: it was not).
 
-    `parsed`: aiokafka's batch, of which nothing was read. Raises UnreadBatchError.
+    `parsed`: aiokafka's batch, of which nothing was read. Raises UnreadBatchError, MemoryError.
     """
     if not 0 <= head.held <= RECORDS_MAX:
         raise UnreadBatchError(TOO_LARGE, f"says that it has {head.held} records, {RECORDS_MAX} at most")
-    size, inflated = len(batch.data), 0
-    body: bytes | memoryview = batch.data[_HEAD.size :]
+    data: bytes | memoryview = batch.data
+    inflated = 0
     try:
         if head.codec:
             pieces = inflate(head.codec, batch.data[_HEAD.size :])
-            body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-            size = inflated = len(body)
             plain = head._replace(attributes=head.attributes & _DEFLATED_ATTRIBUTES)
-            parsed = DefaultRecordBatch(_HEAD.pack(*plain) + body)
-        if size > HEADERS_COUNTED_FROM_BYTES:
-            _require_few_headers(body, head.held)
+            data = b"".join((_HEAD.pack(*plain), *pieces))
+            inflated = len(data)
+            parsed = DefaultRecordBatch(data)
+        if len(data) > HEADERS_COUNTED_FROM_BYTES:
+            _require_few_headers(data, head.held)
         records = list(parsed)
     except TooLargeError as error:
         raise UnreadBatchError(TOO_LARGE, str(error)) from error
     except UnreadableError as error:
         raise UnreadBatchError(UNREADABLE, str(error)) from error
-    except UnreadBatchError:
+    except (UnreadBatchError, MemoryError):  # the latter says nothing of the batch
         raise
     except Exception as error:  # whatever a parser makes of bytes that are no records
         raise UnreadBatchError(UNREADABLE, f"its records: {_line(error)}") from error
@@ -152,8 +152,11 @@ def records_of(batch: Batch, head: Head, parsed: Any) -> tuple[list[Any], int]:
 
 
 def _require_few_headers(body: bytes | memoryview, count: int) -> None:
-    """Raise UnreadBatchError where the records have more headers than HEADERS_MAX, all together."""
-    at = headers = 0
+    """Raise UnreadBatchError where the records have more headers than HEADERS_MAX, all together.
+
+    `body`: the batch with its head, not packed.
+    """
+    at, headers = _HEAD.size, 0
     for _ in range(count):
         length, at = _varint(body, at)
         behind = at + length

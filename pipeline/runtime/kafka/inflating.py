@@ -46,7 +46,7 @@ def inflate(codec: int, packed: memoryview, bytes_max: int = INFLATED_BYTES_MAX)
 
     `codec`: its number in a batch's attributes, not 0. Takes `bytes_max` bytes at most, once more while a
     piece is copied, and what the codec keeps (zstd: up to 128 MiB of a window).
-    Raises TooLargeError, UnreadableError.
+    Raises TooLargeError, UnreadableError, MemoryError.
     """
     if codec in _STREAMED:
         return _by_pieces(_STREAMED[codec], packed, bytes_max)
@@ -64,6 +64,8 @@ def _by_pieces(codec: str, packed: memoryview, bytes_max: int) -> list[bytes]:
                 pieces.append(piece)
                 left -= len(piece)
                 size *= 2
+    except MemoryError:
+        raise  # it says nothing of the batch
     except (OSError, pa.ArrowException) as error:
         raise UnreadableError(f"no {codec}: {_line(error)}") from error
     if not left:
