@@ -204,7 +204,7 @@ class Supervisor:
 
         Its folder stands beside that of the logs, and has its log's name.
         """
-        left = left_in(child.log.parents[1] / child.log.stem)
+        left = left_in(child.log.parent.parent / child.log.stem)
         worker.deaths = {work[:3]: worker.deaths.get(work[:3], 0) + 1 for work in left}
         return [work for work in left if worker.deaths[work[:3]] >= STUCK_FROM]
 

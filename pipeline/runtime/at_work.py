@@ -38,8 +38,8 @@ class Work(NamedTuple):
 def parse(text: str) -> Work:
     """Return the range that TOPIC/PARTITION/OFFSET or TOPIC/PARTITION/FIRST-LAST names. Raises ValueError."""
     topic, partition, offsets = text.split("/")
-    first, _, last = offsets.partition("-")
-    numbers = [partition, first, last or first]
+    first, dash, last = offsets.partition("-")
+    numbers = [partition, first, last if dash else first]
     if not topic or not all(number.isdecimal() and len(number) < 19 for number in numbers):
         raise ValueError(text)
     work = Work(topic, *map(int, numbers))
