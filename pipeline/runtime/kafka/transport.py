@@ -115,7 +115,10 @@ class Consumer(driver.Consumer):
             await asyncio.wait_for(self._room.wait(), ROOM_TIMEOUT_S)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  # Faust's
-        """Yield (partition, message): a batch for a columnar topic, single records for the others."""
+        """Yield (partition, message): a batch for a columnar topic, single records for the others.
+
+        Raises CorruptLogError where one of the latter cannot be read.
+        """
         if self.flow_active and not self.app.client_only and not self._get_active_partitions():
             await self._wait_for_room()
             return
