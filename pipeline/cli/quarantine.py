@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from confluent_kafka import TopicPartition
 
+from pipeline.cli.accept_loss import reason_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import (
@@ -25,8 +26,6 @@ from pipeline.runtime.kafka.operator_actions import act
 from pipeline.runtime.kafka.quarantine import ACTION
 from pipeline.runtime.kafka.topics import READ, REQUEST_TIMEOUT_S
 from pipeline.runtime.settings import Settings
-
-REASON_CHARS_MAX = 1_000
 
 
 def quarantine(
@@ -58,9 +57,7 @@ def quarantine(
             f"{place!r} names no record: write TOPIC/PARTITION/OFFSET, such as payments/3/120, or"
             " TOPIC/PARTITION/FIRST-LAST"
         ) from None
-    words = " ".join(reason.split())
-    if not words or len(words) > REASON_CHARS_MAX:
-        raise BadInput(f"--reason must have from 1 to {REASON_CHARS_MAX:,} characters")
+    words = reason_of(reason)
     if work.topic not in READ:
         raise BadInput(f"no stream reads {work.topic!r}: `ledgerflow topics` lists the topics")
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
@@ -70,7 +67,7 @@ def quarantine(
     require_registry(settings)
     with errors_in_one_line(settings):
         _require_unread(settings, work)
-        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         try:
             event = act(settings, codec, ACTION, words, work.topic, work.partition, work.first, work.last + 1)
         except NotRegistered as error:

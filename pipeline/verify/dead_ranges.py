@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Container, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipeline.verify.findings import Findings, Problem, about, at
 from pipeline.verify.model.record import Record
@@ -18,7 +18,6 @@ from pipeline.verify.model.record import Record
 CHECK = "dead_letters"
 HEADER = "__ledgerflow.errors."
 QUARANTINED = "quarantined"
-ACTED = "OperatorActed"
 
 Log = tuple[str, int]
 """Topic and partition."""
@@ -64,11 +63,10 @@ class Ranges:
             return
         known.append(Range(first, int(last), code, letter.offset))
 
-    def decide(self, actions: Iterable[Record]) -> None:
-        """Take in what operators have decided."""
-        for action in actions:
-            fields = action.fields
-            if action.event == ACTED and fields["action"] == "QUARANTINED":
+    def decide(self, actions: Iterable[Mapping[str, Any]]) -> None:
+        """Take in what operators have decided: the fields of their actions."""
+        for fields in actions:
+            if fields["action"] == "QUARANTINED":
                 decided = self._decided.setdefault((fields["topic"], fields["partition"]), [])
                 decided.append((fields["first_offset"], fields["end_offset"]))
 

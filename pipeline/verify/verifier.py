@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.invariants import check_alerts, check_totals
 from pipeline.verify.journal import Journal
 from pipeline.verify.log import KafkaLog, TopicLog
-from pipeline.verify.losses import Losses, losses_of
+from pipeline.verify.losses import Losses, actions_of, losses_of
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
@@ -59,7 +59,6 @@ from pipeline.verify.views import Fetch, check_views, fetch_json
 
 ENDED = ("SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED")
 """States of payments to which nothing more happens."""
-OPERATOR_ACTIONS = "operator-actions"
 READ = (*UPSTREAM, COMMANDS, POSITION_COMMANDS, ITEMS)
 """Logs of which every record is asked for among the dead letters."""
 
@@ -126,6 +125,7 @@ def verify_log(
         return Report([topics], reader.records)
     losses = losses_of(log, decoder, TOPICS)
     verification = Verification(reader, checks, planted, present, losses)
+    verification.decide(actions_of(log, decoder))
     verification.run()
     losses.report(checks.of("logs"), expected * len(TOPICS))
     if verification.left_out:
@@ -166,6 +166,10 @@ class Verification:
         self._listeners[COMMANDS].append(self._journal.end_period)
         self._listeners[BALANCES].append(self.balances.see)
 
+    def decide(self, actions: Iterable[Mapping[str, Any]]) -> None:
+        """Take in what operators have decided: the fields of their actions."""
+        self._dead.ranges.decide(actions)
+
     def run(self) -> None:
         """Check everything."""
         reader = self._reader
@@ -182,8 +186,6 @@ class Verification:
             reader, self._checks, self._dead, streams, settings, self._listeners,
             as_said=as_said, lost=self._lost.begins,
         )  # fmt: skip
-        for number in range(reader.partitions(OPERATOR_ACTIONS)):
-            self._dead.ranges.decide(reader.output(OPERATOR_ACTIONS, number))
         comparison.run(after_branch=self._after_branch)
         self.left_out = comparison.left_out
         check_alerts(self._checks, self._all(INVARIANT_ALERTS))

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import ssl
 import threading
 from collections import deque
 from collections.abc import Coroutine, Iterable, Mapping
@@ -21,8 +20,10 @@ from typing import Any, TypeVar
 from aiokafka import AIOKafkaConsumer
 from aiokafka import TopicPartition as Place
 from aiokafka.errors import KafkaError as AiokafkaError
+from aiokafka.errors import OffsetOutOfRangeError
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from pipeline.runtime.connections import aiokafka_of
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.fetched import DeadBatch
 from pipeline.runtime.kafka.messages import End, Message, Skipped
@@ -49,17 +50,16 @@ class _Unclosed(AIOKafkaConsumer):
 class BoundedConsumer:
     """Reads assigned partitions; joins no group and commits nothing. For one thread at a time."""
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
-        """`config`: librdkafka's. Raises UnsupportedVersion where aiokafka is not the one it is made for."""
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """`settings`: librdkafka's. Raises UnsupportedVersion where aiokafka has another version."""
         patches.install()
-        self._about = Consumer(dict(config))
-        self._connection = aiokafka_of(config)
-        self._isolation = str(config.get("isolation.level", "read_committed"))
-        self._says_ends = str(config.get("enable.partition.eof", "false")).lower() == "true"
-        self._reset = {"earliest": "earliest", "smallest": "earliest"}.get(
-            str(config.get("auto.offset.reset", "latest")), "latest"
-        )
-        self._wait_ms = int(config.get("fetch.wait.max.ms", 50))
+        self._about = Consumer({**settings})
+        self._connection = aiokafka_of(settings)
+        self._isolation = str(settings.get("isolation.level", "read_committed"))
+        self._says_ends = str(settings.get("enable.partition.eof", "false")).lower() == "true"
+        reset = str(settings.get("auto.offset.reset", "latest"))
+        self._reset = {"earliest": "earliest", "error": "none"}.get(reset, "latest")
+        self._wait_ms = int(settings.get("fetch.wait.max.ms", 50))
         self._reading = patches.Reading(lambda _: ())
         self._consumer: Any = None
         self._waiting: deque[Message | End] = deque()
@@ -96,6 +96,12 @@ class BoundedConsumer:
         self._waiting.clear()
         if self._consumer is not None:
             _call(self._unassign())
+
+    def seek(self, place: TopicPartition) -> None:
+        """Go on with one of the partitions elsewhere. Raises KafkaException."""
+        target = Place(place.topic, place.partition)
+        self._waiting = deque(one for one in self._waiting if one.place != target)
+        _call(self._seek(target, place.offset))
 
     def consume(self, num_messages: int = 1, timeout: float = -1) -> list[Any]:
         """Return records that have come, ends of partitions among them. Raises KafkaException.
@@ -142,6 +148,9 @@ class BoundedConsumer:
         if end:
             await consumer.seek_to_end(*end)
 
+    async def _seek(self, place: Place, offset: int) -> None:
+        self._consumer.seek(place, offset)
+
     async def _start(self) -> Any:
         consumer = _Unclosed(
             **self._connection,
@@ -172,7 +181,10 @@ class BoundedConsumer:
         while True:
             left = LOOK_EVERY_S if until is None else min(LOOK_EVERY_S, max(0.0, until - clock()))
             self._reading.refill()
-            fetched = await consumer.getmany(timeout_ms=int(left * 1_000), max_records=count)
+            try:
+                fetched = await consumer.getmany(timeout_ms=int(left * 1_000), max_records=count)
+            except OffsetOutOfRangeError as error:
+                return [End(place, at, KafkaError._AUTO_OFFSET_RESET) for place, at in error.args[0].items()]
             found: list[Message | End] = []
             for place, records in fetched.items():
                 if type(records[-1]) is DeadBatch:
@@ -198,26 +210,6 @@ class BoundedConsumer:
                 self._at_end[place] = position
                 found.append(End(place, position))
         return found
-
-
-def aiokafka_of(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the connection part of an aiokafka client's arguments, from that of librdkafka's."""
-    protocol = str(config.get("security.protocol", "PLAINTEXT")).upper()
-    found: dict[str, Any] = {
-        "bootstrap_servers": str(config["bootstrap.servers"]).split(","),
-        "security_protocol": protocol,
-    }
-    if protocol.startswith("SASL"):
-        found["sasl_mechanism"] = config.get("sasl.mechanism") or config.get("sasl.mechanisms")
-        found["sasl_plain_username"] = config.get("sasl.username")
-        found["sasl_plain_password"] = config.get("sasl.password")
-    if "SSL" in protocol:
-        context = ssl.create_default_context(cafile=config.get("ssl.ca.location"))
-        if (certificate := config.get("ssl.certificate.location")) is not None:
-            key, password = config.get("ssl.key.location"), config.get("ssl.key.password")
-            context.load_cert_chain(certificate, key, password)
-        found["ssl_context"] = context
-    return found
 
 
 @cache

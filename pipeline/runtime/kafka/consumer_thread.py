@@ -154,13 +154,13 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         max_records: int | None = None,
     ) -> Any:
         async with self._turn:
-            self._reading.refill()
             timeout = self._end_lingering(consumer, timeout)
             try:
                 fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
             except OffsetOutOfRangeError as error:
                 await self._out_of_range(consumer, error.args[0])
                 fetched = {}
+            self._reading.refill()
             self._gather(consumer._fetcher, bool(fetched))
             assignment = consumer._subscription.subscription.assignment
             for tp in fetched or ():

@@ -52,14 +52,15 @@ class Message(NamedTuple):
 
 
 class End(NamedTuple):
-    """The end of a partition, as confluent-kafka says it."""
+    """The end of a partition as confluent-kafka says it, or an offset that a log does not have any more."""
 
     place: Place
     position: int
+    code: int = KafkaError._PARTITION_EOF
 
     def error(self) -> KafkaError:
-        """Return that it is an end."""
-        return KafkaError(KafkaError._PARTITION_EOF)
+        """Return what it is."""
+        return KafkaError(self.code)
 
     def topic(self) -> str:
         """Return the topic."""
