@@ -14,7 +14,7 @@ class DeadLetterCode(NamedTuple):
     """Why a record is a dead letter; the message in its headers says more."""
 
     error_class: str
-    """The header `__ledgerflow.errors.class`: Decoding, Routing or Rejected."""
+    """The header `__ledgerflow.errors.class`: Batch, Decoding, Routing or Rejected."""
     code: str
     """The header `__ledgerflow.errors.code`."""
     said_of: str
@@ -28,6 +28,29 @@ _OWN = "the streams' own commands"
 _REPORT = "No upstream causes it, unless it writes to a log of the streams. Report it."
 
 DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
+    DeadLetterCode(
+        "Batch",
+        "batch_too_large",
+        "a batch",
+        "A batch of records inflates beyond the bound, or holds too many records or headers. It is one dead"
+        " letter for its range of offsets, without its records.",
+        "Send its records in smaller batches.",
+    ),
+    DeadLetterCode(
+        "Batch",
+        "batch_unreadable",
+        "a batch",
+        "A batch of records is not what its codec, its checksum or Kafka's format say. It is one dead letter"
+        " for its range of offsets, without its records.",
+        "Find out what its producer does; send its records again.",
+    ),
+    DeadLetterCode(
+        "Batch",
+        "quarantined",
+        "any record",
+        "An operator has quarantined a range of offsets: the streams do not look at its records.",
+        "The message names who and why. What must count has to be sent again, corrected.",
+    ),
     DeadLetterCode(
         "Decoding",
         "no_value",
@@ -250,4 +273,4 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "Rejected", "unexpected_change", "postings", "A hold that was neither placed nor released.", _REPORT
     ),
 )
-"""In the order in which a record meets them: decoding, routing, rules."""
+"""In the order in which a record meets them: its batch, decoding, routing, rules."""

@@ -38,6 +38,11 @@ FAULTS: tuple[FaultCode, ...] = (
         "Stop the workers and run `ledgerflow migrate`, once.",
     ),
     FaultCode(
+        "partition_stuck",
+        "A worker has died several times at one offset of a log: a record there may be the cause.",
+        "Look at the worker's log. `ledgerflow quarantine` makes a dead letter of the record.",
+    ),
+    FaultCode(
         "row_unreadable",
         "A row of a table cannot be decoded: a newer version wrote it, or nobody of ours did.",
         "Start the newer version; else find out who may write to the changelog.",

@@ -92,6 +92,11 @@ class SimulatedCluster:
 
     # --- TopicLog
 
+    @property
+    def skipped(self) -> list[Any]:
+        """No batch of it cannot be read."""
+        return []
+
     def partitions(self, topic: str) -> int:
         """Return the number of partitions."""
         return self.count if topic in TOPICS or topic == "operator-actions" else 0

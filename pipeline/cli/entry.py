@@ -18,6 +18,7 @@ from pipeline.cli import (
     load,
     migrate,
     payment,
+    quarantine,
     rebuild,
     restore,
     schemas,
@@ -67,6 +68,7 @@ app.command("migrate", rich_help_panel=REPAIR)(migrate.migrate)
 app.command("rebuild", rich_help_panel=REPAIR)(rebuild.rebuild)
 app.command("switch", rich_help_panel=REPAIR)(switch.switch)
 app.command("accept-loss", rich_help_panel=REPAIR)(accept_loss.accept_loss)
+app.command("quarantine", rich_help_panel=REPAIR)(quarantine.quarantine)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
 app.add_typer(acls.app, name="acls", rich_help_panel=REPAIR)

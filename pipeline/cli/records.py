@@ -10,13 +10,15 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from pipeline.cli.balance import money
 from pipeline.domain.kernel.times import EPOCH
 from pipeline.runtime.avro.registry import client, unavailable
 from pipeline.runtime.escaping import escaped
+from pipeline.runtime.kafka.bounded import BoundedConsumer
+from pipeline.runtime.kafka.messages import Message
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event, SchemaOf
 
@@ -61,7 +63,7 @@ class TopicReader:
         self._topic = topic
         self._partitions = range(partitions)
         self._next: dict[int, int] = {}
-        self._consumer = Consumer(
+        self._consumer = BoundedConsumer(
             {
                 **settings.librdkafka(),
                 "group.id": f"{settings.app_id}-tail",  # the client requires one; nothing is committed
@@ -124,7 +126,7 @@ class TopicReader:
                 self._consumer.unassign()
 
 
-def _end_of_partition(message: Message) -> tuple[int, int] | None:
+def _end_of_partition(message: Any) -> tuple[int, int] | None:
     """Return (partition, next offset) for an end of partition, else None. Raises KafkaException."""
     error = message.error()
     if error is None:
@@ -132,9 +134,7 @@ def _end_of_partition(message: Message) -> tuple[int, int] | None:
     partition, offset = message.partition(), message.offset()
     if error.code() == KafkaError._PARTITION_EOF and partition is not None and offset is not None:
         return partition, offset
-    if error.fatal() or not error.retriable():
-        raise KafkaException(error)
-    return (-1, 0) if partition is None else (-1, offset or 0)
+    raise KafkaException(error)
 
 
 def as_record(message: Message) -> TopicRecord:

@@ -2,8 +2,9 @@
 
 Each is the child of a guardian (runtime/local/guardian.py), so it ends when `up` does, even if that is
 killed. A worker that dies is restarted, at once the first time, then after growing pauses; one that dies more
-than CRASHES_MAX times within CRASHES_WITHIN_S seconds ends the run. Start children from the main thread, and
-call `check` often.
+than CRASHES_MAX times within CRASHES_WITHIN_S seconds ends the run, unless it dies at one record again and
+again: then Kafka must stay up for an operator, who can quarantine the record. Start children from the main
+thread, and call `check` often.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from pipeline.cli.conditions import ready_answer
+from pipeline.runtime.at_work import STUCK_FROM, Work, left_in
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_TOPICS
 from pipeline.runtime.local import guardian
 from pipeline.runtime.settings import ENV_PREFIX, Settings
@@ -118,6 +120,8 @@ class Worker:
     troubled: bool = False
     """Whether it says that something keeps it from its work."""
     crashes: deque[float] = field(default_factory=deque)
+    deaths: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    """How often in a row it died at a topic, partition and first offset."""
 
     @property
     def state(self) -> str:
@@ -194,11 +198,17 @@ class Supervisor:
         said = f"{child.name} ended with exit code {code}"
         if code == EXIT_BAD_SETTING:
             raise SupervisionError(f"{said}: {child.why_it_ended()}")
-        if len(crashes) > CRASHES_MAX:
+        stuck = self._stuck(worker, child)
+        if len(crashes) > CRASHES_MAX and not stuck:
             raise SupervisionError(
                 f"{said}, {len(crashes)} times within {CRASHES_WITHIN_S:.0f} s: {child.why_it_ended()}"
             )
         pause = 0.0 if len(crashes) == 1 else min(PAUSE_FIRST_S * 2 ** (len(crashes) - 2), PAUSE_MAX_S)
+        for work in stuck:
+            self._say(
+                f"{child.name} died again at {work}, {worker.deaths[work[:3]]} times in a row: a record there"
+                f" may be the cause. `ledgerflow quarantine {work} --reason TEXT` makes it a dead letter"
+            )
         worker.start_at = now + pause
         self._say(
             f"{said}; starting it again" + (f" in {pause:.2g} s" if pause else "") + f" (log: {child.log})"
@@ -218,6 +228,16 @@ class Supervisor:
         if waited_s > within_s and not self.all_ready:
             states = ", ".join(f"{worker.number} {worker.state}" for worker in self.workers)
             raise SupervisionError(f"not ready within {within_s:.0f} s (workers: {states}): see {logs}")
+
+    @staticmethod
+    def _stuck(worker: Worker, child: Child) -> list[Work]:
+        """Count where a worker has died; return the places where it did so again and again.
+
+        Its folder stands beside that of the logs, and has its log's name.
+        """
+        left = left_in(child.log.parent.parent / child.log.stem)
+        worker.deaths = {work[:3]: worker.deaths.get(work[:3], 0) + 1 for work in left}
+        return [work for work in left if worker.deaths[work[:3]] >= STUCK_FROM]
 
     def stop(self, *, at_once: bool = False) -> None:
         """End every worker, in good order or at once, and wait. Does nothing if none runs."""

@@ -16,12 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline.cli import news
 from pipeline.cli.endpoints import write_json
 from pipeline.cli.news import News
 from pipeline.cli.records import as_record
+from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import asking, begins, ends
 from pipeline.runtime.kafka.rest import RestWatch, places_of
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, READ, TOPICS, UPSTREAM
@@ -82,7 +83,7 @@ class TopicCounter:
         self._settings = settings
         self._decoder = decoder
         self._state_path = state_path
-        self._consumer = Consumer(
+        self._consumer = BoundedConsumer(
             {
                 **settings.librdkafka(),
                 "group.id": f"{settings.app_id}-counts",  # the client requires one; nothing is committed

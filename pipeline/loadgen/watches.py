@@ -6,14 +6,15 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from pipeline.loadgen.patience import SILENCE_MAX_S
+from pipeline.runtime.kafka.bounded import BoundedConsumer
 
 REQUEST_TIMEOUT_S = 30.0
 
 
-def end_of(consumer: Consumer, place: TopicPartition) -> int:
+def end_of(consumer: BoundedConsumer, place: TopicPartition) -> int:
     """Return the end offset of a partition. Retries, because a new topic has no leader yet.
 
     Raises KafkaException after SILENCE_MAX_S.
@@ -32,7 +33,7 @@ class BalanceWatch:
     """Reads the balances that are written from now on. A context manager."""
 
     def __init__(self, connection: dict[str, str], partitions: int) -> None:
-        self._consumer = Consumer(
+        self._consumer = BoundedConsumer(
             {**connection, "group.id": "ledgerflow-load", "enable.auto.commit": False}
             | {"isolation.level": "read_committed", "log_level": 0}
         )

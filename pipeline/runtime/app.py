@@ -21,12 +21,14 @@ from faust.types import TP
 from yarl import URL
 
 from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.at_work import AtWork
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.exit_codes import EXIT_CRASH
-from pipeline.runtime.faults import Faults, WorkerFault, faults_of
+from pipeline.runtime.faults import Fault, Faults, WorkerFault, faults_of
 from pipeline.runtime.folders import worker_folder
 from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.patches import CorruptLogError
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.private_files import command_token, private_directory, snapshot_key
@@ -54,6 +56,7 @@ class App(faust.App):
     faults: Faults
     problems: Problems
     stable: StableWatch
+    at_work: AtWork
     tasks: Tasks
     snapshots: Snapshots
     rules: str
@@ -167,11 +170,23 @@ class App(faust.App):
             self.faults.report_last(error.fault)
             print(f"error: {error}", file=sys.stderr, flush=True)
             os._exit(EXIT_CRASH)
+        if isinstance(error, CorruptLogError):  # it says all there is to know
+            print(f"ledgerflow worker stops: {error}", file=sys.stderr, flush=True)
+            os._exit(EXIT_CRASH)
         for problem in self.problems.now():  # more likely the cause than what the traceback shows
             print(f"{problem.name}: {problem.subject}: {problem.detail}", file=sys.stderr)
         message = "".join(traceback.format_exception(error))
         print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)
         os._exit(EXIT_CRASH)
+
+
+def say_where_stuck(at_work: AtWork, faults: Faults) -> None:
+    """Report the places where this worker's earlier processes died again and again."""
+    for work, times in at_work.stuck:
+        found = f"a worker has died {times} times in a row at {work}"
+        found += f": `ledgerflow quarantine {work} --reason TEXT` makes it a dead letter"
+        place = work.topic, work.partition, work.first
+        faults.report(Fault("partition_stuck", f"{work.topic}[{work.partition}]", found, *place))
 
 
 def _address(url: object) -> str:
@@ -234,6 +249,8 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
     app.codec = codec
     app.faults = faults_of(settings, codec, app.transactional_id)
     app.problems = Problems()
+    app.at_work = AtWork(folder)
+    say_where_stuck(app.at_work, app.faults)
     app.partitions = settings.partitions
     app.hosts = settings.web_host, tuple(filter(None, settings.web_hosts.split(",")))
     app.connections_max = settings.web_connections

@@ -15,11 +15,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from pipeline.runtime.at_work import READS
 from pipeline.runtime.faults import WorkerFault
 from pipeline.runtime.host import Host
 from pipeline.runtime.kafka import changelog
 from pipeline.runtime.kafka.changelog import latest_of, log_ends
 from pipeline.runtime.kafka.operator_actions import Decisions, decisions, read_actions
+from pipeline.runtime.kafka.quarantine import Quarantined, quarantined
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.lost import LogLost
 from pipeline.runtime.source_offsets import Said, number_of, require_agreement, require_group_behind
@@ -75,6 +77,8 @@ class Tasks:
         """The logs to read from their beginning: one of their streams has never read them, another has."""
         self.decisions = Decisions({})
         """What people have decided about the logs of the present assignment."""
+        self.quarantined: Quarantined = {}
+        """What people have decided not to read, as of the last assignment."""
         self.ready_after_s = 0.0
         """How long the last recovery took, seconds."""
 
@@ -85,6 +89,13 @@ class Tasks:
             raise ValueError(f"two streams are called {spec.name}")
         known.append(spec)
         return len(known) == 1
+
+    def note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Take note of a batch that is about to be inflated (None: none is). From the consumer's thread."""
+        if place is None:
+            self._host.at_work.off(READS)
+        else:
+            self._host.at_work.on(READS, place.topic, place.partition, first, last)
 
     def linger_s(self, topic: str) -> float:
         """Return how long a log may gather records, seconds: the shortest delay that its streams tolerate."""
@@ -113,9 +124,8 @@ class Tasks:
         transactions = await self._ready_transactions()
         self._written = await self._read_source_offsets(streams)
         applied = self._applied(streams)
-        self.decisions = decisions(
-            await read_actions(host.connection, host.codec, {tp.partition for tp in streams})
-        )
+        actions = await read_actions(host.connection, host.codec, {tp.partition for tp in streams})
+        self.decisions, self.quarantined = decisions(actions), quarantined(actions)
         self.source_offsets, self.read_again = resume_points(streams, applied)
         running = {}
         for tp, specs in streams.items():
@@ -131,6 +141,7 @@ class Tasks:
                 transactions=transactions,
                 group=host.group,
                 turn=self._turn,
+                at_work=host.at_work,
             )
         self._running = running  # at once: the views look at it from their thread
         return stores

@@ -8,6 +8,7 @@ Off loopback, what is neither encrypted nor allowed by name (`LEDGERFLOW_INSECUR
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -266,3 +267,23 @@ class ConnectionSettings(BaseSettings):
                 f" machine's loopback, and http encrypts nothing: use https, or allow it by name,"
                 f" {ENV_PREFIX}INSECURE=registry"
             )
+
+
+def aiokafka_of(connection: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what `librdkafka()` has returned as the arguments of an aiokafka client."""
+    protocol = str(connection.get("security.protocol", "PLAINTEXT"))
+    config: dict[str, Any] = {
+        "bootstrap_servers": str(connection["bootstrap.servers"]).split(","),
+        "security_protocol": protocol,
+    }
+    if protocol.startswith("SASL"):
+        config["sasl_mechanism"] = connection["sasl.mechanism"]
+        config["sasl_plain_username"] = connection["sasl.username"]
+        config["sasl_plain_password"] = connection["sasl.password"]
+    if "SSL" in protocol:
+        context = ssl.create_default_context(cafile=connection.get("ssl.ca.location"))
+        if (certificate := connection.get("ssl.certificate.location")) is not None:
+            password = str(connection.get("ssl.key.password", ""))
+            context.load_cert_chain(certificate, connection.get("ssl.key.location"), lambda: password)
+        config["ssl_context"] = context
+    return config

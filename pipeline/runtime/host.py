@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from pipeline.runtime.at_work import Marks
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.faults import Faults
 from pipeline.runtime.kafka.membership import Member
@@ -46,6 +47,10 @@ class Host(Protocol):
     @property
     def problems(self) -> Problems:
         """What keeps this worker from its work now; `/ready` tells."""
+
+    @property
+    def at_work(self) -> Marks:
+        """Where it notes what it works on, for whoever asks why it died."""
 
     def store(self, table: str, partition: int) -> PartitionStore:
         """Return the rows of a partition of a table, opening its database if need be."""

@@ -43,6 +43,17 @@ class StreamSpec(NamedTuple):
     every partition written to makes that longer, for all: delay-tolerant streams commit less often."""
 
 
+class Counted(NamedTuple):
+    """How many records a task has applied up to an offset of its log, since it was started."""
+
+    end: int
+    applied: int
+    """Dead letters among them, but not those of batches that were not read."""
+    dead_letters: int
+    unread: int = 0
+    """How many batches were not read."""
+
+
 @dataclass(slots=True)
 class Machine:
     """The state of one stream on a partition of its log."""

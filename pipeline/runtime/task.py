@@ -17,22 +17,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.domain.kernel.columns import BatchPath
 from pipeline.domain.kernel.layouts import UnreadableRow
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.runtime.at_work import APPLIES, NOWHERE, Marks
 from pipeline.runtime.avro.codec import Codec, Decoded, Frame
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
-from pipeline.runtime.kafka.dead_letters import Reason, letter_of
-from pipeline.runtime.kafka.fetched import PartitionBatch
-from pipeline.runtime.kafka.records import NO_HEADERS, Destination, rows_as_records
-from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, INVARIANT_ALERTS, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.kafka.dead_letters import Reason, letter_of, letter_of_batch
+from pipeline.runtime.kafka.fetched import DeadBatch, PartitionBatch
+from pipeline.runtime.kafka.records import Destination, OutputRecord, rows_as_records
+from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
 from pipeline.runtime.placement import Placement
 from pipeline.runtime.reading import Read, RecordReader
 from pipeline.runtime.runs import run_of
 from pipeline.runtime.store.partition_store import PartitionStore
-from pipeline.runtime.streams import Machine
+from pipeline.runtime.streams import Counted, Machine
 from pipeline.runtime.transactions import Contribution, Source, Transactions
 from pipeline.runtime.unit import Unit, ready
 
@@ -51,15 +52,6 @@ SINGLES_AFTER_STOP = 64
 twice as many each time up to this number, until the batch path gets further than this."""
 
 
-class Counted(NamedTuple):
-    """How many records a task has applied up to an offset of its log, since it was started."""
-
-    end: int
-    applied: int
-    """Dead letters among them."""
-    dead_letters: int
-
-
 class PartitionTask:
     """One partition of a log and its streams, from its assignment to its revocation."""
 
@@ -73,6 +65,7 @@ class PartitionTask:
         transactions: Transactions,
         group: str,
         turn: asyncio.Lock,
+        at_work: Marks = NOWHERE,
     ) -> None:
         """`machines`: the streams of the log, with their rows; one at least."""
         self.spec = spec = machines[0].spec
@@ -82,7 +75,7 @@ class PartitionTask:
         anything of a batch is applied, so where it is what is committed, nothing is under way."""
         self.committed: int | None = None
         self.applied_records = 0
-        self.dead_letters = 0
+        self.dead_letters = self._unread = 0
         self.alerts = 0
         """How many broken invariants its streams have reported."""
         self.counted: Counted | None = None
@@ -98,6 +91,8 @@ class PartitionTask:
         self._takes_columns = any(machine.spec.batch is not None for machine in machines)
         self._progress = asyncio.Event()
         self._turn = turn
+        self._at_work = at_work
+        self._singly_below = at_work.singly_below(spec.source, partition)
         self._closed = False
         self._slice = SLICE_RECORDS
 
@@ -139,20 +134,38 @@ class PartitionTask:
 
     async def _apply_in_slices(self, batch: PartitionBatch) -> None:
         records, stop = batch.records, 0
+        records_end = batch.end if batch.dead is None else batch.dead.first
         while stop < len(records):
             async with self._turn:
                 if self._closed:
                     return  # the partition's next owner resumes from what is committed
-                start, stop = stop, min(stop + self._slice, len(records))
+                size = self._slice if records[stop].offset >= self._singly_below else 1
+                start, stop = stop, min(stop + size, len(records))
                 self._apply_timed(records[start:stop])
-                end = self._unit.end = batch.end if stop == len(records) else records[stop].offset
+                end = self._unit.end = records_end if stop == len(records) else records[stop].offset
                 if all(machine.start <= records[start].offset for machine in self.machines):
-                    self.counted = Counted(end, self.applied_records, self.dead_letters)
+                    self.counted = Counted(end, self.applied_records, self.dead_letters, self._unread)
                 self._transactions.want(self)
                 await asyncio.sleep(0)
             while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_OUTPUTS_MAX:
                 self._progress.clear()
                 await self._progress.wait()
+
+        if batch.dead is not None:
+            async with self._turn:
+                if not self._closed:
+                    self._bury_batch(batch.dead, batch.end)
+
+    def _bury_batch(self, dead: DeadBatch, end: int) -> None:
+        """Make offsets whose records are not given one dead letter; the unit reaches to `end` then."""
+        start = max(dead.first, self.machines[0].start)
+        if start <= dead.offset:
+            source = self.spec.source, self.partition
+            self._add_letter(letter_of_batch(dead, start, source, self.spec.name, self._group))
+        self._unread += 1
+        self._unit.records += 1
+        self._unit.end = end
+        self._transactions.want(self)
 
     def expect(self, position: int | None, *, stale: bool = False) -> None:
         """Take the offset that the log is resumed at; `stale`: the group had an older one, so commit it."""
@@ -164,7 +177,9 @@ class PartitionTask:
     def _apply_timed(self, records: list[Any]) -> None:
         """Apply a slice; how long it takes decides how long the next ones are."""
         started = time.monotonic()
+        self._at_work.on(APPLIES, self.spec.source, self.partition, records[0].offset, records[-1].offset)
         self.apply(records)
+        self._at_work.off(APPLIES)
         took = time.monotonic() - started
         if took > 2 * SLICE_S:
             self._slice = SLICE_RECORDS
@@ -246,26 +261,17 @@ class PartitionTask:
                 self._bury(machine, record, Reason("Rejected", reject.code, reject.detail))
                 continue
             if out.items:
-                self._collect(out, record)
-
-    def _collect(self, out: Outbox, record: Any) -> None:
-        """Move the outputs of one event into the unit."""
-        for topic, key, event in out.items:
-            self.alerts += topic == INVARIANT_ALERTS
-            if event is not None:
-                self._unit.add(topic, key, event)
-                continue
-            everywhere = key == "*"
-            for partition in range(self._partitions) if everywhere else (self.partition,):
-                self._unit.add_record(topic, partition, (record.key, record.value, NO_HEADERS, None))
-        out.items.clear()
+                self.alerts += self._unit.collect(out.items, record)
+                out.items.clear()
 
     def _bury(self, machine: Machine, record: Any, reason: Reason) -> None:
         """Make a record a dead letter if the log's first stream refuses it; the others only leave it out."""
         if machine is not self.machines[0]:
             return
         source = self.spec.source, self.partition
-        letter = letter_of(record, source, reason, self.spec.name, self._group)
+        self._add_letter(letter_of(record, source, reason, self.spec.name, self._group))
+
+    def _add_letter(self, letter: OutputRecord) -> None:
         self._unit.add_record(DEAD_LETTERS, self.partition, letter)
         self.dead_letters += 1
 

@@ -27,7 +27,7 @@ from pipeline.runtime.kafka.records import (
     columns_of,
     joined_columns,
 )
-from pipeline.runtime.kafka.topics import COMMANDED, COMPACTED
+from pipeline.runtime.kafka.topics import COMMANDED, COMPACTED, INVARIANT_ALERTS
 
 Output = tuple[str, int, str, Any]
 """(topic, partition, key, event or record)."""
@@ -88,6 +88,22 @@ class Unit:
         partition = partition_of(key, self._partitions) if topic in COMMANDED else self._partition
         self._items.append((topic, partition, key, event))
         self.outputs += 1
+
+    def collect(self, items: Iterable[tuple[str, str, Any]], record: Any) -> int:
+        """Add the outputs of one input record; return how many broken invariants they report.
+
+        An output without an event is the record itself, passed on; with the key `*`, to every partition.
+        """
+        alerts = 0
+        for topic, key, event in items:
+            alerts += topic == INVARIANT_ALERTS
+            if event is not None:
+                self.add(topic, key, event)
+                continue
+            everywhere = key == "*"
+            for partition in range(self._partitions) if everywhere else (self._partition,):
+                self.add_record(topic, partition, (record.key, record.value, NO_HEADERS, None))
+        return alerts
 
     def add_record(self, topic: str, partition: int, record: OutputRecord) -> None:
         """Add a record that is ready to be written."""

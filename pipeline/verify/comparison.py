@@ -110,10 +110,12 @@ class Replay:
         for record in self._source:
             if check is not None:
                 comparison.findings.count(check)
-            for listener in self._listeners:
-                listener(record)
             if known is not None and comparison.group is None:
                 comparison.arrive(record, known)
+            if comparison.dead.ranges.cover(stream.log, self.number, record.offset):
+                continue
+            for listener in self._listeners:
+                listener(record)
             code, said = self.model.apply(record)
             if stream.buries:
                 comparison.dead.judge(record, code)

@@ -1,6 +1,7 @@
 """The dead letters: which record of which topic each one is, and that it is that record unchanged.
 
-What never changes: a record of a stream's log is applied or a dead letter, never both or neither.
+What never changes: a record of a stream's log is applied or a dead letter, never both or neither. A batch
+that nobody can read, and what people have quarantined, are one dead letter for a range of offsets (`Ranges`).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from pipeline.verify.dead_ranges import Ranges
 from pipeline.verify.findings import Findings, Problem, at
 from pipeline.verify.model.record import Record
 from pipeline.verify.streams import INPUT_CHECKS, SOURCES
@@ -76,12 +78,13 @@ class DeadLetters:
         self._newest: dict[tuple[str, int], int] = {}
         self.begins: Mapping[tuple[str, int], int] = {}
         """The first offset of each log that has lost its beginning: letters of earlier ones stand alone."""
+        self.ranges = Ranges(findings)
 
     def __len__(self) -> int:
         return len(self._letters)
 
     def __contains__(self, place: tuple[str, int, int]) -> bool:
-        return place in self._letters
+        return place in self._letters or self.ranges.cover(*place)
 
     def add(self, letters: Iterable[Record]) -> None:
         """Take in dead letters, in the order of their partition."""
@@ -97,6 +100,9 @@ class DeadLetters:
             if place.offset < self._newest.get(place[:2], -1):
                 self._findings.wrong(at(CHECK, letter, f"{place} comes after a later record's"))
             self._newest[place[:2]] = max(place.offset, self._newest.get(place[:2], -1))
+            if HEADER + "last-offset" in letter.headers:
+                self.ranges.add(place.topic, place.partition, place.offset, letter)
+                continue
             code = letter.headers.get(HEADER + "code", b"").decode(errors="replace")
             left_out = HEADER + "left-out" in letter.headers
             self._letters[place] = Letter(code, digest(letter), left_out, letter.offset)
@@ -109,7 +115,7 @@ class DeadLetters:
         place = Place(record.topic, record.partition, record.offset)
         letter = self._letters.get(place)
         if letter is None:
-            return False
+            return self.ranges.cover(*place)
         self._met.add(place)
         large = len(record.key or b"") + len(record.value or b"") > KEPT_BYTES_MIN
         if letter.digest != digest(record) and not (large and letter.left_out):
@@ -119,6 +125,8 @@ class DeadLetters:
     def judge(self, record: Record, code: str | None) -> None:
         """Hold a record against what the model of its stream says: a dead letter of this code, or none."""
         place = Place(record.topic, record.partition, record.offset)
+        if self.ranges.cover(*place):
+            return
         if not self.holds(record):
             if code is not None:
                 self._missing[place] = Missing(record, code)
@@ -139,6 +147,7 @@ class DeadLetters:
                 text = f"neither applied nor a dead letter; must be one: {code}"
                 self._findings.wrong(at(CHECK, record, text))
         read = frozenset(logs)
+        self.ranges.finish(read, before, self.begins)
         for place in self._letters.keys() - self._met:
             if place.topic in read and place.offset >= self.begins.get(place[:2], 0):
                 self._met.add(place)

@@ -7,12 +7,14 @@ topics are read.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
+from pipeline.runtime.kafka.bounded import BoundedConsumer
+from pipeline.runtime.kafka.messages import Message, Skipped
 from pipeline.runtime.kafka.rest import RestWatch, wait_for_rest
 from pipeline.verify.log_error import LogError
 
@@ -20,8 +22,6 @@ READ_TIMEOUT_S = 30.0
 """Silence of the cluster after which a read gives up."""
 BATCH_RECORDS = 1_000
 """How much is taken at once of what a reader keeps."""
-READ_AHEAD_KIB = 8_192
-"""How much a reader keeps that nobody has asked for yet."""
 QUIET_POLL_S = 0.25
 
 
@@ -58,6 +58,11 @@ class TopicLog(Protocol):
         """Yield the committed records of a partition in order."""
         ...
 
+    @property
+    def skipped(self) -> Iterable[Skipped]:
+        """The batches that could not be read so far, and were passed over."""
+        ...
+
 
 class KafkaLog:
     """The committed records of a cluster up to the ends of `wait_until_quiet` (else: of the first read)."""
@@ -77,11 +82,8 @@ class KafkaLog:
             "isolation.level": "read_committed",
             "enable.partition.eof": True,
             "fetch.wait.max.ms": 10,  # each partition is read to its end, where a fetch would wait
-            "queued.min.messages": 50_000,
-            "queued.max.messages.kbytes": READ_AHEAD_KIB,
-            "check.crcs": True,
         }
-        self._consumer = Consumer(self._client)
+        self._consumer = BoundedConsumer(self._client)
         self._free = [self._consumer]
         """Consumers that read nothing just now; several topics are read side by side."""
         self._opened = [self._consumer]
@@ -173,8 +175,13 @@ class KafkaLog:
             consumer.unassign()
             self._free.append(consumer)
 
-    def _open(self) -> Consumer:
-        consumer = Consumer(self._client)
+    @property
+    def skipped(self) -> Iterable[Skipped]:
+        """The batches that could not be read so far, and were passed over."""
+        return [batch for consumer in self._opened for batch in consumer.skipped]
+
+    def _open(self) -> BoundedConsumer:
+        consumer = BoundedConsumer(self._client)
         self._opened.append(consumer)
         try:
             consumer.list_topics(timeout=READ_TIMEOUT_S)  # else its first read waits a second for it
@@ -183,7 +190,7 @@ class KafkaLog:
         return consumer
 
     @staticmethod
-    def _is_end(message: Message) -> bool:
+    def _is_end(message: Any) -> bool:
         error = message.error()
         if error is None:
             return False

@@ -84,7 +84,7 @@ def losses_of(log: TopicLog, decoder: Decoder, topics: Iterable[str]) -> Losses:
         if (first := log.first(topic, number)) > 0
     }
     accepted: dict[Place, list[Accepted]] = {}
-    for fields in _actions(log, decoder):
+    for fields in actions_of(log, decoder):
         if fields["action"] == "LOSS_ACCEPTED":
             place = fields["topic"], fields["partition"]
             about = fields["first_offset"], fields["end_offset"], fields["operator"], fields["reason"]
@@ -92,7 +92,8 @@ def losses_of(log: TopicLog, decoder: Decoder, topics: Iterable[str]) -> Losses:
     return Losses(begins, accepted)
 
 
-def _actions(log: TopicLog, decoder: Decoder) -> Iterator[dict[str, Any]]:
+def actions_of(log: TopicLog, decoder: Decoder) -> Iterator[dict[str, Any]]:
+    """Yield what operators have decided: the fields of their actions. Raises LogError."""
     for number in range(log.partitions(ACTIONS)):
         for record in log.read(ACTIONS, number):
             name, fields, _ = decoder.read(record.value)

@@ -58,6 +58,12 @@ class Reader:
         """Return the number of partitions, 0 where there is no such topic."""
         return self._log.partitions(topic)
 
+    @property
+    def skipped(self) -> Iterator[tuple[str, int, int, int, str]]:
+        """Yield the batches that could not be read: topic, partition, first and last offset, code."""
+        for topic, partition, batch in self._log.skipped:
+            yield topic, partition, batch.first, batch.offset, batch.code
+
     def _raw(self, topic: str, partition: int) -> Iterator[Raw]:
         """Yield the records of a partition as they are; look at their keys the first time."""
         first = (topic, partition) not in self._checked

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.invariants import check_alerts, check_totals
 from pipeline.verify.journal import Journal
 from pipeline.verify.log import KafkaLog, TopicLog
-from pipeline.verify.losses import Losses, losses_of
+from pipeline.verify.losses import Losses, actions_of, losses_of
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
@@ -125,6 +125,7 @@ def verify_log(
         return Report([topics], reader.records)
     losses = losses_of(log, decoder, TOPICS)
     verification = Verification(reader, checks, planted, present, losses)
+    verification.decide(actions_of(log, decoder))
     verification.run()
     losses.report(checks.of("logs"), expected * len(TOPICS))
     if verification.left_out:
@@ -165,6 +166,10 @@ class Verification:
         self._listeners[COMMANDS].append(self._journal.end_period)
         self._listeners[BALANCES].append(self.balances.see)
 
+    def decide(self, actions: Iterable[Mapping[str, Any]]) -> None:
+        """Take in what operators have decided: the fields of their actions."""
+        self._dead.ranges.decide(actions)
+
     def run(self) -> None:
         """Check everything."""
         reader = self._reader
@@ -190,6 +195,8 @@ class Verification:
             check_totals(self._checks, self._all(CLEARING_TOTALS), self._journal)
         else:
             self.balances.settle()
+        for batch in reader.skipped:
+            self._dead.ranges.pass_over(*batch)
         self._dead.finish(READ)
         self._planted.run(self._dead)
 

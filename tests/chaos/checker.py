@@ -93,6 +93,8 @@ class Snapshot:
     """By topic and partition; the lists are only ever extended."""
     ends: dict[tuple[str, int], int] = field(default_factory=dict)
     """Of outputs: where the read ended that was done before the sources' offsets were asked for again."""
+    unread: set[tuple[str, int, int, int, str]] = field(default_factory=set)
+    """Batches that could not be read: topic, partition, first and last offset, code."""
     after: dict[tuple[str, int], int] = field(default_factory=dict)
     """Of sources: the committed offsets that were asked for then."""
 
@@ -157,6 +159,8 @@ class Judge:
         """
         for letters in self._letters:
             self._dead.add(letters)
+        for batch in self._snapshot.unread:
+            self._dead.ranges.pass_over(*batch)
         self._comparison.run(None if quiet else before)
         self._dead.finish(SOURCES, None if quiet else before)
         for alerts in self._alerts:
@@ -263,6 +267,7 @@ class Checker:
             after = reader.committed(SOURCES)
             inputs = {name: self._read(reader, name) for name in (*INPUTS, *LOGS)}
             lost = reader.losses(SOURCES)
+            snapshot.unread.update(reader.skipped)
         finally:
             reader.close()
         found = [

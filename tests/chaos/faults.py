@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import random
@@ -24,6 +25,7 @@ from pipeline.runtime.kafka.topic_watch import TOPIC_SETTINGS
 from pipeline.runtime.private_files import snapshot_key
 from pipeline.runtime.signing import trusted_parts
 from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
+from tests.chaos.bombs import throw
 from tests.chaos.confined import SmallDisk, SmallMemory
 from tests.chaos.drift import drift, drifts, repair_topics, require_told, wait_told
 from tests.chaos.forged import SKIPPED, Forger
@@ -62,6 +64,8 @@ class Faults:
         self.keeper = keeper
         self.recovered_s: list[float] = []
         """How long each killed worker took to be ready again."""
+        self.bombs = 0
+        """Hostile batches that the broker has taken."""
         self.hostile = 0
         """Records of hostile input."""
         self._network = network
@@ -82,6 +86,7 @@ class Faults:
             "freeze": self._freeze,
             "drift": self._drift,
             "forge": self._forge,
+            "bomb": self._bomb,
             "input": self._input,
             "open_transaction": self.logs.open_transaction,
             "truncate": self.logs.truncate,
@@ -307,6 +312,11 @@ class Faults:
             forger.beside("fraud", partition, right)
         for number in sorted(keeper.wanted):
             keeper.wait_ready(number)
+
+    def _bomb(self, strike: Strike) -> None:
+        """Have hostile batches written among the load; whatever the broker takes must be a dead letter."""
+        settings = self.cluster.settings
+        self.bombs += asyncio.run(throw(settings.aiokafka(), settings.partitions, strike.chance))
 
     def _input(self, strike: Strike) -> None:
         settings = self.cluster.settings

@@ -14,10 +14,11 @@ from random import Random
 from typing import Any, NamedTuple
 
 import fastavro
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer, TopicPartition
 
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.runtime.avro.registry import Connection
+from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.wire import UPSTREAM
 
@@ -82,7 +83,7 @@ class Hostile:
 
     def _newest(self, topic: str) -> list[Event]:
         """Return the newest good events of an input, for TENANT."""
-        consumer = Consumer({**self._client, "group.id": "hostile", "enable.auto.commit": False})
+        consumer = BoundedConsumer({**self._client, "group.id": "hostile", "enable.auto.commit": False})
         try:
             places, left = [], 0
             for number in range(self._partitions):

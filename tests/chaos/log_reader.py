@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from pipeline.runtime.avro.registry import Connection
+from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.record import Record
 
@@ -51,7 +52,7 @@ class LogReader:
     ) -> None:
         """`kafka`: how librdkafka reaches it. `settle_s`: how long to wait for open transactions to end."""
         common = {**kafka, "group.id": group, "enable.auto.commit": False}
-        self._committed = Consumer(
+        self._committed = BoundedConsumer(
             {
                 **common,
                 "isolation.level": "read_committed",
@@ -59,7 +60,6 @@ class LogReader:
                 "enable.auto.offset.store": False,
                 "auto.offset.reset": "earliest",
                 "fetch.wait.max.ms": 20,
-                "check.crcs": True,
             }
         )
         self._uncommitted = Consumer({**common, "isolation.level": "read_uncommitted"})
@@ -72,6 +72,14 @@ class LogReader:
         """Give back the connections."""
         self._committed.close()
         self._uncommitted.close()
+
+    @property
+    def skipped(self) -> list[tuple[str, int, int, int, str]]:
+        """The batches that could not be read so far: topic, partition, first and last offset, code."""
+        return [
+            (topic, number, batch.first, batch.offset, batch.code)
+            for topic, number, batch in self._committed.skipped
+        ]
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions, 0 where there is no such topic."""

@@ -9,6 +9,7 @@ at its most delicate points, and nothing may be wrong after that.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import uuid
@@ -38,7 +39,7 @@ from pipeline.domain.reconciliation import matching as reconciliation_matching
 from pipeline.domain.reconciliation import sortable
 from pipeline.runtime import assignments, placement, task, transactions, unit
 from pipeline.runtime.avro import codec
-from pipeline.runtime.kafka import changelog, membership, transport
+from pipeline.runtime.kafka import batches, changelog, inflating, membership, transport
 from pipeline.runtime.kafka.records import singly
 from pipeline.runtime.store import partition_store
 from topologies import worker
@@ -380,6 +381,21 @@ def no_dead_letters(patch: Set) -> None:
         self.dead_letters += 1
 
     patch(task.PartitionTask, "_bury", bury)
+
+
+MEMORY_BYTES_MAX = 5 * 2**30
+"""Most memory of a worker that inflates without a bound: the machine is others', too."""
+
+
+@mutant("inflates a batch to whatever it comes to", "bomb")
+def no_inflation_bound(patch: Set) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    patch(batches, "inflate", lambda codec, packed: inflating.inflate(codec, packed, 2**34))
+
+
+@mutant("inflates less than it must, and calls honest batches too large", "bomb")
+def too_small_a_bound(patch: Set) -> None:
+    patch(batches, "RECORDS_MAX", 1)
 
 
 @mutant("takes a record wherever it stands", "input")

@@ -43,6 +43,7 @@ FAULTS = (
     Fault(
         "forge", 45.0, "no worker runs, and a source offset is forged: workers refuse until it is right again"
     ),
+    Fault("bomb", 25.0, "batches that inflate beyond all memory, or lie, of every codec, on every input"),
     Fault("input", 8.0, "a burst of hostile input: repeated, reordered, late, skewed, absurd, malformed"),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -76,5 +76,5 @@ def test_an_attempt_header_that_an_upstream_made_up_does_no_harm(value: bytes, a
 
 def test_every_name_has_the_same_prefix() -> None:
     names = [value for name, value in vars(dead_letters).items() if name.startswith("HEADER_")]
-    assert len(names) == len(set(names)) == 11
+    assert len(names) == len(set(names)) == 15
     assert all(name.startswith("__ledgerflow.errors.") for name in names)

@@ -16,6 +16,7 @@ LOCAL = "pipeline/runtime/local/"
 KAFKA_CLIENTS = {
     "Producer", "Consumer", "AdminClient", "DeserializingConsumer", "SerializingProducer",
     "AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaClient", "AIOKafkaAdminClient", "MemberProducer",
+    "BoundedConsumer",
 }  # fmt: skip
 REGISTRY_CLIENTS = {"SchemaRegistryClient", "AsyncSchemaRegistryClient", "CachedSchemaRegistryClient"}
 HTTP_TO_VIEWS = {

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, Protocol
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import asking, begins, ends
 
 READ_WITHIN_S = 10.0
-QUEUED_KIB_MAX = 4096
 CHUNK = 2000
 
 
@@ -68,7 +68,7 @@ class ClusterLog:
         """`group`: the streams' consumer group; its offsets are read, and it is never joined."""
         self._partitions = range(partitions)
         self._asking = {which: asking(connection, group, committed=which) for which in (True, False)}
-        self._consumer = Consumer(
+        self._consumer = BoundedConsumer(
             {
                 **connection,
                 "group.id": group,
@@ -77,7 +77,6 @@ class ClusterLog:
                 "auto.offset.reset": "error",
                 "isolation.level": "read_committed",
                 "enable.partition.eof": True,
-                "queued.max.messages.kbytes": QUEUED_KIB_MAX,
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
             }

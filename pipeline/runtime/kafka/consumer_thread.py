@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from aiokafka.errors import OffsetOutOfRangeError
@@ -17,10 +17,11 @@ from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from pipeline.runtime.kafka.fetched import Delivered, Fetched, FetchState, PartitionBatch
+from pipeline.runtime.kafka.fetched import DeadBatch, Delivered, Fetched, FetchState, PartitionBatch
 from pipeline.runtime.kafka.membership import Member
-from pipeline.runtime.kafka.patches import as_parsed
+from pipeline.runtime.kafka.patches import Reading
 from pipeline.runtime.kafka.positions import Positions
+from pipeline.runtime.kafka.quarantine import Quarantine
 
 LOG = logging.getLogger(__name__)
 FETCH_WAIT_MS = 100
@@ -44,6 +45,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._turn = asyncio.Lock()
+        self._reading = Reading(self._quarantined, self._note_batch)
         self._reached: dict[TP, int] = {}
         self.delivered: dict[TP, Delivered] = {}
         """For other threads. While records are taken, aiokafka's own position is ahead of what was handed
@@ -60,8 +62,16 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS
-        consumer._key_deserializer = as_parsed
+        consumer._key_deserializer = self._reading
         return consumer
+
+    def _note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Note what is about to be inflated, or that nothing is."""
+        self.positions.note_batch(place, first, last)
+
+    def _quarantined(self, place: TopicPartition) -> Sequence[Quarantine]:
+        """Return what people have decided not to read of a log."""
+        return self.positions.quarantined.get(place, ())
 
     @property
     def positions(self) -> Positions:
@@ -150,6 +160,7 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             except OffsetOutOfRangeError as error:
                 await self._out_of_range(consumer, error.args[0])
                 fetched = {}
+            self._reading.refill()
             self._gather(consumer._fetcher, bool(fetched))
             assignment = consumer._subscription.subscription.assignment
             for tp in fetched or ():
@@ -196,7 +207,8 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         position = state.position if state is not None and state.has_valid_position else 0
         start, end = self._reached.get(tp), max(records[-1].offset + 1, position)
         self._reached[tp] = end
-        return Fetched(PartitionBatch(records, start, end), self.seeks)
+        dead = records.pop() if type(records[-1]) is DeadBatch else None  # a fetch ends with one
+        return Fetched(PartitionBatch(records, start, end, dead), self.seeks)
 
     def _note_delivered(self, assignment: Any) -> None:
         """Note how far every partition is; nothing is being taken now."""

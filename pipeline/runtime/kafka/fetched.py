@@ -1,25 +1,60 @@
 """What a fetch brings: the records of one partition, and how far in its log they reach.
 
+A batch that cannot be read is handed on as the range of offsets that it takes (`DeadBatch`), without records.
+
 A batch names where it starts and where it ends in the log, so that whoever applies batches can tell that none
 was dropped on the way: each must start where the last one ended. Offsets of control records lie inside.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 from aiokafka.structs import ConsumerRecord
+
+
+@dataclass(frozen=True, slots=True)
+class DeadBatch:
+    """A range of offsets whose records are not given, and why. Where records are looked at, it is one."""
+
+    first: int
+    offset: int
+    """The last one."""
+    timestamp: int
+    """Kafka's time of its newest record, milliseconds UTC."""
+    code: str
+    """One of `schemas.dead_letter_codes`."""
+    detail: str
+    codec: str
+    packed_bytes: int
+    """The size of the batch as Kafka has it."""
+    digest: str
+    """SHA-256 of the batch as Kafka has it."""
+    producer_id: int | None
+    """Kafka's number of an idempotent or transactional producer."""
+    timestamp_type: ClassVar[int] = 1
+    key: ClassVar[None] = None
+    value: ClassVar[None] = None
+    headers: ClassVar[tuple[()]] = ()
 
 
 class PartitionBatch(NamedTuple):
     """The records of one partition that were fetched together."""
 
     records: list[Any]
-    """Parsed records (`patches.as_parsed`), in offset order, never empty."""
+    """Parsed records (`patches.Reading`), in offset order; empty only where there is `dead`."""
     start: int | None
     """The offset that the fetch started from; None where no offset was committed yet."""
     end: int
     """The offset to commit once it is applied: behind the last record and the control records there."""
+    dead: DeadBatch | None = None
+    """What comes behind the records and cannot be read."""
+
+    @property
+    def last(self) -> Any:
+        """The last record, or what stands for it."""
+        return self.records[-1] if self.dead is None else self.dead
 
 
 class Fetched(NamedTuple):

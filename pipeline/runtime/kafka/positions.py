@@ -8,9 +8,12 @@ besides, because a broker that crashed may give older ones back. An app that has
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from typing import Protocol
+from typing import ClassVar, Protocol
 
+from aiokafka import TopicPartition
 from faust.types import TP
+
+from pipeline.runtime.kafka.quarantine import Quarantined
 
 
 class Positions(Protocol):
@@ -23,6 +26,13 @@ class Positions(Protocol):
     @property
     def read_again(self) -> Set[TP]:
         """The logs to read from their beginning: those with a stream that has never read them."""
+
+    @property
+    def quarantined(self) -> Quarantined:
+        """What people have decided not to read of logs."""
+
+    def note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Take note of a batch that is about to be inflated (None: none is). From the consumer's thread."""
 
     def linger_s(self, topic: str) -> float:
         """Return how long a log may gather records between two fetches, seconds."""
@@ -45,6 +55,10 @@ class GroupPositions:
 
     source_offsets: Mapping[TP, int] = {}
     read_again: Set[TP] = frozenset()
+    quarantined: ClassVar[Quarantined] = {}
+
+    def note_batch(self, place: TopicPartition | None, first: int, last: int) -> None:
+        """Do nothing."""
 
     def linger_s(self, topic: str) -> float:
         """Return 0: no log gathers."""

@@ -17,9 +17,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import Place, asking
 from pipeline.runtime.kafka.log_ends import ends as ends_of
 from pipeline.runtime.kafka.topics import READ, UPSTREAM
@@ -49,7 +50,7 @@ class RestWatch:
         self._within_s = within_s
         self._admin = AdminClient({**connection, "log_level": 0})
         self._group = group
-        self._consumer = Consumer(
+        self._consumer = BoundedConsumer(
             {**connection, "group.id": group, "enable.auto.commit": False, "log_level": 0}
             | {"isolation.level": "read_committed", "enable.partition.eof": True}
             | {"auto.offset.reset": "error"}
@@ -130,10 +131,13 @@ class RestWatch:
         """Look at what is left to read; False if a record is among it, or where it takes too long to see."""
         self._consumer.assign([TopicPartition(*place, offset) for place, offset in read.items()])
         ended: set[Place] = set()
+        skipped = self._consumer.skipped_count
         deadline = time.monotonic() + LOOK_WITHIN_S
         try:
             while len(ended) < len(read) and time.monotonic() < deadline:
                 message = self._consumer.poll(LOOK_EVERY_S)
+                if self._consumer.skipped_count != skipped:
+                    return False
                 if message is None:
                     continue
                 error, place = message.error(), (message.topic(), message.partition())

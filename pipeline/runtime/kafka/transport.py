@@ -23,6 +23,7 @@ from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.consumer_thread import ConsumerThread
 from pipeline.runtime.kafka.fetched import Fetched, FetchState, consumer_record
 from pipeline.runtime.kafka.membership import Member
+from pipeline.runtime.kafka.patches import CorruptLogError
 from pipeline.runtime.kafka.positions import GroupPositions, Positions
 
 BATCH_CODEC = "columnar"
@@ -114,7 +115,10 @@ class Consumer(driver.Consumer):
             await asyncio.wait_for(self._room.wait(), ROOM_TIMEOUT_S)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ASYNC109  # Faust's
-        """Yield (partition, message): a batch for a columnar topic, single records for the others."""
+        """Yield (partition, message): a batch for a columnar topic, single records for the others.
+
+        Raises CorruptLogError where one of the latter cannot be read.
+        """
         if self.flow_active and not self.app.client_only and not self._get_active_partitions():
             await self._wait_for_room()
             return
@@ -132,7 +136,7 @@ class Consumer(driver.Consumer):
                 continue
             self.app.monitor.track_tp_end_offset(tp, self.highwater(tp))
             if tp.topic in batched:
-                message = self._to_message(tp, batch.records[-1])
+                message = self._to_message(tp, batch.last)
                 message.key, message.value = None, batch
                 # Faust looks for gaps between messages, and would file every batch as one.
                 self._read_offset[tp] = message.offset - 1
@@ -142,6 +146,8 @@ class Consumer(driver.Consumer):
             else:
                 for record in batch.records:
                     yield tp, self._to_message(tp, record)
+                if batch.dead is not None:
+                    raise CorruptLogError(tp, batch.dead)
 
 
 class Transport(driver.Transport):
