@@ -16,7 +16,8 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.cli import endpoints
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, client, unavailable
+from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, unavailable
 from pipeline.runtime.kafka.topics import TopicsError
 from pipeline.runtime.reachability import NoAnswer, kafka_admin, why_registry
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
