@@ -63,21 +63,45 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "no_header",
         "any record",
         "The value is shorter than the Confluent header (a zero byte and the schema id in four bytes).",
-        "Use a Confluent-compatible Avro serialiser.",
+        "Use a Confluent-compatible Avro serialiser; the message may name the setting that makes it one.",
     ),
     DeadLetterCode(
         "Decoding",
         "wrong_magic_byte",
         "any record",
         "The first byte is not zero: the value is JSON, plain Avro, or framed in another way.",
-        "Use a Confluent-compatible Avro serialiser.",
+        "Use a Confluent-compatible Avro serialiser; the message may name the setting that makes it one.",
     ),
     DeadLetterCode(
         "Decoding",
         "unknown_schema_id",
         "any record",
         "The registry has no schema of this id, or it is the schema of no event here.",
-        "Use this registry. After `ledgerflow schemas register`, redrive.",
+        "Use this registry, ids of four bytes, and a schema that can be read as the newest version; the "
+        "message says more. After `ledgerflow schemas register`, redrive.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "recursive_schema",
+        "any record",
+        "A type of the record's schema holds itself, so that values may be nested without end.",
+        "Register a schema without such a type, and send the event again with that.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "schema_too_large",
+        "any record",
+        "The record's schema has more fields, depth, parts or bytes than is read, or a `fixed` that is too "
+        "long; the message names the limit.",
+        "Use the version of the catalogue, or one with fewer new fields.",
+    ),
+    DeadLetterCode(
+        "Decoding",
+        "foreign_schema",
+        "any record",
+        "The schema is a version that is not of the catalogue, and `LEDGERFLOW_FOREIGN_SCHEMAS` is `refuse`. "
+        "The message names its new fields.",
+        "Send the event with a version of the catalogue; or accept foreign ones, and redrive.",
     ),
     DeadLetterCode(
         "Decoding",

@@ -23,6 +23,13 @@ FAULTS: tuple[FaultCode, ...] = (
         "Look at the broker: is it overloaded, frozen, out of disk, cut off?",
     ),
     FaultCode(
+        "foreign_schema",
+        "Records come of a version of an event that the registry has and the catalogue has not. What its new "
+        "fields say is dropped, or the records are dead letters (`LEDGERFLOW_FOREIGN_SCHEMAS`).",
+        "Ask who registered it; `ledgerflow schemas check --registry` lists all. Add the version to the "
+        "catalogue, or have its producer use ours.",
+    ),
+    FaultCode(
         "log_lost",
         "A log starts after the offset that its streams had reached: the records between are gone.",
         "Find out who deleted them. `ledgerflow accept-loss` goes on without them.",

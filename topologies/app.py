@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 
 from pipeline import audit
 from pipeline.domain.kernel.views import View
 from pipeline.runtime.app import App, create_app
-from pipeline.runtime.avro.codec import Codec
+from pipeline.runtime.avro.codec import FOREIGN, Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.avro.registry_start import connect
+from pipeline.runtime.avro.writer_schemas import WriterSchema
+from pipeline.runtime.faults import Fault, Faults
 from pipeline.runtime.streams import StreamSpec
 from pipeline.web import pages
 from topologies.configuration import Configuration
@@ -65,15 +68,23 @@ def build(configuration: Configuration, *, worker: int = 0, streams: tuple[str, 
     settings = configuration.settings
     registry = Registry(settings.registry(), settings.data_dir / "schemas")
     connect(registry, settings.schema_registry_url, _say)
-    app = create_app(settings, Codec(registry), worker=worker)
+    refuse = settings.foreign_schemas == "refuse"
+    codec = Codec(registry, refuse_foreign=refuse)
+    app = create_app(settings, codec, worker=worker)
+    codec.on_foreign = partial(_report_foreign, app.faults, refuse)
     app.tenants = tenants(configuration).version
     for spec in specs(configuration):
         if not streams or spec.name in streams:
             app.add_stream(spec)
     pages.mount(app, VIEWS)
-    audit.mount(app, settings, Codec(registry))
+    audit.mount(app, settings, codec.another())
     return app
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _report_foreign(faults: Faults, refused: bool, schema_id: int, writer: WriterSchema) -> None:
+    what = "its events are refused" if refused else "its events are applied without what is new"
+    faults.report(Fault(FOREIGN, f"schema {schema_id}", f"{writer.difference}; {what}"))

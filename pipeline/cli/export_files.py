@@ -23,9 +23,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import fastavro
-from fastavro.write import Writer
-
+from pipeline.runtime.avro.check import container
+from pipeline.runtime.avro.schema_limits import UnreadableSchema
 from pipeline.runtime.escaping import csv_cell
 from pipeline.verify.decode import HEAD_BYTES, Decoder, Event, SchemaOf
 from pipeline.verify.log import Record
@@ -79,6 +78,7 @@ class ExportFiles:
         self._done: list[dict[str, Any]] = []
         self._counts: dict[str, Counter[str]] = {}
         self._schemas: dict[str, Any] = {}
+        self._left_out: set[int] = set()
         self._balances = sqlite3.connect(
             folder / "balances.sqlite"
         )  # on disk: there may be any number of accounts
@@ -100,20 +100,30 @@ class ExportFiles:
             self._unreadable(record)
         elif event.fields.get("tenant_id") != self._tenant:
             counts["of_another_tenant"] += 1  # sent with a key of this tenant
+        elif not self._write(record, event, int.from_bytes(record.value[1:HEAD_BYTES], "big")):
+            counts["unreadable"] += 1
+            self._unreadable(record)
         else:
             counts["records"] += 1
-            self._write(record, event, int.from_bytes(record.value[1:HEAD_BYTES], "big"))
-            if record.topic == BALANCES:
+            if record.topic == BALANCES and _is_balance(event):
                 self._balance(event)
 
-    def _write(self, record: Record, event: Event, schema_id: int) -> None:
+    def _write(self, record: Record, event: Event, schema_id: int) -> bool:
+        """Write a record to the file of its event; return False where its schema cannot be in a file."""
         name = f"{record.topic}.{event.name}.{schema_id}.avro"
+        if schema_id in self._left_out:
+            return False
         if name not in self._open:
             schema = json.loads(self._schema_of(schema_id) or "")
-            self._schemas[str(schema_id)] = schema
             about = {"topic": record.topic, "event": event.name, "schema_id": schema_id}
-            self._start(name, {"name": "event", "type": schema}, about)
+            try:
+                self._start(name, {"name": "event", "type": schema}, about)
+            except UnreadableSchema:  # a foreign one that has types of the names that the file has
+                self._left_out.add(schema_id)
+                return False
+            self._schemas[str(schema_id)] = schema
         self._append(name, record, event=event.fields)
+        return True
 
     def _unreadable(self, record: Record) -> None:
         if UNREADABLE not in self._open:
@@ -132,9 +142,14 @@ class ExportFiles:
             "doc": f"Records of tenant {self._tenant}: place, key and headers in Kafka, and what they say.",
             "fields": [*_PLACE, *fields],
         }
-        target = (self._folder / name).open("xb")
         marker = hashlib.sha256(name.encode()).digest()[:16]
-        writer = Writer(target, fastavro.parse_schema(schema), "deflate", sync_marker=marker)
+        target = (self._folder / name).open("xb")
+        try:
+            writer = container(target, schema, marker)
+        except BaseException:
+            target.close()
+            (self._folder / name).unlink()
+            raise
         self._open[name] = ExportFile(target, writer, {"name": name, **about, "records": 0})
 
     def _append(self, name: str, record: Record, **said: Any) -> None:
@@ -222,6 +237,17 @@ class ExportFiles:
         for file in self._open.values():
             file.target.close()
         self._balances.close()
+
+
+def _is_balance(event: Event) -> bool:
+    """Whether it has the fields of a balance: anyone may write an event of another schema."""
+    fields = event.fields
+    texts = fields.get("account_id"), fields.get("currency")
+    return (
+        fields.keys() >= set(_BALANCE)
+        and all(isinstance(text, str) for text in texts)
+        and isinstance(fields["balance_minor"], int)
+    )
 
 
 def _size_and_hash(path: Path) -> dict[str, Any]:

@@ -24,6 +24,10 @@ _WAITS_FOR = {"ledger": "first answer of the ledger"} | {
 }
 
 
+OTHER_FIELDS = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What an event raises that has the name of one of ours, and another schema: anyone may write one."""
+
+
 class News(NamedTuple):
     """One event for the dashboard."""
 
@@ -39,8 +43,13 @@ def news_of(record: TopicRecord, event: Event | None) -> News | None:
         error = record.error
         place = f"{error.get('topic')}[{error.get('partition')}]@{error.get('offset')}"
         return News(record.timestamp_ms, "dead letter", escaped(f"{error.get('code')}: {place}"))
-    if event is None:
+    try:
+        return None if event is None else _told(record, event)
+    except OTHER_FIELDS:
         return None
+
+
+def _told(record: TopicRecord, event: Event) -> News | None:
     fields = event.fields
     account = f"{fields.get('tenant_id')}/{fields.get('account_id')}"
     if event.name == "FraudAlertRaised":
@@ -73,7 +82,14 @@ def news_of(record: TopicRecord, event: Event | None) -> News | None:
 
 
 def posting_line(event: Event) -> str:
-    """Return a posting_recorded or hold_recorded on one line."""
+    """Return a posting_recorded or hold_recorded on one line; empty where it has other fields than ours."""
+    try:
+        return _posting(event)
+    except OTHER_FIELDS:
+        return ""
+
+
+def _posting(event: Event) -> str:
     fields = event.fields
     account, currency = f"{fields['tenant_id']}/{fields['account_id']}", fields["currency"]
     amount = money(fields["amount_minor"], currency)

@@ -17,7 +17,8 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.cli import endpoints
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, client, unavailable
+from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, unavailable
 from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.kafka.topics import TopicsError
 from pipeline.runtime.local.credentials import credentials_of

@@ -117,7 +117,8 @@ def _from_postings(settings: Settings, admin: AdminClient, limit: int, as_json: 
     partitions = require_topic(admin, postings.POSTINGS)
     with errors_in_one_line(settings), rebuild_errors_in_one_line():
         about = {"app_id": settings.app_id, **topic_ids(admin, (postings.POSTINGS, postings.BALANCES))}
-        codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
+        registry = Registry(settings.registry(), settings.data_dir / "schemas")
+        codec = Codec(registry, refuse_foreign=settings.foreign_schemas == "refuse")
         with (
             Scratch(settings.data_dir / FOLDER / RebuildSource.POSTINGS, about, anew) as scratch,
             bar_on_screen() as (move, say),

@@ -7,15 +7,16 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from pipeline.cli.balance import money
 from pipeline.domain.kernel.times import EPOCH
-from pipeline.runtime.avro.registry import client, unavailable
+from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.references import text_of
+from pipeline.runtime.avro.registry import unavailable
+from pipeline.runtime.avro.schema_limits import UnreadableSchema
 from pipeline.runtime.escaping import escaped
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.messages import Message
@@ -156,16 +157,16 @@ def decoder(settings: Settings) -> Decoder:
 
 
 def schemas_of(settings: Settings) -> SchemaOf:
-    """Return a function that gets a schema from the registry. The function raises RegistryUnavailable."""
+    """Return a function that gets a schema from the registry. The function raises RegistryUnavailable,
+    and UnreadableSchema for one beyond the limits."""
     registry = client(settings.registry())
 
     def schema_of(schema_id: int) -> str | None:
         try:
-            text: str | None = registry.get_schema(schema_id).schema_str
-            return text
+            return text_of(registry, schema_id)
+        except UnreadableSchema:
+            raise
         except Exception as error:  # the client lets its HTTP library's errors through
-            if isinstance(error, SchemaRegistryError) and error.http_status_code == HTTPStatus.NOT_FOUND:
-                return None
             raise unavailable(error) from error
 
     return schema_of
@@ -265,16 +266,20 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(_shown("", item) for item in value) + "]"
     if isinstance(value, dict) and "leg_no" in value:
-        return _leg(value)
+        with contextlib.suppress(KeyError, TypeError, ValueError):  # another schema: anyone may write one
+            return _leg(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{part}={_shown(part, item)}" for part, item in value.items()) + "}"
+        parts = (f"{_shown('', part)}={_shown(part, item)}" for part, item in value.items())
+        return "{" + ", ".join(parts) + "}"
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _leg(leg: dict[str, Any]) -> str:
     """Return a leg of a journal as number, entry, account and signed amount: `2/0 alice +12.50 EUR fee`."""
     sign = "-" if leg["side"] == "DEBIT" else "+"
-    words = [f"{leg['leg_no']}/{leg['entry_no']}", _shown("", leg["account_id"])]
+    words = [f"{leg['leg_no']:d}/{leg['entry_no']:d}", _shown("", leg["account_id"])]
+    if not _PLAIN.fullmatch(leg["currency"]):
+        raise ValueError("no leg of ours")
     words.append(f"{sign}{money(leg['amount_minor'], leg['currency'])}")
     if leg["purpose"] is not None:
         words.append(_shown("", leg["purpose"]))

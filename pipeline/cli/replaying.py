@@ -56,7 +56,8 @@ def run_replay(
             **rules,
             **topic_ids(admin, (spec.source,)),
         }
-        codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
+        registry = Registry(settings.registry(), settings.data_dir / "schemas")
+        codec = Codec(registry, refuse_foreign=settings.foreign_schemas == "refuse")
         with (
             Scratch(settings.data_dir / FOLDER / RebuildSource.COMMANDS, about, anew) as scratch,
             bar_on_screen() as (move, say),

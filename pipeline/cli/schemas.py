@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from pipeline.cli.options import Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED
 from pipeline.cli.reach import errors_in_one_line, settings_for
 from pipeline.cli.screen import Table, screen
+from pipeline.runtime.avro.foreign import differences
 from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
 from pipeline.runtime.local.credentials import ADMIN
 from schemas.compatibility import check as problems_of
@@ -47,19 +48,36 @@ def list_schemas(as_json: Json = False) -> None:
 
 
 @app.command("check")
-def check_schemas(as_json: Json = False) -> None:
+def check_schemas(
+    registry: Annotated[
+        bool, typer.Option("--registry", help="Compare the schema registry with the catalogue, too.")
+    ] = False,
+    data: Data = None,
+    schema_registry_url: RegistryUrl = None,
+    as_json: Json = False,
+) -> None:
     """Check that all versions of each event are compatible both ways, and that their types are allowed.
 
-    Needs no registry. Exit code 1 if something is wrong.
+    With --registry, every version there that is an event of ours and is not of the catalogue is named, with
+    its new fields. Exit code 1 if there is one, or something is wrong.
     """
-    problems = problems_of()
+    problems, others = problems_of(), 0
+    if registry:
+        settings = settings_for(data, None, schema_registry_url)
+        with errors_in_one_line(settings):
+            found = differences(settings.registry())
+        problems += [str(one) for one in found.foreign]
+        others = found.others
     if as_json:
-        typer.echo(json.dumps({"ok": not problems, "schemas": len(catalogue.load()), "problems": problems}))
+        told = {"ok": not problems, "schemas": len(catalogue.load()), "problems": problems}
+        typer.echo(json.dumps(told | ({"other_subjects": others} if registry else {})))
     elif problems:
         for problem in problems:
             typer.echo(problem, err=True)
     else:
         typer.echo(f"{len(catalogue.load())} schemas of {len(catalogue.record_names())} events: ok")
+    if others and not as_json:
+        typer.echo(f"{others} other subjects in the registry are no events of the catalogue", err=True)
     raise typer.Exit(EXIT_FAILED if problems else 0)
 
 

@@ -230,14 +230,16 @@ class TopicCounter:
                 self._news.append(told)
         newest = next((message for message in reversed(messages) if _is_customers_posting(message)), None)
         if newest is not None and (event := self._event(newest)) is not None:
-            self._last_posting = news.posting_line(event)
+            self._last_posting = news.posting_line(event) or self._last_posting
 
     def _take_balance(self, message: Any) -> None:
         key: bytes = message.key() or b""
         if b"/$" not in key:
             self._accounts.add(hash(key))
         elif CLEARING in key and (event := self._event(message)) is not None:
-            self._clearing[key] = (event.fields["currency"], event.fields["balance_minor"])
+            currency, balance = event.fields.get("currency"), event.fields.get("balance_minor")
+            if isinstance(currency, str) and isinstance(balance, int):  # anyone may write another schema
+                self._clearing[key] = (currency, balance)
 
     def _event(self, message: Any) -> Event | None:
         try:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable
-from functools import cache
 from typing import Any
-
-import fastavro
 
 import schemas
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
+from pipeline.runtime.avro import check
 from schemas import SchemaVersion
 
 Encode = Callable[[SchemaVersion, dict[str, Any]], bytes]
 """Returns the whole value: magic byte, schema id, Avro."""
 
 HEAD_BYTES = 5
-
-
-@cache
-def _parsed(text: str) -> Any:
-    return fastavro.parse_schema(json.loads(text))
 
 
 def framed(id_of: Callable[[SchemaVersion], int]) -> Encode:
@@ -35,7 +27,7 @@ def framed(id_of: Callable[[SchemaVersion], int]) -> Encode:
             head = heads[schema] = b"\0" + id_of(schema).to_bytes(4, "big")
         out = io.BytesIO()
         out.write(head)
-        fastavro.schemaless_writer(out, _parsed(schema.text), fields)
+        check.encode(out, schema.text, fields)
         return out.getvalue()
 
     return encode

@@ -31,7 +31,7 @@ from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
-from pipeline.runtime.avro.registry import Connection, client
+from pipeline.runtime.avro.connection import Connection, client
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
 from pipeline.runtime.kafka.topics import READ
 from schemas import SchemaVersion

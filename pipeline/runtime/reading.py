@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pipeline.runtime.avro.codec import Codec, Decoded, Frame
+from pipeline.runtime.avro.other_framings import remedy
 from pipeline.runtime.kafka.dead_letters import Reason
 from pipeline.runtime.placement import Placement
 
@@ -42,5 +43,8 @@ class RecordReader:
             events = self._codec.decode(values, self._bytes_max)
         reasons = self._placement.faults(records, events)
         for index, dead in events.dead.items():
-            reasons[index] = Reason("Decoding", dead.code, dead.detail)
+            detail, record = dead.detail, records[index]
+            if mended := remedy(record.value, record.headers):
+                detail = f"{detail}; {mended}" if detail else mended
+            reasons[index] = Reason("Decoding", dead.code, detail)
         return Read(events, reasons)

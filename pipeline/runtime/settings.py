@@ -94,6 +94,10 @@ class Settings(_OfConcepts):
         256, ge=16, le=65_536, description="Open connections to the table views of a worker, at most."
     )
     # The shape of the system: the same for all workers of one application
+    foreign_schemas: Literal["accept", "refuse"] = Field(
+        "accept",
+        description="Events of versions that only the registry has: applied without what is new, or refused.",
+    )
     app_id: str = Field(
         "ledgerflow", pattern=r"^[A-Za-z0-9._-]{1,100}$", description="Prefix of groups and tables."
     )

@@ -107,7 +107,8 @@ class Replay:
         """Apply the records that are new."""
         comparison, stream = self._comparison, self.stream
         check, known = INPUT_CHECKS.get(stream.log), WRITTEN.get(stream.log)
-        for record in self._source:
+        for read in self._source:
+            record = comparison.dead.refused(read)
             if check is not None:
                 comparison.findings.count(check)
             if known is not None and comparison.group is None:

@@ -18,6 +18,7 @@ from pipeline.verify.streams import INPUT_CHECKS, SOURCES
 CHECK = "dead_letters"
 HEADER = "__ledgerflow.errors."
 """What the names of the headers begin with; the wire contract of the topic."""
+FOREIGN = "foreign_schema"
 KEPT_BYTES_MIN = 2**20
 """A record up to this size is kept whole; a larger one may be left out of its dead letter, which says so."""
 
@@ -121,6 +122,16 @@ class DeadLetters:
         if letter.digest != digest(record) and not (large and letter.left_out):
             self._wrong(letter, place, "the record has another key or value")
         return True
+
+    def refused(self, record: Record) -> Record:
+        """Return a record as its stream has seen it: no event where its letter says that its schema is
+        foreign, and it is. Whether such records are refused is a setting, which may have changed."""
+        if not record.foreign or record.event is None:
+            return record
+        letter = self._letters.get(Place(record.topic, record.partition, record.offset))
+        if letter is None or letter.code != FOREIGN:
+            return record
+        return record._replace(event=None, fields={}, fault=FOREIGN)
 
     def judge(self, record: Record, code: str | None) -> None:
         """Hold a record against what the model of its stream says: a dead letter of this code, or none."""

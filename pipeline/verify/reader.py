@@ -88,12 +88,12 @@ class Reader:
 
     def source(self, topic: str, partition: int) -> Iterator[Record]:
         """Yield what a stream reads."""
-        strict = topic in UPSTREAM
+        upstream = topic in UPSTREAM
         for raw in self._raw(topic, partition):
-            record = _record(raw, *self._decoder.read(raw.value, strict))
-            if not strict:
+            record = _record(raw, *self._decoder.read(raw.value))
+            if not upstream:
                 self._check_readable(record)
-            yield record
+            yield record._replace(foreign=True) if self._decoder.is_foreign(raw.value) else record
 
     def output(self, topic: str, partition: int, events: Only = ALL, again: bool = False) -> Iterator[Record]:
         """Yield what carries some events; `again`: whether that is read elsewhere, too, and checked there."""

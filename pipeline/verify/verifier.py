@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.runtime.avro.registry import Connection
+from pipeline.runtime.avro.connection import Connection
+from pipeline.runtime.avro.writer_schemas import judged
 from pipeline.verify.balances import Balances
 from pipeline.verify.comparison import Comparison, Listener
 from pipeline.verify.dead import DeadLetters
@@ -92,7 +93,7 @@ def verify(
     log = KafkaLog(connection, group)
     try:
         busy = log.wait_until_quiet(list(TOPICS), wait_quiet_s, timeout_s)
-        decoder = Decoder(registry_schemas(registry))
+        decoder = Decoder(registry_schemas(registry), judged)
         report = verify_log(log, decoder, planted, workers, on_progress, fetch, present)
     finally:
         log.close()

@@ -10,6 +10,7 @@ import aiohttp
 from faust.types import TP
 
 from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.problems import Problems
 from pipeline.runtime.snapshots import Snapshots
@@ -26,6 +27,8 @@ class WebHost(Protocol):
     """Client for requests to peers; it belongs to the web server's thread."""
     loop: asyncio.AbstractEventLoop
     """The event loop of the streams. The views have a thread and an event loop of their own."""
+    codec: Codec
+    """What decodes the records of the streams."""
     tasks: Tasks
     snapshots: Snapshots
     stable: StableWatch

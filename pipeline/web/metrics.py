@@ -65,7 +65,14 @@ class WorkerCollector(Collector):
         )
         for name, count in sorted(app.audited.items()):
             audited.add_metric((name,), count)
-        yield from (applied, dead, committed, lag, stable, broken, audited)
+        foreign = CounterMetricFamily(
+            "ledgerflow_foreign_records",
+            "Records of versions not in the catalogue",
+            labels=("event",),
+        )
+        for name, count in sorted(dict(app.codec.foreign_values).items()):
+            foreign.add_metric((name,), count)
+        yield from (applied, dead, committed, lag, stable, broken, audited, foreign)
         problems = GaugeMetricFamily(
             "ledgerflow_problems", "What keeps the worker from its work now", labels=("problem",)
         )

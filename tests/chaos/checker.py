@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from pipeline.runtime.avro.registry import Connection
+from pipeline.runtime.avro.connection import Connection
 from pipeline.verify.comparison import Comparison, Offsets
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.findings import Problem, at

@@ -17,7 +17,8 @@ import fastavro
 from confluent_kafka import Producer, TopicPartition
 
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.runtime.avro.registry import Connection
+from pipeline.runtime.avro.check import parsed
+from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.wire import UPSTREAM
@@ -101,12 +102,11 @@ class Hostile:
 
 def event_of(decoder: Decoder, topic: str, value: bytes | None) -> Event | None:
     """Return an upstream's event, for TENANT; None where the value is no event with a key."""
-    name, fields, _ = decoder.read(value, strict=True)
+    name, fields, _ = decoder.read(value)
     if value is None or name is None or not set(fields) & set(KEY_FIELDS):
         return None
-    schema = decoder.schema(value[1:HEAD_BYTES])
-    assert schema is not None
-    return Event(topic, value[:HEAD_BYTES], schema.parsed, {**fields, "tenant_id": TENANT})
+    schema = parsed(decoder.schema(value[1:HEAD_BYTES]).text)
+    return Event(topic, value[:HEAD_BYTES], schema, {**fields, "tenant_id": TENANT})
 
 
 def damaged(events: list[Event], chance: Random, partitions: int) -> Iterator[Sent]:

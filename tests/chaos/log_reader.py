@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
-from pipeline.runtime.avro.registry import Connection
+from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.model.record import Record
@@ -163,7 +163,7 @@ class LogReader:
         headers = {name: value for name, value in message.headers() or () if isinstance(value, bytes)}
         place = (message.topic(), message.partition(), message.offset(), message.timestamp()[1])
         value = message.value()
-        decoded = (None, {}, None) if is_raw(message.topic()) else self._decoder.read(value, strict=True)
+        decoded = (None, {}, None) if is_raw(message.topic()) else self._decoder.read(value)
         return Record(*place, message.key(), value, headers, *decoded)
 
 

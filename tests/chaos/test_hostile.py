@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from random import Random
 
 import fastavro
@@ -11,7 +10,7 @@ import pytest
 
 import schemas
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.verify.decode import without_logical_types
+from pipeline.runtime.avro.check import parsed
 from tests.chaos import hostile
 from tests.chaos.hostile import LONG_MAX, LONG_MIN, LONG_TEXT, TENANT, Event, Sent
 
@@ -22,7 +21,7 @@ HEAD = b"\0\0\0\0\7"
 def payments(count: int) -> list[Event]:
     """Return good payments of the newest version."""
     text = schemas.newest("ledgerflow.PaymentInitiated").text
-    schema = fastavro.parse_schema(without_logical_types(json.loads(text)))
+    schema = parsed(text)
     fields = {"tenant_id": TENANT, "occurred_at": 1_790_000_000_000_000, "correlation_id": "c"}
     fields |= {"causation_id": None, "debtor_account_id": "alice", "creditor_account_id": "bob"}
     fields |= {"amount_minor": 5, "currency": "EUR", "payment_type": "transfer", "reference": "r"}

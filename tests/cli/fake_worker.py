@@ -33,6 +33,7 @@ class Worker:
         self.audited: dict[str, int] = {}
         self.problems = Problems()
         self.stable = StableWatch(lambda: self.tasks.running, self.fetch_state)
+        self.codec = SimpleNamespace(foreign_values={})
         self.tables_ready = True
         self.stores = {
             (t, p): PartitionStore(folder / f"{t}-{p}.rocks") for t in TABLES for p in range(PARTITIONS)

@@ -25,7 +25,13 @@ ROOT = Path(pipeline.__file__).parent
 GENERATED = ROOT / "domain" / "kernel" / "events.py"
 JUDGE = ROOT / "verify"
 """Says which dead letters the streams must have made, and makes none."""
-SAID_BY = {"Reject": ("Rejected", 0), "Dead": ("Decoding", 0), "Reason": ("", 1)}
+SAID_BY = {
+    "Reject": ("Rejected", 0),
+    "Dead": ("Decoding", 0),
+    "Unreadable": ("Decoding", 0),
+    "UnreadableSchema": ("Decoding", 0),
+    "Reason": ("", 1),
+}
 """What makes a dead letter: its class, empty where the first argument has it; which argument is the code."""
 
 ANSWERS = ("payment-events", "journal-events")
@@ -48,6 +54,17 @@ def sources() -> Iterator[ast.Module]:
     for path in sorted(ROOT.rglob("*.py")):
         if path != GENERATED and JUDGE not in path.parents:
             yield ast.parse(path.read_text("utf-8"))
+
+
+CONSTANTS = {
+    target.id: str(node.value.value)
+    for module in sources()
+    for node in module.body
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+    for target in node.targets
+    if isinstance(target, ast.Name) and target.id in ("RECURSIVE", "TOO_LARGE", "NO_EVENT", "FOREIGN")
+}
+"""Codes that several modules name."""
 
 
 def dead_letters_said() -> set[tuple[str, str]]:
@@ -82,7 +99,9 @@ def texts(value: ast.expr, function: ast.FunctionDef) -> Iterator[str]:
             given = [
                 node.value for node in ast.walk(function) if isinstance(node, ast.Assign) and sets(node, name)
             ]
-            if not given:
+            if not given and name in CONSTANTS:
+                yield CONSTANTS[name]
+            elif not given:
                 raise ValueError(f"nobody can see which code {ast.unparse(value)} is")
             for one in given:
                 yield from texts(one, function)

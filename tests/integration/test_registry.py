@@ -16,7 +16,8 @@ from confluent_kafka.schema_registry.error import SchemaRegistryError
 import schemas
 from pipeline.domain.kernel import events as ev
 from pipeline.runtime.avro.codec import Codec, Dead
-from pipeline.runtime.avro.registry import Registry, client, register_all
+from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.registry import Registry, register_all
 from pipeline.runtime.local.stack import LocalStack
 from tests.streams.stream_bench import framed
 

@@ -63,5 +63,6 @@ def _idle_worker() -> Any:
         audit_alerts=0,
         audited={},
         problems=Problems(),
+        codec=SimpleNamespace(foreign_values={}),
         in_recovery=False,
     )

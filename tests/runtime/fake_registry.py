@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import urllib.parse
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -15,6 +16,8 @@ class FakeRegistry:
     def __init__(self) -> None:
         self.schemas: list[tuple[str, str]] = []
         """(subject, schema); the id is the position, from 1."""
+        self.references: dict[int, list[dict[str, Any]]] = {}
+        """What a schema refers to, by its id: name, subject, version."""
         self.levels: dict[str, str] = {}
         self.requests: list[str] = []
         self.fault: tuple[int, Any] | None = None
@@ -57,7 +60,9 @@ class FakeRegistry:
             schema_id = int(parts[2])
             if not 1 <= schema_id <= len(self.schemas):
                 return 404, {"error_code": 40403, "message": "Schema not found"}
-            return 200, {"schema": self.schemas[schema_id - 1][1]}
+            return 200, self._told(schema_id)
+        if method == "GET":
+            return self._subjects(parts[1:])
         entry = (parts[1], request["schema"])
         if len(parts) == 3 and entry not in self.schemas:
             self.schemas.append(entry)
@@ -71,9 +76,37 @@ class FakeRegistry:
             "schema": request["schema"],
         }
 
-    def add(self, text: str) -> int:
+    def _told(self, schema_id: int) -> dict[str, Any]:
+        references = self.references.get(schema_id)
+        return {
+            "schema": self.schemas[schema_id - 1][1],
+            **({"references": references} if references else {}),
+        }
+
+    def _subjects(self, parts: list[str]) -> tuple[int, Any]:
+        """Answer `/subjects[/<subject>/versions[/<version>]]`."""
+        if not parts:
+            return 200, list(dict.fromkeys(subject for subject, _ in self.schemas))
+        subject = urllib.parse.unquote(parts[0])
+        ids = [number for number, (name, _) in enumerate(self.schemas, 1) if name == subject]
+        if len(parts) == 2:
+            return 200, list(range(1, len(ids) + 1))
+        version = int(parts[2])
+        if not 1 <= version <= len(ids):
+            return 404, {"error_code": 40402, "message": "Version not found"}
+        schema_id = ids[version - 1]
+        return 200, {"subject": subject, "version": version, "id": schema_id, **self._told(schema_id)}
+
+    def add(
+        self,
+        text: str,
+        references: list[dict[str, Any]] | None = None,
+        subject: str = "payments-upstream",
+    ) -> int:
         """Register a schema behind our back; return its id."""
-        self.schemas.append(("payments-upstream", text))
+        self.schemas.append((subject, text))
+        if references:
+            self.references[len(self.schemas)] = references
         return len(self.schemas)
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 import schemas
 from pipeline.runtime.avro import registry as registry_module
+from pipeline.runtime.avro.connection import BOUNDS
 from pipeline.runtime.avro.registry import (
     UNKNOWN_SECONDS,
     NotRegistered,
@@ -169,7 +170,7 @@ def test_an_answer_that_is_none_loses_no_event(
 def test_a_slow_registry_is_given_up_in_bounded_time(
     filled: FakeRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(registry_module, "REQUEST_SECONDS_MAX", 0.1)
+    monkeypatch.setitem(BOUNDS, "timeout", 0.1)
     registry = Registry(filled.url, tmp_path)
     filled.answers.clear()  # it never answers: without a bound this would hang
     with pytest.raises(RegistryUnavailable):

@@ -88,7 +88,7 @@ def test_one_function_makes_the_clients_of_the_registry() -> None:
     for name, tree in sources():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and last(node.func) in REGISTRY_CLIENTS:
-                assert name == "pipeline/runtime/avro/registry.py", f"{name}:{node.lineno}: use `client`"
+                assert name == "pipeline/runtime/avro/connection.py", f"{name}:{node.lineno}: use `client`"
             if isinstance(node, ast.Call) and last(node.func) in {
                 "register_all",
                 "registry_schemas",

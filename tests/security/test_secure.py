@@ -22,7 +22,8 @@ from confluent_kafka.schema_registry import Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 import schemas
-from pipeline.runtime.avro.registry import client, register_all
+from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.kafka.access import ANALYST, GATEWAY, OPERATOR, PROJECTIONS, ROLES, UPSTREAM, WORKER
 from pipeline.runtime.kafka.acls import Acl, Comparison, apply, held
 from pipeline.runtime.local import certificates

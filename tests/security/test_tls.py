@@ -23,7 +23,8 @@ import pytest
 from pipeline.cli.entry import main
 from pipeline.cli.problems import Failed
 from pipeline.cli.reach import require_kafka, require_registry
-from pipeline.runtime.avro.registry import RegistryUnavailable, client, unavailable
+from pipeline.runtime.avro.connection import client
+from pipeline.runtime.avro.registry import RegistryUnavailable, unavailable
 from pipeline.runtime.reachability import CONNECT_WITHIN_S, probe
 from pipeline.runtime.settings import ENV_PREFIX, Settings, load_settings
 from tests.security.certificates import Authority, Pair

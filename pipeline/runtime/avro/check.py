@@ -1,40 +1,52 @@
-"""A strict reading of one Avro value: the authority on what is well-formed.
+"""Avro values as Python values, and back: the only module that may use fastavro.
 
-fastavro is lenient with hostile bytes: a negative union branch counts from the end, a boolean may be any
-byte, bytes behind a value are ignored. `decode_strict` first steps over the bytes along the schema, refuses
-all of that, and only then lets fastavro decode. The columnar path must agree with it.
+fastavro is lenient with hostile bytes, ends the process where values are nested without end, and makes any
+number of items that have no bytes. So a schema must be within the limits (`schema_limits`), and
+`decode_strict` steps over the bytes first (`steps`). It is the authority on what is well-formed, for every
+reader: the streams, `up`, tail, export, verify. The columnar path of the streams must agree with it.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
-from functools import cache, partial
-from typing import Any
+from functools import lru_cache
+from typing import Any, BinaryIO
 
 import fastavro
+from fastavro.write import Writer
 
-Step = Callable[[bytes, int], int]
-"""Steps over the value that starts at an offset and returns the offset after it. Raises `Malformed`, or
-`IndexError` at the end of the bytes; an offset beyond the end is found by the next step, or at the end."""
+from pipeline.runtime.avro.schema_limits import NO_EVENT, UnreadableSchema, read_schema
+from pipeline.runtime.avro.steps import Malformed, Step, step_over, stepper
 
+__all__ = [
+    "Malformed",
+    "UnreadableSchema",
+    "canonical",
+    "container",
+    "decode_strict",
+    "encode",
+    "parsed",
+    "plain",
+]
 
-class Malformed(ValueError):
-    """A value is not a well-formed encoding of its schema. The text says where, never what."""
+VALUE_BYTES_MAX = 2**24
+"""No record has more: twice what a topic of events takes."""
+LOGICAL_TYPES = ("timestamp-micros", "timestamp-millis", "date")
+"""Those that files keep; they say how a whole number is to be read."""
+SCHEMAS_KEPT = 300
+"""The catalogue's, and those of upstreams that were met last."""
 
 
 def decode_strict(raw: bytes, writer: str, reader: str) -> dict[str, Any]:
     """Return the record in `raw` (Avro binary, no header) written with `writer`, in the shape of `reader`.
 
-    Both are schemas as JSON. Timestamps and dates stay integers. Raises Malformed where it is none.
+    Both are schemas as JSON. Timestamps and dates stay integers. Raises Malformed where it is none,
+    UnreadableSchema for a schema beyond the limits.
     """
-    try:
-        end = _stepper(writer)(raw, 0)
-    except (IndexError, RecursionError):
-        raise Malformed("the value ends too early, or is nested without end") from None
-    if end != len(raw):
-        raise Malformed("bytes follow the value" if end < len(raw) else "the value ends too early")
+    if len(raw) > VALUE_BYTES_MAX:
+        raise Malformed(f"a value of more than {VALUE_BYTES_MAX} bytes")
+    step_over(_step(writer), raw)
     resolved = None if reader == writer else parsed(reader)
     try:
         value = fastavro.schemaless_reader(io.BytesIO(raw), parsed(writer), resolved)
@@ -47,151 +59,64 @@ def decode_strict(raw: bytes, writer: str, reader: str) -> dict[str, Any]:
     return value
 
 
-@cache
+@lru_cache(SCHEMAS_KEPT)
 def parsed(text: str) -> Any:
-    """Return fastavro's form of a schema without its logical types: times and dates are read as integers."""
-    return fastavro.parse_schema(_plain(json.loads(text)))
+    """Return fastavro's form of a schema without its logical types: times and dates are read as integers.
+
+    Raises UnreadableSchema for a schema beyond the limits, or that fastavro does not take.
+    """
+    return _parsed(plain(read_schema(text)))
 
 
-def _plain(schema: Any) -> Any:
+def _parsed(schema: Any) -> Any:
+    try:
+        return fastavro.parse_schema(schema)
+    except Exception as error:  # whatever an unknown schema makes it raise, it is not readable
+        raise UnreadableSchema(NO_EVENT, f"no Avro schema: {type(error).__name__}") from None
+
+
+def plain(schema: Any) -> Any:
+    """Return a schema without its logical types."""
     if isinstance(schema, list):
-        return [_plain(branch) for branch in schema]
+        return [plain(branch) for branch in schema]
     if isinstance(schema, dict):
-        return {key: _plain(value) for key, value in schema.items() if key != "logicalType"}
+        return {key: plain(value) for key, value in schema.items() if key != "logicalType"}
     return schema
 
 
-@cache
-def _stepper(text: str) -> Step:
-    return _compile(parsed(text), {})
+@lru_cache(SCHEMAS_KEPT)
+def _step(text: str) -> Step:
+    return stepper(parsed(text))
 
 
-def _compile(schema: Any, named: dict[str, Step]) -> Step:
-    """Return the step over a value of `schema` (as fastavro has parsed it)."""
+def canonical(text: str) -> str:
+    """Return Avro's canonical form of a schema, which has no logical types. Raises as `parsed`."""
+    form: str = fastavro.schema.to_parsing_canonical_form(_parsed(read_schema(text)))
+    return form
+
+
+def encode(target: BinaryIO, schema: str, record: dict[str, Any]) -> None:
+    """Write a record (times and dates as integers) as Avro binary. Raises as fastavro for a wrong one."""
+    fastavro.schemaless_writer(target, parsed(schema), record)
+
+
+def container(target: BinaryIO, schema: dict[str, Any], marker: bytes) -> Any:
+    """Return a writer of an Avro object container, compressed, with logical types; it has write and flush.
+
+    `marker`: 16 bytes between its blocks. Raises UnreadableSchema where the schema is none.
+    """
+    complete = _with_our_logical_types(read_schema(json.dumps(schema)))
+    return Writer(target, _parsed(complete), "deflate", sync_marker=marker)
+
+
+def _with_our_logical_types(schema: Any) -> Any:
+    """Return a schema without logical types that fastavro may not write from plain numbers and bytes."""
     if isinstance(schema, list):
-        return partial(_union, [_compile(branch, named) for branch in schema])
-    kind = schema["type"] if isinstance(schema, dict) else schema
-    if isinstance(kind, dict | list):
-        return _compile(kind, named)
-    if kind == "record":
-        steps: list[Step] = []
-        record = named[schema["name"]] = partial(_record, steps)  # known to its own fields
-        steps.extend(_compile(field["type"], named) for field in schema["fields"])
-        return record
-    if kind == "enum":
-        step = named[schema["name"]] = partial(_enum, len(schema["symbols"]))
-        return step
-    if kind == "fixed":
-        step = named[schema["name"]] = partial(_fixed, schema["size"])
-        return step
-    if kind == "array":
-        return partial(_blocks, _compile(schema["items"], named))
-    if kind == "map":
-        return partial(_blocks, partial(_record, [_text, _compile(schema["values"], named)]))
-    return _SCALARS.get(kind) or named[kind]
-
-
-def _varint(raw: bytes, at: int, bits: int = 64) -> tuple[int, int]:
-    """Read one zigzag varint; return it and the offset after it."""
-    value = shift = 0
-    while True:
-        byte = raw[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            break
-        shift += 7
-        if shift > 63:
-            raise Malformed("a number of more than ten bytes")
-    if shift and not byte:
-        raise Malformed("a number that is longer than it need be")  # no writer does that: a bit has flipped
-    if value >= 1 << bits:
-        raise Malformed(f"a number of more than {bits} bits")
-    return (value >> 1) ^ -(value & 1), at
-
-
-def _long(raw: bytes, at: int) -> int:
-    return at + 1 if raw[at] < 0x80 else _varint(raw, at)[1]
-
-
-def _int(raw: bytes, at: int) -> int:
-    return at + 1 if raw[at] < 0x80 else _varint(raw, at, 32)[1]
-
-
-def _null(raw: bytes, at: int) -> int:
-    return at
-
-
-def _boolean(raw: bytes, at: int) -> int:
-    if raw[at] > 1:
-        raise Malformed("a boolean that is neither 0 nor 1")
-    return at + 1
-
-
-def _fixed(size: int, raw: bytes, at: int) -> int:
-    return at + size
-
-
-def _text(raw: bytes, at: int) -> int:
-    head = raw[at]
-    if head < 0x80 and not head & 1:  # up to 63 bytes, nearly every string
-        return at + 1 + (head >> 1)
-    length, at = _varint(raw, at)
-    if not 0 <= length <= len(raw) - at:
-        raise Malformed("a string longer than the value")
-    return at + length
-
-
-def _enum(symbols: int, raw: bytes, at: int) -> int:
-    symbol, at = _varint(raw, at)
-    if not 0 <= symbol < symbols:
-        raise Malformed("an enum symbol that does not exist")
-    return at
-
-
-def _union(branches: list[Step], raw: bytes, at: int) -> int:
-    if raw[at] == 0:
-        return branches[0](raw, at + 1)
-    branch, at = _varint(raw, at)
-    if not 0 <= branch < len(branches):
-        raise Malformed("a union branch that does not exist")
-    return branches[branch](raw, at)
-
-
-def _record(fields: list[Step], raw: bytes, at: int) -> int:
-    for field in fields:
-        at = field(raw, at)
-    return at
-
-
-def _blocks(item: Step, raw: bytes, at: int) -> int:
-    """Step over the blocks of an array or map; a negative count is followed by the block's size in bytes."""
-    total = 0
-    while True:
-        count, at = _varint(raw, at)
-        if count == 0:
-            return at
-        size = None
-        if count < 0:
-            count = -count
-            size, at = _varint(raw, at)
-        total += count
-        if total > len(raw):
-            raise Malformed("more items than the value has bytes")
-        start = at
-        for _ in range(count):
-            at = item(raw, at)
-        if size is not None and at - start != size:
-            raise Malformed("a block of another size than it says")
-
-
-_SCALARS: dict[str, Step] = {
-    "null": _null,
-    "boolean": _boolean,
-    "int": _int,
-    "long": _long,
-    "float": partial(_fixed, 4),
-    "double": partial(_fixed, 8),
-    "string": _text,
-    "bytes": _text,
-}
+        return [_with_our_logical_types(branch) for branch in schema]
+    if isinstance(schema, dict):
+        return {
+            key: _with_our_logical_types(value)
+            for key, value in schema.items()
+            if key != "logicalType" or value in LOGICAL_TYPES
+        }
+    return schema

@@ -10,6 +10,7 @@ ones are refused, each with its reason. Both ways agree on every value (tested b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -24,9 +25,13 @@ from pipeline.runtime.avro.framing import COLUMNS_MIN, HEADER, HEADER_BYTES
 from pipeline.runtime.avro.reader import EventReader
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.avro.writer import EventWriter
-from pipeline.runtime.avro.writer_schemas import WriterSchema
+from pipeline.runtime.avro.writer_schemas import Unreadable, WriterSchema
 from pipeline.runtime.kafka.topics import RECORD_BYTES_MAX
 from schemas.upcasters import upcast
+
+FOREIGN = "foreign_schema"
+"""Code of the dead letters, and of the alert, of versions that are not of the catalogue."""
+FOREIGN_TOLD_MAX = 10_000
 
 
 class Dead(NamedTuple):
@@ -96,17 +101,29 @@ def decode_columns(raw: list[bytes], text: str) -> pa.RecordBatch:
     return batch
 
 
+OnForeign = Callable[[int, WriterSchema], None]
+"""Told once of each schema id in use whose schema is of one of our events, and not of the catalogue."""
+
+
 class Codec:
     """Decodes and encodes events; the schema ids come from the registry, once each."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, *, refuse_foreign: bool = False, on_foreign: OnForeign | None = None
+    ) -> None:
+        """`refuse_foreign`: values of versions that are not of the catalogue are no events."""
         self._registry = registry
+        self._refuse_foreign = refuse_foreign
+        self.on_foreign = on_foreign
+        self.foreign_values: Counter[str] = Counter()
+        """How many values of such versions there were, by name of the record."""
+        self._told: set[int] = set()
         self._readers = {name: EventReader(name) for name in schemas.record_names()}
         self._writers: dict[type, EventWriter] = {}
 
     def another(self) -> Codec:
         """Return a codec of the same registry for another thread: one codec must not be shared by two."""
-        return Codec(self._registry)
+        return Codec(self._registry, refuse_foreign=self._refuse_foreign)
 
     def decode(self, values: Sequence[bytes | None], bytes_max: int = RECORD_BYTES_MAX) -> Decoded:
         """Decode framed values of up to `bytes_max` bytes.
@@ -130,7 +147,9 @@ class Codec:
             return None
         magic, schema_id = HEADER.unpack(header)
         writer = self._registry.schema_of(schema_id) if magic == 0 else None
-        return None if writer is None else EVENTS[writer.record_name]
+        if not isinstance(writer, WriterSchema) or (writer.known is None and self._refuse_foreign):
+            return None
+        return EVENTS[writer.record_name]
 
     def frame(
         self, values: Sequence[bytes | None], columns_min: int = 1, bytes_max: int = RECORD_BYTES_MAX
@@ -154,12 +173,9 @@ class Codec:
     def _decode_group(
         self, header: bytes, indexes: list[int], values: Sequence[Any], columns_min: int, found: Frame
     ) -> None:
-        magic, schema_id = HEADER.unpack(header)
-        writer = self._registry.schema_of(schema_id) if magic == 0 else None
-        if writer is None:
-            code = "unknown_schema_id" if magic == 0 else "wrong_magic_byte"
-            dead = Dead(code, f"{schema_id if magic == 0 else magic}")
-            found.dead.update(dict.fromkeys(indexes, dead))
+        writer = self._writer_of(header, len(indexes))
+        if isinstance(writer, Dead):
+            found.dead.update(dict.fromkeys(indexes, writer))
             return
         reader = self._readers[writer.record_name]
         raw = [values[index][HEADER_BYTES:] for index in indexes]
@@ -178,6 +194,26 @@ class Codec:
         mixed = columnar and columns_min <= len(good) < len(raw)
         if not (mixed and self._decode_columns(reader, writer, [*decoded], good, found)):
             found.singles.update(zip(decoded, reader.from_records([*decoded.values()], text), strict=True))
+
+    def _writer_of(self, header: bytes, values: int) -> WriterSchema | Dead:
+        """Return the schema that so many values with this header were written with, or why they are none."""
+        magic, schema_id = HEADER.unpack(header)
+        if magic != 0:
+            return Dead("wrong_magic_byte", f"{magic}")
+        writer = self._registry.schema_of(schema_id)
+        if writer is None:
+            return Dead("unknown_schema_id", f"{schema_id}")
+        if isinstance(writer, Unreadable):
+            return Dead(writer.code, f"{schema_id}: {writer.detail}")
+        if writer.known is not None:
+            return writer
+        self.foreign_values[writer.record_name] += values
+        if self.on_foreign is not None and schema_id not in self._told:
+            if len(self._told) == FOREIGN_TOLD_MAX:
+                self._told.clear()
+            self._told.add(schema_id)
+            self.on_foreign(schema_id, writer)
+        return Dead(FOREIGN, f"{schema_id}: {writer.difference}") if self._refuse_foreign else writer
 
     @staticmethod
     def _decode_columns(

@@ -11,40 +11,33 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 import schemas
-from pipeline.runtime.avro.writer_schemas import SchemaFiles, WriterSchema, recognise
+from pipeline.runtime.avro.connection import Connection, client
+from pipeline.runtime.avro.references import is_not_found, text_of
+from pipeline.runtime.avro.schema_limits import UnreadableSchema
+from pipeline.runtime.avro.writer_schemas import SchemaFiles, Unreadable, WriterSchema, examine
 from schemas import SchemaVersion
 
 LOG = logging.getLogger(__name__)
 
 COMPATIBILITY = "FULL_TRANSITIVE"
-REQUEST_SECONDS_MAX = 5
-"""Bound of one request; with the one retry a call ends in about twice that."""
 UNKNOWN_IDS_MAX = 1_000
 UNKNOWN_SECONDS = 1.0
 """How long an id that the registry does not know is not asked for again. Short: it may be given out next."""
 
-NOT_FOUND = (40401, 40403)
-"""The registry's codes for no such subject or schema. A 404 without one is some proxy's, and no answer."""
-
-_BOUNDS = {
-    "timeout": REQUEST_SECONDS_MAX,
-    "max.retries": 1,
-    "retries.wait.ms": 100,
-    "retries.max.wait.ms": 200,
-}
+UNREADABLE_IDS_MAX = 10_000
+FOREIGN_IDS_MAX = 200
+"""Schemas of our events that are not of the catalogue; more are asked for again. Anyone may register some."""
 
 Answer = TypeVar("Answer")
-Connection = str | Mapping[str, Any]
-"""How a registry is reached: what `Settings.registry()` returns, or the address of one that is open."""
 
 
 class RegistryUnavailable(ConnectionError):
@@ -62,12 +55,6 @@ class SchemaRefused(ValueError):
     """The registry refuses one of our schemas: incompatible with what it has, or invalid."""
 
 
-def client(connection: Connection) -> SchemaRegistryClient:
-    """Return a client with bounded requests."""
-    config = {"url": connection} if isinstance(connection, str) else dict(connection)
-    return SchemaRegistryClient({**config, **_BOUNDS})
-
-
 def register_all(connection: Connection) -> dict[str, tuple[int, int]]:
     """Register the catalogue under FULL_TRANSITIVE; return subject -> (id, version) of each newest schema.
 
@@ -77,7 +64,7 @@ def register_all(connection: Connection) -> dict[str, tuple[int, int]]:
     registered: dict[str, tuple[int, int]] = {}
     with client(connection) as registry:
         for schema in schemas.load():
-            answer = _answer(partial(_register, registry, schema))
+            answer = answer_of(partial(_register, registry, schema))
             if answer is None or answer.schema_id is None or answer.version is None:
                 raise RegistryUnavailable(f"{schema.subject} was registered, then not found")
             registered[schema.subject] = (answer.schema_id, answer.version)
@@ -97,15 +84,15 @@ def _register(registry: SchemaRegistryClient, schema: SchemaVersion) -> Register
         raise
 
 
-def _answer(ask: Callable[[], Answer]) -> Answer | None:
+def answer_of(ask: Callable[[], Answer]) -> Answer | None:
     """Return the registry's answer, None for "not found". Raises `RegistryUnavailable` for anything else."""
     try:
         return ask()
     except SchemaRegistryError as error:
-        if error.http_status_code == 404 and error.error_code in NOT_FOUND:
+        if is_not_found(error):
             return None
         raise unavailable(error) from error
-    except SchemaRefused:
+    except (SchemaRefused, UnreadableSchema):
         raise
     except Exception as error:  # the client lets its HTTP library's errors through
         raise unavailable(error) from error
@@ -132,7 +119,10 @@ class Registry:
         self._lock = threading.Lock()
         self._writers: dict[int, WriterSchema] = {}
         self._ids: dict[SchemaVersion, int] = {}
+        self._foreign: OrderedDict[int, None] = OrderedDict()
+        """The ids among them of schemas that are not of the catalogue, oldest first."""
         self._unknown: OrderedDict[int, float] = OrderedDict()
+        self._unreadable: OrderedDict[int, Unreadable] = OrderedDict()
         for schema_id, text in self._files.load().items():
             self._keep(schema_id, text)
 
@@ -155,6 +145,8 @@ class Registry:
                 )
                 self._files.clear()
                 self._writers.clear()
+                self._foreign.clear()
+                self._unreadable.clear()
                 self._ids.clear()
             for schema, schema_id in ids.items():
                 self._save(schema_id, schema.text)
@@ -176,31 +168,34 @@ class Registry:
             self._save(schema_id, schema.text)
             return schema_id
 
-    def schema_of(self, schema_id: int) -> WriterSchema | None:
-        """Return what an id stands for; None where the registry does not know it or it is no event of ours.
+    def schema_of(self, schema_id: int) -> WriterSchema | Unreadable | None:
+        """Return what an id stands for, or why its values are no events; None where nobody has given it out.
 
-        Raises RegistryUnavailable where it does not answer: the id may be good, so its record must not become
-        a dead letter.
+        Raises RegistryUnavailable where the registry does not answer: the id may be good, so its record must
+        not become a dead letter.
         """
-        if schema_id in self._writers:
-            return self._writers[schema_id]
+        known = self._writers.get(schema_id) or self._unreadable.get(schema_id)
+        if known is not None:
+            return known
         with self._lock:
-            if schema_id in self._writers:
-                return self._writers[schema_id]
+            known = self._writers.get(schema_id) or self._unreadable.get(schema_id)
+            if known is not None:
+                return known
             if time.monotonic() < self._unknown.get(schema_id, 0.0):
                 return None
-            answer = _answer(partial(self._client.get_schema, schema_id))
-            writer = None
-            if answer is not None and answer.schema_str and answer.schema_type in ("AVRO", None):
-                writer = self._save(schema_id, answer.schema_str)
-            if writer is None:
-                self._unknown.pop(schema_id, None)
-                self._unknown[schema_id] = time.monotonic() + UNKNOWN_SECONDS
-                if len(self._unknown) > UNKNOWN_IDS_MAX:
-                    self._unknown.popitem(last=False)
-            return writer
+            try:
+                text = answer_of(partial(text_of, self._client, schema_id))
+            except UnreadableSchema as error:
+                return self._refuse(schema_id, Unreadable(error.code, str(error)))
+            if text is not None:
+                return self._save(schema_id, text)
+            self._unknown.pop(schema_id, None)
+            self._unknown[schema_id] = time.monotonic() + UNKNOWN_SECONDS
+            if len(self._unknown) > UNKNOWN_IDS_MAX:
+                self._unknown.popitem(last=False)
+            return None
 
-    async def schema_of_async(self, schema_id: int) -> WriterSchema | None:
+    async def schema_of_async(self, schema_id: int) -> WriterSchema | Unreadable | None:
         """Return and raise as `schema_of`, asking the registry in a thread."""
         known = self._writers.get(schema_id)
         return known or await asyncio.to_thread(self.schema_of, schema_id)
@@ -210,7 +205,7 @@ class Registry:
         self._client.close()
 
     def _lookup(self, schema: SchemaVersion) -> int | None:
-        answer = _answer(partial(self._client.lookup_schema, schema.subject, Schema(schema.text, "AVRO")))
+        answer = answer_of(partial(self._client.lookup_schema, schema.subject, Schema(schema.text, "AVRO")))
         return None if answer is None else answer.schema_id
 
     def _contradicts(self, schema: SchemaVersion, schema_id: int) -> bool:
@@ -218,18 +213,30 @@ class Registry:
         kept = self._writers.get(schema_id)
         return self._ids.get(schema, schema_id) != schema_id or (kept is not None and kept.known != schema)
 
-    def _keep(self, schema_id: int, text: str) -> WriterSchema | None:
-        """Remember an id; return what it stands for, None where it is no readable event."""
-        writer = recognise(text)
-        if writer is not None:
-            self._writers[schema_id] = writer
-            if writer.known and writer.known.text == writer.text:
-                self._ids[writer.known] = schema_id
+    def _keep(self, schema_id: int, text: str) -> WriterSchema | Unreadable:
+        """Remember an id; return what it stands for, or why its values are no events."""
+        writer = examine(text)
+        if isinstance(writer, Unreadable):
+            return self._refuse(schema_id, writer)
+        self._writers[schema_id] = writer
+        if writer.known is None:
+            self._foreign[schema_id] = None
+            if len(self._foreign) > FOREIGN_IDS_MAX:
+                self._writers.pop(self._foreign.popitem(last=False)[0], None)
+        elif writer.known.text == writer.text:
+            self._ids[writer.known] = schema_id
         return writer
 
-    def _save(self, schema_id: int, text: str) -> WriterSchema | None:
+    def _refuse(self, schema_id: int, why: Unreadable) -> Unreadable:
+        """Remember that an id stands for no event: that never changes."""
+        self._unreadable[schema_id] = why
+        if len(self._unreadable) > UNREADABLE_IDS_MAX:
+            self._unreadable.popitem(last=False)
+        return why
+
+    def _save(self, schema_id: int, text: str) -> WriterSchema | Unreadable:
         """Remember an id and write its file, unless it is no readable event."""
         writer = self._keep(schema_id, text)
-        if writer is not None:
+        if isinstance(writer, WriterSchema):
             self._files.save(schema_id, writer.text)
         return writer

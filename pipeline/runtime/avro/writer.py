@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import fastavro
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +13,7 @@ import pyruhvro
 
 import schemas
 from pipeline.domain.kernel.events import EVENTS
-from pipeline.runtime.avro.check import parsed
+from pipeline.runtime.avro.check import encode
 from pipeline.runtime.avro.framing import COLUMNS_MIN, HEADER
 from pipeline.runtime.avro.reader import arrow_schema
 from pipeline.runtime.avro.registry import Registry
@@ -29,7 +28,6 @@ class EventWriter:
         name = next(name for name, known in EVENTS.items() if known is event)
         newest = schemas.newest(name)
         self._text = newest.text
-        self._parsed = parsed(newest.text)
         self._schema = arrow_schema(newest.text)
         self._header = HEADER.pack(0, registry.id_of(newest))
         self._framing = pa.scalar(self._header, pa.binary())
@@ -75,7 +73,7 @@ class EventWriter:
             record[name] = [_plain_item(item) for item in record[name]]
         target = io.BytesIO()
         target.write(self._header)
-        fastavro.schemaless_writer(target, self._parsed, record)
+        encode(target, self._text, record)
         return target.getvalue()
 
 

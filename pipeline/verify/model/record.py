@@ -22,3 +22,5 @@ class Record(NamedTuple):
     """Times are int microseconds, dates int days."""
     fault: str | None
     """Why the value is no event: the code of its dead letter."""
+    foreign: bool = False
+    """Whether its schema is a version that is not of the catalogue: the streams may be set to refuse it."""
