@@ -93,10 +93,10 @@ class Snapshot:
     """By topic and partition; the lists are only ever extended."""
     ends: dict[tuple[str, int], int] = field(default_factory=dict)
     """Of outputs: where the read ended that was done before the sources' offsets were asked for again."""
-    unread: set[tuple[str, int, int, int, str]] = field(default_factory=set)
-    """Batches that could not be read: topic, partition, first and last offset, code."""
     after: dict[tuple[str, int], int] = field(default_factory=dict)
     """Of sources: the committed offsets that were asked for then."""
+    unread: set[tuple[str, int, int, int, str]] = field(default_factory=set)
+    """Batches that could not be read: topic, partition, first and last offset, code."""
 
     @property
     def count(self) -> int:
