@@ -80,7 +80,7 @@ def accept_loss(
         if up_to != first:
             raise BadInput(f"{topic}/{partition} begins at offset {first}: say --up-to {first}")
         begin = min(first, committed if start is None else start)
-        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         event = act(settings, codec, LOSS_ACCEPTED, why, topic, partition, begin, first)
     if as_json:
         told = {"topic": topic, "partition": partition, "first_offset": begin, "end_offset": first}
