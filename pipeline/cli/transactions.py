@@ -98,7 +98,7 @@ def abort(
     require_registry(settings)
     with errors_in_one_line(settings):
         take_over(settings, one.transactional_id)
-        codec = Codec(Registry(settings.schema_registry_url, settings.data_dir / "schemas"))
+        codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         event = act(settings, codec, TRANSACTION_ABORTED, why, first.topic, first.partition, subject=str(one))
     if as_json:
         told = {**_as_dict(one, time.time() * 1000), "operator": event.operator, "reason": why}
