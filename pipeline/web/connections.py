@@ -17,7 +17,7 @@ from typing import Any, cast
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from pipeline.web.problems import RETRY_AFTER_S, problem_response
+from pipeline.web.problems import HEADERS, RETRY_AFTER_S, problem_response
 
 LOG = logging.getLogger(__name__)
 
@@ -36,12 +36,23 @@ CLOSED_WITHIN_S = 5.0
 STOPPED_WITHIN_S = 2.0
 """How long the requests that are being answered may hold up the end of the worker."""
 HEADERS_MAX = 64
-NO_ROOM_TEXT = b"the worker has no connection left: ask again in a moment"
+NO_ROOM_TEXT = "the worker has no connection left: ask again in a moment"
 _NO_ROOM = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-    b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nRetry-After: %d\r\n"
-    b"Content-Length: %d\r\n\r\n%b" % (RETRY_AFTER_S, len(NO_ROOM_TEXT), NO_ROOM_TEXT)
+    "".join(
+        f"{line}\r\n"
+        for line in (
+            "HTTP/1.1 503 Service Unavailable",
+            *(f"{name}: {value}" for name, value in HEADERS.items()),
+            "Content-Type: text/plain",
+            "Connection: close",
+            f"Retry-After: {RETRY_AFTER_S}",
+            f"Content-Length: {len(NO_ROOM_TEXT)}",
+            "",
+        )
+    ).encode()
+    + NO_ROOM_TEXT.encode()
 )
+"""Sent as it is: a request that is not going to be answered is not read either."""
 
 
 class Connection(RequestHandler):

@@ -277,6 +277,8 @@ async def test_without_an_idle_connection_a_new_one_is_told_to_come_back() -> No
         await full.wait()
         async with ClientSession() as another, another.get(url) as answer:
             assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+            assert HEADERS.items() <= dict(answer.headers).items()
+            assert await answer.text() == connections.NO_ROOM_TEXT
         go_on.set()
         assert {(await task).status for task in busy} == {200}
 
