@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import time
+import urllib.request
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,7 +52,8 @@ STORM_WORKERS = 3
 DIES_WITHIN_S = 30.0
 UNREAD_S = 3.0
 """While no worker runs: so long the load goes on before an offset is forged."""
-REFUSED_WITHIN_S = 25.0
+REFUSED_WITHIN_S = 240.0
+"""Workers start slowly on a busy machine, and all must have had their chance."""
 MEMORY_LEFT_BYTES = 2**20
 STARVED_MB = 64
 """Less than a worker needs to start."""
@@ -306,7 +308,8 @@ class Faults:
             right, refused = forger.applied("fraud", partition), keeper.exits[EXIT_CRASH]
             forger.beside("fraud", partition, right + SKIPPED)
         deadline = time.monotonic() + REFUSED_WITHIN_S
-        while keeper.exits[EXIT_CRASH] == refused and time.monotonic() < deadline:
+        while keeper.exits[EXIT_CRASH] == refused and not self._all_ready():
+            assert time.monotonic() < deadline, "no worker refuses a forged offset, and none starts with it"
             time.sleep(LOOK_EVERY_S)
         if keeper.exits[EXIT_CRASH] > refused:
             forger.beside("fraud", partition, right)
@@ -317,6 +320,15 @@ class Faults:
         """Have hostile batches written among the load; whatever the broker takes must be a dead letter."""
         settings = self.cluster.settings
         self.bombs += asyncio.run(throw(settings.aiokafka(), settings.partitions, strike.chance))
+
+    def _all_ready(self) -> bool:
+        """Return whether every wanted worker answers that it is ready."""
+        try:
+            for number in sorted(self.keeper.wanted):
+                urllib.request.urlopen(f"{self.cluster.url(number)}/ready", timeout=2).close()
+        except OSError:
+            return False
+        return True
 
     def _input(self, strike: Strike) -> None:
         settings = self.cluster.settings
