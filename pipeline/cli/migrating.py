@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 
 import typer
@@ -23,7 +24,10 @@ from pipeline.runtime.kafka.adoption import (
     write,
 )
 from pipeline.runtime.kafka.topics import create_topics
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.manifests import SnapshotError, folders_of, names
+from pipeline.runtime.private_files import snapshot_key
+from pipeline.runtime.settings import Settings, SettingsError
+from pipeline.runtime.signing import SIGNATURE, sign_manifest
 
 REASON = "offsets of an earlier version, taken over into the changelogs"
 
@@ -53,8 +57,30 @@ def run_migration(
                     write(settings, codec, member, adoptions, group, reason or REASON)
         except (AdoptionError, patches.UnsupportedVersion) as error:
             raise Failed(str(error)) from None
+    signed = _sign_snapshots(settings)
+    if signed:
+        typer.echo(f"signed {signed} snapshots of an earlier version")
     if not adoptions and take is None:
-        typer.echo("every changelog says how far its stream has applied its log: nothing to do")
+        if not signed:
+            typer.echo("changelogs have their offsets and snapshots their signatures: nothing to do")
         return
     streams_said = len({one.place.log.stream for one in adoptions})
     typer.echo(f"took over {len(adoptions)} offsets of {streams_said} streams; start the workers")
+
+
+def _sign_snapshots(settings: Settings) -> int:
+    """Sign the snapshots that an earlier version left without a signature; return how many. Raises Failed.
+
+    Each file is compared with its manifest first. What has a signature, right or wrong, is left as it is.
+    """
+    folder, count = settings.snapshots_dir.expanduser(), 0
+    try:
+        key = snapshot_key(settings)
+        for name in names(folder):
+            unsigned = [part for part in folders_of(folder / name) if not os.path.lexists(part / SIGNATURE)]
+            for part in unsigned:
+                sign_manifest(part, key)
+            count += bool(unsigned)
+    except (SnapshotError, SettingsError) as error:
+        raise Failed(str(error)) from None
+    return count
