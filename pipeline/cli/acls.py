@@ -9,12 +9,11 @@ from typing import Annotated
 
 import msgspec
 import typer
-from rich.table import Table
 
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import EXIT_FAILED, BadInput
 from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
-from pipeline.cli.screen import screen
+from pipeline.cli.screen import Table, screen
 from pipeline.runtime.kafka import acls
 from pipeline.runtime.kafka.access import PREFIXED, ROLES, rights
 from pipeline.runtime.kafka.acls import Acl, principals_of
