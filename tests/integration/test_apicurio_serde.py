@@ -53,7 +53,8 @@ def root_of(stack: LocalStack) -> str:
 def test_a_payment_of_apicurios_serde_is_read(class_path: str, stack: LocalStack, tmp_path: Path) -> None:
     register_all(stack.schema_registry_url)
     client = {"bootstrap.servers": stack.bootstrap_servers}
-    for made in AdminClient(client).create_topics([NewTopic("payments", 1)]).values():
+    admin = AdminClient(client)  # kept: it may not go while it is asked
+    for made in admin.create_topics([NewTopic("payments", 1)]).values():
         if made.exception() is not None:
             assert "exists" in str(made.exception())
     ran = subprocess.run(
