@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.runtime.avro.codec import Codec
@@ -61,13 +61,17 @@ def test_a_payment_of_apicurios_serde_is_read(class_path: str, stack: LocalStack
         ["java", "-cp", class_path, "PayByApicurio"], capture_output=True, text=True, timeout=FETCH_WITHIN_S
     )
     assert ran.returncode == 0, ran.stderr
-    consumer = Consumer({**client, "group.id": "apicurio", "auto.offset.reset": "earliest"})
-    consumer.subscribe(["payments"])
+    consumer = Consumer({**client, "group.id": "apicurio", "enable.partition.eof": True})
+    consumer.assign([TopicPartition("payments", 0, OFFSET_BEGINNING)])
+    values: list[bytes | None] = []
     try:
-        values = [message.value() for message in consumer.consume(100, 20.0)]
+        while (message := consumer.poll(FETCH_WITHIN_S)) is not None and message.error() is None:
+            values.append(message.value())
     finally:
         consumer.close()
+    assert values, "the example has sent nothing"
     registry = Registry(stack.schema_registry_url, tmp_path)
     decoded = Codec(registry).decode(values)
-    (paid,) = [event for event in decoded.events if event is not None and event.payment_id == "p-3"]
+    assert decoded.dead == {}
+    (paid,) = [event for event in decoded.events if event.payment_id == "p-3"]
     assert paid.amount_minor == 12_50 and paid.payment_type == "transfer"

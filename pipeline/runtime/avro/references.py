@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
+from confluent_kafka.schema_registry import RegisteredSchema, Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from pipeline.runtime.avro.schema_limits import (
@@ -24,6 +27,9 @@ from pipeline.runtime.avro.schema_limits import (
 
 REFERENCES_MAX = 50
 REFERENCES_DEPTH_MAX = 8
+
+GROUP_HEADER = "X-Registry-GroupId"
+"""Apicurio's; other registries ignore it."""
 
 NOT_FOUND = (40401, 40402, 40403)
 """The registry's codes for no such subject, version or schema. A 404 without one is a proxy's: no answer."""
@@ -58,12 +64,35 @@ def complete(client: SchemaRegistryClient, schema: Schema) -> str:
     if not schema.references:
         return text
     found: dict[tuple[str, int], str] = {}
-    _follow(schema, lambda subject, version: client.get_version(subject, version).schema, found, 1)
+    _follow(schema, partial(_version, client), found, 1)
     return json.dumps(read_schema(text, list(found.values())), separators=(",", ":"))
 
 
+def _version(client: SchemaRegistryClient, subject: str, version: int, name: str) -> Schema:
+    """Return a schema that another refers to by `name`; raises as the client.
+
+    Apicurio's serde registers it in a group, the namespace of its name, which the client cannot ask for.
+    """
+    try:
+        return client.get_version(subject, version).schema
+    except SchemaRegistryError as error:
+        group = name.rpartition(".")[0]
+        if not is_not_found(error) or not group:
+            raise
+        rest = client._rest_client
+        address = f"{rest.base_urls[0]}/subjects/{quote(subject, safe='')}/versions/{version}"
+        answer = rest.session.get(address, headers={GROUP_HEADER: group})
+        if answer.status_code == HTTPStatus.NOT_FOUND:
+            raise
+        answer.raise_for_status()
+        return RegisteredSchema.from_dict(answer.json()).schema
+
+
 def _follow(
-    schema: Schema, version_of: Callable[[str, int], Schema], found: dict[tuple[str, int], str], depth: int
+    schema: Schema,
+    version_of: Callable[[str, int, str], Schema],
+    found: dict[tuple[str, int], str],
+    depth: int,
 ) -> None:
     """Add the schemas that a schema refers to."""
     references: list[Any] = schema.references or []
@@ -78,7 +107,7 @@ def _follow(
         if len(found) == REFERENCES_MAX:
             raise UnreadableSchema(TOO_LARGE, f"the schema refers to more than {REFERENCES_MAX} others")
         try:
-            referred = version_of(*place)
+            referred = version_of(*place, str(reference.name))
         except SchemaRegistryError as error:
             if not is_not_found(error):
                 raise
