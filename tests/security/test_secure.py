@@ -211,11 +211,11 @@ def test_commands_find_their_login_and_a_role_takes_its_from_its_file(secure: Se
         assert secure.place.ask(*words)
     assert json.loads(secure.place.ask("acls", "check", "--json"))["ok"]
     script = f'set -a; . {secure.secrets.folder}/analyst.env; exec "$@"'
-    for topic, code in ((BALANCES, 0), (PAYMENTS, 1)):
+    for topic, code in ((BALANCES, 0), (PAYMENTS, 2)):  # what an analyst may not see is not there for it
         words = ["sh", "-c", script, "sh", *CLI, "tail", topic, "--limit", "1"]
         done = run(words, cwd=ROOT)
         assert done.returncode == code, done.stderr
-        assert done.stderr.count("\n") == code
+        assert done.stderr.count("\n") == bool(code)
 
 
 def test_rights_that_were_changed_are_named_and_put_right(secure: Secure) -> None:
