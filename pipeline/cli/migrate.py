@@ -18,6 +18,7 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import require_kafka, require_registry, settings_for
 from pipeline.cli.supervisor import environment
 from pipeline.cli.up import local_settings
+from pipeline.runtime.kafka.access import WORKER
 from pipeline.runtime.kafka.adoption import CHANGELOGS, SECOND
 from pipeline.runtime.local.artifacts import ArtifactError
 from pipeline.runtime.local.stack import LocalStack, StackError
@@ -52,7 +53,7 @@ def migrate(
     """
     if (take is not None) and not reason:
         raise BadInput("--take needs a --reason: it is written to operator-actions")
-    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    settings = settings_for(data, bootstrap_servers, schema_registry_url, WORKER)
     flags = [] if take is None else ["--take", take.value]
     flags += [] if reason is None else ["--reason", reason]
     with ExitStack() as running:

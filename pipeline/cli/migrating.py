@@ -42,7 +42,7 @@ def run_migration(
         try:
             patches.install()
             create_topics(settings, tables, tableless)
-            registry = Registry(settings.schema_registry_url, settings.data_dir / "schemas")
+            registry = Registry(settings.registry(), settings.data_dir / "schemas")
             registry.connect()
             codec = Codec(registry)
             with alone_in_the_group(settings) as member:
