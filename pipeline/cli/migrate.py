@@ -20,6 +20,7 @@ from pipeline.cli.supervisor import environment
 from pipeline.cli.up import local_settings
 from pipeline.runtime.kafka.adoption import CHANGELOGS, SECOND
 from pipeline.runtime.local.artifacts import ArtifactError
+from pipeline.runtime.local.credentials import ADMIN, credentials_of
 from pipeline.runtime.local.stack import LocalStack, StackError
 from pipeline.runtime.settings import Settings
 
@@ -52,7 +53,7 @@ def migrate(
     """
     if (take is not None) and not reason:
         raise BadInput("--take needs a --reason: it is written to operator-actions")
-    settings = settings_for(data, bootstrap_servers, schema_registry_url)
+    settings = settings_for(data, bootstrap_servers, schema_registry_url, ADMIN)
     flags = [] if take is None else ["--take", take.value]
     flags += [] if reason is None else ["--reason", reason]
     with ExitStack() as running:
@@ -71,9 +72,9 @@ def _with_kafka(settings: Settings, running: ExitStack) -> Settings:
         return settings
     if endpoints.read(settings.data_dir) is not None:
         raise Failed(f"`ledgerflow up` runs on {settings.data_dir}: stop it first")
-    settings = local_settings(settings)
+    secure = credentials_of(settings.data_dir) is not None
     try:
-        running.enter_context(LocalStack(settings))
+        stack = running.enter_context(LocalStack(local_settings(settings), secure=secure))
     except (StackError, ArtifactError) as error:
         raise Failed(str(error)) from None
-    return settings
+    return stack.settings_of(ADMIN)  # it writes changelogs as a worker does, and operator-actions

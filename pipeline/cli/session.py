@@ -125,9 +125,9 @@ class Session:
             endpoints.remove(self._data_dir)
         self._dashboard.say(f"starting Kafka and the schema registry in {self._data_dir}: about ten seconds")
         self._stack.start()
-        self._settings = self._stack.settings_of(OPERATOR)
-        with errors_in_one_line(self._settings):
-            register_all(self._stack.settings_of(ADMIN).registry())
+        self._settings, admin = self._stack.settings_of(OPERATOR), self._stack.settings_of(ADMIN)
+        with errors_in_one_line(admin):
+            register_all(admin.registry())
         self._dashboard.say(f"Kafka and the schema registry answer after {time.monotonic() - began:.1f} s")
         self._supervisor.start()
         since = time.monotonic()
