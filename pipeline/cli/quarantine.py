@@ -22,8 +22,7 @@ from pipeline.runtime.at_work import Work, parse
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import NotRegistered, Registry
 from pipeline.runtime.kafka.bounded import BoundedConsumer
-from pipeline.runtime.kafka.operator_actions import act
-from pipeline.runtime.kafka.quarantine import ACTION
+from pipeline.runtime.kafka.operator_actions import QUARANTINED, act
 from pipeline.runtime.kafka.topics import READ, REQUEST_TIMEOUT_S
 from pipeline.runtime.settings import Settings
 
@@ -69,7 +68,9 @@ def quarantine(
         _require_unread(settings, work)
         codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         try:
-            event = act(settings, codec, ACTION, words, work.topic, work.partition, work.first, work.last + 1)
+            event = act(
+                settings, codec, QUARANTINED, words, work.topic, work.partition, work.first, work.last + 1
+            )
         except NotRegistered as error:
             raise Failed(f"{error}: run `ledgerflow schemas register`") from None
     if as_json:
