@@ -10,7 +10,6 @@ import json
 from typing import Annotated
 
 import typer
-from confluent_kafka import Consumer, TopicPartition
 
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput
@@ -24,9 +23,9 @@ from pipeline.cli.reach import (
 )
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.kafka.log_ends import reached
 from pipeline.runtime.kafka.operator_actions import LOSS_ACCEPTED, act
 from pipeline.runtime.kafka.topics import COMPACTED, TOPICS
-from pipeline.runtime.settings import Settings
 
 REASON_MAX = 1_000
 LOGS = frozenset(topic.name for topic in TOPICS if not topic.compacted)
@@ -74,12 +73,13 @@ def accept_loss(
         raise BadInput(f"{topic} has partitions 0 to {count - 1}, and no {partition}")
     require_registry(settings)
     with errors_in_one_line(settings):
-        first, committed = _reached(settings, topic, partition)
+        place = topic, partition
+        first, _, applied = reached(settings.librdkafka(), settings.app_id, place, ANSWER_WITHIN_S)
         if first == 0:
             raise BadInput(f"{topic}/{partition} has lost nothing: it begins at offset 0")
         if up_to != first:
             raise BadInput(f"{topic}/{partition} begins at offset {first}: say --up-to {first}")
-        begin = min(first, committed if start is None else start)
+        begin = min(first, applied if start is None else start)
         codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         event = act(settings, codec, LOSS_ACCEPTED, why, topic, partition, begin, first)
     if as_json:
@@ -104,16 +104,3 @@ def reason_of(text: str) -> str:
     if not reason or len(reason) > REASON_MAX or not reason.isprintable():
         raise BadInput(f"--reason needs 1 to {REASON_MAX:,} printable characters")
     return reason
-
-
-def _reached(settings: Settings, topic: str, partition: int) -> tuple[int, int]:
-    """Return the first offset that a log has, and what the streams have committed (0: nothing)."""
-    client = {"group.id": settings.app_id, "enable.auto.commit": False, "log_level": 0}
-    consumer = Consumer({**settings.librdkafka(), **client})
-    place = TopicPartition(topic, partition)
-    try:
-        first, _ = consumer.get_watermark_offsets(place, timeout=ANSWER_WITHIN_S)
-        (found,) = consumer.committed([place], timeout=ANSWER_WITHIN_S)
-        return first, max(found.offset, 0)
-    finally:
-        consumer.close()

@@ -8,18 +8,15 @@ A worker that does not answer says nothing: what it said last stands until it an
 
 from __future__ import annotations
 
-import http.client
-import json
 import logging
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
+from pipeline.cli.worker_answers import body_of
 from pipeline.runtime.kafka.pulse import BROKER_SILENT, KAFKA, Pulse, question
 from pipeline.runtime.kafka.topics import source_offsets_name
 from pipeline.runtime.settings import Settings
@@ -160,25 +157,10 @@ def _about(subject: str, detail: str) -> str:
 
 def told_by(url: str) -> Sequence[Told] | None:
     """Return the problems that `/ready` of a worker tells; None where it does not answer."""
-    body = ready_answer(url)
+    body = body_of(f"{url}/ready", ANSWER_WITHIN_S)
     if body is None:
         return None
     return [
         Told(str(one.get("name")), str(one.get("subject")), str(one.get("detail")))
         for one in body.get("problems", ())
     ]
-
-
-def ready_answer(url: str) -> dict[str, Any] | None:
-    """Return the body of a worker's `/ready`, whatever its status; None where it gives none."""
-    try:
-        with urllib.request.urlopen(f"{url}/ready", timeout=ANSWER_WITHIN_S) as answer:
-            body = json.load(answer)
-    except urllib.error.HTTPError as error:
-        try:
-            body = json.load(error)
-        except (OSError, http.client.HTTPException, ValueError):
-            return None
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
-    return body if isinstance(body, dict) else None

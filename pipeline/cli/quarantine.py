@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from typing import Annotated
 
 import typer
-from confluent_kafka import TopicPartition
 
 from pipeline.cli.accept_loss import reason_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
@@ -21,9 +19,8 @@ from pipeline.cli.reach import (
 from pipeline.runtime.at_work import Work, parse
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import NotRegistered, Registry
-from pipeline.runtime.kafka.bounded import BoundedConsumer
-from pipeline.runtime.kafka.operator_actions import act
-from pipeline.runtime.kafka.quarantine import ACTION
+from pipeline.runtime.kafka.log_ends import reached
+from pipeline.runtime.kafka.operator_actions import QUARANTINED, act
 from pipeline.runtime.kafka.topics import READ, REQUEST_TIMEOUT_S
 from pipeline.runtime.settings import Settings
 
@@ -69,7 +66,9 @@ def quarantine(
         _require_unread(settings, work)
         codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         try:
-            event = act(settings, codec, ACTION, words, work.topic, work.partition, work.first, work.last + 1)
+            event = act(
+                settings, codec, QUARANTINED, words, work.topic, work.partition, work.first, work.last + 1
+            )
         except NotRegistered as error:
             raise Failed(f"{error}: run `ledgerflow schemas register`") from None
     if as_json:
@@ -80,14 +79,9 @@ def quarantine(
 
 def _require_unread(settings: Settings, work: Work) -> None:
     """Raises BadInput where the streams have applied the records, or where there are none yet."""
-    reader = BoundedConsumer({**settings.librdkafka(), "group.id": settings.app_id, "log_level": 0})
-    with closing(reader):
-        place = TopicPartition(work.topic, work.partition)
-        first, end = reader.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)
-        (committed,) = reader.committed([place], timeout=REQUEST_TIMEOUT_S)
+    place = work.topic, work.partition
+    first, end, applied = reached(settings.librdkafka(), settings.app_id, place, REQUEST_TIMEOUT_S)
     if not first <= work.first or work.last >= end:
         raise BadInput(f"{work.topic}[{work.partition}] has offsets from {first} to {end - 1}")
-    if work.last < committed.offset:
-        raise BadInput(
-            f"the streams have applied {work.topic}[{work.partition}] up to {committed.offset - 1}"
-        )
+    if work.last < applied:
+        raise BadInput(f"the streams have applied {work.topic}[{work.partition}] up to {applied - 1}")

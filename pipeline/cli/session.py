@@ -11,26 +11,25 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.cli import endpoints
+from pipeline.cli.children import load_child, worker_child
 from pipeline.cli.conditions import Conditions
 from pipeline.cli.dashboard import Dashboard, View, counts_of
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
-from pipeline.cli.load import manifest_path, next_seed
+from pipeline.cli.load import next_seed
 from pipeline.cli.reach import errors_in_one_line, worker_url
 from pipeline.cli.records import decoder
 from pipeline.cli.stopping import Signals
-from pipeline.cli.supervisor import Child, SupervisionError, Supervisor, environment
+from pipeline.cli.supervisor import Child, SupervisionError, Supervisor
 from pipeline.cli.traffic import NO_ANSWER, Tally, TopicCounter
 from pipeline.cli.verify import manifests_of, verified
-from pipeline.cli.worker import COMMAND as WORKER_COMMAND
 from pipeline.runtime.avro.registry import register_all
-from pipeline.runtime.kafka.access import LOAD, OPERATOR, WORKER
+from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.kafka.rest import Patience
 from pipeline.runtime.local.credentials import ADMIN
 from pipeline.runtime.local.stack import LocalStack, StackError
@@ -146,17 +145,11 @@ class Session:
         self._signals.raise_if_received()
 
     def _spawn_worker(self, number: int) -> Child:
-        log, settings = self._data_dir / "logs" / f"worker-{number}.log", self._stack.settings_of(WORKER)
-        command = [*WORKER_COMMAND, "--worker", str(number)]
-        return Child(f"worker {number}", command, log, environment(settings))
+        return worker_child(self._stack, number)
 
     def _start_load(self) -> None:
         seed = next_seed(self._data_dir)
-        command = [sys.executable, "-m", "pipeline.cli", "load", "--endless"]
-        command += ["--rate", str(self._options.rate), "--seed", str(seed)]
-        command += ["--manifest", str(manifest_path(self._data_dir, seed))]
-        log = self._data_dir / "logs" / "load.log"
-        self._load = Child("the load generator", command, log, environment(self._stack.settings_of(LOAD)))
+        self._load = load_child(self._stack, seed, self._options.rate)
         self._dashboard.say(f"demo traffic, seed {seed}, {self._options.rate:g} payments/s")
 
     def _watch(self) -> None:

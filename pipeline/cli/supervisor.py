@@ -10,14 +10,11 @@ thread, and call `check` often.
 from __future__ import annotations
 
 import contextlib
-import http.client
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,7 +22,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from pipeline.cli.conditions import ready_answer
+from pipeline.cli.worker_answers import body_of
 from pipeline.runtime.at_work import STUCK_FROM, Work, left_in
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_TOPICS
 from pipeline.runtime.local import guardian
@@ -255,18 +252,14 @@ class Supervisor:
 
 def answers_ready(url: str) -> bool:
     """Return whether a worker has restored its tables, be it that something keeps it from its work."""
-    body = ready_answer(url)
+    body = body_of(f"{url}/ready", _READY_ANSWER_WITHIN_S)
     return body is not None and body.get("status") in ("ready", "problems")
 
 
 def lists_of(url: str) -> tuple[str, ...]:
     """Return the paths of a worker's index that list rows of a tenant; none where it does not answer."""
-    try:
-        with urllib.request.urlopen(f"{url}/", timeout=_READY_ANSWER_WITHIN_S) as answer:
-            pages = json.load(answer)["pages"]
-    except (OSError, http.client.HTTPException, ValueError):
-        return ()
-    return tuple(path.partition("?")[0] for path in pages if "?tenant=" in path)
+    body = body_of(f"{url}/", _READY_ANSWER_WITHIN_S) or {}
+    return tuple(path.partition("?")[0] for path in body.get("pages", ()) if "?tenant=" in path)
 
 
 def _without_settings(environ: Mapping[str, str]) -> dict[str, str]:

@@ -16,8 +16,6 @@ import json
 import os
 import signal
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -31,6 +29,7 @@ from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import Failed
 from pipeline.cli.reach import START, settings_for
 from pipeline.cli.screen import screen
+from pipeline.cli.worker_answers import body_of
 from pipeline.runtime.rules import rules_version
 
 READY_WITHIN_S = 120.0
@@ -99,12 +98,8 @@ def _end(pid: int) -> None:
 
 def _ready(url: str) -> dict[str, Any] | None:
     """Return the answer of `/ready` once a worker is ready, else None."""
-    try:
-        with urllib.request.urlopen(f"{url}/ready", timeout=_ANSWER_WITHIN_S) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
-    except (OSError, ValueError):  # HTTPError (503: not yet) is an OSError
-        return None
+    body = body_of(f"{url}/ready", _ANSWER_WITHIN_S)
+    return body if body is not None and body.get("status") == "ready" else None
 
 
 def _come_back(data_dir: Path, number: int, earlier: WorkerEndpoint) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,7 +32,7 @@ from pipeline.runtime.kafka.patches import CorruptLogError
 from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.private_files import command_token, private_directory, snapshot_key
-from pipeline.runtime.problems import Problems
+from pipeline.runtime.problems import Problem, Problems
 from pipeline.runtime.recovery import TableManager
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
@@ -166,18 +166,20 @@ class App(faust.App):
 
     def fail(self, error: BaseException) -> None:
         """End the process: nothing half-done becomes visible; the restart resumes from the last commit."""
-        if isinstance(error, WorkerFault):  # not a fault of the program: one line, and somebody must decide
+        if isinstance(error, WorkerFault):
             self.faults.report_last(error.fault)
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            os._exit(EXIT_CRASH)
-        if isinstance(error, CorruptLogError):  # it says all there is to know
-            print(f"ledgerflow worker stops: {error}", file=sys.stderr, flush=True)
-            os._exit(EXIT_CRASH)
-        for problem in self.problems.now():  # more likely the cause than what the traceback shows
-            print(f"{problem.name}: {problem.subject}: {problem.detail}", file=sys.stderr)
-        message = "".join(traceback.format_exception(error))
-        print(f"ledgerflow worker stops: {error!r}\n{message}", file=sys.stderr, flush=True)
+        print(last_words(error, self.problems.now()), file=sys.stderr, flush=True)
         os._exit(EXIT_CRASH)
+
+
+def last_words(error: BaseException, problems: Iterable[Problem]) -> str:
+    """Return what a worker says before an error ends it; a fault of the program comes with its traceback."""
+    if isinstance(error, (WorkerFault, CorruptLogError)):  # the line says all there is to know
+        return f"error: {error}"
+    # Present problems are more likely the cause than what the traceback shows.
+    causes = [f"{problem.name}: {problem.subject}: {problem.detail}\n" for problem in problems]
+    message = "".join(traceback.format_exception(error))
+    return f"{''.join(causes)}ledgerflow worker stops: {error!r}\n{message}"
 
 
 def say_where_stuck(at_work: AtWork, faults: Faults) -> None:

@@ -20,8 +20,8 @@ from pipeline.runtime.faults import WorkerFault
 from pipeline.runtime.host import Host
 from pipeline.runtime.kafka import changelog
 from pipeline.runtime.kafka.changelog import latest_of, log_ends
-from pipeline.runtime.kafka.operator_actions import Decisions, decisions, read_actions
-from pipeline.runtime.kafka.quarantine import Quarantined, quarantined
+from pipeline.runtime.kafka.operator_actions import Decisions, decisions, quarantined, read_actions
+from pipeline.runtime.kafka.quarantine import Quarantined
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.lost import LogLost
 from pipeline.runtime.source_offsets import Said, number_of, require_agreement, require_group_behind

@@ -32,6 +32,7 @@ from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPS
 from pipeline.runtime.placement import Placement
 from pipeline.runtime.reading import Read, RecordReader
 from pipeline.runtime.runs import run_of
+from pipeline.runtime.slices import SLICE_RECORDS_MAX, Slices
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Counted, Machine
 from pipeline.runtime.transactions import Contribution, Source, Transactions
@@ -42,11 +43,6 @@ UNIT_OUTPUTS_MAX = 80_000
 """A unit above this many input records or outputs waits for its transaction before more is applied."""
 BATCH_MIN = 256
 """Smaller batches go one by one: a run of columns costs some milliseconds before its first command."""
-SLICE_RECORDS = 2048
-SLICE_RECORDS_MAX = 8192
-SLICE_S = 0.05
-"""The event loop has its turn after a slice of so many records: SLICE_RECORDS at first, and up to the maximum
-while slices take less time than this, because the cost of a run has a part that does not depend on length."""
 SINGLES_AFTER_STOP = 64
 """Where the batch path must stop, records are applied one by one before it is tried again: one at first,
 twice as many each time up to this number, until the batch path gets further than this."""
@@ -94,7 +90,7 @@ class PartitionTask:
         self._at_work = at_work
         self._singly_below = at_work.singly_below(spec.source, partition)
         self._closed = False
-        self._slice = SLICE_RECORDS
+        self._slices = Slices()
 
     @property
     def streams(self) -> list[str]:
@@ -139,7 +135,7 @@ class PartitionTask:
             async with self._turn:
                 if self._closed:
                     return  # the partition's next owner resumes from what is committed
-                size = self._slice if records[stop].offset >= self._singly_below else 1
+                size = self._slices.size if records[stop].offset >= self._singly_below else 1
                 start, stop = stop, min(stop + size, len(records))
                 self._apply_timed(records[start:stop])
                 end = self._unit.end = records_end if stop == len(records) else records[stop].offset
@@ -180,11 +176,7 @@ class PartitionTask:
         self._at_work.on(APPLIES, self.spec.source, self.partition, records[0].offset, records[-1].offset)
         self.apply(records)
         self._at_work.off(APPLIES)
-        took = time.monotonic() - started
-        if took > 2 * SLICE_S:
-            self._slice = SLICE_RECORDS
-        elif took < SLICE_S / 2 and len(records) == self._slice:
-            self._slice = min(2 * self._slice, SLICE_RECORDS_MAX)
+        self._slices.took(len(records), time.monotonic() - started)
 
     def apply(self, records: list[Any]) -> None:
         """Apply records to the rows and the unit: each one has its effect or becomes a dead letter.

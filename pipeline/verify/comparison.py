@@ -13,7 +13,7 @@ the topics have grown; it goes on where it has stopped.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from pipeline.verify.applied import AppliedOffset
 from pipeline.verify.broadcasts import Broadcasts
@@ -24,54 +24,12 @@ from pipeline.verify.legs import Pair, sender_of
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import BROADCAST, COMMANDS, LEGS, TABLE, Expected, home_of
-from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, WRITTEN, Only, Output, Stream, check_of
+from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, WRITTEN, Output, Stream, check_of
+from pipeline.verify.topics import Heard, Listener, Topics
 
 Offsets = Mapping[tuple[str, int], int]
 """By topic and partition."""
-Listener = Callable[[Record], None]
 AfterBranch = Callable[[int, Mapping[str, StreamModel]], None]
-
-
-class Topics(Protocol):
-    """What is compared. Iterators may end and, when the topics have grown, go on."""
-
-    @property
-    def count(self) -> int:
-        """Partitions of every topic."""
-        ...
-
-    def source(self, topic: str, partition: int) -> Iterator[Record]:
-        """Return what a stream has read, in order."""
-        ...
-
-    def output(self, topic: str, partition: int, events: Only, again: bool = False) -> Iterator[Record]:
-        """Return the records that carry some events; `again`: they are read elsewhere, too."""
-        ...
-
-
-class Heard:
-    """Records that are shown to others on their way, and those of them that are asked for."""
-
-    def __init__(
-        self,
-        records: Iterator[Record],
-        listeners: Sequence[Listener],
-        where: Callable[[Record], bool] | None = None,
-    ) -> None:
-        self._records = records
-        self._listeners = listeners
-        self._where = where
-
-    def __iter__(self) -> Iterator[Record]:
-        return self
-
-    def __next__(self) -> Record:
-        for record in self._records:
-            for listener in self._listeners:
-                listener(record)
-            if self._where is None or self._where(record):
-                return record
-        raise StopIteration
 
 
 class Replay:

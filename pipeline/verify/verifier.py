@@ -27,7 +27,7 @@ from typing import Any
 from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.avro.writer_schemas import judged
 from pipeline.verify.balances import Balances
-from pipeline.verify.comparison import Comparison, Listener
+from pipeline.verify.comparison import Comparison
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.decode import Decoder, registry_schemas
 from pipeline.verify.invariants import check_alerts, check_totals
@@ -56,6 +56,7 @@ from pipeline.verify.reconciliation import Claims, Line, line_of
 from pipeline.verify.report import SAYS, Checks, Report
 from pipeline.verify.streams import FRAUD, JUDGED, LIFECYCLE, OUTPUTS, RECONCILIATION, Stream
 from pipeline.verify.stuck import check_stuck
+from pipeline.verify.topics import Listener
 from pipeline.verify.views import Fetch, check_views, fetch_json
 
 ENDED = ("SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED")

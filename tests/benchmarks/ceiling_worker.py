@@ -19,7 +19,7 @@ from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.kafka.transport import BATCH_CODEC
 from pipeline.runtime.settings import load_settings
-from pipeline.runtime.task import SLICE_RECORDS_MAX
+from pipeline.runtime.slices import SLICE_RECORDS_MAX
 from topologies.worker import serve, tune
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import os
 import random
 import resource
@@ -21,20 +20,18 @@ from pipeline.cli.problems import Failed
 from pipeline.cli.snapshot import take_now
 from pipeline.runtime.exit_codes import EXIT_CRASH
 from pipeline.runtime.folders import TABLES
-from pipeline.runtime.kafka.pulse import BROKER_SILENT
-from pipeline.runtime.kafka.topic_watch import TOPIC_SETTINGS
 from pipeline.runtime.private_files import snapshot_key
 from pipeline.runtime.signing import trusted_parts
 from pipeline.runtime.store.restoring import ask_cluster, check, choose, restore
 from tests.chaos.bombs import throw
 from tests.chaos.confined import SmallDisk, SmallMemory
-from tests.chaos.drift import drift, drifts, repair_topics, require_told, wait_told
 from tests.chaos.forged import SKIPPED, Forger
 from tests.chaos.hostile import Hostile
 from tests.chaos.keeper import LOOK_EVERY_S, Keeper
 from tests.chaos.log_faults import LogFaults
 from tests.chaos.network import Network
 from tests.chaos.schedule import Strike
+from tests.chaos.server_faults import ServerFaults
 from tests.integration.cluster import Cluster
 
 PAST_THE_SESSION_S = (2.0, 6.0)
@@ -42,10 +39,6 @@ PAST_THE_SESSION_S = (2.0, 6.0)
 PAUSE_S = 3.0
 """Shorter than a session: nobody has noticed when the bytes go on."""
 SNAPSHOT_AGE_S = 4.0
-FROZEN_S = (5.0, 15.0, 30.0, 60.0)
-"""Less than a session, longer, longer than a transaction may take, and as long as clients wait at most."""
-DRIFTS = 2
-REGISTRY_AWAY_S = 8.0
 STORM_S = 20.0
 STORM_GAP_S = (2.0, 5.0)
 STORM_WORKERS = 3
@@ -72,6 +65,7 @@ class Faults:
         """Records of hostile input."""
         self._network = network
         self.logs = LogFaults(keeper)
+        self._servers = ServerFaults(keeper)
         self._by_name: dict[str, Callable[[Strike], None]] = {
             "kill": self._kill,
             "wipe": self._wipe,
@@ -79,14 +73,14 @@ class Faults:
             "torn": self._tear,
             "zombie": self._zombie,
             "pause": self._pause,
-            "broker": self._broker,
-            "registry": self._registry,
+            "broker": self._servers.broker,
+            "registry": self._servers.registry,
             "storm": self._storm,
             "disk": self._disk,
             "memory": self._memory,
             "oom": self._oom,
-            "freeze": self._freeze,
-            "drift": self._drift,
+            "freeze": self._servers.freeze,
+            "drift": self._servers.drift,
             "forge": self._forge,
             "bomb": self._bomb,
             "input": self._input,
@@ -178,50 +172,6 @@ class Faults:
             time.sleep(PAUSE_S if kind == 1 else self._past_the_session(strike))
             self._network.resume(strike.worker)
         self.keeper.wait_ready(strike.worker)
-
-    def _broker(self, strike: Strike) -> None:
-        stack = self.cluster.stack
-        os.kill(stack.pids["kafka"], signal.SIGKILL)
-        stack.stop()
-        self.cluster.stack = dataclasses.replace(stack)
-        self.cluster.stack.start()
-        for number in sorted(self.keeper.wanted):
-            self.keeper.wait_ready(number)
-
-    def _freeze(self, strike: Strike) -> None:
-        """Let the broker stand still; every worker must say so while it does, and go on afterwards."""
-        frozen_s = FROZEN_S[strike.chance % len(FROZEN_S)]
-        pid = self.cluster.stack.pids["kafka"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            time.sleep(frozen_s)
-            for number in sorted(self.keeper.wanted):
-                require_told(self.cluster.url(number), BROKER_SILENT)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-        for number in sorted(self.keeper.wanted):
-            self.keeper.wait_ready(number)
-
-    def _drift(self, strike: Strike) -> None:
-        """Change settings under load, let every worker say so, and repair them by the command."""
-        chance = random.Random(strike.chance)
-        chosen = chance.sample(drifts(self.cluster.settings.app_id), DRIFTS)
-        drift(self.cluster.settings, chosen)
-        try:
-            for number in sorted(self.keeper.wanted):
-                wait_told(self.cluster.url(number), TOPIC_SETTINGS)
-        finally:
-            repair_topics(self.cluster.settings)
-        for number in sorted(self.keeper.wanted):
-            self.keeper.wait_ready(number)
-
-    def _registry(self, strike: Strike) -> None:
-        pid = self.cluster.stack.pids["registry"]
-        os.kill(pid, signal.SIGSTOP)
-        try:
-            time.sleep(REGISTRY_AWAY_S)
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
     def _storm(self, strike: Strike) -> None:
         """Let workers leave and join in any order; one is always wanted."""

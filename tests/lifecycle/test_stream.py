@@ -11,9 +11,10 @@ import schemas
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.lifecycle.outputs import STEP_NAMES, STUCK_MAX
 from pipeline.domain.lifecycle.rows import Life, due_key, life_key, read_life, stuck_key
 from pipeline.domain.lifecycle.settings import LifecycleSettings
-from pipeline.domain.lifecycle.stream import STATES, STEP_NAMES, STUCK_MAX, Lifecycle
+from pipeline.domain.lifecycle.stream import STATES, Lifecycle
 from pipeline.runtime.settings import load_settings
 from topologies import lifecycle
 from topologies.configuration import Configuration

@@ -12,6 +12,7 @@ import pytest
 
 from pipeline.runtime import task as task_module
 from pipeline.runtime.avro.registry import RegistryUnavailable
+from pipeline.runtime.slices import Slices
 from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
 from tests.ledger.branches import opened
 from tests.runtime.fixed_registry import UNAVAILABLE_ID
@@ -224,8 +225,7 @@ async def test_too_much_uncommitted_waits(bench: Bench, monkeypatch: pytest.Monk
 async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.task._slice = 2
-    monkeypatch.setattr(task_module, "SLICE_RECORDS_MAX", 2)
+    bench.task._slices = Slices(2, 2)
     records = [bench.of(opened(f"e{number}", A)) for number in range(3)]
     bench.offset += 1  # a control record
     records += [bench.of(opened(f"e{number}", A)) for number in range(3, 5)]
@@ -245,12 +245,9 @@ async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
     assert bench.task.committed == bench.task.position == 6
 
 
-async def test_a_task_is_at_rest_only_when_all_of_what_it_was_given_is_committed(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_task_is_at_rest_only_when_all_of_what_it_was_given_is_committed(bench: Bench) -> None:
     """Between two slices, in which others have their turn, records are counted that are not committed."""
-    bench.task._slice = 2
-    monkeypatch.setattr(task_module, "SLICE_RECORDS_MAX", 2)
+    bench.task._slices = Slices(2, 2)
     bench.task.expect(0)
     assert bench.task.at_rest
     batch = bench.batch(*(bench.of(opened(f"e{number}", A)) for number in range(5)), start=0)
@@ -284,19 +281,14 @@ async def test_slices_grow_while_they_are_quick_and_start_over_after_a_slow_one(
     clock = [0.0]
     monkeypatch.setattr(bench.task, "apply", noted)
     monkeypatch.setattr(task_module, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-    for name, value in (("SLICE_RECORDS", 2), ("SLICE_RECORDS_MAX", 5)):
-        monkeypatch.setattr(task_module, name, value)
-    bench.task._slice = 2
+    bench.task._slices = Slices(2, 5)
     await bench.task.accept(bench.batch(*(bench.of(opened(f"e{number}", A)) for number in range(21))))
     await bench.settled()
     assert sizes == [2, 4, 5, 2, 4, 4]
 
 
-async def test_closing_in_the_middle_of_a_batch_leaves_the_rest_to_the_next_owner(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bench.task._slice = 2
-    monkeypatch.setattr(task_module, "SLICE_RECORDS_MAX", 2)
+async def test_closing_in_the_middle_of_a_batch_leaves_the_rest_to_the_next_owner(bench: Bench) -> None:
+    bench.task._slices = Slices(2, 2)
     bench.producer.open.clear()
     records = [bench.of(opened(f"e{number}", A)) for number in range(40)]
     accepting = asyncio.create_task(bench.task.accept(bench.batch(*records)))

@@ -107,7 +107,7 @@ def _dead(bench: Bench) -> dict[str, tuple[Any, str, str, str]]:
             bench.record(value[:-1], own),
             "Decoding",
             "malformed_value",
-            "the value ends too early, or is nested without end",
+            "the value ends too early",
         ),
         "too large a value": (
             bench.record(value + bytes(2**18), own),

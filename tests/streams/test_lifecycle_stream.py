@@ -90,7 +90,7 @@ async def test_any_batches_leave_the_same_bytes_and_rows(
     bench: StreamBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_columns = applied_by_columns(monkeypatch, LifecycleBatch)
-    for number, event in enumerate(life_log(Random(3), 600)):
+    for number, event in enumerate(life_log(Random(7), 600)):
         bench.of(event, recorded_at=RECORDED_AT + number * 1_000)
     for record in bench.log:
         await bench.step(record)

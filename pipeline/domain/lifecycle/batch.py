@@ -18,6 +18,7 @@ from pipeline.domain.kernel.batch import LeaveToRows, RuleBatch
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.lifecycle.outputs import STEP_NAMES
 from pipeline.domain.lifecycle.rows import (
     DUE,
     DUE_ROW,
@@ -28,7 +29,7 @@ from pipeline.domain.lifecycle.rows import (
     unpack_life,
     write_clock,
 )
-from pipeline.domain.lifecycle.stream import FROM_FRAUD, MOVES_MONEY, STEP_NAMES, Lifecycle, is_unscreened
+from pipeline.domain.lifecycle.stream import FROM_FRAUD, MOVES_MONEY, Lifecycle, is_unscreened
 
 CLASSES = (*STEP_NAMES, ev.CommandRefused)
 _IDS = (

@@ -27,16 +27,14 @@ from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
-from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
-from pipeline.domain.kernel.routing import cause_name
-from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.lifecycle.outputs import STEP_NAMES, emit_resumed, emit_unscreened, raise_alerts
 from pipeline.domain.lifecycle.rows import (
-    DUE,
     DUE_ROW,
     LONG_MAX,
     NOT_ASKED,
     SCREENED,
-    STUCK_ROW,
     UNSCREENED,
     WAITS_FOR,
     Clock,
@@ -46,7 +44,6 @@ from pipeline.domain.lifecycle.rows import (
     life_key,
     pack_life,
     read_clock,
-    read_due_key,
     read_life,
     stuck_key,
     write_clock,
@@ -54,10 +51,6 @@ from pipeline.domain.lifecycle.rows import (
 from pipeline.domain.lifecycle.settings import LifecycleSettings
 
 SECOND_US = 1_000_000
-STUCK_MAX = 100
-ALERTS = "payment-alerts"
-INVARIANT_ALERTS, EVENTS = "invariant-alerts", "payment-events"
-INVARIANT = "settled_unscreened"
 
 STATES: dict[type, str] = {
     ev.PaymentReserved: "RESERVED",
@@ -70,19 +63,6 @@ STATES: dict[type, str] = {
     ev.PaymentExtendedOutcome: "AUTHORISED",
 }
 """The state of a payment after each event of the ledger; `_state_after` has the exceptions."""
-STEP_NAMES: dict[type, str] = {
-    ev.PaymentScreened: "payment_screened",
-    ev.PaymentReviewed: "payment_reviewed",
-    ev.PaymentReserved: "payment_reserved",
-    ev.PaymentSettled: "payment_settled",
-    ev.PaymentRejected: "payment_rejected",
-    ev.PaymentFailed: "payment_failed",
-    ev.PaymentCancelledOutcome: "payment_cancelled",
-    ev.PaymentExpired: "payment_expired",
-    ev.PaymentCapturedOutcome: "payment_captured",
-    ev.PaymentExtendedOutcome: "payment_extended",
-}
-"""The name of the step that an event makes."""
 TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
 MOVES_MONEY = frozenset({ev.PaymentReserved, ev.PaymentSettled, ev.PaymentCapturedOutcome})
 """Events by which money is set aside or moved."""
@@ -116,7 +96,7 @@ class Lifecycle:
             now = max(clock.watermark, seen)
             self._apply_to_life(event, at, now, clock, rows, out)
         if clock.earliest <= clock.watermark:
-            _raise_alerts(clock, rows, out)
+            raise_alerts(clock, rows, out)
         if before != (clock.watermark, clock.earliest):
             write_clock(rows, clock)
 
@@ -137,11 +117,11 @@ class Lifecycle:
         if life is None:
             return
         if broken:
-            _emit_unscreened(event, at, out)
+            emit_unscreened(event, at, out)
         rows.put(life_key(*names), pack_life(life))
         if stuck_id is not None and life.stuck_id is None:
             rows.delete(stuck_key(event.tenant_id, life.debtor_account_id, event.payment_id))
-            _emit_resumed(stuck_id, life, event, out)
+            emit_resumed(stuck_id, life, event, out)
         if due_at == life.due_at:
             return
         if due_at is not None:
@@ -247,82 +227,3 @@ def _let_through(life: Life) -> Life:
 def is_unscreened(life: Life | None, kind: type) -> bool:
     """Whether an event of a class moves money of a payment that no screening has let through."""
     return kind in MOVES_MONEY and (life is None or life.screened == UNSCREENED)
-
-
-def _emit_unscreened(event: Any, at: Arrival, out: Outbox) -> None:
-    """Emit the alert that a payment has moved money unscreened. Its id derives from the record's offset."""
-    name = STEP_NAMES[type(event)]
-    out.emit(
-        INVARIANT_ALERTS,
-        f"{event.tenant_id}/{event.debtor_account_id}",
-        ev.InvariantBroken(
-            derived_id(cause_name(event), f"{INVARIANT}:{at.partition}:{at.offset}"),
-            event.tenant_id,
-            event.occurred_at,
-            event.correlation_id,
-            event.event_id,
-            INVARIANT,
-            event.debtor_account_id,
-            event.currency,
-            None,
-            "payment_screened that does not decline it, before",
-            f"{name} of payment {event.payment_id}, {event.amount_minor} minor units",
-            EVENTS,
-            at.partition,
-            at.offset,
-        ),
-    )
-
-
-def _raise_alerts(clock: Clock, rows: Rows, out: Outbox) -> None:
-    """Emit payment_stuck for payments that are due by the clock, in the order of their due times."""
-    due = rows.scan(row_key(DUE, ""), due_key(max(clock.earliest, 0)))
-    clock.earliest = LONG_MAX
-    for raised, (key, _) in enumerate(due):
-        due_at, tenant_id, payment_id = read_due_key(key)
-        if due_at > clock.watermark or raised == STUCK_MAX:
-            clock.earliest = due_at
-            return
-        rows.delete(key)
-        life = read_life(rows, tenant_id, payment_id)
-        assert life is not None, "what is due has a life"
-        _mark_stuck(life, due_at, tenant_id, payment_id, rows, out)
-
-
-def _mark_stuck(life: Life, due_at: int, tenant_id: str, payment_id: str, rows: Rows, out: Outbox) -> None:
-    last = life.steps[-1]
-    cause = "\0".join((tenant_id, life.debtor_account_id, payment_id, last.event_id))  # routing.cause_name
-    life.due_at, life.stuck_id = None, derived_id(cause, "payment_stuck")
-    rows.put(life_key(tenant_id, payment_id), pack_life(life))
-    rows.put(stuck_key(tenant_id, life.debtor_account_id, payment_id), STUCK_ROW.head)
-    out.emit(
-        ALERTS,
-        f"{tenant_id}/{life.debtor_account_id}",
-        ev.PaymentStuck(
-            life.stuck_id,
-            tenant_id,
-            due_at,
-            last.correlation_id,
-            last.event_id,
-            payment_id,
-            life.debtor_account_id,
-            life.creditor_account_id,
-            life.amount_minor,
-            life.currency,
-            WAITS_FOR[life.state],
-            life.progressed_at,
-        ),
-    )
-
-
-def _emit_resumed(stuck_id: str, life: Life, event: Any, out: Outbox) -> None:
-    out.emit(
-        ALERTS,
-        f"{event.tenant_id}/{life.debtor_account_id}",
-        ev.PaymentResumed(
-            *envelope(event, "payment_resumed"),
-            event.payment_id,
-            life.debtor_account_id,
-            stuck_id,
-        ),
-    )

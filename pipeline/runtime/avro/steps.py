@@ -38,7 +38,7 @@ _COUNTED = _Counted()
 
 
 def step_over(step: Step, raw: bytes) -> None:
-    """Raise Malformed unless `raw` is one value of the schema of `step`."""
+    """Step over `raw`, which is to be one value of the schema of `step`. Raises Malformed."""
     _COUNTED.left = PARTS_MIN + PARTS_PER_BYTE * len(raw)
     try:
         end = step(raw, 0)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka import TopicPartition as Offset
 
 from pipeline.domain.kernel import events as ev
@@ -120,7 +120,7 @@ def alone_in_the_group(settings: Settings) -> Iterator[Consumer]:
         }
     )
     try:
-        consumer.subscribe([source_offsets_name(settings.app_id)])
+        consumer.subscribe([source_offsets_name(settings.app_id)], on_assign=_read_nothing)
         deadline = time.monotonic() + JOINS_WITHIN_S
         while not consumer.assignment():
             message = consumer.poll(0.2)
@@ -135,6 +135,12 @@ def alone_in_the_group(settings: Settings) -> Iterator[Consumer]:
         yield consumer
     finally:
         consumer.close()
+
+
+def _read_nothing(consumer: Consumer, places: Sequence[Offset]) -> None:
+    """Take an assignment for the sake of the membership: librdkafka inflates what it fetches unbounded."""
+    consumer.assign([Offset(place.topic, place.partition, OFFSET_END) for place in places])
+    consumer.pause(places)
 
 
 async def read_found(settings: Settings, codec: Codec, places: Sequence[Place]) -> Found:

@@ -19,11 +19,12 @@ from confluent_kafka import KafkaException, Producer
 from pipeline.domain.kernel import events as ev
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.changelog import first_offsets, log_ends, read
+from pipeline.runtime.kafka.quarantine import Quarantine, Quarantined
 from pipeline.runtime.kafka.topics import OPERATOR_ACTIONS, REQUEST_TIMEOUT_S
 from pipeline.runtime.settings import Settings
 
 NO_OFFSET = -1
-LOSS_ACCEPTED, TRANSACTION_ABORTED = "LOSS_ACCEPTED", "TRANSACTION_ABORTED"
+LOSS_ACCEPTED, QUARANTINED, TRANSACTION_ABORTED = "LOSS_ACCEPTED", "QUARANTINED", "TRANSACTION_ABORTED"
 WAITING_MAX = 10_000
 """Actions that wait for Kafka at the same time."""
 
@@ -72,6 +73,16 @@ def decisions(actions: Iterable[ev.OperatorActed]) -> Decisions:
         known = found.get(place, Spans()).ranges
         found[place] = Spans((*known, (one.first_offset, one.end_offset)))
     return Decisions(spans)
+
+
+def quarantined(actions: Iterable[ev.OperatorActed]) -> Quarantined:
+    """Return what actions have quarantined."""
+    found: dict[tuple[str, int], list[Quarantine]] = {}
+    for one in actions:
+        if one.action == QUARANTINED and 0 <= one.first_offset < one.end_offset:
+            about = Quarantine(one.first_offset, one.end_offset, f"{one.operator}: {one.reason}")
+            found.setdefault((one.topic, one.partition), []).append(about)
+    return {place: sorted(ranges) for place, ranges in found.items()}
 
 
 async def read_actions(

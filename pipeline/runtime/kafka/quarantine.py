@@ -5,12 +5,9 @@ ledgerflow quarantine TOPIC/PARTITION/OFFSET[-END] -> operator-actions -> assign
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from pipeline.domain.kernel import events as ev
-
-ACTION = "QUARANTINED"
 CODE = "quarantined"
 
 
@@ -34,13 +31,3 @@ class Quarantine(NamedTuple):
 
 Quarantined = Mapping[tuple[str, int], Sequence[Quarantine]]
 """By topic and partition, in the order of their offsets."""
-
-
-def quarantined(actions: Iterable[ev.OperatorActed]) -> Quarantined:
-    """Return what actions have quarantined."""
-    found: dict[tuple[str, int], list[Quarantine]] = {}
-    for one in actions:
-        if one.action == ACTION and 0 <= one.first_offset < one.end_offset:
-            about = Quarantine(one.first_offset, one.end_offset, f"{one.operator}: {one.reason}")
-            found.setdefault((one.topic, one.partition), []).append(about)
-    return {place: sorted(ranges) for place, ranges in found.items()}

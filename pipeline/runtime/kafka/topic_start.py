@@ -12,8 +12,9 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
+from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import Place, asking, begins, ends
 from pipeline.runtime.kafka.rest import places_of
 from pipeline.runtime.kafka.topic_settings import (
@@ -116,8 +117,8 @@ def lost_topics(settings: Settings, uses: Sequence[Use], missing: Collection[str
 
 
 def _keys(settings: Settings, starts: Mapping[Place, int]) -> set[bytes]:
-    """Return the keys of the records of a short topic, committed or not. Raises TopicsError."""
-    consumer = Consumer(
+    """Return the keys of a short topic, committed or not. Raises KafkaException, TopicsError."""
+    consumer = BoundedConsumer(
         {**settings.librdkafka(), "group.id": f"{settings.app_id}-topics", "enable.auto.commit": False}
         | {"isolation.level": "read_uncommitted", "auto.offset.reset": "error", "log_level": 0}
         | {"enable.partition.eof": True}
@@ -136,7 +137,10 @@ def _keys(settings: Settings, starts: Mapping[Place, int]) -> set[bytes]:
                     keys.add(message.key() or b"")
                 elif error.code() == KafkaError._PARTITION_EOF:
                     # It comes behind the marks of transactions, too, which are never delivered.
-                    behind.discard((str(message.topic()), int(message.partition() or 0)))
+                    behind.discard((message.topic(), message.partition()))
+        if consumer.skipped:
+            topic, number, batch = consumer.skipped[0]
+            raise TopicsError(f"{topic}[{number}]@{batch.first} cannot be read: {batch.code}, {batch.detail}")
     finally:
         consumer.close()
     return keys

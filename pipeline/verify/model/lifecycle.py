@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from pipeline.verify.model.lifecycle_life import Life, Names, due_key, stuck_key
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
@@ -25,7 +26,6 @@ from pipeline.verify.model.wire import (
     Expected,
     derived,
     has_impossible_id,
-    msgpack,
     row_key,
 )
 
@@ -35,39 +35,6 @@ BOUND_S = {"SCREENED": 3_600, "RESERVED": 3_600, "HELD": 28_800, "AUTHORISED": 3
 WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
 ALERTS_AT_ONCE = 100
 CLOCK = struct.Struct("<Bqq")
-Names = tuple[str, str]
-"""Tenant and payment id."""
-
-
-@dataclass
-class Life:
-    """A payment, and what is written in its row."""
-
-    content: list[Any]
-    """Debtor, creditor, amount, currency."""
-    for_review: bool
-    hold_end: int | None = None
-    state: str = ""
-    at: int = LONG_MIN
-    due: int | None = None
-    stuck: str | None = None
-    refused: int = 0
-    steps: list[list[Any]] = field(default_factory=list)
-    passed: bool = False
-    """Whether a screening of its id has let it through."""
-    accused: bool = False
-    """Whether it was said that it moved money without one."""
-
-    def row(self) -> bytes:
-        """Return the row of the payment, which has its second layout."""
-        rest = [self.for_review, self.hold_end, self.at, self.due, self.stuck, self.refused, self.steps]
-        screening = 2 if self.accused else 1 if self.passed else 0
-        return bytes([2]) + msgpack([self.state, *self.content, *rest, screening])
-
-    @property
-    def without_trace(self) -> bool:
-        """Whether the ledger has refused it as too old, and so does not know it."""
-        return self.state == "REJECTED" and self.steps[-1][2] == "too_old"
 
 
 def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
@@ -314,13 +281,3 @@ class LifecycleBranch(StreamModel):
                     "stuck_id": life.stuck,
                     "refused_commands": life.refused,
                 }
-
-
-def due_key(due: int, names: Names) -> bytes:
-    """Return the row key of a due time."""
-    return row_key("q", f"{due:016x}", *names)
-
-
-def stuck_key(names: Names, life: Life) -> bytes:
-    """Return the row key of a payment that is stuck."""
-    return row_key("s", names[0], life.content[0], names[1])
