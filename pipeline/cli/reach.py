@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.cli import endpoints
@@ -32,6 +32,7 @@ _SAID = {
     *("security_protocol", "sasl_username", "registry_username"),
 }
 """Settings that say how to reach a stack; where one is given, no login of the data directory is taken."""
+_NO_RIGHTS = " It keeps no rights: set authorizer.class.name at the brokers, or run `ledgerflow up --secure`"
 START = "start a stack with `ledgerflow up`"
 
 
@@ -121,4 +122,5 @@ def errors_in_one_line(settings: Settings) -> Iterator[None]:
     except (SchemaRefused, TopicsError, LogError) as error:
         raise Failed(" ".join(str(error).split())) from None
     except KafkaException as error:
-        raise Failed(f"Kafka at {settings.bootstrap_servers}: {error.args[0].str()}") from None
+        remedy = _NO_RIGHTS if error.args[0].code() == KafkaError.SECURITY_DISABLED else ""
+        raise Failed(f"Kafka at {settings.bootstrap_servers}: {error.args[0].str()}{remedy}") from None

@@ -22,7 +22,7 @@ from pipeline.runtime.kafka.access import (
     rights,
 )
 from pipeline.runtime.kafka.acls import Acl, as_commands, compare, principals_of, wanted
-from pipeline.runtime.kafka.topics import DEAD_LETTERS, TOPICS
+from pipeline.runtime.kafka.topics import DEAD_LETTERS, READ, TOPICS
 
 APP = "ledgerflow"
 STAGES = {topic.name: topic.stage for topic in TOPICS}
@@ -52,6 +52,11 @@ def test_every_topic_has_a_reader_and_an_analyst_sees_no_input() -> None:
         name for name, stage in STAGES.items() if stage == "output" and name != DEAD_LETTERS.name
     }
     assert names(UPSTREAM, TOPIC, "Read") == set()
+
+
+def test_a_load_may_read_all_that_it_waits_for_to_come_to_rest() -> None:
+    """Only by reading are marks of transactions told from records: without it, demos end in an error."""
+    assert names(LOAD, TOPIC, "Read") == {"balances", *READ}
 
 
 def test_only_workers_join_the_group_and_no_upstreams_transaction_can_be_a_workers() -> None:

@@ -15,6 +15,7 @@ from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.local import certificates
 from pipeline.runtime.local.credentials import ADMIN, BROKER, LOCAL_ROLES, credentials_of, make_credentials
 from pipeline.runtime.local.secure import FormError, SecureForm, addresses_of, form_of
+from pipeline.runtime.private_files import command_token, snapshot_key
 from pipeline.runtime.settings import Settings, load_settings
 
 
@@ -40,14 +41,29 @@ def test_secrets_are_made_once_and_for_their_owner(tmp_path: Path, settings: Set
 
 
 def test_a_folder_that_was_not_finished_is_made_anew(tmp_path: Path) -> None:
-    (tmp_path / "secrets.new").mkdir()
-    (tmp_path / "secrets.new" / "ca.key").write_text("half")
+    first = make_credentials(tmp_path)
+    first.ca.unlink()  # as an interrupted start leaves it: the authority's certificate is written last
     assert credentials_of(tmp_path) is None
     made = make_credentials(tmp_path)
-    assert certificates.read(made.ca, made.key("ca")).certificate.subject == x509.Name.from_rfc4514_string(
-        "CN=ledgerflow local authority"
+    authority = certificates.read(made.ca, made.key("ca")).certificate
+    certificates.read(made.certificate(BROKER), made.key(BROKER)).certificate.verify_directly_issued_by(
+        authority
     )
-    assert not (tmp_path / "secrets.new").exists()
+
+
+def test_keys_of_snapshots_and_commands_make_no_directory_a_secure_one(
+    tmp_path: Path, settings: Settings
+) -> None:
+    """Every worker makes them, in the same folder, whatever the form: an open stack must start again."""
+    kept = snapshot_key(settings), command_token(settings)
+    (tmp_path / "kafka").mkdir()
+    (tmp_path / "kafka" / "meta.properties").touch()
+    assert credentials_of(tmp_path) is None
+    assert form_of(settings, tmp_path, secure=False, migrate=False) is None
+    with pytest.raises(FormError, match="--secure --migrate"):
+        form_of(settings, tmp_path, secure=True, migrate=False)
+    assert form_of(settings, tmp_path, secure=True, migrate=True) is not None
+    assert (snapshot_key(settings), command_token(settings)) == kept
 
 
 def test_an_open_directory_and_a_secure_one_are_told_apart(tmp_path: Path, settings: Settings) -> None:

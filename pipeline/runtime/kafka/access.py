@@ -121,11 +121,13 @@ def _analyst(app_id: str) -> tuple[Right, ...]:
 
 
 def _load(app_id: str) -> tuple[Right, ...]:
-    """It does what upstreams do, waits for the accounts that it has opened, and until the streams rest."""
+    """It does what upstreams do, waits for the accounts that it has opened, and until the streams rest.
+
+    Whether what is left on a log is records, or marks of transactions alone, is seen by reading it (rest.py).
+    """
     return (
         *_upstream(app_id),
-        *_topics(("balances",), "Read"),
-        *_topics(READ, "Describe"),
+        *_topics(("balances", *READ), "Read"),
         Right(GROUP, LOAD_GROUP, LITERAL, ("Read",)),
         Right(GROUP, app_id, LITERAL, ("Describe",)),
     )

@@ -7,7 +7,8 @@
     secrets/<role>.env                         LEDGERFLOW_... settings: `set -a; . secrets/operator.env`
     secrets/registry.properties                the registry's users, their passwords hashed
 
-The folder is made whole or not at all, so it also says that its stack is a secure one.
+An open stack has the folder, too: the snapshots' key and the commands' token are in it. A secure one is told
+by ca.pem, which is written last: what a start that was interrupted leaves without it is made anew.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import hashlib
 import os
 import secrets
 import shlex
-import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from pipeline.runtime.local.certificates import CLIENT, SERVER, Certificate
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 
 FOLDER = "secrets"
+AUTHORITY = "ca"
 ADMIN, BROKER, REGISTRY = "admin", "broker", "registry"
 PASSWORD_BYTES = 32
 LOCAL_ROLES = (*ROLES, LOAD)
@@ -79,7 +80,7 @@ class Credentials:
     @property
     def ca(self) -> Path:
         """The authority's certificate."""
-        return self.folder / "ca.pem"
+        return self.folder / f"{AUTHORITY}.pem"
 
     def certificate(self, name: str) -> Path:
         """Return the file of a certificate; the broker's holds its key, too."""
@@ -141,7 +142,7 @@ class Credentials:
 
         A role that this version has and the folder has not gets its password.
         """
-        authority = certificates.read(self.ca, self.key("ca"))
+        authority = certificates.read(self.ca, self.key(AUTHORITY))
         for name in _USES:
             if certificates.ends_soon(certificates.read(self.certificate(name), self.key(name)).certificate):
                 _write_certificate(self.folder, name, certificates.signed(authority, name, _USES[name]))
@@ -169,21 +170,18 @@ class Credentials:
 def credentials_of(data_dir: Path) -> Credentials | None:
     """Return the secrets of a data directory; None where its stack is an open one, or where there is none."""
     folder = data_dir.expanduser().absolute() / FOLDER
-    return Credentials(folder) if folder.is_dir() else None
+    found = Credentials(folder)
+    return found if found.ca.is_file() else None
 
 
 def make_credentials(data_dir: Path) -> Credentials:
-    """Make the secrets of a data directory. Raises OSError."""
-    partial = data_dir / f"{FOLDER}.new"
-    if partial.exists():  # of a start that was interrupted; nobody has used it
-        shutil.rmtree(partial)
-    partial.mkdir(mode=0o700)
-    authority = certificates.authority("ledgerflow local authority")
-    _write_certificate(partial, "ca", authority)
-    for name, uses in _USES.items():
-        _write_certificate(partial, name, certificates.signed(authority, name, uses))
+    """Make the secrets of a data directory, beside what its folder has already. Raises OSError."""
     folder = data_dir / FOLDER
-    partial.rename(folder)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    authority = certificates.authority("ledgerflow local authority")
+    for name, uses in _USES.items():
+        _write_certificate(folder, name, certificates.signed(authority, name, uses))
+    _write_certificate(folder, AUTHORITY, authority)
     return Credentials(folder)
 
 
