@@ -63,7 +63,7 @@ def topics_of(cluster: SimulatedCluster) -> Topics:
         for number in numbers:
             for made in cluster.records[name, number]:
                 place = (name, number, made.offset, cluster.recorded_at // 1000)
-                decoded = (None, {}, None) if is_raw(name) else read(made.value, strict=True)
+                decoded = (None, {}, None) if is_raw(name) else read(made.value)
                 record = Record(*place, made.key, made.value, dict(made.headers), *decoded)
                 found[name][number].append(record)
     for stream in STREAMS:

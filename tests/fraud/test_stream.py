@@ -20,6 +20,7 @@ from pipeline.domain.kernel.events import (
     PaymentReviewed,
     PaymentScreened,
 )
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import MemoryRows
@@ -150,7 +151,7 @@ def test_an_alert_leaves_a_row_under_its_debtor_and_an_approval_none() -> None:
 
 
 def test_an_alert_row_of_a_later_layout_is_not_guessed_at() -> None:
-    with pytest.raises(ValueError, match="layout 255"):
+    with pytest.raises(UnknownLayout, match="layout 255"):
         read_alert(b"\xff\x90")
 
 

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.routing import cause_name
@@ -363,7 +364,7 @@ def test_rows_are_read_back_and_an_unknown_layout_is_an_error() -> None:
     assert read_position(rows, "acme", "A1", "ACME") is None
     rows.put(position_key("acme", "A1", "ACME"), pack_position(position))
     assert read_position(rows, "acme", "A1", "ACME") == position
-    with pytest.raises(ValueError, match="unknown layout 9"):
+    with pytest.raises(UnknownLayout, match="unknown layout 9"):
         unpack_position(b"\x09" + pack_position(position)[1:])
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.reconciliation.matching import DUE_MAX
 from pipeline.domain.reconciliation.rows import BankLine, chain_key, line_key, read
@@ -452,7 +453,7 @@ def test_an_unknown_layout_is_an_error_not_a_guess() -> None:
     desk.run("1 line S1/1 5")
     key = line_key("acme", "nostro", "S1", 1)
     desk.rows.data[key] = b"\x09" + desk.rows.data[key][1:]
-    with pytest.raises(ValueError, match="unknown layout 9"):
+    with pytest.raises(UnknownLayout, match="unknown layout 9"):
         read(desk.rows, key, BankLine)
 
 
