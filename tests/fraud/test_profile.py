@@ -14,6 +14,7 @@ from pipeline.domain.fraud.profile import (
     pack_profile,
     read_profile,
 )
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.money import INT64_MAX
 
 NOON_S = 1_767_268_800
@@ -111,5 +112,5 @@ def test_an_extreme_amount_counts_as_the_largest() -> None:
 
 
 def test_a_row_of_a_layout_to_come_is_not_guessed_at() -> None:
-    with pytest.raises(ValueError, match="layout 9"):
+    with pytest.raises(UnknownLayout, match="layout 9"):
         read_profile(b"\x09" + pack_profile(Profile())[1:])

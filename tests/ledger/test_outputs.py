@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.money import INT64_MAX, INT64_MIN
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.partitions import partition_of
@@ -208,11 +209,11 @@ def test_an_account_row_is_56_bytes_and_reads_back(account: Account) -> None:
 
 
 def test_rows_of_an_unknown_layout_are_not_guessed_at() -> None:
-    with pytest.raises(ValueError, match="layout 9"):
+    with pytest.raises(UnknownLayout, match="layout 9"):
         unpack_account(b"\x09" + ACCOUNTS[0].pack()[1:])
     rows = MemoryRows()
     rows.put(payment_key(TENANT, "P1"), b"\x09")
-    with pytest.raises(ValueError, match="layout 9"):
+    with pytest.raises(UnknownLayout, match="layout 9"):
         read_payment(rows, TENANT, "P1")
 
 

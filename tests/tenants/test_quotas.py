@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import MemoryRows
@@ -157,7 +158,7 @@ def test_a_bucket_of_another_layout_is_refused() -> None:
     bucket = Bucket(3, NOON)
     assert read_bucket(pack_bucket(bucket)) == bucket
     assert read_bucket(None) is None
-    with pytest.raises(ValueError, match="layout 9"):
+    with pytest.raises(UnknownLayout, match="layout 9"):
         read_bucket(b"\x09" + pack_bucket(bucket)[1:])
 
 
