@@ -21,16 +21,15 @@ from pipeline.cli.reach import (
     require_topic,
     settings_for,
 )
+from pipeline.cli.reasons import Reason, reason_of
+from pipeline.domain.kernel import events as ev
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.kafka.log_ends import reached
 from pipeline.runtime.kafka.operator_actions import LOSS_ACCEPTED, act
 from pipeline.runtime.kafka.topics import COMPACTED, TOPICS
 
-REASON_MAX = 1_000
 LOGS = frozenset(topic.name for topic in TOPICS if not topic.compacted)
-
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept for good.")]
 
 
 def accept_loss(
@@ -82,12 +81,7 @@ def accept_loss(
         begin = min(first, applied if start is None else start)
         codec = Codec(Registry(settings.registry(), settings.data_dir / "schemas"))
         event = act(settings, codec, LOSS_ACCEPTED, why, topic, partition, begin, first)
-    if as_json:
-        told = {"topic": topic, "partition": partition, "first_offset": begin, "end_offset": first}
-        typer.echo(json.dumps({**told, "operator": event.operator, "reason": why}))
-        return
-    lost = f"offsets {begin} to {first - 1} are given up" if begin < first else "all that is gone was read"
-    typer.echo(f"{topic}/{partition}: {lost}; the streams go on at {first}")
+    _tell(event, as_json)
 
 
 def place_of(text: str) -> tuple[str, int]:
@@ -98,9 +92,11 @@ def place_of(text: str) -> tuple[str, int]:
     return topic, int(number)
 
 
-def reason_of(text: str) -> str:
-    """Return a reason on one line. Raises BadInput where there is none, or too much of it."""
-    reason = " ".join(text.split())
-    if not reason or len(reason) > REASON_MAX or not reason.isprintable():
-        raise BadInput(f"--reason needs 1 to {REASON_MAX:,} printable characters")
-    return reason
+def _tell(event: ev.OperatorActed, as_json: bool) -> None:
+    topic, partition, begin, first = event.topic, event.partition, event.first_offset, event.end_offset
+    if as_json:
+        told = {"topic": topic, "partition": partition, "first_offset": begin, "end_offset": first}
+        typer.echo(json.dumps({**told, "operator": event.operator, "reason": event.reason}))
+        return
+    lost = f"offsets {begin} to {first - 1} are given up" if begin < first else "all that is gone was read"
+    typer.echo(f"{topic}/{partition}: {lost}; the streams go on at {first}")

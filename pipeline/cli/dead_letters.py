@@ -33,6 +33,7 @@ from pipeline.cli.letters import (
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, settings_for
+from pipeline.cli.reasons import Reason, reason_of
 from pipeline.cli.records import time_text
 from pipeline.cli.redriving import REDRIVEN_BYTES_MAX, send
 from pipeline.cli.screen import Table, screen
@@ -43,7 +44,6 @@ from pipeline.runtime.kafka.operator_actions import About, act_all
 from pipeline.runtime.kafka.topics import READ
 from pipeline.runtime.settings import Settings
 
-REASON_CHARS_MAX = 1_000
 NO_REASON = "no reason was given"
 
 app = typer.Typer(no_args_is_help=True, help="Records that could not be applied: look, send again, give up.")
@@ -67,7 +67,6 @@ At = Annotated[
     ),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", "-n", metavar="N", min=0, help="Only the first N.")]
-Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept with the decision.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
@@ -165,7 +164,7 @@ def redrive(
     goes to the partition of its key, one of a stream's own topic to the partition that it was on. What fails
     again becomes a dead letter again, with its attempts counted. None is sent twice, unless with --again.
     """
-    words = _reason(reason)
+    words = reason_of(reason)
     chosen = selection(topic, code, tenant, key, since, until, at, STATES if again else (OPEN,))
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     with errors_in_one_line(settings):
@@ -209,7 +208,7 @@ def discard(
 
     Nothing is deleted: the letters stay on their topic, and who gave them up, when and why is kept.
     """
-    words = _reason(reason)
+    words = reason_of(reason)
     chosen: Selection = selection(topic, code, tenant, key, since, until, at, (OPEN,))
     if not chosen.names_some and not everything:
         raise BadInput("say which: --at, --code, --topic, --tenant, --key, --since, --until, or --all")
@@ -223,14 +222,6 @@ def discard(
         typer.echo(json.dumps({"discarded": len(letters)}))
     else:
         typer.echo(f"discarded: {_count(letters, 'dead letter')}")
-
-
-def _reason(text: str) -> str:
-    """Return a reason on one line. Raises BadInput."""
-    words = " ".join(text.split())
-    if not words or len(words) > REASON_CHARS_MAX:
-        raise BadInput(f"--reason must have from 1 to {REASON_CHARS_MAX:,} characters")
-    return words
 
 
 def _say_what_stays(letters: list[Letter]) -> None:

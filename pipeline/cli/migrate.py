@@ -16,6 +16,7 @@ from pipeline.cli import endpoints
 from pipeline.cli.options import Bootstrap, Data, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import require_kafka, require_registry, settings_for
+from pipeline.cli.reasons import OptionalReason, reason_of
 from pipeline.cli.supervisor import environment
 from pipeline.cli.up import local_settings
 from pipeline.runtime.kafka.adoption import CHANGELOGS, SECOND
@@ -40,9 +41,7 @@ def migrate(
         Take | None,
         typer.Option("--take", help="Where offsets differ: which are right. Needs --reason."),
     ] = None,
-    reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="Why, for operator-actions.")
-    ] = None,
+    reason: OptionalReason = None,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
     schema_registry_url: RegistryUrl = None,
@@ -55,7 +54,7 @@ def migrate(
         raise BadInput("--take needs a --reason: it is written to operator-actions")
     settings = settings_for(data, bootstrap_servers, schema_registry_url, ADMIN)
     flags = [] if take is None else ["--take", take.value]
-    flags += [] if reason is None else ["--reason", reason]
+    flags += [] if reason is None else ["--reason", reason_of(reason)]
     with ExitStack() as running:
         settings = _with_kafka(settings, running)
         require_kafka(settings)

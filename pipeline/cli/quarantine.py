@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.accept_loss import reason_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import (
@@ -16,6 +15,7 @@ from pipeline.cli.reach import (
     require_topic,
     settings_for,
 )
+from pipeline.cli.reasons import Reason, reason_of
 from pipeline.runtime.at_work import Work, parse
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import NotRegistered, Registry
@@ -33,9 +33,7 @@ def quarantine(
             help="The record, or the first and the last one, such as payments/3/120 or payments/3/120-168.",
         ),
     ],
-    reason: Annotated[
-        str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept with the decision.")
-    ],
+    reason: Reason,
     as_json: Json = False,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,

@@ -14,9 +14,8 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicP
 from pipeline.cli.balance import money
 from pipeline.domain.kernel.times import EPOCH
 from pipeline.runtime.avro.connection import client
-from pipeline.runtime.avro.references import text_of
+from pipeline.runtime.avro.references import lookup
 from pipeline.runtime.avro.registry import unavailable
-from pipeline.runtime.avro.schema_limits import UnreadableSchema
 from pipeline.runtime.escaping import escaped
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.messages import Message
@@ -159,17 +158,7 @@ def decoder(settings: Settings) -> Decoder:
 def schemas_of(settings: Settings) -> SchemaOf:
     """Return a function that gets a schema from the registry. The function raises RegistryUnavailable,
     and UnreadableSchema for one beyond the limits."""
-    registry = client(settings.registry())
-
-    def schema_of(schema_id: int) -> str | None:
-        try:
-            return text_of(registry, schema_id)
-        except UnreadableSchema:
-            raise
-        except Exception as error:  # the client lets its HTTP library's errors through
-            raise unavailable(error) from error
-
-    return schema_of
+    return lookup(client(settings.registry()), unavailable)
 
 
 def as_json(record: TopicRecord, event: Event | None) -> dict[str, Any]:

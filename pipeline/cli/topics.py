@@ -10,6 +10,7 @@ import typer
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput
 from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
+from pipeline.cli.reasons import OptionalReason, reason_of
 from pipeline.cli.screen import Table, screen
 from pipeline.cli.topic_repair import advice, findings_of, repair_topics, tell
 from pipeline.runtime.kafka.topic_settings import MISSING
@@ -22,9 +23,7 @@ def topics(
     repair: Annotated[
         bool, typer.Option("--repair", help="Set settings back that the streams rely on; write it down.")
     ] = False,
-    reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="Why, for operator-actions.")
-    ] = None,
+    reason: OptionalReason = None,
     data: Data = None,
     bootstrap_servers: Bootstrap = None,
     schema_registry_url: RegistryUrl = None,
@@ -38,7 +37,7 @@ def topics(
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     admin = require_kafka(settings)
     if repair:
-        tell(repair_topics(settings, admin, reason or NO_REASON), as_json)
+        tell(repair_topics(settings, admin, reason_of(reason or NO_REASON)), as_json)
         return
     if reason is not None:
         raise BadInput("--reason is for --repair")

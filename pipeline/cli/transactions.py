@@ -16,10 +16,10 @@ import typer
 from aiokafka.errors import KafkaError
 from confluent_kafka import Producer
 
-from pipeline.cli.accept_loss import Reason, reason_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
+from pipeline.cli.reasons import Reason, reason_of
 from pipeline.cli.screen import Table, screen
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry

@@ -247,6 +247,12 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
         web_tables_enabled=False,
         web_in_thread=True,  # a request must not wait for a slice of records, nor a slice for it
     )
+    _equip(app, settings, codec, folder)
+    return app
+
+
+def _equip(app: App, settings: Settings, codec: Codec, folder: Path) -> None:
+    """Give an app its parts, in the order in which they need each other."""
     app.connection = settings.aiokafka()
     app.codec = codec
     app.faults = faults_of(settings, codec, app.transactional_id)
@@ -275,5 +281,3 @@ def create_app(settings: Settings, codec: Codec, *, worker: int = 0, app_id: str
             await app.tasks.close()
         except BaseException as error:
             app.fail(error)
-
-    return app

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pipeline.runtime.avro.check import Malformed, decode_strict, parsed
 from pipeline.runtime.avro.connection import Connection, client
-from pipeline.runtime.avro.references import text_of
+from pipeline.runtime.avro.references import lookup
 from pipeline.runtime.avro.schema_limits import NO_EVENT, UnreadableSchema
 from pipeline.verify.log_error import LogError
 
@@ -122,14 +122,4 @@ class Decoder:
 
 def registry_schemas(connection: Connection) -> SchemaOf:
     """Return a lookup in a schema registry (Confluent's API); it raises LogError without an answer."""
-    registry = client(connection)
-
-    def schema_of(schema_id: int) -> str | None:
-        try:
-            return text_of(registry, schema_id)
-        except UnreadableSchema:
-            raise
-        except Exception as error:  # the client lets its HTTP library's errors through
-            raise LogError(f"schema registry: {error}") from error
-
-    return schema_of
+    return lookup(client(connection), lambda error: LogError(f"schema registry: {error}"))

@@ -31,6 +31,10 @@ class WorkerCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return the present metrics, without partitions that moved away."""
+        yield from self._of_streams()
+        yield from self._of_worker()
+
+    def _of_streams(self) -> Iterable[Metric]:
         app = self._app
         applied = CounterMetricFamily(
             "ledgerflow_applied_records", "Records applied or refused", labels=LABELS
@@ -73,6 +77,9 @@ class WorkerCollector(Collector):
         for name, count in sorted(dict(app.codec.foreign_values).items()):
             foreign.add_metric((name,), count)
         yield from (applied, dead, committed, lag, stable, broken, audited, foreign)
+
+    def _of_worker(self) -> Iterable[Metric]:
+        app = self._app
         problems = GaugeMetricFamily(
             "ledgerflow_problems", "What keeps the worker from its work now", labels=("problem",)
         )

@@ -58,6 +58,22 @@ def text_of(client: SchemaRegistryClient, schema_id: int) -> str | None:
     return complete(client, schema)
 
 
+def lookup(
+    client: SchemaRegistryClient, failed: Callable[[Exception], Exception]
+) -> Callable[[int], str | None]:
+    """Return `text_of` as a function of the id; it raises what `failed` makes of the errors of the client."""
+
+    def text_by_id(schema_id: int) -> str | None:
+        try:
+            return text_of(client, schema_id)
+        except UnreadableSchema:
+            raise
+        except Exception as error:  # the client lets its HTTP library's errors through
+            raise failed(error) from error
+
+    return text_by_id
+
+
 def complete(client: SchemaRegistryClient, schema: Schema) -> str:
     """Return a schema of the registry as JSON, with the types that it refers to; raises as `text_of`."""
     text = _avro(schema)

@@ -12,7 +12,7 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import KafkaError, TopicPartition
 
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import Place, asking, begins, ends
@@ -29,11 +29,12 @@ from pipeline.runtime.kafka.topics import (
     REQUEST_TIMEOUT_S,
     TopicsError,
     TopicsUnusable,
+    answers_needed,
     changelog_name,
     create_topics,
     source_offsets_name,
 )
-from pipeline.runtime.reachability import NoAnswer, kafka_admin
+from pipeline.runtime.reachability import kafka_admin
 from pipeline.runtime.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -64,18 +65,12 @@ def prepare_topics(settings: Settings, uses: Sequence[Use]) -> list[str]:
     tables = tuple(use.table for use in uses if use.table is not None)
     tableless = tuple(use.stream for use in uses if use.table is None)
     required = requirements(settings, tables, tableless)
-    try:
+    with answers_needed(settings):
         admin = kafka_admin(settings, REQUEST_TIMEOUT_S)
         found = ask(admin, [topic.topic for topic in required])
         wrong = findings(required, found)
         missing = {one.topic for one in wrong if one.setting == MISSING}
         lost = lost_topics(settings, uses, missing) if missing else []
-    except NoAnswer as error:
-        raise TopicsError(str(error)) from None
-    except KafkaException as error:
-        raise TopicsError(
-            f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}"
-        ) from None
     fatal = [one for one in wrong if one.fatal and one.setting not in (MISSING, PARTITIONS)]
     if fatal:
         raise TopicsUnusable(f"topics have settings that the streams cannot stand on: {said(fatal)}")

@@ -6,7 +6,8 @@ the same partition number. Logs that the ledger stands on are never compacted an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
@@ -102,20 +103,27 @@ def new_topics(settings: Settings, tables: Sequence[str], tableless: Sequence[st
     return wanted
 
 
-def create_topics(settings: Settings, tables: Sequence[str], tableless: Sequence[str] = ()) -> list[str]:
-    """Create the topics that are missing and check the others; return the names created. As `new_topics`.
-
-    Raises `TopicsError` if a topic exists with another number of partitions: an account would live twice.
-    """
+@contextmanager
+def answers_needed(settings: Settings) -> Iterator[None]:
+    """Make what Kafka does not answer a TopicsError. Raises TopicsError."""
     try:
-        admin = kafka_admin(settings, REQUEST_TIMEOUT_S)
-        existing = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+        yield
     except NoAnswer as error:
         raise TopicsError(str(error)) from None
     except KafkaException as error:
         raise TopicsError(
             f"Kafka at {settings.bootstrap_servers} does not answer: {error.args[0].str()}"
         ) from None
+
+
+def create_topics(settings: Settings, tables: Sequence[str], tableless: Sequence[str] = ()) -> list[str]:
+    """Create the topics that are missing and check the others; return the names created. As `new_topics`.
+
+    Raises `TopicsError` if a topic exists with another number of partitions: an account would live twice.
+    """
+    with answers_needed(settings):
+        admin = kafka_admin(settings, REQUEST_TIMEOUT_S)
+        existing = admin.list_topics(timeout=REQUEST_TIMEOUT_S).topics
     wanted = new_topics(settings, tables, tableless)
     wrong = {
         topic.topic: len(existing[topic.topic].partitions)
