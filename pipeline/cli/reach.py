@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -54,7 +55,7 @@ def settings_for(
     running = endpoints.read(settings.data_dir)
     if running is None:
         return settings
-    said = settings.model_fields_set
+    said = settings.model_fields_set - _of_the_stack(settings, running)
     own = None if said & _SAID else credentials_of(settings.data_dir)
     if own is not None:
         given = {name: value for name, value in own.said(role).items() if name not in said}
@@ -64,6 +65,16 @@ def settings_for(
     if not said & {"schema_registry_url", "registry_port"}:
         given["schema_registry_url"] = running.schema_registry_url
     return load_settings(data_dir=data_dir, **given)
+
+
+def _of_the_stack(settings: Settings, running: endpoints.Endpoints) -> set[str]:
+    """Return the settings of addresses that say where the stack is that runs: they lead nowhere else."""
+    same: set[str] = set()
+    if settings.bootstrap_servers == running.bootstrap_servers:
+        same |= {"bootstrap_servers", "kafka_port"}
+    if urlsplit(settings.schema_registry_url)[1:] == urlsplit(running.schema_registry_url)[1:]:
+        same |= {"schema_registry_url", "registry_port"}  # its scheme is the stack's own, too
+    return same
 
 
 def worker_urls(settings: Settings) -> list[str]:
