@@ -172,6 +172,19 @@ def test_a_command_finds_the_stack_that_runs_on_the_data_directory(
     assert reach.worker_urls(reach.settings_for(tmp_path)) == ["http://w"]
 
 
+@pytest.mark.parametrize("secure", [False, True])
+def test_migrate_leaves_a_stack_that_runs_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], secure: bool
+) -> None:
+    """It joins the workers' group: beside workers that run it would take their partitions away."""
+    if secure:
+        assert SecureForm(load_settings(data_dir=tmp_path), make_credentials(tmp_path))
+    scheme = "https" if secure else "http"
+    Endpoints("127.0.0.1:1", f"{scheme}://127.0.0.1:1/apis/ccompat/v7", (), os.getpid()).write(tmp_path)
+    code, _, err = said(capsys, "migrate", "--data", str(tmp_path))
+    assert code == 1 and "stop it first" in err and err.count("\n") == 1
+
+
 @pytest.mark.parametrize("ports", [("7000", "7001"), ("7000", "7009"), ("7009", "7001")])
 def test_variables_that_say_where_the_secure_stack_is_take_no_login_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: tuple[str, str]
