@@ -108,7 +108,8 @@ def require_topic(admin: AdminClient, topic: str) -> int:
     """Return the number of partitions of a topic. Raises BadInput where there is none of that name."""
     found = admin.list_topics(timeout=ANSWER_WITHIN_S).topics
     if topic not in found:
-        raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
+        said = f"there is no topic {topic!r}, or none that this login may see"
+        raise BadInput(f"{said}: `ledgerflow topics` lists them")
     return len(found[topic].partitions)
 
 
