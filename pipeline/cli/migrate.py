@@ -53,6 +53,10 @@ def migrate(
     if (take is not None) and not reason:
         raise BadInput("--take needs a --reason: it is written to operator-actions")
     settings = settings_for(data, bootstrap_servers, schema_registry_url, ADMIN)
+    running_here = endpoints.read(settings.data_dir)
+    if running_here is not None and bootstrap_servers in (None, running_here.bootstrap_servers):
+        # Joining the workers' group would take their partitions away from them.
+        raise Failed(f"`ledgerflow up` runs on {settings.data_dir}: stop it first")
     flags = [] if take is None else ["--take", take.value]
     flags += [] if reason is None else ["--reason", reason_of(reason)]
     with ExitStack() as running:
@@ -69,8 +73,6 @@ def _with_kafka(settings: Settings, running: ExitStack) -> Settings:
     local = (Path(settings.data_dir).expanduser() / "kafka" / "meta.properties").exists()
     if "bootstrap_servers" in settings.model_fields_set or not local:
         return settings
-    if endpoints.read(settings.data_dir) is not None:
-        raise Failed(f"`ledgerflow up` runs on {settings.data_dir}: stop it first")
     secure = credentials_of(settings.data_dir) is not None
     try:
         stack = running.enter_context(LocalStack(local_settings(settings), secure=secure))

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -54,7 +55,7 @@ def settings_for(
     running = endpoints.read(settings.data_dir)
     if running is None:
         return settings
-    said = settings.model_fields_set
+    said = settings.model_fields_set - _of_the_stack(settings, running)
     own = None if said & _SAID else credentials_of(settings.data_dir)
     if own is not None:
         given = {name: value for name, value in own.said(role).items() if name not in said}
@@ -64,6 +65,16 @@ def settings_for(
     if not said & {"schema_registry_url", "registry_port"}:
         given["schema_registry_url"] = running.schema_registry_url
     return load_settings(data_dir=data_dir, **given)
+
+
+def _of_the_stack(settings: Settings, running: endpoints.Endpoints) -> set[str]:
+    """Return the settings of addresses that say where the stack is that runs: they lead nowhere else."""
+    same: set[str] = set()
+    if settings.bootstrap_servers == running.bootstrap_servers:
+        same |= {"bootstrap_servers", "kafka_port"}
+    if urlsplit(settings.schema_registry_url)[1:] == urlsplit(running.schema_registry_url)[1:]:
+        same |= {"schema_registry_url", "registry_port"}  # its scheme is the stack's own, too
+    return same
 
 
 def worker_urls(settings: Settings) -> list[str]:
@@ -97,7 +108,8 @@ def require_topic(admin: AdminClient, topic: str) -> int:
     """Return the number of partitions of a topic. Raises BadInput where there is none of that name."""
     found = admin.list_topics(timeout=ANSWER_WITHIN_S).topics
     if topic not in found:
-        raise BadInput(f"there is no topic {topic!r}: `ledgerflow topics` lists them")
+        said = f"there is no topic {topic!r}, or none that this login may see"
+        raise BadInput(f"{said}: `ledgerflow topics` lists them")
     return len(found[topic].partitions)
 
 

@@ -21,7 +21,10 @@ from pipeline.cli.entry import main
 from pipeline.cli.load import next_seed
 from pipeline.cli.records import TopicRecord, as_json, as_line, key_text
 from pipeline.cli.supervisor import CRASHES_MAX, Child, SupervisionError, Supervisor, environment
+from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT
+from pipeline.runtime.local.credentials import make_credentials
+from pipeline.runtime.local.secure import SecureForm
 from pipeline.runtime.settings import load_settings
 from pipeline.verify.decode import Event
 from tests.progress import eventually
@@ -167,6 +170,37 @@ def test_a_command_finds_the_stack_that_runs_on_the_data_directory(
     monkeypatch.setenv("LEDGERFLOW_INSECURE", "kafka")
     assert reach.settings_for(tmp_path, "other:1").bootstrap_servers == "other:1"
     assert reach.worker_urls(reach.settings_for(tmp_path)) == ["http://w"]
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_migrate_leaves_a_stack_that_runs_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], secure: bool
+) -> None:
+    """It joins the workers' group: beside workers that run it would take their partitions away."""
+    if secure:
+        assert SecureForm(load_settings(data_dir=tmp_path), make_credentials(tmp_path))
+    scheme = "https" if secure else "http"
+    Endpoints("127.0.0.1:1", f"{scheme}://127.0.0.1:1/apis/ccompat/v7", (), os.getpid()).write(tmp_path)
+    code, _, err = said(capsys, "migrate", "--data", str(tmp_path))
+    assert code == 1 and "stop it first" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("ports", [("7000", "7001"), ("7000", "7009"), ("7009", "7001")])
+def test_variables_that_say_where_the_secure_stack_is_take_no_login_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ports: tuple[str, str]
+) -> None:
+    """`up` takes its ports from variables, too: commands in that shell must still log in."""
+    stack = load_settings(data_dir=tmp_path, kafka_port=7000, registry_port=7001)
+    form = SecureForm(stack, make_credentials(tmp_path))
+    Endpoints("127.0.0.1:7000", "https://127.0.0.1:7001/apis/ccompat/v7", (), os.getpid()).write(tmp_path)
+    monkeypatch.setenv("LEDGERFLOW_KAFKA_PORT", ports[0])
+    monkeypatch.setenv("LEDGERFLOW_REGISTRY_PORT", ports[1])
+    found = reach.settings_for(tmp_path)
+    if ports == ("7000", "7001"):
+        assert found.librdkafka() == form.settings_of(OPERATOR).librdkafka()
+        assert found.registry() == form.settings_of(OPERATOR).registry()
+    else:
+        assert found.security_protocol == "PLAINTEXT"
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"workers": 3}', None])
