@@ -15,6 +15,7 @@ from pipeline.runtime.avro.registry import Registry, register_all
 from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 from tests.benchmarks import exactness, inputs, kafka_streams, processes
+from tests.benchmarks.starts import Starts
 
 WORKER = "tests.benchmarks.our_worker"
 
@@ -63,6 +64,7 @@ class Bench:
         register_all(settings.schema_registry_url)
         create_topics(settings, ())
         self.settings = settings
+        self._starts = Starts(settings)
         self.sizes = sizes
         self.peers = peers
         self._broker = broker
@@ -92,6 +94,7 @@ class Bench:
     def start_at(self, group: str, offsets: exactness.Offsets) -> None:
         """Have a group that has no members yet start at offsets."""
         exactness.start_group_at(self.settings, group, offsets)
+        self._starts.at(group, offsets)
 
     def read(self, topic: str, start: exactness.Offsets) -> Iterator[Any]:
         """Yield the committed events of a topic from `start`; raises as `exactness.read`."""
@@ -116,9 +119,10 @@ class Bench:
         """Return the same settings as the environment of the product's own worker."""
         return {ENV_PREFIX + name.upper(): str(value) for name, value in self.overrides(app_id).items()}
 
-    def create_changelogs(self, app_id: str, *tables: str) -> None:
+    def create_changelogs(self, app_id: str, *tables: str, tableless: tuple[str, ...] = ()) -> None:
         """Create what an app of ours needs beside the catalogue."""
-        create_topics(self.settings.model_copy(update={"app_id": app_id}), tables)
+        create_topics(self.settings.model_copy(update={"app_id": app_id}), tables, tableless)
+        self._starts.with_changelogs(app_id, (*tables, *tableless))
 
     def worker(self, job: str, app_id: str, records: int | None, **more: Any) -> list[str]:
         """Return the command of a worker of ours; `records`: at how many it is done."""

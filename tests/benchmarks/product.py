@@ -15,7 +15,7 @@ from tests.benchmarks.bench import Bench
 from tests.benchmarks.exactness import Inexact, Offsets, expect
 from tests.benchmarks.inputs import envelope, now_us
 from tests.benchmarks.paced import PacedJob
-from topologies.app import STREAMS
+from topologies.app import STREAMS, TABLELESS, TABLES
 
 READY_WITHIN_S = 60.0
 OPENED_WITHIN_S = SETTLED_WITHIN_S = 120.0
@@ -29,6 +29,7 @@ def worker(bench: Bench, app_id: str, **more: str) -> Iterator[processes.Process
     `more` are settings of its environment, by their names there.
     """
     sources = [stream.source for stream in STREAMS]
+    bench.create_changelogs(app_id, *TABLES, tableless=TABLELESS)
     bench.start_at(app_id, bench.ends(*sources))
     command = [sys.executable, "-m", "topologies.worker"]
     with processes.Process(command, bench.log(app_id), bench.environment(app_id) | more) as process:

@@ -33,7 +33,7 @@ from tests.conftest import settings_in
 from tests.ledger.branches import opened
 from tests.progress import SILENCE_S, ended, wait_for
 from tests.progress import run as run_command
-from topologies.app import TABLES
+from topologies.app import TABLELESS, TABLES
 
 HUGE = 40 * 2**20
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     settings = settings_in(tmp_path_factory.mktemp("load"))
     with LocalStack(settings):
         register_all(settings.registry())
-        create_topics(settings, TABLES)
+        create_topics(settings, TABLES, TABLELESS)
         names = ("data_dir", "kafka_port", "controller_port", "registry_port", "web_port")
         environment = {f"LEDGERFLOW_{name.upper()}": str(getattr(settings, name)) for name in names}
         worker = subprocess.Popen(

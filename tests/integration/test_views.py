@@ -17,14 +17,14 @@ from pipeline.runtime.local.stack import LocalStack
 from pipeline.web.pages import documented
 from tests.integration.views_bank import ACCOUNTS, STRANGE, Answer, Bank, fill, get, is_sharing
 from tests.progress import eventually
-from topologies.app import TABLES, VIEWS
+from topologies.app import TABLELESS, TABLES, VIEWS
 
 
 @pytest.fixture(scope="module")
 def bank(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bank]:
     settings = stack.settings.model_copy(update={"data_dir": tmp_path_factory.mktemp("views")})
     register_all(settings.schema_registry_url)
-    create_topics(settings, TABLES)
+    create_topics(settings, TABLES, TABLELESS)
     running = Bank(settings)
     try:
         eventually(lambda: all(is_sharing(url) for url in running.urls))

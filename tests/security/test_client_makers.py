@@ -20,7 +20,7 @@ KAFKA_CLIENTS = {
 }  # fmt: skip
 REGISTRY_CLIENTS = {"SchemaRegistryClient", "AsyncSchemaRegistryClient", "CachedSchemaRegistryClient"}
 HTTP_TO_VIEWS = {
-    "pipeline/cli/asking.py", "pipeline/cli/conditions.py", "pipeline/cli/switch.py",
+    "pipeline/cli/asking.py", "pipeline/cli/worker_answers.py", "pipeline/cli/switch.py",
     "pipeline/cli/supervisor.py",
     "pipeline/verify/views.py", "pipeline/web/answers.py", "pipeline/web/host.py", "pipeline/web/pages.py",
 }  # fmt: skip
