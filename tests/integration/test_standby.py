@@ -20,6 +20,7 @@ from faust.types import TP
 from rocksdict import AccessType, Options, Rdict
 
 from pipeline.runtime.assignments import Tasks
+from pipeline.runtime.at_work import NOWHERE
 from pipeline.runtime.kafka.changelog import follow
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.topics import OPERATOR_ACTIONS, changelog_name, source_offsets_name
@@ -169,6 +170,7 @@ async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrot
         partitions=1,
         codec=None,
         fail=pytest.fail,
+        at_work=NOWHERE,
         store=lambda table, partition: store,
     )
     tasks, source = Tasks(host), TP("accounts", 0)
