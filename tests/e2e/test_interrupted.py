@@ -3,6 +3,9 @@
 The interpreter itself takes some hundredths of a second until it comes to a program's first line, and what an
 interrupt does there is its own affair. These tests keep it out: they block SIGINT before the program starts,
 as the system allows, and the program lets it through as its first act. So each moment counts, from 0 on.
+
+A program keeps ignoring what is ignored when it starts, and a shell starts its background jobs that way. So
+that these tests find the same there, each says itself how SIGINT is to be at the start of its command.
 """
 
 from __future__ import annotations
@@ -30,6 +33,12 @@ NOBODY = "127.0.0.1:9"
 BEFORE_IT_BEGAN = f"{interrupts.BEFORE_IT_BEGAN}\n"
 
 
+def _as_in_a_foreground_job_but_held() -> None:
+    """Between fork and exec: an interrupt ends the program, and waits until that lets it through."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+
 def interrupted(command: Sequence[str], moment_s: float, data_dir: Path) -> Ended:
     """Start a command with SIGINT blocked, interrupt it so long after, wait until it has ended."""
     process = subprocess.Popen(
@@ -39,7 +48,7 @@ def interrupted(command: Sequence[str], moment_s: float, data_dir: Path) -> Ende
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}),
+        preexec_fn=_as_in_a_foreground_job_but_held,
     )
     time.sleep(moment_s)  # nothing is waited for: the moment is what is tried
     process.send_signal(signal.SIGINT)

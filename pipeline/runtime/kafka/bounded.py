@@ -124,7 +124,7 @@ class BoundedConsumer:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(KafkaException):
-                _call(consumer.stop())
+                _call(_stop(consumer))
         self._about.close()
 
     # --- in the thread of the loop
@@ -164,7 +164,7 @@ class BoundedConsumer:
         try:
             await consumer.start()
         except BaseException:
-            await consumer.stop()
+            await _stop(consumer)
             raise
         self._consumer = consumer
         return consumer
@@ -210,6 +210,18 @@ class BoundedConsumer:
                 self._at_end[place] = position
                 found.append(End(place, position))
         return found
+
+
+async def _stop(consumer: Any) -> None:
+    """Give back a consumer's connections, also where the broker has died.
+
+    aiokafka's own stop passes on that it has cancelled a fetch that waits after a failure, and then leaves
+    its connections open.
+    """
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        await consumer._client.close()
 
 
 @cache
