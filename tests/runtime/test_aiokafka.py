@@ -12,6 +12,7 @@ import aiokafka
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import CoordinationType
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
 from aiokafka.errors import ProducerFenced, for_code
 from aiokafka.producer import sender
@@ -114,11 +115,11 @@ async def test_only_our_producer_retries_soon_while_markers_are_written(
 
 @pytest.fixture
 def installed() -> Iterator[None]:
-    before = fetcher.PartitionRecords
+    before = fetcher.PartitionRecords, AIOKafkaConnection.close
     patches.install()
     patches.install()
     yield
-    fetcher.PartitionRecords = before
+    fetcher.PartitionRecords, AIOKafkaConnection.close = before
 
 
 def records_for(key_deserializer: Any) -> Any:
@@ -144,9 +145,10 @@ def test_another_consumer_of_the_process_gets_aiokafkas_records(installed: None)
 def test_importing_the_runtime_changes_nothing_in_aiokafka() -> None:
     """Not even the composition root, until it makes an app."""
     code = (
-        "import aiokafka.consumer.fetcher as f, aiokafka.producer.sender as s\n"
+        "import aiokafka.conn as c, aiokafka.consumer.fetcher as f, aiokafka.producer.sender as s\n"
         "import topologies.worker, pipeline.runtime.kafka.transport, pipeline.rebuild.replay\n"
         "assert f.PartitionRecords.__module__ == f.__name__\n"
+        "assert c.AIOKafkaConnection.close.__module__ == c.__name__\n"
         "assert s.TxnOffsetCommitHandler.__module__ == s.__name__ and s.BACKOFF_OVERRIDE == 0.02\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

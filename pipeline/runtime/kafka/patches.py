@@ -1,4 +1,4 @@
-"""What has to be changed in aiokafka for the whole process: two names, for one version.
+"""What has to be changed in aiokafka for the whole process: three names, for one version.
 
     FetchRequest's bytes -> FetchedBytes -> PartitionRecords of aiokafka   for others' consumers
                                          -> ParsedRecords                  for ours (`Reading`)
@@ -8,9 +8,11 @@ each parsed record into a ConsumerRecord, which costs more than fetching and par
 the parsed records themselves (`key_deserializer=Reading(...)`), which are read batch by batch, bounded. All
 others in the process get what aiokafka gives, so the change is seen only by those that ask for it.
 
-It has to be made in the module, because the fetcher looks the classes up there by name. It can go when
+That has to be made in the module, because the fetcher looks the classes up there by name. It can go when
 aiokafka bounds what it inflates, and lets a consumer choose what its records are made of (such as
 `AIOKafkaConsumer(record_factory=...)`).
+
+The third name is the `close` of a connection (`closing`), which then waits less under TLS; it is for all.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import aiokafka
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
+from pipeline.runtime.kafka import closing
 from pipeline.runtime.kafka.batches import (
     UNREADABLE,
     Batch,
@@ -37,7 +40,7 @@ from pipeline.runtime.kafka.quarantine import CODE as QUARANTINED
 from pipeline.runtime.kafka.quarantine import Quarantine
 
 MADE_FOR = "0.14.0"
-"""The version of aiokafka whose private parts `patches`, `membership` and `consumer_thread` know."""
+"""The version of aiokafka whose private parts this folder knows."""
 CRC_TRIES_MAX = 3
 """A batch whose checksum is wrong is fetched again so often: the bytes may be right at the broker."""
 CRC_PLACES_MAX = 1_000
@@ -262,3 +265,4 @@ def install() -> None:
     require_version()
     fetcher.PartitionRecords = _partition_records
     fetcher.MemoryRecords = FetchedBytes
+    closing.install()

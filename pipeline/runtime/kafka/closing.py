@@ -1,0 +1,37 @@
+"""Closing aiokafka's connections under TLS: nobody waits for the broker's goodbye.
+
+    close() -> what is written goes out, and close_notify -> aborted after CLOSES_WITHIN_S
+
+A client that stops waits until all its connections are closed. Under TLS the event loop waits for the
+broker's close_notify, for up to 30 s. Kafka (4.1.2) reads the client's own only after it has answered the
+request that is under way, such as a fetch that finds nothing; where both have come in one piece, it never
+looks at it. Neither does a broker that stands still. Nothing is lost by not waiting: the requests under way
+have failed by then, and nobody waits for their answers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiokafka.conn import AIOKafkaConnection
+
+CLOSES_WITHIN_S = 0.1
+"""How long a connection under TLS may take to send what is written and to part in good order."""
+
+_plain_close = AIOKafkaConnection.close
+"""aiokafka's own method, from before the change."""
+
+
+def _close(self: Any, reason: Any = None, exc: Any = None) -> Any:
+    """Close as aiokafka does, but not for longer than CLOSES_WITHIN_S."""
+    writer = self._writer
+    closed = _plain_close(self, reason, exc)
+    if writer is not None and writer.get_extra_info("ssl_object") is not None and not closed.done():
+        late = self._loop.call_later(CLOSES_WITHIN_S, writer.transport.abort)
+        closed.add_done_callback(lambda _: late.cancel())
+    return closed
+
+
+def install() -> None:
+    """Make the change, once for the process; more calls do nothing."""
+    AIOKafkaConnection.close = _close
