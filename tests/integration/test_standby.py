@@ -293,6 +293,7 @@ def test_after_sigkill_the_copy_takes_over_and_totals_are_exact(cluster: Cluster
 
 def test_copies_move_to_a_third_worker_while_rows_keep_coming_in(cluster: Cluster) -> None:
     share(cluster, 0, 1)
+    cluster.load(seed=5, payments=100)  # a changelog with rows says how far its log is applied
     stop = threading.Event()
 
     def keep_writing() -> None:

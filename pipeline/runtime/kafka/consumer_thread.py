@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from aiokafka.errors import OffsetOutOfRangeError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 from aiokafka.structs import TopicPartition
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
@@ -159,6 +159,10 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
                 fetched = await super()._fetch_records(consumer, active_partitions, timeout, max_records)
             except OffsetOutOfRangeError as error:
                 await self._out_of_range(consumer, error.args[0])
+                fetched = {}
+            except NoOffsetForPartitionError as error:
+                # Between an assignment and the seek that follows it, which seeks every partition.
+                LOG.info("not sought yet: %s", error)
                 fetched = {}
             self._reading.refill()
             self._gather(consumer._fetcher, bool(fetched))
