@@ -29,6 +29,7 @@ from pipeline.runtime.kafka.acls import Acl, Comparison, apply, held
 from pipeline.runtime.local import certificates
 from pipeline.runtime.local.credentials import ADMIN, LOCAL_ROLES
 from pipeline.runtime.local.stack import LocalStack, StackError
+from pipeline.runtime.private_files import COMMAND_TOKEN, SNAPSHOT_KEY
 from tests.conftest import settings_in
 from tests.e2e.running_up import CLI, ROOT, Place, belonging, command
 from tests.progress import run
@@ -182,13 +183,20 @@ def refused_by_registry(ask: Any) -> int:
     return int(refused.value.http_status_code)
 
 
+def secret_line(file: Path) -> str:
+    """Return what nobody may find elsewhere of a key's or token's file: of PEM, the first line of the key."""
+    lines = file.read_text().splitlines()
+    return lines[1] if lines[0].startswith("-----BEGIN") else lines[0]
+
+
 def test_secrets_are_in_their_files_alone_and_those_are_the_owners(secure: Secure) -> None:
     folder = secure.secrets.folder
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     passwords = {secure.secrets.password(role) for role in (*LOCAL_ROLES, ADMIN)}
     assert len(passwords) == len(LOCAL_ROLES) + 1 and min(map(len, passwords)) >= 40
-    keys = {file.read_text().splitlines()[1] for file in folder.glob("*.key")}
+    keys = {secret_line(file) for suffix in ("key", "token") for file in folder.glob(f"*.{suffix}")}
+    assert {secret_line(folder / name) for name in (SNAPSHOT_KEY, COMMAND_TOKEN)} < keys
     for process in [*belonging(secure.place.data_dir), psutil.Process(secure.place.process.pid)]:  # type: ignore[union-attr]
         shown = "\0".join([*process.cmdline(), *process.environ().values()])
         assert not [secret for secret in passwords | keys if secret in shown]
