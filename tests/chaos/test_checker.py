@@ -40,7 +40,10 @@ READING = {
     ),
     *(
         f"pipeline.runtime.kafka.{name}"
-        for name in ("batches", "bounded", "fetched", "inflating", "messages", "patches", "quarantine")
+        for name in (
+            *("batches", "bounded", "closing", "fetched"),
+            *("inflating", "messages", "patches", "quarantine"),
+        )
     ),
 }
 """What every reader of the product shares: it knows batches, bytes and schemas, and no event."""
