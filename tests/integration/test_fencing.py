@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import ProducerFenced
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from pipeline.runtime.kafka.changelog import latest_values, log_ends, restore
+from pipeline.runtime.kafka.changelog import latest_of, log_ends, restore
 from pipeline.runtime.kafka.membership import Member
 from pipeline.runtime.kafka.records import NO_HEADERS, Outputs
 from pipeline.runtime.kafka.topics import source_offsets_name
@@ -93,8 +93,8 @@ async def said(stack: LocalStack) -> list[str]:
 
 
 async def applied(stack: LocalStack, group: str) -> int:
-    values = await latest_values(connection(stack), source_offsets_name(group), [0])
-    return int(values[b"stream", 0])
+    place = TopicPartition(source_offsets_name(group), 0)
+    return int((await latest_of(connection(stack), [place]))[place][b"stream"])
 
 
 @pytest.mark.parametrize("instance_id", [None, "instance"])

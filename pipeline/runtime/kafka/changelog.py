@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -37,28 +38,33 @@ def _consumer(connection: Mapping[str, Any], isolation: str = "read_committed") 
     )
 
 
+@asynccontextmanager
+async def _started(
+    connection: Mapping[str, Any], isolation: str = "read_committed"
+) -> AsyncGenerator[AIOKafkaConsumer]:
+    """Give a consumer for as long as it is used."""
+    consumer = _consumer(connection, isolation)
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
 async def log_ends(
     connection: Mapping[str, Any], places: Sequence[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Return where logs end now, transactions that are open included."""
-    consumer = _consumer(connection, "read_uncommitted")
-    try:
-        await consumer.start()
+    async with _started(connection, "read_uncommitted") as consumer:
         return dict(await consumer.end_offsets(places))
-    finally:
-        await consumer.stop()
 
 
 async def first_offsets(
     connection: Mapping[str, Any], places: Sequence[TopicPartition]
 ) -> dict[TopicPartition, int]:
     """Return where logs begin."""
-    consumer = _consumer(connection)
-    try:
-        await consumer.start()
+    async with _started(connection) as consumer:
         return dict(await consumer.beginning_offsets(places))
-    finally:
-        await consumer.stop()
 
 
 async def read(
@@ -68,9 +74,7 @@ async def read(
     behind = {tp: end for tp, end in ends.items() if starts[tp] < end}
     if not behind:
         return
-    consumer = _consumer(connection)
-    try:
-        await consumer.start()
+    async with _started(connection) as consumer:
         consumer.assign(list(behind))
         for tp in behind:
             consumer.seek(tp, starts[tp])
@@ -78,8 +82,6 @@ async def read(
             if records[-1].offset >= ends[tp]:
                 records = [record for record in records if record.offset < ends[tp]]
             yield tp, records, min(await consumer.position(tp), ends[tp])
-    finally:
-        await consumer.stop()
 
 
 async def _position_stores(
@@ -134,10 +136,8 @@ async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition,
     """Bring databases up to the end of their changelogs; return the number of records read."""
     if not stores:
         return 0
-    consumer = _consumer(connection)
     count = 0
-    try:
-        await consumer.start()
+    async with _started(connection) as consumer:
         ends = await log_ends(connection, list(stores))
         await _position_stores(consumer, stores, ends)
         async for tp, records in _to_the_end(consumer, ends):
@@ -145,18 +145,7 @@ async def restore(connection: Mapping[str, Any], stores: Mapping[TopicPartition,
             count += len(records)
         for tp, store in stores.items():
             store.write({}, await consumer.position(tp))
-    finally:
-        await consumer.stop()
     return count
-
-
-async def latest_values(
-    connection: Mapping[str, Any], topic: str, partitions: Iterable[int]
-) -> dict[tuple[bytes, int], bytes]:
-    """Return the last committed value of each (key, partition) of a small compacted topic."""
-    places = [TopicPartition(topic, number) for number in sorted(set(partitions))]
-    found = await latest_of(connection, places)
-    return {(key, tp.partition): value for tp, values in found.items() for key, value in values.items()}
 
 
 async def latest_of(
@@ -166,28 +155,20 @@ async def latest_of(
     found: dict[TopicPartition, dict[bytes, bytes]] = {tp: {} for tp in places}
     if not places:
         return found
-    consumer = _consumer(connection)
-    try:
-        await consumer.start()
+    async with _started(connection) as consumer:
         consumer.assign(list(places))
         ends = await log_ends(connection, places)
         await consumer.seek_to_beginning(*places)
         async for tp, records in _to_the_end(consumer, ends):
             found[tp].update((record.key, record.value) for record in records if record.key is not None)
-    finally:
-        await consumer.stop()
     return found
 
 
 async def follow(connection: Mapping[str, Any], stores: Mapping[TopicPartition, PartitionStore]) -> None:
     """Keep standby databases close to the end of their changelogs, until cancelled."""
-    consumer = _consumer(connection)
-    try:
-        await consumer.start()
+    async with _started(connection) as consumer:
         await _position_stores(consumer, stores, await log_ends(connection, list(stores)))
         while True:
             for tp, records in (await consumer.getmany(timeout_ms=POLL_MS, max_records=20_000)).items():
                 _write(stores[tp], records, await consumer.position(tp))
             await asyncio.sleep(0)
-    finally:
-        await consumer.stop()
