@@ -35,7 +35,7 @@ from pipeline.runtime.escaping import EscapingStream
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_TOPICS, EXIT_UNUSABLE
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
-from pipeline.runtime.kafka.pulse import question, worker_pulse
+from pipeline.runtime.kafka.pulse import SilenceFile, question, worker_pulse
 from pipeline.runtime.kafka.topic_start import Use, prepare_topics
 from pipeline.runtime.kafka.topic_watch import TopicWatch
 from pipeline.runtime.kafka.topics import TopicsError, TopicsUnusable, source_offsets_name
@@ -122,10 +122,11 @@ def _require_address(settings: Settings, number: int) -> None:
         )
 
 
-def _watch(app: App, settings: Settings) -> None:
+def _watch(app: App, settings: Settings, number: int) -> None:
     """Start the threads that look whether Kafka answers and the topics are as they must be."""
     ask = question(settings.librdkafka(), source_offsets_name(settings.app_id), settings.partitions)
-    worker_pulse(ask, settings.bootstrap_servers, app.problems, app.faults).start()
+    silence = SilenceFile(settings.data_dir / f"worker-{number}-kafka-silent")
+    worker_pulse(ask, settings.bootstrap_servers, app.problems, app.faults, silence).start()
     TopicWatch(settings, TABLES, TABLELESS, app.problems, app.faults).start()
 
 
@@ -166,7 +167,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_UNUSABLE
     app.finalize()
-    _watch(app, settings)
+    _watch(app, settings, number)
     with lock:
         return serve(app, loop)
 

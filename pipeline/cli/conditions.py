@@ -85,7 +85,7 @@ class Conditions:
         return Pulse(
             ask,
             servers,
-            on_silence=lambda line: self.take(KAFKA, [Told(BROKER_SILENT, KAFKA, line)]),
+            on_silence=lambda line, _: self.take(KAFKA, [Told(BROKER_SILENT, KAFKA, line)]),
             on_answer=lambda line, silent_s: self.take(KAFKA, [], line),
         )
 

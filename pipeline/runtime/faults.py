@@ -30,8 +30,9 @@ WAITING_MAX = 1_000
 """Faults that are found while Kafka takes none; more are only logged."""
 FAULTS_MAX = 1_000
 """Most alerts that a process writes."""
-TRIES_MAX = 5
-AGAIN_AFTER_S = 2.0
+TRIES_MAX = 60
+"""Times AGAIN_AFTER_S, and what each try takes: longer than Kafka needs to elect its leaders anew."""
+AGAIN_AFTER_S = 5.0
 LAST_WITHIN_S = 5.0
 
 
@@ -74,32 +75,32 @@ class Faults:
         self._make = make
         self._worker = worker
         self._partitions = partitions
-        self._waiting: queue.Queue[tuple[Fault, threading.Event]] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[tuple[Fault, Callable[[], object]]] = queue.Queue(WAITING_MAX)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def report(self, fault: Fault) -> threading.Event:
-        """Have a fault written; return what is set once it is, or is given up. From any thread."""
+    def report(self, fault: Fault, then: Callable[[], object] = lambda: None) -> None:
+        """Have a fault written; `then` is called once it is, or is given up. From any thread."""
         LOG.error("%s: %s: %s", fault.code, fault.subject, fault.found)
-        done = threading.Event()
         try:
-            self._waiting.put_nowait((fault, done))
+            self._waiting.put_nowait((fault, then))
         except queue.Full:
-            done.set()
+            then()
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
                 self._thread.start()
-        return done
 
     def report_last(self, fault: Fault, within_s: float = LAST_WITHIN_S) -> None:
         """Have a fault written before the process ends; wait until it is, for a bounded time."""
-        self.report(fault).wait(within_s)
+        done = threading.Event()
+        self.report(fault, done.set)
+        done.wait(within_s)
 
     def _run(self) -> None:
         alerts: Alerts | None = None
         while True:
-            fault, done = self._waiting.get()
+            fault, then = self._waiting.get()
             for _ in range(TRIES_MAX):
                 try:
                     if alerts is None:
@@ -112,7 +113,7 @@ class Faults:
                 except Exception:
                     LOG.exception("the alert %s cannot be written", fault.code)
                     break
-            done.set()
+            then()
 
     def _write(self, alerts: Alerts, fault: Fault) -> None:
         event = fault.alert(time.time_ns() // 1000, self._worker)

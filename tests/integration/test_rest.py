@@ -27,14 +27,24 @@ class Streams:
             made.result(SILENCE_S)
         self.producer = Producer({**self.connection, "transactional.id": name})
         self.producer.init_transactions(SILENCE_S)
+        self.asking = Consumer({**self.connection, "group.id": f"{name}-asking"})
         places = [(self.log, 0), (self.output, 0)]
         self.watch = RestWatch(self.connection, self.group, places, read=(self.log, self.output))
 
     def write(self, topic: str) -> None:
-        """Write a record and the mark of its transaction."""
+        """Write a record and the mark of its transaction; return once both are there.
+
+        Kafka acknowledges a commit before it has written the mark, so the log may grow a moment later.
+        """
+        end = self.end(topic)
         self.producer.begin_transaction()
         self.producer.produce(topic, b"record")
         self.producer.commit_transaction(SILENCE_S)
+        wait_for(lambda: self.end(topic) == end + 2, "the mark of a transaction", lambda: self.end(topic))
+
+    def end(self, topic: str) -> int:
+        """Return the offset behind the last record or mark."""
+        return int(self.asking.get_watermark_offsets(TopicPartition(topic, 0), timeout=SILENCE_S)[1])
 
     def read(self, topic: str, end: int) -> None:
         """Commit that the streams have read a topic up to an offset."""
@@ -51,6 +61,7 @@ def streams(settings: Settings) -> Iterator[Streams]:
     made.write(made.log)
     yield made
     made.watch.close()
+    made.asking.close()
 
 
 def test_streams_that_have_read_every_record_are_at_rest_although_marks_are_left(streams: Streams) -> None:

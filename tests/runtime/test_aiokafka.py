@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +11,6 @@ import aiokafka
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.client import CoordinationType
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
 from aiokafka.errors import ProducerFenced, for_code
 from aiokafka.producer import sender
@@ -114,12 +112,12 @@ async def test_only_our_producer_retries_soon_while_markers_are_written(
 
 
 @pytest.fixture
-def installed() -> Iterator[None]:
-    before = fetcher.PartitionRecords, AIOKafkaConnection.close
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change, which is taken back whole: with a part of it no consumer of other tests could read."""
+    for owner, name, _ in patches.CHANGES:
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     patches.install()
     patches.install()
-    yield
-    fetcher.PartitionRecords, AIOKafkaConnection.close = before
 
 
 def records_for(key_deserializer: Any) -> Any:

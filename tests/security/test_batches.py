@@ -40,8 +40,8 @@ print(len(found), found[0].code, found[0].first, found[0].offset == count - 1, g
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PartitionRecords", "MemoryRecords"):
-        monkeypatch.setattr(fetcher, name, getattr(fetcher, name))
+    for owner, name, _ in patches.CHANGES:
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     patches.install()
 
 

@@ -77,9 +77,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AIOKafkaConnection, "close", AIOKafkaConnection.close)
-    closing.install()
-    closing.install()  # which does nothing more
+    monkeypatch.setattr(AIOKafkaConnection, "close", closing.close)
 
 
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])

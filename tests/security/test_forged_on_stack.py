@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from pipeline.cli.supervisor import environment
 from pipeline.domain.kernel import events as ev
@@ -65,20 +65,23 @@ class Attacked:
     def alerts(self) -> list[Any]:
         """Return the invariants that were found broken."""
         decoder = Decoder(registry_schemas(self.settings.schema_registry_url))
-        consumer = Consumer({**self.settings.librdkafka(), "group.id": "alerts", "enable.auto.commit": False})
+        connection = self.settings.librdkafka()
+        consumer = Consumer({**connection, "group.id": "alerts", "enable.partition.eof": True})
+        found: list[Any] = []
+        left = set(range(self.settings.partitions))
         try:
-            places = [TopicPartition(ALERTS, number, 0) for number in range(self.settings.partitions)]
-            ends = [consumer.get_watermark_offsets(place, timeout=SILENCE_S)[1] for place in places]
-            consumer.assign(places)
-            found: list[Any] = []
-            while any(place.offset < end for place, end in zip(consumer.position(places), ends, strict=True)):
-                batch = consumer.consume(100, 0.5)
-                found += [message.value() for message in batch if message.error() is None]
-                if not batch:
-                    break
+            consumer.assign([TopicPartition(ALERTS, number, 0) for number in left])
+            while left:
+                (message,) = consumer.consume(1, SILENCE_S)
+                error = message.error()
+                if error is None:
+                    found.append(decoder.decode(message.value()))
+                else:
+                    assert error.code() == KafkaError._PARTITION_EOF, error
+                    left.discard(message.partition())
         finally:
             consumer.close()
-        return [decoder.decode(value) for value in found]
+        return found
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ async def _round_trip(settings: Settings) -> bytes | None:
     await consumer.start()
     try:
         async for record in consumer:
-            if record.offset == sent.offset:
+            if (record.partition, record.offset) == (sent.partition, sent.offset):
                 return bytes(record.value)
     finally:
         await consumer.stop()

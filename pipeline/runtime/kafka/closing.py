@@ -22,7 +22,7 @@ _plain_close = AIOKafkaConnection.close
 """aiokafka's own method, from before the change."""
 
 
-def _close(self: Any, reason: Any = None, exc: Any = None) -> Any:
+def close(self: Any, reason: Any = None, exc: Any = None) -> Any:
     """Close as aiokafka does, but not for longer than CLOSES_WITHIN_S."""
     writer = self._writer
     closed = _plain_close(self, reason, exc)
@@ -30,8 +30,3 @@ def _close(self: Any, reason: Any = None, exc: Any = None) -> Any:
         late = self._loop.call_later(CLOSES_WITHIN_S, writer.transport.abort)
         closed.add_done_callback(lambda _: late.cancel())
     return closed
-
-
-def install() -> None:
-    """Make the change, once for the process; more calls do nothing."""
-    AIOKafkaConnection.close = _close

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import aiokafka
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -257,12 +258,19 @@ def _partition_records(
     return _plain_records(tp, plain, aborted, fetch_offset, key_deserializer, *more)
 
 
+CHANGES: tuple[tuple[Any, str, Any], ...] = (
+    (fetcher, "PartitionRecords", _partition_records),
+    (fetcher, "MemoryRecords", FetchedBytes),
+    (AIOKafkaConnection, "close", closing.close),
+)
+"""Whose name stands for what from now on. They belong together: one without the others breaks consumers."""
+
+
 def install() -> None:
     """Make the change, once for the process; more calls do nothing.
 
     Raises UnsupportedVersion where aiokafka has another version than MADE_FOR.
     """
     require_version()
-    fetcher.PartitionRecords = _partition_records
-    fetcher.MemoryRecords = FetchedBytes
-    closing.install()
+    for owner, name, ours in CHANGES:
+        setattr(owner, name, ours)

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -46,13 +49,14 @@ class Pulse:
         self,
         ask: Ask,
         servers: str,
-        on_silence: Callable[[str], object],
+        on_silence: Callable[[str, float], object],
         on_answer: Callable[[str, float], object],
     ) -> None:
         """`ask` returns whether Kafka answered within ANSWER_WITHIN_S.
 
-        `on_silence` is called with a line that says since when Kafka is silent; `on_answer` with a line, and
-        how long it was silent, seconds, once it answers again.
+        `on_silence` is called after each question without an answer, with a line that says since when Kafka
+        is silent, and that time, seconds UTC; `on_answer` with a line, and how long it was silent, once
+        it answers again, in seconds.
         """
         self._ask = ask
         self._servers = servers
@@ -79,12 +83,10 @@ class Pulse:
         answered = self._ask()
         if time.monotonic() - asked[0] > STOOD_S:
             return  # this process stood still, not Kafka
-        since = datetime.fromtimestamp(self._answered[1], UTC).strftime("%H:%M:%SZ")
+        since = self._answered[1]
         if not answered:
-            self._answers = 0
-            if not self._silent:
-                self._silent = True
-                self._on_silence(f"Kafka at {self._servers} does not answer since {since}")
+            self._answers, self._silent = 0, True
+            self._on_silence(f"Kafka at {self._servers} does not answer since {_clock(since)}", since)
             return
         if self._silent:
             # One answer is not the end: after a long silence the client has to find the leaders again.
@@ -95,9 +97,7 @@ class Pulse:
                 return
             self._silent = False
             silent_s = self._answers_from - self._answered[0]
-            self._on_answer(
-                f"Kafka at {self._servers} did not answer for {silent_s:.1f} s from {since}", silent_s
-            )
+            self._on_answer(_silence(self._servers, silent_s, since), silent_s)
         self._answered = asked
 
     def _run(self) -> None:
@@ -128,15 +128,69 @@ def question(connection: Mapping[str, Any], topic: str, partitions: int) -> Ask:
     return answers
 
 
-def worker_pulse(ask: Ask, servers: str, problems: Problems, faults: Faults) -> Pulse:
-    """Return the pulse of a worker: a problem while Kafka is silent, and an alert of a long silence after."""
+class SilenceFile:
+    """Since when Kafka is silent, kept on disk: a worker may end before the silence does.
 
-    def silent(line: str) -> None:
+    What a file says that is there at the start is reported as an alert, so that no silence is forgotten.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def keep(self, since: float) -> None:
+        """Keep that Kafka is silent, since a time in seconds UTC; again and again, as long as it is."""
+        try:
+            if self._path.exists():
+                os.utime(self._path)
+            else:
+                self._path.write_text(repr(since))
+        except OSError as error:
+            LOG.warning("%s cannot be written: %s", self._path, error.strerror)
+
+    def kept(self) -> tuple[float, float] | None:
+        """Return from when to when an earlier process saw Kafka silent, seconds UTC; None: it never did."""
+        try:
+            since, until = float(self._path.read_text()), self._path.stat().st_mtime
+        except (OSError, ValueError):
+            return None
+        return (since, until) if math.isfinite(since) and until >= since else None
+
+    def forget(self) -> None:
+        """Forget it: the silence was short, or its alert is written."""
+        with contextlib.suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+
+def worker_pulse(ask: Ask, servers: str, problems: Problems, faults: Faults, file: SilenceFile) -> Pulse:
+    """Return the pulse of a worker: a problem while Kafka is silent, and an alert of a long silence after.
+
+    A silence during which an earlier process has ended is reported at once.
+    """
+
+    def silent(line: str, since: float) -> None:
         problems.hold(BROKER_SILENT, {KAFKA: line})
+        file.keep(since)
 
     def answers(line: str, silent_s: float) -> None:
         problems.hold(BROKER_SILENT, {})
-        if silent_s >= ALERT_FROM_S:
-            faults.report(Fault(BROKER_SILENT, KAFKA, line))
+        alert(line, silent_s)
 
+    def alert(line: str, silent_s: float) -> None:
+        if silent_s >= ALERT_FROM_S:
+            faults.report(Fault(BROKER_SILENT, KAFKA, line), then=file.forget)
+        else:
+            file.forget()
+
+    if (kept := file.kept()) is not None:
+        silent_s = kept[1] - kept[0]
+        line = f"{_silence(servers, silent_s, kept[0])} or longer: a worker ended meanwhile"
+        alert(line, silent_s)
     return Pulse(ask, servers, silent, answers)
+
+
+def _silence(servers: str, silent_s: float, since: float) -> str:
+    return f"Kafka at {servers} did not answer for {silent_s:.1f} s from {_clock(since)}"
+
+
+def _clock(when: float) -> str:
+    return datetime.fromtimestamp(when, UTC).strftime("%H:%M:%SZ")
