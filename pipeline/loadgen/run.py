@@ -85,6 +85,7 @@ def run(
     stop: threading.Event | None = None,
     await_accounts_s: float = 15.0,
     group: str = "ledgerflow",
+    streams_within_s: float = QUIET_TIMEOUT_S,
 ) -> LoadReport:
     """Carry out a plan and return what was done.
 
@@ -92,7 +93,8 @@ def run(
     client. `rate`: ordinary payments a second
     (None: as fast as it goes); `duration`: seconds of traffic, after which, or when `stop` is set, the run
     ends in good order, with the last statements. `group`: the streams' consumer group (the settings'
-    app_id), whose progress says when they have caught up. Raises LoadError, OSError for the manifest.
+    app_id), whose progress says when they have caught up; at the end they are waited for, as long as they get
+    on within `streams_within_s`. Raises LoadError, OSError for the manifest.
     """
     loader = Loader(
         plan, dict(connection), registry, manifest_path, on_progress, stop or threading.Event(), group
@@ -100,7 +102,7 @@ def run(
     try:
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)
-        return loader.finish()
+        return loader.finish(streams_within_s)
     except KafkaException as error:
         raise LoadError(f"Kafka: {error.args[0].str()}") from error
     finally:
@@ -176,11 +178,11 @@ class Loader:
             if self._stop.is_set() or (duration is not None and now - begun > duration):
                 return
 
-    def finish(self) -> LoadReport:
+    def finish(self, streams_within_s: float) -> LoadReport:
         """Produce the end of the run; return the report. Raises LoadError for records not delivered."""
         self._produce_all(self._traffic.closing())
         self._flush()
-        self._await_streams(QUIET_TIMEOUT_S)
+        self._await_streams(streams_within_s)
         self._produce_all(self._traffic.falling_due())
         self._flush()
         if self._failed:

@@ -28,6 +28,8 @@ SEED = 7
 LOAD_S = 14.0
 FAULT_AFTER_S = 3.0
 FREEZES_WITHIN_S = 30.0
+STREAMS_WITHIN_S = 30.0
+"""How long streams that do not get on are waited for: many mutants never come to the end of their logs."""
 
 
 class Found(NamedTuple):
@@ -52,7 +54,7 @@ def judge(folder: Path, mutant: Mutant) -> Found:
     workers = range(mutant.workers)
     program = ["-m", "tests.chaos.mutants", mutant.name]
     with running(folder, program, workers) as (keeper, faults):
-        load = Load(keeper.cluster, SEED, LOAD_S, mutant.rate)
+        load = Load(keeper.cluster, SEED, LOAD_S, mutant.rate, STREAMS_WITHIN_S)
         try:
             faults.logs.load = load
             load.start()
@@ -69,7 +71,7 @@ def judge(folder: Path, mutant: Mutant) -> Found:
             load.end()
             for number in workers:
                 keeper.wait_ready(number)
-            verifier += problems(keeper.cluster.verify())
+            verifier += problems(keeper.cluster.verify(timeout_s=STREAMS_WITHIN_S))
             checker += map(str, checker_of(keeper.cluster).check(quiet=True))
         except (AssertionError, OSError, RuntimeError) as error:
             return Found(mutant.name, checker, verifier, f"{type(error).__name__}: {error}"[:300])

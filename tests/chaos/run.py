@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.loadgen.plan import history
-from pipeline.loadgen.run import LoadReport
+from pipeline.loadgen.run import QUIET_TIMEOUT_S, LoadReport
 from pipeline.loadgen.run import run as run_load
 from pipeline.runtime.kafka.access import LOAD
 from pipeline.runtime.settings import load_settings
@@ -69,8 +69,17 @@ LATE_FACTOR = 2.0
 class Load(threading.Thread):
     """Produces a seeded history, with everything planted, until it is told to stop."""
 
-    def __init__(self, cluster: Cluster, seed: int, seconds: float, rate: float = RATE) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        seed: int,
+        seconds: float,
+        rate: float = RATE,
+        streams_within_s: float = QUIET_TIMEOUT_S,
+    ) -> None:
+        """`streams_within_s`: how long streams that do not get on are waited for at the end."""
         super().__init__(name="load", daemon=True)
+        self._streams_within_s = streams_within_s
         self._cluster = cluster
         self._rate = rate
         self._plan = history(
@@ -102,6 +111,7 @@ class Load(threading.Thread):
                 on_progress=self._note,
                 stop=self._ending,
                 await_accounts_s=60.0,
+                streams_within_s=self._streams_within_s,
             )
         except BaseException as error:
             self._error = error

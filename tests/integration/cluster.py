@@ -139,10 +139,11 @@ class Cluster:
         self.manifests.append(manifest)
         return report
 
-    def verify(self, quiet_s: float = QUIET_S) -> Report:
+    def verify(self, quiet_s: float = QUIET_S, timeout_s: float = 120.0) -> Report:
         """Check every invariant from the topics and from the views of the running workers.
 
-        `quiet_s`: for how long nothing must have grown before.
+        `quiet_s`: for how long nothing must have grown before; `timeout_s`: how long streams that do not get
+        on are waited for.
         """
         return verify(
             self.settings.librdkafka(),
@@ -150,6 +151,7 @@ class Cluster:
             self.manifests,
             [self.url(worker) for worker in sorted(self.workers)],
             wait_quiet_s=quiet_s,
+            timeout_s=timeout_s,
         )
 
 
