@@ -89,3 +89,36 @@ def test_a_stop_does_not_wait_for_a_broker_that_says_no_goodbye(
         run(ask_and_close(port, client_context(authority)))
         assert broker.heard.wait(SILENCE_S) and broker.got > ASKED_BYTES  # what was written has gone out
         broker.may_end.set()
+
+
+class Stuck:
+    """A consumer whose stop passes on that it has cancelled a fetch of its own, or waits for ever."""
+
+    def __init__(self, waits: bool = False) -> None:
+        self.closed = False
+        self.waits = waits
+        self._client = self
+
+    async def stop(self) -> None:
+        if self.waits:
+            await asyncio.Event().wait()
+        raise asyncio.CancelledError
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_a_consumer_whose_broker_has_died_is_given_back() -> None:
+    consumer = Stuck()
+    await closing.stop(consumer)
+    assert consumer.closed
+
+
+async def test_who_is_cancelled_while_a_consumer_stops_stays_so() -> None:
+    consumer = Stuck(waits=True)
+    stopping = asyncio.ensure_future(closing.stop(consumer))
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert consumer.closed

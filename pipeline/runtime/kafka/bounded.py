@@ -24,7 +24,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from pipeline.runtime.connections import aiokafka_of
-from pipeline.runtime.kafka import patches
+from pipeline.runtime.kafka import closing, patches
 from pipeline.runtime.kafka.fetched import DeadBatch
 from pipeline.runtime.kafka.messages import End, Message, Skipped
 
@@ -124,7 +124,7 @@ class BoundedConsumer:
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             with contextlib.suppress(KafkaException):
-                _call(_stop(consumer))
+                _call(closing.stop(consumer))
         self._about.close()
 
     # --- in the thread of the loop
@@ -164,7 +164,7 @@ class BoundedConsumer:
         try:
             await consumer.start()
         except BaseException:
-            await _stop(consumer)
+            await closing.stop(consumer)
             raise
         self._consumer = consumer
         return consumer
@@ -210,18 +210,6 @@ class BoundedConsumer:
                 self._at_end[place] = position
                 found.append(End(place, position))
         return found
-
-
-async def _stop(consumer: Any) -> None:
-    """Give back a consumer's connections, also where the broker has died.
-
-    aiokafka's own stop passes on that it has cancelled a fetch that waits after a failure, and then leaves
-    its connections open.
-    """
-    try:
-        await consumer.stop()
-    except asyncio.CancelledError:
-        await consumer._client.close()
 
 
 @cache

@@ -16,6 +16,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from pipeline.runtime.kafka import closing
 from pipeline.runtime.kafka.patches import as_parsed
 from pipeline.runtime.kafka.topics import DELETIONS_KEPT_MS
 from pipeline.runtime.store.partition_store import PartitionStore
@@ -48,7 +49,7 @@ async def _started(
         await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        await closing.stop(consumer)
 
 
 async def log_ends(

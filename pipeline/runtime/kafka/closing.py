@@ -1,4 +1,4 @@
-"""Closing aiokafka's connections under TLS: nobody waits for the broker's goodbye.
+"""Closing aiokafka's clients: nobody waits for a goodbye under TLS, and a dead broker holds nothing up.
 
     close() -> what is written goes out, and close_notify -> aborted after CLOSES_WITHIN_S
 
@@ -11,6 +11,7 @@ have failed by then, and nobody waits for their answers.
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from aiokafka.conn import AIOKafkaConnection
@@ -30,3 +31,18 @@ def close(self: Any, reason: Any = None, exc: Any = None) -> Any:
         late = self._loop.call_later(CLOSES_WITHIN_S, writer.transport.abort)
         closed.add_done_callback(lambda _: late.cancel())
     return closed
+
+
+async def stop(consumer: Any) -> None:
+    """Give back a consumer's connections, also where the broker has died.
+
+    aiokafka's own stop passes on that it has cancelled a fetch that waits after a failure, and then leaves
+    its connections open. Who was cancelled himself stays so.
+    """
+    try:
+        await consumer.stop()
+    except asyncio.CancelledError:
+        await consumer._client.close()
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
