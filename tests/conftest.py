@@ -30,6 +30,29 @@ _unhurried = hypothesis_settings(deadline=None, suppress_health_check=[HealthChe
 hypothesis_settings.register_profile(LONG, _unhurried, max_examples=1_000)
 hypothesis_settings.register_profile(UNHURRIED, _unhurried)
 hypothesis_settings.load_profile(UNHURRIED)  # an option of the command line is loaded later
+LONGEST_FIRST = (
+    "e2e/test_up.py",
+    "security/test_secure.py",
+    "integration/test_exactly_once.py",
+    "integration/test_standby.py",
+    "chaos/test_short.py",
+    "security/test_forged_on_stack.py",
+    "security/test_broker.py",
+    "integration/test_load_verify.py",
+    "benchmarks/test_short.py",
+    "integration/test_stack.py",
+    "security/test_logs_on_stack.py",
+    "security/test_batches_on_stack.py",
+    "security/test_tls_on_kafka.py",
+    "chaos/test_checker_on_stack.py",
+    "integration/test_views.py",
+    "integration/test_fencing.py",
+    "integration/test_audit_log.py",
+    "integration/test_apicurio_serde.py",
+    "integration/test_broker_crash.py",
+    "integration/test_new_stream.py",
+)
+"""Files that wait for servers for minutes begin first: short ones then fill the gaps at the end."""
 PORTS_PER_STACK = 12
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""
@@ -38,6 +61,13 @@ LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 def pytest_configure() -> None:
     """Let every Java process of this run start fast, of its children too; no figure is measured here."""
     os.environ.setdefault("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; the order of tests within a file stays."""
+    tests = Path(__file__).parent
+    rank = {tests / name: number for number, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 def free_ports() -> list[int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.conftest import LONGEST_FIRST
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -12,3 +14,7 @@ def test_every_folder_with_code_is_a_package() -> None:
         file.parent for top in ("pipeline", "schemas", "topologies") for file in (ROOT / top).rglob("*.py")
     }
     assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
+
+
+def test_the_files_that_run_first_are_there() -> None:
+    assert [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()] == []
