@@ -90,10 +90,10 @@ def run(
     """Carry out a plan and return what was done.
 
     `connection` is the connection part of a librdkafka configuration, `registry` that of the registry's
-    client. `rate`: ordinary payments a second (None: as fast as it goes); `duration`: seconds of traffic, then,
-    or when `stop` is set, the run ends in good order, with the last statements. `group`: the streams'
-    consumer group (the settings' app_id), whose progress says when they have caught up; at the end they are
-    waited for as long as they get on within `streams_within_s`. Raises LoadError, OSError for the manifest.
+    client. `rate`: ordinary payments a second (None: as fast as it goes). After `duration` seconds, or when
+    `stop` is set, the run ends in good order, with the last statements. `group`: the streams' consumer group
+    (the settings' app_id), whose progress says when they have caught up; at the end they are waited for as
+    long as they get on within `streams_within_s`. Raises LoadError, OSError for the manifest.
     """
     ends = stop or threading.Event()
     loader = Loader(plan, dict(connection), registry, manifest_path, on_progress, ends, group)
