@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from tests.chaos.alarms import false_alarms
 from tests.chaos.faults import PAST_THE_SESSION_S
 from tests.chaos.keeper import LOOK_EVERY_S, Keeper
 from tests.chaos.mutants import FLOWS, HOLDS, MUTANTS, THAW, THAW_LATE, Mutant
@@ -38,19 +39,22 @@ class Found(NamedTuple):
     name: str
     checker: list[str]
     verifier: list[str]
+    workers: list[str]
+    """Alarms of the workers themselves."""
     stopped: str | None
     """Why the run could not be finished: the workers, or the load, did not get through."""
 
     @property
     def anything(self) -> bool:
         """Whether the mutant was found."""
-        return bool(self.checker or self.verifier or self.stopped)
+        return bool(self.checker or self.verifier or self.workers or self.stopped)
 
 
 def judge(folder: Path, mutant: Mutant) -> Found:
     """Run workers with a patch under load and faults; return what is found."""
     checker: list[str] = []
     verifier: list[str] = []
+    said: list[str] = []
     workers = range(mutant.workers)
     program = ["-m", "tests.chaos.mutants", mutant.name]
     with running(folder, program, workers) as (keeper, faults):
@@ -72,10 +76,11 @@ def judge(folder: Path, mutant: Mutant) -> Found:
             for number in workers:
                 keeper.wait_ready(number)
             verifier += problems(keeper.cluster.verify(timeout_s=STREAMS_WITHIN_S))
+            said += false_alarms(keeper.cluster.settings, mutant.faults)
             checker += map(str, checker_of(keeper.cluster).check(quiet=True))
         except (AssertionError, OSError, RuntimeError) as error:
-            return Found(mutant.name, checker, verifier, f"{type(error).__name__}: {error}"[:300])
-    return Found(mutant.name, checker, verifier, None)
+            return Found(mutant.name, checker, verifier, said, f"{type(error).__name__}: {error}"[:300])
+    return Found(mutant.name, checker, verifier, said, None)
 
 
 def thaw(keeper: Keeper, past_s: float) -> None:
@@ -112,6 +117,7 @@ def survey(names: Sequence[str]) -> dict[str, Any]:
     return {
         "mutants": len(mutants),
         "caught": sum(found[name].anything for name in mutants),
+        "caught_by_workers": sum(bool(found[name].workers) for name in mutants),
         "caught_by_the_checker": sum(bool(found[name].checker) for name in mutants),
         "harmless": len(found) - len(mutants),
         "wrong": wrong,
@@ -120,9 +126,10 @@ def survey(names: Sequence[str]) -> dict[str, Any]:
 
 def summary(found: Found) -> str:
     """Return in a line what was found."""
+    said = {"checker": found.checker, "verifier": found.verifier, "workers": found.workers}
     parts = [
         f"{judge} {sorted({problem.partition(':')[0] for problem in problems})}"
-        for judge, problems in (("checker", found.checker), ("verifier", found.verifier))
+        for judge, problems in said.items()
         if problems
     ]
     return "; ".join([*parts, *([found.stopped] if found.stopped else [])]) or "nothing"

@@ -21,6 +21,7 @@ from pipeline.loadgen.run import run as run_load
 from pipeline.runtime.kafka.access import LOAD
 from pipeline.runtime.settings import load_settings
 from pipeline.verify.findings import Problem, first_of
+from tests.chaos.alarms import false_alarms
 from tests.chaos.checker import Checker
 from tests.chaos.faults import Faults
 from tests.chaos.keeper import Keeper
@@ -203,6 +204,7 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
         for number in WORKERS:
             keeper.wait_ready(number)
         others = problems(cluster.verify())
+        others += false_alarms(cluster.settings, {strike.fault for strike in strikes})
         converged_s = time.monotonic() - ended - QUIET_S
         lag.stop()
         # Nobody reads what is deleted; who has read it all the time has it.

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from pipeline.cli.supervisor import environment
 from pipeline.domain.kernel import events as ev
@@ -20,9 +20,9 @@ from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.exit_codes import EXIT_CRASH
 from pipeline.runtime.kafka.topics import changelog_name
-from pipeline.verify.decode import Decoder, registry_schemas
 from tests.chaos.forged import SKIPPED, Forger
 from tests.integration.cluster import ROOT, Cluster, cluster_in
+from tests.integration.topic_events import events_of
 from tests.integration.views_bank import get
 from tests.progress import SILENCE_S, ended, eventually
 
@@ -64,24 +64,7 @@ class Attacked:
 
     def alerts(self) -> list[Any]:
         """Return the invariants that were found broken."""
-        decoder = Decoder(registry_schemas(self.settings.schema_registry_url))
-        connection = self.settings.librdkafka()
-        consumer = Consumer({**connection, "group.id": "alerts", "enable.partition.eof": True})
-        found: list[Any] = []
-        left = set(range(self.settings.partitions))
-        try:
-            consumer.assign([TopicPartition(ALERTS, number, 0) for number in left])
-            while left:
-                (message,) = consumer.consume(1, SILENCE_S)
-                error = message.error()
-                if error is None:
-                    found.append(decoder.decode(message.value()))
-                else:
-                    assert error.code() == KafkaError._PARTITION_EOF, error
-                    left.discard(message.partition())
-        finally:
-            consumer.close()
-        return found
+        return events_of(self.settings, ALERTS)
 
 
 @pytest.fixture(scope="module")
