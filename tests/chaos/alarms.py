@@ -1,7 +1,7 @@
 """What workers have said of faults around them: what no fault of the run explains is a problem of its own.
 
 Workers compare what they rely on (offsets in three places, rows, topics) and stop where it does not agree.
-So a worker may find what a mutant does before it comes to anything, and a sound one must raise no false alarm.
+So a worker may find what a mutant does before it comes to anything; a sound one must raise no false alarm.
 """
 
 from __future__ import annotations
