@@ -31,6 +31,7 @@ from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.host import Host
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S, changelog_name
 from pipeline.runtime.manifests import (
     FORMAT,
@@ -88,7 +89,7 @@ def topic_ids(admin: AdminClient, topics: Iterable[str]) -> dict[str, str]:
     if not wanted:
         return {}
     asked = admin.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_TIMEOUT_S)
-    return {name: str(future.result().topic_id) for name, future in asked.items()}
+    return {name: str(answered(future, REQUEST_TIMEOUT_S).topic_id) for name, future in asked.items()}
 
 
 class Snapshots:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,10 +102,13 @@ def require_told(url: str, name: str) -> None:
         raise AssertionError(f"{url}/ready says nothing of {name}")
 
 
-def wait_told(url: str, name: str) -> None:
-    """Wait until a worker tells a kind of problem. Raises AssertionError where it does not."""
+def wait_told(url: str, name: str, refuses: Callable[[], bool]) -> None:
+    """Wait until a worker tells a kind of problem, or refuses to start because of it.
+
+    Raises AssertionError where it does neither.
+    """
     deadline = time.monotonic() + TOLD_WITHIN_S
-    while not told(url, name):
+    while not (found := told(url, name)) and not (found is None and refuses()):
         if time.monotonic() > deadline:
             raise AssertionError(f"{url}/ready has not told {name} within {TOLD_WITHIN_S:.0f} s")
         time.sleep(ASK_EVERY_S)

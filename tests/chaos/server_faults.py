@@ -8,6 +8,7 @@ import random
 import signal
 import time
 
+from pipeline.runtime.exit_codes import EXIT_TOPICS
 from pipeline.runtime.kafka.pulse import BROKER_SILENT
 from pipeline.runtime.kafka.topic_watch import TOPIC_SETTINGS
 from tests.chaos.drift import drift, drifts, repair_topics, require_told, wait_told
@@ -54,10 +55,16 @@ class ServerFaults:
         """Change settings under load, let every worker say so, and repair them by the command."""
         chance = random.Random(strike.chance)
         chosen = chance.sample(drifts(self._keeper.cluster.settings.app_id), DRIFTS)
+        refused = self._keeper.exits[EXIT_TOPICS]
         drift(self._keeper.cluster.settings, chosen)
         try:
             for number in sorted(self._keeper.wanted):
-                wait_told(self._keeper.cluster.url(number), TOPIC_SETTINGS)
+                # One that an earlier fault has ended may not start on such topics, and says nothing then.
+                wait_told(
+                    self._keeper.cluster.url(number),
+                    TOPIC_SETTINGS,
+                    lambda: self._keeper.exits[EXIT_TOPICS] > refused,
+                )
         finally:
             repair_topics(self._keeper.cluster.settings)
         for number in sorted(self._keeper.wanted):

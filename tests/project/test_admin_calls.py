@@ -49,3 +49,27 @@ def test_nothing_asks_the_admin_client_what_may_crash_it_or_is_not_true() -> Non
 
 def test_the_names_are_those_of_the_client() -> None:
     assert {name for name in FORBIDDEN if not hasattr(AdminClient, name)} == set()
+
+
+def unbounded(source: str) -> Iterator[int]:
+    """Yield the lines that wait for an answer without a bound."""
+    for node in ast.walk(ast.parse(source)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr == "result"
+            and not node.args
+            and not node.keywords
+        ):
+            yield node.lineno
+
+
+def test_every_answer_is_waited_for_within_a_bound() -> None:
+    """An answer of Kafka may never come; `answered` waits for one."""
+    found = [
+        f"{file.relative_to(ROOT)}:{line}"
+        for file in sorted((ROOT / "pipeline").rglob("*.py"))
+        if "confluent_kafka" in (source := file.read_text("utf-8"))
+        for line in unbounded(source)
+    ]
+    assert found == []

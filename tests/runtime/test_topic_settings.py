@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 from confluent_kafka import KafkaException
 
+from pipeline.runtime.kafka import answered as module
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.topic_settings import (
     MISSING,
     PARTITIONS,
@@ -175,3 +178,14 @@ def test_a_watch_that_gets_no_answer_says_nothing_about_topics() -> None:
     with pytest.raises(KafkaException):
         watch.check()
     assert not problems.any and faults.reported == []
+
+
+def test_an_answer_that_never_comes_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request whose connection broke at the wrong moment was never ended: who waited stood for good."""
+    monkeypatch.setattr(module, "GRACE_S", 0.01)
+    with pytest.raises(KafkaException) as caught:
+        answered(Future[str](), 0.01)
+    assert caught.value.args[0].name() == "_TIMED_OUT"
+    done = Future[str]()
+    done.set_result("answer")
+    assert answered(done, 0.01) == "answer"

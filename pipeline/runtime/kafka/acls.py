@@ -33,6 +33,7 @@ from pipeline.runtime.kafka.access import (
     rights,
     topics_of_streams,
 )
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
 
 EVERYONE = "User:*"
@@ -103,8 +104,8 @@ def held(admin: AdminClient) -> tuple[Acl, ...]:
     everything = AclBindingFilter(
         ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
     )
-    found = admin.describe_acls(everything, request_timeout=REQUEST_TIMEOUT_S).result()
-    return tuple(sorted(map(_acl, found)))
+    asked = admin.describe_acls(everything, request_timeout=REQUEST_TIMEOUT_S)
+    return tuple(sorted(map(_acl, answered(asked, REQUEST_TIMEOUT_S))))
 
 
 def compare(admin: AdminClient, principals: Mapping[str, str], app_id: str) -> Comparison:
@@ -124,11 +125,11 @@ def apply(admin: AdminClient, comparison: Comparison, prune: bool) -> None:
     if comparison.missing:
         made = admin.create_acls(list(map(_binding, comparison.missing)), request_timeout=REQUEST_TIMEOUT_S)
         for future in made.values():
-            future.result()
+            answered(future, REQUEST_TIMEOUT_S)
     if prune and comparison.surplus:
         gone = admin.delete_acls(list(map(_filter, comparison.surplus)), request_timeout=REQUEST_TIMEOUT_S)
         for deleted in gone.values():
-            deleted.result()
+            answered(deleted, REQUEST_TIMEOUT_S)
 
 
 def as_commands(acls: Iterable[Acl]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.topics import (
     READ,
     REQUEST_TIMEOUT_S,
@@ -157,7 +158,7 @@ def ask(admin: AdminClient, names: Iterable[str], within_s: float = REQUEST_TIME
     for resource, future in answers.items():
         settings: Mapping[str, str] | None = None
         try:
-            settings = {name: str(entry.value) for name, entry in future.result().items()}
+            settings = {name: str(entry.value) for name, entry in answered(future, within_s).items()}
         except KafkaException as error:
             if error.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
                 continue  # deleted between the two questions
@@ -192,4 +193,4 @@ def repair(admin: AdminClient, finding: Finding) -> None:
     )
     resource = ConfigResource(ResourceType.TOPIC, finding.topic, incremental_configs=[entry])
     (future,) = admin.incremental_alter_configs([resource], request_timeout=REQUEST_TIMEOUT_S).values()
-    future.result()
+    answered(future, REQUEST_TIMEOUT_S)

@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.faults import Fault, Faults
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.topic_settings import MISSING, Finding, Found, ask, findings, requirements
 from pipeline.runtime.problems import Problems
 from pipeline.runtime.settings import Settings
@@ -111,7 +112,7 @@ def _ids(admin: AdminClient, topics: Iterable[str]) -> dict[str, str]:
     ids: dict[str, str] = {}
     for name, future in asked.items():
         try:
-            answer: Any = future.result()
+            answer: Any = answered(future, ANSWER_WITHIN_S)
         except KafkaException as error:
             if error.args[0].name() != "UNKNOWN_TOPIC_OR_PART":
                 raise

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
 
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.reachability import NoAnswer, kafka_admin
 from pipeline.runtime.settings import Settings
 from schemas.topics import Topic, topics
@@ -140,7 +141,7 @@ def create_topics(settings: Settings, tables: Sequence[str], tableless: Sequence
     if missing:
         for name, future in admin.create_topics(missing, request_timeout=REQUEST_TIMEOUT_S).items():
             try:
-                future.result()
+                answered(future, REQUEST_TIMEOUT_S)
                 created.append(name)
             except KafkaException as error:
                 if error.args[0].name() != "TOPIC_ALREADY_EXISTS":  # another worker was quicker

@@ -27,6 +27,7 @@ from confluent_kafka.admin import (
 from pipeline.runtime.connections import ConnectionSettings
 from pipeline.runtime.kafka import acls
 from pipeline.runtime.kafka.acls import principals_of, user_name
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
 from pipeline.runtime.local.credentials import (
     ADMIN,
@@ -129,7 +130,7 @@ class SecureForm:
         ]
         made: dict[str, Any] = client.alter_user_scram_credentials(users, request_timeout=REQUEST_TIMEOUT_S)
         for future in made.values():
-            future.result()
+            answered(future, REQUEST_TIMEOUT_S)
         principals = principals_of(app_id, LOCAL_ROLES)
         acls.apply(client, acls.compare(client, principals, app_id), prune=True)
 

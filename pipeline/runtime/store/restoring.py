@@ -20,6 +20,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
+from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
 from pipeline.runtime.manifests import Copy, SnapshotError, WorkerSnapshot
 from pipeline.runtime.settings import ENV_PREFIX, Settings
@@ -75,7 +76,10 @@ def ask_cluster(settings: Settings, copies: Sequence[Copy]) -> dict[str, Changel
     ids = topic_ids(admin, topics)
     resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
     configs = admin.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S) if topics else {}
-    kept = {resource.name: int(found.result()[DELETIONS_KEPT].value) for resource, found in configs.items()}
+    kept = {
+        resource.name: int(answered(found, REQUEST_TIMEOUT_S)[DELETIONS_KEPT].value)
+        for resource, found in configs.items()
+    }
     consumer = Consumer({**settings.librdkafka(), "group.id": f"{settings.app_id}-restore", "log_level": 0})
     try:
         return {
