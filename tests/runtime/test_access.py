@@ -103,7 +103,7 @@ class Answer:
     def __init__(self, value: object) -> None:
         self.value = value
 
-    def result(self) -> object:
+    def result(self, timeout: float) -> object:
         return self.value
 
 
