@@ -1,7 +1,7 @@
 """Runs every check of the default suite: `python -m tests [pytest arguments]`.
 
 Lint, format, types and layers come first, because they take seconds; pytest runs in any case, so that one run
-shows everything that is wrong. It runs in three processes, file by file, the longest files first (conftest),
+shows everything that is wrong. It runs in three processes, file by file, in an order of its own (conftest),
 because much of its time is spent waiting for sessions that expire, and says which tests took longest. Exit
 code 0 only if all of them passed.
 """

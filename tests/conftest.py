@@ -52,7 +52,7 @@ LONGEST_FIRST = (
     "integration/test_broker_crash.py",
     "integration/test_new_stream.py",
 )
-"""Files that wait for servers for minutes begin first: short ones then fill the gaps at the end."""
+"""Files that wait for servers for minutes. While one waits, others compute, and none of them is the last."""
 PORTS_PER_STACK = 12
 LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 """Below the ports that the system gives to outgoing connections: what is free here stays free."""
@@ -64,10 +64,13 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; the order of tests within a file stays."""
-    tests = Path(__file__).parent
-    rank = {tests / name: number for number, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+    """Spread the files that wait for servers evenly, the longest first; the order within a file stays."""
+    files = list(dict.fromkeys(item.path for item in items))
+    long = [path for name in LONGEST_FIRST if (path := Path(__file__).parent / name) in files]
+    others = [path for path in files if path not in long]
+    place = {path: float(number) for number, path in enumerate(others)}
+    place |= {path: number * len(others) / len(long) - 0.5 for number, path in enumerate(long)}
+    items.sort(key=lambda item: place[item.path])
 
 
 def free_ports() -> list[int]:
