@@ -48,7 +48,7 @@ TLS_ALERT = 21
 def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secure]:
     place = Place(tmp_path_factory.mktemp("secure"))
     try:
-        place.up("--secure", "--demo", "--rate", "50", "--json")
+        place.up("--secure", "--demo", "--rate", "25", "--json")
         place.endpoints()
         place.wait_for_postings()
         yield Secure(place)
