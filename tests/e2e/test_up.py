@@ -20,7 +20,6 @@ from tests.e2e import documented
 from tests.e2e.running_up import Ended, Place, belonging, command
 from tests.progress import wait_until_gone, wait_until_still
 
-
 RATE = "40"
 """Payments a second of a demo here: two of them run beside other tests, on two cores."""
 
