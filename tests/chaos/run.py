@@ -196,6 +196,7 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
             time.sleep(max(0.0, started + strike.at_s - time.monotonic()))
             say(f"{time.monotonic() - started:6.1f} s  {strike.fault} (worker {strike.worker})")
             faults.strike(strike)
+            watch.broker_crashed |= strike.fault == "broker"
             if strike.fault not in NOT_CHECKED_AFTER:
                 found += watch.check(quiet=False)
         load.join(max(0.0, started + seconds - time.monotonic()))
