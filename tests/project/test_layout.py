@@ -16,5 +16,5 @@ def test_every_folder_with_code_is_a_package() -> None:
     assert {folder for folder in folders if not (folder / "__init__.py").exists()} == set()
 
 
-def test_the_files_that_run_first_are_there() -> None:
+def test_the_files_that_the_suite_spreads_are_there() -> None:
     assert [name for name in LONGEST_FIRST if not (ROOT / "tests" / name).is_file()] == []
