@@ -181,7 +181,8 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "Rejected",
         "invalid_currency",
         "account_opened",
-        "The currency is not three capital letters A-Z.",
+        "The currency is no active ISO 4217 code with a minor unit (Currencies); the message says what is "
+        "wrong. The form of an ISIN is reserved for securities and other assets.",
         _AGAIN,
     ),
     DeadLetterCode(

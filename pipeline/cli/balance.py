@@ -10,30 +10,7 @@ import typer
 from pipeline.cli.asking import Url, account_path, ask, urls_of
 from pipeline.cli.options import Data, Json
 from pipeline.cli.screen import Table, screen
-
-MINOR_DIGITS = {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3} | dict.fromkeys(
-    (
-        "BIF",
-        "CLP",
-        "DJF",
-        "GNF",
-        "ISK",
-        "JPY",
-        "KMF",
-        "KRW",
-        "PYG",
-        "RWF",
-        "UGX",
-        "UYI",
-        "VND",
-        "VUV",
-        "XAF",
-        "XOF",
-        "XPF",
-    ),
-    0,
-)
-"""Digits of the minor unit of currencies where it is not 2 (ISO 4217)."""
+from pipeline.domain.kernel.currencies import EXPONENTS
 
 
 def balance(
@@ -85,7 +62,7 @@ def shown(name: str, value: Any, currency: str) -> str:
 
 def money(minor: int, currency: str) -> str:
     """Return an amount of minor units in its currency, exactly."""
-    digits = MINOR_DIGITS.get(currency, 2)
+    digits = EXPONENTS.get(currency, 2)
     whole, part = divmod(abs(minor), 10**digits)
     sign = "-" if minor < 0 else ""
     return f"{sign}{whole:,}" + (f".{part:0{digits}}" if digits else "") + f" {currency}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import schemas
+from pipeline.domain.kernel.currencies import EXPONENTS, PUBLISHED
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS
 from pipeline.runtime.kafka.topics import TOPICS
@@ -53,6 +54,15 @@ def dead_letters_block() -> str:
     """Return the table of the codes of dead letters."""
     rows = [(one.error_class, f"`{one.code}`", *one[2:]) for one in DEAD_LETTERS]
     return table(("class", "code", "said of", "meaning", "what to do"), rows)
+
+
+def currencies_block() -> str:
+    """Return the table of the currencies of accounts, by the decimals of their minor units."""
+    rows = [
+        (str(digits), ", ".join(sorted(code for code, found in EXPONENTS.items() if found == digits)))
+        for digits in sorted(set(EXPONENTS.values()))
+    ]
+    return table(("decimals", f"active codes, as ISO published them on {PUBLISHED}"), rows)
 
 
 def faults_block() -> str:

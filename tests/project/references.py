@@ -27,6 +27,7 @@ BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
         "results": events.results_block,
         "dead letters": events.dead_letters_block,
         "faults": events.faults_block,
+        "currencies": events.currencies_block,
     },
     "pipeline/cli/README.md": {"commands": commands.block},
     "pipeline/web/README.md": {"views": views.block, "columns": views.columns_block},

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.currencies import flaw_of
 from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.money import Overflow, fits
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
@@ -68,8 +69,9 @@ def open_account(
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
     currency = event.currency
-    if len(currency) != 3 or not (currency.isascii() and currency.isalpha() and currency.isupper()):
-        raise Reject("invalid_currency")
+    flaw = flaw_of(currency)
+    if flaw is not None:
+        raise Reject("invalid_currency", flaw)
     limit = event.overdraft_limit_minor
     if limit is not None and limit < 0:
         raise Reject("invalid_limit")

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from pipeline.verify.model.currencies import CURRENCIES
 from pipeline.verify.model.ledger_accounts import Account, customer, room
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_captures import capture
@@ -40,7 +41,7 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
     limit = event.get("overdraft_limit_minor", 0)  # version 1 of the event knows no overdraft
     if not customer(account_id):
         raise Dead("invalid_account_id")
-    if len(currency) != 3 or not all("A" <= letter <= "Z" for letter in currency):
+    if currency not in CURRENCIES:
         raise Dead("invalid_currency")
     if limit is not None and limit < 0:
         raise Dead("invalid_limit")
