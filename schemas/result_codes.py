@@ -95,13 +95,13 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "debtor_frozen",
         (_REJECTED, _JOURNAL),
-        "The debit side of the account is frozen.",
+        "The debit side of the account is frozen. What is held already is still posted.",
         "Unfreeze it, where you may.",
     ),
     Result(
         "creditor_frozen",
         (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
-        "The credit side of the account is frozen.",
+        "The credit side of the account is frozen, and nothing is held for this credit on its branch.",
         "Unfreeze it, where you may.",
     ),
     Result(

@@ -109,7 +109,7 @@ class Books:
     def creditor_code(self, account_id: str, currency: str, amount: int = 0) -> str | None:
         """Return why an account of this branch cannot be credited, or None.
 
-        `amount`: the new credit, minor units; 0 where a hold on this branch has counted it already.
+        `amount`: the new credit, minor units; 0: whether its balance may grow so far is not asked.
         """
         creditor = self.account(account_id)
         if creditor is None or account_id.startswith(INTERNAL_PREFIX):

@@ -71,8 +71,6 @@ def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, wat
     ):
         if holds:
             return code
-    if held.books.is_local(payment.creditor_account_id):
-        return held.books.creditor_code(payment.creditor_account_id, payment.currency)
     return None
 
 

@@ -250,17 +250,13 @@ def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows,
         debtor = event.debtor_account_id
         return refuse(out, event, "payment_reviewed", debtor, event.payment_id, "payment_not_held")
     held = HeldPayment(event, at, rows, out, payment, hold)
-    code = None if event.approved else "declined"
-    if code is None and held.books.is_local(payment.creditor_account_id):
-        code = held.books.creditor_code(payment.creditor_account_id, payment.currency)
-    if code is None:
+    if event.approved:
         hold.under_review = False
         rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
         return
-    held.end(code)
-    outcome = "payment_failed" if event.approved else "payment_rejected"
-    payment.state, payment.code = outcome.removeprefix("payment_").upper(), code
-    announce(out, event, payment, outcome, code)
+    held.end("declined")
+    payment.state, payment.code = "REJECTED", "declined"
+    announce(out, event, payment, "payment_rejected", "declined")
     held.save()
 
 

@@ -138,11 +138,6 @@ def review(event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> N
     books = Books(event, at, rows)
     if not event.approved:
         return _release(event, payment, books, out, "payment_rejected", "declined", "REJECTED")
-    code = None
-    if books.is_local(payment.creditor_account_id):
-        code = books.creditor_code(payment.creditor_account_id, payment.currency)
-    if code is not None:
-        return _release(event, payment, books, out, "payment_failed", code, "FAILED")
     _proceed(event, payment, books, out)
 
 

@@ -79,8 +79,7 @@ def why_not_captured(
         return "exceeds_held_amount"
     if len(hold.captures) == CAPTURES_MAX:
         return "too_many_captures"
-    local = branch.here(payment.creditor)
-    return branch.creditor_code(payment.creditor, payment.currency) if local else None
+    return None
 
 
 def book(branch: Books, payment: Payment, hold: Hold, part: Capture, credit: str) -> None:

@@ -122,18 +122,12 @@ def review_hold(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     if not hold.under_review:
         about = {"payment_id": event["payment_id"]}
         return branch.refuse("payment_reviewed", event["debtor_account_id"], "payment_not_held", **about)
-    local = branch.here(payment.creditor)
-    code = branch.creditor_code(payment.creditor, payment.currency) if local else None
-    if not event["approved"]:
-        code, end = "declined", ("REJECTED", "PaymentRejected", "payment_rejected")
-    elif code is not None:
-        end = ("FAILED", "PaymentFailed", "payment_failed")
-    else:
+    if event["approved"]:
         hold.under_review = False
         return keep(branch, hold)
-    end_hold(branch, payment, hold, code)
-    branch.end(payment, end[0], code)
-    branch.outcome(end[1], end[2], payment, code)
+    end_hold(branch, payment, hold, "declined")
+    branch.end(payment, "REJECTED", "declined")
+    branch.outcome("PaymentRejected", "payment_rejected", payment, "declined")
 
 
 def cancel_hold(branch: Books, event: dict[str, Any], payment: Payment) -> None:

@@ -135,10 +135,6 @@ def review(branch: Books, event: dict[str, Any]) -> None:
         return review_hold(branch, event, payment)
     if not event["approved"]:
         return release(branch, payment, "PaymentRejected", "declined")
-    local = branch.here(payment.creditor)
-    code = branch.creditor_code(payment.creditor, payment.currency) if local else None
-    if code is not None:
-        return release(branch, payment, "PaymentFailed", code)
     proceed(branch, payment)
 
 

@@ -164,7 +164,6 @@ def _judge_held(facts: Facts, code: np.ndarray, refused: np.ndarray) -> None:
     approved = numpy_of(facts.columns["approved"], False)
     code[(kinds == CANCELLED) & ~refused] = CODE["cancelled"]
     code[(kinds == REVIEWED) & ~refused & ~approved] = CODE["declined"]
-    _judge_credit(facts, (kinds == REVIEWED) & ~refused & approved & facts.local, code)
 
 
 def _modes(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
@@ -193,10 +192,8 @@ def _states(facts: Facts, code: np.ndarray, refused: np.ndarray) -> np.ndarray:
     state[proceeds] = IN_FLIGHT
     state[(proceeds & local) | (kinds == LEG_POSTED)] = SETTLED
     state[proceeds & held] = HELD
-    state[(decided & ~accepted & (code != CODE["too_old"])) | (reviewed & (code == CODE["declined"]))] = (
-        REJECTED
-    )
-    state[(kinds == LEG_REFUSED) | (reviewed & ~accepted & (code != CODE["declined"]))] = FAILED
+    state[(decided & ~accepted & (code != CODE["too_old"])) | (reviewed & ~accepted)] = REJECTED
+    state[kinds == LEG_REFUSED] = FAILED
     state[kinds == CANCELLED] = CANCELLED_STATE
     state[refused] = NO_STATE
     return state
