@@ -12,7 +12,7 @@ from pipeline.domain.fraud import views
 from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.fraud.settings import FraudRules, FraudSettings, parse_rules
 from pipeline.domain.fraud.stream import FraudStream
-from pipeline.domain.ledger.views import payment_state
+from pipeline.domain.lifecycle.views import payment_state
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import TenantsSettings
 from topologies.configuration import Configuration

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import typer
 
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import START, settings_for, worker_urls
+from pipeline.cli.reach import START, VIEWS, settings_for, worker_urls
 
 ANSWER_WITHIN_S = 10.0
 
@@ -46,7 +46,7 @@ def _path(view: str, name: str, kind: str, example: str) -> str:
 
 def urls_of(url: str | None, data: Path | None) -> list[str]:
     """Return the URLs of the workers to ask, in order."""
-    return worker_urls(settings_for(data)) if url is None else [url.rstrip("/")]
+    return worker_urls(settings_for(data, needs=VIEWS)) if url is None else [url.rstrip("/")]
 
 
 def ask(

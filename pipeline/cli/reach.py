@@ -3,11 +3,15 @@
 Addresses come from, in this order: options, environment variables, endpoints.json of a stack that runs on the
 data directory, the defaults. The login for a secure stack comes from its folder of secrets, unless options or
 variables say how to reach it.
+
+A data directory that is named is used or refused: no default and no variable leads a command from it to
+another stack.
 """
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +24,7 @@ from pipeline.cli import endpoints
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.runtime.avro.connection import client
 from pipeline.runtime.avro.registry import RegistryUnavailable, SchemaRefused, unavailable
+from pipeline.runtime.connections import variable
 from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.kafka.topics import TopicsError
 from pipeline.runtime.local.credentials import credentials_of
@@ -33,6 +38,11 @@ _SAID = {
     *("security_protocol", "sasl_username", "registry_username"),
 }
 """Settings that say how to reach a stack; where one is given, no login of the data directory is taken."""
+KAFKA = frozenset({"bootstrap_servers", "kafka_port"})
+REGISTRY = frozenset({"schema_registry_url", "registry_port"})
+VIEWS = KAFKA | {"web_host", "web_port"}
+NOTHING: frozenset[str] = frozenset()
+"""What a command needs to answer: one of these settings is said, or a stack runs on the data directory."""
 _NO_RIGHTS = " It keeps no rights: set authorizer.class.name at the brokers, or run `ledgerflow up --secure`"
 START = "start a stack with `ledgerflow up`"
 
@@ -42,10 +52,13 @@ def settings_for(
     bootstrap_servers: str | None = None,
     schema_registry_url: str | None = None,
     role: str = OPERATOR,
+    needs: frozenset[str] = KAFKA,
 ) -> Settings:
     """Return the settings of a command. Raises SettingsError.
 
     `role`: whose login it takes, where the stack that runs there is a secure one and nothing else is said.
+    `needs`: what must answer, KAFKA, REGISTRY, VIEWS or NOTHING. Raises Failed and BadInput where a directory
+    is named on which no stack runs, and nothing else says where that is.
     """
     given: dict[str, Any] = {
         "bootstrap_servers": bootstrap_servers,
@@ -54,8 +67,12 @@ def settings_for(
     settings = load_settings(data_dir=data_dir, **given)
     running = endpoints.read(settings.data_dir)
     if running is None:
+        require_stack(settings, needs)
         return settings
     said = settings.model_fields_set - _of_the_stack(settings, running)
+    if data_dir is not None:
+        options = {name for name, option in given.items() if option is not None}
+        _require_same_stack(settings, running, said, options)
     own = None if said & _SAID else credentials_of(settings.data_dir)
     if own is not None:
         given = {name: value for name, value in own.said(role).items() if name not in said}
@@ -65,6 +82,42 @@ def settings_for(
     if not said & {"schema_registry_url", "registry_port"}:
         given["schema_registry_url"] = running.schema_registry_url
     return load_settings(data_dir=data_dir, **given)
+
+
+def require_stack(settings: Settings, needs: frozenset[str]) -> None:
+    """Refuse a named directory on which no stack runs, unless addresses are said.
+
+    With NOTHING the directory need only be there. Raises Failed, BadInput.
+    """
+    said, folder = settings.model_fields_set, settings.data_dir
+    if "data_dir" not in said or said & (needs or KAFKA):
+        return
+    if not folder.is_dir():
+        raise BadInput(f"there is no directory {folder}: name that of a stack (--data, {ENV_PREFIX}DATA_DIR)")
+    if needs:
+        raise Failed(
+            f"no stack runs on {folder}: start it with `ledgerflow up --data {shlex.quote(str(folder))}`,"
+            f" name another directory (--data), or give addresses (--bootstrap-servers, {ENV_PREFIX}...)"
+        )
+
+
+def _require_same_stack(
+    settings: Settings, running: endpoints.Endpoints, elsewhere: set[str], options: set[str]
+) -> None:
+    """Refuse variables that lead to another stack than that of the option --data. Raises BadInput.
+
+    `elsewhere`: settings that are said and lead away from it. `options`: those that an option says.
+    """
+    for names, there, here in (
+        (KAFKA, settings.bootstrap_servers, running.bootstrap_servers),
+        (REGISTRY, settings.schema_registry_url, running.schema_registry_url),
+    ):
+        if (leading := names & elsewhere) and not names & options:
+            variables = ", ".join(sorted(map(variable, leading)))
+            raise BadInput(
+                f"the stack of {settings.data_dir} is at {here}, and {variables} leads to {there}: unset the"
+                " variable, or leave --data out"
+            )
 
 
 def _of_the_stack(settings: Settings, running: endpoints.Endpoints) -> set[str]:

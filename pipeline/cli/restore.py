@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +11,15 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pipeline.cli import endpoints
+from pipeline.cli.local_kafka import with_kafka
 from pipeline.cli.options import Bootstrap, Data, Json
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import errors_in_one_line, require_kafka, settings_for
+from pipeline.cli.reach import NOTHING, errors_in_one_line, require_kafka, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.snapshot import Tables
 from pipeline.runtime.folders import TABLES, own_folder, worker_folder
+from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.manifests import SnapshotError, names
 from pipeline.runtime.private_files import snapshot_key
 from pipeline.runtime.settings import Settings
@@ -47,13 +51,15 @@ def restore_command(
     The manifest must be signed with the key of the data directory, or of LEDGERFLOW_SNAPSHOT_KEY_FILE. Every
     file is checked against the manifest, and the manifest against the cluster: the application and the
     changelogs must be the same, and the changelogs must still have all that came since. Otherwise nothing
-    changes.
+    changes. Kafka of a local stack that is stopped is started for it.
     """
-    settings = settings_for(data, bootstrap_servers)
+    settings = settings_for(data, bootstrap_servers, needs=NOTHING)
     folder = folder_of(settings, snapshot)
-    require_kafka(settings)
+    _refuse_worker_of_up(settings, number)
     tables = frozenset(table or ())
-    with errors_in_one_line(settings):
+    with ExitStack() as running, errors_in_one_line(settings):
+        settings = with_kafka(settings, running, OPERATOR)
+        require_kafka(settings)
         try:
             chosen = choose(trusted_parts(folder, snapshot_key(settings)), tables)
             missing = tables - {copy.table for _, copy in chosen}
@@ -94,6 +100,16 @@ def folder_of(settings: Settings, snapshot: str | None) -> Path:
     if Path(snapshot).is_dir():
         return Path(snapshot)
     raise BadInput(f"there is no snapshot {snapshot}: `ledgerflow snapshot --list` lists them")
+
+
+def _refuse_worker_of_up(settings: Settings, number: int) -> None:
+    """Raises Failed for a worker of an `up` that runs: where it is stopped, `up` starts it again at once."""
+    running = endpoints.read(settings.data_dir)
+    if running is not None and number < len(running.workers):
+        raise Failed(
+            f"worker {number} is one of the `ledgerflow up` that runs on {settings.data_dir}: stop that first"
+            " (Kafka is then started for the restore)"
+        )
 
 
 def _newest(settings: Settings) -> Path:

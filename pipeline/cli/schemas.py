@@ -10,7 +10,7 @@ import typer
 import schemas as catalogue
 from pipeline.cli.options import Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED
-from pipeline.cli.reach import errors_in_one_line, settings_for
+from pipeline.cli.reach import REGISTRY, errors_in_one_line, settings_for
 from pipeline.cli.screen import Table, screen
 from pipeline.runtime.avro.foreign import differences
 from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
@@ -21,7 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="The Avro schemas of the events: li
 
 
 @app.command("list")
-def list_schemas(as_json: Json = False) -> None:
+def list_schemas(as_json: Json = False, data: Data = None) -> None:
     """List the events: topic, versions, record name."""
     rows: list[dict[str, Any]] = []
     for name in catalogue.record_names():
@@ -63,7 +63,7 @@ def check_schemas(
     """
     problems, others = problems_of(), 0
     if registry:
-        settings = settings_for(data, None, schema_registry_url)
+        settings = settings_for(data, None, schema_registry_url, needs=REGISTRY)
         with errors_in_one_line(settings):
             found = differences(settings.registry())
         problems += [str(one) for one in found.foreign]
@@ -89,7 +89,7 @@ def register_schemas(
 
     A second time changes nothing. `ledgerflow up` does it by itself.
     """
-    settings = settings_for(data, None, schema_registry_url, ADMIN)
+    settings = settings_for(data, None, schema_registry_url, ADMIN, REGISTRY)
     with errors_in_one_line(settings):
         registered = register_all(settings.registry())
     if as_json:

@@ -11,10 +11,10 @@ from urllib.parse import urlencode
 import typer
 from rich.filesize import decimal
 
-from pipeline.cli.asking import Url, ask, urls_of
+from pipeline.cli.asking import Url, ask
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import BadInput, Failed
-from pipeline.cli.reach import settings_for
+from pipeline.cli.reach import NOTHING, VIEWS, settings_for, worker_urls
 from pipeline.cli.screen import Table, screen
 from pipeline.runtime.manifests import SnapshotError, WorkerSnapshot, names, parts_of
 from pipeline.runtime.private_files import COMMAND_TOKEN, SECRETS, read_key
@@ -43,13 +43,13 @@ def snapshot(
     own machine, as hard links where that is the same disk. It keeps the newest LEDGERFLOW_SNAPSHOTS_KEEP.
     Only who can read the data directory's token may ask for one.
     """
-    settings = settings_for(data)
+    settings = settings_for(data, needs=NOTHING if show or url else VIEWS)
     if show:
         if table or url:
             raise BadInput("--list shows every snapshot: leave --table and --url out")
         _show(settings, as_json)
         return
-    name, taken = _taken(settings, urls_of(url, data), table or [])
+    name, taken = _taken(settings, [url.rstrip("/")] if url else worker_urls(settings), table or [])
     copies = sum(len(manifest["copies"]) for manifest in taken)
     size = sum(copy["size"] for manifest in taken for copy in manifest["copies"])
     if as_json:

@@ -27,7 +27,7 @@ from pipeline.cli import endpoints
 from pipeline.cli.endpoints import WorkerEndpoint
 from pipeline.cli.options import Data, Json
 from pipeline.cli.problems import Failed
-from pipeline.cli.reach import START, settings_for
+from pipeline.cli.reach import NOTHING, START, settings_for
 from pipeline.cli.screen import screen
 from pipeline.cli.worker_answers import body_of
 from pipeline.runtime.rules import rules_version
@@ -59,7 +59,7 @@ def switch(
     Upstream systems need not stop. If a worker does not come back, the command ends, and the other workers
     keep their rules. On a cluster restart the workers one at a time instead; each continues where it was.
     """
-    settings = settings_for(data)
+    settings = settings_for(data, needs=NOTHING)
     here, switched = rules_version(), []
     with screen(stderr=True).status("asking the workers") as status:
         for number, worker in enumerate(_workers(settings.data_dir)):

@@ -43,6 +43,17 @@ def _is_loopback(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool
     return (mapped or address).is_loopback
 
 
+def wrong_port(servers: str) -> str | None:
+    """Return why a port in a list `host:port,[::1]:port,...` is none, None where each is one or left out."""
+    for server in filter(None, map(str.strip, servers.split(","))):
+        _, colon, port = server.rpartition(":")
+        if not colon or server.endswith("]"):
+            continue
+        if not (port.isascii() and port.isdigit() and len(port) <= 5 and 1 <= int(port) <= PORT_MAX):
+            return f"{port!r} is no port: write HOST:PORT, with a port from 1 to {PORT_MAX}"
+    return None
+
+
 def hosts_of(servers: str) -> list[str]:
     """Return the hosts of a list `host:port,[::1]:port,...`."""
     return [

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PrivateAttr, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.runtime.addresses import hosts_of, is_loopback
+from pipeline.runtime.addresses import hosts_of, is_loopback, wrong_port
 from pipeline.runtime.secret_files import SecretFileError, read_secret, require_private
 
 ENV_PREFIX = "LEDGERFLOW_"
@@ -99,6 +99,13 @@ class ConnectionSettings(BaseSettings):
 
     _secrets: dict[str, SecretStr] = PrivateAttr(default_factory=dict)
     """The secrets by the name of their setting, from the setting or its file."""
+
+    @field_validator("bootstrap_servers", "schema_registry_url")
+    @classmethod
+    def _has_ports(cls, given: str) -> str:
+        if reason := wrong_port(urlsplit(given).netloc if "://" in given else given):
+            raise ValueError(reason)
+        return given
 
     @field_validator("insecure")
     @classmethod

@@ -25,7 +25,7 @@ from pipeline.web.host import WebHost
 from pipeline.web.metrics import exposition, registry_of
 from pipeline.web.past import AccountAnswer, past, table_rows
 from pipeline.web.problems import Problem, problems, secure
-from pipeline.web.query import parameters_of, parse, path_parts
+from pipeline.web.query import parameters_of, parse, path_parts, refuse_unknown
 from pipeline.web.render import csv_response, json_response
 from pipeline.web.scope import Scope
 from pipeline.web.turns import LISTS_AT_ONCE, PEERS_AT_ONCE, Turns, sent
@@ -148,6 +148,7 @@ def _view_page(app: WebHost, views: Sequence[View], turns: tuple[Turns, Turns]) 
     ]
 
     async def page(request: web.Request) -> web.StreamResponse:
+        refuse_unknown(request.query, views, path_parts(request.match_info))
         for view, handler in others:
             if isinstance(view, AccountView) and not set(view.times).isdisjoint(request.query):
                 return await handler(request)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -18,6 +19,10 @@ LIMIT_DEFAULT = 100
 LIMIT_MAX = 1000
 TEXT_MAX = 1024
 """Longest parameter and longest part of a path, characters."""
+
+
+NAME_SHOWN_MAX = 40
+"""Most characters of an unknown parameter that an answer repeats."""
 
 
 class Allowed(NamedTuple):
@@ -68,12 +73,29 @@ def parameters_of(view: View, path: tuple[str, ...]) -> Allowed:
     return Allowed(ITEM.names | ({owner} if owner else set()), owner)
 
 
+def refuse_unknown(parameters: Iterable[str], views: Iterable[View], path: tuple[str, ...]) -> None:
+    """Refuse parameters that no view of a path has. Raises `Problem` 400 with the nearest one."""
+    known = frozenset(name for view in views for name in parameters_of(view, path).names)
+    for name in parameters:
+        if name not in known:
+            raise Problem(400, unknown(name, known))
+
+
+def unknown(name: str, known: frozenset[str]) -> str:
+    """Return what is wrong with a parameter that is not `known`: its name, cut, and the nearest one."""
+    plain = {one.replace("_", ""): one for one in sorted(known)}
+    given = name[:NAME_SHOWN_MAX].lower().replace("_", "").replace("-", "")
+    near = difflib.get_close_matches(given, plain, n=1)
+    hint = f"; did you mean {plain[near[0]]}?" if near else ";"
+    return f"unknown parameter {name[:NAME_SHOWN_MAX]!a}{hint} known here: {', '.join(sorted(known))}"
+
+
 def parse(parameters: MultiMapping[str], accept: str, allowed: Allowed) -> Query:
     """Return the query of a request. Raises `Problem` 400 for a parameter that is bad or not allowed."""
     given: dict[str, str] = {}
     for name, value in parameters.items():
         if name not in allowed.names:
-            raise Problem(400, f"unknown parameter; known here: {', '.join(sorted(allowed.names))}")
+            raise Problem(400, unknown(name, allowed.names))
         if name in given:
             raise Problem(400, f"{name}: given twice")
         given[name] = _text(name, value)

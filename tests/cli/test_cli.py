@@ -19,6 +19,7 @@ from pipeline.cli.dashboard import Rates
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.entry import main
 from pipeline.cli.load import next_seed
+from pipeline.cli.problems import BadInput
 from pipeline.cli.records import TopicRecord, as_json, as_line, key_text
 from pipeline.cli.supervisor import CRASHES_MAX, Child, SupervisionError, Supervisor, environment
 from pipeline.runtime.kafka.access import OPERATOR
@@ -195,12 +196,15 @@ def test_variables_that_say_where_the_secure_stack_is_take_no_login_away(
     Endpoints("127.0.0.1:7000", "https://127.0.0.1:7001/apis/ccompat/v7", (), os.getpid()).write(tmp_path)
     monkeypatch.setenv("LEDGERFLOW_KAFKA_PORT", ports[0])
     monkeypatch.setenv("LEDGERFLOW_REGISTRY_PORT", ports[1])
+    if ports != ("7000", "7001"):
+        with pytest.raises(BadInput, match="leads to"):
+            reach.settings_for(tmp_path)
+        monkeypatch.setenv("LEDGERFLOW_DATA_DIR", str(tmp_path))
+        assert reach.settings_for(None).security_protocol == "PLAINTEXT"
+        return
     found = reach.settings_for(tmp_path)
-    if ports == ("7000", "7001"):
-        assert found.librdkafka() == form.settings_of(OPERATOR).librdkafka()
-        assert found.registry() == form.settings_of(OPERATOR).registry()
-    else:
-        assert found.security_protocol == "PLAINTEXT"
+    assert found.librdkafka() == form.settings_of(OPERATOR).librdkafka()
+    assert found.registry() == form.settings_of(OPERATOR).registry()
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"workers": 3}', None])

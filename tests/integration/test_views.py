@@ -179,7 +179,7 @@ def test_breaks_and_alerts_are_found_by_list_and_by_account(bank: Bank) -> None:
         assert (alert["payment_id"], alert["outcome"], alert["payment_state"]) == (
             "pay-60001",
             "REVIEW",
-            "HELD",
+            "held",
         )
         assert (alert["account_id"], alert["amount_minor"]) == (ACCOUNTS[0], 600_01)
         assert "probe_then_drain" in [reason["rule"] for reason in alert["reasons"]]

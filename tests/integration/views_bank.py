@@ -136,7 +136,7 @@ def fill(bank: Bank) -> None:
     eventually(lambda: get(f"{url}/alerts?tenant={tenant}").body.get("data"))
     eventually(lambda: get(f"{url}/breaks?tenant={tenant}").body.get("data"))
     eventually(lambda: priced(get(f"{url}/positions?tenant={tenant}").body) == 4)
-    eventually(lambda: get(f"{url}/alerts?tenant={tenant}").body["data"][0]["payment_state"])
+    eventually(lambda: get(f"{url}/alerts?tenant={tenant}").body["data"][0]["payment_state"] == "held")
     # A payment to another branch settles once its leg is answered.
     eventually(lambda: balance_of(bank, ACCOUNTS[0]) == 1_000_00 - 50)
     eventually(lambda: balance_of(bank, ACCOUNTS[1]) == 1_000_00 + 50)

@@ -57,6 +57,10 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         ("APP_ID", "a b", "LEDGERFLOW_APP_ID=a b"),
         ("SECURITY_PROTOCOL", "TLS", "'SASL_PLAINTEXT' or 'SASL_SSL'"),
         ("SCHEMA_REGISTRY_URL", "localhost", "LEDGERFLOW_SCHEMA_REGISTRY_URL=localhost"),
+        ("SCHEMA_REGISTRY_URL", "http://localhost:99999/api", "'99999' is no port"),
+        ("SCHEMA_REGISTRY_URL", "https://localhost:/api", "'' is no port"),
+        ("BOOTSTRAP_SERVERS", "localhost:9092,localhost:kafka", "'kafka' is no port"),
+        ("BOOTSTRAP_SERVERS", "[::1]:0", "'0' is no port: write HOST:PORT"),
         ("KAFKA_PORT", "19093", "the ports must differ"),
         ("WEB_PORT", "18081", "the ports must differ"),
         ("SECURITY_PROTOCOL", "SASL_SSL", "needs LEDGERFLOW_SASL_USERNAME and LEDGERFLOW_SASL_PASSWORD"),
@@ -75,6 +79,28 @@ def test_a_bad_value_is_one_line_that_names_the_variable(
         load_settings()
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+PORTS = ("KAFKA_PORT", "CONTROLLER_PORT", "INTERNAL_PORT", "REGISTRY_PORT", "WEB_PORT")
+
+
+@pytest.mark.parametrize("port", PORTS)
+@pytest.mark.parametrize("value", ["0", "-1", "65536", "kafka", "1.5"])
+def test_a_bad_port_is_told_alone_and_without_the_settings_that_rest_on_it(
+    port: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ENV_PREFIX + port, value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings()
+    said = str(raised.value)
+    assert said.startswith(f"{ENV_PREFIX}{port}={value}: input should be")
+    assert said.count(ENV_PREFIX) == 1 and "Undefined" not in said
+
+
+def test_an_address_may_leave_its_port_out() -> None:
+    servers = "localhost,127.0.0.1:9092, [::1]:9092"
+    found = load_settings(bootstrap_servers=servers, schema_registry_url="http://[::1]/api")
+    assert found.bootstrap_servers == servers
 
 
 def test_the_last_worker_still_has_a_port() -> None:

@@ -14,9 +14,12 @@ from pipeline.domain.fraud.alerts import Alert, alert_key, pack_alert
 from pipeline.domain.fraud.profile import profile_key
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.fraud.stream import decision_key
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger.rows import Account, Payment, account_key, payment_key, write_payment
+from pipeline.domain.ledger.rows import Account, account_key, payment_key
 from pipeline.domain.ledger.views import BALANCES
+from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions.rows import Position, pack_position, position_key
 from pipeline.domain.positions.views import POSITIONS
 from pipeline.domain.reconciliation import rows as reconciliation_rows
@@ -150,7 +153,7 @@ async def test_the_alerts_of_an_account_are_read_without_those_of_others(worker:
     assert not (await answers.answer(worker, scope_of(ALERTS, "t", "a", "p9"))).known
 
 
-async def test_an_alert_says_what_the_ledger_made_of_the_payment(worker: Any) -> None:
+async def test_an_alert_says_what_has_become_of_the_payment(worker: Any) -> None:
     worker.commit("fraud", {alert_key("t", "a", "p"): alert("REVIEW")}, home("a"))
 
     async def shown() -> dict[str, Any]:
@@ -160,10 +163,19 @@ async def test_an_alert_says_what_the_ledger_made_of_the_payment(worker: Any) ->
 
     row = await shown()
     assert (row["account_id"], row["amount_minor"], row["payment_state"]) == ("a", 5, None)
-    ledger = MemoryRows()
-    for debtor, state in (("a", "HELD"), ("other", None)):  # the id of another account's payment says nothing
-        write_payment(ledger, "t", "p", Payment("HELD", "ok", debtor, "b", 5, "EUR", "", 0))
-        worker.commit("ledger", ledger.data, home("a"))
+    for debtor, code, state in (
+        ("a", None, "processing"),
+        ("a", "declined", "rejected"),
+        ("a", "too_old", "rejected"),  # the ledger keeps no row of such a payment
+        ("other", "declined", None),  # the id of another account's payment says nothing
+    ):
+        lives = MemoryRows()
+        about = ("e", "t", 0, "correlation", None, "p", debtor, "b", 5, "EUR")
+        log = [ev.PaymentScreened(*about, "REVIEW", "d")]
+        log += [] if code is None else [ev.PaymentRejected(*about, code)]
+        for made in log:
+            Lifecycle().apply(made, Arrival(0, 0, 1), lives, Outbox())
+        worker.commit("lifecycle", lives.data, home("a"))
         assert (await shown())["payment_state"] == state
 
 

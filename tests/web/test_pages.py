@@ -133,9 +133,23 @@ async def test_a_time_asks_for_another_view_of_the_same_page(client: TestClient[
     then = (await (await client.get("/balances/t/a?known_at=36000000000")).json())["data"]
     assert "status" in now and "known_at" not in now
     assert (then["known_at"], then["balance_minor"]) == ("1970-01-01T10:00:00Z", 100)
-    unknown = await client.get("/balances/t/a?as_at=1")
-    assert unknown.status == 400
+    for near in ("asof", "asOf", "as-of", "as_off"):
+        unknown = await client.get(f"/balances/t/a?{near}=1")
+        said = (await unknown.json())["detail"]
+        assert unknown.status == 400
+        assert said == f"unknown parameter '{near}'; did you mean as_of? known here: as_of, format, known_at"
+    assert (await client.get("/balances/t/a?as_at=1")).status == 400
     assert (await client.get("/balances?tenant=t&as_of=1")).status == 400, "a list has no past"
+
+
+@pytest.mark.parametrize("path", [path for path in DOCUMENTED if path not in pages.WORKER_PAGES])
+async def test_every_view_refuses_what_it_does_not_know_and_names_the_nearest(
+    client: TestClient[Any, Any], path: str
+) -> None:
+    address = asked(path)
+    answer = await client.get(f"{address}{'&' if '?' in address else '?'}fromat=csv")
+    assert answer.status == 400
+    assert "'fromat'; did you mean format?" in (await answer.json())["detail"]
 
 
 async def test_the_dashboard_names_the_lists_of_the_index(client: TestClient[Any, Any]) -> None:

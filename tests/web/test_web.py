@@ -67,7 +67,10 @@ def test_parameters(text: dict[str, str], accept: str, expected: Query) -> None:
         ([("tenant", "a\0b")], "tenant"),
         ([("after", "\udcff")], "after"),
         ([("tenant", "a"), ("tenant", "b")], "tenant"),
-        ([("tennant", "a")], "unknown parameter"),
+        ([("tennant", "a")], "unknown parameter 'tennant'; did you mean tenant? known here: after,"),
+        ([("LIMIT ", "a")], "unknown parameter 'LIMIT '; did you mean limit?"),
+        ([("x" * 99, "a")], f"unknown parameter '{'x' * 40}'; known here: after, format, limit, tenant"),
+        ([("\udcff\n", "a")], r"unknown parameter '\udcff\n'; known here:"),
     ],
 )
 def test_a_bad_parameter_is_named(parameters: list[tuple[str, str]], named: str) -> None:

@@ -18,19 +18,20 @@ from pipeline.domain.kernel.views import (
 )
 
 PaymentState = Callable[[Rows, str, str, str], str | None]
-"""Returns the ledger's state of (tenant, payment, debtor) from its rows."""
+"""Returns the state of (tenant, payment, debtor) from the rows of the lifecycle."""
 
 
 def alerts(payment_state: PaymentState) -> TableView:
-    """Return the view of alerts, with each payment's state in the ledger of the same partition.
+    """Return the view of alerts, with each payment's state as the lifecycle of the same partition has it.
 
-    The state is null until the ledger has the payment, and where it knows the id from another account.
+    That knows every payment, those too that the ledger rejects and forgets. The state is null until the
+    payment is known, and where the id is known from another account.
     """
 
     def show(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         tenant_id, account_id, payment_id = key
         alert = read_alert(value)
-        ledger = tables.rows_or_none("ledger")
+        lives = tables.rows_or_none("lifecycle")
         return {
             "tenant_id": tenant_id,
             "account_id": account_id,
@@ -44,8 +45,8 @@ def alerts(payment_state: PaymentState) -> TableView:
             "amount_minor": alert.amount_minor,
             "currency": alert.currency,
             "payment_state": None
-            if ledger is None
-            else payment_state(ledger, tenant_id, payment_id, account_id),
+            if lives is None
+            else payment_state(lives, tenant_id, payment_id, account_id),
         }
 
     return TableView(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
-from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.views import (
     ACCOUNT,
     ACCOUNT_PAGE,
@@ -18,7 +17,7 @@ from pipeline.domain.kernel.views import (
     time_text,
 )
 from pipeline.domain.ledger.journals import unpack_journal
-from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, read_payment, unpack_account
+from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, unpack_account
 
 
 def _balance(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
@@ -63,15 +62,6 @@ def _journal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         "legs": [msgspec.structs.asdict(leg) for leg in journal.legs],
         "reversed": [msgspec.structs.asdict(taken) for taken in journal.reversed],
     }
-
-
-def payment_state(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id: str) -> str | None:
-    """Return the state of a payment in the ledger.
-
-    None until the ledger has the payment, and where it knows the id from another account.
-    """
-    payment = read_payment(rows, tenant_id, payment_id)
-    return payment.state if payment is not None and payment.debtor_account_id == debtor_account_id else None
 
 
 BALANCES = TableView(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.views import (
     ACCOUNT_PAGE,
     TENANT_PAGE,
@@ -68,6 +69,17 @@ def _stuck(tables: Tables, key: tuple[str, ...], value: bytes) -> Row | None:
     tenant_id, _, payment_id = key
     life = read_life(tables.rows("lifecycle"), tenant_id, payment_id)
     return None if life is None or life.stuck_id is None else _life(tenant_id, payment_id, life)
+
+
+def payment_state(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id: str) -> str | None:
+    """Return the state of a payment, as its own view has it, from the rows of the lifecycle.
+
+    None until the payment is known, and where the id is known from another account.
+    """
+    life = read_life(rows, tenant_id, payment_id)
+    if life is None or life.debtor_account_id != debtor_account_id:
+        return None
+    return _state_name(life.state)
 
 
 _COLUMNS = (
