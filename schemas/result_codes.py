@@ -250,9 +250,11 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "period_closed",
-        (_JOURNAL,),
-        "The journal counts in a closed period, and has `late` = REFUSE.",
-        "Submit it with `late` = NEXT_PERIOD, or a later `effective_at`, and a new journal_id.",
+        (_REFUSED, _JOURNAL),
+        "The journal counts in a closed period, and has `late` = REFUSE. Of journal_confirmed: it is still "
+        "held.",
+        "Submit it with `late` = NEXT_PERIOD, or a later `effective_at`, and a new journal_id. Void one that "
+        "is held, or, if it has no `effective_at`, confirm it with a later `occurred_at`.",
     ),
     Result(
         "journal_not_found",

@@ -95,6 +95,18 @@ def command_refused_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
+def leg_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add the effective and requested times (null: when it occurred) of a leg that is asked for or posted."""
+    for name in ("effective_at", "asked_at"):
+        batch = _append(batch, name, _no_times(batch), nullable=True)
+    return batch
+
+
+def journal_legs_ended_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add the requested time (null: it was not moved)."""
+    return _append(batch, "asked_at", _no_times(batch), nullable=True)
+
+
 def unchanged(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the same columns: the newer version only has more symbols in an enum."""
     return batch
@@ -113,6 +125,9 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.AccountLimitSet", 1): account_limit_set_v1_v2,
     ("ledgerflow.CommandRefused", 1): command_refused_v1_v2,
     ("ledgerflow.InvariantBroken", 1): unchanged,
+    ("ledgerflow.JournalLegsEnded", 1): journal_legs_ended_v1_v2,
+    ("ledgerflow.LegPosted", 1): leg_v1_v2,
+    ("ledgerflow.LegRequested", 1): leg_v1_v2,
     ("ledgerflow.LegRefused", 1): unchanged,
     ("ledgerflow.outcomes.PaymentCancelled", 1): unchanged,
     ("ledgerflow.PaymentExpired", 1): unchanged,

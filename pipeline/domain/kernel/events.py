@@ -456,6 +456,7 @@ class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
     reason: str | None = None
     reverses: str | None = None
     effective_at: int | None = None
+    asked_at: int | None = None
 
 
 class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
@@ -492,6 +493,8 @@ class LegPosted(msgspec.Struct, frozen=True, gc=False):
     creditor_account_id: str
     amount_minor: int
     currency: str
+    effective_at: int | None = None
+    asked_at: int | None = None
 
 
 class LegRefused(msgspec.Struct, frozen=True, gc=False):
@@ -534,6 +537,8 @@ class LegRequested(msgspec.Struct, frozen=True, gc=False):
     currency: str
     origin_branch: int
     reference: str
+    effective_at: int | None = None
+    asked_at: int | None = None
 
 
 class PaymentDecided(msgspec.Struct, frozen=True, gc=False):

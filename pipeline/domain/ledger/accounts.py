@@ -100,7 +100,7 @@ def open_account(
     books.open_internal(opening, event.currency)
     debit, credit = (opening, event.account_id) if amount > 0 else (event.account_id, opening)
     try:
-        books.enter(out, "opening", debit, credit, abs(amount), EntryDetails())
+        books.enter(out, "opening", debit, credit, abs(amount), EntryDetails(when=books.value_time()))
     except Overflow:
         raise Reject("overflow") from None
     books.save(out)

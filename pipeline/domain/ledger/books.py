@@ -32,6 +32,7 @@ from pipeline.domain.ledger.rows import (
     read_number,
     write_account,
 )
+from pipeline.domain.ledger.value_times import ValueTime
 
 INTERNAL = ACCOUNT_TYPES.index("internal")
 NOSTRO = ACCOUNT_TYPES.index("nostro")
@@ -48,8 +49,7 @@ class EntryDetails(NamedTuple):
     journal_id: str | None = None
     reverses: str | None = None
     reason: str | None = None
-    asked_at: int | None = None
-    """The requested effective time, microseconds UTC; None: the event's own time."""
+    when: ValueTime = ValueTime()
     debit: tuple[str | None, int | None] = (None, None)
     credit: tuple[str | None, int | None] = (None, None)
 
@@ -220,16 +220,23 @@ class Books:
         """
         self.post(debit, credit, amount)
         entry_id = derived_id(cause_name(self.event), name)
-        effective_at, moved_from = self._effective(about.asked_at)
         for side, account_id, leg in (("DEBIT", debit, about.debit), ("CREDIT", credit, about.credit)):
-            self._emit_posting(out, entry_id, side, account_id, amount, about, leg, effective_at, moved_from)
+            self._emit_posting(out, entry_id, side, account_id, amount, about, leg)
 
-    def _effective(self, asked_at: int | None) -> tuple[int | None, int | None]:
-        """Return the effective time (None: the event's own), and the requested one if it was moved."""
+    def is_closed(self, asked_at: int | None) -> bool:
+        """Whether an entry would count in a closed period; `asked_at`: as in `value_time`."""
         closed = self.closed_through
-        if closed is None or (self.event.occurred_at if asked_at is None else asked_at) > closed:
-            return asked_at, None
-        return closed + 1, asked_at
+        return closed is not None and (self.event.occurred_at if asked_at is None else asked_at) <= closed
+
+    def value_time(self, asked_at: int | None = None) -> ValueTime:
+        """Return when an entry of this home counts: in a closed period, from the first moment after it.
+
+        `asked_at`: the requested time, microseconds UTC; None: the event's own.
+        """
+        if not self.is_closed(asked_at):
+            return ValueTime(asked_at)
+        assert self.closed_through is not None
+        return ValueTime(self.closed_through + 1, asked_at)
 
     def _emit_posting(
         self,
@@ -240,8 +247,6 @@ class Books:
         amount: int,
         about: EntryDetails,
         leg: tuple[str | None, int | None],
-        effective_at: int | None,
-        moved_from: int | None,
     ) -> None:
         cause = self.event
         account = self.accounts[account_id]
@@ -266,12 +271,12 @@ class Books:
             about.reference,
             self.at.recorded_at,
             account.debits_pending,
-            effective_at,
+            about.when.effective_at,
             about.journal_id,
             about.reverses,
             about.reason,
             *leg,
-            moved_from,
+            about.when.asked_at,
         )
         key = f"{cause.tenant_id}/{account_id}"
         out.emit("postings", key, posting)

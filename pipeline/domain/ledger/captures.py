@@ -25,6 +25,7 @@ from pipeline.domain.ledger.holds import (
 )
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.rows import Payment
+from pipeline.domain.ledger.value_times import ValueTime
 
 CAPTURES_MAX = 100
 """The most captures of one hold; its row stores them all."""
@@ -76,7 +77,7 @@ def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, wat
 
 def _capture_here(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> None:
     """Post a capture whose creditor is on this branch."""
-    held.enter(amount)
+    held.enter(amount, held.books.value_time())
     taken = Capture(event.capture_id, amount, "", POSTED)
     held.hold.captures.append(taken)
     if event.final or not held.hold.remaining(held.payment):
@@ -116,7 +117,7 @@ def leg_answered(
     code = "ok"
     if isinstance(event, ev.LegPosted):
         hold.capturing -= taken.amount_minor
-        held.enter(taken.amount_minor)
+        held.enter(taken.amount_minor, ValueTime(event.effective_at, event.asked_at))
         taken.state = POSTED
         if not hold.ended and hold.captured == payment.amount_minor:
             held.end("ok")

@@ -28,6 +28,7 @@ from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import HOLD, Due, schedule, unschedule
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
+from pipeline.domain.ledger.value_times import ValueTime
 
 POSTED, IN_FLIGHT, REFUSED = "POSTED", "IN_FLIGHT", "REFUSED"
 _OVER = {"SETTLED": "already_settled", "EXPIRED": "expired", "CANCELLED": "cancelled"}
@@ -129,12 +130,12 @@ class HeldPayment:
         books.release(debtor, books.counterpart(payment), payment.currency, amount)
         books.emit_hold(self.out, "RELEASED", self.event.payment_id, debtor, amount, "hold_released")
 
-    def enter(self, amount: int) -> None:
-        """Post a part of the amount held, minor units."""
+    def enter(self, amount: int, when: ValueTime) -> None:
+        """Post a part of the amount held, minor units; `when` it counts."""
         payment, books = self.payment, self.books
         debtor, credit = payment.debtor_account_id, books.counterpart(payment)
         books.release(debtor, credit, payment.currency, amount)
-        about = EntryDetails(self.event.payment_id, payment.reference)
+        about = EntryDetails(self.event.payment_id, payment.reference, when=when)
         books.enter(self.out, "capture", debtor, credit, amount, about)
         self.hold.captured += amount
 

@@ -9,7 +9,8 @@
 
 The home is the branch of the journal's account; it coordinates a two-phase commit. Legs that a branch holds
 can always be posted: no later rule refuses them. So the home's decision, once all branches have answered, is
-final and needs no further answer.
+final and needs no further answer. The home also decides, then, when all legs count (`Books.value_time`): a
+period may be closed on one branch before it is on another.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import JOURNAL, Due, schedule, unschedule
-from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs
+from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs, request_legs, tell_end
 from pipeline.domain.ledger.journals import (
     EXPIRED,
     HELD,
@@ -43,7 +44,7 @@ from pipeline.domain.ledger.journals import (
     uncount_reversed,
     write_journal,
 )
-from pipeline.domain.ledger.pairs import Leg, Refusal, as_event_legs, reserve
+from pipeline.domain.ledger.pairs import Leg, Refusal, reserve
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, closed_key, read_number, read_watermark
 
 
@@ -77,7 +78,7 @@ class HomeJournal:
             return self._refuse(pairs)
         at_once = not branches and journal.expires_at is None
         if at_once:
-            post_pairs(pairs, self._about(), books, self.out, at_once)
+            post_pairs(pairs, self._about(books), books, self.out, at_once)
         else:
             place_holds(pairs, self.journal_id, books, self.out)
         books.save(self.out)
@@ -86,7 +87,7 @@ class HomeJournal:
             self.rows.put(part_key(tenant, journal.account_id, self.journal_id), JOURNAL_PART_ROW.pack(part))
         if branches:
             journal.waiting = list(branches)
-            self._request_legs(branches)
+            request_legs(self.event, self.journal_id, journal.account_id, branches, self.out)
             self._change_to(PREPARING)
         elif at_once:
             self._change_to(POSTED)
@@ -111,7 +112,7 @@ class HomeJournal:
         if journal.refused:
             return self.end(REFUSED, journal.code, journal.leg_no)
         if journal.expires_at is None:
-            return self.end(POSTED)
+            return self.end(REFUSED, "period_closed") if self.is_late() else self.end(POSTED)
         if journal.expires_at <= watermark:
             return self.end(EXPIRED, "expired")
         self._hold()
@@ -123,18 +124,23 @@ class HomeJournal:
         """
         event, journal, branches = self.event, self.journal, self._branches()
         own = branches.pop(self.at.partition, [])
+        books = Books(event, self.at, self.rows)
+        about = self._about(books)
         if own:
             key = part_key(event.tenant_id, journal.account_id, self.journal_id)
-            books = Books(event, self.at, self.rows)
-            end_legs_here(own, state == POSTED, self._about(), key, books, self.out)
-        for branch, legs in branches.items():
-            if branch not in journal.refused:
-                self._end_legs(branch, legs[0].account_id, state == POSTED)
+            end_legs_here(own, state == POSTED, about, key, books, self.out)
+        there = {number: legs[0] for number, legs in branches.items() if number not in journal.refused}
+        tell_end(event, journal.account_id, there, state == POSTED, about, self.out)
         if journal.state == HELD:
             unschedule(self.rows, self._due())
         if state == REFUSED:
             uncount_reversed(event.tenant_id, journal, self.rows)
         self._change_to(state, code, leg_no, cause)
+
+    def is_late(self) -> bool:
+        """Whether the journal, posted now, would count in a closed period, and must not be moved."""
+        books = Books(self.event, self.at, self.rows)
+        return self.journal.late == "REFUSE" and books.is_closed(self.journal.effective_at)
 
     def _hold(self) -> None:
         schedule(self.rows, self._due())
@@ -163,44 +169,9 @@ class HomeJournal:
             found.setdefault(branch, []).append(leg)
         return dict(sorted(found.items()))
 
-    def _about(self) -> EntryDetails:
-        journal = self.journal
-        return EntryDetails(
-            None, journal.reference, self.journal_id, journal.reverses, journal.reason, journal.effective_at
-        )
-
-    def _request_legs(self, branches: dict[int, list[Leg]]) -> None:
-        for branch, legs in branches.items():
-            there = legs[0].account_id
-            self.out.emit(
-                "ledger-commands",
-                f"{self.event.tenant_id}/{there}",
-                ev.JournalLegsRequested(
-                    *envelope(self.event, f"legs_requested:{branch}"),
-                    self.journal_id,
-                    there,
-                    self.journal.account_id,
-                    as_event_legs(legs),
-                ),
-            )
-
-    def _end_legs(self, branch: int, there: str, posted: bool) -> None:
-        journal = self.journal
-        self.out.emit(
-            "ledger-commands",
-            f"{self.event.tenant_id}/{there}",
-            ev.JournalLegsEnded(
-                *envelope(self.event, f"legs_ended:{branch}"),
-                self.journal_id,
-                there,
-                journal.account_id,
-                posted,
-                journal.reference,
-                journal.reason,
-                journal.reverses,
-                journal.effective_at,
-            ),
-        )
+    def _about(self, books: Books) -> EntryDetails:
+        journal, when = self.journal, books.value_time(self.journal.effective_at)
+        return EntryDetails(None, journal.reference, self.journal_id, journal.reverses, journal.reason, when)
 
     def _emit_update(self, state: str, code: str, leg_no: int | None = None, cause: Any = None) -> None:
         journal = self.journal
@@ -235,8 +206,12 @@ def submit(
 def confirm(event: ev.JournalConfirmed, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Post a journal that is held until it is confirmed."""
     home = _held(event, "journal_confirmed", watermark, at, rows, out)
-    if home is not None:
-        home.end(POSTED)
+    if home is None:
+        return
+    if home.is_late():
+        ids = {"journal_id": event.journal_id}
+        return refuse(out, event, "journal_confirmed", event.account_id, None, "period_closed", **ids)
+    home.end(POSTED)
 
 
 def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:

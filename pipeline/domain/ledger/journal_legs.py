@@ -6,6 +6,9 @@ journal_legs_ended     -> the held legs are posted, or released
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
@@ -19,8 +22,41 @@ from pipeline.domain.ledger.journals import (
     part_key,
     unpack_branch_legs,
 )
-from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, legs_of, pairs_of, reserve
+from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, as_event_legs, legs_of, pairs_of, reserve
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW
+from pipeline.domain.ledger.value_times import ValueTime
+
+
+def request_legs(
+    event: Any, journal_id: str, home: str, branches: Mapping[int, Sequence[Leg]], out: Outbox
+) -> None:
+    """Ask other branches, by their numbers, to hold their legs of a journal of account `home`."""
+    for branch, legs in branches.items():
+        there = legs[0].account_id
+        request = ev.JournalLegsRequested(
+            *envelope(event, f"legs_requested:{branch}"), journal_id, there, home, as_event_legs(legs)
+        )
+        out.emit("ledger-commands", f"{event.tenant_id}/{there}", request)
+
+
+def tell_end(
+    event: Any, home: str, there: Mapping[int, Leg], posted: bool, about: EntryDetails, out: Outbox
+) -> None:
+    """Tell other branches how the journal has ended; `there`: the first leg of each, by its number."""
+    assert about.journal_id is not None and about.reference is not None
+    for branch, leg in there.items():
+        end = ev.JournalLegsEnded(
+            *envelope(event, f"legs_ended:{branch}"),
+            about.journal_id,
+            leg.account_id,
+            home,
+            posted,
+            about.reference,
+            about.reason,
+            about.reverses,
+            *about.when,
+        )
+        out.emit("ledger-commands", f"{event.tenant_id}/{leg.account_id}", end)
 
 
 def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
@@ -62,9 +98,8 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     part = None if row is None else unpack_branch_legs(row)
     if part is None or part.state != HELD:
         raise Reject("legs_not_expected")
-    about = EntryDetails(
-        None, event.reference, event.journal_id, event.reverses, event.reason, event.effective_at
-    )
+    when = ValueTime(event.effective_at, event.asked_at)
+    about = EntryDetails(None, event.reference, event.journal_id, event.reverses, event.reason, when)
     end_legs_here(part.legs, event.posted, about, key, Books(event, at, rows), out)
 
 

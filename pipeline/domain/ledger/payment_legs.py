@@ -17,10 +17,11 @@ from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
+from pipeline.domain.ledger.value_times import ValueTime
 
 
 def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_id: str, amount: int) -> None:
-    """Ask the creditor's branch to book its side of an amount."""
+    """Ask the creditor's branch to book its side of an amount, and say when both sides count."""
     out.emit(
         "ledger-commands",
         f"{event.tenant_id}/{payment.creditor_account_id}",
@@ -35,6 +36,7 @@ def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_
             payment.currency,
             books.branch,
             payment.reference,
+            *books.value_time(),
         ),
     )
 
@@ -47,7 +49,7 @@ def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> No
     key = leg_key(event.tenant_id, event.leg_id)
     if rows.get(key) is not None:
         raise Reject("leg_exists")
-    books = Books(event, at, rows)
+    books, when = Books(event, at, rows), ValueTime(event.effective_at, event.asked_at)
     creditor, amount = event.creditor_account_id, event.amount_minor
     code: str | None = "amount_must_be_positive"
     if amount > 0:
@@ -55,7 +57,7 @@ def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> No
     if code is None:
         clearing = clearing_account_id(event.currency, at.partition)
         books.open_internal(clearing, event.currency)
-        about = EntryDetails(event.payment_id, event.reference)
+        about = EntryDetails(event.payment_id, event.reference, when=when)
         try:
             books.enter(out, "leg", clearing, creditor, amount, about)
         except Overflow:
@@ -73,7 +75,7 @@ def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> No
     answer: ev.LegPosted | ev.LegRefused
     if code is None:
         books.save(out)
-        answer = ev.LegPosted(*fields)
+        answer = ev.LegPosted(*fields, *when)
     else:
         answer = ev.LegRefused(*fields, code)
     out.emit("ledger-commands", f"{event.tenant_id}/{event.debtor_account_id}", answer)

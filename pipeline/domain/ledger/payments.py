@@ -25,6 +25,7 @@ from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
+from pipeline.domain.ledger.value_times import ValueTime
 
 
 def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
@@ -105,7 +106,7 @@ def _proceed(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
     """Settle a reserved payment on this branch, or ask the creditor's branch for its leg."""
     debtor = payment.debtor_account_id
     if books.is_local(payment.creditor_account_id):
-        _settle(event, payment, books, out)
+        _settle(event, payment, books, books.value_time(), out)
     else:
         if payment.state != "HELD":
             books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
@@ -117,12 +118,12 @@ def _proceed(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)
 
 
-def _settle(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
+def _settle(event: Any, payment: Payment, books: Books, when: ValueTime, out: Outbox) -> None:
     """Turn the hold of a payment into an entry; it credits the creditor, or the clearing account."""
     debtor, credit = payment.debtor_account_id, books.counterpart(payment)
     books.release(debtor, credit, payment.currency, payment.amount_minor)
     payment.state, payment.code = "SETTLED", "ok"
-    about = EntryDetails(event.payment_id, payment.reference)
+    about = EntryDetails(event.payment_id, payment.reference, when=when)
     books.enter(out, "settle", debtor, credit, payment.amount_minor, about)
     books.save(out)
     announce(out, event, payment, "payment_settled", "ok")
@@ -191,7 +192,8 @@ def leg_posted(event: ev.LegPosted, at: Arrival, rows: Rows, out: Outbox) -> Non
     payment = _waiting(event, rows)
     if payment.state == "AUTHORISED":
         return captures.leg_answered(event, payment, at, rows, out)
-    _settle(event, payment, Books(event, at, rows), out)
+    when = ValueTime(event.effective_at, event.asked_at)
+    _settle(event, payment, Books(event, at, rows), when, out)
     write_payment(rows, event.tenant_id, event.payment_id, payment)
 
 

@@ -228,11 +228,15 @@ class Books(StreamModel):
         debit: str,
         credit: str,
         amount: int,
-        asked: int | None = None,
+        when: dict[str, int | None] | None = None,
         own: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
         **about: str | None,
     ) -> None:
-        """Post one entry of two postings and expect both. `own`: what only the one or the other says."""
+        """Post one entry of two postings and expect both.
+
+        `when`: the times that another branch has decided, or a journal's; `own`: what only the one or the
+        other posting says.
+        """
         entry_id = self.id_of(name)
         for side, account_id, more in (("DEBIT", debit, own[0]), ("CREDIT", credit, own[1])):
             account = self.account(account_id)
@@ -255,7 +259,7 @@ class Books(StreamModel):
                 "branch": self.number,
                 "booked_at": self.cause.timestamp_ms * 1000,
                 "held_minor_after": account.debits_pending,
-                **self.effective(asked),
+                **(self.effective(None) if when is None else when),
                 **about,
                 **more,
             }
@@ -265,11 +269,23 @@ class Books(StreamModel):
 
     def effective(self, asked: int | None) -> dict[str, int | None]:
         """Return when an entry counts; a time in a closed period is moved behind it, and kept."""
+        if not self.in_closed_period(asked):
+            return {"effective_at": asked, "asked_at": None}
+        return {"effective_at": self.closed_through[self.cause.fields["tenant_id"]] + 1, "asked_at": asked}
+
+    def in_closed_period(self, asked: int | None) -> bool:
+        """Whether a time, or the present command's own, lies in a closed period."""
         fields = self.cause.fields
         closed = self.closed_through.get(fields["tenant_id"])
-        if closed is None or (fields["occurred_at"] if asked is None else asked) > closed:
-            return {"effective_at": asked, "asked_at": None}
-        return {"effective_at": closed + 1, "asked_at": asked}
+        return closed is not None and (fields["occurred_at"] if asked is None else asked) <= closed
+
+
+def times_of(event: dict[str, Any]) -> dict[str, int | None]:
+    """Return when the legs of an entry count, as its home has told the other branch.
+
+    Version 1 of these events did not say it.
+    """
+    return {name: event.get(name) for name in ("effective_at", "asked_at")}
 
 
 def leg_content(payment: Payment) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.verify.model.ledger_books import Books, Payment
+from pipeline.verify.model.ledger_books import Books, Payment, times_of
 from pipeline.verify.model.ledger_due import advance
 from pipeline.verify.model.ledger_holds import (
     Capture,
@@ -82,13 +82,20 @@ def why_not_captured(
     return None
 
 
-def book(branch: Books, payment: Payment, hold: Hold, part: Capture, credit: str) -> None:
+def book(
+    branch: Books,
+    payment: Payment,
+    hold: Hold,
+    part: Capture,
+    credit: str,
+    when: dict[str, int | None] | None = None,
+) -> None:
     """Post a capture out of the hold."""
     part.state = "POSTED"
     hold.captured += part.amount
     branch.reserve(payment.debtor, branch.counterpart(payment), -part.amount)
     about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
-    branch.enter("capture", payment.debtor, credit, part.amount, **about)
+    branch.enter("capture", payment.debtor, credit, part.amount, when, **about)
 
 
 def say_captured(branch: Books, payment: Payment, hold: Hold, part: Capture) -> None:
@@ -109,7 +116,7 @@ def answered(branch: Books, event: dict[str, Any]) -> tuple[Hold, Capture]:
 def capture_posted(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     hold, part = answered(branch, event)
     hold.capturing -= part.amount
-    book(branch, payment, hold, part, branch.own("clearing", payment.currency))
+    book(branch, payment, hold, part, branch.own("clearing", payment.currency), times_of(event))
     if not hold.remaining(payment) and not hold.capturing and not hold.ended:
         end_hold(branch, payment, hold, "ok")
     keep(branch, hold)

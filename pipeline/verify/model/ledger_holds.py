@@ -203,4 +203,5 @@ def ask_for_leg(branch: Books, payment: Payment, leg_id: str, amount: int) -> No
         **{**leg_content(payment), "amount_minor": amount},
         origin_branch=branch.number,
         reference=payment.reference,
+        **branch.effective(None),
     )

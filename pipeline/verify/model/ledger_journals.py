@@ -138,10 +138,15 @@ def post_all(branch: Books, journal_id: str, journal: Journal, held: bool = True
     about = {"journal_id": journal_id, "reference": journal.reference}
     why = {"reason": journal.reason, "reverses": journal.reverses}
     if key in branch.groups:
-        post(branch, branch.groups[key].legs, journal.effective_at, held, **about, **why)
+        post(branch, branch.groups[key].legs, branch.effective(journal.effective_at), held, **about, **why)
         keep_group(branch, key, "POSTED")
     tell_others(branch, journal_id, journal, posted=True)
     change(branch, journal_id, journal, "POSTED", "ok")
+
+
+def too_late(branch: Books, journal: Journal) -> bool:
+    """Whether a journal that must not be moved would count in a closed period if it were posted now."""
+    return journal.late == "REFUSE" and branch.in_closed_period(journal.effective_at)
 
 
 def release_all(
@@ -178,7 +183,7 @@ def tell_others(branch: Books, journal_id: str, journal: Journal, posted: bool) 
             reference=journal.reference,
             reason=journal.reason,
             reverses=journal.reverses,
-            effective_at=journal.effective_at,
+            **branch.effective(journal.effective_at),
         )
 
 

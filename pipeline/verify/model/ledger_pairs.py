@@ -142,8 +142,10 @@ def release(branch: Books, journal_id: str, legs: Iterable[Leg]) -> None:
         branch.say_hold("RELEASED", journal_id, pair.debit, pair.amount, f"hold_released:{index}")
 
 
-def post(branch: Books, legs: Iterable[Leg], asked: int | None, held: bool, **about: str | None) -> None:
-    """Post legs; `held`: out of what an earlier command has reserved."""
+def post(
+    branch: Books, legs: Iterable[Leg], when: dict[str, int | None], held: bool, **about: str | None
+) -> None:
+    """Post legs; `when` they count; `held`: out of what an earlier command has reserved."""
     for index, pair in enumerate(opened(branch, legs)):
         if held:
             branch.reserve(pair.debit, pair.credit, -pair.amount)
@@ -152,7 +154,7 @@ def post(branch: Books, legs: Iterable[Leg], asked: int | None, held: bool, **ab
             pair.debit,
             pair.credit,
             pair.amount,
-            asked,
+            when,
             pair.own(),
             payment_id=None,
             **about,

@@ -6,7 +6,7 @@ from sys import intern
 from typing import Any
 
 from pipeline.verify.model.ledger_accounts import customer, room
-from pipeline.verify.model.ledger_books import Books, Payment
+from pipeline.verify.model.ledger_books import Books, Payment, times_of
 from pipeline.verify.model.ledger_captures import capture_posted, capture_refused
 from pipeline.verify.model.ledger_due import advance, over
 from pipeline.verify.model.ledger_holds import ask_for_leg, authorise, cancel_hold, give_back, review_hold
@@ -97,11 +97,11 @@ def proceed(branch: Books, payment: Payment) -> None:
     ask_for_leg(branch, payment, derived(payment.debtor, f"leg:{payment_id}"), payment.amount)
 
 
-def settle(branch: Books, payment: Payment, credit: str) -> None:
+def settle(branch: Books, payment: Payment, credit: str, when: dict[str, int | None] | None = None) -> None:
     branch.reserve(payment.debtor, branch.counterpart(payment), -payment.amount)
     branch.end(payment, "SETTLED", "ok")
     about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
-    branch.enter("settle", payment.debtor, credit, payment.amount, **about)
+    branch.enter("settle", payment.debtor, credit, payment.amount, when, **about)
     branch.outcome("PaymentSettled", "payment_settled", payment, "ok")
 
 
@@ -166,7 +166,8 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
     if code is not None:
         return branch.say(COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **answer, code=code)
     about = {"payment_id": event["payment_id"], "reference": event["reference"]}
-    branch.enter("leg", branch.own("clearing", currency), creditor, amount, **about)
+    branch.enter("leg", branch.own("clearing", currency), creditor, amount, times_of(event), **about)
+    answer |= times_of(event)
     branch.say(COMMANDS, event["debtor_account_id"], "LegPosted", answer_id, **answer)
 
 
@@ -182,7 +183,7 @@ def leg_posted(branch: Books, event: dict[str, Any]) -> None:
     payment = in_flight(branch, event)
     if payment.state == "AUTHORISED":
         return capture_posted(branch, event, payment)
-    settle(branch, payment, branch.own("clearing", payment.currency))
+    settle(branch, payment, branch.own("clearing", payment.currency), times_of(event))
 
 
 def leg_refused(branch: Books, event: dict[str, Any]) -> None:

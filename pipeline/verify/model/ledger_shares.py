@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_books import Books, times_of
 from pipeline.verify.model.ledger_due import over
 from pipeline.verify.model.ledger_journals import (
     Group,
@@ -15,6 +15,7 @@ from pipeline.verify.model.ledger_journals import (
     keep_journal,
     post_all,
     release_all,
+    too_late,
 )
 from pipeline.verify.model.ledger_pairs import (
     hold,
@@ -62,6 +63,9 @@ def legs_answered(branch: Books, event: dict[str, Any]) -> None:
     if journal.refusing:
         release_all(branch, journal_id, journal, "REFUSED", journal.code, journal.leg_no)
         return give_back(branch, journal)
+    if journal.expires_at is None and too_late(branch, journal):
+        release_all(branch, journal_id, journal, "REFUSED", "period_closed")
+        return give_back(branch, journal)
     if journal.expires_at is None:
         return post_all(branch, journal_id, journal)
     if over(branch, journal.expires_at):
@@ -78,5 +82,5 @@ def legs_ended(branch: Books, event: dict[str, Any]) -> None:
         release(branch, event["journal_id"], group.legs)
         return keep_group(branch, key, "RELEASED")
     about = {name: event[name] for name in ("journal_id", "reference", "reason", "reverses")}
-    post(branch, group.legs, event["effective_at"], held=True, **about)
+    post(branch, group.legs, times_of(event), held=True, **about)
     keep_group(branch, key, "POSTED")

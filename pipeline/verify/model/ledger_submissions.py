@@ -20,6 +20,7 @@ from pipeline.verify.model.ledger_journals import (
     release_all,
     say_state,
     shares,
+    too_late,
 )
 from pipeline.verify.model.ledger_pairs import (
     Leg,
@@ -147,6 +148,8 @@ def held(branch: Books, event: dict[str, Any], command: str) -> Journal | None:
         code = "already_settled" if journal.state == "POSTED" else "journal_not_held"
     elif over(branch, journal.expires_at):
         code = "expired"
+    elif command == "journal_confirmed" and too_late(branch, journal):
+        code = "period_closed"
     else:
         forget(branch, due_of(branch, event["journal_id"], journal))
         return journal

@@ -44,7 +44,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
     **dict.fromkeys(("currency", "reference", "outcome", "code"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
-    "hold_expires_at": pa.int64(),
+    **dict.fromkeys(("hold_expires_at", "effective_at"), pa.int64()),
     "approved": pa.bool_(),
 }
 """The columns of commands that the rules read."""
@@ -119,6 +119,7 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
     regular &= numpy_of(pc.is_null(columns["hold_expires_at"]))  # a hold for captures is irregular
+    regular &= numpy_of(pc.is_null(columns["effective_at"]))  # a leg that counts at another time
     regular &= ~_in_closed_period(columns, rows)
     for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
         regular &= (times > -TIME_MAX) & (times < TIME_MAX)
