@@ -42,7 +42,7 @@ FIELD_DOCS: dict[str, str] = {
     "outcome": "APPROVE: it goes on; REVIEW: it is held for a person; DECLINE: it will be rejected.",
     "partition": "The partition on which it was found.",
     "payment_id": "The payment, unique per tenant and debtor.",
-    "payment_type": "The upstream's own; no rule of the ledger depends on it.",
+    "payment_type": "The upstream's own: no rule depends on it, but a repeat must have the same.",
     "posting_id": "The posting: `entry_id` and the side.",
     "posting_ids": "The postings that the line was matched to.",
     "reason": "Why.",

@@ -45,7 +45,7 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "exists_with_different_amount",
         _COMMAND,
-        "The payment or capture id is known, with another amount.",
+        "The payment, capture or reversal id is known, with another amount.",
         _REPEAT,
     ),
     Result(
@@ -63,7 +63,65 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "exists_with_different_content",
         _COMMAND,
-        "The account, journal or reversal id is known, and something else about it differs.",
+        "The account is known with another type; or the event_id of a change of the account, with another "
+        "change.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_hold",
+        _COMMAND,
+        "The payment or journal id is known: one of the two has a `hold_expires_at`, the other has none.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_final", _COMMAND, "The capture id is known, with another `final`.", _REPEAT
+    ),
+    Result(
+        "exists_with_different_target",
+        _COMMAND,
+        "The id is known: of a reversal of another payment or journal, or one of the two is no reversal.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_expiry",
+        _COMMAND,
+        "The payment or journal id is known, with another `hold_expires_at`.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_legs",
+        _COMMAND,
+        "The journal or reversal id is known, with other legs.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_reference",
+        _COMMAND,
+        "The payment or journal id is known, with another reference.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_reason",
+        _COMMAND,
+        "The journal or reversal id is known, with another reason.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_type",
+        _COMMAND,
+        "The payment id is known, with another `payment_type`.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_effective_time",
+        _COMMAND,
+        "The journal or reversal id is known, with another `effective_at`.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_late_rule",
+        _COMMAND,
+        "The journal or reversal id is known, with another `late`.",
         _REPEAT,
     ),
     Result(

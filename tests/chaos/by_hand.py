@@ -63,7 +63,8 @@ def decided(
     payment: str, debtor: str, creditor: str, amount: int, outcome: str = "APPROVE", **other: Any
 ) -> Event:
     parties = {"debtor_account_id": debtor, "creditor_account_id": creditor, "reference": "r"}
-    fields = {"amount_minor": amount, "currency": "EUR", "outcome": outcome, **parties, **other}
+    shared = {"payment_type": "transfer", **parties, **other}
+    fields = {"amount_minor": amount, "currency": "EUR", "outcome": outcome, **shared}
     return "PaymentDecided", envelope(
         fields.pop("event_id", f"decide {payment}"), payment_id=payment, **fields
     )

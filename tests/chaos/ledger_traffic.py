@@ -67,11 +67,35 @@ class Traffic:
         self.now_us += self.rng.choice((0, 1, 1000, MINUTE_US // 60, MINUTE_US, 3 * MINUTE_US))
         if self.rng.random() < 0.004:
             self.now_us += self.rng.choice((DAY_US, 3 * DAY_US, 40 * DAY_US))
-        if self.said and self.rng.random() < 0.06:
-            return self._now(*self.rng.choice(self.said))
+        if self.said and self.rng.random() < 0.1:
+            again = self.rng.choice(self.said)
+            return self._now(*(again if self.rng.random() < 0.6 else self._otherwise(*again)))
         made = self.rng.choices(KINDS, WEIGHTS)[0](self)
         self.said = [*self.said[-30:], made]
         return self._now(*made)
+
+    def _otherwise(self, kind: str, fields: dict[str, Any]) -> Event:
+        """Return a command under the ids of an earlier one, which says something else in one field."""
+        one, other = self._amount(), self.rng.choice((None, self._end()))
+        changes = {
+            "amount_minor": one,
+            "payment_type": "deposit",
+            "reference": "other",
+            "reason": "other",
+            "hold_expires_at": other,
+            "effective_at": other,
+            "late": "REFUSE",
+            "side": "DEBIT",
+            "final": not fields.get("final"),
+            "legs": fields.get("legs", [])[::-1][:2],
+            "creditor_account_id": self._account(),
+            "overdraft_limit_minor": abs(one),
+        }
+        if kind == "PaymentExtended":
+            changes["hold_expires_at"] = self._end()
+        found = [name for name in changes if name in fields]
+        name = self.rng.choice(found) if found else "correlation_id"
+        return kind, {**fields, name: changes.get(name, "another")}
 
     # --- parts of commands
 
@@ -135,10 +159,9 @@ class Traffic:
         )
         at = self.rng.choice((None, self._end(), self._end()))
         maximum = self.rng.choice((None, None, None, 500, 900, 100_000, 100_000, -1))
+        account = STRANGERS[0] if self.rng.random() < 0.03 else self._account()
         limits = {"minimum_balance_minor": minimum, "maximum_balance_minor": maximum, "effective_at": at}
-        return self._event(
-            "AccountLimitSet", account_id=self._account(), overdraft_limit_minor=overdraft, **limits
-        )
+        return self._event("AccountLimitSet", account_id=account, overdraft_limit_minor=overdraft, **limits)
 
     def freeze(self) -> Event:
         account, side = self._account(), self.rng.choice(("DEBIT", "CREDIT", "BOTH"))

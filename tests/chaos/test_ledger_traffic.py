@@ -118,7 +118,8 @@ class Watched(Branch):
             for reversal in self.reversals(tenant, journal_id):
                 for leg in () if reversal.reverses_payment else reversal.legs:
                     back[place_of(leg)] += leg.amount_minor
-            assert journal.reversed == back and back <= legs
+            assert journal.reversed == back
+            assert all(amount <= legs[place] for place, amount in back.items())
             assert journal.state == "POSTED" or not back
 
     def reversals(self, tenant: str, subject: str) -> Iterator[Journal]:
@@ -204,13 +205,21 @@ MET = {
     "CommandRefused payment_cancelled": "already_failed already_settled payment_in_flight payment_not_found",
     "CommandRefused payment_captured": (
         "payment_not_found payment_not_authorised exists already_settled expired cancelled already_failed "
-        "payment_under_review exceeds_held_amount creditor_frozen maximum_balance_exceeded"
+        "payment_under_review exceeds_held_amount creditor_frozen maximum_balance_exceeded "
+        "exists_with_different_final exists_with_different_amount"
+    ),
+    "CommandRefused payment_initiated": (
+        "exists exists_with_different_hold exists_with_different_expiry exists_with_different_amount "
+        "exists_with_different_creditor exists_with_different_reference exists_with_different_type"
     ),
     "CommandRefused payment_extended": (
         "payment_not_found payment_not_authorised already_settled expired cancelled expiry_not_later"
     ),
     "CommandRefused payment_reversed": "payment_not_found exists not_settled exceeds_settled_amount",
-    "CommandRefused journal_submitted": "exists exists_with_different_content",
+    "CommandRefused journal_submitted": (
+        "exists exists_with_different_hold exists_with_different_expiry exists_with_different_legs "
+        "exists_with_different_reference exists_with_different_effective_time"
+    ),
     "CommandRefused journal_confirmed": "journal_not_found already_settled journal_not_held",
     "CommandRefused journal_voided": "journal_not_found already_settled journal_not_held",
     "CommandRefused journal_reversed": "journal_not_found exists not_settled exceeds_settled_amount",

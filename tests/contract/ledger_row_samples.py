@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import structs
+
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel.rows import MemoryRows
@@ -34,6 +36,34 @@ def read_under(key: bytes, read: Callable[[MemoryRows], Any]) -> Callable[[bytes
     return reader
 
 
+PAYMENTS = (
+    ledger.Payment("SETTLED", "ok", "alice", "bob", HIGH, "EUR", "invoice é€", AT, "transfer", None),
+    ledger.Payment("EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT),
+)
+CAPTURE = holds.Capture("k-1", 5, "", "POSTED", True, False)
+HOLDS = (
+    holds.Hold(AT, True, 0, 0, "", "c-1", "e-1", []),
+    holds.Hold(AT, False, 5, 7, "expired", "c", "e", [CAPTURE]),
+)
+JOURNALS = (
+    journals.Journal(
+        "alice", "PREPARING", "ok", None, [LEG], "ref", None, None, False, None, "REJECT", None, [],
+        AT, "c-1", "e-1", [], [], False,
+    ),
+    journals.Journal(
+        "alice", "REFUSED", "account_closed", 2, [LEG, LEG], "ref é€", "why", "j-0", True, AT,
+        "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
+        [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1], True,
+    ),
+)  # fmt: skip
+_UNKNOWN = structs.replace(CAPTURE, final=None, rest=None)
+EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
+    ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
+    ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
+    ("ledger", "journal", 1): tuple(structs.replace(journal, rest=None) for journal in JOURNALS),
+}
+"""What the golden rows of earlier layouts are read as now, as in `row_samples`."""
+
 SAMPLES = (
     Sample(
         ledger.ACCOUNT_ROW,
@@ -49,33 +79,20 @@ SAMPLES = (
         ledger.PAYMENT_ROW,
         ledger.PAYMENT_ROW.pack,
         ledger.unpack_payment,
-        (ledger.Payment("SETTLED", "ok", "alice", "bob", HIGH, "EUR", "invoice é€", AT),),
+        PAYMENTS,
     ),
     only_there(ledger.LEG_ROW),
     Sample(
         ledger.HOLD_ROW,
         ledger.HOLD_ROW.pack,
         holds.unpack_hold,
-        (
-            holds.Hold(AT, True, 0, 0, "", "c-1", "e-1", []),
-            holds.Hold(AT, False, 5, 7, "expired", "c", "e", [holds.Capture("k-1", 5, "", "POSTED")]),
-        ),
+        HOLDS,
     ),
     Sample(
         ledger.JOURNAL_ROW,
         ledger.JOURNAL_ROW.pack,
         journals.unpack_journal,
-        (
-            journals.Journal(
-                "alice", "PREPARING", "ok", None, [LEG], "ref", None, None, False, None, "REJECT", None, [],
-                AT, "c-1", "e-1", [], [],
-            ),
-            journals.Journal(
-                "alice", "REFUSED", "account_closed", 2, [LEG, LEG], "ref é€", "why", "j-0", True, AT,
-                "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
-                [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1],
-            ),
-        ),
+        JOURNALS,
     ),
     Sample(
         ledger.JOURNAL_PART_ROW,

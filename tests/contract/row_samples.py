@@ -29,9 +29,10 @@ LIVES = (
     lifecycle.Life("AUTHORISED", "alice", "bob", HIGH, "EUR", True, AT, AT, AT, "s-1", 2, [STEP]),
 )
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
+    **ledger_row_samples.EARLIER,
     ("lifecycle", "life", 1): tuple(
         msgspec.structs.replace(life, screened=lifecycle.NOT_ASKED) for life in LIVES
-    )
+    ),
 }
 """What the golden rows of a layout that is not the newest are read as; by table, kind and layout."""
 

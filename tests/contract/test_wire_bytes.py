@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import datetime
 from typing import Any
 
@@ -135,7 +136,17 @@ def test_a_newer_version_is_read_by_a_reader_of_an_older_one(
     older: SchemaVersion, newer: SchemaVersion
 ) -> None:
     for value, record in zip(golden(newer), records(newer), strict=True):
-        assert decoded(newer, value, older) == {name: record[name] for name in fields_of(older)}
+        assert decoded(newer, value, older) == as_known(older, record)
+
+
+def as_known(version: SchemaVersion, record: dict[str, Any]) -> dict[str, Any]:
+    """Return a newer record as a version knows it: without new fields, the default for a new symbol."""
+    known = {}
+    for field in json.loads(version.text)["fields"]:
+        kind, value = field["type"], record[field["name"]]
+        an_enum = isinstance(kind, dict) and kind["type"] == "enum"
+        known[field["name"]] = kind["default"] if an_enum and value not in kind["symbols"] else value
+    return known
 
 
 PAYMENT_OF_2019 = bytes.fromhex(

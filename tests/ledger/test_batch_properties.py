@@ -76,6 +76,8 @@ def _payments(draw: st.DrawFn, number: int, ids: st.SearchStrategy[str]) -> ev.P
         occurred_at=draw(st.sampled_from([200 * DAY] * 9 + [201 * DAY, 100 * DAY])),
         outcome=draw(st.sampled_from(["APPROVE"] * 6 + ["REVIEW"] * 3 + ["DECLINE"])),
         currency=draw(st.sampled_from(["EUR"] * 15 + ["USD", "EURO"])),
+        payment_type=draw(st.sampled_from(["transfer"] * 5 + ["deposit"])),
+        reference=draw(st.sampled_from(["rent"] * 5 + ["food"])),
         hold_expires_at=draw(st.sampled_from([None] * 9 + [200 * DAY, 200 * DAY + DAY // 2, 300 * DAY])),
     )
 

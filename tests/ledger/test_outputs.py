@@ -219,7 +219,7 @@ def test_rows_of_an_unknown_layout_are_not_guessed_at() -> None:
 
 def test_a_payment_row_reads_back() -> None:
     rows = MemoryRows()
-    payment = Payment("HELD", "ok", "A", "B", INT64_MAX, "EUR", "é", INT64_MIN)
+    payment = Payment("HELD", "ok", "A", "B", INT64_MAX, "EUR", "é", INT64_MIN, "transfer", None)
     write_payment(rows, TENANT, "P1", payment)
     assert read_payment(rows, TENANT, "P1") == payment
     assert read_payment(rows, TENANT, "P2") is None

@@ -98,6 +98,8 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
         "currency": words.next_if(CURRENCY.fullmatch) or "EUR",
         "outcome": words.next_if(("REVIEW", "DECLINE").__contains__) or "APPROVE",
         "hold_expires_at": words.option("until", when),
+        "payment_type": words.options.pop("type", "transfer"),
+        "reference": words.options.pop("reference", f"reference of {payment_id}"),
     }
     return decided(event_id, payment_id, payer, payee, amount, **changes)
 
@@ -134,7 +136,8 @@ def _unpay(words: Words, about: About) -> ev.PaymentReversed:
     fields = _of_payment(words, about)
     fields["reversal_id"] = words.next("a reversal")
     amount = words.next_if(is_amount)
-    return ev.PaymentReversed(**fields, amount_minor=minor(amount) if amount else None, reason="a mistake")
+    fields["reason"] = words.options.pop("reason", "a mistake")
+    return ev.PaymentReversed(**fields, amount_minor=minor(amount) if amount else None)
 
 
 def _legs(words: Words) -> tuple[ev.JournalLeg, ...]:
@@ -167,7 +170,7 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
         journal_id=journal_id,
         account_id=account_id(home, words.tenant_id) if home else legs[0].account_id,
         legs=legs,
-        reference=f"reference of {journal_id}",
+        reference=words.options.pop("reference", f"reference of {journal_id}"),
         reason=words.options.pop("reason", None),
         effective_at=words.option("at", when),
         late=words.options.pop("late", "REFUSE"),
@@ -193,7 +196,7 @@ def _undo(words: Words, about: About) -> ev.JournalReversed:
         **_of_journal(words, about),
         reversal_id=words.next("a reversal"),
         legs=_legs(words),
-        reason="a mistake",
+        reason=words.options.pop("reason", "a mistake"),
         effective_at=words.option("at", when),
         late=words.options.pop("late", "NEXT_PERIOD"),
     )

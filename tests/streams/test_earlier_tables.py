@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka.structs import ConsumerRecord
+from msgspec import structs
 
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.ledger import holds, journals
 from pipeline.domain.ledger import rows as ledger
 from pipeline.runtime import task
 from pipeline.runtime.avro.codec import Codec
@@ -114,6 +116,32 @@ def newest(table: str, rows: Rows) -> Rows:
     }
 
 
+def as_kept_earlier(table: str, rows: Rows) -> Rows:
+    """Return rows without what layout 1 of the ledger's payments, holds and journals did not keep.
+
+    Today's rules keep all that a repeat is compared with (issue 18), so a payment that is written today has
+    more than the same one of fa04242.
+    """
+    return {key: blank(row) for key, row in rows.items() for blank in [_BLANK.get((table, key[:1]), bytes)]}
+
+
+def _hold_kept_earlier(row: bytes) -> bytes:
+    hold = holds.unpack_hold(row)
+    hold.captures = [structs.replace(part, final=None, rest=None) for part in hold.captures]
+    return ledger.HOLD_ROW.pack(hold)
+
+
+_BLANK: dict[tuple[str, bytes], Callable[[bytes], bytes]] = {
+    ("ledger", b"p"): lambda row: ledger.PAYMENT_ROW.pack(
+        structs.replace(ledger.unpack_payment(row), payment_type="", hold_expires_at=None)
+    ),
+    ("ledger", b"h"): _hold_kept_earlier,
+    ("ledger", b"j"): lambda row: ledger.JOURNAL_ROW.pack(
+        structs.replace(journals.unpack_journal(row), rest=None)
+    ),
+}
+
+
 def decoded(commit: str, topic: str) -> Iterator[Any]:
     """Yield the events of a topic."""
     codec = Codec(know(FixedRegistry(), commit))  # type: ignore[arg-type]
@@ -204,7 +232,8 @@ async def test_todays_stream_goes_on_from_the_tables_of_an_earlier_commit(
         finally:
             bench.close()
         table = spec.name
-        assert newest(table, rows) == newest(table, expected[table, partition])
+        came_to, wanted = newest(table, rows), newest(table, expected[table, partition])
+        assert as_kept_earlier(table, came_to) == as_kept_earlier(table, wanted)
         written = {key: row for key, row in rows.items() if row != before.get(key)}
         assert written == newest(table, written) != {}
         assert (sum(applied) > 0) == (way == "columns")
@@ -221,7 +250,8 @@ async def test_todays_rules_make_of_an_earlier_log_the_same_rows(
             rows = stored(bench)
         finally:
             bench.close()
-        assert rows == newest(spec.name, changelogs(commit)[spec.name, partition])
+        wanted = newest(spec.name, changelogs(commit)[spec.name, partition])
+        assert as_kept_earlier(spec.name, rows) == as_kept_earlier(spec.name, wanted)
 
 
 @pytest.mark.parametrize("table", sorted({kind.table for kind in FIXED_WIDTH}))

@@ -27,7 +27,7 @@ class Decision(msgspec.Struct, array_like=True, gc=False):
     debtor: int
     """Hash of the debtor's account id (`profile.id64`), as `content`."""
     content: int
-    """Hash of the content that the ledger compares in a repeat (`screening.content_of`)."""
+    """Hash of what an approval is bound to (`screening.content_of`)."""
     verdict: Verdict
     held: Attempt | None = None
     """The payment while it waits for a reviewer; an approval adds it to the debtor's habits."""

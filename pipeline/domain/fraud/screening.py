@@ -124,5 +124,5 @@ def attempt_of(
 
 
 def content_of(*parts: str) -> str:
-    """Return debtor, creditor, amount and currency as one text: the ledger compares these in a repeat."""
+    """Return debtor, creditor, amount and currency as one text: what an approval is bound to."""
     return "\0".join(parts)

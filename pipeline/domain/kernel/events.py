@@ -81,6 +81,16 @@ ResultCode = Literal[
     "quota_exceeded",
     "tenant_closed",
     "currency_not_allowed",
+    "exists_with_different_hold",
+    "exists_with_different_final",
+    "exists_with_different_target",
+    "exists_with_different_expiry",
+    "exists_with_different_legs",
+    "exists_with_different_reference",
+    "exists_with_different_reason",
+    "exists_with_different_type",
+    "exists_with_different_effective_time",
+    "exists_with_different_late_rule",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]

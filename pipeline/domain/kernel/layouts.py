@@ -109,6 +109,16 @@ def append_fields(*values: Any) -> Upgrade:
     return lambda content: _ENCODE([*_FIELDS(content), *values])
 
 
+def append_to_items(*values: Any) -> Upgrade:
+    """Return the upgrade that appends fields to each item of the list that ends a MessagePack row."""
+
+    def upgrade(content: bytes) -> bytes:
+        *fields, items = _FIELDS(content)
+        return _ENCODE([*fields, [[*item, *values] for item in items]])
+
+    return upgrade
+
+
 def fixed_rows(kind: RowKind, rows: Sequence[bytes], columns: np.dtype) -> np.ndarray:
     """Return the fixed part of rows as one array of `columns`, whose first one is `layout`.
 

@@ -24,6 +24,7 @@ from pipeline.domain.ledger.holds import (
     why_ended,
 )
 from pipeline.domain.ledger.payment_legs import request_leg
+from pipeline.domain.ledger.repeats import capture_code
 from pipeline.domain.ledger.rows import Payment
 from pipeline.domain.ledger.value_times import ValueTime
 
@@ -57,8 +58,7 @@ def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, wat
     payment, hold = held.payment, held.hold
     for known in hold.captures:
         if known.capture_id == event.capture_id:
-            same = event.amount_minor is None or event.amount_minor == known.amount_minor
-            return "exists" if same else "exists_with_different_amount"
+            return capture_code(known, event)
     code = why_ended(payment, hold)
     if code is not None:
         return code
@@ -75,10 +75,14 @@ def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, wat
     return None
 
 
+def _capture_of(event: ev.PaymentCaptured, amount: int, leg_id: str, state: str) -> Capture:
+    return Capture(event.capture_id, amount, leg_id, state, event.final, event.amount_minor is None)
+
+
 def _capture_here(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> None:
     """Post a capture whose creditor is on this branch."""
     held.enter(amount, held.books.value_time())
-    taken = Capture(event.capture_id, amount, "", POSTED)
+    taken = _capture_of(event, amount, "", POSTED)
     held.hold.captures.append(taken)
     if event.final or not held.hold.remaining(held.payment):
         held.end("ok")
@@ -93,7 +97,7 @@ def _capture_elsewhere(event: ev.PaymentCaptured, held: HeldPayment, amount: int
     payment, hold, books = held.payment, held.hold, held.books
     # The amount stays held. NUL separates the ids, so that no two pairs of ids give the same leg id.
     leg_id = derived_id(payment.debtor_account_id, f"leg:{event.payment_id}\0{event.capture_id}")
-    hold.captures.append(Capture(event.capture_id, amount, leg_id, IN_FLIGHT))
+    hold.captures.append(_capture_of(event, amount, leg_id, IN_FLIGHT))
     hold.capturing += amount
     if event.final:
         held.end("ok")

@@ -44,6 +44,10 @@ class Capture(msgspec.Struct, array_like=True, gc=False):
     """Empty where the creditor is on the debtor's branch."""
     state: str
     """POSTED, IN_FLIGHT or REFUSED."""
+    final: bool | None
+    """As the command said, as `rest`; None in a hold of layout 1."""
+    rest: bool | None
+    """Whether the command named no amount: all that was left."""
 
 
 class Hold(msgspec.Struct, array_like=True, gc=False):

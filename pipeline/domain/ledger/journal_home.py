@@ -45,6 +45,7 @@ from pipeline.domain.ledger.journals import (
     write_journal,
 )
 from pipeline.domain.ledger.pairs import Leg, Refusal, reserve
+from pipeline.domain.ledger.repeats import journal_code
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, closed_key, read_number, read_watermark
 
 
@@ -199,7 +200,7 @@ def submit(
     known = read_journal(rows, event.tenant_id, event.journal_id)
     if known is None:
         return HomeJournal(event, event.journal_id, journal, at, rows, out).submit(watermark, window)
-    code = "exists" if known.same_content(journal) else "exists_with_different_content"
+    code = journal_code(known, journal)
     refuse(out, event, "journal_submitted", event.account_id, None, code, journal_id=event.journal_id)
 
 

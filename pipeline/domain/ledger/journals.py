@@ -64,20 +64,8 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     reversed: list[ReversedAmount]
     refused: list[int]
     """Branches that have refused their legs, ascending."""
-
-    def same_content(self, other: Journal) -> bool:
-        """Whether another submission under this id has the same content."""
-        names = (
-            "account_id",
-            "legs",
-            "reference",
-            "reason",
-            "reverses",
-            "effective_at",
-            "late",
-            "expires_at",
-        )
-        return all(getattr(self, name) == getattr(other, name) for name in names)
+    rest: bool | None
+    """Of a reversal: whether its command asked for all that was left; None in a row of layout 1."""
 
 
 class BranchLegs(msgspec.Struct, array_like=True, gc=False):
@@ -119,7 +107,7 @@ def journal_of(event: ev.JournalSubmitted) -> Journal:
     return Journal(
         event.account_id, PREPARING, "ok", None, legs_of(event.legs), event.reference, event.reason, None,
         False, event.effective_at, event.late, event.hold_expires_at, [], event.occurred_at,
-        event.correlation_id, event.event_id, [], [],
+        event.correlation_id, event.event_id, [], [], False,
     )  # fmt: skip
 
 

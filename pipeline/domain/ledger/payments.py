@@ -24,6 +24,7 @@ from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
+from pipeline.domain.ledger.repeats import payment_code
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
 from pipeline.domain.ledger.value_times import ValueTime
 
@@ -33,7 +34,7 @@ def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
     known = read_payment(rows, event.tenant_id, event.payment_id)
     if known is None:
         return False
-    code = repeat_code(known, event)
+    code = payment_code(known, event)
     refuse(out, event, "payment_initiated", event.debtor_account_id, event.payment_id, code)
     return True
 
@@ -59,6 +60,8 @@ def decide(
         event.currency,
         event.reference,
         event.occurred_at,
+        event.payment_type,
+        event.hold_expires_at,
     )
     books = Books(event, at, rows)
     expires_at, debtor = event.hold_expires_at, payment.debtor_account_id
@@ -206,19 +209,6 @@ def leg_refused(event: ev.LegRefused, at: Arrival, rows: Rows, out: Outbox) -> N
     if payment.state == "AUTHORISED":
         return captures.leg_answered(event, payment, at, rows, out)
     _release(event, payment, Books(event, at, rows), out, "payment_failed", event.code, "FAILED")
-
-
-def repeat_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
-    """Return the result code of a repeated payment id: what differs from the first payment, or `exists`."""
-    if known.debtor_account_id != event.debtor_account_id:
-        return "exists_with_different_debtor"
-    if known.creditor_account_id != event.creditor_account_id:
-        return "exists_with_different_creditor"
-    if known.amount_minor != event.amount_minor:
-        return "exists_with_different_amount"
-    if known.currency != event.currency:
-        return "exists_with_different_currency"
-    return "exists"
 
 
 def _waiting(event: Any, rows: Rows) -> Payment:

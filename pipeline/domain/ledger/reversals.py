@@ -27,6 +27,7 @@ from pipeline.domain.ledger.journals import (
     write_journal,
 )
 from pipeline.domain.ledger.pairs import Leg, legs_of
+from pipeline.domain.ledger.repeats import journal_reversal_code, payment_reversal_code
 from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key, write_number
 
 _OTHER = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
@@ -55,7 +56,7 @@ def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal,
         return "journal_not_found"
     known = read_journal(rows, event.tenant_id, event.reversal_id)
     if known is not None:
-        return _repeat_code(known, event.journal_id, False)
+        return journal_reversal_code(known, event)
     if original.state != POSTED:
         return "not_settled"
     if any(leg.amount_minor <= 0 for leg in event.legs):
@@ -92,7 +93,7 @@ def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment,
         return "payment_not_found"
     known = read_journal(rows, tenant, event.reversal_id)
     if known is not None:
-        return _repeat_code(known, event.payment_id, True)
+        return payment_reversal_code(known, event)
     if payment.state != "SETTLED":
         return "not_settled"
     taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
@@ -117,16 +118,11 @@ def _reversal(
     reverses: str,
 ) -> Journal:
     """Return the journal of a reversal; in a closed period it counts in the next one."""
+    rest = event.amount_minor is None if isinstance(event, ev.PaymentReversed) else not event.legs
     return Journal(
         account_id, PREPARING, "ok", None, legs, reference, event.reason, reverses, False, None,
-        "NEXT_PERIOD", None, [], event.occurred_at, event.correlation_id, event.event_id, [], [],
+        "NEXT_PERIOD", None, [], event.occurred_at, event.correlation_id, event.event_id, [], [], rest,
     )  # fmt: skip
-
-
-def _repeat_code(known: Journal, reverses: str, payment: bool) -> str:
-    """Return the result code of a repeated reversal id: whether it reverses the same as before."""
-    same = (known.reverses, known.reverses_payment) == (reverses, payment)
-    return "exists" if same else "exists_with_different_content"
 
 
 def _left_of(original: Journal) -> Counter[tuple[str, str, str]]:

@@ -14,14 +14,14 @@ import struct
 import msgspec
 import numpy as np
 
-from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind, append_fields, append_to_items, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
-PAYMENT_ROW = RowKind("ledger", "payment", "p")
+PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None),))
 LEG_ROW = RowKind("ledger", "leg", "l")
-HOLD_ROW = RowKind("ledger", "hold", "h")
-JOURNAL_ROW = RowKind("ledger", "journal", "j")
+HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None),))
+JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None),))
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g")
 LIMIT_ROW = RowKind("ledger", "limit", "t")
 DUE_ROW = RowKind("ledger", "due", "x")
@@ -153,6 +153,10 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     currency: str
     reference: str
     occurred_at: int
+    payment_type: str
+    """Empty in a row of layout 1, which kept neither this nor `hold_expires_at`."""
+    hold_expires_at: int | None
+    """As the payment asked for it; `Hold.expires_at` is what extensions have made of it."""
 
 
 unpack_payment = unpacker(PAYMENT_ROW, Payment)

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
+LAYOUTS = {b"p": 2, b"h": 2, b"j": 2}
+"""The layouts of rows that are not in their first one, by the letter of their family."""
 Key = tuple[str, str]
 """Tenant and id."""
 
@@ -55,6 +57,23 @@ class Payment:
     currency: str
     reference: str
     occurred_at: int
+    payment_type: str
+    until: int | None
+    """The end of its hold as it asked for it; None: it is no hold."""
+
+    @property
+    def compared(self) -> dict[str, Any]:
+        """What a repeat has to have in common with it."""
+        return {
+            "hold": self.until is not None,
+            "expiry": self.until,
+            "debtor": self.debtor,
+            "creditor": self.creditor,
+            "amount": self.amount,
+            "reference": self.reference,
+            "currency": self.currency,
+            "type": self.payment_type,
+        }
 
 
 @dataclass
@@ -128,7 +147,7 @@ class Books(StreamModel):
     def structure(self, key: bytes, content: Any) -> None:
         """Expect a row of several fields."""
         if self.with_rows:
-            self.row(key, bytes([LAYOUT]) + msgpack(content))
+            self.row(key, bytes([LAYOUTS.get(key[:1], LAYOUT)]) + msgpack(content))
 
     def number_row(self, key: bytes, value: int | None) -> None:
         """Expect a row of one number, or that it is deleted."""

@@ -19,6 +19,7 @@ from pipeline.verify.model.ledger_holds import (
     keep,
     why_not_held,
 )
+from pipeline.verify.model.ledger_repeats import answer, taken
 from pipeline.verify.model.wire import Dead, derived
 
 CAPTURES_MAX = 100
@@ -37,7 +38,9 @@ def capture(branch: Books, event: dict[str, Any]) -> None:
         return branch.refuse("payment_captured", event["debtor_account_id"], code, **about)
     assert payment is not None and hold is not None
     amount = hold.remaining(payment) if event["amount_minor"] is None else event["amount_minor"]
-    part = Capture(event["capture_id"], amount, "", "POSTED")
+    part = Capture(
+        event["capture_id"], amount, "", "POSTED", event["final"], rest=event["amount_minor"] is None
+    )
     hold.captures.append(part)
     if branch.here(payment.creditor):
         book(branch, payment, hold, part, payment.creditor)
@@ -68,7 +71,8 @@ def why_not_captured(
     amount = event["amount_minor"]
     for known in hold.captures:
         if known.capture_id == event["capture_id"]:
-            return "exists" if amount in (None, known.amount) else "exists_with_different_amount"
+            first, again = taken(None if known.rest else known.amount, known.amount, amount)
+            return answer({"final": known.final, "amount": first}, {"final": event["final"], "amount": again})
     code = why_not_held(branch, payment, hold, reviewed=True)
     if code is not None:
         return code

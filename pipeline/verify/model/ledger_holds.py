@@ -31,6 +31,9 @@ class Capture:
     amount: int
     leg_id: str
     state: str
+    final: bool
+    rest: bool
+    """Whether all that was left was asked for."""
 
 
 @dataclass
@@ -68,7 +71,7 @@ def authorise(branch: Books, event: dict[str, Any], payment: Payment) -> None:
 
 def keep(branch: Books, hold: Hold) -> None:
     """Write what is remembered of the hold of the command's payment."""
-    parts = [[one.capture_id, one.amount, one.leg_id, one.state] for one in hold.captures]
+    parts = [list(vars(one).values()) for one in hold.captures]
     numbers = [hold.expires_at, hold.under_review, hold.captured, hold.capturing]
     texts = [hold.ended, hold.correlation_id, hold.event_id]
     branch.structure(row_key("h", *branch.key("payment_id")), [*numbers, *texts, parts])

@@ -62,11 +62,30 @@ class Journal:
     """What is taken back of its legs, by account, side and currency."""
     refusing: list[int] = field(default_factory=list)
     """Branches that hold nothing of it, ascending."""
+    rest: bool = False
+    """Of a reversal: whether all that was left was to be taken back."""
+
+    @property
+    def compared(self) -> dict[str, Any]:
+        """What the same journal, submitted again, has to have in common with it."""
+        return {
+            "hold": self.expires_at is not None,
+            "target": self.reverses,
+            "expiry": self.expires_at,
+            "legs": in_order(self.legs),
+            "reference": self.reference,
+            **self.compared_of_reversal,
+        }
+
+    @property
+    def compared_of_reversal(self) -> dict[str, Any]:
+        """What the same reversal has to have in common with it, besides what it takes back."""
+        return {"reason": self.reason, "effective_time": self.effective_at, "late_rule": self.late}
 
     def content(self) -> list[Any]:
         """Return the fields of its row."""
         fields = [getattr(self, name) for name in self.__dataclass_fields__]
-        fields[-2] = [[*place, amount] for place, amount in self.reversed.items()]
+        fields[-3] = [[*place, amount] for place, amount in self.reversed.items()]
         return fields
 
 

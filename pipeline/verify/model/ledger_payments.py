@@ -10,6 +10,7 @@ from pipeline.verify.model.ledger_books import Books, Payment, times_of
 from pipeline.verify.model.ledger_captures import capture_posted, capture_refused
 from pipeline.verify.model.ledger_due import advance, over
 from pipeline.verify.model.ledger_holds import ask_for_leg, authorise, cancel_hold, give_back, review_hold
+from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import COMMANDS, LAYOUT, PAYMENT_EVENTS, Dead, derived, row_key
 
 
@@ -24,14 +25,12 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
         intern(event["currency"]),
         event["reference"],
         event["occurred_at"],
+        intern(event["payment_type"]),
+        event.get("hold_expires_at"),  # version 1 of the event knows no holds to be captured
     )
     known = branch.payments.get(key)
     if known is not None:
-        code = "exists"
-        for part in ("debtor", "creditor", "amount", "currency"):
-            if getattr(known, part) != getattr(payment, part):
-                code = f"exists_with_different_{part}"
-                break
+        code = answer(known.compared, payment.compared)
         return branch.refuse("payment_initiated", payment.debtor, code, payment_id=event["payment_id"])
     advance(branch)
     about = {"payment_id": event["payment_id"]}
@@ -44,8 +43,7 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
         return branch.outcome("PaymentRejected", "payment_rejected", payment, refusal)
     branch.reserve(payment.debtor, branch.counterpart(payment), payment.amount)
     branch.outcome("PaymentReserved", "payment_reserved", payment, "ok")
-    # Version 1 of the event knows no holds to be captured.
-    if event.get("hold_expires_at") is not None:
+    if payment.until is not None:
         return authorise(branch, event, payment)
     if event["outcome"] == "REVIEW":
         branch.say_hold("PLACED", event["payment_id"], payment.debtor, payment.amount)
@@ -78,7 +76,7 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
             return "maximum_balance_exceeded"
     else:
         other = branch.account(f"$clearing:{payment.currency}:{branch.number}")
-    if over(branch, event.get("hold_expires_at")):
+    if over(branch, payment.until):
         return "expired"
     if debtor.too_poor(payment.amount):
         return "insufficient_funds"
@@ -161,14 +159,16 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
     if code is None and not (room(clearing, "debits", amount) and room(account, "credits", amount)):
         code = "overflow"
     shared = ("leg_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency")
-    answer = {name: event[name] for name in shared}
+    about_leg = {name: event[name] for name in shared}
     answer_id = branch.id_of("leg_answer")
     if code is not None:
-        return branch.say(COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **answer, code=code)
+        return branch.say(
+            COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **about_leg, code=code
+        )
     about = {"payment_id": event["payment_id"], "reference": event["reference"]}
     branch.enter("leg", branch.own("clearing", currency), creditor, amount, times_of(event), **about)
-    answer |= times_of(event)
-    branch.say(COMMANDS, event["debtor_account_id"], "LegPosted", answer_id, **answer)
+    about_leg |= times_of(event)
+    branch.say(COMMANDS, event["debtor_account_id"], "LegPosted", answer_id, **about_leg)
 
 
 def in_flight(branch: Books, event: dict[str, Any]) -> Payment:

@@ -9,6 +9,7 @@ from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import advance
 from pipeline.verify.model.ledger_journals import Journal, keep_journal, place_of, take
 from pipeline.verify.model.ledger_pairs import Leg, in_order, legs_of
+from pipeline.verify.model.ledger_repeats import answer, taken
 from pipeline.verify.model.ledger_submissions import start, submitted
 from pipeline.verify.model.wire import row_key
 
@@ -37,6 +38,7 @@ def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
     reversal = submitted(event, event["account_id"], legs, original.reference)
     reversal.reverses = event["journal_id"]
     reversal.effective_at, reversal.late = event["effective_at"], event["late"]
+    reversal.rest = not event["legs"]
     take(original, legs, +1)
     start(branch, event["reversal_id"], reversal)
     keep_journal(branch, event["journal_id"], original)
@@ -47,8 +49,17 @@ def known_reversal(branch: Books, event: dict[str, Any], reverses: str, payment:
     known = branch.journals.get(branch.key("reversal_id"))
     if known is None:
         return None
-    same = known.reverses == reverses and known.reverses_payment == payment
-    return "exists" if same else "exists_with_different_content"
+    if known.reverses != reverses or known.reverses_payment != payment:
+        return answer({"target": False}, {"target": True})
+    if payment:
+        found = known.legs[0].amount_minor
+        first, again = taken(None if known.rest else found, found, event["amount_minor"])
+        amounts = {"amount": first, "reason": known.reason}, {"amount": again, "reason": event["reason"]}
+        return answer(*amounts)
+    legs = in_order(known.legs)
+    first, again = taken(None if known.rest else legs, legs, in_order(legs_of(event["legs"])))
+    wanted = {"reason": event["reason"], "effective_time": event["effective_at"], "late_rule": event["late"]}
+    return answer({"legs": first, **known.compared_of_reversal}, {"legs": again, **wanted})
 
 
 def totals(original: Journal) -> Totals:
@@ -103,11 +114,12 @@ def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
         about = {"payment_id": event["payment_id"], "reversal_id": event["reversal_id"]}
         return branch.refuse("payment_reversed", event["debtor_account_id"], code, **about)
     assert payment is not None
+    rest = amount is None
     amount = left if amount is None else amount
     parties = ((1, payment.creditor, "DEBIT"), (2, payment.debtor, "CREDIT"))
     legs = [Leg(no, 0, account, side, amount, payment.currency, None, None) for no, account, side in parties]
     reversal = submitted(event, payment.debtor, legs, payment.reference)
-    reversal.reverses, reversal.reverses_payment = event["payment_id"], True
+    reversal.reverses, reversal.reverses_payment, reversal.rest = event["payment_id"], True, rest
     branch.taken_back[key] = taken + amount
     branch.number_row(row_key("r", *key), taken + amount)
     start(branch, event["reversal_id"], reversal)

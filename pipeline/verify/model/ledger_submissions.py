@@ -31,6 +31,7 @@ from pipeline.verify.model.ledger_pairs import (
     legs_of,
     why_not,
 )
+from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import (
     COMMANDS,
     JOURNAL_EVENTS,
@@ -50,9 +51,7 @@ def submit(branch: Books, event: dict[str, Any]) -> None:
     known = branch.journals.get(branch.key("journal_id"))
     if known is None:
         return start(branch, event["journal_id"], journal)
-    names = ("account_id", "legs", "reference", "reason", "effective_at", "late", "expires_at", "reverses")
-    same = all(getattr(known, name) == getattr(journal, name) for name in names)
-    code = "exists" if same else "exists_with_different_content"
+    code = answer(known.compared, journal.compared)
     branch.refuse("journal_submitted", event["account_id"], code, journal_id=event["journal_id"])
 
 

@@ -20,7 +20,7 @@ from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.batch.accounts import RunAccounts, are_customers, with_clearing_accounts
 from pipeline.domain.ledger.due import next_due
-from pipeline.domain.ledger.payments import repeat_code
+from pipeline.domain.ledger.repeats import payment_code
 from pipeline.domain.ledger.rows import (
     Payment,
     closed_key,
@@ -42,7 +42,7 @@ DECIDED, LEG_REQUESTED, LEG_POSTED, LEG_REFUSED, REVIEWED, CANCELLED = range(len
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id", "leg_id"), pa.string()),
     **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
-    **dict.fromkeys(("currency", "reference", "outcome", "code"), pa.string()),
+    **dict.fromkeys(("currency", "reference", "outcome", "code", "payment_type"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
     **dict.fromkeys(("hold_expires_at", "effective_at"), pa.int64()),
     "approved": pa.bool_(),
@@ -54,7 +54,7 @@ COUNTER_MAX = 2**60
 TIME_MAX = 2**61
 """Commands with larger figures are irregular. So every sum of a run (8,192 commands) fits into 64 bits."""
 
-_NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0)
+_NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0, "", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,7 @@ def _complete(
         ("amount_minor", [payment.amount_minor for payment in known]),
         ("currency", [payment.currency for payment in known]),
         ("reference", [payment.reference for payment in known]),
+        ("payment_type", [payment.payment_type for payment in known]),
     ):
         columns[name] = pc.replace_with_mask(columns[name], pa.array(later), pa.array(cells, FIELDS[name]))
 
@@ -188,12 +189,13 @@ def _repeats(
         else:
             regular[position] = False  # the first command of this payment did not create it
             continue
-        answers[position] = repeat_code(before, _payment_of(columns, position))
+        answers[position] = payment_code(before, _payment_of(columns, position))
     return answers, repeat_of
 
 
 def _payment_of(columns: dict[str, pa.Array], position: int) -> Payment:
-    names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency", "reference")
+    names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency", "reference",
+             "payment_type", "hold_expires_at")  # fmt: skip
     return Payment(
         state="", code="", occurred_at=0, **{name: columns[name][position].as_py() for name in names}
     )

@@ -17,6 +17,8 @@ bits. A property test compares both paths.
 
 from __future__ import annotations
 
+from itertools import repeat
+
 import numpy as np
 import pyarrow as pa
 
@@ -79,8 +81,13 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
         known = facts.payments.get(position)
         if known is not None:
             occurred_at[place] = known.occurred_at  # the time of the payment, not of the later command
-    columns = [facts.columns[name].take(at) for name in _REMEMBERED]
-    cells = zip(*[column.to_pylist() for column in (states, codes, *columns)], occurred_at, strict=True)
+    columns = [
+        column.to_pylist()
+        for column in (states, codes, *[facts.columns[name].take(at) for name in _REMEMBERED])
+    ]
+    types = facts.columns["payment_type"].take(at).to_pylist()
+    # The last field is None: a payment that is held for captures goes by rows.
+    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 

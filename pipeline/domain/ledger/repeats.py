@@ -1,0 +1,98 @@
+"""What a command with a known id is answered: `exists`, or the first thing in which it differs.
+
+The order is one for all commands. It is TigerBeetle's: flags, what it is about, timeout, accounts, amount,
+user data, ledger, code; what only we have comes last. What an earlier layout of a row did not keep is not
+compared.
+"""
+
+from __future__ import annotations
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.ledger.holds import Capture
+from pipeline.domain.ledger.journals import Journal
+from pipeline.domain.ledger.pairs import legs_of
+from pipeline.domain.ledger.rows import Payment
+
+
+def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
+    """Return the answer to a payment whose id is known."""
+    kept = known.payment_type != ""
+    for code, differs in (
+        ("exists_with_different_hold", kept and _only_one(known.hold_expires_at, event.hold_expires_at)),
+        ("exists_with_different_expiry", kept and known.hold_expires_at != event.hold_expires_at),
+        ("exists_with_different_debtor", known.debtor_account_id != event.debtor_account_id),
+        ("exists_with_different_creditor", known.creditor_account_id != event.creditor_account_id),
+        ("exists_with_different_amount", known.amount_minor != event.amount_minor),
+        ("exists_with_different_reference", known.reference != event.reference),
+        ("exists_with_different_currency", known.currency != event.currency),
+        ("exists_with_different_type", kept and known.payment_type != event.payment_type),
+    ):
+        if differs:
+            return code
+    return "exists"
+
+
+def capture_code(known: Capture, event: ev.PaymentCaptured) -> str:
+    """Return the answer to a capture whose id is known."""
+    if known.final is not None and known.final != event.final:
+        return "exists_with_different_final"
+    differs = _other_amount(known.amount_minor, known.rest, event.amount_minor)
+    return "exists_with_different_amount" if differs else "exists"
+
+
+def journal_code(known: Journal, journal: Journal) -> str:
+    """Return the answer to the submission of a journal whose id is known."""
+    for code, differs in (
+        ("exists_with_different_hold", _only_one(known.expires_at, journal.expires_at)),
+        ("exists_with_different_target", known.reverses is not None),
+        ("exists_with_different_expiry", known.expires_at != journal.expires_at),
+        ("exists_with_different_legs", known.legs != journal.legs),
+        ("exists_with_different_reference", known.reference != journal.reference),
+        ("exists_with_different_reason", known.reason != journal.reason),
+        ("exists_with_different_effective_time", known.effective_at != journal.effective_at),
+        ("exists_with_different_late_rule", known.late != journal.late),
+    ):
+        if differs:
+            return code
+    return "exists"
+
+
+def journal_reversal_code(known: Journal, event: ev.JournalReversed) -> str:
+    """Return the answer to the reversal of a journal whose id is known, as a reversal's or a journal's."""
+    other_legs = known.legs != legs_of(event.legs) if event.legs else known.rest is False
+    for code, differs in (
+        ("exists_with_different_target", not _reverses(known, event.journal_id, payment=False)),
+        ("exists_with_different_legs", other_legs),
+        ("exists_with_different_reason", known.reason != event.reason),
+        ("exists_with_different_effective_time", known.effective_at != event.effective_at),
+        ("exists_with_different_late_rule", known.late != event.late),
+    ):
+        if differs:
+            return code
+    return "exists"
+
+
+def payment_reversal_code(known: Journal, event: ev.PaymentReversed) -> str:
+    """Return the answer to the reversal of a payment whose id is known, as a reversal's or a journal's."""
+    if not _reverses(known, event.payment_id, payment=True):
+        return "exists_with_different_target"
+    if _other_amount(known.legs[0].amount_minor, known.rest, event.amount_minor):
+        return "exists_with_different_amount"
+    return "exists" if known.reason == event.reason else "exists_with_different_reason"
+
+
+def _only_one(known: int | None, given: int | None) -> bool:
+    return (known is None) != (given is None)
+
+
+def _other_amount(known: int, all_that_was_left: bool | None, given: int | None) -> bool:
+    """Whether a command asks for another amount than the known one.
+
+    Without an amount it asks for all that is left: as the known one did, or did not. With one it is the same
+    if it is the amount that the known one took, however that asked for it.
+    """
+    return all_that_was_left is False if given is None else given != known
+
+
+def _reverses(known: Journal, target: str, payment: bool) -> bool:
+    return known.reverses == target and known.reverses_payment == payment
