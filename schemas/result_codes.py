@@ -170,9 +170,9 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "insufficient_funds",
-        (_REJECTED, _JOURNAL),
+        (_REJECTED, _REFUSED, _JOURNAL),
         "The amount is more than the balance less what is held, with the overdraft; or would go below the "
-        "minimum balance.",
+        "minimum balance. Of account_opened: its initial balance is below zero by more than its overdraft.",
         "Fund the account or raise its limit. A payment id keeps its answer: pay again with a new "
         "payment_id.",
     ),
@@ -283,8 +283,8 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "not_settled",
         _COMMAND,
-        "payment_reversed of a payment that is not settled, journal_reversed of a journal that is not "
-        "posted.",
+        "payment_reversed of a payment of which nothing is posted yet, journal_reversed of a journal that is "
+        "not posted.",
         "Cancel a payment that is held; void a journal that is held.",
     ),
     Result(

@@ -91,6 +91,8 @@ def open_account(
     amount = event.initial_balance_minor
     if not fits(-amount):
         raise Reject("overflow")
+    if limit is not None and amount < -limit:
+        return refuse(out, event, "account_opened", event.account_id, None, "insufficient_funds")
     if amount == 0:
         save_account(rows, out, event, event.account_id, account)
         return

@@ -68,7 +68,7 @@ def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal,
 def reverse_payment(
     window: int, event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
-    """Reverse a settled payment, or a part of it, by a new journal."""
+    """Reverse what is posted of a payment, or a part of it, by a new journal."""
     tenant, debtor = event.tenant_id, event.debtor_account_id
     found = _payment_to_reverse(event, rows)
     if isinstance(found, str):
@@ -94,10 +94,12 @@ def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment,
     known = read_journal(rows, tenant, event.reversal_id)
     if known is not None:
         return payment_reversal_code(known, event)
-    if payment.state != "SETTLED":
+    settled = _settled(event, payment, rows)
+    if not settled:
+        return "not_settled"
         return "not_settled"
     taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
-    left = _settled(event, payment, rows) - taken
+    left = settled - taken
     amount = left if event.amount_minor is None else event.amount_minor
     if event.amount_minor is not None and amount <= 0:
         return "amount_must_be_positive"
@@ -105,9 +107,11 @@ def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment,
 
 
 def _settled(event: ev.PaymentReversed, payment: Payment, rows: Rows) -> int:
-    """Return how much of a settled payment was posted, minor units."""
+    """Return how much of a payment is posted, minor units: of a hold, what is captured so far."""
     hold = read_hold(rows, event.tenant_id, event.payment_id)
-    return payment.amount_minor if hold is None else hold.captured
+    if hold is None:
+        return payment.amount_minor if payment.state == "SETTLED" else 0
+    return hold.captured
 
 
 def _reversal(

@@ -54,6 +54,8 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
     if refused is not None:
         return branch.refuse("account_opened", account_id, refused)
     amount = event["initial_balance_minor"]
+    if amount != LONG_MIN and limit is not None and amount + limit < 0:
+        return branch.refuse("account_opened", account_id, "insufficient_funds")
     opening = branch.accounts.get((event["tenant_id"], f"$opening:{currency}:{branch.number}"))
     other_side = "debits" if amount > 0 else "credits"
     if amount == LONG_MIN or (amount and not room(opening, other_side, abs(amount))):

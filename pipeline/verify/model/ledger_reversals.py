@@ -98,13 +98,17 @@ def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
     advance(branch)
     key = branch.key("payment_id")
     payment, taken, amount = branch.payments.get(key), branch.taken_back.get(key, 0), event["amount_minor"]
-    left = 0
+    left = posted = 0
     if payment is None or payment.debtor != event["debtor_account_id"]:
         code: str | None = "payment_not_found"
     else:
-        left = (branch.holds[key].captured if key in branch.holds else payment.amount) - taken
+        if key in branch.holds:
+            posted = branch.holds[key].captured  # also while the rest is held
+        elif payment.state == "SETTLED":
+            posted = payment.amount
+        left = posted - taken
         code = known_reversal(branch, event, event["payment_id"], payment=True)
-        if code is None and payment.state != "SETTLED":
+        if code is None and posted == 0:
             code = "not_settled"
         elif code is None and amount is not None and amount <= 0:
             code = "amount_must_be_positive"
