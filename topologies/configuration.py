@@ -7,11 +7,12 @@ content: so every part of a process gets files from its one `Configuration`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any, TypeVar
 
 from pipeline.domain.kernel.settings import ConceptSettings
-from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError
+from pipeline.runtime.operator_files import parsed
+from pipeline.runtime.settings import Settings
 
 _Concept = TypeVar("_Concept", bound=ConceptSettings)
 _Parsed = TypeVar("_Parsed")
@@ -36,16 +37,6 @@ class Configuration:
         invalid.
         """
         if variable not in self._read:
-            self._read[variable] = _parsed(variable, Path(path), parse)
+            self._read[variable] = parsed(variable, path, parse)
         found: _Parsed = self._read[variable]
         return found
-
-
-def _parsed(variable: str, path: Path, parse: Callable[[str], _Parsed]) -> _Parsed:
-    try:
-        return parse(path.read_text("utf-8"))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    except ValueError as error:  # not UTF-8, or not what `parse` takes
-        reason = " ".join(str(error).split())
-    raise SettingsError(f"{ENV_PREFIX}{variable}={path}: {reason}")

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from pipeline.domain.fraud import views
 from pipeline.domain.fraud.batch import FraudBatch
-from pipeline.domain.fraud.settings import FraudRules, FraudSettings, parse_rules
+from pipeline.domain.fraud.settings import FraudRules, FraudSettings, rules_parser
 from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.lifecycle.views import payment_state
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import TenantsSettings
+from pipeline.runtime.operator_files import FRAUD_RULES
 from topologies.configuration import Configuration
 from topologies.tenants import tenants
 from topologies.topology import RulePair, Topology
@@ -25,12 +26,7 @@ def thresholds(configuration: Configuration) -> FraudRules:
     path = configuration.of(FraudSettings).rules_file
     if path is None:
         return FraudRules()
-    parse = _parse_json if path.suffix == ".json" else parse_rules
-    return configuration.file("FRAUD_RULES_FILE", path, parse)
-
-
-def _parse_json(text: str) -> FraudRules:
-    return parse_rules(text, "json")
+    return configuration.file(FRAUD_RULES, path, rules_parser(path))
 
 
 def rules(configuration: Configuration) -> RulePair:

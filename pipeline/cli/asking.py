@@ -27,6 +27,10 @@ Url = Annotated[
 ]
 
 
+class NotFound(Failed):
+    """A worker answers that there is nothing of that name, or that several things have it."""
+
+
 def account_path(view: str, account: str) -> str:
     """Return the path of an account's view. Raises BadInput unless `account` is TENANT/ACCOUNT."""
     return _path(view, account, "account", "north/c1-7")
@@ -60,7 +64,7 @@ def ask(
 ) -> dict[str, Any]:
     """Return the JSON answer of the first worker that answers. `within_s`: timeout in seconds.
 
-    Raises Failed where none answers or nothing is found, BadInput where a parameter is wrong.
+    Raises Failed where none answers, NotFound where nothing is found, BadInput where a parameter is wrong.
     """
     sent = {"Accept": "application/json", **(headers or {})}
     reason = "no worker"
@@ -76,7 +80,7 @@ def ask(
             if error.code == 400:
                 raise BadInput(detail) from None
             if error.code in (404, 409):
-                raise Failed(detail) from None
+                raise NotFound(detail) from None
             reason = f"{url} answers {error.code}: {detail}"
             if error.code == 503:
                 reason += "; try again in a moment"

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.amounts import money
 from pipeline.cli.asking import Url, account_path, ask, urls_of
 from pipeline.cli.options import Data, Json
 from pipeline.cli.screen import Table, screen
-from pipeline.domain.kernel.currencies import EXPONENTS
+from pipeline.domain.kernel.amounts import MINOR
 
 
 def balance(
@@ -45,7 +46,9 @@ def balance(
     row, meta = answer["data"], answer["meta"]
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in row.items():
-        table.add_row(name, shown(name, value, row["currency"]))
+        if f"{name}{MINOR}" not in row:
+            minor = f"{value:,} minor units" if name.endswith(MINOR) and value is not None else ""
+            table.add_row(name.removesuffix(MINOR), shown(name, value, row["currency"]), minor)
     screen().print(table, markup=False)
     typer.echo(
         f"as of {meta['log']}[{meta['partition']}]@{meta['as_of_offset']}, lag {meta['lag']}", err=True
@@ -58,11 +61,3 @@ def shown(name: str, value: Any, currency: str) -> str:
         return "unlimited" if name == "overdraft_limit_minor" else "none"
     is_money = name.endswith("_minor") or name.startswith(("debits_", "credits_"))
     return money(value, currency) if is_money else str(value)
-
-
-def money(minor: int, currency: str) -> str:
-    """Return an amount of minor units in its currency, exactly."""
-    digits = EXPONENTS.get(currency, 2)
-    whole, part = divmod(abs(minor), 10**digits)
-    sign = "-" if minor < 0 else ""
-    return f"{sign}{whole:,}" + (f".{part:0{digits}}" if digits else "") + f" {currency}"

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
-from pipeline.cli.balance import money
+from pipeline.cli.amounts import money
 from pipeline.cli.news import News
 from pipeline.cli.screen import Table
 from pipeline.cli.supervisor import Worker

@@ -105,7 +105,7 @@ def list_letters(
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title in ("letter", "state", "time", "code", "stage", "record", "key", "attempt", "message"):
-        table.add_column(title, overflow="fold")
+        table.add_column(title, overflow="ellipsis" if title == "message" else "fold")
     for letter in letters:
         error = letter.error
         at_time, told = time_text(letter.timestamp_ms), letter_view.origin(letter)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipeline.cli.balance import money
+from pipeline.cli.amounts import money
 from pipeline.cli.records import TopicRecord
 from pipeline.runtime.escaping import escaped
 from pipeline.verify.decode import Event

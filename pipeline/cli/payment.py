@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli.amounts import money
 from pipeline.cli.asking import Url, ask, payment_path, urls_of
-from pipeline.cli.balance import money
 from pipeline.cli.options import Data, Json
 from pipeline.cli.screen import Table, screen
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
-from pipeline.cli.balance import money
+from pipeline.cli.amounts import money
 from pipeline.domain.kernel.times import EPOCH
 from pipeline.runtime.avro.connection import client
 from pipeline.runtime.avro.references import lookup

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -53,14 +53,11 @@ def topics(
         typer.echo(json.dumps(rows))
         return
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for title in ("topic", "partitions", "offsets", "kept", "written by", "holds"):
-        number = title in ("partitions", "offsets")
-        table.add_column(
-            title, justify="right" if number else "left", no_wrap=title != "holds", overflow="fold"
-        )
+    for title in ("topic", "parts", "offsets", "written by", "holds"):
+        justify: Literal["left", "right"] = "right" if title in ("parts", "offsets") else "left"
+        table.add_column(title, justify=justify, no_wrap=title not in ("written by", "holds"))
     for row in rows:
-        missing = row["partitions"] == 0
-        kept = "missing" if missing else "newest by key" if row["compacted"] else "all"
-        numbers = ("-", "-") if missing else (str(row["partitions"]), f"{row['offsets']:,}")
-        table.add_row(str(row["topic"]), *numbers, kept, str(row["written_by"]), str(row["holds"]))
+        numbers = (str(row["partitions"]), f"{row['offsets']:,}") if row["partitions"] else ("-", "missing")
+        kept = " (the newest of each key)" if row["compacted"] else ""
+        table.add_row(str(row["topic"]), *numbers, str(row["written_by"]), f"{row['holds']}{kept}")
     screen().print(table)

@@ -99,6 +99,7 @@ class TopicCounter:
         self._positions: dict[tuple[str, int], int] = {}
         self._tally = Tally()
         self._accounts: set[int] = set()
+        self._accounts_before = 0  # of earlier runs: shown until as many are read again
         self._clearing: dict[bytes, tuple[str, int]] = {}
         self._news: deque[News] = deque(maxlen=news.KEPT)
         self._last_posting = ""
@@ -132,7 +133,7 @@ class TopicCounter:
                 Counter(tally.records),
                 tally.breaks_opened,
                 tally.breaks_resolved,
-                len(self._accounts),
+                max(len(self._accounts), self._accounts_before),  # none ever goes
                 {currency: abs(total) for currency, total in sorted(sums.items()) if total},
                 tally.lag,
                 tuple(self._news),
@@ -267,12 +268,14 @@ class TopicCounter:
             self._tally.records.update({topic: int(count) for topic, count in state["records"].items()})
             self._tally.breaks_opened = int(state["breaks_opened"])
             self._tally.breaks_resolved = int(state["breaks_resolved"])
+            self._accounts_before = int(state.get("accounts", 0))  # earlier versions did not save it
         except (OSError, ValueError, KeyError, AttributeError):
             self._forget()
 
     def _forget(self) -> None:
         self._positions.clear()
         self._tally = Tally()
+        self._accounts_before = 0
 
     def _save(self) -> None:
         if self._state_path is None:
@@ -287,6 +290,7 @@ class TopicCounter:
             "records": dict(tally.records),
             "breaks_opened": tally.breaks_opened,
             "breaks_resolved": tally.breaks_resolved,
+            "accounts": self.tally().accounts,
         }
         with contextlib.suppress(OSError):  # the records are only counted again
             write_json(self._state_path, state)

@@ -24,6 +24,7 @@ from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 from pipeline.runtime.local.artifacts import ArtifactError
 from pipeline.runtime.local.secure import FormError, reached_by, require_form
 from pipeline.runtime.local.stack import LocalStack, StackError
+from pipeline.runtime.operator_files import require_operator_files
 from pipeline.runtime.private_files import private_directory
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
@@ -156,6 +157,7 @@ def up(
         data_dir=data, workers=workers, kafka_port=kafka_port, controller_port=controller_port,
         internal_port=internal_port, registry_port=registry_port, web_port=web_port, local=True,
     )  # fmt: skip
+    require_operator_files(settings)
     settings = local_settings(settings)
     console = screen(stderr=as_json)
     downloads = _Downloads()

@@ -13,6 +13,7 @@ from pipeline.cli.reach import require_kafka, settings_for
 from pipeline.cli.supervisor import environment
 from pipeline.runtime import interrupts
 from pipeline.runtime.kafka.access import WORKER
+from pipeline.runtime.operator_files import require_operator_files
 
 COMMAND = (sys.executable, "-m", "topologies.worker")
 """A process of its own, because `pipeline.cli` must not import the topologies."""
@@ -38,6 +39,7 @@ def worker(
     created. SIGTERM ends it in good order (exit code 0). After a crash (exit code 70) start it again.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url, WORKER)
+    require_operator_files(settings)
     require_kafka(settings)
     os.environ.update(environment(settings))
     interrupts.hold()

@@ -15,6 +15,7 @@ import faust.web
 from aiohttp import web
 from faust.web.base import BlueprintManager
 
+from pipeline.domain.kernel.amounts import with_amounts
 from pipeline.domain.kernel.views import AccountView, Owner, Row, TableView, View
 from pipeline.web import snapshots
 from pipeline.web.admission import admission
@@ -201,9 +202,10 @@ def _past_rendered(scope: Scope[AccountView], found: AccountAnswer) -> web.Strea
         headers["Link"] = f'<{link}>; rel="next"'
     if scope.query.csv:
         return csv_response(scope.view.columns, table_rows(scope, found), headers)
-    body: Row = {"data": found.about, "meta": found.progress}
+    body: Row = {"data": with_amounts(found.about), "meta": found.progress}
     if not scope.is_item:
-        body = {"data": {**found.about, "bookings": found.lines}, "next": link, "meta": found.progress}
+        data = with_amounts({**found.about, "bookings": found.lines})
+        body = {"data": data, "next": link, "meta": found.progress}
     return json_response(body, headers=headers)
 
 
@@ -240,6 +242,7 @@ def _rendered(scope: Scope[TableView], page: RowsPage) -> web.StreamResponse:
     rows = [row for _, row in page.rows[: scope.query.limit]]
     if scope.query.csv:
         return csv_response(scope.view.columns, rows, headers)
+    rows = list(map(with_amounts, rows))
     if scope.is_item:
         meta = {"partitions": page.progress} if scope.view.owner is not None else page.progress[0]
         return json_response({"data": rows[0], "meta": meta}, headers=headers)

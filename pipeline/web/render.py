@@ -1,4 +1,4 @@
-"""Renders answers as JSON or CSV. Amounts stay integers: minor units, or units of 1e-8."""
+"""Renders answers as JSON or CSV. Amounts are integers (minor units, or units of 1e-8); texts beside them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from pipeline.domain.kernel.amounts import amount_columns, with_amounts
 from pipeline.domain.kernel.views import Row
 
 
@@ -21,11 +22,15 @@ def json_response(body: Any, status: int = 200, headers: dict[str, str] | None =
 
 
 def csv_response(columns: Sequence[str], rows: Iterable[Row], headers: dict[str, str]) -> web.Response:
-    """Return rows as CSV (RFC 4180) with a header line; null is an empty field."""
+    """Return rows as CSV (RFC 4180) with a header line; null is an empty field.
+
+    Beside minor units stands the decimal number.
+    """
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    names = amount_columns(columns)
+    writer.writerow(names)
+    writer.writerows([_cell(row[name]) for name in names] for row in map(with_amounts, rows))
     return web.Response(
         body=text.getvalue().encode(), content_type="text/csv", charset="utf-8", headers=headers
     )

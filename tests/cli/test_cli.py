@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 import pytest
 
 from pipeline.cli import endpoints, letters, reach, redriving
-from pipeline.cli.balance import money, shown
+from pipeline.cli.amounts import minor_units, money
+from pipeline.cli.balance import shown
 from pipeline.cli.dashboard import Rates
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
 from pipeline.cli.entry import main
@@ -241,11 +243,47 @@ def test_each_load_of_a_data_directory_has_a_seed_of_its_own(tmp_path: Path) -> 
         (-5, "EUR", "-0.05 EUR"),
         (-100, "JPY", "-100 JPY"),
         (1, "KWD", "0.001 KWD"),
+        (-12345, "CLF", "-1.2345 CLF"),
+        (-1_234, "ABC", "-1,234 minor units of ABC"),
         (2**63 - 1, "USD", "92,233,720,368,547,758.07 USD"),
     ],
 )
 def test_money_is_shown_exactly(minor: int, currency: str, text: str) -> None:
     assert money(minor, currency) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "minor"),
+    [
+        ("12.50", "EUR", 1250),
+        ("12", "EUR", 1200),
+        ("12.5", "EUR", 1250),
+        ("0.001", "KWD", 1),
+        ("7", "JPY", 7),
+        ("92233720368547758.07", "USD", 2**63 - 1),
+    ],
+)
+def test_an_amount_is_read_exactly(text: str, currency: str, minor: int) -> None:
+    assert minor_units(text, currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("text", "currency", "said"),
+    [
+        ("12.505", "EUR", "more decimals than EUR, which has 2"),
+        ("12.0", "JPY", "more decimals than JPY, which has 0"),
+        ("-1", "EUR", "no sign"),
+        ("1,000", "EUR", "is no amount"),
+        ("12.", "EUR", "is no amount"),
+        ("", "EUR", "is no amount"),
+        ("1e3", "EUR", "is no amount"),
+        ("92233720368547758.08", "USD", "more than an event can carry"),
+        ("1", "ABC", "'ABC' is no currency"),
+    ],
+)
+def test_what_is_no_amount_is_refused_in_words(text: str, currency: str, said: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(said)):
+        minor_units(text, currency)
 
 
 @pytest.mark.parametrize(

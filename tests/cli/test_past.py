@@ -16,7 +16,8 @@ import pytest
 from pipeline.cli.entry import main
 
 ENDS = {"balance_minor": 0, "held_minor": 0, "available_minor": 0}
-ABOUT = {"tenant_id": "t", "account_id": "a", "currency": "EUR", "lines": 3, "opening": ENDS, "closing": ENDS}
+ABOUT = {"tenant_id": "t", "account_id": "a", "currency": "EUR", "lines": 3, "from": None, "to": None}
+ABOUT |= {"opening": ENDS, "closing": {**ENDS, "balance_minor": -37_50}}
 STEP = {
     **dict.fromkeys(("occurred_at", "recorded_at"), "1970-01-01T00:00:00Z"),
     "event": "payment_reserved",
@@ -43,7 +44,10 @@ PAYMENT = {
 
 def booking(line: int) -> dict[str, Any]:
     figures = {"booked_minor": -12_50, "held_change_minor": 0, "balance_minor": line, "available_minor": line}
-    return {"line": line, "booked_at": "1970-01-01T00:00:00Z", "kind": "DEBIT", **figures, "reference": None}
+    return {"line": line, "booked_at": "1970-01-01T00:00:00Z", "kind": "DEBIT", **figures} | {
+        "payment_id": (None, "paid-1", "p")[line],
+        "reference": None,
+    }
 
 
 class Worker:
@@ -78,7 +82,8 @@ class Worker:
     def answer(path: str, query: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Answer a balance, or a statement of three bookings in pages of two."""
         if path.startswith("/payments"):
-            return (200, {"data": PAYMENT}) if query.get("debtor") else (409, {"detail": "several debtors"})
+            known = query.get("debtor") or path.endswith("/paid-1")
+            return (200, {"data": PAYMENT}) if known else (409, {"detail": "several debtors"})
         if path.endswith("/nobody"):
             return 404, {"detail": "the history of t/nobody starts at noon"}
         if "yesterday" in query.values():
@@ -128,7 +133,14 @@ def test_a_statement_is_a_table_or_csv(capsys: pytest.CaptureFixture[str], worke
     assert "OPENING" in lines[1] and "CLOSING" in lines[-1] and len(lines) == 6
     assert sum("-12.50 EUR" in line for line in lines) == 3
     _, out, _ = said(capsys, worker, "statement", "t/a", "--csv")
-    assert [row["line"] for row in csv.DictReader(io.StringIO(out))] == ["0", "1", "2"]
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert [row["line"] for row in rows] == ["", "0", "1", "2", ""]
+    assert [row["kind"] for row in rows] == ["OPENING", "DEBIT", "DEBIT", "DEBIT", "CLOSING"]
+    assert {row["currency"] for row in rows} == {"EUR"}
+    assert [(row["booked_minor"], row["booked"]) for row in rows[1:4]] == [("-1250", "-12.50")] * 3
+    assert (rows[-1]["balance_minor"], rows[-1]["balance"]) == ("-3750", "-37.50")
+    parties = [(row["payment_id"], row["counterparty_account_id"]) for row in rows[1:4]]
+    assert parties == [("", ""), ("paid-1", "b"), ("p", "")]  # that id is one of several debtors
 
 
 def test_a_payment_is_shown_with_its_steps(capsys: pytest.CaptureFixture[str], worker: Worker) -> None:

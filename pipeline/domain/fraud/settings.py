@@ -14,6 +14,8 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Callable
+from functools import partial
 from pathlib import PurePath
 from typing import Annotated, Literal
 
@@ -164,6 +166,11 @@ def parse_rules(text: str, file_format: Literal["toml", "json"] = "toml") -> Fra
         return msgspec.convert(content, FraudRules)
     except (msgspec.DecodeError, ValueError) as error:
         raise FraudRulesError(f"fraud rules: {_explain(str(error))}") from error
+
+
+def rules_parser(path: PurePath) -> Callable[[str], FraudRules]:
+    """Return what parses a file of rules, by its name: JSON or TOML."""
+    return partial(parse_rules, file_format="json" if path.suffix == ".json" else "toml")
 
 
 def _explain(message: str) -> str:

@@ -80,7 +80,10 @@ class _Account:
                 raise BadQuestion("after: must be the number of a line")
             start = max(start, int(after) + 1)
         end = min(stop, start + question.limit)
-        lines = [_line_row(number, line) for number, line in read_lines(*self._place, start, end)]
+        lines = [
+            _line_row(number, line, self.head.currency)
+            for number, line in read_lines(*self._place, start, end)
+        ]
         return lines, str(end - 1) if end < stop else None
 
     def not_before(self, lines: int) -> NotFound:
@@ -92,12 +95,13 @@ class _Account:
         return NotFound(f"the history of {what}, as known then, starts at {first} (value time)")
 
 
-def _line_row(number: int, line: Line) -> Row:
+def _line_row(number: int, line: Line, currency: str) -> Row:
     return {
         "line": number,
         "booked_at": time_text(line.booked_at),
         "effective_at": time_text(line.effective_at),
         "kind": line.kind,
+        "currency": currency,
         "booked_minor": line.posted,
         "held_change_minor": line.held,
         "balance_minor": line.balance_minor,
@@ -112,7 +116,7 @@ def _line_row(number: int, line: Line) -> Row:
 
 
 _LINE_COLUMNS = (
-    *("line", "booked_at", "effective_at", "kind", "booked_minor", "held_change_minor", *_STATE),
+    *("line", "booked_at", "effective_at", "kind", "currency", "booked_minor", "held_change_minor", *_STATE),
     *("entry_id", "record_id", "payment_id", "reference", "correlation_id"),
 )
 
@@ -160,7 +164,7 @@ def _statement(rows: Rows, tenant_id: str, account_id: str, question: Question) 
 
 def _statement_table(question: Question, answer: Answer) -> list[Row]:
     """Return a statement as lines: it begins with its opening balance and ends with its closing one."""
-    nothing = dict.fromkeys(_LINE_COLUMNS)
+    nothing = dict.fromkeys(_LINE_COLUMNS) | {"currency": answer.about["currency"]}
     rows = list(answer.lines)
     if question.after is None:
         opening = {"kind": "OPENING", "booked_at": answer.about["from"], **answer.about["opening"]}
