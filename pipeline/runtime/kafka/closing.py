@@ -37,8 +37,9 @@ async def stop(consumer: Any) -> None:
     """Give back a consumer's connections, also where the broker has died.
 
     aiokafka's own stop passes on that it has cancelled a fetch that waits after a failure, and then leaves
-    its connections open; and it may take its caller's cancellation for that of its own task. Who is cancelled
-    meanwhile is told.
+    its connections open; and it may take its caller's cancellation for that of its own task.
+
+    Raises CancelledError where its own caller is cancelled meanwhile.
     """
     task = asyncio.current_task()
     cancelled = task.cancelling() if task is not None else 0
