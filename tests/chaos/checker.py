@@ -18,9 +18,10 @@ from pipeline.verify.streams import (
     SOURCES,
     STREAMS,
 )
+from tests.chaos.group_offsets import GroupOffsets
 from tests.chaos.judge import Judge, Snapshot
 from tests.chaos.log_reader import LogReader, Slice
-from tests.chaos.offsets_check import compare_offsets, topics_of
+from tests.chaos.offsets_check import applied_by, compare_offsets, second_of, topics_of
 
 
 class Checker:
@@ -34,8 +35,10 @@ class Checker:
         view_urls: Sequence[str] = (),
         manifests: Sequence[Path] = (),
         tenants: str = "",
+        broker_crashed: bool = False,
     ) -> None:
-        """`tenants` is the text of the workers' file of tenants."""
+        """`tenants` is the text of the workers' file of tenants; `broker_crashed`: whether the broker was
+        killed before."""
         self._where = (kafka, registry, group)
         self._group = group
         self._view_urls = view_urls
@@ -46,49 +49,37 @@ class Checker:
         self._judge: Judge | None = None
         self.dead_letters = 0
         """How many the last check has seen."""
-        self.broker_crashed = False
-        """Whether the broker was killed: it may say older offsets of the group then (`_furthest`)."""
+        self.offsets = GroupOffsets(broker_crashed)
 
     def check(self, quiet: bool) -> list[Problem]:
         """Return what is wrong and was not said yet; with `quiet` nothing may be under way, nor missing."""
         reader, snapshot = LogReader(*self._where), self._snapshot
         try:
-            before = self._furthest(reader.committed(SOURCES))
+            found = self.offsets.take(reader.committed(SOURCES))
+            before = self.offsets.now
             changelogs = [stream.changelog(self._group) for stream in STREAMS]
             changelogs += topics_of(self._group)
             seen = {name: self._read(reader, name) for name in (*OUTPUTS, *changelogs, *LOGS)}
             snapshot.ends = {(name, at): part.end for name in seen for at, part in seen[name].items()}
             said = reader.committed(SOURCES)
-            after = self._furthest(said)
+            self._read(reader, second_of(self._group))
+            found += self.offsets.take(said, applied_by(self._group, snapshot.logs))
+            snapshot.after = self.offsets.now
             inputs = {name: self._read(reader, name) for name in (*UPSTREAM, *LOGS)}
             lost = reader.losses(SOURCES)
             snapshot.unread.update(reader.skipped)
         finally:
             reader.close()
-        found = [
-            Problem("offsets", *place, offset, f"the group has gone back from {snapshot.after[place]}")
-            for place, offset in said.items()
-            if offset < snapshot.after.get(place, 0) and not self.broker_crashed
-        ]
         text = "gone, and nobody has accepted it: up to {}"
         found += [Problem("lost", *gap[:3], text.format(gap.end)) for gap in lost]
-        snapshot.after = after
         self.dead_letters = sum(map(len, snapshot.logs[DEAD_LETTERS].values()))
         if self._judge is None:
             self._judge = Judge(snapshot, self._group, self._tenants)
         if quiet:
             found += [*_open(seen), *_open(inputs)]
-            found += compare_offsets(self._group, snapshot.logs, after)
+            found += compare_offsets(self._group, snapshot.logs, snapshot.after)
         planted = read_manifests(self._manifests) if quiet else ()
         return found + self._judge.run(before, quiet, planted, self._view_urls)
-
-    def _furthest(self, said: dict[tuple[str, int], int]) -> dict[tuple[str, int], int]:
-        """Return the group's offsets, none of them before what was said already.
-
-        Kafka 4.1.2 was seen to answer after a crash, until the next commit, with the offsets of 90 seconds
-        before it, though its log of offsets has all later ones. Streams go by offsets of their own.
-        """
-        return {place: max(offset, self._snapshot.after.get(place, 0)) for place, offset in said.items()}
 
     def _read(self, reader: LogReader, name: str) -> dict[int, Slice]:
         """Read what has come of a topic since the last time."""

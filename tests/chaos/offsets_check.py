@@ -29,14 +29,30 @@ ALL_STREAMS = (
 )
 
 
+def second_of(group: str) -> str:
+    """Return the topic of the streams' offsets."""
+    return f"{group}-source-offsets"
+
+
 def topics_of(group: str) -> list[str]:
     """Return the topics that are compared, besides the changelogs of tables."""
-    return [f"{group}-source-offsets", *(f"{group}-intake-{one.log}-changelog" for one in INTAKES)]
+    return [second_of(group), *(f"{group}-intake-{one.log}-changelog" for one in INTAKES)]
+
+
+def applied_by(group: str, logs: Logs) -> dict[tuple[str, int], int]:
+    """Return up to where each log is applied by all its streams, as <group>-source-offsets says."""
+    found: dict[tuple[str, int], int] = {}
+    for one in ALL_STREAMS:
+        for number, records in logs[second_of(group)].items():
+            said = _last(records, one.stream.encode()) or b"0"
+            applied = int(said) if said.isdigit() else 0
+            found[one.log, number] = min(applied, found.get((one.log, number), applied))
+    return found
 
 
 def compare_offsets(group: str, logs: Logs, committed: Mapping[tuple[str, int], int]) -> Iterator[Problem]:
     """Yield what differs. `committed`: the group's offsets."""
-    second = f"{group}-source-offsets"
+    second = second_of(group)
     for one in ALL_STREAMS:
         changelog = f"{group}-{one.stream}-changelog"
         for number, records in logs[changelog].items():
