@@ -28,6 +28,7 @@ from pipeline.runtime.kafka.rest import RestWatch, places_of
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, READ, TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event
+from pipeline.verify.streams import READERS
 
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.name in UPSTREAM)
 POSTINGS, BALANCES = "postings", "balances"
@@ -149,7 +150,8 @@ class TopicCounter:
         settings = self._settings
         topics = dict.fromkeys((*TAILED, *LOGS))
         places = places_of(tuple(topics), settings.partitions)
-        return RestWatch(settings.librdkafka(), settings.app_id, places, within_s=REQUEST_WITHIN_S)
+        asked = settings.librdkafka(), settings.app_id, places
+        return RestWatch(*asked, within_s=REQUEST_WITHIN_S, readers=READERS)
 
     def standstill(self, within_s: float) -> Callable[[], bool]:
         """Return a function, to be called often: has nothing been counted for `within_s` seconds?"""

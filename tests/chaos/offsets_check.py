@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pipeline.verify.findings import Problem
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import SOURCE_OFFSET
-from pipeline.verify.streams import INTAKES, STREAMS
+from pipeline.verify.streams import INTAKES, READERS
 
 Logs = Mapping[str, Mapping[int, Sequence[Record]]]
 
@@ -23,10 +23,7 @@ class Named(NamedTuple):
     log: str
 
 
-ALL_STREAMS = (
-    *(Named(one.table, one.log) for one in STREAMS),
-    *(Named(f"intake-{one.log}", one.log) for one in INTAKES),
-)
+ALL_STREAMS = tuple(Named(stream, log) for log, streams in READERS.items() for stream in streams)
 
 
 def second_of(group: str) -> str:
