@@ -11,6 +11,7 @@ from typing import NamedTuple
 from pipeline.verify.findings import Problem
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import SOURCE_OFFSET
+from pipeline.verify.numbers import number_in
 from pipeline.verify.streams import INTAKES, READERS
 
 Logs = Mapping[str, Mapping[int, Sequence[Record]]]
@@ -41,8 +42,7 @@ def applied_by(group: str, logs: Logs) -> dict[tuple[str, int], int]:
     found: dict[tuple[str, int], int] = {}
     for one in ALL_STREAMS:
         for number, records in logs[second_of(group)].items():
-            said = _last(records, one.stream.encode()) or b"0"
-            applied = int(said) if said.isdigit() else 0
+            applied = number_in(_last(records, one.stream.encode()) or b"") or 0
             found[one.log, number] = min(applied, found.get((one.log, number), applied))
     return found
 
