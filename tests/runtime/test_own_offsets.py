@@ -110,6 +110,23 @@ def test_without_an_answer_the_group_is_believed(monkeypatch: pytest.MonkeyPatch
     assert cluster.asked == 1
 
 
+@pytest.mark.parametrize(("own", "applied"), [({LOG: 900}, 900), ({LOG: 300}, 400), ({}, 400), (None, 400)])
+def test_a_command_goes_by_whoever_says_more(
+    own: Mapping[tuple[str, int], int] | None, applied: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*_: object) -> Mapping[tuple[str, int], int]:
+        if own is None:
+            raise KafkaException("there is no such topic")
+        return own
+
+    asking = SimpleNamespace(committed=lambda *_, timeout: [SimpleNamespace(offset=400)], close=lambda: None)
+    monkeypatch.setattr(own_offsets, "asking", lambda *_, committed: asking)
+    monkeypatch.setattr(own_offsets, "begins", lambda *_: {LOG: 5})
+    monkeypatch.setattr(own_offsets, "ends", lambda *_: {LOG: 1_000})
+    monkeypatch.setattr(own_offsets, "own_offsets", said)
+    assert own_offsets.reached({}, "app", LOG, READERS, 1.0) == (5, 1_000, applied)
+
+
 def test_the_topic_of_the_streams_is_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
 

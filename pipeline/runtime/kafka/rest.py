@@ -26,7 +26,7 @@ from confluent_kafka.admin import AdminClient
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import Place, asking
 from pipeline.runtime.kafka.log_ends import ends as ends_of
-from pipeline.runtime.kafka.own_offsets import Readers, own_offsets
+from pipeline.runtime.kafka.own_offsets import OWN_WITHIN_S, Readers, own_offsets
 from pipeline.runtime.kafka.topics import READ, UPSTREAM
 
 ANSWER_WITHIN_S = 30.0
@@ -36,7 +36,6 @@ LOOK_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.2
 OWN_EVERY_S = 2.0
 """What the streams say themselves is read where nothing has grown for so long, and not more often."""
-OWN_WITHIN_S = 5.0
 
 Offsets = Mapping[Place, int]
 
