@@ -98,6 +98,8 @@ class TopicCounter:
         # would crash the process where the broker is silent: see tests/project/test_admin_calls.py.
         self._streams = asking(settings.librdkafka(), settings.app_id, committed=False)
         self._positions: dict[tuple[str, int], int] = {}
+        self._read: dict[tuple[str, int], int] = {}
+        """The furthest offsets that the streams' group has said; a broker that crashed may say older ones."""
         self._tally = Tally()
         self._accounts: set[int] = set()
         self._clearing: dict[bytes, tuple[str, int]] = {}
@@ -253,8 +255,10 @@ class TopicCounter:
         reached = self._end_offsets((*EVENTS_IN, *LOGS))
         asked = [TopicPartition(*place) for place in reached]
         found = self._streams.committed(asked, timeout=REQUEST_WITHIN_S)
-        committed = {(place.topic, place.partition): max(place.offset, 0) for place in found}
-        return sum(max(0, end - committed.get(place, 0)) for place, end in reached.items())
+        for one in found:
+            place = one.topic, one.partition
+            self._read[place] = max(one.offset, self._read.get(place, 0))
+        return sum(max(0, end - self._read.get(place, 0)) for place, end in reached.items())
 
     def _end_offsets(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         return ends(self._streams, places_of(topics, self._settings.partitions), REQUEST_WITHIN_S)
