@@ -21,6 +21,7 @@ from pipeline.loadgen.run import run as run_load
 from pipeline.runtime.kafka.access import LOAD
 from pipeline.runtime.settings import load_settings
 from pipeline.verify.findings import Problem, first_of
+from pipeline.verify.streams import READERS
 from tests.chaos.alarms import false_alarms
 from tests.chaos.checker import Checker
 from tests.chaos.faults import Faults
@@ -112,7 +113,9 @@ class Load(threading.Thread):
                 on_progress=self._note,
                 stop=self._ending,
                 await_accounts_s=60.0,
+                group=settings.app_id,
                 streams_within_s=self._streams_within_s,
+                readers=READERS,
             )
         except BaseException as error:
             self._error = error
