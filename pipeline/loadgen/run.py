@@ -32,6 +32,7 @@ from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
 from pipeline.runtime.avro.connection import Connection, client
+from pipeline.runtime.kafka.own_offsets import Readers
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
 from pipeline.runtime.kafka.topics import READ
 from schemas import SchemaVersion
@@ -86,6 +87,7 @@ def run(
     await_accounts_s: float = 15.0,
     group: str = "ledgerflow",
     streams_within_s: float = QUIET_TIMEOUT_S,
+    readers: Readers | None = None,
 ) -> LoadReport:
     """Carry out a plan and return what was done.
 
@@ -93,10 +95,11 @@ def run(
     client. `rate`: ordinary payments a second (None: as fast as it goes). After `duration` seconds, or when
     `stop` is set, the run ends in good order, with the last statements. `group`: the streams' consumer group
     (the settings' app_id), whose progress says when they have caught up; at the end they are waited for as
-    long as they get on within `streams_within_s`. Raises LoadError, OSError for the manifest.
+    long as they get on within `streams_within_s`. `readers`: the streams of each log, who know better than
+    the group after a crash of the broker. Raises LoadError, OSError for the manifest.
     """
     ends = stop or threading.Event()
-    loader = Loader(plan, dict(connection), registry, manifest_path, on_progress, ends, group)
+    loader = Loader(plan, dict(connection), registry, manifest_path, on_progress, ends, group, readers)
     try:
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)
@@ -119,8 +122,10 @@ class Loader:
         on_progress: OnProgress | None,
         stop: threading.Event,
         group: str,
+        readers: Readers | None,
     ) -> None:
         self._connection = connection
+        self._readers = readers
         self._stop = stop
         self._producer = Producer(
             {
@@ -201,7 +206,7 @@ class Loader:
 
     def _await_streams(self, timeout_s: float) -> None:
         places = places_of(READ, self._partitions("payments"))
-        with closing(RestWatch(self._connection, self._group, places)) as watch:
+        with closing(RestWatch(self._connection, self._group, places, readers=self._readers)) as watch:
             patiently(lambda: wait_for_rest(watch, QUIET_S, timeout_s, self._show), self._stop)
 
     def _partitions(self, topic: str) -> int:
