@@ -21,21 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.schema_registry import Schema
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-import schemas
-from pipeline.loadgen.emitter import Encode, framed
+from pipeline.loadgen.encoder import LoadError, registry_encoder
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
-from pipeline.runtime.avro.connection import Connection, client
+from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.own_offsets import Readers
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
 from pipeline.runtime.kafka.topics import READ
-from schemas import SchemaVersion
 
 REQUEST_TIMEOUT_S = 30.0
 FLUSH_TIMEOUT_S = 150.0
@@ -45,10 +41,6 @@ QUIET_TIMEOUT_S = 300.0
 """How long the end waits for the streams to catch up, so that items that only arrive late open no break."""
 PROGRESS_S = 0.25
 COUNTS_S = 5.0
-
-
-class LoadError(RuntimeError):
-    """Kafka or the registry cannot be used for the load. The text is for the user."""
 
 
 @dataclass
@@ -283,22 +275,3 @@ class Loader:
             str(self._manifest_path) if self._manifest_path is not None else None,
             done,
         )
-
-
-def registry_encoder(connection: Connection) -> Encode:
-    """Return an encoder with the schema ids of a registry. Raises LoadError where it lacks a schema."""
-    registry = client(connection)
-
-    def id_of(schema: SchemaVersion) -> int:
-        try:
-            answer = registry.lookup_schema(schema.subject, Schema(schema.text, "AVRO"))
-        except SchemaRegistryError as error:
-            raise LoadError(f"{schema.subject} version {schema.version}: {error.error_message}") from error
-        except Exception as error:  # the client lets its HTTP library's errors through
-            raise LoadError(f"the schema registry does not answer: {error}") from error
-        assert answer.schema_id is not None
-        return int(answer.schema_id)
-
-    # All ids are asked for now, so a registry that goes away later does not stop the load.
-    ids = {schema: id_of(schema) for schema in schemas.load()}
-    return framed(ids.__getitem__)
