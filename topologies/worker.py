@@ -35,7 +35,8 @@ from pipeline.runtime.escaping import EscapingStream
 from pipeline.runtime.exit_codes import EXIT_BAD_SETTING, EXIT_CRASH, EXIT_TOPICS, EXIT_UNUSABLE
 from pipeline.runtime.folders import own_folder
 from pipeline.runtime.kafka import patches
-from pipeline.runtime.kafka.pulse import SilenceFile, question, worker_pulse
+from pipeline.runtime.kafka.pulse import question, worker_pulse
+from pipeline.runtime.kafka.silence_file import SilenceFile
 from pipeline.runtime.kafka.topic_start import Use, prepare_topics
 from pipeline.runtime.kafka.topic_watch import TopicWatch
 from pipeline.runtime.kafka.topics import TopicsError, TopicsUnusable, source_offsets_name

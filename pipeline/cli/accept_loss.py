@@ -25,9 +25,10 @@ from pipeline.cli.reasons import Reason, reason_of
 from pipeline.domain.kernel import events as ev
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
-from pipeline.runtime.kafka.log_ends import reached
 from pipeline.runtime.kafka.operator_actions import LOSS_ACCEPTED, act
+from pipeline.runtime.kafka.own_offsets import reached
 from pipeline.runtime.kafka.topics import COMPACTED, TOPICS
+from pipeline.verify.streams import READERS
 
 LOGS = frozenset(topic.name for topic in TOPICS if not topic.compacted)
 
@@ -73,7 +74,8 @@ def accept_loss(
     require_registry(settings)
     with errors_in_one_line(settings):
         place = topic, partition
-        first, _, applied = reached(settings.librdkafka(), settings.app_id, place, ANSWER_WITHIN_S)
+        asked = settings.librdkafka(), settings.app_id, place, READERS
+        first, _, applied = reached(*asked, ANSWER_WITHIN_S)
         if first == 0:
             raise BadInput(f"{topic}/{partition} has lost nothing: it begins at offset 0")
         if up_to != first:

@@ -20,6 +20,7 @@ from pipeline.cli.screen import screen
 from pipeline.cli.verify import MANIFESTS
 from pipeline.loadgen import LoadError, LoadPlan, LoadReport, demo, history, run
 from pipeline.runtime.kafka.access import LOAD
+from pipeline.verify.streams import READERS
 
 COUNT = 10_000
 ENDLESS_RATE = 100.0
@@ -120,6 +121,7 @@ def load(
             report = run(
                 plan, settings.librdkafka(), settings.registry(),
                 rate=rate, duration=duration, manifest_path=path, on_progress=shown, stop=stop,
+                group=settings.app_id, readers=READERS,
             )  # fmt: skip
         except LoadError as error:
             raise Failed(str(error)) from None

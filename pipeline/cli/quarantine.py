@@ -19,10 +19,11 @@ from pipeline.cli.reasons import Reason, reason_of
 from pipeline.runtime.at_work import Work, parse
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import NotRegistered, Registry
-from pipeline.runtime.kafka.log_ends import reached
 from pipeline.runtime.kafka.operator_actions import QUARANTINED, act
+from pipeline.runtime.kafka.own_offsets import reached
 from pipeline.runtime.kafka.topics import READ, REQUEST_TIMEOUT_S
 from pipeline.runtime.settings import Settings
+from pipeline.verify.streams import READERS
 
 
 def quarantine(
@@ -78,7 +79,7 @@ def quarantine(
 def _require_unread(settings: Settings, work: Work) -> None:
     """Raises BadInput where the streams have applied the records, or where there are none yet."""
     place = work.topic, work.partition
-    first, end, applied = reached(settings.librdkafka(), settings.app_id, place, REQUEST_TIMEOUT_S)
+    first, end, applied = reached(settings.librdkafka(), settings.app_id, place, READERS, REQUEST_TIMEOUT_S)
     if not first <= work.first or work.last >= end:
         raise BadInput(f"{work.topic}[{work.partition}] has offsets from {first} to {end - 1}")
     if work.last < applied:

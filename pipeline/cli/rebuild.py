@@ -40,9 +40,9 @@ from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.faults import WorkerFault
 from pipeline.runtime.kafka import patches
+from pipeline.runtime.kafka.topic_ids import topic_ids
 from pipeline.runtime.manifests import SnapshotError
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.snapshots import topic_ids
 
 FOLDER = "rebuild"
 """Folder of the data directory with the databases of rebuilds."""

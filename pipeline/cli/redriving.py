@@ -14,6 +14,7 @@ from pipeline.cli.records import ERROR_HEADER, TopicReader, TopicRecord
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT, KEPT_BYTES_MAX, TOPIC
 from pipeline.runtime.kafka.topics import UPSTREAM
 from pipeline.runtime.settings import Settings
+from pipeline.verify.numbers import number_in
 
 BATCH = 1_000
 DELIVERED_WITHIN_S = 60.0
@@ -38,8 +39,9 @@ def redriven(letter: TopicRecord) -> dict[str, Any]:
         "timestamp": letter.timestamp_ms,
     }
     # Streams choose partitions themselves: for accounts of a branch, and for prices on every partition.
-    if (error["topic"] not in UPSTREAM or letter.key is None) and error.get("partition", "").isdigit():
-        record["partition"] = int(error["partition"])
+    partition = number_in(error.get("partition", "").encode())
+    if (error["topic"] not in UPSTREAM or letter.key is None) and partition is not None:
+        record["partition"] = partition
     return record
 
 

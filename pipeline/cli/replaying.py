@@ -14,11 +14,11 @@ from pipeline.rebuild.replay import LAYOUT, LivePartition, Replayed, replay
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
+from pipeline.runtime.kafka.topic_ids import topic_ids
 from pipeline.runtime.private_files import snapshot_key
 from pipeline.runtime.rules import rules_version
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.signing import trusted_parts, verified_content
-from pipeline.runtime.snapshots import topic_ids
 from pipeline.runtime.store.restoring import choose
 from pipeline.runtime.streams import StreamSpec
 

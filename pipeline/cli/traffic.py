@@ -28,6 +28,7 @@ from pipeline.runtime.kafka.rest import RestWatch, places_of
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, READ, TOPICS, UPSTREAM
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event
+from pipeline.verify.streams import READERS
 
 EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.name in UPSTREAM)
 POSTINGS, BALANCES = "postings", "balances"
@@ -97,6 +98,8 @@ class TopicCounter:
         # would crash the process where the broker is silent: see tests/project/test_admin_calls.py.
         self._streams = asking(settings.librdkafka(), settings.app_id, committed=False)
         self._positions: dict[tuple[str, int], int] = {}
+        self._read: dict[tuple[str, int], int] = {}
+        """The furthest offsets that the streams' group has said; a broker that crashed may say older ones."""
         self._tally = Tally()
         self._accounts: set[int] = set()
         self._accounts_before = 0  # of earlier runs: shown until as many are read again
@@ -150,7 +153,8 @@ class TopicCounter:
         settings = self._settings
         topics = dict.fromkeys((*TAILED, *LOGS))
         places = places_of(tuple(topics), settings.partitions)
-        return RestWatch(settings.librdkafka(), settings.app_id, places, within_s=REQUEST_WITHIN_S)
+        asked = settings.librdkafka(), settings.app_id, places
+        return RestWatch(*asked, within_s=REQUEST_WITHIN_S, readers=READERS)
 
     def standstill(self, within_s: float) -> Callable[[], bool]:
         """Return a function, to be called often: has nothing been counted for `within_s` seconds?"""
@@ -252,8 +256,10 @@ class TopicCounter:
         reached = self._end_offsets((*EVENTS_IN, *LOGS))
         asked = [TopicPartition(*place) for place in reached]
         found = self._streams.committed(asked, timeout=REQUEST_WITHIN_S)
-        committed = {(place.topic, place.partition): max(place.offset, 0) for place in found}
-        return sum(max(0, end - committed.get(place, 0)) for place, end in reached.items())
+        for one in found:
+            place = one.topic, one.partition
+            self._read[place] = max(one.offset, self._read.get(place, 0))
+        return sum(max(0, end - self._read.get(place, 0)) for place, end in reached.items())
 
     def _end_offsets(self, topics: tuple[str, ...]) -> dict[tuple[str, int], int]:
         return ends(self._streams, places_of(topics, self._settings.partitions), REQUEST_WITHIN_S)

@@ -6,9 +6,10 @@ report = run(plan, settings.librdkafka(), settings.registry(), rate=200, manifes
 generate(plan, encode)                                    only the records, without I/O
 """
 
+from pipeline.loadgen.encoder import LoadError
 from pipeline.loadgen.generator import generate
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce, demo, history
-from pipeline.loadgen.run import LoadError, LoadReport, run
+from pipeline.loadgen.run import LoadReport, run
 
 __all__ = [
     "LoadError",

@@ -21,20 +21,17 @@ from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
-from confluent_kafka.schema_registry import Schema
-from confluent_kafka.schema_registry.error import SchemaRegistryError
 
-import schemas
-from pipeline.loadgen.emitter import Encode, framed
+from pipeline.loadgen.encoder import LoadError, registry_encoder
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.watches import BalanceWatch
-from pipeline.runtime.avro.connection import Connection, client
+from pipeline.runtime.avro.connection import Connection
+from pipeline.runtime.kafka.own_offsets import Readers
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
 from pipeline.runtime.kafka.topics import READ
-from schemas import SchemaVersion
 
 REQUEST_TIMEOUT_S = 30.0
 FLUSH_TIMEOUT_S = 150.0
@@ -44,10 +41,6 @@ QUIET_TIMEOUT_S = 300.0
 """How long the end waits for the streams to catch up, so that items that only arrive late open no break."""
 PROGRESS_S = 0.25
 COUNTS_S = 5.0
-
-
-class LoadError(RuntimeError):
-    """Kafka or the registry cannot be used for the load. The text is for the user."""
 
 
 @dataclass
@@ -86,6 +79,7 @@ def run(
     await_accounts_s: float = 15.0,
     group: str = "ledgerflow",
     streams_within_s: float = QUIET_TIMEOUT_S,
+    readers: Readers | None = None,
 ) -> LoadReport:
     """Carry out a plan and return what was done.
 
@@ -93,10 +87,11 @@ def run(
     client. `rate`: ordinary payments a second (None: as fast as it goes). After `duration` seconds, or when
     `stop` is set, the run ends in good order, with the last statements. `group`: the streams' consumer group
     (the settings' app_id), whose progress says when they have caught up; at the end they are waited for as
-    long as they get on within `streams_within_s`. Raises LoadError, OSError for the manifest.
+    long as they get on within `streams_within_s`. `readers`: the streams of each log, who know better than
+    the group after a crash of the broker. Raises LoadError, OSError for the manifest.
     """
     ends = stop or threading.Event()
-    loader = Loader(plan, dict(connection), registry, manifest_path, on_progress, ends, group)
+    loader = Loader(plan, dict(connection), registry, manifest_path, on_progress, ends, group, readers)
     try:
         loader.open(await_accounts_s)
         loader.traffic(rate, duration)
@@ -119,8 +114,10 @@ class Loader:
         on_progress: OnProgress | None,
         stop: threading.Event,
         group: str,
+        readers: Readers | None,
     ) -> None:
         self._connection = connection
+        self._readers = readers
         self._stop = stop
         self._producer = Producer(
             {
@@ -201,7 +198,7 @@ class Loader:
 
     def _await_streams(self, timeout_s: float) -> None:
         places = places_of(READ, self._partitions("payments"))
-        with closing(RestWatch(self._connection, self._group, places)) as watch:
+        with closing(RestWatch(self._connection, self._group, places, readers=self._readers)) as watch:
             patiently(lambda: wait_for_rest(watch, QUIET_S, timeout_s, self._show), self._stop)
 
     def _partitions(self, topic: str) -> int:
@@ -278,22 +275,3 @@ class Loader:
             str(self._manifest_path) if self._manifest_path is not None else None,
             done,
         )
-
-
-def registry_encoder(connection: Connection) -> Encode:
-    """Return an encoder with the schema ids of a registry. Raises LoadError where it lacks a schema."""
-    registry = client(connection)
-
-    def id_of(schema: SchemaVersion) -> int:
-        try:
-            answer = registry.lookup_schema(schema.subject, Schema(schema.text, "AVRO"))
-        except SchemaRegistryError as error:
-            raise LoadError(f"{schema.subject} version {schema.version}: {error.error_message}") from error
-        except Exception as error:  # the client lets its HTTP library's errors through
-            raise LoadError(f"the schema registry does not answer: {error}") from error
-        assert answer.schema_id is not None
-        return int(answer.schema_id)
-
-    # All ids are asked for now, so a registry that goes away later does not stop the load.
-    ids = {schema: id_of(schema) for schema in schemas.load()}
-    return framed(ids.__getitem__)

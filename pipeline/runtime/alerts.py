@@ -15,6 +15,8 @@ from pipeline.runtime.kafka.cluster_log import Log
 from pipeline.runtime.settings import Settings
 
 FLUSH_WITHIN_S = 10.0
+DELIVERED_WITHIN_S = 7.0
+"""Less than FLUSH_WITHIN_S: what was not acknowledged is not sent any more, when it is written again."""
 KNOWN_MAX = 10_000
 """So many of the newest records of each partition are looked at for alerts that were written before."""
 
@@ -30,7 +32,8 @@ class KafkaTarget:
     """A topic of a cluster."""
 
     def __init__(self, settings: Settings, topic: str) -> None:
-        self._producer = Producer({**settings.librdkafka(), "enable.idempotence": True, "log_level": 0})
+        own = {"enable.idempotence": True, "delivery.timeout.ms": int(DELIVERED_WITHIN_S * 1_000)}
+        self._producer = Producer({**settings.librdkafka(), **own, "log_level": 0})
         self._topic = topic
 
     def write(self, partition: int, key: bytes, value: bytes) -> None:
@@ -58,7 +61,7 @@ class Alerts:
         self._target = target
         self._most = most
         self._known: set[str] | None = None
-        """Ids of the alerts in the topic, read before the first alert is written; None before that."""
+        """Ids of the alerts in the topic, read before the first alert is written, and after a failure."""
         self.written = 0
 
     def write(self, alert: Any, partition: int, key: str) -> bool:
@@ -70,7 +73,12 @@ class Alerts:
             self._known = self._read()
         if alert.event_id in self._known or self.written >= self._most:
             return False
-        self._target.write(partition, key.encode(), self._codec.encode([alert])[0])
+        value = self._codec.encode([alert])[0]
+        try:
+            self._target.write(partition, key.encode(), value)
+        except KafkaException:
+            self._known = None  # it may be there without its acknowledgement: whoever tries again looks
+            raise
         self._known.add(alert.event_id)
         self.written += 1
         return True

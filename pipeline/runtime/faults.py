@@ -33,6 +33,8 @@ FAULTS_MAX = 1_000
 TRIES_MAX = 60
 """Times AGAIN_AFTER_S, and what each try takes: longer than Kafka needs to elect its leaders anew."""
 AGAIN_AFTER_S = 5.0
+SOON_S = 0.25
+"""After the first try, then twice as long each time: the last alert has several tries in LAST_WITHIN_S."""
 LAST_WITHIN_S = 5.0
 
 
@@ -67,6 +69,10 @@ class WorkerFault(RuntimeError):
         self.fault = fault
 
 
+Then = Callable[[bool], object]
+"""Is told whether an alert is written; false: it is given up."""
+
+
 class Faults:
     """Takes the faults of a process; a thread writes them."""
 
@@ -75,17 +81,17 @@ class Faults:
         self._make = make
         self._worker = worker
         self._partitions = partitions
-        self._waiting: queue.Queue[tuple[Fault, Callable[[], object]]] = queue.Queue(WAITING_MAX)
+        self._waiting: queue.Queue[tuple[Fault, Then]] = queue.Queue(WAITING_MAX)
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
 
-    def report(self, fault: Fault, then: Callable[[], object] = lambda: None) -> None:
-        """Have a fault written; `then` is called once it is, or is given up. From any thread."""
+    def report(self, fault: Fault, then: Then = lambda written: None) -> None:
+        """Have a fault written; `then` is called with whether it is, or is given up. From any thread."""
         LOG.error("%s: %s: %s", fault.code, fault.subject, fault.found)
         try:
             self._waiting.put_nowait((fault, then))
         except queue.Full:
-            then()
+            then(False)
         with self._starting:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="faults", daemon=True)
@@ -94,26 +100,28 @@ class Faults:
     def report_last(self, fault: Fault, within_s: float = LAST_WITHIN_S) -> None:
         """Have a fault written before the process ends; wait until it is, for a bounded time."""
         done = threading.Event()
-        self.report(fault, done.set)
+        self.report(fault, lambda written: done.set())
         done.wait(within_s)
 
     def _run(self) -> None:
         alerts: Alerts | None = None
         while True:
             fault, then = self._waiting.get()
-            for _ in range(TRIES_MAX):
+            written = False
+            for number in range(TRIES_MAX):
                 try:
                     if alerts is None:
                         alerts = self._make()
                     self._write(alerts, fault)
+                    written = True
                     break
                 except (LogReadError, KafkaException, ConnectionError) as error:
                     LOG.warning("the alert %s waits: %s", fault.code, error)
-                    time.sleep(AGAIN_AFTER_S)
+                    time.sleep(min(AGAIN_AFTER_S, SOON_S * 2**number))
                 except Exception:
                     LOG.exception("the alert %s cannot be written", fault.code)
                     break
-            then()
+            then(written)
 
     def _write(self, alerts: Alerts, fault: Fault) -> None:
         event = fault.alert(time.time_ns() // 1000, self._worker)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
@@ -26,13 +26,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.assignments import Tasks
 from pipeline.runtime.host import Host
-from pipeline.runtime.kafka.answered import answered
-from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S, changelog_name
+from pipeline.runtime.kafka.topic_ids import topic_ids
+from pipeline.runtime.kafka.topics import changelog_name
 from pipeline.runtime.manifests import (
     FORMAT,
     MANIFEST,
@@ -81,15 +81,6 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def topic_ids(admin: AdminClient, topics: Iterable[str]) -> dict[str, str]:
-    """Return Kafka's ids of topics. Raises KafkaException."""
-    wanted = sorted(set(topics))
-    if not wanted:
-        return {}
-    asked = admin.describe_topics(TopicCollection(wanted), request_timeout=REQUEST_TIMEOUT_S)
-    return {name: str(answered(future, REQUEST_TIMEOUT_S).topic_id) for name, future in asked.items()}
 
 
 class Snapshots:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pipeline.verify.findings import Findings, Problem, at
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import SOURCE_OFFSET
+from pipeline.verify.numbers import SHOWN_MAX, number_in
 
 
 class AppliedOffset:
@@ -25,14 +26,15 @@ class AppliedOffset:
         """Take note of an offset; return whether a record is a row."""
         if record.key != SOURCE_OFFSET:
             return True
-        said = record.value or b""
-        if not said.isdigit():
-            self._findings.wrong(at("table", record, f"{said!r} is no source offset"))
-        elif int(said) < self.last:
-            text = f"the source offset goes back from {self.last} to {int(said)}"
+        value = record.value or b""
+        said = number_in(value)
+        if said is None:
+            self._findings.wrong(at("table", record, f"{value[:SHOWN_MAX]!r} is no source offset"))
+        elif said < self.last:
+            text = f"the source offset goes back from {self.last} to {said}"
             self._findings.wrong(at("table", record, text))
         else:
-            self.last = int(said)
+            self.last = said
         return False
 
     def finish(self, least: int | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pipeline.verify.findings import Findings, Problem, about, at
 from pipeline.verify.model.record import Record
+from pipeline.verify.numbers import SHOWN_MAX, number_in
 
 CHECK = "dead_letters"
 HEADER = "__ledgerflow.errors."
@@ -55,13 +56,15 @@ class Ranges:
     def add(self, topic: str, partition: int, first: int, letter: Record) -> None:
         """Take in the dead letter of a range, in the order of their log."""
         code = letter.headers.get(HEADER + "code", b"").decode(errors="replace")
-        last = letter.headers[HEADER + "last-offset"]
+        said = letter.headers[HEADER + "last-offset"]
+        last = number_in(said)
         known = self._ranges.setdefault((topic, partition), [])
-        if not last.isdigit() or int(last) < first or (known and first <= known[-1].last):
-            text = f"names no range of {topic}[{partition}]: {first} to {last.decode(errors='replace')}"
+        if last is None or last < first or (known and first <= known[-1].last):
+            shown = said[:SHOWN_MAX].decode(errors="replace")
+            text = f"names no range of {topic}[{partition}]: {first} to {shown}"
             self._findings.wrong(at(CHECK, letter, text))
             return
-        known.append(Range(first, int(last), code, letter.offset))
+        known.append(Range(first, last, code, letter.offset))
 
     def decide(self, actions: Iterable[Mapping[str, Any]]) -> None:
         """Take in what operators have decided: the fields of their actions."""

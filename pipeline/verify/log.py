@@ -17,6 +17,7 @@ from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.messages import Message, Skipped
 from pipeline.runtime.kafka.rest import RestWatch, wait_for_rest
 from pipeline.verify.log_error import LogError
+from pipeline.verify.streams import READERS
 
 READ_TIMEOUT_S = 30.0
 """Silence of the cluster after which a read gives up."""
@@ -112,7 +113,7 @@ class KafkaLog:
         LogError.
         """
         places = [(topic, number) for topic in topics for number in range(self.partitions(topic))]
-        with closing(RestWatch(self._connection, self._group, places)) as watch:
+        with closing(RestWatch(self._connection, self._group, places, readers=READERS)) as watch:
             try:
                 busy = wait_for_rest(watch, quiet_s, timeout_s)
             except KafkaException as error:

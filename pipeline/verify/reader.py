@@ -26,6 +26,7 @@ from pipeline.verify.model.wire import (
     UPSTREAM,
     home_of,
 )
+from pipeline.verify.numbers import number_in
 from pipeline.verify.streams import ALL, OUTPUTS, SOURCES, WRITTEN, Only
 
 TOPICS = tuple(dict.fromkeys((*SOURCES, *OUTPUTS)))
@@ -128,8 +129,8 @@ def _owner_of(key: bytes, branches: bool, partitions: int) -> int:
     """
     tenant, account = [*key.split(b"/"), b""][:2]
     if account.startswith(b"$") and branches:
-        number = account.rpartition(b":")[2]
-        return int(number) if number.isdigit() else -1
+        number = number_in(account.rpartition(b":")[2])
+        return -1 if number is None else number
     return home_of((tenant + b"/" + account).decode(errors="replace"), partitions)
 
 

@@ -9,7 +9,7 @@ postings -> history, clearing totals       payment-events -> alerts of payments 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Mapping
 from typing import NamedTuple
 
 from pipeline.verify.model.fraud import FraudBranch
@@ -219,6 +219,14 @@ JUDGED = (FRAUD, LEDGER, POSITION)
 """Streams whose outputs follow from their log alone, but for what they say themselves of their settings."""
 STREAMS = (FRAUD, LEDGER, POSITION, RECONCILIATION, HISTORY, LIFECYCLE, INVARIANTS)
 """All streams that have a table."""
+READERS: Mapping[str, tuple[str, ...]] = {
+    source: (
+        *(f"intake-{one.log}" for one in INTAKES if one.log == source),
+        *(one.table for one in STREAMS if one.log == source),
+    )
+    for source in SOURCES
+}
+"""By log, the names of the streams that read it, as `<app>-source-offsets` has them."""
 WRITTEN = {
     COMMANDS: frozenset((*FORWARDED["accounts"][1], *FORWARDED["journals"][1], *DECISIONS, *LEGS)),
     POSITION_COMMANDS: frozenset((*FORWARDED["trades"][1], *FORWARDED["prices"][1])),

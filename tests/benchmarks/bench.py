@@ -16,6 +16,7 @@ from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 from tests.benchmarks import exactness, inputs, kafka_streams, processes
 from tests.benchmarks.starts import Starts
+from tests.progress import SILENCE_S
 
 WORKER = "tests.benchmarks.our_worker"
 
@@ -81,7 +82,7 @@ class Bench:
         admin = AdminClient(self.settings.librdkafka())
         new = NewTopic(topic, self.settings.partitions, self.settings.replication_factor)
         for created in admin.create_topics([new]).values():
-            created.result()
+            created.result(SILENCE_S)
 
     def produce(self, topic: str, keyed: Iterable[tuple[str, Any]]) -> int:
         """Write (key, event) pairs to a topic; return how many records that are."""

@@ -25,6 +25,8 @@ class Keeper:
         """Exit codes of workers that ended by themselves or by a fault."""
         self.deaths: Counter[int] = Counter()
         """How often each worker has ended."""
+        self.ended_with: Counter[tuple[int, int]] = Counter()
+        """How often each worker has ended with each exit code."""
         self.lock = threading.RLock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
@@ -40,6 +42,7 @@ class Keeper:
                     if process is not None:
                         self.exits[process.returncode] += 1
                         self.deaths[number] += 1
+                        self.ended_with[number, process.returncode] += 1
                         del self.cluster.workers[number]
                         time.sleep(RESTART_AFTER_S)
                     self.cluster.start(number)

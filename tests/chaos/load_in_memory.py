@@ -11,11 +11,11 @@ import tests.simulated_cluster
 from pipeline.domain.tenants.settings import parse_tenants
 from pipeline.loadgen import history
 from pipeline.verify.model.record import Record
-from pipeline.verify.model.wire import SOURCE_OFFSET
+from pipeline.verify.model.wire import SOURCE_OFFSET, UPSTREAM
 from pipeline.verify.planted import read_manifests
 from pipeline.verify.streams import OUTPUTS, SOURCES, STREAMS
-from tests.chaos.checker import INPUTS, Judge, Snapshot
 from tests.chaos.hostile import NEWEST, damaged, event_of
+from tests.chaos.judge import Judge, Snapshot
 from tests.chaos.log_reader import is_raw
 from tests.chaos.side_by_side import WrittenRows
 from tests.simulated_cluster import SimulatedCluster, decoder, simulate
@@ -43,7 +43,7 @@ def simulated(manifest: Path, payments: int, tenants: str = "") -> SimulatedClus
 def strike(cluster: SimulatedCluster, chance: Random) -> None:
     """Produce a burst of hostile input and let it be processed."""
     decode = decoder()
-    for topic in INPUTS:
+    for topic in UPSTREAM:
         records = [
             made for number in range(cluster.count) for made in cluster.records[topic, number][-NEWEST:]
         ]

@@ -76,10 +76,18 @@ class LogFaults:
             )
 
     def _abort(self) -> None:
-        listed = self._command("transactions", "list", "--json").splitlines()
-        for one in map(json.loads, listed):
-            if one["transactional_id"] == NAMES:
-                self._command("transactions", "abort", str(one["producer_id"]), "--reason", "chaos")
+        """Abort it by command. Where it timed out before, it must not be listed any more."""
+        for producer in self._open():
+            try:
+                self._command("transactions", "abort", producer, "--reason", "chaos")
+            except AssertionError:
+                if producer in self._open():
+                    raise
+
+    def _open(self) -> list[str]:
+        """Return the producers whose transactions of this fault are listed as open."""
+        listed = map(json.loads, self._command("transactions", "list", "--json").splitlines())
+        return [str(one["producer_id"]) for one in listed if one["transactional_id"] == NAMES]
 
     def _passes(self, place: TopicPartition, offset: int) -> bool:
         deadline = time.monotonic() + WITHIN_S

@@ -11,7 +11,8 @@ from typing import NamedTuple
 from pipeline.verify.findings import Problem
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import SOURCE_OFFSET
-from pipeline.verify.streams import INTAKES, STREAMS
+from pipeline.verify.numbers import number_in
+from pipeline.verify.streams import INTAKES, READERS
 
 Logs = Mapping[str, Mapping[int, Sequence[Record]]]
 
@@ -23,20 +24,32 @@ class Named(NamedTuple):
     log: str
 
 
-ALL_STREAMS = (
-    *(Named(one.table, one.log) for one in STREAMS),
-    *(Named(f"intake-{one.log}", one.log) for one in INTAKES),
-)
+ALL_STREAMS = tuple(Named(stream, log) for log, streams in READERS.items() for stream in streams)
+
+
+def second_of(group: str) -> str:
+    """Return the topic of the streams' offsets."""
+    return f"{group}-source-offsets"
 
 
 def topics_of(group: str) -> list[str]:
     """Return the topics that are compared, besides the changelogs of tables."""
-    return [f"{group}-source-offsets", *(f"{group}-intake-{one.log}-changelog" for one in INTAKES)]
+    return [second_of(group), *(f"{group}-intake-{one.log}-changelog" for one in INTAKES)]
+
+
+def applied_by(group: str, logs: Logs) -> dict[tuple[str, int], int]:
+    """Return up to where each log is applied by all its streams, as <group>-source-offsets says."""
+    found: dict[tuple[str, int], int] = {}
+    for one in ALL_STREAMS:
+        for number, records in logs[second_of(group)].items():
+            applied = number_in(_last(records, one.stream.encode()) or b"") or 0
+            found[one.log, number] = min(applied, found.get((one.log, number), applied))
+    return found
 
 
 def compare_offsets(group: str, logs: Logs, committed: Mapping[tuple[str, int], int]) -> Iterator[Problem]:
     """Yield what differs. `committed`: the group's offsets."""
-    second = f"{group}-source-offsets"
+    second = second_of(group)
     for one in ALL_STREAMS:
         changelog = f"{group}-{one.stream}-changelog"
         for number, records in logs[changelog].items():

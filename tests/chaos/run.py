@@ -21,6 +21,7 @@ from pipeline.loadgen.run import run as run_load
 from pipeline.runtime.kafka.access import LOAD
 from pipeline.runtime.settings import load_settings
 from pipeline.verify.findings import Problem, first_of
+from pipeline.verify.streams import READERS
 from tests.chaos.alarms import false_alarms
 from tests.chaos.checker import Checker
 from tests.chaos.faults import Faults
@@ -112,7 +113,9 @@ class Load(threading.Thread):
                 on_progress=self._note,
                 stop=self._ending,
                 await_accounts_s=60.0,
+                group=settings.app_id,
                 streams_within_s=self._streams_within_s,
+                readers=READERS,
             )
         except BaseException as error:
             self._error = error
@@ -196,7 +199,8 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
             time.sleep(max(0.0, started + strike.at_s - time.monotonic()))
             say(f"{time.monotonic() - started:6.1f} s  {strike.fault} (worker {strike.worker})")
             faults.strike(strike)
-            watch.broker_crashed |= strike.fault == "broker"
+            if strike.fault == "broker":
+                watch.offsets.broker_crashed()
             if strike.fault not in NOT_CHECKED_AFTER:
                 found += watch.check(quiet=False)
         load.join(max(0.0, started + seconds - time.monotonic()))
@@ -205,11 +209,12 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
         for number in WORKERS:
             keeper.wait_ready(number)
         others = problems(cluster.verify())
-        others += false_alarms(cluster.settings, {strike.fault for strike in strikes})
+        struck = {strike.fault for strike in strikes}
+        others += false_alarms(cluster.settings, struck)
         converged_s = time.monotonic() - ended - QUIET_S
         lag.stop()
         # Nobody reads what is deleted; who has read it all the time has it.
-        final = watch if faults.logs.cut else checker_of(cluster)
+        final = watch if faults.logs.cut else checker_of(cluster, "broker" in struck)
         found += final.check(quiet=True)
         if report.failed:
             others.append(f"load: Kafka did not take {report.failed} records")
@@ -229,13 +234,14 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
         )
 
 
-def checker_of(cluster: Cluster) -> Checker:
-    """Return the checker of a cluster's topics and views."""
+def checker_of(cluster: Cluster, broker_crashed: bool = False) -> Checker:
+    """Return the checker of a cluster's topics and views; `broker_crashed`: whether the broker was killed."""
     settings = cluster.settings
     urls = [cluster.url(number) for number in sorted(cluster.workers)]
     where = settings.librdkafka(), settings.registry(), settings.app_id
     told = load_settings().tenants  # as the workers, which have this environment
-    return Checker(*where, urls, cluster.manifests, "" if told is None else told.read_text("utf-8"))
+    tenants = "" if told is None else told.read_text("utf-8")
+    return Checker(*where, urls, cluster.manifests, tenants, broker_crashed)
 
 
 def say(line: str) -> None:

@@ -7,6 +7,8 @@ import os
 import random
 import signal
 import time
+from collections import Counter
+from functools import partial
 
 from pipeline.runtime.exit_codes import EXIT_TOPICS
 from pipeline.runtime.kafka.pulse import BROKER_SILENT
@@ -55,20 +57,22 @@ class ServerFaults:
         """Change settings under load, let every worker say so, and repair them by the command."""
         chance = random.Random(strike.chance)
         chosen = chance.sample(drifts(self._keeper.cluster.settings.app_id), DRIFTS)
-        refused = self._keeper.exits[EXIT_TOPICS]
+        before = Counter(self._keeper.ended_with)
         drift(self._keeper.cluster.settings, chosen)
         try:
             for number in sorted(self._keeper.wanted):
                 # One that an earlier fault has ended may not start on such topics, and says nothing then.
-                wait_told(
-                    self._keeper.cluster.url(number),
-                    TOPIC_SETTINGS,
-                    lambda: self._keeper.exits[EXIT_TOPICS] > refused,
-                )
+                own = number, EXIT_TOPICS
+                refuses = partial(self._has_ended, own, before[own])
+                wait_told(self._keeper.cluster.url(number), TOPIC_SETTINGS, refuses)
         finally:
             repair_topics(self._keeper.cluster.settings)
         for number in sorted(self._keeper.wanted):
             self._keeper.wait_ready(number)
+
+    def _has_ended(self, own: tuple[int, int], times: int) -> bool:
+        """Whether a worker has ended with an exit code more often than so many times."""
+        return self._keeper.ended_with[own] > times
 
     def registry(self, strike: Strike) -> None:
         """Let the registry stand still."""

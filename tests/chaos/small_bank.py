@@ -34,7 +34,7 @@ from tests.chaos.by_hand import (
     taken_back,
     traded,
 )
-from tests.chaos.checker import Judge, Snapshot
+from tests.chaos.judge import Judge, Snapshot
 
 GROUP = "ledgerflow"
 CHANGELOGS = {stream.table: stream.changelog(GROUP) for stream in STREAMS}

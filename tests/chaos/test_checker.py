@@ -217,7 +217,7 @@ def test_every_damage_is_seen(topic: str, damage: Damage, check: str, quiet: boo
     assert check in bank.problems(quiet)
 
 
-@pytest.mark.parametrize("value", [b"0", b"x", b"-1", b""])
+@pytest.mark.parametrize("value", [b"0", b"x", b"-1", b"", b"9" * 5_000])
 def test_a_source_offset_that_goes_back_or_is_none_is_seen_in_a_changelog(value: bytes) -> None:
     bank = Bank()
     log = bank.topics["ledgerflow-ledger-changelog"][0]

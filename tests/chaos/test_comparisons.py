@@ -27,7 +27,7 @@ from pipeline.verify.model.wire import (
 )
 from pipeline.verify.planted import Planted, PlantedChecks
 from tests.chaos.by_hand import envelope, opened, record
-from tests.chaos.checker import Problems, Tail
+from tests.chaos.judge import Problems, Tail
 from tests.chaos.small_bank import Bank
 from tests.chaos.views_check import BALANCE_VIEW, POSITION_VIEW, compare_view, micros
 

@@ -20,7 +20,7 @@ from pipeline.verify.model.ledger_pairs import pairs_of
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import DAY_US, LEGS, POSTINGS, TABLE, Expected, home_of
 from tests.chaos.by_hand import NOW_US, about, record
-from tests.chaos.checker import Problems
+from tests.chaos.judge import Problems
 from tests.chaos.ledger_town import Town, commands_of, logs_of
 from tests.chaos.ledger_traffic import TENANT, Command
 

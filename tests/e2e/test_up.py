@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Producer
 
 import schemas
-from pipeline.loadgen.run import registry_encoder
+from pipeline.loadgen.encoder import registry_encoder
 from tests.conftest import free_ports
 from tests.e2e import documented
 from tests.e2e.running_up import Ended, Place, belonging, command

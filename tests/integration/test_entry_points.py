@@ -11,7 +11,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from pipeline.runtime.local.stack import LocalStack
-from tests.progress import wait_for
+from tests.progress import SILENCE_S, wait_for
 
 APP = Path(__file__).with_name("ten_lines.py")
 
@@ -70,7 +70,7 @@ def test_a_ten_line_app_counts_batches_of_every_codec_and_goes_on_after_a_kill(
 ) -> None:
     admin = AdminClient(stack.settings.librdkafka())
     for future in admin.create_topics([NewTopic("words", 2, 1)]).values():
-        future.result()
+        future.result(SILENCE_S)
     for codec in CODECS:
         produce(stack, b"alpha", 40, codec)
     run_until(stack, tmp_path, "('alpha', 200)", 200)

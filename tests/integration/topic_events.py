@@ -23,7 +23,8 @@ def events_of(settings: Settings, topic: str) -> list[Any]:
     try:
         consumer.assign([TopicPartition(topic, number, 0) for number in left])
         while left:
-            (message,) = consumer.consume(1, SILENCE_S)
+            message = consumer.poll(SILENCE_S)
+            assert message is not None, f"nothing came of {topic} for {SILENCE_S:.0f} s, partitions {left}"
             if (error := message.error()) is None:
                 found.append(decoder.decode(message.value()))
             else:

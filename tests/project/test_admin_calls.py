@@ -13,6 +13,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from confluent_kafka.admin import AdminClient
 
 ROOT = Path(__file__).parents[2]
@@ -54,22 +55,27 @@ def test_the_names_are_those_of_the_client() -> None:
 def unbounded(source: str) -> Iterator[int]:
     """Yield the lines that wait for an answer without a bound."""
     for node in ast.walk(ast.parse(source)):
-        if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.attr == "result"
-            and not node.args
-            and not node.keywords
-        ):
-            yield node.lineno
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "result":
+            given = [*node.args, *(keyword.value for keyword in node.keywords)]
+            if not given or any(isinstance(one, ast.Constant) and one.value is None for one in given):
+                yield node.lineno
+
+
+@pytest.mark.parametrize("wait", ["result()", "result(None)", "result(timeout=None)"])
+def test_a_wait_without_a_bound_is_seen(wait: str) -> None:
+    assert list(unbounded(f"admin.create_topics(new)[name].{wait}")) == [1]
+    assert list(unbounded("answer.result(30)")) == []
 
 
 def test_every_answer_is_waited_for_within_a_bound() -> None:
     """An answer of Kafka may never come; `answered` waits for one."""
     found = [
         f"{file.relative_to(ROOT)}:{line}"
-        for file in sorted((ROOT / "pipeline").rglob("*.py"))
-        if "confluent_kafka" in (source := file.read_text("utf-8"))
+        for top in ("pipeline", "topologies", "tests")
+        for file in sorted((ROOT / top).rglob("*.py"))
+        if file != Path(__file__)
+        for source in [file.read_text("utf-8")]
+        if top != "tests" or "AdminClient" in source
         for line in unbounded(source)
     ]
     assert found == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
 from typing import Any
 
 from confluent_kafka import KafkaException
@@ -9,6 +11,7 @@ from confluent_kafka import KafkaException
 from pipeline.domain.kernel import events as ev
 from pipeline.runtime import faults as module
 from pipeline.runtime.faults import Fault, Faults
+from tests.progress import wait_for
 
 OPEN = Fault("transaction_open", "payments[1]", "producer 7 is open since noon", "payments", 1, 12)
 
@@ -62,7 +65,19 @@ def test_a_fault_is_given_up_after_some_tries_and_the_next_is_written(monkeypatc
     monkeypatch.setattr(module, "AGAIN_AFTER_S", 0.01)
     alerts = _Alerts(failures=module.TRIES_MAX)
     faults = _faults(alerts)
-    faults.report_last(OPEN, within_s=30)
-    assert not alerts.written
+    told: list[bool] = []
+    faults.report(OPEN, then=told.append)
+    wait_for(lambda: told, "an alert that is given up")
+    assert not alerts.written and told == [False]
     faults.report_last(OPEN._replace(subject="payments[2]"), within_s=30)
     assert [alert.subject for alert, _, _ in alerts.written] == ["payments[2]"]
+
+
+def test_the_last_alert_of_a_process_has_several_tries(monkeypatch: Any) -> None:
+    """The first one may come before a leader is elected anew."""
+    slept: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(time_ns=time.time_ns, sleep=slept.append))
+    alerts = _Alerts(failures=4)
+    _faults(alerts).report_last(OPEN, within_s=30)
+    assert len(alerts.written) == 1 and len(slept) == 4
+    assert sum(slept) < module.LAST_WITHIN_S

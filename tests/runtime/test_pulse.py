@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.runtime.kafka import pulse
-from pipeline.runtime.kafka.pulse import ALERT_FROM_S, ANSWERS_MIN, STOOD_S, Pulse, SilenceFile, worker_pulse
+from pipeline.runtime.kafka import pulse, silence_file
+from pipeline.runtime.kafka.pulse import ALERT_FROM_S, ANSWERS_MIN, STOOD_S, Pulse, worker_pulse
+from pipeline.runtime.kafka.silence_file import SilenceFile
 from pipeline.runtime.problems import Problems
 
 
@@ -25,7 +26,7 @@ class Heart:
         self.reported: list[Any] = []
         clock = SimpleNamespace(monotonic=lambda: self.now, time=lambda: self.now)
         monkeypatch.setattr(pulse, "time", clock)
-        monkeypatch.setattr(pulse.os, "utime", lambda path: utime(path, (self.now, self.now)))
+        monkeypatch.setattr(silence_file.os, "utime", lambda path: utime(path, (self.now, self.now)))
         self.written: list[Any] = []
         faults: Any = SimpleNamespace(report=self._report)
         self.file = file
@@ -93,11 +94,27 @@ def test_a_silence_in_which_the_worker_ended_is_an_alert_of_the_next(
         "Kafka at 127.0.0.1:1 did not answer for 20.0 s from 00:16:40Z or longer: a worker ended meanwhile"
     )
     assert again.file.exists()  # until the alert is written
-    again.written[0]()
+    again.written[0](True)
     assert Heart(monkeypatch, heart.file).reported == []
 
 
-@pytest.mark.parametrize("content", ["", "yesterday", "nan", "1e300"])
+def test_a_silence_is_kept_until_its_alert_is_written(heart: Heart, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an alert that is given up, nor a short silence or another alert meanwhile, forgets it."""
+    heart.beat(True)
+    heart.beat(False, takes=1.5, times=10)
+    heart.beat(True, times=ANSWERS_MIN)
+    heart.beat(False, takes=ALERT_FROM_S / 3)
+    heart.beat(True, times=ANSWERS_MIN)
+    (given_up,) = heart.written
+    given_up(False)
+    heart.beat(False, takes=1.5, times=10)
+    heart.beat(True, times=ANSWERS_MIN)
+    heart.written[1](True)
+    (fault,) = Heart(monkeypatch, heart.file).reported
+    assert "from 00:16:40Z or longer" in fault.found
+
+
+@pytest.mark.parametrize("content", ["", "yesterday", "nan", "1e300", "-1e300"])
 def test_a_file_that_says_nothing_is_no_silence(
     content: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

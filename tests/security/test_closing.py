@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -122,3 +123,35 @@ async def test_who_is_cancelled_while_a_consumer_stops_stays_so() -> None:
     with pytest.raises(asyncio.CancelledError):
         await stopping
     assert consumer.closed
+
+
+class Swallowing(Stuck):
+    """Takes its caller's cancellation for that of its own task, as aiokafka's fetcher does."""
+
+    async def stop(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+
+async def test_who_is_cancelled_is_told_although_the_consumer_swallows_it() -> None:
+    stopping = asyncio.ensure_future(closing.stop(Swallowing()))
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+
+
+async def test_an_earlier_cancellation_is_not_told_twice() -> None:
+    """Whoever is cancelled and gives back a consumer on the way out goes out with what he was told."""
+
+    async def cleans_up() -> str:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await closing.stop(Stuck())
+        return "cleaned up"
+
+    working = asyncio.ensure_future(cleans_up())
+    await asyncio.sleep(0)
+    working.cancel()
+    assert await working == "cleaned up"

@@ -258,7 +258,7 @@ def test_an_open_directory_becomes_secure_by_an_explicit_step_alone(tmp_path: Pa
     settings = settings_in(tmp_path)
     with LocalStack(settings) as open_stack:
         admin = AdminClient({"bootstrap.servers": open_stack.bootstrap_servers, "log_level": 0})
-        admin.create_topics([NewTopic(BALANCES, 4, 1)])[BALANCES].result()
+        admin.create_topics([NewTopic(BALANCES, 4, 1)])[BALANCES].result(WITHIN_S)
         producer = Producer({"bootstrap.servers": open_stack.bootstrap_servers})
         producer.produce(BALANCES, b"kept", partition=0)
         assert producer.flush(WITHIN_S) == 0

@@ -37,12 +37,15 @@ async def stop(consumer: Any) -> None:
     """Give back a consumer's connections, also where the broker has died.
 
     aiokafka's own stop passes on that it has cancelled a fetch that waits after a failure, and then leaves
-    its connections open. Who was cancelled himself stays so.
+    its connections open; and it may take its caller's cancellation for that of its own task.
+
+    Raises CancelledError where its own caller is cancelled meanwhile.
     """
+    task = asyncio.current_task()
+    cancelled = task.cancelling() if task is not None else 0
     try:
         await consumer.stop()
     except asyncio.CancelledError:
         await consumer._client.close()
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
+    if task is not None and task.cancelling() > cancelled:
+        raise asyncio.CancelledError

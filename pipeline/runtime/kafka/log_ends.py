@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -65,26 +65,6 @@ def ends(consumer: Consumer, places: Iterable[Place], within_s: float) -> dict[P
 def begins(consumer: Consumer, places: Iterable[Place], within_s: float) -> dict[Place, int]:
     """Return where logs begin: the first offset that is still there. Raises as `ends`."""
     return _offsets(consumer, places, BEGINNING, within_s)
-
-
-class Reached(NamedTuple):
-    """What a partition has for readers of committed records, and how far a group has read it."""
-
-    first: int
-    end: int
-    applied: int
-    """The group's offset; 0 where it has none."""
-
-
-def reached(connection: Mapping[str, Any], group: str, place: Place, within_s: float) -> Reached:
-    """Return how far a log and the streams' group, which is never joined, have come. Raises as `ends`."""
-    consumer = asking(connection, group, committed=True)
-    try:
-        first, end = begins(consumer, [place], within_s), ends(consumer, [place], within_s)
-        (found,) = consumer.committed([TopicPartition(*place)], timeout=within_s)
-        return Reached(first[place], end[place], max(found.offset, 0))
-    finally:
-        consumer.close()
 
 
 def _offsets(consumer: Consumer, places: Iterable[Place], time_ms: int, within_s: float) -> dict[Place, int]:

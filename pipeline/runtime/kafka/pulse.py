@@ -10,19 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
-import os
 import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaException
 
 from pipeline.runtime.faults import Fault, Faults
 from pipeline.runtime.kafka.log_ends import asking, ends
+from pipeline.runtime.kafka.silence_file import SilenceFile
 from pipeline.runtime.problems import Problems
 
 LOG = logging.getLogger(__name__)
@@ -128,39 +126,6 @@ def question(connection: Mapping[str, Any], topic: str, partitions: int) -> Ask:
     return answers
 
 
-class SilenceFile:
-    """Since when Kafka is silent, kept on disk: a worker may end before the silence does.
-
-    What a file says that is there at the start is reported as an alert, so that no silence is forgotten.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def keep(self, since: float) -> None:
-        """Keep that Kafka is silent, since a time in seconds UTC; again and again, as long as it is."""
-        try:
-            if self._path.exists():
-                os.utime(self._path)
-            else:
-                self._path.write_text(repr(since))
-        except OSError as error:
-            LOG.warning("%s cannot be written: %s", self._path, error.strerror)
-
-    def kept(self) -> tuple[float, float] | None:
-        """Return from when to when an earlier process saw Kafka silent, seconds UTC; None: it never did."""
-        try:
-            since, until = float(self._path.read_text()), self._path.stat().st_mtime
-        except (OSError, ValueError):
-            return None
-        return (since, until) if math.isfinite(since) and until >= since else None
-
-    def forget(self) -> None:
-        """Forget it: the silence was short, or its alert is written."""
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
-
-
 def worker_pulse(ask: Ask, servers: str, problems: Problems, faults: Faults, file: SilenceFile) -> Pulse:
     """Return the pulse of a worker: a problem while Kafka is silent, and an alert of a long silence after.
 
@@ -176,10 +141,11 @@ def worker_pulse(ask: Ask, servers: str, problems: Problems, faults: Faults, fil
         alert(line, silent_s)
 
     def alert(line: str, silent_s: float) -> None:
+        said = file.over()
         if silent_s >= ALERT_FROM_S:
-            faults.report(Fault(BROKER_SILENT, KAFKA, line), then=file.forget)
+            faults.report(Fault(BROKER_SILENT, KAFKA, line), then=said)
         else:
-            file.forget()
+            said(True)  # too short for one
 
     if (kept := file.kept()) is not None:
         silent_s = kept[1] - kept[0]

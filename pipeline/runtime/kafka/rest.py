@@ -7,6 +7,9 @@ commits what it has read. So where the group has committed all that stood there 
 and the ends are still the same afterwards, nothing is under way: neither what was read and not committed, nor
 what was written and not read. Without the last look, outputs that came in between would be overlooked.
 
+A broker that crashed may say older offsets of the group. Where it says that the streams are behind and
+nothing moves, what they say themselves counts (`own_offsets`): it is written in the same transactions.
+
 The offsets of a transaction may be visible before its records are: each partition has its own mark of the
 end. So the ends are those of all records, committed or not, and an open transaction is no rest.
 """
@@ -17,12 +20,13 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import Place, asking
 from pipeline.runtime.kafka.log_ends import ends as ends_of
+from pipeline.runtime.kafka.own_offsets import OWN_WITHIN_S, Readers, own_offsets
 from pipeline.runtime.kafka.topics import READ, UPSTREAM
 
 ANSWER_WITHIN_S = 30.0
@@ -30,6 +34,8 @@ MARKS_MAX = 50
 """A distance up to this may be the marks of transactions, which are no records: it is worth a look."""
 LOOK_WITHIN_S = 10.0
 LOOK_EVERY_S = 0.2
+OWN_EVERY_S = 2.0
+"""What the streams say themselves is read where nothing has grown for so long, and not more often."""
 
 Offsets = Mapping[Place, int]
 
@@ -44,10 +50,16 @@ class RestWatch:
         places: Iterable[Place],
         read: Sequence[str] = READ,
         within_s: float = ANSWER_WITHIN_S,
+        readers: Readers | None = None,
     ) -> None:
         """`group`: the streams' consumer group, which is asked how far it has read, and never joined; it
-        reads the topics `read`. `within_s`: how long the cluster may take for an answer."""
+        reads the topics `read`. `within_s`: how long the cluster may take for an answer. `readers`: the
+        streams of each log, so that they can be asked themselves; without it the group's word is all."""
         self._within_s = within_s
+        self._connection = connection
+        self._readers = readers
+        self._own: Offsets = {}
+        self._own_at = float("-inf")
         self._admin = AdminClient({**connection, "log_level": 0})
         self._group = group
         self._consumer = BoundedConsumer(
@@ -114,13 +126,35 @@ class RestWatch:
         self.committed = sum(read.values())
         if not self.committed and not self._has_members():
             return None
-        left = {place: ends[place] - offset for place, offset in read.items() if ends[place] > offset}
+        if self._short_of(ends, read):
+            own = self._said_by_streams()
+            read = {place: max(offset, own.get(place, 0)) for place, offset in read.items()}
+        left = self._short_of(ends, read)
         if not left:
             return None
         furthest = max(left, key=left.__getitem__)
         if left[furthest] <= MARKS_MAX and self._only_marks({place: read[place] for place in left}, ends):
             return None
         return f"the streams are {left[furthest]} records behind on {_named(furthest)}"
+
+    @staticmethod
+    def _short_of(ends: Offsets, read: Offsets) -> dict[Place, int]:
+        return {place: ends[place] - offset for place, offset in read.items() if ends[place] > offset}
+
+    def _said_by_streams(self) -> Offsets:
+        """Return how far the streams say that they have read, once nothing has grown for a while."""
+        now = time.monotonic()
+        if self.still_s < OWN_EVERY_S:
+            self._own = {}
+        elif self._readers is not None and now - self._own_at >= OWN_EVERY_S:
+            numbers = {number for _, number in self._places}
+            try:
+                asked = self._connection, self._group, self._readers, numbers, OWN_WITHIN_S
+                self._own = own_offsets(*asked)
+            except KafkaException:  # such as a login that may not read them
+                self._own = {}
+            self._own_at = time.monotonic()
+        return self._own
 
     def _has_members(self) -> bool:
         # Not by the admin client's newer calls about groups: see tests/project/test_admin_calls.py.

@@ -8,15 +8,12 @@ is in the topic of source offsets, so its log and its changelog existed.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from confluent_kafka import KafkaError, TopicPartition
-
-from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import Place, asking, begins, ends
 from pipeline.runtime.kafka.rest import places_of
+from pipeline.runtime.kafka.short_topics import rows_of
 from pipeline.runtime.kafka.topic_settings import (
     MISSING,
     PARTITIONS,
@@ -40,8 +37,6 @@ from pipeline.runtime.settings import Settings
 LOG = logging.getLogger(__name__)
 SAID_MAX = 5
 """Findings that one line names; more are counted."""
-CHUNK = 10_000
-POLL_S = 0.2
 LOST = (
     "deleted, though the streams have applied records; nothing is created in their place, because the streams"
     " would go on with empty tables or logs. What can be done: pipeline/runtime/README.md, Settings of topics"
@@ -113,29 +108,9 @@ def lost_topics(settings: Settings, uses: Sequence[Use], missing: Collection[str
 
 def _keys(settings: Settings, starts: Mapping[Place, int]) -> set[bytes]:
     """Return the keys of a short topic, committed or not. Raises KafkaException, TopicsError."""
-    consumer = BoundedConsumer(
-        {**settings.librdkafka(), "group.id": f"{settings.app_id}-topics", "enable.auto.commit": False}
-        | {"isolation.level": "read_uncommitted", "auto.offset.reset": "error", "log_level": 0}
-        | {"enable.partition.eof": True}
-    )
-    keys: set[bytes] = set()
-    behind = set(starts)
-    deadline = time.monotonic() + REQUEST_TIMEOUT_S
-    try:
-        consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
-        while behind:
-            if time.monotonic() > deadline:
-                raise TopicsError(f"what the streams have applied cannot be read: {sorted(behind)}")
-            for message in consumer.consume(CHUNK, POLL_S):
-                error = message.error()
-                if error is None:
-                    keys.add(message.key() or b"")
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    # It comes behind the marks of transactions, too, which are never delivered.
-                    behind.discard((message.topic(), message.partition()))
-        if consumer.skipped:
-            topic, number, batch = consumer.skipped[0]
-            raise TopicsError(f"{topic}[{number}]@{batch.first} cannot be read: {batch.code}, {batch.detail}")
-    finally:
-        consumer.close()
-    return keys
+    group = f"{settings.app_id}-topics"
+    rows = rows_of(settings.librdkafka(), group, starts, REQUEST_TIMEOUT_S, committed=False)
+    if rows.skipped:
+        topic, number, batch = rows.skipped[0]
+        raise TopicsError(f"{topic}[{number}]@{batch.first} cannot be read: {batch.code}, {batch.detail}")
+    return {key for _, key in rows.latest}

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from confluent_kafka import KafkaException, TopicCollection
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from pipeline.runtime.faults import Fault, Faults
-from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka.topic_ids import ids_of_those_there
 from pipeline.runtime.kafka.topic_settings import MISSING, Finding, Found, ask, findings, requirements
 from pipeline.runtime.problems import Problems
 from pipeline.runtime.settings import Settings
@@ -98,24 +97,6 @@ def look_at(settings: Settings, topics: list[str]) -> Look:
 
     def look() -> tuple[Mapping[str, Found], Mapping[str, str]]:
         found = ask(admin, topics, ANSWER_WITHIN_S)
-        return found, _ids(admin, found)
+        return found, ids_of_those_there(admin, found, ANSWER_WITHIN_S)
 
     return look
-
-
-def _ids(admin: AdminClient, topics: Iterable[str]) -> dict[str, str]:
-    """Return Kafka's ids of topics; one that was deleted meanwhile is left out. Raises KafkaException."""
-    wanted = sorted(topics)
-    if not wanted:
-        return {}
-    asked = admin.describe_topics(TopicCollection(wanted), request_timeout=ANSWER_WITHIN_S)
-    ids: dict[str, str] = {}
-    for name, future in asked.items():
-        try:
-            answer: Any = answered(future, ANSWER_WITHIN_S)
-        except KafkaException as error:
-            if error.args[0].name() != "UNKNOWN_TOPIC_OR_PART":
-                raise
-            continue
-        ids[name] = str(answer.topic_id)
-    return ids

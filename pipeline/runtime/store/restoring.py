@@ -21,11 +21,11 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka.topic_ids import topic_ids
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
 from pipeline.runtime.manifests import Copy, SnapshotError, WorkerSnapshot
 from pipeline.runtime.settings import ENV_PREFIX, Settings
 from pipeline.runtime.signing import verified_content
-from pipeline.runtime.snapshots import topic_ids
 
 DELETIONS_KEPT = "delete.retention.ms"
 REBUILD = "start the worker without a snapshot, it reads the whole changelog then"
