@@ -97,7 +97,6 @@ def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment,
     settled = _settled(event, payment, rows)
     if not settled:
         return "not_settled"
-        return "not_settled"
     taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
     left = settled - taken
     amount = left if event.amount_minor is None else event.amount_minor
