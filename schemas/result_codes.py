@@ -43,6 +43,12 @@ RESULTS: tuple[Result, ...] = (
         "Nothing: this is how a retry is answered.",
     ),
     Result(
+        "exists_with_different_limit",
+        _COMMAND,
+        "The account was opened with another overdraft limit.",
+        "Nothing was changed. A limit is changed by account_limit_set.",
+    ),
+    Result(
         "exists_with_different_amount",
         _COMMAND,
         "The payment, capture or reversal id is known, with another amount.",
@@ -224,6 +230,13 @@ RESULTS: tuple[Result, ...] = (
         "`occurred_at` lies so far behind the branch's event time that ids of then are forgotten "
         "(`LEDGERFLOW_DEDUPE_WINDOW_DAYS`).",
         "Check whether it was paid before. If not, pay with a present `occurred_at`.",
+    ),
+    Result(
+        "not_yet",
+        (_REJECTED, _REFUSED),
+        "`occurred_at` lies further ahead of the time at which Kafka got the command than clocks may differ "
+        "(`LEDGERFLOW_CLOCK_AHEAD_SECONDS`). Nothing was done, and no id is remembered.",
+        "Mend the clock, or send the command again when it is time, with the same ids.",
     ),
     Result("account_not_found", _COMMAND, "The account is not known to the ledger (yet).", "Open it first."),
     Result("account_closed", _COMMAND, "The account is closed.", "Reopen it first."),

@@ -9,6 +9,8 @@ ledger-commands --> Ledger, or LedgerBatch for large batches --> postings, balan
 
 from __future__ import annotations
 
+import msgspec
+
 from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
@@ -21,8 +23,8 @@ from topologies.topology import RulePair, Topology
 
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that keep the balances. Raises SettingsError for a bad file of tenants."""
-    days = configuration.of(LedgerSettings).dedupe_window_days
-    given = LedgerRules(dedupe_window_days=days, tenants=tenants(configuration))
+    settings = msgspec.structs.asdict(configuration.of(LedgerSettings))
+    given = LedgerRules(**settings, tenants=tenants(configuration))
     return Ledger(given), LedgerBatch(given)
 
 

@@ -10,7 +10,7 @@ from msgspec import structs
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger import accounts, due, holds, journals
+from pipeline.domain.ledger import accounts, due, holds, journals, openings
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.ledger.pairs import Leg
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
@@ -74,6 +74,12 @@ SAMPLES = (
             ledger.Account(3, "JPY", ledger.CLOSED, None, 1, 2, 3, HIGH, 5, ledger.FROZEN_DEBIT),
             ledger.Account(1, "USD", ledger.OPEN, -7, 1, 2, 3, 4, HIGH, 3, LOW),
         ),
+    ),
+    Sample(
+        ledger.OPENING_ROW,
+        ledger.OPENING_ROW.pack,
+        openings.unpack_opening,
+        (openings.Opening(12_50, 0), openings.Opening(LOW, None)),
     ),
     Sample(
         ledger.PAYMENT_ROW,

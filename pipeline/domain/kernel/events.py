@@ -91,6 +91,8 @@ ResultCode = Literal[
     "exists_with_different_type",
     "exists_with_different_effective_time",
     "exists_with_different_late_rule",
+    "not_yet",
+    "exists_with_different_limit",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]

@@ -23,6 +23,7 @@ from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.account_ids import can_be_opened, opening_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails, save_account
 from pipeline.domain.ledger.due import LIMIT, Due, schedule
+from pipeline.domain.ledger.openings import keep_opening, opening_code
 from pipeline.domain.ledger.rows import (
     CLOSED,
     FROZEN_CREDIT,
@@ -78,11 +79,7 @@ def open_account(
     kind = ACCOUNT_TYPES.index(event.account_type)
     known = read_account(rows, event.tenant_id, event.account_id)
     if known is not None:
-        code = "exists"
-        if known.currency != event.currency:
-            code = "exists_with_different_currency"
-        elif known.account_type != kind:
-            code = "exists_with_different_content"
+        code = opening_code(known, event, rows)
         return refuse(out, event, "account_opened", event.account_id, None, code)
     refused = account_refusal(tenants, event.tenant_id, currency)
     if refused is not None:
@@ -94,8 +91,8 @@ def open_account(
     if limit is not None and amount < -limit:
         return refuse(out, event, "account_opened", event.account_id, None, "insufficient_funds")
     if amount == 0:
-        save_account(rows, out, event, event.account_id, account)
-        return
+        keep_opening(event, rows)
+        return save_account(rows, out, event, event.account_id, account)
     books = Books(event, at, rows)
     books.add_account(event.account_id, account)
     opening = opening_account_id(event.currency, at.partition)
@@ -105,6 +102,7 @@ def open_account(
         books.enter(out, "opening", debit, credit, abs(amount), EntryDetails(when=books.value_time()))
     except Overflow:
         raise Reject("overflow") from None
+    keep_opening(event, rows)
     books.save(out)
 
 

@@ -10,11 +10,19 @@ from pipeline.domain.kernel.settings import ConceptSettings
 
 
 class LedgerSettings(ConceptSettings, frozen=True):
-    """How long the ledger remembers ids."""
+    """How long the ledger remembers ids, and how far ahead it believes a clock."""
 
     dedupe_window_days: Annotated[
         int, Meta(ge=1, le=3650, description="Event time an id is kept; older is too_old.")
     ] = 90
+    clock_ahead_seconds: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=86400,
+            description="`occurred_at` ahead of Kafka's time by more is not_yet; 0: none is.",
+        ),
+    ] = 300
 
 
 SETTINGS = LedgerSettings

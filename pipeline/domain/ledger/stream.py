@@ -5,6 +5,7 @@
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
     accounts       limits, status, closed periods
+    not_yet        commands whose time has not come
     due            expiries and later limits, applied as event time advances
 
 A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
@@ -30,7 +31,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from pipeline.domain.ledger import (
     accounts,
     captures,
@@ -43,6 +44,7 @@ from pipeline.domain.ledger import (
 )
 from pipeline.domain.ledger.due import HOLD, JOURNAL, NEXT_KEY, take_due
 from pipeline.domain.ledger.journals import journal_key, part_key
+from pipeline.domain.ledger.not_yet import answer_ahead
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
 from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
@@ -55,6 +57,11 @@ class LedgerRules(LedgerSettings, frozen=True):
     """Which tenants may open accounts, and in which currencies."""
 
 
+def ahead_max(rules: LedgerRules | None) -> int | None:
+    """Return how far a command may be ahead of Kafka's time, in microseconds; None: as far as it is."""
+    return (rules or LedgerRules()).clock_ahead_seconds * MICROSECONDS_PER_SECOND or None
+
+
 def dedupe_window(rules: LedgerRules | None) -> int:
     """Return how long payment ids are remembered, in microseconds of event time."""
     return (rules or LedgerRules()).dedupe_window_days * MICROSECONDS_PER_DAY
@@ -64,7 +71,7 @@ class Ledger:
     """The rules of the ledger over the rows of one branch; holds no state of its own."""
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
-        self._window = dedupe_window(rules)
+        self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
         tenants = UNRESTRICTED if rules is None else rules.tenants
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
@@ -107,6 +114,8 @@ class Ledger:
         if not tenant or "/" in tenant or "\0" in tenant:
             # Its keys could be those of another tenant, or of an internal account.
             raise Reject("invalid_tenant_id")
+        if self._ahead_max is not None and answer_ahead(self._ahead_max, event, at, rows, out):
+            return
         if kind in self._rules:
             self._rules[kind](event, at, rows, out)
         else:

@@ -26,12 +26,14 @@ from pipeline.verify.model.ledger_limits import (
     set_limit,
     unfreeze,
 )
+from pipeline.verify.model.ledger_not_yet import not_yet
 from pipeline.verify.model.ledger_payments import cancel, decide, leg_posted, leg_refused, post_leg, review
 from pipeline.verify.model.ledger_periods import close_period
 from pipeline.verify.model.ledger_reversals import reverse_journal, reverse_payment
 from pipeline.verify.model.ledger_shares import legs_answered, legs_ended, legs_requested
 from pipeline.verify.model.ledger_submissions import confirm, journal_is_due, submit, void
-from pipeline.verify.model.wire import LONG_MIN, Dead
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import LONG_MIN, Dead, row_key
 
 # --- the rules, one a command
 
@@ -47,8 +49,15 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
         raise Dead("invalid_limit")
     known = branch.account(account_id)
     if known is not None:
-        same = "exists" if known.kind == kind else "exists_with_different_content"
-        code = same if known.currency == currency else "exists_with_different_currency"
+        code = "exists"
+        if known.currency != currency:
+            code = "exists_with_different_currency"
+        elif known.kind != kind:
+            code = "exists_with_different_content"
+        elif branch.openings[event["tenant_id"], account_id][0] != event["initial_balance_minor"]:
+            code = "exists_with_different_amount"
+        elif branch.openings[event["tenant_id"], account_id][1] != limit:
+            code = "exists_with_different_limit"
         return branch.refuse("account_opened", account_id, code)
     refused = branch.account_refusal(event)
     if refused is not None:
@@ -62,6 +71,8 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
         raise Dead("overflow")
     branch.accounts[event["tenant_id"], account_id] = Account(kind, currency, limit)
     branch.touch(account_id)
+    branch.openings[event["tenant_id"], account_id] = (amount, limit)
+    branch.structure(row_key("b", event["tenant_id"], account_id), [amount, limit])
     if amount == 0:
         return
     own = branch.own("opening", currency)
@@ -104,3 +115,6 @@ class Branch(Books):
         tenant = event["tenant_id"]
         if not tenant or "\0" in tenant or "/" in tenant:
             raise Dead("invalid_tenant_id")
+
+    def refused_at_once(self, record: Record) -> bool:
+        return not_yet(self, record)

@@ -81,8 +81,12 @@ class Books(StreamModel):
     """Everything that one branch knows."""
 
     window_days: int = 90
+    clock_ahead_us: int = 300_000_000
+    """How far a command may be ahead of Kafka's time; 0: as far as it is."""
     watermark: int | None = None
     accounts: dict[Key, Account] = field(default_factory=dict)
+    openings: dict[Key, tuple[int, int | None]] = field(default_factory=dict)
+    """What each account was opened with: balance and limit."""
     payments: dict[Key, Payment] = field(default_factory=dict)
     holds: dict[Key, Hold] = field(default_factory=dict)
     """Of payments that are held for captures, by payment; they stay after their end."""

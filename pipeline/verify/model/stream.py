@@ -54,7 +54,8 @@ class StreamModel:
             if rule is None:
                 raise Dead("unexpected_event")
             self.check_ids(record.fields)
-            rule(self, record.fields)
+            if not self.refused_at_once(record):
+                rule(self, record.fields)
             self.conclude()
         except Dead as dead:
             return str(dead), []
@@ -62,6 +63,10 @@ class StreamModel:
 
     def check_ids(self, event: dict[str, Any]) -> None:
         """Raise `Dead` for an id that no row could have."""
+
+    def refused_at_once(self, record: Record) -> bool:
+        """Whether a record is answered before its rule, and has no other effect."""
+        return False
 
     def conclude(self) -> None:
         """Say what is said once, after all that a record has changed."""

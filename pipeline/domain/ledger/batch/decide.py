@@ -83,9 +83,15 @@ class DecidedRun(NamedTuple):
     """The branch's watermark after the run, None where it does not move."""
 
 
-def decide(facts: Facts, window: int) -> DecidedRun:
-    """Decide the commands up to the first irregular one; `window` in microseconds of event time."""
+def decide(facts: Facts, window: int, ahead_max: int | None) -> DecidedRun:
+    """Decide the commands up to the first irregular one.
+
+    `window`: microseconds of event time; `ahead_max`: as in `answer_ahead`, None where that is not asked.
+    """
     kinds, regular = facts.run.kinds, facts.regular.copy()
+    if ahead_max is not None:
+        ahead = facts.columns["occurred_at"].to_numpy(zero_copy_only=False) - facts.run.recorded_at
+        regular &= (ahead <= ahead_max) | ~np.isin(kinds, (DECIDED, REVIEWED, CANCELLED))
     code = np.zeros(len(kinds), np.int8)
     refused = np.zeros(len(kinds), bool)
     for position, answer in facts.answers.items():

@@ -11,8 +11,8 @@ each command are running sums. Only commands on an account that could reach its 
 decided in order.
 
 An irregular command ends the run, and the row path applies it: account events, holds for captures, journals,
-accounts that are frozen or have a maximum, a due item, a closed period, a repeated leg, counters close to 64
-bits. A property test compares both paths.
+accounts that are frozen or have a maximum, a time that has not come, a due item, a closed period, a repeated
+leg, counters close to 64 bits. A property test compares both paths.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pipeline.domain.ledger.batch.events import blocks, codes_of
 from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, read
 from pipeline.domain.ledger.batch.touch import Touches, touch
 from pipeline.domain.ledger.rows import LEG_ROW, PAYMENT_ROW, write_watermark
-from pipeline.domain.ledger.stream import LedgerRules, dedupe_window
+from pipeline.domain.ledger.stream import LedgerRules, ahead_max, dedupe_window
 
 RUN_MAX = 8192
 """The most commands of a run: it bounds the sums, and the work that is lost at an irregular command."""
@@ -42,7 +42,7 @@ class LedgerBatch:
     fields = FIELDS
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
-        self._window = dedupe_window(rules)
+        self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
         """Apply the commands before the first irregular one; return how many, and their outputs."""
@@ -50,7 +50,7 @@ class LedgerBatch:
         if not length:
             return 0, []
         facts = read(run.slice(0, length), rows)
-        decision = decide(facts, self._window)
+        decision = decide(facts, self._window, self._ahead_max)
         if not decision.length:
             return 0, []
         touches = touch(facts, decision)
