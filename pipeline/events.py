@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from pipeline.input_event import (
+    ActorText,
     CreditorReference,
     Currency,
     Day,
@@ -22,6 +23,7 @@ from pipeline.input_event import (
     InputPart,
     Int,
     Long,
+    Metadata,
     Moment,
 )
 
@@ -75,6 +77,16 @@ class TradeSide(StrEnum):
     SELL = "SELL"
 
 
+class Actor(InputPart):
+    """The person or program on whose behalf something is done."""
+
+    issuer: ActorText
+    subject: ActorText
+    session_id: ActorText | None = None
+    key_id: ActorText | None = None
+    roles_version: ActorText | None = None
+
+
 class JournalLeg(InputPart):
     """One leg of a journal."""
 
@@ -98,6 +110,10 @@ class AccountClosed(InputEvent):
     account_id: Id
     reason: ClosureReason
     regulatory_notification_sent: Flag = False
+    actor: Actor | None = None
+    closure_reason: str | None = None
+    notice_date: Day | None = None
+    expected_sequence: Long | None = None
 
 
 class AccountFrozen(InputEvent):
@@ -110,6 +126,9 @@ class AccountFrozen(InputEvent):
     account_id: Id
     side: FreezeSide
     reason: str
+    actor: Actor | None = None
+    until: Moment | None = None
+    expected_sequence: Long | None = None
 
 
 class AccountLimitSet(InputEvent):
@@ -124,6 +143,8 @@ class AccountLimitSet(InputEvent):
     minimum_balance_minor: Long | None = None
     maximum_balance_minor: Long | None = None
     effective_at: Moment | None = None
+    actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class AccountOpened(InputEvent):
@@ -141,6 +162,8 @@ class AccountOpened(InputEvent):
     regulatory_tier: RegulatoryTier = RegulatoryTier.RETAIL
     compliance_flags: tuple[str, ...] = ()
     overdraft_limit_minor: Long | None = 0
+    actor: Actor | None = None
+    metadata: Metadata | None = None
 
 
 class AccountReopened(InputEvent):
@@ -152,6 +175,7 @@ class AccountReopened(InputEvent):
 
     account_id: Id
     reason: str
+    actor: Actor | None = None
 
 
 class AccountUnfrozen(InputEvent):
@@ -164,6 +188,8 @@ class AccountUnfrozen(InputEvent):
     account_id: Id
     side: FreezeSide
     reason: str
+    actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class PeriodClosed(InputEvent):
@@ -175,6 +201,7 @@ class PeriodClosed(InputEvent):
 
     period_id: Id
     closed_through: Moment
+    actor: Actor | None = None
 
 
 class JournalConfirmed(InputEvent):
@@ -186,6 +213,7 @@ class JournalConfirmed(InputEvent):
 
     journal_id: Id
     account_id: Id
+    actor: Actor | None = None
 
 
 class JournalReversed(InputEvent):
@@ -202,6 +230,7 @@ class JournalReversed(InputEvent):
     reason: str
     effective_at: Moment | None = None
     late: LateEntry
+    actor: Actor | None = None
 
 
 class JournalSubmitted(InputEvent):
@@ -219,6 +248,9 @@ class JournalSubmitted(InputEvent):
     effective_at: Moment | None = None
     late: LateEntry
     hold_expires_at: Moment | None = None
+    actor: Actor | None = None
+    metadata: Metadata | None = None
+    expected_sequence: Long | None = None
 
 
 class JournalVoided(InputEvent):
@@ -231,6 +263,7 @@ class JournalVoided(InputEvent):
     journal_id: Id
     account_id: Id
     reason: str
+    actor: Actor | None = None
 
 
 class PaymentCancelled(InputEvent):
@@ -243,6 +276,7 @@ class PaymentCancelled(InputEvent):
     payment_id: Id
     debtor_account_id: Id
     reason: str
+    actor: Actor | None = None
 
 
 class PaymentCaptured(InputEvent):
@@ -257,6 +291,7 @@ class PaymentCaptured(InputEvent):
     capture_id: Id
     amount_minor: Long | None = None
     final: Flag
+    actor: Actor | None = None
 
 
 class PaymentExtended(InputEvent):
@@ -269,6 +304,7 @@ class PaymentExtended(InputEvent):
     payment_id: Id
     debtor_account_id: Id
     hold_expires_at: Moment
+    actor: Actor | None = None
 
 
 class PaymentInitiated(InputEvent):
@@ -292,6 +328,14 @@ class PaymentInitiated(InputEvent):
     creditor_reference: CreditorReference | None = None
     remittance_text: str | None = None
     hold_expires_at: Moment | None = None
+    actor: Actor | None = None
+    metadata: Metadata | None = None
+    compliance_score: Int | None = None
+    fees_charged_minor: Long | None = None
+    exchange_rate_e8: Long | None = None
+    settlement_date: Day | None = None
+    regulatory_reporting_required: Flag | None = None
+    expected_sequence: Long | None = None
 
 
 class PaymentReversed(InputEvent):
@@ -306,6 +350,7 @@ class PaymentReversed(InputEvent):
     reversal_id: Id
     amount_minor: Long | None = None
     reason: str
+    actor: Actor | None = None
 
 
 class PaymentReviewed(InputEvent):
@@ -320,6 +365,7 @@ class PaymentReviewed(InputEvent):
     approved: Flag
     reviewer: str
     reason: str
+    actor: Actor | None = None
 
 
 class PriceQuoted(InputEvent):
@@ -332,6 +378,7 @@ class PriceQuoted(InputEvent):
     instrument_id: Id
     price_e8: Long
     currency: Currency
+    actor: Actor | None = None
 
 
 class StatementClosed(InputEvent):
@@ -348,6 +395,7 @@ class StatementClosed(InputEvent):
     closing_balance_minor: Long
     line_count: Long
     closed_at: Moment
+    actor: Actor | None = None
 
 
 class StatementLine(InputEvent):
@@ -366,6 +414,7 @@ class StatementLine(InputEvent):
     booked_at: Moment
     value_date: Day
     description: str
+    actor: Actor | None = None
 
 
 class TradeExecuted(InputEvent):
@@ -383,6 +432,7 @@ class TradeExecuted(InputEvent):
     price_e8: Long
     fee_minor: Long
     currency: Currency
+    actor: Actor | None = None
 
 
 class TradeSettled(InputEvent):
@@ -395,3 +445,4 @@ class TradeSettled(InputEvent):
     trade_id: Id
     account_id: Id
     settled_at: Moment
+    actor: Actor | None = None

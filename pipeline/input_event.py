@@ -46,6 +46,18 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 CreditorReference = Annotated[str, AfterValidator(_proven)]
 """ISO 11649, such as `RF18539007547034`."""
 
+ActorText = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,256}$")]
+"""Names an actor, or what it acts with: not empty, no control character."""
+
+Metadata = Annotated[
+    dict[
+        Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,64}$")],
+        Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{0,256}$")],
+    ],
+    Field(max_length=16),
+]
+"""Labels of the upstream's own."""
+
 Long = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
 """A 64-bit integer, never read from a float or a string."""
 

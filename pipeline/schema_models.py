@@ -17,9 +17,13 @@ from schemas.compatibility import ENVELOPE
 from schemas.topics import Routing, routing, topics
 
 INPUT_TOPICS = tuple(topic.name for topic in topics() if topic.stage == "input")
-FREE_IDS = ("device_id",)
+FREE_IDS = ("device_id", "session_id", "key_id")
 """Ids that never become part of a key, so they may contain any characters."""
-STRICT_TEXTS = {"currency": "Currency", "creditor_reference": "CreditorReference"}
+STRICT_TEXTS = {
+    "currency": "Currency",
+    "creditor_reference": "CreditorReference",
+    **dict.fromkeys(("issuer", "subject", "session_id", "key_id", "roles_version"), "ActorText"),
+}
 """Types of text fields with a fixed format, by field name."""
 LINE_LENGTH = 110
 
@@ -55,6 +59,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from pipeline.input_event import (
+    ActorText,
     CreditorReference,
     Currency,
     Day,
@@ -64,6 +69,7 @@ from pipeline.input_event import (
     InputPart,
     Int,
     Long,
+    Metadata,
     Moment,
 )
 '''
@@ -123,6 +129,8 @@ def domain_type(avro_type: Any) -> str:
     match avro_type["type"]:
         case "array":
             return f"tuple[{domain_type(avro_type['items'])}, ...]"
+        case "map":
+            return f"dict[str, {domain_type(avro_type['values'])}]"
         case "record":
             return str(avro_type["name"])
         case "enum":
@@ -147,6 +155,8 @@ def input_type(field: dict[str, Any]) -> str:
             return str(avro_type["name"])
         case "array", None:
             return f"tuple[{input_type({'name': '', 'type': avro_type['items']})}, ...]"
+        case "map", None:
+            return "Metadata"
         case "enum", None:
             return str(avro_type["name"])
         case _, logical:

@@ -162,6 +162,22 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     ),
     DeadLetterCode(
         "Rejected",
+        "invalid_actor",
+        "any event of an upstream",
+        "A text of `actor` is empty, has more than 256 characters or a control character (U+0000 to U+001F, "
+        "U+007F). The message names the field.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_metadata",
+        "account_opened, payment_initiated, journal_submitted",
+        "`metadata` has more than 16 entries, an empty key, a key of more than 64 characters, a value of "
+        "more than 256, or a control character (U+0000 to U+001F, U+007F).",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
         "malformed_id",
         "trades, prices, statement items",
         "An id or the currency is empty or has a NUL.",

@@ -131,6 +131,19 @@ RESULTS: tuple[Result, ...] = (
         _REPEAT,
     ),
     Result(
+        "exists_with_different_metadata",
+        _COMMAND,
+        "The payment or journal id is known, with other `metadata`.",
+        _REPEAT,
+    ),
+    Result(
+        "sequence_mismatch",
+        (_REJECTED, _REFUSED, _JOURNAL),
+        "The keyed account has had another number of postings than `expected_sequence`; `account_sequence` "
+        "of the answer is the present one.",
+        "Look at the account again, and decide anew. A payment or journal then has another id.",
+    ),
+    Result(
         "debtor_not_found",
         (_REJECTED, _JOURNAL),
         "The account that is to be debited is not open in the ledger (yet).",
@@ -221,8 +234,8 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "expired",
         ("payment_expired", _REJECTED, _REFUSED, _JOURNAL),
-        "The time to hold until is past in the branch's event time; or the command came after it.",
-        "Authorise again, with a later `hold_expires_at`. Extend a hold before its end.",
+        "The time to hold or freeze until is past in the branch's event time; or the command came after it.",
+        "Authorise or freeze again, with a later `hold_expires_at` or `until`. Extend a hold before its end.",
     ),
     Result(
         "too_old",

@@ -95,22 +95,36 @@ def command_refused_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
-def leg_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add the effective and requested times (null: when it occurred) of a leg that is asked for or posted."""
-    for name in ("effective_at", "asked_at"):
-        batch = _append(batch, name, _no_times(batch), nullable=True)
-    return batch
+def with_nulls(*names: str) -> Upcaster:
+    """Return an upcaster that appends fields that are null in older events: nothing was said."""
 
+    def upcaster(batch: pa.RecordBatch) -> pa.RecordBatch:
+        for name in names:
+            batch = _append(batch, name, pa.nulls(batch.num_rows, NULLABLE[name]), nullable=True)
+        return batch
 
-def journal_legs_ended_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Add the requested time (null: it was not moved)."""
-    return _append(batch, "asked_at", _no_times(batch), nullable=True)
+    return upcaster
 
 
 def unchanged(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Return the same columns: the newer version only has more symbols in an enum."""
     return batch
 
+
+NULLABLE: dict[str, pa.DataType] = {
+    "actor": pa.struct(
+        [(name, pa.string()) for name in ("issuer", "subject", "session_id", "key_id", "roles_version")]
+    ),
+    "metadata": pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
+    **dict.fromkeys(("fees_charged_minor", "exchange_rate_e8"), pa.int64()),
+    **dict.fromkeys(("expected_sequence", "account_sequence"), pa.int64()),
+    **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
+    **dict.fromkeys(("effective_at", "asked_at", "until"), pa.timestamp("us")),
+    "compliance_score": pa.int32(),
+    "regulatory_reporting_required": pa.bool_(),
+    "closure_reason": pa.string(),
+}
+"""The column types of fields that `with_nulls` appends."""
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.AccountOpened", 1): account_opened_v1_v2,
@@ -124,22 +138,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.BalanceUpdated", 1): balance_updated_v1_v2,
     ("ledgerflow.AccountLimitSet", 1): account_limit_set_v1_v2,
     ("ledgerflow.CommandRefused", 1): command_refused_v1_v2,
-    ("ledgerflow.CommandRefused", 2): unchanged,
-    ("ledgerflow.JournalUpdated", 1): unchanged,
-    ("ledgerflow.JournalLegsAnswered", 1): unchanged,
-    ("ledgerflow.LegRefused", 2): unchanged,
-    ("ledgerflow.outcomes.PaymentCancelled", 2): unchanged,
-    ("ledgerflow.outcomes.PaymentCaptured", 1): unchanged,
-    ("ledgerflow.PaymentExpired", 2): unchanged,
-    ("ledgerflow.outcomes.PaymentExtended", 1): unchanged,
-    ("ledgerflow.PaymentFailed", 2): unchanged,
-    ("ledgerflow.PaymentRejected", 2): unchanged,
-    ("ledgerflow.PaymentReserved", 2): unchanged,
-    ("ledgerflow.PaymentSettled", 2): unchanged,
     ("ledgerflow.InvariantBroken", 1): unchanged,
-    ("ledgerflow.JournalLegsEnded", 1): journal_legs_ended_v1_v2,
-    ("ledgerflow.LegPosted", 1): leg_v1_v2,
-    ("ledgerflow.LegRequested", 1): leg_v1_v2,
     ("ledgerflow.LegRefused", 1): unchanged,
     ("ledgerflow.outcomes.PaymentCancelled", 1): unchanged,
     ("ledgerflow.PaymentExpired", 1): unchanged,
@@ -147,6 +146,72 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.PaymentRejected", 1): unchanged,
     ("ledgerflow.PaymentReserved", 1): unchanged,
     ("ledgerflow.PaymentSettled", 1): unchanged,
+    **dict.fromkeys(
+        (
+            ("ledgerflow.TradeExecuted", 1),
+            ("ledgerflow.TradeSettled", 1),
+            ("ledgerflow.outcomes.PaymentCancelled", 2),
+            ("ledgerflow.outcomes.PaymentCaptured", 1),
+            ("ledgerflow.PaymentExpired", 2),
+            ("ledgerflow.outcomes.PaymentExtended", 1),
+            ("ledgerflow.PaymentFailed", 2),
+            ("ledgerflow.PaymentReserved", 2),
+            ("ledgerflow.PaymentScreened", 1),
+            ("ledgerflow.PaymentSettled", 2),
+            ("ledgerflow.JournalConfirmed", 1),
+            ("ledgerflow.JournalReversed", 1),
+            ("ledgerflow.JournalVoided", 1),
+            ("ledgerflow.JournalLegsAnswered", 1),
+            ("ledgerflow.JournalLegsRequested", 1),
+            ("ledgerflow.LegRefused", 2),
+            ("ledgerflow.HoldRecorded", 1),
+            ("ledgerflow.PriceQuoted", 1),
+            ("ledgerflow.PaymentCancelled", 1),
+            ("ledgerflow.PaymentCaptured", 1),
+            ("ledgerflow.PaymentExtended", 1),
+            ("ledgerflow.PaymentReversed", 1),
+            ("ledgerflow.PaymentReviewed", 1),
+            ("ledgerflow.AccountReopened", 1),
+            ("ledgerflow.PeriodClosed", 1),
+            ("ledgerflow.StatementClosed", 1),
+            ("ledgerflow.StatementLine", 1),
+        ),
+        with_nulls("actor"),
+    ),
+    **dict.fromkeys(
+        (
+            ("ledgerflow.PostingRecorded", 3),
+            ("ledgerflow.AccountOpened", 2),
+        ),
+        with_nulls("actor", "metadata"),
+    ),
+    ("ledgerflow.PaymentInitiated", 4): with_nulls(
+        "actor",
+        "metadata",
+        "compliance_score",
+        "fees_charged_minor",
+        "exchange_rate_e8",
+        "settlement_date",
+        "regulatory_reporting_required",
+        "expected_sequence",
+    ),
+    ("ledgerflow.AccountClosed", 2): with_nulls(
+        "actor",
+        "closure_reason",
+        "notice_date",
+        "expected_sequence",
+    ),
+    ("ledgerflow.AccountFrozen", 1): with_nulls("actor", "until", "expected_sequence"),
+    ("ledgerflow.AccountLimitSet", 2): with_nulls("actor", "expected_sequence"),
+    ("ledgerflow.AccountUnfrozen", 1): with_nulls("actor", "expected_sequence"),
+    ("ledgerflow.JournalSubmitted", 1): with_nulls("actor", "metadata", "expected_sequence"),
+    ("ledgerflow.PaymentDecided", 2): with_nulls("actor", "metadata", "expected_sequence"),
+    ("ledgerflow.PaymentRejected", 2): with_nulls("actor", "account_sequence"),
+    ("ledgerflow.CommandRefused", 2): with_nulls("actor", "account_sequence"),
+    ("ledgerflow.JournalUpdated", 1): with_nulls("actor", "account_sequence"),
+    ("ledgerflow.LegPosted", 1): with_nulls("effective_at", "asked_at", "actor"),
+    ("ledgerflow.LegRequested", 1): with_nulls("effective_at", "asked_at", "actor", "metadata"),
+    ("ledgerflow.JournalLegsEnded", 1): with_nulls("asked_at", "actor", "metadata"),
 }
 """The step from a version of an event to the next one; `unchanged` where the columns stay the same."""
 

@@ -43,6 +43,7 @@ class LimitStories(StorySteps):
         yield from self._meets("frozen_credit", victim, at, "PaymentRejected", "creditor_frozen", pays=False)
 
     def free_again(self, community: Community, victim: str, at: int) -> Iterator[Produce]:
-        """An account that is no longer frozen pays; one that was closed and reopened is paid."""
+        """Accounts pay that are freed or whose freeze is over; one that was closed and reopened is paid."""
         yield from self._meets("thawed", victim, at, SETTLED, "ok")
+        yield from self._meets("frozen_until", victim, at, SETTLED, "ok")
         yield from self._meets("reopened", victim, at, SETTLED, "ok", pays=False)

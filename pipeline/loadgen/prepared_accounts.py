@@ -34,6 +34,9 @@ class PreparedAccounts:
                 ("AccountFrozen", {"side": "BOTH", **ORDERED}),
                 ("AccountUnfrozen", {"side": "DEBIT", **ORDERED}),
             ),
+            "frozen_until": (
+                ("AccountFrozen", {"side": "DEBIT", "until": world.opened_at + SECOND_US, **ORDERED}),
+            ),
             "reopened": (
                 ("AccountClosed", {"reason": "customer_request", "regulatory_notification_sent": False}),
                 ("AccountReopened", {"reason": "closed in error"}),

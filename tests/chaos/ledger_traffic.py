@@ -13,14 +13,19 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple
 
+import msgspec
+
 from pipeline.verify.model.wire import DAY_US, LONG_MAX, LONG_MIN
 from tests.chaos.by_hand import NOW_US, Event, envelope
+from tests.kernel.signed import signature
 
 MINUTE_US = 60_000_000
 ACCOUNTS = tuple(f"a{number}" for number in range(9))
 CURRENCIES = {**dict.fromkeys(ACCOUNTS, "EUR"), "a7": "USD", "a8": "USD"}
 STRANGERS = ("nobody", "$clearing:EUR:0", "", "a/b")
 TENANT = "north"
+LABELLED = ("AccountOpened", "PaymentDecided", "JournalSubmitted")
+"""What may have metadata."""
 
 
 class Command(NamedTuple):
@@ -107,7 +112,9 @@ class Traffic:
         self.count += 1
         late = self.rng.choices((0, MINUTE_US, 3 * DAY_US, 91 * DAY_US, -3 * DAY_US), (80, 20, 4, 1, 1))[0]
         times = {"occurred_at": self.now_us - late, "correlation_id": f"c{self.count % 7}"}
-        return kind, {**envelope(f"e{self.count}"), **times, **fields}
+        names = ("actor", "metadata") if kind in LABELLED else ("actor",)
+        said = msgspec.to_builtins(signature(f"e{self.count}", names))
+        return kind, {**envelope(f"e{self.count}"), **times, **fields, **said}
 
     def _name(self, kind: str) -> str:
         """Return an id that is new, or now and then one that was used, for the same or for something else."""
@@ -166,7 +173,8 @@ class Traffic:
     def freeze(self) -> Event:
         account, side = self._account(), self.rng.choice(("DEBIT", "CREDIT", "BOTH"))
         self.frozen.append(account)
-        return self._event("AccountFrozen", account_id=account, side=side, reason="why")
+        until = (None, self.now_us + 7 * MINUTE_US, self.now_us + DAY_US)[self.count % 3]
+        return self._event("AccountFrozen", account_id=account, side=side, reason="why", until=until)
 
     def unfreeze(self) -> Event:
         side = self.rng.choice(("DEBIT", "CREDIT", "BOTH", "BOTH", "BOTH"))

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from pipeline.domain.ledger import accounts as ledger_accounts
+from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import journal_home, journal_legs
 from pipeline.domain.ledger import reversals as ledger_reversals
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
+from pipeline.domain.ledger.value_times import ValueTime
 from tests.chaos.load_in_memory import problems, processed
 
 Set = Callable[[Any, str, Any], None]
@@ -77,8 +79,12 @@ def begins_no_limit_later(patch: Set) -> None:
     patch(ledger_accounts, "begin_limit", lambda *about: None)
 
 
+def ends_no_freeze(patch: Set) -> None:
+    patch(ledger_freezes, "end_freeze", lambda *about: None)
+
+
 def books_into_a_closed_period(patch: Set) -> None:
-    patch(Books, "_effective", lambda self, asked_at: (asked_at, None))
+    patch(Books, "value_time", lambda self, asked_at=None: ValueTime(asked_at))
 
 
 @pytest.mark.parametrize(
@@ -95,6 +101,7 @@ def books_into_a_closed_period(patch: Set) -> None:
         lets_frozen_accounts_pay,
         has_no_maximum_balance,
         begins_no_limit_later,
+        ends_no_freeze,
         books_into_a_closed_period,
     ],
 )

@@ -19,7 +19,7 @@ def test_model_and_product_say_and_write_the_same_for_random_traffic(seed: int, 
 
 
 def test_a_wrong_rule_of_the_model_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
-    (log,) = logs_of([Branch(0, 1)], 1, 400)
+    (log,) = logs_of([Branch(0, 1)], 2, 400)
     monkeypatch.setattr("pipeline.verify.model.ledger_captures.CAPTURES_MAX", 0)
     found = first_difference(Branch(0, 1), Ledger(LedgerRules(dedupe_window_days=90)), log)
     assert found is not None and "too_many_captures" in found

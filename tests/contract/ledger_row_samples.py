@@ -10,7 +10,7 @@ from msgspec import structs
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger import accounts, due, holds, journals, openings
+from pipeline.domain.ledger import accounts, due, freezes, holds, journals, openings
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.ledger.pairs import Leg
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
@@ -36,9 +36,10 @@ def read_under(key: bytes, read: Callable[[MemoryRows], Any]) -> Callable[[bytes
     return reader
 
 
+LABELS = {"order": "4711", "é": ""}
 PAYMENTS = (
     ledger.Payment("SETTLED", "ok", "alice", "bob", HIGH, "EUR", "invoice é€", AT, "transfer", None),
-    ledger.Payment("EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT),
+    ledger.Payment("EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT, LABELS),
 )
 CAPTURE = holds.Capture("k-1", 5, "", "POSTED", True, False)
 HOLDS = (
@@ -53,14 +54,16 @@ JOURNALS = (
     journals.Journal(
         "alice", "REFUSED", "account_closed", 2, [LEG, LEG], "ref é€", "why", "j-0", True, AT,
         "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
-        [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1], True,
+        [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1], True, LABELS,
     ),
 )  # fmt: skip
 _UNKNOWN = structs.replace(CAPTURE, final=None, rest=None)
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
-    ("ledger", "journal", 1): tuple(structs.replace(journal, rest=None) for journal in JOURNALS),
+    ("ledger", "journal", 1): tuple(
+        structs.replace(journal, rest=None, metadata=None) for journal in JOURNALS
+    ),
 }
 """What the golden rows of earlier layouts are read as now, as in `row_samples`."""
 
@@ -111,6 +114,12 @@ SAMPLES = (
         ledger.LIMIT_ROW.pack,
         accounts.unpack_limits,
         ([accounts.Limit(AT, "e-1", "c-1", 5, None, HIGH), accounts.Limit(AT, "e-2", "c-1", None, 5, None)],),
+    ),
+    Sample(
+        ledger.FREEZE_ROW,
+        ledger.FREEZE_ROW.pack,
+        freezes.unpack_ends,
+        ([freezes.FreezeEnd(1, AT, "e-1", "c-1"), freezes.FreezeEnd(2, HIGH, "e é€", "c")],),
     ),
     only_there(ledger.DUE_ROW),
     Sample(ledger.NEXT_DUE_ROW, *_number(due.NEXT_KEY), (AT, LOW)),

@@ -57,6 +57,8 @@ def _sample(avro_type: Any, name: str, filled: bool, named: dict[str, Any]) -> A
             return {field["name"]: _sample(field["type"], field["name"], filled, named) for field in fields}
         case {"type": "array", "items": items}:
             return [_sample(items, f"{name}-{i}", filled, named) for i in range(2)] if filled else []
+        case {"type": "map"}:
+            return {f"{name}-{i}": f"é€-{i}" for i in range(2)} if filled else {}
         case {"type": "enum", "symbols": symbols}:
             named[f"ledgerflow.{avro_type['name']}"] = avro_type
             return symbols[number % len(symbols)]

@@ -47,8 +47,8 @@ def test_every_step_from_a_version_to_the_next_has_an_upcaster_and_no_other_has(
 def test_a_subject_is_the_topic_and_the_record_name() -> None:
     newest = schemas.newest("ledgerflow.PaymentInitiated")
     assert newest.subject == "payments-ledgerflow.PaymentInitiated"
-    assert (newest.topic, newest.event, newest.version) == ("payments", "payment_initiated", 4)
-    assert newest.path == "payments/payment_initiated/v4.avsc"
+    assert (newest.topic, newest.event, newest.version) == ("payments", "payment_initiated", 5)
+    assert newest.path == "payments/payment_initiated/v5.avsc"
 
 
 def test_the_outcome_of_a_cancellation_is_another_record_than_its_command() -> None:
@@ -59,7 +59,7 @@ def test_the_outcome_of_a_cancellation_is_another_record_than_its_command() -> N
 def test_a_named_type_is_defined_alike_wherever_it_is_used() -> None:
     from pipeline.schema_models import catalogue
 
-    assert set(catalogue().records) == {"FraudReason", "JournalLeg"}
+    assert set(catalogue().records) == {"Actor", "FraudReason", "JournalLeg"}
 
 
 def add_field_without_default(record: dict[str, Any]) -> None:

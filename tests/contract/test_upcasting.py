@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import schemas
-from pipeline.domain.kernel.events import PaymentInitiated
+from pipeline.domain.kernel.events import Actor, PaymentInitiated
 from pipeline.runtime.avro.check import Malformed, decode_strict, parsed
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.framing import COLUMNS_MIN
@@ -55,6 +55,12 @@ _words = st.one_of(
     _valid, st.sampled_from(["", "rent", "RF18", "rf19 5390", "a", "ſ", "RF18\t5390", "x" * 130]), st.text()
 )
 references = st.lists(_words, max_size=4).map(" ".join)
+_actors = st.fixed_dictionaries(
+    {
+        **dict.fromkeys(("issuer", "subject"), st.text(max_size=3)),
+        **dict.fromkeys(("session_id", "key_id", "roles_version"), st.one_of(st.none(), st.text(max_size=3))),
+    }
+)
 _payments = st.fixed_dictionaries(
     {
         **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id"), st.just("x")),
@@ -70,6 +76,12 @@ _payments = st.fixed_dictionaries(
         "creditor_reference": st.one_of(st.none(), _creditors, st.just("none of ours")),
         "remittance_text": st.one_of(st.none(), st.just("as the upstream says")),
         "hold_expires_at": st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1)),
+        "actor": st.one_of(st.none(), _actors),
+        "metadata": st.one_of(st.none(), st.dictionaries(st.text(max_size=3), st.text(max_size=3))),
+        **dict.fromkeys(("compliance_score", "settlement_date"), st.one_of(st.none(), st.integers(0, 9))),
+        **dict.fromkeys(("fees_charged_minor", "exchange_rate_e8"), st.one_of(st.none(), st.integers(0, 9))),
+        "regulatory_reporting_required": st.one_of(st.none(), st.booleans()),
+        "expected_sequence": st.one_of(st.none(), st.integers(0, 9)),
         "purpose": st.just("rent"),
     }
 )
@@ -90,6 +102,7 @@ def _expected(schema_id: int, fields: dict[str, Any]) -> PaymentInitiated:
     assert writer is not None
     said = {field["name"] for field in parsed(writer.text)["fields"]}
     row = {name: fields[name] if name in said else None for name in NEWEST}
+    row["actor"] = None if row["actor"] is None else Actor(**row["actor"])
     if said.isdisjoint(PARTS):
         row |= split(fields["reference"])._asdict()
     return PaymentInitiated(**row)

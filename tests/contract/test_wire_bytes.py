@@ -189,6 +189,14 @@ def test_a_v1_payment_that_was_stored_years_ago_is_read_in_the_newest_shape() ->
         "creditor_reference": "RF18539007547034",
         "remittance_text": "invoice of April",
         "hold_expires_at": None,
+        "actor": None,
+        "metadata": None,
+        "compliance_score": None,
+        "fees_charged_minor": None,
+        "exchange_rate_e8": None,
+        "settlement_date": None,
+        "regulatory_reporting_required": None,
+        "expected_sequence": None,
     }
 
 

@@ -24,15 +24,31 @@ from tests.examples import examples
 from tests.fraud.logs import busy_log
 from tests.fraud.test_properties import cancellations, payments, reviews, times
 from tests.kernel.side_by_side import Log, Replay, assert_alike
+from tests.kernel.signed import signed
 
 _ids = ("event_id", "tenant_id", "payment_id", "debtor_account_id")
 _references = st.sampled_from(["RF18539007547034", "RF19539007547034", "rf18539007547034", "", "RF18é"])
 _bad_ids = st.sampled_from(["", "\0", "a/b", "x" * 257, "é" * 200])
 
 
+_bad_texts = st.sampled_from(["", "\x1f", "a\x7f", "\n", "x" * 257, "é" * 257, "é" * 200])
+_metadata = st.dictionaries(st.sampled_from(["a", "", "k" * 65, "é" * 64, "\0", "b"]), _bad_texts, max_size=2)
+_many = st.just({f"key {number}": "" for number in range(17)})
+
+
+def _has_text(event: Any) -> bool:
+    return event.actor is not None or getattr(event, "metadata", None) is not None
+
+
 @st.composite
 def _spoiled(draw: st.DrawFn) -> Any:
     event = draw(st.one_of(payments, reviews, cancellations))
+    if draw(st.booleans()):
+        part = draw(st.sampled_from(ev.Actor.__struct_fields__))
+        bad = msgspec.structs.replace(ev.Actor("i", "s"), **{part: draw(_bad_texts)})
+        return msgspec.structs.replace(event, actor=bad)
+    if type(event) is ev.PaymentInitiated and draw(st.booleans()):
+        return msgspec.structs.replace(event, metadata=draw(st.one_of(_metadata, _many)))
     if type(event) is ev.PaymentInitiated and draw(st.booleans()):
         return msgspec.structs.replace(event, creditor_reference=draw(_references))
     return msgspec.structs.replace(event, **{draw(st.sampled_from(_ids)): draw(_bad_ids)})
@@ -107,6 +123,7 @@ _schedules = st.tuples(_logs(), _gates).map(lambda drawn: (*drawn[0], drawn[1]))
 @given(st.one_of(*[_schedules] * 4, st.integers(0, 2**32).map(_busy)))
 def test_batches_and_rows_agree(schedule: tuple[Log, list[int], Gate]) -> None:
     log, cuts, gate = schedule
+    log = [(event if _has_text(event) else signed(event), at) for event, at in log]
     stream = FraudStream(gate=gate)
     replay = assert_alike(stream, FraudBatch(stream), log, cuts)
     assert replay.latest == {}

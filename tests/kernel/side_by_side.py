@@ -17,6 +17,7 @@ from hypothesis import currently_in_test_context
 from hypothesis import event as note
 
 from pipeline.domain.kernel.columns import Block, Passed, Run, events_of, merged
+from pipeline.domain.kernel.events import Actor
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS, record_key
@@ -109,11 +110,16 @@ def run_of(batch: Any, log: Log, partition: int = 0, partitions: int = PARTITION
     groups = []
     for kind, positions in kinds.items():
         names = [name for name in batch.classes[kind].__struct_fields__ if name in batch.fields]
-        cells = {name: [getattr(log[position][0], name) for position in positions] for name in names}
+        cells = {name: [_cell(log[position][0], name) for position in positions] for name in names}
         arrays = [pa.array(cells[name], batch.fields[name]) for name in names]
         groups.append((kind, np.array(positions), pa.RecordBatch.from_arrays(arrays, names)))
     recorded_at = np.array([recorded for _, recorded in log], np.int64)
     return merged(groups, batch.fields, recorded_at, partition, partitions)
+
+
+def _cell(event: Any, name: str) -> Any:
+    value = getattr(event, name)
+    return msgspec.structs.asdict(value) if isinstance(value, Actor) else value
 
 
 def at_home(log: Log, partition: int, partitions: int) -> Log:

@@ -18,6 +18,7 @@ from pipeline.verify.model.ledger import Branch as TownBranch
 from tests.chaos.ledger_town import logs_of
 from tests.examples import examples
 from tests.kernel.side_by_side import Log, assert_alike, at_home
+from tests.kernel.signed import signed
 from tests.ledger.branches import DAY, Branches, decided, envelope, opened
 from tests.ledger.test_properties import COUNT, Put, Step, edge_schedules, few_schedules
 
@@ -37,7 +38,7 @@ def _played(schedule: list[Any]) -> Branches:
     for action in schedule:
         if isinstance(action, Put):
             ledger.recorded_at = action.recorded_at
-            ledger.put(action.event)
+            ledger.put(signed(action.event))
         elif ledger.branches[action.branch].waiting:
             if not isinstance(action, Step):  # a leg that comes twice
                 ledger.branches[action.branch].waiting.append(ledger.branches[action.branch].waiting[0])
@@ -164,8 +165,10 @@ def _of_accounts(draw: st.DrawFn, number: int) -> Any:
             *fields.values(), f"J{number}", account, legs, "", None, None, "NEXT_PERIOD", ends
         )
     side = draw(st.sampled_from(["DEBIT", "CREDIT"]))
-    event = ev.AccountFrozen if kind == "freeze" else ev.AccountUnfrozen
-    return event(**fields, account_id=account, side=side, reason="")
+    if kind == "unfreeze":
+        return ev.AccountUnfrozen(**fields, account_id=account, side=side, reason="")
+    until = draw(st.sampled_from([None, 200 * DAY + DAY // 2]))
+    return ev.AccountFrozen(**fields, account_id=account, side=side, reason="", until=until)
 
 
 @st.composite
@@ -204,7 +207,7 @@ def _logs(draw: st.DrawFn) -> tuple[list[tuple[Any, int]], list[int]]:
             else:
                 log.append(draw(_about(number, draw(st.sampled_from(payments)))))
         cuts.append(len(log))
-    return [(event, 200 * DAY + place) for place, event in enumerate(log)], cuts
+    return [(signed(event), 200 * DAY + place) for place, event in enumerate(log)], cuts
 
 
 @examples(100)

@@ -94,6 +94,26 @@ def _days(words: Words) -> Act:
     return _looks(lambda player: _same(player.value_times(account), wanted))
 
 
+def _said_of(field: Callable[[Any], str]) -> Callable[[Words], Act]:
+    """Return the reader of `WORD ACCOUNT value value ...`: what an account's postings say, in order."""
+
+    def read(words: Words) -> Act:
+        account, wanted = words.account(), []
+        while words.rest:
+            wanted.append(words.next("a word"))
+        return _looks(lambda player: _same(list(map(field, player.postings(account))), wanted))
+
+    return read
+
+
+def _subject(posting: Any) -> str:
+    return posting.actor.subject if posting.actor is not None else "nobody"
+
+
+def _entry(posting: Any) -> str:
+    return ",".join(":".join(pair) for pair in (posting.metadata or {}).items()) or "none"
+
+
 def _deliver(words: Words) -> Act:
     branch = words.next_if(str.isdigit)
     return lambda player: player.deliver(None if branch is None else int(branch))
@@ -120,6 +140,8 @@ CHECKS: dict[str, Callable[[Words], Act]] = {
     "clearing": _clearing,
     "entries": _entries,
     "days": _days,
+    "actors": _said_of(_subject),
+    "labels": _said_of(_entry),
     "deliver": _deliver,
     "repeat": _repeat,
 }

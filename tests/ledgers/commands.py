@@ -28,7 +28,20 @@ def envelope_of(words: Words, number: int) -> tuple[About, int]:
     seen = words.option("seen", when)
     recorded_at = occurred_at if seen is None else seen
     about = envelope(event_id, occurred_at, words.tenant_id)
+    if "by" in words.options:
+        about["actor"] = ev.Actor("tale", words.options.pop("by"))
     return about, -(-recorded_at // MILLISECOND) * MILLISECOND
+
+
+def _expected(words: Words) -> About:
+    """Return how many postings a command expects its account to have had: `expects=2`."""
+    return {"expected_sequence": words.option("expects", int)}
+
+
+def _labels(words: Words) -> About:
+    """Return the metadata of an event that may have some: one entry, `label=key:value`."""
+    text = words.options.pop("label", None)
+    return {} if text is None else {"metadata": dict([text.split(":", 1)])}
 
 
 def _limit(text: str) -> int | None:
@@ -37,7 +50,7 @@ def _limit(text: str) -> int | None:
 
 def _open(words: Words, about: About) -> ev.AccountOpened:
     event_id, account = about.pop("event_id"), words.account()
-    changes: About = dict(about)
+    changes: About = {**about, **_labels(words)}
     balance = words.next_if(is_amount)
     changes["currency"] = words.next_if(CURRENCY.fullmatch) or words.options.pop("currency", "EUR")
     changes["account_type"] = words.next_if(ACCOUNT_TYPES.__contains__) or "checking"
@@ -54,6 +67,7 @@ def _set_limit(words: Words, about: About) -> ev.AccountLimitSet:
         minimum_balance_minor=words.option("min", minor),
         maximum_balance_minor=words.option("max", minor),
         effective_at=words.option("from", when),
+        **_expected(words),
     )
 
 
@@ -65,16 +79,21 @@ def _side(words: Words) -> str:
 
 
 def _freeze(words: Words, about: About) -> ev.AccountFrozen:
-    return ev.AccountFrozen(**about, account_id=words.account(), side=_side(words), reason="x")
+    until = words.option("until", when)
+    more = _expected(words)
+    return ev.AccountFrozen(
+        **about, account_id=words.account(), side=_side(words), reason="x", until=until, **more
+    )
 
 
 def _unfreeze(words: Words, about: About) -> ev.AccountUnfrozen:
-    return ev.AccountUnfrozen(**about, account_id=words.account(), side=_side(words), reason="x")
+    more = _expected(words)
+    return ev.AccountUnfrozen(**about, account_id=words.account(), side=_side(words), reason="x", **more)
 
 
 def _close(words: Words, about: About) -> ev.AccountClosed:
     why: About = {"reason": "customer_request", "regulatory_notification_sent": False}
-    return ev.AccountClosed(**about, account_id=words.account(), **why)
+    return ev.AccountClosed(**about, account_id=words.account(), **why, **_expected(words))
 
 
 def _reopen(words: Words, about: About) -> ev.AccountReopened:
@@ -95,6 +114,8 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
     amount, event_id = words.amount(), about.pop("event_id")
     changes: About = {
         **about,
+        **_labels(words),
+        **_expected(words),
         "currency": words.next_if(CURRENCY.fullmatch) or "EUR",
         "outcome": words.next_if(("REVIEW", "DECLINE").__contains__) or "APPROVE",
         "hold_expires_at": words.option("until", when),
@@ -175,6 +196,8 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
         effective_at=words.option("at", when),
         late=words.options.pop("late", "REFUSE"),
         hold_expires_at=words.option("hold", when),
+        **_labels(words),
+        **_expected(words),
     )
 
 

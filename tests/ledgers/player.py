@@ -109,12 +109,15 @@ class Player:
         self._postings.clear()
         return entries
 
+    def postings(self, account_id: str) -> list[Any]:
+        """Return the postings of an account."""
+        return [one for one in self.ledger.said(ev.PostingRecorded) if one.account_id == account_id]
+
     def value_times(self, account_id: str) -> list[tuple[int, int | None]]:
         """Return the value time of each posting of an account, and the time asked for where that differs."""
-        postings = [one for one in self.ledger.said(ev.PostingRecorded) if one.account_id == account_id]
         return [
             (one.occurred_at if one.effective_at is None else one.effective_at, one.asked_at)
-            for one in postings
+            for one in self.postings(account_id)
         ]
 
 
@@ -125,11 +128,15 @@ def _answers(items: Said) -> list[tuple[str, ...]]:
         detail = ""
         if topic == "payment-events":
             word = _WORDS[type(event)]
+            if event.code == "sequence_mismatch":
+                detail = f" {event.account_sequence}"
             if type(event) in (ev.PaymentCapturedOutcome, ev.PaymentSettled):
                 detail = f" {event.amount_minor // 100}.{event.amount_minor % 100:02d}"
         elif topic == "journal-events":
             word = event.state.lower()
             detail = "" if event.leg_no is None else f" leg {event.leg_no}"
+            if event.code == "sequence_mismatch":
+                detail = f" {event.account_sequence}"
         else:
             continue
         plain = event.code == "ok" or (word, event.code) in _PLAIN

@@ -35,7 +35,12 @@ _STAGES = {
 
 def block() -> str:
     """Return every topic with its events and their fields."""
-    parts = ["Every event begins with the envelope:\n\n", _fields(_any_event()["fields"][:ENVELOPE])]
+    fields = _any_event()["fields"]
+    (actor,) = (branch for field in fields if field["name"] == "actor" for branch in field["type"][1:])
+    parts = [
+        *("Every event begins with the envelope:\n\n", _fields(fields[:ENVELOPE])),
+        *("\nAn `Actor` has these fields:\n\n", _fields(actor["fields"])),
+    ]
     for topic in TOPICS:
         parts.extend(_topic(topic))
     return "".join(parts)
@@ -150,6 +155,8 @@ def _type_name(avro: Any) -> str:
         return avro.rpartition(".")[2]
     if avro["type"] == "array":
         return f"list of {_type_name(avro['items'])}"
+    if avro["type"] == "map":
+        return f"map of {_type_name(avro['values'])}"
     if avro["type"] == "record":
         return str(avro["name"])
     if avro["type"] == "enum":
@@ -159,10 +166,11 @@ def _type_name(avro: Any) -> str:
 
 def _parts(avro: Any) -> list[dict[str, Any]]:
     """Return the fields of the records in a list."""
-    items = avro.get("items") if isinstance(avro, dict) else None
-    found: list[dict[str, Any]] = (
-        items["fields"] if isinstance(items, dict) and items["type"] == "record" else []
-    )
+    return _record_fields(avro.get("items") if isinstance(avro, dict) else None)
+
+
+def _record_fields(avro: Any) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = avro["fields"] if isinstance(avro, dict) and "fields" in avro else []
     return found
 
 
@@ -170,3 +178,6 @@ def _all_fields(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for field in record["fields"]:
         yield field
         yield from _parts(field["type"])
+        if isinstance(field["type"], list):
+            for branch in field["type"]:
+                yield from _record_fields(branch)

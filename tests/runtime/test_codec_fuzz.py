@@ -37,6 +37,13 @@ RECORDS = 36_000
 """Per schema; three schemas make 108,000."""
 SEED = 20_261_121
 
+ACTOR: dict[str, str | None] = {
+    "issuer": "https://id.example",
+    "subject": "é",
+    "session_id": None,
+    "key_id": None,
+    "roles_version": "7",
+}
 Make = Callable[[random.Random, int], dict[str, Any]]
 
 
@@ -44,6 +51,8 @@ def _envelope(chance: random.Random, number: int) -> dict[str, Any]:
     return {
         "event_id": f"event-{number}",
         "tenant_id": "acme",
+        "actor": chance.choice([None, None, ACTOR, ACTOR | {"session_id": "s", "key_id": ""}]),
+        "metadata": chance.choice([None, None, {}, {"a": "é", "": "x" * 130}]),
         "occurred_at": chance.choice([0, -1, 1_700_000_000_000_000 + number, INT64_MAX, INT64_MIN]),
         "correlation_id": chance.choice(["", "é€𝄞", "c" * 70]),
         "causation_id": chance.choice([None, "cause"]),
@@ -136,6 +145,7 @@ def _expected(raw: bytes, schema: SchemaVersion) -> Any:
     for name in ("compliance_flags", "reasons"):
         if name in row:
             row[name] = tuple(ev.FraudReason(**item) if name == "reasons" else item for item in row[name])
+    row["actor"] = None if row["actor"] is None else ev.Actor(**row["actor"])
     return kind(**row)
 
 
@@ -216,6 +226,9 @@ def _values(avro_type: Any, named: dict[str, st.SearchStrategy[Any]]) -> st.Sear
         return named[avro_type["name"]]
     if avro_type["type"] == "array":
         return st.lists(_values(avro_type["items"], named), max_size=3).map(tuple)
+    if avro_type["type"] == "map":
+        values = _values(avro_type["values"], named)
+        return st.dictionaries(_primitives["string"], values, max_size=3)
     if avro_type["type"] == "record":
         fields = {field["name"]: _values(field["type"], named) for field in avro_type["fields"]}
         name = avro_type["name"]

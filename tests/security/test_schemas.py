@@ -134,7 +134,7 @@ def test_a_schema_beyond_a_limit_is_refused_at_once(text: str) -> None:
 
 
 def test_the_largest_schema_within_the_limits_is_read_in_a_moment() -> None:
-    count = 1_000 - len(json.loads(PAYMENT.text)["fields"])
+    count = 1_000 - PAYMENT.text.count('{"name":')
     text = payment_with(*(nullable(f"n{number}", "string") for number in range(count)))
     started = time.process_time()
     assert isinstance(examine(text), WriterSchema)

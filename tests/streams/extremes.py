@@ -58,6 +58,13 @@ def _values(avro_type: Any) -> list[Any]:
             return _legs()
         case {"type": "array"}:
             return [()]
+        case {"type": "record", "fields": fields}:
+            parts = {field["name"]: _values(field["type"]) for field in fields}
+            ordinary = ev.Actor(**{name: values[0] for name, values in parts.items()})
+            changes = [{name: value} for name, values in parts.items() for value in values[1:]]
+            return [ordinary, *(structs.replace(ordinary, **change) for change in changes)]
+        case {"type": "map"}:
+            return [{"x": "y"}, {}, *({text: text} for text in LIMITS["string"])]
         case {"type": name}:
             return _values(name)
     return [ORDINARY[avro_type], *LIMITS[avro_type]]

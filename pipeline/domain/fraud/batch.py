@@ -19,9 +19,10 @@ from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.stream import PASSED_ON, FraudStream
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import RuleBatch, structs_of
-from pipeline.domain.kernel.columns import OTHER, Block, Passed, Run, joined
+from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run, joined
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.texts_batch import bad_texts
 
 CLASSES = (ev.PaymentInitiated, *PASSED_ON)
 INITIATED, REVIEWED = range(2)
@@ -30,9 +31,11 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("debtor_account_id", "creditor_account_id", "currency", "payment_type"), pa.string()),
     **dict.fromkeys(("reference", "channel", "device_id"), pa.string()),
     **dict.fromkeys(("counterparty_country", "merchant_category", "creditor_reference"), pa.string()),
-    **dict.fromkeys(("occurred_at", "amount_minor", "hold_expires_at"), pa.int64()),
+    **dict.fromkeys(("occurred_at", "amount_minor", "hold_expires_at", "expected_sequence"), pa.int64()),
     **dict.fromkeys(("capture_id", "reversal_id"), pa.string()),
     "approved": pa.bool_(),
+    "actor": ACTOR_COLUMN,
+    "metadata": METADATA_COLUMN,
 }
 _IDS = (
     *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"),
@@ -57,8 +60,9 @@ class FraudBatch(RuleBatch):
         self._stream = stream
 
     def _irregular(self, run: Run) -> np.ndarray:
-        """Return which events are of another class, or are refused: bad ids or creditor references."""
+        """Return which events are of another class, or are refused: bad ids, texts, creditor references."""
         found = bad_ids(run, _IDS)
+        found |= bad_texts(run)
         found |= run.kinds == OTHER
         found |= wrong_creditor_references(run.columns["creditor_reference"])
         return found

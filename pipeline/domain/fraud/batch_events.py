@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.columns import Block, Run, derived_ids, joined
+from pipeline.domain.kernel.columns import Block, Run, derived_ids, joined, said
+from pipeline.domain.kernel.texts_batch import one_value_a_key
 
 _REASONS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
 _ENVELOPE = ("tenant_id", "occurred_at", "correlation_id", "payment_id", "debtor_account_id")
@@ -22,9 +23,13 @@ _PAYMENT = (
 
 def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[Block]:
     """Return payment_decided and payment_screened for the payments at some positions of the run."""
-    columns, keys = _caused(run, at, "payment_decided", *_PAYMENT)
+    optional = said(run.columns, "actor", "metadata", "expected_sequence")
+    columns, keys = _caused(run, at, "payment_decided", *_PAYMENT, *optional)
+    if "metadata" in columns:
+        columns["metadata"] = one_value_a_key(columns["metadata"])
     judged = _judged(verdicts)
-    screened, _ = _caused(run, at, "payment_screened", *_MONEY, "hold_expires_at")
+    fields = (*_MONEY, "hold_expires_at", *said(run.columns, "actor"))
+    screened, _ = _caused(run, at, "payment_screened", *fields)
     screened |= {"outcome": judged["outcome"], "decision_id": columns["event_id"]}
     return [
         Block("ledger-commands", ev.PaymentDecided, at, keys, columns | judged),
@@ -45,7 +50,7 @@ def alerts_block(run: Run, alerts: list[tuple[int, Verdict]]) -> Block:
 def refusals_block(run: Run, codes: dict[int, str]) -> Block:
     """Return command_refused for payments: their positions in the run, ascending, and the result codes."""
     at = np.fromiter(codes, np.int64, len(codes))
-    columns, keys = _caused(run, at, "refused:payment_initiated")
+    columns, keys = _caused(run, at, "refused:payment_initiated", *said(run.columns, "actor"))
     columns["account_id"] = columns.pop("debtor_account_id")
     columns["command"] = pa.array(["payment_initiated"] * len(at))
     columns["code"] = pa.array(codes.values(), pa.string())

@@ -50,6 +50,7 @@ from pipeline.domain.kernel.events import (
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.texts import check_texts
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.tenants.quotas import Gate, bucket_key
 
@@ -75,6 +76,7 @@ class FraudStream:
         kind = type(event)
         if kind is PaymentInitiated:
             check_ids(event)
+            check_texts(event)
             check_creditor_reference(event)
             code = None
             if not self.gate.open:
@@ -86,6 +88,7 @@ class FraudStream:
             self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
         elif kind in PASSED_ON:
             check_ids(event)
+            check_texts(event)
             if kind is PaymentReviewed and event.approved:
                 self._learn(event, rows)
             out.forward("ledger-commands")
@@ -186,6 +189,9 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             _reasons(verdict),
             verdict.version,
             event.hold_expires_at,
+            event.actor,
+            event.metadata,
+            event.expected_sequence,
         ),
     )
     out.emit(
@@ -201,6 +207,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             verdict.outcome,
             decided[0],
             event.hold_expires_at,
+            event.actor,
         ),
     )
 

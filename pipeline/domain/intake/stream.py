@@ -18,6 +18,7 @@ from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.routing import BROADCAST
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.texts import check_texts
 
 ACCEPTED: dict[str, frozenset[type]] = {
     "accounts": frozenset(
@@ -44,11 +45,13 @@ class Intake:
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
         """Forward one event.
 
-        Raises Reject for an event of another topic, an invalid id, or a period that is not over yet.
+        Raises Reject for an event of another topic, an invalid id, actor or metadata, or a period that is not
+        over yet.
         """
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
         check_ids(event)
+        check_texts(event)
         if type(event) is ev.PeriodClosed and event.closed_through > min(event.occurred_at, at.recorded_at):
             raise Reject("period_not_over")
         if type(event) in BROADCAST:

@@ -19,6 +19,7 @@ def refuse(
     capture_id: str | None = None,
     journal_id: str | None = None,
     reversal_id: str | None = None,
+    account_sequence: int | None = None,
 ) -> None:
     """Emit command_refused for `cause`; `command` is its name, `code` the result code."""
     out.emit(
@@ -33,5 +34,7 @@ def refuse(
             capture_id=capture_id,
             journal_id=journal_id,
             reversal_id=reversal_id,
+            actor=cause.actor,
+            account_sequence=account_sequence,
         ),
     )

@@ -22,10 +22,16 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from pipeline.domain.kernel.columns import OTHER, Block, Passed, Run
+from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run
 from pipeline.domain.kernel.outbox import Reject
 
-_TYPES = {"int": pa.int64(), "bool": pa.bool_(), "tuple[str, ...]": pa.list_(pa.string())}
+_TYPES = {
+    "int": pa.int64(),
+    "bool": pa.bool_(),
+    "tuple[str, ...]": pa.list_(pa.string()),
+    "Actor": ACTOR_COLUMN,
+    "dict[str, str]": METADATA_COLUMN,
+}
 
 
 class LeaveToRows(Exception):
@@ -117,7 +123,7 @@ def _cells(column: pa.Array | None, take: pa.Array | None) -> Iterator[Any]:
 
 @cache
 def column_types(event: type) -> dict[str, pa.DataType]:
-    """Return the column type of each field of an event class: string, int64, bool or list of strings."""
+    """Return the column type of each field of an event class; string for one that `_TYPES` does not have."""
     types = {name: str(kind).partition(" |")[0] for name, kind in event.__annotations__.items()}
     return {name: _TYPES.get(kind, pa.string()) for name, kind in types.items()}
 

@@ -20,8 +20,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.domain.kernel.events import Actor
 from pipeline.domain.kernel.outbox import NAMESPACE
 
+ACTOR_COLUMN = pa.struct([(name, pa.string()) for name in Actor.__struct_fields__])
+METADATA_COLUMN = pa.map_(pa.string(), pa.string())
 OTHER = -1
 """The kind of an event that the batch path must leave to the row path."""
 
@@ -142,6 +145,11 @@ def _column(batch: pa.RecordBatch, name: str, wanted: pa.DataType) -> pa.Array:
     return pa.nulls(len(batch), wanted) if index < 0 else batch.column(index).cast(wanted)
 
 
+def said(columns: dict[str, pa.Array], *names: str) -> tuple[str, ...]:
+    """Return which of some columns have a value at all: those of nulls need not be carried."""
+    return tuple(name for name in names if columns[name].null_count < len(columns[name]))
+
+
 def joined(separator: str, *parts: pa.Array | str) -> pa.Array:
     """Return one string for each row: the parts with a separator between them."""
     return pc.binary_join_element_wise(*parts, separator)
@@ -179,10 +187,17 @@ def strings_of_width(text: np.ndarray) -> pa.Array:
     return pa.StringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(text.tobytes()))
 
 
+def _actor_of(cell: dict[str, Any]) -> Actor:
+    return Actor(**cell)
+
+
 def events_of(block: Block) -> list[Any]:
     """Return the events of a block, as the row path would have emitted them."""
     names = [name for name in block.event.__struct_fields__ if name in block.columns]  # type: ignore[attr-defined]
     columns = {name: block.columns[name].to_pylist() for name in names}
+    for name, make in (("actor", _actor_of), ("metadata", dict)):
+        if name in columns:
+            columns[name] = [None if cell is None else make(cell) for cell in columns[name]]
     return [
         block.event(**dict(zip(columns, cells, strict=True))) for cells in zip(*columns.values(), strict=True)
     ]

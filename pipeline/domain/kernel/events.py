@@ -93,6 +93,8 @@ ResultCode = Literal[
     "exists_with_different_late_rule",
     "not_yet",
     "exists_with_different_limit",
+    "exists_with_different_metadata",
+    "sequence_mismatch",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]
@@ -122,6 +124,16 @@ BreakType = Literal[
 ]
 MatchTier = Literal["REFERENCE", "AMOUNT_DATE", "UNSPECIFIED"]
 TradeSide = Literal["BUY", "SELL"]
+
+
+class Actor(msgspec.Struct, frozen=True, gc=False):
+    """The person or program on whose behalf something is done."""
+
+    issuer: str
+    subject: str
+    session_id: str | None = None
+    key_id: str | None = None
+    roles_version: str | None = None
 
 
 class FraudReason(msgspec.Struct, frozen=True, gc=False):
@@ -158,6 +170,10 @@ class AccountClosed(msgspec.Struct, frozen=True, gc=False):
     account_id: str
     reason: str
     regulatory_notification_sent: bool = False
+    actor: Actor | None = None
+    closure_reason: str | None = None
+    notice_date: int | None = None
+    expected_sequence: int | None = None
 
 
 class AccountFrozen(msgspec.Struct, frozen=True, gc=False):
@@ -174,6 +190,9 @@ class AccountFrozen(msgspec.Struct, frozen=True, gc=False):
     account_id: str
     side: str
     reason: str
+    actor: Actor | None = None
+    until: int | None = None
+    expected_sequence: int | None = None
 
 
 class AccountLimitSet(msgspec.Struct, frozen=True, gc=False):
@@ -192,6 +211,8 @@ class AccountLimitSet(msgspec.Struct, frozen=True, gc=False):
     minimum_balance_minor: int | None = None
     maximum_balance_minor: int | None = None
     effective_at: int | None = None
+    actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class AccountOpened(msgspec.Struct, frozen=True, gc=False):
@@ -213,6 +234,8 @@ class AccountOpened(msgspec.Struct, frozen=True, gc=False):
     regulatory_tier: str = "retail"
     compliance_flags: tuple[str, ...] = ()
     overdraft_limit_minor: int | None = 0
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
 
 
 class AccountReopened(msgspec.Struct, frozen=True, gc=False):
@@ -228,6 +251,7 @@ class AccountReopened(msgspec.Struct, frozen=True, gc=False):
     causation_id: str | None
     account_id: str
     reason: str
+    actor: Actor | None = None
 
 
 class AccountUnfrozen(msgspec.Struct, frozen=True, gc=False):
@@ -244,6 +268,8 @@ class AccountUnfrozen(msgspec.Struct, frozen=True, gc=False):
     account_id: str
     side: str
     reason: str
+    actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class PeriodClosed(msgspec.Struct, frozen=True, gc=False):
@@ -260,6 +286,7 @@ class PeriodClosed(msgspec.Struct, frozen=True, gc=False):
     causation_id: str | None
     period_id: str
     closed_through: int
+    actor: Actor | None = None
 
 
 class BalanceUpdated(msgspec.Struct, frozen=True, gc=False):
@@ -356,6 +383,8 @@ class JournalUpdated(msgspec.Struct, frozen=True, gc=False):
     leg_no: int | None
     reverses: str | None
     legs: int
+    actor: Actor | None = None
+    account_sequence: int | None = None
 
 
 class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
@@ -371,6 +400,7 @@ class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
     causation_id: str | None
     journal_id: str
     account_id: str
+    actor: Actor | None = None
 
 
 class JournalReversed(msgspec.Struct, frozen=True, gc=False):
@@ -391,6 +421,7 @@ class JournalReversed(msgspec.Struct, frozen=True, gc=False):
     reason: str
     effective_at: int | None
     late: str
+    actor: Actor | None = None
 
 
 class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
@@ -412,6 +443,9 @@ class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
     effective_at: int | None
     late: str
     hold_expires_at: int | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
+    expected_sequence: int | None = None
 
 
 class JournalVoided(msgspec.Struct, frozen=True, gc=False):
@@ -428,6 +462,7 @@ class JournalVoided(msgspec.Struct, frozen=True, gc=False):
     journal_id: str
     account_id: str
     reason: str
+    actor: Actor | None = None
 
 
 class JournalLegsAnswered(msgspec.Struct, frozen=True, gc=False):
@@ -447,6 +482,7 @@ class JournalLegsAnswered(msgspec.Struct, frozen=True, gc=False):
     branch: int
     code: str
     leg_no: int | None = None
+    actor: Actor | None = None
 
 
 class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
@@ -469,6 +505,8 @@ class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
     reverses: str | None = None
     effective_at: int | None = None
     asked_at: int | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
 
 
 class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
@@ -486,6 +524,7 @@ class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
     account_id: str
     home_account_id: str
     legs: tuple[JournalLeg, ...]
+    actor: Actor | None = None
 
 
 class LegPosted(msgspec.Struct, frozen=True, gc=False):
@@ -507,6 +546,7 @@ class LegPosted(msgspec.Struct, frozen=True, gc=False):
     currency: str
     effective_at: int | None = None
     asked_at: int | None = None
+    actor: Actor | None = None
 
 
 class LegRefused(msgspec.Struct, frozen=True, gc=False):
@@ -527,6 +567,7 @@ class LegRefused(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
 
 
 class LegRequested(msgspec.Struct, frozen=True, gc=False):
@@ -551,6 +592,8 @@ class LegRequested(msgspec.Struct, frozen=True, gc=False):
     reference: str
     effective_at: int | None = None
     asked_at: int | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
 
 
 class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
@@ -580,6 +623,9 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     reasons: tuple[FraudReason, ...]
     rules_version: str
     hold_expires_at: int | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
+    expected_sequence: int | None = None
 
 
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
@@ -665,6 +711,8 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     capture_id: str | None = None
     journal_id: str | None = None
     reversal_id: str | None = None
+    actor: Actor | None = None
+    account_sequence: int | None = None
 
 
 class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -684,6 +732,7 @@ class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
 
 
 class PaymentCapturedOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -706,6 +755,7 @@ class PaymentCapturedOutcome(msgspec.Struct, frozen=True, gc=False):
     captured_minor: int
     held_minor: int
     code: str
+    actor: Actor | None = None
 
 
 class PaymentExpired(msgspec.Struct, frozen=True, gc=False):
@@ -725,6 +775,7 @@ class PaymentExpired(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
 
 
 class PaymentExtendedOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -745,6 +796,7 @@ class PaymentExtendedOutcome(msgspec.Struct, frozen=True, gc=False):
     currency: str
     hold_expires_at: int
     code: str
+    actor: Actor | None = None
 
 
 class PaymentFailed(msgspec.Struct, frozen=True, gc=False):
@@ -764,6 +816,7 @@ class PaymentFailed(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
 
 
 class PaymentRejected(msgspec.Struct, frozen=True, gc=False):
@@ -783,6 +836,8 @@ class PaymentRejected(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
+    account_sequence: int | None = None
 
 
 class PaymentReserved(msgspec.Struct, frozen=True, gc=False):
@@ -802,6 +857,7 @@ class PaymentReserved(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
 
 
 class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
@@ -823,6 +879,7 @@ class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
     outcome: str
     decision_id: str
     hold_expires_at: int | None = None
+    actor: Actor | None = None
 
 
 class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
@@ -842,6 +899,7 @@ class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
 
 
 class PaymentCancelled(msgspec.Struct, frozen=True, gc=False):
@@ -858,6 +916,7 @@ class PaymentCancelled(msgspec.Struct, frozen=True, gc=False):
     payment_id: str
     debtor_account_id: str
     reason: str
+    actor: Actor | None = None
 
 
 class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
@@ -876,6 +935,7 @@ class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
     capture_id: str
     amount_minor: int | None
     final: bool
+    actor: Actor | None = None
 
 
 class PaymentExtended(msgspec.Struct, frozen=True, gc=False):
@@ -892,6 +952,7 @@ class PaymentExtended(msgspec.Struct, frozen=True, gc=False):
     payment_id: str
     debtor_account_id: str
     hold_expires_at: int
+    actor: Actor | None = None
 
 
 class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
@@ -919,6 +980,14 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     creditor_reference: str | None = None
     remittance_text: str | None = None
     hold_expires_at: int | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
+    compliance_score: int | None = None
+    fees_charged_minor: int | None = None
+    exchange_rate_e8: int | None = None
+    settlement_date: int | None = None
+    regulatory_reporting_required: bool | None = None
+    expected_sequence: int | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
@@ -937,6 +1006,7 @@ class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
     reversal_id: str
     amount_minor: int | None
     reason: str
+    actor: Actor | None = None
 
 
 class PaymentReviewed(msgspec.Struct, frozen=True, gc=False):
@@ -955,6 +1025,7 @@ class PaymentReviewed(msgspec.Struct, frozen=True, gc=False):
     approved: bool
     reviewer: str
     reason: str
+    actor: Actor | None = None
 
 
 class PositionUpdated(msgspec.Struct, frozen=True, gc=False):
@@ -1001,6 +1072,7 @@ class HoldRecorded(msgspec.Struct, frozen=True, gc=False):
     balance_minor: int
     booked_at: int
     branch: int
+    actor: Actor | None = None
 
 
 class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
@@ -1036,6 +1108,8 @@ class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     purpose: str | None = None
     rate_e8: int | None = None
     asked_at: int | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
 
 
 class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
@@ -1053,6 +1127,7 @@ class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
     instrument_id: str
     price_e8: int
     currency: str
+    actor: Actor | None = None
 
 
 class BreakOpened(msgspec.Struct, frozen=True, gc=False):
@@ -1125,6 +1200,7 @@ class StatementClosed(msgspec.Struct, frozen=True, gc=False):
     closing_balance_minor: int
     line_count: int
     closed_at: int
+    actor: Actor | None = None
 
 
 class StatementLine(msgspec.Struct, frozen=True, gc=False):
@@ -1147,6 +1223,7 @@ class StatementLine(msgspec.Struct, frozen=True, gc=False):
     booked_at: int
     value_date: int
     description: str
+    actor: Actor | None = None
 
 
 class TradeExecuted(msgspec.Struct, frozen=True, gc=False):
@@ -1168,6 +1245,7 @@ class TradeExecuted(msgspec.Struct, frozen=True, gc=False):
     price_e8: int
     fee_minor: int
     currency: str
+    actor: Actor | None = None
 
 
 class TradeSettled(msgspec.Struct, frozen=True, gc=False):
@@ -1184,6 +1262,7 @@ class TradeSettled(msgspec.Struct, frozen=True, gc=False):
     trade_id: str
     account_id: str
     settled_at: int
+    actor: Actor | None = None
 
 
 EVENTS: dict[str, type[msgspec.Struct]] = {

@@ -1,4 +1,4 @@
-"""Commands on accounts: open, set limits, freeze, close, reopen; and the closing of a period.
+"""Commands on accounts: open, set limits, close, reopen; and the closing of a period.
 
 A limit may take effect later: it waits in row `t` of its account until the branch's event time reaches it
 (`due`). A frozen side accepts nothing new, but amounts already held can still be settled. A closed period
@@ -26,8 +26,6 @@ from pipeline.domain.ledger.due import LIMIT, Due, schedule
 from pipeline.domain.ledger.openings import keep_opening, opening_code
 from pipeline.domain.ledger.rows import (
     CLOSED,
-    FROZEN_CREDIT,
-    FROZEN_DEBIT,
     LIMIT_ROW,
     OPEN,
     Account,
@@ -41,7 +39,6 @@ from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants, account_refu
 
 LIMITS_MAX = 100
 """The most limits of one account that may wait for their effective time."""
-_SIDES = {"DEBIT": FROZEN_DEBIT, "CREDIT": FROZEN_CREDIT, "BOTH": FROZEN_DEBIT | FROZEN_CREDIT}
 
 
 class Limit(NamedTuple):
@@ -99,7 +96,8 @@ def open_account(
     books.open_internal(opening, event.currency)
     debit, credit = (opening, event.account_id) if amount > 0 else (event.account_id, opening)
     try:
-        books.enter(out, "opening", debit, credit, abs(amount), EntryDetails(when=books.value_time()))
+        about = EntryDetails(when=books.value_time(), metadata=event.metadata)
+        books.enter(out, "opening", debit, credit, abs(amount), about)
     except Overflow:
         raise Reject("overflow") from None
     keep_opening(event, rows)
@@ -118,11 +116,10 @@ def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -
         raise Reject("invalid_limit")
     if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
         raise Reject("invalid_limit", "a minimum balance and an overdraft")
-    account = _account_to_change(event, "account_limit_set", rows, out)
+    account = account_to_change(event, "account_limit_set", rows, out)
     if account is None:
         return
-    watermark, now = read_watermark(rows), min(event.occurred_at, at.recorded_at)
-    now = now if watermark is None else max(now, watermark)
+    now = present(event, at, rows)
     starts = event.effective_at
     limit = Limit(now if starts is None else starts, event.event_id, event.correlation_id, *amounts)
     if limit.effective_at <= now:
@@ -167,41 +164,12 @@ def _waiting(rows: Rows, tenant_id: str, account_id: str) -> list[Limit]:
     return [] if row is None else unpack_limits(row)
 
 
-def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Freeze one side of an account, or both: it accepts no new holds or entries.
-
-    Raises: Reject for an account of the ledger's own.
-    """
-    account = _account_to_change(event, "account_frozen", rows, out)
-    if account is None:
-        return
-    sides = _SIDES[event.side]
-    if account.frozen & sides == sides:
-        return refuse(out, event, "account_frozen", event.account_id, None, "exists")
-    account.frozen |= sides
-    save_account(rows, out, event, event.account_id, account)
-
-
-def unfreeze_account(event: ev.AccountUnfrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Unfreeze one side of an account, or both.
-
-    Raises: Reject for an account of the ledger's own.
-    """
-    account = _account_to_change(event, "account_unfrozen", rows, out)
-    if account is None:
-        return
-    if not account.frozen & _SIDES[event.side]:
-        return refuse(out, event, "account_unfrozen", event.account_id, None, "account_not_frozen")
-    account.frozen &= ~_SIDES[event.side]
-    save_account(rows, out, event, event.account_id, account)
-
-
 def close_account(event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Close an account without a balance and without holds.
 
     Raises: Reject for an account of the ledger's own.
     """
-    account = _account_to_change(event, "account_closed", rows, out)
+    account = account_to_change(event, "account_closed", rows, out)
     if account is None:
         return
     if account.balance_minor or account.debits_pending or account.credits_pending:
@@ -225,7 +193,14 @@ def reopen_account(event: ev.AccountReopened, at: Arrival, rows: Rows, out: Outb
     save_account(rows, out, event, event.account_id, account)
 
 
-def _account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
+def present(event: Any, at: Arrival, rows: Rows) -> int:
+    """Return the event time at which a command finds its branch, microseconds UTC."""
+    watermark = read_watermark(rows)
+    seen: int = min(event.occurred_at, at.recorded_at)
+    return seen if watermark is None else max(seen, watermark)
+
+
+def account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
     """Return an account that a command may change; otherwise refuse the command.
 
     Raises: Reject for an account of the ledger's own.
@@ -233,10 +208,16 @@ def _account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Acc
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
     account = read_account(rows, event.tenant_id, event.account_id)
-    if account is not None and account.status != CLOSED:
+    sequence = None
+    if account is None:
+        code = "account_not_found"
+    elif account.status == CLOSED:
+        code = "account_closed"
+    elif event.expected_sequence not in (None, account.sequence):
+        code, sequence = "sequence_mismatch", account.sequence
+    else:
         return account
-    code = "account_not_found" if account is None else "account_closed"
-    refuse(out, event, command, event.account_id, None, code)
+    refuse(out, event, command, event.account_id, None, code, account_sequence=sequence)
     return None
 
 

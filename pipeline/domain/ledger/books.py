@@ -52,6 +52,7 @@ class EntryDetails(NamedTuple):
     when: ValueTime = ValueTime()
     debit: tuple[str | None, int | None] = (None, None)
     credit: tuple[str | None, int | None] = (None, None)
+    metadata: dict[str, str] | None = None
 
 
 class Books:
@@ -189,6 +190,7 @@ class Books:
                 account.balance_minor,
                 self.at.recorded_at,
                 self.branch,
+                cause.actor,
             ),
         )
 
@@ -277,6 +279,8 @@ class Books:
             about.reason,
             *leg,
             about.when.asked_at,
+            cause.actor,
+            about.metadata,
         )
         key = f"{cause.tenant_id}/{account_id}"
         out.emit("postings", key, posting)

@@ -36,8 +36,8 @@ def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, 
     """Post a part of a hold, or ask the creditor's branch for its leg."""
 
     def refuse_with(code: str) -> None:
-        debtor, ids = event.debtor_account_id, {"capture_id": event.capture_id}
-        refuse(out, event, "payment_captured", debtor, event.payment_id, code, **ids)
+        debtor, capture_id = event.debtor_account_id, event.capture_id
+        refuse(out, event, "payment_captured", debtor, event.payment_id, code, capture_id=capture_id)
 
     found = held_payment(event, rows)
     if isinstance(found, str):

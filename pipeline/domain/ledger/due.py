@@ -1,4 +1,5 @@
-"""Things that fall due on a branch as its event time advances: expiries of holds and journals, later limits.
+"""Things that fall due on a branch as its event time advances: expiries of holds and journals, later limits,
+ends of freezes.
 
     row `x` NUL time NUL kind NUL tenant NUL account NUL id      one for each scheduled item, in order of time
     row `n`                                                      the time of the first one, or an earlier time
@@ -18,7 +19,7 @@ from pipeline.domain.ledger.rows import DUE_ROW, NEXT_DUE_ROW, read_number, writ
 
 DUE_MAX = 100
 """The most items that one command applies."""
-HOLD, JOURNAL, LIMIT = "hold", "journal", "limit"
+HOLD, JOURNAL, LIMIT, FREEZE = "hold", "journal", "limit", "freeze"
 
 NEXT_KEY = row_key(NEXT_DUE_ROW.family)
 _PREFIX = row_key(DUE_ROW.family, "")
@@ -32,12 +33,12 @@ class Due(NamedTuple):
     time: int
     """Microseconds UTC."""
     kind: str
-    """HOLD, JOURNAL or LIMIT."""
+    """HOLD, JOURNAL, LIMIT or FREEZE."""
     tenant_id: str
     account_id: str
-    """The account of the debtor, of the journal, or of the limit."""
+    """The account of the debtor, of the journal, of the limit or of the freeze."""
     id: str
-    """The id of the payment, of the journal, or of the event that set the limit."""
+    """The id of the payment, of the journal, or of the event that set the limit or froze the side."""
 
     @property
     def key(self) -> bytes:

@@ -139,7 +139,7 @@ class HeldPayment:
         payment, books = self.payment, self.books
         debtor, credit = payment.debtor_account_id, books.counterpart(payment)
         books.release(debtor, credit, payment.currency, amount)
-        about = EntryDetails(self.event.payment_id, payment.reference, when=when)
+        about = EntryDetails(self.event.payment_id, payment.reference, when=when, metadata=payment.metadata)
         books.enter(self.out, "capture", debtor, credit, amount, about)
         self.hold.captured += amount
 
@@ -188,6 +188,7 @@ class HeldPayment:
                 self.hold.captured,
                 self.hold.held(payment),
                 "ok",
+                cause.actor,
             ),
         )
 
@@ -243,6 +244,7 @@ def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, o
             payment.currency,
             hold.expires_at,
             "ok",
+            event.actor,
         ),
     )
 

@@ -27,6 +27,7 @@ from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import JOURNAL, Due, schedule, unschedule
+from pipeline.domain.ledger.expected_sequence import other_sequence
 from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs, request_legs, tell_end
 from pipeline.domain.ledger.journals import (
     EXPIRED,
@@ -74,6 +75,10 @@ class HomeJournal:
         branches = self._branches()
         own = branches.pop(self.at.partition, [])
         books = Books(self.event, self.at, self.rows)
+        expected = self.event.expected_sequence if type(self.event) is ev.JournalSubmitted else None
+        sequence = other_sequence(books, journal.account_id, expected)
+        if sequence is not None:
+            return self._refuse(Refusal("sequence_mismatch", None), sequence)
         pairs = reserve(own, books)
         if isinstance(pairs, Refusal):
             return self._refuse(pairs)
@@ -147,15 +152,17 @@ class HomeJournal:
         schedule(self.rows, self._due())
         self._change_to(HELD)
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: Refusal, account_sequence: int | None = None) -> None:
         uncount_reversed(self.event.tenant_id, self.journal, self.rows)
-        self._change_to(REFUSED, *refusal)
+        self._change_to(REFUSED, *refusal, account_sequence=account_sequence)
 
-    def _change_to(self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None) -> None:
+    def _change_to(
+        self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None, **more: Any
+    ) -> None:
         journal = self.journal
         journal.state, journal.code, journal.leg_no = state, code, leg_no
         write_journal(self.rows, self.event.tenant_id, self.journal_id, journal)
-        self._emit_update(state, code, leg_no, cause)
+        self._emit_update(state, code, leg_no, cause, **more)
 
     def _due(self) -> Due:
         expires_at = self.journal.expires_at
@@ -172,9 +179,15 @@ class HomeJournal:
 
     def _about(self, books: Books) -> EntryDetails:
         journal, when = self.journal, books.value_time(self.journal.effective_at)
-        return EntryDetails(None, journal.reference, self.journal_id, journal.reverses, journal.reason, when)
+        return EntryDetails(
+            None, journal.reference, self.journal_id, journal.reverses, journal.reason, when,
+            metadata=journal.metadata,
+        )  # fmt: skip
 
-    def _emit_update(self, state: str, code: str, leg_no: int | None = None, cause: Any = None) -> None:
+    def _emit_update(
+        self, state: str, code: str, leg_no: int | None = None, cause: Any = None, **more: Any
+    ) -> None:
+        """Emit the state of the journal; `more`: fields that only some events have."""
         journal = self.journal
         self.out.emit(
             "journal-events",
@@ -188,6 +201,8 @@ class HomeJournal:
                 leg_no,
                 journal.reverses,
                 len(journal.legs),
+                self.event.actor,
+                **more,
             ),
         )
 
@@ -210,8 +225,8 @@ def confirm(event: ev.JournalConfirmed, watermark: int, at: Arrival, rows: Rows,
     if home is None:
         return
     if home.is_late():
-        ids = {"journal_id": event.journal_id}
-        return refuse(out, event, "journal_confirmed", event.account_id, None, "period_closed", **ids)
+        home_id, journal_id = event.account_id, event.journal_id
+        return refuse(out, event, "journal_confirmed", home_id, None, "period_closed", journal_id=journal_id)
     home.end(POSTED)
 
 

@@ -34,7 +34,12 @@ def request_legs(
     for branch, legs in branches.items():
         there = legs[0].account_id
         request = ev.JournalLegsRequested(
-            *envelope(event, f"legs_requested:{branch}"), journal_id, there, home, as_event_legs(legs)
+            *envelope(event, f"legs_requested:{branch}"),
+            journal_id,
+            there,
+            home,
+            as_event_legs(legs),
+            event.actor,
         )
         out.emit("ledger-commands", f"{event.tenant_id}/{there}", request)
 
@@ -55,6 +60,8 @@ def tell_end(
             about.reason,
             about.reverses,
             *about.when,
+            event.actor,
+            about.metadata,
         )
         out.emit("ledger-commands", f"{event.tenant_id}/{leg.account_id}", end)
 
@@ -74,6 +81,7 @@ def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outb
         place_holds(pairs, event.journal_id, books, out)
         books.save(out)
     rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, HELD if refusal is None else REFUSED)))
+    code, leg_no = ("ok", None) if refusal is None else refusal
     out.emit(
         "ledger-commands",
         f"{event.tenant_id}/{event.home_account_id}",
@@ -83,7 +91,9 @@ def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outb
             event.account_id,
             event.home_account_id,
             at.partition,
-            *(("ok", None) if refusal is None else refusal),
+            code,
+            leg_no,
+            event.actor,
         ),
     )
 
@@ -99,7 +109,9 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     if part is None or part.state != HELD:
         raise Reject("legs_not_expected")
     when = ValueTime(event.effective_at, event.asked_at)
-    about = EntryDetails(None, event.reference, event.journal_id, event.reverses, event.reason, when)
+    about = EntryDetails(
+        None, event.reference, event.journal_id, event.reverses, event.reason, when, metadata=event.metadata
+    )
     end_legs_here(part.legs, event.posted, about, key, Books(event, at, rows), out)
 
 

@@ -66,6 +66,8 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     """Branches that have refused their legs, ascending."""
     rest: bool | None
     """Of a reversal: whether its command asked for all that was left; None in a row of layout 1."""
+    metadata: dict[str, str] | None = None
+    """The upstream's own labels, which its postings carry."""
 
 
 class BranchLegs(msgspec.Struct, array_like=True, gc=False):
@@ -107,7 +109,7 @@ def journal_of(event: ev.JournalSubmitted) -> Journal:
     return Journal(
         event.account_id, PREPARING, "ok", None, legs_of(event.legs), event.reference, event.reason, None,
         False, event.effective_at, event.late, event.hold_expires_at, [], event.occurred_at,
-        event.correlation_id, event.event_id, [], [], False,
+        event.correlation_id, event.event_id, [], [], False, event.metadata,
     )  # fmt: skip
 
 

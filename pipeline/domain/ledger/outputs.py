@@ -28,9 +28,12 @@ _OUTCOMES: dict[str, Any] = {
 
 
 def announce(
-    out: Outbox, cause: Any, payment: Any, outcome: str, code: str, amount: int | None = None
+    out: Outbox, cause: Any, payment: Any, outcome: str, code: str, amount: int | None = None, **more: Any
 ) -> None:
-    """Emit the outcome of a payment, keyed by its debtor; `amount` replaces the payment's own amount."""
+    """Emit the outcome of a payment, keyed by its debtor; `amount` replaces the payment's own amount.
+
+    `more`: fields that only this outcome has.
+    """
     out.emit(
         "payment-events",
         f"{cause.tenant_id}/{payment.debtor_account_id}",
@@ -42,6 +45,8 @@ def announce(
             payment.amount_minor if amount is None else amount,
             payment.currency,
             code,
+            actor=cause.actor,
+            **more,
         ),
     )
 

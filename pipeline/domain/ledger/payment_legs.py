@@ -37,6 +37,8 @@ def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_
             books.branch,
             payment.reference,
             *books.value_time(),
+            event.actor,
+            payment.metadata,
         ),
     )
 
@@ -57,7 +59,7 @@ def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> No
     if code is None:
         clearing = clearing_account_id(event.currency, at.partition)
         books.open_internal(clearing, event.currency)
-        about = EntryDetails(event.payment_id, event.reference, when=when)
+        about = EntryDetails(event.payment_id, event.reference, when=when, metadata=event.metadata)
         try:
             books.enter(out, "leg", clearing, creditor, amount, about)
         except Overflow:
@@ -75,7 +77,7 @@ def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> No
     answer: ev.LegPosted | ev.LegRefused
     if code is None:
         books.save(out)
-        answer = ev.LegPosted(*fields, *when)
+        answer = ev.LegPosted(*fields, *when, event.actor)
     else:
-        answer = ev.LegRefused(*fields, code)
+        answer = ev.LegRefused(*fields, code, event.actor)
     out.emit("ledger-commands", f"{event.tenant_id}/{event.debtor_account_id}", answer)

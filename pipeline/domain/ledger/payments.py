@@ -22,6 +22,7 @@ from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger import captures, holds
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
+from pipeline.domain.ledger.expected_sequence import other_sequence
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.repeats import payment_code
@@ -62,6 +63,7 @@ def decide(
         event.occurred_at,
         event.payment_type,
         event.hold_expires_at,
+        event.metadata,
     )
     books = Books(event, at, rows)
     expires_at, debtor = event.hold_expires_at, payment.debtor_account_id
@@ -74,7 +76,9 @@ def decide(
     if refusal is not None:
         payment.code = refusal
         write_payment(rows, tenant, event.payment_id, payment)
-        return announce(out, event, payment, "payment_rejected", refusal)
+        mismatch = refusal == "sequence_mismatch"
+        sequence = other_sequence(books, debtor, event.expected_sequence) if mismatch else None
+        return announce(out, event, payment, "payment_rejected", refusal, account_sequence=sequence)
     announce(out, event, payment, "payment_reserved", "ok")
     if expires_at is not None:
         return holds.authorise(event, payment, books, out)
@@ -98,6 +102,8 @@ def _refusal(event: ev.PaymentDecided, books: Books) -> str | None:
     code = books.debtor_code(event.debtor_account_id, event.currency)
     if code is not None:
         return code
+    if other_sequence(books, event.debtor_account_id, event.expected_sequence) is not None:
+        return "sequence_mismatch"
     if not can_be_opened(event.creditor_account_id):
         return "creditor_not_found"  # no branch has such an account, so no leg is needed to find out
     if books.is_local(event.creditor_account_id):
@@ -126,7 +132,7 @@ def _settle(event: Any, payment: Payment, books: Books, when: ValueTime, out: Ou
     debtor, credit = payment.debtor_account_id, books.counterpart(payment)
     books.release(debtor, credit, payment.currency, payment.amount_minor)
     payment.state, payment.code = "SETTLED", "ok"
-    about = EntryDetails(event.payment_id, payment.reference, when=when)
+    about = EntryDetails(event.payment_id, payment.reference, when=when, metadata=payment.metadata)
     books.enter(out, "settle", debtor, credit, payment.amount_minor, about)
     books.save(out)
     announce(out, event, payment, "payment_settled", "ok")

@@ -26,6 +26,7 @@ def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
         ("exists_with_different_reference", known.reference != event.reference),
         ("exists_with_different_currency", known.currency != event.currency),
         ("exists_with_different_type", kept and known.payment_type != event.payment_type),
+        ("exists_with_different_metadata", kept and known.metadata != event.metadata),
     ):
         if differs:
             return code
@@ -51,6 +52,7 @@ def journal_code(known: Journal, journal: Journal) -> str:
         ("exists_with_different_reason", known.reason != journal.reason),
         ("exists_with_different_effective_time", known.effective_at != journal.effective_at),
         ("exists_with_different_late_rule", known.late != journal.late),
+        ("exists_with_different_metadata", known.rest is not None and known.metadata != journal.metadata),
     ):
         if differs:
             return code

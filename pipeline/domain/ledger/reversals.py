@@ -11,6 +11,7 @@ reversal is subtracted again.
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
@@ -39,7 +40,7 @@ def reverse_journal(
     """Reverse a posted journal, or some of its legs, by a new journal."""
     found = _journal_to_reverse(event, rows)
     if isinstance(found, str):
-        ids = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
+        ids: dict[str, Any] = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
         return refuse(out, event, "journal_reversed", event.account_id, None, found, **ids)
     original, legs = found
     count_reversed(original, legs, +1)
@@ -72,7 +73,7 @@ def reverse_payment(
     tenant, debtor = event.tenant_id, event.debtor_account_id
     found = _payment_to_reverse(event, rows)
     if isinstance(found, str):
-        ids = {"reversal_id": event.reversal_id}
+        ids: dict[str, Any] = {"reversal_id": event.reversal_id}
         return refuse(out, event, "payment_reversed", debtor, event.payment_id, found, **ids)
     payment, taken, amount = found
     write_number(rows, taken_key(tenant, event.payment_id), taken + amount)

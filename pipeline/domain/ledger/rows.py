@@ -19,12 +19,13 @@ from pipeline.domain.kernel.rows import Rows, row_key
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
-PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None),))
+PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None, None),))
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None),))
-JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None),))
+JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None),))
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g")
 LIMIT_ROW = RowKind("ledger", "limit", "t")
+FREEZE_ROW = RowKind("ledger", "freeze", "f")
 DUE_ROW = RowKind("ledger", "due", "x")
 NEXT_DUE_ROW = RowKind("ledger", "next_due", "n")
 PERIOD_ROW = RowKind("ledger", "period", "c")
@@ -32,7 +33,7 @@ REVERSAL_ROW = RowKind("ledger", "reversal", "r")
 WATERMARK_ROW = RowKind("ledger", "watermark", "w")
 KINDS = (
     ACCOUNT_ROW, OPENING_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW, LIMIT_ROW,
-    DUE_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
+    FREEZE_ROW, DUE_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
 )  # fmt: skip
 _NUMBERS = {kind.family.encode()[0]: kind for kind in (NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW)}
 """Rows that hold one number, by the first byte of their keys."""
@@ -155,9 +156,11 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     reference: str
     occurred_at: int
     payment_type: str
-    """Empty in a row of layout 1, which kept neither this nor `hold_expires_at`."""
+    """Empty in a row of layout 1, which kept neither this nor what follows."""
     hold_expires_at: int | None
     """As the payment asked for it; `Hold.expires_at` is what extensions have made of it."""
+    metadata: dict[str, str] | None = None
+    """The upstream's own labels, which its postings carry."""
 
 
 unpack_payment = unpacker(PAYMENT_ROW, Payment)

@@ -4,9 +4,9 @@
     holds          payments held for captures              captures       captures of these holds
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
-    accounts       limits, status, closed periods
+    accounts       limits, status, closed periods         freezes        frozen sides, and their ends
     not_yet        commands whose time has not come
-    due            expiries and later limits, applied as event time advances
+    due            expiries, later limits and ends of freezes, applied as event time advances
 
 A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
 in its internal clearing accounts.
@@ -35,6 +35,7 @@ from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_
 from pipeline.domain.ledger import (
     accounts,
     captures,
+    freezes,
     holds,
     journal_home,
     journal_legs,
@@ -42,7 +43,7 @@ from pipeline.domain.ledger import (
     payments,
     reversals,
 )
-from pipeline.domain.ledger.due import HOLD, JOURNAL, NEXT_KEY, take_due
+from pipeline.domain.ledger.due import FREEZE, HOLD, JOURNAL, NEXT_KEY, take_due
 from pipeline.domain.ledger.journals import journal_key, part_key
 from pipeline.domain.ledger.not_yet import answer_ahead
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
@@ -76,8 +77,8 @@ class Ledger:
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
             ev.AccountLimitSet: accounts.set_limit,
-            ev.AccountFrozen: accounts.freeze_account,
-            ev.AccountUnfrozen: accounts.unfreeze_account,
+            ev.AccountFrozen: freezes.freeze_account,
+            ev.AccountUnfrozen: freezes.unfreeze_account,
             ev.AccountClosed: accounts.close_account,
             ev.AccountReopened: accounts.reopen_account,
             ev.PeriodClosed: accounts.close_period,
@@ -130,6 +131,8 @@ class Ledger:
                 holds.expire(due, at, rows, out)
             elif due.kind == JOURNAL:
                 journal_home.expire(due, at, rows, out)
+            elif due.kind == FREEZE:
+                freezes.end_freeze(due, rows, out)
             else:
                 accounts.begin_limit(due, rows, out)
         return watermark

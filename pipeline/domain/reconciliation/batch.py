@@ -23,7 +23,10 @@ from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.stream import DEFAULTS, apply_to, keys
 
 CLASSES = (ev.PostingRecorded, ev.StatementLine, ev.StatementClosed)
-FIELDS = {name: kind for event in CLASSES for name, kind in column_types(event).items()} | {
+_UNREAD = ("actor", "metadata")
+FIELDS = {
+    name: kind for event in CLASSES for name, kind in column_types(event).items() if name not in _UNREAD
+} | {
     "value_date": pa.int32()  # days; Arrow converts dates to no other integer type
 }
 

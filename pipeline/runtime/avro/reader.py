@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
-import msgspec
 import pyarrow as pa
 import pyruhvro
+from msgspec import inspect
 
 import schemas
 from pipeline.domain.kernel.events import EVENTS
@@ -24,11 +24,11 @@ class EventReader:
         self.newest = schemas.newest(record_name)
         self.event = EVENTS[record_name]
         self._fields = [field["name"] for field in parsed(self.newest.text)["fields"]]
-        self._arrays = _array_fields(self.event)
+        self._made = _made_fields(self.event)
 
     def events(self, batch: pa.RecordBatch) -> list[Any]:
         """Return the events of a decoded batch of the newest version, in order."""
-        columns = [_cells(batch.column(name), self._arrays.get(name)) for name in self._fields]
+        columns = [_cells(batch.column(name), self._made.get(name)) for name in self._fields]
         return list(map(self.event, *columns))
 
     def from_records(self, records: list[dict[str, Any]], writer: str) -> list[Any]:
@@ -48,10 +48,8 @@ class EventReader:
 
     def _from_record(self, record: dict[str, Any]) -> Any:
         """Return the event of one decoded record of the newest version."""
-        for name, make in self._arrays.items():
-            record[name] = (
-                tuple(record[name]) if make is None else tuple(make(**item) for item in record[name])
-            )
+        for name, make in self._made.items():
+            record[name] = make(record[name])
         return self.event(*map(record.__getitem__, self._fields))
 
 
@@ -68,24 +66,44 @@ def arrow_schema(text: str) -> pa.Schema:
 
 
 def _cells(column: pa.Array, make: Callable[..., Any] | None) -> list[Any]:
-    """Return a column as Python values: times and dates as integers, arrays as tuples."""
+    """Return a column as Python values: times and dates as integers; `make` makes the others of Arrow's."""
+    if column.null_count == len(column):
+        return [None] * len(column)
     kind = column.type
     if pa.types.is_timestamp(kind):
         return list(column.cast(pa.int64()).to_pylist())
     if pa.types.is_date32(kind):
         return list(column.cast(pa.int32()).to_pylist())
-    if pa.types.is_list(kind):
-        if make is None:
-            return [tuple(cell) for cell in column.to_pylist()]
-        return [tuple(make(**item) for item in cell) if cell else () for cell in column.to_pylist()]
-    return list(column.to_pylist())
+    cells = column.to_pylist()
+    return list(cells if make is None else map(make, cells))
 
 
-def _array_fields(event: type) -> dict[str, type | None]:
-    """Return the fields that are arrays, each with the Struct of its items; None for plain items."""
-    found = {}
-    for field in msgspec.inspect.type_info(event).fields:  # type: ignore[attr-defined]
-        if isinstance(field.type, msgspec.inspect.VarTupleType):
-            item = field.type.item_type
-            found[field.name] = item.cls if isinstance(item, msgspec.inspect.StructType) else None
-    return found
+def _made_fields(event: type) -> dict[str, Callable[[Any], Any]]:
+    """Return how the fields that are no scalars are made of what Arrow and fastavro have for them."""
+    fields = inspect.type_info(event).fields  # type: ignore[attr-defined]
+    return {field.name: make for field in fields if (make := _maker(field.type)) is not None}
+
+
+def _maker(kind: inspect.Type) -> Callable[[Any], Any] | None:
+    """Return what makes a Struct of a dict, a tuple of a list, a dict of a map; None for a scalar."""
+    if isinstance(kind, inspect.UnionType):
+        makers = [make for one in kind.types if (make := _maker(one)) is not None]
+        return partial(_unless_none, makers[0]) if makers else None
+    if isinstance(kind, inspect.VarTupleType):
+        item = _maker(kind.item_type)
+        return tuple if item is None else partial(_tuple_of, item)
+    if isinstance(kind, inspect.StructType):
+        return partial(_struct_of, kind.cls)
+    return dict if isinstance(kind, inspect.DictType) else None
+
+
+def _unless_none(make: Callable[[Any], Any], cell: Any) -> Any:
+    return None if cell is None else make(cell)
+
+
+def _tuple_of(make: Callable[[Any], Any], cell: list[Any]) -> tuple[Any, ...]:
+    return tuple(map(make, cell)) if cell else ()
+
+
+def _struct_of(cls: type, cell: dict[str, Any]) -> Any:
+    return cls(**cell)

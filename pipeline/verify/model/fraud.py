@@ -28,6 +28,7 @@ from pipeline.verify.model.wire import (
     TABLE,
     Dead,
     Expected,
+    false_text,
     has_false_reference,
     has_impossible_id,
     row_key,
@@ -41,6 +42,8 @@ CONTENT = (
     *("payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency", "payment_type"),
     *("reference", "channel", "device_id", "counterparty_country", "merchant_category"),
     "hold_expires_at",
+    "metadata",
+    "expected_sequence",
 )
 """What a decision says of its payment."""
 
@@ -194,6 +197,9 @@ class FraudBranch(StreamModel):
     def check_ids(self, event: dict[str, Any]) -> None:
         if has_impossible_id(event):
             raise Dead("invalid_id")
+        code = false_text(event)
+        if code is not None:
+            raise Dead(code)
         if has_false_reference(event):
             raise Dead("invalid_creditor_reference")
 

@@ -13,6 +13,7 @@ from pipeline.verify.model.wire import (
     STATEMENT_EVENTS,
     TRADE_EVENTS,
     Expected,
+    false_text,
     has_impossible_id,
     misplaced,
 )
@@ -46,6 +47,9 @@ def refused_at_once(record: Record) -> str | None:
         return "unexpected_event"
     if has_impossible_id(record.fields):
         return "invalid_id"
+    text = false_text(record.fields)
+    if text is not None:
+        return text
     if record.event == "PeriodClosed":
         seen = min(record.fields["occurred_at"], record.timestamp_ms * 1000)
         return "period_not_over" if record.fields["closed_through"] > seen else None

@@ -21,6 +21,7 @@ from pipeline.verify.model.ledger_holds import extend, hold_is_due
 from pipeline.verify.model.ledger_limits import (
     close_account,
     freeze,
+    freeze_is_due,
     limit_is_due,
     reopen,
     set_limit,
@@ -77,7 +78,9 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
         return
     own = branch.own("opening", currency)
     debit, credit = (own, account_id) if amount > 0 else (account_id, own)
-    branch.enter("opening", debit, credit, abs(amount), payment_id=None, reference=None)
+    branch.enter(
+        "opening", debit, credit, abs(amount), payment_id=None, reference=None, metadata=event.get("metadata")
+    )
 
 
 @dataclass
@@ -109,7 +112,12 @@ class Branch(Books):
         "JournalLegsAnswered": legs_answered,
         "JournalLegsEnded": legs_ended,
     }
-    effects: ClassVar = {"hold": hold_is_due, "journal": journal_is_due, "limit": limit_is_due}
+    effects: ClassVar = {
+        "hold": hold_is_due,
+        "journal": journal_is_due,
+        "limit": limit_is_due,
+        "freeze": freeze_is_due,
+    }
 
     def check_ids(self, event: dict[str, Any]) -> None:
         tenant = event["tenant_id"]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pipeline.verify.model.ledger_due import Due
     from pipeline.verify.model.ledger_holds import Hold
     from pipeline.verify.model.ledger_journals import Group, Journal
-    from pipeline.verify.model.ledger_limits import Planned
+    from pipeline.verify.model.ledger_limits import FreezeEnd, Planned
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
@@ -60,6 +60,7 @@ class Payment:
     payment_type: str
     until: int | None
     """The end of its hold as it asked for it; None: it is no hold."""
+    metadata: dict[str, str] | None
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -73,6 +74,7 @@ class Payment:
             "reference": self.reference,
             "currency": self.currency,
             "type": self.payment_type,
+            "metadata": self.metadata,
         }
 
 
@@ -98,6 +100,8 @@ class Books(StreamModel):
     """Of settled payments, minor units."""
     planned: dict[Key, list[Planned]] = field(default_factory=dict)
     """Limits that are not in force yet, by account."""
+    freezes: dict[Key, dict[int, FreezeEnd]] = field(default_factory=dict)
+    """The ends of frozen sides, by account and the bit of the side."""
     closed_through: dict[str, int] = field(default_factory=dict)
     """The end of the last closed period, by tenant."""
     due: dict[bytes, Due] = field(default_factory=dict)
@@ -118,7 +122,14 @@ class Books(StreamModel):
         fields = {"payment_id": self.cause.fields["payment_id"], **leg_content(payment), "code": code}
         self.say(PAYMENT_EVENTS, payment.debtor, event, self.id_of(name), **{**fields, **other})
 
-    def refuse(self, command: str, account_id: str, code: str, **about: str | None) -> None:
+    def moved_on(self, account_id: str) -> dict[str, int]:
+        """Return the postings that an account has had, if the command expects another number of them."""
+        expected, account = self.cause.fields.get("expected_sequence"), self.account(account_id)
+        if expected is None or account is None or account.sequence == expected:
+            return {}
+        return {"account_sequence": account.sequence}
+
+    def refuse(self, command: str, account_id: str, code: str, **about: Any) -> None:
         """Expect the answer to a command that has no effect. `about`: the other ids that it names."""
         event_id = self.id_of(f"refused:{command}")
         answer = {"command": command, "account_id": account_id, "code": code, **about}
@@ -253,7 +264,7 @@ class Books(StreamModel):
         amount: int,
         when: dict[str, int | None] | None = None,
         own: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
-        **about: str | None,
+        **about: Any,
     ) -> None:
         """Post one entry of two postings and expect both.
 

@@ -99,7 +99,8 @@ def book(
     hold.captured += part.amount
     branch.reserve(payment.debtor, branch.counterpart(payment), -part.amount)
     about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
-    branch.enter("capture", payment.debtor, credit, part.amount, when, **about)
+    labels = payment.metadata
+    branch.enter("capture", payment.debtor, credit, part.amount, when, **about, metadata=labels)
 
 
 def say_captured(branch: Books, payment: Payment, hold: Hold, part: Capture) -> None:

@@ -18,14 +18,14 @@ TAKEN_MAX = 100
 
 
 class Due(NamedTuple):
-    """Something that happens at a time. `kind`: hold, journal or limit."""
+    """Something that happens at a time. `kind`: hold, journal, limit or freeze."""
 
     at: int
     kind: str
     tenant: str
     account_id: str
     subject: str
-    """The payment, the journal, or the event that has set the limit."""
+    """The payment, the journal, or the event that has set the limit or has frozen."""
 
     @property
     def key(self) -> bytes:

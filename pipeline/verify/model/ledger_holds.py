@@ -207,4 +207,5 @@ def ask_for_leg(branch: Books, payment: Payment, leg_id: str, amount: int) -> No
         origin_branch=branch.number,
         reference=payment.reference,
         **branch.effective(None),
+        metadata=payment.metadata,
     )

@@ -64,6 +64,7 @@ class Journal:
     """Branches that hold nothing of it, ascending."""
     rest: bool = False
     """Of a reversal: whether all that was left was to be taken back."""
+    metadata: dict[str, str] | None = None
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -75,6 +76,7 @@ class Journal:
             "legs": in_order(self.legs),
             "reference": self.reference,
             **self.compared_of_reversal,
+            "metadata": self.metadata,
         }
 
     @property
@@ -84,9 +86,9 @@ class Journal:
 
     def content(self) -> list[Any]:
         """Return the fields of its row."""
-        fields = [getattr(self, name) for name in self.__dataclass_fields__]
-        fields[-3] = [[*place, amount] for place, amount in self.reversed.items()]
-        return fields
+        fields = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        fields["reversed"] = [[*place, amount] for place, amount in self.reversed.items()]
+        return [*fields.values()]
 
 
 def shares(branch: Books, journal: Journal) -> dict[int, list[Leg]]:
@@ -155,7 +157,7 @@ def post_all(branch: Books, journal_id: str, journal: Journal, held: bool = True
     """Post a journal on every branch."""
     key = group_key(branch, journal.account_id, journal_id)
     about = {"journal_id": journal_id, "reference": journal.reference}
-    why = {"reason": journal.reason, "reverses": journal.reverses}
+    why = {"reason": journal.reason, "reverses": journal.reverses, "metadata": journal.metadata}
     if key in branch.groups:
         post(branch, branch.groups[key].legs, branch.effective(journal.effective_at), held, **about, **why)
         keep_group(branch, key, "POSTED")
@@ -203,6 +205,7 @@ def tell_others(branch: Books, journal_id: str, journal: Journal, posted: bool) 
             reason=journal.reason,
             reverses=journal.reverses,
             **branch.effective(journal.effective_at),
+            metadata=journal.metadata,
         )
 
 

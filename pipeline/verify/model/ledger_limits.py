@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from pipeline.verify.model.ledger_accounts import SIDE_BITS, Account, customer
 from pipeline.verify.model.ledger_books import Books
-from pipeline.verify.model.ledger_due import Due, envelope_of, plan, seen_at
-from pipeline.verify.model.wire import Dead, row_key
+from pipeline.verify.model.ledger_due import Due, envelope_of, forget, plan, seen_at
+from pipeline.verify.model.wire import Dead, cause_of, derived, row_key
 
 PLANNED_MAX = 100
 """Limits that an account may have waiting."""
@@ -24,6 +25,20 @@ class Planned(NamedTuple):
     maximum: int | None
 
 
+class FreezeEnd(NamedTuple):
+    """The end of a frozen side; infinite where only an account_unfrozen ends it."""
+
+    until: float
+    event_id: str
+    correlation_id: str
+
+
+def now(branch: Books) -> int:
+    """Return the event time of the branch at the present command."""
+    seen = seen_at(branch)
+    return seen if branch.watermark is None else max(seen, branch.watermark)
+
+
 def standing(branch: Books, event: dict[str, Any], command: str) -> Account | None:
     """Return an account that a command may change; otherwise answer why not."""
     if not customer(event["account_id"]):
@@ -32,6 +47,10 @@ def standing(branch: Books, event: dict[str, Any], command: str) -> Account | No
     if account is None or account.closed:
         code = "account_not_found" if account is None else "account_closed"
         branch.refuse(command, event["account_id"], code)
+        return None
+    present = branch.moved_on(event["account_id"])
+    if present:
+        branch.refuse(command, event["account_id"], "sequence_mismatch", **present)
         return None
     return account
 
@@ -51,8 +70,7 @@ def set_limit(branch: Books, event: dict[str, Any]) -> None:
     if account is None:
         return
     at = event.get("effective_at")
-    seen = seen_at(branch)
-    if at is None or at <= max(seen, seen if branch.watermark is None else branch.watermark):
+    if at is None or at <= now(branch):
         put_in_force(account, *amounts)
         return branch.touch(event["account_id"])
     wanted = Planned(at, event["event_id"], event["correlation_id"], *amounts)
@@ -80,14 +98,14 @@ def keep(branch: Books, tenant: str, account_id: str, waiting: list[Planned]) ->
 
 def limit_is_due(branch: Books, due: Due) -> None:
     waiting = branch.planned[due.tenant, due.account_id]
-    (now,) = (one for one in waiting if one[:2] == (due.at, due.subject))
-    keep(branch, due.tenant, due.account_id, [one for one in waiting if one is not now])
+    (begins,) = (one for one in waiting if one[:2] == (due.at, due.subject))
+    keep(branch, due.tenant, due.account_id, [one for one in waiting if one is not begins])
     account = branch.accounts[due.tenant, due.account_id]
     if account.closed:
         return
-    fields = envelope_of(due, now.event_id, now.correlation_id, account_id=due.account_id)
+    fields = envelope_of(due, begins.event_id, begins.correlation_id, account_id=due.account_id)
     with branch.caused_by("AccountLimitSet", fields):
-        put_in_force(account, *now[3:])
+        put_in_force(account, *begins[3:])
         branch.touch(due.account_id)
 
 
@@ -95,10 +113,55 @@ def freeze(branch: Books, event: dict[str, Any]) -> None:
     account, bits = standing(branch, event, "account_frozen"), SIDE_BITS[event["side"]]
     if account is None:
         return
-    if account.frozen & bits == bits:
+    until = event.get("until")  # version 1 of the event knows no end
+    if until is not None and until <= now(branch):
+        return branch.refuse("account_frozen", event["account_id"], "expired")
+    end = FreezeEnd(math.inf if until is None else until, event["event_id"], event["correlation_id"])
+    ends = branch.freezes.get(branch.key("account_id"), {})
+    asked = [bit for bit in (1, 2) if bits & bit]
+    wanted = {bit: end for bit in asked if bit not in ends or ends[bit].until < end.until}
+    if not wanted:
         return branch.refuse("account_frozen", event["account_id"], "exists")
     account.frozen |= bits
+    keep_freezes(branch, branch.key("account_id"), {**ends, **wanted})
     branch.touch(event["account_id"])
+
+
+def keep_freezes(branch: Books, key: tuple[str, str], ends: dict[int, FreezeEnd]) -> None:
+    """Let an account have these frozen sides; write and plan the ends of those that have one."""
+    before = branch.freezes.get(key, {})
+    planned = [
+        {Due(int(end.until), "freeze", *key, end.event_id) for end in sides.values() if end.until < math.inf}
+        for sides in (before, ends)
+    ]
+    for due in sorted(planned[0] - planned[1]):
+        if due.key in branch.due:  # not what is taking effect just now
+            forget(branch, due)
+    for due in sorted(planned[1] - planned[0]):
+        plan(branch, due)
+    branch.freezes[key] = ends
+    was, content = (
+        [[bit, *sides[bit]] for bit in sorted(sides) if sides[bit].until < math.inf]
+        for sides in (before, ends)
+    )
+    if content and content != was:
+        branch.structure(row_key("f", *key), content)
+    elif was and not content:
+        branch.row(row_key("f", *key), None)
+
+
+def freeze_is_due(branch: Books, due: Due) -> None:
+    key = (due.tenant, due.account_id)
+    ends = branch.freezes[key]
+    over = {bit: end for bit, end in ends.items() if (end.until, end.event_id) == (due.at, due.subject)}
+    frozen = {"tenant_id": due.tenant, "account_id": due.account_id, "event_id": due.subject}
+    event_id = derived(cause_of(branch.cause._replace(event="AccountFrozen", fields=frozen)), "freeze_ended")
+    (correlation_id,) = {end.correlation_id for end in over.values()}
+    fields = envelope_of(due, event_id, correlation_id, account_id=due.account_id)
+    with branch.caused_by("AccountUnfrozen", fields):
+        branch.accounts[key].frozen &= ~sum(over)
+        keep_freezes(branch, key, {bit: end for bit, end in ends.items() if bit not in over})
+        branch.touch(due.account_id)
 
 
 def unfreeze(branch: Books, event: dict[str, Any]) -> None:
@@ -108,6 +171,8 @@ def unfreeze(branch: Books, event: dict[str, Any]) -> None:
     if not account.frozen & bits:
         return branch.refuse("account_unfrozen", event["account_id"], "account_not_frozen")
     account.frozen &= ~bits
+    ends = branch.freezes.get(branch.key("account_id"), {})
+    keep_freezes(branch, branch.key("account_id"), {bit: ends[bit] for bit in ends if not bit & bits})
     branch.touch(event["account_id"])
 
 

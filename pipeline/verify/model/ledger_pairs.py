@@ -142,9 +142,7 @@ def release(branch: Books, journal_id: str, legs: Iterable[Leg]) -> None:
         branch.say_hold("RELEASED", journal_id, pair.debit, pair.amount, f"hold_released:{index}")
 
 
-def post(
-    branch: Books, legs: Iterable[Leg], when: dict[str, int | None], held: bool, **about: str | None
-) -> None:
+def post(branch: Books, legs: Iterable[Leg], when: dict[str, int | None], held: bool, **about: Any) -> None:
     """Post legs; `when` they count; `held`: out of what an earlier command has reserved."""
     for index, pair in enumerate(opened(branch, legs)):
         if held:

@@ -27,6 +27,7 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
         event["occurred_at"],
         intern(event["payment_type"]),
         event.get("hold_expires_at"),  # version 1 of the event knows no holds to be captured
+        event.get("metadata"),
     )
     known = branch.payments.get(key)
     if known is not None:
@@ -40,7 +41,8 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     refusal = why_not(branch, event, payment)
     if refusal is not None:
         branch.end(payment, "REJECTED", refusal)
-        return branch.outcome("PaymentRejected", "payment_rejected", payment, refusal)
+        present = branch.moved_on(payment.debtor) if refusal == "sequence_mismatch" else {}
+        return branch.outcome("PaymentRejected", "payment_rejected", payment, refusal, **present)
     branch.reserve(payment.debtor, branch.counterpart(payment), payment.amount)
     branch.outcome("PaymentReserved", "payment_reserved", payment, "ok")
     if payment.until is not None:
@@ -65,6 +67,8 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
     refusal = debtor.refusal("DEBIT", payment.currency)
     if refusal is not None:
         return refusal
+    if branch.moved_on(payment.debtor):
+        return "sequence_mismatch"
     if not customer(payment.creditor):
         return "creditor_not_found"
     other = branch.account(payment.creditor)
@@ -99,7 +103,8 @@ def settle(branch: Books, payment: Payment, credit: str, when: dict[str, int | N
     branch.reserve(payment.debtor, branch.counterpart(payment), -payment.amount)
     branch.end(payment, "SETTLED", "ok")
     about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
-    branch.enter("settle", payment.debtor, credit, payment.amount, when, **about)
+    labels = payment.metadata
+    branch.enter("settle", payment.debtor, credit, payment.amount, when, **about, metadata=labels)
     branch.outcome("PaymentSettled", "payment_settled", payment, "ok")
 
 
@@ -166,7 +171,10 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
             COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **about_leg, code=code
         )
     about = {"payment_id": event["payment_id"], "reference": event["reference"]}
-    branch.enter("leg", branch.own("clearing", currency), creditor, amount, times_of(event), **about)
+    labels = event.get("metadata")
+    branch.enter(
+        "leg", branch.own("clearing", currency), creditor, amount, times_of(event), **about, metadata=labels
+    )
     about_leg |= times_of(event)
     branch.say(COMMANDS, event["debtor_account_id"], "LegPosted", answer_id, **about_leg)
 

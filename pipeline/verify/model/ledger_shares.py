@@ -81,6 +81,7 @@ def legs_ended(branch: Books, event: dict[str, Any]) -> None:
     if not event["posted"]:
         release(branch, event["journal_id"], group.legs)
         return keep_group(branch, key, "RELEASED")
-    about = {name: event[name] for name in ("journal_id", "reference", "reason", "reverses")}
+    names = ("journal_id", "reference", "reason", "reverses", "metadata")
+    about = {name: event.get(name) for name in names}
     post(branch, group.legs, times_of(event), held=True, **about)
     keep_group(branch, key, "POSTED")

@@ -47,7 +47,7 @@ def submit(branch: Books, event: dict[str, Any]) -> None:
     advance(branch)
     journal = submitted(event, event["account_id"], legs_of(event["legs"]), event["reference"])
     journal.effective_at, journal.late = event["effective_at"], event["late"]
-    journal.expires_at = event["hold_expires_at"]
+    journal.expires_at, journal.metadata = event["hold_expires_at"], event.get("metadata")
     known = branch.journals.get(branch.key("journal_id"))
     if known is None:
         return start(branch, event["journal_id"], journal)
@@ -69,6 +69,9 @@ def start(branch: Books, journal_id: str, journal: Journal) -> None:
         return give_back(branch, journal)
     refusal = malformed(branch, journal)
     own = shares(branch, journal).get(branch.number, [])
+    present = {} if refusal else branch.moved_on(journal.account_id)
+    if present:
+        return change(branch, journal_id, journal, "REFUSED", "sequence_mismatch", **present)
     refusal = refusal or why_not(branch, own)
     if refusal is not None:
         change(branch, journal_id, journal, "REFUSED", *refusal)

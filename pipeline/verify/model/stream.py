@@ -11,7 +11,17 @@ from typing import Any, ClassVar, Protocol
 
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.tenants import Tenants
-from pipeline.verify.model.wire import TABLE, UNSAID, Dead, Expected, cause_of, derived, misplaced
+from pipeline.verify.model.wire import (
+    METADATA_EVENTS,
+    TABLE,
+    UNSAID,
+    WITH_ACTOR,
+    Dead,
+    Expected,
+    cause_of,
+    derived,
+    misplaced,
+)
 
 
 class Witness(Protocol):
@@ -88,6 +98,8 @@ class StreamModel:
             "occurred_at": cause["occurred_at"],
             "correlation_id": cause["correlation_id"],
             "causation_id": cause["event_id"],
+            **({"actor": cause.get("actor")} if event in WITH_ACTOR else {}),
+            **({"metadata": None} if event in METADATA_EVENTS else {}),
             **UNSAID.get(event, {}),
             **fields,
         }

@@ -84,9 +84,24 @@ UNSAID: dict[str, dict[str, Any]] = {
     "PostingRecorded": dict.fromkeys(
         ("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at")
     ),
-    "CommandRefused": dict.fromkeys(("payment_id", "capture_id", "journal_id", "reversal_id")),
+    "CommandRefused": dict.fromkeys(
+        ("payment_id", "capture_id", "journal_id", "reversal_id", "account_sequence")
+    ),
+    "PaymentRejected": {"account_sequence": None},
+    "JournalUpdated": {"account_sequence": None},
+    "PaymentDecided": {"expected_sequence": None},
 }
 """What an event holds where there is nothing to say, by its name."""
+
+
+WITH_ACTOR = frozenset(
+    {
+        *("PostingRecorded", "HoldRecorded", "CommandRefused", "JournalUpdated"),
+        *("PaymentDecided", "PaymentScreened", *OUTCOMES, *LEGS),
+    }
+)
+"""Events that name the actor of their cause."""
+METADATA_EVENTS = ("PaymentDecided", "LegRequested", "JournalLegsEnded", "PostingRecorded")
 
 
 class Expected(NamedTuple):
@@ -149,6 +164,19 @@ def has_impossible_id(event: dict[str, Any]) -> bool:
     )
 
 
+def false_text(event: dict[str, Any]) -> str | None:
+    """Return the code of an upstream's event whose actor or metadata is beyond the bounds."""
+    actor, metadata = event.get("actor") or {}, event.get("metadata") or {}
+    if any(text is not None and not _is_text(text, 1, 256) for text in actor.values()):
+        return "invalid_actor"
+    fits = all(_is_text(key, 1, 64) and _is_text(value, 0, 256) for key, value in metadata.items())
+    return None if fits and len(metadata) <= 16 else "invalid_metadata"
+
+
+def _is_text(text: str, least: int, most: int) -> bool:
+    return least <= len(text) <= most and not any(ord(one) < 32 or ord(one) == 127 for one in text)
+
+
 def has_false_reference(event: dict[str, Any]) -> bool:
     """Whether a payment names a creditor reference that is none: ISO 11649, without spaces or small letters.
 
@@ -199,11 +227,14 @@ def row_key(family: str, *parts: str) -> bytes:
 
 
 def msgpack(value: Any) -> bytes:
-    """Return None, a truth, a 64-bit integer, text, bytes or a list of them as MessagePack, each shortest."""
+    """Return None, a truth, a 64-bit integer, text, bytes, a list or dict as MessagePack, each shortest."""
     if value is None or isinstance(value, bool):
         return {None: b"\xc0", False: b"\xc2", True: b"\xc3"}[value]
     if isinstance(value, int):
         return msgpack_integer(value)
+    if isinstance(value, dict):
+        head = bytes([0x80 | len(value)]) if len(value) < 16 else b"\xde" + len(value).to_bytes(2, "big")
+        return head + b"".join(msgpack(part) for pair in value.items() for part in pair)
     if isinstance(value, list | tuple):
         size = len(value)
         head = bytes([0x90 | size]) if size < 16 else b"\xdc" + size.to_bytes(2, "big")

@@ -52,6 +52,7 @@ CODES = (
     "exists_with_different_reference",
     "exists_with_different_currency",
     "exists_with_different_type",
+    "exists_with_different_metadata",
     "payment_not_found",
     "payment_in_flight",
     "already_settled",

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
-from pipeline.domain.kernel.columns import Block, derived_ids, joined
+from pipeline.domain.kernel.columns import Block, derived_ids, joined, said
 from pipeline.domain.ledger.batch.decide import (
     BOOK,
     CANCELLED_STATE,
@@ -77,6 +77,8 @@ class _Outputs:
         named = [facts.columns[name] for name in _CAUSE]
         self._causes = joined("\0", *named)
         self._batch = pa.RecordBatch.from_pydict(facts.columns)
+        self._actor = said(facts.columns, "actor")
+        self._metadata = said(facts.columns, "metadata")
 
     def _columns(self, at: np.ndarray, *names: str) -> dict[str, pa.Array]:
         """Return some columns of the commands, and the envelope of events they cause, without event_id."""
@@ -106,7 +108,7 @@ class _Outputs:
         entry_ids = derived_ids(self._causes.take(pa.array(entries)), names).take(twice)
         posting_ids = joined("", entry_ids, _SUFFIXES.take(side))
         columns = {
-            **self._columns(at, "payment_id", "currency", "reference"),
+            **self._columns(at, "payment_id", "currency", "reference", *self._actor, *self._metadata),
             "event_id": posting_ids,
             "posting_id": posting_ids,
             "entry_id": entry_ids,
@@ -141,7 +143,7 @@ class _Outputs:
         touches, facts = self._touches, self._facts
         at, debit = touches.commands[which], 2 * which
         account, (change, name) = touches.account[debit], _HOLDS[mode]
-        columns = self._columns(at, "payment_id", "currency")
+        columns = self._columns(at, "payment_id", "currency", *self._actor)
         columns |= {
             "hold_id": columns.pop("payment_id"),
             "event_id": self._derived(at, name),
@@ -215,7 +217,7 @@ class _Outputs:
 
     def _outcome(self, event: type, name: str, at: np.ndarray) -> Block:
         columns = {
-            **self._columns(at, *_PAYMENT),
+            **self._columns(at, *_PAYMENT, *self._actor),
             "event_id": self._derived(at, name),
             "amount_minor": pa.array(self._facts.amount[at]),
             "code": codes_of(self._facts, self._decision, at),
@@ -223,7 +225,7 @@ class _Outputs:
         return Block("payment-events", event, at, self._keys(self._facts.debtor[at]), columns)
 
     def _refusal(self, command: str, at: np.ndarray) -> Block:
-        columns = self._columns(at, "payment_id", "debtor_account_id")
+        columns = self._columns(at, "payment_id", "debtor_account_id", *self._actor)
         columns |= {
             "event_id": self._derived(at, f"refused:{command}"),
             "command": pa.array([command] * len(at), pa.string()),
@@ -248,7 +250,7 @@ class _Outputs:
         ]
 
     def _requests(self, at: np.ndarray) -> Block:
-        columns = self._columns(at, *_PAYMENT, "reference")
+        columns = self._columns(at, *_PAYMENT, "reference", *self._actor, *self._metadata)
         columns |= {
             "event_id": self._derived(at, "leg_requested"),
             "leg_id": derived_ids(columns["debtor_account_id"], joined("", "leg:", columns["payment_id"])),
@@ -261,7 +263,7 @@ class _Outputs:
 
     def _answers(self, event: type, at: np.ndarray) -> Block:
         columns = {
-            **self._columns(at, *_PAYMENT, "leg_id"),
+            **self._columns(at, *_PAYMENT, "leg_id", *self._actor),
             "event_id": self._derived(at, "leg_answer"),
             "amount_minor": pa.array(self._facts.amount[at]),
             "code": codes_of(self._facts, self._decision, at),

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.columns import Run, joined, numpy_of
+from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, Run, joined, numpy_of
 from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.batch.accounts import RunAccounts, are_customers, with_clearing_accounts
@@ -44,8 +44,10 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
     **dict.fromkeys(("currency", "reference", "outcome", "code", "payment_type"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
-    **dict.fromkeys(("hold_expires_at", "effective_at"), pa.int64()),
+    **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence"), pa.int64()),
     "approved": pa.bool_(),
+    "actor": ACTOR_COLUMN,
+    "metadata": METADATA_COLUMN,
 }
 """The columns of commands that the rules read."""
 
@@ -118,7 +120,8 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
                                   first, place, found, regular)  # fmt: skip
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
-    regular &= numpy_of(pc.is_null(columns["hold_expires_at"]))  # a hold for captures is irregular
+    for name in ("hold_expires_at", "expected_sequence"):  # by rows: holds for captures, what expects a state
+        regular &= numpy_of(pc.is_null(columns[name]))
     regular &= numpy_of(pc.is_null(columns["effective_at"]))  # a leg that counts at another time
     regular &= ~_in_closed_period(columns, rows)
     for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
@@ -155,6 +158,12 @@ def _complete(
         ("payment_type", [payment.payment_type for payment in known]),
     ):
         columns[name] = pc.replace_with_mask(columns[name], pa.array(later), pa.array(cells, FIELDS[name]))
+    labels = [payment.metadata for payment in known]
+    if any(one is not None for one in labels):  # `replace_with_mask` takes no maps
+        source = np.arange(len(later))
+        source[later] = np.arange(len(later), len(later) + len(labels))
+        both = pa.concat_arrays([columns["metadata"], pa.array(labels, METADATA_COLUMN)])
+        columns["metadata"] = both.take(pa.array(source))
 
 
 def _in_closed_period(columns: dict[str, pa.Array], rows: PrefetchingRows) -> np.ndarray:
@@ -196,9 +205,16 @@ def _repeats(
 def _payment_of(columns: dict[str, pa.Array], position: int) -> Payment:
     names = ("debtor_account_id", "creditor_account_id", "amount_minor", "currency", "reference",
              "payment_type", "hold_expires_at")  # fmt: skip
-    return Payment(
-        state="", code="", occurred_at=0, **{name: columns[name][position].as_py() for name in names}
-    )
+    content = {name: columns[name][position].as_py() for name in names}
+    (content["metadata"],) = labels_of(columns["metadata"].slice(position, 1))
+    return Payment(state="", code="", occurred_at=0, **content)
+
+
+def labels_of(metadata: pa.Array) -> list[dict[str, str] | None]:
+    """Return a column of metadata as rows have it."""
+    if metadata.null_count == len(metadata):
+        return [None] * len(metadata)
+    return [None if one is None else dict(one) for one in metadata.to_pylist()]
 
 
 def _with_accounts(

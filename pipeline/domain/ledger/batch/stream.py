@@ -10,9 +10,9 @@ An accepted command adds its amount to counters in one of a few ways, its mode. 
 each command are running sums. Only commands on an account that could reach its limit within the run are
 decided in order.
 
-An irregular command ends the run, and the row path applies it: account events, holds for captures, journals,
-accounts that are frozen or have a maximum, a time that has not come, a due item, a closed period, a repeated
-leg, counters close to 64 bits. A property test compares both paths.
+An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
+with `expected_sequence`, journals, accounts that are frozen or have a maximum, a time that has not come, a
+due item, a closed period, a repeated leg, counters close to 64 bits. A property test compares both paths.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from pipeline.domain.kernel.columns import OTHER, Block, Run
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.batch.decide import NO_STATE, STATES, DecidedRun, decide
 from pipeline.domain.ledger.batch.events import blocks, codes_of
-from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, read
+from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, labels_of, read
 from pipeline.domain.ledger.batch.touch import Touches, touch
 from pipeline.domain.ledger.rows import LEG_ROW, PAYMENT_ROW, write_watermark
 from pipeline.domain.ledger.stream import LedgerRules, ahead_max, dedupe_window
@@ -77,6 +77,7 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     at = np.flatnonzero(decision.state != NO_STATE)
     states, codes = _STATES.take(decision.state[at]), codes_of(facts, decision, at)
     occurred_at = facts.columns["occurred_at"].take(at).to_pylist()
+    metadata = labels_of(facts.columns["metadata"].take(at))
     for place, position in enumerate(at.tolist()):
         known = facts.payments.get(position)
         if known is not None:
@@ -86,8 +87,8 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
         for column in (states, codes, *[facts.columns[name].take(at) for name in _REMEMBERED])
     ]
     types = facts.columns["payment_type"].take(at).to_pylist()
-    # The last field is None: a payment that is held for captures goes by rows.
-    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), strict=True)
+    # No end of a hold: a payment that is held for captures goes by rows.
+    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), metadata, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 
