@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli import (
     accept_loss,
+    account,
     acls,
     balance,
     dead_letters,
@@ -50,15 +51,16 @@ app = typer.Typer(
     epilog="Start here: `ledgerflow up --demo`. Settings are environment variables `LEDGERFLOW_...`; options"
     " win over them.",
 )
-RUN, LOOK, REPAIR = "Run", "Look", "Check and repair"
+RUN, TRY, LOOK, REPAIR = "Run", "Try", "Look", "Check and repair"
 app.command("up", rich_help_panel=RUN)(up.up)
 app.command("worker", rich_help_panel=RUN)(worker.worker)
 app.command("load", rich_help_panel=RUN)(load.load)
+app.add_typer(account.app, name="account", rich_help_panel=TRY)
 app.command("topics", rich_help_panel=LOOK)(topics.topics)
 app.command("tail", rich_help_panel=LOOK)(tail.tail)
 app.command("balance", rich_help_panel=LOOK)(balance.balance)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
-app.command("payment", rich_help_panel=LOOK)(payment.payment)
+app.add_typer(payment.app, name="payment", rich_help_panel=LOOK)
 app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("version", rich_help_panel=LOOK)(version.version)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)

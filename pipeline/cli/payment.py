@@ -1,16 +1,36 @@
-"""`ledgerflow payment`."""
+"""`ledgerflow payment show|send`; `ledgerflow payment TENANT/PAYMENT` shows it, too."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
+from typer.core import TyperGroup
 
-from pipeline.cli.amounts import money
-from pipeline.cli.asking import Url, ask, payment_path, urls_of
-from pipeline.cli.options import Data, Json
+from pipeline.cli.amounts import minor_units, money
+from pipeline.cli.asking import NotFound, Url, ask, payment_path, urls_of
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
+from pipeline.cli.problems import EXIT_FAILED, Failed
 from pipeline.cli.screen import Table, screen
+from pipeline.cli.sending import (
+    WAIT_S,
+    DryRun,
+    Wait,
+    answer_within,
+    event_of,
+    meaning_of,
+    names_of,
+    no_answer,
+    send,
+    settings_to_send,
+    show_unsent,
+    tell,
+    urls_to_ask,
+)
+from pipeline.events import PaymentInitiated, PaymentType
 
 SHOWN = (
     "debtor_account_id",
@@ -22,10 +42,29 @@ SHOWN = (
     "due_at",
     "stuck_id",
 )
+ENDED_BADLY = ("rejected", "failed")
 STEP = ("occurred_at", "event", "state", "code", "recorded_at", "event_id", "causation_id")
 
 
-def payment(
+class _ShownByDefault(TyperGroup):
+    """Takes the name of a payment in the place of a subcommand."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put `show` before what is neither a subcommand nor a request for help."""
+        first = args[0] if args else "--help"
+        known = first in self.commands or first in ctx.help_option_names
+        return super().parse_args(ctx, args if known else ["show", *args])
+
+
+app = typer.Typer(
+    cls=_ShownByDefault,
+    no_args_is_help=True,
+    help="Show a payment; or send one, as an upstream does, to try it.",
+)
+
+
+@app.command("show")
+def show(
     payment: Annotated[str, typer.Argument(metavar="TENANT/PAYMENT", show_default=False)],
     debtor: Annotated[
         str | None,
@@ -46,7 +85,91 @@ def payment(
     if as_json:
         typer.echo(json.dumps(answer))
         return
-    found: dict[str, Any] = answer["data"]
+    _show(answer["data"])
+
+
+@app.command("send")
+def send_payment(
+    account: Annotated[str, typer.Argument(metavar="TENANT/DEBTOR", show_default=False)],
+    creditor: Annotated[
+        str, typer.Argument(metavar="CREDITOR", help="An account of the tenant.", show_default=False)
+    ],
+    amount: Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 12.50.", show_default=False)],
+    currency: Annotated[str, typer.Argument(metavar="CURRENCY", help="Such as EUR.", show_default=False)],
+    payment_id: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="Its id, which has one effect.", show_default="a new one"),
+    ] = None,
+    reference: Annotated[str, typer.Option("--reference", metavar="TEXT", help="What it is for.")] = "",
+    kind: Annotated[PaymentType, typer.Option("--type", help="Its type.")] = PaymentType.TRANSFER,
+    dry_run: DryRun = False,
+    wait: Wait = WAIT_S,
+    url: Url = None,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Pay: sends `payment_initiated` to the topic payments, and waits until it is settled, held or rejected.
+
+    Exit code 1 if it is rejected or fails, or if no answer comes.
+    """
+    tenant_id, debtor = names_of(account, "account", "north/alice")
+    name = f"p-{uuid4()}" if payment_id is None else payment_id
+    event = event_of(
+        PaymentInitiated, tenant_id, payment_id=name, debtor_account_id=debtor, creditor_account_id=creditor,
+        amount_minor=minor_units(amount, currency), currency=currency, payment_type=kind, reference=reference,
+    )  # fmt: skip
+    settings = settings_to_send(data, bootstrap_servers, schema_registry_url, dry_run)
+    if dry_run:
+        show_unsent([event], settings.partitions)
+        return
+    urls = urls_to_ask(url, settings)
+    path, showing = payment_path(f"{tenant_id}/{name}"), f"payment show {tenant_id}/{name}"
+    look = partial(_known, urls, path, debtor)
+    before = look() if wait and payment_id else None
+    sent = send(settings, event)
+    found = answer_within(wait, lambda: _decided(look(), before)) if wait else None
+    if wait and found is None:
+        raise no_answer(sent, wait, f"ledgerflow {showing}")
+    if before is not None and found is not None:
+        raise Failed(
+            f"payment {name} was {before['state']} before, and this one is refused: an id has one effect."
+            f" `ledgerflow {showing}` shows it, `ledgerflow tail payment-events` the code"
+        )
+    told = None if found is None else _in_words(name, found)
+    tell([sent], found, told, [showing, f"balance {account}", f"statement {account}"], as_json, data)
+    if found is not None and found["state"] in ENDED_BADLY:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _known(urls: list[str], path: str, debtor: str) -> dict[str, Any] | None:
+    """Return a payment of a debtor, None where it is not known."""
+    try:
+        found: dict[str, Any] = ask(urls, path, {"debtor": debtor})["data"]
+        return found
+    except NotFound:
+        return None
+
+
+def _decided(row: dict[str, Any] | None, before: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a payment once nothing but a person or a capture moves it on.
+
+    `before`: as it was when its id was sent again; then it is returned once that is refused.
+    """
+    if row is None or (before is not None and row["refused_commands"] == before["refused_commands"]):
+        return None
+    return None if row["state"] == "processing" and before is None else row
+
+
+def _in_words(name: str, found: dict[str, Any]) -> str:
+    """Return what has become of a payment."""
+    why = "" if found["code"] == "ok" else f", {meaning_of(found['code'])}"
+    waits = "" if found["waiting_for"] is None else f", and waits for {found['waiting_for']}"
+    return f"payment {name} is {found['state']}{waits}{why}"
+
+
+def _show(found: dict[str, Any]) -> None:
     about = Table(show_header=False, box=None, pad_edge=False)
     about.add_row("amount", money(found["amount_minor"], found["currency"]))
     for name in SHOWN:

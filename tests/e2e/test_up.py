@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -17,8 +18,8 @@ import schemas
 from pipeline.loadgen.encoder import registry_encoder
 from tests.conftest import free_ports
 from tests.e2e import documented
-from tests.e2e.running_up import Ended, Place, belonging, command
-from tests.progress import wait_until_gone, wait_until_still
+from tests.e2e.running_up import CLI, ROOT, Ended, Place, belonging, command
+from tests.progress import run, wait_until_gone, wait_until_still
 
 
 class Crashed(NamedTuple):
@@ -198,6 +199,49 @@ def test_the_java_example_pays(quiet: Place, first_payment: Ended, tmp_path: Pat
     address = f"http://127.0.0.1:{quiet.ports['web']}/payments/north/p-2"
     paid = quiet.wait_for(lambda: is_settled(get(address)), "the payment")
     assert paid["amount_minor"] == 12_50 and paid["creditor_account_id"] == "bob"
+
+
+def test_a_person_opens_funds_and_pays_from_the_shell(quiet: Place) -> None:
+    for name in ("carol", "dave"):
+        opened = json.loads(quiet.ask("account", "open", f"north/{name}", "EUR", "--json"))
+        assert opened["answer"]["account_id"] == name
+    refused = command("account", "open", "north/carol", "EUR", "--data", str(quiet.data_dir))
+    assert refused.code == 1 and "already" in refused.err
+    for amount in ("60", "40.00"):  # the second time the account that it comes from is there
+        assert "from funding-EUR" in quiet.ask("account", "fund", "north/carol", amount, "EUR")
+    line = ("payment", "send", "north/carol", "dave", "12.50", "EUR", "--reference", "lunch")
+    assert quiet.ask(*line, "--dry-run").count('"topic": "payments"') == 1
+    paid = json.loads(quiet.ask(*line, "--json"))
+    assert (paid["answer"]["state"], paid["answer"]["amount"]) == ("settled", "12.50")
+    poor = command("payment", "send", "north/dave", "carol", "99", "EUR", "--data", str(quiet.data_dir))
+    assert poor.code == 1 and "insufficient_funds" in poor.out
+
+    def stated() -> list[dict[str, str]] | None:
+        rows = list(csv.DictReader(quiet.ask("statement", "north/carol", "--csv").splitlines()))
+        return rows if rows[-1]["balance"] == "87.50" else None  # the history follows the ledger
+
+    first, *bookings, last = quiet.wait_for(stated, "the statement")
+    assert (first["kind"], last["kind"], last["balance_minor"]) == ("OPENING", "CLOSING", "8750")
+    parties = {row["counterparty_account_id"] for row in bookings if row["payment_id"]}
+    assert parties == {"dave"} and {row["currency"] for row in bookings} == {"EUR"}
+
+
+def test_a_worker_is_restored_while_up_is_stopped(quiet: Place) -> None:
+    """The last one: it stops the stack that the others look at, and starts it again."""
+    quiet.ask("snapshot")
+    before = get(f"http://127.0.0.1:{quiet.ports['web']}/balances?tenant=north&limit=1000")
+    where = ["--worker", "0", "--replace", "--data", str(quiet.data_dir)]
+    refused = command("restore", *where)
+    assert refused.code == 1 and "stop that first" in refused.err
+    assert quiet.end(signal.SIGTERM).code == 0
+    ports = {f"LEDGERFLOW_{name.upper()}_PORT": port for name, port in quiet.ports.items()}
+    done = run([*CLI, "restore", *where, "--json"], cwd=ROOT, env={**os.environ, **ports})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["partitions"] > 0
+    quiet.up()
+    quiet.endpoints()
+    after = get(f"http://127.0.0.1:{quiet.ports['web']}/balances?tenant=north&limit=1000")
+    assert before is not None and after is not None and after["data"] == before["data"]
 
 
 def is_settled(answer: dict[str, Any] | None) -> dict[str, Any] | None:
