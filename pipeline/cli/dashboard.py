@@ -17,7 +17,7 @@ from pipeline.cli.amounts import money
 from pipeline.cli.news import News
 from pipeline.cli.screen import Table
 from pipeline.cli.supervisor import Worker
-from pipeline.cli.traffic import Tally
+from pipeline.cli.tally import Tally
 from pipeline.runtime.escaping import escaped
 from pipeline.runtime.kafka.topics import INVARIANT_ALERTS
 

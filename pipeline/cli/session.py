@@ -26,7 +26,8 @@ from pipeline.cli.reach import errors_in_one_line, worker_url
 from pipeline.cli.records import decoder
 from pipeline.cli.stopping import Signals
 from pipeline.cli.supervisor import Child, SupervisionError, Supervisor
-from pipeline.cli.traffic import NO_ANSWER, Tally, TopicCounter
+from pipeline.cli.tally import Tally
+from pipeline.cli.traffic import NO_ANSWER, TopicCounter
 from pipeline.cli.verify import manifests_of, verified
 from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.kafka.access import OPERATOR

@@ -12,7 +12,6 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +21,15 @@ from pipeline.cli import news
 from pipeline.cli.endpoints import write_json
 from pipeline.cli.news import News
 from pipeline.cli.records import as_record
+from pipeline.cli.tally import EVENTS_IN, Tally
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.runtime.kafka.log_ends import asking, begins, ends
 from pipeline.runtime.kafka.rest import RestWatch, places_of
-from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, READ, TOPICS, UPSTREAM
+from pipeline.runtime.kafka.topics import INVARIANT_ALERTS, READ, UPSTREAM
 from pipeline.runtime.settings import Settings
 from pipeline.verify.decode import Decoder, Event
 from pipeline.verify.streams import READERS
 
-EVENTS_IN = tuple(spec.name for spec in TOPICS if spec.name in UPSTREAM)
 POSTINGS, BALANCES = "postings", "balances"
 LOGS = tuple(topic for topic in READ if topic not in UPSTREAM)
 """Topics that are written by one stream and read by another."""
@@ -51,30 +50,6 @@ NO_ANSWER = (KafkaException, TimeoutError)
 def _is_customers_posting(message: Any) -> bool:
     """Return whether a record is a posting or hold of an account that is not internal to the ledger."""
     return message.topic() == POSTINGS and b"/$" not in (message.key() or b"")
-
-
-@dataclass
-class Tally:
-    """The counts, over all runs on the data directory."""
-
-    records: Counter[str] = field(default_factory=Counter)
-    """Committed records by topic."""
-    breaks_opened: int = 0
-    breaks_resolved: int = 0
-    accounts: int = 0
-    """Accounts with a balance, without the ledger's internal ones."""
-    in_flight: dict[str, int] = field(default_factory=dict)
-    """Minor units by currency that have left one branch and not reached another yet; no zeros."""
-    lag: int = 0
-    """Offsets that the streams have not read yet (records, and control records of transactions)."""
-    news: tuple[News, ...] = ()
-    """The latest news of this run, oldest first."""
-    last_posting: str = ""
-
-    @property
-    def events_in(self) -> int:
-        """Records that upstream systems produced."""
-        return sum(self.records[topic] for topic in EVENTS_IN)
 
 
 class TopicCounter:

@@ -15,7 +15,7 @@ from pipeline.cli.dashboard import Dashboard, View
 from pipeline.cli.news import KEPT, News, news_of, posting_line
 from pipeline.cli.records import ERROR_HEADER, TopicRecord
 from pipeline.cli.supervisor import Child, Worker
-from pipeline.cli.traffic import Tally
+from pipeline.cli.tally import Tally
 from pipeline.verify.decode import Event
 
 COUNTS = {"payments": 900, "accounts": 100, "postings": 2_000, "fraud-alerts": 13, "dead-letters": 20}

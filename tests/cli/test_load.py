@@ -28,5 +28,6 @@ def test_the_streams_of_the_app_are_waited_for(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(load, "run", run)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setenv("LEDGERFLOW_APP_ID", "another")
-    assert main(["load", "--count", "1", "--data", str(tmp_path), "--json"]) == 0
+    where = ["--data", str(tmp_path), "--bootstrap-servers", "127.0.0.1:1"]
+    assert main(["load", "--count", "1", "--json", *where]) == 0
     assert (given["group"], given["readers"]) == ("another", READERS)
