@@ -67,9 +67,7 @@ def decide(
     )
     books = Books(event, at, rows)
     expires_at, debtor = event.hold_expires_at, payment.debtor_account_id
-    refusal = _refusal(event, books)
-    if refusal is None and expires_at is not None and expires_at <= watermark:
-        refusal = "expired"
+    refusal = _refusal(event, watermark, books)
     if refusal is None:
         counterpart = books.counterpart(payment)
         refusal = books.reserve(debtor, counterpart, payment.currency, payment.amount_minor)
@@ -91,7 +89,7 @@ def decide(
     _proceed(event, payment, books, out)
 
 
-def _refusal(event: ev.PaymentDecided, books: Books) -> str | None:
+def _refusal(event: ev.PaymentDecided, watermark: int, books: Books) -> str | None:
     """Return why a payment cannot be reserved, the first reason that holds, or None."""
     if event.outcome == "DECLINE":
         return "declined"
@@ -99,6 +97,8 @@ def _refusal(event: ev.PaymentDecided, books: Books) -> str | None:
         return "amount_must_be_positive"
     if event.debtor_account_id == event.creditor_account_id:
         return "accounts_must_differ"
+    if event.hold_expires_at is not None and event.hold_expires_at <= watermark:
+        return "expired"
     code = books.debtor_code(event.debtor_account_id, event.currency)
     if code is not None:
         return code

@@ -61,6 +61,8 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
         return "amount_must_be_positive"
     if payment.debtor == payment.creditor:
         return "accounts_must_differ"
+    if over(branch, payment.until):
+        return "expired"
     debtor = branch.account(payment.debtor)
     if debtor is None or not customer(payment.debtor):
         return "debtor_not_found"
@@ -80,8 +82,6 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
             return "maximum_balance_exceeded"
     else:
         other = branch.account(f"$clearing:{payment.currency}:{branch.number}")
-    if over(branch, payment.until):
-        return "expired"
     if debtor.too_poor(payment.amount):
         return "insufficient_funds"
     fits = room(debtor, "debits", payment.amount) and room(other, "credits", payment.amount)
