@@ -239,10 +239,10 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "too_old",
-        (_REJECTED, _JOURNAL),
+        (_REJECTED, _REFUSED, _JOURNAL),
         "`occurred_at` lies so far behind the branch's event time that ids of then are forgotten "
         "(`LEDGERFLOW_DEDUPE_WINDOW_DAYS`).",
-        "Check whether it was paid before. If not, pay with a present `occurred_at`.",
+        "Check whether it had its effect before. If not, send it with a present `occurred_at`.",
     ),
     Result(
         "not_yet",

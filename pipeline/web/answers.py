@@ -9,6 +9,7 @@ is complete or refused: if one partition cannot be read now, the answer is 503.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from pipeline.domain.kernel.accounts import LEDGER_ACCOUNTS
-from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.kernel.views import Row, TableView
 from pipeline.web.committed import Partition
 from pipeline.web.host import WebHost
@@ -95,12 +96,22 @@ def merge(pages: list[RowsPage], count: int) -> RowsPage:
 
 def _item(scope: Scope[TableView], partition: Partition) -> RowsPage:
     view = scope.view
-    value = partition.rows(view.table).get(scope.row_key)
-    shown = None
-    if value is not None:
-        shown = view.show(partition, scope.path, value)
-    rows = [] if shown is None else [("\0".join(scope.path), shown)]
-    return RowsPage(rows, None, [partition.progress(view.table)], known=shown is not None)
+    shown = [view.show(partition, scope.path, value) for value in _values(scope, partition.rows(view.table))]
+    rows = [("\0".join(scope.path), row) for row in shown if row is not None]
+    return RowsPage(rows, None, [partition.progress(view.table)], known=bool(rows))
+
+
+def _values(scope: Scope[TableView], rows: Rows) -> Iterator[bytes]:
+    """Yield the rows of one key, or of one id: those of its owner, or of several owners up to the limit."""
+    keys = [scope.row_key]
+    if scope.view.owner_in_key and scope.query.owner is not None:
+        keys.append(scope.row_key + b"\0" + scope.query.owner.encode())
+    elif scope.view.owner_in_key:
+        keys += [key for key, _ in islice(rows.scan(scope.row_key + b"\0"), scope.query.limit)]
+    for key in keys:
+        value = rows.get(key)
+        if value is not None:
+            yield value
 
 
 async def _scan(scope: Scope[TableView], partition: Partition) -> RowsPage:

@@ -163,7 +163,7 @@ def _in_turn(handler: Handler, view: View, turns: tuple[Turns, Turns]) -> Handle
     lists, of_peers = turns
 
     async def page(request: web.Request) -> web.StreamResponse:
-        if len(request.match_info) == len(view.key):
+        if len(request.match_info) == view.item_parts:
             return await handler(request)
         async with (of_peers if PARTITIONS_HEADER in request.headers else lists).turn():
             return await sent(request, await handler(request))

@@ -67,7 +67,7 @@ def parameters_of(view: View, path: tuple[str, ...]) -> Allowed:
         return Allowed(lines | frozenset(view.times), times=view.times)
     if not path:
         return Allowed(LIST.names | ({"state"} if view.states else set()), states=view.states)
-    if len(path) < len(view.key):
+    if len(path) < view.item_parts:
         return ACCOUNT_LIST
     owner = None if view.owner is None else view.owner.parameter
     return Allowed(ITEM.names | ({owner} if owner else set()), owner)

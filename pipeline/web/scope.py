@@ -24,7 +24,7 @@ class Scope(NamedTuple, Generic[_V]):
     @property
     def is_item(self) -> bool:
         """Whether one row is asked for."""
-        return self.path != () and len(self.path) == len(self.view.key)
+        return self.path != () and len(self.path) == self.view.item_parts
 
     @property
     def _family(self) -> str:

@@ -20,8 +20,8 @@ def back(reversal: str, *legs: tuple[str, str, int], of: str = "j", **other: Any
 def test_a_journal_that_is_taken_back_knows_how_much_of_each_account_is() -> None:
     hand = Hand().play([*OPEN, submitted("j", ONE), back("k", (ANN, "C", 7), (AMY, "D", 7))])
     journals = hand.branches[0].journals
-    assert journals["north", "j"].reversed == {(ANN, "DEBIT", "EUR"): 7, (AMY, "CREDIT", "EUR"): 7}
-    assert journals["north", "k"].reverses == "j" and not journals["north", "k"].reverses_payment
+    assert journals["north", ANN, "j"].reversed == {(ANN, "DEBIT", "EUR"): 7, (AMY, "CREDIT", "EUR"): 7}
+    assert journals["north", ANN, "k"].reverses == "j" and not journals["north", ANN, "k"].reverses_payment
     (first, _) = (
         one.fields for one in hand.out if one.fields.get("reverses") == "j" and one.topic == POSTINGS
     )

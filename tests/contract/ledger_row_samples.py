@@ -10,7 +10,7 @@ from msgspec import structs
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger import accounts, due, freezes, holds, journals, openings
+from pipeline.domain.ledger import account_changes, accounts, due, freezes, holds, journals, openings
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.ledger.pairs import Leg
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
@@ -91,6 +91,16 @@ SAMPLES = (
         PAYMENTS,
     ),
     only_there(ledger.LEG_ROW),
+    Sample(
+        ledger.CHANGE_ROW,
+        ledger.CHANGE_ROW.pack,
+        account_changes.unpack_change,
+        (
+            account_changes.Change(AT, "account_limit_set", [5, None, HIGH, LOW]),
+            account_changes.Change(LOW, "account_frozen", ["BOTH", AT]),
+            account_changes.Change(AT, "account_closed", []),
+        ),
+    ),
     Sample(
         ledger.HOLD_ROW,
         ledger.HOLD_ROW.pack,

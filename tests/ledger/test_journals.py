@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.ledger.journals import earlier_key, journal_key, unpack_journal
 from tests.ledgers.player import play
 from tests.ledgers.words import account_id
 
@@ -48,3 +49,28 @@ def test_a_reversal_says_what_it_reverses_and_why() -> None:
         ("DEBIT", "P1", "a mistake", 60_00),
         ("CREDIT", "P1", "a mistake", 60_00),
     ]
+
+
+def test_a_journal_under_its_earlier_key_is_its_accounts_and_moves_when_it_changes() -> None:
+    ledger = play("""
+        open A 100.00
+        open B 100.00
+        journal J A -5.00 B 5.00 => posted
+    """)
+    a, b = map(account_id, ("A", "B"))
+    rows = ledger.branches[0].rows
+    rows.put(earlier_key("acme", "J"), rows.data.pop(journal_key("acme", a, "J")))
+    legs = (ev.JournalLeg(1, 0, a, "DEBIT", 5_00, "EUR"), ev.JournalLeg(2, 0, b, "CREDIT", 5_00, "EUR"))
+    submitted = ev.JournalSubmitted(
+        "again", "acme", 0, "c", None, "J", a, legs, "reference of J", None, None, "REFUSE", None
+    )
+    ledger.run(submitted)
+    assert [event.code for event in ledger.said(ev.CommandRefused)] == ["exists"]
+    ledger.run(structs.replace(submitted, event_id="of B", account_id=b))
+    assert rows.data.keys() >= {earlier_key("acme", "J"), journal_key("acme", b, "J")}
+    back = ev.JournalReversed("back", "acme", 0, "c", None, "J", a, "R", (), "why", None, "NEXT_PERIOD")
+    ledger.run(back)
+    assert [event.state for event in ledger.said(ev.JournalUpdated)] == ["POSTED"] * 3
+    assert earlier_key("acme", "J") not in rows.data
+    moved = unpack_journal(rows.data[journal_key("acme", a, "J")])
+    assert {(one.account_id, one.amount_minor) for one in moved.reversed} == {(a, 5_00), (b, 5_00)}

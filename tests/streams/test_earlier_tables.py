@@ -120,9 +120,17 @@ def as_kept_earlier(table: str, rows: Rows) -> Rows:
     """Return rows without what layout 1 of the ledger's payments, holds and journals did not keep.
 
     Today's rules keep all that a repeat is compared with (issue 18), so a payment that is written today has
-    more than the same one of fa04242.
+    more than the same one of fa04242. The key of a journal names its account, too,
+    and openings of accounts and event ids of their changes are remembered.
     """
-    return {key: blank(row) for key, row in rows.items() for blank in [_BLANK.get((table, key[:1]), bytes)]}
+    found = {}
+    for key, row in rows.items():
+        kind = table, key[:1]
+        if kind in _NEW_KINDS:
+            continue
+        parts = key.split(b"\0")[: 3 if kind == ("ledger", b"j") else None]
+        found[b"\0".join(parts)] = _BLANK.get(kind, bytes)(row)
+    return found
 
 
 def _hold_kept_earlier(row: bytes) -> bytes:
@@ -131,6 +139,7 @@ def _hold_kept_earlier(row: bytes) -> bytes:
     return ledger.HOLD_ROW.pack(hold)
 
 
+_NEW_KINDS = {("ledger", family) for family in (b"b", b"e")}
 _BLANK: dict[tuple[str, bytes], Callable[[bytes], bytes]] = {
     ("ledger", b"p"): lambda row: ledger.PAYMENT_ROW.pack(
         structs.replace(ledger.unpack_payment(row), payment_type="", hold_expires_at=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger.journals import earlier_key, journal_key
 from pipeline.domain.ledger.stream import Ledger
 from pipeline.domain.ledger.views import BALANCES, JOURNALS
 from pipeline.web import answers, pages
@@ -88,6 +90,27 @@ async def test_of_two_accounts_that_use_one_id_one_must_be_named(worker: Any) ->
     for account in ("a", "b"):
         row = (await shown(worker, JOURNALS, "t", "both", owner=account))["data"]
         assert row["account_id"] == account
+
+
+async def test_accounts_of_one_branch_may_use_one_id_and_earlier_keys_are_found(worker: Any) -> None:
+    rows, at, other = MemoryRows(), Arrival(9, home("a"), PARTITIONS), neighbour("a")
+    for event in (*map(opened, ("a", other)), journal("one", "a", other), journal("one", other, "a")):
+        Ledger().apply(event, at, rows, Outbox())
+    rows.put(earlier_key("t", "one"), rows.data.pop(journal_key("t", "a", "one")))
+    worker.commit("ledger", rows.data, home("a"))
+    with pytest.raises(Problem) as several:
+        await shown(worker, JOURNALS, "t", "one")
+    assert several.value.status == 409 and all(name in str(several.value) for name in ("a", other))
+    for account in ("a", other):
+        row = (await shown(worker, JOURNALS, "t", "one", owner=account))["data"]
+        assert (row["account_id"], row["journal_id"]) == (account, "one")
+    first = await shown(worker, JOURNALS, tenant="t", limit=1)
+    after, ids = first["next"].partition("after=")[2].partition("&")[0], []
+    while after:
+        page = await shown(worker, JOURNALS, tenant="t", limit=1, after=unquote(after))
+        ids += [(row["journal_id"], row["account_id"]) for row in page["data"]]
+        after = (page["next"] or "").partition("after=")[2].partition("&")[0]
+    assert ids == [("both", "b"), ("j", "a"), ("one", "a"), ("one", other), ("r", "a")]
 
 
 async def test_all_journals_of_a_tenant_are_a_list(worker: Any) -> None:

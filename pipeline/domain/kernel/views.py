@@ -80,9 +80,19 @@ class TableView(NamedTuple):
     marker: str
     """A row family of the same table with a row for every account that the view can show."""
     owner: Owner | None = None
-    """Set where keys name no account, so that a row may be on any partition."""
+    """Set where keys begin with an id and not with an account, so that a row may be on any partition."""
     states: tuple[str, ...] = ()
     """Values of the parameter `state` of a list; empty: there is no such parameter."""
+
+    @property
+    def owner_in_key(self) -> bool:
+        """Whether keys end in the account that `owner` names; rows of earlier versions may lack it."""
+        return self.owner is not None and self.owner.field == self.key[-1]
+
+    @property
+    def item_parts(self) -> int:
+        """How many parts the path of one row has: an owner is a parameter, and no part of it."""
+        return len(self.key) - self.owner_in_key
 
 
 class Question(NamedTuple):
@@ -125,6 +135,11 @@ class AccountView(NamedTuple):
     def key(self) -> tuple[str, ...]:
         """The parts of its key; a view with lines shows many rows, so a line is part of the key."""
         return (*ACCOUNT, "line") if self.paged else ACCOUNT
+
+    @property
+    def item_parts(self) -> int:
+        """How many parts the path of one line, or of the whole answer, has."""
+        return len(self.key)
 
     @property
     def owner(self) -> None:

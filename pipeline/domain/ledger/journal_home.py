@@ -212,7 +212,7 @@ def submit(
 ) -> None:
     """Accept a journal whose id is new; refuse a repeat. Arguments are as in `HomeJournal.submit`."""
     journal = journal_of(event)
-    known = read_journal(rows, event.tenant_id, event.journal_id)
+    known = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
     if known is None:
         return HomeJournal(event, event.journal_id, journal, at, rows, out).submit(watermark, window)
     code = journal_code(known, journal)
@@ -241,8 +241,8 @@ def _held(
     event: Any, command: str, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> HomeJournal | None:
     """Return a journal that is held; otherwise answer why the command has no effect."""
-    journal = read_journal(rows, event.tenant_id, event.journal_id)
-    if journal is None or journal.account_id != event.account_id:
+    journal = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
+    if journal is None:
         code = "journal_not_found"
     elif journal.state != HELD:
         code = "already_settled" if journal.state == POSTED else "journal_not_held"
@@ -256,7 +256,7 @@ def _held(
 
 def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Release a journal that has expired."""
-    journal = read_journal(rows, due.tenant_id, due.id)
+    journal = read_journal(rows, due.tenant_id, due.account_id, due.id)
     assert journal is not None, "what falls due is held"
     envelope = (due.tenant_id, due.time, journal.correlation_id)
     # The state EXPIRED is caused by the submission, and everything else by the event of that state.
@@ -272,8 +272,8 @@ def legs_answered(event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: O
 
     Raises: Reject for an answer that no journal waits for.
     """
-    journal = read_journal(rows, event.tenant_id, event.journal_id)
-    if journal is None or journal.account_id != event.home_account_id:
+    journal = read_journal(rows, event.tenant_id, event.home_account_id, event.journal_id)
+    if journal is None:
         raise Reject("legs_not_expected")
     watermark = read_watermark(rows)
     assert watermark is not None, "a journal has moved event time"

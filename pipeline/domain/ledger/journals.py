@@ -83,8 +83,13 @@ unpack_branch_legs = unpacker(JOURNAL_PART_ROW, BranchLegs)
 """Return the legs of a row. Raises UnreadableRow."""
 
 
-def journal_key(tenant_id: str, journal_id: str) -> bytes:
-    """Return the row key of a journal at its home."""
+def journal_key(tenant_id: str, account_id: str, journal_id: str) -> bytes:
+    """Return the row key of a journal at its home; the id comes first, so that a view finds it by that."""
+    return row_key(JOURNAL_ROW.family, tenant_id, journal_id, account_id)
+
+
+def earlier_key(tenant_id: str, journal_id: str) -> bytes:
+    """Return the row key of a journal as it was before it named the account: one id, one journal a branch."""
     return row_key(JOURNAL_ROW.family, tenant_id, journal_id)
 
 
@@ -93,15 +98,23 @@ def part_key(tenant_id: str, home_account_id: str, journal_id: str) -> bytes:
     return row_key(JOURNAL_PART_ROW.family, tenant_id, home_account_id, journal_id)
 
 
-def read_journal(rows: Rows, tenant_id: str, journal_id: str) -> Journal | None:
-    """Return a journal whose home is this branch, or None."""
-    row = rows.get(journal_key(tenant_id, journal_id))
-    return None if row is None else unpack_journal(row)
+def read_journal(rows: Rows, tenant_id: str, account_id: str, journal_id: str) -> Journal | None:
+    """Return a journal by its account and its id, or None where that account has none."""
+    row = rows.get(journal_key(tenant_id, account_id, journal_id))
+    return _under_earlier_key(rows, tenant_id, account_id, journal_id) if row is None else unpack_journal(row)
 
 
 def write_journal(rows: Rows, tenant_id: str, journal_id: str, journal: Journal) -> None:
-    """Replace the row of a journal."""
-    rows.put(journal_key(tenant_id, journal_id), JOURNAL_ROW.pack(journal))
+    """Replace the row of a journal; one under an earlier key moves to the present one."""
+    if _under_earlier_key(rows, tenant_id, journal.account_id, journal_id) is not None:
+        rows.delete(earlier_key(tenant_id, journal_id))
+    rows.put(journal_key(tenant_id, journal.account_id, journal_id), JOURNAL_ROW.pack(journal))
+
+
+def _under_earlier_key(rows: Rows, tenant_id: str, account_id: str, journal_id: str) -> Journal | None:
+    row = rows.get(earlier_key(tenant_id, journal_id))
+    journal = None if row is None else unpack_journal(row)
+    return journal if journal is not None and journal.account_id == account_id else None
 
 
 def journal_of(event: ev.JournalSubmitted) -> Journal:
@@ -163,7 +176,7 @@ def uncount_reversed(tenant_id: str, journal: Journal, rows: Rows) -> None:
         taken = read_number(rows, key)
         assert taken is not None, "it was taken before"
         return write_number(rows, key, taken - journal.legs[0].amount_minor)
-    original = read_journal(rows, tenant_id, journal.reverses)
+    original = read_journal(rows, tenant_id, journal.account_id, journal.reverses)
     assert original is not None, "it was reversed"
     count_reversed(original, journal.legs, -1)
     write_journal(rows, tenant_id, journal.reverses, original)

@@ -17,7 +17,7 @@ from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payments import answer_repeat
 
 CODE = "not_yet"
-_COMMANDS: dict[type, str] = {
+COMMANDS: dict[type, str] = {
     ev.AccountOpened: "account_opened",
     ev.AccountLimitSet: "account_limit_set",
     ev.AccountFrozen: "account_frozen",
@@ -48,7 +48,7 @@ def answer_ahead(ahead_max: int, event: Any, at: Arrival, rows: Rows, out: Outbo
         if not answer_repeat(event, rows, out):
             announce(out, event, event, "payment_rejected", CODE)
         return True
-    command = _COMMANDS.get(type(event))
+    command = COMMANDS.get(type(event))
     if command is None:
         return False
     payment_id = getattr(event, "payment_id", None)

@@ -52,10 +52,10 @@ def reverse_journal(
 
 def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal, list[Leg]] | str:
     """Return a journal and the legs that reverse it, or the result code of a refusal."""
-    original = read_journal(rows, event.tenant_id, event.journal_id)
-    if original is None or original.account_id != event.account_id:
+    original = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
+    if original is None:
         return "journal_not_found"
-    known = read_journal(rows, event.tenant_id, event.reversal_id)
+    known = read_journal(rows, event.tenant_id, event.account_id, event.reversal_id)
     if known is not None:
         return journal_reversal_code(known, event)
     if original.state != POSTED:
@@ -92,7 +92,7 @@ def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment,
     payment = read_payment(rows, tenant, event.payment_id)
     if payment is None or payment.debtor_account_id != event.debtor_account_id:
         return "payment_not_found"
-    known = read_journal(rows, tenant, event.reversal_id)
+    known = read_journal(rows, tenant, event.debtor_account_id, event.reversal_id)
     if known is not None:
         return payment_reversal_code(known, event)
     settled = _settled(event, payment, rows)

@@ -20,6 +20,7 @@ from pipeline.domain.kernel.rows import Rows, row_key
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
 PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None, None),))
+CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None),))
 JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None),))
@@ -32,8 +33,8 @@ PERIOD_ROW = RowKind("ledger", "period", "c")
 REVERSAL_ROW = RowKind("ledger", "reversal", "r")
 WATERMARK_ROW = RowKind("ledger", "watermark", "w")
 KINDS = (
-    ACCOUNT_ROW, OPENING_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW, LIMIT_ROW,
-    FREEZE_ROW, DUE_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
+    ACCOUNT_ROW, OPENING_ROW, CHANGE_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW,
+    LIMIT_ROW, FREEZE_ROW, DUE_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
 )  # fmt: skip
 _NUMBERS = {kind.family.encode()[0]: kind for kind in (NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW)}
 """Rows that hold one number, by the first byte of their keys."""

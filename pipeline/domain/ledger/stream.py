@@ -5,6 +5,7 @@
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
     accounts       limits, status, closed periods         freezes        frozen sides, and their ends
+    account_changes  one effect for each of these
     not_yet        commands whose time has not come
     due            expiries, later limits and ends of freezes, applied as event time advances
 
@@ -43,8 +44,9 @@ from pipeline.domain.ledger import (
     payments,
     reversals,
 )
+from pipeline.domain.ledger.account_changes import COMPARED, change_key, once
 from pipeline.domain.ledger.due import FREEZE, HOLD, JOURNAL, NEXT_KEY, take_due
-from pipeline.domain.ledger.journals import journal_key, part_key
+from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
 from pipeline.domain.ledger.not_yet import answer_ahead
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
 from pipeline.domain.ledger.settings import LedgerSettings
@@ -76,11 +78,11 @@ class Ledger:
         tenants = UNRESTRICTED if rules is None else rules.tenants
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
-            ev.AccountLimitSet: accounts.set_limit,
-            ev.AccountFrozen: freezes.freeze_account,
-            ev.AccountUnfrozen: freezes.unfreeze_account,
-            ev.AccountClosed: accounts.close_account,
-            ev.AccountReopened: accounts.reopen_account,
+            ev.AccountLimitSet: once(accounts.set_limit, self._window),
+            ev.AccountFrozen: once(freezes.freeze_account, self._window),
+            ev.AccountUnfrozen: once(freezes.unfreeze_account, self._window),
+            ev.AccountClosed: once(accounts.close_account, self._window),
+            ev.AccountReopened: once(accounts.reopen_account, self._window),
             ev.PeriodClosed: accounts.close_period,
             ev.PaymentDecided: self._decide_payment,
             ev.PaymentReviewed: payments.review,
@@ -156,9 +158,13 @@ class Ledger:
         elif kind is ev.JournalLegsRequested or kind is ev.JournalLegsEnded:
             yield part_key(tenant, event.home_account_id, event.journal_id)
         elif hasattr(event, "journal_id"):
-            yield journal_key(tenant, event.journal_id)
+            account = event.home_account_id if kind is ev.JournalLegsAnswered else event.account_id
+            yield journal_key(tenant, account, event.journal_id)
+            yield earlier_key(tenant, event.journal_id)
         elif hasattr(event, "account_id"):
             yield account_key(tenant, event.account_id)
+            if kind in COMPARED:
+                yield change_key(event)
 
     def _decide_payment(self, event: ev.PaymentDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a payment; a repeat of a known id does not advance event time."""

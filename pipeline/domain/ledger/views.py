@@ -87,7 +87,7 @@ JOURNALS = TableView(
     name="journals",
     table="ledger",
     family="j",
-    key=("tenant_id", "journal_id"),
+    key=("tenant_id", "journal_id", "account_id"),
     columns=(
         *("tenant_id", "journal_id", "account_id", "state", "code", "leg_no", "reference", "reason"),
         *("reverses", "occurred_at", "effective_at", "hold_expires_at", "waiting_for", "legs", "reversed"),

@@ -17,6 +17,7 @@ from pipeline.verify.model.currencies import CURRENCIES
 from pipeline.verify.model.ledger_accounts import Account, customer, room
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_captures import capture
+from pipeline.verify.model.ledger_changes import one_effect
 from pipeline.verify.model.ledger_holds import extend, hold_is_due
 from pipeline.verify.model.ledger_limits import (
     close_account,
@@ -89,11 +90,11 @@ class Branch(Books):
 
     rules: ClassVar = {
         "AccountOpened": open_account,
-        "AccountLimitSet": set_limit,
-        "AccountClosed": close_account,
-        "AccountReopened": reopen,
-        "AccountFrozen": freeze,
-        "AccountUnfrozen": unfreeze,
+        "AccountLimitSet": one_effect(set_limit),
+        "AccountClosed": one_effect(close_account),
+        "AccountReopened": one_effect(reopen),
+        "AccountFrozen": one_effect(freeze),
+        "AccountUnfrozen": one_effect(unfreeze),
         "PeriodClosed": close_period,
         "PaymentDecided": decide,
         "PaymentReviewed": review,

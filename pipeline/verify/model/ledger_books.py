@@ -29,6 +29,7 @@ from pipeline.verify.model.wire import (
 )
 
 if TYPE_CHECKING:
+    from pipeline.verify.model.ledger_changes import Change
     from pipeline.verify.model.ledger_due import Due
     from pipeline.verify.model.ledger_holds import Hold
     from pipeline.verify.model.ledger_journals import Group, Journal
@@ -93,11 +94,14 @@ class Books(StreamModel):
     holds: dict[Key, Hold] = field(default_factory=dict)
     """Of payments that are held for captures, by payment; they stay after their end."""
     legs: set[Key] = field(default_factory=set)
-    journals: dict[Key, Journal] = field(default_factory=dict)
+    journals: dict[tuple[str, str, str], Journal] = field(default_factory=dict)
+    """By tenant, the journal's account and its id."""
     groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
     """By tenant, the journal's account and its id: the legs that are this branch's."""
     taken_back: dict[Key, int] = field(default_factory=dict)
     """Of settled payments, minor units."""
+    changes: dict[Key, dict[str, Change]] = field(default_factory=dict)
+    """By account and event id: the changes of accounts that are remembered."""
     planned: dict[Key, list[Planned]] = field(default_factory=dict)
     """Limits that are not in force yet, by account."""
     freezes: dict[Key, dict[int, FreezeEnd]] = field(default_factory=dict)
@@ -199,6 +203,10 @@ class Books(StreamModel):
     def key(self, name: str) -> Key:
         """Return the tenant and one of the ids of the present command."""
         return self.cause.fields["tenant_id"], self.cause.fields[name]
+
+    def journal(self, account_id: str, journal_id: str) -> Journal | None:
+        """Return a journal of an account of the present tenant."""
+        return self.journals.get((self.cause.fields["tenant_id"], account_id, journal_id))
 
     def account(self, account_id: str) -> Account | None:
         return self.accounts.get((self.cause.fields["tenant_id"], account_id))

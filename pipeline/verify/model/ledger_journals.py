@@ -113,7 +113,7 @@ def change(
 ) -> None:
     """Let a journal have another state; say and write it. `said`: what the event says otherwise."""
     journal.state, journal.code, journal.leg_no = state, code, leg_no
-    branch.journals[branch.cause.fields["tenant_id"], journal_id] = journal
+    branch.journals[branch.cause.fields["tenant_id"], journal.account_id, journal_id] = journal
     keep_journal(branch, journal_id, journal)
     say_state(branch, journal_id, journal, state, code, leg_no, **said)
 
@@ -128,7 +128,8 @@ def say_state(
 
 
 def keep_journal(branch: Books, journal_id: str, journal: Journal) -> None:
-    branch.structure(row_key("j", branch.cause.fields["tenant_id"], journal_id), journal.content())
+    key = row_key("j", branch.cause.fields["tenant_id"], journal_id, journal.account_id)
+    branch.structure(key, journal.content())
 
 
 def group_key(branch: Books, home_account_id: str, journal_id: str) -> tuple[str, str, str]:
@@ -218,7 +219,7 @@ def give_back(branch: Books, journal: Journal) -> None:
         key = (tenant, journal.reverses)
         branch.taken_back[key] -= journal.legs[0].amount_minor
         return branch.number_row(row_key("r", *key), branch.taken_back[key])
-    original = branch.journals[tenant, journal.reverses]
+    original = branch.journals[tenant, journal.account_id, journal.reverses]
     take(original, journal.legs, -1)
     keep_journal(branch, journal.reverses, original)
 

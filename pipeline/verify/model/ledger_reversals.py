@@ -18,7 +18,7 @@ Totals = Counter[tuple[str, str, str]]
 
 def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
     advance(branch)
-    original = branch.journals.get(branch.key("journal_id"))
+    original = branch.journal(event["account_id"], event["journal_id"])
     code, legs = None, []
     if original is None or original.account_id != event["account_id"]:
         code = "journal_not_found"
@@ -46,7 +46,8 @@ def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
 
 def known_reversal(branch: Books, event: dict[str, Any], reverses: str, payment: bool) -> str | None:
     """Return the answer to a reversal whose id is known as a journal's, None where it is not."""
-    known = branch.journals.get(branch.key("reversal_id"))
+    home = event["debtor_account_id"] if payment else event["account_id"]
+    known = branch.journal(home, event["reversal_id"])
     if known is None:
         return None
     if known.reverses != reverses or known.reverses_payment != payment:

@@ -50,7 +50,8 @@ def legs_requested(branch: Books, event: dict[str, Any]) -> None:
 
 
 def legs_answered(branch: Books, event: dict[str, Any]) -> None:
-    journal_id, journal = event["journal_id"], branch.journals.get(branch.key("journal_id"))
+    journal_id = event["journal_id"]
+    journal = branch.journal(event["home_account_id"], journal_id)
     if journal is None or journal.state != "PREPARING" or event["branch"] not in journal.waiting:
         raise Dead("legs_not_expected")
     journal.waiting = [number for number in journal.waiting if number != event["branch"]]

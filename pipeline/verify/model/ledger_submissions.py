@@ -48,7 +48,7 @@ def submit(branch: Books, event: dict[str, Any]) -> None:
     journal = submitted(event, event["account_id"], legs_of(event["legs"]), event["reference"])
     journal.effective_at, journal.late = event["effective_at"], event["late"]
     journal.expires_at, journal.metadata = event["hold_expires_at"], event.get("metadata")
-    known = branch.journals.get(branch.key("journal_id"))
+    known = branch.journal(event["account_id"], event["journal_id"])
     if known is None:
         return start(branch, event["journal_id"], journal)
     code = answer(known.compared, journal.compared)
@@ -143,7 +143,7 @@ def malformed(branch: Books, journal: Journal) -> Refusal | None:
 def held(branch: Books, event: dict[str, Any], command: str) -> Journal | None:
     """Return a journal that waits to be confirmed or voided; otherwise answer why not."""
     advance(branch)
-    journal = branch.journals.get(branch.key("journal_id"))
+    journal = branch.journal(event["account_id"], event["journal_id"])
     if journal is None or journal.account_id != event["account_id"]:
         code = "journal_not_found"
     elif journal.state != "HELD":
@@ -172,7 +172,7 @@ def void(branch: Books, event: dict[str, Any]) -> None:
 
 
 def journal_is_due(branch: Books, due: Due) -> None:
-    journal = branch.journals[due.tenant, due.subject]
+    journal = branch.journals[due.tenant, due.account_id, due.subject]
     subject = {"account_id": journal.account_id, "journal_id": due.subject}
     fields = {"tenant_id": due.tenant, **subject, "event_id": journal.event_id}
     submitted_by = branch.cause._replace(event="JournalSubmitted", fields=fields)
