@@ -354,6 +354,20 @@ RESULTS: tuple[Result, ...] = (
         "Wait for journal_updated HELD.",
     ),
     Result(
+        "too_many_holds",
+        (_REJECTED, _FAILED, _REFUSED, _JOURNAL),
+        "The account has as many open holds as one may have (`holds_max`, 1,000): of its money, and with a "
+        "maximum balance of money for it. Or more of its holds have just ended than one command releases.",
+        "Capture or end some of its holds, or wait until they end. If they just have: send it again under a "
+        "new id.",
+    ),
+    Result(
+        "limit_superseded",
+        _COMMAND,
+        "account_limit_set names a time before that of the limit in effect, so it would never count.",
+        "Nothing, if it was late. To change the limit now, leave out `effective_at`.",
+    ),
+    Result(
         "quota_exceeded",
         _COMMAND,
         "The tenant has initiated more payments than its quota allows.",

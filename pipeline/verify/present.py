@@ -13,6 +13,7 @@ class PresentSettings(NamedTuple):
     """What decides beside the log; the defaults are those of the streams."""
 
     dedupe_window_days: int = 90
+    holds_max: int = 1_000
     tenants: str = ""
     """The text of the file of tenants."""
     default_fraud_rules: bool = True
@@ -30,7 +31,11 @@ class PresentSettings(NamedTuple):
         waiting = dict.fromkeys(("SCREENED", "RESERVED", "AUTHORISED"), self.stuck_after_seconds)
         return {
             FRAUD.table: {"tenants": tenants},
-            LEDGER.table: {"tenants": tenants, "window_days": self.dedupe_window_days},
+            LEDGER.table: {
+                "tenants": tenants,
+                "window_days": self.dedupe_window_days,
+                "holds_max": self.holds_max,
+            },
             LIFECYCLE.table: {"bounds_s": {**waiting, "HELD": self.review_after_seconds}},
             RECONCILIATION.table: {
                 "window_days": self.reconciliation_date_window_days,

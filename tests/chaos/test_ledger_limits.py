@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.verify.model.intake import Intake
 from pipeline.verify.model.ledger_accounts import ACCOUNT_ROW, MAXIMUM
 from pipeline.verify.model.record import Record
-from pipeline.verify.model.wire import BALANCES, TABLE, home_of, row_key
+from pipeline.verify.model.wire import BALANCES, TABLE, home_of, msgpack, row_key
 from tests.chaos.by_hand import NOW_US, Event, decided, envelope, legs_of, opened, record, submitted
 from tests.chaos.ledger_by_hand import AMY, ANN, BEN, Hand, after, hours
 from tests.chaos.test_ledger_holds import TICK
@@ -58,18 +58,32 @@ def test_an_account_says_and_keeps_its_limits_and_its_frozen_sides() -> None:
 def test_a_limit_that_is_due_is_said_in_the_name_of_the_event_that_set_it() -> None:
     hand = Hand().play([*OPEN, limit(50, at=5)])
     place = f"{hours(5) + 2**63:020d}"
-    key = row_key("x", place, "limit", "north", ANN, "limit")
+    key = row_key("d", place, "limit", "north", ANN, "limit")
     assert rows(hand)[key] == b"\1" and rows(hand)[row_key("t", "north", ANN)] is not None
     hand.play([after(7, TICK)])
     shown = [one.fields for one in hand.out if one.topic == BALANCES][-1]
     wanted = {"event_id": f"limit:north/{ANN}", "causation_id": "limit", "occurred_at": hours(5)}
     assert shown.items() >= {**wanted, "overdraft_limit_minor": 50}.items()
-    assert [rows(hand)[name] for name in (key, row_key("t", "north", ANN), b"n")] == [None] * 3
+    assert [rows(hand)[name] for name in (key, b"n")] == [None] * 2
+    assert rows(hand)[row_key("t", "north", ANN)] == b"\2" + msgpack([hours(5), []])
 
 
-def test_a_limit_that_is_due_leaves_a_closed_account() -> None:
+def test_a_limit_that_is_due_counts_on_a_closed_account() -> None:
     hand = Hand().play([*OPEN, limit(50, at=5, account_id=AMY), change("AccountClosed", AMY), after(7, TICK)])
-    assert hand.branches[0].accounts["north", AMY].limit == 0 and not hand.branches[0].planned["north", AMY]
+    account = hand.branches[0].accounts["north", AMY]
+    assert (account.closed, account.limit) == (True, 50)
+
+
+def test_a_limit_that_begins_drops_those_that_were_to_begin_before_it_with_their_rows() -> None:
+    hand = Hand().play([*OPEN, limit(50, at=5, event_id="late"), limit(60, at=9, event_id="later")])
+    hand.play([after(6, limit(1))])
+    kept = rows(hand)
+    times = {name: f"{hours(at) + 2**63:020d}" for name, at in (("late", 5), ("later", 9))}
+    due = [kept[row_key("d", times[name], "limit", "north", ANN, name)] for name in times]
+    assert due == [None, b"\1"]
+    assert kept[row_key("t", "north", ANN)] == b"\2" + msgpack(
+        [hours(6), [[hours(9), "later", "c", 60, None, None]]]
+    )
 
 
 def test_a_period_ends_on_every_branch_and_only_its_home_answers_twice() -> None:

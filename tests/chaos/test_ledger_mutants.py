@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.ledger import accounts as ledger_accounts
 from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import journal_home, journal_legs
+from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import reversals as ledger_reversals
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
@@ -76,7 +76,7 @@ def has_no_maximum_balance(patch: Set) -> None:
 
 
 def begins_no_limit_later(patch: Set) -> None:
-    patch(ledger_accounts, "begin_limit", lambda *about: None)
+    patch(ledger_limits, "begin_limit", lambda *about: None)
 
 
 def ends_no_freeze(patch: Set) -> None:

@@ -10,12 +10,14 @@ from msgspec import structs
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger import account_changes, accounts, due, freezes, holds, journals, openings
+from pipeline.domain.ledger import account_changes, due, freezes, holds, journals, limits, openings
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.ledger.pairs import Leg
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
 
 LEG = Leg(1, 2, "alice", "DEBIT", 12_50, "EUR", "fee", 10**8)
+
+LIMITS = [limits.Limit(AT, "e-1", "c-1", 5, None, HIGH), limits.Limit(AT, "e-2", "c-1", None, 5, None)]
 
 
 def _number(key: bytes) -> tuple[Callable[[int], bytes], Callable[[bytes], int]]:
@@ -64,6 +66,7 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "journal", 1): tuple(
         structs.replace(journal, rest=None, metadata=None) for journal in JOURNALS
     ),
+    ("ledger", "limit", 1): (limits.Limits(None, LIMITS),),
 }
 """What the golden rows of earlier layouts are read as now, as in `row_samples`."""
 
@@ -122,8 +125,8 @@ SAMPLES = (
     Sample(
         ledger.LIMIT_ROW,
         ledger.LIMIT_ROW.pack,
-        accounts.unpack_limits,
-        ([accounts.Limit(AT, "e-1", "c-1", 5, None, HIGH), accounts.Limit(AT, "e-2", "c-1", None, 5, None)],),
+        limits.unpack_limits,
+        (limits.Limits(None, LIMITS), limits.Limits(AT, [])),
     ),
     Sample(
         ledger.FREEZE_ROW,
@@ -131,7 +134,10 @@ SAMPLES = (
         freezes.unpack_ends,
         ([freezes.FreezeEnd(1, AT, "e-1", "c-1"), freezes.FreezeEnd(2, HIGH, "e é€", "c")],),
     ),
+    only_there(ledger.EARLIER_DUE_ROW),
     only_there(ledger.DUE_ROW),
+    only_there(ledger.ACCOUNT_DUE_ROW),
+    Sample(ledger.OPEN_HOLDS_ROW, *_number(b"o\0north\0alice"), (1, HIGH)),
     Sample(ledger.NEXT_DUE_ROW, *_number(due.NEXT_KEY), (AT, LOW)),
     Sample(ledger.PERIOD_ROW, *_number(ledger.closed_key("north")), (AT, LOW)),
     Sample(ledger.REVERSAL_ROW, *_number(ledger.taken_key("north", "p-1")), (12_50, HIGH)),

@@ -20,6 +20,7 @@ from pipeline.runtime.kafka.topics import COMPACTED
 from tests.kernel.side_by_side import Replay, at_home, run_of
 from tests.ledger.branches import Branch, Branches, ByRows, Items, replayed, said_bytes
 from tests.ledgers.model import COMMANDS, TABLE, Model, Record, Tenants, first_difference
+from tests.ledgers.tale import Settings
 from tests.ledgers.words import BRANCHES
 
 _NAMES = {kind: name for name, kind in EVENTS.items()}
@@ -35,16 +36,21 @@ class Engine(Protocol):
         """Check a ledger whose tale has been told. Raises: AssertionError."""
 
 
-def rules_of(window_days: int, tenants: str) -> LedgerRules:
-    """Return the settings of the ledger that a tale's header asks for."""
-    return LedgerRules(dedupe_window_days=window_days, tenants=parse_tenants(tenants))
+def rules_of(settings: Settings) -> LedgerRules:
+    """Return the settings of the ledger."""
+    return LedgerRules(
+        dedupe_window_days=settings.window_days,
+        holds_max=settings.holds_max,
+        ended_max=settings.ended_max,
+        tenants=parse_tenants(settings.tenants),
+    )
 
 
 class Rules(ByRows):
     """The rules, row by row; the log of each branch, applied again, gives the same bytes."""
 
-    def __init__(self, window_days: int, tenants: str) -> None:
-        self.settings = rules_of(window_days, tenants)
+    def __init__(self, settings: Settings) -> None:
+        self.settings = rules_of(settings)
         super().__init__(BRANCHES, self.settings)
 
     def finish(self, ledger: Branches) -> None:
@@ -56,8 +62,8 @@ class Rules(ByRows):
 class Batch(Rules):
     """The batch path, a command at a time and then each log as one batch; what it leaves goes by rows."""
 
-    def __init__(self, window_days: int, tenants: str) -> None:
-        super().__init__(window_days, tenants)
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
         self.in_columns = 0
         """How many commands of the logs, as one batch each, went by columns."""
         self._columns = LedgerBatch(self.settings)
@@ -90,8 +96,8 @@ class Batch(Rules):
 class ByModel:
     """The independent model, record by record."""
 
-    def __init__(self, window_days: int, tenants: str) -> None:
-        self.models = [model_of(number, window_days, tenants) for number in range(BRANCHES)]
+    def __init__(self, settings: Settings) -> None:
+        self.models = [model_of(number, settings) for number in range(BRANCHES)]
 
     def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
         code, expected = self.models[number].apply(record_of(event, recorded_at, number, len(branch.log) - 1))
@@ -110,17 +116,24 @@ class ByModel:
         pass
 
 
-def model_of(number: int, window_days: int, tenants: str) -> Model:
+def model_of(number: int, settings: Settings) -> Model:
     """Return the model of one branch."""
-    return Model(number, BRANCHES, tenants=Tenants(tenants), window_days=window_days)
+    return Model(
+        number,
+        BRANCHES,
+        tenants=Tenants(settings.tenants),
+        window_days=settings.window_days,
+        holds_max=settings.holds_max,
+        ended_max=settings.ended_max,
+    )
 
 
-def first_difference_of(ledger: Branches, window_days: int, tenants: str) -> str | None:
+def first_difference_of(ledger: Branches, settings: Settings) -> str | None:
     """Return the first difference between rules and model over the logs of a ledger, or None."""
     for number, branch in enumerate(ledger.branches):
         log = [record_of(event, at, number, offset) for offset, (event, at) in enumerate(branch.log)]
-        rules = Ledger(rules_of(window_days, tenants))
-        found = first_difference(model_of(number, window_days, tenants), rules, log)
+        rules = Ledger(rules_of(settings))
+        found = first_difference(model_of(number, settings), rules, log)
         if found is not None:
             return found
     return None
@@ -135,4 +148,4 @@ def record_of(event: Any, recorded_at: int, number: int, offset: int) -> Record:
     )
 
 
-ENGINES: dict[str, Callable[[int, str], Any]] = {"rules": Rules, "batch": Batch, "model": ByModel}
+ENGINES: dict[str, Callable[[Settings], Any]] = {"rules": Rules, "batch": Batch, "model": ByModel}

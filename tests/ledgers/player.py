@@ -32,7 +32,7 @@ class Player:
 
     def __init__(self, tale: Tale, engine: str = "rules") -> None:
         self.tale = tale
-        self.engine = ENGINES[engine](tale.window_days, tale.tenants_toml)
+        self.engine = ENGINES[engine](tale.settings)
         self.ledger = Branches(BRANCHES, engine=self.engine)
         self._balances: dict[str, Any] = {}
         self._postings: list[Any] = []

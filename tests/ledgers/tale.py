@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.ledgers.checks import CHECKS
 from tests.ledgers.commands import COMMANDS, envelope_of
@@ -40,6 +40,15 @@ class Step:
     answers: tuple[str, ...]
 
 
+class Settings(NamedTuple):
+    """The settings of the ledger that a tale's header asks for."""
+
+    window_days: int
+    holds_max: int
+    ended_max: int
+    tenants: str
+
+
 @dataclass
 class Tale:
     """One ledger from nothing, its settings and its steps."""
@@ -49,13 +58,18 @@ class Tale:
     by_hand: bool = False
     """Whether its results were worked out from the contract, by hand, before any program ran it."""
     window_days: int = 90
+    holds_max: int = 1000
+    ended_max: int = 2000
     tenants: list[str] = field(default_factory=list)
     """What tenants may do, such as `acme closed` or `acme EUR USD`."""
     steps: list[Step] = field(default_factory=list)
 
     @property
-    def tenants_toml(self) -> str:
-        """Return the tenants file that the header describes."""
+    def settings(self) -> Settings:
+        """Return the settings that the header asks for."""
+        return Settings(self.window_days, self.holds_max, self.ended_max, self._tenants_toml())
+
+    def _tenants_toml(self) -> str:
         lines = []
         for told in self.tenants:
             tenant, *words = told.split()
@@ -115,7 +129,7 @@ def _finished(tale: Tale) -> Tale:
 
 def _add(tale: Tale, line: str, place: str) -> None:
     """Add a line to a tale: of its header, or a step."""
-    if line.split()[0] in ("worked", "window", "tenant"):
+    if line.split()[0] in ("worked", "window", "holds", "ends", "tenant"):
         if tale.steps:
             raise TaleError(f"{place}: `{line}` belongs before the first step")
         _add_header(tale, line, place)
@@ -131,6 +145,10 @@ def _add_header(tale: Tale, line: str, place: str) -> None:
         tale.by_hand = True
     elif re.fullmatch(r"window \d+", line):
         tale.window_days = int(line.split()[1])
+    elif re.fullmatch(r"holds \d+", line):
+        tale.holds_max = int(line.split()[1])
+    elif re.fullmatch(r"ends \d+", line):
+        tale.ended_max = int(line.split()[1])
     elif _TENANT.fullmatch(line):
         tale.tenants.append(line.removeprefix("tenant "))
     else:

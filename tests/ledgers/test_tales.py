@@ -28,7 +28,7 @@ def test_a_tale_ends_as_it_says(engine: str, tale: Tale) -> None:
 def test_rules_and_model_say_and_write_the_same(tale: Tale) -> None:
     """Field by field and row by row, also what a tale does not look at."""
     ledger = Player(tale).play()
-    assert first_difference_of(ledger, tale.window_days, tale.tenants_toml) is None
+    assert first_difference_of(ledger, tale.settings) is None
 
 
 def test_forty_tales_and_more_are_worked_out_by_hand() -> None:

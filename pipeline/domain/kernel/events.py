@@ -95,6 +95,8 @@ ResultCode = Literal[
     "exists_with_different_limit",
     "exists_with_different_metadata",
     "sequence_mismatch",
+    "too_many_holds",
+    "limit_superseded",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]

@@ -119,6 +119,11 @@ def append_to_items(*values: Any) -> Upgrade:
     return upgrade
 
 
+def wrap_fields(*values: Any) -> Upgrade:
+    """Return the upgrade after which a MessagePack row is the last field of a larger one, behind `values`."""
+    return lambda content: _ENCODE([*values, _FIELDS(content)])
+
+
 def fixed_rows(kind: RowKind, rows: Sequence[bytes], columns: np.dtype) -> np.ndarray:
     """Return the fixed part of rows as one array of `columns`, whose first one is `layout`.
 

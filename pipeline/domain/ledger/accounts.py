@@ -1,32 +1,30 @@
-"""Commands on accounts: open, set limits, close, reopen; and the closing of a period.
+"""Commands on accounts: open, close, reopen; and the closing of a period. See also `limits` and `freezes`.
 
-A limit may take effect later: it waits in row `t` of its account until the branch's event time reaches it
-(`due`). A frozen side accepts nothing new, but amounts already held can still be settled. A closed period
+A frozen side accepts nothing new, but amounts already held can still be settled. A closed period
 applies on every branch: an entry whose time is in it gets the first microsecond after it as its effective
 time (`Books.enter`).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.currencies import flaw_of
-from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.money import Overflow, fits
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import record_key
-from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import can_be_opened, opening_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails, save_account
-from pipeline.domain.ledger.due import LIMIT, Due, schedule
+from pipeline.domain.ledger.due import CREDIT, DEBIT, Take
+from pipeline.domain.ledger.open_holds import is_behind
 from pipeline.domain.ledger.openings import keep_opening, opening_code
 from pipeline.domain.ledger.rows import (
     CLOSED,
-    LIMIT_ROW,
     OPEN,
     Account,
     closed_key,
@@ -36,25 +34,6 @@ from pipeline.domain.ledger.rows import (
     write_number,
 )
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants, account_refusal
-
-LIMITS_MAX = 100
-"""The most limits of one account that may wait for their effective time."""
-
-
-class Limit(NamedTuple):
-    """A limit whose effective time has not come; amounts in minor units."""
-
-    effective_at: int
-    """Microseconds UTC."""
-    event_id: str
-    correlation_id: str
-    overdraft: int | None
-    minimum: int | None
-    maximum: int | None
-
-
-unpack_limits = unpacker(LIMIT_ROW, list[Limit])
-"""Return the limits of a row, in their order. Raises UnreadableRow."""
 
 
 def open_account(
@@ -104,76 +83,22 @@ def open_account(
     books.save(out)
 
 
-def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Set the limits of an account, now or at a later time.
-
-    Raises: Reject for limits that no account can have, an account of the ledger's own, or too many limits.
-    """
-    if not can_be_opened(event.account_id):
-        raise Reject("invalid_account_id")  # the ledger's own accounts have no limit and are not closed
-    amounts = (event.overdraft_limit_minor, event.minimum_balance_minor, event.maximum_balance_minor)
-    if any(amount is not None and amount < 0 for amount in amounts):
-        raise Reject("invalid_limit")
-    if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
-        raise Reject("invalid_limit", "a minimum balance and an overdraft")
-    account = account_to_change(event, "account_limit_set", rows, out)
-    if account is None:
-        return
-    now = present(event, at, rows)
-    starts = event.effective_at
-    limit = Limit(now if starts is None else starts, event.event_id, event.correlation_id, *amounts)
-    if limit.effective_at <= now:
-        _apply(limit, account)
-        return save_account(rows, out, event, event.account_id, account)
-    others = [one for one in _waiting(rows, event.tenant_id, event.account_id) if one[:2] != limit[:2]]
-    if len(others) == LIMITS_MAX:
-        raise Reject("too_many_limits")
-    rows.put(_waiting_key(event.tenant_id, event.account_id), LIMIT_ROW.pack(sorted([*others, limit])))
-    schedule(rows, Due(limit.effective_at, LIMIT, event.tenant_id, event.account_id, event.event_id))
-
-
-def begin_limit(due: Due, rows: Rows, out: Outbox) -> None:
-    """Set a limit whose effective time has come."""
-    waiting = _waiting(rows, due.tenant_id, due.account_id)
-    limit = next(one for one in waiting if one[:2] == (due.time, due.id))
-    key, others = _waiting_key(due.tenant_id, due.account_id), [one for one in waiting if one != limit]
-    if others:
-        rows.put(key, LIMIT_ROW.pack(others))
-    else:
-        rows.delete(key)
-    account = read_account(rows, due.tenant_id, due.account_id)
-    if account is not None and account.status != CLOSED:
-        _apply(limit, account)
-        envelope = (limit.event_id, due.tenant_id, due.time, limit.correlation_id, None)
-        cause = ev.AccountLimitSet(*envelope, due.account_id, limit.overdraft)
-        save_account(rows, out, cause, due.account_id, account)
-
-
-def _apply(limit: Limit, account: Account) -> None:
-    account.limit_minor = -limit.minimum if limit.minimum else limit.overdraft
-    account.maximum_balance_minor = limit.maximum
-
-
-def _waiting_key(tenant_id: str, account_id: str) -> bytes:
-    return row_key(LIMIT_ROW.family, tenant_id, account_id)
-
-
-def _waiting(rows: Rows, tenant_id: str, account_id: str) -> list[Limit]:
-    """Return the limits of an account that wait for their effective time, in the order of these times."""
-    row = rows.get(_waiting_key(tenant_id, account_id))
-    return [] if row is None else unpack_limits(row)
-
-
-def close_account(event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
+def close_account(take: Take, event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Close an account without a balance and without holds.
 
+    `take`: applies what is due on accounts.
     Raises: Reject for an account of the ledger's own.
     """
-    account = account_to_change(event, "account_closed", rows, out)
-    if account is None:
+    if account_to_change(event, "account_closed", rows, out) is None:
         return
+    both = [(event.account_id, DEBIT), (event.account_id, CREDIT)]
+    take(both, event, at, rows, out, incoming=True)
+    account = read_account(rows, event.tenant_id, event.account_id)
+    assert account is not None
     if account.balance_minor or account.debits_pending or account.credits_pending:
-        return refuse(out, event, "account_closed", event.account_id, None, "account_not_empty")
+        behind = any(is_behind(rows, event.tenant_id, place) for place in both)
+        code = "too_many_holds" if behind else "account_not_empty"
+        return refuse(out, event, "account_closed", event.account_id, None, code)
     account.status = CLOSED
     save_account(rows, out, event, event.account_id, account)
 

@@ -15,10 +15,11 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.money import Overflow, add
 from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id, envelope
-from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import INTERNAL_PREFIX, cause_name
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger.account_ids import can_be_opened, clearing_account_id
+from pipeline.domain.ledger.account_ids import can_be_opened, clearing_account_id, is_local
+from pipeline.domain.ledger.due import CREDIT, DEBIT
+from pipeline.domain.ledger.open_holds import is_behind
 from pipeline.domain.ledger.outputs import emit_balance
 from pipeline.domain.ledger.rows import (
     CLOSED,
@@ -71,8 +72,7 @@ class Books:
 
     def is_local(self, account_id: str) -> bool:
         """Whether an account lives on this branch."""
-        key = f"{self.event.tenant_id}/{account_id}"
-        return partition_of(key, self.at.partitions) == self.branch
+        return is_local(self.event.tenant_id, account_id, self.at)
 
     def account(self, account_id: str) -> Account | None:
         """Return the working copy of an account, or None where it is not known here."""
@@ -123,6 +123,8 @@ class Books:
             return "currency_mismatch"
         maximum = creditor.maximum_balance_minor
         if amount and maximum is not None:
+            if is_behind(self.rows, self.event.tenant_id, (account_id, CREDIT)):
+                return "too_many_holds"
             incoming = creditor.balance_minor + creditor.credits_pending + amount
             return "maximum_balance_exceeded" if incoming > maximum else None
         return None
@@ -150,6 +152,8 @@ class Books:
         """
         debtor, counterpart = self._pair(debit, credit, currency)
         limit = debtor.limit_minor
+        if limit is not None and is_behind(self.rows, self.event.tenant_id, (debit, DEBIT)):
+            return "too_many_holds"
         if limit is not None and debtor.available_minor - amount < -limit:
             return "insufficient_funds"
         try:

@@ -1,30 +1,42 @@
-"""Things that fall due on a branch as its event time advances: expiries of holds and journals, later limits,
-ends of freezes.
+"""What falls due on a branch as its event time advances: ends of holds, journals and freezes, later limits.
 
-    row `x` NUL time NUL kind NUL tenant NUL account NUL id      one for each scheduled item, in order of time
-    row `n`                                                      the time of the first one, or an earlier time
+    row `d` NUL time NUL kind NUL tenant NUL account NUL id    one for each scheduled item, by time
+    row `y` NUL tenant NUL place NUL time NUL kind NUL account NUL id
+                                         one for each place in which an item holds money: an account and side
+    row `o` NUL tenant NUL account       how many items hold money of an account (its side DEBIT)
+    row `n`                              the time of the first item, or an earlier time
+    row `x`                              as row `d`, of earlier versions: without rows `y` and `o`
 
-A command that advances the watermark first applies what has fallen due, at most DUE_MAX items. If more are
-due, the next commands apply them. So a rule that depends on such a time compares it with the watermark
-itself.
+`falling_due` says when they are applied. An item of the earlier form gets today's rows when its time comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.rows import DUE_ROW, NEXT_DUE_ROW, read_number, write_number
+from pipeline.domain.ledger.rows import (
+    ACCOUNT_DUE_ROW,
+    DUE_ROW,
+    EARLIER_DUE_ROW,
+    NEXT_DUE_ROW,
+    OPEN_HOLDS_ROW,
+    read_number,
+    write_number,
+)
 
-DUE_MAX = 100
-"""The most items that one command applies."""
 HOLD, JOURNAL, LIMIT, FREEZE = "hold", "journal", "limit", "freeze"
+DEBIT, CREDIT = "DEBIT", "CREDIT"
 
 NEXT_KEY = row_key(NEXT_DUE_ROW.family)
-_PREFIX = row_key(DUE_ROW.family, "")
 _OFFSET = 2**63
 """Added to times, so that times before 1970 are not negative and keys sort by time."""
+Place = tuple[str, str]
+"""An account, and the side of it on which an item holds money: DEBIT or CREDIT."""
+Take = Callable[..., None]
+"""Applies what is due on places before a command: `falling_due.take` with its bound."""
 
 
 class Due(NamedTuple):
@@ -40,28 +52,31 @@ class Due(NamedTuple):
     id: str
     """The id of the payment, of the journal, or of the event that set the limit or froze the side."""
 
-    @property
-    def key(self) -> bytes:
-        """The key of its row."""
-        names = (self.kind, self.tenant_id, self.account_id, self.id)
-        return row_key(DUE_ROW.family, f"{self.time + _OFFSET:020d}", *names)
 
-
-def schedule(rows: Rows, due: Due) -> None:
-    """Schedule an item."""
-    rows.put(due.key, DUE_ROW.head)
-    first = read_number(rows, NEXT_KEY)
+def schedule(rows: Rows, due: Due, places: Iterable[Place] = ()) -> None:
+    """Schedule an item that holds money in `places`: accounts of this branch."""
+    rows.put(_key(DUE_ROW.family, due), DUE_ROW.head)
+    for place in places:
+        rows.put(_account_key(due, place), ACCOUNT_DUE_ROW.head)
+        _count(rows, due.tenant_id, place, +1)
+    first = next_due(rows)
     if first is None or due.time < first:
         write_number(rows, NEXT_KEY, due.time)
 
 
-def unschedule(rows: Rows, due: Due) -> None:
-    """Remove a scheduled item, if it is still there.
+def unschedule(rows: Rows, due: Due, places: Iterable[Place] = ()) -> None:
+    """Remove a scheduled item, if it is still there; `places` are those of `schedule`.
 
     Row `n` may then be too early, which only costs one scan.
     """
-    if rows.get(due.key) is not None:
-        rows.delete(due.key)
+    key, earlier = _key(DUE_ROW.family, due), _key(EARLIER_DUE_ROW.family, due)
+    if rows.get(key) is not None:
+        rows.delete(key)
+        for place in places:
+            rows.delete(_account_key(due, place))
+            _count(rows, due.tenant_id, place, -1)
+    elif rows.get(earlier) is not None:
+        rows.delete(earlier)
 
 
 def next_due(rows: Rows) -> int | None:
@@ -69,25 +84,91 @@ def next_due(rows: Rows) -> int | None:
     return read_number(rows, NEXT_KEY)
 
 
-def take_due(rows: Rows, watermark: int) -> list[Due]:
-    """Remove the items due at `watermark` and return them in order, at most DUE_MAX."""
+def is_due(rows: Rows, watermark: int | None) -> bool:
+    """Whether anything may be due at `watermark` (None: event time has not begun)."""
     first = next_due(rows)
-    if first is None or first > watermark:
-        return []
-    taken: list[Due] = []
-    for due in _all(rows):
-        if due.time > watermark or len(taken) == DUE_MAX:
-            write_number(rows, NEXT_KEY, due.time)
-            break
-        taken.append(due)
+    return watermark is not None and first is not None and first <= watermark
+
+
+def update_next(rows: Rows) -> None:
+    """Make row `n` exact."""
+    firsts = [next(_in_order(rows, kind.family), None) for kind in (DUE_ROW, EARLIER_DUE_ROW)]
+    times = [due.time for due in firsts if due is not None]
+    if times:
+        write_number(rows, NEXT_KEY, min(times))
     else:
         rows.delete(NEXT_KEY)
-    for due in taken:
-        rows.delete(due.key)
-    return taken
 
 
-def _all(rows: Rows) -> Iterator[Due]:
-    for key, _ in rows.scan(_PREFIX):
-        time, kind, tenant_id, account_id, identity = key[len(_PREFIX) :].decode().split("\0")
+def due_in_order(rows: Rows, watermark: int, most: int) -> list[Due]:
+    """Return the first items that are due at `watermark`, at most so many."""
+    return list(islice(_until(watermark, _in_order(rows, DUE_ROW.family)), most))
+
+
+def due_on(rows: Rows, tenant_id: str, place: Place, watermark: int) -> Iterator[Due]:
+    """Yield the items due at `watermark` that hold money in a place, in order of time."""
+    return _until(watermark, _of_place(rows, tenant_id, place))
+
+
+def take_earlier(rows: Rows, watermark: int) -> list[Due]:
+    """Remove the items of the earlier form that are due, and return them: they are to be scheduled again."""
+    found = list(_until(watermark, _in_order(rows, EARLIER_DUE_ROW.family)))
+    for due in found:
+        rows.delete(_key(EARLIER_DUE_ROW.family, due))
+    return found
+
+
+def held_items(rows: Rows, tenant_id: str, place: Place, most: int) -> int:
+    """Return how many items hold money in a place; where it is a CREDIT side, no more than `most`."""
+    if place[1] == DEBIT:
+        return read_number(rows, _count_key(tenant_id, place[0])) or 0
+    return sum(1 for _ in islice(_of_place(rows, tenant_id, place), most))
+
+
+def _count(rows: Rows, tenant_id: str, place: Place, change: int) -> None:
+    if place[1] != DEBIT:
+        return
+    key = _count_key(tenant_id, place[0])
+    count = (read_number(rows, key) or 0) + change
+    if count:
+        write_number(rows, key, count)
+    else:
+        rows.delete(key)
+
+
+def _until(watermark: int, items: Iterator[Due]) -> Iterator[Due]:
+    for due in items:
+        if due.time > watermark:
+            return
+        yield due
+
+
+def _in_order(rows: Rows, family: str) -> Iterator[Due]:
+    prefix = row_key(family, "")
+    for key, _ in rows.scan(prefix):
+        time, kind, tenant_id, account_id, identity = key[len(prefix) :].decode().split("\0")
         yield Due(int(time) - _OFFSET, kind, tenant_id, account_id, identity)
+
+
+def _of_place(rows: Rows, tenant_id: str, place: Place) -> Iterator[Due]:
+    prefix = row_key(ACCOUNT_DUE_ROW.family, tenant_id, *place, "")
+    for key, _ in rows.scan(prefix):
+        time, kind, account_id, identity = key[len(prefix) :].decode().split("\0")
+        yield Due(int(time) - _OFFSET, kind, tenant_id, account_id, identity)
+
+
+def _key(family: str, due: Due) -> bytes:
+    return row_key(family, _text(due.time), due.kind, due.tenant_id, due.account_id, due.id)
+
+
+def _account_key(due: Due, place: Place) -> bytes:
+    own = (_text(due.time), due.kind, due.account_id, due.id)
+    return row_key(ACCOUNT_DUE_ROW.family, due.tenant_id, *place, *own)
+
+
+def _count_key(tenant_id: str, account_id: str) -> bytes:
+    return row_key(OPEN_HOLDS_ROW.family, tenant_id, account_id)
+
+
+def _text(time: int) -> str:
+    return f"{time + _OFFSET:020d}"

@@ -110,6 +110,12 @@ def end_freeze(due: Due, rows: Rows, out: Outbox) -> None:
     save_account(rows, out, ended, due.account_id, account)
 
 
+def due_ends(rows: Rows, tenant_id: str, account_id: str, watermark: int) -> list[Due]:
+    """Return the ends of an account's freezes whose time has come by `watermark`."""
+    over = [one for one in _read_ends(rows, tenant_id, account_id).values() if one.until <= watermark]
+    return [Due(one.until, FREEZE, tenant_id, account_id, one.event_id) for one in over]
+
+
 def _read_ends(rows: Rows, tenant_id: str, account_id: str) -> dict[int, FreezeEnd]:
     """Return the ends of an account's frozen sides, by side; a side that has none is not there."""
     row = rows.get(row_key(FREEZE_ROW.family, tenant_id, account_id))

@@ -26,6 +26,7 @@ from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import HOLD, Due, schedule, unschedule
+from pipeline.domain.ledger.open_holds import payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
 from pipeline.domain.ledger.value_times import ValueTime
@@ -106,7 +107,8 @@ def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Out
     books.save(out)
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)
     books.rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
-    schedule(books.rows, _due(event.tenant_id, payment, event.payment_id, hold))
+    due = _due(event.tenant_id, payment, event.payment_id, hold)
+    schedule(books.rows, due, payment_places(event.tenant_id, payment, books.at))
 
 
 class HeldPayment:
@@ -149,9 +151,9 @@ class HeldPayment:
         if remaining:
             self.release(remaining)
         self.hold.ended = code
-        unschedule(
-            self.books.rows, _due(self.event.tenant_id, self.payment, self.event.payment_id, self.hold)
-        )
+        tenant = self.event.tenant_id
+        due = _due(tenant, self.payment, self.event.payment_id, self.hold)
+        unschedule(self.books.rows, due, payment_places(tenant, self.payment, self.books.at))
 
     def is_over(self) -> bool:
         """Whether the payment can finish."""
@@ -228,9 +230,10 @@ def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, o
         code = "expiry_not_later"
     if code is not None:
         return refuse_with(code)
-    unschedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))
+    held_in = payment_places(event.tenant_id, payment, at)
+    unschedule(rows, _due(event.tenant_id, payment, event.payment_id, hold), held_in)
     hold.expires_at = event.hold_expires_at
-    schedule(rows, _due(event.tenant_id, payment, event.payment_id, hold))
+    schedule(rows, _due(event.tenant_id, payment, event.payment_id, hold), held_in)
     rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
     out.emit(
         "payment-events",

@@ -26,7 +26,7 @@ from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books, EntryDetails
-from pipeline.domain.ledger.due import JOURNAL, Due, schedule, unschedule
+from pipeline.domain.ledger.due import JOURNAL, Due, Place, schedule, unschedule
 from pipeline.domain.ledger.expected_sequence import other_sequence
 from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs, request_legs, tell_end
 from pipeline.domain.ledger.journals import (
@@ -45,6 +45,7 @@ from pipeline.domain.ledger.journals import (
     uncount_reversed,
     write_journal,
 )
+from pipeline.domain.ledger.open_holds import crowded_leg, journal_places
 from pipeline.domain.ledger.pairs import Leg, Refusal, reserve
 from pipeline.domain.ledger.repeats import journal_code
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, closed_key, read_number, read_watermark
@@ -59,10 +60,11 @@ class HomeJournal:
         self.event, self.journal_id, self.journal = event, journal_id, journal
         self.at, self.rows, self.out = at, rows, out
 
-    def submit(self, watermark: int, window: int) -> None:
+    def submit(self, watermark: int, window: int, holds_max: int = 0) -> None:
         """Accept or refuse a journal whose id is new.
 
         `watermark`: event time of the branch; `window`: how much older a journal may be; microseconds.
+        `holds_max`: how many holds an account may have open, where the journal is to be held.
         """
         journal, tenant = self.journal, self.event.tenant_id
         if watermark - journal.occurred_at > window:
@@ -79,7 +81,8 @@ class HomeJournal:
         sequence = other_sequence(books, journal.account_id, expected)
         if sequence is not None:
             return self._refuse(Refusal("sequence_mismatch", None), sequence)
-        pairs = reserve(own, books)
+        crowded = None if journal.expires_at is None else crowded_leg(self.rows, tenant, own, holds_max)
+        pairs = reserve(own, books) if crowded is None else Refusal("too_many_holds", crowded)
         if isinstance(pairs, Refusal):
             return self._refuse(pairs)
         at_once = not branches and journal.expires_at is None
@@ -138,7 +141,7 @@ class HomeJournal:
         there = {number: legs[0] for number, legs in branches.items() if number not in journal.refused}
         tell_end(event, journal.account_id, there, state == POSTED, about, self.out)
         if journal.state == HELD:
-            unschedule(self.rows, self._due())
+            unschedule(self.rows, *self._due())
         if state == REFUSED:
             uncount_reversed(event.tenant_id, journal, self.rows)
         self._change_to(state, code, leg_no, cause)
@@ -149,7 +152,7 @@ class HomeJournal:
         return self.journal.late == "REFUSE" and books.is_closed(self.journal.effective_at)
 
     def _hold(self) -> None:
-        schedule(self.rows, self._due())
+        schedule(self.rows, *self._due())
         self._change_to(HELD)
 
     def _refuse(self, refusal: Refusal, account_sequence: int | None = None) -> None:
@@ -164,10 +167,11 @@ class HomeJournal:
         write_journal(self.rows, self.event.tenant_id, self.journal_id, journal)
         self._emit_update(state, code, leg_no, cause, **more)
 
-    def _due(self) -> Due:
-        expires_at = self.journal.expires_at
-        assert expires_at is not None, "what is held expires"
-        return Due(expires_at, JOURNAL, self.event.tenant_id, self.journal.account_id, self.journal_id)
+    def _due(self) -> tuple[Due, list[Place]]:
+        journal, tenant = self.journal, self.event.tenant_id
+        assert journal.expires_at is not None, "what is held expires"
+        due = Due(journal.expires_at, JOURNAL, tenant, journal.account_id, self.journal_id)
+        return due, journal_places(tenant, journal.legs, self.at)
 
     def _branches(self) -> dict[int, list[Leg]]:
         """Return the legs of each branch, by its number."""
@@ -208,13 +212,20 @@ class HomeJournal:
 
 
 def submit(
-    window: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
+    window: int,
+    holds_max: int,
+    event: ev.JournalSubmitted,
+    watermark: int,
+    at: Arrival,
+    rows: Rows,
+    out: Outbox,
 ) -> None:
     """Accept a journal whose id is new; refuse a repeat. Arguments are as in `HomeJournal.submit`."""
     journal = journal_of(event)
     known = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
     if known is None:
-        return HomeJournal(event, event.journal_id, journal, at, rows, out).submit(watermark, window)
+        home = HomeJournal(event, event.journal_id, journal, at, rows, out)
+        return home.submit(watermark, window, holds_max)
     code = journal_code(known, journal)
     refuse(out, event, "journal_submitted", event.account_id, None, code, journal_id=event.journal_id)
 

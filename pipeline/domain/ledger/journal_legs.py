@@ -13,6 +13,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books, EntryDetails
+from pipeline.domain.ledger.due import Take
 from pipeline.domain.ledger.journals import (
     HELD,
     POSTED,
@@ -66,14 +67,16 @@ def tell_end(
         out.emit("ledger-commands", f"{event.tenant_id}/{leg.account_id}", end)
 
 
-def hold_legs(event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
+def hold_legs(take: Take, event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Hold the legs of a journal whose home is another branch, and answer that branch.
 
+    `take`: applies what is due on accounts.
     Raises: Reject for legs that were requested before.
     """
     key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
     if rows.get(key) is not None:
         raise Reject("legs_exist")
+    take([(leg.account_id, leg.side) for leg in event.legs], event, at, rows, out)
     legs, books = legs_of(event.legs), Books(event, at, rows)
     pairs = reserve(legs, books)
     refusal = pairs if isinstance(pairs, Refusal) else None

@@ -20,6 +20,7 @@ from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.pairs import Leg, Refusal, legs_of
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, JOURNAL_ROW, read_number, taken_key, write_number
 
+OTHER_SIDE = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
 LEGS_MAX = 100
 """The most legs of one journal."""
 HELD, POSTED, RELEASED, REFUSED = "HELD", "POSTED", "RELEASED", "REFUSED"

@@ -16,6 +16,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
+from pipeline.domain.ledger.due import CREDIT, Take
 from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
 from pipeline.domain.ledger.value_times import ValueTime
 
@@ -43,14 +44,16 @@ def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_
     )
 
 
-def post_leg(event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
+def post_leg(take: Take, event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Credit the creditor of a payment of another branch, and answer that branch; or refuse its leg.
 
+    `take`: applies what is due on accounts.
     Raises: Reject for a leg that was posted or refused before.
     """
     key = leg_key(event.tenant_id, event.leg_id)
     if rows.get(key) is not None:
         raise Reject("leg_exists")
+    take([(event.creditor_account_id, CREDIT)], event, at, rows, out)
     books, when = Books(event, at, rows), ValueTime(event.effective_at, event.asked_at)
     creditor, amount = event.creditor_account_id, event.amount_minor
     code: str | None = "amount_must_be_positive"

@@ -23,6 +23,7 @@ from pipeline.domain.ledger import captures, holds
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.expected_sequence import other_sequence
+from pipeline.domain.ledger.open_holds import is_crowded, payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.repeats import payment_code
@@ -41,11 +42,18 @@ def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
 
 
 def decide(
-    window: int, event: ev.PaymentDecided, watermark: int, at: Arrival, rows: Rows, out: Outbox
+    window: int,
+    holds_max: int,
+    event: ev.PaymentDecided,
+    watermark: int,
+    at: Arrival,
+    rows: Rows,
+    out: Outbox,
 ) -> None:
     """Reserve a payment whose id is new and settle it, hold it, or ask for its leg; or reject it.
 
-    `window`: how long ids are remembered, microseconds of event time.
+    `window`: how long ids are remembered, microseconds of event time; `holds_max`: how many holds an
+    account may have open.
     """
     tenant = event.tenant_id
     if watermark - event.occurred_at > window:
@@ -68,6 +76,10 @@ def decide(
     books = Books(event, at, rows)
     expires_at, debtor = event.hold_expires_at, payment.debtor_account_id
     refusal = _refusal(event, watermark, books)
+    if refusal is None and expires_at is not None:
+        held_in = payment_places(tenant, payment, at)
+        if any(is_crowded(rows, tenant, place, holds_max) for place in held_in):
+            refusal = "too_many_holds"
     if refusal is None:
         counterpart = books.counterpart(payment)
         refusal = books.reserve(debtor, counterpart, payment.currency, payment.amount_minor)

@@ -20,6 +20,7 @@ from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.holds import read_hold
 from pipeline.domain.ledger.journal_home import HomeJournal
 from pipeline.domain.ledger.journals import (
+    OTHER_SIDE,
     POSTED,
     PREPARING,
     Journal,
@@ -30,8 +31,6 @@ from pipeline.domain.ledger.journals import (
 from pipeline.domain.ledger.pairs import Leg, legs_of
 from pipeline.domain.ledger.repeats import journal_reversal_code, payment_reversal_code
 from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key, write_number
-
-_OTHER = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
 
 
 def reverse_journal(
@@ -143,7 +142,7 @@ def _within(legs: list[Leg], original: Journal) -> list[Leg] | None:
     """Return the legs of a reversal if all of them can still be reversed, or None."""
     left = _left_of(original)
     for leg in legs:
-        left[leg.account_id, _OTHER.get(leg.side, ""), leg.currency] -= leg.amount_minor
+        left[leg.account_id, OTHER_SIDE.get(leg.side, ""), leg.currency] -= leg.amount_minor
     return None if any(amount < 0 for amount in left.values()) else legs
 
 
@@ -155,6 +154,6 @@ def _rest_of(original: Journal) -> list[Leg]:
         amount = min(leg.amount_minor, left[place])
         left[place] -= amount
         if amount > 0:
-            taken = (leg.account_id, _OTHER[leg.side], amount, leg.currency)
+            taken = (leg.account_id, OTHER_SIDE[leg.side], amount, leg.currency)
             legs.append(Leg(leg.leg_no, leg.entry_no, *taken, leg.purpose, leg.rate_e8))
     return legs

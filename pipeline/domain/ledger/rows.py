@@ -14,7 +14,14 @@ import struct
 import msgspec
 import numpy as np
 
-from pipeline.domain.kernel.layouts import DAMAGE, RowKind, append_fields, append_to_items, unpacker
+from pipeline.domain.kernel.layouts import (
+    DAMAGE,
+    RowKind,
+    append_fields,
+    append_to_items,
+    unpacker,
+    wrap_fields,
+)
 from pipeline.domain.kernel.rows import Rows, row_key
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
@@ -25,18 +32,25 @@ LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None),))
 JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None),))
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g")
-LIMIT_ROW = RowKind("ledger", "limit", "t")
+LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
 FREEZE_ROW = RowKind("ledger", "freeze", "f")
-DUE_ROW = RowKind("ledger", "due", "x")
+EARLIER_DUE_ROW = RowKind("ledger", "due", "x")
+DUE_ROW = RowKind("ledger", "due in order", "d")
+ACCOUNT_DUE_ROW = RowKind("ledger", "due of account", "y")
+OPEN_HOLDS_ROW = RowKind("ledger", "open holds", "o")
 NEXT_DUE_ROW = RowKind("ledger", "next_due", "n")
 PERIOD_ROW = RowKind("ledger", "period", "c")
 REVERSAL_ROW = RowKind("ledger", "reversal", "r")
 WATERMARK_ROW = RowKind("ledger", "watermark", "w")
 KINDS = (
     ACCOUNT_ROW, OPENING_ROW, CHANGE_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW,
-    LIMIT_ROW, FREEZE_ROW, DUE_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
+    LIMIT_ROW, FREEZE_ROW, EARLIER_DUE_ROW, DUE_ROW, ACCOUNT_DUE_ROW, OPEN_HOLDS_ROW, NEXT_DUE_ROW,
+    PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
 )  # fmt: skip
-_NUMBERS = {kind.family.encode()[0]: kind for kind in (NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW)}
+_NUMBERS = {
+    kind.family.encode()[0]: kind
+    for kind in (OPEN_HOLDS_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW)
+}
 """Rows that hold one number, by the first byte of their keys."""
 
 OPEN, CLOSED = 0, 1

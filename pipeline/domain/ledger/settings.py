@@ -8,9 +8,11 @@ from msgspec import Meta
 
 from pipeline.domain.kernel.settings import ConceptSettings
 
+HOLDS_MAX = 1000
+
 
 class LedgerSettings(ConceptSettings, frozen=True):
-    """How long the ledger remembers ids, and how far ahead it believes a clock."""
+    """How long the ledger remembers ids, how far ahead it believes a clock, how many holds an account has."""
 
     dedupe_window_days: Annotated[
         int, Meta(ge=1, le=3650, description="Event time an id is kept; older is too_old.")
@@ -23,6 +25,9 @@ class LedgerSettings(ConceptSettings, frozen=True):
             description="`occurred_at` ahead of Kafka's time by more is not_yet; 0: none is.",
         ),
     ] = 300
+    holds_max: Annotated[
+        int, Meta(ge=1, le=HOLDS_MAX, description="Open holds of an account; one more is too_many_holds.")
+    ] = HOLDS_MAX
 
 
 SETTINGS = LedgerSettings

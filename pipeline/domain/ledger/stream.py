@@ -4,10 +4,10 @@
     holds          payments held for captures              captures       captures of these holds
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
-    accounts       limits, status, closed periods         freezes        frozen sides, and their ends
-    account_changes  one effect for each of these
+    accounts       status, closed periods                  limits         their limits, at once or later
+    freezes        frozen sides, and their ends            account_changes  one effect for each of these
+    due            ends of holds and freezes, later limits falling_due    when they take effect
     not_yet        commands whose time has not come
-    due            expiries, later limits and ends of freezes, applied as event time advances
 
 A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
 in its internal clearing accounts.
@@ -40,21 +40,26 @@ from pipeline.domain.ledger import (
     holds,
     journal_home,
     journal_legs,
+    limits,
     payment_legs,
     payments,
     reversals,
 )
 from pipeline.domain.ledger.account_changes import COMPARED, change_key, once
-from pipeline.domain.ledger.due import FREEZE, HOLD, JOURNAL, NEXT_KEY, take_due
+from pipeline.domain.ledger.due import NEXT_KEY, Take, is_due
+from pipeline.domain.ledger.falling_due import OTHERS_MAX, take, touched
 from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
 from pipeline.domain.ledger.not_yet import answer_ahead
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
-from pipeline.domain.ledger.settings import LedgerSettings
+from pipeline.domain.ledger.settings import HOLDS_MAX, LedgerSettings
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 
 
 class LedgerRules(LedgerSettings, frozen=True):
-    """The parameters of the ledger's rules: its settings, and the settings of the tenants."""
+    """The parameters of the ledger's rules: its settings, the settings of the tenants, and a bound."""
+
+    ended_max: int = 2 * HOLDS_MAX
+    """The most holds of its own accounts that a command ends. No setting: it is the same in every log."""
 
     tenants: Tenants = UNRESTRICTED
     """Which tenants may open accounts, and in which currencies."""
@@ -74,31 +79,36 @@ class Ledger:
     """The rules of the ledger over the rows of one branch; holds no state of its own."""
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
+        rules = rules or LedgerRules()
         self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
-        tenants = UNRESTRICTED if rules is None else rules.tenants
+        self._holds_max, tenants = rules.holds_max, rules.tenants
+        self._take: Take = partial(take, rules.ended_max)
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
-            ev.AccountLimitSet: once(accounts.set_limit, self._window),
+            ev.AccountLimitSet: once(limits.set_limit, self._window),
             ev.AccountFrozen: once(freezes.freeze_account, self._window),
             ev.AccountUnfrozen: once(freezes.unfreeze_account, self._window),
-            ev.AccountClosed: once(accounts.close_account, self._window),
+            ev.AccountClosed: once(partial(accounts.close_account, self._take), self._window),
             ev.AccountReopened: once(accounts.reopen_account, self._window),
             ev.PeriodClosed: accounts.close_period,
             ev.PaymentDecided: self._decide_payment,
-            ev.PaymentReviewed: payments.review,
-            ev.PaymentCancelled: payments.cancel,
-            ev.LegRequested: payment_legs.post_leg,
+            ev.LegRequested: partial(payment_legs.post_leg, self._take),
             ev.LegPosted: payments.leg_posted,
             ev.LegRefused: payments.leg_refused,
-            ev.JournalLegsRequested: journal_legs.hold_legs,
+            ev.JournalLegsRequested: partial(journal_legs.hold_legs, self._take),
             ev.JournalLegsAnswered: journal_home.legs_answered,
             ev.JournalLegsEnded: journal_legs.end_legs,
         }
+        self._on_holds: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
+            ev.PaymentReviewed: payments.review,
+            ev.PaymentCancelled: payments.cancel,
+        }
+        """Commands that do not advance event time, but find a hold ended whose time is over."""
         self._timed: dict[type, Callable[[Any, int, Arrival, Rows, Outbox], None]] = {
             ev.PaymentCaptured: captures.capture,
             ev.PaymentExtended: holds.extend,
             ev.PaymentReversed: partial(reversals.reverse_payment, self._window),
-            ev.JournalSubmitted: partial(journal_home.submit, self._window),
+            ev.JournalSubmitted: partial(journal_home.submit, self._window, self._holds_max),
             ev.JournalConfirmed: journal_home.confirm,
             ev.JournalVoided: journal_home.void,
             ev.JournalReversed: partial(reversals.reverse_journal, self._window),
@@ -111,7 +121,7 @@ class Ledger:
         Raises: Reject for a command that belongs in dead letters.
         """
         kind = type(event)
-        if kind not in self._rules and kind not in self._timed:
+        if not any(kind in rules for rules in (self._rules, self._on_holds, self._timed)):
             raise Reject("unexpected_event", kind.__name__)
         tenant = event.tenant_id
         if not tenant or "/" in tenant or "\0" in tenant:
@@ -121,22 +131,17 @@ class Ledger:
             return
         if kind in self._rules:
             self._rules[kind](event, at, rows, out)
+        elif kind in self._on_holds:
+            self._take(touched(event, rows), event, at, rows, out)
+            self._on_holds[kind](event, at, rows, out)
         else:
             self._timed[kind](event, self._advance(event, at, rows, out), at, rows, out)
 
-    @staticmethod
-    def _advance(event: Any, at: Arrival, rows: Rows, out: Outbox) -> int:
+    def _advance(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> int:
         """Advance the branch's event time to an event, apply what is due then, and return the watermark."""
         watermark = advance_watermark(rows, event.occurred_at, at.recorded_at)
-        for due in take_due(rows, watermark):
-            if due.kind == HOLD:
-                holds.expire(due, at, rows, out)
-            elif due.kind == JOURNAL:
-                journal_home.expire(due, at, rows, out)
-            elif due.kind == FREEZE:
-                freezes.end_freeze(due, rows, out)
-            else:
-                accounts.begin_limit(due, rows, out)
+        if is_due(rows, watermark):
+            self._take(touched(event, rows), event, at, rows, out, others=OTHERS_MAX)
         return watermark
 
     @staticmethod
@@ -144,8 +149,7 @@ class Ledger:
         """Return the keys of the rows that applying `event` reads."""
         tenant, kind = event.tenant_id, type(event)
         yield closed_key(tenant)
-        if kind is ev.PaymentDecided:
-            yield NEXT_KEY
+        yield NEXT_KEY
         if kind is ev.PaymentDecided or kind is ev.LegPosted or kind is ev.LegRefused:
             yield payment_key(tenant, event.payment_id)
             yield account_key(tenant, event.debtor_account_id)
@@ -169,4 +173,5 @@ class Ledger:
     def _decide_payment(self, event: ev.PaymentDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a payment; a repeat of a known id does not advance event time."""
         if not payments.answer_repeat(event, rows, out):
-            payments.decide(self._window, event, self._advance(event, at, rows, out), at, rows, out)
+            watermark = self._advance(event, at, rows, out)
+            payments.decide(self._window, self._holds_max, event, watermark, at, rows, out)

@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from pipeline.verify.model.ledger_due import Due
     from pipeline.verify.model.ledger_holds import Hold
     from pipeline.verify.model.ledger_journals import Group, Journal
-    from pipeline.verify.model.ledger_limits import FreezeEnd, Planned
+    from pipeline.verify.model.ledger_limits import FreezeEnd, Schedule
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
-LAYOUTS = {b"p": 2, b"h": 2, b"j": 2}
+LAYOUTS = {b"p": 2, b"h": 2, b"j": 2, b"t": 2}
 """The layouts of rows that are not in their first one, by the letter of their family."""
 Key = tuple[str, str]
 """Tenant and id."""
@@ -86,6 +86,10 @@ class Books(StreamModel):
     window_days: int = 90
     clock_ahead_us: int = 300_000_000
     """How far a command may be ahead of Kafka's time; 0: as far as it is."""
+    holds_max: int = 1000
+    """How many holds of its money an account may have open."""
+    ended_max: int = 2000
+    """How many holds of its own accounts one command ends."""
     watermark: int | None = None
     accounts: dict[Key, Account] = field(default_factory=dict)
     openings: dict[Key, tuple[int, int | None]] = field(default_factory=dict)
@@ -102,8 +106,8 @@ class Books(StreamModel):
     """Of settled payments, minor units."""
     changes: dict[Key, dict[str, Change]] = field(default_factory=dict)
     """By account and event id: the changes of accounts that are remembered."""
-    planned: dict[Key, list[Planned]] = field(default_factory=dict)
-    """Limits that are not in force yet, by account."""
+    schedules: dict[Key, Schedule] = field(default_factory=dict)
+    """By account, when its limits count."""
     freezes: dict[Key, dict[int, FreezeEnd]] = field(default_factory=dict)
     """The ends of frozen sides, by account and the bit of the side."""
     closed_through: dict[str, int] = field(default_factory=dict)
@@ -112,6 +116,10 @@ class Books(StreamModel):
     """By row key, whose order is that of time."""
     due_order: list[bytes] = field(default_factory=list)
     """The keys of `due`, ascending."""
+    held_in: dict[bytes, list[tuple[str, str]]] = field(default_factory=dict)
+    """By row key of what is due: the accounts whose money it holds (DEBIT) or who will get it (CREDIT)."""
+    held_on: dict[tuple[str, str, str], list[Due]] = field(default_factory=dict)
+    """By tenant, account and side: what is due and holds money there, in order."""
     earliest_due: int | None = None
     """No due row is earlier; one may be later."""
     touched: dict[str, None] = field(default_factory=dict)

@@ -29,7 +29,7 @@ CAPTURES_MAX = 100
 
 
 def capture(branch: Books, event: dict[str, Any]) -> None:
-    advance(branch)
+    advance(branch, [(event["debtor_account_id"], "DEBIT")])
     payment = branch.payments.get(branch.key("payment_id"))
     hold = branch.holds.get(branch.key("payment_id"))
     code = why_not_captured(branch, event, payment, hold)

@@ -1,20 +1,24 @@
 """Time in the ledger: the watermark, and what is due at a time.
 
-    command -> the watermark -> due rows whose time has come, 100 at most -> their effects -> the command's
+    command -> the watermark -> what is due on its accounts -> of the rest, 100 at most -> its own effects
 
-What never changes: a due row takes effect once, in the order of time, before the command that found it.
+What never changes: what is due takes effect once, and before any command that depends on it.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from pipeline.verify.model.ledger_accounts import customer
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.wire import LAYOUT, row_key
 
-TAKEN_MAX = 100
-"""Due rows that one command takes."""
+OTHERS_MAX = 100
+"""Due rows that one command takes beside them."""
+Place = tuple[str, str]
+"""An account and the side on which money is held: DEBIT, what is its own; CREDIT, what is to come."""
 
 
 class Due(NamedTuple):
@@ -29,15 +33,19 @@ class Due(NamedTuple):
 
     @property
     def key(self) -> bytes:
-        return row_key("x", f"{self.at + 2**63:020d}", *self[1:])
+        return row_key("d", f"{self.at + 2**63:020d}", *self[1:])
 
 
-def plan(branch: Books, due: Due) -> None:
-    """Keep what is due later."""
+def plan(branch: Books, due: Due, places: Iterable[Place] = ()) -> None:
+    """Keep what is due later, and the places in which it holds money until then."""
     if due.key not in branch.due:
         insort(branch.due_order, due.key)
-    branch.due[due.key] = due
+    branch.due[due.key], branch.held_in[due.key] = due, list(dict.fromkeys(places))
     branch.row(due.key, bytes([LAYOUT]))
+    for place in branch.held_in[due.key]:
+        insort(branch.held_on.setdefault((due.tenant, *place), []), due)
+        branch.row(place_key(due, place), bytes([LAYOUT]))
+        count_held(branch, due.tenant, place)
     if branch.earliest_due is None or due.at < branch.earliest_due:
         branch.earliest_due = due.at
         branch.number_row(b"n", due.at)
@@ -48,6 +56,27 @@ def forget(branch: Books, due: Due) -> None:
     del branch.due[due.key]
     del branch.due_order[bisect_left(branch.due_order, due.key)]
     branch.row(due.key, None)
+    for place in branch.held_in.pop(due.key):
+        branch.held_on[due.tenant, *place].remove(due)
+        branch.row(place_key(due, place), None)
+        count_held(branch, due.tenant, place)
+
+
+def count_held(branch: Books, tenant: str, place: Place) -> None:
+    """Write how much is held of an account's money."""
+    if place[1] == "DEBIT":
+        branch.number_row(row_key("o", tenant, place[0]), len(branch.held_on[tenant, *place]) or None)
+
+
+def place_key(due: Due, place: Place) -> bytes:
+    own = (f"{due.at + 2**63:020d}", due.kind, due.account_id, due.subject)
+    return row_key("y", due.tenant, *place, *own)
+
+
+def drop_due(branch: Books, due: Due) -> None:
+    """Delete what may be due, if it is still to be."""
+    if due.key in branch.due:
+        forget(branch, due)
 
 
 def seen_at(branch: Books) -> int:
@@ -56,22 +85,66 @@ def seen_at(branch: Books) -> int:
     return seen
 
 
-def advance(branch: Books) -> None:
+def advance(branch: Books, places: Iterable[Place]) -> None:
     """Move the watermark to the present command, and let take effect what is due by then."""
     seen = seen_at(branch)
     if branch.watermark is None or seen > branch.watermark:
         branch.watermark = seen
         branch.number_row(b"w", seen)
-    if branch.earliest_due is None or branch.earliest_due > branch.watermark:
+    take(branch, places, OTHERS_MAX)
+
+
+def take(branch: Books, places: Iterable[Place], others: int = 0, closing: bool = False) -> None:
+    """Let take effect what is due on the places of a command, and so many others.
+
+    What brings an account money counts if the account has a maximum, or is being closed.
+    """
+    now, tenant = branch.watermark, branch.cause.fields["tenant_id"]
+    if now is None or branch.earliest_due is None or branch.earliest_due > now:
         return
-    for key in branch.due_order[:TAKEN_MAX]:
-        due = branch.due[key]
-        if due.at > branch.watermark:
-            break
-        forget(branch, due)
-        branch.effects[due.kind](branch, due)
+    ended, begun = set[Due](), set[Due]()
+    for account_id, side in dict.fromkeys(places):
+        account = branch.account(account_id) if customer(account_id) else None
+        if account is None:
+            continue
+        schedule = branch.schedules.get((tenant, account_id))
+        limits = [] if schedule is None else [one for one in schedule.waiting if one.effective_at <= now]
+        begun |= {Due(one.effective_at, "limit", tenant, account_id, one.event_id) for one in limits}
+        freezes = branch.freezes.get((tenant, account_id), {}).values()
+        thawed = [one for one in freezes if one.until <= now]
+        begun |= {Due(int(one.until), "freeze", tenant, account_id, one.event_id) for one in thawed}
+        full = any(maximum is not None for maximum in (account.maximum, *(one.maximum for one in limits)))
+        if side == "DEBIT" or full or closing:
+            ended |= {due for due in branch.held_on.get((tenant, account_id, side), ()) if due.at <= now}
+    for due in sorted(begun.union(sorted(ended)[: branch.ended_max])):
+        take_one(branch, due)
+    for due in [branch.due[key] for key in branch.due_order[:others]]:
+        if due.at <= now:
+            take_one(branch, due)
     branch.earliest_due = branch.due[branch.due_order[0]].at if branch.due else None
     branch.number_row(b"n", branch.earliest_due)
+
+
+def take_one(branch: Books, due: Due) -> None:
+    """Let something take effect, unless another limit of its account has done so in its place."""
+    if due.key in branch.due:
+        forget(branch, due)
+        branch.effects[due.kind](branch, due)
+
+
+def behind(branch: Books, account_id: str, side: str) -> bool:
+    """Whether what is over still counts in a place, because it is more than one command takes."""
+    held = branch.held_on.get((branch.cause.fields["tenant_id"], account_id, side))
+    return held is not None and len(held) > 0 and over(branch, held[0].at)
+
+
+def crowded(branch: Books, account_id: str, side: str) -> bool:
+    """Whether a place has as many open holds as it may have."""
+    account = branch.account(account_id)
+    if account is None or (side == "CREDIT" and account.maximum is None):
+        return False
+    held = branch.held_on.get((branch.cause.fields["tenant_id"], account_id, side), ())
+    return len(held) >= branch.holds_max
 
 
 def over(branch: Books, at: int | None) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.verify.model.ledger_books import Books, Payment, leg_content
-from pipeline.verify.model.ledger_due import Due, advance, envelope_of, forget, over, plan
+from pipeline.verify.model.ledger_due import Due, Place, advance, drop_due, envelope_of, forget, over, plan
 from pipeline.verify.model.wire import COMMANDS, cause_of, derived, row_key
 
 ENDS = {
@@ -66,7 +66,13 @@ def authorise(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     branch.say_hold("PLACED", event["payment_id"], payment.debtor, payment.amount)
     branch.end(payment, "AUTHORISED", "ok")
     keep(branch, hold)
-    plan(branch, due_of(branch, payment, hold))
+    plan(branch, due_of(branch, payment, hold), held_where(branch, payment))
+
+
+def held_where(branch: Books, payment: Payment) -> list[Place]:
+    """Return whose money on this branch a payment holds, and who is to get it here."""
+    creditor = [(payment.creditor, "CREDIT")] if branch.here(payment.creditor) else []
+    return [(payment.debtor, "DEBIT"), *creditor]
 
 
 def keep(branch: Books, hold: Hold) -> None:
@@ -96,11 +102,6 @@ def end_hold(branch: Books, payment: Payment, hold: Hold, code: str) -> None:
         give_back(branch, payment, left)
     drop_due(branch, due_of(branch, payment, hold))
     keep(branch, hold)
-
-
-def drop_due(branch: Books, due: Due) -> None:
-    if due.key in branch.due:  # not what is taking effect just now
-        forget(branch, due)
 
 
 def finish(branch: Books, payment: Payment, hold: Hold, refused: str = "", **said: Any) -> None:
@@ -155,7 +156,7 @@ def why_not_held(branch: Books, payment: Payment, hold: Hold, reviewed: bool) ->
 
 
 def extend(branch: Books, event: dict[str, Any]) -> None:
-    advance(branch)
+    advance(branch, [(event["debtor_account_id"], "DEBIT")])
     payment = branch.payments.get(branch.key("payment_id"))
     hold = branch.holds.get(branch.key("payment_id"))
     until = event["hold_expires_at"]
@@ -173,7 +174,7 @@ def extend(branch: Books, event: dict[str, Any]) -> None:
     assert payment is not None and hold is not None
     forget(branch, due_of(branch, payment, hold))
     hold.expires_at = until
-    plan(branch, due_of(branch, payment, hold))
+    plan(branch, due_of(branch, payment, hold), held_where(branch, payment))
     keep(branch, hold)
     branch.outcome("outcomes.PaymentExtended", "payment_extended", payment, "ok", hold_expires_at=until)
 

@@ -144,7 +144,8 @@ def keep_group(branch: Books, key: tuple[str, str, str], state: str | None = Non
 
 def keep_held(branch: Books, journal_id: str, journal: Journal) -> None:
     """Let a journal wait to be confirmed or voided."""
-    plan(branch, due_of(branch, journal_id, journal))
+    own = shares(branch, journal).get(branch.number, [])
+    plan(branch, due_of(branch, journal_id, journal), [(leg.account_id, leg.side) for leg in own])
     change(branch, journal_id, journal, "HELD", "ok")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pipeline.verify.model.ledger_accounts import SIDE_BITS, Account, customer
 from pipeline.verify.model.ledger_books import Books
-from pipeline.verify.model.ledger_due import Due, envelope_of, forget, plan, seen_at
+from pipeline.verify.model.ledger_due import Due, behind, drop_due, envelope_of, plan, seen_at, take
 from pipeline.verify.model.wire import Dead, cause_of, derived, row_key
 
 PLANNED_MAX = 100
@@ -37,6 +38,16 @@ def now(branch: Books) -> int:
     """Return the event time of the branch at the present command."""
     seen = seen_at(branch)
     return seen if branch.watermark is None else max(seen, branch.watermark)
+
+
+@dataclass
+class Schedule:
+    """The limits of an account that are to come, and since when the present one counts."""
+
+    since: int | None = None
+    """None: the present one is that of the opening."""
+    waiting: list[Planned] = field(default_factory=list)
+    """In the order in which they will count: by time, those of one time as they came."""
 
 
 def standing(branch: Books, event: dict[str, Any], command: str) -> Account | None:
@@ -69,43 +80,62 @@ def set_limit(branch: Books, event: dict[str, Any]) -> None:
     account = standing(branch, event, "account_limit_set")
     if account is None:
         return
+    schedule = branch.schedules.setdefault(branch.key("account_id"), Schedule())
+    times = [seen_at(branch), branch.watermark, schedule.since]
+    present = max(time for time in times if time is not None)
     at = event.get("effective_at")
-    if at is None or at <= now(branch):
-        put_in_force(account, *amounts)
-        return branch.touch(event["account_id"])
+    at = present if at is None else at
+    if schedule.since is not None and at < schedule.since:
+        return branch.refuse("account_limit_set", event["account_id"], "limit_superseded")
     wanted = Planned(at, event["event_id"], event["correlation_id"], *amounts)
-    waiting = [one for one in branch.planned.get(branch.key("account_id"), ()) if one[:2] != wanted[:2]]
-    if len(waiting) == PLANNED_MAX:
+    if at <= present:
+        put_in_force(branch, *branch.key("account_id"), wanted)
+        return branch.touch(event["account_id"])
+    places = [one[:2] for one in schedule.waiting]
+    if wanted[:2] in places:
+        schedule.waiting[places.index(wanted[:2])] = wanted
+    elif len(places) == PLANNED_MAX:
         raise Dead("too_many_limits")
-    keep(branch, *branch.key("account_id"), sorted([*waiting, wanted], key=lambda one: one[:2]))
-    plan(branch, Due(at, "limit", *branch.key("account_id"), event["event_id"]))
-
-
-def put_in_force(account: Account, overdraft: int | None, minimum: int | None, maximum: int | None) -> None:
-    account.limit = -minimum if minimum else overdraft
-    account.maximum = maximum
-
-
-def keep(branch: Books, tenant: str, account_id: str, waiting: list[Planned]) -> None:
-    """Write the limits that an account has waiting."""
-    key = row_key("t", tenant, account_id)
-    branch.planned[tenant, account_id] = waiting
-    if waiting:
-        branch.structure(key, waiting)
     else:
-        branch.row(key, None)
+        earlier = sum(one.effective_at <= at for one in schedule.waiting)
+        schedule.waiting.insert(earlier, wanted)
+    keep(branch, *branch.key("account_id"))
+    plan(branch, due_of(*branch.key("account_id"), wanted))
+
+
+def due_of(tenant: str, account_id: str, planned: Planned) -> Due:
+    return Due(planned.effective_at, "limit", tenant, account_id, planned.event_id)
+
+
+def put_in_force(branch: Books, tenant: str, account_id: str, limit: Planned) -> None:
+    """Let a limit count from its time on; none that was to count before it ever will."""
+    account, schedule = branch.accounts[tenant, account_id], branch.schedules[tenant, account_id]
+    account.limit = -limit.minimum if limit.minimum else limit.overdraft
+    account.maximum = limit.maximum
+    over = [one for one in schedule.waiting if one.effective_at <= limit.effective_at]
+    for one in over:
+        drop_due(branch, due_of(tenant, account_id, one))
+    schedule.since = limit.effective_at
+    schedule.waiting = schedule.waiting[len(over) :]
+    keep(branch, tenant, account_id)
+
+
+def keep(branch: Books, tenant: str, account_id: str) -> None:
+    """Write when the limits of an account count."""
+    schedule = branch.schedules[tenant, account_id]
+    branch.structure(row_key("t", tenant, account_id), [schedule.since, schedule.waiting])
 
 
 def limit_is_due(branch: Books, due: Due) -> None:
-    waiting = branch.planned[due.tenant, due.account_id]
-    (begins,) = (one for one in waiting if one[:2] == (due.at, due.subject))
-    keep(branch, due.tenant, due.account_id, [one for one in waiting if one is not begins])
-    account = branch.accounts[due.tenant, due.account_id]
-    if account.closed:
+    """Let the last limit of a time count; the others of that time have had their turn then."""
+    waiting = branch.schedules[due.tenant, due.account_id].waiting
+    of_now = [one for one in waiting if one.effective_at <= due.at]
+    if not of_now:
         return
-    fields = envelope_of(due, begins.event_id, begins.correlation_id, account_id=due.account_id)
+    limit = of_now[-1]
+    fields = envelope_of(due, limit.event_id, limit.correlation_id, account_id=due.account_id)
     with branch.caused_by("AccountLimitSet", fields):
-        put_in_force(account, *begins[3:])
+        put_in_force(branch, due.tenant, due.account_id, limit)
         branch.touch(due.account_id)
 
 
@@ -135,8 +165,7 @@ def keep_freezes(branch: Books, key: tuple[str, str], ends: dict[int, FreezeEnd]
         for sides in (before, ends)
     ]
     for due in sorted(planned[0] - planned[1]):
-        if due.key in branch.due:  # not what is taking effect just now
-            forget(branch, due)
+        drop_due(branch, due)
     for due in sorted(planned[1] - planned[0]):
         plan(branch, due)
     branch.freezes[key] = ends
@@ -180,8 +209,11 @@ def close_account(branch: Books, event: dict[str, Any]) -> None:
     account = standing(branch, event, "account_closed")
     if account is None:
         return
+    both = [(event["account_id"], side) for side in ("DEBIT", "CREDIT")]
+    take(branch, both, closing=True)
     if account.balance or account.debits_pending or account.credits_pending:
-        return branch.refuse("account_closed", event["account_id"], "account_not_empty")
+        code = "too_many_holds" if any(behind(branch, *place) for place in both) else "account_not_empty"
+        return branch.refuse("account_closed", event["account_id"], code)
     account.closed = True
     branch.touch(event["account_id"])
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pipeline.verify.model.ledger_accounts import Account, customer, room
 from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_due import behind
 
 
 class Leg(NamedTuple):
@@ -113,10 +114,16 @@ def why_not(branch: Books, legs: Iterable[Leg]) -> Refusal | None:
     for pair in pairs_of(branch, legs):
         debit_leg, credit_leg = pair.legs
         payer, payee = branch.account(pair.debit), branch.account(pair.credit)
-        if credit_leg is not None and payee is not None and payee.too_full(coming[pair.credit] + pair.amount):
-            return Refusal("maximum_balance_exceeded", credit_leg.leg_no)
-        if debit_leg is not None and payer is not None and payer.too_poor(taken[pair.debit] + pair.amount):
-            return Refusal("insufficient_funds", debit_leg.leg_no)
+        if credit_leg is not None and payee is not None and payee.maximum is not None:
+            if behind(branch, pair.credit, "CREDIT"):
+                return Refusal("too_many_holds", credit_leg.leg_no)
+            if payee.too_full(coming[pair.credit] + pair.amount):
+                return Refusal("maximum_balance_exceeded", credit_leg.leg_no)
+        if debit_leg is not None and payer is not None and payer.limit is not None:
+            if behind(branch, pair.debit, "DEBIT"):
+                return Refusal("too_many_holds", debit_leg.leg_no)
+            if payer.too_poor(taken[pair.debit] + pair.amount):
+                return Refusal("insufficient_funds", debit_leg.leg_no)
         sides: Sequence[tuple[Account | None, str, int]] = (
             (payer, "debits", taken[pair.debit] + pair.amount),
             (payee, "credits", coming[pair.credit] + pair.amount),

@@ -8,8 +8,15 @@ from typing import Any
 from pipeline.verify.model.ledger_accounts import customer, room
 from pipeline.verify.model.ledger_books import Books, Payment, times_of
 from pipeline.verify.model.ledger_captures import capture_posted, capture_refused
-from pipeline.verify.model.ledger_due import advance, over
-from pipeline.verify.model.ledger_holds import ask_for_leg, authorise, cancel_hold, give_back, review_hold
+from pipeline.verify.model.ledger_due import advance, behind, crowded, over, take
+from pipeline.verify.model.ledger_holds import (
+    ask_for_leg,
+    authorise,
+    cancel_hold,
+    give_back,
+    held_where,
+    review_hold,
+)
 from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import COMMANDS, LAYOUT, PAYMENT_EVENTS, Dead, derived, row_key
 
@@ -33,7 +40,7 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     if known is not None:
         code = answer(known.compared, payment.compared)
         return branch.refuse("payment_initiated", payment.debtor, code, payment_id=event["payment_id"])
-    advance(branch)
+    advance(branch, [(payment.debtor, "DEBIT"), (payment.creditor, "CREDIT")])
     about = {"payment_id": event["payment_id"]}
     if branch.too_old(event["occurred_at"], PAYMENT_EVENTS, "PaymentRejected", **about):
         return branch.outcome("PaymentRejected", "payment_rejected", payment, "too_old")  # and is forgotten
@@ -78,14 +85,39 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
         code = branch.creditor_code(payment.creditor, payment.currency)
         if code is not None:
             return code
-        if other is not None and other.too_full(payment.amount):
-            return "maximum_balance_exceeded"
+        code = too_full(branch, payment.creditor, payment.amount)
+        if code is not None:
+            return code
     else:
         other = branch.account(f"$clearing:{payment.currency}:{branch.number}")
+    if event.get("hold_expires_at") is not None and too_many_holds(branch, event, payment):
+        return "too_many_holds"
+    if debtor.limit is not None and behind(branch, payment.debtor, "DEBIT"):
+        return "too_many_holds"
     if debtor.too_poor(payment.amount):
         return "insufficient_funds"
     fits = room(debtor, "debits", payment.amount) and room(other, "credits", payment.amount)
     return None if fits else "overflow"
+
+
+def too_full(branch: Books, account_id: str, amount: int) -> str | None:
+    """Return why an account with a maximum cannot get so much more."""
+    account = branch.account(account_id)
+    if account is None or account.maximum is None:
+        return None
+    if behind(branch, account_id, "CREDIT"):
+        return "too_many_holds"
+    return "maximum_balance_exceeded" if account.too_full(amount) else None
+
+
+def too_many_holds(branch: Books, event: dict[str, Any], payment: Payment) -> bool:
+    """Whether the debtor, or a creditor with a maximum, has as many open holds as it may have."""
+    if branch.witness is not None:
+        said = branch.said_code(
+            ("too_many_holds",), PAYMENT_EVENTS, "PaymentRejected", payment_id=event["payment_id"]
+        )
+        return said is not None
+    return any(crowded(branch, *place) for place in held_where(branch, payment))
 
 
 def proceed(branch: Books, payment: Payment) -> None:
@@ -131,6 +163,7 @@ def held(branch: Books, event: dict[str, Any], command: str) -> Payment | None:
 
 
 def review(branch: Books, event: dict[str, Any]) -> None:
+    take(branch, [(event["debtor_account_id"], "DEBIT")])
     payment = held(branch, event, "payment_reviewed")
     if payment is None:
         return
@@ -142,6 +175,7 @@ def review(branch: Books, event: dict[str, Any]) -> None:
 
 
 def cancel(branch: Books, event: dict[str, Any]) -> None:
+    take(branch, [(event["debtor_account_id"], "DEBIT")])
     payment = held(branch, event, "payment_cancelled")
     if payment is None:
         return
@@ -157,10 +191,9 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
     branch.legs.add(key)
     branch.row(row_key("l", *key), bytes([LAYOUT]))
     creditor, currency, amount = event["creditor_account_id"], event["currency"], event["amount_minor"]
-    code = branch.creditor_code(creditor, currency)
+    take(branch, [(creditor, "CREDIT")])
+    code = branch.creditor_code(creditor, currency) or too_full(branch, creditor, amount)
     clearing, account = branch.account(f"$clearing:{currency}:{branch.number}"), branch.account(creditor)
-    if code is None and account is not None and account.too_full(amount):
-        code = "maximum_balance_exceeded"
     if code is None and not (room(clearing, "debits", amount) and room(account, "credits", amount)):
         code = "overflow"
     shared = ("leg_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency")

@@ -10,15 +10,18 @@ from pipeline.verify.model.ledger_due import advance
 from pipeline.verify.model.ledger_journals import Journal, keep_journal, place_of, take
 from pipeline.verify.model.ledger_pairs import Leg, in_order, legs_of
 from pipeline.verify.model.ledger_repeats import answer, taken
-from pipeline.verify.model.ledger_submissions import start, submitted
+from pipeline.verify.model.ledger_submissions import LEGS_MAX, start, submitted
 from pipeline.verify.model.wire import row_key
 
 Totals = Counter[tuple[str, str, str]]
 
 
 def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
-    advance(branch)
     original = branch.journal(event["account_id"], event["journal_id"])
+    places = [(leg["account_id"], leg["side"]) for leg in event["legs"][:LEGS_MAX]]
+    if not places and original is not None:
+        places = [place_of(leg)[:2] for leg in original.legs]
+    advance(branch, places)
     code, legs = None, []
     if original is None or original.account_id != event["account_id"]:
         code = "journal_not_found"
@@ -96,8 +99,10 @@ def covered(original: Journal, legs: list[Leg]) -> bool:
 
 
 def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
-    advance(branch)
     key = branch.key("payment_id")
+    party = branch.payments.get(key)
+    places = [(event["debtor_account_id"], "DEBIT"), (event["debtor_account_id"], "CREDIT")]
+    advance(branch, places if party is None else [*places, (party.creditor, "DEBIT")])
     payment, taken, amount = branch.payments.get(key), branch.taken_back.get(key, 0), event["amount_minor"]
     left = posted = 0
     if payment is None or payment.debtor != event["debtor_account_id"]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.verify.model.ledger_books import Books, times_of
-from pipeline.verify.model.ledger_due import over
+from pipeline.verify.model.ledger_due import over, take
 from pipeline.verify.model.ledger_journals import (
     Group,
     give_back,
@@ -37,6 +37,7 @@ def legs_requested(branch: Books, event: dict[str, Any]) -> None:
     if key in branch.groups:
         raise Dead("legs_exist")
     legs = legs_of(event["legs"])
+    take(branch, [(leg.account_id, leg.side) for leg in legs])
     refusal = why_not(branch, legs)
     branch.groups[key] = Group(legs, "HELD" if refusal is None else "REFUSED")
     if refusal is None:

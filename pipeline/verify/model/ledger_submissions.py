@@ -6,7 +6,7 @@ from typing import Any
 
 from pipeline.verify.model.ledger_accounts import customer
 from pipeline.verify.model.ledger_books import Books
-from pipeline.verify.model.ledger_due import Due, advance, envelope_of, forget, over
+from pipeline.verify.model.ledger_due import Due, advance, crowded, envelope_of, forget, over
 from pipeline.verify.model.ledger_journals import (
     Group,
     Journal,
@@ -44,7 +44,7 @@ LEGS_MAX = 100
 
 
 def submit(branch: Books, event: dict[str, Any]) -> None:
-    advance(branch)
+    advance(branch, [(leg["account_id"], leg["side"]) for leg in event["legs"][:LEGS_MAX]])
     journal = submitted(event, event["account_id"], legs_of(event["legs"]), event["reference"])
     journal.effective_at, journal.late = event["effective_at"], event["late"]
     journal.expires_at, journal.metadata = event["hold_expires_at"], event.get("metadata")
@@ -72,7 +72,7 @@ def start(branch: Books, journal_id: str, journal: Journal) -> None:
     present = {} if refusal else branch.moved_on(journal.account_id)
     if present:
         return change(branch, journal_id, journal, "REFUSED", "sequence_mismatch", **present)
-    refusal = refusal or why_not(branch, own)
+    refusal = refusal or too_many_holds(branch, journal_id, journal, own) or why_not(branch, own)
     if refusal is not None:
         change(branch, journal_id, journal, "REFUSED", *refusal)
         return give_back(branch, journal)
@@ -137,12 +137,24 @@ def malformed(branch: Books, journal: Journal) -> Refusal | None:
     return None
 
 
+def too_many_holds(branch: Books, journal_id: str, journal: Journal, own: list[Leg]) -> Refusal | None:
+    """Return the first leg of a journal to be held whose account has as many open holds as it may have."""
+    if journal.expires_at is None:
+        return None
+    if branch.witness is not None:
+        said = branch.next_said(JOURNAL_EVENTS, "JournalUpdated", journal_id=journal_id)
+        known = said is not None and said["code"] == "too_many_holds"
+        return Refusal("too_many_holds", said["leg_no"]) if said is not None and known else None
+    full = (leg for leg in own if crowded(branch, leg.account_id, leg.side))
+    return next((Refusal("too_many_holds", leg.leg_no) for leg in full), None)
+
+
 # --- the end of a held journal
 
 
 def held(branch: Books, event: dict[str, Any], command: str) -> Journal | None:
     """Return a journal that waits to be confirmed or voided; otherwise answer why not."""
-    advance(branch)
+    advance(branch, [(event["account_id"], "DEBIT")])
     journal = branch.journal(event["account_id"], event["journal_id"])
     if journal is None or journal.account_id != event["account_id"]:
         code = "journal_not_found"

@@ -100,7 +100,7 @@ def decide(facts: Facts, window: int, ahead_max: int | None) -> DecidedRun:
     new = (kinds == DECIDED) & ~refused
     too_old, watermarks = _too_old(facts, new, window)
     if facts.next_due is not None:
-        regular &= ~(new & (watermarks >= facts.next_due))
+        regular &= watermarks < facts.next_due
     for position, first in facts.repeat_of.items():
         regular[position] &= not too_old[first]  # the id of a payment that is too old is not stored
     code[too_old] = CODE["too_old"]
