@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
 
 from pipeline.cli.amounts import money
+from pipeline.domain.kernel.amounts import MINOR, amount_text
 from pipeline.domain.kernel.times import EPOCH
 from pipeline.runtime.avro.connection import client
 from pipeline.runtime.avro.references import lookup
@@ -202,7 +203,9 @@ def as_line(record: TopicRecord, event: Event | None, style: Callable[[str, str]
         parts.append(style(escaped(event.name), "cyan"))
         fields = {name: value for name, value in event.fields.items() if name not in _ENVELOPE}
         parts += [
-            escaped(f"{name}={_shown(name, value)}") for name, value in fields.items() if value is not None
+            escaped(f"{name}={_shown(name, value)}{_in_decimals(name, value, event.fields.get('currency'))}")
+            for name, value in fields.items()
+            if value is not None
         ]
     elif record.value is None:
         parts.append("(no value)")
@@ -235,6 +238,14 @@ def key_text(key: bytes | None) -> str:
 def field_text(name: str, value: Any) -> str:
     """Return the value of an event's field as one line of text, escaped."""
     return escaped(_shown(name, value))
+
+
+def _in_decimals(name: str, value: Any, currency: Any) -> str:
+    """Return an amount of minor units with decimals, in parentheses; nothing for what is no amount."""
+    if MINOR not in name or not isinstance(value, int) or not isinstance(currency, str):
+        return ""
+    text = amount_text(value, currency)
+    return "" if text is None else f" ({text})"
 
 
 def _shown(name: str, value: Any) -> str:

@@ -10,7 +10,7 @@ import typer
 import schemas as catalogue
 from pipeline.cli.options import Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED
-from pipeline.cli.reach import REGISTRY, errors_in_one_line, settings_for
+from pipeline.cli.reach import NOTHING, REGISTRY, errors_in_one_line, settings_for
 from pipeline.cli.screen import Table, screen
 from pipeline.runtime.avro.foreign import differences
 from pipeline.runtime.avro.registry import COMPATIBILITY, register_all
@@ -22,7 +22,8 @@ app = typer.Typer(no_args_is_help=True, help="The Avro schemas of the events: li
 
 @app.command("list")
 def list_schemas(as_json: Json = False, data: Data = None) -> None:
-    """List the events: topic, versions, record name."""
+    """List the events: topic, versions, record name. Needs no stack: they are those of this version."""
+    settings_for(data, needs=NOTHING)
     rows: list[dict[str, Any]] = []
     for name in catalogue.record_names():
         versions = catalogue.versions(name)

@@ -154,7 +154,7 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_schemas_and_versions_are_there_for_scripts(capsys: pytest.CaptureFixture[str]) -> None:
     _, out, _ = said(capsys, "schemas", "list", "--json")
     events = {event["record_name"]: event["versions"] for event in json.loads(out)}
-    assert events["ledgerflow.AccountOpened"] == [1, 2]
+    assert events["ledgerflow.AccountOpened"] == [1, 2, 3]
     code, out, _ = said(capsys, "schemas", "check", "--json")
     assert code == 0 and json.loads(out)["ok"]
     _, out, _ = said(capsys, "version", "--json")
@@ -505,6 +505,14 @@ def test_a_record_is_one_line_whatever_its_bytes_are() -> None:
     assert as_line(record, journal, lambda text, _: text).endswith(
         " JournalSubmitted legs=[1/0 a -12.50 EUR, 2/1 'b\\n' +5 JPY fx at 1.08000000]"
         " closed_through=1969-12-31T23:59:59.999999Z"
+    )
+    paid = {"amount_minor": 12_50, "balance_minor_after": -5, "currency": "EUR", "no_minor": "x"}
+    assert as_line(record, Event("P", paid), lambda text, _: text).endswith(
+        " P amount_minor=1250 (12.50) balance_minor_after=-5 (-0.05) currency=EUR no_minor=x"
+    )
+    unknown = {"amount_minor": 12_50, "currency": "ABC"}
+    assert as_line(record, Event("P", unknown), lambda text, _: text).endswith(
+        " amount_minor=1250 currency=ABC"
     )
     assert key_text(None) == "(no key)"
     assert as_json(record, None)["key_base64"] == "dC8KG1szMW3/"

@@ -20,6 +20,9 @@ COMMANDS = (
     "balance north/alice",
     "statement north/alice",
     "payment north/p-1",
+    "account open north/a EUR",
+    "account fund north/a 1 EUR",
+    "payment send north/a b 1 EUR",
     "export north --out here",
     "load --count 1",
     "verify",
@@ -41,6 +44,7 @@ COMMANDS = (
     "schemas check --registry",
     "schemas register",
 )
+NEED_NO_STACK = ("schemas list", "snapshot --list", "account open north/a EUR --dry-run")
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +68,7 @@ def runs(folder: Path, at: str = NOBODY) -> None:
     Endpoints(at, f"http://{at}/apis/ccompat/v7", (worker,), os.getpid()).write(folder)
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", [*COMMANDS, *NEED_NO_STACK])
 def test_a_directory_that_is_not_there_is_refused_and_not_made(
     capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
@@ -82,6 +86,14 @@ def test_a_directory_on_which_nothing_runs_is_refused_with_the_command_that_star
     code, out, err = said(capsys, f"{line} --data 'my data'")
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert "my data" in err and "ledgerflow up" in err
+
+
+@pytest.mark.parametrize("line", NEED_NO_STACK)
+def test_what_needs_no_stack_takes_a_directory_that_is_there(
+    capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    Path("data").mkdir()
+    assert said(capsys, f"{line} --data data")[0] == 0
 
 
 def test_a_directory_that_a_variable_names_is_refused_as_well(

@@ -161,6 +161,7 @@ def test_positions_show_the_price_of_their_partition(bank: Bank) -> None:
             "last_price_e8": 110 * 10**8,
             "last_price_at": None,
             "fees_minor": 5,
+            "fees": "0.05",
             "trades": 1,
         }
         first = get(f"{url}/positions?tenant={bank.tenant}&limit=3").body

@@ -240,9 +240,11 @@ def patch_readers(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(text=TEXT, is_terminal=st.booleans(), form=st.sampled_from(["", "--csv", "--json"]))
 def test_statement(text: str, is_terminal: bool, form: str) -> None:
     line = {"line": 1, "booked_at": text, "kind": text, "booked_minor": -5, "held_change_minor": 0,
-            "balance_minor": 5, "available_minor": 5, "reference": text}  # fmt: skip
+            "balance_minor": 5, "available_minor": 5, "reference": text, "payment_id": "p"}  # fmt: skip
     state = {"balance_minor": 1, "available_minor": 2}
-    data = {"currency": text, "bookings": [line], "lines": 1, "opening": state, "closing": state}
+    data = {"currency": text, "bookings": [line], "lines": 1, "opening": state, "closing": state,
+            "from": text, "to": text, "tenant_id": "t", "account_id": "a",
+            "debtor_account_id": "a", "creditor_account_id": text}  # fmt: skip
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(statement, "urls_of", lambda *_: ["http://w"])
         monkeypatch.setattr(statement, "ask", lambda *_: {"data": data, "next": None})
@@ -250,8 +252,9 @@ def test_statement(text: str, is_terminal: bool, form: str) -> None:
     assert found.code == 0
     assert_obeyed_nothing(found, text)
     if form == "--csv":
-        (row,) = csv.DictReader(io.StringIO(found.text))
+        _, row, _ = csv.DictReader(io.StringIO(found.text))
         assert row["booked_minor"] == "-5" and row["reference"] == csv_cell(text)
+        assert row["counterparty_account_id"] == csv_cell(text)
 
 
 @_examples

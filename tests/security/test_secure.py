@@ -217,6 +217,7 @@ def test_a_process_has_the_secret_of_its_role_alone(secure: Secure) -> None:
 def test_commands_find_their_login_and_a_role_takes_its_from_its_file(secure: Secure) -> None:
     for words in (("topics",), ("tail", BALANCES, "--limit", "1"), ("dead-letters", "list")):
         assert secure.place.ask(*words)
+    assert "is open" in secure.place.ask("account", "open", "north/from-the-shell", "EUR")
     assert json.loads(secure.place.ask("acls", "check", "--json"))["ok"]
     script = f'set -a; . {secure.secrets.folder}/analyst.env; exec "$@"'
     for topic, code in ((BALANCES, 0), (PAYMENTS, 2)):  # what an analyst may not see is not there for it
