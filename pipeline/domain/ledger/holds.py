@@ -119,13 +119,13 @@ class HeldPayment:
     ) -> None:
         self.event, self.out, self.payment, self.hold = event, out, payment, hold
         self.books = Books(event, at, rows)
-        self._state = payment.state
+        self._before = payment.state, payment.effective_at
 
     def save(self) -> None:
-        """Write the accounts, the hold, and the payment if its state has changed."""
+        """Write the accounts, the hold, and the payment if it has changed."""
         rows, tenant, payment_id = self.books.rows, self.event.tenant_id, self.event.payment_id
         self.books.save(self.out)
-        if self.payment.state != self._state:
+        if (self.payment.state, self.payment.effective_at) != self._before:
             write_payment(rows, tenant, payment_id, self.payment)
         rows.put(hold_key(tenant, payment_id), HOLD_ROW.pack(self.hold))
 
@@ -144,6 +144,9 @@ class HeldPayment:
         about = EntryDetails(self.event.payment_id, payment.reference, when=when, metadata=payment.metadata)
         books.enter(self.out, "capture", debtor, credit, amount, about)
         self.hold.captured += amount
+        counts_at = when.counts_at(self.event.occurred_at)
+        known = payment.effective_at
+        payment.effective_at = counts_at if known is None else max(known, counts_at)
 
     def end(self, code: str) -> None:
         """End the hold: release everything but the legs in flight; `code` is the reason."""

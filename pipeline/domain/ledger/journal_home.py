@@ -87,7 +87,9 @@ class HomeJournal:
             return self._refuse(pairs)
         at_once = not branches and journal.expires_at is None
         if at_once:
-            post_pairs(pairs, self._about(books), books, self.out, at_once)
+            about = self._about(books)
+            journal.posted_at = about.when.counts_at(self.event.occurred_at)
+            post_pairs(pairs, about, books, self.out, at_once)
         else:
             place_holds(pairs, self.journal_id, books, self.out)
         books.save(self.out)
@@ -135,6 +137,8 @@ class HomeJournal:
         own = branches.pop(self.at.partition, [])
         books = Books(event, self.at, self.rows)
         about = self._about(books)
+        if state == POSTED:
+            journal.posted_at = about.when.counts_at(event.occurred_at)
         if own:
             key = part_key(event.tenant_id, journal.account_id, self.journal_id)
             end_legs_here(own, state == POSTED, about, key, books, self.out)
@@ -182,7 +186,7 @@ class HomeJournal:
         return dict(sorted(found.items()))
 
     def _about(self, books: Books) -> EntryDetails:
-        journal, when = self.journal, books.value_time(self.journal.effective_at)
+        journal, when = self.journal, books.value_time(self.journal.effective_at, self.journal.not_before)
         return EntryDetails(
             None, journal.reference, self.journal_id, journal.reverses, journal.reason, when,
             metadata=journal.metadata,

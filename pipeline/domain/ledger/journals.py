@@ -69,6 +69,10 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     """Of a reversal: whether its command asked for all that was left; None in a row of layout 1."""
     metadata: dict[str, str] | None = None
     """The upstream's own labels, which its postings carry."""
+    posted_at: int | None = None
+    """When it counts in the books, microseconds UTC; None: it is not posted, or not known (layout 1)."""
+    not_before: int | None = None
+    """Of a reversal: when its original counts."""
 
 
 class BranchLegs(msgspec.Struct, array_like=True, gc=False):

@@ -144,6 +144,7 @@ def _settle(event: Any, payment: Payment, books: Books, when: ValueTime, out: Ou
     debtor, credit = payment.debtor_account_id, books.counterpart(payment)
     books.release(debtor, credit, payment.currency, payment.amount_minor)
     payment.state, payment.code = "SETTLED", "ok"
+    payment.effective_at = when.counts_at(event.occurred_at)
     about = EntryDetails(event.payment_id, payment.reference, when=when, metadata=payment.metadata)
     books.enter(out, "settle", debtor, credit, payment.amount_minor, about)
     books.save(out)

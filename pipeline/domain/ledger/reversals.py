@@ -46,6 +46,10 @@ def reverse_journal(
     write_journal(rows, event.tenant_id, event.journal_id, original)
     journal = _reversal(event, legs, original.account_id, original.reference, event.journal_id)
     journal.effective_at, journal.late = event.effective_at, event.late
+    journal.not_before = original.posted_at
+    if journal.not_before is None:  # an earlier version posted it
+        asked_at = original.effective_at
+        journal.not_before = original.occurred_at if asked_at is None else asked_at
     HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
 
 
@@ -82,6 +86,7 @@ def reverse_payment(
     ]
     journal = _reversal(event, legs, debtor, payment.reference, event.payment_id)
     journal.reverses_payment = True
+    journal.not_before = payment.occurred_at if payment.effective_at is None else payment.effective_at
     HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
 
 
@@ -120,7 +125,10 @@ def _reversal(
     reference: str,
     reverses: str,
 ) -> Journal:
-    """Return the journal of a reversal; in a closed period it counts in the next one."""
+    """Return the journal of a reversal; in a closed period it counts in the next one.
+
+    It never counts before its original does: `not_before` is the caller's to set.
+    """
     rest = event.amount_minor is None if isinstance(event, ev.PaymentReversed) else not event.legs
     return Journal(
         account_id, PREPARING, "ok", None, legs, reference, event.reason, reverses, False, None,

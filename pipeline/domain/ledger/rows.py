@@ -26,11 +26,11 @@ from pipeline.domain.kernel.rows import Rows, row_key
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
-PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None, None),))
+PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None, None, None),))
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None),))
-JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None),))
+JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None, None, None),))
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g")
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
 FREEZE_ROW = RowKind("ledger", "freeze", "f")
@@ -176,6 +176,8 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     """As the payment asked for it; `Hold.expires_at` is what extensions have made of it."""
     metadata: dict[str, str] | None = None
     """The upstream's own labels, which its postings carry."""
+    effective_at: int | None = None
+    """When it counts in the books, the last part of it; None: nothing is posted, or not known (layout 1)."""
 
 
 unpack_payment = unpacker(PAYMENT_ROW, Payment)

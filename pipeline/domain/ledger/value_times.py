@@ -12,3 +12,7 @@ class ValueTime(NamedTuple):
     """None: when its event happened."""
     asked_at: int | None = None
     """The time that was asked for, where another one counts."""
+
+    def counts_at(self, occurred_at: int) -> int:
+        """Return the time itself; `occurred_at`: when its event happened."""
+        return occurred_at if self.effective_at is None else self.effective_at

@@ -62,6 +62,8 @@ class Payment:
     until: int | None
     """The end of its hold as it asked for it; None: it is no hold."""
     metadata: dict[str, str] | None
+    counts_at: int | None = None
+    """When it counts in the books, as far as it is posted: the latest of its parts."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -317,17 +319,31 @@ class Books(StreamModel):
                 self.say(topic, account_id, "PostingRecorded", f"{entry_id}:{side[0]}", **posting)
         self.touch(debit, credit)
 
-    def effective(self, asked: int | None) -> dict[str, int | None]:
-        """Return when an entry counts; a time in a closed period is moved behind it, and kept."""
-        if not self.in_closed_period(asked):
+    def effective(self, asked: int | None, not_before: int | None = None) -> dict[str, int | None]:
+        """Return when an entry counts: not in a closed period, and a reversal not before its original.
+
+        A time that is moved is kept beside.
+        """
+        time, earliest = self.time_of(asked), not_before
+        closed = self.closed_through.get(self.cause.fields["tenant_id"])
+        if closed is not None and (earliest is None or earliest <= closed):
+            earliest = closed + 1
+        if earliest is None or time >= earliest:
             return {"effective_at": asked, "asked_at": None}
-        return {"effective_at": self.closed_through[self.cause.fields["tenant_id"]] + 1, "asked_at": asked}
+        return {"effective_at": earliest, "asked_at": asked}
 
     def in_closed_period(self, asked: int | None) -> bool:
-        """Whether a time, or the present command's own, lies in a closed period."""
-        fields = self.cause.fields
-        closed = self.closed_through.get(fields["tenant_id"])
-        return closed is not None and (fields["occurred_at"] if asked is None else asked) <= closed
+        """Whether a time that is asked for, or the present command's own, lies in a closed period."""
+        closed = self.closed_through.get(self.cause.fields["tenant_id"])
+        return closed is not None and self.time_of(asked) <= closed
+
+    def time_of(self, asked: int | None) -> int:
+        time: int = self.cause.fields["occurred_at"] if asked is None else asked
+        return time
+
+    def counts_at(self, when: dict[str, int | None]) -> int:
+        """Return the time at which an entry of the present command counts."""
+        return self.time_of(when["effective_at"])
 
 
 def times_of(event: dict[str, Any]) -> dict[str, int | None]:

@@ -100,6 +100,15 @@ def book(
     branch.reserve(payment.debtor, branch.counterpart(payment), -part.amount)
     about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
     labels = payment.metadata
+    when = branch.effective(None) if when is None else when
+    latest = (
+        branch.counts_at(when)
+        if payment.counts_at is None
+        else max(payment.counts_at, branch.counts_at(when))
+    )
+    if latest != payment.counts_at:
+        payment.counts_at = latest
+        branch.end(payment, payment.state, payment.code)
     branch.enter("capture", payment.debtor, credit, part.amount, when, **about, metadata=labels)
 
 

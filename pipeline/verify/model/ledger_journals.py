@@ -65,6 +65,10 @@ class Journal:
     rest: bool = False
     """Of a reversal: whether all that was left was to be taken back."""
     metadata: dict[str, str] | None = None
+    counts_at: int | None = None
+    """When it counts in the books, once it is posted."""
+    not_before: int | None = None
+    """Of a reversal: when what it takes back counts."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -161,8 +165,16 @@ def post_all(branch: Books, journal_id: str, journal: Journal, held: bool = True
     about = {"journal_id": journal_id, "reference": journal.reference}
     why = {"reason": journal.reason, "reverses": journal.reverses, "metadata": journal.metadata}
     if key in branch.groups:
-        post(branch, branch.groups[key].legs, branch.effective(journal.effective_at), held, **about, **why)
+        post(
+            branch,
+            branch.groups[key].legs,
+            branch.effective(journal.effective_at, journal.not_before),
+            held,
+            **about,
+            **why,
+        )
         keep_group(branch, key, "POSTED")
+    journal.counts_at = branch.counts_at(branch.effective(journal.effective_at, journal.not_before))
     tell_others(branch, journal_id, journal, posted=True)
     change(branch, journal_id, journal, "POSTED", "ok")
 
@@ -206,7 +218,7 @@ def tell_others(branch: Books, journal_id: str, journal: Journal, posted: bool) 
             reference=journal.reference,
             reason=journal.reason,
             reverses=journal.reverses,
-            **branch.effective(journal.effective_at),
+            **branch.effective(journal.effective_at, journal.not_before),
             metadata=journal.metadata,
         )
 

@@ -133,6 +133,8 @@ def proceed(branch: Books, payment: Payment) -> None:
 
 def settle(branch: Books, payment: Payment, credit: str, when: dict[str, int | None] | None = None) -> None:
     branch.reserve(payment.debtor, branch.counterpart(payment), -payment.amount)
+    when = branch.effective(None) if when is None else when
+    payment.counts_at = branch.counts_at(when)
     branch.end(payment, "SETTLED", "ok")
     about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
     labels = payment.metadata

@@ -42,6 +42,7 @@ def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
     reversal.reverses = event["journal_id"]
     reversal.effective_at, reversal.late = event["effective_at"], event["late"]
     reversal.rest = not event["legs"]
+    reversal.not_before = original.counts_at
     take(original, legs, +1)
     start(branch, event["reversal_id"], reversal)
     keep_journal(branch, event["journal_id"], original)
@@ -130,6 +131,7 @@ def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
     legs = [Leg(no, 0, account, side, amount, payment.currency, None, None) for no, account, side in parties]
     reversal = submitted(event, payment.debtor, legs, payment.reference)
     reversal.reverses, reversal.reverses_payment, reversal.rest = event["payment_id"], True, rest
+    reversal.not_before = payment.counts_at
     branch.taken_back[key] = taken + amount
     branch.number_row(row_key("r", *key), taken + amount)
     start(branch, event["reversal_id"], reversal)

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from pipeline.domain.kernel.columns import OTHER, Block, Run
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.ledger.batch.decide import NO_STATE, STATES, DecidedRun, decide
+from pipeline.domain.ledger.batch.decide import NO_STATE, SETTLED, STATES, DecidedRun, decide
 from pipeline.domain.ledger.batch.events import blocks, codes_of
 from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, labels_of, read
 from pipeline.domain.ledger.batch.touch import Touches, touch
@@ -77,6 +77,8 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     at = np.flatnonzero(decision.state != NO_STATE)
     states, codes = _STATES.take(decision.state[at]), codes_of(facts, decision, at)
     occurred_at = facts.columns["occurred_at"].take(at).to_pylist()
+    settled = (decision.state[at] == SETTLED).tolist()
+    counts_at = [time if ends else None for time, ends in zip(occurred_at, settled, strict=True)]
     metadata = labels_of(facts.columns["metadata"].take(at))
     for place, position in enumerate(at.tolist()):
         known = facts.payments.get(position)
@@ -88,7 +90,7 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     ]
     types = facts.columns["payment_type"].take(at).to_pylist()
     # No end of a hold: a payment that is held for captures goes by rows.
-    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), metadata, strict=True)
+    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), metadata, counts_at, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 
