@@ -33,7 +33,7 @@ from pipeline.domain.ledger.rows import (
     read_number,
     write_account,
 )
-from pipeline.domain.ledger.value_times import ValueTime
+from pipeline.domain.ledger.value_times import ValueTime, value_time
 
 INTERNAL = ACCOUNT_TYPES.index("internal")
 NOSTRO = ACCOUNT_TYPES.index("nostro")
@@ -230,24 +230,13 @@ class Books:
             self._emit_posting(out, entry_id, side, account_id, amount, about, leg)
 
     def is_closed(self, asked_at: int | None) -> bool:
-        """Whether an entry asks for a time in a closed period; `asked_at`: as in `value_time`."""
-        return self.closed_through is not None and self._time(asked_at) <= self.closed_through
+        """Whether an entry asks for a time in a closed period; `asked_at`: as in `value_times.value_time`."""
+        counts_at = ValueTime(asked_at).counts_at(self.event.occurred_at)
+        return self.closed_through is not None and counts_at <= self.closed_through
 
     def value_time(self, asked_at: int | None = None, not_before: int | None = None) -> ValueTime:
-        """Return when an entry of this home counts: in a closed period, from the first moment after it.
-
-        `asked_at`: the requested time; None: the event's own. `not_before`: of a reversal, when its original
-        counts. Microseconds UTC.
-        """
-        opens = None if self.closed_through is None else self.closed_through + 1
-        earliest = max((time for time in (opens, not_before) if time is not None), default=None)
-        if earliest is None or self._time(asked_at) >= earliest:
-            return ValueTime(asked_at)
-        return ValueTime(earliest, asked_at)
-
-    def _time(self, asked_at: int | None) -> int:
-        time: int = self.event.occurred_at if asked_at is None else asked_at
-        return time
+        """Return when an entry of this home counts, as `value_times.value_time`."""
+        return value_time(asked_at, self.event.occurred_at, self.closed_through, not_before)
 
     def _emit_posting(
         self,

@@ -144,9 +144,7 @@ class HeldPayment:
         about = EntryDetails(self.event.payment_id, payment.reference, when=when, metadata=payment.metadata)
         books.enter(self.out, "capture", debtor, credit, amount, about)
         self.hold.captured += amount
-        counts_at = when.counts_at(self.event.occurred_at)
-        known = payment.effective_at
-        payment.effective_at = counts_at if known is None else max(known, counts_at)
+        payment.effective_at = when.latest(payment.effective_at, self.event.occurred_at)
 
     def end(self, code: str) -> None:
         """End the hold: release everything but the legs in flight; `code` is the reason."""
