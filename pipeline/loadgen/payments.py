@@ -131,9 +131,11 @@ class PaymentRecords:
         amount: int | None = None,
         final: bool = False,
         planted: tuple[int, ...] = (),
+        capture_id: str | None = None,
     ) -> Produce:
-        """Return payment_captured; without an amount it captures all that is left."""
-        fields = {"capture_id": self._emitter.name("k"), "amount_minor": amount, "final": final}
+        """Return payment_captured: of all that is left without an amount, with a new id without one."""
+        capture_id = capture_id or self._emitter.name("k")
+        fields = {"capture_id": capture_id, "amount_minor": amount, "final": final}
         return self._command("ledgerflow.PaymentCaptured", payment, at, fields, planted)
 
     def extended(self, payment: PaymentDraft, at: int, until: int, planted: tuple[int, ...] = ()) -> Produce:

@@ -61,11 +61,15 @@ class PreparedAccounts:
         self._ready.setdefault(purpose, deque()).append((community, account))
         balance = 0 if purpose in ("capped", "reopened") else 100_00
         yield self._world.open(community, account, "checking", balance)
+        made = []
         for name, fields in self._purposes[purpose]:
-            version = 2 if name in ("AccountLimitSet", "AccountClosed") else 1
+            version = 2 if name in ("AccountLimitSet", "AccountClosed") or "until" in fields else 1
             record, at, tenant = f"ledgerflow.{name}", self._world.opened_at, community.tenant
             about = {"account_id": account, **fields}
-            yield self._emitter.event("accounts", record, version, tenant, account, at, about)
+            made.append(self._emitter.event("accounts", record, version, tenant, account, at, about))
+        yield from made
+        if purpose == "thawed":
+            yield made[0]  # what froze it is delivered again, and must not freeze it again
 
 
 def _limit(**limits: int) -> tuple[str, dict[str, Any]]:

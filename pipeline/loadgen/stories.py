@@ -1,4 +1,4 @@
-"""Planted stories of the whole ledger: holds and captures, journals, reversals, limits, periods.
+"""Planted stories of the whole ledger: holds and captures, journals, reversals, limits, periods, repeats.
 
 Each story uses an account of its own that is funded and does nothing else (see `Victims` in frauds.py), and
 desks as the other party (see journals.py). A story must have exactly one possible outcome, so:
@@ -21,13 +21,14 @@ from pipeline.loadgen.limit_stories import LimitStories
 from pipeline.loadgen.payment_stories import PaymentStories
 from pipeline.loadgen.payments import PaymentRecords
 from pipeline.loadgen.plan import LoadPlan, Produce
+from pipeline.loadgen.repeat_stories import RepeatStories
 from pipeline.loadgen.world import World
 
-STORIES = 31
+STORIES = 36
 """How many stories there are."""
 
 
-class Stories(PaymentStories, JournalStories, LimitStories):
+class Stories(PaymentStories, JournalStories, LimitStories, RepeatStories):
     """Plants the stories in turn."""
 
     def __init__(
@@ -49,6 +50,8 @@ class Stories(PaymentStories, JournalStories, LimitStories):
             *(self.confirmed_elsewhere, self.unbalanced, self.sent_twice, self.no_such_creditor),
             *(self.taken_back, self.taken_back_in_parts, self.late, self.too_late),
             *(self.over_maximum, self.under_minimum, self.under_later_minimum, self.frozen, self.free_again),
+            *(self.paid_again_otherwise, self.captured_again_otherwise, self.paid_back_again_otherwise),
+            *(self.submitted_again_otherwise, self.id_of_two_accounts),
         )
 
     def periods(self) -> Iterator[Produce]:

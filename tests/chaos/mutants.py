@@ -30,8 +30,10 @@ from pipeline.domain.history import views as history_views
 from pipeline.domain.kernel.events import PaymentDecided
 from pipeline.domain.kernel.outbox import Outbox, envelope
 from pipeline.domain.ledger import books as ledger_books
+from pipeline.domain.ledger import captures, journal_home, journals, payments, reversals
 from pipeline.domain.ledger import outputs as ledger_answers
 from pipeline.domain.ledger import stream as ledger
+from pipeline.domain.ledger.batch import read as ledger_reading
 from pipeline.domain.ledger.batch import stream as ledger_columns
 from pipeline.domain.ledger.rows import payment_key
 from pipeline.domain.positions import book as positions
@@ -502,6 +504,56 @@ def batch_gap(patch: Set) -> None:
         return (count + 1 if 0 < count < len(run) else count), blocks
 
     patch(ledger_columns.LedgerBatch, "apply", applied)
+
+
+# --- ids that come again
+
+
+def _any_repeat(patch: Set, answer: str, *users: Any) -> None:
+    for user in users:
+        patch(user, answer, lambda known, again: "exists")
+
+
+@mutant("compares a payment that comes again by its parties and its money alone")
+def any_hold(patch: Set) -> None:
+    compare, ignored = payments.payment_code, ("hold", "expiry", "reference", "type")
+
+    def compared(known: Any, again: Any) -> str:
+        code = compare(known, again)
+        return "exists" if code.rpartition("_")[2] in ignored else code
+
+    for user in (payments, ledger_reading):
+        patch(user, "payment_code", compared)
+
+
+@mutant("takes a capture that comes again for the same, whatever it says")
+def any_capture(patch: Set) -> None:
+    _any_repeat(patch, "capture_code", captures)
+
+
+@mutant("takes a reversal that comes again for the same, whatever its amount")
+def any_reversal(patch: Set) -> None:
+    _any_repeat(patch, "payment_reversal_code", reversals)
+
+
+@mutant("takes a journal that comes again for the same, whatever it says")
+def any_journal(patch: Set) -> None:
+    _any_repeat(patch, "journal_code", journal_home)
+
+
+@mutant("lets a change of an account that is delivered again have its effect again")
+def any_change(patch: Set) -> None:
+    patch(ledger, "once", lambda rule, window: rule)
+
+
+@mutant("finds a journal by its id, whichever account it is of")
+def any_home(patch: Set) -> None:
+    def read(rows: Any, tenant_id: str, account_id: str, journal_id: str) -> Any:
+        found = rows.scan(journals.earlier_key(tenant_id, journal_id) + b"\0")
+        return next((journals.unpack_journal(row) for _, row in found), None)
+
+    for user in (journal_home, journals, reversals):
+        patch(user, "read_journal", read)
 
 
 # --- the other streams
