@@ -251,6 +251,7 @@ class JournalSubmitted(InputEvent):
     actor: Actor | None = None
     metadata: Metadata | None = None
     expected_sequence: Long | None = None
+    hold: Flag | None = None
 
 
 class JournalVoided(InputEvent):
@@ -336,6 +337,7 @@ class PaymentInitiated(InputEvent):
     settlement_date: Day | None = None
     regulatory_reporting_required: Flag | None = None
     expected_sequence: Long | None = None
+    hold: Flag | None = None
 
 
 class PaymentReversed(InputEvent):

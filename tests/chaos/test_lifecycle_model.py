@@ -37,6 +37,7 @@ def random_log(rng: random.Random, count: int) -> list[Event]:
             outcome = rng.choice(("APPROVE", "REVIEW", "DECLINE"))
             hold_end = rng.choice((None, None, at // 2 + NOW_US // 2, 2**63 - 1))
             fields |= payment | {"outcome": outcome, "decision_id": "d", "hold_expires_at": hold_end}
+            fields["hold"] = number % 4 == 0
         elif event == "PaymentReviewed":
             fields |= {"debtor_account_id": debtor, "approved": rng.random() < 0.5}
             fields |= {"reviewer": "r", "reason": ""}

@@ -38,6 +38,14 @@ def _expected(words: Words) -> About:
     return {"expected_sequence": words.option("expects", int)}
 
 
+def _hold(words: Words, option: str) -> About:
+    """Return whether a payment or journal is held, and until when: a day, or `never` for no end."""
+    if words.options.get(option) == "never":
+        del words.options[option]
+        return {"hold": True, "hold_expires_at": None}
+    return {"hold_expires_at": words.option(option, when)}
+
+
 def _labels(words: Words) -> About:
     """Return the metadata of an event that may have some: one entry, `label=key:value`."""
     text = words.options.pop("label", None)
@@ -118,7 +126,7 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
         **_expected(words),
         "currency": words.next_if(CURRENCY.fullmatch) or "EUR",
         "outcome": words.next_if(("REVIEW", "DECLINE").__contains__) or "APPROVE",
-        "hold_expires_at": words.option("until", when),
+        **_hold(words, "until"),
         "payment_type": words.options.pop("type", "transfer"),
         "reference": words.options.pop("reference", f"reference of {payment_id}"),
     }
@@ -195,7 +203,7 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
         reason=words.options.pop("reason", None),
         effective_at=words.option("at", when),
         late=words.options.pop("late", "REFUSE"),
-        hold_expires_at=words.option("hold", when),
+        **_hold(words, "hold"),
         **_labels(words),
         **_expected(words),
     )

@@ -45,7 +45,14 @@ def _events(draw: st.DrawFn, number: int) -> Any:
     if kind is ev.PaymentScreened:
         outcome = draw(st.sampled_from(["APPROVE", "REVIEW", "DECLINE"]))
         hold = draw(st.sampled_from([None, None, number * 5 * SECOND, INT64_MAX]))
-        return kind(**fields, currency="EUR", outcome=outcome, decision_id="d", hold_expires_at=hold)
+        return kind(
+            **fields,
+            currency="EUR",
+            outcome=outcome,
+            decision_id="d",
+            hold_expires_at=hold,
+            hold=number % 4 == 0,
+        )
     if kind is ev.PaymentCapturedOutcome:
         fields |= {"capture_id": "c", "captured_minor": 1, "held_minor": draw(st.sampled_from([0, 1]))}
     elif kind is ev.PaymentExtendedOutcome:

@@ -23,12 +23,12 @@ _PAYMENT = (
 
 def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[Block]:
     """Return payment_decided and payment_screened for the payments at some positions of the run."""
-    optional = said(run.columns, "actor", "metadata", "expected_sequence")
+    optional = said(run.columns, "actor", "metadata", "expected_sequence", "hold")
     columns, keys = _caused(run, at, "payment_decided", *_PAYMENT, *optional)
     if "metadata" in columns:
         columns["metadata"] = one_value_a_key(columns["metadata"])
     judged = _judged(verdicts)
-    fields = (*_MONEY, "hold_expires_at", *said(run.columns, "actor"))
+    fields = (*_MONEY, "hold_expires_at", *said(run.columns, "actor", "hold"))
     screened, _ = _caused(run, at, "payment_screened", *fields)
     screened |= {"outcome": judged["outcome"], "decision_id": columns["event_id"]}
     return [

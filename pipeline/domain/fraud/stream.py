@@ -192,6 +192,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.actor,
             event.metadata,
             event.expected_sequence,
+            event.hold,
         ),
     )
     out.emit(
@@ -208,6 +209,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             decided[0],
             event.hold_expires_at,
             event.actor,
+            event.hold,
         ),
     )
 

@@ -448,6 +448,7 @@ class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
     expected_sequence: int | None = None
+    hold: bool | None = None
 
 
 class JournalVoided(msgspec.Struct, frozen=True, gc=False):
@@ -628,6 +629,7 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
     expected_sequence: int | None = None
+    hold: bool | None = None
 
 
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
@@ -882,6 +884,7 @@ class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
     decision_id: str
     hold_expires_at: int | None = None
     actor: Actor | None = None
+    hold: bool | None = None
 
 
 class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
@@ -990,6 +993,7 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     settlement_date: int | None = None
     regulatory_reporting_required: bool | None = None
     expected_sequence: int | None = None
+    hold: bool | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):

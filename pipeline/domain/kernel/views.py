@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, Protocol
 
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.kernel.times import EPOCH
+from pipeline.domain.kernel.times import EPOCH, NO_END
 
 Row = dict[str, Any]
 """A row as it is shown: a JSON object, or a line of CSV with the view's `columns`."""
@@ -148,6 +148,11 @@ class AccountView(NamedTuple):
 
 
 View = TableView | AccountView
+
+
+def end_text(time: int | None) -> str | None:
+    """Return `time_text` of the end of a hold; None for one without an end, too."""
+    return None if time == NO_END else time_text(time)
 
 
 def time_text(micros: int | None) -> str | None:

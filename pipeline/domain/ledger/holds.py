@@ -1,6 +1,6 @@
 """Holds for captures: placed by a payment, extended, reviewed, cancelled, expired.
 
-    payment_decided with hold_expires_at -> AUTHORISED: held, until
+    payment_decided with hold_expires_at, or hold -> AUTHORISED: held, until
         payment_captured  -> a part of it is posted (`captures`)
         payment_extended  -> it lasts longer
         payment_cancelled -> what is left is released
@@ -96,14 +96,11 @@ def _due(tenant_id: str, payment: Payment, payment_id: str, hold: Hold) -> Due:
 
 def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Outbox) -> None:
     """Turn the reservation of a payment into a hold for captures."""
-    assert event.hold_expires_at is not None
-    hold = Hold(
-        event.hold_expires_at, event.outcome == "REVIEW", 0, 0, "", event.correlation_id, event.event_id, []
-    )
+    ends, debtor = payment.hold_expires_at, payment.debtor_account_id
+    assert ends is not None
+    hold = Hold(ends, event.outcome == "REVIEW", 0, 0, "", event.correlation_id, event.event_id, [])
     payment.state, payment.code = "AUTHORISED", "ok"
-    books.emit_hold(
-        out, "PLACED", event.payment_id, payment.debtor_account_id, payment.amount_minor, "hold_placed"
-    )
+    books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
     books.save(out)
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)
     books.rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))

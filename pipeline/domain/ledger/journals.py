@@ -16,6 +16,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.money import fits
 from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.pairs import Leg, Refusal, legs_of
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, JOURNAL_ROW, read_number, taken_key, write_number
@@ -55,7 +56,8 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     effective_at: int | None
     late: str
     expires_at: int | None
-    """When it expires if it is not confirmed, microseconds UTC; None: posted as soon as all legs are held."""
+    """When it expires if it is not confirmed, microseconds UTC, or NO_END; None: it is posted as soon as all
+    legs are held."""
     waiting: list[int]
     """Branches that have not answered yet, ascending."""
     occurred_at: int
@@ -126,7 +128,7 @@ def journal_of(event: ev.JournalSubmitted) -> Journal:
     """Return the row of a journal that has just been submitted."""
     return Journal(
         event.account_id, PREPARING, "ok", None, legs_of(event.legs), event.reference, event.reason, None,
-        False, event.effective_at, event.late, event.hold_expires_at, [], event.occurred_at,
+        False, event.effective_at, event.late, hold_end(event), [], event.occurred_at,
         event.correlation_id, event.event_id, [], [], False, event.metadata,
     )  # fmt: skip
 

@@ -19,6 +19,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger import captures, holds
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
@@ -70,11 +71,11 @@ def decide(
         event.reference,
         event.occurred_at,
         event.payment_type,
-        event.hold_expires_at,
+        hold_end(event),
         event.metadata,
     )
     books = Books(event, at, rows)
-    expires_at, debtor = event.hold_expires_at, payment.debtor_account_id
+    expires_at, debtor = payment.hold_expires_at, payment.debtor_account_id
     refusal = _refusal(event, watermark, books)
     if refusal is None and expires_at is not None:
         held_in = payment_places(tenant, payment, at)

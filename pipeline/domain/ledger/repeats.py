@@ -8,6 +8,7 @@ compared.
 from __future__ import annotations
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger.holds import Capture
 from pipeline.domain.ledger.journals import Journal
 from pipeline.domain.ledger.pairs import legs_of
@@ -17,9 +18,10 @@ from pipeline.domain.ledger.rows import Payment
 def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
     """Return the answer to a payment whose id is known."""
     kept = known.payment_type != ""
+    end = event.hold_expires_at if isinstance(event, Payment) else hold_end(event)
     for code, differs in (
-        ("exists_with_different_hold", kept and _only_one(known.hold_expires_at, event.hold_expires_at)),
-        ("exists_with_different_expiry", kept and known.hold_expires_at != event.hold_expires_at),
+        ("exists_with_different_hold", kept and _only_one(known.hold_expires_at, end)),
+        ("exists_with_different_expiry", kept and known.hold_expires_at != end),
         ("exists_with_different_debtor", known.debtor_account_id != event.debtor_account_id),
         ("exists_with_different_creditor", known.creditor_account_id != event.creditor_account_id),
         ("exists_with_different_amount", known.amount_minor != event.amount_minor),

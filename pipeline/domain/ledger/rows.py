@@ -173,7 +173,7 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     payment_type: str
     """Empty in a row of layout 1, which kept neither this nor what follows."""
     hold_expires_at: int | None
-    """As the payment asked for it; `Hold.expires_at` is what extensions have made of it."""
+    """As the payment asked for it, or NO_END; `Hold.expires_at` is what extensions have made of it."""
     metadata: dict[str, str] | None = None
     """The upstream's own labels, which its postings carry."""
     effective_at: int | None = None

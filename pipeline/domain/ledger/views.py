@@ -14,6 +14,7 @@ from pipeline.domain.kernel.views import (
     Tables,
     TableView,
     ViewPage,
+    end_text,
     time_text,
 )
 from pipeline.domain.ledger.journals import unpack_journal
@@ -57,7 +58,7 @@ def _journal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         "reverses": journal.reverses,
         "occurred_at": time_text(journal.occurred_at),
         "effective_at": time_text(journal.effective_at),
-        "hold_expires_at": time_text(journal.expires_at),
+        "hold_expires_at": end_text(journal.expires_at),
         "waiting_for": journal.waiting,
         "legs": [msgspec.structs.asdict(leg) for leg in journal.legs],
         "reversed": [msgspec.structs.asdict(taken) for taken in journal.reversed],

@@ -39,7 +39,7 @@ _IDS = (
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys((*_IDS, "correlation_id", "causation_id", "currency", "outcome", "code"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor", "held_minor", "hold_expires_at"), pa.int64()),
-    "approved": pa.bool_(),
+    **dict.fromkeys(("approved", "hold"), pa.bool_()),
 }
 
 
@@ -61,6 +61,7 @@ class _Observed(msgspec.Struct, gc=False):
     approved: bool
     held_minor: int
     hold_expires_at: int | None
+    hold: bool | None
     occurred_at: int
 
 

@@ -74,6 +74,7 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     to_review: bool
     """Whether screening asked for a review that has not happened yet; it is held once it is reserved."""
     hold_expires_at: int | None = None
+    """NO_END: it is held without an end; None: it is not held for captures."""
     """Until when it waits for captures, microseconds UTC; None: it is to be settled at once."""
     progressed_at: int = LONG_MIN
     """The event time of its last step, microseconds UTC, or the clock at that step if that was later."""

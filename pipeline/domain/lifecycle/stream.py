@@ -29,6 +29,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.lifecycle.outputs import STEP_NAMES, emit_resumed, emit_unscreened, raise_alerts
 from pipeline.domain.lifecycle.rows import (
     DUE_ROW,
@@ -147,7 +148,7 @@ class Lifecycle:
             life = _new_life(event, event.outcome == "REVIEW", life)
             if passed:
                 _let_through(life)
-            life.hold_expires_at = event.hold_expires_at
+            life.hold_expires_at = hold_end(event)
             return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
         if kind is ev.PaymentReviewed:
             # The ledger refuses all reviews but the first one, and those of payments that need none.

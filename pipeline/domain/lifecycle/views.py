@@ -11,6 +11,7 @@ from pipeline.domain.kernel.views import (
     Tables,
     TableView,
     ViewPage,
+    end_text,
     time_text,
 )
 from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
@@ -37,7 +38,7 @@ def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
         "code": life.steps[-1].code,
         "waiting_for": WAITS_FOR.get(life.state),
         "progressed_at": time_text(life.progressed_at),
-        "hold_expires_at": time_text(life.hold_expires_at),
+        "hold_expires_at": end_text(life.hold_expires_at),
         "due_at": time_text(life.due_at),
         "stuck_id": life.stuck_id,
         "refused_commands": life.refused,

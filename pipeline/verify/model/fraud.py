@@ -44,6 +44,7 @@ CONTENT = (
     "hold_expires_at",
     "metadata",
     "expected_sequence",
+    "hold",
 )
 """What a decision says of its payment."""
 
@@ -229,7 +230,7 @@ class FraudBranch(StreamModel):
         self.say(COMMANDS, account_id, "PaymentDecided", decided_id, **payment, **in_words(verdict))
         screened = {name: event[name] for name in CONTENT[:5]}
         screened |= {"outcome": verdict.outcome, "decision_id": decided_id}
-        screened["hold_expires_at"] = event.get("hold_expires_at")
+        screened |= {name: event.get(name) for name in ("hold_expires_at", "hold")}
         screened_id = self.id_of("payment_screened")
         self.say(PAYMENT_EVENTS, account_id, "PaymentScreened", screened_id, **screened)
 

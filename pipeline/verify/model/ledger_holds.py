@@ -59,9 +59,8 @@ class Hold:
 
 def authorise(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     """Keep a payment that has just been reserved until it is captured."""
-    hold = Hold(
-        event["hold_expires_at"], event["outcome"] == "REVIEW", event["correlation_id"], event["event_id"]
-    )
+    assert payment.until is not None
+    hold = Hold(payment.until, event["outcome"] == "REVIEW", event["correlation_id"], event["event_id"])
     branch.holds[branch.key("payment_id")] = hold
     branch.say_hold("PLACED", event["payment_id"], payment.debtor, payment.amount)
     branch.end(payment, "AUTHORISED", "ok")

@@ -18,7 +18,7 @@ from pipeline.verify.model.ledger_holds import (
     review_hold,
 )
 from pipeline.verify.model.ledger_repeats import answer
-from pipeline.verify.model.wire import COMMANDS, LAYOUT, PAYMENT_EVENTS, Dead, derived, row_key
+from pipeline.verify.model.wire import COMMANDS, LAYOUT, PAYMENT_EVENTS, Dead, derived, end_of_hold, row_key
 
 
 def decide(branch: Books, event: dict[str, Any]) -> None:
@@ -33,7 +33,7 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
         event["reference"],
         event["occurred_at"],
         intern(event["payment_type"]),
-        event.get("hold_expires_at"),  # version 1 of the event knows no holds to be captured
+        end_of_hold(event),
         event.get("metadata"),
     )
     known = branch.payments.get(key)
@@ -90,7 +90,7 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
             return code
     else:
         other = branch.account(f"$clearing:{payment.currency}:{branch.number}")
-    if event.get("hold_expires_at") is not None and too_many_holds(branch, event, payment):
+    if payment.until is not None and too_many_holds(branch, event, payment):
         return "too_many_holds"
     if debtor.limit is not None and behind(branch, payment.debtor, "DEBIT"):
         return "too_many_holds"

@@ -38,6 +38,7 @@ from pipeline.verify.model.wire import (
     LONG_MAX,
     cause_of,
     derived,
+    end_of_hold,
 )
 
 LEGS_MAX = 100
@@ -47,7 +48,7 @@ def submit(branch: Books, event: dict[str, Any]) -> None:
     advance(branch, [(leg["account_id"], leg["side"]) for leg in event["legs"][:LEGS_MAX]])
     journal = submitted(event, event["account_id"], legs_of(event["legs"]), event["reference"])
     journal.effective_at, journal.late = event["effective_at"], event["late"]
-    journal.expires_at, journal.metadata = event["hold_expires_at"], event.get("metadata")
+    journal.expires_at, journal.metadata = end_of_hold(event), event.get("metadata")
     known = branch.journal(event["account_id"], event["journal_id"])
     if known is None:
         return start(branch, event["journal_id"], journal)

@@ -25,6 +25,7 @@ from pipeline.verify.model.wire import (
     Dead,
     Expected,
     derived,
+    end_of_hold,
     has_impossible_id,
     row_key,
 )
@@ -41,7 +42,7 @@ def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     life, passed = branch.life, event["outcome"] in ("APPROVE", "REVIEW")
     if life is None or life.without_trace:
         begun = branch.begin(event["outcome"] == "REVIEW")
-        begun.hold_end = event["hold_expires_at"]
+        begun.hold_end = end_of_hold(event)
         if passed:
             begun.passed, begun.accused = True, False
         branch.step("SCREENED", event["outcome"].lower())

@@ -80,7 +80,7 @@ KEY_FIELD = {
 """The second half of each event's record key; the first is the tenant."""
 
 UNSAID: dict[str, dict[str, Any]] = {
-    "PaymentScreened": {"hold_expires_at": None},
+    "PaymentScreened": {"hold_expires_at": None, "hold": None},
     "PostingRecorded": dict.fromkeys(
         ("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at")
     ),
@@ -89,7 +89,7 @@ UNSAID: dict[str, dict[str, Any]] = {
     ),
     "PaymentRejected": {"account_sequence": None},
     "JournalUpdated": {"account_sequence": None},
-    "PaymentDecided": {"expected_sequence": None},
+    "PaymentDecided": {"expected_sequence": None, "hold": None},
 }
 """What an event holds where there is nothing to say, by its name."""
 
@@ -175,6 +175,12 @@ def false_text(event: dict[str, Any]) -> str | None:
 
 def _is_text(text: str, least: int, most: int) -> bool:
     return least <= len(text) <= most and not any(ord(one) < 32 or ord(one) == 127 for one in text)
+
+
+def end_of_hold(event: dict[str, Any]) -> int | None:
+    """Return when the hold ends that an event asks for: the last moment of all if it has no end."""
+    end: int | None = event.get("hold_expires_at")  # the first versions of events know no holds
+    return LONG_MAX if end is None and event.get("hold") else end
 
 
 def has_false_reference(event: dict[str, Any]) -> bool:
