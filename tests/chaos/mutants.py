@@ -31,6 +31,9 @@ from pipeline.domain.kernel.events import PaymentDecided
 from pipeline.domain.kernel.outbox import Outbox, envelope
 from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import captures, journal_home, journals, payments, reversals
+from pipeline.domain.ledger import due as ledger_due
+from pipeline.domain.ledger import holds as ledger_holds
+from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import outputs as ledger_answers
 from pipeline.domain.ledger import stream as ledger
 from pipeline.domain.ledger.batch import read as ledger_reading
@@ -487,6 +490,47 @@ def one_cent(patch: Set) -> None:
 def kept_hold(patch: Set) -> None:
     release = ledger_books.Books.release
     patch(ledger_books.Books, "release", lambda self, *pair: release(self, *pair[:3], 0))
+
+
+@mutant("forgets since when the limit in effect counts")
+def ageless_limit(patch: Set) -> None:
+    put = ledger_limits._put_in_effect
+
+    def forgotten(limit: Any, account: Any, limits: Any, tenant_id: str, account_id: str, rows: Any) -> None:
+        put(limit, account, limits, tenant_id, account_id, rows)
+        limits.since = None
+        rows.put(ledger_limits._key(tenant_id, account_id), ledger_limits.LIMIT_ROW.pack(limits))
+
+    patch(ledger_limits, "_put_in_effect", forgotten)
+
+
+@mutant("lets a limit count from its arrival that was to begin later")
+def hasty_limit(patch: Set) -> None:
+    patch(ledger_limits, "_now", lambda *about: 2**62)
+
+
+@mutant("does not note that a hold brings its creditor money")
+def one_sided_hold(patch: Set) -> None:
+    places_of = ledger_holds.payment_places
+    for user in (ledger_holds, payments):
+        patch(user, "payment_places", lambda *about: places_of(*about)[:1])
+
+
+@mutant("does not count the open holds of an account")
+def uncounted_holds(patch: Set) -> None:
+    patch(ledger_due, "_count", lambda *about: None)
+
+
+@mutant("finds a hold by its account that has ended")
+def stale_index(patch: Set) -> None:
+    unschedule = ledger_due.unschedule
+    for user in (ledger_holds, journal_home):
+        patch(user, "unschedule", lambda rows, due, places: unschedule(rows, due))
+
+
+@mutant("ends nothing that is due but what is its own account's")
+def own_alone(patch: Set) -> None:
+    patch(ledger, "OTHERS_MAX", 0)
 
 
 @mutant("gives events ids by chance", "kill")

@@ -11,15 +11,21 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import journal_home, journal_legs
 from pipeline.domain.ledger import limits as ledger_limits
+from pipeline.domain.ledger import payments as ledger_payments
 from pipeline.domain.ledger import reversals as ledger_reversals
+from pipeline.domain.ledger import stream as ledger_stream
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
 from pipeline.domain.ledger.value_times import ValueTime
 from tests.chaos.load_in_memory import problems, processed
+from tests.ledgers.engines import first_difference_of
+from tests.ledgers.player import Player
+from tests.ledgers.tale import read_tales
 
 Set = Callable[[Any, str, Any], None]
 
@@ -110,3 +116,65 @@ def test_a_ledger_is_found_that(
 ) -> None:
     mutant(monkeypatch.setattr)
     assert problems(*processed(tmp_path, payments=250)) != []
+
+
+def lets_an_older_limit_take_the_place_of_a_newer_one(patch: Set) -> None:
+    put = ledger_limits._put_in_effect
+
+    def kept(limit: Any, account: Any, limits: Any, *place: Any) -> None:
+        waiting = [one for one in limits.waiting if one != limit]
+        put(limit, account, limits, *place)
+        limits.waiting = waiting
+        place[-1].put(ledger_limits._key(*place[:2]), ledger_limits.LIMIT_ROW.pack(limits))
+
+    patch(ledger_limits, "_put_in_effect", kept)
+
+
+def takes_limits_of_one_time_by_their_ids(patch: Set) -> None:
+    read = ledger_limits.read_limits
+
+    def by_id(*place: Any) -> Any:
+        limits = read(*place)
+        limits.waiting.sort()
+        return limits
+
+    patch(ledger_limits, "read_limits", by_id)
+
+
+def ends_what_is_due_in_order_of_time_alone(patch: Set) -> None:
+    patch(ledger_stream, "touched", lambda event, rows: [])
+
+
+def ends_nothing_that_brings_money(patch: Set) -> None:
+    places_of = ledger_holds.payment_places
+    for user in (ledger_holds, ledger_payments):
+        patch(user, "payment_places", lambda *about: places_of(*about)[:1])
+
+
+def lets_any_number_of_holds_be_open(patch: Set) -> None:
+    patch(ledger_payments, "is_crowded", lambda *about: False)
+
+
+def decides_by_what_is_not_known_yet(patch: Set) -> None:
+    patch(ledger_books, "is_behind", lambda *about: False)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        lets_an_older_limit_take_the_place_of_a_newer_one,
+        takes_limits_of_one_time_by_their_ids,
+        ends_what_is_due_in_order_of_time_alone,
+        ends_nothing_that_brings_money,
+        lets_any_number_of_holds_be_open,
+        decides_by_what_is_not_known_yet,
+    ],
+)
+def test_a_ledger_is_found_by_the_logs_of_tales_that(
+    mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a load seldom meets: more than 100 things due at once, limits that overtake each other."""
+    tales = [tale for tale in read_tales() if tale.place.startswith(("limits.txt", "falling_due.txt"))]
+    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    mutant(monkeypatch.setattr)
+    assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
