@@ -27,10 +27,20 @@ from pipeline.domain.history import batch as history_columns
 from pipeline.domain.history import rows as history_rows
 from pipeline.domain.history import stream as history
 from pipeline.domain.history import views as history_views
+from pipeline.domain.kernel.currencies import flaw_of
 from pipeline.domain.kernel.events import PaymentDecided
 from pipeline.domain.kernel.outbox import Outbox, envelope
 from pipeline.domain.ledger import books as ledger_books
-from pipeline.domain.ledger import captures, journal_home, journals, payments, reversals
+from pipeline.domain.ledger import (
+    accounts,
+    captures,
+    journal_home,
+    journal_legs,
+    journals,
+    payment_legs,
+    payments,
+    reversals,
+)
 from pipeline.domain.ledger import due as ledger_due
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import limits as ledger_limits
@@ -39,6 +49,7 @@ from pipeline.domain.ledger import stream as ledger
 from pipeline.domain.ledger.batch import read as ledger_reading
 from pipeline.domain.ledger.batch import stream as ledger_columns
 from pipeline.domain.ledger.rows import payment_key
+from pipeline.domain.ledger.value_times import ValueTime
 from pipeline.domain.positions import book as positions
 from pipeline.domain.reconciliation import matching as reconciliation_matching
 from pipeline.domain.reconciliation import sortable
@@ -531,6 +542,34 @@ def stale_index(patch: Set) -> None:
 @mutant("ends nothing that is due but what is its own account's")
 def own_alone(patch: Set) -> None:
     patch(ledger, "OTHERS_MAX", 0)
+
+
+@mutant("lets each branch decide the period of the legs that another branch has asked for")
+def own_periods(patch: Set) -> None:
+    for asked in (payment_legs, journal_legs):
+        patch(asked, "ValueTime", lambda *_: ValueTime())
+
+
+@mutant("forgets, when a leg is answered, when the home has decided that it counts")
+def forgotten_period(patch: Set) -> None:
+    for answered in (payments, captures):
+        patch(answered, "ValueTime", lambda *_: ValueTime())
+
+
+@mutant("takes back the whole of a hold, whatever was captured of it")
+def whole_hold(patch: Set) -> None:
+    patch(reversals, "_settled", lambda event, payment, rows: payment.amount_minor)
+
+
+@mutant("takes a command for not_yet that is less than an hour old")
+def too_eager(patch: Set) -> None:
+    answer = ledger.answer_ahead
+    patch(ledger, "answer_ahead", lambda ahead_max, *about: answer(-3_600_000_000, *about))
+
+
+@mutant("takes the Swiss franc for no currency")
+def no_francs(patch: Set) -> None:
+    patch(accounts, "flaw_of", lambda unit: "none" if unit == "CHF" else flaw_of(unit))
 
 
 @mutant("gives events ids by chance", "kill")

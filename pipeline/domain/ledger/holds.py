@@ -153,6 +153,13 @@ class HeldPayment:
         due = _due(tenant, self.payment, self.event.payment_id, self.hold)
         unschedule(self.books.rows, due, payment_places(tenant, self.payment, self.books.at))
 
+    def end_at_once(self, code: str, cause: Any = None) -> None:
+        """End the hold, and the payment unless a leg is in flight; save. Arguments as of `finish`."""
+        self.end(code)
+        if self.is_over():
+            self.finish(code, cause)
+        self.save()
+
     def is_over(self) -> bool:
         """Whether the payment can finish."""
         return bool(self.hold.ended) and not self.hold.capturing
@@ -224,7 +231,7 @@ def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, o
     code = why_ended(payment, hold)
     if code is None and hold.expires_at <= watermark:
         code = "expired"
-    if code is None and event.hold_expires_at <= hold.expires_at:
+    elif code is None and event.hold_expires_at <= hold.expires_at:
         code = "expiry_not_later"
     if code is not None:
         return refuse_with(code)
@@ -254,14 +261,13 @@ def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows,
     """Apply a review: allow captures of the hold, or release it."""
     hold = read_hold(rows, event.tenant_id, event.payment_id)
     assert hold is not None, "an authorised payment has a hold"
+    debtor, payment_id = event.debtor_account_id, event.payment_id
     if not hold.under_review:
-        debtor = event.debtor_account_id
-        return refuse(out, event, "payment_reviewed", debtor, event.payment_id, "payment_not_held")
+        return refuse(out, event, "payment_reviewed", debtor, payment_id, "payment_not_held")
     held = HeldPayment(event, at, rows, out, payment, hold)
     if event.approved:
         hold.under_review = False
-        rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
-        return
+        return rows.put(hold_key(event.tenant_id, payment_id), HOLD_ROW.pack(hold))
     held.end("declined")
     payment.state, payment.code = "REJECTED", "declined"
     announce(out, event, payment, "payment_rejected", "declined")
@@ -275,11 +281,7 @@ def cancel(event: ev.PaymentCancelled, payment: Payment, at: Arrival, rows: Rows
     if hold.ended:
         debtor = event.debtor_account_id
         return refuse(out, event, "payment_cancelled", debtor, event.payment_id, "payment_in_flight")
-    held = HeldPayment(event, at, rows, out, payment, hold)
-    held.end("cancelled")
-    if held.is_over():
-        held.finish("cancelled")
-    held.save()
+    HeldPayment(event, at, rows, out, payment, hold).end_at_once("cancelled")
 
 
 def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
@@ -292,8 +294,4 @@ def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
         hold.event_id, *envelope, None, due.id, payment.debtor_account_id, "its time is over"
     )
     expired = structs.replace(decided, event_id=derived_id(cause_name(decided), "payment_expired"))
-    held = HeldPayment(expired, at, rows, out, payment, hold)
-    held.end("expired")
-    if held.is_over():
-        held.finish("expired", decided)
-    held.save()
+    HeldPayment(expired, at, rows, out, payment, hold).end_at_once("expired", decided)
