@@ -30,7 +30,6 @@ from pipeline.domain.history import views as history_views
 from pipeline.domain.kernel.currencies import flaw_of
 from pipeline.domain.kernel.events import PaymentDecided
 from pipeline.domain.kernel.outbox import Outbox, envelope
-from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import (
     accounts,
     captures,
@@ -41,6 +40,7 @@ from pipeline.domain.ledger import (
     payments,
     reversals,
 )
+from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import due as ledger_due
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import limits as ledger_limits
@@ -556,20 +556,20 @@ def forgotten_period(patch: Set) -> None:
         patch(answered, "ValueTime", lambda *_: ValueTime())
 
 
-@mutant("takes back the whole of a hold, whatever was captured of it")
-def whole_hold(patch: Set) -> None:
-    patch(reversals, "_settled", lambda event, payment, rows: payment.amount_minor)
+@mutant("refuses a journal that must not move, in whatever period it would count")
+def never_in_time(patch: Set) -> None:
+    patch(journal_home.HomeJournal, "is_late", lambda self: True)
 
 
-@mutant("takes a command for not_yet that is less than an hour old")
+@mutant("takes a command for not_yet that is less than thirty days old")
 def too_eager(patch: Set) -> None:
     answer = ledger.answer_ahead
-    patch(ledger, "answer_ahead", lambda ahead_max, *about: answer(-3_600_000_000, *about))
+    patch(ledger, "answer_ahead", lambda ahead_max, *about: answer(-30 * 86_400_000_000, *about))
 
 
-@mutant("takes the Swiss franc for no currency")
-def no_francs(patch: Set) -> None:
-    patch(accounts, "flaw_of", lambda unit: "none" if unit == "CHF" else flaw_of(unit))
+@mutant("takes the US dollar for no currency")
+def no_dollars(patch: Set) -> None:
+    patch(accounts, "flaw_of", lambda unit: "none" if unit == "USD" else flaw_of(unit))
 
 
 @mutant("gives events ids by chance", "kill")
