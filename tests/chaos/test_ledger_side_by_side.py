@@ -18,6 +18,24 @@ def test_model_and_product_say_and_write_the_same_for_random_traffic(seed: int, 
         assert first_difference(Branch(number, partitions), product, log) is None
 
 
+@pytest.mark.parametrize("seed, partitions", [(4, 1), (5, 2)])
+def test_they_do_so_where_few_holds_may_be_open_and_much_waits_for_its_turn(
+    seed: int, partitions: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With small bounds random traffic meets what needs thousands of holds otherwise."""
+    monkeypatch.setattr("pipeline.domain.ledger.stream.OTHERS_MAX", 1)
+    monkeypatch.setattr("pipeline.verify.model.ledger_due.OTHERS_MAX", 1)
+    bounds = {"holds_max": 4, "ended_max": 2}
+    logs = logs_of([Branch(number, partitions, **bounds) for number in range(partitions)], seed, 1500)
+    said = ""
+    for number, log in enumerate(logs):
+        model = Branch(number, partitions, **bounds)
+        assert first_difference(model, Ledger(LedgerRules(**bounds)), log) is None
+        again = Branch(number, partitions, **bounds)
+        said += "".join(str(again.apply(one)[1]) for one in log)
+    assert "too_many_holds" in said
+
+
 def test_a_wrong_rule_of_the_model_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     (log,) = logs_of([Branch(0, 1)], 2, 400)
     monkeypatch.setattr("pipeline.verify.model.ledger_captures.CAPTURES_MAX", 0)

@@ -220,7 +220,13 @@ def test_batches_and_rows_agree_on_one_busy_branch(drawn: tuple[list[tuple[Any, 
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_batches_and_rows_agree_on_random_traffic_over_all_commands(seed: int) -> None:
+@pytest.mark.parametrize("others", [100, 1])
+def test_batches_and_rows_agree_on_random_traffic_over_all_commands(
+    seed: int, others: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`others`: how much of what is due a command ends beside its own, so that more or less of it waits."""
+    monkeypatch.setattr("pipeline.domain.ledger.stream.OTHERS_MAX", others)
+    monkeypatch.setattr("pipeline.verify.model.ledger_due.OTHERS_MAX", others)
     chance = Random(seed)
     for number, records in enumerate(logs_of([TownBranch(one, 3) for one in range(3)], seed, 1200)):
         kinds = [ev.EVENTS[f"ledgerflow.{record.event}"] for record in records]
