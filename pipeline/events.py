@@ -338,6 +338,7 @@ class PaymentInitiated(InputEvent):
     regulatory_reporting_required: Flag | None = None
     expected_sequence: Long | None = None
     hold: Flag | None = None
+    balancing: Flag | None = None
 
 
 class PaymentReversed(InputEvent):

@@ -121,7 +121,7 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
     **dict.fromkeys(("effective_at", "asked_at", "until"), pa.timestamp("us")),
     "compliance_score": pa.int32(),
-    **dict.fromkeys(("regulatory_reporting_required", "hold"), pa.bool_()),
+    **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
     "closure_reason": pa.string(),
 }
 """The column types of fields that `with_nulls` appends."""
@@ -194,6 +194,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
         "regulatory_reporting_required",
         "expected_sequence",
         "hold",
+        "balancing",
     ),
     ("ledgerflow.AccountClosed", 2): with_nulls(
         "actor",
@@ -205,7 +206,9 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.AccountLimitSet", 2): with_nulls("actor", "expected_sequence"),
     ("ledgerflow.AccountUnfrozen", 1): with_nulls("actor", "expected_sequence"),
     ("ledgerflow.JournalSubmitted", 1): with_nulls("actor", "metadata", "expected_sequence", "hold"),
-    ("ledgerflow.PaymentDecided", 2): with_nulls("actor", "metadata", "expected_sequence", "hold"),
+    ("ledgerflow.PaymentDecided", 2): with_nulls(
+        "actor", "metadata", "expected_sequence", "hold", "balancing"
+    ),
     ("ledgerflow.PaymentRejected", 2): with_nulls("actor", "account_sequence"),
     ("ledgerflow.CommandRefused", 2): with_nulls("actor", "account_sequence"),
     ("ledgerflow.JournalUpdated", 1): with_nulls("actor", "account_sequence"),

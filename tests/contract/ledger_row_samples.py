@@ -41,7 +41,9 @@ def read_under(key: bytes, read: Callable[[MemoryRows], Any]) -> Callable[[bytes
 LABELS = {"order": "4711", "é": ""}
 PAYMENTS = (
     ledger.Payment("SETTLED", "ok", "alice", "bob", HIGH, "EUR", "invoice é€", AT, "transfer", None),
-    ledger.Payment("EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT, LABELS),
+    ledger.Payment(
+        "EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT, LABELS, asked_minor=9
+    ),
 )
 CAPTURE = holds.Capture("k-1", 5, "", "POSTED", True, False)
 HOLDS = (

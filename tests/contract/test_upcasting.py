@@ -80,7 +80,9 @@ _payments = st.fixed_dictionaries(
         "metadata": st.one_of(st.none(), st.dictionaries(st.text(max_size=3), st.text(max_size=3))),
         **dict.fromkeys(("compliance_score", "settlement_date"), st.one_of(st.none(), st.integers(0, 9))),
         **dict.fromkeys(("fees_charged_minor", "exchange_rate_e8"), st.one_of(st.none(), st.integers(0, 9))),
-        **dict.fromkeys(("regulatory_reporting_required", "hold"), st.one_of(st.none(), st.booleans())),
+        **dict.fromkeys(
+            ("regulatory_reporting_required", "hold", "balancing"), st.one_of(st.none(), st.booleans())
+        ),
         "expected_sequence": st.one_of(st.none(), st.integers(0, 9)),
         "purpose": st.just("rent"),
     }

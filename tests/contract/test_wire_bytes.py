@@ -198,6 +198,7 @@ def test_a_v1_payment_that_was_stored_years_ago_is_read_in_the_newest_shape() ->
         "regulatory_reporting_required": None,
         "expected_sequence": None,
         "hold": None,
+        "balancing": None,
     }
 
 

@@ -80,6 +80,7 @@ def _payments(draw: st.DrawFn, number: int, ids: st.SearchStrategy[str]) -> ev.P
         payment_type=draw(st.sampled_from(["transfer"] * 5 + ["deposit"])),
         reference=draw(st.sampled_from(["rent"] * 5 + ["food"])),
         hold_expires_at=draw(st.sampled_from([None] * 9 + [200 * DAY, 200 * DAY + DAY // 2, 300 * DAY])),
+        balancing=draw(st.sampled_from([None] * 9 + [False, True])),
         hold=draw(st.sampled_from([None] * 9 + [False, True])),
         expected_sequence=draw(st.sampled_from([None] * 9 + [1, 2])),
     )

@@ -127,6 +127,7 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
         "currency": words.next_if(CURRENCY.fullmatch) or "EUR",
         "outcome": words.next_if(("REVIEW", "DECLINE").__contains__) or "APPROVE",
         **_hold(words, "until"),
+        "balancing": words.next_if("most".__eq__) and True,
         "payment_type": words.options.pop("type", "transfer"),
         "reference": words.options.pop("reference", f"reference of {payment_id}"),
     }

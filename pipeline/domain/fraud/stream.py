@@ -193,6 +193,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.metadata,
             event.expected_sequence,
             event.hold,
+            event.balancing,
         ),
     )
     out.emit(

@@ -630,6 +630,7 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, str] | None = None
     expected_sequence: int | None = None
     hold: bool | None = None
+    balancing: bool | None = None
 
 
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
@@ -994,6 +995,7 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     regulatory_reporting_required: bool | None = None
     expected_sequence: int | None = None
     hold: bool | None = None
+    balancing: bool | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):

@@ -76,7 +76,9 @@ def decide(
     )
     books = Books(event, at, rows)
     expires_at, debtor = payment.hold_expires_at, payment.debtor_account_id
-    refusal = _refusal(event, watermark, books)
+    if event.balancing:
+        payment.amount_minor, payment.asked_minor = up_to_what_is_there(event, books), event.amount_minor
+    refusal = _refusal(event, payment.amount_minor, watermark, books)
     if refusal is None and expires_at is not None:
         held_in = payment_places(tenant, payment, at)
         if any(is_crowded(rows, tenant, place, holds_max) for place in held_in):
@@ -85,7 +87,7 @@ def decide(
         counterpart = books.counterpart(payment)
         refusal = books.reserve(debtor, counterpart, payment.currency, payment.amount_minor)
     if refusal is not None:
-        payment.code = refusal
+        payment.code, payment.amount_minor = refusal, event.amount_minor
         write_payment(rows, tenant, event.payment_id, payment)
         mismatch = refusal == "sequence_mismatch"
         sequence = other_sequence(books, debtor, event.expected_sequence) if mismatch else None
@@ -102,11 +104,23 @@ def decide(
     _proceed(event, payment, books, out)
 
 
-def _refusal(event: ev.PaymentDecided, watermark: int, books: Books) -> str | None:
-    """Return why a payment cannot be reserved, the first reason that holds, or None."""
+def up_to_what_is_there(event: ev.PaymentDecided, books: Books) -> int:
+    """Return the amount of a balancing payment, minor units: what its debtor can pay of what it asks for.
+
+    Where there is nothing, it is all that was asked for, so that it is refused as any other payment.
+    """
+    debtor = books.account(event.debtor_account_id)
+    if debtor is None or debtor.limit_minor is None:
+        return event.amount_minor
+    there = debtor.available_minor + debtor.limit_minor
+    return min(event.amount_minor, there) if there > 0 else event.amount_minor
+
+
+def _refusal(event: ev.PaymentDecided, amount: int, watermark: int, books: Books) -> str | None:
+    """Return why a payment of an amount cannot be reserved, the first reason that holds, or None."""
     if event.outcome == "DECLINE":
         return "declined"
-    if event.amount_minor <= 0:
+    if amount <= 0:
         return "amount_must_be_positive"
     if event.debtor_account_id == event.creditor_account_id:
         return "accounts_must_differ"
@@ -120,7 +134,7 @@ def _refusal(event: ev.PaymentDecided, watermark: int, books: Books) -> str | No
     if not can_be_opened(event.creditor_account_id):
         return "creditor_not_found"  # no branch has such an account, so no leg is needed to find out
     if books.is_local(event.creditor_account_id):
-        return books.creditor_code(event.creditor_account_id, event.currency, event.amount_minor)
+        return books.creditor_code(event.creditor_account_id, event.currency, amount)
     return None
 
 

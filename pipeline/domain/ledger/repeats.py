@@ -24,7 +24,7 @@ def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
         ("exists_with_different_expiry", kept and known.hold_expires_at != end),
         ("exists_with_different_debtor", known.debtor_account_id != event.debtor_account_id),
         ("exists_with_different_creditor", known.creditor_account_id != event.creditor_account_id),
-        ("exists_with_different_amount", known.amount_minor != event.amount_minor),
+        ("exists_with_different_amount", _asked(known) != _asked(event)),
         ("exists_with_different_reference", known.reference != event.reference),
         ("exists_with_different_currency", known.currency != event.currency),
         ("exists_with_different_type", kept and known.payment_type != event.payment_type),
@@ -33,6 +33,14 @@ def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
         if differs:
             return code
     return "exists"
+
+
+def _asked(payment: ev.PaymentDecided | Payment) -> tuple[int, bool]:
+    """Return how much a payment asks for, and whether it takes less."""
+    if isinstance(payment, Payment):
+        asked = payment.asked_minor
+        return payment.amount_minor if asked is None else asked, asked is not None
+    return payment.amount_minor, bool(payment.balancing)
 
 
 def capture_code(known: Capture, event: ev.PaymentCaptured) -> str:

@@ -26,7 +26,7 @@ from pipeline.domain.kernel.rows import Rows, row_key
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
-PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None, None, None),))
+PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None, None, None, None),))
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None),))
@@ -178,6 +178,8 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     """The upstream's own labels, which its postings carry."""
     effective_at: int | None = None
     """When it counts in the books, the last part of it; None: nothing is posted, or not known (layout 1)."""
+    asked_minor: int | None = None
+    """What a balancing payment has asked for at most; None: for `amount_minor`, all of it or nothing."""
 
 
 unpack_payment = unpacker(PAYMENT_ROW, Payment)

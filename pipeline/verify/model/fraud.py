@@ -45,6 +45,7 @@ CONTENT = (
     "metadata",
     "expected_sequence",
     "hold",
+    "balancing",
 )
 """What a decision says of its payment."""
 

@@ -64,6 +64,8 @@ class Payment:
     metadata: dict[str, str] | None
     counts_at: int | None = None
     """When it counts in the books, as far as it is posted: the latest of its parts."""
+    asked: int | None = None
+    """What it has asked for at most; None: for `amount`, all of it or nothing."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class Payment:
             "expiry": self.until,
             "debtor": self.debtor,
             "creditor": self.creditor,
-            "amount": self.amount,
+            "amount": (self.amount, False) if self.asked is None else (self.asked, True),
             "reference": self.reference,
             "currency": self.currency,
             "type": self.payment_type,

@@ -36,6 +36,8 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
         end_of_hold(event),
         event.get("metadata"),
     )
+    if event.get("balancing"):
+        payment.asked = payment.amount
     known = branch.payments.get(key)
     if known is not None:
         code = answer(known.compared, payment.compared)
@@ -45,8 +47,13 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     if branch.too_old(event["occurred_at"], PAYMENT_EVENTS, "PaymentRejected", **about):
         return branch.outcome("PaymentRejected", "payment_rejected", payment, "too_old")  # and is forgotten
     branch.payments[key] = payment
+    debtor = branch.account(payment.debtor)
+    if payment.asked is not None and debtor is not None and debtor.limit is not None:
+        there = debtor.available + debtor.limit
+        payment.amount = min(payment.asked, there) if there > 0 else payment.asked
     refusal = why_not(branch, event, payment)
     if refusal is not None:
+        payment.amount = event["amount_minor"]
         branch.end(payment, "REJECTED", refusal)
         present = branch.moved_on(payment.debtor) if refusal == "sequence_mismatch" else {}
         return branch.outcome("PaymentRejected", "payment_rejected", payment, refusal, **present)

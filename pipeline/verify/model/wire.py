@@ -89,7 +89,7 @@ UNSAID: dict[str, dict[str, Any]] = {
     ),
     "PaymentRejected": {"account_sequence": None},
     "JournalUpdated": {"account_sequence": None},
-    "PaymentDecided": {"expected_sequence": None, "hold": None},
+    "PaymentDecided": dict.fromkeys(("expected_sequence", "hold", "balancing")),
 }
 """What an event holds where there is nothing to say, by its name."""
 

@@ -45,7 +45,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("currency", "reference", "outcome", "code", "payment_type"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
     **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence"), pa.int64()),
-    **dict.fromkeys(("approved", "hold"), pa.bool_()),
+    **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
     "actor": ACTOR_COLUMN,
     "metadata": METADATA_COLUMN,
 }
@@ -122,7 +122,8 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
     regular &= amount <= AMOUNT_MAX
     for name in ("hold_expires_at", "expected_sequence"):  # by rows: holds for captures, what expects a state
         regular &= numpy_of(pc.is_null(columns[name]))
-    regular &= ~numpy_of(columns["hold"], False)
+    for name in ("hold", "balancing"):
+        regular &= ~numpy_of(columns[name], False)
     regular &= numpy_of(pc.is_null(columns["effective_at"]))  # a leg that counts at another time
     regular &= ~_in_closed_period(columns, rows)
     for times in (numpy_of(columns["occurred_at"]), run.recorded_at):

@@ -11,8 +11,9 @@ each command are running sums. Only commands on an account that could reach its 
 decided in order.
 
 An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
-with `expected_sequence`, journals, accounts that are frozen or have a maximum, a time that has not come, a
-due item, a closed period, a repeated leg, counters close to 64 bits. A property test compares both paths.
+with `expected_sequence` or `balancing`, journals, accounts that are frozen or have a maximum, a time that has
+not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A property test compares
+both paths.
 """
 
 from __future__ import annotations
@@ -80,17 +81,19 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     settled = (decision.state[at] == SETTLED).tolist()
     counts_at = [time if ends else None for time, ends in zip(occurred_at, settled, strict=True)]
     metadata = labels_of(facts.columns["metadata"].take(at))
+    asked: list[int | None] = [None] * len(at)
     for place, position in enumerate(at.tolist()):
         known = facts.payments.get(position)
         if known is not None:
             occurred_at[place] = known.occurred_at  # the time of the payment, not of the later command
+            asked[place] = known.asked_minor
     columns = [
         column.to_pylist()
         for column in (states, codes, *[facts.columns[name].take(at) for name in _REMEMBERED])
     ]
     types = facts.columns["payment_type"].take(at).to_pylist()
     # No end of a hold: a payment that is held for captures goes by rows.
-    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), metadata, counts_at, strict=True)
+    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), metadata, counts_at, asked, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 
