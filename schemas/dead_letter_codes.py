@@ -259,6 +259,22 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     ),
     DeadLetterCode(
         "Rejected",
+        "too_old",
+        "posting_recorded, statement_line, statement_closed",
+        "Another event of the account is later by more than LEDGERFLOW_REVERSAL_WINDOW_DAYS: whether this one"
+        " came before is not known any more.",
+        "Look whether it came before. If not, match it by hand.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "too_old",
+        "trade_executed",
+        "Another trade of the tenant on this partition is later by more than"
+        " LEDGERFLOW_DEDUPE_WINDOW_DAYS: whether this one was executed before is not known any more.",
+        "Look whether it was. If not, send it with a new trade_id and the time of today.",
+    ),
+    DeadLetterCode(
+        "Rejected",
         "trade_exists_with_different_content",
         "trade_executed",
         "The trade's id is known, with other content.",

@@ -17,6 +17,7 @@ from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import TenantsSettings
 from pipeline.runtime.operator_files import FRAUD_RULES
 from topologies.configuration import Configuration
+from topologies.retention import WINDOW_SETTINGS, windows
 from topologies.tenants import tenants
 from topologies.topology import RulePair, Topology
 
@@ -31,7 +32,8 @@ def thresholds(configuration: Configuration) -> FraudRules:
 
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that decide every payment before the ledger sees it. Raises SettingsError."""
-    stream = FraudStream(thresholds(configuration), gate=Gate(tenants(configuration)))
+    gate = Gate(tenants(configuration))
+    stream = FraudStream(thresholds(configuration), gate=gate, windows=windows(configuration))
     return stream, FraudBatch(stream)
 
 
@@ -43,7 +45,7 @@ STREAMS = (
         rules=rules,
         table="fraud",
         outputs=("ledger-commands", "payment-events", "fraud-alerts"),
-        settings=(FraudSettings, TenantsSettings),
+        settings=(FraudSettings, TenantsSettings, *WINDOW_SETTINGS),
         views=(ALERTS,),
     ),
 )

@@ -13,12 +13,13 @@ from pipeline.domain.lifecycle.settings import LifecycleSettings
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.lifecycle.views import VIEWS
 from topologies.configuration import Configuration
+from topologies.retention import WINDOW_SETTINGS, windows
 from topologies.topology import RulePair, Topology
 
 
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that track every payment."""
-    stream = Lifecycle(configuration.of(LifecycleSettings))
+    stream = Lifecycle(configuration.of(LifecycleSettings), windows(configuration))
     return stream, LifecycleBatch(stream)
 
 
@@ -29,7 +30,7 @@ STREAMS = (
         rules=rules,
         table="lifecycle",
         outputs=("payment-alerts", "invariant-alerts"),
-        settings=(LifecycleSettings,),
+        settings=(LifecycleSettings, *WINDOW_SETTINGS),
         views=VIEWS,
         delay_tolerant=True,
     ),

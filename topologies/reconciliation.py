@@ -12,13 +12,15 @@ from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.stream import Reconciliation
 from pipeline.domain.reconciliation.views import VIEWS
 from topologies.configuration import Configuration
+from topologies.retention import WINDOW_SETTINGS, windows
 from topologies.topology import RulePair, Topology
 
 
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that match items."""
     given = configuration.of(ReconciliationSettings)
-    return Reconciliation(given), ReconciliationBatch(given)
+    kept = windows(configuration)
+    return Reconciliation(given, kept), ReconciliationBatch(given, kept)
 
 
 STREAMS = (
@@ -28,7 +30,7 @@ STREAMS = (
         rules=rules,
         table="reconciliation",
         outputs=("reconciliation-results",),
-        settings=(ReconciliationSettings,),
+        settings=(ReconciliationSettings, *WINDOW_SETTINGS),
         views=VIEWS,
         delay_tolerant=True,
     ),

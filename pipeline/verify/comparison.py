@@ -52,6 +52,7 @@ class Replay:
         arguments["with_rows"] = comparison.group is not None
         if stream.table in comparison.as_said:
             arguments["witness"] = self._find
+            arguments["letter"] = comparison.dead.code_of
         self.model: StreamModel = stream.model(number, comparison.topics.count, **arguments)
         self._source = comparison.topics.source(stream.log, number)
         self._listeners = comparison.listeners_of_source(stream)
@@ -200,7 +201,9 @@ class Comparison:
             if self.group is not None:  # a growing topic: it goes on from here
                 self._replays[place] = replay
             else:
-                replay.model.witness = None  # a cycle would keep every partition in memory
+                replay.model.witness = replay.model.letter = (
+                    None  # a cycle would keep every partition in memory
+                )
         return models
 
     def _leave_out(self, stream: Stream, number: int) -> None:

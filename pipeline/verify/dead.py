@@ -123,6 +123,11 @@ class DeadLetters:
             self._wrong(letter, place, "the record has another key or value")
         return True
 
+    def code_of(self, record: Record) -> str | None:
+        """Return the code of the dead letter that a record is, None where it is none."""
+        letter = self._letters.get(Place(record.topic, record.partition, record.offset))
+        return None if letter is None else letter.code
+
     def refused(self, record: Record) -> Record:
         """Return a record as its stream has seen it: no event where its letter says that its schema is
         foreign, and it is. Whether such records are refused is a setting, which may have changed."""

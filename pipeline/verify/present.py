@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pipeline.verify.model.tenants import Tenants
-from pipeline.verify.streams import FRAUD, LEDGER, LIFECYCLE, RECONCILIATION
+from pipeline.verify.streams import FRAUD, LEDGER, LIFECYCLE, POSITION, RECONCILIATION
 
 
 class PresentSettings(NamedTuple):
@@ -23,23 +23,34 @@ class PresentSettings(NamedTuple):
     reconciliation_grace_days: int = 2
     stuck_after_seconds: int = 3_600
     review_after_seconds: int = 28_800
+    reversal_window_days: int = 400
 
     @property
     def arguments(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the arguments of the models, by stream."""
         tenants = Tenants(self.tenants)
+        keep_days = max(self.dedupe_window_days, self.reversal_window_days)
         waiting = dict.fromkeys(("SCREENED", "RESERVED", "AUTHORISED"), self.stuck_after_seconds)
         return {
-            FRAUD.table: {"tenants": tenants},
+            FRAUD.table: {
+                "tenants": tenants,
+                "window_days": self.dedupe_window_days,
+                "keep_days": keep_days,
+            },
             LEDGER.table: {
                 "tenants": tenants,
                 "window_days": self.dedupe_window_days,
                 "holds_max": self.holds_max,
             },
-            LIFECYCLE.table: {"bounds_s": {**waiting, "HELD": self.review_after_seconds}},
+            LIFECYCLE.table: {
+                "bounds_s": {**waiting, "HELD": self.review_after_seconds},
+                "keep_days": keep_days,
+            },
+            POSITION.table: {"window_days": self.dedupe_window_days, "keep_days": keep_days},
             RECONCILIATION.table: {
                 "window_days": self.reconciliation_date_window_days,
                 "tolerance": self.reconciliation_tolerance_minor,
                 "grace_days": self.reconciliation_grace_days,
+                "keep_days": keep_days,
             },
         }

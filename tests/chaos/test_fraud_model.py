@@ -415,7 +415,7 @@ def test_a_late_payment_counts_where_it_lies() -> None:
 def test_a_time_later_than_the_record_counts_as_the_records() -> None:
     ahead = pay(400 * DAY_S, recorded_s=0)
     assert reasons([ahead, pay()]) == {}, "else this one would be too late"
-    assert "too_late" in reasons([pay(400 * DAY_S), pay()])
+    assert "too_late" in reasons([pay(40 * DAY_S), pay()])
     assert reasons([pay(12 * HOUR_S, recorded_s=0)]) == {}, "else it would be night"
     decided = on(COMMANDS, play([ahead]))[0]
     assert decided["occurred_at"] == (NOON_S + 400 * DAY_S) * SECOND_US, "what the event says is passed on"
@@ -439,7 +439,8 @@ def test_a_decision_carries_the_payment_and_an_alert_names_its_cause() -> None:
     shared = {name: known[name] for name in ("tenant_id", "occurred_at", "correlation_id", "payment_id")}
     assert on(ALERTS, out) == [shared | verdict | about_alert]
     rows = [wanted.key for wanted in out if wanted.topic == FRAUD_TABLE and wanted.source == 10]
-    assert rows == [b"f\0north\0alice", b"d\0north\0held", b"a\0north\0alice\0held"]
+    payment = [b"f\0north\0alice", b"d\0north\0held", b"a\0north\0alice\0held"]
+    assert sorted(rows) == sorted([*payment, b"e\0north", b"h\0north"])
 
 
 def test_reviews_and_cancellations_are_passed_on_as_they_are() -> None:
@@ -502,18 +503,22 @@ class KeptRows(MemoryRows):
 
     def __init__(self) -> None:
         super().__init__()
-        self.written: list[tuple[bytes, bytes]] = []
+        self.written: list[tuple[bytes, bytes | None]] = []
 
     def put(self, key: bytes, value: bytes) -> None:
         super().put(key, value)
         self.written.append((key, value))
 
+    def delete(self, key: bytes) -> None:
+        super().delete(key)
+        self.written.append((key, None))
+
 
 class Product:
     """The product's rules over rows in memory; answers as the model does."""
 
-    def __init__(self, partitions: int) -> None:
-        self.stream, self.rows, self.partitions = FraudStream(), KeptRows(), partitions
+    def __init__(self, partitions: int, stream: FraudStream | None = None) -> None:
+        self.stream, self.rows, self.partitions = stream or FraudStream(), KeptRows(), partitions
 
     def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
         code = misplaced(record, self.partitions)  # such records do not reach the rules
@@ -558,7 +563,11 @@ def parted(out: Sequence[Expected]) -> list[list[Expected]]:
 
 def assert_agreed(log: Iterable[Record], number: int = 0, partitions: int = 1) -> list[Expected]:
     """Check that model and product answer each record of a partition with the same; return the answers."""
-    model, product = FraudBranch(number, partitions), Product(partitions)
+    return assert_alike(log, FraudBranch(number, partitions), Product(partitions))
+
+
+def assert_alike(log: Iterable[Record], model: FraudBranch, product: Product) -> list[Expected]:
+    """Check that a model and a product answer each record with the same; return the answers."""
     found: list[Expected] = []
     for record in log:
         code, out = model.apply(record)

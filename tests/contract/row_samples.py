@@ -14,6 +14,7 @@ import msgspec
 from pipeline.domain.fraud import alerts, decisions, profile
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.layouts import RowKind
+from pipeline.domain.kernel.retention import Bucket, QueueKind, State
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
@@ -28,11 +29,20 @@ LIVES = (
     lifecycle.Life("SCREENED", "alice", "bob", 12_50, "EUR", False),
     lifecycle.Life("AUTHORISED", "alice", "bob", HIGH, "EUR", True, AT, AT, AT, "s-1", 2, [STEP]),
 )
+TRADES = (
+    positions.Trade("alice", "gold", "BUY", 10**8, LOW, 5, "EUR"),
+    positions.Trade("alice", "gold é€", "SELL", HIGH, 7, 0, "EUR", AT),
+)
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     **ledger_row_samples.EARLIER,
     ("lifecycle", "life", 1): tuple(
         msgspec.structs.replace(life, screened=lifecycle.NOT_ASKED) for life in LIVES
     ),
+    ("lifecycle", "life", 2): (
+        msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
+        LIVES[1],
+    ),
+    ("positions", "trade", 1): tuple((positions.UNKNOWN_TIME, trade) for trade in TRADES),
 }
 """What the golden rows of a layout that is not the newest are read as; by table, kind and layout."""
 
@@ -67,15 +77,51 @@ LINE = reconciliation.BankLine(
     2, "p-1",
 )  # fmt: skip
 POSTING = reconciliation.Posting(
-    "north", "nostro-1", "p-1", "EUR", LOW, 20_541, 9, AT, ("pay-1", "e-1"), ("pay-1", "e-1", "free é€"),
-    "AMOUNT", "b-2", 1,
-)  # fmt: skip
+    "north",
+    "nostro-1",
+    "p-1",
+    "EUR",
+    LOW,
+    20_541,
+    9,
+    AT,
+    ("pay-1", "e-1"),
+    ("pay-1", "e-1", "free é€"),
+    "AMOUNT",
+    "b-2",
+    1,
+)
+STATEMENTS = (
+    reconciliation.Statement("EUR"),
+    reconciliation.Statement("EUR", 3, 1, 4, LOW, True, 5, HIGH, 4, AT, "b-1", "b-2", 2),
+)
+CLAIM = reconciliation.Claim(20_541, "reference", True)
+EARLIER |= {
+    ("reconciliation", "line", 1): (LINE,),
+    ("reconciliation", "posting", 1): (POSTING,),
+    ("reconciliation", "statement", 1): STATEMENTS,
+    ("reconciliation", "claim", 1): (CLAIM,),
+}
+
+
+def _ended(row: Any) -> Any:
+    """Return a row of which is known when it has ended."""
+    return msgspec.structs.replace(row, ended_at=AT)  # fmt: skip
 
 
 def _reconciled(kind: RowKind, *values: Any) -> Sample:
     """Return the sample of a kind of row that is found by the class of its content."""
     content = type(values[0])
     return Sample(kind, reconciliation.pack, lambda row: reconciliation.decode(row, content), values)
+
+
+def _queued(kind: QueueKind) -> tuple[Sample, Sample]:
+    """Return the samples of a queue of rows that have ended, and of its buckets."""
+    keys = [b"p\0north\0p-1", "p\0north\0é€".encode()]
+    return (
+        Sample(kind.state, kind.state.pack, kind.read_state, (State(), State(AT, 3, HIGH, keys))),
+        Sample(kind.bucket, kind.bucket.pack, kind.read_bucket, (Bucket(LOW, keys),)),
+    )
 
 
 SAMPLES = (
@@ -101,6 +147,8 @@ SAMPLES = (
         alerts.read_alert,
         (alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR"),),
     ),
+    *_queued(decisions.DECIDED),
+    *_queued(alerts.ALERTED),
     Sample(quotas.BUCKET_ROW, quotas.pack_bucket, quotas.read_bucket, (quotas.Bucket(HIGH, AT),)),
     Sample(
         lifecycle.LIFE_ROW,
@@ -108,9 +156,10 @@ SAMPLES = (
         lifecycle.unpack_life,
         (
             msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
-            LIVES[1],
+            msgspec.structs.replace(LIVES[1], screened_again_at=AT),
         ),
     ),
+    *_queued(lifecycle.ENDED),
     only_there(lifecycle.DUE_ROW),
     only_there(lifecycle.STUCK_ROW),
     Sample(
@@ -127,31 +176,26 @@ SAMPLES = (
     ),
     Sample(
         positions.TRADE_ROW,
-        positions.pack_trade,
-        positions.unpack_trade,
-        (
-            positions.Trade("alice", "gold", "BUY", 10**8, LOW, 5, "EUR"),
-            positions.Trade("alice", "gold é€", "SELL", HIGH, 7, 0, "EUR", AT),
-        ),
+        lambda trade: positions.pack_trade(trade[0], positions.trade_content(trade[1])),
+        lambda row: (positions.trade_parts(row)[0], positions.unpack_trade(row)),
+        ((AT, TRADES[0]), (LOW, TRADES[1])),
     ),
+    *_queued(positions.EXECUTED),
     Sample(
         positions.QUOTE_ROW, positions.pack_quote, positions.unpack_quote, (positions.Quote(AT, "e", LOW),)
     ),
     only_there(positions.OPEN_ROW),
     _reconciled(reconciliation.WATERMARK_ROW, reconciliation.Watermark(AT)),
-    _reconciled(reconciliation.POSTING_ROW, POSTING),
-    _reconciled(reconciliation.LINE_ROW, LINE),
+    _reconciled(reconciliation.POSTING_ROW, POSTING, _ended(POSTING)),
+    _reconciled(reconciliation.LINE_ROW, LINE, _ended(LINE)),
     _reconciled(
         reconciliation.BREAK_ROW,
         reconciliation.Break("AMOUNT", -5, "EUR", "s-1", 3, "p-1", "é€", AT, "line_arrived", AT),
         reconciliation.Break("SEQUENCE_GAP", 0, "EUR", None, None, None, "", AT),
     ),
-    _reconciled(reconciliation.CLAIM_ROW, reconciliation.Claim(20_541, "reference", True)),
-    _reconciled(
-        reconciliation.STATEMENT_ROW,
-        reconciliation.Statement("EUR"),
-        reconciliation.Statement("EUR", 3, 1, 4, LOW, True, 5, HIGH, 4, AT, "b-1", "b-2", 2),
-    ),
+    _reconciled(reconciliation.CLAIM_ROW, CLAIM, _ended(CLAIM)),
+    _reconciled(reconciliation.STATEMENT_ROW, *STATEMENTS, _ended(STATEMENTS[0])),
+    *_queued(reconciliation.ENDED),
     Sample(
         reconciliation.CHAIN_ROW,
         reconciliation.pack_chain,

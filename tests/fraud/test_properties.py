@@ -167,6 +167,10 @@ def test_there_is_a_row_for_every_alert_and_for_nothing_else(events: list[tuple[
         assert verdict.reasons == tuple((reason.rule, reason.detail) for reason in event.reasons)
 
 
+def without_queue_of_alerts(rows: MemoryRows) -> dict[bytes, bytes]:
+    return {key: row for key, row in rows.data.items() if key[:1] not in b"hj"}
+
+
 @given(runs, st.data())
 @settings(max_examples=60, deadline=None)
 def test_only_the_first_repeat_with_other_content_raises_an_alert(
@@ -175,7 +179,7 @@ def test_only_the_first_repeat_with_other_content_raises_an_alert(
     rows, items = play(events)
     positive = [one for one in events if isinstance(one[0], PaymentInitiated) and one[0].amount_minor > 0]
     for event, recorded_at in positive[:5]:
-        known = dict(rows.data)
+        known = without_queue_of_alerts(rows)
         amount = data.draw(st.sampled_from([event.amount_minor, 7]))
         alerted = alert_key(event.tenant_id, event.debtor_account_id, event.payment_id)
         at = event.occurred_at if recorded_at is None else recorded_at
@@ -193,12 +197,13 @@ def test_only_the_first_repeat_with_other_content_raises_an_alert(
             out = Outbox()
             STREAM.apply(retry, Arrival(max(at, decided_at), 0, 4), rows, out)
             topics = [topic for topic, _, _ in out.items if topic != "payment-events"]
-            new = rows.data.keys() - known.keys()
+            now = without_queue_of_alerts(rows)
+            new = now.keys() - known.keys()
             assert new <= {alerted} and (other or not new)
             assert not other or alerted in rows.data
             assert topics == ["ledger-commands", *["fraud-alerts"] * len(new)]
-            assert {key: rows.data[key] for key in known} == known
-            known = dict(rows.data)
+            assert {key: now[key] for key in known} == known
+            known = now
     assert items == play(events)[1]
 
 

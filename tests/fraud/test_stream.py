@@ -187,7 +187,7 @@ def test_an_approval_does_not_pass_on_to_other_content_under_the_same_id() -> No
     assert (repeated.amount_minor, repeated.outcome, repeated.score) == (900_000_00, "REVIEW", 50)
     assert fired(repeated) == fired(alert) == ["payment_id_reused"]
     assert topic == "fraud-alerts"
-    assert desk.rows.data.keys() - rows.keys() == {alert_key("acme", "A1", first.payment_id)}
+    assert desk.rows.data.keys() - rows.keys() == {alert_key("acme", "A1", first.payment_id), b"h\0acme"}
     assert [topic for topic, _, _ in desk.apply(other)] == ["ledger-commands"], "one alert is enough"
 
 
@@ -305,9 +305,8 @@ def test_another_event_is_a_dead_letter_and_the_keys_are_the_rows_read() -> None
     payment = desk.payment(NOON_S, 10_00)
     rows, out = MemoryRows(), Outbox()
     apply(payment, Arrival(payment.occurred_at, 0, 4), rows, out)
-    assert (
-        set(keys(payment)) == set(rows.data) == {decision_key("acme", "payment-1"), profile_key("acme", "A1")}
-    )
+    read = {decision_key("acme", "payment-1"), profile_key("acme", "A1"), b"e\0acme"}
+    assert set(keys(payment)) == set(rows.data) == read
     assert list(keys(reviewed("P1", approved=False))) == []
 
 

@@ -146,8 +146,8 @@ def test_what_comes_again_is_counted_and_the_row_does_not_grow() -> None:
         branch.apply(refused())
     assert branch.life().refused == 100
     branch.apply(refused("unknown"))
-    before.refused = 100
-    assert branch.life() == before and set(branch.rows.data) == {life_key("t", "p"), b"w"}
+    before.refused, before.screened_again_at = 100, NOON
+    assert branch.life() == before and set(branch.rows.data) == {life_key("t", "p"), b"w", b"e"}
 
 
 def test_an_id_that_the_ledger_does_not_remember_begins_a_new_life() -> None:
@@ -158,6 +158,14 @@ def test_an_id_that_the_ledger_does_not_remember_begins_a_new_life() -> None:
     assert (branch.life().state, branch.life().refused, len(branch.life().steps)) == ("REJECTED", 1, 2)
     branch.apply(screened(amount=9))
     assert (branch.life().amount_minor, [step.state for step in branch.life().steps]) == (9, ["SCREENED"])
+
+
+def test_a_repeat_that_is_too_old_leaves_the_life_of_a_settled_payment_as_it_is() -> None:
+    branch = Branch()
+    for event in (screened(), said(ev.PaymentReserved), said(ev.PaymentSettled), screened()):
+        branch.apply(event)
+    branch.apply(said(ev.PaymentRejected, code="too_old"))
+    assert (branch.life().state, branch.life().refused, len(branch.life().steps)) == ("SETTLED", 1, 3)
 
 
 def test_what_the_ledger_says_of_a_payment_that_was_never_screened_begins_its_life() -> None:
@@ -224,7 +232,7 @@ def test_a_payment_of_an_earlier_version_breaks_nothing_and_a_declined_one_does(
         branch.broken.clear()
         key = life_key("t", "p")
         fields_now = msgspec.msgpack.decode(branch.rows.data[key][1:])
-        branch.rows.data[key] = b"\1" + msgspec.msgpack.encode(fields_now[:-1])
+        branch.rows.data[key] = b"\1" + msgspec.msgpack.encode(fields_now[:-2])
         assert branch.life().screened == screening
         branch.apply(said(ev.PaymentSettled))
         assert len(branch.broken) == count
@@ -245,7 +253,7 @@ def test_a_payment_is_stuck_once_when_the_ledger_has_gone_on_without_it() -> Non
     (resumed,) = branch.apply(said(ev.PaymentSettled, NOON))
     assert isinstance(resumed, ev.PaymentResumed)
     assert (resumed.stuck_id, resumed.causation_id) == (stuck.event_id, "PaymentSettled p")
-    assert set(branch.rows.data) == {life_key("t", "p"), b"w"}
+    assert set(branch.rows.data) == {life_key("t", "p"), b"w", b"e"}
     assert branch.apply(tick(NOON + 99 * HOUR)) == []
 
 

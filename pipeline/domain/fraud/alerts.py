@@ -1,6 +1,7 @@
 """The row of an alert: keyed by debtor, so that the alerts of an account are adjacent.
 
     a tenant account payment -> the verdict, and the payment
+    h, j number              -> the queue of alerts, and its buckets (`kernel.retention`)
 
 It is written when the alert is raised. Before the stream raises an alert for a repeated payment id, it checks
 whether the row exists. A review does not remove the row.
@@ -13,10 +14,13 @@ import msgspec
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import PaymentInitiated
 from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import row_key
 
 FAMILY = "a"
 ALERT_ROW = RowKind("fraud", "alert", FAMILY)
+ALERTED = QueueKind("fraud", "alerted", "hj")
+ALERTED_ROW, ALERTED_BUCKET_ROW = ALERTED.state, ALERTED.bucket
 
 
 class Alert(msgspec.Struct, frozen=True, array_like=True, gc=False):

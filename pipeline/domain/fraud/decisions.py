@@ -1,6 +1,7 @@
 """The row of a decision, by payment id: the verdict, and on what it was made.
 
     d tenant payment -> time, debtor, content, verdict; the payment itself while it waits for a reviewer
+    e, g number      -> the queue of decisions, and its buckets (`kernel.retention`)
 
 It is used to recognise a repeated payment id, and to add a payment to the debtor's habits when a reviewer
 approves it.
@@ -13,10 +14,13 @@ import msgspec
 from pipeline.domain.fraud.profile import Attempt
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import row_key
 
 FAMILY = "d"
 DECISION_ROW = RowKind("fraud", "decision", FAMILY)
+DECIDED = QueueKind("fraud", "decided", "eg")
+DECIDED_ROW, DECIDED_BUCKET_ROW = DECIDED.state, DECIDED.bucket
 
 
 class Decision(msgspec.Struct, array_like=True, gc=False):

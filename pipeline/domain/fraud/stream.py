@@ -11,8 +11,9 @@ A repeated payment id is not scored or counted again. It gets its stored decisio
 repeat, so that the ledger can answer `exists` or what differs. It raises an alert only if it may be held
 while there is none.
 
-A payment that the ledger surely refuses (no amount, to the debtor itself, an internal account) is forwarded
-as approved and not stored: it says nothing about the debtor, and its id remains free for a real payment.
+A payment that the ledger surely refuses (no amount, to the debtor itself, an internal account, too old) is
+forwarded as approved and not stored: it says nothing about the debtor, and its id remains free for a real
+payment.
 
 Quotas come before all that (`tenants.quotas`): a payment above its tenant's quota, or of a closed tenant, is
 answered with command_refused on payment-events; only the tenant's quota row changes. It may be sent again
@@ -27,7 +28,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from pipeline.domain.fraud.decisions import Decision, decision_key
+from pipeline.domain.fraud.decisions import DECIDED, Decision, decision_key
 from pipeline.domain.fraud.profile import Attempt, Profile, id64, profile_key
 from pipeline.domain.fraud.remittance import check_creditor_reference
 from pipeline.domain.fraud.rules import is_near_threshold, is_probe
@@ -49,11 +50,14 @@ from pipeline.domain.kernel.events import (
 )
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.texts import check_texts
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from pipeline.domain.tenants.quotas import Gate, bucket_key
 
+WINDOWS = Windows()
+CLOCKS_DIFFER_US = 3_600 * MICROSECONDS_PER_SECOND
 PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
 """Commands about a payment after its decision; the ledger applies them."""
 
@@ -62,14 +66,22 @@ class FraudStream:
     """The rules of the stream; holds no state of its own."""
 
     def __init__(
-        self, rules: FraudRules | None = None, scorer: Scorer | None = None, gate: Gate | None = None
+        self,
+        rules: FraudRules | None = None,
+        scorer: Scorer | None = None,
+        gate: Gate | None = None,
+        windows: Windows = WINDOWS,
     ) -> None:
         self._rules = rules or FraudRules()
         self._scorer: Scorer = scorer or RuleScorer(self._rules)
         self.gate = gate or Gate()
         self.unscored = Verdict("APPROVE", 0, (), self._scorer.version)
         """The verdict on payments that the ledger surely refuses."""
-        self._kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
+        self.kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
+        """How long a decision is known."""
+        self.too_old_us = windows.duplicates_days * MICROSECONDS_PER_DAY + CLOCKS_DIFFER_US
+        """How much older than the partition's time a payment surely is too old for the ledger."""
+        self.alerts_kept_us = windows.both_days * MICROSECONDS_PER_DAY
 
     def apply(self, event: Any, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply one event of the payments topic. Raises Reject for one that belongs in dead letters."""
@@ -103,6 +115,7 @@ class FraudStream:
         if kind is PaymentInitiated and not self.gate.open:
             yield bucket_key(event.tenant_id)
         if kind is PaymentInitiated or (kind is PaymentReviewed and event.approved):
+            yield DECIDED.key(event.tenant_id)
             yield decision_key(event.tenant_id, event.payment_id)
             yield profile_key(event.tenant_id, event.debtor_account_id)
 
@@ -145,10 +158,6 @@ class FraudStream:
         if verdict.outcome == "APPROVE" and not late:
             profile.learn(attempt)
         return verdict, attempt if verdict.outcome == "REVIEW" and not late else None
-
-    def remembers(self, earlier: Decision, at_us: int) -> bool:
-        """Whether an earlier decision still counts at a time, microseconds UTC: its id is then a repeat."""
-        return at_us - earlier.at_us <= self._kept_us
 
     def repeat(self, earlier: Decision, content: str) -> Verdict:
         """Return the verdict on a repeated payment id; `content` as `content_of` returns it.

@@ -12,7 +12,7 @@ name in capitals, or the name that `rename` gives. Bounds are checked whenever a
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, NamedTuple, get_args, get_type_hints
+from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -59,3 +59,20 @@ def parameters(kind: type[ConceptSettings]) -> tuple[Parameter, ...]:
                     Parameter(field.name, field.encode_name, bare, field.default, meta.ge, meta.le, about)
                 )
     return tuple(found)
+
+
+class RetentionSettings(ConceptSettings, frozen=True):
+    """How long the streams keep the rows of what has ended."""
+
+    reversal_window_days: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=3650,
+            description="Event time the rows of what has ended are kept, for reversals and chargebacks;"
+            " never less than LEDGERFLOW_DEDUPE_WINDOW_DAYS.",
+        ),
+    ] = 400
+
+
+SETTINGS = RetentionSettings

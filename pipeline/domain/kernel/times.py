@@ -8,6 +8,8 @@ from typing import Any
 MICROSECONDS_PER_SECOND = 1_000_000
 MICROSECONDS_PER_DAY = 86_400_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONG_AGO = -(2**63)
+"""Before any other time."""
 NO_END = 2**63 - 1
 """The end of a hold that has none: later than every time, microseconds UTC."""
 

@@ -17,11 +17,13 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import LeaveToRows, RuleBatch
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined
 from pipeline.domain.kernel.ids_batch import bad_ids
+from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.lifecycle.outputs import STEP_NAMES
 from pipeline.domain.lifecycle.rows import (
     DUE,
     DUE_ROW,
+    ENDED,
     LIFE,
     Life,
     pack_life,
@@ -93,8 +95,10 @@ class _RunOfLives:
     """The payments (`Life`) that a run is about, and the clock of the branch."""
 
     def __init__(self, stream: Lifecycle, events: Sequence[_Observed], rows: PrefetchingRows) -> None:
-        self._follow = stream.follow
+        self._stream, self._follow, self._is_over = stream, stream.follow, stream.is_over
+        self._keep_us = stream.keep_us
         self._rows = rows
+        self._ended = Queue(ENDED, rows, stream.keep_us)
         self._clock = read_clock(rows)
         self._clock_before = self._clock.watermark, self._clock.earliest
         known = list({event.life_key: None for event in events if event.life_key is not None})
@@ -109,6 +113,8 @@ class _RunOfLives:
         now = max(clock.watermark, min(event.occurred_at, recorded_at))
         watermark = clock.watermark if kind in FROM_FRAUD else now
         life = None if key is None else self._lives.get(key)
+        if life is not None and life.progressed_at < watermark - self._keep_us:
+            life = None if self._is_over(life, watermark) else life
         if clock.earliest <= watermark or (life is not None and life.stuck_id is not None):
             raise LeaveToRows
         if kind in MOVES_MONEY and is_unscreened(life, kind):
@@ -116,13 +122,32 @@ class _RunOfLives:
         clock.watermark = watermark
         if key is None:
             return
-        due_at = None if life is None else life.due_at
+        due_at, last = (None, None) if life is None else (life.due_at, life.steps[-1])
         life = self._follow(life, kind, event, recorded_at, now)
         if life is None:
             return
         self._lives[key] = self._changed[key] = life
         if life.due_at is not None and life.due_at != due_at:
             clock.earliest = min(clock.earliest, life.due_at)
+        elif life.due_at is None and life.steps[-1] is not last:
+            keys = self._ended.add(life.progressed_at, key)
+            if keys:
+                self._sweep(keys)
+
+    def _sweep(self, keys: Sequence[bytes]) -> None:
+        """Delete those lives that are over."""
+        lives = {}
+        for key, row in zip(keys, self._rows.get_many(keys), strict=True):
+            life = self._lives.get(key) or (None if row is None else unpack_life(row))
+            if life is not None:
+                lives[key] = life
+        for key in self._stream.swept(lives, self._clock.watermark, self._ended):
+            self._rows.delete(key)
+            self._lives.pop(key, None)
+            self._changed.pop(key, None)
+            due_at = self._due_before.pop(key, None)
+            if due_at is not None:
+                self._rows.delete(_due_key(due_at, key))
 
     def close(self) -> Sequence[Block]:
         """Write the changed rows and return the outputs; see `OpenRun`."""
@@ -137,6 +162,7 @@ class _RunOfLives:
             if life.due_at is not None:
                 fresh[_due_key(life.due_at, key)] = DUE_ROW.head
         self._rows.put_many(fresh.items())
+        self._ended.write()
         if self._clock_before != (self._clock.watermark, self._clock.earliest):
             write_clock(self._rows, self._clock)
         return []

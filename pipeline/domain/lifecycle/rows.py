@@ -4,6 +4,7 @@
     q due tenant payment      one for each payment that waits; `due` is 16 hex digits, so rows sort by time
     s tenant debtor payment   one for each payment that is stuck
     w                         the clock: the event time reached, and the earliest due time
+    e, f number               the queue of lives that have ended, and its buckets (`kernel.retention`)
 
 A payment has a step for its screening, for its review, and for each change by the ledger. The ledger applies
 a command once and refuses a repeat. Refusals are only counted, so the row stays small however often an
@@ -17,7 +18,8 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind, append_fields, unpacker
+from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import Rows, row_key
 
 LIFE, DUE, STUCK = "p", "q", "s"
@@ -35,10 +37,12 @@ def _with_screening(content: bytes) -> bytes:
 
 _FIELDS = msgspec.msgpack.Decoder(list[Any]).decode
 _ENCODE = msgspec.msgpack.Encoder().encode
-LIFE_ROW = RowKind("lifecycle", "life", LIFE, [_with_screening])
+LIFE_ROW = RowKind("lifecycle", "life", LIFE, [_with_screening, append_fields(None)])
 DUE_ROW = RowKind("lifecycle", "due", DUE)
 STUCK_ROW = RowKind("lifecycle", "stuck", STUCK)
 CLOCK_ROW = RowKind("lifecycle", "clock", "w")
+ENDED = QueueKind("lifecycle", "ended", "ef")
+ENDED_ROW, ENDED_BUCKET_ROW = ENDED.state, ENDED.bucket
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 WAITS_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
@@ -87,6 +91,21 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     steps: list[Step] = []
     screened: int = UNSCREENED
     """UNSCREENED, SCREENED or NOT_ASKED."""
+    screened_again_at: int | None = None
+    """When its id was last screened again after it had ended, event time: the ledger's answer is still to
+    come."""
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it waits for nothing."""
+        return self.due_at is None and self.stuck_id is None
+
+    @property
+    def needed_at(self) -> int:
+        """When it was last needed: its windows begin there; microseconds UTC."""
+        if self.screened_again_at is None:
+            return self.progressed_at
+        return max(self.progressed_at, self.screened_again_at)
 
     @property
     def is_forgotten(self) -> bool:

@@ -16,6 +16,10 @@ transaction, and the ledger answers a decision after that transaction has commit
 log, whatever the clocks say, the screening stands before every answer. An answer that moves money, of a
 payment that no screening has let through, is the answer to a decision that the fraud stream has not made.
 
+A life that has ended is over once the clock is past both windows since it was needed last: it counts as
+absent then, and its row is deleted with a bucket of others (`kernel.retention`). A screening of its id may
+still be on its way to the ledger, so it counts as need.
+
 Due times are rounded up to whole seconds, so that many payments become stuck together. One event raises at
 most STUCK_MAX alerts; the next events raise the rest.
 """
@@ -28,11 +32,13 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
-from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.kernel.times import hold_end
+from pipeline.domain.kernel.retention import Queue, Windows
+from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, hold_end
 from pipeline.domain.lifecycle.outputs import STEP_NAMES, emit_resumed, emit_unscreened, raise_alerts
 from pipeline.domain.lifecycle.rows import (
     DUE_ROW,
+    ENDED,
     LONG_MAX,
     NOT_ASKED,
     SCREENED,
@@ -47,11 +53,13 @@ from pipeline.domain.lifecycle.rows import (
     read_clock,
     read_life,
     stuck_key,
+    unpack_life,
     write_clock,
 )
 from pipeline.domain.lifecycle.settings import LifecycleSettings
 
 SECOND_US = 1_000_000
+WINDOWS = Windows()
 
 STATES: dict[type, str] = {
     ev.PaymentReserved: "RESERVED",
@@ -74,14 +82,16 @@ FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
 class Lifecycle:
     """The rules of the stream; holds no state of its own."""
 
-    def __init__(self, settings: LifecycleSettings | None = None) -> None:
+    def __init__(self, settings: LifecycleSettings | None = None, windows: Windows = WINDOWS) -> None:
         settings = settings or LifecycleSettings()
+        self.keep_us = windows.both_days * MICROSECONDS_PER_DAY
+        """How long a life is kept once it has ended."""
         self._bounds_us = {
             state: (settings.review_after_s if waits_for == "review" else settings.stuck_after_s) * SECOND_US
             for state, waits_for in WAITS_FOR.items()
         }
 
-    def apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+    def apply(self, event: Any, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply one event of payment-events. Raises Reject for one that belongs in dead letters."""
         kind = type(event)
         if kind not in TAKEN:
@@ -108,10 +118,13 @@ class Lifecycle:
             yield life_key(event.tenant_id, event.payment_id)
 
     def _apply_to_life(
-        self, event: Any, at: Arrival, now: int, clock: Clock, rows: Rows, out: Outbox
+        self, event: Any, at: Arrival, now: int, clock: Clock, rows: PrefetchingRows, out: Outbox
     ) -> None:
         names = event.tenant_id, event.payment_id
         life = read_life(rows, *names)
+        if life is not None and self.is_over(life, clock.watermark):
+            life = None
+        last = None if life is None else life.steps[-1]
         due_at, stuck_id = (None, None) if life is None else (life.due_at, life.stuck_id)
         broken = is_unscreened(life, type(event))
         life = self.follow(life, type(event), event, at.recorded_at, now)
@@ -123,6 +136,8 @@ class Lifecycle:
         if stuck_id is not None and life.stuck_id is None:
             rows.delete(stuck_key(event.tenant_id, life.debtor_account_id, event.payment_id))
             emit_resumed(stuck_id, life, event, out)
+        if life.has_ended and life.steps[-1] is not last:
+            self._end(life_key(*names), life, clock.watermark, rows)
         if due_at == life.due_at:
             return
         if due_at is not None:
@@ -130,6 +145,31 @@ class Lifecycle:
         if life.due_at is not None:
             rows.put(due_key(life.due_at, *names), DUE_ROW.head)
             clock.earliest = min(clock.earliest, life.due_at)
+
+    def is_over(self, life: Life, watermark: int) -> bool:
+        """Whether a life has ended so long ago that it counts as absent."""
+        return life.has_ended and watermark - life.needed_at > self.keep_us
+
+    def _end(self, key: bytes, life: Life, watermark: int, rows: PrefetchingRows) -> None:
+        """Remember that a life has ended, and delete some that are over."""
+        queue = Queue(ENDED, rows, self.keep_us)
+        keys = queue.add(life.progressed_at, key)
+        if keys:
+            found = zip(keys, rows.get_many(keys), strict=True)
+            lives = {key: unpack_life(row) for key, row in found if row is not None}
+            for gone in self.swept(lives, watermark, queue):
+                rows.delete(gone)
+        queue.write()
+
+    def swept(self, lives: dict[bytes, Life], watermark: int, queue: Queue) -> list[bytes]:
+        """Return the keys of those lives that are over; what was screened again stays in the queue."""
+        over = []
+        for key, life in lives.items():
+            if self.is_over(life, watermark):
+                over.append(key)
+            elif life.has_ended and life.needed_at > life.progressed_at:
+                queue.again(key)
+        return over
 
     def follow(self, life: Life | None, kind: type, event: Any, recorded_at: int, now: int) -> Life | None:
         """Return the life of a payment after an event about it; None if nothing has changed.
@@ -144,7 +184,11 @@ class Lifecycle:
             if life is not None and not life.is_forgotten:
                 # A repeated id: the ledger refuses it, and the refusal is counted. If the ledger accepts it,
                 # because the first one was too old, the new life lacks the outcome of this screening.
-                return _let_through(life) if passed and life.screened == UNSCREENED else None
+                if life.has_ended:
+                    life.screened_again_at = now
+                elif not passed or life.screened != UNSCREENED:
+                    return None
+                return _let_through(life) if passed and life.screened == UNSCREENED else life
             life = _new_life(event, event.outcome == "REVIEW", life)
             if passed:
                 _let_through(life)
@@ -160,7 +204,7 @@ class Lifecycle:
                 state = _reserved(life) if event.approved else "RESERVED"
             code = "approved" if event.approved else "declined"
             return self._advance(life, state, code, kind, event, recorded_at, now)
-        if life is not None and life.is_forgotten and kind is ev.PaymentRejected and event.code == "too_old":
+        if kind is ev.PaymentRejected and event.code == "too_old" and life is not None and _is_known(life):
             return _count_refused(life)
         unscreened = is_unscreened(life, kind)
         if life is None or life.is_forgotten:
@@ -201,6 +245,11 @@ def _state_after(life: Life, kind: type, event: Any) -> str:
 def _reserved(life: Life) -> str:
     """Return the state of a reserved payment that needs no review."""
     return "RESERVED" if life.hold_expires_at is None else "AUTHORISED"
+
+
+def _is_known(life: Life) -> bool:
+    """Whether the ledger has answered a payment already: then `too_old` is said of a repeat."""
+    return life.state != "SCREENED"
 
 
 def _count_refused(life: Life) -> Life:

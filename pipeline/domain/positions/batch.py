@@ -16,11 +16,12 @@ import pyarrow.compute as pc
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import RuleBatch
 from pipeline.domain.kernel.columns import OTHER, Block, Run, joined, numpy_of
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.positions.batch_events import updates_block
 from pipeline.domain.positions.book import PositionBook
-from pipeline.domain.positions.rows import pack_trade
-from pipeline.domain.positions.stream import quote_of
+from pipeline.domain.positions.rows import trade_content
+from pipeline.domain.positions.stream import WINDOWS, quote_of
 
 CLASSES = (ev.TradeExecuted, ev.PriceQuoted, ev.TradeSettled)
 EXECUTED, QUOTED, _ = range(len(CLASSES))
@@ -37,6 +38,9 @@ class PositionBatch(RuleBatch):
 
     classes = CLASSES
     fields = FIELDS
+
+    def __init__(self, windows: Windows = WINDOWS) -> None:
+        self._windows = windows
 
     def _irregular(self, run: Run) -> np.ndarray:
         """Return which events are of another class, or malformed: empty ids, NUL in ids, negative numbers."""
@@ -70,20 +74,31 @@ class PositionBatch(RuleBatch):
         trades = zip(
             account, instruments, side, quantity, price, fee, currency, [None] * len(side), strict=True
         )
-        fills = *keys, map(pack_trade, trades), account, currency, signed.tolist(), price, fee
+        executed_at = np.minimum(numpy_of(columns["occurred_at"], 0), run.recorded_at).tolist()
+        fills = (
+            executed_at,
+            tenant.to_pylist(),
+            *keys,
+            map(trade_content, trades),
+            account,
+            currency,
+            signed.tolist(),
+            price,
+            fee,
+        )
         return list(zip(run.kinds.tolist(), zip(range(len(run)), *fills, strict=True), strict=True))
 
     def _open(self, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> _RunOfPositions:
-        return _RunOfPositions(run, events, rows)
+        return _RunOfPositions(run, events, rows, self._windows)
 
 
 class _RunOfPositions:
     """The book of a run."""
 
-    def __init__(self, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> None:
+    def __init__(self, run: Run, events: Sequence[Any], rows: PrefetchingRows, windows: Windows) -> None:
         self._run = run
-        self._book = PositionBook(rows)
-        _, trades, positions, quotes, *_ = zip(*[fill for _, fill in events], strict=True)
+        self._book = PositionBook(rows, windows)
+        _, _, _, trades, positions, quotes, *_ = zip(*[fill for _, fill in events], strict=True)
         self._book.load(trades, positions, quotes)
 
     def apply(self, event: Any, recorded_at: int) -> None:
@@ -91,15 +106,15 @@ class _RunOfPositions:
         kind, fill = event
         if kind == EXECUTED:
             return self._book.execute(*fill)
-        place, trade_key, _, quote_key, *_ = fill
+        place, _, tenant, trade_key, _, quote_key, *_ = fill
         if kind == QUOTED:
-            event_id, tenant, instrument, occurred_at, price_e8 = self._cells(
-                place, "event_id", "tenant_id", "instrument_id", "occurred_at", "price_e8"
+            event_id, instrument, occurred_at, price_e8 = self._cells(
+                place, "event_id", "instrument_id", "occurred_at", "price_e8"
             )
             quote = quote_of(event_id, occurred_at, recorded_at, price_e8)
             self._book.quote(place, quote_key, tenant, instrument, quote)
         else:
-            self._book.settle(trade_key, *self._cells(place, "account_id", "settled_at"))
+            self._book.settle(tenant, trade_key, *self._cells(place, "account_id", "settled_at"))
 
     def _cells(self, place: int, *names: str) -> list[Any]:
         return [self._run.columns[name][place].as_py() for name in names]

@@ -2,6 +2,11 @@
 
     load the rows -> execute, settle, quote -> write the changed rows
 
+A trade is known until its tenant's newest trade on the partition is later by more than both windows. Then it
+counts as unknown, and its row is deleted with a bucket of others (`kernel.retention`). A trade that is older
+than the newest one by more than the window for duplicates is too old, whatever is known: it may have been
+executed before.
+
 The row path opens one book for one event, the batch path one for all events of a run. Both store the same
 rows. The rules take plain values, so that the batch path needs no object for each event.
 """
@@ -14,9 +19,12 @@ import msgspec
 
 from pipeline.domain.kernel.money import Overflow
 from pipeline.domain.kernel.outbox import Reject
+from pipeline.domain.kernel.retention import Queues, Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.positions.figures import Figures, charge, figures, fill
 from pipeline.domain.positions.rows import (
+    EXECUTED,
     OPEN_ROW,
     Position,
     Quote,
@@ -24,9 +32,11 @@ from pipeline.domain.positions.rows import (
     pack_quote,
     pack_trade,
     position_key,
+    read_content,
+    trade_content,
+    trade_parts,
     unpack_position,
     unpack_quote,
-    unpack_trade,
 )
 
 Update = tuple[int, str, Position, Quote | None, Figures]
@@ -36,10 +46,13 @@ Update = tuple[int, str, Position, Quote | None, Figures]
 class PositionBook:
     """The current trades, positions and quotes by row key; None where there is no row."""
 
-    def __init__(self, rows: PrefetchingRows) -> None:
+    def __init__(self, rows: PrefetchingRows, windows: Windows) -> None:
         self.updates: dict[bytes, Update] = {}
         """By row key of the position."""
         self._rows = rows
+        self._duplicates_us = windows.duplicates_days * MICROSECONDS_PER_DAY
+        self._keep_us = windows.both_days * MICROSECONDS_PER_DAY
+        self._executed = Queues(EXECUTED, rows, self._keep_us)
         self._trades: dict[bytes, bytes | None] = {}
         """Encoded rows: most trades are only compared with a repeat."""
         self._positions: dict[bytes, Position | None] = {}
@@ -69,6 +82,8 @@ class PositionBook:
     def execute(
         self,
         place: int,
+        executed_at: int,
+        tenant_id: str,
         trade_key: bytes,
         key: bytes,
         quote_key: bytes,
@@ -81,11 +96,18 @@ class PositionBook:
     ) -> None:
         """Fill a position with a trade, at its average cost; a repeat of a trade has no effect.
 
-        `place`: position of the event in the run; `trade_key`, `key`, `quote_key`: row keys of the trade, the
-        position and the quote; `trade`: the row of the trade; `quantity_e8`: negative for a sale. Raises
-        `Reject` (trade_exists_with_different_content, currency_mismatch, overflow), with nothing changed.
+        `place`: position of the event in the run; `executed_at`: its event time, microseconds UTC;
+        `trade_key`, `key`, `quote_key`: row keys of the trade, the position and the quote; `trade`: the
+        content of the trade's row; `quantity_e8`: negative for a sale. Raises `Reject` (too_old,
+        trade_exists_with_different_content, currency_mismatch, overflow), with nothing changed.
         """
-        known = self._trades[trade_key]
+        executed = self._executed.of(tenant_id)
+        newest_at = max(executed.newest_at, executed_at)
+        if newest_at - executed_at > self._duplicates_us:
+            raise Reject(
+                "too_old", "another trade of the tenant is later by more than the window for duplicates"
+            )
+        known = self._known(trade_key, newest_at)
         if known is not None:
             if known != trade and _as_executed(known) != trade:
                 raise Reject("trade_exists_with_different_content")
@@ -101,28 +123,52 @@ class PositionBook:
             self.updates[key] = place, account_id, after, quote, figures(after, quote)
         except Overflow:
             raise Reject("overflow", "a figure of the position does not fit into 64 bits") from None
-        self._fresh[trade_key] = self._trades[trade_key] = trade
+        self._fresh[trade_key] = self._trades[trade_key] = pack_trade(executed_at, trade)
+        keys = executed.add(executed_at, trade_key)
+        if keys:
+            self._forget(keys, newest_at)
         self._changed[key] = self._positions[key] = after
         if not after.quantity_e8:
             self._rows.delete(_open_prefix(quote_key) + account_id.encode())
         elif not before.quantity_e8:
             self._rows.put(_open_prefix(quote_key) + account_id.encode(), OPEN_ROW.head)
 
-    def settle(self, trade_key: bytes, account_id: str, settled_at: int) -> None:
+    def settle(self, tenant_id: str, trade_key: bytes, account_id: str, settled_at: int) -> None:
         """Mark a trade as settled.
 
         Raises `Reject` (trade_not_found, already_settled), with nothing changed.
         """
-        known = self._trades[trade_key]
-        trade = None if known is None else unpack_trade(known)
+        known = self._known(trade_key, self._executed.of(tenant_id).newest_at)
+        trade = None if known is None else read_content(known)
         if trade is None or trade.account_id != account_id:
             raise Reject("trade_not_found")
         if trade.settled_at == settled_at:
             return
         if trade.settled_at is not None:
             raise Reject("already_settled", "the trade was settled at another time")
-        settled = pack_trade(msgspec.structs.replace(trade, settled_at=settled_at))
-        self._fresh[trade_key] = self._trades[trade_key] = settled
+        row = self._trades[trade_key]
+        assert row is not None  # it is known
+        executed_at, _ = trade_parts(row)
+        settled = trade_content(msgspec.structs.replace(trade, settled_at=settled_at))
+        self._fresh[trade_key] = self._trades[trade_key] = pack_trade(executed_at, settled)
+
+    def _known(self, trade_key: bytes, newest_at: int) -> bytes | None:
+        """Return the content of a trade's row, None where there is none or it is over."""
+        row = self._trades[trade_key]
+        if row is None:
+            return None
+        executed_at, content = trade_parts(row)
+        return None if newest_at - executed_at > self._keep_us else content
+
+    def _forget(self, trade_keys: list[bytes], newest_at: int) -> None:
+        """Delete those trades that are over."""
+        unread = [key for key in trade_keys if key not in self._trades]
+        self.load(unread, (), ())
+        for key in trade_keys:
+            if self._trades[key] is not None and self._known(key, newest_at) is None:
+                self._rows.delete(key)
+                self._trades[key] = None
+                self._fresh.pop(key, None)
 
     def quote(self, place: int, quote_key: bytes, tenant_id: str, instrument_id: str, quote: Quote) -> None:
         """Apply a quote to every open position in its currency, unless a newer quote is known.
@@ -152,6 +198,7 @@ class PositionBook:
         """Write the changed rows; the index of open positions is written by `execute`."""
         self._rows.put_many(self._fresh.items())
         self._rows.put_many((key, pack_position(position)) for key, position in self._changed.items())
+        self._executed.write()
 
 
 def replaces(quote: Quote, known: Quote | None) -> bool:
@@ -167,6 +214,6 @@ def _open_prefix(quote_key: bytes) -> bytes:
     return b"i%s\0" % quote_key[1:]
 
 
-def _as_executed(row: bytes) -> bytes:
-    """Return the row of a trade as it was before the trade was settled."""
-    return pack_trade(msgspec.structs.replace(unpack_trade(row), settled_at=None))
+def _as_executed(content: bytes) -> bytes:
+    """Return the content of a trade's row as it was before the trade was settled."""
+    return trade_content(msgspec.structs.replace(read_content(content), settled_at=None))

@@ -4,21 +4,29 @@ p tenant account instrument
 t tenant trade
 q tenant instrument currency
 i tenant instrument currency account
+e, f number                    the queue of trades, and its buckets (`kernel.retention`)
 """
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
+from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import Rows, row_key
 
 POSITION_ROW = RowKind("positions", "position", "p")
-TRADE_ROW = RowKind("positions", "trade", "t")
+UNKNOWN_TIME = 2**63 - 1
+"""Of a trade that an earlier version executed."""
+_TIME = struct.Struct(">q")
+TRADE_ROW = RowKind("positions", "trade", "t", [lambda content: _TIME.pack(UNKNOWN_TIME) + content])
 QUOTE_ROW = RowKind("positions", "quote", "q")
 OPEN_ROW = RowKind("positions", "open position", "i")
+EXECUTED = QueueKind("positions", "executed", "ef")
+EXECUTED_ROW, EXECUTED_BUCKET_ROW = EXECUTED.state, EXECUTED.bucket
 
 
 class Position(msgspec.Struct, frozen=True, gc=False):
@@ -116,13 +124,41 @@ def read_quote(rows: Rows, tenant_id: str, instrument_id: str, currency: str) ->
     return None if row is None else unpack_quote(row)
 
 
-def pack_trade(trade: Trade | tuple[Any, ...]) -> bytes:
-    """Return the row of a trade, or of its fields in order."""
-    return TRADE_ROW.pack(trade)
+_TRADE = struct.Struct(">Bq")
+_encode_trade = msgspec.msgpack.Encoder().encode
+_decode_trade = msgspec.msgpack.Decoder(Trade).decode
 
 
-unpack_trade = unpacker(TRADE_ROW, Trade)
-"""Return the trade of a row. Raises UnreadableRow."""
+def trade_content(trade: Trade | tuple[Any, ...]) -> bytes:
+    """Return what the row of a trade, or of its fields in order, has behind the time."""
+    return _encode_trade(trade)
+
+
+def pack_trade(executed_at: int, content: bytes) -> bytes:
+    """Return the row of a trade; `executed_at` is event time, microseconds UTC."""
+    return _TRADE.pack(TRADE_ROW.layout, executed_at) + content
+
+
+def trade_parts(row: bytes) -> tuple[int, bytes]:
+    """Return the time and the content of the row of a trade. Raises UnreadableRow."""
+    row = TRADE_ROW.current(row)
+    try:
+        return _TRADE.unpack_from(row)[1], row[_TRADE.size :]
+    except DAMAGE as error:
+        raise TRADE_ROW.unreadable(row, error) from None
+
+
+def read_content(content: bytes) -> Trade:
+    """Return the trade of what a row has behind the time. Raises UnreadableRow."""
+    try:
+        return _decode_trade(content)
+    except DAMAGE as error:
+        raise TRADE_ROW.unreadable(content, error) from None
+
+
+def unpack_trade(row: bytes) -> Trade:
+    """Return the trade of a row. Raises UnreadableRow."""
+    return read_content(trade_parts(row)[1])
 
 
 def read_trade(rows: Rows, tenant_id: str, trade_id: str) -> Trade | None:

@@ -14,12 +14,14 @@ from collections.abc import Iterable
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.positions.book import PositionBook, Update
-from pipeline.domain.positions.rows import Quote, Trade, pack_trade, position_key, quote_key, trade_key
+from pipeline.domain.positions.rows import Quote, Trade, position_key, quote_key, trade_content, trade_key
 
 TOPIC = "positions"
+WINDOWS = Windows()
 
 
 def _check_ids(*ids: str) -> None:
@@ -28,7 +30,7 @@ def _check_ids(*ids: str) -> None:
             raise Reject("malformed_id", "an id or currency is empty or holds a NUL character")
 
 
-def _trade_executed(event: ev.TradeExecuted, book: PositionBook) -> None:
+def _trade_executed(event: ev.TradeExecuted, at: Arrival, book: PositionBook) -> None:
     tenant, account, instrument = event.tenant_id, event.account_id, event.instrument_id
     quantity, price, fee, currency = event.quantity_e8, event.price_e8, event.fee_minor, event.currency
     _check_ids(tenant, account, instrument, event.trade_id, currency)
@@ -44,14 +46,15 @@ def _trade_executed(event: ev.TradeExecuted, book: PositionBook) -> None:
     )
     book.load(*[(key,) for key in keys])
     signed = quantity if event.side == "BUY" else -quantity
-    book.execute(0, *keys, pack_trade(trade), account, currency, signed, price, fee)
+    executed_at = min(event.occurred_at, at.recorded_at)
+    book.execute(0, executed_at, tenant, *keys, trade_content(trade), account, currency, signed, price, fee)
 
 
 def _trade_settled(event: ev.TradeSettled, book: PositionBook) -> None:
     _check_ids(event.tenant_id, event.account_id, event.trade_id)
     key = trade_key(event.tenant_id, event.trade_id)
     book.load([key], (), ())
-    book.settle(key, event.account_id, event.settled_at)
+    book.settle(event.tenant_id, key, event.account_id, event.settled_at)
 
 
 def _price_quoted(event: ev.PriceQuoted, at: Arrival, book: PositionBook) -> None:
@@ -97,30 +100,6 @@ def _describe(cause: ev.TradeExecuted | ev.PriceQuoted, update: Update) -> ev.Po
     )
 
 
-def apply(event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
-    """Apply one event of `position-commands` to the rows of its partition.
-
-    Raises `Reject`, with nothing written: malformed_id, quantity_must_be_positive,
-    price_must_not_be_negative, trade_exists_with_different_content, currency_mismatch, overflow,
-    trade_not_found, already_settled, unexpected_event.
-    """
-    book = PositionBook(rows)
-    if isinstance(event, ev.TradeExecuted):
-        _trade_executed(event, book)
-    elif isinstance(event, ev.PriceQuoted):
-        _price_quoted(event, at, book)
-    elif isinstance(event, ev.TradeSettled):
-        _trade_settled(event, book)
-    else:
-        raise Reject("unexpected_event", type(event).__name__)
-    book.write()
-    for update in book.updates.values():
-        assert not isinstance(event, ev.TradeSettled)  # it updates no position
-        described = _describe(event, update)
-        # The topic is compacted, and an account has many positions.
-        out.emit(TOPIC, f"{described.tenant_id}/{update[1]}/{described.instrument_id}", described)
-
-
 def keys(event: object) -> Iterable[bytes]:
     """Return the row keys that `apply` always reads for an event."""
     if isinstance(event, ev.TradeExecuted):
@@ -134,3 +113,39 @@ def keys(event: object) -> Iterable[bytes]:
     if isinstance(event, ev.TradeSettled):
         return (trade_key(event.tenant_id, event.trade_id),)
     return ()
+
+
+class Positions:
+    """The rules of the stream; holds no state of its own."""
+
+    keys = staticmethod(keys)
+
+    def __init__(self, windows: Windows = WINDOWS) -> None:
+        self.windows = windows
+        """How long the ids of trades are known."""
+
+    def apply(self, event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
+        """Apply one event of `position-commands` to the rows of its partition.
+
+        Raises `Reject`, with nothing written: malformed_id, quantity_must_be_positive,
+        price_must_not_be_negative, too_old, trade_exists_with_different_content, currency_mismatch, overflow,
+        trade_not_found, already_settled, unexpected_event.
+        """
+        book = PositionBook(rows, self.windows)
+        if isinstance(event, ev.TradeExecuted):
+            _trade_executed(event, at, book)
+        elif isinstance(event, ev.PriceQuoted):
+            _price_quoted(event, at, book)
+        elif isinstance(event, ev.TradeSettled):
+            _trade_settled(event, book)
+        else:
+            raise Reject("unexpected_event", type(event).__name__)
+        book.write()
+        for update in book.updates.values():
+            assert not isinstance(event, ev.TradeSettled)  # it updates no position
+            described = _describe(event, update)
+            # The topic is compacted, and an account has many positions.
+            out.emit(TOPIC, f"{described.tenant_id}/{update[1]}/{described.instrument_id}", described)
+
+
+apply = Positions().apply

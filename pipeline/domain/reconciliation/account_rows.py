@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.reconciliation.items import Items
-from pipeline.domain.reconciliation.rows import Watermark, pack, read, watermark_key
+from pipeline.domain.reconciliation.rows import ENDED, Watermark, pack, read, watermark_key
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
@@ -23,13 +24,25 @@ class AccountRows(Items):
     """The rows of one account; `events` is how many will be applied to it."""
 
     def __init__(
-        self, rows: PrefetchingRows, tenant_id: str, account_id: str, amount_digits: int, events: int = 1
+        self,
+        rows: PrefetchingRows,
+        tenant_id: str,
+        account_id: str,
+        amount_digits: int,
+        keep_us: int,
+        events: int = 1,
     ) -> None:
+        """`keep_us`: how long what has ended is kept, event time of the account."""
         super().__init__(rows, tenant_id, account_id, amount_digits, events)
         known = read(rows, watermark_key(tenant_id, account_id), Watermark)
         self.watermark: int | None = None if known is None else known.reached_at
         """The event time that the account has reached, microseconds UTC; None: no event yet."""
         self._moved = False
+        self._keep_us = keep_us
+        self._ended: Queue | None = None
+        """None until something ends."""
+        self.to_sweep: list[bytes] = []
+        """The keys of rows whose windows may be over."""
         self._others: dict[bytes, Any] = {}
         """The current statements, breaks and claims by key; None: there is none."""
         self._changed: dict[bytes, None] = {}
@@ -47,8 +60,22 @@ class AccountRows(Items):
         found: _Row | None = self._others[key]
         return found
 
-    def put(self, key: bytes, row: msgspec.Struct) -> None:
-        """Insert or replace a row."""
+    def is_over(self, ended_at: int | None, watermark: int) -> bool:
+        """Whether what has ended at a time counts as absent."""
+        return ended_at is not None and watermark - ended_at > self._keep_us
+
+    def is_too_old(self, happened_at: int, watermark: int) -> bool:
+        """Whether an event is so old that what it repeats may be over."""
+        return watermark - happened_at > self._keep_us
+
+    def end(self, ended_at: int, key: bytes) -> None:
+        """Remember that the row of a key has ended."""
+        if self._ended is None:
+            self._ended = Queue(ENDED, self.table, self._keep_us, *self.account)
+        self.to_sweep += self._ended.add(ended_at, key)
+
+    def put(self, key: bytes, row: msgspec.Struct | None) -> None:
+        """Insert or replace a row; None: delete it."""
         self._others[key] = row
         self._changed[key] = None
 
@@ -60,8 +87,15 @@ class AccountRows(Items):
                 self.table.delete(key)
             else:
                 fresh.append((key, value))
-        fresh += [(key, pack(self._others[key])) for key in self._changed]
+        for key in self._changed:
+            row = self._others[key]
+            if row is None:
+                self.table.delete(key)
+            else:
+                fresh.append((key, pack(row)))
         if self._moved and self.watermark is not None:
             fresh.append((watermark_key(*self.account), pack(Watermark(self.watermark))))
         for key, value in fresh:
             self.table.put(key, value)
+        if self._ended is not None:
+            self._ended.write()

@@ -15,12 +15,13 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import RuleBatch, blocks_of, column_types
 from pipeline.domain.kernel.columns import Block, Run
 from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.reconciliation.account_rows import AccountRows
 from pipeline.domain.reconciliation.matching import open_account
 from pipeline.domain.reconciliation.results import Input
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
-from pipeline.domain.reconciliation.stream import DEFAULTS, apply_to, keys
+from pipeline.domain.reconciliation.stream import DEFAULTS, WINDOWS, apply_to, keys
 
 CLASSES = (ev.PostingRecorded, ev.StatementLine, ev.StatementClosed)
 _UNREAD = ("actor", "metadata")
@@ -37,13 +38,13 @@ class ReconciliationBatch(RuleBatch):
     classes = CLASSES
     fields = FIELDS
 
-    def __init__(self, settings: ReconciliationSettings = DEFAULTS) -> None:
-        self._settings = settings
+    def __init__(self, settings: ReconciliationSettings = DEFAULTS, windows: Windows = WINDOWS) -> None:
+        self._settings, self._windows = settings, windows
 
     def _open(self, run: Run, events: Sequence[Input], rows: PrefetchingRows) -> _RunOfItems:
         rows.prefetch([key for event in events for key in keys(event)])
         counts = Counter([(event.tenant_id, event.account_id) for event in events])
-        return _RunOfItems(self._settings, run, counts, rows)
+        return _RunOfItems(self._settings, self._windows, run, counts, rows)
 
 
 class _RunOfItems:
@@ -52,11 +53,12 @@ class _RunOfItems:
     def __init__(
         self,
         settings: ReconciliationSettings,
+        windows: Windows,
         run: Run,
         counts: dict[tuple[str, str], int],
         rows: PrefetchingRows,
     ) -> None:
-        self._settings, self._rows, self._counts = settings, rows, counts
+        self._settings, self._windows, self._rows, self._counts = settings, windows, rows, counts
         self._at = Arrival(0, run.partition, run.partitions)
         self._accounts: dict[tuple[str, str], AccountRows] = {}
         self._out = Outbox()
@@ -66,7 +68,8 @@ class _RunOfItems:
         account = event.tenant_id, event.account_id
         account_rows = self._accounts.get(account)
         if account_rows is None:
-            account_rows = open_account(self._rows, *account, self._settings, self._counts[account])
+            count = self._counts[account]
+            account_rows = open_account(self._rows, *account, self._settings, self._windows, count)
             self._accounts[account] = account_rows
         if recorded_at != self._at.recorded_at:
             self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)

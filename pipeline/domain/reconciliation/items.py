@@ -99,6 +99,11 @@ class Items:
                 del self._due[bisect_left(self._due, (before.due_at, key))]
         self._hold(key, item)
 
+    def remove(self, key: bytes) -> None:
+        """Delete an item that is claimed, so in no index; `item` must have been called for its key."""
+        self._before.setdefault(key, self._items[key])
+        self._items[key] = None
+
     def _hold(self, key: bytes, item: Posting | BankLine | None) -> None:
         self._items[key] = item
         if item is None or item.status == CLAIMED:
@@ -223,12 +228,12 @@ class Items:
         """Yield the changed rows, index rows included, as (key, value); value None: delete the row."""
         for key, before in self._before.items():
             item = self._items[key]
-            yield key, pack(item)
+            yield key, None if item is None else pack(item)
             passed = () if self._passed is None else self._passed.get(key, ())
-            if before is None and item.status == CLAIMED and not passed:
+            if before is None and (item is None or item.status == CLAIMED) and not passed:
                 continue  # it has never been in an index
             old = reconciliation_rows.index_keys(before) if before is not None else []
-            new = reconciliation_rows.index_keys(item)
+            new = reconciliation_rows.index_keys(item) if item is not None else []
             yield from ((entry, None) for entry in dict.fromkeys((*old, *passed)) if entry not in new)
             yield from ((entry, key) for entry in new if entry not in old)
 

@@ -10,7 +10,9 @@ from typing import TypeVar
 
 import msgspec
 
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.account_rows import AccountRows
 from pipeline.domain.reconciliation.results import (
     Scope,
@@ -32,6 +34,7 @@ from pipeline.domain.reconciliation.rows import (
     Claim,
     Posting,
     claim_key,
+    key_of,
     line_key,
     posting_key,
 )
@@ -47,11 +50,17 @@ _Item = TypeVar("_Item", Posting, BankLine)
 
 
 def open_account(
-    rows: PrefetchingRows, tenant_id: str, account_id: str, settings: ReconciliationSettings, events: int = 1
+    rows: PrefetchingRows,
+    tenant_id: str,
+    account_id: str,
+    settings: ReconciliationSettings,
+    windows: Windows,
+    events: int = 1,
 ) -> AccountRows:
     """Return the rows of an account; `events` is how many will be applied to it."""
     digits = len(amount_prefixes(0, settings.amount_tolerance_minor)[0])
-    return AccountRows(rows, tenant_id, account_id, digits, events)
+    keep_us = windows.both_days * MICROSECONDS_PER_DAY
+    return AccountRows(rows, tenant_id, account_id, digits, keep_us, events)
 
 
 def arrive_posting(scope: Scope, posting: Posting) -> None:
@@ -177,7 +186,7 @@ def _nearest(scope: Scope, family: str, content: type[_Item], item: Posting | Ba
 def _claim_repeated_by(scope: Scope, line: BankLine) -> Claim | None:
     """Return the claim of a matched line with the same reference and amount, which this line repeats."""
     claim = scope.rows.get(claim_key(line), Claim)
-    if claim is None:
+    if claim is None or scope.rows.is_over(claim.ended_at, scope.watermark):
         return None
     # A free-text reference may be used again next week; one of our ids may not.
     near = abs(claim.day - line.day) <= scope.settings.date_window_days
@@ -187,12 +196,13 @@ def _claim_repeated_by(scope: Scope, line: BankLine) -> Claim | None:
 def _claim(scope: Scope, line: BankLine, posting: Posting, tier: str) -> None:
     """Match a line and a posting."""
     emit_match(scope, line, posting, tier)
-    scope.rows.write(
-        msgspec.structs.replace(line, status=CLAIMED, break_id="", posting_id=posting.posting_id)
-    )
-    scope.rows.write(msgspec.structs.replace(posting, status=CLAIMED, break_id=""))
+    claimed = {"status": CLAIMED, "break_id": "", "ended_at": scope.watermark}
+    scope.rows.write(msgspec.structs.replace(line, posting_id=posting.posting_id, **claimed))
+    scope.rows.write(msgspec.structs.replace(posting, **claimed))
+    scope.rows.end(scope.watermark, key_of(line))
     if line.reference:
-        scope.rows.put(claim_key(line), Claim(line.day, tier, line.reference in posting.ids))
+        claim = Claim(line.day, tier, line.reference in posting.ids, scope.watermark)
+        scope.rows.put(claim_key(line), claim)
     for item in (line, posting):
         if item.break_id:
             _resolve_by_match(scope, item.break_id)

@@ -113,7 +113,9 @@ def resolve_break(scope: Scope, break_id: str, resolution: str) -> Break:
     row = msgspec.structs.replace(
         read_break(scope, break_id), resolution=resolution, resolved_at=cause.occurred_at
     )
-    scope.rows.put(break_key(cause.tenant_id, cause.account_id, break_id), row)
+    key = break_key(cause.tenant_id, cause.account_id, break_id)
+    scope.rows.put(key, row)
+    scope.rows.end(scope.watermark, key)
     event = ev.BreakResolved(
         event_id=derived_id(cause_name(cause), f"break_resolved/{break_id}"),
         tenant_id=cause.tenant_id,

@@ -7,6 +7,7 @@
     r / e  currency reference amount date    open postings / lines by reference
     a / u  currency date amount              open postings / lines by date
     d  tenant account due_at                 open items by the end of their grace period
+    q  tenant account                        queue of what has ended     x  ... number  its buckets
 
 The value of an index row is the key of its item, without a layout byte. Which index rows an item has
 follows from its status alone (`index_keys`), so the indexes are right after every transition (`items`).
@@ -20,17 +21,22 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
+from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.reconciliation.sortable import number_at, sortable
 
+_NOT_KNOWN = append_fields(None)
+"""When it has ended: earlier versions did not say it, so such a row is never over."""
 WATERMARK_ROW = RowKind("reconciliation", "watermark", "w")
-POSTING_ROW = RowKind("reconciliation", "posting", "o")
-LINE_ROW = RowKind("reconciliation", "line", "l")
-STATEMENT_ROW = RowKind("reconciliation", "statement", "s")
+POSTING_ROW = RowKind("reconciliation", "posting", "o", [_NOT_KNOWN])
+LINE_ROW = RowKind("reconciliation", "line", "l", [_NOT_KNOWN])
+STATEMENT_ROW = RowKind("reconciliation", "statement", "s", [_NOT_KNOWN])
 CHAIN_ROW = RowKind("reconciliation", "chain", "k")
 BREAK_ROW = RowKind("reconciliation", "break", "b")
-CLAIM_ROW = RowKind("reconciliation", "claim", "c")
+CLAIM_ROW = RowKind("reconciliation", "claim", "c", [_NOT_KNOWN])
+ENDED = QueueKind("reconciliation", "ended", "qx")
+ENDED_ROW, ENDED_BUCKET_ROW = ENDED.state, ENDED.bucket
 INDEXES = "reaud"
 """The families of the indexes; their rows have no layout."""
 
@@ -70,6 +76,8 @@ class Posting(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The open break of the item, or empty."""
     breaks: int = 0
     """How many breaks were opened for it."""
+    ended_at: int | None = None
+    """When it was claimed, event time of the account; None: it is not, or that is not known."""
 
     @property
     def order(self) -> tuple[int, str]:
@@ -100,6 +108,8 @@ class BankLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     breaks: int = 0
     posting_id: str = ""
     """The posting it has claimed, or empty."""
+    ended_at: int | None = None
+    """As a posting's."""
 
     @property
     def order(self) -> tuple[str, int]:
@@ -114,6 +124,8 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False):
     tier: str
     by_id: bool
     """Whether the reference was one of our ids, which no second line may have at any date."""
+    ended_at: int | None = None
+    """When it was made, as a posting's."""
 
 
 class Break(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -147,6 +159,8 @@ class Statement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     gap_break_id: str = ""
     balance_break_id: str = ""
     breaks: int = 0
+    ended_at: int | None = None
+    """When it was last looked at and was closed, without a break; else None."""
 
 
 class Link(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):

@@ -82,8 +82,12 @@ def check_statement(scope: Scope, statement_id: str, statement: Statement) -> No
     if statement.closed:
         statement = _check_sequence(scope, statement_id, statement)
         statement = _check_closing_balance(scope, statement_id, statement)
+    sound = statement.closed and not statement.gap_break_id and not statement.balance_break_id
+    statement = msgspec.structs.replace(statement, ended_at=scope.watermark if sound else None)
     key = statement_key(scope.cause.tenant_id, scope.cause.account_id, statement_id)
     scope.rows.put(key, statement)
+    if sound:
+        scope.rows.end(scope.watermark, key)
 
 
 def _subject(statement_id: str, statement: Statement) -> Subject:

@@ -24,6 +24,9 @@ Time is event time: an account's watermark is the latest min(occurred_at, record
 clock that is ahead cannot advance it too far. An item falls due `grace_days` after it happened: a posting at
 its occurred_at, a line when the bank booked it. The watermark of an account without events stands still, so
 its items do not fall due.
+
+What has ended is forgotten when both windows are over (`sweeping`). An event that is older than the account's
+watermark by more than that is too old: whether it came before is not known any more.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ import msgspec
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.account_rows import AccountRows
@@ -61,8 +65,9 @@ from pipeline.domain.reconciliation.rows import (
 )
 from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT, ReconciliationSettings
 from pipeline.domain.reconciliation.statements import check_chain, check_statement, with_closing, with_line
+from pipeline.domain.reconciliation.sweeping import sweep
 
-DEFAULTS = ReconciliationSettings()
+DEFAULTS, WINDOWS = ReconciliationSettings(), Windows()
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -73,6 +78,12 @@ def _check(tenant_id: str, account_id: str, item_id: str, currency: str, *figure
     for figure in figures_minor:
         if abs(figure) > AMOUNT_LIMIT:
             raise Reject("overflow", "an amount is too large")
+
+
+def _check_age(scope: Scope, event: Input, at: Arrival) -> None:
+    """Raise Reject for an event so old that what it repeats may be forgotten."""
+    if scope.rows.is_too_old(min(event.occurred_at, at.recorded_at), scope.watermark):
+        raise Reject("too_old", "another event of the account is later by more than both windows")
 
 
 def _reference(text: str | None) -> str:
@@ -94,12 +105,16 @@ def _move_on(scope: Scope) -> None:
     scope.rows.move_to(scope.watermark)
     if scope.rows.is_due(scope.watermark):
         settle_due(scope)
+    if scope.rows.to_sweep:
+        sweep(scope)
 
 
 def _posting_recorded(event: ev.PostingRecorded, at: Arrival, scope: Scope) -> None:
     tenant, account, posting_id = event.tenant_id, event.account_id, event.posting_id
     _check(tenant, account, posting_id, event.currency, event.amount_minor)
-    if scope.rows.item(posting_key(tenant, account, posting_id), Posting) is not None:
+    _check_age(scope, event, at)
+    known = scope.rows.item(posting_key(tenant, account, posting_id), Posting)
+    if known is not None and not scope.rows.is_over(known.ended_at, scope.watermark):
         return
     ids = tuple(filter(None, (_reference(event.payment_id), _reference(event.entry_id))))
     posting = Posting(
@@ -149,28 +164,37 @@ def _statement_line(event: ev.StatementLine, at: Arrival, scope: Scope) -> None:
     _check(tenant, account, statement_id, event.currency, event.amount_minor)
     if event.line_no < 0:
         raise Reject("line_no_must_not_be_negative")
+    _check_age(scope, event, at)
     line = _line_of(event, at, scope.settings.grace_days)
     known = scope.rows.item(line_key(tenant, account, statement_id, event.line_no), BankLine)
-    if known is not None:
+    if known is not None and not scope.rows.is_over(known.ended_at, scope.watermark):
         if known.content != line.content:
             name = f"line/{statement_id}/{event.line_no}"
             ordinal = line.content.hex()
             subject = Subject(name, event.currency, statement_id, event.line_no, ordinal=ordinal)
             _conflict(scope, subject, event.amount_minor, "the line number came again with other content")
         return
-    statement = with_line(scope.rows.get(statement_key(tenant, account, statement_id), Statement), event)
+    statement = with_line(_statement(scope, statement_id), event)
     check_statement(scope, statement_id, statement)
     arrive_line(scope, line)
     _move_on(scope)
 
 
-def _statement_closed(event: ev.StatementClosed, scope: Scope) -> None:
+def _statement(scope: Scope, statement_id: str) -> Statement | None:
+    """Return a statement that still counts."""
+    key = statement_key(scope.cause.tenant_id, scope.cause.account_id, statement_id)
+    found = scope.rows.get(key, Statement)
+    return None if found is None or scope.rows.is_over(found.ended_at, scope.watermark) else found
+
+
+def _statement_closed(event: ev.StatementClosed, at: Arrival, scope: Scope) -> None:
     tenant, account, statement_id = event.tenant_id, event.account_id, event.statement_id
     opening, closing = event.opening_balance_minor, event.closing_balance_minor
     _check(tenant, account, statement_id, event.currency, opening, closing)
     if event.line_count < 0:
         raise Reject("line_count_must_not_be_negative")
-    known = scope.rows.get(statement_key(tenant, account, statement_id), Statement)
+    _check_age(scope, event, at)
+    known = _statement(scope, statement_id)
     statement = with_closing(known, event)
     if known is not None and known.closed:
         if known != statement:
@@ -203,15 +227,16 @@ def apply(
     rows: PrefetchingRows,
     out: Outbox,
     settings: ReconciliationSettings = DEFAULTS,
+    windows: Windows = WINDOWS,
 ) -> None:
     """Apply one event of `reconciliation-items` to the rows of its partition.
 
-    Raises Reject, with nothing written: malformed_id, overflow, currency_mismatch,
+    Raises Reject, with nothing written: malformed_id, overflow, too_old, currency_mismatch,
     line_no_must_not_be_negative, line_count_must_not_be_negative, unexpected_event.
     """
     if not isinstance(event, Input):
         raise Reject("unexpected_event", type(event).__name__)
-    account_rows = open_account(rows, event.tenant_id, event.account_id, settings)
+    account_rows = open_account(rows, event.tenant_id, event.account_id, settings, windows)
     apply_to(account_rows, event, at, out, settings)
     account_rows.close()
 
@@ -226,7 +251,7 @@ def apply_to(
     elif isinstance(event, ev.StatementLine):
         _statement_line(event, at, scope)
     else:
-        _statement_closed(event, scope)
+        _statement_closed(event, at, scope)
 
 
 def keys(event: object) -> Iterable[bytes]:
@@ -248,9 +273,9 @@ class Reconciliation:
 
     keys = staticmethod(keys)
 
-    def __init__(self, settings: ReconciliationSettings = DEFAULTS) -> None:
-        self._settings = settings
+    def __init__(self, settings: ReconciliationSettings = DEFAULTS, windows: Windows = WINDOWS) -> None:
+        self._settings, self._windows = settings, windows
 
     def apply(self, event: object, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply one event; see the module's `apply`."""
-        apply(event, at, rows, out, self._settings)
+        apply(event, at, rows, out, self._settings, self._windows)

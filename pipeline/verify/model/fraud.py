@@ -17,6 +17,7 @@ from typing import Any, ClassVar, NamedTuple
 from pipeline.verify.model.fraud_debtors import Debtor, Payment, hash_of, packed
 from pipeline.verify.model.fraud_rules import Verdict, judge
 from pipeline.verify.model.fraud_settings import SETTINGS
+from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.tenants import GATE_CODES, Buckets
 from pipeline.verify.model.wire import (
@@ -37,6 +38,9 @@ from pipeline.verify.model.wire import (
 FRAUD_TABLE = TABLE
 """Rows of: a debtor (`f`), a decision (`d`), an alert (`a`)."""
 COUNTRY_LENGTH_MAX = 8
+HOUR_US = 3_600_000_000
+KEPT_US = SETTINGS["decisions_kept_days"] * DAY_US
+"""How long a decision is known, in event time: by the newest payment that was decided here."""
 
 CONTENT = (
     *("payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency", "payment_type"),
@@ -116,13 +120,14 @@ def decide(branch: FraudBranch, event: dict[str, Any]) -> None:
         return branch.refuse(code)
     at_us = min(event["occurred_at"], recorded_us)
     content = (debtor_id, creditor_id, str(event["amount_minor"]), event["currency"])
-    earlier = branch.decisions.get((event["tenant_id"], event["payment_id"]))
-    if earlier is not None and at_us - earlier.at_us <= SETTINGS["decisions_kept_days"] * DAY_US:
+    newest = max(branch.past.newest, at_us)
+    if newest - at_us > branch.window_days * DAY_US + HOUR_US:
+        return branch.answer(Verdict("APPROVE", 0, ()))  # the ledger refuses it as too old
+    earlier = branch.decision(newest)
+    if earlier is not None:
         verdict = again(earlier, content)
         branch.answer(verdict)
-        if verdict.outcome != "APPROVE" and branch.alert_key not in branch.alerts:
-            branch.alert(at_us, verdict)
-        return
+        return branch.alert_once(at_us, newest, verdict)
     if event["amount_minor"] <= 0 or debtor_id == creditor_id or "$" in (debtor_id[0], creditor_id[0]):
         return branch.answer(Verdict("APPROVE", 0, ()))  # the ledger refuses it; the id stays free
     payment, debtor = seen_by_rules(event, at_us), branch.debtor
@@ -134,9 +139,10 @@ def decide(branch: FraudBranch, event: dict[str, Any]) -> None:
         debtor.learn(payment)
     held = payment if verdict.outcome == "REVIEW" and not late else None
     branch.keep(Decision(at_us, content, verdict, held))
+    branch.forget_decisions(at_us)
     branch.answer(verdict)
     if verdict.outcome != "APPROVE":
-        branch.alert(at_us, verdict)
+        branch.alert(at_us, newest, verdict)
 
 
 def decide_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
@@ -156,12 +162,12 @@ def decide_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
     said = branch.next_said(ALERTS, "FraudAlertRaised", **about)
     again = said is None and branch.alert_key in branch.alerts
     if verdict.outcome != "APPROVE" and not again:
-        branch.alert(event["occurred_at"], verdict)
+        branch.alert(event["occurred_at"], event["occurred_at"], verdict)
 
 
 def review(branch: FraudBranch, event: dict[str, Any]) -> None:
     """Pass a review on; an approval makes a held payment the debtor's habit, once."""
-    known = branch.decisions.get((event["tenant_id"], event["payment_id"]))
+    known = branch.decision(branch.past.newest)
     approved = known is not None and event["approved"] and known.content[0] == event["debtor_account_id"]
     if known is not None and known.held is not None and approved:
         branch.debtor.learn(known.held)
@@ -184,8 +190,14 @@ class FraudBranch(StreamModel):
     """By tenant and account."""
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
     """By tenant and payment id."""
-    alerts: set[bytes] = field(default_factory=set)
-    """Row keys."""
+    alerts: dict[bytes, int] = field(default_factory=dict)
+    """By row key: the event time of the payment."""
+    ended: dict[str, tuple[Ended, Ended]] = field(default_factory=dict)
+    """Decisions and alerts by tenant."""
+    keep_days: int = max(DUPLICATES_DAYS, REVERSALS_DAYS)
+    """How long alerts are known."""
+    window_days: int = DUPLICATES_DAYS
+    """How long the ledger knows the ids of payments."""
     buckets: Buckets = field(init=False)
     rules: ClassVar = {
         "PaymentInitiated": decide,
@@ -213,6 +225,35 @@ class FraudBranch(StreamModel):
     def alert_key(self) -> bytes:
         names = ("tenant_id", "debtor_account_id", "payment_id")
         return row_key("a", *[self.cause.fields[name] for name in names])
+
+    @property
+    def past(self) -> Ended:
+        """Return the decisions on the present tenant's payments."""
+        return self._ended[0]
+
+    @property
+    def _ended(self) -> tuple[Ended, Ended]:
+        tenant = self.cause.fields["tenant_id"]
+        return self.ended.setdefault(tenant, (Ended("eg", (tenant,)), Ended("hj", (tenant,))))
+
+    def decision(self, newest: int) -> Decision | None:
+        """Return the decision on the present payment id, if it still counts."""
+        event = self.cause.fields
+        known = self.decisions.get((event["tenant_id"], event["payment_id"]))
+        return None if known is None or newest - known.at_us > KEPT_US else known
+
+    def forget_decisions(self, at_us: int) -> None:
+        """Let the present decision be forgotten in time, and forget others."""
+        key = row_key("d", *[self.cause.fields[name] for name in ("tenant_id", "payment_id")])
+        keys, changes = self.past.add(at_us, key, KEPT_US)
+        for old in keys:
+            tenant, payment_id = old.decode().split("\0")[1:]
+            known = self.decisions.get((tenant, payment_id))
+            if known is not None and self.past.newest - known.at_us > KEPT_US:
+                del self.decisions[tenant, payment_id]
+                self.row(old, None)
+        for change in (*changes, self.past.row()):
+            self.row(*change)
 
     def keep(self, decision: Decision) -> None:
         """Remember a decision on the present payment; expect the rows of debtor and id."""
@@ -244,11 +285,27 @@ class FraudBranch(StreamModel):
         said = {"command": "payment_initiated", **about}
         self.say(PAYMENT_EVENTS, account_id, "CommandRefused", refused_id, **said)
 
-    def alert(self, at_us: int, verdict: Verdict) -> None:
-        """Expect the alert on the present payment, and its row."""
+    def alert_once(self, at_us: int, newest: int, verdict: Verdict) -> None:
+        """Expect an alert if the verdict is no approval, and no alert is known."""
+        known = self.alerts.get(self.alert_key)
+        if verdict.outcome == "APPROVE":
+            return
+        if known is None or newest - known > self.keep_days * DAY_US:
+            self.alert(at_us, newest, verdict)
+
+    def alert(self, at_us: int, newest: int, verdict: Verdict) -> None:
+        """Expect the alert on the present payment, and its row; forget others."""
         event = self.cause.fields
         payment = [event[name] for name in ("creditor_account_id", "amount_minor", "currency")]
-        self.alerts.add(self.alert_key)
+        self.alerts[self.alert_key] = at_us
+        past_alerts = self._ended[1]
+        keys, changes = past_alerts.add(newest, self.alert_key, self.keep_days * DAY_US)
+        for old in keys:
+            if old in self.alerts and self.past.newest - self.alerts[old] > self.keep_days * DAY_US:
+                del self.alerts[old]
+                self.row(old, None)
+        for change in (*changes, past_alerts.row()):
+            self.row(*change)
         self.row(self.alert_key, packed([at_us, said(verdict), *payment]))
         alert_id, account_id = self.id_of("fraud_alert_raised"), event["debtor_account_id"]
         about = {"alert_id": alert_id, "payment_id": event["payment_id"], "account_id": account_id}

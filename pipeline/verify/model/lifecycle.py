@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 from pipeline.verify.model.lifecycle_life import Life, Names, due_key, stuck_key
 from pipeline.verify.model.record import Record
+from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
+    DAY_US,
     INVARIANT_ALERTS,
     LAYOUT,
     LONG_MAX,
@@ -46,8 +48,12 @@ def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
         if passed:
             begun.passed, begun.accused = True, False
         branch.step("SCREENED", event["outcome"].lower())
-    elif passed and not life.passed and not life.accused:
-        life.passed = True
+        return
+    news = passed and not life.passed and not life.accused
+    life.passed = life.passed or news
+    if life.ended:  # the ledger has yet to answer: until then it is needed
+        life.again_at = max(branch.now, branch.seen)
+    if life.ended or news:
         branch.keep()
 
 
@@ -65,7 +71,7 @@ def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     branch.tick()
     life = branch.life
     state = (branch.cause.event or "").rpartition("Payment")[2].upper()
-    if life is not None and life.without_trace and (state, event["code"]) == ("REJECTED", "too_old"):
+    if life is not None and life.state != "SCREENED" and (state, event["code"]) == ("REJECTED", "too_old"):
         branch.count(life)
     else:
         if life is None or life.without_trace:
@@ -102,6 +108,9 @@ class LifecycleBranch(StreamModel):
     """Nothing is due before."""
     bounds_s: Mapping[str, int] = field(default_factory=lambda: BOUND_S)
     """How long a payment may wait, by its state, seconds of event time."""
+    keep_days: int = max(DUPLICATES_DAYS, REVERSALS_DAYS)
+    """How long a payment that has ended is kept, in event time."""
+    past: Ended = field(default_factory=lambda: Ended("ef"))
     rules: ClassVar = {
         "PaymentScreened": screened,
         "PaymentReviewed": reviewed,
@@ -131,7 +140,12 @@ class LifecycleBranch(StreamModel):
 
     @property
     def life(self) -> Life | None:
-        return self.lives.get(self.names)
+        life = self.lives.get(self.names)
+        return None if life is None or self.is_over(life) else life
+
+    def is_over(self, life: Life) -> bool:
+        """Whether a payment has ended so long ago that it counts as unknown."""
+        return life.ended and self.now - life.needed_at > self.keep_days * DAY_US
 
     @property
     def seen(self) -> int:
@@ -204,6 +218,22 @@ class LifecycleBranch(StreamModel):
         if due != life.due:
             self._wait(life, due)
         self._keep(self.names)
+        if life.ended:
+            self._end(life)
+
+    def _end(self, life: Life) -> None:
+        """Let a payment be forgotten in time, and forget others."""
+        keys, changes = self.past.add(life.at, row_key("p", *self.names), self.keep_days * DAY_US)
+        for key in dict.fromkeys(keys):
+            tenant, payment = key.decode().split("\0")[1:]
+            old = self.lives.get((tenant, payment))
+            if old is not None and self.is_over(old):
+                del self.lives[tenant, payment]
+                self.row(key, None)
+            elif old is not None and old.ended and old.needed_at > old.at:
+                self.past.open.append(key)
+        for change in (*changes, self.past.row()):
+            self.row(*change)
 
     def _wait(self, life: Life, due: int | None) -> None:
         """Wait for another due time, or for none."""

@@ -29,12 +29,24 @@ class Life:
     """Whether a screening of its id has let it through."""
     accused: bool = False
     """Whether it was said that it moved money without one."""
+    again_at: int | None = None
+    """When its id was screened once more, after it had ended."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is to come: it does not wait, and is not stuck."""
+        return self.due is None and self.stuck is None
+
+    @property
+    def needed_at(self) -> int:
+        """When it was needed for the last time."""
+        return self.at if self.again_at is None else max(self.at, self.again_at)
 
     def row(self) -> bytes:
-        """Return the row of the payment, which has its second layout."""
+        """Return the row of the payment, which has its third layout."""
         rest = [self.for_review, self.hold_end, self.at, self.due, self.stuck, self.refused, self.steps]
         screening = 2 if self.accused else 1 if self.passed else 0
-        return bytes([2]) + msgpack([self.state, *self.content, *rest, screening])
+        return bytes([3]) + msgpack([self.state, *self.content, *rest, screening, self.again_at])
 
     @property
     def without_trace(self) -> bool:

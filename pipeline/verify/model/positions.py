@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, ClassVar
 
+from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
-from pipeline.verify.model.wire import LAYOUT, LONG_MAX, LONG_MIN, POSITIONS, Dead, msgpack, row_key
+from pipeline.verify.model.wire import DAY_US, LAYOUT, LONG_MAX, LONG_MIN, POSITIONS, Dead, msgpack, row_key
 
 E8 = 10**24
 """1e-8, in units of 1e-32."""
@@ -105,8 +106,12 @@ def execute(book: PositionBranch, event: dict[str, Any]) -> None:
         raise Dead("quantity_must_be_positive")
     if event["price_e8"] < 0:
         raise Dead("price_must_not_be_negative")
+    at = min(event["occurred_at"], book.cause.timestamp_ms * 1000)
+    newest = max(at, book.past.newest)
+    if book.is_too_old(newest - at):
+        raise Dead("too_old")
     trade = [event[name] for name in TRADE]
-    known = book.trades.get((tenant, event["trade_id"]))
+    known = book.known(event["trade_id"], newest)
     if known is not None:
         if known[:-1] != trade:
             raise Dead("trade_exists_with_different_content")
@@ -118,7 +123,9 @@ def execute(book: PositionBranch, event: dict[str, Any]) -> None:
     after = held.trade(quantity, event["price_e8"], event["fee_minor"])
     figures = shown(after, book.quote_of(tenant, instrument, after.currency))
     book.holdings[tenant, instrument][account] = after
+    book.times[tenant, event["trade_id"]] = at
     book.remember(event["trade_id"], [*trade, None])
+    book.forget(at, event["trade_id"])
     book.row(row_key("p", tenant, account, instrument), position_row(after))
     if bool(after.quantity) != bool(held.quantity):
         index = row_key("i", tenant, instrument, after.currency, account)
@@ -127,7 +134,7 @@ def execute(book: PositionBranch, event: dict[str, Any]) -> None:
 
 
 def settle(book: PositionBranch, event: dict[str, Any]) -> None:
-    known = book.trades.get((event["tenant_id"], event["trade_id"]))
+    known = book.known(event["trade_id"], book.past.newest)
     if known is None or known[0] != event["account_id"]:
         raise Dead("trade_not_found")
     if known[-1] not in (None, event["settled_at"]):
@@ -176,6 +183,14 @@ class PositionBranch(StreamModel):
     """By tenant and id: what the trade says (TRADE), and when it was settled or None."""
     quotes: dict[tuple[str, str, str], Quote] = field(default_factory=dict)
     """By tenant, instrument and currency."""
+    times: dict[tuple[str, str], int] = field(default_factory=dict)
+    """When each trade was executed, event time."""
+    ended: dict[str, Ended] = field(default_factory=dict)
+    """By tenant."""
+    window_days: int = DUPLICATES_DAYS
+    """How much older than the newest trade one may be."""
+    keep_days: int = max(DUPLICATES_DAYS, REVERSALS_DAYS)
+    """How long a trade is known."""
     rules: ClassVar = {"TradeExecuted": execute, "TradeSettled": settle, "PriceQuoted": price}
 
     def check_ids(self, event: dict[str, Any]) -> None:
@@ -185,11 +200,44 @@ class PositionBranch(StreamModel):
     def quote_of(self, tenant: str, instrument: str, currency: str) -> Quote | None:
         return self.quotes.get((tenant, instrument, currency))
 
+    @property
+    def past(self) -> Ended:
+        """Return what the present tenant has traded."""
+        tenant = self.cause.fields["tenant_id"]
+        return self.ended.setdefault(tenant, Ended("ef", (tenant,)))
+
+    def is_too_old(self, behind_us: int) -> bool:
+        """Whether the present trade is too far behind the newest one; where settings are not judged: whether
+        it is behind and a dead letter says so."""
+        if self.letter is not None:
+            return behind_us > 0 and self.letter(self.cause) == "too_old"
+        return behind_us > self.window_days * DAY_US
+
+    def known(self, trade_id: str, newest: int) -> list[Any] | None:
+        """Return a trade that still counts."""
+        names = self.cause.fields["tenant_id"], trade_id
+        over = names in self.times and newest - self.times[names] > self.keep_days * DAY_US
+        return None if over else self.trades.get(names)
+
+    def forget(self, at: int, trade_id: str) -> None:
+        """Let a trade be forgotten in time, and forget others."""
+        key = row_key("t", self.cause.fields["tenant_id"], trade_id)
+        keys, changes = self.past.add(at, key, self.keep_days * DAY_US)
+        for old in dict.fromkeys(keys):
+            tenant, trade = old.decode().split("\0")[1:]
+            names = tenant, trade
+            if names in self.times and self.past.newest - self.times[names] > self.keep_days * DAY_US:
+                del self.trades[names], self.times[names]
+                self.row(old, None)
+        for change in (*changes, self.past.row()):
+            self.row(*change)
+
     def remember(self, trade_id: str, trade: list[Any]) -> None:
         """Write what is known of a trade."""
         tenant = self.cause.fields["tenant_id"]
         self.trades[tenant, trade_id] = trade
-        self.row(row_key("t", tenant, trade_id), bytes([LAYOUT]) + msgpack(trade))
+        time = self.times[tenant, trade_id].to_bytes(8, "big", signed=True)
+        self.row(row_key("t", tenant, trade_id), bytes([2]) + time + msgpack(trade))
 
     def update(self, account: str, figures: dict[str, Any]) -> None:
         """Expect a position of the present record's instrument as it stands now."""

@@ -14,13 +14,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, ClassVar
 
-from pipeline.verify.model.reconciliation_desk import (
-    DUPLICATE,
-    Desks,
-    Line,
-    Link,
-    Posting,
-)
+from pipeline.verify.model.reconciliation_desk import Desks
+from pipeline.verify.model.reconciliation_items import DUPLICATE, Line, Link, Posting
 from pipeline.verify.model.reconciliation_matching import (
     REPEATED,
     by_date,
@@ -55,7 +50,9 @@ def digest(*content: Any) -> bytes:
 
 def post(books: ReconciliationBranch, event: dict[str, Any]) -> None:
     desk = books.desk
-    if event["posting_id"] in desk.postings:
+    books.check_age()
+    known = desk.postings.get(event["posting_id"])
+    if known is not None and not books.is_over(known.ended_at):
         return
     ids = [text for text in (name_of(event["payment_id"]), name_of(event["entry_id"])) if text]
     names = [text for text in (name_of(event["reference"]), *ids) if text]
@@ -89,10 +86,11 @@ def state(books: ReconciliationBranch, event: dict[str, Any]) -> None:
     desk, place = books.desk, (event["statement_id"], event["line_no"])
     if event["line_no"] < 0:
         raise Dead("line_no_must_not_be_negative")
+    books.check_age()
     parts = ("external_reference", "amount_minor", "currency", "booked_at", "value_date", "description")
     content = digest(*(event[name] for name in parts))
     known = desk.lines.get(place)
-    if known is not None:
+    if known is not None and not books.is_over(known.ended_at):
         if known.content != content:
             subject, detail = known.subject, "the line number came again with other content"
             conflict(books, subject, content, event["amount_minor"], detail, line_no=place[1])
@@ -136,6 +134,7 @@ def close(books: ReconciliationBranch, event: dict[str, Any]) -> None:
     opening, closing = event["opening_balance_minor"], event["closing_balance_minor"]
     if event["line_count"] < 0:
         raise Dead("line_count_must_not_be_negative")
+    books.check_age()
     statement = statement_of(books, event)
     figures = (opening, closing, event["line_count"], event["closed_at"])
     if statement.figures is not None:
@@ -173,6 +172,12 @@ class ReconciliationBranch(Desks):
             raise Dead("malformed_id")
         if any(abs(event[name]) > AMOUNT_MAX for name in FIGURES if name in event):
             raise Dead("overflow")
+
+    def check_age(self) -> None:
+        """Raise `Dead` for a record so old that what it repeats may be forgotten."""
+        at = min(self.cause.fields["occurred_at"], self.cause.timestamp_ms * 1000)
+        if self.reached() - at > self.keep_days * DAY_US:
+            raise Dead("too_old")
 
     def view(self) -> Iterable[dict[str, Any]]:
         """Yield the breaks that are open."""

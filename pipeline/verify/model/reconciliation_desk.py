@@ -6,144 +6,23 @@ one of each item, statement, break, claim and watermark, and index rows that fol
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.verify.model.reconciliation_items import (
+    AMOUNT,
+    CLAIMED,
+    OPEN,
+    Line,
+    Link,
+    Posting,
+    Statement,
+    Waiting,
+    number,
+)
+from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import DAY_US, LAYOUT, RESULTS, derived, msgpack, row_key
-
-OPEN, MISSING, AMOUNT, DUPLICATE, CLAIMED = "OPEN", "MISSING", "AMOUNT", "DUPLICATE", "CLAIMED"
-
-
-@dataclass
-class Posting:
-    """A posting of ours. Amounts are minor units, a credit positive; days count from 1970-01-01."""
-
-    posting_id: str
-    currency: str
-    amount: int
-    day: int
-    sequence: int
-    due_at: int
-    ids: list[str]
-    """The references that name no other payment."""
-    names: list[str]
-    """All references a line may name it by."""
-    state: str = OPEN
-    break_id: str = ""
-    breaks: int = 0
-    ripe: bool = True
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        return self.sequence, self.posting_id
-
-    @property
-    def key(self) -> list[str]:
-        return [self.posting_id]
-
-    @property
-    def subject(self) -> str:
-        return f"posting/{self.posting_id}"
-
-    @property
-    def about(self) -> dict[str, Any]:
-        return {"statement_id": None, "line_no": None, "posting_id": self.posting_id}
-
-
-@dataclass
-class Line:
-    """A line of the bank's."""
-
-    statement_id: str
-    line_no: int
-    currency: str
-    amount: int
-    day: int
-    due_at: int
-    reference: str
-    content: bytes
-    ripe: bool
-    """Whether amount and date alone may match it: it has no reference, or its grace has run out."""
-    state: str = OPEN
-    break_id: str = ""
-    breaks: int = 0
-    posting_id: str = ""
-
-    @property
-    def names(self) -> list[str]:
-        return [self.reference] if self.reference else []
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        return self.statement_id, self.line_no
-
-    @property
-    def key(self) -> list[str]:
-        return [self.statement_id, number(self.line_no)]
-
-    @property
-    def subject(self) -> str:
-        return f"line/{self.statement_id}/{self.line_no}"
-
-    @property
-    def about(self) -> dict[str, Any]:
-        return {"statement_id": self.statement_id, "line_no": self.line_no, "posting_id": None}
-
-
-@dataclass
-class Statement:
-    """What has been seen of a statement; `figures` once it is closed."""
-
-    statement_id: str
-    currency: str
-    numbers: list[int] = field(default_factory=list)
-    total: int = 0
-    figures: tuple[int, int, int, int] | None = None
-    """Opening and closing balance, number of lines, time of closing."""
-    gap_break: str = ""
-    balance_break: str = ""
-    breaks: int = 0
-
-    @property
-    def subject(self) -> str:
-        return f"statement/{self.statement_id}"
-
-
-@dataclass
-class Link:
-    """A closed statement among those of its account and currency."""
-
-    closed_at: int
-    statement_id: str
-    opening: int
-    closing: int
-    break_id: str = ""
-
-
-@dataclass
-class Waiting:
-    """The items of one side that nothing has claimed yet."""
-
-    items: dict[str, Any] = field(default_factory=dict)
-    """By subject."""
-    by_name: dict[tuple[str, str], list[Any]] = field(default_factory=lambda: defaultdict(list))
-    """By currency and reference."""
-
-    def add(self, item: Posting | Line) -> None:
-        self.items[item.subject] = item
-        for name in item.names:
-            self.by_name[item.currency, name].append(item)
-
-    def remove(self, item: Posting | Line) -> None:
-        del self.items[item.subject]
-        for name in item.names:
-            self.by_name[item.currency, name].remove(item)
-
-    def named(self, other: Posting | Line) -> list[Any]:
-        """Return the items that share currency and a reference with one of the other side."""
-        return [item for name in other.names for item in self.by_name.get((other.currency, name), ())]
 
 
 @dataclass
@@ -157,16 +36,17 @@ class Desk:
     free_lines: Waiting = field(default_factory=Waiting)
     next_due: int | None = None
     """When the next grace may run out, microseconds; None: nothing waits."""
-    claims: dict[tuple[str, str, int], tuple[int, str, bool]] = field(default_factory=dict)
-    """By currency, reference and amount: day and tier of the last match, whether it was by an id of ours."""
+    claims: dict[tuple[str, str, int], tuple[int, str, bool, int]] = field(default_factory=dict)
+    """By currency, reference and amount: day and tier of the last match, whether it was by an id of ours, and
+    when it was made."""
     statements: dict[str, Statement] = field(default_factory=dict)
     chains: dict[str, list[Link]] = field(default_factory=dict)
     breaks: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-def number(value: int) -> str:
-    """Return an integer as keys have it: as text that sorts."""
-    return f"{value + 2**63:020d}"
+    """Those that are open."""
+    resolved: set[str] = field(default_factory=set)
+    past: Ended | None = None
+    passed: list[bytes] = field(default_factory=list)
+    """Keys of rows that may go."""
 
 
 @dataclass
@@ -179,6 +59,8 @@ class Desks(StreamModel):
     """How far amounts may lie apart, minor units."""
     grace_days: int = 2
     """How long an item may wait, in event time."""
+    keep_days: int = max(DUPLICATES_DAYS, REVERSALS_DAYS)
+    """How long what has ended is known, in event time of the account."""
     desks: dict[tuple[str, str], Desk] = field(default_factory=dict)
     indexed: dict[bytes, set[bytes]] = field(default_factory=dict)
     """The index rows that each item has now."""
@@ -222,6 +104,7 @@ class Desks(StreamModel):
         said = {"statement_id": None, "line_no": None, "posting_id": None, **about, "detail": detail}
         said = {"type": kind, "amount_minor": amount, "currency": currency, **said}
         self.result("BreakOpened", f"break_opened/{break_id}", break_id=break_id, **said)
+        self.desk.resolved.discard(break_id)
         self.desk.breaks[break_id] = {**said, "opened_at": self.cause.fields["occurred_at"]}
         self.write("b", [*self.desk.breaks[break_id].values(), None, None], break_id)
         return break_id
@@ -229,6 +112,8 @@ class Desks(StreamModel):
     def resolve(self, break_id: str, resolution: str) -> str:
         """Expect an open break to be resolved; return its type."""
         opened = self.desk.breaks.pop(break_id)
+        self.desk.resolved.add(break_id)
+        self.end("b", break_id)
         about = {name: opened[name] for name in ("type", "statement_id", "posting_id")}
         name = f"break_resolved/{break_id}"
         self.result("BreakResolved", name, break_id=break_id, resolution=resolution, **about)
@@ -237,9 +122,25 @@ class Desks(StreamModel):
 
     # --- writing
 
+    def end(self, family: str, *parts: str) -> None:
+        """Take note that a row of the present account has ended."""
+        desk = self.desk
+        if desk.past is None:
+            desk.past = Ended("qx", self.owner)
+        key, keep_us = row_key(family, *self.owner, *parts), self.keep_days * DAY_US
+        keys, changes = desk.past.add(self.reached(), key, keep_us)
+        desk.passed += keys
+        for change in (*changes, desk.past.row()):
+            self.row(*change)
+
+    def is_over(self, ended_at: int | None) -> bool:
+        """Whether what has ended then counts as unknown by now."""
+        return ended_at is not None and self.reached() - ended_at > self.keep_days * DAY_US
+
     def write(self, family: str, fields: list[Any], *parts: str) -> None:
         """Expect a row of the present account."""
-        self.row(row_key(family, *self.owner, *parts), bytes([LAYOUT]) + msgpack(fields))
+        layout = 2 if family in "olsc" else LAYOUT
+        self.row(row_key(family, *self.owner, *parts), bytes([layout]) + msgpack(fields))
 
     def write_item(self, item: Posting | Line) -> None:
         """Expect an item's row, and its index rows to come and go with its state."""
@@ -247,11 +148,11 @@ class Desks(StreamModel):
         if isinstance(item, Posting):
             family = "o"
             content: list[Any] = [item.posting_id, item.currency, item.amount, item.day, item.sequence]
-            content += [item.due_at, item.ids, item.names, *state]
+            content += [item.due_at, item.ids, item.names, *state, item.ended_at]
         else:
             family = "l"
             content = [item.statement_id, item.line_no, item.currency, item.amount, item.day, item.due_at]
-            content += [item.reference, item.content, item.ripe, *state, item.posting_id]
+            content += [item.reference, item.content, item.ripe, *state, item.posting_id, item.ended_at]
         row = row_key(family, *self.owner, *item.key)
         before, now = self.indexed.get(row, set()), self.indexes(item, row)
         for gone in sorted(before - now):

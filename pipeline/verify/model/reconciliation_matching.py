@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipeline.verify.model.reconciliation_desk import (
+from pipeline.verify.model.reconciliation_desk import Desks
+from pipeline.verify.model.reconciliation_items import (
     AMOUNT,
     CLAIMED,
     DUPLICATE,
     MISSING,
     OPEN,
-    Desks,
     Line,
     Posting,
     Waiting,
     number,
 )
+from pipeline.verify.model.wire import row_key
 
 DUE_AT_ONCE = 100
 """How many items whose grace has run out one record settles; the rest wait for the account's next one."""
@@ -63,9 +64,9 @@ def by_date(books: Desks, item: Any, others: Waiting) -> Any:
 def repeats(books: Desks, line: Line) -> str | None:
     """Return the tier in which a line's reference and amount were matched already; None: they were not."""
     claim = books.desk.claims.get((line.currency, line.reference, line.amount))
-    if not line.reference or claim is None:
+    if not line.reference or claim is None or books.is_over(claim[3]):
         return None
-    day, tier, by_id = claim
+    day, tier, by_id, _ = claim
     return tier if by_id or abs(day - line.day) <= books.window_days else None
 
 
@@ -81,12 +82,13 @@ def match(books: Desks, line: Line, posting: Posting, tier: str) -> None:
     had = [item.break_id for item in (line, posting) if item.break_id]
     line.posting_id = posting.posting_id
     for item in (line, posting):
-        item.state, item.break_id = CLAIMED, ""
+        item.state, item.break_id, item.ended_at = CLAIMED, "", books.reached()
         books.write_item(item)
+    books.end("l", *line.key)
     desk.free_lines.remove(line)
     desk.free_postings.remove(posting)
     if line.reference:
-        claim = (line.day, tier, line.reference in posting.ids)
+        claim = (line.day, tier, line.reference in posting.ids, books.reached())
         desk.claims[line.currency, line.reference, line.amount] = claim
         books.write("c", list(claim), line.currency, line.reference, number(line.amount))
     for break_id in had:
@@ -128,10 +130,54 @@ NO_LINE = (MISSING, "MISSING_EXTERNAL", "no statement line within the grace peri
 
 
 def move_on(books: Desks) -> None:
-    """Let event time reach the present record, and settle what has waited long enough."""
+    """Let event time reach the present record, settle what has waited long enough, forget what is over."""
     desk = books.desk
     desk.watermark = books.reached()
     books.write("w", [desk.watermark])
+    settle(books)
+    forget(books)
+
+
+def forget(books: Desks) -> None:
+    """Delete what is over, of the rows that have come up."""
+    desk = books.desk
+    keys, desk.passed = desk.passed, []
+    for key in keys:
+        family, _, _, *parts = key.decode().split("\0")
+        if family == "b" and parts[0] in desk.resolved:
+            desk.resolved.remove(parts[0])
+            books.row(key, None)
+        elif family == "s":
+            statement = desk.statements.get(parts[0])
+            if statement is not None and books.is_over(statement.ended_at):
+                del desk.statements[parts[0]]
+                books.row(key, None)
+        elif family == "l":
+            forget_match(books, key, (parts[0], int(parts[1]) - 2**63))
+
+
+def forget_match(books: Desks, key: bytes, place: tuple[str, int]) -> None:
+    """Delete a line, its posting and what is known of its reference."""
+    desk = books.desk
+    line = desk.lines.get(place)
+    if line is None or not books.is_over(line.ended_at):
+        return
+    del desk.lines[place]
+    books.row(key, None)
+    posting = desk.postings.get(line.posting_id)
+    if posting is not None and books.is_over(posting.ended_at):
+        del desk.postings[line.posting_id]
+        books.row(row_key("o", *books.owner, line.posting_id), None)
+    name = line.currency, line.reference, line.amount
+    if name in desk.claims and books.is_over(desk.claims[name][3]):
+        del desk.claims[name]
+        books.row(row_key("c", *books.owner, *name[:2], number(line.amount)), None)
+
+
+def settle(books: Desks) -> None:
+    """Settle what has waited long enough."""
+    desk = books.desk
+    assert desk.watermark is not None
     if desk.next_due is None or desk.next_due > desk.watermark:
         return
     waiting = (*desk.free_lines.items.values(), *desk.free_postings.items.values())

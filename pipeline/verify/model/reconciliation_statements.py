@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from pipeline.verify.model.reconciliation_desk import Desks, Link, Statement
+from pipeline.verify.model.reconciliation_desk import Desks
+from pipeline.verify.model.reconciliation_items import Link, Statement
 from pipeline.verify.model.wire import Dead
 
 CHAIN_LENGTH = 64
@@ -15,7 +16,7 @@ CHAIN_LENGTH = 64
 def statement_of(books: Desks, event: dict[str, Any]) -> Statement:
     """Return the statement of an event, a new one if there is none; it is kept only once it is written."""
     statement = books.desk.statements.get(event["statement_id"])
-    if statement is None:
+    if statement is None or books.is_over(statement.ended_at):
         return Statement(event["statement_id"], event["currency"])
     if statement.currency != event["currency"]:
         raise Dead("currency_mismatch")
@@ -48,6 +49,11 @@ def check_statement(books: Desks, statement: Statement) -> None:
     opening, closing, count, closed_at = figures or (0, 0, 0, 0)
     fields = [statement.currency, len(numbers), *ends, statement.total, figures is not None, opening, closing]
     fields += [count, closed_at, statement.gap_break, statement.balance_break, statement.breaks]
+    sound = figures is not None and not statement.gap_break and not statement.balance_break
+    statement.ended_at = books.reached() if sound else None
+    fields.append(statement.ended_at)
+    if sound:
+        books.end("s", statement.statement_id)
     books.write("s", fields, statement.statement_id)
 
 

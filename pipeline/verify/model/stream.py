@@ -50,6 +50,8 @@ class StreamModel:
     witness: Witness | None = None
     """Where it is given, what settings decide is not judged but taken as the stream has said it: which
     settings counted when a record was applied is not in the log."""
+    letter: Callable[[Record], str | None] | None = None
+    """With a witness: the code of the dead letter that a record is, None where it is none."""
     rules: ClassVar[Mapping[str, Callable[[Any, dict[str, Any]], None]]]
     """By event, how a model is changed by one; a rule raises `Dead` before it changes anything."""
 

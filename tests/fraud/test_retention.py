@@ -1,0 +1,123 @@
+"""Decisions and alerts are deleted when they are over, and the moment of it decides nothing."""
+
+from __future__ import annotations
+
+from random import Random
+from unittest import mock
+
+import pytest
+
+from pipeline.domain.fraud.alerts import alert_key
+from pipeline.domain.fraud.batch import FraudBatch
+from pipeline.domain.fraud.decisions import decision_key
+from pipeline.domain.fraud.settings import FraudRules
+from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.kernel import retention
+from pipeline.domain.kernel.retention import BUCKET_KEYS, Windows
+from pipeline.verify.model import fraud as model_fraud
+from pipeline.verify.model import retention as model_retention
+from pipeline.verify.model.fraud import FraudBranch
+from pipeline.verify.model.wire import TABLE
+from tests.chaos.test_fraud_model import Product, records, traffic
+from tests.chaos.test_fraud_model import assert_alike as compare
+from tests.fraud.logs import busy_log
+from tests.fraud.test_stream import Desk, fired
+from tests.kernel.side_by_side import Replay, assert_alike
+
+DAY_S = 86_400
+NOON_S = 1_767_268_800
+SHORT = FraudStream(FraudRules(decisions_kept_days=1), windows=Windows(2, 3))
+
+
+def many(desk: Desk, day: int, tenant: str = "acme") -> None:
+    """Pay as often as a bucket holds, so that the oldest one is looked at."""
+    for number in range(BUCKET_KEYS):
+        desk.pay(NOON_S + day * DAY_S, 10_00, debtor_account_id=f"D{number}", tenant_id=tenant)
+
+
+@pytest.mark.parametrize(("day", "gone"), [(90, False), (91, True)])
+def test_a_decision_is_deleted_when_its_window_is_over(day: int, gone: bool) -> None:
+    desk = Desk()
+    many(desk, 0)
+    many(desk, day)
+    assert (decision_key("acme", "payment-1") not in desk.rows.data) is gone
+
+
+def test_an_alert_is_kept_until_it_can_be_asked_about_no_more() -> None:
+    desk = Desk()
+    rules = FraudRules(weight_round_amount=90, round_amount_min_minor=1, round_amount_unit_minor=1)
+    desk.stream = FraudStream(rules)
+    many(desk, 0)
+    key = alert_key("acme", "D0", "payment-1")
+    many(desk, 400)
+    assert key in desk.rows.data
+    many(desk, 401)
+    assert key not in desk.rows.data
+
+
+@pytest.mark.parametrize("swept", [0, 4])
+def test_an_id_is_decided_anew_after_its_window_whether_its_row_is_deleted_yet_or_not(swept: int) -> None:
+    with mock.patch.object(retention, "SWEPT_MAX", swept):
+        desk = Desk()
+        many(desk, 0)
+        many(desk, 91)
+        assert (decision_key("acme", "payment-1") in desk.rows.data) is (not swept)
+        again = desk.pay(NOON_S + 91 * DAY_S, 99_99, payment_id="payment-1", debtor_account_id="D0")
+        assert fired(again) == []
+        assert desk.profile(account="D0").attempts == 3
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_too_old_is_left_to_the_ledger_and_leaves_no_trace(known: bool) -> None:
+    desk = Desk()
+    old = desk.payment(NOON_S, 9_000_00)
+    if known:
+        desk.apply(old)
+    desk.pay(NOON_S + 91 * DAY_S, 10_00, debtor_account_id="B")
+    before = dict(desk.rows.data)
+    ((topic, _, decided),) = desk.apply(old)
+    assert (topic, decided.outcome, decided.reasons) == ("ledger-commands", "APPROVE", ())
+    assert desk.rows.data == before
+
+
+def test_a_tenants_time_is_its_own() -> None:
+    desk = Desk()
+    many(desk, 0)
+    many(desk, 500, tenant="north")
+    assert decision_key("acme", "payment-1") in desk.rows.data
+    desk.pay(NOON_S, 10_00, payment_id="late")
+    assert decision_key("acme", "late") in desk.rows.data
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_batches_and_rows_forget_the_same(seed: int) -> None:
+    chance = Random(seed)
+    log = busy_log(chance, 150)
+    with mock.patch.object(retention, "BUCKET_KEYS", 1 + seed % 3):
+        replay = assert_alike(SHORT, FraudBatch(SHORT), log, sorted(chance.randrange(150) for _ in range(4)))
+    decisions = sum(key[:1] == b"d" for key in replay.rows.data)
+    assert decisions < len({event.payment_id for event, _ in log}) * 3 / 4
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_is_said_is_the_same_whenever_rows_are_deleted(seed: int) -> None:
+    log = busy_log(Random(seed), 150)
+    one, never = Replay(SHORT), Replay(SHORT)
+    with mock.patch.object(retention, "BUCKET_KEYS", 1 + seed % 3):
+        one.by_rows(log)
+        with mock.patch.object(retention, "SWEPT_MAX", 0):
+            never.by_rows(log)
+    assert (one.said, one.rejected) == (never.said, never.rejected)
+    assert len(one.rows.data) < len(never.rows.data)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_model_and_product_forget_the_same(seed: int) -> None:
+    """Alerts are kept for 20 days, ids of payments known for 10, buckets hold three."""
+    model, stream = FraudBranch(0, 1, window_days=10, keep_days=20), FraudStream(windows=Windows(10, 20))
+    stream.kept_us = 5 * DAY_S * 1_000_000
+    sizes = mock.patch.object(retention, "BUCKET_KEYS", 3), mock.patch.object(model_retention, "BUCKET", 3)
+    with sizes[0], sizes[1], mock.patch.object(model_fraud, "KEPT_US", stream.kept_us):
+        said = compare(records(traffic(seed, 800)), model, Product(1, stream))
+    gone = {wanted.key[:1] for wanted in said if wanted.topic == TABLE and wanted.value is None}
+    assert gone == {b"d", b"g", b"a", b"j"}
