@@ -260,18 +260,12 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     DeadLetterCode(
         "Rejected",
         "too_old",
-        "posting_recorded, statement_line, statement_closed",
-        "Another event of the account is later by more than LEDGERFLOW_REVERSAL_WINDOW_DAYS: whether this one"
-        " came before is not known any more.",
-        "Look whether it came before. If not, match it by hand.",
-    ),
-    DeadLetterCode(
-        "Rejected",
-        "too_old",
-        "trade_executed",
+        "trade_executed, posting_recorded, statement_line, statement_closed",
         "Another trade of the tenant on this partition is later by more than"
-        " LEDGERFLOW_DEDUPE_WINDOW_DAYS: whether this one was executed before is not known any more.",
-        "Look whether it was. If not, send it with a new trade_id and the time of today.",
+        " LEDGERFLOW_DEDUPE_WINDOW_DAYS, or another event of the account by more than"
+        " LEDGERFLOW_REVERSAL_WINDOW_DAYS: whether this one came before is not known any more.",
+        "Look whether it did. If not, send a trade with a new trade_id and the time of today;"
+        " match an item by hand.",
     ),
     DeadLetterCode(
         "Rejected",

@@ -667,9 +667,9 @@ def silent_standstill(patch: Set) -> None:
 def filled_twice(patch: Set) -> None:
     execute = positions.PositionBook.execute
 
-    def executed(self: Any, place: int, trade_key: bytes, *rest: Any) -> None:
+    def executed(self: Any, place: int, at: int, tenant: str, trade_key: bytes, *rest: Any) -> None:
         self._trades[trade_key] = None
-        execute(self, place, trade_key, *rest)
+        execute(self, place, at, tenant, trade_key, *rest)
 
     patch(positions.PositionBook, "execute", executed)
 

@@ -30,7 +30,7 @@ from topologies.configuration import Configuration
 
 A, B = own_accounts(2)
 E8 = 10**8
-SECOND = 1_000_000
+SECOND, DAY = 1_000_000, 86_400_000_000
 SPEC = positions.STREAMS[0].spec(Configuration(load_settings()))
 
 
@@ -96,16 +96,17 @@ LIFE: list[tuple[Any, str]] = [  # recorded a second apart
     (price(12, 200), "10@8 0/40 ."),
     (price(11, 150), ""),  # older than what is known
     (price(12, 200), ""),
-    (trade("t2", -4, 9, at=-(10**15)), "6@8 4/24 ."),  # late: the order of arrival rules
+    (trade("t2", -4, 9, at=100 - 90 * DAY - 1), "too_old"),  # its id may have been forgotten
+    (trade("t2", -4, 9, at=100 - 90 * DAY), "6@8 4/24 ."),  # late: the order of arrival rules
     (trade("t3", -10, 10), "-4@10 16/-8 ."),
     (price(9, 2**63 - 1), "-4@10 16/4 ."),  # a clock that is ahead counts as the time of the record
-    (price(8, RECORDED_AT + 12 * SECOND), ""),
+    (price(8, RECORDED_AT + 13 * SECOND), ""),
     (trade("t4", 4, 6), "0@0 32/0 ."),
-    (price(7, RECORDED_AT + 16 * SECOND), " ."),  # nothing is held: nobody to tell
+    (price(7, RECORDED_AT + 17 * SECOND), " ."),  # nothing is held: nobody to tell
     (trade("t5", 0, 6), "quantity_must_be_positive"),
     (trade("t6", 2, 5, account=B), "2@5 0/4 ."),
     (trade("t7", 3, 5), "3@5 32/6 ."),
-    (price(4, RECORDED_AT + 15 * SECOND), ""),
+    (price(4, RECORDED_AT + 16 * SECOND), ""),
 ]
 
 
