@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
-from pipeline.verify.model.fraud_debtors import Debtor, Payment, hash_of, packed
+from pipeline.verify.model.fraud_debtors import Debtor, packed
+from pipeline.verify.model.fraud_decisions import Decision, again, in_words, said, seen_by_rules
 from pipeline.verify.model.fraud_rules import Verdict, judge
 from pipeline.verify.model.fraud_settings import SETTINGS
 from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
@@ -37,7 +38,6 @@ from pipeline.verify.model.wire import (
 
 FRAUD_TABLE = TABLE
 """Rows of: a debtor (`f`), a decision (`d`), an alert (`a`)."""
-COUNTRY_LENGTH_MAX = 8
 HOUR_US = 3_600_000_000
 KEPT_US = SETTINGS["decisions_kept_days"] * DAY_US
 """How long a decision is known, in event time: by the newest payment that was decided here."""
@@ -52,58 +52,6 @@ CONTENT = (
     "balancing",
 )
 """What a decision says of its payment."""
-
-
-class Decision(NamedTuple):
-    """What was decided on a payment id; `held` is the payment while a reviewer may approve it."""
-
-    at_us: int
-    content: tuple[str, ...]
-    verdict: Verdict
-    held: Payment | None
-
-    def row(self) -> bytes:
-        """Return the row of the payment id."""
-        content = hash_of("\0".join(self.content))
-        return packed([self.at_us, hash_of(self.content[0]), content, said(self.verdict), self.held])
-
-
-# --- texts and bytes
-
-
-def in_words(verdict: Verdict) -> dict[str, Any]:
-    """Return the fields by which events name a verdict."""
-    reasons = [{"rule": rule, "detail": detail} for rule, detail in verdict.reasons]
-    return {**verdict._asdict(), "reasons": reasons}
-
-
-def said(verdict: Verdict) -> list[Any]:
-    """Return a verdict as rows keep it."""
-    return [*verdict]
-
-
-# --- the stream
-
-
-def seen_by_rules(event: dict[str, Any], at_us: int) -> Payment:
-    """Return a payment as the rules see it; an empty device or country is none."""
-    device, country = event.get("device_id"), event.get("counterparty_country")
-    return Payment(
-        at_us // 1_000_000,
-        event["amount_minor"],
-        hash_of(event["creditor_account_id"]),
-        hash_of(device) if device else None,
-        country.upper()[:COUNTRY_LENGTH_MAX] if country else None,
-    )
-
-
-def again(earlier: Decision, content: tuple[str, ...]) -> Verdict:
-    """Return the verdict on an id that comes again: the first one, but no approval for other content."""
-    verdict = earlier.verdict
-    if verdict.outcome != "APPROVE" or content == earlier.content:
-        return verdict
-    reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
-    return Verdict("REVIEW", max(verdict.score, SETTINGS["review_score_min"]), (*verdict.reasons, reason))
 
 
 def decide(branch: FraudBranch, event: dict[str, Any]) -> None:
