@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from pipeline.verify.model.lifecycle_life import Life, Names, due_key, stuck_key
+from pipeline.verify.model.lifecycle_life import WAITING_FOR, Life, Names, become_stuck, due_key, stuck_key
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
@@ -26,7 +26,6 @@ from pipeline.verify.model.wire import (
     TABLE,
     Dead,
     Expected,
-    derived,
     end_of_hold,
     has_impossible_id,
     row_key,
@@ -35,7 +34,6 @@ from pipeline.verify.model.wire import (
 SECOND_US = 1_000_000
 BOUND_S = {"SCREENED": 3_600, "RESERVED": 3_600, "HELD": 28_800, "AUTHORISED": 3_600}
 """The default settings."""
-WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
 ALERTS_AT_ONCE = 100
 CLOCK = struct.Struct("<Bqq")
 
@@ -265,28 +263,10 @@ class LifecycleBranch(StreamModel):
         self.next_look = rest[0][1] if rest else LONG_MAX
 
     def _raise(self, names: Names, at: int) -> None:
-        life = self.lives[names]
-        debtor, creditor, amount, currency = life.content
-        last_id, _, correlation_id = life.steps[-1][5:]
-        cause = "\0".join((names[0], debtor, names[1], last_id))
-        life.due, life.stuck = None, derived(cause, "payment_stuck")
+        fields = become_stuck(names, self.lives[names], at)
         self._keep(names)
-        self.row(stuck_key(names, life), b"\1")
-        fields = {
-            "event_id": life.stuck,
-            "tenant_id": names[0],
-            "occurred_at": at,
-            "correlation_id": correlation_id,
-            "causation_id": last_id,
-            "payment_id": names[1],
-            "debtor_account_id": debtor,
-            "creditor_account_id": creditor,
-            "amount_minor": amount,
-            "currency": currency,
-            "waiting_for": WAITING_FOR[life.state],
-            "progressed_at": life.at,
-        }
-        key = f"{names[0]}/{debtor}".encode()
+        self.row(stuck_key(names, self.lives[names]), b"\1")
+        key = f"{names[0]}/{fields['debtor_account_id']}".encode()
         self.out.append(Expected(PAYMENT_ALERTS, key, "PaymentStuck", fields, self.cause.offset))
 
     def _keep(self, names: Names) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.verify.model.wire import LONG_MIN, msgpack, row_key
+from pipeline.verify.model.wire import LONG_MIN, derived, msgpack, row_key
 
 Names = tuple[str, str]
 """Tenant and payment id."""
+WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
 
 
 @dataclass
@@ -62,3 +63,25 @@ def due_key(due: int, names: Names) -> bytes:
 def stuck_key(names: Names, life: Life) -> bytes:
     """Return the row key of a payment that is stuck."""
     return row_key("s", names[0], life.content[0], names[1])
+
+
+def become_stuck(names: Names, life: Life, at: int) -> dict[str, Any]:
+    """Let a payment that was due at a time be stuck; return what is said of it."""
+    debtor, creditor, amount, currency = life.content
+    last_id, _, correlation_id = life.steps[-1][5:]
+    cause = "\0".join((names[0], debtor, names[1], last_id))
+    life.due, life.stuck = None, derived(cause, "payment_stuck")
+    return {
+        "event_id": life.stuck,
+        "tenant_id": names[0],
+        "occurred_at": at,
+        "correlation_id": correlation_id,
+        "causation_id": last_id,
+        "payment_id": names[1],
+        "debtor_account_id": debtor,
+        "creditor_account_id": creditor,
+        "amount_minor": amount,
+        "currency": currency,
+        "waiting_for": WAITING_FOR[life.state],
+        "progressed_at": life.at,
+    }
