@@ -167,6 +167,15 @@ def test_there_is_a_row_for_every_alert_and_for_nothing_else(events: list[tuple[
         assert verdict.reasons == tuple((reason.rule, reason.detail) for reason in event.reasons)
 
 
+def newest_of(rows: MemoryRows, tenant_id: str) -> int:
+    """Return the time of a tenant: that of its newest decided payment."""
+    return max(
+        read_decision(row).at_us
+        for key, row in rows.data.items()
+        if key.startswith(b"d\0" + tenant_id.encode() + b"\0")
+    )
+
+
 def without_queue_of_alerts(rows: MemoryRows) -> dict[bytes, bytes]:
     return {key: row for key, row in rows.data.items() if key[:1] not in b"hj"}
 
@@ -187,9 +196,14 @@ def test_only_the_first_repeat_with_other_content_raises_an_alert(
         if row is None:
             continue
         decision = read_decision(row)
-        # Told with the time of the stored decision: within the window in which an id is known. That decision
-        # may be a later one, of other content, where the id was forgotten between the two.
-        decided_at = decision.at_us
+        # Told at the tenant's time, if decision and alert are still known then. That decision may be a later
+        # one, of other content, where the id was forgotten between the two.
+        decided_at = newest_of(rows, event.tenant_id)
+        alert = rows.get(alerted)
+        if decided_at - decision.at_us > 90 * DAY_US or (
+            alert is not None and decided_at - read_alert(alert).at_us > 400 * DAY_US
+        ):
+            continue
         retry = msgspec.structs.replace(event, event_id="retry", occurred_at=decided_at, amount_minor=amount)
         content = content_of(event.debtor_account_id, event.creditor_account_id, str(amount), event.currency)
         other = decision.content != id64(content)
