@@ -69,8 +69,8 @@ def _items(number: int, at: int) -> Iterator[Any]:
     if number % 40 >= 36:
         del about["amount_minor"]
         yield ev.StatementClosed(
-            **about, event_id=f"c{number}", statement_id=statement, opening_balance_minor=0,
-            closing_balance_minor=50, line_count=10, closed_at=at,
+            **about, event_id=f"c{number}", statement_id=statement, opening_balance_minor=50 * (number // 40),
+            closing_balance_minor=50 * (number // 40 + 1), line_count=10, closed_at=at,
         )  # fmt: skip
 
 

@@ -22,6 +22,9 @@ from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.ledger import holds, journals
 from pipeline.domain.ledger import rows as ledger
+from pipeline.domain.lifecycle import rows as lifecycle
+from pipeline.domain.positions import rows as positions
+from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.runtime import task
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.manifests import Copy, parts_of
@@ -121,7 +124,8 @@ def as_kept_earlier(table: str, rows: Rows) -> Rows:
 
     Today's rules keep all that a repeat is compared with (issue 18), so a payment that is written today has
     more than the same one of fa04242. The key of a journal names its account, too,
-    and openings of accounts and event ids of their changes are remembered.
+    and openings of accounts and event ids of their changes are remembered. Other tables have queues of what
+    has ended, and the times of it.
     """
     found = {}
     for key, row in rows.items():
@@ -139,8 +143,28 @@ def _hold_kept_earlier(row: bytes) -> bytes:
     return ledger.HOLD_ROW.pack(hold)
 
 
-_NEW_KINDS = {("ledger", family) for family in (b"b", b"e")}
+def _without_end(content: type[Any]) -> Callable[[bytes], bytes]:
+    """Return what blanks when an item, a statement or a claim has ended."""
+    return lambda row: reconciliation.pack(
+        structs.replace(reconciliation.decode(row, content), ended_at=None)
+    )
+
+
+_QUEUES = {"lifecycle": "ef", "positions": "ef", "fraud": "eghj", "reconciliation": "qx"}
+_NEW_KINDS = {("ledger", family) for family in (b"b", b"e")} | {
+    (table, letter.encode()) for table, families in _QUEUES.items() for letter in families
+}
 _BLANK: dict[tuple[str, bytes], Callable[[bytes], bytes]] = {
+    ("lifecycle", b"p"): lambda row: lifecycle.pack_life(
+        structs.replace(lifecycle.unpack_life(row), screened_again_at=None)
+    ),
+    ("positions", b"t"): lambda row: positions.pack_trade(
+        positions.UNKNOWN_TIME, positions.trade_parts(row)[1]
+    ),
+    ("reconciliation", b"o"): _without_end(reconciliation.Posting),
+    ("reconciliation", b"l"): _without_end(reconciliation.BankLine),
+    ("reconciliation", b"s"): _without_end(reconciliation.Statement),
+    ("reconciliation", b"c"): _without_end(reconciliation.Claim),
     ("ledger", b"p"): lambda row: ledger.PAYMENT_ROW.pack(
         structs.replace(ledger.unpack_payment(row), payment_type="", hold_expires_at=None)
     ),
