@@ -9,22 +9,17 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka.structs import ConsumerRecord
-from msgspec import structs
 
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.ledger import holds, journals
 from pipeline.domain.ledger import rows as ledger
-from pipeline.domain.lifecycle import rows as lifecycle
-from pipeline.domain.positions import rows as positions
-from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.runtime import task
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.manifests import Copy, parts_of
@@ -34,6 +29,7 @@ from pipeline.runtime.streams import StreamSpec
 from tests.contract.earlier import changelogs, commits, read_topics, tenants_file, unpack_tables
 from tests.contract.row_kinds import kinds
 from tests.runtime.fixed_registry import FixedRegistry
+from tests.streams.earlier_rows import Rows, as_kept_earlier, new_rows
 from tests.streams.stream_bench import StreamBench, applied_by_columns
 from topologies.app import specs
 from topologies.configuration import Configuration
@@ -50,8 +46,6 @@ OF_EVERY_TABLE = pytest.mark.parametrize(
 OF_EVERY_COMMIT = pytest.mark.parametrize("commit", SETTINGS)
 KINDS = {(kind.table, kind.family): kind for kind in kinds()}
 FIXED_WIDTH = (ledger.ACCOUNT_ROW, history.HEAD_ROW, invariants.ACCOUNT_ROW, invariants.CLEARING_ROW)
-
-Rows = dict[bytes, bytes]
 
 
 class Copies:
@@ -117,64 +111,6 @@ def newest(table: str, rows: Rows) -> Rows:
         key: KINDS[table, chr(key[0])].current(row) if (table, chr(key[0])) in KINDS else row
         for key, row in rows.items()
     }
-
-
-def as_kept_earlier(table: str, rows: Rows) -> Rows:
-    """Return rows without what layout 1 of the ledger's payments, holds and journals did not keep.
-
-    Today's rules keep all that a repeat is compared with (issue 18), so a payment that is written today has
-    more than the same one of fa04242. The key of a journal names its account, too,
-    and openings of accounts and event ids of their changes are remembered. Other tables have queues of what
-    has ended, and the times of it.
-    """
-    found = {}
-    for key, row in rows.items():
-        kind = table, key[:1]
-        if kind in _NEW_KINDS or (table == "fraud" and key.split(b"\0")[-1] in _TOO_OLD):
-            continue
-        parts = key.split(b"\0")[: 3 if kind == ("ledger", b"j") else None]
-        found[b"\0".join(parts)] = _BLANK.get(kind, bytes)(row)
-    return found
-
-
-def _hold_kept_earlier(row: bytes) -> bytes:
-    hold = holds.unpack_hold(row)
-    hold.captures = [structs.replace(part, final=None, rest=None) for part in hold.captures]
-    return ledger.HOLD_ROW.pack(hold)
-
-
-def _without_end(content: type[Any]) -> Callable[[bytes], bytes]:
-    """Return what blanks when an item, a statement or a claim has ended."""
-    return lambda row: reconciliation.pack(
-        structs.replace(reconciliation.decode(row, content), ended_at=None)
-    )
-
-
-_TOO_OLD = {b"p7-351", b"v7-52", b"p8-220", b"v8-55"}
-"""Payments of fa04242 that were too old for the ledger, and their debtors: today they are not judged."""
-_QUEUES = {"lifecycle": "ef", "positions": "ef", "fraud": "eghj", "reconciliation": "qx"}
-_NEW_KINDS = {("ledger", family) for family in (b"b", b"e")} | {
-    (table, letter.encode()) for table, families in _QUEUES.items() for letter in families
-}
-_BLANK: dict[tuple[str, bytes], Callable[[bytes], bytes]] = {
-    ("lifecycle", b"p"): lambda row: lifecycle.pack_life(
-        structs.replace(lifecycle.unpack_life(row), screened_again_at=None)
-    ),
-    ("positions", b"t"): lambda row: positions.pack_trade(
-        positions.UNKNOWN_TIME, positions.trade_parts(row)[1]
-    ),
-    ("reconciliation", b"o"): _without_end(reconciliation.Posting),
-    ("reconciliation", b"l"): _without_end(reconciliation.BankLine),
-    ("reconciliation", b"s"): _without_end(reconciliation.Statement),
-    ("reconciliation", b"c"): _without_end(reconciliation.Claim),
-    ("ledger", b"p"): lambda row: ledger.PAYMENT_ROW.pack(
-        structs.replace(ledger.unpack_payment(row), payment_type="", hold_expires_at=None)
-    ),
-    ("ledger", b"h"): _hold_kept_earlier,
-    ("ledger", b"j"): lambda row: ledger.JOURNAL_ROW.pack(
-        structs.replace(journals.unpack_journal(row), rest=None)
-    ),
-}
 
 
 def decoded(commit: str, topic: str) -> Iterator[Any]:
@@ -268,6 +204,7 @@ async def test_todays_stream_goes_on_from_the_tables_of_an_earlier_commit(
             bench.close()
         table = spec.name
         came_to, wanted = newest(table, rows), newest(table, expected[table, partition])
+        assert new_rows(table, wanted) == set()
         assert as_kept_earlier(table, came_to) == as_kept_earlier(table, wanted)
         written = {key: row for key, row in rows.items() if row != before.get(key)}
         assert written == newest(table, written) != {}
@@ -286,6 +223,7 @@ async def test_todays_rules_make_of_an_earlier_log_the_same_rows(
         finally:
             bench.close()
         wanted = newest(spec.name, changelogs(commit)[spec.name, partition])
+        assert new_rows(spec.name, wanted) == set()
         assert as_kept_earlier(spec.name, rows) == as_kept_earlier(spec.name, wanted)
 
 

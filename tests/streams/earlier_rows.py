@@ -1,0 +1,141 @@
+"""What the rows of fa04242 have not, and today's rows of the same log have: kind by kind, field by field.
+
+`as_kept_earlier` takes it away, so that everything else can be compared as it stands. What is in the fields
+that it blanks is compared with the log itself (`test_earlier_fields.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from msgspec import structs
+
+from pipeline.domain.fraud import profile
+from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.ledger import holds, journals, limits
+from pipeline.domain.ledger import rows as ledger
+from pipeline.domain.positions import rows as positions
+from pipeline.domain.reconciliation import rows as reconciliation
+
+Rows = dict[bytes, bytes]
+
+NEW_KINDS = {
+    "ledger": (
+        "b"  # how an account was opened: a repeat of that is compared
+        "e"  # the event ids of an account's changes: one effect each
+        "yo"  # open holds by account: in fa04242 what is due had no order but that of time
+    ),
+    # Queues of what is over, and when: rows of fa04242 were kept for ever.
+    "lifecycle": "ef",
+    "positions": "ef",
+    "fraud": "eghj",
+    "reconciliation": "qx",
+}
+"""The families of kinds of rows that fa04242 did not have, by table."""
+TOO_OLD = {("south", "v7-52", "p7-351"), ("south", "v8-55", "p8-220")}
+"""Payments that are 120 days behind their tenant's time: (tenant, debtor, payment).
+
+fa04242 gave each of them a decision (REVIEW) and an alert, and the ledger refused it as too old. Today's
+fraud rules do so themselves, before a row is looked at: there is neither, and the profile does not count it.
+"""
+_TOO_OLD_ROWS = {
+    row_key(*parts)
+    for tenant, debtor, payment in TOO_OLD
+    for parts in (("d", tenant, payment), ("a", tenant, debtor, payment))
+}
+_TOO_OLD_PROFILES = {row_key("f", tenant, debtor) for tenant, debtor, _ in TOO_OLD}
+
+
+def new_rows(table: str, rows: Rows) -> set[bytes]:
+    """Return the keys of rows of kinds that fa04242 did not have."""
+    return {key for key in rows if chr(key[0]) in NEW_KINDS.get(table, "")}
+
+
+def as_kept_earlier(table: str, rows: Rows) -> Rows:
+    """Return rows, all in their newest layouts, without what fa04242 did not keep."""
+    found = {}
+    new = new_rows(table, rows)
+    for key, row in rows.items():
+        if key in new or (table == "fraud" and key in _TOO_OLD_ROWS):
+            continue
+        earlier = _EARLIER_KEYS.get((table, key[:1]), bytes)(key)
+        assert earlier not in found, "two rows of today are one row of fa04242"
+        kept = _KEPT.get((table, key[:1]), _as_it_is)(key, row)
+        if kept is not None:
+            found[earlier] = kept
+    return found
+
+
+def _as_it_is(_: bytes, row: bytes) -> bytes:
+    return row
+
+
+def _payment(_: bytes, row: bytes) -> bytes:
+    """Without what a repeat is compared with, and when it counts."""
+    known = structs.replace(
+        ledger.unpack_payment(row), payment_type="", hold_expires_at=None, effective_at=None
+    )
+    return ledger.PAYMENT_ROW.pack(known)
+
+
+def _hold(_: bytes, row: bytes) -> bytes:
+    """Without how its captures were asked for."""
+    hold = holds.unpack_hold(row)
+    hold.captures = [structs.replace(part, final=None, rest=None) for part in hold.captures]
+    return ledger.HOLD_ROW.pack(hold)
+
+
+def _journal(_: bytes, row: bytes) -> bytes:
+    """Without how a reversal was asked for, when it counts, and when its original does."""
+    known = structs.replace(journals.unpack_journal(row), rest=None, posted_at=None, not_before=None)
+    return ledger.JOURNAL_ROW.pack(known)
+
+
+def _limits(_: bytes, row: bytes) -> bytes | None:
+    """Without the time of the limit in effect: where none waited, fa04242 had no row."""
+    known = limits.unpack_limits(row)
+    return ledger.LIMIT_ROW.pack(structs.replace(known, since=None)) if known.waiting else None
+
+
+def _profile(key: bytes, row: bytes) -> bytes:
+    """Without the number of payments that came too late, of a debtor of `TOO_OLD`."""
+    if key not in _TOO_OLD_PROFILES:
+        return row
+    known = profile.read_profile(row)
+    known.too_late = 0
+    return profile.pack_profile(known)
+
+
+def _trade(_: bytes, row: bytes) -> bytes:
+    """Without the time of the trade."""
+    return positions.pack_trade(positions.UNKNOWN_TIME, positions.trade_parts(row)[1])
+
+
+def _without_end(content: type[Any]) -> Callable[[bytes, bytes], bytes]:
+    """Return what blanks when an item, a statement or a claim has ended."""
+
+    def without(_: bytes, row: bytes) -> bytes:
+        known = structs.replace(reconciliation.decode(row, content), ended_at=None)
+        return reconciliation.pack(known)
+
+    return without
+
+
+_EARLIER_KEYS: dict[tuple[str, bytes], Callable[[bytes], bytes]] = {
+    ("ledger", b"j"): lambda key: key.rpartition(b"\0")[0] if key.count(b"\0") == 3 else key,
+    ("ledger", b"d"): lambda key: b"x" + key[1:],
+}
+"""Keys of the same things in fa04242: that of a journal did not name its account; family `x` is `d` today."""
+_KEPT: dict[tuple[str, bytes], Callable[[bytes, bytes], bytes | None]] = {
+    ("ledger", b"p"): _payment,
+    ("ledger", b"h"): _hold,
+    ("ledger", b"j"): _journal,
+    ("ledger", b"t"): _limits,
+    ("fraud", b"f"): _profile,
+    ("positions", b"t"): _trade,
+    ("reconciliation", b"o"): _without_end(reconciliation.Posting),
+    ("reconciliation", b"l"): _without_end(reconciliation.BankLine),
+    ("reconciliation", b"s"): _without_end(reconciliation.Statement),
+    ("reconciliation", b"c"): _without_end(reconciliation.Claim),
+}
