@@ -90,7 +90,7 @@ def ends_no_freeze(patch: Set) -> None:
 
 
 def books_into_a_closed_period(patch: Set) -> None:
-    patch(Books, "value_time", lambda self, asked_at=None: ValueTime(asked_at))
+    patch(Books, "value_time", lambda self, asked_at=None, not_before=None: ValueTime(asked_at))
 
 
 @pytest.mark.parametrize(

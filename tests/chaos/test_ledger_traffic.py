@@ -96,9 +96,9 @@ class Watched(Branch):
                 assert hold.capturing == 0 and hold.captured <= payment.amount
                 posted = sum(part.amount for part in hold.captures if part.state == "POSTED")
                 assert hold.captured == posted and all(part.state != "IN_FLIGHT" for part in hold.captures)
-            settled = 0
-            if payment.state == "SETTLED":
-                settled = payment.amount if hold is None else hold.captured
+            settled = payment.amount if payment.state == "SETTLED" else 0
+            if hold is not None:
+                settled = hold.captured  # of a hold that lasts, too
             taken = [
                 reversal.legs[0].amount_minor
                 for reversal in self.reversals(*key)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pipeline.domain.kernel import events as ev
@@ -117,7 +118,8 @@ LIFE: list[tuple[Any, str]] = [
     (cancelled("p5"), "postings A RELEASED 5=0, PaymentCancelledOutcome cancelled"),
     (cancelled("p5"), "CommandRefused already_failed"),
     (posted("p1"), "leg_not_expected"),
-    (closed(A, 1), "CommandRefused account_not_empty"),
+    (closed(A, 1), "CommandRefused too_old"),
+    (msgspec.structs.replace(closed(A, 2), occurred_at=TODAY), "CommandRefused account_not_empty"),
     (opened("n", NOSTRO, account_type="nostro"), ""),
     (
         pay("p6", 5, creditor=NOSTRO),
