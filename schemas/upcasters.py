@@ -18,6 +18,7 @@ import pyarrow as pa
 import schemas
 from schemas import SchemaVersion
 from schemas.remittance import split_column
+from schemas.undecided import asked_at
 
 Upcaster = Callable[[pa.RecordBatch], pa.RecordBatch]
 
@@ -96,11 +97,15 @@ def command_refused_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def with_nulls(*names: str) -> Upcaster:
-    """Return an upcaster that appends fields that are null in older events: nothing was said."""
+    """Return an upcaster that appends fields that are null in older events: nothing was said.
+
+    All but `asked_at`: where no home has decided, that says so (`undecided`).
+    """
 
     def upcaster(batch: pa.RecordBatch) -> pa.RecordBatch:
         for name in names:
-            batch = _append(batch, name, pa.nulls(batch.num_rows, NULLABLE[name]), nullable=True)
+            column = asked_at(batch) if name == "asked_at" else pa.nulls(batch.num_rows, NULLABLE[name])
+            batch = _append(batch, name, column, nullable=True)
         return batch
 
     return upcaster
@@ -119,7 +124,7 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(("fees_charged_minor", "exchange_rate_e8"), pa.int64()),
     **dict.fromkeys(("expected_sequence", "account_sequence"), pa.int64()),
     **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
-    **dict.fromkeys(("effective_at", "asked_at", "until"), pa.timestamp("us")),
+    **dict.fromkeys(("effective_at", "until"), pa.timestamp("us")),
     "compliance_score": pa.int32(),
     **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
     "closure_reason": pa.string(),
@@ -221,6 +226,9 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
 
 COMPUTED: dict[tuple[str, int], tuple[str, ...]] = {
     ("ledgerflow.PaymentInitiated", 2): ("creditor_reference", "remittance_text"),
+    ("ledgerflow.LegPosted", 1): ("asked_at",),
+    ("ledgerflow.LegRequested", 1): ("asked_at",),
+    ("ledgerflow.JournalLegsEnded", 1): ("asked_at",),
 }
 """Added fields that an upcaster computes from older ones. All others are as Avro resolves them."""
 

@@ -26,7 +26,7 @@ from pipeline.domain.ledger.holds import (
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.repeats import capture_code
 from pipeline.domain.ledger.rows import Payment
-from pipeline.domain.ledger.value_times import ValueTime
+from pipeline.domain.ledger.value_times import told_time
 
 CAPTURES_MAX = 100
 """The most captures of one hold; its row stores them all."""
@@ -121,7 +121,7 @@ def leg_answered(
     code = "ok"
     if isinstance(event, ev.LegPosted):
         hold.capturing -= taken.amount_minor
-        held.enter(taken.amount_minor, ValueTime(event.effective_at, event.asked_at))
+        held.enter(taken.amount_minor, told_time(event, held.books.closed_through))
         taken.state = POSTED
         if not hold.ended and hold.captured == payment.amount_minor:
             held.end("ok")

@@ -25,7 +25,7 @@ from pipeline.domain.ledger.journals import (
 )
 from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, as_event_legs, legs_of, pairs_of, reserve
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW
-from pipeline.domain.ledger.value_times import ValueTime
+from pipeline.domain.ledger.value_times import told_time
 
 
 def request_legs(
@@ -111,11 +111,12 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     part = None if row is None else unpack_branch_legs(row)
     if part is None or part.state != HELD:
         raise Reject("legs_not_expected")
-    when = ValueTime(event.effective_at, event.asked_at)
+    books = Books(event, at, rows)
+    when = told_time(event, books.closed_through)
     about = EntryDetails(
         None, event.reference, event.journal_id, event.reverses, event.reason, when, metadata=event.metadata
     )
-    end_legs_here(part.legs, event.posted, about, key, Books(event, at, rows), out)
+    end_legs_here(part.legs, event.posted, about, key, books, out)
 
 
 def end_legs_here(

@@ -18,7 +18,7 @@ from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import CREDIT, Take
 from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
-from pipeline.domain.ledger.value_times import ValueTime
+from pipeline.domain.ledger.value_times import told_time
 
 
 def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_id: str, amount: int) -> None:
@@ -54,7 +54,8 @@ def post_leg(take: Take, event: ev.LegRequested, at: Arrival, rows: Rows, out: O
     if rows.get(key) is not None:
         raise Reject("leg_exists")
     take([(event.creditor_account_id, CREDIT)], event, at, rows, out)
-    books, when = Books(event, at, rows), ValueTime(event.effective_at, event.asked_at)
+    books = Books(event, at, rows)
+    when = told_time(event, books.closed_through)
     creditor, amount = event.creditor_account_id, event.amount_minor
     code: str | None = "amount_must_be_positive"
     if amount > 0:

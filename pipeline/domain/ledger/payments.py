@@ -29,7 +29,7 @@ from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.repeats import payment_code
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
-from pipeline.domain.ledger.value_times import ValueTime
+from pipeline.domain.ledger.value_times import ValueTime, told_time
 
 
 def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
@@ -229,8 +229,8 @@ def leg_posted(event: ev.LegPosted, at: Arrival, rows: Rows, out: Outbox) -> Non
     payment = _waiting(event, rows)
     if payment.state == "AUTHORISED":
         return captures.leg_answered(event, payment, at, rows, out)
-    when = ValueTime(event.effective_at, event.asked_at)
-    _settle(event, payment, Books(event, at, rows), when, out)
+    books = Books(event, at, rows)
+    _settle(event, payment, books, told_time(event, books.closed_through), out)
     write_payment(rows, event.tenant_id, event.payment_id, payment)
 
 

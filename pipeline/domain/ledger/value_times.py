@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class ValueTime(NamedTuple):
@@ -36,3 +36,15 @@ def value_time(
     if earliest is None or ValueTime(asked_at).counts_at(occurred_at) >= earliest:
         return ValueTime(asked_at)
     return ValueTime(earliest, asked_at)
+
+
+def told_time(event: Any, closed_through: int | None) -> ValueTime:
+    """Return when the legs of an event count, as the home of their entry has told its other branches.
+
+    In version 1 of the event the home has told nothing: what is asked for is then the time itself
+    (`schemas/undecided.py`), and each branch decides. `closed_through`: as in `value_time`, of this branch.
+    """
+    told = ValueTime(event.effective_at, event.asked_at)
+    if told.asked_at == told.counts_at(event.occurred_at):
+        return value_time(told.effective_at, event.occurred_at, closed_through, None)
+    return told

@@ -348,12 +348,14 @@ class Books(StreamModel):
         return self.time_of(when["effective_at"])
 
 
-def times_of(event: dict[str, Any]) -> dict[str, int | None]:
+def times_of(branch: Books, event: dict[str, Any]) -> dict[str, int | None]:
     """Return when the legs of an entry count, as its home has told the other branch.
 
-    Version 1 of these events did not say it.
+    In version 1 of these events no home had decided: every branch does.
     """
-    return {name: event.get(name) for name in ("effective_at", "asked_at")}
+    if "asked_at" not in event:
+        return branch.effective(event.get("effective_at"))
+    return {name: event[name] for name in ("effective_at", "asked_at")}
 
 
 def leg_content(payment: Payment) -> dict[str, Any]:

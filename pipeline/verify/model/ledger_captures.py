@@ -130,7 +130,7 @@ def answered(branch: Books, event: dict[str, Any]) -> tuple[Hold, Capture]:
 def capture_posted(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     hold, part = answered(branch, event)
     hold.capturing -= part.amount
-    book(branch, payment, hold, part, branch.own("clearing", payment.currency), times_of(event))
+    book(branch, payment, hold, part, branch.own("clearing", payment.currency), times_of(branch, event))
     if not hold.remaining(payment) and not hold.capturing and not hold.ended:
         end_hold(branch, payment, hold, "ok")
     keep(branch, hold)

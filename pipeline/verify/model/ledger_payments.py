@@ -214,10 +214,9 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
         )
     about = {"payment_id": event["payment_id"], "reference": event["reference"]}
     labels = event.get("metadata")
-    branch.enter(
-        "leg", branch.own("clearing", currency), creditor, amount, times_of(event), **about, metadata=labels
-    )
-    about_leg |= times_of(event)
+    when = times_of(branch, event)
+    branch.enter("leg", branch.own("clearing", currency), creditor, amount, when, **about, metadata=labels)
+    about_leg |= when
     branch.say(COMMANDS, event["debtor_account_id"], "LegPosted", answer_id, **about_leg)
 
 
@@ -233,7 +232,7 @@ def leg_posted(branch: Books, event: dict[str, Any]) -> None:
     payment = in_flight(branch, event)
     if payment.state == "AUTHORISED":
         return capture_posted(branch, event, payment)
-    settle(branch, payment, branch.own("clearing", payment.currency), times_of(event))
+    settle(branch, payment, branch.own("clearing", payment.currency), times_of(branch, event))
 
 
 def leg_refused(branch: Books, event: dict[str, Any]) -> None:

@@ -85,5 +85,5 @@ def legs_ended(branch: Books, event: dict[str, Any]) -> None:
         return keep_group(branch, key, "RELEASED")
     names = ("journal_id", "reference", "reason", "reverses", "metadata")
     about = {name: event.get(name) for name in names}
-    post(branch, group.legs, times_of(event), held=True, **about)
+    post(branch, group.legs, times_of(branch, event), held=True, **about)
     keep_group(branch, key, "POSTED")
