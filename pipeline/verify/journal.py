@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pipeline.verify.findings import Findings, about, at
 from pipeline.verify.model.record import Record
+from pipeline.verify.periods import Periods
 
 CLEARING = "$clearing:"
 HOUR_US, HOURS = 3_600_000_000, 24
@@ -42,9 +43,12 @@ class Half(NamedTuple):
     """The first posting of an entry, until the second comes."""
 
     side: str
+    account_id: str
     amount_minor: int
     currency: str
     tenant_id: str
+    counts_at: int
+    asked_at: int | None
 
 
 class Branch:
@@ -59,7 +63,7 @@ class Branch:
 
 
 class Journal:
-    """Is shown the postings, partition by partition, and the ends of periods; about 300 bytes a payment."""
+    """Is shown the postings, partition by partition, and commands; about 400 bytes a payment."""
 
     def __init__(self, findings: Findings) -> None:
         self._findings = findings
@@ -72,16 +76,12 @@ class Journal:
         self._open: Counter[tuple[str, str]] = Counter()
         """What is held and neither released nor used up, minor units: by tenant/payment (or journal) and
         tenant/account."""
-        self._moved_on: dict[tuple[int, str], set[int]] = {}
-        """By branch and tenant: the ends of periods that late entries were moved on from."""
-        self._ends: defaultdict[str, set[int]] = defaultdict(set)
-        """By tenant: the ends of its periods."""
+        self._periods = Periods(findings)
         self._branches: defaultdict[int, Branch] = defaultdict(Branch)
 
-    def end_period(self, record: Record) -> None:
-        """Take note of the end of a period, wherever its command stands."""
-        if record.event == "PeriodClosed":
-            self._ends[record.fields["tenant_id"]].add(record.fields["closed_through"])
+    def hear(self, record: Record) -> None:
+        """Take note of a command that says when entries must count."""
+        self._periods.hear(record)
 
     def see(self, record: Record) -> None:
         """Take note of a posting or a hold."""
@@ -102,11 +102,11 @@ class Journal:
             self.nostro[record.partition].add(posting_id)
         self._pair(record, posting, branch)
         self._fold(record, posting)
-        self._time(record, posting)
 
     def close_branch(self, partition: int) -> None:
         """Check what is left of a partition when nothing more comes, and forget it."""
         branch = self._branches.pop(partition, Branch())
+        self._periods.close_branch(partition)
         for entry_id in branch.halves:
             self._findings.wrong(about("entries", f"branch {partition}: entry {entry_id} is half there"))
         for currency, total in sorted(branch.sums.items()):
@@ -127,10 +127,7 @@ class Journal:
             if total:
                 text = f"{tenant}: the {currency} clearing accounts sum to {total}"
                 self._findings.wrong(about("clearing", text))
-        for (_, tenant), ends in sorted(self._moved_on.items()):
-            for end in sorted(ends - self._ends[tenant]):
-                text = f"{tenant}: an entry was moved on from {end}, where no period ends"
-                self._findings.wrong(about("periods", text))
+        self._periods.close()
 
     def _expect(self, check: str, holds: bool, record: Record, text: str) -> None:
         self._findings.count(check)
@@ -139,7 +136,7 @@ class Journal:
 
     def _pair(self, record: Record, posting: Mapping[str, Any], branch: Branch) -> None:
         entry_id = posting["entry_id"]
-        half = Half(posting["side"], posting["amount_minor"], posting["currency"], posting["tenant_id"])
+        half = half_of(posting)
         first = branch.halves.pop(entry_id, None)
         if first is None:
             if entry_id in branch.entries:
@@ -148,8 +145,10 @@ class Journal:
             branch.halves[entry_id] = half
             return
         self._findings.count("entries")
-        if first.side == half.side or first[1:] != half[1:] or half.amount_minor <= 0:
+        if first.side == half.side or first[2:] != half[2:] or half.amount_minor <= 0:
             self._findings.wrong(at("entries", record, f"entry {entry_id} is {first} and {half}"))
+        clearing = any(one.account_id.startswith(CLEARING) for one in (first, half))
+        self._periods.see(record, half.counts_at, clearing)
 
     def _account(self, record: Record, said: Mapping[str, Any]) -> Folded:
         """Return the account that a posting or hold is of."""
@@ -224,16 +223,16 @@ class Journal:
             self._findings.wrong(at("fold", record, text))
         self._held_after(record, account, posting)
 
-    def _time(self, record: Record, posting: Mapping[str, Any]) -> None:
-        """What is late counts from the end of the closed period on, and so does all that comes after it."""
-        effective, asked = posting.get("effective_at"), posting.get("asked_at")
-        counts = posting["occurred_at"] if effective is None else effective
-        place = record.partition, posting["tenant_id"]
-        # A journal may ask for a time: then its effective time alone does not say that it was moved on.
-        if effective is not None and (asked is not None or posting.get("journal_id") is None):
-            self._moved_on.setdefault(place, set()).add(effective - 1)
-            text = f"was moved on from {asked} to {effective}"
-            self._expect("periods", asked is None or asked < effective, record, text)
-        if place in self._moved_on:
-            good = counts > max(self._moved_on[place])
-            self._expect("periods", good, record, "counts in a period that is closed")
+
+def half_of(posting: Mapping[str, Any]) -> Half:
+    """Return what an entry's other posting must agree with."""
+    effective = posting.get("effective_at")
+    return Half(
+        posting["side"],
+        posting["account_id"],
+        posting["amount_minor"],
+        posting["currency"],
+        posting["tenant_id"],
+        posting["occurred_at"] if effective is None else effective,
+        posting.get("asked_at"),
+    )

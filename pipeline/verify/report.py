@@ -18,7 +18,7 @@ SAYS = {
     "zero_sum": "Per branch and currency, the sum of all postings is zero.",
     "fold": "Account sequences have no gap; each posting's balance is the fold so far.",
     "hold_fold": "What is held on an account is the fold of its holds and debits.",
-    "periods": "Once a late entry was moved on, no entry counts in a closed period.",
+    "periods": "Late entries count from a period's end; once one does, no entry of its branch counts before.",
     "balances": "The latest balance of each account is the fold of its postings and holds.",
     "pending": "Per branch and currency, what is held on debtors waits for creditors.",
     "clearing": "The clearing accounts of all branches sum to zero when it is quiet.",

@@ -165,7 +165,7 @@ class Verification:
             self._listeners[topic].append(listener)
         if self._whole_journal:
             self._listeners[POSTINGS].append(self._journal.see)
-        self._listeners[COMMANDS].append(self._journal.end_period)
+        self._listeners[COMMANDS].append(self._journal.hear)
         self._listeners[BALANCES].append(self.balances.see)
 
     def decide(self, actions: Iterable[Mapping[str, Any]]) -> None:

@@ -131,7 +131,7 @@ class Judge:
         self._problems = Problems()
         self._dead = DeadLetters(self._problems)
         self._journal = Journal(self._problems)
-        listeners = {POSTINGS: [self._journal.see], COMMANDS: [self._journal.end_period]}
+        listeners = {POSTINGS: [self._journal.see], COMMANDS: [self._journal.hear]}
         settings = {stream.table: {"tenants": Tenants(tenants)} for stream in (FRAUD, LEDGER)}
         self._comparison = Comparison(
             snapshot, self._problems, self._dead, STREAMS, settings, listeners, group=group

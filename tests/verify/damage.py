@@ -36,6 +36,11 @@ class Damage:
                     return record, dict(event.fields)
         raise AssertionError(f"no {name} {wanted} in {topic}")
 
+    def all(self, topic: str, partition: int, name: str) -> list[tuple[Record, dict[str, Any]]]:
+        """Return the events of a name in one partition, in order."""
+        read = ((record, DECODE(record.value)) for record in self.log.records[topic, partition])
+        return [(record, dict(event.fields)) for record, event in read if event and event.name == name]
+
     def remove(self, record: Record) -> None:
         self.log.records[record.topic, record.partition].remove(record)
 
@@ -556,14 +561,17 @@ def lose_a_period_on_one_partition(log: Damage) -> None:
 
 def count_an_entry_in_a_closed_period(log: Damage) -> None:
     for partition in range(log.log.count):
-        records = [
-            record
-            for record in log.log.records["postings", partition]
-            if DECODE(record.value).name == "PostingRecorded"  # type: ignore[union-attr]
-        ]
-        if any(DECODE(record.value).fields["asked_at"] for record in records[:-1]):  # type: ignore[union-attr]
-            fields = DECODE(records[-1].value).fields  # type: ignore[union-attr]
-            return log.replace(records[-1], value_of("PostingRecorded", {**fields, "effective_at": 0}))
+        submitted = log.all("ledger-commands", partition, "JournalSubmitted")
+        own = {fields["journal_id"] for _, fields in submitted}
+        postings = log.all("postings", partition, "PostingRecorded")
+        late = [fields["asked_at"] and fields["journal_id"] in own for _, fields in postings]
+        after = postings[late.index(True) + 1 :] if True in late else []
+        cleared = {fields["entry_id"] for _, fields in after if fields["account_id"].startswith("$clearing")}
+        paid_here = [one for one in after if one[1]["payment_id"] and one[1]["entry_id"] not in cleared]
+        if paid_here:
+            for record, fields in paid_here[-2:]:
+                log.replace(record, value_of("PostingRecorded", {**fields, "effective_at": 0}))
+            return
     raise AssertionError("nothing was late")
 
 
