@@ -138,17 +138,18 @@ class PositionBook:
 
         Raises `Reject` (trade_not_found, already_settled), with nothing changed.
         """
-        known = self._known(trade_key, self._executed.of(tenant_id).newest_at)
-        trade = None if known is None else read_content(known)
-        if trade is None or trade.account_id != account_id:
+        row = self._trades[trade_key]
+        if row is None:
+            raise Reject("trade_not_found")
+        executed_at, content = trade_parts(row)
+        trade = read_content(content)
+        over = self._executed.of(tenant_id).newest_at - executed_at > self._keep_us
+        if over or trade.account_id != account_id:
             raise Reject("trade_not_found")
         if trade.settled_at == settled_at:
             return
         if trade.settled_at is not None:
             raise Reject("already_settled", "the trade was settled at another time")
-        row = self._trades[trade_key]
-        assert row is not None  # it is known
-        executed_at, _ = trade_parts(row)
         settled = trade_content(msgspec.structs.replace(trade, settled_at=settled_at))
         self._fresh[trade_key] = self._trades[trade_key] = pack_trade(executed_at, settled)
 

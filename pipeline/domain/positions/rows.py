@@ -141,8 +141,9 @@ def pack_trade(executed_at: int, content: bytes) -> bytes:
 
 def trade_parts(row: bytes) -> tuple[int, bytes]:
     """Return the time and the content of the row of a trade. Raises UnreadableRow."""
-    row = TRADE_ROW.current(row)
     try:
+        if row[0] != TRADE_ROW.layout:
+            row = TRADE_ROW.current(row)
         return _TRADE.unpack_from(row)[1], row[_TRADE.size :]
     except DAMAGE as error:
         raise TRADE_ROW.unreadable(row, error) from None
