@@ -150,21 +150,23 @@ def test_what_comes_again_is_counted_and_the_row_does_not_grow() -> None:
     assert branch.life() == before and set(branch.rows.data) == {life_key("t", "p"), b"w", b"e"}
 
 
-def test_an_id_that_the_ledger_does_not_remember_begins_a_new_life() -> None:
+@pytest.mark.parametrize("code", ["too_old", "not_yet"])
+def test_an_id_that_the_ledger_does_not_remember_begins_a_new_life(code: str) -> None:
     branch = Branch()
-    too_old = said(ev.PaymentRejected, code="too_old")
-    for event in (screened(), too_old, too_old):
+    refused = said(ev.PaymentRejected, code=code)
+    for event in (screened(), refused, refused):
         branch.apply(event)
     assert (branch.life().state, branch.life().refused, len(branch.life().steps)) == ("REJECTED", 1, 2)
     branch.apply(screened(amount=9))
     assert (branch.life().amount_minor, [step.state for step in branch.life().steps]) == (9, ["SCREENED"])
 
 
-def test_a_repeat_that_is_too_old_leaves_the_life_of_a_settled_payment_as_it_is() -> None:
+@pytest.mark.parametrize("code", ["too_old", "not_yet"])
+def test_a_repeat_refused_by_its_time_leaves_the_life_of_a_settled_payment_as_it_is(code: str) -> None:
     branch = Branch()
     for event in (screened(), said(ev.PaymentReserved), said(ev.PaymentSettled), screened()):
         branch.apply(event)
-    branch.apply(said(ev.PaymentRejected, code="too_old"))
+    branch.apply(said(ev.PaymentRejected, code=code))
     assert (branch.life().state, branch.life().refused, len(branch.life().steps)) == ("SETTLED", 1, 3)
 
 

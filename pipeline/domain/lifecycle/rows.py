@@ -23,6 +23,8 @@ from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import Rows, row_key
 
 LIFE, DUE, STUCK = "p", "q", "s"
+NOT_KEPT = ("too_old", "not_yet")
+"""Codes of payments that the ledger rejects by their time alone, and whose ids it does not keep."""
 UNSCREENED, SCREENED, NOT_ASKED = 0, 1, 2
 """Whether a payment was screened: no screening let it through; one did; it was said, or is not known."""
 
@@ -109,8 +111,8 @@ class Life(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def is_forgotten(self) -> bool:
-        """Whether the ledger rejected it as too old and so forgot its id, which may be used again."""
-        return self.state == "REJECTED" and self.steps[-1].code == "too_old"
+        """Whether the ledger rejected it without keeping its id, which may be used again."""
+        return self.state == "REJECTED" and self.steps[-1].code in NOT_KEPT
 
 
 class Clock(msgspec.Struct, gc=False):

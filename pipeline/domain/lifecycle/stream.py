@@ -41,6 +41,7 @@ from pipeline.domain.lifecycle.rows import (
     ENDED,
     LONG_MAX,
     NOT_ASKED,
+    NOT_KEPT,
     SCREENED,
     UNSCREENED,
     WAITS_FOR,
@@ -204,7 +205,7 @@ class Lifecycle:
                 state = _reserved(life) if event.approved else "RESERVED"
             code = "approved" if event.approved else "declined"
             return self._advance(life, state, code, kind, event, recorded_at, now)
-        if kind is ev.PaymentRejected and event.code == "too_old" and life is not None and _is_known(life):
+        if kind is ev.PaymentRejected and event.code in NOT_KEPT and life is not None and _is_known(life):
             return _count_refused(life)
         unscreened = is_unscreened(life, kind)
         if life is None or life.is_forgotten:
@@ -248,7 +249,7 @@ def _reserved(life: Life) -> str:
 
 
 def _is_known(life: Life) -> bool:
-    """Whether the ledger has answered a payment already: then `too_old` is said of a repeat."""
+    """Whether the ledger has answered a payment already: then a code of NOT_KEPT is said of a repeat."""
     return life.state != "SCREENED"
 
 

@@ -69,7 +69,8 @@ def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     branch.tick()
     life = branch.life
     state = (branch.cause.event or "").rpartition("Payment")[2].upper()
-    if life is not None and life.state != "SCREENED" and (state, event["code"]) == ("REJECTED", "too_old"):
+    traceless = state == "REJECTED" and event["code"] in Life.WITHOUT_TRACE
+    if life is not None and life.state != "SCREENED" and traceless:
         branch.count(life)
     else:
         if life is None or life.without_trace:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from pipeline.verify.model.wire import LONG_MIN, derived, msgpack, row_key
 
@@ -16,6 +16,8 @@ WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review",
 class Life:
     """A payment, and what is written in its row."""
 
+    WITHOUT_TRACE: ClassVar = ("too_old", "not_yet")
+    """What the ledger says of a payment that it refuses by its time alone, and does not know afterwards."""
     content: list[Any]
     """Debtor, creditor, amount, currency."""
     for_review: bool
@@ -51,8 +53,8 @@ class Life:
 
     @property
     def without_trace(self) -> bool:
-        """Whether the ledger has refused it as too old, and so does not know it."""
-        return self.state == "REJECTED" and self.steps[-1][2] == "too_old"
+        """Whether the ledger has refused it by its time alone, and so does not know it."""
+        return self.state == "REJECTED" and self.steps[-1][2] in self.WITHOUT_TRACE
 
 
 def due_key(due: int, names: Names) -> bytes:
