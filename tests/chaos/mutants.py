@@ -547,13 +547,13 @@ def own_alone(patch: Set) -> None:
 @mutant("lets each branch decide the period of the legs that another branch has asked for")
 def own_periods(patch: Set) -> None:
     for asked in (payment_legs, journal_legs):
-        patch(asked, "ValueTime", lambda *_: ValueTime())
+        patch(asked, "told_time", lambda *_: ValueTime())
 
 
 @mutant("forgets, when a leg is answered, when the home has decided that it counts")
 def forgotten_period(patch: Set) -> None:
     for answered in (payments, captures):
-        patch(answered, "ValueTime", lambda *_: ValueTime())
+        patch(answered, "told_time", lambda *_: ValueTime())
 
 
 @mutant("refuses a journal that must not move, in whatever period it would count")
