@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from pipeline.domain.kernel.rows import MemoryRows
+from tests.ledger.earlier_version import schedule_as_before
 from tests.ledgers.player import Player
 from tests.ledgers.tale import tale_of
 
@@ -41,26 +40,12 @@ LATER = (
 )
 
 
-def as_before(rows: MemoryRows) -> None:
-    """Turn the rows of what is scheduled into their earlier form."""
-    for key, row in list(rows.data.items()):
-        if key[:1] in b"dyo":
-            del rows.data[key]
-        if key[:1] == b"d":
-            rows.put(b"x" + key[1:], row)
-        if key[:1] == b"t":
-            _, waiting = msgspec.msgpack.decode(row[1:])
-            del rows.data[key]
-            if waiting:
-                rows.put(key, b"\1" + msgspec.msgpack.encode(waiting))
-
-
 def played(steps: int, earlier: bool) -> tuple[list[Any], dict[bytes, bytes]]:
     """Return what the ledger says after SCHEDULED, and its rows; `earlier`: an earlier version wrote them."""
     player = Player(tale_of(SCHEDULED))
     branch = player.play().branches[0]
     if earlier:
-        as_before(branch.rows)
+        schedule_as_before(branch.rows)
         assert any(key[:1] == b"x" for key in branch.rows.data)
     said = len(branch.said)
     for step in tale_of("\n".join(LATER[:steps])).steps:

@@ -12,19 +12,11 @@ from pipeline.domain.ledger.holds import hold_key
 from pipeline.domain.ledger.journals import earlier_key, journal_key
 from pipeline.domain.ledger.rows import payment_key
 from tests.ledger.branches import Branches
+from tests.ledger.earlier_version import as_layout_1
 from tests.ledgers.player import play
 from tests.ledgers.words import account_id
 
 A = account_id("A")
-FIELDS_OF_LAYOUT_1 = {b"p": 8, b"j": 18}
-"""How many fields rows of layout 1 have; later ones follow them."""
-
-
-def as_layout_1(row: bytes, family: bytes) -> bytes:
-    fields: list[Any] = msgspec.msgpack.decode(row[1:])
-    if family == b"h":
-        fields = [*fields[:7], [part[:4] for part in fields[7]]]
-    return b"\x01" + msgspec.msgpack.encode(fields[: FIELDS_OF_LAYOUT_1.get(family)])
 
 
 def earlier(tale: str) -> Branches:
