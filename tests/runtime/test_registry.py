@@ -253,7 +253,9 @@ def test_a_name_with_its_namespace_inside_is_the_same_name() -> None:
 def test_a_schema_that_was_never_registered_has_no_id(fake: FakeRegistry, tmp_path: Path) -> None:
     registry = Registry(fake.url, tmp_path)
     assert registry.connect()
-    with pytest.raises(NotRegistered, match=r"payments-ledgerflow\.PaymentInitiated version 4"):
+    with pytest.raises(
+        NotRegistered, match=rf"payments-ledgerflow\.PaymentInitiated version {PAYMENT.version}"
+    ):
         registry.id_of(PAYMENT)
 
 
