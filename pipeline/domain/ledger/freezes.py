@@ -21,7 +21,7 @@ from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.accounts import account_to_change, present
 from pipeline.domain.ledger.books import save_account
-from pipeline.domain.ledger.due import FREEZE, Due, schedule, unschedule
+from pipeline.domain.ledger.due import CREDIT, DEBIT, FREEZE, Due, Take, schedule, unschedule
 from pipeline.domain.ledger.rows import FREEZE_ROW, FROZEN_CREDIT, FROZEN_DEBIT, read_account
 
 _SIDES = {
@@ -75,14 +75,17 @@ def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox
     save_account(rows, out, event, event.account_id, account)
 
 
-def unfreeze_account(event: ev.AccountUnfrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
+def unfreeze_account(take: Take, event: ev.AccountUnfrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Unfreeze one side of an account, or both, whenever it would have ended.
 
+    `take`: applies what is due on accounts: a freeze may be over and wait for that.
     Raises: Reject for an account of the ledger's own.
     """
-    account = account_to_change(event, "account_unfrozen", rows, out)
-    if account is None:
+    if account_to_change(event, "account_unfrozen", rows, out) is None:
         return
+    take([(event.account_id, DEBIT), (event.account_id, CREDIT)], event, at, rows, out)
+    account = read_account(rows, event.tenant_id, event.account_id)
+    assert account is not None
     sides = sum(_SIDES[event.side])
     if not account.frozen & sides:
         return refuse(out, event, "account_unfrozen", event.account_id, None, "account_not_frozen")

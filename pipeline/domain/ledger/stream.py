@@ -87,7 +87,7 @@ class Ledger:
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
             ev.AccountLimitSet: once(limits.set_limit, self._window),
             ev.AccountFrozen: once(freezes.freeze_account, self._window),
-            ev.AccountUnfrozen: once(freezes.unfreeze_account, self._window),
+            ev.AccountUnfrozen: once(partial(freezes.unfreeze_account, self._take), self._window),
             ev.AccountClosed: once(partial(accounts.close_account, self._take), self._window),
             ev.AccountReopened: once(accounts.reopen_account, self._window),
             ev.PeriodClosed: accounts.close_period,

@@ -197,6 +197,7 @@ def unfreeze(branch: Books, event: dict[str, Any]) -> None:
     account, bits = standing(branch, event, "account_unfrozen"), SIDE_BITS[event["side"]]
     if account is None:
         return
+    take(branch, [(event["account_id"], side) for side in ("DEBIT", "CREDIT")])
     if not account.frozen & bits:
         return branch.refuse("account_unfrozen", event["account_id"], "account_not_frozen")
     account.frozen &= ~bits
