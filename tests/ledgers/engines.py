@@ -19,7 +19,16 @@ from pipeline.domain.tenants.settings import parse_tenants
 from pipeline.runtime.kafka.topics import COMPACTED
 from tests.kernel.side_by_side import Replay, at_home, run_of
 from tests.ledger.branches import Branch, Branches, ByRows, Items, replayed, said_bytes
-from tests.ledgers.model import COMMANDS, TABLE, Model, Record, Tenants, first_difference
+from tests.ledgers.model import (
+    COMMANDS,
+    TABLE,
+    Journal,
+    Model,
+    Problems,
+    Record,
+    Tenants,
+    first_difference,
+)
 from tests.ledgers.tale import Settings
 from tests.ledgers.words import BRANCHES
 
@@ -137,6 +146,22 @@ def first_difference_of(ledger: Branches, settings: Settings) -> str | None:
         if found is not None:
             return found
     return None
+
+
+def problems_of(ledger: Branches) -> list[Any]:
+    """Return what `ledgerflow verify` finds wrong with the journal of a ledger, from its postings alone."""
+    problems = Problems()
+    journal = Journal(problems)
+    for number, branch in enumerate(ledger.branches):
+        for offset, (event, at) in enumerate(branch.log):
+            journal.hear(record_of(event, at, number, offset))
+        for offset, (topic, _, event) in enumerate(branch.said):
+            if topic == "postings":
+                journal.see(record_of(event, 0, number, offset))
+        journal.close_branch(number)
+    journal.close()
+    under_way = {"clearing"} if any(branch.waiting for branch in ledger.branches) else set()
+    return [problem for problem in problems.new if problem.check not in under_way]
 
 
 def record_of(event: Any, recorded_at: int, number: int, offset: int) -> Record:

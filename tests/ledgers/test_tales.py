@@ -10,7 +10,7 @@ import pytest
 
 import schemas
 from pipeline.domain import ledger
-from tests.ledgers.engines import ENGINES, first_difference_of
+from tests.ledgers.engines import ENGINES, first_difference_of, problems_of
 from tests.ledgers.player import Player
 from tests.ledgers.tale import Tale, codes_in, read_tales
 
@@ -29,6 +29,11 @@ def test_rules_and_model_say_and_write_the_same(tale: Tale) -> None:
     """Field by field and row by row, also what a tale does not look at."""
     ledger = Player(tale).play()
     assert first_difference_of(ledger, tale.settings) is None
+
+
+@pytest.mark.parametrize("tale", TALES, ids=NAMES)
+def test_verify_finds_nothing_wrong_with_what_is_posted(tale: Tale) -> None:
+    assert problems_of(Player(tale).play()) == []
 
 
 def test_forty_tales_and_more_are_worked_out_by_hand() -> None:
