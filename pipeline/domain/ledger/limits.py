@@ -28,7 +28,7 @@ from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.accounts import account_to_change
 from pipeline.domain.ledger.books import save_account
-from pipeline.domain.ledger.due import LIMIT, Due, schedule, unschedule
+from pipeline.domain.ledger.due import CREDIT, DEBIT, LIMIT, Due, Take, schedule, unschedule
 from pipeline.domain.ledger.rows import LIMIT_ROW, Account, read_account, read_watermark
 
 LIMITS_MAX = 100
@@ -60,9 +60,10 @@ unpack_limits = unpacker(LIMIT_ROW, Limits)
 """Return the limits of a row. Raises UnreadableRow."""
 
 
-def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
+def set_limit(take: Take, event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Set the limits of an account, now or at a later time.
 
+    `take`: applies what is due on accounts: a limit may have begun, and wait for that.
     Raises: Reject for limits that no account can have, an account of the ledger's own, or too many limits.
     """
     if not can_be_opened(event.account_id):
@@ -72,10 +73,12 @@ def set_limit(event: ev.AccountLimitSet, at: Arrival, rows: Rows, out: Outbox) -
         raise Reject("invalid_limit")
     if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
         raise Reject("invalid_limit", "a minimum balance and an overdraft")
-    account = account_to_change(event, "account_limit_set", rows, out)
-    if account is None:
+    if account_to_change(event, "account_limit_set", rows, out) is None:
         return
     tenant, account_id = event.tenant_id, event.account_id
+    take([(account_id, DEBIT), (account_id, CREDIT)], event, at, rows, out)
+    account = read_account(rows, tenant, account_id)
+    assert account is not None
     limits = read_limits(rows, tenant, account_id)
     now = _now(event, at, rows, limits)
     starts = now if event.effective_at is None else event.effective_at

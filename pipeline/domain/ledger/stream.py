@@ -85,7 +85,7 @@ class Ledger:
         self._take: Take = partial(take, rules.ended_max)
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
-            ev.AccountLimitSet: once(limits.set_limit, self._window),
+            ev.AccountLimitSet: once(partial(limits.set_limit, self._take), self._window),
             ev.AccountFrozen: once(freezes.freeze_account, self._window),
             ev.AccountUnfrozen: once(partial(freezes.unfreeze_account, self._take), self._window),
             ev.AccountClosed: once(partial(accounts.close_account, self._take), self._window),

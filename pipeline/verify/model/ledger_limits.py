@@ -80,6 +80,7 @@ def set_limit(branch: Books, event: dict[str, Any]) -> None:
     account = standing(branch, event, "account_limit_set")
     if account is None:
         return
+    take(branch, [(event["account_id"], side) for side in ("DEBIT", "CREDIT")])
     schedule = branch.schedules.setdefault(branch.key("account_id"), Schedule())
     times = [seen_at(branch), branch.watermark, schedule.since]
     present = max(time for time in times if time is not None)
