@@ -54,7 +54,7 @@ def test_a_payment_of_apicurios_serde_is_read(class_path: str, stack: LocalStack
     register_all(stack.schema_registry_url)
     client = {"bootstrap.servers": stack.bootstrap_servers}
     admin = AdminClient(client)  # kept: it may not go while it is asked
-    for made in admin.create_topics([NewTopic("payments", 1)]).values():
+    for made in admin.create_topics([NewTopic("payments", stack.settings.partitions)]).values():
         if made.exception() is not None:
             assert "exists" in str(made.exception())
     ran = subprocess.run(

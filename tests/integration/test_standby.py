@@ -157,9 +157,9 @@ async def test_a_partition_that_was_a_copy_for_a_while_shows_what_its_owner_wrot
 ) -> None:
     store = PartitionStore(tmp_path / "table.rocks")
     admin = AdminClient({"bootstrap.servers": stack.bootstrap_servers})
-    wanted = (source_offsets_name("returning"), OPERATOR_ACTIONS)
-    there = admin.list_topics(timeout=SILENCE_S).topics  # the latter may be another test's
-    missing = [NewTopic(name, 1, 1) for name in wanted if name not in there]
+    wanted = {source_offsets_name("returning"): 1, OPERATOR_ACTIONS: stack.settings.partitions}
+    there = admin.list_topics(timeout=SILENCE_S).topics  # the latter is other tests', too
+    missing = [NewTopic(name, count, 1) for name, count in wanted.items() if name not in there]
     for created in admin.create_topics(missing).values():
         created.result(SILENCE_S)
     host: Any = SimpleNamespace(

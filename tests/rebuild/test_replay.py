@@ -53,7 +53,7 @@ def test_the_same_rules_give_the_same_rows(logs: Logs, tmp_path: Path) -> None:
     rows = [dict(branch.rows.data) for branch in ledger.branches]
     assert found.differences.compared.total() == sum(map(len, rows)) > 20
     kinds = {"account", "payment", "leg", "watermark", "hold", "journal", "journal_part", "next_due"}
-    kinds |= {"due in order", "due of account", "open holds"}
+    kinds |= {"due in order", "due of account", "open holds", "opening"}
     assert set(found.differences.compared) == kinds
     assert found.records == sum(len(branch.log) for branch in ledger.branches)
 
