@@ -20,7 +20,7 @@ from pipeline.domain.kernel.routing import record_key
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import can_be_opened, opening_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails, save_account
-from pipeline.domain.ledger.due import CREDIT, DEBIT, Take
+from pipeline.domain.ledger.due import Take, both_sides
 from pipeline.domain.ledger.open_holds import is_behind
 from pipeline.domain.ledger.openings import keep_opening, opening_code
 from pipeline.domain.ledger.rows import (
@@ -89,14 +89,11 @@ def close_account(take: Take, event: ev.AccountClosed, at: Arrival, rows: Rows, 
     `take`: applies what is due on accounts.
     Raises: Reject for an account of the ledger's own.
     """
-    if account_to_change(event, "account_closed", rows, out) is None:
+    account = account_after_due(take, event, "account_closed", at, rows, out, incoming=True)
+    if account is None:
         return
-    both = [(event.account_id, DEBIT), (event.account_id, CREDIT)]
-    take(both, event, at, rows, out, incoming=True)
-    account = read_account(rows, event.tenant_id, event.account_id)
-    assert account is not None
     if account.balance_minor or account.debits_pending or account.credits_pending:
-        behind = any(is_behind(rows, event.tenant_id, place) for place in both)
+        behind = any(is_behind(rows, event.tenant_id, place) for place in both_sides(event.account_id))
         code = "too_many_holds" if behind else "account_not_empty"
         return refuse(out, event, "account_closed", event.account_id, None, code)
     account.status = CLOSED
@@ -144,6 +141,19 @@ def account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Acco
         return account
     refuse(out, event, command, event.account_id, None, code, account_sequence=sequence)
     return None
+
+
+def account_after_due(
+    take: Take, event: Any, command: str, at: Arrival, rows: Rows, out: Outbox, *, incoming: bool = False
+) -> Account | None:
+    """Return the account that a command may change, once all that is due on it is applied, or refuse it.
+
+    `take`, `incoming`: as in `falling_due.take`. Raises: Reject for an account of the ledger's own.
+    """
+    if account_to_change(event, command, rows, out) is None:
+        return None
+    take(both_sides(event.account_id), event, at, rows, out, incoming=incoming)
+    return read_account(rows, event.tenant_id, event.account_id)
 
 
 def close_period(event: ev.PeriodClosed, at: Arrival, rows: Rows, out: Outbox) -> None:

@@ -79,6 +79,11 @@ def unschedule(rows: Rows, due: Due, places: Iterable[Place] = ()) -> None:
         rows.delete(earlier)
 
 
+def both_sides(account_id: str) -> list[Place]:
+    """Return the two places of an account."""
+    return [(account_id, DEBIT), (account_id, CREDIT)]
+
+
 def next_due(rows: Rows) -> int | None:
     """Return a time before which nothing falls due, microseconds UTC; None where nothing is scheduled."""
     return read_number(rows, NEXT_KEY)

@@ -19,9 +19,9 @@ from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.accounts import account_to_change, present
+from pipeline.domain.ledger.accounts import account_after_due, account_to_change, present
 from pipeline.domain.ledger.books import save_account
-from pipeline.domain.ledger.due import CREDIT, DEBIT, FREEZE, Due, Take, schedule, unschedule
+from pipeline.domain.ledger.due import FREEZE, Due, Take, schedule, unschedule
 from pipeline.domain.ledger.rows import FREEZE_ROW, FROZEN_CREDIT, FROZEN_DEBIT, read_account
 
 _SIDES = {
@@ -81,11 +81,9 @@ def unfreeze_account(take: Take, event: ev.AccountUnfrozen, at: Arrival, rows: R
     `take`: applies what is due on accounts: a freeze may be over and wait for that.
     Raises: Reject for an account of the ledger's own.
     """
-    if account_to_change(event, "account_unfrozen", rows, out) is None:
+    account = account_after_due(take, event, "account_unfrozen", at, rows, out)
+    if account is None:
         return
-    take([(event.account_id, DEBIT), (event.account_id, CREDIT)], event, at, rows, out)
-    account = read_account(rows, event.tenant_id, event.account_id)
-    assert account is not None
     sides = sum(_SIDES[event.side])
     if not account.frozen & sides:
         return refuse(out, event, "account_unfrozen", event.account_id, None, "account_not_frozen")

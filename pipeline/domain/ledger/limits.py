@@ -26,9 +26,9 @@ from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.account_ids import can_be_opened
-from pipeline.domain.ledger.accounts import account_to_change
+from pipeline.domain.ledger.accounts import account_after_due
 from pipeline.domain.ledger.books import save_account
-from pipeline.domain.ledger.due import CREDIT, DEBIT, LIMIT, Due, Take, schedule, unschedule
+from pipeline.domain.ledger.due import LIMIT, Due, Take, schedule, unschedule
 from pipeline.domain.ledger.rows import LIMIT_ROW, Account, read_account, read_watermark
 
 LIMITS_MAX = 100
@@ -73,12 +73,10 @@ def set_limit(take: Take, event: ev.AccountLimitSet, at: Arrival, rows: Rows, ou
         raise Reject("invalid_limit")
     if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
         raise Reject("invalid_limit", "a minimum balance and an overdraft")
-    if account_to_change(event, "account_limit_set", rows, out) is None:
+    account = account_after_due(take, event, "account_limit_set", at, rows, out)
+    if account is None:
         return
     tenant, account_id = event.tenant_id, event.account_id
-    take([(account_id, DEBIT), (account_id, CREDIT)], event, at, rows, out)
-    account = read_account(rows, tenant, account_id)
-    assert account is not None
     limits = read_limits(rows, tenant, account_id)
     now = _now(event, at, rows, limits)
     starts = now if event.effective_at is None else event.effective_at
