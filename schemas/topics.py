@@ -6,6 +6,7 @@
     holds = "payment_initiated, payment_captured ..."
     compacted = false                     only the newest record of a key is needed
     sent_by_key = false                   a stream may write to another partition than its own
+    broker_time = false                   records have the broker's time; of an input always so
     key = "debtor_account_id"             of every event of the topic that a stream reads
     cause = ["debtor_account_id", "payment_id"]
 
@@ -57,6 +58,7 @@ class _File(_Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     holds: str
     compacted: bool = False
     sent_by_key: bool = False
+    broker_time: bool = False
     events: dict[str, _Declared] = {}
 
 
@@ -74,6 +76,8 @@ class Topic(msgspec.Struct, frozen=True):
     """A stream sends records to the partition of their key, which may differ from the stream's own."""
     read: bool = False
     """Streams read it: an input, a log, or an output whose events have a key."""
+    broker_time: bool = False
+    """Its records have the broker's time (LogAppendTime), whatever the clock of their writer says."""
 
 
 @cache
@@ -83,7 +87,16 @@ def topics() -> tuple[Topic, ...]:
     Raises ValueError as `_declared`.
     """
     found = [
-        Topic(name, file.stage, file.written_by, file.holds, file.compacted, file.sent_by_key, _is_read(file))
+        Topic(
+            name,
+            file.stage,
+            file.written_by,
+            file.holds,
+            file.compacted,
+            file.sent_by_key,
+            _is_read(file),
+            file.broker_time or file.stage == "input",
+        )
         for name, file in _declared().items()
     ]
     return tuple(sorted(found, key=lambda topic: (STAGES.index(topic.stage), topic.name)))

@@ -74,6 +74,7 @@ class SimulatedCluster:
         rules = reconciliation.Reconciliation()
         intakes = {
             "accounts": "ledger-commands",
+            "payments": "fraud-commands",
             "journals": "ledger-commands",
             "trades": "position-commands",
             "prices": "position-commands",
@@ -81,7 +82,7 @@ class SimulatedCluster:
         }
         self._stages: list[tuple[str, str, Any]] = [
             *((f"intake-{source}", source, Intake(source, target)) for source, target in intakes.items()),
-            ("fraud", "payments", FraudStream(gate=Gate(tenants))),
+            ("fraud", "fraud-commands", FraudStream(gate=Gate(tenants))),
             ("ledger", "ledger-commands", Ledger(LedgerRules(tenants=tenants))),
             ("positions", "position-commands", positions),
             ("reconciliation", "reconciliation-items", rules),

@@ -1,6 +1,6 @@
 """The fraud stream: screens every payment before the ledger sees it.
 
-payments --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, cancellations)
+fraud-commands --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, ticks)
                    |               payment-events  (that it was screened; reviews; what a quota refuses)
                    |               fraud-alerts    (review and decline)
              table: fraud (a profile per debtor, a decision per payment, a quota per tenant) --> /alerts
@@ -41,7 +41,7 @@ ALERTS = views.alerts(payment_state)
 STREAMS = (
     Topology(
         name="fraud",
-        source="payments",
+        source="fraud-commands",
         rules=rules,
         table="fraud",
         outputs=("ledger-commands", "payment-events", "fraud-alerts"),

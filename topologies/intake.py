@@ -1,6 +1,7 @@
-"""The intake streams: copy every upstream topic except payments into the log of its state machine.
+"""The intake streams: copy every upstream topic into the log of its state machine.
 
 accounts   --> intake-accounts   --> ledger-commands (the end of a period: every partition)
+payments   --> intake-payments   --> fraud-commands, where the worker adds ticks
 journals   --> intake-journals   --> ledger-commands
 statements --> intake-statements --> reconciliation-items
 trades     --> intake-trades     --> position-commands
@@ -9,17 +10,20 @@ prices     --> intake-prices     --> position-commands (every partition)
 
 from __future__ import annotations
 
+from pipeline.domain.intake.batch import PaymentsBatch
 from pipeline.domain.intake.stream import Intake
+from pipeline.domain.kernel.columns import BatchPath
 from topologies.topology import Topology
 
 
-def _stream(source: str, target: str) -> Topology:
+def _stream(source: str, target: str, batch: BatchPath | None = None) -> Topology:
     rules = Intake(source, target)
-    return Topology(f"intake-{source}", source, lambda _: (rules, None), outputs=(target,))
+    return Topology(f"intake-{source}", source, lambda _: (rules, batch), outputs=(target,))
 
 
 STREAMS = (
     _stream("accounts", "ledger-commands"),
+    _stream("payments", "fraud-commands", PaymentsBatch("fraud-commands")),
     _stream("journals", "ledger-commands"),
     _stream("statements", "reconciliation-items"),
     _stream("trades", "position-commands"),

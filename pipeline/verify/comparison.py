@@ -1,7 +1,7 @@
 """Topics beside the models: every log is put through its stream's model, and all that came of it compared.
 
     intake of every input -> what every partition must have of prices and periods
-    partition by partition: payments -> fraud, ledger-commands -> ledger, position-commands -> positions, ...
+    partition by partition: fraud-commands -> fraud, ledger-commands -> ledger, postings -> history, ...
     at the end: what branches have said to each other
 
 Each transaction holds its outputs and its source offset. So whatever the offsets `before` cover must be in
@@ -23,7 +23,7 @@ from pipeline.verify.lanes import Lane, Versions
 from pipeline.verify.legs import Pair, sender_of
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
-from pipeline.verify.model.wire import BROADCAST, COMMANDS, LEGS, TABLE, Expected, home_of
+from pipeline.verify.model.wire import BROADCAST, COMMANDS, LEGS, POSITION_COMMANDS, TABLE, Expected, home_of
 from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, WRITTEN, Output, Stream, check_of
 from pipeline.verify.topics import Heard, Listener, Topics
 
@@ -249,7 +249,7 @@ class Comparison:
     def arrive(self, record: Record, known: Container[str | None]) -> None:
         """Take note of a record of a log that several streams write."""
         if record.event not in known:
-            check = "inputs_ledger" if record.topic == COMMANDS else "inputs_positions"
+            check = "inputs_positions" if record.topic == POSITION_COMMANDS else "inputs_ledger"
             return self.findings.wrong(at(check, record, "a record that no stream writes"))
         if record.event in BROADCAST:
             self.broadcasts["accounts" if record.topic == COMMANDS else "prices"].arrive(record)

@@ -125,10 +125,11 @@ def _owner_of(key: bytes, branches: bool, partitions: int) -> int:
     """Return the partition that a key belongs to, -1 where there is none.
 
     What follows the account (an instrument) does not count: all of an account is on one partition.
-    `branches`: whether the topic has accounts of branches (elsewhere they were only asked for).
+    `branches`: whether the topic has accounts of branches (elsewhere they were only asked for). What is of no
+    tenant, a tick, is of its branch.
     """
     tenant, account = [*key.split(b"/"), b""][:2]
-    if account.startswith(b"$") and branches:
+    if account.startswith(b"$") and (branches or not tenant):
         number = number_in(account.rpartition(b":")[2])
         return -1 if number is None else number
     return home_of((tenant + b"/" + account).decode(errors="replace"), partitions)

@@ -1,7 +1,8 @@
 """The streams as they are compared: which log each reads, by which model, and where what it says must stand.
 
 accounts, journals -> ledger-commands      statements -> reconciliation-items
-trades, prices -> position-commands        payments -> decisions, screenings, alerts
+trades, prices -> position-commands        payments -> fraud-commands
+fraud-commands -> decisions, screenings, alerts, what is passed on to the ledger
 ledger-commands -> postings, payment-events, journal-events, balances, legs, nostro items
 position-commands -> positions             reconciliation-items -> results
 postings -> history, clearing totals       payment-events -> alerts of payments that are stuck
@@ -30,6 +31,7 @@ from pipeline.verify.model.wire import (
     CLEARING_TOTALS,
     COMMANDS,
     DEAD_LETTERS,
+    FRAUD_COMMANDS,
     INVARIANT_ALERTS,
     ITEMS,
     JOURNAL_EVENTS,
@@ -46,14 +48,14 @@ from pipeline.verify.model.wire import (
     Expected,
 )
 
-LOGS = (COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS, PAYMENT_EVENTS)
+LOGS = (FRAUD_COMMANDS, COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS, PAYMENT_EVENTS)
 SOURCES = (*UPSTREAM, *LOGS)
 """What streams read."""
 OUTPUTS = (
     *(POSTINGS, PAYMENT_EVENTS, JOURNAL_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS),
     *(CLEARING_TOTALS, INVARIANT_ALERTS, DEAD_LETTERS),
 )
-DECISIONS = ("PaymentDecided", *PAYMENT_COMMANDS)
+DECISIONS = ("PaymentDecided", *PAYMENT_COMMANDS, "BranchTicked")
 """What the fraud stream says to the ledger."""
 SCREENINGS = ("PaymentScreened", "PaymentReviewed")
 """What it writes among the ledger's payment events."""
@@ -65,6 +67,7 @@ INPUT_CHECKS = {
     **dict.fromkeys(("accounts", "payments", "journals"), "inputs_ledger"),
     **dict.fromkeys(("trades", "prices"), "inputs_positions"),
     "statements": "inputs_reconciliation",
+    FRAUD_COMMANDS: "inputs_ledger",
     COMMANDS: "answers",
     POSITION_COMMANDS: "positions",
     ITEMS: "claims",
@@ -170,7 +173,7 @@ def _intake(source: str) -> Stream:
 INTAKES = tuple(_intake(source) for source in FORWARDED)
 FRAUD = Stream(
     "fraud",
-    "payments",
+    FRAUD_COMMANDS,
     FraudBranch,
     (
         Output(COMMANDS, "inputs_ledger", Only(DECISIONS), again=True),
@@ -228,6 +231,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
 }
 """By log, the names of the streams that read it, as `<app>-source-offsets` has them."""
 WRITTEN = {
+    FRAUD_COMMANDS: frozenset((*FORWARDED["payments"][1], "BranchTicked")),
     COMMANDS: frozenset((*FORWARDED["accounts"][1], *FORWARDED["journals"][1], *DECISIONS, *LEGS)),
     POSITION_COMMANDS: frozenset((*FORWARDED["trades"][1], *FORWARDED["prices"][1])),
 }

@@ -41,6 +41,7 @@ from pipeline.verify.model.wire import (
     BALANCES,
     CLEARING_TOTALS,
     COMMANDS,
+    FRAUD_COMMANDS,
     INVARIANT_ALERTS,
     ITEMS,
     PAYMENT_ALERTS,
@@ -61,7 +62,7 @@ from pipeline.verify.views import Fetch, check_views, fetch_json
 
 ENDED = ("SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED")
 """States of payments to which nothing more happens."""
-READ = (*UPSTREAM, COMMANDS, POSITION_COMMANDS, ITEMS)
+READ = (*UPSTREAM, FRAUD_COMMANDS, COMMANDS, POSITION_COMMANDS, ITEMS)
 """Logs of which every record is asked for among the dead letters."""
 
 

@@ -13,6 +13,7 @@ from pipeline.domain.fraud.settings import FraudRules
 from pipeline.domain.fraud.stream import FraudStream, apply, decision_key, keys
 from pipeline.domain.kernel.events import (
     AccountClosed,
+    BranchTicked,
     FraudAlertRaised,
     PaymentCancelled,
     PaymentDecided,
@@ -350,3 +351,14 @@ def test_a_score_is_capped_at_one_hundred() -> None:
     rules = FraudRules(weight_round_amount=100, weight_night=100, night_to_hour_utc=24)
     decided = Desk(FraudStream(rules)).pay(NOON_S, 1_000_00)
     assert (decided.outcome, decided.score, len(decided.reasons)) == ("DECLINE", 100, 2)
+
+
+def test_a_tick_goes_on_to_the_ledger_unless_it_is_ahead_of_its_record() -> None:
+    tick = BranchTicked("tick", "", NOON_S * 1_000_000, "tick", None, "$clock:0", 0)
+    desk = Desk()
+
+    assert desk.apply(tick) == [("ledger-commands", "", None)]
+    assert desk.apply(tick, tick.occurred_at + 1) == [("ledger-commands", "", None)]
+    assert desk.apply(tick, tick.occurred_at - 1) == []
+    assert desk.rows.data == {}
+    assert list(desk.stream.keys(tick)) == []

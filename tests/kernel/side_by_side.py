@@ -20,7 +20,7 @@ from pipeline.domain.kernel.columns import Block, Passed, Run, events_of, merged
 from pipeline.domain.kernel.events import Actor
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS, record_key
+from pipeline.domain.kernel.routing import BRANCH_EVENTS, BROADCAST, INTERNAL_PREFIX, KEY_FIELDS, record_key
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.runtime.kafka.topics import COMPACTED
 
@@ -122,6 +122,12 @@ def _cell(event: Any, name: str) -> Any:
     return msgspec.structs.asdict(value) if isinstance(value, Actor) else value
 
 
+def _home_of(event: Any, partitions: int) -> Any:
+    if type(event) in BRANCH_EVENTS and event.account_id.startswith(INTERNAL_PREFIX):
+        return event.branch
+    return partition_of(record_key(event), partitions)
+
+
 def at_home(log: Log, partition: int, partitions: int) -> Log:
     """Return the events that belong on a partition; the runtime makes dead letters of the others."""
     return [
@@ -129,7 +135,7 @@ def at_home(log: Log, partition: int, partitions: int) -> Log:
         for event, at in log
         if type(event) in BROADCAST
         or type(event) not in KEY_FIELDS
-        or partition_of(record_key(event), partitions) == partition
+        or _home_of(event, partitions) == partition
     ]
 
 

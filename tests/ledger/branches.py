@@ -16,7 +16,7 @@ from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.domain.kernel.routing import BROADCAST, record_key
+from pipeline.domain.kernel.routing import BRANCH_EVENTS, BROADCAST, INTERNAL_PREFIX, record_key
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.rows import Account, unpack_account
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
@@ -47,6 +47,14 @@ class Branch:
         self.through_clearing: dict[str, Any] = {}
 
 
+def home_of(event: Any, count: int) -> int:
+    """Return the branch on which an event belongs, of so many."""
+    if type(event) in BRANCH_EVENTS and event.account_id.startswith(INTERNAL_PREFIX):
+        branch: int = event.branch
+        return branch
+    return partition_of(record_key(event), count)
+
+
 class Applies(Protocol):
     """A program that applies commands of a ledger, such as its rules."""
 
@@ -62,7 +70,7 @@ class ByRows:
 
     def apply(self, number: int, branch: Branch, event: Any, recorded_at: int) -> tuple[str | None, Items]:
         """Apply one command to the rows of a branch."""
-        if partition_of(record_key(event), self._count) != number and type(event) not in BROADCAST:
+        if home_of(event, self._count) != number and type(event) not in BROADCAST:
             return "wrong_partition", []
         before, out = dict(branch.rows.data), Outbox()
         try:
@@ -89,7 +97,7 @@ class Branches:
             for branch in self.branches:
                 branch.waiting.append((event, self.recorded_at))
             return 0
-        partition = partition_of(record_key(event), len(self.branches))
+        partition = home_of(event, len(self.branches))
         self.branches[partition].waiting.append((event, self.recorded_at))
         return partition
 
@@ -243,6 +251,12 @@ def envelope(event_id: str, occurred_at: int = 0, tenant_id: str = TENANT) -> di
         "correlation_id": "test",
         "causation_id": None,
     }
+
+
+def ticked(event_id: str, branch: int, occurred_at: int) -> ev.BranchTicked:
+    """Return a tick of one branch."""
+    about = envelope(event_id, occurred_at, "")
+    return ev.BranchTicked(**about, account_id=f"$clock:{branch}", branch=branch)
 
 
 def opened(event_id: str, account_id: str, balance_minor: int = 0, **changes: Any) -> ev.AccountOpened:

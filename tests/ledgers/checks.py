@@ -12,7 +12,8 @@ from typing import Any
 from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
-from tests.ledgers.words import CURRENCY, Words, account_id, when
+from tests.ledger.branches import ticked
+from tests.ledgers.words import BRANCHES, CURRENCY, MILLISECOND, Words, account_id, when
 
 Answers = list[tuple[str, ...]]
 Act = Callable[[Any], Answers]
@@ -134,6 +135,20 @@ def _repeat(words: Words) -> Act:
     return act
 
 
+def _tick(words: Words) -> Act:
+    time = when(words.next("a day"))
+    seen, branch = words.option("seen", when), words.option("branch", int)
+    recorded_at = -(-(time if seen is None else seen) // MILLISECOND) * MILLISECOND
+
+    def act(player: Any) -> Answers:
+        answers: Answers = []
+        for number in range(BRANCHES) if branch is None else (branch,):
+            answers += player.tell(ticked(f"tick {number} {time}", number, time), recorded_at)
+        return answers
+
+    return act
+
+
 CHECKS: dict[str, Callable[[Words], Act]] = {
     "expect": _expect,
     "counters": _counters,
@@ -143,5 +158,6 @@ CHECKS: dict[str, Callable[[Words], Act]] = {
     "actors": _said_of(_subject),
     "labels": _said_of(_entry),
     "deliver": _deliver,
+    "tick": _tick,
     "repeat": _repeat,
 }

@@ -10,10 +10,8 @@ from msgspec import structs
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from tests.ledger.branches import decided, envelope, opened
-from tests.ledgers.words import CURRENCY, Words, account_id, is_amount, minor, when
+from tests.ledgers.words import CURRENCY, MILLISECOND, Words, account_id, is_amount, minor, when
 
-MILLISECOND = 1_000
-"""Microseconds: what Kafka's time counts in."""
 About = dict[str, Any]
 """The envelope of an event."""
 

@@ -62,6 +62,10 @@ def when(text: str) -> int:
     return round(float(found[1]) * DAY) + {"": 0, "+": 1, "-": -1}[found[2]]
 
 
+MILLISECOND = 1_000
+"""Microseconds: what Kafka's time counts in."""
+
+
 class Words:
     """What follows the verb of a line; whatever is not taken is an error at `end`."""
 

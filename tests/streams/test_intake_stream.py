@@ -22,6 +22,7 @@ from topologies.configuration import Configuration
 A, B = own_accounts(2)
 TARGETS = {
     "accounts": "ledger-commands",
+    "payments": "fraud-commands",
     "statements": "reconciliation-items",
     "trades": "position-commands",
     "prices": "position-commands",
@@ -49,6 +50,8 @@ def upstream(source: str, event_id: str, account: str = A) -> Any:
     head = envelope(event_id)
     if source == "accounts":
         return opened(event_id, account)
+    if source == "payments":
+        return ev.PaymentCancelled(**head, payment_id=event_id, debtor_account_id=account, reason="x")
     if source == "prices":
         return ev.PriceQuoted(**head, instrument_id="ACME", price_e8=1, currency="EUR")
     if source == "trades":
@@ -70,7 +73,7 @@ async def test_every_record_is_passed_on_or_a_dead_letter(
     bench = bench_of(source)
     goods = [upstream(source, f"e{number}", A if number % 2 else B) for number in range(count)]
     stranger = upstream("trades" if source == "accounts" else "accounts", "e")
-    key_field = "instrument_id" if source == "prices" else "account_id"
+    key_field = {"prices": "instrument_id", "payments": "debtor_account_id"}.get(source, "account_id")
     await assert_applied_or_dead(bench, goods, key_field, stranger, tmp_path)
 
 

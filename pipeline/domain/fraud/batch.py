@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, refusals_block
-from pipeline.domain.fraud.remittance import wrong_creditor_references
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.stream import PASSED_ON, FraudStream
@@ -21,6 +20,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import RuleBatch, structs_of
 from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run, joined
 from pipeline.domain.kernel.ids_batch import bad_ids
+from pipeline.domain.kernel.remittance import wrong_creditor_references
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.texts_batch import bad_texts
 

@@ -4,6 +4,7 @@
                          payment_screened to payment-events, for the lifecycle stream
     payment_reviewed  -> forwarded to both; an approved payment is added to the debtor's habits
     payment_cancelled, _captured, _extended, _reversed -> forwarded to ledger-commands
+    branch_ticked     -> forwarded to ledger-commands, unless it is ahead of its record
 
 Three rows: the debtor's profile, the decision by payment id, and the alert (`alerts`).
 
@@ -30,13 +31,13 @@ from typing import Any
 
 from pipeline.domain.fraud.decisions import DECIDED, Decision, decision_key
 from pipeline.domain.fraud.profile import Attempt, Profile, id64, profile_key
-from pipeline.domain.fraud.remittance import check_creditor_reference
 from pipeline.domain.fraud.rules import is_near_threshold, is_probe
 from pipeline.domain.fraud.score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.settings import FraudRules
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.events import (
+    BranchTicked,
     FraudAlertRaised,
     FraudReason,
     PaymentCancelled,
@@ -50,6 +51,7 @@ from pipeline.domain.kernel.events import (
 )
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
+from pipeline.domain.kernel.remittance import check_creditor_reference
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.texts import check_texts
@@ -84,7 +86,7 @@ class FraudStream:
         self.alerts_kept_us = windows.both_days * MICROSECONDS_PER_DAY
 
     def apply(self, event: Any, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
-        """Apply one event of the payments topic. Raises Reject for one that belongs in dead letters."""
+        """Apply one event of fraud-commands. Raises Reject for one that belongs in dead letters."""
         kind = type(event)
         if kind is PaymentInitiated:
             check_ids(event)
@@ -106,6 +108,9 @@ class FraudStream:
             out.forward("ledger-commands")
             if kind is PaymentReviewed:
                 out.forward("payment-events")
+        elif kind is BranchTicked:
+            if event.occurred_at <= at.recorded_at:  # else a worker's clock is ahead: it tells no time
+                out.forward("ledger-commands")
         else:
             raise Reject("unexpected_event", kind.__name__)
 

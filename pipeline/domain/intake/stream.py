@@ -1,6 +1,7 @@
 """Intake: upstream topics are merged into the logs that the stateful streams read.
 
     accounts   -> ledger-commands (the end of a period: every partition)
+    payments   -> fraud-commands
     journals   -> ledger-commands          trades -> position-commands
     statements -> reconciliation-items     prices -> position-commands, every partition
 
@@ -16,6 +17,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.remittance import check_creditor_reference
 from pipeline.domain.kernel.routing import BROADCAST
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.texts import check_texts
@@ -25,6 +27,12 @@ ACCEPTED: dict[str, frozenset[type]] = {
         {
             *(ev.AccountOpened, ev.AccountLimitSet, ev.AccountClosed, ev.AccountReopened),
             *(ev.AccountFrozen, ev.AccountUnfrozen, ev.PeriodClosed),
+        }
+    ),
+    "payments": frozenset(
+        {
+            *(ev.PaymentInitiated, ev.PaymentReviewed, ev.PaymentCancelled),
+            *(ev.PaymentCaptured, ev.PaymentExtended, ev.PaymentReversed),
         }
     ),
     "journals": frozenset({ev.JournalSubmitted, ev.JournalConfirmed, ev.JournalVoided, ev.JournalReversed}),
@@ -45,13 +53,15 @@ class Intake:
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
         """Forward one event.
 
-        Raises Reject for an event of another topic, an invalid id, actor or metadata, or a period that is not
-        over yet.
+        Raises Reject for an event of another topic, an invalid id, actor, metadata or creditor reference,
+        or a period that is not over yet.
         """
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
         check_ids(event)
         check_texts(event)
+        if type(event) is ev.PaymentInitiated:
+            check_creditor_reference(event)
         if type(event) is ev.PeriodClosed and event.closed_through > min(event.occurred_at, at.recorded_at):
             raise Reject("period_not_over")
         if type(event) in BROADCAST:

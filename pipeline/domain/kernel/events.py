@@ -351,6 +351,22 @@ class FraudAlertRaised(msgspec.Struct, frozen=True, gc=False):
     rules_version: str
 
 
+class BranchTicked(msgspec.Struct, frozen=True, gc=False):
+    """All that had come for a branch by this time is read: its event time is not earlier."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+    STAYS_ON_BRANCH: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    branch: int
+
+
 class InvariantBroken(msgspec.Struct, frozen=True, gc=False):
     """The books contradict themselves: something that must always hold was found not to."""
 
@@ -1284,6 +1300,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.BalanceUpdated": BalanceUpdated,
     "ledgerflow.ClearingCounted": ClearingCounted,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
+    "ledgerflow.BranchTicked": BranchTicked,
     "ledgerflow.InvariantBroken": InvariantBroken,
     "ledgerflow.JournalUpdated": JournalUpdated,
     "ledgerflow.JournalConfirmed": JournalConfirmed,

@@ -45,6 +45,8 @@ from pipeline.domain.ledger.rows import read_account, read_payment, read_waterma
 
 OTHERS_MAX = 100
 """The most items that a command applies beside those of its own accounts."""
+OTHERS_OF_TICK = 1_000
+"""The most items that a tick applies: it has no accounts of its own, and comes once a minute."""
 
 
 def take(

@@ -47,7 +47,7 @@ from pipeline.domain.ledger import (
 )
 from pipeline.domain.ledger.account_changes import COMPARED, change_key, once
 from pipeline.domain.ledger.due import NEXT_KEY, Take, is_due
-from pipeline.domain.ledger.falling_due import OTHERS_MAX, take, touched
+from pipeline.domain.ledger.falling_due import OTHERS_MAX, OTHERS_OF_TICK, take, touched
 from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
 from pipeline.domain.ledger.not_yet import answer_ahead
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
@@ -91,6 +91,7 @@ class Ledger:
             ev.AccountClosed: once(partial(accounts.close_account, self._take), self._window),
             ev.AccountReopened: once(accounts.reopen_account, self._window),
             ev.PeriodClosed: accounts.close_period,
+            ev.BranchTicked: self._tick,
             ev.PaymentDecided: self._decide_payment,
             ev.LegRequested: partial(payment_legs.post_leg, self._take),
             ev.LegPosted: payments.leg_posted,
@@ -124,7 +125,7 @@ class Ledger:
         if not any(kind in rules for rules in (self._rules, self._on_holds, self._timed)):
             raise Reject("unexpected_event", kind.__name__)
         tenant = event.tenant_id
-        if not tenant or "/" in tenant or "\0" in tenant:
+        if kind is not ev.BranchTicked and (not tenant or "/" in tenant or "\0" in tenant):
             # Its keys could be those of another tenant, or of an internal account.
             raise Reject("invalid_tenant_id")
         if self._ahead_max is not None and answer_ahead(self._ahead_max, event, at, rows, out):
@@ -148,8 +149,10 @@ class Ledger:
     def keys(event: Any) -> Iterable[bytes]:
         """Return the keys of the rows that applying `event` reads."""
         tenant, kind = event.tenant_id, type(event)
-        yield closed_key(tenant)
         yield NEXT_KEY
+        if kind is ev.BranchTicked:
+            return
+        yield closed_key(tenant)
         if kind is ev.PaymentDecided or kind is ev.LegPosted or kind is ev.LegRefused:
             yield payment_key(tenant, event.payment_id)
             yield account_key(tenant, event.debtor_account_id)
@@ -169,6 +172,11 @@ class Ledger:
             yield account_key(tenant, event.account_id)
             if kind in COMPARED:
                 yield change_key(event)
+
+    def _tick(self, event: ev.BranchTicked, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Give the branch time, and apply what is due then."""
+        advance_watermark(rows, event.occurred_at, at.recorded_at)
+        self._take((), event, at, rows, out, others=OTHERS_OF_TICK)
 
     def _decide_payment(self, event: ev.PaymentDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a payment; a repeat of a known id does not advance event time."""

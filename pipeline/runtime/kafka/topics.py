@@ -82,7 +82,7 @@ def new_topics(settings: Settings, tables: Sequence[str], tableless: Sequence[st
             "cleanup.policy": "compact" if topic.compacted else "delete",
             "max.message.bytes": str(RECORD_BYTES_MAX * (2 if topic is DEAD_LETTERS else 1)),
         }
-        if topic.name in UPSTREAM:
+        if topic.broker_time:
             # The streams trust no clock but the broker's: an event is never later than its record.
             config["message.timestamp.type"] = "LogAppendTime"
         if not topic.compacted:

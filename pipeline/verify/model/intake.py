@@ -7,19 +7,23 @@ from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
     ACCOUNT_EVENTS,
     COMMANDS,
+    FRAUD_COMMANDS,
     ITEMS,
     JOURNAL_COMMANDS,
+    PAYMENT_COMMANDS,
     POSITION_COMMANDS,
     STATEMENT_EVENTS,
     TRADE_EVENTS,
     Expected,
     false_text,
+    has_false_reference,
     has_impossible_id,
     misplaced,
 )
 
 FORWARDED = {
     "accounts": (COMMANDS, (*ACCOUNT_EVENTS, "PeriodClosed")),
+    "payments": (FRAUD_COMMANDS, ("PaymentInitiated", *PAYMENT_COMMANDS)),
     "journals": (COMMANDS, JOURNAL_COMMANDS),
     "statements": (ITEMS, STATEMENT_EVENTS),
     "trades": (POSITION_COMMANDS, TRADE_EVENTS),
@@ -50,6 +54,8 @@ def refused_at_once(record: Record) -> str | None:
     text = false_text(record.fields)
     if text is not None:
         return text
+    if has_false_reference(record.fields):
+        return "invalid_creditor_reference"
     if record.event == "PeriodClosed":
         seen = min(record.fields["occurred_at"], record.timestamp_ms * 1000)
         return "period_not_over" if record.fields["closed_through"] > seen else None

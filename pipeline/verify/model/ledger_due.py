@@ -85,13 +85,13 @@ def seen_at(branch: Books) -> int:
     return seen
 
 
-def advance(branch: Books, places: Iterable[Place]) -> None:
+def advance(branch: Books, places: Iterable[Place], others: int | None = None) -> None:
     """Move the watermark to the present command, and let take effect what is due by then."""
     seen = seen_at(branch)
     if branch.watermark is None or seen > branch.watermark:
         branch.watermark = seen
         branch.number_row(b"w", seen)
-    take(branch, places, OTHERS_MAX)
+    take(branch, places, OTHERS_MAX if others is None else others)
 
 
 def take(branch: Books, places: Iterable[Place], others: int = 0, closing: bool = False) -> None:

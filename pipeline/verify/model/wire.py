@@ -18,6 +18,7 @@ DAY_US = 86_400_000_000
 
 COMMANDS, POSTINGS, BALANCES, PAYMENT_EVENTS = "ledger-commands", "postings", "balances", "payment-events"
 JOURNAL_EVENTS = "journal-events"
+FRAUD_COMMANDS = "fraud-commands"
 ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
 POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
 ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
@@ -65,6 +66,8 @@ OUTCOMES = (
 """What the ledger says of a payment."""
 BROADCAST = ("PriceQuoted", "PeriodClosed")
 """Events that come to every partition of a log; their key says nothing about the partition."""
+BRANCH_EVENTS = ("PostingRecorded", "HoldRecorded", "BranchTicked")
+"""Events that stand on the partition of their branch where they are about one of its own accounts."""
 KEY_FIELD = {
     **dict.fromkeys((*ACCOUNT_EVENTS, *STATEMENT_EVENTS, *TRADE_EVENTS), "account_id"),
     **dict.fromkeys(("LegRequested", "PostingRecorded", "HoldRecorded"), "account_id"),
@@ -76,6 +79,7 @@ KEY_FIELD = {
     "CommandRefused": "account_id",
     "PriceQuoted": "instrument_id",
     "PeriodClosed": "period_id",
+    "BranchTicked": "account_id",
 }
 """The second half of each event's record key; the first is the tenant."""
 
@@ -148,7 +152,7 @@ def misplaced(record: Record, partitions: int) -> str | None:
     if record.key != key.encode():
         return "wrong_key"
     home = home_of(key, partitions)
-    if record.event in ("PostingRecorded", "HoldRecorded") and record.fields["account_id"].startswith("$"):
+    if record.event in BRANCH_EVENTS and record.fields["account_id"].startswith("$"):
         home = record.fields["branch"]
     if record.event not in BROADCAST and home != record.partition:
         return "wrong_partition"

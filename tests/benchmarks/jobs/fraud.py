@@ -1,4 +1,4 @@
-"""The fraud job: payments -> a decision for each, alerts for those that are held; all rules, with defaults.
+"""The fraud job: fraud-commands -> a decision for each payment, alerts for those that are held; all rules.
 
 Most payments are those of ordinary customers: one device, one country, four payees, small amounts. A few are
 planted, on accounts of their own, with outcomes that follow from the thresholds by hand:
@@ -26,7 +26,7 @@ from tests.benchmarks.exactness import Offsets, agreeing, expect
 from tests.benchmarks.inputs import TENANT, envelope, now_us
 from tests.benchmarks.jobs.shape import Run
 
-SOURCE = "payments"
+SOURCE = "fraud-commands"
 OUTPUTS = ("ledger-commands", "fraud-alerts")
 ACCOUNTS = 20_000
 SPAN_US = 10 * 86_400 * 1_000_000
