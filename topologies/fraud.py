@@ -47,5 +47,6 @@ STREAMS = (
         outputs=("ledger-commands", "payment-events", "fraud-alerts"),
         settings=(FraudSettings, TenantsSettings, *WINDOW_SETTINGS),
         views=(ALERTS,),
+        earlier_source="payments",
     ),
 )

@@ -19,7 +19,12 @@ from topologies.app import STREAMS, TABLELESS, TABLES
 def logs(app_id: str) -> list[StreamLog]:
     """Return every stream with its log and its changelog."""
     return [
-        StreamLog(stream.name, stream.source, changelog_name(app_id, stream.table or stream.name))
+        StreamLog(
+            stream.name,
+            stream.source,
+            changelog_name(app_id, stream.table or stream.name),
+            stream.earlier_source,
+        )
         for stream in STREAMS
     ]
 

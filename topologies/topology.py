@@ -39,8 +39,12 @@ class Topology(NamedTuple):
     delay_tolerant: bool = False
     """Its outputs may be late: it collects records for LINGER_S seconds, and commits less often."""
 
+    earlier_source: str | None = None
+    """The topic that it read in an earlier version, where that was another one (`ledgerflow migrate`)."""
+
     def spec(self, configuration: Configuration) -> StreamSpec:
         """Return the stream as the runtime runs it. Raises SettingsError as `rules` does."""
         by_rows, by_columns = self.rules(configuration)
         linger_s = LINGER_S if self.delay_tolerant else 0.0
-        return StreamSpec(self.name, self.source, by_rows, self.table, by_columns, linger_s)
+        specified = StreamSpec(self.name, self.source, by_rows, self.table, by_columns, linger_s)
+        return specified._replace(earlier_source=self.earlier_source)

@@ -14,6 +14,7 @@ from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
 from pipeline.runtime.kafka import patches
 from pipeline.runtime.kafka.adoption import (
+    Adoption,
     AdoptionError,
     Place,
     StreamLog,
@@ -23,6 +24,7 @@ from pipeline.runtime.kafka.adoption import (
     read_found,
     write,
 )
+from pipeline.runtime.kafka.moving import offsets_after, plan_moves, records_of
 from pipeline.runtime.kafka.topics import create_topics
 from pipeline.runtime.manifests import SnapshotError, folders_of, names
 from pipeline.runtime.private_files import snapshot_key
@@ -51,21 +53,29 @@ def run_migration(
             codec = Codec(registry)
             with alone_in_the_group(settings) as member:
                 found = asyncio.run(read_found(settings, codec, places))
-                adoptions = plan(places, found, take)
-                if adoptions or take is not None:
-                    group = group_offsets(found, adoptions)
-                    write(settings, codec, member, adoptions, group, reason or REASON)
+                adoptions, moves = plan_moves(places, found, plan(places, found, take))
+                if adoptions or moves or take is not None:
+                    group = group_offsets(offsets_after(found, moves), adoptions)
+                    moved = [
+                        (Adoption(one.heir, one.offset, False), [*records_of(one, settings.app_id)])
+                        for one in moves
+                    ]
+                    write(settings, codec, member, adoptions, group, reason or REASON, moved)
         except (AdoptionError, patches.UnsupportedVersion) as error:
             raise Failed(str(error)) from None
     signed = _sign_snapshots(settings)
     if signed:
         typer.echo(f"signed {signed} snapshots of an earlier version")
-    if not adoptions and take is None:
+    for stream, log in dict.fromkeys((one.place.log.stream, one.place.log.topic) for one in moves):
+        typer.echo(f"{stream} reads {log} now")
+    if not adoptions and not moves and take is None:
         if not signed:
             typer.echo("changelogs have their offsets and snapshots their signatures: nothing to do")
         return
-    streams_said = len({one.place.log.stream for one in adoptions})
-    typer.echo(f"took over {len(adoptions)} offsets of {streams_said} streams; start the workers")
+    streams_said = len({one.place.log.stream for one in (*adoptions, *moves)})
+    typer.echo(
+        f"took over {len(adoptions) + len(moves)} offsets of {streams_said} streams; start the workers"
+    )
 
 
 def _sign_snapshots(settings: Settings) -> int:

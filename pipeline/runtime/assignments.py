@@ -215,9 +215,9 @@ class Tasks:
         else:
             own = store.source_offset
         beside = self._written[self._second(tp)].get(spec.name.encode())
-        return Said(
-            spec.name, tp.topic, tp.partition, topic, own, beside, store is not None and store.has_rows
-        )
+        has_rows, log = (False, None) if store is None else (store.has_rows, store.source_log)
+        about = spec.name, tp.topic, tp.partition, topic
+        return Said(*about, own, beside, has_rows, log, spec.earlier_source)
 
     async def restore(self, assigned: Iterable[TP]) -> None:
         """Start the tasks of the assigned partitions and bring their tables up to date; raises as `start`.

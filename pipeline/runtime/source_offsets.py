@@ -37,6 +37,10 @@ class Said(NamedTuple):
     """In `<app>-source-offsets`; None: nothing."""
     has_rows: bool
     """Whether its table has a row."""
+    log: bytes | None = None
+    """The log that its changelog says the offset is of; None: it does not say."""
+    earlier: str | None = None
+    """The log that it read in an earlier version."""
 
 
 def number_of(value: bytes, where: str) -> int:
@@ -66,6 +70,12 @@ def _require(app_id: str, said: Said, end: int) -> None:
         found = f"{changelog} does not say how far {log} is applied{applied}"
         found += ": an earlier version wrote it. Run `ledgerflow migrate` once, while no worker runs"
         raise _fault("offset_missing", said, found, beside)
+    if said.earlier is not None and own is not None and said.log != said.topic.encode():
+        found = (
+            f"{changelog} says how far {said.earlier} is applied, and {said.stream} reads {said.topic} now"
+        )
+        found += ": an earlier version wrote it. Run `ledgerflow migrate` once, while no worker runs"
+        raise _fault("offset_missing", said, found, own)
     if own != beside:
         found = f"{log} is applied up to {_shown(own)} by {changelog}, up to {_shown(beside)} by {second}"
         raise _fault("offset_mismatch", said, f"{found}; {KEEP}", own)

@@ -41,6 +41,8 @@ class StreamSpec(NamedTuple):
     linger_s: float = 0.0
     """How long its log may gather records between two fetches. Each batch takes part in a transaction, and
     every partition written to makes that longer, for all: delay-tolerant streams commit less often."""
+    earlier_source: str | None = None
+    """The log that it read in an earlier version. Then its changelog names the log that its offset is of."""
 
 
 class Counted(NamedTuple):
@@ -76,7 +78,10 @@ class Machine:
         if self.changelog is None:
             return {} if self.store is None else self.store.take()
         offset = b"%d" % end
-        return {SOURCE_OFFSET_KEY: offset} if self.store is None else self.store.take(offset)
+        if self.store is None:
+            return {SOURCE_OFFSET_KEY: offset}
+        log = None if self.spec.earlier_source is None else self.spec.source.encode()
+        return self.store.take(offset, log)
 
     def fault_of(self, error: UnreadableRow, partition: int) -> WorkerFault:
         """Return what ends a worker that has read a row that cannot be decoded; it names the row's key."""

@@ -114,12 +114,12 @@ def test_what_changelogs_lack_is_taken_from_the_source_offsets_and_all_else_stay
     found = Found({THERE: 9}, {HERE: 7, THERE: 9}, frozenset())
     adoptions = plan([HERE, THERE, SECOND_HERE], found)
     assert adoptions == [(HERE, 7, False)]
-    assert group_offsets(found, adoptions) == {("payments", 0): 7, ("payments", 1): 9}
+    assert group_offsets(found.beside, adoptions) == {("payments", 0): 7, ("payments", 1): 9}
 
 
 def test_the_groups_offset_is_that_of_the_stream_furthest_behind() -> None:
     found = Found({}, {HERE: 7, SECOND_HERE: 4}, frozenset())
-    assert group_offsets(found, plan([HERE, SECOND_HERE], found)) == {("payments", 0): 4}
+    assert group_offsets(found.beside, plan([HERE, SECOND_HERE], found)) == {("payments", 0): 4}
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from pipeline.runtime.kafka.dead_letters import HEADER_CODE, HEADER_OFFSET
 from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.kafka.fetched import PartitionBatch
 from pipeline.runtime.kafka.topics import COMPACTED
-from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
+from pipeline.runtime.store.database import SOURCE_LOG_KEY, SOURCE_OFFSET_KEY
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Machine, StreamSpec
 from pipeline.runtime.task import BATCH_MIN, PartitionTask
@@ -131,7 +131,7 @@ class StreamBench:
         written = dict(written)
         rows = written.pop((CHANGELOG, self.partition), [])
         if self.spec.table is not None:
-            *rows, offset = rows
+            *rows, offset = [row for row in rows if row[0] != SOURCE_LOG_KEY]
             assert (SOURCE_OFFSET_KEY, b"%d" % (record.offset + 1)) == offset[:2]
         letters = written.pop((DEAD_LETTERS, self.partition), [])
         if not letters:
@@ -183,6 +183,7 @@ class StreamBench:
         folded = {key: value for key, value, _, _ in self.written().get((CHANGELOG, self.partition), [])}
         rows = dict(self.store.committed_scan(b""))
         assert folded.pop(SOURCE_OFFSET_KEY, None) == self.store.source_offset
+        assert folded.pop(SOURCE_LOG_KEY, None) == self.store.source_log
         assert rows == {key: value for key, value in folded.items() if value is not None}
         return rows
 

@@ -82,12 +82,14 @@ def bench_of(commit: str, spec: StreamSpec, folder: Path, partition: int) -> Str
     topics = read_topics(commit)
     bench = StreamBench(spec, folder, partition, SETTINGS[commit].partitions)
     know(bench.registry, commit)
+    source = spec.source if spec.source in topics.records else spec.earlier_source
+    assert source is not None
     bench.log = [
         ConsumerRecord(
-            spec.source, partition, one.offset, one.timestamp, 0, one.key, one.value, None, 0, 0,
+            source, partition, one.offset, one.timestamp, 0, one.key, one.value, None, 0, 0,
             tuple(one.headers),
         )
-        for one in topics.records[spec.source][partition]
+        for one in topics.records[source][partition]
     ]  # fmt: skip
     return bench
 

@@ -28,7 +28,7 @@ from pipeline.runtime.kafka.operator_actions import read_actions, who
 from pipeline.runtime.kafka.topics import OPERATOR_ACTIONS, REQUEST_TIMEOUT_S, source_offsets_name
 from pipeline.runtime.settings import Settings
 from pipeline.runtime.source_offsets import number_of
-from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
+from pipeline.runtime.store.database import SOURCE_LOG_KEY, SOURCE_OFFSET_KEY
 
 ACTION = "OFFSETS_ADOPTED"
 JOINS_WITHIN_S = 30.0
@@ -48,6 +48,8 @@ class StreamLog(NamedTuple):
     stream: str
     topic: str
     changelog: str
+    earlier: str | None = None
+    """The log that it read in an earlier version, where that was another one."""
 
 
 class Place(NamedTuple):
@@ -77,6 +79,8 @@ class Found(NamedTuple):
     """In source-offsets."""
     adopted: frozenset[tuple[str, int]]
     """What was taken over before: stream and partition."""
+    logs: Mapping[Place, bytes] = {}
+    """The names of the logs that the offsets in changelogs are of, where a changelog says so."""
 
 
 def plan(places: Sequence[Place], found: Found, take: str | None = None) -> list[Adoption]:
@@ -150,33 +154,37 @@ async def read_found(settings: Settings, codec: Codec, places: Sequence[Place]) 
     second = [TopicPartition(source_offsets_name(settings.app_id), number) for number in numbers]
     latest = await latest_of(connection, second)
     actions = await read_actions(connection, codec, numbers)
-    own = await _own(connection, places)
+    own, logs = await _own(connection, places)
     try:
         beside = {
             place: number_of(value, f"{second[0].topic}[{place.partition}]")
             for place in places
-            for value in [latest[second[0]._replace(partition=place.partition)].get(_key(place))]
+            for value in [latest[second[0]._replace(partition=place.partition)].get(source_offset_key(place))]
             if value is not None
         }
         stated = {place: number_of(value, f"{place.log.changelog}") for place, value in own.items()}
     except WorkerFault as fault:
         raise AdoptionError(str(fault)) from None
     adopted = {(one.subject or "", one.partition) for one in actions if one.action == ACTION}
-    return Found(stated, beside, frozenset(adopted))
+    return Found(stated, beside, frozenset(adopted), logs)
 
 
-async def _own(connection: Mapping[str, Any], places: Iterable[Place]) -> dict[Place, bytes]:
-    """Return the offsets in changelogs; all of them are read."""
+async def _own(
+    connection: Mapping[str, Any], places: Iterable[Place]
+) -> tuple[dict[Place, bytes], dict[Place, bytes]]:
+    """Return the offsets in changelogs, and the logs that they are of; all of the changelogs are read."""
     by_log = {TopicPartition(place.log.changelog, place.partition): place for place in places}
     starts, ends = await first_offsets(connection, list(by_log)), await log_ends(connection, list(by_log))
-    found: dict[Place, bytes] = {}
+    found: dict[bytes, dict[Place, bytes]] = {SOURCE_OFFSET_KEY: {}, SOURCE_LOG_KEY: {}}
     async for tp, records, _ in read(connection, starts, ends):
         for record in records:
-            if record.key == SOURCE_OFFSET_KEY and record.value is not None:
-                found[by_log[tp]] = record.value
-            elif record.key == SOURCE_OFFSET_KEY:
-                found.pop(by_log[tp], None)
-    return found
+            if record.key not in found:
+                continue
+            if record.value is None:
+                found[record.key].pop(by_log[tp], None)
+            else:
+                found[record.key][by_log[tp]] = record.value
+    return found[SOURCE_OFFSET_KEY], found[SOURCE_LOG_KEY]
 
 
 def write(
@@ -186,8 +194,11 @@ def write(
     adoptions: Sequence[Adoption],
     group: Mapping[tuple[str, int], int],
     reason: str,
+    moved: Sequence[tuple[Adoption, Sequence[tuple[str, int, bytes, bytes]]]] = (),
 ) -> None:
     """Write offsets, the group's, and what was done, in one transaction of a member of the group.
+
+    `moved`: offsets that a stream takes from another one, with the records that say so (`moving`).
 
     Raises KafkaException, and as `Codec.encode`; then nothing is written.
     """
@@ -198,10 +209,13 @@ def write(
     try:
         for place, offset, second in adoptions:
             topic = source_offsets_name(settings.app_id) if second else place.log.changelog
-            key = _key(place) if second else SOURCE_OFFSET_KEY
+            key = source_offset_key(place) if second else SOURCE_OFFSET_KEY
             producer.produce(topic, b"%d" % offset, key, place.partition)
-            acted = codec.encode([_action(settings, place, offset, reason)])[0]
-            producer.produce(OPERATOR_ACTIONS, acted, f"/{place.log.topic}".encode(), place.partition)
+            _say(producer, codec, settings, place, offset, reason)
+        for (place, offset, _), records in moved:
+            for topic, partition, key, value in records:
+                producer.produce(topic, value, key, partition)
+            _say(producer, codec, settings, place, offset, f"{reason} (a stream that reads another log now)")
         offsets = [Offset(topic, number, offset) for (topic, number), offset in sorted(group.items())]
         producer.send_offsets_to_transaction(offsets, member.consumer_group_metadata(), REQUEST_TIMEOUT_S)
         producer.commit_transaction(REQUEST_TIMEOUT_S)
@@ -210,9 +224,12 @@ def write(
         raise
 
 
-def group_offsets(found: Found, adoptions: Sequence[Adoption]) -> dict[tuple[str, int], int]:
-    """Return the group's offsets that belong to these: of each log that of the stream furthest behind."""
-    applied = {**found.beside, **{place: offset for place, offset, _ in adoptions}}
+def group_offsets(beside: Mapping[Place, int], adoptions: Sequence[Adoption]) -> dict[tuple[str, int], int]:
+    """Return the group's offsets that belong to these: of each log that of the stream furthest behind.
+
+    `beside`: in source-offsets.
+    """
+    applied = {**beside, **{place: offset for place, offset, _ in adoptions}}
     offsets: dict[tuple[str, int], int] = {}
     for place, offset in applied.items():
         log = place.log.topic, place.partition
@@ -220,8 +237,16 @@ def group_offsets(found: Found, adoptions: Sequence[Adoption]) -> dict[tuple[str
     return offsets
 
 
-def _key(place: Place) -> bytes:
+def source_offset_key(place: Place) -> bytes:
+    """Return the key of a stream's offset in source-offsets."""
     return place.log.stream.encode()
+
+
+def _say(
+    producer: Producer, codec: Codec, settings: Settings, place: Place, offset: int, reason: str
+) -> None:
+    acted = codec.encode([_action(settings, place, offset, reason)])[0]
+    producer.produce(OPERATOR_ACTIONS, acted, f"/{place.log.topic}".encode(), place.partition)
 
 
 def _action(settings: Settings, place: Place, offset: int, reason: str) -> ev.OperatorActed:

@@ -29,7 +29,10 @@ is a number of eight bytes and has no layout: another form would take another ke
 SOURCE_OFFSET_KEY = b"\0source-offset"
 """Up to where the stream has applied its log: the next offset, in digits. It is written with the rows, in the
 changelog and in the database."""
-RUNTIME_KEYS = frozenset((OFFSET_KEY, SOURCE_OFFSET_KEY))
+SOURCE_LOG_KEY = b"\0source-log"
+"""Which log that offset is of, by its name. It is there for a stream that read another log in an earlier
+version: where it is missing, the offset is one of that log."""
+RUNTIME_KEYS = frozenset((OFFSET_KEY, SOURCE_OFFSET_KEY, SOURCE_LOG_KEY))
 """Keys that are no row's."""
 BLOCK_CACHE_BYTES = 64 * 2**20
 WRITE_BUFFER_BYTES = 64 * 2**20

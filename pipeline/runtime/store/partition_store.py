@@ -19,6 +19,7 @@ from sortedcontainers import SortedSet
 from pipeline.runtime.store.database import (
     OFFSET_KEY,
     RUNTIME_KEYS,
+    SOURCE_LOG_KEY,
     SOURCE_OFFSET_KEY,
     empty_database,
     open_database,
@@ -196,13 +197,18 @@ class PartitionStore:
         """How many rows wait for the next transaction."""
         return len(self._pending)
 
-    def take(self, source_offset: bytes | None = None) -> Mapping[bytes, bytes | None]:
+    def take(
+        self, source_offset: bytes | None = None, source_log: bytes | None = None
+    ) -> Mapping[bytes, bytes | None]:
         """Hand over the pending rows to a transaction; reads still see them. One transaction at a time.
 
         `source_offset`: up to where the stream has applied its log then, as it is written among the rows.
+        `source_log`: the name of the log, where it is to be written beside.
         """
         assert not self._in_flight, "the previous transaction has not ended"
         self._in_flight, self._pending = self._pending, {}
+        if source_log is not None and self.source_log != source_log:
+            self._in_flight[SOURCE_LOG_KEY] = source_log  # before the offset, which it is about
         if source_offset is not None:
             self._in_flight[SOURCE_OFFSET_KEY] = source_offset
         return self._in_flight
@@ -240,6 +246,12 @@ class PartitionStore:
     def source_offset(self) -> bytes | None:
         """Up to where the rows contain the stream's log, as it was written; None where nothing says so."""
         value: bytes | None = self._db.get(SOURCE_OFFSET_KEY)
+        return value
+
+    @property
+    def source_log(self) -> bytes | None:
+        """The name of the log that the source offset is of; None where nothing says so."""
+        value: bytes | None = self._db.get(SOURCE_LOG_KEY)
         return value
 
     def key_of(self, row: bytes) -> bytes | None:

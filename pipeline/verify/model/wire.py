@@ -43,6 +43,8 @@ LAYOUT = 1
 """The first byte of rows of the first layout."""
 SOURCE_OFFSET = b"\0source-offset"
 """The key of what is no row in a changelog: up to where its stream has applied its log, in digits."""
+SOURCE_LOG = b"\0source-log"
+"""As SOURCE_OFFSET: the log that it is of, where the stream read another one in an earlier version."""
 
 ACCOUNT_EVENTS = (
     *("AccountOpened", "AccountLimitSet", "AccountClosed"),
