@@ -72,10 +72,9 @@ def run_migration(
         if not signed:
             typer.echo("changelogs have their offsets and snapshots their signatures: nothing to do")
         return
-    streams_said = len({one.place.log.stream for one in (*adoptions, *moves)})
-    typer.echo(
-        f"took over {len(adoptions) + len(moves)} offsets of {streams_said} streams; start the workers"
-    )
+    said = {one.place.log.stream for one in adoptions} | {one.place.log.stream for one in moves}
+    count = len(adoptions) + len(moves)
+    typer.echo(f"took over {count} offsets of {len(said)} streams; start the workers")
 
 
 def _sign_snapshots(settings: Settings) -> int:
