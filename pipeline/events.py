@@ -204,6 +204,33 @@ class PeriodClosed(InputEvent):
     actor: Actor | None = None
 
 
+class ProposalApproved(InputEvent):
+    """A second person approves a command that was proposed."""
+
+    TOPIC: ClassVar[str] = "approvals"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.ProposalApproved"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    proposal_id: Id
+    content_hash: str
+    actor: Actor | None = None
+
+
+class ProposalRejected(InputEvent):
+    """A person rejects a command that was proposed, or its maker withdraws it."""
+
+    TOPIC: ClassVar[str] = "approvals"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.ProposalRejected"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    proposal_id: Id
+    content_hash: str
+    reason: str
+    actor: Actor | None = None
+
+
 class JournalConfirmed(InputEvent):
     """All legs of a held journal are to be posted."""
 
@@ -252,6 +279,7 @@ class JournalSubmitted(InputEvent):
     metadata: Metadata | None = None
     expected_sequence: Long | None = None
     hold: Flag | None = None
+    needs_approval: Flag | None = None
 
 
 class JournalVoided(InputEvent):

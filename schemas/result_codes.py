@@ -368,6 +368,75 @@ RESULTS: tuple[Result, ...] = (
         "Nothing, if it was late. To change the limit now, leave out `effective_at`.",
     ),
     Result(
+        "actor_required",
+        _COMMAND,
+        "The command needs two people, or is an approval or a rejection, and names nobody (`actor`).",
+        "Send it on behalf of the person who asks for it.",
+    ),
+    Result(
+        "person_required",
+        _COMMAND,
+        "The command needs two people, or is a rejection, and its actor is no person: a person has a "
+        "`session_id` and no `key_id`.",
+        "A person has to propose it, in a session of their own.",
+    ),
+    Result(
+        "awaits_approval",
+        _COMMAND,
+        "The same command came before, with the same content: it waits for a second person.",
+        "Nothing: its proposal stands, with its maker and its end. `/proposals` shows it.",
+    ),
+    Result(
+        "too_many_proposals",
+        _COMMAND,
+        "As many commands as may be (100) wait for a second person on this account.",
+        "Approve or reject some of them first.",
+    ),
+    Result(
+        "proposal_too_large",
+        _COMMAND,
+        "The command is too large to be kept until a second person approves it (64 KiB).",
+        "Split it, or shorten its texts.",
+    ),
+    Result(
+        "proposal_not_found",
+        _COMMAND,
+        "No proposal of this id is known to this account (yet), or it was decided longer ago than ids are "
+        "kept.",
+        "`account_id` and `proposal_id` are those of command_proposed.",
+    ),
+    Result(
+        "proposal_changed",
+        _COMMAND,
+        "What is proposed is not what this names: its content was changed since, or the hash is wrong.",
+        "Look at what is proposed now (`/proposals`), and decide about that.",
+    ),
+    Result(
+        "proposal_expired",
+        _COMMAND,
+        "Nobody has approved the proposal in time.",
+        "Propose it again, with a new event_id.",
+    ),
+    Result(
+        "already_decided",
+        _COMMAND,
+        "The proposal was approved or rejected before. Of a proposed command: it was decided, and "
+        "needs a new event_id to be proposed again.",
+        "Nothing, if it is a repeat.",
+    ),
+    Result(
+        "programs_cannot_approve",
+        _COMMAND,
+        "An approval by a program's key, or without a session: only a person approves.",
+        "A second person has to approve it, in a session of their own.",
+    ),
+    Result(
+        "maker_cannot_approve",
+        _COMMAND,
+        "The person who approves has proposed it, or has changed it last.",
+        "Another person has to approve it.",
+    ),
+    Result(
         "quota_exceeded",
         _COMMAND,
         "The tenant has initiated more payments than its quota allows.",

@@ -126,8 +126,8 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
     **dict.fromkeys(("effective_at", "until"), pa.timestamp("us")),
     "compliance_score": pa.int32(),
-    **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
-    "closure_reason": pa.string(),
+    **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing", "needs_approval"), pa.bool_()),
+    **dict.fromkeys(("closure_reason", "approved_by"), pa.string()),
 }
 """The column types of fields that `with_nulls` appends."""
 
@@ -221,6 +221,34 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.LegPosted", 1): with_nulls("effective_at", "asked_at", "actor"),
     ("ledgerflow.LegRequested", 1): with_nulls("effective_at", "asked_at", "actor", "metadata"),
     ("ledgerflow.JournalLegsEnded", 1): with_nulls("asked_at", "actor", "metadata"),
+    **dict.fromkeys(
+        (
+            ("ledgerflow.PostingRecorded", 4),
+            ("ledgerflow.JournalUpdated", 2),
+            ("ledgerflow.CommandRefused", 3),
+            ("ledgerflow.PaymentSettled", 3),
+            ("ledgerflow.PaymentFailed", 3),
+            ("ledgerflow.LegRequested", 2),
+            ("ledgerflow.LegPosted", 2),
+            ("ledgerflow.LegRefused", 3),
+            ("ledgerflow.JournalLegsRequested", 2),
+            ("ledgerflow.JournalLegsAnswered", 2),
+            ("ledgerflow.JournalLegsEnded", 2),
+        ),
+        with_nulls("approved_by"),
+    ),
+    **dict.fromkeys(
+        (
+            ("ledgerflow.outcomes.PaymentCancelled", 3),
+            ("ledgerflow.outcomes.PaymentCaptured", 2),
+            ("ledgerflow.PaymentExpired", 3),
+            ("ledgerflow.outcomes.PaymentExtended", 2),
+            ("ledgerflow.PaymentRejected", 3),
+            ("ledgerflow.PaymentReserved", 3),
+        ),
+        unchanged,
+    ),
+    ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval"),
 }
 """The step from a version of an event to the next one; `unchanged` where the columns stay the same."""
 

@@ -76,6 +76,7 @@ class SimulatedCluster:
             "accounts": "ledger-commands",
             "payments": "fraud-commands",
             "journals": "ledger-commands",
+            "approvals": "ledger-commands",
             "trades": "position-commands",
             "prices": "position-commands",
             "statements": "reconciliation-items",
@@ -88,7 +89,7 @@ class SimulatedCluster:
             ("reconciliation", "reconciliation-items", rules),
             ("history", "postings", history),
             (BESIDE, "postings", invariants),
-            ("lifecycle", "payment-events", Lifecycle()),
+            ("lifecycle", "payment-events", Lifecycle(tenants=tenants)),
         ]
 
     # --- TopicLog

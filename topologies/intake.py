@@ -3,6 +3,7 @@
 accounts   --> intake-accounts   --> ledger-commands (the end of a period: every partition)
 payments   --> intake-payments   --> fraud-commands, where the worker adds ticks
 journals   --> intake-journals   --> ledger-commands
+approvals  --> intake-approvals  --> ledger-commands
 statements --> intake-statements --> reconciliation-items
 trades     --> intake-trades     --> position-commands
 prices     --> intake-prices     --> position-commands (every partition)
@@ -25,6 +26,7 @@ STREAMS = (
     _stream("accounts", "ledger-commands"),
     _stream("payments", "fraud-commands", PaymentsBatch("fraud-commands")),
     _stream("journals", "ledger-commands"),
+    _stream("approvals", "ledger-commands"),
     _stream("statements", "reconciliation-items"),
     _stream("trades", "position-commands"),
     _stream("prices", "position-commands"),

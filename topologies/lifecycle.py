@@ -12,14 +12,17 @@ from pipeline.domain.lifecycle.batch import LifecycleBatch
 from pipeline.domain.lifecycle.settings import LifecycleSettings
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.lifecycle.views import VIEWS
+from pipeline.domain.tenants.settings import TenantsSettings
 from topologies.configuration import Configuration
 from topologies.retention import WINDOW_SETTINGS, windows
+from topologies.tenants import tenants
 from topologies.topology import RulePair, Topology
 
 
 def rules(configuration: Configuration) -> RulePair:
-    """Return the rules that track every payment."""
-    stream = Lifecycle(configuration.of(LifecycleSettings), windows(configuration))
+    """Return the rules that track every payment. Raises SettingsError for a bad file of tenants."""
+    settings = configuration.of(LifecycleSettings)
+    stream = Lifecycle(settings, windows(configuration), tenants(configuration))
     return stream, LifecycleBatch(stream)
 
 
@@ -30,7 +33,7 @@ STREAMS = (
         rules=rules,
         table="lifecycle",
         outputs=("payment-alerts", "invariant-alerts"),
-        settings=(LifecycleSettings, *WINDOW_SETTINGS),
+        settings=(LifecycleSettings, TenantsSettings, *WINDOW_SETTINGS),
         views=VIEWS,
         delay_tolerant=True,
     ),

@@ -1,6 +1,7 @@
-"""The operator's file of tenants, which two streams use. It must be the same for all workers.
+"""The operator's file of tenants, which three streams use. It must be the same for all workers.
 
-file of tenants --> fraud (who may initiate payments, and how many), ledger (who may open which accounts)
+file of tenants --> fraud (who may initiate payments, and how many), ledger (who may open which accounts,
+                     what needs two people), lifecycle (which reviews do)
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ class PresentSettings(NamedTuple):
 
     dedupe_window_days: int = 90
     holds_max: int = 1_000
+    proposal_days: int = 7
     tenants: str = ""
     """The text of the file of tenants."""
     default_fraud_rules: bool = True
@@ -41,8 +42,10 @@ class PresentSettings(NamedTuple):
                 "tenants": tenants,
                 "window_days": self.dedupe_window_days,
                 "holds_max": self.holds_max,
+                "proposal_days": self.proposal_days,
             },
             LIFECYCLE.table: {
+                "tenants": tenants,
                 "bounds_s": {**waiting, "HELD": self.review_after_seconds},
                 "keep_days": keep_days,
             },

@@ -64,7 +64,7 @@ ANSWERS = ("PaymentReserved", "PaymentRejected", "CommandRefused", "outcomes.Pay
 REVERSALS = ("journal_reversed", "payment_reversed")
 """Commands that take back what was posted, as their refusals name them."""
 INPUT_CHECKS = {
-    **dict.fromkeys(("accounts", "payments", "journals"), "inputs_ledger"),
+    **dict.fromkeys(("accounts", "payments", "journals", "approvals"), "inputs_ledger"),
     **dict.fromkeys(("trades", "prices"), "inputs_positions"),
     "statements": "inputs_reconciliation",
     FRAUD_COMMANDS: "inputs_ledger",
@@ -232,7 +232,12 @@ READERS: Mapping[str, tuple[str, ...]] = {
 """By log, the names of the streams that read it, as `<app>-source-offsets` has them."""
 WRITTEN = {
     FRAUD_COMMANDS: frozenset((*FORWARDED["payments"][1], "BranchTicked")),
-    COMMANDS: frozenset((*FORWARDED["accounts"][1], *FORWARDED["journals"][1], *DECISIONS, *LEGS)),
+    COMMANDS: frozenset(
+        (
+            *(event for source in ("accounts", "journals", "approvals") for event in FORWARDED[source][1]),
+            *(*DECISIONS, *LEGS),
+        )
+    ),
     POSITION_COMMANDS: frozenset((*FORWARDED["trades"][1], *FORWARDED["prices"][1])),
 }
 """What streams write on logs; nobody else may write there."""

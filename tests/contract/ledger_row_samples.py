@@ -10,7 +10,7 @@ from msgspec import structs
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger import account_changes, due, freezes, holds, journals, limits, openings
+from pipeline.domain.ledger import account_changes, due, freezes, holds, journals, limits, openings, proposals
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.ledger.pairs import Leg
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
@@ -45,6 +45,17 @@ PAYMENTS = (
         "EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT, LABELS, asked_minor=9
     ),
 )
+WAITS = {"account_id": "alice", "legs": [{"amount_minor": HIGH, "leg_no": 1}], "reason": "é€"}
+PROPOSALS = (
+    proposals.Proposal(
+        "OPEN", "journal_reversed", "5f" * 32, 2, ["idp", "anna é€", "s-1", None, "3"], AT, HIGH, LOW, "c-1",
+        WAITS,
+    ),
+    proposals.Proposal(
+        "REJECTED", "account_limit_set", "5f" * 32, 0, ["idp", "bert", "s-2", None, None], LOW, AT, HIGH,
+        "c-2", None, "e-9",
+    ),
+)  # fmt: skip
 CAPTURE = holds.Capture("k-1", 5, "", "POSTED", True, False)
 HOLDS = (
     holds.Hold(AT, True, 0, 0, "", "c-1", "e-1", []),
@@ -143,6 +154,13 @@ SAMPLES = (
     Sample(ledger.NEXT_DUE_ROW, *_number(due.NEXT_KEY), (AT, LOW)),
     Sample(ledger.PERIOD_ROW, *_number(ledger.closed_key("north")), (AT, LOW)),
     Sample(ledger.REVERSAL_ROW, *_number(ledger.taken_key("north", "p-1")), (12_50, HIGH)),
+    Sample(
+        ledger.PROPOSAL_ROW,
+        ledger.PROPOSAL_ROW.pack,
+        proposals.unpack_proposal,
+        PROPOSALS,
+    ),
+    Sample(ledger.OPEN_PROPOSALS_ROW, *_number(b"u\0north\0alice"), (1, HIGH)),
     Sample(ledger.WATERMARK_ROW, *_number(b"w"), (AT, LOW)),
     Sample(
         history.HEAD_ROW,

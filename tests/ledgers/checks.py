@@ -111,6 +111,10 @@ def _subject(posting: Any) -> str:
     return posting.actor.subject if posting.actor is not None else "nobody"
 
 
+def _approver(posting: Any) -> str:
+    return posting.approved_by.split()[-1] if posting.approved_by is not None else "nobody"
+
+
 def _entry(posting: Any) -> str:
     return ",".join(":".join(pair) for pair in (posting.metadata or {}).items()) or "none"
 
@@ -156,6 +160,7 @@ CHECKS: dict[str, Callable[[Words], Act]] = {
     "entries": _entries,
     "days": _days,
     "actors": _said_of(_subject),
+    "approvers": _said_of(_approver),
     "labels": _said_of(_entry),
     "deliver": _deliver,
     "tick": _tick,

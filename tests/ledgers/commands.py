@@ -27,8 +27,16 @@ def envelope_of(words: Words, number: int) -> tuple[About, int]:
     recorded_at = occurred_at if seen is None else seen
     about = envelope(event_id, occurred_at, words.tenant_id)
     if "by" in words.options:
-        about["actor"] = ev.Actor("tale", words.options.pop("by"))
+        about["actor"] = _actor(words.options.pop("by"))
     return about, -(-recorded_at // MILLISECOND) * MILLISECOND
+
+
+def _actor(text: str) -> ev.Actor:
+    """Return a person, `anna`, also one of another issuer, `other:anna`; or a program, `key:robot`."""
+    issuer, _, subject = text.rpartition(":")
+    if issuer == "key":
+        return ev.Actor("tale", subject, None, "key of a program")
+    return ev.Actor(issuer or "tale", subject, f"session of {subject}")
 
 
 def _expected(words: Words) -> About:
@@ -202,6 +210,7 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
         reason=words.options.pop("reason", None),
         effective_at=words.option("at", when),
         late=words.options.pop("late", "REFUSE"),
+        needs_approval=words.option("two", "true".__eq__),
         **_hold(words, "hold"),
         **_labels(words),
         **_expected(words),
@@ -232,6 +241,25 @@ def _undo(words: Words, about: About) -> ev.JournalReversed:
     )
 
 
+def _agree(words: Words, about: About) -> ev.ProposalApproved:
+    return ev.ProposalApproved(**_of_proposal(words, about))
+
+
+def _reject(words: Words, about: About) -> ev.ProposalRejected:
+    return ev.ProposalRejected(**_of_proposal(words, about), reason="a mistake")
+
+
+def _of_proposal(words: Words, about: About) -> About:
+    """Return what a decision names: the last content that was proposed, or `version=1` for the first one."""
+    proposal_id, account = words.next("a proposal"), words.account("the account of its command")
+    return {
+        **about,
+        "proposal_id": proposal_id,
+        "account_id": account,
+        "content_hash": words.options.pop("version", "last"),
+    }
+
+
 COMMANDS: dict[str, Callable[[Words, About], Any]] = {
     "open": _open,
     "limit": _set_limit,
@@ -251,5 +279,7 @@ COMMANDS: dict[str, Callable[[Words, About], Any]] = {
     "confirm": _confirm,
     "void": _void,
     "undo": _undo,
+    "agree": _agree,
+    "reject": _reject,
 }
 """How each command of a tale becomes an event; each raises ValueError for words that it does not know."""

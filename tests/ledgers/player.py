@@ -21,6 +21,7 @@ _WORDS: dict[type, str] = {
     ev.PaymentCapturedOutcome: "captured",
     ev.PaymentExtendedOutcome: "extended",
     ev.CommandRefused: "refused",
+    ev.CommandProposed: "proposed",
 }
 _PLAIN = {("cancelled", "cancelled"), ("expired", "expired"), ("voided", "cancelled")}
 """Answers whose code says nothing more."""
@@ -109,6 +110,22 @@ class Player:
         self._postings.clear()
         return entries
 
+    def content_hash(self, decision: Any) -> str:
+        """Return the hash of a version of what a decision is about, as it was proposed.
+
+        `last` is the last version, `1` the first; any other word is no hash of anything.
+        """
+        place = (decision.tenant_id, decision.account_id, decision.proposal_id)
+        said = [
+            one.content_hash
+            for one in self.ledger.said(ev.CommandProposed)
+            if (one.tenant_id, one.account_id, one.proposal_id) == place
+        ]
+        version = str(decision.content_hash)
+        if version == "last" and said:
+            return said[-1]
+        return said[int(version) - 1] if version.isdigit() else version
+
     def postings(self, account_id: str) -> list[Any]:
         """Return the postings of an account."""
         return [one for one in self.ledger.said(ev.PostingRecorded) if one.account_id == account_id]
@@ -127,7 +144,13 @@ def _answers(items: Said) -> list[tuple[str, ...]]:
     for topic, _, event in items:
         detail = ""
         if topic == "payment-events":
+            if type(event) is ev.ProposalDecided:
+                answers.append((f"proposal_{event.outcome.lower()}",))
+                continue
             word = _WORDS[type(event)]
+            if type(event) is ev.CommandProposed:
+                answers.append((word,))
+                continue
             if event.code == "sequence_mismatch":
                 detail = f" {event.account_sequence}"
             if type(event) in (ev.PaymentCapturedOutcome, ev.PaymentSettled):

@@ -10,18 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from msgspec import structs
+
 from tests.ledgers.checks import CHECKS
 from tests.ledgers.commands import COMMANDS, envelope_of
-from tests.ledgers.words import Words
+from tests.ledgers.words import Words, minor
 
 FOLDER = Path(__file__).parent
 BY_HAND = "worked out by hand"
 _COMMENT = re.compile(r"(^|\s)#.*")
 _TIMES = re.compile(r"(\d+)x\s+(.*)")
-_TENANT = re.compile(r"tenant \S+ (closed|[A-Z]{3}( [A-Z]{3})*)")
+_TENANT = re.compile(
+    r"tenant \S+ (closed|[A-Z]{3}( [A-Z]{3})*|two( corrections| limits| \d+\.\d\d [A-Z]{3})+)"
+)
 
 
 class TaleError(ValueError):
@@ -74,8 +79,16 @@ class Tale:
         for told in self.tenants:
             tenant, *words = told.split()
             said = "closed = true" if words == ["closed"] else f"currencies = {words}".replace("'", '"')
-            lines += [f"[tenants.{tenant}]", said]
+            lines += [f"[tenants.{tenant}]", _four_eyes(words[1:]) if words[0] == "two" else said]
         return "\n".join(lines)
+
+
+def _four_eyes(words: list[str]) -> str:
+    """Return the setting of what needs two people: `corrections`, `limits`, reviews from `100.00 EUR` on."""
+    said = [f"{word} = true" for word in words if word.islower()]
+    least = [f"{code} = {minor(amount)}" for amount, code in pairwise(words) if code.isupper()]
+    said.append(f"reviews = {{ {', '.join(least)} }}")
+    return f"four_eyes = {{ {', '.join(said)} }}"
 
 
 def read_tales(folder: Path = FOLDER) -> list[Tale]:
@@ -195,7 +208,10 @@ class _Put:
     recorded_at: int
 
     def __call__(self, player: Any) -> list[tuple[str, ...]]:
-        answers: list[tuple[str, ...]] = player.tell(self.event, self.recorded_at)
+        event = self.event
+        if hasattr(event, "content_hash"):
+            event = structs.replace(event, content_hash=player.content_hash(event))
+        answers: list[tuple[str, ...]] = player.tell(event, self.recorded_at)
         return answers
 
 

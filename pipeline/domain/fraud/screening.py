@@ -86,9 +86,15 @@ class Screening:
         return verdict, self._alert(event, at_us, newest_at, verdict)
 
     def learn(self, event: PaymentReviewed, key: bytes, profile_key: bytes) -> None:
-        """Add a payment that a reviewer approved to the debtor's habits; a second approval has no effect."""
+        """Add a payment that a reviewer approved to the debtor's habits; a second approval has no effect.
+
+        A review that may need a second person teaches nothing, also once that person has approved it: this
+        stream does not hear of that.
+        """
         decision = self._decision(key, self._decided.of(event.tenant_id).newest_at)
         if decision is None or decision.held is None or decision.debtor != id64(event.debtor_account_id):
+            return
+        if self._stream.gate.review_may_need_two(event.tenant_id, decision.held.amount_minor):
             return
         self._profile(profile_key).learn(decision.held)
         decision.held = None

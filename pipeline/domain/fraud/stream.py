@@ -2,7 +2,8 @@
 
     payment_initiated -> payment_decided to ledger-commands; fraud_alert_raised if not approved
                          payment_screened to payment-events, for the lifecycle stream
-    payment_reviewed  -> forwarded to both; an approved payment is added to the debtor's habits
+    payment_reviewed  -> forwarded to both; an approved payment is added to the debtor's habits, unless a
+                         second person may have to approve it, too
     payment_cancelled, _captured, _extended, _reversed -> forwarded to ledger-commands
     branch_ticked     -> forwarded to ledger-commands, unless it is ahead of its record
 

@@ -3,6 +3,7 @@
     accounts   -> ledger-commands (the end of a period: every partition)
     payments   -> fraud-commands
     journals   -> ledger-commands          trades -> position-commands
+    approvals  -> ledger-commands
     statements -> reconciliation-items     prices -> position-commands, every partition
 
 A stateful stream reads exactly one log, so that a replay sees the same events in the same order. The runtime
@@ -36,6 +37,7 @@ ACCEPTED: dict[str, frozenset[type]] = {
         }
     ),
     "journals": frozenset({ev.JournalSubmitted, ev.JournalConfirmed, ev.JournalVoided, ev.JournalReversed}),
+    "approvals": frozenset({ev.ProposalApproved, ev.ProposalRejected}),
     "statements": frozenset({ev.StatementLine, ev.StatementClosed}),
     "trades": frozenset({ev.TradeExecuted, ev.TradeSettled}),
     "prices": frozenset({ev.PriceQuoted}),

@@ -97,6 +97,17 @@ ResultCode = Literal[
     "sequence_mismatch",
     "too_many_holds",
     "limit_superseded",
+    "actor_required",
+    "person_required",
+    "awaits_approval",
+    "too_many_proposals",
+    "proposal_too_large",
+    "proposal_not_found",
+    "proposal_changed",
+    "proposal_expired",
+    "already_decided",
+    "programs_cannot_approve",
+    "maker_cannot_approve",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]
@@ -113,6 +124,7 @@ OperatorAction = Literal[
     "UNSPECIFIED",
 ]
 PaymentWait = Literal["ledger", "settlement", "review", "capture", "unspecified"]
+ProposalOutcome = Literal["APPROVED", "REJECTED", "EXPIRED", "UNSPECIFIED"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
 BreakType = Literal[
     "MISSING_INTERNAL",
@@ -291,6 +303,41 @@ class PeriodClosed(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
 
 
+class ProposalApproved(msgspec.Struct, frozen=True, gc=False):
+    """A second person approves a command that was proposed."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "proposal_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    proposal_id: str
+    content_hash: str
+    actor: Actor | None = None
+
+
+class ProposalRejected(msgspec.Struct, frozen=True, gc=False):
+    """A person rejects a command that was proposed, or its maker withdraws it."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "proposal_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    proposal_id: str
+    content_hash: str
+    reason: str
+    actor: Actor | None = None
+
+
 class BalanceUpdated(msgspec.Struct, frozen=True, gc=False):
     """The counters of an account after a change."""
 
@@ -403,6 +450,7 @@ class JournalUpdated(msgspec.Struct, frozen=True, gc=False):
     legs: int
     actor: Actor | None = None
     account_sequence: int | None = None
+    approved_by: str | None = None
 
 
 class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
@@ -465,6 +513,7 @@ class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, str] | None = None
     expected_sequence: int | None = None
     hold: bool | None = None
+    needs_approval: bool | None = None
 
 
 class JournalVoided(msgspec.Struct, frozen=True, gc=False):
@@ -502,6 +551,7 @@ class JournalLegsAnswered(msgspec.Struct, frozen=True, gc=False):
     code: str
     leg_no: int | None = None
     actor: Actor | None = None
+    approved_by: str | None = None
 
 
 class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
@@ -526,6 +576,7 @@ class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
     asked_at: int | None = None
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
+    approved_by: str | None = None
 
 
 class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
@@ -544,6 +595,7 @@ class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
     home_account_id: str
     legs: tuple[JournalLeg, ...]
     actor: Actor | None = None
+    approved_by: str | None = None
 
 
 class LegPosted(msgspec.Struct, frozen=True, gc=False):
@@ -566,6 +618,7 @@ class LegPosted(msgspec.Struct, frozen=True, gc=False):
     effective_at: int | None = None
     asked_at: int | None = None
     actor: Actor | None = None
+    approved_by: str | None = None
 
 
 class LegRefused(msgspec.Struct, frozen=True, gc=False):
@@ -587,6 +640,7 @@ class LegRefused(msgspec.Struct, frozen=True, gc=False):
     currency: str
     code: str
     actor: Actor | None = None
+    approved_by: str | None = None
 
 
 class LegRequested(msgspec.Struct, frozen=True, gc=False):
@@ -613,6 +667,7 @@ class LegRequested(msgspec.Struct, frozen=True, gc=False):
     asked_at: int | None = None
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
+    approved_by: str | None = None
 
 
 class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
@@ -714,6 +769,28 @@ class PaymentStuck(msgspec.Struct, frozen=True, gc=False):
     progressed_at: int
 
 
+class CommandProposed(msgspec.Struct, frozen=True, gc=False):
+    """A command waits for a second person: nothing is done yet."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    command: str
+    account_id: str
+    proposal_id: str
+    content_hash: str
+    expires_at: int
+    payment_id: str | None = None
+    journal_id: str | None = None
+    reversal_id: str | None = None
+    actor: Actor | None = None
+
+
 class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     """A command other than a payment was refused, and why."""
 
@@ -734,6 +811,7 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     reversal_id: str | None = None
     actor: Actor | None = None
     account_sequence: int | None = None
+    approved_by: str | None = None
 
 
 class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -838,6 +916,7 @@ class PaymentFailed(msgspec.Struct, frozen=True, gc=False):
     currency: str
     code: str
     actor: Actor | None = None
+    approved_by: str | None = None
 
 
 class PaymentRejected(msgspec.Struct, frozen=True, gc=False):
@@ -921,6 +1000,29 @@ class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int
     currency: str
     code: str
+    actor: Actor | None = None
+    approved_by: str | None = None
+
+
+class ProposalDecided(msgspec.Struct, frozen=True, gc=False):
+    """A proposal was approved or rejected, or nobody has decided it in time."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    command: str
+    account_id: str
+    proposal_id: str
+    content_hash: str
+    outcome: str
+    proposed_by: str
+    reason: str | None = None
+    payment_id: str | None = None
     actor: Actor | None = None
 
 
@@ -1134,6 +1236,7 @@ class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     asked_at: int | None = None
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
+    approved_by: str | None = None
 
 
 class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
@@ -1297,6 +1400,8 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.AccountReopened": AccountReopened,
     "ledgerflow.AccountUnfrozen": AccountUnfrozen,
     "ledgerflow.PeriodClosed": PeriodClosed,
+    "ledgerflow.ProposalApproved": ProposalApproved,
+    "ledgerflow.ProposalRejected": ProposalRejected,
     "ledgerflow.BalanceUpdated": BalanceUpdated,
     "ledgerflow.ClearingCounted": ClearingCounted,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
@@ -1318,6 +1423,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.OperatorActed": OperatorActed,
     "ledgerflow.PaymentResumed": PaymentResumed,
     "ledgerflow.PaymentStuck": PaymentStuck,
+    "ledgerflow.CommandProposed": CommandProposed,
     "ledgerflow.CommandRefused": CommandRefused,
     "ledgerflow.outcomes.PaymentCancelled": PaymentCancelledOutcome,
     "ledgerflow.outcomes.PaymentCaptured": PaymentCapturedOutcome,
@@ -1328,6 +1434,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.PaymentReserved": PaymentReserved,
     "ledgerflow.PaymentScreened": PaymentScreened,
     "ledgerflow.PaymentSettled": PaymentSettled,
+    "ledgerflow.ProposalDecided": ProposalDecided,
     "ledgerflow.PaymentCancelled": PaymentCancelled,
     "ledgerflow.PaymentCaptured": PaymentCaptured,
     "ledgerflow.PaymentExtended": PaymentExtended,

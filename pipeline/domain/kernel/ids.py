@@ -15,7 +15,7 @@ IN_KEYS = (
     *("capture_id", "journal_id", "reversal_id", "period_id"),
 )
 """Ids that are joined by `/` in record keys and URLs, so they must not contain one."""
-_IDS = frozenset({*IN_KEYS, "event_id", "instrument_id", "trade_id", "statement_id"})
+_IDS = frozenset({*IN_KEYS, "event_id", "instrument_id", "trade_id", "statement_id", "proposal_id"})
 
 
 @cache

@@ -64,8 +64,7 @@ def once(rule: Rule, window: int) -> Rule:
     """
 
     def apply(event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
-        command, watermark = COMMANDS[type(event)], read_watermark(rows)
-        since = None if watermark is None else watermark - window
+        command, since = COMMANDS[type(event)], _since(rows, window)
         if since is not None and event.occurred_at < since:
             return refuse(out, event, command, event.account_id, None, "too_old")
         key, change = change_key(event), _change_of(event, command)
@@ -81,6 +80,20 @@ def once(rule: Rule, window: int) -> Rule:
                 _forget(rows, key, since)
 
     return apply
+
+
+def is_refused_as_known(event: Any, window: int, rows: Rows) -> bool:
+    """Whether `once` refuses a change: its event id is known, or too old to be."""
+    since, row = _since(rows, window), rows.get(change_key(event))
+    if since is not None and event.occurred_at < since:
+        return True
+    return row is not None and (since is None or unpack_change(row).occurred_at >= since)
+
+
+def _since(rows: Rows, window: int) -> int | None:
+    """Return since when event ids are known, microseconds of event time; None: since ever."""
+    watermark = read_watermark(rows)
+    return None if watermark is None else watermark - window
 
 
 def _change_of(event: Any, command: str) -> Change:

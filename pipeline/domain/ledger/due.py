@@ -1,4 +1,5 @@
-"""What falls due on a branch as its event time advances: ends of holds, journals and freezes, later limits.
+"""What falls due on a branch as its event time advances: ends of holds, journals, freezes and proposals,
+later limits.
 
     row `d` NUL time NUL kind NUL tenant NUL account NUL id    one for each scheduled item, by time
     row `y` NUL tenant NUL place NUL time NUL kind NUL account NUL id
@@ -27,7 +28,7 @@ from pipeline.domain.ledger.rows import (
     write_number,
 )
 
-HOLD, JOURNAL, LIMIT, FREEZE = "hold", "journal", "limit", "freeze"
+HOLD, JOURNAL, LIMIT, FREEZE, PROPOSAL = "hold", "journal", "limit", "freeze", "proposal"
 DEBIT, CREDIT = "DEBIT", "CREDIT"
 
 NEXT_KEY = row_key(NEXT_DUE_ROW.family)
@@ -45,12 +46,13 @@ class Due(NamedTuple):
     time: int
     """Microseconds UTC."""
     kind: str
-    """HOLD, JOURNAL, LIMIT or FREEZE."""
+    """HOLD, JOURNAL, LIMIT, FREEZE or PROPOSAL."""
     tenant_id: str
     account_id: str
-    """The account of the debtor, of the journal, of the limit or of the freeze."""
+    """The account of the debtor, of the journal, of the limit, of the freeze or of the proposal."""
     id: str
-    """The id of the payment, of the journal, or of the event that set the limit or froze the side."""
+    """The id of the payment, of the journal, or of the event that set the limit, froze the side or was
+    proposed."""
 
 
 def schedule(rows: Rows, due: Due, places: Iterable[Place] = ()) -> None:

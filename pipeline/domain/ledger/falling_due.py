@@ -21,7 +21,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger import freezes, holds, journal_home, limits
+from pipeline.domain.ledger import approvals, freezes, holds, journal_home, limits
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.due import (
     CREDIT,
@@ -30,6 +30,7 @@ from pipeline.domain.ledger.due import (
     HOLD,
     JOURNAL,
     LIMIT,
+    PROPOSAL,
     Due,
     Place,
     due_in_order,
@@ -127,6 +128,8 @@ def _apply(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
         journal_home.expire(due, at, rows, out)
     elif due.kind == FREEZE:
         freezes.end_freeze(due, rows, out)
+    elif due.kind == PROPOSAL:
+        approvals.end_proposal(due, rows, out)
     else:
         limits.begin_limit(due, rows, out)
 

@@ -66,13 +66,7 @@ def set_limit(take: Take, event: ev.AccountLimitSet, at: Arrival, rows: Rows, ou
     `take`: applies what is due on accounts: a limit may have begun, and wait for that.
     Raises: Reject for limits that no account can have, an account of the ledger's own, or too many limits.
     """
-    if not can_be_opened(event.account_id):
-        raise Reject("invalid_account_id")  # the ledger's own accounts have no limit and are not closed
-    amounts = (event.overdraft_limit_minor, event.minimum_balance_minor, event.maximum_balance_minor)
-    if any(amount is not None and amount < 0 for amount in amounts):
-        raise Reject("invalid_limit")
-    if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
-        raise Reject("invalid_limit", "a minimum balance and an overdraft")
+    amounts = check_limit(event)
     account = account_after_due(take, event, "account_limit_set", at, rows, out)
     if account is None:
         return
@@ -93,6 +87,21 @@ def set_limit(take: Take, event: ev.AccountLimitSet, at: Arrival, rows: Rows, ou
     limits.waiting = sorted(waiting.values(), key=lambda one: one.effective_at)
     rows.put(_key(tenant, account_id), LIMIT_ROW.pack(limits))
     schedule(rows, _due(limit, tenant, account_id))
+
+
+def check_limit(event: ev.AccountLimitSet) -> tuple[int | None, int | None, int | None]:
+    """Return the overdraft, minimum and maximum of a command, minor units.
+
+    Raises: Reject for limits that no account can have, or an account of the ledger's own.
+    """
+    if not can_be_opened(event.account_id):
+        raise Reject("invalid_account_id")  # the ledger's own accounts have no limit and are not closed
+    amounts = (event.overdraft_limit_minor, event.minimum_balance_minor, event.maximum_balance_minor)
+    if any(amount is not None and amount < 0 for amount in amounts):
+        raise Reject("invalid_limit")
+    if event.minimum_balance_minor and event.overdraft_limit_minor != 0:
+        raise Reject("invalid_limit", "a minimum balance and an overdraft")
+    return amounts
 
 
 def begin_limit(due: Due, rows: Rows, out: Outbox) -> None:

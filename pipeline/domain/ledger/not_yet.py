@@ -33,6 +33,8 @@ COMMANDS: dict[type, str] = {
     ev.JournalConfirmed: "journal_confirmed",
     ev.JournalVoided: "journal_voided",
     ev.JournalReversed: "journal_reversed",
+    ev.ProposalApproved: "proposal_approved",
+    ev.ProposalRejected: "proposal_rejected",
 }
 """The commands that are answered with command_refused, and their names there."""
 

@@ -41,15 +41,20 @@ OPEN_HOLDS_ROW = RowKind("ledger", "open holds", "o")
 NEXT_DUE_ROW = RowKind("ledger", "next_due", "n")
 PERIOD_ROW = RowKind("ledger", "period", "c")
 REVERSAL_ROW = RowKind("ledger", "reversal", "r")
+PROPOSAL_ROW = RowKind("ledger", "proposal", "v")
+OPEN_PROPOSALS_ROW = RowKind("ledger", "open proposals", "u")
 WATERMARK_ROW = RowKind("ledger", "watermark", "w")
 KINDS = (
     ACCOUNT_ROW, OPENING_ROW, CHANGE_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW,
     LIMIT_ROW, FREEZE_ROW, EARLIER_DUE_ROW, DUE_ROW, ACCOUNT_DUE_ROW, OPEN_HOLDS_ROW, NEXT_DUE_ROW,
-    PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW,
+    PERIOD_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW,
 )  # fmt: skip
 _NUMBERS = {
     kind.family.encode()[0]: kind
-    for kind in (OPEN_HOLDS_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, WATERMARK_ROW)
+    for kind in (
+        *(OPEN_HOLDS_ROW, NEXT_DUE_ROW, PERIOD_ROW),
+        *(REVERSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW),
+    )
 }
 """Rows that hold one number, by the first byte of their keys."""
 

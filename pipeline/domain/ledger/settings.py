@@ -12,7 +12,8 @@ HOLDS_MAX = 1000
 
 
 class LedgerSettings(ConceptSettings, frozen=True):
-    """How long the ledger remembers ids, how far ahead it believes a clock, how many holds an account has."""
+    """How long the ledger remembers ids and keeps proposals, how far ahead it believes a clock, and how many
+    holds an account has."""
 
     dedupe_window_days: Annotated[
         int, Meta(ge=1, le=3650, description="Event time an id is kept; older is too_old.")
@@ -28,6 +29,9 @@ class LedgerSettings(ConceptSettings, frozen=True):
     holds_max: Annotated[
         int, Meta(ge=1, le=HOLDS_MAX, description="Open holds of an account; one more is too_many_holds.")
     ] = HOLDS_MAX
+    proposal_days: Annotated[
+        int, Meta(ge=1, le=365, description="Event time a command may wait for a second person.")
+    ] = 7
 
 
 SETTINGS = LedgerSettings

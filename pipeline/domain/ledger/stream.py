@@ -8,6 +8,7 @@
     freezes        frozen sides, and their ends            account_changes  one effect for each of these
     due            ends of holds and freezes, later limits falling_due    when they take effect
     not_yet        commands whose time has not come
+    proposals      commands that wait for a second person   approvals      what that person decides
 
 A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
 in its internal clearing accounts.
@@ -35,6 +36,7 @@ from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from pipeline.domain.ledger import (
     accounts,
+    approvals,
     captures,
     freezes,
     holds,
@@ -43,9 +45,11 @@ from pipeline.domain.ledger import (
     limits,
     payment_legs,
     payments,
+    proposals,
     reversals,
 )
 from pipeline.domain.ledger.account_changes import COMPARED, change_key, once
+from pipeline.domain.ledger.approvals import ApprovedOutbox, plain
 from pipeline.domain.ledger.due import NEXT_KEY, Take, is_due
 from pipeline.domain.ledger.falling_due import OTHERS_MAX, OTHERS_OF_TICK, take, touched
 from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
@@ -82,7 +86,8 @@ class Ledger:
         rules = rules or LedgerRules()
         self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
         self._holds_max, tenants = rules.holds_max, rules.tenants
-        self._take: Take = partial(take, rules.ended_max)
+        self._proposals_kept, self._tenants = rules.proposal_days * MICROSECONDS_PER_DAY, tenants
+        self._take: Take = _beside_what_is_approved(partial(take, rules.ended_max))
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
             ev.AccountLimitSet: once(partial(limits.set_limit, self._take), self._window),
@@ -92,6 +97,8 @@ class Ledger:
             ev.AccountReopened: once(accounts.reopen_account, self._window),
             ev.PeriodClosed: accounts.close_period,
             ev.BranchTicked: self._tick,
+            ev.ProposalApproved: partial(approvals.approve, self._carry_out),
+            ev.ProposalRejected: approvals.reject,
             ev.PaymentDecided: self._decide_payment,
             ev.LegRequested: partial(payment_legs.post_leg, self._take),
             ev.LegPosted: payments.leg_posted,
@@ -130,6 +137,14 @@ class Ledger:
             raise Reject("invalid_tenant_id")
         if self._ahead_max is not None and answer_ahead(self._ahead_max, event, at, rows, out):
             return
+        if kind in proposals.PROPOSABLE and proposals.waits(self._tenants, self._window, event, rows):
+            return proposals.propose(event, self._proposals_kept, self._window, at, rows, out)
+        approved_by = getattr(event, "approved_by", None)
+        self._carry_out(event, at, rows, out if approved_by is None else ApprovedOutbox(out, approved_by))
+
+    def _carry_out(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Apply a command that waits for nobody."""
+        kind = type(event)
         if kind in self._rules:
             self._rules[kind](event, at, rows, out)
         elif kind in self._on_holds:
@@ -170,6 +185,8 @@ class Ledger:
             yield earlier_key(tenant, event.journal_id)
         elif hasattr(event, "account_id"):
             yield account_key(tenant, event.account_id)
+            if hasattr(event, "proposal_id"):
+                yield proposals.proposal_key(tenant, event.account_id, event.proposal_id)
             if kind in COMPARED:
                 yield change_key(event)
 
@@ -183,3 +200,12 @@ class Ledger:
         if not payments.answer_repeat(event, rows, out):
             watermark = self._advance(event, at, rows, out)
             payments.decide(self._window, self._holds_max, event, watermark, at, rows, out)
+
+
+def _beside_what_is_approved(take: Take) -> Take:
+    """Return `take` such that what falls due beside an approved command is not said to be approved."""
+
+    def apply(places: Iterable[Any], event: Any, at: Arrival, rows: Rows, out: Outbox, **more: Any) -> None:
+        take(places, event, at, rows, plain(out), **more)
+
+    return apply

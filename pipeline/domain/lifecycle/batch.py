@@ -33,13 +33,15 @@ from pipeline.domain.lifecycle.rows import (
 )
 from pipeline.domain.lifecycle.stream import FROM_FRAUD, MOVES_MONEY, Lifecycle, is_unscreened
 
-CLASSES = (*STEP_NAMES, ev.CommandRefused)
+CLASSES = (*STEP_NAMES, ev.CommandRefused, ev.CommandProposed)
 _IDS = (
     *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "account_id"),
-    *("capture_id", "journal_id", "reversal_id"),
+    *("capture_id", "journal_id", "reversal_id", "proposal_id"),
 )
 FIELDS: dict[str, pa.DataType] = {
-    **dict.fromkeys((*_IDS, "correlation_id", "causation_id", "currency", "outcome", "code"), pa.string()),
+    **dict.fromkeys(
+        (*_IDS, "correlation_id", "causation_id", "currency", "outcome", "code", "command"), pa.string()
+    ),
     **dict.fromkeys(("occurred_at", "amount_minor", "held_minor", "hold_expires_at"), pa.int64()),
     **dict.fromkeys(("approved", "hold"), pa.bool_()),
 }
@@ -51,15 +53,18 @@ class _Observed(msgspec.Struct, gc=False):
     life_key: bytes | None
     """None for an event that is not about a payment."""
     kind: type
+    tenant_id: str
     event_id: str
     causation_id: str | None
     correlation_id: str
+    account_id: str
     debtor_account_id: str
     creditor_account_id: str
     amount_minor: int
     currency: str
     outcome: str
     code: str
+    command: str
     approved: bool
     held_minor: int
     hold_expires_at: int | None

@@ -32,6 +32,7 @@ INVARIANT = "settled_unscreened"
 STEP_NAMES: dict[type, str] = {
     ev.PaymentScreened: "payment_screened",
     ev.PaymentReviewed: "payment_reviewed",
+    ev.ProposalDecided: "payment_reviewed",
     ev.PaymentReserved: "payment_reserved",
     ev.PaymentSettled: "payment_settled",
     ev.PaymentRejected: "payment_rejected",

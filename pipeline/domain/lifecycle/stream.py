@@ -1,6 +1,8 @@
 """The lifecycle stream: states, times and causes of every payment, and an alert for a stuck payment.
 
-    payment_screened, payment_reviewed (fraud stream)  -> a step of the payment
+    payment_screened, payment_reviewed (fraud stream)  -> a step of the payment; no step is a review that
+                                                          needs a second person
+    proposal_decided APPROVED (ledger)                 -> of such a review: a step, and the clock advances
     payment_reserved, _settled, _rejected, ... (ledger) -> a step, and the clock advances
     command_refused (ledger)                           -> counted, and the clock advances
     the clock has reached a due time                   -> payment_stuck; payment_resumed at the next step
@@ -58,6 +60,7 @@ from pipeline.domain.lifecycle.rows import (
     write_clock,
 )
 from pipeline.domain.lifecycle.settings import LifecycleSettings
+from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 
 SECOND_US = 1_000_000
 WINDOWS = Windows()
@@ -73,7 +76,7 @@ STATES: dict[type, str] = {
     ev.PaymentExtendedOutcome: "AUTHORISED",
 }
 """The state of a payment after each event of the ledger; `_state_after` has the exceptions."""
-TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused})
+TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused, ev.CommandProposed})
 MOVES_MONEY = frozenset({ev.PaymentReserved, ev.PaymentSettled, ev.PaymentCapturedOutcome})
 """Events by which money is set aside or moved."""
 FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
@@ -83,8 +86,14 @@ FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
 class Lifecycle:
     """The rules of the stream; holds no state of its own."""
 
-    def __init__(self, settings: LifecycleSettings | None = None, windows: Windows = WINDOWS) -> None:
+    def __init__(
+        self,
+        settings: LifecycleSettings | None = None,
+        windows: Windows = WINDOWS,
+        tenants: Tenants = UNRESTRICTED,
+    ) -> None:
         settings = settings or LifecycleSettings()
+        self._tenants = tenants
         self.keep_us = windows.both_days * MICROSECONDS_PER_DAY
         """How long a life is kept once it has ended."""
         self._bounds_us = {
@@ -195,15 +204,17 @@ class Lifecycle:
                 _let_through(life)
             life.hold_expires_at = hold_end(event)
             return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
-        if kind is ev.PaymentReviewed:
-            # The ledger refuses all reviews but the first one, and those of payments that need none.
-            if life is None or not life.to_review or life.debtor_account_id != event.debtor_account_id:
+        if kind is ev.CommandProposed:
+            return None
+        if kind is ev.PaymentReviewed or kind is ev.ProposalDecided:
+            approved = self._review_of(life, kind, event)
+            if life is None or approved is None:
                 return None
             life.to_review = False
             state = life.state
             if state == "HELD":
-                state = _reserved(life) if event.approved else "RESERVED"
-            code = "approved" if event.approved else "declined"
+                state = _reserved(life) if approved else "RESERVED"
+            code = "approved" if approved else "declined"
             return self._advance(life, state, code, kind, event, recorded_at, now)
         if kind is ev.PaymentRejected and event.code in NOT_KEPT and life is not None and _is_known(life):
             return _count_refused(life)
@@ -215,6 +226,21 @@ class Lifecycle:
         if kind is ev.PaymentExtendedOutcome:
             life.hold_expires_at = event.hold_expires_at
         return self._advance(life, _state_after(life, kind, event), event.code, kind, event, recorded_at, now)
+
+    def _review_of(self, life: Life | None, kind: type, event: Any) -> bool | None:
+        """Return whether an event approves a payment that is held, or declines it; None if it does neither.
+
+        The ledger refuses all reviews but the first one, and those of payments that need none.
+        """
+        if life is None or not life.to_review:
+            return None
+        if kind is ev.ProposalDecided:
+            decides = event.command == "payment_reviewed" and event.outcome == "APPROVED"
+            return True if decides and life.debtor_account_id == event.account_id else None
+        if life.debtor_account_id != event.debtor_account_id:
+            return None
+        names = event.tenant_id, life.currency, life.amount_minor
+        return None if event.approved and self._tenants.review_needs_two(*names) else event.approved
 
     def _advance(
         self, life: Life, state: str, code: str, kind: type, event: Any, recorded_at: int, now: int

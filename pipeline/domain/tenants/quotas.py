@@ -89,6 +89,10 @@ class Gate:
         self.open = self._tenants == UNRESTRICTED
         """Whether no tenant is restricted, so that `refusal` need not be called."""
 
+    def review_may_need_two(self, tenant_id: str, amount_minor: int) -> bool:
+        """Whether two people may have to approve a held payment: one that reads a review does not know."""
+        return self._tenants.review_may_need_two(tenant_id, amount_minor)
+
     def refusal(
         self, tenant_id: str, occurred_at: int, recorded_at: int, partitions: int, rows: Rows
     ) -> str | None:

@@ -8,6 +8,11 @@
     currencies = ["EUR", "CHF"]      accounts may be opened in these only
     payments_per_second = 2000
 
+    [tenants.north.four_eyes]        these commands need two people
+    reviews = { EUR = 1000000 }      letting a held payment of this amount or more go on, minor units
+    corrections = true               reversals of journals and payments
+    limits = true                    account_limit_set
+
     [tenants.old]
     closed = true                    no new payments and accounts; payments in progress still finish
 
@@ -25,7 +30,7 @@ import hashlib
 import re
 from functools import cached_property
 from pathlib import PurePath
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +40,7 @@ from pipeline.domain.kernel.settings import ConceptSettings
 
 FORMULA_REVISION = 1
 """Increased when the meaning of a setting changes without a change of its value."""
+AMOUNT_MAX = 2**63 - 1
 PER_SECOND_MAX = BURST_MAX = 1_000_000_000
 """Upper bounds, so that a bucket fits into 64 bits."""
 
@@ -54,6 +60,29 @@ class TenantsError(ValueError):
     """The text is not a valid file of tenants; the message names the setting and the error."""
 
 
+class FourEyes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Which commands of a tenant need two people."""
+
+    reviews: dict[str, int] = {}
+    """By currency: the approval of a held payment of this amount or more, minor units."""
+    corrections: bool = False
+    """Reversals of journals and payments."""
+    limits: bool = False
+    """Limits of accounts."""
+
+    def __post_init__(self) -> None:
+        for code, amount in self.reviews.items():
+            if not re.fullmatch("[A-Z]{3}", code):
+                raise ValueError(f"four_eyes: reviews: {code!r} is no ISO 4217 code, such as EUR")
+            if not 0 <= amount <= AMOUNT_MAX:
+                raise ValueError(f"four_eyes: reviews: {code} must be from 0 to {AMOUNT_MAX}, not {amount}")
+
+    def review_needs_two(self, currency: str, amount_minor: int) -> bool:
+        """Whether two people must let a payment of an amount go on that is held for a review."""
+        least = self.reviews.get(currency)
+        return least is not None and amount_minor >= least
+
+
 class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The settings of one tenant. None: the value of the default; in the default itself: not restricted."""
 
@@ -65,6 +94,8 @@ class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Payments that may come at once after a pause; as many as a second's, if not set."""
     closed: bool = False
     """It takes no new payments and accounts; what is under way still ends."""
+    four_eyes: FourEyes | None = None
+    """Which commands need two people; a tenant has its own table or the default's, not a mixture."""
 
     def __post_init__(self) -> None:
         for name, most in (("payments_per_second", PER_SECOND_MAX), ("burst", BURST_MAX)):
@@ -101,10 +132,26 @@ class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         """Return the settings of a tenant."""
         return self._complete.get(tenant_id, self.default)
 
+    def review_needs_two(self, tenant_id: str, currency: str, amount_minor: int) -> bool:
+        """Whether two people must let a payment of an amount go on that is held for a review."""
+        rules = self.of(tenant_id).four_eyes
+        return rules is not None and rules.review_needs_two(currency, amount_minor)
+
+    def review_may_need_two(self, tenant_id: str, amount_minor: int) -> bool:
+        """Whether two people must do so in some currency."""
+        rules = self.of(tenant_id).four_eyes
+        return rules is not None and any(amount_minor >= least for least in rules.reviews.values())
+
+    @cached_property
+    def some_reviews_need_two(self) -> bool:
+        """Whether there is a tenant of which some reviews need two people."""
+        rules = [tenant.four_eyes for tenant in (self.default, *self._complete.values())]
+        return any(one is not None and one.reviews for one in rules)
+
     @property
     def version(self) -> str:
         """A short name of these values, the same wherever they were read from."""
-        content = msgspec.json.encode(self, order="sorted")
+        content = msgspec.json.encode(_without_nothing_new(msgspec.to_builtins(self)), order="sorted")
         return f"{FORMULA_REVISION}-{hashlib.sha256(content).hexdigest()[:12]}"
 
 
@@ -117,7 +164,25 @@ def _with_defaults(tenant: Tenant, default: Tenant) -> Tenant:
     if rate is None:
         rate, burst = default.payments_per_second, default.burst if burst is None else burst
     currencies = default.currencies if tenant.currencies is None else tenant.currencies
-    return Tenant(currencies=currencies, payments_per_second=rate, burst=burst, closed=tenant.closed)
+    four_eyes = default.four_eyes if tenant.four_eyes is None else tenant.four_eyes
+    return Tenant(
+        currencies=currencies,
+        payments_per_second=rate,
+        burst=burst,
+        closed=tenant.closed,
+        four_eyes=four_eyes,
+    )
+
+
+def _without_nothing_new(told: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a file without `four_eyes` where it says nothing.
+
+    So a file that an earlier version has read keeps its name, and workers of both versions agree on it.
+    """
+    for tenant in (told["default"], *told["tenants"].values()):
+        if tenant["four_eyes"] is None:
+            del tenant["four_eyes"]
+    return told
 
 
 def account_refusal(tenants: Tenants, tenant_id: str, currency: str) -> str | None:

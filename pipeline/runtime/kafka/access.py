@@ -2,8 +2,10 @@
 
     role -> rights -> ACLs (acls.py) of the principal `User:<app id>-<role>`
 
-An upstream's topics are the upstreams' alone, and what the streams write is the workers' alone. A name that
-begins with the app's id and a hyphen belongs to that app: no app's id may be another's with a hyphen behind.
+An upstream's topics are the upstreams' alone, and what the streams write is the workers' alone. What people
+decide about commands (`approvals`) is no upstream's: whoever could write both could be both people. A name
+that begins with the app's id and a hyphen belongs to that app: no app's id may be another's with a hyphen
+behind.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ LITERAL, PREFIXED = "literal", "prefixed"
 EVERY = "*"
 
 _INPUTS = tuple(topic.name for topic in TOPICS if topic.stage == "input")
+_UPSTREAMS = tuple(topic.name for topic in TOPICS if topic.stage == "input" and topic.written_by == UPSTREAM)
 _LOGS = tuple(topic.name for topic in TOPICS if topic.stage == "log")
 _OUTPUTS = tuple(topic.name for topic in TOPICS if topic.stage == "output" and topic is not DEAD_LETTERS)
 _OPERATIONS = (OPERATIONAL_ALERTS, OPERATOR_ACTIONS)
@@ -62,7 +65,7 @@ def topics_of_streams(app_id: str) -> tuple[Right, ...]:
 def _upstream(app_id: str) -> tuple[Right, ...]:
     """It writes events, and reads nothing: what became of them, of all tenants, the views and sinks say."""
     return (
-        *_topics(_INPUTS, "Write"),
+        *_topics(_UPSTREAMS, "Write"),
         Right(TRANSACTIONAL_ID, UPSTREAM_TRANSACTIONS, PREFIXED, ("Write",)),
     )
 

@@ -117,10 +117,16 @@ def review(branch: FraudBranch, event: dict[str, Any]) -> None:
     """Pass a review on; an approval makes a held payment the debtor's habit, once."""
     known = branch.decision(branch.past.newest)
     approved = known is not None and event["approved"] and known.content[0] == event["debtor_account_id"]
-    if known is not None and known.held is not None and approved:
+    if known is not None and known.held is not None and approved and not may_need_two(branch, known.held):
         branch.debtor.learn(known.held)
         branch.keep(known._replace(held=None))
     pass_on(branch, event)
+
+
+def may_need_two(branch: FraudBranch, held: Any) -> bool:
+    """Whether a second person may have to approve a payment; its currency is not kept."""
+    told = branch.tenants.setting(branch.cause.fields["tenant_id"], "four_eyes") or {}
+    return any(held.amount >= least for least in told.get("reviews", {}).values())
 
 
 def pass_on(branch: FraudBranch, event: dict[str, Any]) -> None:

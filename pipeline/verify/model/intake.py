@@ -6,6 +6,7 @@ from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
     ACCOUNT_EVENTS,
+    APPROVALS,
     COMMANDS,
     FRAUD_COMMANDS,
     ITEMS,
@@ -25,6 +26,7 @@ FORWARDED = {
     "accounts": (COMMANDS, (*ACCOUNT_EVENTS, "PeriodClosed")),
     "payments": (FRAUD_COMMANDS, ("PaymentInitiated", *PAYMENT_COMMANDS)),
     "journals": (COMMANDS, JOURNAL_COMMANDS),
+    "approvals": (COMMANDS, APPROVALS),
     "statements": (ITEMS, STATEMENT_EVENTS),
     "trades": (POSITION_COMMANDS, TRADE_EVENTS),
     "prices": (POSITION_COMMANDS, ("PriceQuoted",)),

@@ -32,6 +32,7 @@ from pipeline.verify.model.ledger_limits import (
 from pipeline.verify.model.ledger_not_yet import not_yet
 from pipeline.verify.model.ledger_payments import cancel, decide, leg_posted, leg_refused, post_leg, review
 from pipeline.verify.model.ledger_periods import close_period
+from pipeline.verify.model.ledger_proposals import decide_proposal, is_proposed, proposal_is_due
 from pipeline.verify.model.ledger_reversals import reverse_journal, reverse_payment
 from pipeline.verify.model.ledger_shares import legs_answered, legs_ended, legs_requested
 from pipeline.verify.model.ledger_submissions import confirm, journal_is_due, submit, void
@@ -106,6 +107,8 @@ class Branch(Books):
         "AccountUnfrozen": one_effect(unfreeze),
         "PeriodClosed": close_period,
         "BranchTicked": tick,
+        "ProposalApproved": decide_proposal,
+        "ProposalRejected": decide_proposal,
         "PaymentDecided": decide,
         "PaymentReviewed": review,
         "PaymentCancelled": cancel,
@@ -128,6 +131,7 @@ class Branch(Books):
         "journal": journal_is_due,
         "limit": limit_is_due,
         "freeze": freeze_is_due,
+        "proposal": proposal_is_due,
     }
 
     def check_ids(self, event: dict[str, Any]) -> None:
@@ -138,4 +142,4 @@ class Branch(Books):
             raise Dead("invalid_tenant_id")
 
     def refused_at_once(self, record: Record) -> bool:
-        return not_yet(self, record)
+        return not_yet(self, record) or is_proposed(self, record)

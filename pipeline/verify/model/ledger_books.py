@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pipeline.verify.model.ledger_holds import Hold
     from pipeline.verify.model.ledger_journals import Group, Journal
     from pipeline.verify.model.ledger_limits import FreezeEnd, Schedule
+    from pipeline.verify.model.ledger_proposals import Proposal
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
@@ -94,6 +95,8 @@ class Books(StreamModel):
     """How many holds of its money an account may have open."""
     ended_max: int = 2000
     """How many holds of its own accounts one command ends."""
+    proposal_days: int = 7
+    """How long a command waits for a second person."""
     watermark: int | None = None
     accounts: dict[Key, Account] = field(default_factory=dict)
     openings: dict[Key, tuple[int, int | None]] = field(default_factory=dict)
@@ -114,6 +117,10 @@ class Books(StreamModel):
     """By account, when its limits count."""
     freezes: dict[Key, dict[int, FreezeEnd]] = field(default_factory=dict)
     """The ends of frozen sides, by account and the bit of the side."""
+    proposals: dict[tuple[str, str, str], Proposal] = field(default_factory=dict)
+    """By tenant, account and id: what waits for a second person, and what is remembered of it."""
+    open_proposals: dict[Key, int] = field(default_factory=dict)
+    """By account, how many of them wait."""
     closed_through: dict[str, int] = field(default_factory=dict)
     """The end of the last closed period, by tenant."""
     due: dict[bytes, Due] = field(default_factory=dict)

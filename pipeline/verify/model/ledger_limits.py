@@ -66,17 +66,26 @@ def standing(branch: Books, event: dict[str, Any], command: str) -> Account | No
     return account
 
 
-def set_limit(branch: Books, event: dict[str, Any]) -> None:
+def amounts_of(event: dict[str, Any]) -> list[int | None]:
+    """Return overdraft, minimum and maximum. Version 1 of the event knows an overdraft only."""
+    names = ("minimum_balance_minor", "maximum_balance_minor")
+    return [event["overdraft_limit_minor"], *(event.get(name) for name in names)]
+
+
+def flaw_of(event: dict[str, Any]) -> str | None:
+    """Return why no account can have such a limit."""
+    overdraft, minimum, _ = amounts = amounts_of(event)
     if not customer(event["account_id"]):
-        raise Dead("invalid_account_id")
-    # Version 1 of the event knows an overdraft only.
-    amounts = [event["overdraft_limit_minor"]]
-    amounts += [event.get(name) for name in ("minimum_balance_minor", "maximum_balance_minor")]
-    overdraft, minimum, _ = amounts
-    if any(amount is not None and amount < 0 for amount in amounts):
-        raise Dead("invalid_limit")
-    if minimum and overdraft != 0:
-        raise Dead("invalid_limit")
+        return "invalid_account_id"
+    if any(amount is not None and amount < 0 for amount in amounts) or (minimum and overdraft != 0):
+        return "invalid_limit"
+    return None
+
+
+def set_limit(branch: Books, event: dict[str, Any]) -> None:
+    flaw, amounts = flaw_of(event), amounts_of(event)
+    if flaw is not None:
+        raise Dead(flaw)
     account = standing(branch, event, "account_limit_set")
     if account is None:
         return

@@ -9,6 +9,7 @@ from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import (
     ACCOUNT_EVENTS,
+    APPROVALS,
     JOURNAL_COMMANDS,
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
@@ -22,7 +23,7 @@ def not_yet(branch: Books, record: Record) -> bool:
         return False
     if record.event == "PaymentDecided":
         return refuses_payment(branch, event)
-    if record.event not in (*ACCOUNT_EVENTS, *PAYMENT_COMMANDS, *JOURNAL_COMMANDS):
+    if record.event not in (*ACCOUNT_EVENTS, *PAYMENT_COMMANDS, *JOURNAL_COMMANDS, *APPROVALS):
         return False
     names = ("payment_id", "capture_id", "journal_id", "reversal_id")
     ids = {name: event[name] for name in names if name in event}

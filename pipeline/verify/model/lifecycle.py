@@ -58,11 +58,25 @@ def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
 def reviewed(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     life = branch.life
     if life is not None and life.for_review and life.content[0] == event["debtor_account_id"]:
-        life.for_review = False
-        state = life.state
-        if state == "HELD":
-            state = "AUTHORISED" if event["approved"] and life.hold_end is not None else "RESERVED"
-        branch.step(state, "approved" if event["approved"] else "declined")
+        if event["approved"] and needs_two(branch, life):
+            return  # it was proposed
+        branch.reviewed(life, event["approved"])
+
+
+def needs_two(branch: LifecycleBranch, life: Life) -> bool:
+    """Whether it takes two people to let a payment go on."""
+    told = branch.tenants.setting(branch.cause.fields["tenant_id"], "four_eyes") or {}
+    least = told.get("reviews", {}).get(life.content[3])
+    return least is not None and life.content[2] >= least
+
+
+def decided(branch: LifecycleBranch, event: dict[str, Any]) -> None:
+    branch.tick()
+    if (event["command"], event["outcome"]) != ("payment_reviewed", "APPROVED"):
+        return
+    life = branch.life
+    if life is not None and life.for_review and life.content[0] == event["account_id"]:
+        branch.reviewed(life, True)
 
 
 def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
@@ -115,6 +129,8 @@ class LifecycleBranch(StreamModel):
         "PaymentReviewed": reviewed,
         **dict.fromkeys(OUTCOMES, outcome),
         "CommandRefused": refused,
+        "CommandProposed": lambda branch, _: branch.tick(),
+        "ProposalDecided": decided,
     }
 
     def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
@@ -190,6 +206,14 @@ class LifecycleBranch(StreamModel):
             offset=cause.offset,
         )
 
+    def reviewed(self, life: Life, approved: bool) -> None:
+        """Let the present payment go on, or not."""
+        life.for_review = False
+        state = life.state
+        if state == "HELD":
+            state = "AUTHORISED" if approved and life.hold_end is not None else "RESERVED"
+        self.step(state, "approved" if approved else "declined")
+
     def step(self, state: str, code: str) -> None:
         """Add the present record to the life of its payment."""
         event, life = self.cause.fields, self.lives[self.names]
@@ -201,6 +225,8 @@ class LifecycleBranch(StreamModel):
             self.say(PAYMENT_ALERTS, debtor, "PaymentResumed", resumed_id, **about, **was)
             life.stuck = None
         name = "payment_" + (self.cause.event or "").rpartition("Payment")[2].lower()
+        if self.cause.event == "ProposalDecided":
+            name = "payment_reviewed"
         recorded_at = self.cause.timestamp_ms * 1000
         ids = [event[kind] for kind in ("event_id", "causation_id", "correlation_id")]
         life.steps.append([name, state, code, event["occurred_at"], recorded_at, *ids])

@@ -28,7 +28,7 @@ INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
 
-UPSTREAM = ("accounts", "payments", "journals", "statements", "trades", "prices")
+UPSTREAM = ("accounts", "payments", "journals", "approvals", "statements", "trades", "prices")
 EVENT_BYTES_MAX = 2**18
 """Of an upstream's event."""
 ID_CHARS_MAX = 256
@@ -37,7 +37,7 @@ NAMES = (
     *("capture_id", "journal_id", "reversal_id", "period_id"),
 )
 """Ids that stand before another part of a key."""
-IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id")
+IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id", "proposal_id")
 
 LAYOUT = 1
 """The first byte of rows of the first layout."""
@@ -56,6 +56,8 @@ PAYMENT_COMMANDS = (
 )
 """What is said of a payment that was asked for."""
 JOURNAL_COMMANDS = ("JournalSubmitted", "JournalConfirmed", "JournalVoided", "JournalReversed")
+APPROVALS = ("ProposalApproved", "ProposalRejected")
+"""What people decide about a command that needs two of them."""
 JOURNAL_LEGS = ("JournalLegsRequested", "JournalLegsAnswered", "JournalLegsEnded")
 """What branches say to each other of a journal."""
 LEGS = ("LegRequested", "LegPosted", "LegRefused", *JOURNAL_LEGS)
@@ -74,6 +76,7 @@ KEY_FIELD = {
     **dict.fromkeys((*ACCOUNT_EVENTS, *STATEMENT_EVENTS, *TRADE_EVENTS), "account_id"),
     **dict.fromkeys(("LegRequested", "PostingRecorded", "HoldRecorded"), "account_id"),
     **dict.fromkeys((*JOURNAL_COMMANDS, "JournalLegsRequested", "JournalLegsEnded"), "account_id"),
+    **dict.fromkeys((*APPROVALS, "CommandProposed", "ProposalDecided"), "account_id"),
     "JournalLegsAnswered": "home_account_id",
     **dict.fromkeys(("PaymentInitiated", *PAYMENT_COMMANDS), "debtor_account_id"),
     **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
@@ -96,6 +99,8 @@ UNSAID: dict[str, dict[str, Any]] = {
     "PaymentRejected": {"account_sequence": None},
     "JournalUpdated": {"account_sequence": None},
     "PaymentDecided": dict.fromkeys(("expected_sequence", "hold", "balancing")),
+    "CommandProposed": dict.fromkeys(("payment_id", "journal_id", "reversal_id")),
+    "ProposalDecided": dict.fromkeys(("reason", "payment_id")),
 }
 """What an event holds where there is nothing to say, by its name."""
 
@@ -103,10 +108,18 @@ UNSAID: dict[str, dict[str, Any]] = {
 WITH_ACTOR = frozenset(
     {
         *("PostingRecorded", "HoldRecorded", "CommandRefused", "JournalUpdated"),
+        *("CommandProposed", "ProposalDecided"),
         *("PaymentDecided", "PaymentScreened", *OUTCOMES, *LEGS),
     }
 )
 """Events that name the actor of their cause."""
+WITH_APPROVER = frozenset(
+    {
+        *("PostingRecorded", "CommandRefused", "JournalUpdated", "PaymentSettled", "PaymentFailed"),
+        *LEGS,
+    }
+)
+"""Events that name who has approved the command behind them."""
 METADATA_EVENTS = ("PaymentDecided", "LegRequested", "JournalLegsEnded", "PostingRecorded")
 
 
@@ -221,6 +234,7 @@ def cause_of(cause: Record) -> str:
         )
         names = [KEY_FIELD[kind], *[name for name in subjects if name in event]]
         names += ["reversal_id"] if kind == "JournalReversed" else []
+        names += ["proposal_id"] if kind in APPROVALS else []
     return "\0".join(event[name] for name in ("tenant_id", *names, "event_id"))
 
 

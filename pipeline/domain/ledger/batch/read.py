@@ -43,6 +43,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id", "leg_id"), pa.string()),
     **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
     **dict.fromkeys(("currency", "reference", "outcome", "code", "payment_type"), pa.string()),
+    "approved_by": pa.string(),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
     **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence"), pa.int64()),
     **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
@@ -89,8 +90,11 @@ class Facts:
     """Nothing falls due on the branch before this time, microseconds UTC; None: nothing is scheduled."""
 
 
-def read(run: Run, rows: PrefetchingRows) -> Facts:
-    """Read what the commands of a run need; the run must have no events of the kind OTHER."""
+def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> Facts:
+    """Read what the commands of a run need; the run must have no events of the kind OTHER.
+
+    `reviews_by_rows`: a review may need two people.
+    """
     kinds, columns = run.kinds, dict(run.columns)
     is_leg = kinds == LEG_REQUESTED
     tenant = columns["tenant_id"]
@@ -125,6 +129,8 @@ def read(run: Run, rows: PrefetchingRows) -> Facts:
     for name in ("hold", "balancing"):
         regular &= ~numpy_of(columns[name], False)
     regular &= numpy_of(pc.is_null(columns["effective_at"]))  # a leg that counts at another time
+    regular &= numpy_of(pc.is_null(columns["approved_by"]))  # what it says names a second person
+    regular &= ~(reviews_by_rows & (kinds == REVIEWED))
     regular &= ~_in_closed_period(columns, rows)
     for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
         regular &= (times > -TIME_MAX) & (times < TIME_MAX)

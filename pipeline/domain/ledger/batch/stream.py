@@ -11,9 +11,9 @@ each command are running sums. Only commands on an account that could reach its 
 decided in order.
 
 An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
-with `expected_sequence` or `balancing`, journals, accounts that are frozen or have a maximum, a time that has
-not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A property test compares
-both paths.
+with `expected_sequence` or `balancing`, reviews where some need two people, what two have approved, journals,
+accounts that are frozen or have a maximum, a time that has not come, a due item, a closed period, a repeated
+leg, counters close to 64 bits. A property test compares both paths.
 """
 
 from __future__ import annotations
@@ -44,13 +44,14 @@ class LedgerBatch:
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
         self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
+        self._reviews_by_rows = rules is not None and rules.tenants.some_reviews_need_two
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
         """Apply the commands before the first irregular one; return how many, and their outputs."""
         length = int(np.argmax(np.append(run.kinds[:RUN_MAX] == OTHER, True)))
         if not length:
             return 0, []
-        facts = read(run.slice(0, length), rows)
+        facts = read(run.slice(0, length), rows, reviews_by_rows=self._reviews_by_rows)
         decision = decide(facts, self._window, self._ahead_max)
         if not decision.length:
             return 0, []
