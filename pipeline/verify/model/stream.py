@@ -116,9 +116,14 @@ class StreamModel:
             self.out.append(Expected(TABLE, key, "row", {}, self.cause.offset, value))
 
     def next_said(self, topic: str, event: str, sure: bool = False, **about: Any) -> dict[str, Any] | None:
-        """Return what the stream has said next on a topic, if it is such an event of the present record."""
+        """Return what the stream has said next on a topic, if it is such an event of the present record.
+
+        Upstreams repeat event ids, so its time must be the record's, too.
+        """
         assert self.witness is not None
-        about |= {"tenant_id": self.cause.fields["tenant_id"], "causation_id": self.cause.fields["event_id"]}
+        cause = self.cause.fields
+        about |= {"tenant_id": cause["tenant_id"], "causation_id": cause["event_id"]}
+        about = {"occurred_at": cause["occurred_at"]} | about
 
         def matches(record: Record) -> bool:
             return record.event == event and about.items() <= record.fields.items()
