@@ -122,7 +122,7 @@ NULLABLE: dict[str, pa.DataType] = {
     ),
     "metadata": pa.map_(pa.string(), pa.field("value", pa.string(), nullable=False)),
     **dict.fromkeys(("fees_charged_minor", "exchange_rate_e8"), pa.int64()),
-    **dict.fromkeys(("expected_sequence", "account_sequence"), pa.int64()),
+    **dict.fromkeys(("expected_sequence", "account_sequence", "lowest_balance_minor"), pa.int64()),
     **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
     **dict.fromkeys(("effective_at", "until"), pa.timestamp("us")),
     "compliance_score": pa.int32(),
@@ -223,7 +223,6 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.JournalLegsEnded", 1): with_nulls("asked_at", "actor", "metadata"),
     **dict.fromkeys(
         (
-            ("ledgerflow.PostingRecorded", 4),
             ("ledgerflow.JournalUpdated", 2),
             ("ledgerflow.CommandRefused", 3),
             ("ledgerflow.PaymentSettled", 3),
@@ -249,6 +248,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
         unchanged,
     ),
     ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval"),
+    ("ledgerflow.PostingRecorded", 4): with_nulls("approved_by", "lowest_balance_minor"),
 }
 """The step from a version of an event to the next one; `unchanged` where the columns stay the same."""
 

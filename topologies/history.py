@@ -1,6 +1,6 @@
 """The history stream: keeps every booking of an account, for questions about the past.
 
-postings --> history.apply, or HistoryBatch for large batches
+postings --> history.apply, or HistoryBatch for large batches --> history-alerts
                    |
              table: history (every account's lines, in the order of booking)
                    --> /history, /statements, /balances?as_of=
@@ -19,7 +19,7 @@ STREAMS = (
         source="postings",
         rules=lambda _: (history, HistoryBatch()),
         table="history",
-        outputs=(),
+        outputs=("history-alerts",),
         views=VIEWS,
         delay_tolerant=True,
     ),

@@ -12,7 +12,7 @@ from pipeline.verify.decode import Event
 TOPICS = frozenset(
     {
         *("fraud-alerts", "payment-alerts", "reconciliation-results", "journal-events", "invariant-alerts"),
-        "dead-letters",
+        *("history-alerts", "dead-letters"),
     }
 )
 KEPT = 12
@@ -62,6 +62,11 @@ def _told(record: TopicRecord, event: Event) -> News | None:
         amount = money(fields["amount_minor"], fields["currency"])
         text = f"{payment} waits for its {_WAITS_FOR.get(fields['waiting_for'], 'next step')}, {amount}"
         return News(record.timestamp_ms, "stuck", escaped(text))
+    if event.name == "PastOverdrawn":
+        short = fields["short_minor"]
+        how = "not checked" if short is None else f"{money(short, fields['currency'])} too low"
+        text = f"{account} {how} in the past, by posting {fields['posting_id']}"
+        return News(record.timestamp_ms, "past", escaped(text))
     if event.name == "BreakOpened":
         kind = str(fields["type"]).lower().replace("_", " ")
         text = f"{account} {kind}, {money(fields['amount_minor'], fields['currency'])}: {fields['detail']}"

@@ -32,6 +32,7 @@ from pipeline.verify.model.wire import (
     COMMANDS,
     DEAD_LETTERS,
     FRAUD_COMMANDS,
+    HISTORY_ALERTS,
     INVARIANT_ALERTS,
     ITEMS,
     JOURNAL_EVENTS,
@@ -53,7 +54,7 @@ SOURCES = (*UPSTREAM, *LOGS)
 """What streams read."""
 OUTPUTS = (
     *(POSTINGS, PAYMENT_EVENTS, JOURNAL_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS),
-    *(CLEARING_TOTALS, INVARIANT_ALERTS, DEAD_LETTERS),
+    *(HISTORY_ALERTS, CLEARING_TOTALS, INVARIANT_ALERTS, DEAD_LETTERS),
 )
 DECISIONS = ("PaymentDecided", *PAYMENT_COMMANDS, "BranchTicked")
 """What the fraud stream says to the ledger."""
@@ -197,7 +198,7 @@ POSITION = Stream(
     "positions", POSITION_COMMANDS, PositionBranch, (Output(POSITIONS, "positions", compacted=True),)
 )
 RECONCILIATION = Stream("reconciliation", ITEMS, ReconciliationBranch, (Output(RESULTS, "matches"),))
-HISTORY = Stream("history", POSTINGS, HistoryBranch, ())
+HISTORY = Stream("history", POSTINGS, HistoryBranch, (Output(HISTORY_ALERTS, "history_alerts"),))
 LIFECYCLE = Stream(
     "lifecycle",
     PAYMENT_EVENTS,

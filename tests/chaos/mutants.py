@@ -756,13 +756,13 @@ def known_before(patch: Set) -> None:
 
 @mutant("takes a zone whole that begins in time, whatever it ends with")
 def zone_taken_whole(patch: Set) -> None:
-    zone_of = history._zone
+    zone_of = history.read_zone
 
     def early(*place: Any) -> Any:
         zone = zone_of(*place)
         return zone._replace(latest=zone.earliest)
 
-    patch(history, "_zone", early)
+    patch(history, "read_zone", early)
 
 
 @mutant("answers for now, whatever was known then")

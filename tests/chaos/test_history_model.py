@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
+from pipeline.domain.history import past as looking_back
+from pipeline.domain.history import rows, zones
 from pipeline.domain.history import stream as history
+from pipeline.domain.kernel.outbox import Outbox
+from pipeline.verify.model import history as history_model
 from pipeline.verify.model.history import SIZE, HistoryBranch, span
 from pipeline.verify.model.wire import LONG_MAX, LONG_MIN
 from tests.chaos.by_hand import Event, chance, envelope, in_order, posted
@@ -46,8 +51,48 @@ def journal(rng: random.Random, count: int) -> list[Event]:
             "correlation_id": rng.choice(("", "c", "a\0b", "\u00e9")),
         }
         amount = rng.choice((1, -1, 30, -30, 0))
+        if amount < 0 and rng.random() < 0.5:
+            fields["lowest_balance_minor"] = rng.randrange(-40, 20)
         found.append(posted(f"p{number}", amount, rng.choice((None, "", "rent", "x\0y")), **fields))
     return found
+
+
+def past(rng: random.Random, count: int) -> list[Event]:
+    """Return an account's journal as the ledger writes it: balances add up, some debits are back-dated."""
+    found, balance = [], 0
+    for number in range(count):
+        amount = rng.choice((5, 3, -4)) if balance > 9 else 10
+        balance += amount
+        late = amount < 0 and rng.random() < 0.5
+        now = 10 * number
+        fields = {
+            "account_id": "alice",
+            "occurred_at": now,
+            "effective_at": 10 * number - rng.randrange(10_000)
+            if late
+            else rng.choice((None, 10 * number + 3)),
+            "lowest_balance_minor": rng.choice((0, -50, 20)) if late else None,
+            "balance_minor_after": balance,
+        }
+        found.append(posted(f"p{number}", amount, None, **fields))
+    return found
+
+
+@pytest.mark.parametrize("size", [4, SIZE])
+def test_model_and_product_see_the_same_past(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fewer bookings looked at than there are, some are not checked."""
+    for module in (history, rows, zones, looking_back):
+        monkeypatch.setattr(module, "ZONE", size)
+    monkeypatch.setattr(history_model, "SIZE", size)
+    for module, name in ((looking_back, "CHECKED_MAX"), (history_model, "LOOKED_AT")):
+        monkeypatch.setattr(module, name, 100)
+    said: list[Any] = []
+    emit = Outbox.emit
+    monkeypatch.setattr(Outbox, "emit", lambda out, *about: (said.append(about[2]), emit(out, *about)))
+    assert first_difference(HistoryBranch(0, 1), history, in_order(past(chance(7), 400), 0)) is None
+    checked = [one.checked for one in said]
+    assert checked.count(True) > 5 and checked.count(False) > 5
+    assert all(one.short_minor > 0 for one in said if one.checked)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -127,6 +127,12 @@ def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:
         "broken",
         "balance of t/a\\u001b[31m\\n: expected 4, found 5 at postings[1]@9",
     )
+    late = {**account, "posting_id": "p", "currency": "EUR"}
+    past = news_of(record("history-alerts"), Event("PastOverdrawn", {**late, "short_minor": 250}))
+    assert past is not None
+    assert past[1:] == ("past", "t/a\\u001b[31m\\n 2.50 EUR too low in the past, by posting p")
+    past = news_of(record("history-alerts"), Event("PastOverdrawn", {**late, "short_minor": None}))
+    assert past is not None and past.text.endswith(" not checked in the past, by posting p")
     assert news_of(record("reconciliation-results"), Event("ItemMatched", {})) is None
     assert news_of(record("payment-alerts"), Event("PaymentResumed", {})) is None
     assert news_of(record("fraud-alerts"), None) is None

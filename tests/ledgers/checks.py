@@ -13,7 +13,7 @@ from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
 from tests.ledger.branches import ticked
-from tests.ledgers.words import BRANCHES, CURRENCY, MILLISECOND, Words, account_id, when
+from tests.ledgers.words import BRANCHES, CURRENCY, MILLISECOND, Words, account_id, minor, when
 
 Answers = list[tuple[str, ...]]
 Act = Callable[[Any], Answers]
@@ -95,6 +95,15 @@ def _days(words: Words) -> Act:
     return _looks(lambda player: _same(player.value_times(account), wanted))
 
 
+def _past(words: Words) -> Act:
+    account, wanted = words.account(), []
+    while words.rest:
+        word = words.next("BALANCE(DAY) or `unchecked`")
+        balance, _, day = word.removesuffix(")").partition("(")
+        wanted.append((None, None) if word == "unchecked" else (minor(balance), when(day)))
+    return _looks(lambda player: _same(player.warnings(account), wanted))
+
+
 def _said_of(field: Callable[[Any], str]) -> Callable[[Words], Act]:
     """Return the reader of `WORD ACCOUNT value value ...`: what an account's postings say, in order."""
 
@@ -159,6 +168,7 @@ CHECKS: dict[str, Callable[[Words], Act]] = {
     "clearing": _clearing,
     "entries": _entries,
     "days": _days,
+    "past": _past,
     "actors": _said_of(_subject),
     "approvers": _said_of(_approver),
     "labels": _said_of(_entry),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.domain.history import stream as history
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.routing import BROADCAST
-from tests.ledger.branches import Branches
+from pipeline.domain.kernel.rows import MemoryRows
+from tests.ledger.branches import Branch, Branches
 from tests.ledgers.engines import ENGINES
 from tests.ledgers.tale import Tale, tale_of
 from tests.ledgers.words import BRANCHES
@@ -130,12 +133,30 @@ class Player:
         """Return the postings of an account."""
         return [one for one in self.ledger.said(ev.PostingRecorded) if one.account_id == account_id]
 
+    def warnings(self, account_id: str) -> list[tuple[int | None, int | None]]:
+        """Return what the history warns of an account's past: each lowest balance, and when it was."""
+        return [
+            (one.balance_minor, one.lowest_at)
+            for branch in self.ledger.branches
+            for one in past_of(branch)
+            if one.account_id == account_id
+        ]
+
     def value_times(self, account_id: str) -> list[tuple[int, int | None]]:
         """Return the value time of each posting of an account, and the time asked for where that differs."""
         return [
             (one.occurred_at if one.effective_at is None else one.effective_at, one.asked_at)
             for one in self.postings(account_id)
         ]
+
+
+def past_of(branch: Branch) -> list[Any]:
+    """Return what the stream of the history says of the journal of a branch."""
+    rows, out = MemoryRows(), Outbox()
+    for topic, _, event in branch.said:
+        if topic == "postings":
+            history.apply(event, Arrival(0, 0, BRANCHES), rows, out)
+    return [event for _, _, event in out.items]
 
 
 def _answers(items: Said) -> list[tuple[str, ...]]:

@@ -4,8 +4,8 @@
         -> line numbers, amounts held, booking times: running values within each account
         -> rows of lines; zones: sums over 32 lines each; heads
 
-An event that the row path would reject ends the run and is left to the row path. A property test compares
-both paths.
+An event that the row path would reject, or look at the past for, ends the run and is left to the row path.
+A property test compares both paths.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("side", "change", "hold_id"), pa.string()),
     **dict.fromkeys(("occurred_at", "effective_at", "booked_at", "amount_minor"), pa.int64()),
     **dict.fromkeys(("balance_minor_after", "balance_minor", "held_minor_after"), pa.int64()),
+    "lowest_balance_minor": pa.int64(),
 }
 
 
@@ -60,6 +61,7 @@ class HistoryBatch:
         irregular = (run.kinds == OTHER) | numpy_of(pc.is_null(kinds))
         irregular |= numpy_of(columns["amount_minor"], 0) <= 0
         irregular |= numpy_of(columns["held_minor_after"], 0) < 0
+        irregular |= numpy_of(pc.is_valid(columns["lowest_balance_minor"]))  # back-dated: looked at by rows
         length = int(np.argmax(np.append(irregular, True)))
         if length:
             _write(_lines(run.slice(0, length), numpy_of(kinds[:length]), rows), rows)

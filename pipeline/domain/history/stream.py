@@ -1,6 +1,7 @@
 """The history: the state of every account at any time, by booking time and by value time.
 
     posting_recorded, hold_recorded -> a line of the account, and a zone where one has become full
+                                    -> past_overdrawn, of a back-dated debit (`past`)
 
     known_at -> booked_by: the number of lines booked by that time
     as_of    -> state_at:  the sum of those lines whose value time is not later: by whole zones where all of
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from pipeline.domain.history.past import warn_of_past
 from pipeline.domain.history.rows import (
     KINDS,
     LEVELS,
@@ -29,10 +31,9 @@ from pipeline.domain.history.rows import (
     new_head,
     pack_zone,
     read_head,
-    unpack_line,
-    unpack_zone,
     zone_key,
 )
+from pipeline.domain.history.zones import parts, read_line, read_zone
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows
@@ -67,6 +68,8 @@ def apply(event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
     for level, place, zone in fold(head.open, 0, line.zone, head.lines):
         rows.put(zone_key(event.tenant_id, event.account_id, level, place), pack_zone(zone))
     rows.put(head_key(event.tenant_id, event.account_id), head.pack())
+    if isinstance(event, ev.PostingRecorded) and event.lowest_balance_minor is not None:
+        warn_of_past(event, line, head, rows, out)
 
 
 def keys(event: Any) -> Iterable[bytes]:
@@ -113,13 +116,6 @@ def _line(event: ev.PostingRecorded | ev.HoldRecorded, at: Arrival, head: Head) 
 # --- questions
 
 
-def read_line(rows: Rows, tenant_id: str, account_id: str, number: int) -> Line:
-    """Return a line that is known to exist."""
-    row = rows.get(line_key(tenant_id, account_id, number))
-    assert row is not None, f"line {number} of {tenant_id}/{account_id} is missing"
-    return unpack_line(row)
-
-
 def read_lines(
     rows: Rows, tenant_id: str, account_id: str, start: int, stop: int
 ) -> Iterator[tuple[int, Line]]:
@@ -160,42 +156,19 @@ def state_at(
 
 def earliest(rows: Rows, tenant_id: str, account_id: str, lines: int) -> int:
     """Return the earliest value time of the first `lines` lines (one at least)."""
-    return min(_zone(rows, tenant_id, account_id, *part).earliest for part in _parts(0, lines, LEVELS))
-
-
-Part = tuple[int, int]
-"""(level, number) of a zone; level 0: a line."""
-
-
-def _parts(start: int, stop: int, level: int) -> Iterator[Part]:
-    """Yield the largest zones, of `level` at most, that cover the lines from `start` up to `stop`.
-
-    `start` must be the first line of a zone of `level`.
-    """
-    for below in range(level, -1, -1):
-        size = ZONE**below
-        yield from ((below, number) for number in range(start // size, stop // size))
-        start = stop // size * size
+    return min(read_zone(rows, tenant_id, account_id, *part).earliest for part in parts(0, lines, LEVELS))
 
 
 def _within(
     rows: Rows, tenant_id: str, account_id: str, lines: int, as_of: int
 ) -> Iterator[tuple[int, Zone]]:
     """Yield zones (with their numbers of lines) that cover the lines with a value time up to `as_of`."""
-    waiting = list(_parts(0, lines, LEVELS))
+    waiting = list(parts(0, lines, LEVELS))
     while waiting:
         level, number = waiting.pop()
-        zone = _zone(rows, tenant_id, account_id, level, number)
+        zone = read_zone(rows, tenant_id, account_id, level, number)
         size = ZONE**level
         if zone.latest <= as_of:
             yield size, zone
         elif zone.earliest <= as_of:
-            waiting += _parts(number * size, (number + 1) * size, level - 1)
-
-
-def _zone(rows: Rows, tenant_id: str, account_id: str, level: int, number: int) -> Zone:
-    if level == 0:
-        return read_line(rows, tenant_id, account_id, number).zone
-    row = rows.get(zone_key(tenant_id, account_id, level, number))
-    assert row is not None, f"zone {level}/{number} of {tenant_id}/{account_id} is missing"
-    return unpack_zone(row)
+            waiting += parts(number * size, (number + 1) * size, level - 1)

@@ -414,6 +414,27 @@ class BranchTicked(msgspec.Struct, frozen=True, gc=False):
     branch: int
 
 
+class PastOverdrawn(msgspec.Struct, frozen=True, gc=False):
+    """A back-dated debit has left its account below its limit in the past, or may have (`checked`)."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    currency: str
+    posting_id: str
+    payment_id: str | None
+    amount_minor: int
+    effective_at: int
+    lowest_balance_minor: int
+    checked: bool
+    lowest_at: int | None = None
+    balance_minor: int | None = None
+    short_minor: int | None = None
+
+
 class InvariantBroken(msgspec.Struct, frozen=True, gc=False):
     """The books contradict themselves: something that must always hold was found not to."""
 
@@ -1237,6 +1258,7 @@ class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
     approved_by: str | None = None
+    lowest_balance_minor: int | None = None
 
 
 class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
@@ -1406,6 +1428,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.ClearingCounted": ClearingCounted,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
     "ledgerflow.BranchTicked": BranchTicked,
+    "ledgerflow.PastOverdrawn": PastOverdrawn,
     "ledgerflow.InvariantBroken": InvariantBroken,
     "ledgerflow.JournalUpdated": JournalUpdated,
     "ledgerflow.JournalConfirmed": JournalConfirmed,

@@ -12,9 +12,11 @@ from typing import Any, ClassVar, NamedTuple
 
 from pipeline.verify.model.ledger_accounts import ACCOUNT_KINDS
 from pipeline.verify.model.stream import StreamModel
-from pipeline.verify.model.wire import LAYOUT, LONG_MAX, LONG_MIN, Dead, row_key
+from pipeline.verify.model.wire import HISTORY_ALERTS, LAYOUT, LONG_MAX, LONG_MIN, Dead, row_key
 
 KINDS = ("DEBIT", "CREDIT", "PLACED", "RELEASED")
+LOOKED_AT = 1000
+"""So many of an account's last lines are looked at for a debit that counts in the past."""
 SIZE = 32
 """Lines of a zone, and zones of the next larger one."""
 HEAD = struct.Struct("<BB3sqqqq")
@@ -41,6 +43,8 @@ def posting(branch: HistoryBranch, event: dict[str, Any]) -> None:
     if of is None:
         of = event.get("journal_id")  # a line says what it is for, whichever of both that is
     branch.book(event["side"], posted, event["balance_minor_after"], ids, of)
+    if event.get("lowest_balance_minor") is not None:
+        branch.look_back(event, of)
 
 
 def hold(branch: HistoryBranch, event: dict[str, Any]) -> None:
@@ -86,6 +90,38 @@ class HistoryBranch(StreamModel):
         texts = "\0".join((*ids, payment or "", "")).encode() + correlation + (reference or "").encode()
         self.row(row_key("l", *account, f"{number:010x}"), fixed + texts)
         self._sum_up(account, lines)
+
+    def look_back(self, event: dict[str, Any], of: str | None) -> None:
+        """Expect the warning of a back-dated debit, the last line of its account, if the past lies too low.
+
+        The balance at a time is today's without the lines that count later. Where older lines than the last
+        LOOKED_AT count later than the debit, nobody has looked.
+        """
+        lines = self.lines[event["tenant_id"], event["account_id"]]
+        since, allowed, today = lines[-1].effective_at, event["lowest_balance_minor"], lines[-1].balance
+        later = [line for line in lines if line.effective_at > since]
+        checked = not any(line.effective_at > since for line in lines[:-LOOKED_AT])
+        found: dict[str, Any] = dict.fromkeys(("lowest_at", "balance_minor", "short_minor"))
+        if checked:
+            low, at = min(
+                (today - sum(line.posted for line in later if line.effective_at > time), time)
+                for time in {since, *(line.effective_at for line in later)}
+            )
+            if low >= allowed:
+                return
+            found = {"lowest_at": at, "balance_minor": low, "short_minor": allowed - low}
+        self.say(
+            HISTORY_ALERTS,
+            event["account_id"],
+            "PastOverdrawn",
+            self.id_of(f"past_overdrawn:{event['posting_id']}"),
+            **{name: event[name] for name in ("account_id", "currency", "posting_id", "amount_minor")},
+            payment_id=of,
+            effective_at=since,
+            lowest_balance_minor=allowed,
+            checked=checked,
+            **found,
+        )
 
     def _sum_up(self, account: tuple[str, str], lines: list[Line]) -> None:
         """Expect the zones that the last line has filled, and the head."""

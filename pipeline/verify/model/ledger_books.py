@@ -40,6 +40,7 @@ NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
 LAYOUTS = {b"p": 2, b"h": 2, b"j": 2, b"t": 2}
 """The layouts of rows that are not in their first one, by the letter of their family."""
+FIVE_MINUTES_US = 300_000_000
 Key = tuple[str, str]
 """Tenant and id."""
 
@@ -299,6 +300,7 @@ class Books(StreamModel):
         other posting says.
         """
         entry_id = self.id_of(name)
+        times = self.effective(None) if when is None else when
         for side, account_id, more in (("DEBIT", debit, own[0]), ("CREDIT", credit, own[1])):
             account = self.account(account_id)
             assert account is not None
@@ -320,13 +322,19 @@ class Books(StreamModel):
                 "branch": self.number,
                 "booked_at": self.cause.timestamp_ms * 1000,
                 "held_minor_after": account.debits_pending,
-                **(self.effective(None) if when is None else when),
+                **times,
                 **about,
                 **more,
             }
+            if side == "DEBIT" and account.limit is not None and self.long_past(self.counts_at(times)):
+                posting["lowest_balance_minor"] = -account.limit
             for topic in (POSTINGS, ITEMS) if account.kind == "nostro" else (POSTINGS,):
                 self.say(topic, account_id, "PostingRecorded", f"{entry_id}:{side[0]}", **posting)
         self.touch(debit, credit)
+
+    def long_past(self, counts_at: int) -> bool:
+        """Whether a time lies further behind the branch's event time than clocks differ."""
+        return self.watermark is not None and counts_at < self.watermark - FIVE_MINUTES_US
 
     def effective(self, asked: int | None, not_before: int | None = None) -> dict[str, int | None]:
         """Return when an entry counts: not in a closed period, and a reversal not before its original.

@@ -23,6 +23,7 @@ ITEMS, RESULTS = "reconciliation-items", "reconciliation-results"
 POSITION_COMMANDS, POSITIONS = "position-commands", "positions"
 ALERTS, DEAD_LETTERS = "fraud-alerts", "dead-letters"
 PAYMENT_ALERTS = "payment-alerts"
+HISTORY_ALERTS = "history-alerts"
 INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 
 TABLE = "table"
@@ -91,7 +92,10 @@ KEY_FIELD = {
 UNSAID: dict[str, dict[str, Any]] = {
     "PaymentScreened": {"hold_expires_at": None, "hold": None},
     "PostingRecorded": dict.fromkeys(
-        ("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at")
+        (
+            *("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at"),
+            "lowest_balance_minor",
+        )
     ),
     "CommandRefused": dict.fromkeys(
         ("payment_id", "capture_id", "journal_id", "reversal_id", "account_sequence")

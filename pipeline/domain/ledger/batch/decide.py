@@ -24,6 +24,7 @@ from pipeline.domain.ledger.batch.read import (
     Facts,
 )
 from pipeline.domain.ledger.rows import CLOSED
+from pipeline.domain.ledger.value_times import BACK_DATED_US
 
 NONE, RESERVE, BOOK, SETTLE, RELEASE = range(5)
 PENDING = np.array([0, 1, 0, -1, -1])
@@ -91,14 +92,17 @@ def decide(facts: Facts, window: int, ahead_max: int | None) -> DecidedRun:
     """
     kinds, regular = facts.run.kinds, facts.regular.copy()
     if ahead_max is not None:
-        ahead = facts.columns["occurred_at"].to_numpy(zero_copy_only=False) - facts.run.recorded_at
+        ahead = numpy_of(facts.columns["occurred_at"]) - facts.run.recorded_at
         regular &= (ahead <= ahead_max) | ~np.isin(kinds, (DECIDED, REVIEWED, CANCELLED))
     code = np.zeros(len(kinds), np.int8)
     refused = np.zeros(len(kinds), bool)
     for position, answer in facts.answers.items():
         code[position], refused[position] = CODE[answer], True
     new = (kinds == DECIDED) & ~refused
+    occurred = facts.columns["occurred_at"].to_numpy(zero_copy_only=False)
     too_old, watermarks = _too_old(facts, new, window)
+    debits = np.isin(kinds, (DECIDED, REVIEWED, LEG_POSTED)) & ~refused & ~too_old
+    regular &= ~(debits & (watermarks - occurred > BACK_DATED_US))
     if facts.next_due is not None:
         regular &= watermarks < facts.next_due
     for position, first in facts.repeat_of.items():

@@ -11,9 +11,9 @@ each command are running sums. Only commands on an account that could reach its 
 decided in order.
 
 An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
-with `expected_sequence` or `balancing`, reviews where some need two people, what two have approved, journals,
-accounts that are frozen or have a maximum, a time that has not come, a due item, a closed period, a repeated
-leg, counters close to 64 bits. A property test compares both paths.
+with `expected_sequence` or `balancing`, reviews where some need two people, what two have approved, debits
+that are back-dated, journals, accounts that are frozen or have a maximum, a time that has not come, a due
+item, a closed period, a repeated leg, counters close to 64 bits. A property test compares both paths.
 """
 
 from __future__ import annotations
