@@ -10,7 +10,8 @@ A question about a time before the first line raises NotFound, which states when
 from __future__ import annotations
 
 from pipeline.domain.history.rows import Head, Line, read_head
-from pipeline.domain.history.stream import State, booked_by, earliest, read_line, read_lines, state_at
+from pipeline.domain.history.stream import State, booked_by, earliest, read_lines, state_at
+from pipeline.domain.history.zones import read_line
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.views import (

@@ -18,6 +18,7 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id, envelope
 from pipeline.domain.kernel.routing import INTERNAL_PREFIX, cause_name
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import can_be_opened, clearing_account_id, is_local
+from pipeline.domain.ledger.back_dating import lowest_balance
 from pipeline.domain.ledger.due import CREDIT, DEBIT
 from pipeline.domain.ledger.open_holds import is_behind
 from pipeline.domain.ledger.outputs import emit_balance
@@ -31,10 +32,9 @@ from pipeline.domain.ledger.rows import (
     closed_key,
     read_account,
     read_number,
-    read_watermark,
     write_account,
 )
-from pipeline.domain.ledger.value_times import ValueTime, is_back_dated, value_time
+from pipeline.domain.ledger.value_times import ValueTime, value_time
 
 INTERNAL = ACCOUNT_TYPES.index("internal")
 NOSTRO = ACCOUNT_TYPES.index("nostro")
@@ -280,19 +280,12 @@ class Books:
             about.when.asked_at,
             cause.actor,
             about.metadata,
-            lowest_balance_minor=self._lowest_balance(side, account, about.when),
+            lowest_balance_minor=lowest_balance(self.rows, cause, side, account, about.when),
         )
         key = f"{cause.tenant_id}/{account_id}"
         out.emit("postings", key, posting)
         if account.account_type == NOSTRO:
             out.emit("reconciliation-items", key, posting)
-
-    def _lowest_balance(self, side: str, account: Account, when: ValueTime) -> int | None:
-        """Return the lowest balance that a back-dated debit may leave, None for any other posting."""
-        if side != "DEBIT" or account.limit_minor is None:
-            return None
-        counts_at = when.counts_at(self.event.occurred_at)
-        return -account.limit_minor if is_back_dated(counts_at, read_watermark(self.rows)) else None
 
     def save(self, out: Outbox) -> None:
         """Write every account of these books and emit its balance."""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-BACK_DATED_US = 300_000_000
-"""An entry is back-dated if it counts longer before its branch's event time: clocks differ by less."""
-
 
 class ValueTime(NamedTuple):
     """When an entry counts, microseconds UTC."""
@@ -24,11 +21,6 @@ class ValueTime(NamedTuple):
         """Return the later of this time and a known one, None where none is known."""
         counts_at = self.counts_at(occurred_at)
         return counts_at if known is None else max(known, counts_at)
-
-
-def is_back_dated(counts_at: int, watermark: int | None) -> bool:
-    """Whether an entry that counts at a time is back-dated; `watermark`: its branch's event time, if any."""
-    return watermark is not None and watermark - counts_at > BACK_DATED_US
 
 
 def value_time(

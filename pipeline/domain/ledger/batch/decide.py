@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from pipeline.domain.kernel.columns import numpy_of
+from pipeline.domain.ledger.back_dating import BACK_DATED_US
 from pipeline.domain.ledger.batch.read import (
     CANCELLED,
     COUNTER_MAX,
@@ -24,7 +25,6 @@ from pipeline.domain.ledger.batch.read import (
     Facts,
 )
 from pipeline.domain.ledger.rows import CLOSED
-from pipeline.domain.ledger.value_times import BACK_DATED_US
 
 NONE, RESERVE, BOOK, SETTLE, RELEASE = range(5)
 PENDING = np.array([0, 1, 0, -1, -1])
