@@ -61,6 +61,7 @@ LOWEST_PORT, HIGHEST_PORT = 15_000, 32_000
 def pytest_configure() -> None:
     """Let every Java process of this run start fast, of its children too; no figure is measured here."""
     os.environ.setdefault("JDK_JAVA_OPTIONS", JAVA_OPTIONS)
+    os.environ.setdefault("LEDGERFLOW_TICK_SECONDS", "0")  # the event time of tests is made up
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,10 +16,12 @@ from pipeline.runtime.avro.registry_start import connect
 from pipeline.runtime.avro.writer_schemas import WriterSchema
 from pipeline.runtime.faults import Fault, Faults
 from pipeline.runtime.streams import StreamSpec
+from pipeline.runtime.ticks import Ticker
 from pipeline.web import pages
 from topologies.configuration import Configuration
 from topologies.fitting import require_fit
 from topologies.tenants import tenants
+from topologies.ticks import TICKING
 from topologies.topology import Topology
 
 FILES = (
@@ -76,6 +78,9 @@ def build(configuration: Configuration, *, worker: int = 0, streams: tuple[str, 
     for spec in specs(configuration):
         if not streams or spec.name in streams:
             app.add_stream(spec)
+    if settings.tick_seconds:
+        ticker = Ticker(app, lambda: app.tasks.running, TICKING, settings.tick_seconds)
+        app.keep_running(ticker.run)
     pages.mount(app, VIEWS)
     audit.mount(app, settings, codec.another())
     return app

@@ -60,6 +60,15 @@ class _Downloads:
             self._bar.stop()
 
 
+def without_ticks(settings: Settings) -> Settings:
+    """Return the settings of workers that give branches no time, unless the environment says otherwise.
+
+    Whoever tries it makes up event time: `load` and the demo send what has happened in the days before.
+    """
+    told = "tick_seconds" in settings.model_fields_set
+    return settings if told else settings.model_copy(update={"tick_seconds": 0})
+
+
 def up(
     demo: Annotated[
         bool, typer.Option("--demo", help="Produce demo traffic, and verify everything at the end.")
@@ -158,7 +167,7 @@ def up(
         internal_port=internal_port, registry_port=registry_port, web_port=web_port, local=True,
     )  # fmt: skip
     require_operator_files(settings)
-    settings = local_settings(settings)
+    settings = without_ticks(local_settings(settings))
     console = screen(stderr=as_json)
     downloads = _Downloads()
     stack = LocalStack(settings, downloads, secure, migrate)

@@ -8,11 +8,12 @@ recovers.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Set
 from pathlib import Path
 from typing import Any, cast
 
@@ -160,6 +161,19 @@ class App(faust.App):
             task = self.tasks.get(TP(message.topic, message.partition))
             if task is not None and message.generation_id == self.consumer_generation_id:
                 await task.accept(message.value)
+
+    def keep_running(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run something beside the streams, in their event loop; its error ends the process."""
+
+        async def run() -> None:
+            try:
+                await work()
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                self.fail(error)
+
+        self.task(run)
 
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> None:
         self.fail(exc)

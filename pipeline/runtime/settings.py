@@ -120,6 +120,13 @@ class Settings(_OfConcepts):
         le=86_400.0,
         description="How long somebody's open transaction may hold a log back before it is told, seconds.",
     )
+    tick_seconds: int = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="How often a partition without traffic is given time; 0: never, for made-up event time."
+        " `up` gives none by itself.",
+    )
     max_batch_records: int = Field(
         20_000, ge=1, le=1_000_000, description="Upper bound of one partition batch."
     )

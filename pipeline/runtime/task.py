@@ -38,9 +38,6 @@ from pipeline.runtime.streams import Counted, Machine
 from pipeline.runtime.transactions import Contribution, Source, Transactions
 from pipeline.runtime.unit import Unit, ready
 
-UNIT_RECORDS_MAX = 40_000
-UNIT_OUTPUTS_MAX = 80_000
-"""A unit above this many input records or outputs waits for its transaction before more is applied."""
 BATCH_MIN = 256
 """Smaller batches go one by one: a run of columns costs some milliseconds before its first command."""
 SINGLES_AFTER_STOP = 64
@@ -66,6 +63,7 @@ class PartitionTask:
         """`machines`: the streams of the log, with their rows; one at least."""
         self.spec = spec = machines[0].spec
         self.partition = partition
+        self._source = spec.source, partition
         self.position: int | None = None
         """Where the next batch must start; None where the log is read from its beginning. It moves before
         anything of a batch is applied, so where it is what is committed, nothing is under way."""
@@ -108,7 +106,7 @@ class PartitionTask:
 
     @property
     def at_rest(self) -> bool:
-        """Whether all that the task was given is applied and committed."""
+        """Whether all that it was given is applied and committed."""
         return self.position == self.committed
 
     async def accept(self, batch: PartitionBatch) -> None:
@@ -143,10 +141,9 @@ class PartitionTask:
                     self.counted = Counted(end, self.applied_records, self.dead_letters, self._unread)
                 self._transactions.want(self)
                 await asyncio.sleep(0)
-            while self._unit.records > UNIT_RECORDS_MAX or self._unit.outputs > UNIT_OUTPUTS_MAX:
+            while self._unit.is_full:
                 self._progress.clear()
                 await self._progress.wait()
-
         if batch.dead is not None:
             async with self._turn:
                 if not self._closed:
@@ -156,8 +153,7 @@ class PartitionTask:
         """Make offsets whose records are not given one dead letter; the unit reaches to `end` then."""
         start = max(dead.first, self.machines[0].start)
         if start <= dead.offset:
-            source = self.spec.source, self.partition
-            self._add_letter(letter_of_batch(dead, start, source, self.spec.name, self._group))
+            self._add_letter(letter_of_batch(dead, start, self._source, self.spec.name, self._group))
         self._unread += 1
         self._unit.records += 1
         self._unit.end = end
@@ -169,6 +165,15 @@ class PartitionTask:
         if stale:
             self._unit.end = position
             self._transactions.want(self)
+
+    def say(self, topic: str, key: str, event: Any) -> bool:
+        """Write an event of the worker's own where the task is at rest; return whether it is. The transaction
+        commits its offset once more, which nobody but the partition's owner can."""
+        if self._closed or self.position is None or not self.at_rest:
+            return False
+        self._unit.add(topic, key, event)
+        self.expect(self.position, stale=True)
+        return True
 
     def _apply_timed(self, records: list[Any]) -> None:
         """Apply a slice; how long it takes decides how long the next ones are."""
@@ -260,8 +265,7 @@ class PartitionTask:
         """Make a record a dead letter if the log's first stream refuses it; the others only leave it out."""
         if machine is not self.machines[0]:
             return
-        source = self.spec.source, self.partition
-        self._add_letter(letter_of(record, source, reason, self.spec.name, self._group))
+        self._add_letter(letter_of(record, self._source, reason, self.spec.name, self._group))
 
     def _add_letter(self, letter: OutputRecord) -> None:
         self._unit.add_record(DEAD_LETTERS, self.partition, letter)
@@ -271,10 +275,8 @@ class PartitionTask:
         """Hand over the unit, encoded, with the rows that it has changed."""
         unit, self._unit = self._unit, Unit(self.partition, self._partitions)
         assert unit.end is not None
-        taken = []
-        for machine in self.machines:
-            end = max(unit.end, machine.start)
-            taken.append((machine, end, machine.take(end)))
+        ends = [max(unit.end, machine.start) for machine in self.machines]
+        taken = [(one, end, one.take(end)) for one, end in zip(self.machines, ends, strict=True)]
         outputs, count = unit.encoded(self._codec), unit.outputs
         sources = []
         for machine, end, rows in taken:

@@ -29,6 +29,9 @@ from pipeline.runtime.kafka.records import (
 )
 from pipeline.runtime.kafka.topics import COMMANDED, COMPACTED, INVARIANT_ALERTS
 
+UNIT_RECORDS_MAX = 40_000
+UNIT_OUTPUTS_MAX = 80_000
+"""A unit above this many input records or outputs waits for its transaction before more is applied."""
 Output = tuple[str, int, str, Any]
 """(topic, partition, key, event or record)."""
 
@@ -72,6 +75,11 @@ class Unit:
         """Blocks that belong together, and how many items come before them."""
         self._latest: dict[str, list[Latest]] = {}
         """By compacted topic, in order: of a key the last one counts."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it waits for its transaction before more is applied."""
+        return self.records > UNIT_RECORDS_MAX or self.outputs > UNIT_OUTPUTS_MAX
 
     def add(self, topic: str, key: str, event: Any) -> None:
         """Add an event. A compacted topic keeps the last one of a key.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 from faust.types import TP
 
-from pipeline.runtime.kafka.fetched import FetchState
 from pipeline.runtime.task import PartitionTask
 from pipeline.web.host import WebHost
 
@@ -65,17 +64,9 @@ def unread(app: WebHost, tp: TP, task: PartitionTask) -> int:
     """Return how many records a task could have read and has not committed: what waits for somebody's open
     transaction is not among them. 0 while it is not known."""
     state = app.fetch_state(tp)
-    return 0 if state is None else max(0, state.end - _reached(state, task))
+    return 0 if state is None else max(0, state.end - state.reached(task.committed))
 
 
 def _lag(app: WebHost, tp: TP, task: PartitionTask) -> int | None:
     state = app.fetch_state(tp)
-    return None if state is None else max(0, state.log_end - _reached(state, task))
-
-
-def _reached(state: FetchState, task: PartitionTask) -> int:
-    """Return up to where a log is read and committed."""
-    if state.delivered is not None and state.delivered.end == task.committed:
-        # All that was delivered is committed. After it may be control records, which are never delivered.
-        return state.delivered.position
-    return task.committed or 0
+    return None if state is None else max(0, state.log_end - state.reached(task.committed))

@@ -114,6 +114,7 @@ class Bench:
             "registry_port": settings.registry_port,
             "web_port": settings.web_port,
             "app_id": app_id,
+            "tick_seconds": 0,  # jobs make up event time
         }
 
     def environment(self, app_id: str) -> dict[str, str]:

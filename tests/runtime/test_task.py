@@ -208,7 +208,7 @@ async def test_a_schema_that_cannot_be_looked_up_stops_before_anything_is_applie
 
 
 async def test_too_much_uncommitted_waits(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(task_module, "UNIT_RECORDS_MAX", 3)
+    monkeypatch.setattr("pipeline.runtime.unit.UNIT_RECORDS_MAX", 3)
     bench.producer.open.clear()
     await bench.task.accept(bench.batch(bench.of(opened("e0", A))))
     await asyncio.sleep(0)  # its commit is under way

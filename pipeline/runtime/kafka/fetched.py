@@ -89,6 +89,13 @@ class FetchState(NamedTuple):
         """The offset behind all records of the log."""
         return max(self.end, self.high_watermark)
 
+    def reached(self, committed: int | None) -> int:
+        """Return up to where the log is read and committed; `committed`: by its task."""
+        if self.delivered is not None and self.delivered.end == committed:
+            # All that was delivered is committed. After it may be control records, which are never delivered.
+            return self.delivered.position
+        return committed or 0
+
 
 def consumer_record(tp: Any, record: Any) -> ConsumerRecord[bytes, bytes]:
     """Return a parsed record of a partition as aiokafka's ConsumerRecord."""
