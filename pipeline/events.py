@@ -87,6 +87,13 @@ class Actor(InputPart):
     roles_version: ActorText | None = None
 
 
+class LegPart(InputPart):
+    """How much of a leg."""
+
+    leg_no: Int
+    amount_minor: Long
+
+
 class JournalLeg(InputPart):
     """One leg of a journal."""
 
@@ -241,6 +248,9 @@ class JournalConfirmed(InputEvent):
     journal_id: Id
     account_id: Id
     actor: Actor | None = None
+    confirmation_id: Id | None = None
+    legs: tuple[LegPart, ...] | None = None
+    final: Flag | None = None
 
 
 class JournalReversed(InputEvent):

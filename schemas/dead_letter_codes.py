@@ -232,7 +232,7 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     DeadLetterCode(
         "Rejected",
         "overflow",
-        "account_opened, trades, prices, statement items",
+        "account_opened, trades, prices, statement items, journal_legs_ended",
         "An amount, or a figure that follows from it, does not fit into 64 bits.",
         "Look for a wrong unit or a wrong quantity, and send the right one.",
     ),

@@ -80,7 +80,10 @@ RESULTS: tuple[Result, ...] = (
         _REPEAT,
     ),
     Result(
-        "exists_with_different_final", _COMMAND, "The capture id is known, with another `final`.", _REPEAT
+        "exists_with_different_final",
+        _COMMAND,
+        "The capture or confirmation id is known, with another `final`.",
+        _REPEAT,
     ),
     Result(
         "exists_with_different_target",
@@ -97,7 +100,7 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "exists_with_different_legs",
         _COMMAND,
-        "The journal or reversal id is known, with other legs.",
+        "The journal, confirmation or reversal id is known, with other legs.",
         _REPEAT,
     ),
     Result(
@@ -228,7 +231,8 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "cancelled",
         ("payment_cancelled", _REFUSED, _JOURNAL),
-        "The payment was cancelled, or the journal voided; or the command came after that.",
+        "The payment was cancelled, or the journal voided; or the command came after that. Of a journal that "
+        "is POSTED: what was left of it.",
         "Nothing; what was held is free again.",
     ),
     Result(
@@ -296,10 +300,16 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "exceeds_held_amount",
         _COMMAND,
-        "payment_captured of more than is left of the hold.",
-        "Capture less; an amount left out means all that is left.",
+        "payment_captured of more than is left of the hold; journal_confirmed of more of a leg than is still "
+        "held, or of a leg that the journal has not.",
+        "Capture or confirm less; what is left out means all that is left.",
     ),
-    Result("too_many_captures", _COMMAND, "The hold has 100 captures.", "Cancel the rest, authorise anew."),
+    Result(
+        "too_many_captures",
+        _COMMAND,
+        "The hold has 100 captures, or the journal 100 confirmations.",
+        "Cancel or void the rest, hold anew.",
+    ),
     Result(
         "expiry_not_later",
         _COMMAND,
@@ -309,8 +319,7 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "not_settled",
         _COMMAND,
-        "payment_reversed of a payment of which nothing is posted yet, journal_reversed of a journal that is "
-        "not posted.",
+        "payment_reversed of a payment, journal_reversed of a journal of which nothing is posted yet.",
         "Cancel a payment that is held; void a journal that is held.",
     ),
     Result(
@@ -321,16 +330,17 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "invalid_legs",
-        (_JOURNAL,),
+        (_REFUSED, _JOURNAL),
         "Fewer than 2 legs or more than 100, a `leg_no` twice or negative, or no leg of the journal's "
-        "account.",
-        "Correct it and submit it with a new journal_id.",
+        "account. Of journal_confirmed: `legs` is empty, or has a `leg_no` twice.",
+        "Correct it and submit it with a new journal_id, or confirm it again.",
     ),
     Result(
         "legs_not_balanced",
-        (_JOURNAL,),
-        "The debits of an entry are not its credits, in each currency.",
-        "Correct it and submit it with a new journal_id.",
+        (_REFUSED, _JOURNAL),
+        "The debits of an entry are not its credits, in each currency; of journal_confirmed, what is to be "
+        "posted now.",
+        "Correct it and submit it with a new journal_id, or confirm it again.",
     ),
     Result(
         "period_closed",

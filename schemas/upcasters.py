@@ -126,8 +126,10 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
     **dict.fromkeys(("effective_at", "until"), pa.timestamp("us")),
     "compliance_score": pa.int32(),
-    **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing", "needs_approval"), pa.bool_()),
-    **dict.fromkeys(("closure_reason", "approved_by"), pa.string()),
+    **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
+    **dict.fromkeys(("needs_approval", "final"), pa.bool_()),
+    **dict.fromkeys(("closure_reason", "approved_by", "confirmation_id"), pa.string()),
+    "legs": pa.list_(pa.struct([("leg_no", pa.int32()), ("amount_minor", pa.int64())])),
 }
 """The column types of fields that `with_nulls` appends."""
 
@@ -218,13 +220,15 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.CommandRefused", 2): with_nulls("actor", "account_sequence"),
     ("ledgerflow.JournalUpdated", 1): with_nulls("actor", "account_sequence"),
     ("ledgerflow.PaymentScreened", 1): with_nulls("actor", "hold"),
+    ("ledgerflow.JournalConfirmed", 2): with_nulls("confirmation_id", "legs", "final"),
+    ("ledgerflow.JournalLegsEnded", 2): with_nulls("approved_by", "legs", "final"),
+    ("ledgerflow.JournalUpdated", 2): with_nulls("approved_by", "confirmation_id"),
+    ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id"),
     ("ledgerflow.LegPosted", 1): with_nulls("effective_at", "asked_at", "actor"),
     ("ledgerflow.LegRequested", 1): with_nulls("effective_at", "asked_at", "actor", "metadata"),
     ("ledgerflow.JournalLegsEnded", 1): with_nulls("asked_at", "actor", "metadata"),
     **dict.fromkeys(
         (
-            ("ledgerflow.JournalUpdated", 2),
-            ("ledgerflow.CommandRefused", 3),
             ("ledgerflow.PaymentSettled", 3),
             ("ledgerflow.PaymentFailed", 3),
             ("ledgerflow.LegRequested", 2),
@@ -232,7 +236,6 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
             ("ledgerflow.LegRefused", 3),
             ("ledgerflow.JournalLegsRequested", 2),
             ("ledgerflow.JournalLegsAnswered", 2),
-            ("ledgerflow.JournalLegsEnded", 2),
         ),
         with_nulls("approved_by"),
     ),

@@ -92,7 +92,7 @@ class Traffic:
             "late": "REFUSE",
             "side": "DEBIT",
             "final": not fields.get("final"),
-            "legs": fields.get("legs", [])[::-1][:2],
+            "legs": (fields.get("legs") or [])[::-1][:2],
             "creditor_account_id": self._account(),
             "overdraft_limit_minor": abs(one),
         }
@@ -323,7 +323,28 @@ class Traffic:
 
     def _on(self, kind: str, **fields: Any) -> Event:
         asked = self._of([one for one in self.journals[-20:] if one.ends_at is not None])
-        return self._event(kind, journal_id=asked.subject, account_id=asked.account_id, **fields)
+        return self._event(
+            kind, **self._part(asked, kind), journal_id=asked.subject, account_id=asked.account_id, **fields
+        )
+
+    def _part(self, asked: Asked, kind: str) -> dict[str, Any]:
+        """Return what of a journal is confirmed: the whole, or most often a part between two of its legs.
+
+        It has a chance of its own: a command that says more leaves the others of its seed as they are.
+        """
+        if kind != "JournalConfirmed":
+            return {}
+        chance = Random(f"part {self.count} {asked.subject}")
+        name = f"n{self.count - chance.choice((0, 0, 0, 0, 9))}"
+        part: dict[str, Any] = {"confirmation_id": chance.choice((None, name)), "legs": None, "final": None}
+        sides = {leg["side"]: leg for leg in asked.legs}
+        if len(sides) == 2 and chance.random() < 0.7:
+            amounts = [chance.choice((1, 1, chance.randrange(1, 10), chance.randrange(1, 60), 0))] * 2
+            amounts[0] += chance.choice((0, 0, 0, 0, 0, 1))
+            legs = zip(sides.values(), amounts, strict=True)
+            part["legs"] = [{"leg_no": leg["leg_no"], "amount_minor": amount} for leg, amount in legs]
+            part["final"] = chance.choice((None, True, False, False, False, False))
+        return part
 
     def confirm(self) -> Event:
         return self._on("JournalConfirmed")
@@ -359,7 +380,7 @@ FREQUENT = {
     Traffic.review: 7,
     Traffic.cancel: 3,
     Traffic.limit: 4,
-    Traffic.freeze: 1,
+    Traffic.freeze: 2,
     Traffic.unfreeze: 4,
     Traffic.close: 1,
     Traffic.reopen: 3,

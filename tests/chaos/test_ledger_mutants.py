@@ -14,7 +14,7 @@ import pytest
 from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
-from pipeline.domain.ledger import journal_home, journal_legs
+from pipeline.domain.ledger import journal_ends, journal_home, journal_legs
 from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import payments as ledger_payments
 from pipeline.domain.ledger import reversals as ledger_reversals
@@ -43,7 +43,25 @@ def lets_no_hold_expire(patch: Set) -> None:
 
 
 def lets_no_journal_expire(patch: Set) -> None:
-    patch(journal_home, "expire", lambda *about: None)
+    patch(journal_ends, "expire", lambda *about: None)
+
+
+def posts_in_parts_more_than_is_held(patch: Set) -> None:
+    patch(journal_ends, "part_code", lambda *about: None)
+
+
+def posts_a_part_again(patch: Set) -> None:
+    patch(journal_ends, "confirmation_code", lambda *about: None)
+
+
+def releases_what_was_to_stay_held(patch: Set) -> None:
+    post = journal_legs.post_part_here
+    for user in (journal_ends, journal_legs):
+        patch(user, "post_part_here", lambda now, rest, final, *about: post(now, rest, True, *about))
+
+
+def takes_back_of_a_journal_what_is_only_held(patch: Set) -> None:
+    patch(ledger_reversals, "posted_legs", lambda journal: journal.legs)
 
 
 def posts_all_but_a_leg(patch: Set) -> None:
@@ -157,6 +175,25 @@ def lets_any_number_of_holds_be_open(patch: Set) -> None:
 
 def decides_by_what_is_not_known_yet(patch: Set) -> None:
     patch(ledger_books, "is_behind", lambda *about: False)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        posts_in_parts_more_than_is_held,
+        posts_a_part_again,
+        releases_what_was_to_stay_held,
+        takes_back_of_a_journal_what_is_only_held,
+    ],
+)
+def test_a_ledger_is_found_by_the_logs_of_tales_of_parts_that(
+    mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the load does not do, but tales of one file do."""
+    tales = [tale for tale in read_tales() if tale.place.startswith("partial_confirmations.txt")]
+    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    mutant(monkeypatch.setattr)
+    assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,7 @@ JOURNALS = (
         "alice", "REFUSED", "account_closed", 2, [LEG, LEG], "ref é€", "why", "j-0", True, AT,
         "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
         [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1], True, LABELS,
+        confirmations=[journals.Confirmation("n-1", [(1, 5), (2, HIGH)], False, True)],
     ),
 )  # fmt: skip
 _UNKNOWN = structs.replace(CAPTURE, final=None, rest=None)
@@ -77,8 +78,9 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
     ("ledger", "journal", 1): tuple(
-        structs.replace(journal, rest=None, metadata=None) for journal in JOURNALS
+        structs.replace(journal, rest=None, metadata=None, confirmations=[]) for journal in JOURNALS
     ),
+    ("ledger", "journal", 2): tuple(structs.replace(journal, confirmations=[]) for journal in JOURNALS),
     ("ledger", "limit", 1): (limits.Limits(None, LIMITS),),
 }
 """What the golden rows of earlier layouts are read as now, as in `row_samples`."""

@@ -222,8 +222,22 @@ def _of_journal(words: Words, about: About) -> About:
     return {**about, "journal_id": journal_id, "account_id": words.account("its home")}
 
 
+def _part(text: str) -> ev.LegPart | None:
+    """Return a part of a leg, `2:5.00`; None for another word."""
+    number, colon, amount = text.partition(":")
+    return ev.LegPart(int(number), minor(amount)) if colon else None
+
+
 def _confirm(words: Words, about: About) -> ev.JournalConfirmed:
-    return ev.JournalConfirmed(**_of_journal(words, about))
+    """Return a confirmation: of all, of parts of legs, or of `none`; `keep`: the rest stays held."""
+    fields = _of_journal(words, about)
+    fields["confirmation_id"] = words.next_if(lambda word: word not in ("none", "keep") and ":" not in word)
+    legs = () if words.next_if("none".__eq__) else None
+    parts = []
+    while (part := words.next_if(_part)) is not None:
+        parts.append(_part(part))
+    fields["final"] = None if words.next_if("keep".__eq__) is None else False
+    return ev.JournalConfirmed(**fields, legs=tuple(filter(None, parts)) or legs)
 
 
 def _void(words: Words, about: About) -> ev.JournalVoided:

@@ -19,6 +19,7 @@ def refuse(
     capture_id: str | None = None,
     journal_id: str | None = None,
     reversal_id: str | None = None,
+    confirmation_id: str | None = None,
     account_sequence: int | None = None,
 ) -> None:
     """Emit command_refused for `cause`; `command` is its name, `code` the result code."""
@@ -36,5 +37,6 @@ def refuse(
             reversal_id=reversal_id,
             actor=cause.actor,
             account_sequence=account_sequence,
+            confirmation_id=confirmation_id,
         ),
     )

@@ -157,6 +157,13 @@ class FraudReason(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
+class LegPart(msgspec.Struct, frozen=True, gc=False):
+    """How much of a leg."""
+
+    leg_no: int
+    amount_minor: int
+
+
 class JournalLeg(msgspec.Struct, frozen=True, gc=False):
     """One leg of a journal."""
 
@@ -472,13 +479,14 @@ class JournalUpdated(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     account_sequence: int | None = None
     approved_by: str | None = None
+    confirmation_id: str | None = None
 
 
 class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
     """All legs of a held journal are to be posted."""
 
     KEY_FIELD: ClassVar[str] = "account_id"
-    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id")
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id", "confirmation_id")
 
     event_id: str
     tenant_id: str
@@ -488,6 +496,9 @@ class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
     journal_id: str
     account_id: str
     actor: Actor | None = None
+    confirmation_id: str | None = None
+    legs: tuple[LegPart, ...] | None = None
+    final: bool | None = None
 
 
 class JournalReversed(msgspec.Struct, frozen=True, gc=False):
@@ -598,6 +609,8 @@ class JournalLegsEnded(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
     approved_by: str | None = None
+    legs: tuple[LegPart, ...] | None = None
+    final: bool | None = None
 
 
 class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
@@ -833,6 +846,7 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     account_sequence: int | None = None
     approved_by: str | None = None
+    confirmation_id: str | None = None
 
 
 class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):

@@ -44,4 +44,9 @@ def cause_name(event: Any) -> str:
 
 @cache
 def _named_by(kind: type) -> Callable[[Any], tuple[str, ...]]:
-    return attrgetter("tenant_id", *kind.CAUSE_FIELDS, "event_id")  # type: ignore[attr-defined]
+    names: tuple[str, ...] = kind.CAUSE_FIELDS  # type: ignore[attr-defined]
+    parts: Callable[[Any], tuple[str, ...]] = attrgetter("tenant_id", *names, "event_id")
+    if not any("None" in kind.__annotations__[name] for name in names):
+        return parts
+    # A part that is not given is left out, so that ids are as they were before there was such a part.
+    return lambda event: tuple(part for part in parts(event) if part is not None)

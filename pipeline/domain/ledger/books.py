@@ -95,8 +95,6 @@ class Books:
             account = self.accounts[account_id] = Account(INTERNAL, currency, OPEN, None)
         return account
 
-    # --- why an account cannot be debited or credited
-
     def debtor_code(self, account_id: str, currency: str) -> str | None:
         """Return why an account of this branch cannot be debited, whatever its funds are, or None."""
         debtor = self.account(account_id)
@@ -151,22 +149,27 @@ class Books:
 
         Returns the result code if that is not possible, with nothing changed, or None.
         """
-        debtor, counterpart = self._pair(debit, credit, currency)
+        debtor, _ = self._pair(debit, credit, currency)
         limit = debtor.limit_minor
         if limit is not None and is_behind(self.rows, self.event.tenant_id, (debit, DEBIT)):
             return "too_many_holds"
         if limit is not None and debtor.available_minor - amount < -limit:
             return "insufficient_funds"
         try:
-            held = add(debtor.debits_pending, amount)
-            incoming = add(counterpart.credits_pending, amount)
-            add(debtor.debits_posted, held)
-            add(counterpart.credits_posted, incoming)
+            self.hold(debit, credit, currency, amount)
         except Overflow:
             return "overflow"
+        return None
+
+    def hold(self, debit: str, credit: str, currency: str, amount: int) -> None:
+        """Hold an amount, whatever the limits are. Raises: Overflow beyond 64 bits, with nothing changed."""
+        debtor, counterpart = self._pair(debit, credit, currency)
+        held = add(debtor.debits_pending, amount)
+        incoming = add(counterpart.credits_pending, amount)
+        add(debtor.debits_posted, held)
+        add(counterpart.credits_posted, incoming)
         debtor.debits_pending = held
         counterpart.credits_pending = incoming
-        return None
 
     def release(self, debit: str, credit: str, currency: str, amount: int) -> None:
         """Release a hold, or a part of it."""
@@ -204,8 +207,7 @@ class Books:
     def post(self, debit: str, credit: str, amount: int) -> None:
         """Post one entry to the copies.
 
-        Posted plus pending of one side always fits into 64 bits, so held amounts can be posted later. A
-        balance fits, too: it is the difference of two counters that are not negative.
+        Posted plus pending of one side always fits, so held amounts can be posted later; so does a balance.
         Raises: Overflow if a counter would exceed 64 bits; then nothing has changed.
         """
         debtor, creditor = self.accounts[debit], self.accounts[credit]

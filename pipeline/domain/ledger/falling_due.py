@@ -21,7 +21,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger import approvals, freezes, holds, journal_home, limits
+from pipeline.domain.ledger import approvals, freezes, holds, journal_ends, limits
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.due import (
     CREDIT,
@@ -125,7 +125,7 @@ def _apply(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
     if due.kind == HOLD:
         holds.expire(due, at, rows, out)
     elif due.kind == JOURNAL:
-        journal_home.expire(due, at, rows, out)
+        journal_ends.expire(due, at, rows, out)
     elif due.kind == FREEZE:
         freezes.end_freeze(due, rows, out)
     elif due.kind == PROPOSAL:

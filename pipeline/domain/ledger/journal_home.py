@@ -5,7 +5,7 @@
     journal_legs_requested -> a branch holds its legs, or does not -> journal_legs_answered
     journal_legs_answered  -> all hold: POSTED (or HELD); one does not: REFUSED -> journal_legs_ended to each
     journal_legs_ended     -> the branch posts what it holds, or releases it
-    journal_confirmed, journal_voided, its expiry (`due`) -> a HELD journal: POSTED, VOIDED, EXPIRED
+    journal_confirmed, journal_voided, its expiry (`due`) -> a HELD journal ends (`journal_ends`)
 
 The home is the branch of the journal's account; it coordinates a two-phase commit. Legs that a branch holds
 can always be posted: no later rule refuses them. So the home's decision, once all branches have answered, is
@@ -15,28 +15,27 @@ period may be closed on one branch before it is on another.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
-
-from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
-from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id, envelope
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import JOURNAL, Due, Place, schedule, unschedule
 from pipeline.domain.ledger.expected_sequence import other_sequence
 from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs, request_legs, tell_end
+from pipeline.domain.ledger.journal_parts import left_legs
 from pipeline.domain.ledger.journals import (
     EXPIRED,
     HELD,
     POSTED,
     PREPARING,
     REFUSED,
-    VOIDED,
     BranchLegs,
+    Confirmation,
     Journal,
     journal_of,
     part_key,
@@ -74,7 +73,7 @@ class HomeJournal:
         flaw = refusal_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
         if flaw is not None:
             return self._refuse(flaw)
-        branches = self._branches()
+        branches = self.branches(journal.legs)
         own = branches.pop(self.at.partition, [])
         books = Books(self.event, self.at, self.rows)
         expected = self.event.expected_sequence if type(self.event) is ev.JournalSubmitted else None
@@ -87,7 +86,7 @@ class HomeJournal:
             return self._refuse(pairs)
         at_once = not branches and journal.expires_at is None
         if at_once:
-            about = self._about(books)
+            about = self.about(books)
             journal.posted_at = about.when.counts_at(self.event.occurred_at)
             post_pairs(pairs, about, books, self.out, at_once)
         else:
@@ -128,17 +127,26 @@ class HomeJournal:
             return self.end(EXPIRED, "expired")
         self._hold()
 
-    def end(self, state: str, code: str = "ok", leg_no: int | None = None, cause: Any = None) -> None:
-        """Post the legs that are held on all branches (POSTED), or release them (any other state).
+    def end(
+        self,
+        state: str,
+        code: str = "ok",
+        leg_no: int | None = None,
+        cause: Any = None,
+        part: Confirmation | None = None,
+        **more: Any,
+    ) -> None:
+        """Post what is still held on all branches (POSTED), or release it (any other state).
 
-        `cause`: the event that changes the state, where that is not the command.
+        `cause`: the event that changes the state, where that is not the command; `part`: the confirmation
+        that posts it, where it is to be known again; `more`: as of `_emit_update`.
         """
-        event, journal, branches = self.event, self.journal, self._branches()
+        event, journal, branches = self.event, self.journal, self.branches(left_legs(self.journal))
         own = branches.pop(self.at.partition, [])
         books = Books(event, self.at, self.rows)
-        about = self._about(books)
+        about = self.about(books)
         if state == POSTED:
-            journal.posted_at = about.when.counts_at(event.occurred_at)
+            journal.posted_at = about.when.latest(journal.posted_at, event.occurred_at)
         if own:
             key = part_key(event.tenant_id, journal.account_id, self.journal_id)
             end_legs_here(own, state == POSTED, about, key, books, self.out)
@@ -148,7 +156,16 @@ class HomeJournal:
             unschedule(self.rows, *self._due())
         if state == REFUSED:
             uncount_reversed(event.tenant_id, journal, self.rows)
-        self._change_to(state, code, leg_no, cause)
+        if part is not None:
+            journal.confirmations = [*journal.confirmations, part]
+        # What was posted in parts is posted, whatever becomes of the rest.
+        self._change_to(POSTED if journal.confirmations else state, code, leg_no, cause, **more)
+
+    def confirmed(self, ends: bool, confirmation_id: str | None) -> None:
+        """Write a journal of which a part was posted: it has ended, or goes on being held."""
+        if ends:
+            unschedule(self.rows, *self._due())
+        self._change_to(POSTED if ends else HELD, confirmation_id=confirmation_id)
 
     def is_late(self) -> bool:
         """Whether the journal, posted now, would count in a closed period, and must not be moved."""
@@ -177,15 +194,16 @@ class HomeJournal:
         due = Due(journal.expires_at, JOURNAL, tenant, journal.account_id, self.journal_id)
         return due, journal_places(tenant, journal.legs, self.at)
 
-    def _branches(self) -> dict[int, list[Leg]]:
+    def branches(self, legs: Iterable[Leg]) -> dict[int, list[Leg]]:
         """Return the legs of each branch, by its number."""
         found: dict[int, list[Leg]] = {}
-        for leg in self.journal.legs:
+        for leg in legs:
             branch = partition_of(f"{self.event.tenant_id}/{leg.account_id}", self.at.partitions)
             found.setdefault(branch, []).append(leg)
         return dict(sorted(found.items()))
 
-    def _about(self, books: Books) -> EntryDetails:
+    def about(self, books: Books) -> EntryDetails:
+        """Return what the postings of the journal state, if they are posted now."""
         journal, when = self.journal, books.value_time(self.journal.effective_at, self.journal.not_before)
         return EntryDetails(
             None, journal.reference, self.journal_id, journal.reverses, journal.reason, when,
@@ -232,54 +250,6 @@ def submit(
         return home.submit(watermark, window, holds_max)
     code = journal_code(known, journal)
     refuse(out, event, "journal_submitted", event.account_id, None, code, journal_id=event.journal_id)
-
-
-def confirm(event: ev.JournalConfirmed, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Post a journal that is held until it is confirmed."""
-    home = _held(event, "journal_confirmed", watermark, at, rows, out)
-    if home is None:
-        return
-    if home.is_late():
-        home_id, journal_id = event.account_id, event.journal_id
-        return refuse(out, event, "journal_confirmed", home_id, None, "period_closed", journal_id=journal_id)
-    home.end(POSTED)
-
-
-def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Release a journal that is held until it is confirmed."""
-    home = _held(event, "journal_voided", watermark, at, rows, out)
-    if home is not None:
-        home.end(VOIDED, "cancelled")
-
-
-def _held(
-    event: Any, command: str, watermark: int, at: Arrival, rows: Rows, out: Outbox
-) -> HomeJournal | None:
-    """Return a journal that is held; otherwise answer why the command has no effect."""
-    journal = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
-    if journal is None:
-        code = "journal_not_found"
-    elif journal.state != HELD:
-        code = "already_settled" if journal.state == POSTED else "journal_not_held"
-    elif journal.expires_at is not None and journal.expires_at <= watermark:
-        code = "expired"
-    else:
-        return HomeJournal(event, event.journal_id, journal, at, rows, out)
-    refuse(out, event, command, event.account_id, None, code, journal_id=event.journal_id)
-    return None
-
-
-def expire(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Release a journal that has expired."""
-    journal = read_journal(rows, due.tenant_id, due.account_id, due.id)
-    assert journal is not None, "what falls due is held"
-    envelope = (due.tenant_id, due.time, journal.correlation_id)
-    # The state EXPIRED is caused by the submission, and everything else by the event of that state.
-    cause = ev.JournalVoided(
-        journal.event_id, *envelope, None, due.id, journal.account_id, "its time is over"
-    )
-    expired = structs.replace(cause, event_id=derived_id(cause_name(cause), "journal_expired"))
-    HomeJournal(expired, due.id, journal, at, rows, out).end(EXPIRED, "expired", cause=cause)
 
 
 def legs_answered(event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:

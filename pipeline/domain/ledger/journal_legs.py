@@ -1,7 +1,7 @@
 """The legs of a journal on one branch: held as pairs of debit and credit, then posted or released.
 
 journal_legs_requested -> the legs are held, or refused -> journal_legs_answered to the home
-journal_legs_ended     -> the held legs are posted, or released
+journal_legs_ended     -> the held legs are posted, or released; or a part of them is posted (`journal_parts`)
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.money import Overflow
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import Take
+from pipeline.domain.ledger.journal_parts import split, widening
 from pipeline.domain.ledger.journals import (
     HELD,
     POSTED,
@@ -46,9 +49,18 @@ def request_legs(
 
 
 def tell_end(
-    event: Any, home: str, there: Mapping[int, Leg], posted: bool, about: EntryDetails, out: Outbox
+    event: Any,
+    home: str,
+    there: Mapping[int, Leg],
+    posted: bool,
+    about: EntryDetails,
+    out: Outbox,
+    **part: Any,
 ) -> None:
-    """Tell other branches how the journal has ended; `there`: the first leg of each, by its number."""
+    """Tell other branches how the journal has ended; `there`: the first leg of each, by its number.
+
+    `part`: `legs` and `final` of the event, where only a part of the legs is posted.
+    """
     assert about.journal_id is not None and about.reference is not None
     for branch, leg in there.items():
         end = ev.JournalLegsEnded(
@@ -63,6 +75,7 @@ def tell_end(
             *about.when,
             event.actor,
             about.metadata,
+            **part,
         )
         out.emit("ledger-commands", f"{event.tenant_id}/{leg.account_id}", end)
 
@@ -104,7 +117,7 @@ def hold_legs(take: Take, event: ev.JournalLegsRequested, at: Arrival, rows: Row
 def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Post or release the legs that are held on this branch, as the journal's home branch has decided.
 
-    Raises: Reject for legs that are not held here.
+    Raises: Reject for legs that are not held here, and for a part of them that clearing has no room for.
     """
     key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
     row = rows.get(key)
@@ -116,7 +129,13 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     about = EntryDetails(
         None, event.reference, event.journal_id, event.reverses, event.reason, when, metadata=event.metadata
     )
-    end_legs_here(part.legs, event.posted, about, key, books, out)
+    if event.legs is None:
+        return end_legs_here(part.legs, event.posted, about, key, books, out)
+    amounts = {leg.leg_no: leg.amount_minor for leg in event.legs}
+    try:
+        post_part_here(*split(part.legs, amounts), event.final is not False, about, key, books, out)
+    except Overflow:
+        raise Reject("overflow") from None
 
 
 def end_legs_here(
@@ -127,14 +146,42 @@ def end_legs_here(
     if posted:
         post_pairs(pairs, about, books, out)
     else:
-        for index, pair in enumerate(pairs):
-            books.release(pair.debit, pair.credit, pair.currency, pair.amount)
-            assert about.journal_id is not None
-            books.emit_hold(
-                out, "RELEASED", about.journal_id, pair.debit, pair.amount, f"hold_released:{index}"
-            )
+        _release_pairs(pairs, about, books, out)
     books.save(out)
     books.rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, POSTED if posted else RELEASED)))
+
+
+def post_part_here(
+    now: list[Leg], rest: list[Leg], final: bool, about: EntryDetails, key: bytes, books: Books, out: Outbox
+) -> None:
+    """Post a part of the legs that this branch holds, and write their row (`key`) with what it still holds.
+
+    `final`: release the rest.
+    Raises: Overflow where clearing has no room for the part, before anything is emitted.
+    """
+    assert about.journal_id is not None
+    more = [
+        (clearing_account_id(currency, books.branch), currency, amount)
+        for currency, amount in widening(now, rest).items()
+    ]
+    for clearing, currency, amount in more:
+        books.hold(clearing, clearing, currency, amount)
+    for index, (clearing, _, amount) in enumerate(more):
+        books.emit_hold(out, "PLACED", about.journal_id, clearing, amount, f"hold_placed:{index}")
+    post_pairs(pairs_of(now, books.branch), about, books, out)
+    if final:
+        _release_pairs(pairs_of(rest, books.branch), about, books, out)
+    books.save(out)
+    left = BranchLegs(now, POSTED) if final or not rest else BranchLegs(rest, HELD)
+    books.rows.put(key, JOURNAL_PART_ROW.pack(left))
+
+
+def _release_pairs(pairs: list[Pair], about: EntryDetails, books: Books, out: Outbox) -> None:
+    assert about.journal_id is not None
+    for index, pair in enumerate(pairs):
+        books.release(pair.debit, pair.credit, pair.currency, pair.amount)
+        name = f"hold_released:{index}"
+        books.emit_hold(out, "RELEASED", about.journal_id, pair.debit, pair.amount, name)
 
 
 def place_holds(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:

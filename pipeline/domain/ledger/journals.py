@@ -39,6 +39,19 @@ class ReversedAmount(msgspec.Struct, array_like=True, gc=False):
     amount_minor: int
 
 
+class Confirmation(msgspec.Struct, array_like=True, gc=False):
+    """What one journal_confirmed has posted of a held journal."""
+
+    confirmation_id: str
+    """The event id, where the command names no id."""
+    amounts: list[tuple[int, int]]
+    """Of each leg, by its number: how much, minor units; ascending."""
+    final: bool
+    """Whether the rest was to be released."""
+    rest: bool
+    """Whether the command named no legs: all that was left."""
+
+
 class Journal(msgspec.Struct, array_like=True, gc=False):
     """A journal as its home branch stores it."""
 
@@ -72,9 +85,12 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     metadata: dict[str, str] | None = None
     """The upstream's own labels, which its postings carry."""
     posted_at: int | None = None
-    """When it counts in the books, microseconds UTC; None: it is not posted, or not known (layout 1)."""
+    """When it counts in the books, the last part of it, microseconds UTC; None: not posted, or not known
+    (layout 1)."""
     not_before: int | None = None
     """Of a reversal: when its original counts."""
+    confirmations: list[Confirmation] = []
+    """What has posted it in parts, as far as it is; none where it was posted at once (`journal_parts`)."""
 
 
 class BranchLegs(msgspec.Struct, array_like=True, gc=False):

@@ -55,7 +55,7 @@ def answer_ahead(ahead_max: int, event: Any, at: Arrival, rows: Rows, out: Outbo
         return False
     payment_id = getattr(event, "payment_id", None)
     account_id = event.account_id if payment_id is None else event.debtor_account_id
-    names = ("capture_id", "journal_id", "reversal_id")
+    names = ("capture_id", "journal_id", "confirmation_id", "reversal_id")
     ids = {name: getattr(event, name) for name in names if hasattr(event, name)}
     refuse(out, event, command, account_id, payment_id, CODE, **ids)
     return True

@@ -51,6 +51,22 @@ def capture_code(known: Capture, event: ev.PaymentCaptured) -> str:
     return "exists_with_different_amount" if differs else "exists"
 
 
+def confirmation_code(journal: Journal, event: ev.JournalConfirmed) -> str | None:
+    """Return the answer to a confirmation whose id the journal knows; None where it does not.
+
+    Without legs it posts all that is left, as a capture without an amount.
+    """
+    identity = event.event_id if event.confirmation_id is None else event.confirmation_id
+    known = next((one for one in journal.confirmations if one.confirmation_id == identity), None)
+    if known is None:
+        return None
+    if known.final != (event.final is not False):
+        return "exists_with_different_final"
+    given = None if event.legs is None else sorted((leg.leg_no, leg.amount_minor) for leg in event.legs)
+    differs = not known.rest if given is None else given != known.amounts
+    return "exists_with_different_legs" if differs else "exists"
+
+
 def journal_code(known: Journal, journal: Journal) -> str:
     """Return the answer to the submission of a journal whose id is known."""
     for code, differs in (

@@ -19,9 +19,9 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.holds import read_hold
 from pipeline.domain.ledger.journal_home import HomeJournal
+from pipeline.domain.ledger.journal_parts import posted_legs
 from pipeline.domain.ledger.journals import (
     OTHER_SIDE,
-    POSTED,
     PREPARING,
     Journal,
     count_reversed,
@@ -36,7 +36,7 @@ from pipeline.domain.ledger.rows import Payment, read_number, read_payment, take
 def reverse_journal(
     window: int, event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
-    """Reverse a posted journal, or some of its legs, by a new journal."""
+    """Reverse what is posted of a journal, or some of its legs, by a new journal."""
     found = _journal_to_reverse(event, rows)
     if isinstance(found, str):
         ids: dict[str, Any] = {"journal_id": event.journal_id, "reversal_id": event.reversal_id}
@@ -61,7 +61,7 @@ def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal,
     known = read_journal(rows, event.tenant_id, event.account_id, event.reversal_id)
     if known is not None:
         return journal_reversal_code(known, event)
-    if original.state != POSTED:
+    if not posted_legs(original):
         return "not_settled"
     if any(leg.amount_minor <= 0 for leg in event.legs):
         return "amount_must_be_positive"
@@ -137,9 +137,9 @@ def _reversal(
 
 
 def _left_of(original: Journal) -> Counter[tuple[str, str, str]]:
-    """Return what is not reversed of a journal yet, by account, side and currency, minor units."""
+    """Return what is posted of a journal and not reversed yet, by account, side and currency, minor units."""
     left: Counter[tuple[str, str, str]] = Counter()
-    for leg in original.legs:
+    for leg in posted_legs(original):
         left[leg.account_id, leg.side, leg.currency] += leg.amount_minor
     for taken in original.reversed:
         left[taken.account_id, taken.side, taken.currency] -= taken.amount_minor
@@ -155,9 +155,9 @@ def _within(legs: list[Leg], original: Journal) -> list[Leg] | None:
 
 
 def _rest_of(original: Journal) -> list[Leg]:
-    """Return the opposite of every leg, as far as it is not reversed yet."""
+    """Return the opposite of every leg, as far as it is posted and not reversed yet."""
     left, legs = _left_of(original), []
-    for leg in original.legs:
+    for leg in posted_legs(original):
         place = (leg.account_id, leg.side, leg.currency)
         amount = min(leg.amount_minor, left[place])
         left[place] -= amount

@@ -4,6 +4,7 @@
     holds          payments held for captures              captures       captures of these holds
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
+    journal_ends   a held journal confirmed or voided      journal_parts  confirmed in parts
     accounts       status, closed periods                  limits         their limits, at once or later
     freezes        frozen sides, and their ends            account_changes  one effect for each of these
     due            ends of holds and freezes, later limits falling_due    when they take effect
@@ -40,6 +41,7 @@ from pipeline.domain.ledger import (
     captures,
     freezes,
     holds,
+    journal_ends,
     journal_home,
     journal_legs,
     limits,
@@ -117,8 +119,8 @@ class Ledger:
             ev.PaymentExtended: holds.extend,
             ev.PaymentReversed: partial(reversals.reverse_payment, self._window),
             ev.JournalSubmitted: partial(journal_home.submit, self._window, self._holds_max),
-            ev.JournalConfirmed: journal_home.confirm,
-            ev.JournalVoided: journal_home.void,
+            ev.JournalConfirmed: journal_ends.confirm,
+            ev.JournalVoided: journal_ends.void,
             ev.JournalReversed: partial(reversals.reverse_journal, self._window),
         }
         """Commands that advance the branch's event time; their rules get the watermark as an argument."""

@@ -17,7 +17,8 @@ from pipeline.domain.kernel.views import (
     end_text,
     time_text,
 )
-from pipeline.domain.ledger.journals import unpack_journal
+from pipeline.domain.ledger.journal_parts import left_legs, posted_legs
+from pipeline.domain.ledger.journals import HELD, PREPARING, Journal, unpack_journal
 from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, unpack_account
 
 
@@ -60,9 +61,24 @@ def _journal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         "effective_at": time_text(journal.effective_at),
         "hold_expires_at": end_text(journal.expires_at),
         "waiting_for": journal.waiting,
-        "legs": [msgspec.structs.asdict(leg) for leg in journal.legs],
+        "legs": _legs(journal),
         "reversed": [msgspec.structs.asdict(taken) for taken in journal.reversed],
     }
+
+
+def _legs(journal: Journal) -> list[Row]:
+    """Return the legs of a journal, how much of each is posted, and how much is still held."""
+    posted = {leg.leg_no: leg.amount_minor for leg in posted_legs(journal)}
+    left = left_legs(journal) if journal.state in (PREPARING, HELD) else []
+    held = {leg.leg_no: leg.amount_minor for leg in left}
+    return [
+        {
+            **msgspec.structs.asdict(leg),
+            "posted_minor": posted.get(leg.leg_no, 0),
+            "held_minor": held.get(leg.leg_no, 0),
+        }
+        for leg in journal.legs
+    ]
 
 
 BALANCES = TableView(
@@ -96,7 +112,10 @@ JOURNALS = TableView(
     show=_journal,
     pages=(
         ViewPage(TENANT_PAGE, "Journals of a tenant"),
-        ViewPage("/{tenant}/{journal}", "One journal: its state, its legs, what was taken back of it"),
+        ViewPage(
+            "/{tenant}/{journal}",
+            "One journal: its state, its legs, what of them is posted and held, what was taken back",
+        ),
     ),
     marker="j",
     owner=Owner("account_id", "account", "journal"),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
-LAYOUTS = {b"p": 2, b"h": 2, b"j": 2, b"t": 2}
+LAYOUTS = {b"p": 2, b"h": 2, b"j": 3, b"t": 2}
 """The layouts of rows that are not in their first one, by the letter of their family."""
 FIVE_MINUTES_US = 300_000_000
 Key = tuple[str, str]

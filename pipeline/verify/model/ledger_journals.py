@@ -69,6 +69,8 @@ class Journal:
     """When it counts in the books, once it is posted."""
     not_before: int | None = None
     """Of a reversal: when what it takes back counts."""
+    parts: list[list[Any]] = field(default_factory=list)
+    """What has confirmed it in parts: id, amounts by leg, whether the rest was given up, or was all."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -95,10 +97,43 @@ class Journal:
         return [*fields.values()]
 
 
-def shares(branch: Books, journal: Journal) -> dict[int, list[Leg]]:
+def part_of(legs: list[Leg], amounts: dict[int, int]) -> tuple[list[Leg], list[Leg]]:
+    """Return so much of legs, by their numbers, and what is left of them."""
+    now, rest = [], []
+    for leg in in_order(legs):
+        amount = amounts.get(leg.leg_no, 0)
+        if amount > 0:
+            now.append(leg._replace(amount_minor=amount))
+        if leg.amount_minor > amount:
+            rest.append(leg._replace(amount_minor=leg.amount_minor - amount))
+    return now, rest
+
+
+def confirmed(journal: Journal) -> dict[int, int]:
+    """Return what parts have posted of each leg."""
+    found: dict[int, int] = {}
+    for _, amounts, _, _ in journal.parts:
+        for leg_no, amount in amounts:
+            found[leg_no] = found.get(leg_no, 0) + amount
+    return found
+
+
+def left_of(journal: Journal) -> list[Leg]:
+    """Return what no part has posted."""
+    return part_of(journal.legs, confirmed(journal))[1]
+
+
+def posted_of(journal: Journal) -> list[Leg]:
+    """Return what is posted of a journal."""
+    if journal.parts:
+        return part_of(journal.legs, confirmed(journal))[0]
+    return in_order(journal.legs) if journal.state == "POSTED" else []
+
+
+def shares(branch: Books, legs: list[Leg]) -> dict[int, list[Leg]]:
     """Return the legs of each branch, by their numbers."""
     found: dict[int, list[Leg]] = {}
-    for leg in in_order(journal.legs):
+    for leg in in_order(legs):
         found.setdefault(branch.home_of(leg.account_id), []).append(leg)
     return found
 
@@ -148,7 +183,7 @@ def keep_group(branch: Books, key: tuple[str, str, str], state: str | None = Non
 
 def keep_held(branch: Books, journal_id: str, journal: Journal) -> None:
     """Let a journal wait to be confirmed or voided."""
-    own = shares(branch, journal).get(branch.number, [])
+    own = shares(branch, journal.legs).get(branch.number, [])
     plan(branch, due_of(branch, journal_id, journal), [(leg.account_id, leg.side) for leg in own])
     change(branch, journal_id, journal, "HELD", "ok")
 
@@ -159,12 +194,20 @@ def due_of(branch: Books, journal_id: str, journal: Journal) -> Due:
     return Due(journal.expires_at, "journal", tenant, journal.account_id, journal_id)
 
 
-def post_all(branch: Books, journal_id: str, journal: Journal, held: bool = True) -> None:
-    """Post a journal on every branch."""
+def post_all(
+    branch: Books,
+    journal_id: str,
+    journal: Journal,
+    held: bool = True,
+    name: str | None = None,
+    final: bool = True,
+    **said: Any,
+) -> None:
+    """Post what is left of a journal on every branch; `name`: under which it is remembered as a part."""
     key = group_key(branch, journal.account_id, journal_id)
     about = {"journal_id": journal_id, "reference": journal.reference}
     why = {"reason": journal.reason, "reverses": journal.reverses, "metadata": journal.metadata}
-    if key in branch.groups:
+    if key in branch.groups and branch.groups[key].state == "HELD":
         post(
             branch,
             branch.groups[key].legs,
@@ -174,9 +217,14 @@ def post_all(branch: Books, journal_id: str, journal: Journal, held: bool = True
             **why,
         )
         keep_group(branch, key, "POSTED")
-    journal.counts_at = branch.counts_at(branch.effective(journal.effective_at, journal.not_before))
+    counts_at = branch.counts_at(branch.effective(journal.effective_at, journal.not_before))
+    journal.counts_at = counts_at if journal.counts_at is None else max(counts_at, journal.counts_at)
     tell_others(branch, journal_id, journal, posted=True)
-    change(branch, journal_id, journal, "POSTED", "ok")
+    if name is not None:
+        journal.parts.append(
+            [name, [[leg.leg_no, leg.amount_minor] for leg in left_of(journal)], final, True]
+        )
+    change(branch, journal_id, journal, "POSTED", "ok", **said)
 
 
 def too_late(branch: Books, journal: Journal) -> bool:
@@ -195,32 +243,40 @@ def release_all(
 ) -> None:
     """Release a journal on every branch that holds legs of it."""
     key = group_key(branch, journal.account_id, journal_id)
-    if key in branch.groups:
+    if key in branch.groups and branch.groups[key].state == "HELD":
         release(branch, journal_id, branch.groups[key].legs)
         keep_group(branch, key, "RELEASED")
     tell_others(branch, journal_id, journal, posted=False)
-    change(branch, journal_id, journal, state, code, leg_no, **said)
+    # What parts have posted stays posted, and so the journal is.
+    change(branch, journal_id, journal, "POSTED" if journal.parts else state, code, leg_no, **said)
 
 
 def tell_others(branch: Books, journal_id: str, journal: Journal, posted: bool) -> None:
-    for number, legs in sorted(shares(branch, journal).items()):
-        if number == branch.number or number in journal.refusing:
-            continue
-        branch.say(
-            COMMANDS,
-            legs[0].account_id,
-            "JournalLegsEnded",
-            branch.id_of(f"legs_ended:{number}"),
-            journal_id=journal_id,
-            account_id=legs[0].account_id,
-            home_account_id=journal.account_id,
-            posted=posted,
-            reference=journal.reference,
-            reason=journal.reason,
-            reverses=journal.reverses,
-            **branch.effective(journal.effective_at, journal.not_before),
-            metadata=journal.metadata,
-        )
+    for number, legs in sorted(shares(branch, left_of(journal)).items()):
+        if number != branch.number and number not in journal.refusing:
+            tell_branch(branch, journal_id, journal, number, legs[0], posted)
+
+
+def tell_branch(
+    branch: Books, journal_id: str, journal: Journal, number: int, first: Leg, posted: bool, **part: Any
+) -> None:
+    """Tell another branch, by the account of its first leg, what becomes of what it holds."""
+    branch.say(
+        COMMANDS,
+        first.account_id,
+        "JournalLegsEnded",
+        branch.id_of(f"legs_ended:{number}"),
+        journal_id=journal_id,
+        account_id=first.account_id,
+        home_account_id=journal.account_id,
+        posted=posted,
+        reference=journal.reference,
+        reason=journal.reason,
+        reverses=journal.reverses,
+        **branch.effective(journal.effective_at, journal.not_before),
+        metadata=journal.metadata,
+        **part,
+    )
 
 
 def give_back(branch: Books, journal: Journal) -> None:

@@ -25,7 +25,7 @@ def not_yet(branch: Books, record: Record) -> bool:
         return refuses_payment(branch, event)
     if record.event not in (*ACCOUNT_EVENTS, *PAYMENT_COMMANDS, *JOURNAL_COMMANDS, *APPROVALS):
         return False
-    names = ("payment_id", "capture_id", "journal_id", "reversal_id")
+    names = ("payment_id", "capture_id", "journal_id", "confirmation_id", "reversal_id")
     ids = {name: event[name] for name in names if name in event}
     account_id = event["debtor_account_id"] if "payment_id" in event else event["account_id"]
     command = re.sub("(?<=[a-z])(?=[A-Z])", "_", record.event).lower()

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import advance
-from pipeline.verify.model.ledger_journals import Journal, keep_journal, place_of, take
+from pipeline.verify.model.ledger_journals import Journal, keep_journal, place_of, posted_of, take
 from pipeline.verify.model.ledger_pairs import Leg, in_order, legs_of
 from pipeline.verify.model.ledger_repeats import answer, taken
 from pipeline.verify.model.ledger_submissions import LEGS_MAX, start, submitted
@@ -27,7 +27,7 @@ def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
         code = "journal_not_found"
     else:
         code = known_reversal(branch, event, event["journal_id"], payment=False)
-        if code is None and original.state != "POSTED":
+        if code is None and not posted_of(original):
             code = "not_settled"
         if code is None:
             legs = in_order(legs_of(event["legs"])) or everything_left(original)
@@ -70,7 +70,7 @@ def known_reversal(branch: Books, event: dict[str, Any], reverses: str, payment:
 def totals(original: Journal) -> Totals:
     """Return what may still be taken back, by account, side and currency of the original's legs."""
     left = Totals()
-    for leg in original.legs:
+    for leg in posted_of(original):
         left[leg.account_id, leg.side, leg.currency] += leg.amount_minor
     left.subtract(original.reversed)
     return left
@@ -79,7 +79,7 @@ def totals(original: Journal) -> Totals:
 def everything_left(original: Journal) -> list[Leg]:
     """Return the other side of every leg, as far as it is not taken back yet."""
     left, legs = totals(original), []
-    for leg in in_order(original.legs):
+    for leg in posted_of(original):
         place = (leg.account_id, leg.side, leg.currency)
         amount = min(leg.amount_minor, left[place])
         left[place] -= amount

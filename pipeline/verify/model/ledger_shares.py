@@ -24,6 +24,7 @@ from pipeline.verify.model.ledger_pairs import (
     release,
     why_not,
 )
+from pipeline.verify.model.ledger_parts import post_here
 from pipeline.verify.model.wire import (
     COMMANDS,
     Dead,
@@ -80,10 +81,16 @@ def legs_ended(branch: Books, event: dict[str, Any]) -> None:
     group = branch.groups.get(key)
     if group is None or group.state != "HELD":
         raise Dead("legs_not_expected")
+    names = ("journal_id", "reference", "reason", "reverses", "metadata")
+    about = {name: event.get(name) for name in names}
+    if event.get("legs") is not None:
+        amounts = {part["leg_no"]: part["amount_minor"] for part in event["legs"]}
+        final = event["final"] in (None, True)
+        if not post_here(branch, group, amounts, final, times_of(branch, event), **about):
+            raise Dead("overflow")
+        return keep_group(branch, key)
     if not event["posted"]:
         release(branch, event["journal_id"], group.legs)
         return keep_group(branch, key, "RELEASED")
-    names = ("journal_id", "reference", "reason", "reverses", "metadata")
-    about = {name: event.get(name) for name in names}
     post(branch, group.legs, times_of(branch, event), held=True, **about)
     keep_group(branch, key, "POSTED")

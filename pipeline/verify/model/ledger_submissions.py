@@ -31,6 +31,7 @@ from pipeline.verify.model.ledger_pairs import (
     legs_of,
     why_not,
 )
+from pipeline.verify.model.ledger_parts import known_part, post_part, wanted_by, why_no_part
 from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import (
     COMMANDS,
@@ -69,7 +70,7 @@ def start(branch: Books, journal_id: str, journal: Journal) -> None:
         say_state(branch, journal_id, journal, "REFUSED", "too_old", None)  # and is forgotten
         return give_back(branch, journal)
     refusal = malformed(branch, journal)
-    own = shares(branch, journal).get(branch.number, [])
+    own = shares(branch, journal.legs).get(branch.number, [])
     present = {} if refusal else branch.moved_on(journal.account_id)
     if present:
         return change(branch, journal_id, journal, "REFUSED", "sequence_mismatch", **present)
@@ -80,7 +81,7 @@ def start(branch: Books, journal_id: str, journal: Journal) -> None:
     key = group_key(branch, journal.account_id, journal_id)
     if own:
         branch.groups[key] = Group(own, "HELD")
-    others = [number for number in sorted(shares(branch, journal)) if number != branch.number]
+    others = [number for number in sorted(shares(branch, journal.legs)) if number != branch.number]
     if not others and journal.expires_at is None:
         return post_all(branch, journal_id, journal, held=False)
     if own:
@@ -91,7 +92,7 @@ def start(branch: Books, journal_id: str, journal: Journal) -> None:
     journal.waiting = others
     change(branch, journal_id, journal, "PREPARING", "ok")
     for number in others:
-        legs = shares(branch, journal)[number]
+        legs = shares(branch, journal.legs)[number]
         asked = {"journal_id": journal_id, "home_account_id": journal.account_id}
         branch.say(
             COMMANDS,
@@ -153,35 +154,51 @@ def too_many_holds(branch: Books, journal_id: str, journal: Journal, own: list[L
 # --- the end of a held journal
 
 
-def held(branch: Books, event: dict[str, Any], command: str) -> Journal | None:
-    """Return a journal that waits to be confirmed or voided; otherwise answer why not."""
-    advance(branch, [(event["account_id"], "DEBIT")])
-    journal = branch.journal(event["account_id"], event["journal_id"])
+def why_not_held(branch: Books, event: dict[str, Any], journal: Journal | None, command: str) -> str | None:
+    """Return why a journal is not to be confirmed or voided."""
     if journal is None or journal.account_id != event["account_id"]:
-        code = "journal_not_found"
-    elif journal.state != "HELD":
-        code = "already_settled" if journal.state == "POSTED" else "journal_not_held"
-    elif over(branch, journal.expires_at):
-        code = "expired"
-    elif command == "journal_confirmed" and too_late(branch, journal):
-        code = "period_closed"
-    else:
-        forget(branch, due_of(branch, event["journal_id"], journal))
-        return journal
-    branch.refuse(command, event["account_id"], code, journal_id=event["journal_id"])
-    return None
+        return "journal_not_found"
+    confirms = command == "journal_confirmed"
+    known = known_part(journal, event) if confirms else None
+    if known is not None:
+        return known
+    if journal.state != "HELD":
+        return "already_settled" if journal.state == "POSTED" else "journal_not_held"
+    if over(branch, journal.expires_at):
+        return "expired"
+    flaw = why_no_part(journal, event) if confirms else None
+    if flaw is None and confirms and too_late(branch, journal):
+        return "period_closed"
+    return flaw
 
 
 def confirm(branch: Books, event: dict[str, Any]) -> None:
-    journal = held(branch, event, "journal_confirmed")
-    if journal is not None:
-        post_all(branch, event["journal_id"], journal)
+    advance(branch, [(event["account_id"], "DEBIT")])
+    journal_id, given = event["journal_id"], event.get("confirmation_id")
+    journal = branch.journal(event["account_id"], journal_id)
+    code = why_not_held(branch, event, journal, "journal_confirmed")
+    if code is None and journal is not None:
+        due, wanted = due_of(branch, journal_id, journal), wanted_by(event)
+        if wanted.amounts is None:
+            forget(branch, due)
+            name = wanted.name if journal.parts or given is not None else None
+            return post_all(branch, journal_id, journal, name=name, final=wanted.final, confirmation_id=given)
+        code = post_part(branch, event, journal)
+        if code is None:
+            return None if journal.state == "HELD" else forget(branch, due)
+    about = {"journal_id": journal_id, "confirmation_id": given}
+    branch.refuse("journal_confirmed", event["account_id"], code or "", **about)
 
 
 def void(branch: Books, event: dict[str, Any]) -> None:
-    journal = held(branch, event, "journal_voided")
-    if journal is not None:
-        release_all(branch, event["journal_id"], journal, "VOIDED", "cancelled")
+    advance(branch, [(event["account_id"], "DEBIT")])
+    journal = branch.journal(event["account_id"], event["journal_id"])
+    code = why_not_held(branch, event, journal, "journal_voided")
+    if code is not None or journal is None:
+        code = code or "journal_not_found"
+        return branch.refuse("journal_voided", event["account_id"], code, journal_id=event["journal_id"])
+    forget(branch, due_of(branch, event["journal_id"], journal))
+    release_all(branch, event["journal_id"], journal, "VOIDED", "cancelled")
 
 
 def journal_is_due(branch: Books, due: Due) -> None:
@@ -190,6 +207,8 @@ def journal_is_due(branch: Books, due: Due) -> None:
     fields = {"tenant_id": due.tenant, **subject, "event_id": journal.event_id}
     submitted_by = branch.cause._replace(event="JournalSubmitted", fields=fields)
     event_id = derived(cause_of(submitted_by), "journal_expired")
-    said: dict[str, Any] = {"event_id": event_id, "causation_id": journal.event_id}
+    # What has expired says so under the id of that state, whatever its state is then.
+    state_id = derived(cause_of(submitted_by), "journal_posted") if journal.parts else event_id
+    said: dict[str, Any] = {"event_id": state_id, "causation_id": journal.event_id}
     with branch.caused_by("JournalVoided", envelope_of(due, event_id, journal.correlation_id, **subject)):
         release_all(branch, due.subject, journal, "EXPIRED", "expired", **said)

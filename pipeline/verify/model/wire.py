@@ -35,7 +35,7 @@ EVENT_BYTES_MAX = 2**18
 ID_CHARS_MAX = 256
 NAMES = (
     *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
-    *("capture_id", "journal_id", "reversal_id", "period_id"),
+    *("capture_id", "journal_id", "confirmation_id", "reversal_id", "period_id"),
 )
 """Ids that stand before another part of a key."""
 IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id", "proposal_id")
@@ -98,10 +98,14 @@ UNSAID: dict[str, dict[str, Any]] = {
         )
     ),
     "CommandRefused": dict.fromkeys(
-        ("payment_id", "capture_id", "journal_id", "reversal_id", "account_sequence")
+        (
+            *("payment_id", "capture_id", "journal_id", "reversal_id", "account_sequence"),
+            "confirmation_id",
+        )
     ),
     "PaymentRejected": {"account_sequence": None},
-    "JournalUpdated": {"account_sequence": None},
+    "JournalUpdated": {"account_sequence": None, "confirmation_id": None},
+    "JournalLegsEnded": {"legs": None, "final": None},
     "PaymentDecided": dict.fromkeys(("expected_sequence", "hold", "balancing")),
     "CommandProposed": dict.fromkeys(("payment_id", "journal_id", "reversal_id")),
     "ProposalDecided": dict.fromkeys(("reason", "payment_id")),
@@ -180,7 +184,7 @@ def misplaced(record: Record, partitions: int) -> str | None:
 
 def has_impossible_id(event: dict[str, Any]) -> bool:
     """Whether an upstream's event has an id that is empty, too long, or could be read as another one."""
-    ids = [(name, event[name]) for name in IDS if name in event]
+    ids = [(name, event[name]) for name in IDS if event.get(name) is not None]
     return any(
         not value or len(value) > ID_CHARS_MAX or "\0" in value or (name in NAMES and "/" in value)
         for name, value in ids
@@ -239,6 +243,8 @@ def cause_of(cause: Record) -> str:
         names = [KEY_FIELD[kind], *[name for name in subjects if name in event]]
         names += ["reversal_id"] if kind == "JournalReversed" else []
         names += ["proposal_id"] if kind in APPROVALS else []
+        confirms = kind == "JournalConfirmed" and event.get("confirmation_id") is not None
+        names += ["confirmation_id"] if confirms else []
     return "\0".join(event[name] for name in ("tenant_id", *names, "event_id"))
 
 
