@@ -47,7 +47,6 @@ class Bank:
         self.topics: dict[str, dict[int, list[Record]]] = {
             name: {0: [], 1: []} for name in (*SOURCES, *OUTPUTS, *CHANGELOGS.values())
         }
-        self.forwarded = Counter[tuple[str, int]]()
         names = [f"a{number}" for number in range(8)]
         self.first, self.second = (
             [name for name in names if home_of(f"north/{name}", 2) == branch][:2] for branch in (0, 1)
@@ -144,13 +143,10 @@ class Bank:
         log.append(source._replace(topic=DEAD_LETTERS, offset=len(log), headers=headers, event=None))
 
     def forward(self) -> None:
-        """Copy what is new in the upstreams' topics into the logs of the streams."""
         for intake in INTAKES:
             for number, log in self.topics[intake.log].items():
                 model = intake.model(number, 2)
-                new = log[self.forwarded[intake.log, number] :]
-                self.forwarded[intake.log, number] = len(log)
-                for made in new:
+                for made in log:
                     dead, passed = model.apply(made)
                     if dead is not None:
                         self.bury(made, dead)

@@ -29,7 +29,7 @@ from pipeline.verify.model.wire import (
     RESULTS,
     SOURCE_OFFSET,
 )
-from tests.chaos.by_hand import envelope, opened, record
+from tests.chaos.by_hand import record
 from tests.chaos.small_bank import CHANGELOGS, Bank
 
 READING = {
@@ -87,30 +87,6 @@ def test_a_bank_without_damage_has_no_problem() -> None:
     assert silent == {INVARIANT_ALERTS}, "else the damages prove nothing"
     said = Counter(made.event for log in bank.topics[RESULTS].values() for made in log)
     assert said == {"ItemMatched": 1, "BreakOpened": 3, "BreakResolved": 1}
-
-
-class ClosedTwice(Bank):
-    """An account is closed and reopened, and its closing comes again under the same id, of long ago."""
-
-    def post(self) -> None:
-        self.put("accounts", *opened("closed", 0))
-        self.put("accounts", "AccountClosed", envelope("end of it", account_id="closed"))
-        self.put("accounts", "AccountReopened", envelope("back", account_id="closed"))
-        self.put("accounts", "AccountClosed", envelope("end of it", account_id="closed", occurred_at=0))
-        self.forward()
-        super().post()
-
-
-def test_an_answer_to_a_later_event_of_the_same_id_is_not_taken_for_the_answer_to_the_first() -> None:
-    bank = ClosedTwice()
-    refused = [
-        made.fields["code"]
-        for log in bank.topics[PAYMENT_EVENTS].values()
-        for made in log
-        if made.fields.get("account_id") == "closed"
-    ]
-    assert refused == ["too_old"]
-    assert bank.problems() == [] and bank.problems(quiet=False) == []
 
 
 Damage = Callable[[list[Record]], None]

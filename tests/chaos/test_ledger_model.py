@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from pipeline.verify.model.ledger import Branch
+from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import (
     POSTINGS,
     home_of,
@@ -39,6 +42,27 @@ def test_the_model_keeps_each_posting_and_each_hold() -> None:
     ]
     assert [posting["held_minor_after"] for posting in postings] == [0, 0, 30, 0, 0]
     assert alice.debits_pending == 0
+
+
+def test_an_answer_to_a_later_record_of_the_same_event_id_is_not_taken_for_the_first_ones() -> None:
+    closed = "AccountClosed", envelope("end", account_id="alice")
+    again = "AccountClosed", envelope("end", account_id="alice", occurred_at=0)
+    judge = Branch(0, 1, clock_ahead_us=0)
+    log = [record(*event, at) for at, event in enumerate((opened("alice"), closed, HELD, again))]
+    (refused,) = [
+        wanted for made in log for wanted in judge.apply(made)[1] if wanted.event == "CommandRefused"
+    ]
+    assert refused.fields["code"] == "too_old"
+    said = record("CommandRefused", refused.fields)
+
+    def among_those_near_by(
+        topic: str, ahead: int, matches: Callable[[Record], bool], sure: bool
+    ) -> Record | None:
+        return said if matches(said) else None
+
+    told = Branch(0, 1, witness=among_those_near_by)
+    answers = [[wanted.event for wanted in told.apply(made)[1]] for made in log]
+    assert "CommandRefused" not in answers[1] and "CommandRefused" in answers[3]
 
 
 def test_a_record_out_of_its_place_is_a_dead_letter() -> None:
