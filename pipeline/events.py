@@ -377,6 +377,8 @@ class PaymentInitiated(InputEvent):
     expected_sequence: Long | None = None
     hold: Flag | None = None
     balancing: Flag | None = None
+    creditor_currency: Currency | None = None
+    rate_e8: Long | None = None
 
 
 class PaymentReversed(InputEvent):
@@ -419,6 +421,20 @@ class PriceQuoted(InputEvent):
     instrument_id: Id
     price_e8: Long
     currency: Currency
+    actor: Actor | None = None
+
+
+class RateQuoted(InputEvent):
+    """A rate between two currencies; keyed by the base currency, read by every partition."""
+
+    TOPIC: ClassVar[str] = "rates"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.RateQuoted"
+    KEY_FIELD: ClassVar[str] = "base_currency"
+
+    base_currency: Currency
+    quote_currency: Currency
+    rate_e8: Long
+    effective_from: Moment
     actor: Actor | None = None
 
 

@@ -20,7 +20,7 @@ INPUT_TOPICS = tuple(topic.name for topic in topics() if topic.stage == "input")
 FREE_IDS = ("device_id", "session_id", "key_id")
 """Ids that never become part of a key, so they may contain any characters."""
 STRICT_TEXTS = {
-    "currency": "Currency",
+    **dict.fromkeys(("currency", "creditor_currency", "base_currency", "quote_currency"), "Currency"),
     "creditor_reference": "CreditorReference",
     **dict.fromkeys(("issuer", "subject", "session_id", "key_id", "roles_version"), "ActorText"),
 }

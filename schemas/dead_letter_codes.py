@@ -196,7 +196,7 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     DeadLetterCode(
         "Rejected",
         "invalid_currency",
-        "account_opened",
+        "account_opened, rate_quoted",
         "The currency is no active ISO 4217 code with a minor unit (Currencies); the message says what is "
         "wrong. The form of an ISIN is reserved for securities and other assets.",
         _AGAIN,
@@ -207,6 +207,13 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "account_opened, account_limit_set",
         "A limit is negative, or there are a minimum balance and an overdraft together.",
         _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_rate",
+        "rate_quoted",
+        "The rate is not above 0, or above 1e9, or both currencies are the same.",
+        "Correct it. For a currency whose unit is worth very little, quote the inverse pair.",
     ),
     DeadLetterCode(
         "Rejected",

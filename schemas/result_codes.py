@@ -372,6 +372,36 @@ RESULTS: tuple[Result, ...] = (
         "new id.",
     ),
     Result(
+        "rate_not_found",
+        (_REJECTED,),
+        "The payment names no rate, and the topic rates has none between its currencies for its time.",
+        "Have the rate quoted (rate_quoted), or name it; then pay with a new payment_id.",
+    ),
+    Result(
+        "rate_too_old",
+        (_REJECTED,),
+        "The newest rate for the time of the payment counts for longer than a rate may (86,400 s).",
+        "Have a new rate quoted, or name it; then pay with a new payment_id.",
+    ),
+    Result(
+        "rate_out_of_tolerance",
+        (_REJECTED,),
+        "The rate that the payment names is further from the quoted one than is allowed (1 %).",
+        "Agree on another rate; then pay with a new payment_id.",
+    ),
+    Result(
+        "invalid_rate",
+        (_REJECTED,),
+        "The payment names a rate that is not above 0, or above 1e9, or one without another currency.",
+        _NEW_PAYMENT,
+    ),
+    Result(
+        "exists_with_different_rate",
+        _COMMAND,
+        "The payment id is known, with another named rate, or with one where there was none.",
+        _REPEAT,
+    ),
+    Result(
         "limit_superseded",
         _COMMAND,
         "account_limit_set names a time before that of the limit in effect, so it would never count.",

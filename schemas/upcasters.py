@@ -128,8 +128,16 @@ NULLABLE: dict[str, pa.DataType] = {
     "compliance_score": pa.int32(),
     **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
     **dict.fromkeys(("needs_approval", "final"), pa.bool_()),
-    **dict.fromkeys(("closure_reason", "approved_by", "confirmation_id"), pa.string()),
+    **dict.fromkeys(("closure_reason", "approved_by", "confirmation_id", "creditor_currency"), pa.string()),
     "legs": pa.list_(pa.struct([("leg_no", pa.int32()), ("amount_minor", pa.int64())])),
+    "rate_e8": pa.int64(),
+    "exchange": pa.struct(
+        [
+            *(("debtor_amount_minor", pa.int64()), ("debtor_currency", pa.string())),
+            *(("creditor_amount_minor", pa.int64()), ("creditor_currency", pa.string())),
+            *(("rate_e8", pa.int64()), ("rate_currency", pa.string()), ("rate_event_id", pa.string())),
+        ]
+    ),
 }
 """The column types of fields that `with_nulls` appends."""
 
@@ -224,14 +232,23 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.JournalLegsEnded", 2): with_nulls("approved_by", "legs", "final"),
     ("ledgerflow.JournalUpdated", 2): with_nulls("approved_by", "confirmation_id"),
     ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id"),
+    **dict.fromkeys(
+        (("ledgerflow.PaymentInitiated", 5), ("ledgerflow.PaymentDecided", 3)),
+        with_nulls("creditor_currency", "rate_e8"),
+    ),
+    **dict.fromkeys(
+        (
+            ("ledgerflow.PaymentReserved", 3),
+            ("ledgerflow.outcomes.PaymentCaptured", 2),
+        ),
+        with_nulls("exchange"),
+    ),
     ("ledgerflow.LegPosted", 1): with_nulls("effective_at", "asked_at", "actor"),
     ("ledgerflow.LegRequested", 1): with_nulls("effective_at", "asked_at", "actor", "metadata"),
     ("ledgerflow.JournalLegsEnded", 1): with_nulls("asked_at", "actor", "metadata"),
     **dict.fromkeys(
         (
-            ("ledgerflow.PaymentSettled", 3),
             ("ledgerflow.PaymentFailed", 3),
-            ("ledgerflow.LegRequested", 2),
             ("ledgerflow.LegPosted", 2),
             ("ledgerflow.LegRefused", 3),
             ("ledgerflow.JournalLegsRequested", 2),
@@ -242,16 +259,21 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     **dict.fromkeys(
         (
             ("ledgerflow.outcomes.PaymentCancelled", 3),
-            ("ledgerflow.outcomes.PaymentCaptured", 2),
             ("ledgerflow.PaymentExpired", 3),
             ("ledgerflow.outcomes.PaymentExtended", 2),
             ("ledgerflow.PaymentRejected", 3),
-            ("ledgerflow.PaymentReserved", 3),
         ),
         unchanged,
     ),
+    **dict.fromkeys(
+        (
+            ("ledgerflow.PaymentSettled", 3),
+            ("ledgerflow.LegRequested", 2),
+        ),
+        with_nulls("approved_by", "exchange"),
+    ),
     ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval"),
-    ("ledgerflow.PostingRecorded", 4): with_nulls("approved_by", "lowest_balance_minor"),
+    ("ledgerflow.PostingRecorded", 4): with_nulls("approved_by", "lowest_balance_minor", "exchange"),
 }
 """The step from a version of an event to the next one; `unchanged` where the columns stay the same."""
 

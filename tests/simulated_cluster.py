@@ -79,6 +79,7 @@ class SimulatedCluster:
             "approvals": "ledger-commands",
             "trades": "position-commands",
             "prices": "position-commands",
+            "rates": "ledger-commands",
             "statements": "reconciliation-items",
         }
         self._stages: list[tuple[str, str, Any]] = [

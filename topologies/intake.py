@@ -7,6 +7,7 @@ approvals  --> intake-approvals  --> ledger-commands
 statements --> intake-statements --> reconciliation-items
 trades     --> intake-trades     --> position-commands
 prices     --> intake-prices     --> position-commands (every partition)
+rates      --> intake-rates      --> ledger-commands (every partition)
 """
 
 from __future__ import annotations
@@ -30,4 +31,5 @@ STREAMS = (
     _stream("statements", "reconciliation-items"),
     _stream("trades", "position-commands"),
     _stream("prices", "position-commands"),
+    _stream("rates", "ledger-commands"),
 )

@@ -1,4 +1,4 @@
-"""What comes to every partition of a log: prices and the ends of periods, each key in order."""
+"""What comes to every partition of a log: prices, rates and the ends of periods, each key in order."""
 
 from __future__ import annotations
 

@@ -23,7 +23,16 @@ from pipeline.verify.lanes import Lane, Versions
 from pipeline.verify.legs import Pair, sender_of
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
-from pipeline.verify.model.wire import BROADCAST, COMMANDS, LEGS, POSITION_COMMANDS, TABLE, Expected, home_of
+from pipeline.verify.model.wire import (
+    BROADCAST,
+    BROADCAST_ON,
+    COMMANDS,
+    LEGS,
+    POSITION_COMMANDS,
+    TABLE,
+    Expected,
+    home_of,
+)
 from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, WRITTEN, Output, Stream, check_of
 from pipeline.verify.topics import Heard, Listener, Topics
 
@@ -134,6 +143,7 @@ class Comparison:
         self.broadcasts = {
             "prices": Broadcasts(findings, "inputs_positions", "prices", "position-commands"),
             "accounts": Broadcasts(findings, "inputs_ledger", "accounts", COMMANDS),
+            "rates": Broadcasts(findings, "inputs_ledger", "rates", COMMANDS),
         }
         self._replays: dict[tuple[str, int], Replay] = {}
         self._pairs: dict[tuple[int, int], Pair] = {}
@@ -252,7 +262,7 @@ class Comparison:
             check = "inputs_positions" if record.topic == POSITION_COMMANDS else "inputs_ledger"
             return self.findings.wrong(at(check, record, "a record that no stream writes"))
         if record.event in BROADCAST:
-            self.broadcasts["accounts" if record.topic == COMMANDS else "prices"].arrive(record)
+            self.broadcasts[BROADCAST_ON[record.event or ""]].arrive(record)
         elif record.event in LEGS:
             origin = sender_of(record, self.topics.count)
             if not 0 <= origin < self.topics.count:

@@ -65,7 +65,7 @@ ANSWERS = ("PaymentReserved", "PaymentRejected", "CommandRefused", "outcomes.Pay
 REVERSALS = ("journal_reversed", "payment_reversed")
 """Commands that take back what was posted, as their refusals name them."""
 INPUT_CHECKS = {
-    **dict.fromkeys(("accounts", "payments", "journals", "approvals"), "inputs_ledger"),
+    **dict.fromkeys(("accounts", "payments", "journals", "approvals", "rates"), "inputs_ledger"),
     **dict.fromkeys(("trades", "prices"), "inputs_positions"),
     "statements": "inputs_reconciliation",
     FRAUD_COMMANDS: "inputs_ledger",
@@ -235,7 +235,11 @@ WRITTEN = {
     FRAUD_COMMANDS: frozenset((*FORWARDED["payments"][1], "BranchTicked")),
     COMMANDS: frozenset(
         (
-            *(event for source in ("accounts", "journals", "approvals") for event in FORWARDED[source][1]),
+            *(
+                event
+                for source in ("accounts", "journals", "approvals", "rates")
+                for event in FORWARDED[source][1]
+            ),
             *(*DECISIONS, *LEGS),
         )
     ),

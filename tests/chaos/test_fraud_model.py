@@ -431,6 +431,7 @@ def test_a_decision_carries_the_payment_and_an_alert_names_its_cause() -> None:
     verdict = {"outcome": "REVIEW", "score": 60, "reasons": [reason], "rules_version": VERSION}
     unknown = dict.fromkeys(("channel", "device_id", "counterparty_country", "merchant_category"))
     unknown |= dict.fromkeys(("actor", "metadata", "expected_sequence", "hold", "balancing"))
+    unknown |= dict.fromkeys(("creditor_currency", "rate_e8"))
     cause = cause_of(HELD._replace(fields=HELD.fields | {"event_id": "e10"}))
     caused = {"event_id": derived(cause, "payment_decided"), "causation_id": "e10", "hold_expires_at": None}
     assert on(COMMANDS, out)[-1] == known | unknown | verdict | caused

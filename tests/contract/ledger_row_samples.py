@@ -10,8 +10,19 @@ from msgspec import structs
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.ledger import account_changes, due, freezes, holds, journals, limits, openings, proposals
+from pipeline.domain.ledger import (
+    account_changes,
+    due,
+    freezes,
+    holds,
+    journals,
+    limits,
+    openings,
+    proposals,
+    rates,
+)
 from pipeline.domain.ledger import rows as ledger
+from pipeline.domain.ledger.exchange import Exchange
 from pipeline.domain.ledger.pairs import Leg
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
 
@@ -44,7 +55,15 @@ PAYMENTS = (
     ledger.Payment(
         "EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT, LABELS, asked_minor=9
     ),
-)
+    ledger.Payment(
+        "SETTLED", "ok", "alice", "bob", 5, "EUR", "", LOW, "transfer", None, creditor_currency="USD",
+        exchange=Exchange(HIGH, "USD", 108 * 10**6, "EUR", "q-1"),
+    ),
+    ledger.Payment(
+        "REJECTED", "rate_not_found", "alice", "bob", 5, "EUR", "", LOW, "transfer", None,
+        creditor_currency="USD", named_rate_e8=HIGH,
+    ),
+)  # fmt: skip
 WAITS = {"account_id": "alice", "legs": [{"amount_minor": HIGH, "leg_no": 1}], "reason": "é€"}
 PROPOSALS = (
     proposals.Proposal(
@@ -56,7 +75,7 @@ PROPOSALS = (
         "c-2", None, "e-9",
     ),
 )  # fmt: skip
-CAPTURE = holds.Capture("k-1", 5, "", "POSTED", True, False)
+CAPTURE = holds.Capture("k-1", 5, "", "POSTED", True, False, HIGH)
 HOLDS = (
     holds.Hold(AT, True, 0, 0, "", "c-1", "e-1", []),
     holds.Hold(AT, False, 5, 7, "expired", "c", "e", [CAPTURE]),
@@ -73,10 +92,13 @@ JOURNALS = (
         confirmations=[journals.Confirmation("n-1", [(1, 5), (2, HIGH)], False, True)],
     ),
 )  # fmt: skip
-_UNKNOWN = structs.replace(CAPTURE, final=None, rest=None)
+_ONE_CURRENCY = structs.replace(CAPTURE, credited_minor=None)
+_UNKNOWN = structs.replace(_ONE_CURRENCY, final=None, rest=None)
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
+    ("ledger", "payment", 2): PAYMENTS[:2],
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
+    ("ledger", "hold", 2): (HOLDS[0], structs.replace(HOLDS[1], captures=[_ONE_CURRENCY])),
     ("ledger", "journal", 1): tuple(
         structs.replace(journal, rest=None, metadata=None, confirmations=[]) for journal in JOURNALS
     ),
@@ -109,6 +131,12 @@ SAMPLES = (
         PAYMENTS,
     ),
     only_there(ledger.LEG_ROW),
+    Sample(
+        ledger.RATE_ROW,
+        ledger.RATE_ROW.pack,
+        rates.unpack_quote,
+        (rates.Quote(108 * 10**6, "q-1", AT), rates.Quote(1, "é", LOW)),
+    ),
     Sample(
         ledger.CHANGE_ROW,
         ledger.CHANGE_ROW.pack,

@@ -17,7 +17,10 @@ import fastavro
 import schemas
 from schemas import SchemaVersion
 
-FORMS = {"currency": "EUR", "creditor_reference": "RF18539007547034"}
+FORMS = {
+    **dict.fromkeys(("currency", "creditor_currency", "base_currency", "quote_currency"), "EUR"),
+    "creditor_reference": "RF18539007547034",
+}
 """Texts that must have a form."""
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -47,7 +47,7 @@ def test_every_step_from_a_version_to_the_next_has_an_upcaster_and_no_other_has(
 def test_a_subject_is_the_topic_and_the_record_name() -> None:
     newest = schemas.newest("ledgerflow.PaymentInitiated")
     assert newest.subject == "payments-ledgerflow.PaymentInitiated"
-    assert (newest.topic, newest.event, newest.version) == ("payments", "payment_initiated", 5)
+    assert (newest.topic, newest.event, newest.version) == ("payments", "payment_initiated", 6)
     assert newest.path == "payments/payment_initiated/v5.avsc"
 
 

@@ -17,7 +17,7 @@ from hypothesis import currently_in_test_context
 from hypothesis import event as note
 
 from pipeline.domain.kernel.columns import Block, Passed, Run, events_of, merged
-from pipeline.domain.kernel.events import Actor
+from pipeline.domain.kernel.events import Actor, Exchange
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import BRANCH_EVENTS, BROADCAST, INTERNAL_PREFIX, KEY_FIELDS, record_key
@@ -119,7 +119,7 @@ def run_of(batch: Any, log: Log, partition: int = 0, partitions: int = PARTITION
 
 def _cell(event: Any, name: str) -> Any:
     value = getattr(event, name)
-    return msgspec.structs.asdict(value) if isinstance(value, Actor) else value
+    return msgspec.structs.asdict(value) if isinstance(value, Actor | Exchange) else value
 
 
 def _home_of(event: Any, partitions: int) -> Any:

@@ -128,6 +128,16 @@ def _entry(posting: Any) -> str:
     return ",".join(":".join(pair) for pair in (posting.metadata or {}).items()) or "none"
 
 
+def _exchange(posting: Any) -> str:
+    """Return both amounts, minor units, and the rate: `1000EUR/1080USD@1.08EUR`; `!`: it was named."""
+    by = posting.exchange
+    if by is None:
+        return "none"
+    amounts = f"{by.debtor_amount_minor}{by.debtor_currency}/{by.creditor_amount_minor}{by.creditor_currency}"
+    named = "!" if by.rate_event_id is None else ""
+    return f"{amounts}@{by.rate_e8 / 10**8:.10g}{by.rate_currency}{named}"
+
+
 def _deliver(words: Words) -> Act:
     branch = words.next_if(str.isdigit)
     return lambda player: player.deliver(None if branch is None else int(branch))
@@ -172,6 +182,7 @@ CHECKS: dict[str, Callable[[Words], Act]] = {
     "actors": _said_of(_subject),
     "approvers": _said_of(_approver),
     "labels": _said_of(_entry),
+    "exchanges": _said_of(_exchange),
     "deliver": _deliver,
     "tick": _tick,
     "repeat": _repeat,

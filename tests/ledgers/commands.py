@@ -10,7 +10,7 @@ from msgspec import structs
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from tests.ledger.branches import decided, envelope, opened
-from tests.ledgers.words import CURRENCY, MILLISECOND, Words, account_id, is_amount, minor, when
+from tests.ledgers.words import CURRENCY, MILLISECOND, Words, account_id, is_amount, minor, rate, when
 
 About = dict[str, Any]
 """The envelope of an event."""
@@ -134,10 +134,22 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
         "outcome": words.next_if(("REVIEW", "DECLINE").__contains__) or "APPROVE",
         **_hold(words, "until"),
         "balancing": words.next_if("most".__eq__) and True,
+        "creditor_currency": words.options.pop("to", None),
+        "rate_e8": words.option("rate", rate),
         "payment_type": words.options.pop("type", "transfer"),
         "reference": words.options.pop("reference", f"reference of {payment_id}"),
     }
     return decided(event_id, payment_id, payer, payee, amount, **changes)
+
+
+def _rate(words: Words, about: About) -> ev.RateQuoted:
+    base, quote = words.next("a currency"), words.next("a currency")
+    since = words.option("from", when)
+    effective_from = about["occurred_at"] if since is None else since
+    price = rate(words.next("a rate"))
+    return ev.RateQuoted(
+        **about, base_currency=base, quote_currency=quote, rate_e8=price, effective_from=effective_from
+    )
 
 
 def _of_payment(words: Words, about: About) -> About:
@@ -283,6 +295,7 @@ COMMANDS: dict[str, Callable[[Words, About], Any]] = {
     "reopen": _reopen,
     "period": _period,
     "pay": _pay,
+    "rate": _rate,
     "approve": _review(True),
     "refuse": _review(False),
     "cancel": _cancel,

@@ -15,6 +15,7 @@ BRANCHES = 3
 T = TypeVar("T")
 CURRENCY = re.compile(r"[A-Z]{3}")
 _AMOUNT = re.compile(r"-?\d+\.\d\d")
+_RATE = re.compile(r"-?\d+(\.\d{1,8})?")
 _DAY = re.compile(r"(\d+(?:\.\d+)?)([+-]?)")
 _NAME = re.compile(r"[A-Z][A-Za-z0-9]*(\.[0-2])?|[$?].*")
 
@@ -44,6 +45,17 @@ def minor(text: str) -> int:
     if not is_amount(text):
         raise ValueError(f"`{text}` is no amount with two decimals")
     return int(text.replace(".", ""))
+
+
+def rate(text: str) -> int:
+    """Return a rate, a number of up to eight decimals, in units of 1e-8.
+
+    Raises: ValueError.
+    """
+    if not _RATE.fullmatch(text):
+        raise ValueError(f"`{text}` is no rate")
+    whole, _, part = text.partition(".")
+    return int(whole + part.ljust(8, "0"))
 
 
 def is_amount(text: str) -> bool:

@@ -32,6 +32,8 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("reference", "channel", "device_id"), pa.string()),
     **dict.fromkeys(("counterparty_country", "merchant_category", "creditor_reference"), pa.string()),
     **dict.fromkeys(("occurred_at", "amount_minor", "hold_expires_at", "expected_sequence"), pa.int64()),
+    "creditor_currency": pa.string(),
+    "rate_e8": pa.int64(),
     **dict.fromkeys(("capture_id", "reversal_id"), pa.string()),
     **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
     "actor": ACTOR_COLUMN,

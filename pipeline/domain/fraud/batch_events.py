@@ -23,7 +23,10 @@ _PAYMENT = (
 
 def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[Block]:
     """Return payment_decided and payment_screened for the payments at some positions of the run."""
-    optional = said(run.columns, "actor", "metadata", "expected_sequence", "hold", "balancing")
+    optional = said(
+        run.columns,
+        *("actor", "metadata", "expected_sequence", "hold", "balancing", "creditor_currency", "rate_e8"),
+    )
     columns, keys = _caused(run, at, "payment_decided", *_PAYMENT, *optional)
     if "metadata" in columns:
         columns["metadata"] = one_value_a_key(columns["metadata"])

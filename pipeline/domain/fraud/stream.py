@@ -209,6 +209,8 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.expected_sequence,
             event.hold,
             event.balancing,
+            event.creditor_currency,
+            event.rate_e8,
         ),
     )
     out.emit(

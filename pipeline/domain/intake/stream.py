@@ -2,6 +2,7 @@
 
     accounts   -> ledger-commands (the end of a period: every partition)
     payments   -> fraud-commands
+    rates      -> ledger-commands, every partition
     journals   -> ledger-commands          trades -> position-commands
     approvals  -> ledger-commands
     statements -> reconciliation-items     prices -> position-commands, every partition
@@ -16,6 +17,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.currencies import flaw_of
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.remittance import check_creditor_reference
@@ -41,8 +43,23 @@ ACCEPTED: dict[str, frozenset[type]] = {
     "statements": frozenset({ev.StatementLine, ev.StatementClosed}),
     "trades": frozenset({ev.TradeExecuted, ev.TradeSettled}),
     "prices": frozenset({ev.PriceQuoted}),
+    "rates": frozenset({ev.RateQuoted}),
 }
 """The events that each upstream topic may carry."""
+
+
+RATE_MAX_E8 = 10**17
+"""The highest rate, 1e9."""
+
+
+def check_rate(event: ev.RateQuoted) -> None:
+    """Raise Reject for a rate that is not between two active currencies, or is not positive or too high."""
+    for currency in (event.base_currency, event.quote_currency):
+        flaw = flaw_of(currency)
+        if flaw is not None:
+            raise Reject("invalid_currency", flaw)
+    if event.base_currency == event.quote_currency or not 0 < event.rate_e8 <= RATE_MAX_E8:
+        raise Reject("invalid_rate")
 
 
 class Intake:
@@ -55,8 +72,8 @@ class Intake:
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
         """Forward one event.
 
-        Raises Reject for an event of another topic, an invalid id, actor, metadata or creditor reference,
-        or a period that is not over yet.
+        Raises Reject for an event of another topic, an invalid id, actor, metadata or creditor reference, a
+        period that is not over yet, or a rate that is none.
         """
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
@@ -66,6 +83,8 @@ class Intake:
             check_creditor_reference(event)
         if type(event) is ev.PeriodClosed and event.closed_through > min(event.occurred_at, at.recorded_at):
             raise Reject("period_not_over")
+        if type(event) is ev.RateQuoted:
+            check_rate(event)
         if type(event) in BROADCAST:
             out.broadcast(self._target)
         else:

@@ -22,7 +22,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run
+from pipeline.domain.kernel.columns import (
+    ACTOR_COLUMN,
+    EXCHANGE_COLUMN,
+    METADATA_COLUMN,
+    OTHER,
+    Block,
+    Passed,
+    Run,
+)
 from pipeline.domain.kernel.outbox import Reject
 
 _TYPES = {
@@ -30,6 +38,7 @@ _TYPES = {
     "bool": pa.bool_(),
     "tuple[str, ...]": pa.list_(pa.string()),
     "Actor": ACTOR_COLUMN,
+    "Exchange": EXCHANGE_COLUMN,
     "dict[str, str]": METADATA_COLUMN,
 }
 

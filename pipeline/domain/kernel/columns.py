@@ -20,10 +20,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.domain.kernel.events import Actor
+from pipeline.domain.kernel.events import Actor, Exchange
 from pipeline.domain.kernel.outbox import NAMESPACE
 
 ACTOR_COLUMN = pa.struct([(name, pa.string()) for name in Actor.__struct_fields__])
+EXCHANGE_COLUMN = pa.struct(
+    [
+        (name, pa.int64() if name.endswith(("_minor", "_e8")) else pa.string())
+        for name in Exchange.__struct_fields__
+    ]
+)
 METADATA_COLUMN = pa.map_(pa.string(), pa.string())
 OTHER = -1
 """The kind of an event that the batch path must leave to the row path."""

@@ -108,6 +108,11 @@ ResultCode = Literal[
     "already_decided",
     "programs_cannot_approve",
     "maker_cannot_approve",
+    "rate_not_found",
+    "rate_too_old",
+    "rate_out_of_tolerance",
+    "invalid_rate",
+    "exists_with_different_rate",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]
@@ -175,6 +180,18 @@ class JournalLeg(msgspec.Struct, frozen=True, gc=False):
     currency: str
     purpose: str | None = None
     rate_e8: int | None = None
+
+
+class Exchange(msgspec.Struct, frozen=True, gc=False):
+    """What one payment, or a part of it, is in both of its currencies, and by which rate."""
+
+    debtor_amount_minor: int
+    debtor_currency: str
+    creditor_amount_minor: int
+    creditor_currency: str
+    rate_e8: int
+    rate_currency: str
+    rate_event_id: str | None = None
 
 
 class AccountClosed(msgspec.Struct, frozen=True, gc=False):
@@ -702,6 +719,7 @@ class LegRequested(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
     approved_by: str | None = None
+    exchange: Exchange | None = None
 
 
 class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
@@ -736,6 +754,8 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     expected_sequence: int | None = None
     hold: bool | None = None
     balancing: bool | None = None
+    creditor_currency: str | None = None
+    rate_e8: int | None = None
 
 
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
@@ -890,6 +910,7 @@ class PaymentCapturedOutcome(msgspec.Struct, frozen=True, gc=False):
     held_minor: int
     code: str
     actor: Actor | None = None
+    exchange: Exchange | None = None
 
 
 class PaymentExpired(msgspec.Struct, frozen=True, gc=False):
@@ -993,6 +1014,7 @@ class PaymentReserved(msgspec.Struct, frozen=True, gc=False):
     currency: str
     code: str
     actor: Actor | None = None
+    exchange: Exchange | None = None
 
 
 class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
@@ -1037,6 +1059,7 @@ class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
     code: str
     actor: Actor | None = None
     approved_by: str | None = None
+    exchange: Exchange | None = None
 
 
 class ProposalDecided(msgspec.Struct, frozen=True, gc=False):
@@ -1149,6 +1172,8 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     expected_sequence: int | None = None
     hold: bool | None = None
     balancing: bool | None = None
+    creditor_currency: str | None = None
+    rate_e8: int | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
@@ -1273,6 +1298,7 @@ class PostingRecorded(msgspec.Struct, frozen=True, gc=False):
     metadata: dict[str, str] | None = None
     approved_by: str | None = None
     lowest_balance_minor: int | None = None
+    exchange: Exchange | None = None
 
 
 class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
@@ -1290,6 +1316,25 @@ class PriceQuoted(msgspec.Struct, frozen=True, gc=False):
     instrument_id: str
     price_e8: int
     currency: str
+    actor: Actor | None = None
+
+
+class RateQuoted(msgspec.Struct, frozen=True, gc=False):
+    """A rate between two currencies; keyed by the base currency, read by every partition."""
+
+    KEY_FIELD: ClassVar[str] = "base_currency"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("base_currency",)
+    BROADCAST: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    base_currency: str
+    quote_currency: str
+    rate_e8: int
+    effective_from: int
     actor: Actor | None = None
 
 
@@ -1482,6 +1527,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.HoldRecorded": HoldRecorded,
     "ledgerflow.PostingRecorded": PostingRecorded,
     "ledgerflow.PriceQuoted": PriceQuoted,
+    "ledgerflow.RateQuoted": RateQuoted,
     "ledgerflow.BreakOpened": BreakOpened,
     "ledgerflow.BreakResolved": BreakResolved,
     "ledgerflow.ItemMatched": ItemMatched,

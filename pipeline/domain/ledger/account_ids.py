@@ -17,6 +17,11 @@ def opening_account_id(currency: str, branch: int) -> str:
     return f"$opening:{currency}:{branch}"
 
 
+def position_account_id(currency: str, branch: int) -> str:
+    """Return the id of a branch's position in a currency: what payments between currencies buy and sell."""
+    return f"$position:{currency}:{branch}"
+
+
 def can_be_opened(account_id: str) -> bool:
     """Whether a customer's account may have an id: it fits into a key, and is not an internal account's."""
     return bool(account_id) and account_id[0] != INTERNAL_PREFIX and not {"/", "\0"} & {*account_id}

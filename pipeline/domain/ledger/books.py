@@ -55,6 +55,7 @@ class EntryDetails(NamedTuple):
     debit: tuple[str | None, int | None] = (None, None)
     credit: tuple[str | None, int | None] = (None, None)
     metadata: dict[str, str] | None = None
+    exchange: ev.Exchange | None = None
 
 
 class Books:
@@ -134,7 +135,7 @@ class Books:
         """Return the credit account of a payment's hold: the creditor, or clearing if that is elsewhere."""
         if self.is_local(payment.creditor_account_id):
             return payment.creditor_account_id
-        return clearing_account_id(payment.currency, self.branch)
+        return clearing_account_id(payment.credit_currency, self.branch)
 
     def _pair(self, debit: str, credit: str, currency: str) -> tuple[Account, Account]:
         debtor, creditor = (
@@ -283,6 +284,7 @@ class Books:
             cause.actor,
             about.metadata,
             lowest_balance_minor=lowest_balance(self.rows, cause, side, account, about.when),
+            exchange=about.exchange,
         )
         key = f"{cause.tenant_id}/{account_id}"
         out.emit("postings", key, posting)

@@ -12,6 +12,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.exchange import converted
 from pipeline.domain.ledger.holds import (
     IN_FLIGHT,
     OUTCOMES,
@@ -47,10 +48,11 @@ def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, 
     code = _capture_code(event, held, amount, watermark)
     if code is not None:
         return refuse_with(code)
+    credited = _credited(held, amount)
     if held.books.is_local(held.payment.creditor_account_id):
-        _capture_here(event, held, amount)
+        _capture_here(event, held, amount, credited)
     else:
-        _capture_elsewhere(event, held, amount)
+        _capture_elsewhere(event, held, amount, credited)
 
 
 def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, watermark: int) -> str | None:
@@ -68,6 +70,7 @@ def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, wat
         ("expired", hold.expires_at <= watermark),
         ("amount_must_be_positive", event.amount_minor is not None and event.amount_minor <= 0),
         ("exceeds_held_amount", not remaining or amount > remaining),
+        ("amount_must_be_positive", not _credited(held, amount)),
         ("too_many_captures", len(hold.captures) >= CAPTURES_MAX),
     ):
         if holds:
@@ -75,14 +78,31 @@ def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, wat
     return None
 
 
-def _capture_of(event: ev.PaymentCaptured, amount: int, leg_id: str, state: str) -> Capture:
-    return Capture(event.capture_id, amount, leg_id, state, event.final, event.amount_minor is None)
+def _credited(held: HeldPayment, amount: int) -> int:
+    """Return what the creditor gets for a part of a hold, by the rate of the reservation.
+
+    Parts are rounded each, the last one gets what is left: together they are what was reserved.
+    """
+    payment, left = held.payment, held.hold.uncredited(held.payment)
+    by = payment.exchange
+    if by is None:
+        return amount
+    if amount == held.hold.remaining(payment):
+        return left
+    return min(left, converted(amount, payment.currency, by.currency, by.rate_e8, by.rate_currency))
 
 
-def _capture_here(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> None:
+def _capture_of(
+    event: ev.PaymentCaptured, held: HeldPayment, amount: int, credited: int, leg_id: str, state: str
+) -> Capture:
+    other = None if held.payment.exchange is None else credited
+    return Capture(event.capture_id, amount, leg_id, state, event.final, event.amount_minor is None, other)
+
+
+def _capture_here(event: ev.PaymentCaptured, held: HeldPayment, amount: int, credited: int) -> None:
     """Post a capture whose creditor is on this branch."""
-    held.enter(amount, held.books.value_time())
-    taken = _capture_of(event, amount, "", POSTED)
+    held.enter(amount, credited, held.books.value_time())
+    taken = _capture_of(event, held, amount, credited, "", POSTED)
     held.hold.captures.append(taken)
     if event.final or not held.hold.remaining(held.payment):
         held.end("ok")
@@ -92,17 +112,17 @@ def _capture_here(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> 
     held.save()
 
 
-def _capture_elsewhere(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> None:
+def _capture_elsewhere(event: ev.PaymentCaptured, held: HeldPayment, amount: int, credited: int) -> None:
     """Request the leg of a capture whose creditor is on another branch."""
     payment, hold, books = held.payment, held.hold, held.books
     # The amount stays held. NUL separates the ids, so that no two pairs of ids give the same leg id.
     leg_id = derived_id(payment.debtor_account_id, f"leg:{event.payment_id}\0{event.capture_id}")
-    hold.captures.append(_capture_of(event, amount, leg_id, IN_FLIGHT))
+    hold.captures.append(_capture_of(event, held, amount, credited, leg_id, IN_FLIGHT))
     hold.capturing += amount
     if event.final:
         held.end("ok")
     held.save()
-    request_leg(event, payment, books, out=held.out, leg_id=leg_id, amount=amount)
+    request_leg(event, payment, books, held.out, leg_id, amount, credited)
 
 
 def leg_answered(
@@ -118,10 +138,12 @@ def leg_answered(
     if hold is None or taken is None:
         raise Reject("leg_not_expected")
     held = HeldPayment(event, at, rows, out, payment, hold)
+    amount = taken.amount_minor
+    credited = amount if taken.credited_minor is None else taken.credited_minor
     code = "ok"
     if isinstance(event, ev.LegPosted):
-        hold.capturing -= taken.amount_minor
-        held.enter(taken.amount_minor, told_time(event, held.books.closed_through))
+        hold.capturing -= amount
+        held.enter(amount, credited, told_time(event, held.books.closed_through))
         taken.state = POSTED
         if not hold.ended and hold.captured == payment.amount_minor:
             held.end("ok")
@@ -129,8 +151,8 @@ def leg_answered(
     else:
         taken.state, code = REFUSED, event.code
         if hold.ended:
-            held.release(taken.amount_minor)
-        hold.capturing -= taken.amount_minor
+            held.release(amount, credited)
+        hold.capturing -= amount
         debtor = payment.debtor_account_id
         refuse(out, event, "payment_captured", debtor, event.payment_id, code, capture_id=taken.capture_id)
     if held.is_over():

@@ -1,8 +1,8 @@
-"""Holds for captures: placed by a payment, extended, reviewed, cancelled, expired.
+"""Holds for captures: placed by a payment, reviewed, cancelled, expired.
 
     payment_decided with hold_expires_at, or hold -> AUTHORISED: held, until
         payment_captured  -> a part of it is posted (`captures`)
-        payment_extended  -> it lasts longer
+        payment_extended  -> it lasts longer (`extensions`)
         payment_cancelled -> what is left is released
         it expires        -> what is left is released (`due`)
 
@@ -26,9 +26,11 @@ from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import HOLD, Due, schedule, unschedule
+from pipeline.domain.ledger.exchange import told
 from pipeline.domain.ledger.open_holds import payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
+from pipeline.domain.ledger.sides import credited_of, emit_placed, end_hold, enter
 from pipeline.domain.ledger.value_times import ValueTime
 
 POSTED, IN_FLIGHT, REFUSED = "POSTED", "IN_FLIGHT", "REFUSED"
@@ -49,6 +51,8 @@ class Capture(msgspec.Struct, array_like=True, gc=False):
     """As the command said, as `rest`; None in a hold of layout 1."""
     rest: bool | None
     """Whether the command named no amount: all that was left."""
+    credited_minor: int | None
+    """Of a payment between currencies: what the creditor gets for it; None: `amount_minor`."""
 
 
 class Hold(msgspec.Struct, array_like=True, gc=False):
@@ -74,6 +78,18 @@ class Hold(msgspec.Struct, array_like=True, gc=False):
         """Return the amount held, legs in flight included."""
         return self.remaining(payment) + self.capturing
 
+    def credited(self, *states: str) -> int:
+        """Return what the creditor gets for the captures in some states, minor units of that currency."""
+        return sum(
+            one.amount_minor if one.credited_minor is None else one.credited_minor
+            for one in self.captures
+            if one.state in states
+        )
+
+    def uncredited(self, payment: Payment) -> int:
+        """Return what is left of what the creditor gets, legs in flight taken off."""
+        return credited_of(payment) - self.credited(POSTED, IN_FLIGHT)
+
 
 unpack_hold = unpacker(HOLD_ROW, Hold)
 """Return the hold of a row. Raises UnreadableRow."""
@@ -90,21 +106,22 @@ def read_hold(rows: Rows, tenant_id: str, payment_id: str) -> Hold | None:
     return None if row is None else unpack_hold(row)
 
 
-def _due(tenant_id: str, payment: Payment, payment_id: str, hold: Hold) -> Due:
+def due_of(tenant_id: str, payment: Payment, payment_id: str, hold: Hold) -> Due:
+    """Return when a hold ends."""
     return Due(hold.expires_at, HOLD, tenant_id, payment.debtor_account_id, payment_id)
 
 
 def authorise(event: ev.PaymentDecided, payment: Payment, books: Books, out: Outbox) -> None:
     """Turn the reservation of a payment into a hold for captures."""
-    ends, debtor = payment.hold_expires_at, payment.debtor_account_id
+    ends = payment.hold_expires_at
     assert ends is not None
     hold = Hold(ends, event.outcome == "REVIEW", 0, 0, "", event.correlation_id, event.event_id, [])
     payment.state, payment.code = "AUTHORISED", "ok"
-    books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
+    emit_placed(out, books, payment, event.payment_id)
     books.save(out)
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)
     books.rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
-    due = _due(event.tenant_id, payment, event.payment_id, hold)
+    due = due_of(event.tenant_id, payment, event.payment_id, hold)
     schedule(books.rows, due, payment_places(event.tenant_id, payment, books.at))
 
 
@@ -126,20 +143,15 @@ class HeldPayment:
             write_payment(rows, tenant, payment_id, self.payment)
         rows.put(hold_key(tenant, payment_id), HOLD_ROW.pack(self.hold))
 
-    def release(self, amount: int) -> None:
-        """Release a part of the amount held, minor units, and emit it."""
-        payment, books = self.payment, self.books
-        debtor = payment.debtor_account_id
-        books.release(debtor, books.counterpart(payment), payment.currency, amount)
-        books.emit_hold(self.out, "RELEASED", self.event.payment_id, debtor, amount, "hold_released")
+    def release(self, amount: int, credited: int) -> None:
+        """Release a part of the amount held, minor units, and emit it; arguments as of `sides.sides`."""
+        end_hold(self.out, self.books, self.payment, self.event.payment_id, amount, credited)
 
-    def enter(self, amount: int, when: ValueTime) -> None:
-        """Post a part of the amount held, minor units; `when` it counts."""
-        payment, books = self.payment, self.books
-        debtor, credit = payment.debtor_account_id, books.counterpart(payment)
-        books.release(debtor, credit, payment.currency, amount)
+    def enter(self, amount: int, credited: int, when: ValueTime) -> None:
+        """Post a part of the amount held; arguments as of `sides.sides`; `when` it counts."""
+        payment = self.payment
         about = EntryDetails(self.event.payment_id, payment.reference, when=when, metadata=payment.metadata)
-        books.enter(self.out, "capture", debtor, credit, amount, about)
+        enter(self.out, "capture", self.books, payment, amount, credited, about)
         self.hold.captured += amount
         payment.effective_at = when.latest(payment.effective_at, self.event.occurred_at)
 
@@ -147,10 +159,10 @@ class HeldPayment:
         """End the hold: release everything but the legs in flight; `code` is the reason."""
         remaining = self.hold.remaining(self.payment)
         if remaining:
-            self.release(remaining)
+            self.release(remaining, self.hold.uncredited(self.payment))
         self.hold.ended = code
         tenant = self.event.tenant_id
-        due = _due(tenant, self.payment, self.event.payment_id, self.hold)
+        due = due_of(tenant, self.payment, self.event.payment_id, self.hold)
         unschedule(self.books.rows, due, payment_places(tenant, self.payment, self.books.at))
 
     def end_at_once(self, code: str, cause: Any = None) -> None:
@@ -172,7 +184,9 @@ class HeldPayment:
         payment = self.payment
         if self.hold.captured:
             payment.state, payment.code = "SETTLED", "ok"
-            announce(self.out, self.event, payment, "payment_settled", "ok", self.hold.captured)
+            captured, credited = self.hold.captured, self.hold.credited(POSTED)
+            exchange = told(payment.exchange, captured, payment.currency, credited)
+            announce(self.out, self.event, payment, "payment_settled", "ok", captured, exchange=exchange)
         else:
             outcome = OUTCOMES.get(code, "payment_failed")
             payment.state, payment.code = outcome.removeprefix("payment_").upper(), code
@@ -181,6 +195,7 @@ class HeldPayment:
     def emit_captured(self, capture: Capture) -> None:
         """Emit that a capture is posted."""
         cause, payment = self.event, self.payment
+        credited = capture.credited_minor or 0
         self.out.emit(
             "payment-events",
             f"{cause.tenant_id}/{payment.debtor_account_id}",
@@ -196,6 +211,7 @@ class HeldPayment:
                 self.hold.held(payment),
                 "ok",
                 cause.actor,
+                exchange=told(payment.exchange, capture.amount_minor, payment.currency, credited),
             ),
         )
 
@@ -216,45 +232,6 @@ def why_ended(payment: Payment, hold: Hold) -> str | None:
     if hold.ended:
         return hold.ended if hold.ended in OUTCOMES else "already_settled"
     return None
-
-
-def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Move the expiry of a hold to a later time."""
-
-    def refuse_with(code: str) -> None:
-        refuse(out, event, "payment_extended", event.debtor_account_id, event.payment_id, code)
-
-    found = held_payment(event, rows)
-    if isinstance(found, str):
-        return refuse_with(found)
-    payment, hold = found
-    code = why_ended(payment, hold)
-    if code is None and hold.expires_at <= watermark:
-        code = "expired"
-    elif code is None and event.hold_expires_at <= hold.expires_at:
-        code = "expiry_not_later"
-    if code is not None:
-        return refuse_with(code)
-    held_in = payment_places(event.tenant_id, payment, at)
-    unschedule(rows, _due(event.tenant_id, payment, event.payment_id, hold), held_in)
-    hold.expires_at = event.hold_expires_at
-    schedule(rows, _due(event.tenant_id, payment, event.payment_id, hold), held_in)
-    rows.put(hold_key(event.tenant_id, event.payment_id), HOLD_ROW.pack(hold))
-    out.emit(
-        "payment-events",
-        f"{event.tenant_id}/{payment.debtor_account_id}",
-        ev.PaymentExtendedOutcome(
-            *envelope(event, "payment_extended"),
-            event.payment_id,
-            payment.debtor_account_id,
-            payment.creditor_account_id,
-            payment.amount_minor,
-            payment.currency,
-            hold.expires_at,
-            "ok",
-            event.actor,
-        ),
-    )
 
 
 def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows, out: Outbox) -> None:

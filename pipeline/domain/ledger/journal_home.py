@@ -22,6 +22,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import INTERNAL_PREFIX
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import JOURNAL, Due, Place, schedule, unschedule
@@ -198,7 +199,9 @@ class HomeJournal:
         """Return the legs of each branch, by its number."""
         found: dict[int, list[Leg]] = {}
         for leg in legs:
-            branch = partition_of(f"{self.event.tenant_id}/{leg.account_id}", self.at.partitions)
+            branch = self.at.partition
+            if not leg.account_id.startswith(INTERNAL_PREFIX):
+                branch = partition_of(f"{self.event.tenant_id}/{leg.account_id}", self.at.partitions)
             found.setdefault(branch, []).append(leg)
         return dict(sorted(found.items()))
 

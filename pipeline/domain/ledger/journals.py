@@ -168,7 +168,7 @@ def refusal_of(journal: Journal, watermark: int, closed_through: int | None) -> 
     for leg in legs:
         if leg.amount_minor <= 0:
             return Refusal("amount_must_be_positive", leg.leg_no)
-        if not can_be_opened(leg.account_id):
+        if not can_be_opened(leg.account_id) and not journal.reverses_payment:
             return Refusal("debtor_not_found" if leg.side == "DEBIT" else "creditor_not_found", leg.leg_no)
         other = "CREDIT" if leg.side == "DEBIT" else "DEBIT"
         if (leg.entry_no, leg.currency, leg.account_id, other) in sides:
@@ -195,14 +195,29 @@ def uncount_reversed(tenant_id: str, journal: Journal, rows: Rows) -> None:
     if journal.reverses is None:
         return
     if journal.reverses_payment:
-        key = taken_key(tenant_id, journal.reverses)
-        taken = read_number(rows, key)
-        assert taken is not None, "it was taken before"
-        return write_number(rows, key, taken - journal.legs[0].amount_minor)
+        back, amount, *others = journal.legs
+        other = -back.amount_minor if others else None
+        return count_reversed_payment(
+            rows, tenant_id, journal.reverses, -amount.amount_minor, other, back.currency
+        )
     original = read_journal(rows, tenant_id, journal.account_id, journal.reverses)
     assert original is not None, "it was reversed"
     count_reversed(original, journal.legs, -1)
     write_journal(rows, tenant_id, journal.reverses, original)
+
+
+def count_reversed_payment(
+    rows: Rows, tenant_id: str, payment_id: str, amount: int, other: int | None, currency: str
+) -> None:
+    """Add an amount to what was reversed of a payment, in minor units of the debtor's currency.
+
+    `other`: the same in the creditor's `currency`, None where that is the debtor's.
+    """
+    counted = [(taken_key(tenant_id, payment_id), amount)]
+    if other is not None:
+        counted.append((taken_key(tenant_id, payment_id, currency), other))
+    for key, more in counted:
+        write_number(rows, key, (read_number(rows, key) or 0) + more)
 
 
 def count_reversed(original: Journal, legs: Sequence[Leg], sign: int) -> None:

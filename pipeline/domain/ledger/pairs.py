@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.routing import INTERNAL_PREFIX
 from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books
 
@@ -104,6 +105,8 @@ def reserve(legs: Iterable[Leg], books: Books) -> Refusal | list[Pair]:
     for leg in legs:
         if leg.amount_minor <= 0:
             return Refusal("amount_must_be_positive", leg.leg_no)
+        if leg.account_id.startswith(INTERNAL_PREFIX):
+            continue  # a position, which only reversals of payments have: no upstream can name it
         code = (books.debtor_code if leg.side == "DEBIT" else books.creditor_code)(
             leg.account_id, leg.currency
         )
@@ -111,7 +114,7 @@ def reserve(legs: Iterable[Leg], books: Books) -> Refusal | list[Pair]:
             return Refusal(code, leg.leg_no)
     pairs = pairs_of(legs, books.branch)
     for pair in pairs:
-        if pair.credit_leg is not None:
+        if pair.credit_leg is not None and not pair.credit.startswith(INTERNAL_PREFIX):
             code = books.creditor_code(pair.credit, pair.currency, pair.amount)
             if code is not None:
                 return Refusal(code, pair.credit_leg.leg_no)

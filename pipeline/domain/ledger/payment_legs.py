@@ -17,12 +17,18 @@ from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import CREDIT, Take
+from pipeline.domain.ledger.exchange import told
 from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
 from pipeline.domain.ledger.value_times import told_time
 
 
-def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_id: str, amount: int) -> None:
-    """Ask the creditor's branch to book its side of an amount, and say when both sides count."""
+def request_leg(
+    event: Any, payment: Payment, books: Books, out: Outbox, leg_id: str, amount: int, credited: int
+) -> None:
+    """Ask the creditor's branch to book its side of an amount, and say when both sides count.
+
+    `credited`: what the creditor gets for it, in the creditor's currency.
+    """
     out.emit(
         "ledger-commands",
         f"{event.tenant_id}/{payment.creditor_account_id}",
@@ -33,13 +39,14 @@ def request_leg(event: Any, payment: Payment, books: Books, *, out: Outbox, leg_
             payment.creditor_account_id,
             payment.debtor_account_id,
             payment.creditor_account_id,
-            amount,
-            payment.currency,
+            credited,
+            payment.credit_currency,
             books.branch,
             payment.reference,
             *books.value_time(),
             event.actor,
             payment.metadata,
+            exchange=told(payment.exchange, amount, payment.currency, credited),
         ),
     )
 
@@ -63,7 +70,9 @@ def post_leg(take: Take, event: ev.LegRequested, at: Arrival, rows: Rows, out: O
     if code is None:
         clearing = clearing_account_id(event.currency, at.partition)
         books.open_internal(clearing, event.currency)
-        about = EntryDetails(event.payment_id, event.reference, when=when, metadata=event.metadata)
+        about = EntryDetails(
+            event.payment_id, event.reference, when=when, metadata=event.metadata, exchange=event.exchange
+        )
         try:
             books.enter(out, "leg", clearing, creditor, amount, about)
         except Overflow:

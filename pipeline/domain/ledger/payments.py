@@ -23,12 +23,15 @@ from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger import captures, holds
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
+from pipeline.domain.ledger.exchange import told
 from pipeline.domain.ledger.expected_sequence import other_sequence
 from pipeline.domain.ledger.open_holds import is_crowded, payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
-from pipeline.domain.ledger.repeats import payment_code
+from pipeline.domain.ledger.rates import RateRules
+from pipeline.domain.ledger.repeats import other_currency, payment_code
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
+from pipeline.domain.ledger.sides import agreed, credited_of, emit_placed, end_hold, enter, is_rate, reserve
 from pipeline.domain.ledger.value_times import ValueTime, told_time
 
 
@@ -45,6 +48,7 @@ def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
 def decide(
     window: int,
     holds_max: int,
+    rates: RateRules,
     event: ev.PaymentDecided,
     watermark: int,
     at: Arrival,
@@ -54,7 +58,7 @@ def decide(
     """Reserve a payment whose id is new and settle it, hold it, or ask for its leg; or reject it.
 
     `window`: how long ids are remembered, microseconds of event time; `holds_max`: how many holds an
-    account may have open.
+    account may have open; `rates`: which rates count for a payment between currencies.
     """
     tenant = event.tenant_id
     if watermark - event.occurred_at > window:
@@ -73,32 +77,36 @@ def decide(
         event.payment_type,
         hold_end(event),
         event.metadata,
+        creditor_currency=other_currency(event),
+        named_rate_e8=event.rate_e8,
     )
     books = Books(event, at, rows)
     expires_at, debtor = payment.hold_expires_at, payment.debtor_account_id
     if event.balancing:
         payment.amount_minor, payment.asked_minor = up_to_what_is_there(event, books), event.amount_minor
-    refusal = _refusal(event, payment.amount_minor, watermark, books)
+    refusal = _refusal(event, payment, watermark, books)
+    if refusal is None and payment.creditor_currency is not None:
+        refusal = _convert(payment, rates, books)
     if refusal is None and expires_at is not None:
         held_in = payment_places(tenant, payment, at)
         if any(is_crowded(rows, tenant, place, holds_max) for place in held_in):
             refusal = "too_many_holds"
     if refusal is None:
-        counterpart = books.counterpart(payment)
-        refusal = books.reserve(debtor, counterpart, payment.currency, payment.amount_minor)
+        refusal = reserve(books, payment)
     if refusal is not None:
-        payment.code, payment.amount_minor = refusal, event.amount_minor
+        payment.code, payment.amount_minor, payment.exchange = refusal, event.amount_minor, None
         write_payment(rows, tenant, event.payment_id, payment)
         mismatch = refusal == "sequence_mismatch"
         sequence = other_sequence(books, debtor, event.expected_sequence) if mismatch else None
         return announce(out, event, payment, "payment_rejected", refusal, account_sequence=sequence)
-    announce(out, event, payment, "payment_reserved", "ok")
+    exchange = told(payment.exchange, payment.amount_minor, payment.currency, credited_of(payment))
+    announce(out, event, payment, "payment_reserved", "ok", exchange=exchange)
     if expires_at is not None:
         return holds.authorise(event, payment, books, out)
     if event.outcome == "REVIEW":
         payment.state = "HELD"
         payment.code = "ok"
-        books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
+        emit_placed(out, books, payment, event.payment_id)
         books.save(out)
         return write_payment(rows, tenant, event.payment_id, payment)
     _proceed(event, payment, books, out)
@@ -116,14 +124,20 @@ def up_to_what_is_there(event: ev.PaymentDecided, books: Books) -> int:
     return min(event.amount_minor, there) if there > 0 else event.amount_minor
 
 
-def _refusal(event: ev.PaymentDecided, amount: int, watermark: int, books: Books) -> str | None:
-    """Return why a payment of an amount cannot be reserved, the first reason that holds, or None."""
+def _refusal(event: ev.PaymentDecided, payment: Payment, watermark: int, books: Books) -> str | None:
+    """Return why a payment cannot be reserved, the first reason that holds, or None.
+
+    Of a payment between currencies, rate and converted amount are not looked at yet.
+    """
+    amount, other = payment.amount_minor, payment.creditor_currency
     if event.outcome == "DECLINE":
         return "declined"
     if amount <= 0:
         return "amount_must_be_positive"
     if event.debtor_account_id == event.creditor_account_id:
         return "accounts_must_differ"
+    if not is_rate(event.rate_e8, other):
+        return "invalid_rate"
     if event.hold_expires_at is not None and event.hold_expires_at <= watermark:
         return "expired"
     code = books.debtor_code(event.debtor_account_id, event.currency)
@@ -134,8 +148,21 @@ def _refusal(event: ev.PaymentDecided, amount: int, watermark: int, books: Books
     if not can_be_opened(event.creditor_account_id):
         return "creditor_not_found"  # no branch has such an account, so no leg is needed to find out
     if books.is_local(event.creditor_account_id):
+        if other is not None:
+            return books.creditor_code(event.creditor_account_id, other)
         return books.creditor_code(event.creditor_account_id, event.currency, amount)
     return None
+
+
+def _convert(payment: Payment, rates: RateRules, books: Books) -> str | None:
+    """Convert a payment between currencies, or return why that is not possible, or not for its creditor."""
+    found = agreed(payment, rates, books)
+    if isinstance(found, str):
+        return found
+    payment.exchange, creditor = found, payment.creditor_account_id
+    if not books.is_local(creditor):
+        return None
+    return books.creditor_code(creditor, found.currency, found.creditor_minor)
 
 
 def _proceed(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
@@ -145,25 +172,25 @@ def _proceed(event: Any, payment: Payment, books: Books, out: Outbox) -> None:
         _settle(event, payment, books, books.value_time(), out)
     else:
         if payment.state != "HELD":
-            books.emit_hold(out, "PLACED", event.payment_id, debtor, payment.amount_minor, "hold_placed")
+            emit_placed(out, books, payment, event.payment_id)
         payment.state, payment.code = "IN_FLIGHT", "ok"
         books.save(out)
         # Derived from the payment, not from the event: an upstream may give two payments the same event id.
         leg_id = derived_id(debtor, f"leg:{event.payment_id}")
-        request_leg(event, payment, books, out=out, leg_id=leg_id, amount=payment.amount_minor)
+        request_leg(event, payment, books, out, leg_id, payment.amount_minor, credited_of(payment))
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)
 
 
 def _settle(event: Any, payment: Payment, books: Books, when: ValueTime, out: Outbox) -> None:
     """Turn the hold of a payment into an entry; it credits the creditor, or the clearing account."""
-    debtor, credit = payment.debtor_account_id, books.counterpart(payment)
-    books.release(debtor, credit, payment.currency, payment.amount_minor)
     payment.state, payment.code = "SETTLED", "ok"
     payment.effective_at = when.counts_at(event.occurred_at)
     about = EntryDetails(event.payment_id, payment.reference, when=when, metadata=payment.metadata)
-    books.enter(out, "settle", debtor, credit, payment.amount_minor, about)
+    credited = credited_of(payment)
+    enter(out, "settle", books, payment, payment.amount_minor, credited, about)
     books.save(out)
-    announce(out, event, payment, "payment_settled", "ok")
+    exchange = told(payment.exchange, payment.amount_minor, payment.currency, credited)
+    announce(out, event, payment, "payment_settled", "ok", exchange=exchange)
 
 
 def review(event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> None:
@@ -212,9 +239,7 @@ def _release(
     event: Any, payment: Payment, books: Books, out: Outbox, outcome: str, code: str, state: str
 ) -> None:
     """Release the hold of a payment and end the payment."""
-    debtor, amount = payment.debtor_account_id, payment.amount_minor
-    books.release(debtor, books.counterpart(payment), payment.currency, amount)
-    books.emit_hold(out, "RELEASED", event.payment_id, debtor, amount, "hold_released")
+    end_hold(out, books, payment, event.payment_id, payment.amount_minor, credited_of(payment))
     books.save(out)
     payment.state, payment.code = state, code
     write_payment(books.rows, event.tenant_id, event.payment_id, payment)

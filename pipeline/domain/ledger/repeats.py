@@ -27,12 +27,24 @@ def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
         ("exists_with_different_amount", _asked(known) != _asked(event)),
         ("exists_with_different_reference", known.reference != event.reference),
         ("exists_with_different_currency", known.currency != event.currency),
+        ("exists_with_different_currency", known.creditor_currency != other_currency(event)),
+        ("exists_with_different_rate", known.named_rate_e8 != _named_rate(event)),
         ("exists_with_different_type", kept and known.payment_type != event.payment_type),
         ("exists_with_different_metadata", kept and known.metadata != event.metadata),
     ):
         if differs:
             return code
     return "exists"
+
+
+def other_currency(payment: ev.PaymentDecided | Payment) -> str | None:
+    """Return what a payment is to be converted to, None where it is the debtor's currency."""
+    other = payment.creditor_currency
+    return None if other == payment.currency else other
+
+
+def _named_rate(payment: ev.PaymentDecided | Payment) -> int | None:
+    return payment.named_rate_e8 if isinstance(payment, Payment) else payment.rate_e8
 
 
 def _asked(payment: ev.PaymentDecided | Payment) -> tuple[int, bool]:
@@ -104,7 +116,7 @@ def payment_reversal_code(known: Journal, event: ev.PaymentReversed) -> str:
     """Return the answer to the reversal of a payment whose id is known, as a reversal's or a journal's."""
     if not _reverses(known, event.payment_id, payment=True):
         return "exists_with_different_target"
-    if _other_amount(known.legs[0].amount_minor, known.rest, event.amount_minor):
+    if _other_amount(known.legs[1].amount_minor, known.rest, event.amount_minor):
         return "exists_with_different_amount"
     return "exists" if known.reason == event.reason else "exists_with_different_reason"
 

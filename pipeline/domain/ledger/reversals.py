@@ -17,6 +17,9 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger.account_ids import position_account_id
+from pipeline.domain.ledger.exchange import half_even
+from pipeline.domain.ledger.holds import POSTED as CAPTURE_POSTED
 from pipeline.domain.ledger.holds import read_hold
 from pipeline.domain.ledger.journal_home import HomeJournal
 from pipeline.domain.ledger.journal_parts import posted_legs
@@ -25,12 +28,14 @@ from pipeline.domain.ledger.journals import (
     PREPARING,
     Journal,
     count_reversed,
+    count_reversed_payment,
     read_journal,
     write_journal,
 )
 from pipeline.domain.ledger.pairs import Leg, legs_of
 from pipeline.domain.ledger.repeats import journal_reversal_code, payment_reversal_code
-from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key, write_number
+from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key
+from pipeline.domain.ledger.sides import credited_of
 
 
 def reverse_journal(
@@ -78,20 +83,33 @@ def reverse_payment(
     if isinstance(found, str):
         ids: dict[str, Any] = {"reversal_id": event.reversal_id}
         return refuse(out, event, "payment_reversed", debtor, event.payment_id, found, **ids)
-    payment, taken, amount = found
-    write_number(rows, taken_key(tenant, event.payment_id), taken + amount)
-    legs = [
-        Leg(1, 0, payment.creditor_account_id, "DEBIT", amount, payment.currency),
-        Leg(2, 0, debtor, "CREDIT", amount, payment.currency),
-    ]
+    payment, amount, other = found
+    count_reversed_payment(rows, tenant, event.payment_id, amount, other, payment.credit_currency)
+    legs = _legs_of(payment, amount, other, at.partition)
     journal = _reversal(event, legs, debtor, payment.reference, event.payment_id)
     journal.reverses_payment = True
     journal.not_before = payment.occurred_at if payment.effective_at is None else payment.effective_at
     HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
 
 
-def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment, int, int] | str:
-    """Return a payment, the amount reversed already, and the amount to reverse; or a result code."""
+def _legs_of(payment: Payment, amount: int, other: int | None, branch: int) -> list[Leg]:
+    """Return the legs that reverse an amount; `other`: the same in the creditor's currency, if another."""
+    creditor, debtor, get = payment.creditor_account_id, payment.debtor_account_id, payment.credit_currency
+    rate = None if payment.exchange is None else payment.exchange.rate_e8
+    back = amount if other is None else other
+    legs = [
+        Leg(1, 0, creditor, "DEBIT", back, get, rate_e8=rate),
+        Leg(2, 0, debtor, "CREDIT", amount, payment.currency, rate_e8=rate),
+    ]
+    if other is not None:
+        bought, sold = (position_account_id(one, branch) for one in (payment.currency, get))
+        legs.append(Leg(3, 0, sold, "CREDIT", back, get, rate_e8=rate))
+        legs.append(Leg(4, 0, bought, "DEBIT", amount, payment.currency, rate_e8=rate))
+    return legs
+
+
+def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment, int, int | None] | str:
+    """Return a payment and the amount to reverse in its currencies, None for only one; or a result code."""
     tenant = event.tenant_id
     payment = read_payment(rows, tenant, event.payment_id)
     if payment is None or payment.debtor_account_id != event.debtor_account_id:
@@ -99,7 +117,7 @@ def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment,
     known = read_journal(rows, tenant, event.debtor_account_id, event.reversal_id)
     if known is not None:
         return payment_reversal_code(known, event)
-    settled = _settled(event, payment, rows)
+    settled, credited = _settled(event, payment, rows)
     if not settled:
         return "not_settled"
     taken = read_number(rows, taken_key(tenant, event.payment_id)) or 0
@@ -107,15 +125,26 @@ def _payment_to_reverse(event: ev.PaymentReversed, rows: Rows) -> tuple[Payment,
     amount = left if event.amount_minor is None else event.amount_minor
     if event.amount_minor is not None and amount <= 0:
         return "amount_must_be_positive"
-    return (payment, taken, amount) if left and amount <= left else "exceeds_settled_amount"
+    if not left or amount > left:
+        return "exceeds_settled_amount"
+    if payment.exchange is None:
+        return payment, amount, None
+    before = read_number(rows, taken_key(tenant, event.payment_id, payment.credit_currency)) or 0
+    # By what was posted, not by the rate again: so a reversal of all that is left leaves nothing.
+    back = credited - before if amount == left else half_even(amount * credited, settled)
+    back = min(back, credited - before)
+    return (payment, amount, back) if back else "amount_must_be_positive"
 
 
-def _settled(event: ev.PaymentReversed, payment: Payment, rows: Rows) -> int:
-    """Return how much of a payment is posted, minor units: of a hold, what is captured so far."""
+def _settled(event: ev.PaymentReversed, payment: Payment, rows: Rows) -> tuple[int, int]:
+    """Return how much of a payment is posted, in the debtor's and in the creditor's currency, minor units.
+
+    Of a hold, it is what is captured so far.
+    """
     hold = read_hold(rows, event.tenant_id, event.payment_id)
     if hold is None:
-        return payment.amount_minor if payment.state == "SETTLED" else 0
-    return hold.captured
+        return (payment.amount_minor, credited_of(payment)) if payment.state == "SETTLED" else (0, 0)
+    return hold.captured, hold.credited(CAPTURE_POSTED)
 
 
 def _reversal(

@@ -23,13 +23,14 @@ from pipeline.domain.kernel.layouts import (
     wrap_fields,
 )
 from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.ledger.exchange import Exchange
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
-PAYMENT_ROW = RowKind("ledger", "payment", "p", (append_fields("", None, None, None, None),))
+PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4), append_fields(*[None] * 3)])
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
-HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None),))
+HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None), append_to_items(None)))
 JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None, None, None), append_fields([])))
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g")
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
@@ -40,6 +41,7 @@ ACCOUNT_DUE_ROW = RowKind("ledger", "due of account", "y")
 OPEN_HOLDS_ROW = RowKind("ledger", "open holds", "o")
 NEXT_DUE_ROW = RowKind("ledger", "next_due", "n")
 PERIOD_ROW = RowKind("ledger", "period", "c")
+RATE_ROW = RowKind("ledger", "rate", "q")
 REVERSAL_ROW = RowKind("ledger", "reversal", "r")
 PROPOSAL_ROW = RowKind("ledger", "proposal", "v")
 OPEN_PROPOSALS_ROW = RowKind("ledger", "open proposals", "u")
@@ -47,7 +49,7 @@ WATERMARK_ROW = RowKind("ledger", "watermark", "w")
 KINDS = (
     ACCOUNT_ROW, OPENING_ROW, CHANGE_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW,
     LIMIT_ROW, FREEZE_ROW, EARLIER_DUE_ROW, DUE_ROW, ACCOUNT_DUE_ROW, OPEN_HOLDS_ROW, NEXT_DUE_ROW,
-    PERIOD_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW,
+    PERIOD_ROW, RATE_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW,
 )  # fmt: skip
 _NUMBERS = {
     kind.family.encode()[0]: kind
@@ -185,6 +187,17 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     """When it counts in the books, the last part of it; None: nothing is posted, or not known (layout 1)."""
     asked_minor: int | None = None
     """What a balancing payment has asked for at most; None: for `amount_minor`, all of it or nothing."""
+    creditor_currency: str | None = None
+    """What it has asked to be converted to; None: to nothing else."""
+    named_rate_e8: int | None = None
+    """The rate that it named."""
+    exchange: Exchange | None = None
+    """What it was converted to; None: it was not, or it was rejected."""
+
+    @property
+    def credit_currency(self) -> str:
+        """The currency of what the creditor gets."""
+        return self.currency if self.exchange is None else self.exchange.currency
 
 
 unpack_payment = unpacker(PAYMENT_ROW, Payment)
@@ -257,9 +270,12 @@ def closed_key(tenant_id: str) -> bytes:
     return row_key(PERIOD_ROW.family, tenant_id)
 
 
-def taken_key(tenant_id: str, payment_id: str) -> bytes:
-    """Return the row key of how much of a payment was reversed, minor units."""
-    return row_key(REVERSAL_ROW.family, tenant_id, payment_id)
+def taken_key(tenant_id: str, payment_id: str, currency: str | None = None) -> bytes:
+    """Return the row key of how much of a payment was reversed, minor units.
+
+    `currency`: that of a creditor who has got another one than the debtor's, for the amount in it.
+    """
+    return row_key(REVERSAL_ROW.family, tenant_id, payment_id, *([] if currency is None else [currency]))
 
 
 def read_number(rows: Rows, key: bytes) -> int | None:

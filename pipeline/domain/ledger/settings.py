@@ -12,8 +12,8 @@ HOLDS_MAX = 1000
 
 
 class LedgerSettings(ConceptSettings, frozen=True):
-    """How long the ledger remembers ids and keeps proposals, how far ahead it believes a clock, and how many
-    holds an account has."""
+    """How long the ledger remembers ids, keeps proposals and believes rates, how far ahead it believes a
+    clock, and how many holds an account has."""
 
     dedupe_window_days: Annotated[
         int, Meta(ge=1, le=3650, description="Event time an id is kept; older is too_old.")
@@ -32,6 +32,18 @@ class LedgerSettings(ConceptSettings, frozen=True):
     proposal_days: Annotated[
         int, Meta(ge=1, le=365, description="Event time a command may wait for a second person.")
     ] = 7
+    rate_max_age_seconds: Annotated[
+        int,
+        Meta(ge=1, le=31_536_000, description="How long a quoted rate counts; then it is rate_too_old."),
+    ] = 86_400
+    rate_tolerance_bp: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10_000,
+            description="How far a named rate may be from the quoted one, in 1/10,000 of it.",
+        ),
+    ] = 100
 
 
 SETTINGS = LedgerSettings

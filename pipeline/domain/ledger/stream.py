@@ -2,13 +2,14 @@
 
     payments       payments on the debtor's branch         payment_legs   their legs on the creditor's branch
     holds          payments held for captures              captures       captures of these holds
+    extensions     their later ends                        rates          rates between currencies
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
     journal_ends   a held journal confirmed or voided      journal_parts  confirmed in parts
     accounts       status, closed periods                  limits         their limits, at once or later
     freezes        frozen sides, and their ends            account_changes  one effect for each of these
     due            ends of holds and freezes, later limits falling_due    when they take effect
-    not_yet        commands whose time has not come
+    not_yet        commands whose time has not come        sides          both sides of a payment in the books
     proposals      commands that wait for a second person   approvals      what that person decides
 
 A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
@@ -39,8 +40,8 @@ from pipeline.domain.ledger import (
     accounts,
     approvals,
     captures,
+    extensions,
     freezes,
-    holds,
     journal_ends,
     journal_home,
     journal_legs,
@@ -56,6 +57,7 @@ from pipeline.domain.ledger.due import NEXT_KEY, Take, is_due
 from pipeline.domain.ledger.falling_due import OTHERS_MAX, OTHERS_OF_TICK, take, touched
 from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
 from pipeline.domain.ledger.not_yet import answer_ahead
+from pipeline.domain.ledger.rates import RateRules, quote_rate
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
 from pipeline.domain.ledger.settings import HOLDS_MAX, LedgerSettings
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
@@ -89,6 +91,8 @@ class Ledger:
         self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
         self._holds_max, tenants = rules.holds_max, rules.tenants
         self._proposals_kept, self._tenants = rules.proposal_days * MICROSECONDS_PER_DAY, tenants
+        rate_age = rules.rate_max_age_seconds * MICROSECONDS_PER_SECOND
+        self._rates = RateRules(rate_age, rules.rate_tolerance_bp)
         self._take: Take = _beside_what_is_approved(partial(take, rules.ended_max))
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
@@ -101,6 +105,7 @@ class Ledger:
             ev.BranchTicked: self._tick,
             ev.ProposalApproved: partial(approvals.approve, self._carry_out),
             ev.ProposalRejected: approvals.reject,
+            ev.RateQuoted: partial(quote_rate, self._window, rate_age),
             ev.PaymentDecided: self._decide_payment,
             ev.LegRequested: partial(payment_legs.post_leg, self._take),
             ev.LegPosted: payments.leg_posted,
@@ -116,7 +121,7 @@ class Ledger:
         """Commands that do not advance event time, but find a hold ended whose time is over."""
         self._timed: dict[type, Callable[[Any, int, Arrival, Rows, Outbox], None]] = {
             ev.PaymentCaptured: captures.capture,
-            ev.PaymentExtended: holds.extend,
+            ev.PaymentExtended: extensions.extend,
             ev.PaymentReversed: partial(reversals.reverse_payment, self._window),
             ev.JournalSubmitted: partial(journal_home.submit, self._window, self._holds_max),
             ev.JournalConfirmed: journal_ends.confirm,
@@ -201,7 +206,7 @@ class Ledger:
         """Decide a payment; a repeat of a known id does not advance event time."""
         if not payments.answer_repeat(event, rows, out):
             watermark = self._advance(event, at, rows, out)
-            payments.decide(self._window, self._holds_max, event, watermark, at, rows, out)
+            payments.decide(self._window, self._holds_max, self._rates, event, watermark, at, rows, out)
 
 
 def _beside_what_is_approved(take: Take) -> Take:

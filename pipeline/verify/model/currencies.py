@@ -13,3 +13,12 @@ _ACTIVE = """
 """
 CURRENCIES = frozenset(_ACTIVE.split())
 """Active codes of ISO 4217 that have a minor unit."""
+_OTHERS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+DIGITS = dict.fromkeys(CURRENCIES, 2) | {
+    code: digits for digits, codes in _OTHERS.items() for code in codes.split()
+}
+"""Decimals of each."""

@@ -50,6 +50,8 @@ CONTENT = (
     "expected_sequence",
     "hold",
     "balancing",
+    "creditor_currency",
+    "rate_e8",
 )
 """What a decision says of its payment."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.verify.model.currencies import CURRENCIES
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
@@ -30,6 +31,7 @@ FORWARDED = {
     "statements": (ITEMS, STATEMENT_EVENTS),
     "trades": (POSITION_COMMANDS, TRADE_EVENTS),
     "prices": (POSITION_COMMANDS, ("PriceQuoted",)),
+    "rates": (COMMANDS, ("RateQuoted",)),
 }
 """Inputs that are passed on as they are: to which log, and which events they may carry."""
 
@@ -58,6 +60,11 @@ def refused_at_once(record: Record) -> str | None:
         return text
     if has_false_reference(record.fields):
         return "invalid_creditor_reference"
+    if record.event == "RateQuoted":
+        base, quote = record.fields["base_currency"], record.fields["quote_currency"]
+        if not {base, quote} <= CURRENCIES:
+            return "invalid_currency"
+        return None if base != quote and 1 <= record.fields["rate_e8"] <= 10**17 else "invalid_rate"
     if record.event == "PeriodClosed":
         seen = min(record.fields["occurred_at"], record.timestamp_ms * 1000)
         return "period_not_over" if record.fields["closed_through"] > seen else None

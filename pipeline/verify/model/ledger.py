@@ -19,6 +19,7 @@ from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_captures import capture
 from pipeline.verify.model.ledger_changes import one_effect
 from pipeline.verify.model.ledger_due import advance
+from pipeline.verify.model.ledger_exchange import quote
 from pipeline.verify.model.ledger_holds import extend, hold_is_due
 from pipeline.verify.model.ledger_limits import (
     close_account,
@@ -109,6 +110,7 @@ class Branch(Books):
         "BranchTicked": tick,
         "ProposalApproved": decide_proposal,
         "ProposalRejected": decide_proposal,
+        "RateQuoted": quote,
         "PaymentDecided": decide,
         "PaymentReviewed": review,
         "PaymentCancelled": cancel,

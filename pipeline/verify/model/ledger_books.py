@@ -31,6 +31,7 @@ from pipeline.verify.model.wire import (
 if TYPE_CHECKING:
     from pipeline.verify.model.ledger_changes import Change
     from pipeline.verify.model.ledger_due import Due
+    from pipeline.verify.model.ledger_exchange import Exchange
     from pipeline.verify.model.ledger_holds import Hold
     from pipeline.verify.model.ledger_journals import Group, Journal
     from pipeline.verify.model.ledger_limits import FreezeEnd, Schedule
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
-LAYOUTS = {b"p": 2, b"h": 2, b"j": 3, b"t": 2}
+LAYOUTS = {b"p": 3, b"h": 3, b"j": 3, b"t": 2}
 """The layouts of rows that are not in their first one, by the letter of their family."""
 FIVE_MINUTES_US = 300_000_000
 Key = tuple[str, str]
@@ -68,6 +69,11 @@ class Payment:
     """When it counts in the books, as far as it is posted: the latest of its parts."""
     asked: int | None = None
     """What it has asked for at most; None: for `amount`, all of it or nothing."""
+    other: str | None = None
+    """The currency that it asks to be converted to, if that is another."""
+    named_rate: int | None = None
+    exchange: Exchange | None = None
+    """What it has become in the other currency."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -79,7 +85,8 @@ class Payment:
             "creditor": self.creditor,
             "amount": (self.amount, False) if self.asked is None else (self.asked, True),
             "reference": self.reference,
-            "currency": self.currency,
+            "currency": (self.currency, self.other),
+            "rate": self.named_rate,
             "type": self.payment_type,
             "metadata": self.metadata,
         }
@@ -98,6 +105,10 @@ class Books(StreamModel):
     """How many holds of its own accounts one command ends."""
     proposal_days: int = 7
     """How long a command waits for a second person."""
+    rate_age_us: int = DAY_US
+    """How long a rate counts."""
+    rate_tolerance_bp: int = 100
+    """How far a named rate may be from the quoted one, in ten thousandths of that."""
     watermark: int | None = None
     accounts: dict[Key, Account] = field(default_factory=dict)
     openings: dict[Key, tuple[int, int | None]] = field(default_factory=dict)
@@ -112,6 +123,10 @@ class Books(StreamModel):
     """By tenant, the journal's account and its id: the legs that are this branch's."""
     taken_back: dict[Key, int] = field(default_factory=dict)
     """Of settled payments, minor units."""
+    given_back: dict[Key, int] = field(default_factory=dict)
+    """Of those between currencies, what is taken back of the creditor's amount."""
+    rates: dict[tuple[str, str, str], dict[int, tuple[int, str, int]]] = field(default_factory=dict)
+    """By tenant, base and quote, and by when it begins to count: rate, event, and when it was said."""
     changes: dict[Key, dict[str, Change]] = field(default_factory=dict)
     """By account and event id: the changes of accounts that are remembered."""
     schedules: dict[Key, Schedule] = field(default_factory=dict)
@@ -246,7 +261,8 @@ class Books(StreamModel):
 
     def counterpart(self, payment: Payment) -> str:
         """Return what stands against a hold: the creditor, or clearing where the creditor is elsewhere."""
-        return payment.creditor if self.here(payment.creditor) else self.own("clearing", payment.currency)
+        currency = payment.currency if payment.exchange is None else payment.exchange.currency
+        return payment.creditor if self.here(payment.creditor) else self.own("clearing", currency)
 
     def creditor_code(self, account_id: str, currency: str) -> str | None:
         """Return why an account of this branch cannot be credited."""

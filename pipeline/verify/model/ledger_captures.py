@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.verify.model.ledger_books import Books, Payment, times_of
 from pipeline.verify.model.ledger_due import advance
+from pipeline.verify.model.ledger_exchange import post, told, worth
 from pipeline.verify.model.ledger_holds import (
     Capture,
     Hold,
@@ -38,18 +39,17 @@ def capture(branch: Books, event: dict[str, Any]) -> None:
         return branch.refuse("payment_captured", event["debtor_account_id"], code, **about)
     assert payment is not None and hold is not None
     amount = hold.remaining(payment) if event["amount_minor"] is None else event["amount_minor"]
-    part = Capture(
-        event["capture_id"], amount, "", "POSTED", event["final"], rest=event["amount_minor"] is None
-    )
+    rest, credited = event["amount_minor"] is None, worth_of_part(payment, hold, amount)
+    part = Capture(event["capture_id"], amount, "", "POSTED", event["final"], rest, credited)
     hold.captures.append(part)
     if branch.here(payment.creditor):
-        book(branch, payment, hold, part, payment.creditor)
+        book(branch, payment, hold, part)
         ends = event["final"] or not hold.remaining(payment)
     else:
         part.state = "IN_FLIGHT"
         part.leg_id = derived(payment.debtor, f"leg:{event['payment_id']}\0{part.capture_id}")
         hold.capturing += amount
-        ask_for_leg(branch, payment, part.leg_id, amount)
+        ask_for_leg(branch, payment, part.leg_id, amount, amount if credited is None else credited)
         ends = event["final"]
     if ends:
         end_hold(branch, payment, hold, "ok")
@@ -81,6 +81,8 @@ def why_not_captured(
     remaining = hold.remaining(payment)
     if remaining == 0 or (amount is not None and amount > remaining):
         return "exceeds_held_amount"
+    if worth_of_part(payment, hold, remaining if amount is None else amount) == 0:
+        return "amount_must_be_positive"
     if len(hold.captures) == CAPTURES_MAX:
         return "too_many_captures"
     return None
@@ -91,15 +93,11 @@ def book(
     payment: Payment,
     hold: Hold,
     part: Capture,
-    credit: str,
     when: dict[str, int | None] | None = None,
 ) -> None:
     """Post a capture out of the hold."""
     part.state = "POSTED"
     hold.captured += part.amount
-    branch.reserve(payment.debtor, branch.counterpart(payment), -part.amount)
-    about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
-    labels = payment.metadata
     when = branch.effective(None) if when is None else when
     latest = (
         branch.counts_at(when)
@@ -109,12 +107,30 @@ def book(
     if latest != payment.counts_at:
         payment.counts_at = latest
         branch.end(payment, payment.state, payment.code)
-    branch.enter("capture", payment.debtor, credit, part.amount, when, **about, metadata=labels)
+    post(branch, "capture", payment, part.amount, got(part), when)
+
+
+def got(part: Capture) -> int:
+    """Return what the creditor gets for a capture."""
+    return part.amount if part.credited is None else part.credited
+
+
+def worth_of_part(payment: Payment, hold: Hold, amount: int) -> int | None:
+    """Return what a part of a hold is in the creditor's currency, None where there is one currency.
+
+    The last part gets what is left of the whole, whatever the others were rounded to.
+    """
+    by, left = payment.exchange, hold.uncredited(payment)
+    if by is None:
+        return None
+    last = amount == hold.remaining(payment)
+    return left if last else min(left, worth(amount, payment.currency, by.currency, by.rate, by.of))
 
 
 def say_captured(branch: Books, payment: Payment, hold: Hold, part: Capture) -> None:
     so_far = {"captured_minor": hold.captured, "held_minor": hold.held(payment)}
-    about = {"capture_id": part.capture_id, "amount_minor": part.amount, **so_far}
+    became = told(payment, part.amount, got(part))
+    about = {"capture_id": part.capture_id, "amount_minor": part.amount, "exchange": became, **so_far}
     branch.outcome("outcomes.PaymentCaptured", "payment_captured", payment, "ok", **about)
 
 
@@ -130,7 +146,7 @@ def answered(branch: Books, event: dict[str, Any]) -> tuple[Hold, Capture]:
 def capture_posted(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     hold, part = answered(branch, event)
     hold.capturing -= part.amount
-    book(branch, payment, hold, part, branch.own("clearing", payment.currency), times_of(branch, event))
+    book(branch, payment, hold, part, times_of(branch, event))
     if not hold.remaining(payment) and not hold.capturing and not hold.ended:
         end_hold(branch, payment, hold, "ok")
     keep(branch, hold)
@@ -143,7 +159,7 @@ def capture_refused(branch: Books, event: dict[str, Any], payment: Payment) -> N
     hold.capturing -= part.amount
     part.state = "REFUSED"
     if hold.ended:
-        give_back(branch, payment, part.amount)
+        give_back(branch, payment, part.amount, got(part))
     keep(branch, hold)
     about = {"payment_id": event["payment_id"], "capture_id": part.capture_id}
     branch.refuse("payment_captured", payment.debtor, event["code"], **about)

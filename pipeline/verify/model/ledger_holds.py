@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.verify.model.ledger_books import Books, Payment, leg_content
 from pipeline.verify.model.ledger_due import Due, Place, advance, drop_due, envelope_of, forget, over, plan
+from pipeline.verify.model.ledger_exchange import reserve, say_holds, told, whole
 from pipeline.verify.model.wire import COMMANDS, cause_of, derived, row_key
 
 ENDS = {
@@ -34,6 +35,8 @@ class Capture:
     final: bool
     rest: bool
     """Whether all that was left was asked for."""
+    credited: int | None
+    """What the creditor gets for it, if that is in another currency."""
 
 
 @dataclass
@@ -53,6 +56,14 @@ class Hold:
     def remaining(self, payment: Payment) -> int:
         return 0 if self.ended else payment.amount - self.captured - self.capturing
 
+    def credited(self, *states: str) -> int:
+        """Return what the creditor gets for the captures in some states."""
+        parts = [one for one in self.captures if one.state in states]
+        return sum(one.amount if one.credited is None else one.credited for one in parts)
+
+    def uncredited(self, payment: Payment) -> int:
+        return whole(payment) - self.credited("POSTED", "IN_FLIGHT")
+
     def held(self, payment: Payment) -> int:
         return self.remaining(payment) + self.capturing
 
@@ -62,7 +73,7 @@ def authorise(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     assert payment.until is not None
     hold = Hold(payment.until, event["outcome"] == "REVIEW", event["correlation_id"], event["event_id"])
     branch.holds[branch.key("payment_id")] = hold
-    branch.say_hold("PLACED", event["payment_id"], payment.debtor, payment.amount)
+    say_holds(branch, "PLACED", payment, event["payment_id"], payment.amount, whole(payment))
     branch.end(payment, "AUTHORISED", "ok")
     keep(branch, hold)
     plan(branch, due_of(branch, payment, hold), held_where(branch, payment))
@@ -87,10 +98,10 @@ def due_of(branch: Books, payment: Payment, hold: Hold) -> Due:
     return Due(hold.expires_at, "hold", tenant, payment.debtor, payment_id)
 
 
-def give_back(branch: Books, payment: Payment, amount: int) -> None:
+def give_back(branch: Books, payment: Payment, amount: int, credited: int) -> None:
     """Release a part of the hold of the command's payment."""
-    branch.reserve(payment.debtor, branch.counterpart(payment), -amount)
-    branch.say_hold("RELEASED", branch.cause.fields["payment_id"], payment.debtor, amount)
+    reserve(branch, payment, amount, credited, -1)
+    say_holds(branch, "RELEASED", payment, branch.cause.fields["payment_id"], amount, credited)
 
 
 def end_hold(branch: Books, payment: Payment, hold: Hold, code: str) -> None:
@@ -98,7 +109,7 @@ def end_hold(branch: Books, payment: Payment, hold: Hold, code: str) -> None:
     left = hold.remaining(payment)
     hold.ended = code
     if left:
-        give_back(branch, payment, left)
+        give_back(branch, payment, left, hold.uncredited(payment))
     drop_due(branch, due_of(branch, payment, hold))
     keep(branch, hold)
 
@@ -109,7 +120,9 @@ def finish(branch: Books, payment: Payment, hold: Hold, refused: str = "", **sai
         return
     if hold.captured:
         branch.end(payment, "SETTLED", "ok")
-        return branch.outcome("PaymentSettled", "payment_settled", payment, "ok", amount_minor=hold.captured)
+        became = told(payment, hold.captured, hold.credited("POSTED"))
+        sums = {"amount_minor": hold.captured, "exchange": became}
+        return branch.outcome("PaymentSettled", "payment_settled", payment, "ok", **sums)
     state, event, name = ENDS[hold.ended]
     code = refused if hold.ended == "ok" else hold.ended
     branch.end(payment, state, code)
@@ -193,8 +206,11 @@ def hold_is_due(branch: Books, due: Due) -> None:
 # --- legs on the creditor's branch
 
 
-def ask_for_leg(branch: Books, payment: Payment, leg_id: str, amount: int) -> None:
+def ask_for_leg(branch: Books, payment: Payment, leg_id: str, amount: int, credited: int) -> None:
     """Ask the creditor's branch to credit a payment, or a capture of one."""
+    money: dict[str, Any] = {"amount_minor": credited}
+    if payment.exchange is not None:
+        money |= {"currency": payment.exchange.currency, "exchange": told(payment, amount, credited)}
     branch.say(
         COMMANDS,
         payment.creditor,
@@ -203,7 +219,7 @@ def ask_for_leg(branch: Books, payment: Payment, leg_id: str, amount: int) -> No
         leg_id=leg_id,
         payment_id=branch.cause.fields["payment_id"],
         account_id=payment.creditor,
-        **{**leg_content(payment), "amount_minor": amount},
+        **{**leg_content(payment), **money},
         origin_branch=branch.number,
         reference=payment.reference,
         **branch.effective(None),

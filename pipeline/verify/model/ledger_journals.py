@@ -134,7 +134,9 @@ def shares(branch: Books, legs: list[Leg]) -> dict[int, list[Leg]]:
     """Return the legs of each branch, by their numbers."""
     found: dict[int, list[Leg]] = {}
     for leg in in_order(legs):
-        found.setdefault(branch.home_of(leg.account_id), []).append(leg)
+        at_home = leg.account_id.startswith("$")  # a position of the branch that reverses
+        home = branch.number if at_home else branch.home_of(leg.account_id)
+        found.setdefault(home, []).append(leg)
     return found
 
 
@@ -286,11 +288,22 @@ def give_back(branch: Books, journal: Journal) -> None:
         return
     if journal.reverses_payment:
         key = (tenant, journal.reverses)
-        branch.taken_back[key] -= journal.legs[0].amount_minor
-        return branch.number_row(row_key("r", *key), branch.taken_back[key])
+        back, amount, *positions = in_order(journal.legs)
+        return count_back(branch, key, -amount.amount_minor, -back.amount_minor, back if positions else None)
     original = branch.journals[tenant, journal.account_id, journal.reverses]
     take(original, journal.legs, -1)
     keep_journal(branch, journal.reverses, original)
+
+
+def count_back(
+    branch: Books, payment: tuple[str, str], amount: int, credited: int, between: Leg | None
+) -> None:
+    """Count what is taken back of a payment, with `between` (a leg in it) in the creditor's currency, too."""
+    branch.taken_back[payment] = branch.taken_back.get(payment, 0) + amount
+    branch.number_row(row_key("r", *payment), branch.taken_back[payment])
+    if between is not None:
+        branch.given_back[payment] = branch.given_back.get(payment, 0) + credited
+        branch.number_row(row_key("r", *payment, between.currency), branch.given_back[payment])
 
 
 def take(original: Journal, legs: list[Leg], sign: int) -> None:

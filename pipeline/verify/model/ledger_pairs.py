@@ -105,6 +105,8 @@ def why_not(branch: Books, legs: Iterable[Leg]) -> Refusal | None:
     """Return the first reason for which this branch cannot hold its legs."""
     legs = in_order(legs)
     for leg in legs:
+        if leg.account_id.startswith("$"):
+            continue  # a position, of which nobody but the ledger itself disposes
         who = "debtor" if leg.side == "DEBIT" else "creditor"
         account = branch.account(leg.account_id) if customer(leg.account_id) else None
         code = f"{who}_not_found" if account is None else account.refusal(leg.side, leg.currency)

@@ -9,6 +9,16 @@ from pipeline.verify.model.ledger_accounts import customer, room
 from pipeline.verify.model.ledger_books import Books, Payment, times_of
 from pipeline.verify.model.ledger_captures import capture_posted, capture_refused
 from pipeline.verify.model.ledger_due import advance, behind, crowded, over, take
+from pipeline.verify.model.ledger_exchange import (
+    exchange,
+    invalid_rate,
+    post,
+    reserve,
+    say_holds,
+    sides,
+    told,
+    whole,
+)
 from pipeline.verify.model.ledger_holds import (
     ask_for_leg,
     authorise,
@@ -36,6 +46,8 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
         end_of_hold(event),
         event.get("metadata"),
     )
+    other = event.get("creditor_currency")  # the first versions of the event know one currency
+    payment.other, payment.named_rate = None if other == payment.currency else other, event.get("rate_e8")
     if event.get("balancing"):
         payment.asked = payment.amount
     known = branch.payments.get(key)
@@ -53,16 +65,17 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
         payment.amount = min(payment.asked, there) if there > 0 else payment.asked
     refusal = why_not(branch, event, payment)
     if refusal is not None:
-        payment.amount = event["amount_minor"]
+        payment.amount, payment.exchange = event["amount_minor"], None
         branch.end(payment, "REJECTED", refusal)
         present = branch.moved_on(payment.debtor) if refusal == "sequence_mismatch" else {}
         return branch.outcome("PaymentRejected", "payment_rejected", payment, refusal, **present)
-    branch.reserve(payment.debtor, branch.counterpart(payment), payment.amount)
-    branch.outcome("PaymentReserved", "payment_reserved", payment, "ok")
+    reserve(branch, payment, payment.amount, whole(payment))
+    became = told(payment, payment.amount, whole(payment))
+    branch.outcome("PaymentReserved", "payment_reserved", payment, "ok", exchange=became)
     if payment.until is not None:
         return authorise(branch, event, payment)
     if event["outcome"] == "REVIEW":
-        branch.say_hold("PLACED", event["payment_id"], payment.debtor, payment.amount)
+        say_holds(branch, "PLACED", payment, event["payment_id"], payment.amount, whole(payment))
         return branch.end(payment, "HELD", "ok")
     proceed(branch, payment)
 
@@ -75,6 +88,8 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
         return "amount_must_be_positive"
     if payment.debtor == payment.creditor:
         return "accounts_must_differ"
+    if invalid_rate(payment):
+        return "invalid_rate"
     if over(branch, payment.until):
         return "expired"
     debtor = branch.account(payment.debtor)
@@ -87,24 +102,30 @@ def why_not(branch: Books, event: dict[str, Any], payment: Payment) -> str | Non
         return "sequence_mismatch"
     if not customer(payment.creditor):
         return "creditor_not_found"
-    other = branch.account(payment.creditor)
+    get = payment.other or payment.currency
     if branch.here(payment.creditor):
-        code = branch.creditor_code(payment.creditor, payment.currency)
+        code = branch.creditor_code(payment.creditor, get)
         if code is not None:
             return code
-        code = too_full(branch, payment.creditor, payment.amount)
-        if code is not None:
-            return code
-    else:
-        other = branch.account(f"$clearing:{payment.currency}:{branch.number}")
+    if payment.other is not None:
+        becomes = exchange(branch, payment)
+        if isinstance(becomes, str):
+            return becomes
+        payment.exchange = becomes
+    code = too_full(branch, payment.creditor, whole(payment)) if branch.here(payment.creditor) else None
+    if code is not None:
+        return code
     if payment.until is not None and too_many_holds(branch, event, payment):
         return "too_many_holds"
     if debtor.limit is not None and behind(branch, payment.debtor, "DEBIT"):
         return "too_many_holds"
     if debtor.too_poor(payment.amount):
         return "insufficient_funds"
-    fits = room(debtor, "debits", payment.amount) and room(other, "credits", payment.amount)
-    return None if fits else "overflow"
+    fits = [
+        room(branch.account(debit), "debits", amount) and room(branch.account(credit), "credits", amount)
+        for debit, credit, amount in sides(branch, payment, payment.amount, whole(payment), look=True)
+    ]
+    return None if all(fits) else "overflow"
 
 
 def too_full(branch: Books, account_id: str, amount: int) -> str | None:
@@ -130,28 +151,27 @@ def too_many_holds(branch: Books, event: dict[str, Any], payment: Payment) -> bo
 def proceed(branch: Books, payment: Payment) -> None:
     """Settle a reserved payment here, or ask the creditor's branch for its leg."""
     if branch.here(payment.creditor):
-        return settle(branch, payment, payment.creditor)
+        return settle(branch, payment)
     payment_id = branch.cause.fields["payment_id"]
     if payment.state != "HELD":
-        branch.say_hold("PLACED", payment_id, payment.debtor, payment.amount)
+        say_holds(branch, "PLACED", payment, payment_id, payment.amount, whole(payment))
     branch.end(payment, "IN_FLIGHT", "ok")
-    ask_for_leg(branch, payment, derived(payment.debtor, f"leg:{payment_id}"), payment.amount)
+    leg_id = derived(payment.debtor, f"leg:{payment_id}")
+    ask_for_leg(branch, payment, leg_id, payment.amount, whole(payment))
 
 
-def settle(branch: Books, payment: Payment, credit: str, when: dict[str, int | None] | None = None) -> None:
-    branch.reserve(payment.debtor, branch.counterpart(payment), -payment.amount)
+def settle(branch: Books, payment: Payment, when: dict[str, int | None] | None = None) -> None:
     when = branch.effective(None) if when is None else when
     payment.counts_at = branch.counts_at(when)
     branch.end(payment, "SETTLED", "ok")
-    about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
-    labels = payment.metadata
-    branch.enter("settle", payment.debtor, credit, payment.amount, when, **about, metadata=labels)
-    branch.outcome("PaymentSettled", "payment_settled", payment, "ok")
+    post(branch, "settle", payment, payment.amount, whole(payment), when)
+    became = told(payment, payment.amount, whole(payment))
+    branch.outcome("PaymentSettled", "payment_settled", payment, "ok", exchange=became)
 
 
 def release(branch: Books, payment: Payment, event: str, code: str) -> None:
     """Give back a hold; the payment ends as `event` says."""
-    give_back(branch, payment, payment.amount)
+    give_back(branch, payment, payment.amount, whole(payment))
     state = event.rpartition("Payment")[2].upper()
     branch.end(payment, state, code)
     branch.outcome(event, f"payment_{state.lower()}", payment, code)
@@ -213,9 +233,9 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
             COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **about_leg, code=code
         )
     about = {"payment_id": event["payment_id"], "reference": event["reference"]}
-    labels = event.get("metadata")
+    both = {"metadata": event.get("metadata"), "exchange": event.get("exchange")}
     when = times_of(branch, event)
-    branch.enter("leg", branch.own("clearing", currency), creditor, amount, when, **about, metadata=labels)
+    branch.enter("leg", branch.own("clearing", currency), creditor, amount, when, **about, **both)
     about_leg |= when
     branch.say(COMMANDS, event["debtor_account_id"], "LegPosted", answer_id, **about_leg)
 
@@ -232,7 +252,7 @@ def leg_posted(branch: Books, event: dict[str, Any]) -> None:
     payment = in_flight(branch, event)
     if payment.state == "AUTHORISED":
         return capture_posted(branch, event, payment)
-    settle(branch, payment, branch.own("clearing", payment.currency), times_of(branch, event))
+    settle(branch, payment, times_of(branch, event))
 
 
 def leg_refused(branch: Books, event: dict[str, Any]) -> None:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
+from fractions import Fraction
 from typing import Any
 
-from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_books import Books, Payment
 from pipeline.verify.model.ledger_due import advance
-from pipeline.verify.model.ledger_journals import Journal, keep_journal, place_of, posted_of, take
+from pipeline.verify.model.ledger_exchange import whole
+from pipeline.verify.model.ledger_journals import (
+    Journal,
+    count_back,
+    keep_journal,
+    place_of,
+    posted_of,
+    take,
+)
 from pipeline.verify.model.ledger_pairs import Leg, in_order, legs_of
 from pipeline.verify.model.ledger_repeats import answer, taken
 from pipeline.verify.model.ledger_submissions import LEGS_MAX, start, submitted
-from pipeline.verify.model.wire import row_key
 
 Totals = Counter[tuple[str, str, str]]
 
@@ -57,7 +65,7 @@ def known_reversal(branch: Books, event: dict[str, Any], reverses: str, payment:
     if known.reverses != reverses or known.reverses_payment != payment:
         return answer({"target": False}, {"target": True})
     if payment:
-        found = known.legs[0].amount_minor
+        found = in_order(known.legs)[1].amount_minor
         first, again = taken(None if known.rest else found, found, event["amount_minor"])
         amounts = {"amount": first, "reason": known.reason}, {"amount": again, "reason": event["reason"]}
         return answer(*amounts)
@@ -105,14 +113,15 @@ def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
     places = [(event["debtor_account_id"], "DEBIT"), (event["debtor_account_id"], "CREDIT")]
     advance(branch, places if party is None else [*places, (party.creditor, "DEBIT")])
     payment, taken, amount = branch.payments.get(key), branch.taken_back.get(key, 0), event["amount_minor"]
-    left = posted = 0
+    left = posted = credited = back = 0
     if payment is None or payment.debtor != event["debtor_account_id"]:
         code: str | None = "payment_not_found"
     else:
         if key in branch.holds:
             posted = branch.holds[key].captured  # also while the rest is held
+            credited = branch.holds[key].credited("POSTED")
         elif payment.state == "SETTLED":
-            posted = payment.amount
+            posted, credited = payment.amount, whole(payment)
         left = posted - taken
         code = known_reversal(branch, event, event["payment_id"], payment=True)
         if code is None and posted == 0:
@@ -121,17 +130,39 @@ def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
             code = "amount_must_be_positive"
         elif code is None and (left == 0 or (amount is not None and amount > left)):
             code = "exceeds_settled_amount"
+        elif code is None and payment.exchange is not None:
+            back = share_of(branch, left if amount is None else amount, left, posted, credited)
+            code = None if back else "amount_must_be_positive"
     if code is not None:
         about = {"payment_id": event["payment_id"], "reversal_id": event["reversal_id"]}
         return branch.refuse("payment_reversed", event["debtor_account_id"], code, **about)
     assert payment is not None
     rest = amount is None
     amount = left if amount is None else amount
-    parties = ((1, payment.creditor, "DEBIT"), (2, payment.debtor, "CREDIT"))
-    legs = [Leg(no, 0, account, side, amount, payment.currency, None, None) for no, account, side in parties]
+    legs = legs_back(branch, payment, amount, back)
     reversal = submitted(event, payment.debtor, legs, payment.reference)
     reversal.reverses, reversal.reverses_payment, reversal.rest = event["payment_id"], True, rest
     reversal.not_before = payment.counts_at
-    branch.taken_back[key] = taken + amount
-    branch.number_row(row_key("r", *key), taken + amount)
+    count_back(branch, key, amount, back, legs[0] if payment.exchange else None)
     start(branch, event["reversal_id"], reversal)
+
+
+def share_of(branch: Books, amount: int, left: int, posted: int, credited: int) -> int:
+    """Return what the creditor gives back for an amount: a share of what was got, at last the rest."""
+    rest = credited - branch.given_back.get(branch.key("payment_id"), 0)
+    return rest if amount == left else min(rest, round(Fraction(amount * credited, posted)))
+
+
+def legs_back(branch: Books, payment: Payment, amount: int, back: int) -> list[Leg]:
+    """Return the legs by which an amount goes back; between currencies, over the positions it went over."""
+    by = payment.exchange
+    if by is None:
+        parties = ((1, payment.creditor, "DEBIT"), (2, payment.debtor, "CREDIT"))
+        return [Leg(no, 0, who, side, amount, payment.currency, None, None) for no, who, side in parties]
+    bought, sold = branch.own("position", payment.currency), branch.own("position", by.currency)
+    return [
+        Leg(1, 0, payment.creditor, "DEBIT", back, by.currency, None, by.rate),
+        Leg(2, 0, payment.debtor, "CREDIT", amount, payment.currency, None, by.rate),
+        Leg(3, 0, sold, "CREDIT", back, by.currency, None, by.rate),
+        Leg(4, 0, bought, "DEBIT", amount, payment.currency, None, by.rate),
+    ]

@@ -118,7 +118,7 @@ def malformed(branch: Books, journal: Journal) -> Refusal | None:
         who, other = ("debtor", "CREDIT") if leg.side == "DEBIT" else ("creditor", "DEBIT")
         if leg.amount_minor <= 0:
             return Refusal("amount_must_be_positive", leg.leg_no)
-        if not customer(leg.account_id):
+        if not customer(leg.account_id) and not journal.reverses_payment:
             return Refusal(f"{who}_not_found", leg.leg_no)
         if (leg.entry_no, leg.currency, leg.account_id, other) in places:
             return Refusal("accounts_must_differ", leg.leg_no)

@@ -29,7 +29,7 @@ INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
 
-UPSTREAM = ("accounts", "payments", "journals", "approvals", "statements", "trades", "prices")
+UPSTREAM = ("accounts", "payments", "journals", "approvals", "statements", "trades", "prices", "rates")
 EVENT_BYTES_MAX = 2**18
 """Of an upstream's event."""
 ID_CHARS_MAX = 256
@@ -69,7 +69,9 @@ OUTCOMES = (
     *("PaymentExpired", "outcomes.PaymentCaptured", "outcomes.PaymentExtended"),
 )
 """What the ledger says of a payment."""
-BROADCAST = ("PriceQuoted", "PeriodClosed")
+BROADCAST_ON = {"PriceQuoted": "prices", "PeriodClosed": "accounts", "RateQuoted": "rates"}
+"""The inputs of events that come to every partition of a log."""
+BROADCAST = tuple(BROADCAST_ON)
 """Events that come to every partition of a log; their key says nothing about the partition."""
 BRANCH_EVENTS = ("PostingRecorded", "HoldRecorded", "BranchTicked")
 """Events that stand on the partition of their branch where they are about one of its own accounts."""
@@ -86,6 +88,7 @@ KEY_FIELD = {
     "PriceQuoted": "instrument_id",
     "PeriodClosed": "period_id",
     "BranchTicked": "account_id",
+    "RateQuoted": "base_currency",
 }
 """The second half of each event's record key; the first is the tenant."""
 
@@ -94,7 +97,7 @@ UNSAID: dict[str, dict[str, Any]] = {
     "PostingRecorded": dict.fromkeys(
         (
             *("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at"),
-            "lowest_balance_minor",
+            *("lowest_balance_minor", "exchange"),
         )
     ),
     "CommandRefused": dict.fromkeys(
@@ -106,7 +109,13 @@ UNSAID: dict[str, dict[str, Any]] = {
     "PaymentRejected": {"account_sequence": None},
     "JournalUpdated": {"account_sequence": None, "confirmation_id": None},
     "JournalLegsEnded": {"legs": None, "final": None},
-    "PaymentDecided": dict.fromkeys(("expected_sequence", "hold", "balancing")),
+    "PaymentDecided": dict.fromkeys(
+        ("expected_sequence", "hold", "balancing", "creditor_currency", "rate_e8")
+    ),
+    "PaymentReserved": {"exchange": None},
+    "PaymentSettled": {"exchange": None},
+    "outcomes.PaymentCaptured": {"exchange": None},
+    "LegRequested": {"exchange": None},
     "CommandProposed": dict.fromkeys(("payment_id", "journal_id", "reversal_id")),
     "ProposalDecided": dict.fromkeys(("reason", "payment_id")),
 }

@@ -15,7 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, Run, joined, numpy_of
+from pipeline.domain.kernel.columns import (
+    ACTOR_COLUMN,
+    EXCHANGE_COLUMN,
+    METADATA_COLUMN,
+    Run,
+    joined,
+    numpy_of,
+)
 from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.batch.accounts import RunAccounts, are_customers, with_clearing_accounts
@@ -45,10 +52,12 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("currency", "reference", "outcome", "code", "payment_type"), pa.string()),
     "approved_by": pa.string(),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
-    **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence"), pa.int64()),
+    **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence", "rate_e8"), pa.int64()),
+    "creditor_currency": pa.string(),
     **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
     "actor": ACTOR_COLUMN,
     "metadata": METADATA_COLUMN,
+    "exchange": EXCHANGE_COLUMN,
 }
 """The columns of commands that the rules read."""
 
@@ -124,7 +133,8 @@ def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> F
                                   first, place, found, regular)  # fmt: skip
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
-    for name in ("hold_expires_at", "expected_sequence"):  # by rows: holds for captures, what expects a state
+    # By rows: holds for captures, what expects a state, payments between currencies.
+    for name in ("hold_expires_at", "expected_sequence", "creditor_currency", "rate_e8", "exchange"):
         regular &= numpy_of(pc.is_null(columns[name]))
     for name in ("hold", "balancing"):
         regular &= ~numpy_of(columns[name], False)
@@ -151,8 +161,8 @@ def _complete(
     for position, debtor, is_answer in zip(at.tolist(), debtors, answers, strict=True):
         payment = payments[position]
         its_own = payment is not None and payment.debtor_account_id == debtor
-        if payment is not None and payment.state == "AUTHORISED":
-            regular[position] = False  # it is captured in parts
+        if payment is not None and (payment.state == "AUTHORISED" or payment.exchange is not None):
+            regular[position] = False  # it is captured in parts, or has two currencies
         elif is_answer:
             regular[position] &= its_own and payment is not None and payment.state == "IN_FLIGHT"
         elif not its_own:

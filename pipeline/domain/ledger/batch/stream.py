@@ -11,14 +11,13 @@ each command are running sums. Only commands on an account that could reach its 
 decided in order.
 
 An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
-with `expected_sequence` or `balancing`, reviews where some need two people, what two have approved, debits
-that are back-dated, journals, accounts that are frozen or have a maximum, a time that has not come, a due
-item, a closed period, a repeated leg, counters close to 64 bits. A property test compares both paths.
+with `expected_sequence` or `balancing` or between currencies, rates, reviews where some need two people, what
+two have approved, debits that are back-dated, journals, accounts that are frozen or have a maximum, a time that
+has not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A property test compares
+both paths.
 """
 
 from __future__ import annotations
-
-from itertools import repeat
 
 import numpy as np
 import pyarrow as pa
@@ -94,7 +93,9 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     ]
     types = facts.columns["payment_type"].take(at).to_pylist()
     # No end of a hold: a payment that is held for captures goes by rows.
-    cells = zip(*columns, occurred_at, types, repeat(None, len(at)), metadata, counts_at, asked, strict=True)
+    # Neither another currency, a rate nor an exchange: a payment between currencies goes by rows, too.
+    no = [None] * len(at)
+    cells = zip(*columns, occurred_at, types, no, metadata, counts_at, asked, no, no, no, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 
