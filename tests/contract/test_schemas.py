@@ -48,7 +48,7 @@ def test_a_subject_is_the_topic_and_the_record_name() -> None:
     newest = schemas.newest("ledgerflow.PaymentInitiated")
     assert newest.subject == "payments-ledgerflow.PaymentInitiated"
     assert (newest.topic, newest.event, newest.version) == ("payments", "payment_initiated", 6)
-    assert newest.path == "payments/payment_initiated/v5.avsc"
+    assert newest.path == "payments/payment_initiated/v6.avsc"
 
 
 def test_the_outcome_of_a_cancellation_is_another_record_than_its_command() -> None:
@@ -59,7 +59,7 @@ def test_the_outcome_of_a_cancellation_is_another_record_than_its_command() -> N
 def test_a_named_type_is_defined_alike_wherever_it_is_used() -> None:
     from pipeline.schema_models import catalogue
 
-    assert set(catalogue().records) == {"Actor", "FraudReason", "JournalLeg", "LegPart"}
+    assert set(catalogue().records) == {"Actor", "Exchange", "FraudReason", "JournalLeg", "LegPart"}
 
 
 def add_field_without_default(record: dict[str, Any]) -> None:

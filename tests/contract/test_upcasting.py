@@ -84,6 +84,8 @@ _payments = st.fixed_dictionaries(
             ("regulatory_reporting_required", "hold", "balancing"), st.one_of(st.none(), st.booleans())
         ),
         "expected_sequence": st.one_of(st.none(), st.integers(0, 9)),
+        "creditor_currency": st.one_of(st.none(), st.just("USD")),
+        "rate_e8": st.one_of(st.none(), st.integers(0, 9)),
         "purpose": st.just("rent"),
     }
 )

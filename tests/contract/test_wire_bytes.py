@@ -199,6 +199,8 @@ def test_a_v1_payment_that_was_stored_years_ago_is_read_in_the_newest_shape() ->
         "expected_sequence": None,
         "hold": None,
         "balancing": None,
+        "creditor_currency": None,
+        "rate_e8": None,
     }
 
 

@@ -12,9 +12,9 @@ decided in order.
 
 An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
 with `expected_sequence` or `balancing` or between currencies, rates, reviews where some need two people, what
-two have approved, debits that are back-dated, journals, accounts that are frozen or have a maximum, a time that
-has not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A property test compares
-both paths.
+two have approved, debits that are back-dated, journals, accounts that are frozen or have a maximum, a time
+that has not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A property test
+compares both paths.
 """
 
 from __future__ import annotations
