@@ -1,6 +1,7 @@
 """Replays the ledger's log by the installed rules: the process of `ledgerflow rebuild --from commands`.
 
 python -m topologies.replay SNAPSHOT [--limit N] [--json] [--anew]        (settings: environment)
+                                     [--propose [--against TENANT=ACCOUNT] [--yes]]
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 
 from pipeline.cli.entry import exit_code_of
+from pipeline.cli.proposing import asked_of
 from pipeline.cli.replaying import run_replay
 from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.runtime.settings import load_settings
@@ -41,6 +43,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, default=100)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--anew", action="store_true")
+    parser.add_argument("--propose", action="store_true")
+    parser.add_argument("--against", action="append", default=[])
+    parser.add_argument("--yes", action="store_true")
     asked = parser.parse_args(arguments)
 
     def run() -> int:
@@ -48,8 +53,11 @@ def main(arguments: list[str] | None = None) -> int:
         configuration = Configuration(settings)
         (stream,) = ledger.STREAMS
         spec, rules = stream.spec(configuration), rules_of(configuration)
-        shown = {"as_json": asked.json, "anew": asked.anew}
-        run_replay(spec, settings, rules, asked.snapshot, asked.limit, **shown)
+        proposals = asked_of(asked.against, asked.yes) if asked.propose else None
+        run_replay(
+            spec, settings, rules, asked.snapshot, asked.limit, as_json=asked.json, anew=asked.anew,
+            asked=proposals,
+        )  # fmt: skip
         return 0
 
     return exit_code_of(lambda: interrupts.interruptible(run))

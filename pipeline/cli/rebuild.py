@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from pipeline.cli.asking import Url, urls_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
+from pipeline.cli.proposing import asked_of
 from pipeline.cli.reach import (
     errors_in_one_line,
     require_kafka,
@@ -77,6 +78,24 @@ def rebuild(
     anew: Annotated[
         bool, typer.Option("--anew", help="Start over, in the place of continuing an earlier run.")
     ] = False,
+    propose: Annotated[
+        bool,
+        typer.Option(
+            "--propose",
+            help="With commands: show the journals that put balances right after a change of rules.",
+        ),
+    ] = False,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--against",
+            metavar="TENANT=ACCOUNT",
+            help="With --propose: the account to book them against; one a tenant and currency.",
+        ),
+    ] = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --propose: send them, for a second person to approve.")
+    ] = False,
     limit: Annotated[
         int,
         typer.Option(
@@ -91,12 +110,16 @@ def rebuild(
 ) -> None:
     """Compute the balances again from the logs alone, and show what differs, account by account.
 
-    The streams keep running, and nothing is written to Kafka. Progress is kept in the data directory: a run
-    that was interrupted continues, a later run reads only what is new. Exit code 1 if anything differs.
+    The streams keep running, and nothing but what --propose --yes sends is written to Kafka. Progress is kept
+    in the data directory: a run that was interrupted continues, a later run reads only what is new. Exit code
+    1 if anything differs, with --propose if a balance differs and no correction of it was sent.
     """
     settings = settings_for(data, bootstrap_servers, schema_registry_url)
     if source is RebuildSource.POSTINGS and (snapshot is not None or url is not None):
         raise BadInput("--snapshot and --url are for --from commands")
+    if (propose and source is not RebuildSource.COMMANDS) or (not propose and (against or yes)):
+        raise BadInput("--propose is for --from commands, --against and --yes are for --propose")
+    asked_of(against or [], yes)
     if snapshot is not None:
         folder_of(settings, snapshot)
     admin = require_kafka(settings)
@@ -107,7 +130,9 @@ def rebuild(
     if snapshot is None:
         snapshot = take_now(settings, urls_of(url, data))
     os.environ.update(environment(settings))
-    flags = [name for name, said in (("--json", as_json), ("--anew", anew)) if said]
+    said = (("--json", as_json), ("--anew", anew), ("--propose", propose), ("--yes", yes))
+    flags = [name for name, given in said if given]
+    flags += [part for one in against or [] for part in ("--against", one)]
     folder = folder_of(settings, snapshot).absolute()
     interrupts.hold()
     os.execv(REPLAY[0], [*REPLAY, str(folder), "--limit", str(limit), *flags])

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
+from typing import Any
 
 import typer
 
 from pipeline.cli.problems import Failed
+from pipeline.cli.proposing import (
+    Asked,
+    person_here,
+    require_correction_accounts,
+    send_all,
+    show_proposals,
+)
 from pipeline.cli.reach import errors_in_one_line, require_kafka
 from pipeline.cli.rebuild import FOLDER, RebuildSource, bar_on_screen, rebuild_errors_in_one_line, show_result
-from pipeline.rebuild.replay import LAYOUT, LivePartition, Replayed, replay
+from pipeline.rebuild.corrections import Cause
+from pipeline.rebuild.proposals import Balances, propose
+from pipeline.rebuild.replay import LAYOUT, LivePartition, Replayed, replay, sent_since
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.avro.registry import Registry
@@ -32,8 +43,9 @@ def run_replay(
     *,
     as_json: bool,
     anew: bool,
+    asked: Asked | None = None,
 ) -> None:
-    """Replay a stream's log and compare it with a snapshot of its table.
+    """Replay a stream's log and compare it with a snapshot of its table; `asked`: and propose corrections.
 
     `rules`: the parameters of the rules, by name. Raises Failed; typer.Exit with the exit code at the end.
     """
@@ -58,6 +70,7 @@ def run_replay(
         }
         registry = Registry(settings.registry(), settings.data_dir / "schemas")
         codec = Codec(registry, refuse_foreign=settings.foreign_schemas == "refuse")
+        balances = None if asked is None else Balances(asked.against)
         with (
             Scratch(settings.data_dir / FOLDER / RebuildSource.COMMANDS, about, anew) as scratch,
             bar_on_screen() as (move, say),
@@ -67,11 +80,27 @@ def run_replay(
             found = asyncio.run(
                 replay(
                     settings.aiokafka(), codec, scratch, spec, live, copied_ms, settings.partitions, limit,
-                    move, say,
+                    move, say, balances,
                 )
             )  # fmt: skip
+            since = asyncio.run(sent_since(settings.aiokafka(), codec, spec.source, live)) if asked else {}
     live_rules = sorted({part.manifest.rules for part, _ in chosen})
-    _show(found, snapshot.name, live_rules, here, as_json=as_json)
+    if asked is None or balances is None:
+        _show(found, snapshot.name, live_rules, here, as_json=as_json)
+        return
+    require_correction_accounts(asked, balances)
+    versions = {copy.partition: part.manifest.rules for part, copy in chosen}
+    causes = {
+        one.partition: Cause(versions[one.partition], here, one.partition, one.source_offset) for one in live
+    }
+    proposed, kept = propose(
+        balances, causes, time.time_ns() // 1000, found.booked_against, since, person_here(settings)
+    )
+    if asked.send and proposed:
+        with errors_in_one_line(settings):
+            send_all(settings, codec, proposed)
+    told: dict[str, Any] = {"snapshot": snapshot.name, "live_rules": live_rules, "rules": here}
+    show_proposals(proposed, kept, balances, told, sent=asked.send, as_json=as_json)
 
 
 def _require_all_partitions(live: list[LivePartition], partitions: int, otherwise: str) -> None:

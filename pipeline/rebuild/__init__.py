@@ -4,7 +4,9 @@
     ledger-commands -> the rules installed here -> compared with a snapshot of the table   (`replay`)
                        all branches together: they send each other their commands again (`causal`, `between`)
 
-Nothing is written to Kafka. Progress and rows are kept in a folder of their own (`scratch`), so an
+    differences of balances    -> correcting journals, as proposals                        (`proposals`)
+
+Nothing is written to Kafka here. Progress and rows are kept in a folder of their own (`scratch`), so an
 interrupted run continues where it was, a later run reads only new records, and memory does not grow with the
 accounts.
 """

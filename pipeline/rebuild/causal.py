@@ -5,6 +5,7 @@
                        sent it in this replay, and with the content that was sent in this replay
     all branches wait -> the rules do not send the oldest awaited message any more: it is left out
     all logs are read -> messages that were sent in this replay and are in no log are applied last
+    corrections       -> left out, with all that their branches have said (`corrections`)
 
 So all branches are replayed together: where changed rules decide differently on one branch, the others
 receive the changed messages, and a payment credits the amount that it debits. With the rules that wrote the
@@ -24,6 +25,7 @@ from typing import Any, NamedTuple
 from aiokafka import TopicPartition
 
 from pipeline.rebuild.between import BranchMessages, Message
+from pipeline.rebuild.corrections import LeftOut, is_correction, journal_of
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.changelog import log_ends, read
 from pipeline.runtime.kafka.fetched import PartitionBatch
@@ -79,13 +81,16 @@ class ReplayTransactions(Transactions):
 class BranchReplay:
     """The replay of one partition, up to the first message that was not sent yet."""
 
-    def __init__(self, task: PartitionTask, batches: Batches, between: BranchMessages) -> None:
+    def __init__(
+        self, task: PartitionTask, batches: Batches, between: BranchMessages, corrections: LeftOut
+    ) -> None:
         self.task = task
         self.ended = False
         self.applied = 0
         """How many records of the log were applied."""
         self._batches = batches
         self._between = between
+        self._corrections = corrections
         self._records: list[Any] = []
         self._received: dict[int, Any] = {}
         """The messages among `_records`, by index."""
@@ -101,7 +106,10 @@ class BranchReplay:
         return self._records[self._at], self._received[self._at]
 
     async def apply_next(self) -> int:
-        """Apply the next records, up to a message that was not sent yet; return how many were applied."""
+        """Apply the next records, up to a message that was not sent yet; return how many were gone through.
+
+        What corrections have said on other branches is left out, as they are.
+        """
         while self._at == len(self._records) and not self.ended:
             await self._read_on()
         run: list[Any] = []
@@ -111,6 +119,9 @@ class BranchReplay:
             record, event = self._records[stop], self._received.get(stop)
             if event is not None:
                 message = self._between.find(self.task.partition, event.event_id)
+                if message is None and self._corrections.is_part(event):
+                    stop += 1
+                    continue
                 if message is None:
                     break
                 sent[event.event_id] = record.offset
@@ -118,11 +129,13 @@ class BranchReplay:
                     record = ReplayRecord(record.offset, record.timestamp, *message)
             run.append(record)
             stop += 1
+        through = stop - self._at
         if run:
             self._between.applying(self.task.partition, sent)
             await self._apply(run, stop)
             self._between.applied(self.task.partition, sent)
-        return len(run)
+        self._at = stop
+        return through
 
     async def apply_as_logged(self) -> None:
         """Apply the awaited message as it is in the log."""
@@ -152,7 +165,8 @@ class BranchReplay:
         if batch is None:
             self.ended = True
             return
-        _, self._records, self._behind = batch
+        _, records, self._behind = batch
+        self._records = self._corrections.without(records)
         self._received = self._between.received(self._records)
         self._at, self._places = 0, None
 
@@ -177,6 +191,7 @@ class LogTail:
         self._until_ms = copied_ms + COPIED_WITHIN_MS
         self._events: dict[str, set[int]] | None = None
         """Partitions by event id; None until read."""
+        self._corrections: set[tuple[str, str, str]] = set()
 
     async def has(self, event_id: str | None, partition: int | None = None) -> bool:
         """Return whether an event is after the end of a partition, or of any partition."""
@@ -184,6 +199,12 @@ class LogTail:
             self._events = await self._read()
         found = self._events.get(event_id or "", set())
         return bool(found) if partition is None else partition in found
+
+    async def has_correction_of(self, event: Any) -> bool:
+        """Return whether a message is about a correction that is after the end of its branch."""
+        if self._events is None:
+            self._events = await self._read()
+        return journal_of(event) in self._corrections
 
     async def _read(self) -> dict[str, set[int]]:
         found: dict[str, set[int]] = {}
@@ -195,6 +216,8 @@ class LogTail:
                     for event in self._codec.decode([record.value for record in records]).events:
                         if event is not None:
                             found.setdefault(event.event_id, set()).add(place.partition)
+                        if is_correction(event):
+                            self._corrections.add((event.tenant_id, event.account_id, event.journal_id))
                     if records and records[-1].timestamp > self._until_ms:
                         break
         return found
@@ -238,7 +261,9 @@ async def replay_branches(
         if not waiting:
             break
         oldest = _not_sent(waiting)
-        if await tail.has(oldest.awaited[1].causation_id):
+        if await tail.has_correction_of(oldest.awaited[1]):
+            oldest.skip_message()
+        elif await tail.has(oldest.awaited[1].causation_id):
             await oldest.apply_as_logged()
         else:
             oldest.skip_message()

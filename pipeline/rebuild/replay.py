@@ -12,7 +12,7 @@ the last one ended.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,11 +25,13 @@ from pipeline.domain.kernel.layouts import UnreadableRow
 from pipeline.domain.ledger.rows import KINDS, STATUS_NAMES, unpack_account, unpack_payment
 from pipeline.rebuild.between import BranchMessages
 from pipeline.rebuild.causal import ROWS, BranchReplay, Counts, LogTail, ReplayTransactions, replay_branches
+from pipeline.rebuild.corrections import LeftOut, Party, corrections_among
 from pipeline.rebuild.differences import Differences, Value, merged_by_key
 from pipeline.rebuild.logs import OnProgress, OnStage, beginnings
+from pipeline.rebuild.proposals import Balances
 from pipeline.rebuild.scratch import Scratch
 from pipeline.runtime.avro.codec import Codec
-from pipeline.runtime.kafka.changelog import read
+from pipeline.runtime.kafka.changelog import log_ends, read
 from pipeline.runtime.store.database import rows_of_copy
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Machine, StreamSpec
@@ -60,6 +62,8 @@ class Replayed(NamedTuple):
     """How many of them became dead letters."""
     counts: Counts
     """Messages that differ, in this run."""
+    booked_against: set[Party]
+    """The accounts that corrections in the log are booked against."""
 
 
 async def replay(
@@ -73,20 +77,24 @@ async def replay(
     limit: int,
     on_progress: OnProgress,
     on_stage: OnStage,
+    balances: Balances | None = None,
 ) -> Replayed:
     """Replay to the offsets of the live tables, and compare. Raises LogCut and aiokafka's KafkaError.
 
     `copied_ms`: when the first database of the live tables was copied, milliseconds UTC.
+    `balances`: is shown every row of both versions.
     """
     places = {TopicPartition(spec.source, one.partition): one for one in live}
     ends = {place: one.source_offset for place, one in places.items()}
     total = sum(ends.values())
     stores = {place: scratch.store(f"{spec.name}-{place.partition}") for place in places}
     between = BranchMessages(scratch.store(f"{spec.name}-between"), codec)
+    corrections = LeftOut(scratch.store(f"{spec.name}-corrections"), codec)
     if any(store.changelog_offset > ends[place] for place, store in stores.items()):
         for store in stores.values():
             store.wipe()  # this snapshot is earlier than the last one
         between.wipe()
+        corrections.wipe()
     starts = await beginnings(connection, stores)
     between.recover({place.partition: start for place, start in starts.items()})
     transactions = ReplayTransactions(spec.source, between)
@@ -94,7 +102,7 @@ async def replay(
     for place, store in stores.items():
         task = _task(spec, place.partition, partitions, codec, store, transactions)
         batches = read(connection, {place: starts[place]}, {place: ends[place]})
-        branches.append(BranchReplay(task, batches, between))
+        branches.append(BranchReplay(task, batches, between, corrections))
     tail = LogTail(connection, codec, ends, copied_ms)
 
     def progress() -> None:
@@ -110,13 +118,24 @@ async def replay(
     differences = Differences(limit)
     for place, one in places.items():
         on_stage(f"comparing {spec.table}-{place.partition}")
-        _compare(one, stores[place], differences)
-    return _result(branches, differences, counts)
-
-
-def _result(branches: list[BranchReplay], differences: Differences, counts: Counts) -> Replayed:
+        _compare(one, stores[place], differences, balances)
     records = sum(branch.applied for branch in branches)
-    return Replayed(differences, records, sum(branch.task.dead_letters for branch in branches), counts)
+    dead_letters = sum(branch.task.dead_letters for branch in branches)
+    return Replayed(differences, records, dead_letters, counts, corrections.accounts())
+
+
+async def sent_since(
+    connection: Mapping[str, Any], codec: Codec, topic: str, live: Sequence[LivePartition]
+) -> dict[Party, str]:
+    """Return the corrections that are in a log after the ends of the live tables, by account: their ids.
+
+    Raises aiokafka's KafkaError.
+    """
+    starts = {TopicPartition(topic, one.partition): one.source_offset for one in live}
+    found: dict[Party, str] = {}
+    async for _, records, _ in read(connection, starts, await log_ends(connection, list(starts))):
+        found |= corrections_among(codec.decode([record.value for record in records]).events)
+    return found
 
 
 def _task(
@@ -140,9 +159,13 @@ def _task(
     return task
 
 
-def _compare(live: LivePartition, store: PartitionStore, differences: Differences) -> None:
+def _compare(
+    live: LivePartition, store: PartitionStore, differences: Differences, balances: Balances | None
+) -> None:
     with closing(rows_of_copy(live.path)) as copied:
         for key, one, other in merged_by_key(copied, store.committed_scan(b"")):
+            if balances is not None:
+                balances.look(live.partition, key, one, other)
             kind, name = named(key)
             if one == other:
                 differences.same(kind)

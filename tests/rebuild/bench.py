@@ -47,6 +47,7 @@ class Logs:
         patch.setattr(replay, "read", self._read)
         patch.setattr(causal, "read", self._read)
         patch.setattr(causal, "log_ends", self._ends)
+        patch.setattr(replay, "log_ends", self._ends)
         patch.setattr(postings, "log_ends", self._ends)
         patch.setattr(postings, "ROUND_PAUSE_S", 0.0)
 
