@@ -256,11 +256,7 @@ class Books:
         account = self.accounts[account_id]
         posting_id = f"{entry_id}:{side[0]}"
         posting = ev.PostingRecorded(
-            posting_id,
-            cause.tenant_id,
-            cause.occurred_at,
-            cause.correlation_id,
-            cause.event_id,
+            *(posting_id, cause.tenant_id, cause.occurred_at, cause.correlation_id, cause.event_id),
             *(posting_id, entry_id, about.payment_id),
             account_id,
             ACCOUNT_TYPES[account.account_type],
