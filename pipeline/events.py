@@ -379,6 +379,7 @@ class PaymentInitiated(InputEvent):
     balancing: Flag | None = None
     creditor_currency: Currency | None = None
     rate_e8: Long | None = None
+    capture_tolerance_bp: Int | None = None
 
 
 class PaymentReversed(InputEvent):

@@ -231,6 +231,14 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     ),
     DeadLetterCode(
         "Rejected",
+        "invalid_tolerance",
+        "payment_initiated",
+        "`capture_tolerance_bp` is not between 0 and 10000, or the payment is no hold to be captured, "
+        "or is between two currencies.",
+        "Correct it, or leave it null. The payment was not decided, so its id is still free.",
+    ),
+    DeadLetterCode(
+        "Rejected",
         "invalid_creditor_reference",
         "payment_initiated",
         "`creditor_reference` is no ISO 11649 reference, compact, upper case, with right check digits.",

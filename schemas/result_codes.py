@@ -76,7 +76,8 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "exists_with_different_hold",
         _COMMAND,
-        "The payment or journal id is known: one of the two has a `hold_expires_at`, the other has none.",
+        "The payment or journal id is known: one of the two has a `hold_expires_at`, the other has none; or "
+        "another `capture_tolerance_bp`.",
         _REPEAT,
     ),
     Result(
@@ -174,8 +175,8 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "debtor_frozen",
-        (_REJECTED, _JOURNAL),
-        "The debit side of the account is frozen. What is held already is still posted.",
+        (_REJECTED, _REFUSED, _JOURNAL),
+        "The debit side of the account is frozen. What is held already is still posted, but no more.",
         "Unfreeze it, where you may.",
     ),
     Result(
@@ -300,8 +301,8 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "exceeds_held_amount",
         _COMMAND,
-        "payment_captured of more than is left of the hold; journal_confirmed of more of a leg than is still "
-        "held, or of a leg that the journal has not.",
+        "payment_captured of more than is left of the hold (with its tolerance); journal_confirmed "
+        "of more of a leg than is still held, or of a leg that the journal has not.",
         "Capture or confirm less; what is left out means all that is left.",
     ),
     Result(

@@ -125,7 +125,7 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(("expected_sequence", "account_sequence", "lowest_balance_minor"), pa.int64()),
     **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
     **dict.fromkeys(("effective_at", "until"), pa.timestamp("us")),
-    "compliance_score": pa.int32(),
+    **dict.fromkeys(("compliance_score", "capture_tolerance_bp"), pa.int32()),
     **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
     **dict.fromkeys(("needs_approval", "final"), pa.bool_()),
     **dict.fromkeys(("closure_reason", "approved_by", "confirmation_id", "creditor_currency"), pa.string()),
@@ -234,7 +234,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id"),
     **dict.fromkeys(
         (("ledgerflow.PaymentInitiated", 5), ("ledgerflow.PaymentDecided", 3)),
-        with_nulls("creditor_currency", "rate_e8"),
+        with_nulls("creditor_currency", "rate_e8", "capture_tolerance_bp"),
     ),
     **dict.fromkeys(
         (

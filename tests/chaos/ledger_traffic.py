@@ -217,8 +217,15 @@ class Traffic:
             score=0,
             reasons=[],
             rules_version="v",
+            capture_tolerance_bp=self._tolerance(until),
             **self._hold(until),
         )
+
+    def _tolerance(self, until: int | None) -> int | None:
+        """Return how much more of a hold may be captured; by a chance of its own, as `_part`."""
+        chance = Random(f"tolerance {self.count}")
+        wrong = chance.random() < 0.01
+        return chance.choice((None, None, 0, 500, 2000, 10_000)) if until is not None or wrong else None
 
     def _hold(self, until: int | None) -> dict[str, Any]:
         """Return how a payment or journal says that it is held: every fifth one without an end."""

@@ -432,6 +432,7 @@ def test_a_decision_carries_the_payment_and_an_alert_names_its_cause() -> None:
     unknown = dict.fromkeys(("channel", "device_id", "counterparty_country", "merchant_category"))
     unknown |= dict.fromkeys(("actor", "metadata", "expected_sequence", "hold", "balancing"))
     unknown |= dict.fromkeys(("creditor_currency", "rate_e8"))
+    unknown["capture_tolerance_bp"] = None
     cause = cause_of(HELD._replace(fields=HELD.fields | {"event_id": "e10"}))
     caused = {"event_id": derived(cause, "payment_decided"), "causation_id": "e10", "hold_expires_at": None}
     assert on(COMMANDS, out)[-1] == known | unknown | verdict | caused
@@ -489,6 +490,9 @@ def test_what_the_stream_refuses_leaves_no_trace() -> None:
         assert branch.apply(made._replace(fields=fields, key=key)) == ("invalid_id", [])
     false = made.fields | {"creditor_reference": "RF19539007547034"}
     assert branch.apply(made._replace(fields=false)) == ("invalid_creditor_reference", [])
+    for end, beyond in ((None, 0), (5, -1), (5, 10_001)):
+        false = made.fields | {"hold_expires_at": end, "capture_tolerance_bp": beyond}
+        assert branch.apply(made._replace(fields=false)) == ("invalid_tolerance", [])
     opened = {"tenant_id": "north", "account_id": "alice"}
     assert branch.apply(made._replace(event="AccountOpened", fields=opened))[0] == "unexpected_event"
     assert branch.apply(made._replace(event=None, fault="malformed_value"))[0] == "malformed_value"

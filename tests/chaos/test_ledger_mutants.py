@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pipeline.domain.ledger import books as ledger_books
+from pipeline.domain.ledger import captures as ledger_captures
 from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import journal_ends, journal_home, journal_legs
@@ -62,6 +63,30 @@ def releases_what_was_to_stay_held(patch: Set) -> None:
 
 def takes_back_of_a_journal_what_is_only_held(patch: Set) -> None:
     patch(ledger_reversals, "posted_legs", lambda journal: journal.legs)
+
+
+def rounds_the_tolerance_up(patch: Set) -> None:
+    def capturable(payment: Any, hold: Hold) -> int:
+        more = -(-payment.amount_minor * (payment.capture_tolerance_bp or 0) // 10_000)
+        return hold.remaining(payment) + more
+
+    patch(ledger_captures, "_capturable", capturable)
+
+
+def captures_more_than_there_is(patch: Set) -> None:
+    patch(Books, "debtor_code", lambda *about: None)
+    reserve = Books.reserve
+
+    def hold(self: Books, *about: Any) -> str | None:
+        if reserve(self, *about) is not None:
+            self.hold(*about)
+        return None
+
+    patch(Books, "reserve", hold)
+
+
+def keeps_what_was_held_for_a_refused_leg(patch: Set) -> None:
+    patch(Hold, "held", lambda hold, payment: hold.remaining(payment) + hold.captured)
 
 
 def posts_all_but_a_leg(patch: Set) -> None:
@@ -184,13 +209,17 @@ def decides_by_what_is_not_known_yet(patch: Set) -> None:
         posts_a_part_again,
         releases_what_was_to_stay_held,
         takes_back_of_a_journal_what_is_only_held,
+        rounds_the_tolerance_up,
+        captures_more_than_there_is,
+        keeps_what_was_held_for_a_refused_leg,
     ],
 )
 def test_a_ledger_is_found_by_the_logs_of_tales_of_parts_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What the load does not do, but tales of one file do."""
-    tales = [tale for tale in read_tales() if tale.place.startswith("partial_confirmations.txt")]
+    """What the load does not do, but tales of these files do."""
+    files = ("partial_confirmations.txt", "tolerance.txt")
+    tales = [tale for tale in read_tales() if tale.place.startswith(files)]
     logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)

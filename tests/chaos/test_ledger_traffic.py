@@ -96,7 +96,8 @@ class Watched(Branch):
             hold = self.holds.get(key)
             if hold is not None:
                 assert (payment.state == "AUTHORISED") == (not hold.ended)
-                assert hold.capturing == 0 and hold.captured <= payment.amount
+                assert hold.capturing == 0
+                assert hold.captured <= payment.amount * (10_000 + (payment.tolerance or 0)) // 10_000
                 posted = sum(part.amount for part in hold.captures if part.state == "POSTED")
                 assert hold.captured == posted and all(part.state != "IN_FLIGHT" for part in hold.captures)
             settled = payment.amount if payment.state == "SETTLED" else 0

@@ -249,6 +249,15 @@ def test_a_creditor_reference_that_is_none_is_a_dead_letter(bad: str) -> None:
     assert desk.rows.data == {}
 
 
+@pytest.mark.parametrize("end, tolerance", [(None, 0), (NOON_S * 10**6, -1), (NOON_S * 10**6, 10_001)])
+def test_a_tolerance_that_no_hold_can_have_is_a_dead_letter(end: int | None, tolerance: int) -> None:
+    desk = Desk()
+    about = {"hold_expires_at": end, "capture_tolerance_bp": tolerance}
+    with pytest.raises(Reject, match="invalid_tolerance"):
+        desk.apply(desk.payment(NOON_S, 10_00, **about))
+    assert desk.rows.data == {}
+
+
 def test_a_right_creditor_reference_changes_no_decision() -> None:
     desk, other = Desk(), Desk()
     payment = desk.payment(NOON_S, 10_00, creditor_reference="RF18539007547034", remittance_text=None)

@@ -136,6 +136,7 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
         "balancing": words.next_if("most".__eq__) and True,
         "creditor_currency": words.options.pop("to", None),
         "rate_e8": words.option("rate", rate),
+        "capture_tolerance_bp": words.option("tolerance", int),
         "payment_type": words.options.pop("type", "transfer"),
         "reference": words.options.pop("reference", f"reference of {payment_id}"),
     }

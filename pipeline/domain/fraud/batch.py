@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, refusals_block
 from pipeline.domain.fraud.score import Verdict
@@ -18,7 +19,16 @@ from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.stream import PASSED_ON, FraudStream
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import RuleBatch, structs_of
-from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run, joined
+from pipeline.domain.kernel.columns import (
+    ACTOR_COLUMN,
+    METADATA_COLUMN,
+    OTHER,
+    Block,
+    Passed,
+    Run,
+    joined,
+    numpy_of,
+)
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.remittance import wrong_creditor_references
 from pipeline.domain.kernel.rows import PrefetchingRows
@@ -38,6 +48,7 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
     "actor": ACTOR_COLUMN,
     "metadata": METADATA_COLUMN,
+    "capture_tolerance_bp": pa.int32(),
 }
 _IDS = (
     *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"),
@@ -67,6 +78,7 @@ class FraudBatch(RuleBatch):
         found |= bad_texts(run)
         found |= run.kinds == OTHER
         found |= wrong_creditor_references(run.columns["creditor_reference"])
+        found |= ~numpy_of(pc.is_null(run.columns["capture_tolerance_bp"]))  # few holds have one
         return found
 
     def _events(self, run: Run) -> Sequence[Any]:

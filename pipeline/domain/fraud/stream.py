@@ -57,6 +57,7 @@ from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.texts import check_texts
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
+from pipeline.domain.kernel.tolerance import check_tolerance
 from pipeline.domain.tenants.quotas import Gate, bucket_key
 
 WINDOWS = Windows()
@@ -93,6 +94,7 @@ class FraudStream:
             check_ids(event)
             check_texts(event)
             check_creditor_reference(event)
+            check_tolerance(event)
             code = None
             if not self.gate.open:
                 times = event.occurred_at, at.recorded_at
@@ -211,6 +213,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.balancing,
             event.creditor_currency,
             event.rate_e8,
+            event.capture_tolerance_bp,
         ),
     )
     out.emit(

@@ -9,9 +9,10 @@ from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.domain.intake.stream import ACCEPTED
-from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run
+from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run, numpy_of
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.remittance import wrong_creditor_references
 from pipeline.domain.kernel.rows import PrefetchingRows
@@ -31,6 +32,7 @@ class PaymentsBatch:
         **dict.fromkeys((*_IDS, "creditor_reference"), pa.string()),
         "actor": ACTOR_COLUMN,
         "metadata": METADATA_COLUMN,
+        "capture_tolerance_bp": pa.int32(),
     }
 
     def __init__(self, target: str) -> None:
@@ -42,6 +44,7 @@ class PaymentsBatch:
         refused |= bad_ids(run, _IDS)
         refused |= bad_texts(run)
         refused |= wrong_creditor_references(run.columns["creditor_reference"])
+        refused |= ~numpy_of(pc.is_null(run.columns["capture_tolerance_bp"]))
         length = int(np.argmax(np.append(refused, True)))
         places = np.arange(length)
         return length, [Passed(self._target, places, places)] if length else []

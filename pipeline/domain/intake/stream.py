@@ -24,6 +24,7 @@ from pipeline.domain.kernel.remittance import check_creditor_reference
 from pipeline.domain.kernel.routing import BROADCAST
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.texts import check_texts
+from pipeline.domain.kernel.tolerance import check_tolerance
 
 ACCEPTED: dict[str, frozenset[type]] = {
     "accounts": frozenset(
@@ -72,8 +73,8 @@ class Intake:
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
         """Forward one event.
 
-        Raises Reject for an event of another topic, an invalid id, actor, metadata or creditor reference, a
-        period that is not over yet, or a rate that is none.
+        Raises Reject for an event of another topic, an invalid id, actor, metadata, creditor reference or
+        tolerance, a period that is not over yet, or a rate that is none.
         """
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
@@ -81,6 +82,7 @@ class Intake:
         check_texts(event)
         if type(event) is ev.PaymentInitiated:
             check_creditor_reference(event)
+            check_tolerance(event)
         if type(event) is ev.PeriodClosed and event.closed_through > min(event.occurred_at, at.recorded_at):
             raise Reject("period_not_over")
         if type(event) is ev.RateQuoted:

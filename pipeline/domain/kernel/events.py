@@ -756,6 +756,7 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     balancing: bool | None = None
     creditor_currency: str | None = None
     rate_e8: int | None = None
+    capture_tolerance_bp: int | None = None
 
 
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
@@ -1174,6 +1175,7 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     balancing: bool | None = None
     creditor_currency: str | None = None
     rate_e8: int | None = None
+    capture_tolerance_bp: int | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):

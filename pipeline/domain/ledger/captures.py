@@ -3,6 +3,9 @@
     payment_captured -> creditor here: posted        -> the last one, or a final one: the payment is settled
                      -> creditor on another branch: its leg is requested -> posted, or refused and still held
 
+The capture that takes all the rest may take more, within the payment's tolerance; what is more is held for it
+first, and judged as a new payment.
+
 A capture id has an effect once. After a refused leg, the upstream captures again under a new id.
 """
 
@@ -20,6 +23,7 @@ from pipeline.domain.ledger.holds import (
     REFUSED,
     Capture,
     HeldPayment,
+    Hold,
     held_payment,
     read_hold,
     why_ended,
@@ -29,6 +33,8 @@ from pipeline.domain.ledger.repeats import capture_code
 from pipeline.domain.ledger.rows import Payment
 from pipeline.domain.ledger.value_times import told_time
 
+BASIS_POINTS = 10_000
+"""As many as the whole."""
 CAPTURES_MAX = 100
 """The most captures of one hold; its row stores them all."""
 
@@ -45,7 +51,7 @@ def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, 
         return refuse_with(found)
     held = HeldPayment(event, at, rows, out, *found)
     amount = held.hold.remaining(held.payment) if event.amount_minor is None else event.amount_minor
-    code = _capture_code(event, held, amount, watermark)
+    code = _capture_code(event, held, amount, watermark) or _hold_more(held, amount)
     if code is not None:
         return refuse_with(code)
     credited = _credited(held, amount)
@@ -69,7 +75,7 @@ def _capture_code(event: ev.PaymentCaptured, held: HeldPayment, amount: int, wat
         ("payment_under_review", hold.under_review),
         ("expired", hold.expires_at <= watermark),
         ("amount_must_be_positive", event.amount_minor is not None and event.amount_minor <= 0),
-        ("exceeds_held_amount", not remaining or amount > remaining),
+        ("exceeds_held_amount", not remaining or amount > _capturable(payment, hold)),
         ("amount_must_be_positive", not _credited(held, amount)),
         ("too_many_captures", len(hold.captures) >= CAPTURES_MAX),
     ):
@@ -90,6 +96,36 @@ def _credited(held: HeldPayment, amount: int) -> int:
     if amount == held.hold.remaining(payment):
         return left
     return min(left, converted(amount, payment.currency, by.currency, by.rate_e8, by.rate_currency))
+
+
+def _capturable(payment: Payment, hold: Hold) -> int:
+    """Return how much the next capture may take: what is held, and more within the payment's tolerance.
+
+    The tolerance is of the payment's amount, for all captures together, rounded down.
+    """
+    most = payment.amount_minor * (BASIS_POINTS + (payment.capture_tolerance_bp or 0)) // BASIS_POINTS
+    return most - hold.captured - hold.capturing
+
+
+def _hold_more(held: HeldPayment, amount: int) -> str | None:
+    """Hold what a capture takes beyond what is held; return why that is not possible, or None.
+
+    It is judged as a new payment of the difference: what was held is a promise, and this is not. Only a hold
+    in one currency has a tolerance.
+    """
+    payment, books = held.payment, held.books
+    more = amount - held.hold.remaining(payment)
+    if more <= 0:
+        return None
+    debtor, creditor = payment.debtor_account_id, payment.creditor_account_id
+    code = books.debtor_code(debtor, payment.currency)
+    if code is None and books.is_local(creditor):
+        code = books.creditor_code(creditor, payment.currency, more)
+    if code is None:
+        code = books.reserve(debtor, books.counterpart(payment), payment.currency, more)
+    if code is None:
+        books.emit_hold(held.out, "PLACED", held.event.payment_id, debtor, more, "hold_placed")
+    return code
 
 
 def _capture_of(
@@ -145,14 +181,15 @@ def leg_answered(
         hold.capturing -= amount
         held.enter(amount, credited, told_time(event, held.books.closed_through))
         taken.state = POSTED
-        if not hold.ended and hold.captured == payment.amount_minor:
+        if not hold.ended and hold.captured >= payment.amount_minor:
             held.end("ok")
         held.emit_captured(taken)
     else:
-        taken.state, code = REFUSED, event.code
-        if hold.ended:
-            held.release(amount, credited)
+        taken.state, code, before = REFUSED, event.code, hold.held(payment)
         hold.capturing -= amount
+        freed = before - hold.held(payment)
+        if freed:  # the hold has ended, or more was held for this capture
+            held.release(freed, credited if freed == amount else freed)
         debtor = payment.debtor_account_id
         refuse(out, event, "payment_captured", debtor, event.payment_id, code, capture_id=taken.capture_id)
     if held.is_over():

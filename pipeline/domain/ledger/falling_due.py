@@ -113,6 +113,10 @@ def touched(event: Any, rows: Rows) -> list[Place]:
     places = [(event.debtor_account_id, DEBIT)]
     if kind is ev.PaymentDecided:
         places.append((event.creditor_account_id, CREDIT))
+    if kind is ev.PaymentCaptured:
+        held = read_payment(rows, tenant, event.payment_id)
+        if held is not None and held.capture_tolerance_bp:  # it may bring more than was held for it
+            places.append((held.creditor_account_id, CREDIT))
     if kind is ev.PaymentReversed:
         payment = read_payment(rows, tenant, event.payment_id)
         places.append((event.debtor_account_id, CREDIT))

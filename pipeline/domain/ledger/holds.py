@@ -6,9 +6,9 @@
         payment_cancelled -> what is left is released
         it expires        -> what is left is released (`due`)
 
-Invariants: the amount held for a payment is its amount less the captured amount; after the hold has ended,
-it is the amount of the legs in flight. A payment whose hold has ended is finished when no leg is in flight:
-settled if anything was captured.
+Invariants: the amount held for a payment is its amount less the captured amount, and at least that of the
+legs in flight, which may take more than was left (`captures`); after the hold has ended, it is theirs. A
+payment whose hold has ended is finished when no leg is in flight: settled if anything was captured.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class Hold(msgspec.Struct, array_like=True, gc=False):
     captures: list[Capture]
 
     def remaining(self, payment: Payment) -> int:
-        """Return what can still be captured."""
-        return 0 if self.ended else payment.amount_minor - self.captured - self.capturing
+        """Return what is held and can still be captured."""
+        return 0 if self.ended else max(0, payment.amount_minor - self.captured - self.capturing)
 
     def held(self, payment: Payment) -> int:
         """Return the amount held, legs in flight included."""

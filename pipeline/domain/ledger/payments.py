@@ -79,6 +79,7 @@ def decide(
         event.metadata,
         creditor_currency=other_currency(event),
         named_rate_e8=event.rate_e8,
+        capture_tolerance_bp=event.capture_tolerance_bp or None,
     )
     books = Books(event, at, rows)
     expires_at, debtor = payment.hold_expires_at, payment.debtor_account_id

@@ -19,8 +19,12 @@ def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
     """Return the answer to a payment whose id is known."""
     kept = known.payment_type != ""
     end = event.hold_expires_at if isinstance(event, Payment) else hold_end(event)
+    tolerance = event.capture_tolerance_bp or None
     for code, differs in (
-        ("exists_with_different_hold", kept and _only_one(known.hold_expires_at, end)),
+        (
+            "exists_with_different_hold",
+            kept and (_only_one(known.hold_expires_at, end) or known.capture_tolerance_bp != tolerance),
+        ),
         ("exists_with_different_expiry", kept and known.hold_expires_at != end),
         ("exists_with_different_debtor", known.debtor_account_id != event.debtor_account_id),
         ("exists_with_different_creditor", known.creditor_account_id != event.creditor_account_id),

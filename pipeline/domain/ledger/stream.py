@@ -36,6 +36,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
+from pipeline.domain.kernel.tolerance import check_tolerance
 from pipeline.domain.ledger import (
     accounts,
     approvals,
@@ -204,6 +205,7 @@ class Ledger:
 
     def _decide_payment(self, event: ev.PaymentDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a payment; a repeat of a known id does not advance event time."""
+        check_tolerance(event)
         if not payments.answer_repeat(event, rows, out):
             watermark = self._advance(event, at, rows, out)
             payments.decide(self._window, self._holds_max, self._rates, event, watermark, at, rows, out)

@@ -32,6 +32,7 @@ from pipeline.verify.model.wire import (
     Expected,
     false_text,
     has_false_reference,
+    has_false_tolerance,
     has_impossible_id,
     row_key,
 )
@@ -52,6 +53,7 @@ CONTENT = (
     "balancing",
     "creditor_currency",
     "rate_e8",
+    "capture_tolerance_bp",
 )
 """What a decision says of its payment."""
 
@@ -181,6 +183,8 @@ class FraudBranch(StreamModel):
             raise Dead(code)
         if has_false_reference(event):
             raise Dead("invalid_creditor_reference")
+        if has_false_tolerance(event):
+            raise Dead("invalid_tolerance")
 
     @property
     def debtor(self) -> Debtor:

@@ -19,6 +19,7 @@ from pipeline.verify.model.wire import (
     Expected,
     false_text,
     has_false_reference,
+    has_false_tolerance,
     has_impossible_id,
     misplaced,
 )
@@ -60,6 +61,8 @@ def refused_at_once(record: Record) -> str | None:
         return text
     if has_false_reference(record.fields):
         return "invalid_creditor_reference"
+    if has_false_tolerance(record.fields):
+        return "invalid_tolerance"
     if record.event == "RateQuoted":
         base, quote = record.fields["base_currency"], record.fields["quote_currency"]
         if not {base, quote} <= CURRENCIES:

@@ -74,12 +74,14 @@ class Payment:
     named_rate: int | None = None
     exchange: Exchange | None = None
     """What it has become in the other currency."""
+    tolerance: int | None = None
+    """How many ten-thousandths of its amount may be captured beyond it; None: nothing."""
 
     @property
     def compared(self) -> dict[str, Any]:
         """What a repeat has to have in common with it."""
         return {
-            "hold": self.until is not None,
+            "hold": (self.until is not None, self.tolerance),
             "expiry": self.until,
             "debtor": self.debtor,
             "creditor": self.creditor,

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipeline.verify.model.ledger_accounts import room
 from pipeline.verify.model.ledger_books import Books, Payment, times_of
-from pipeline.verify.model.ledger_due import advance
+from pipeline.verify.model.ledger_due import advance, behind
 from pipeline.verify.model.ledger_exchange import post, told, worth
 from pipeline.verify.model.ledger_holds import (
     Capture,
@@ -30,7 +31,9 @@ CAPTURES_MAX = 100
 
 
 def capture(branch: Books, event: dict[str, Any]) -> None:
-    advance(branch, [(event["debtor_account_id"], "DEBIT")])
+    asked = branch.payments.get(branch.key("payment_id"))
+    paid = [(asked.creditor, "CREDIT")] if asked is not None and asked.tolerance else []
+    advance(branch, [(event["debtor_account_id"], "DEBIT"), *paid])
     payment = branch.payments.get(branch.key("payment_id"))
     hold = branch.holds.get(branch.key("payment_id"))
     code = why_not_captured(branch, event, payment, hold)
@@ -40,6 +43,10 @@ def capture(branch: Books, event: dict[str, Any]) -> None:
     assert payment is not None and hold is not None
     amount = hold.remaining(payment) if event["amount_minor"] is None else event["amount_minor"]
     rest, credited = event["amount_minor"] is None, worth_of_part(payment, hold, amount)
+    beyond = amount - hold.remaining(payment)
+    if beyond > 0:
+        branch.reserve(payment.debtor, branch.counterpart(payment), beyond)
+        branch.say_hold("PLACED", event["payment_id"], payment.debtor, beyond)
     part = Capture(event["capture_id"], amount, "", "POSTED", event["final"], rest, credited)
     hold.captures.append(part)
     if branch.here(payment.creditor):
@@ -79,13 +86,42 @@ def why_not_captured(
     if amount is not None and amount <= 0:
         return "amount_must_be_positive"
     remaining = hold.remaining(payment)
-    if remaining == 0 or (amount is not None and amount > remaining):
+    spare = payment.amount * (payment.tolerance or 0) // 10_000
+    most = payment.amount + spare - hold.captured - hold.capturing
+    if remaining == 0 or (amount is not None and amount > most):
         return "exceeds_held_amount"
     if worth_of_part(payment, hold, remaining if amount is None else amount) == 0:
         return "amount_must_be_positive"
     if len(hold.captures) == CAPTURES_MAX:
         return "too_many_captures"
+    if amount is not None and amount > remaining:
+        return why_no_more(branch, payment, amount - remaining)
     return None
+
+
+def why_no_more(branch: Books, payment: Payment, amount: int) -> str | None:
+    """Return why the debtor cannot pay, or the creditor not get, so much beyond what is held."""
+    debtor, creditor = branch.account(payment.debtor), branch.account(payment.creditor)
+    assert debtor is not None
+    refusal = debtor.refusal("DEBIT", payment.currency)
+    if refusal is not None:
+        return refusal
+    if branch.here(payment.creditor):
+        code = branch.creditor_code(payment.creditor, payment.currency)
+        if code is not None:
+            return code
+        if creditor is not None and creditor.maximum is not None:
+            if behind(branch, payment.creditor, "CREDIT"):
+                return "too_many_holds"
+            if creditor.too_full(amount):
+                return "maximum_balance_exceeded"
+    if debtor.limit is not None and behind(branch, payment.debtor, "DEBIT"):
+        return "too_many_holds"
+    if debtor.too_poor(amount):
+        return "insufficient_funds"
+    other = branch.account(branch.counterpart(payment))
+    fits = room(debtor, "debits", amount) and room(other, "credits", amount)
+    return None if fits else "overflow"
 
 
 def book(
@@ -156,10 +192,12 @@ def capture_posted(branch: Books, event: dict[str, Any], payment: Payment) -> No
 
 def capture_refused(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     hold, part = answered(branch, event)
+    held = hold.held(payment)
     hold.capturing -= part.amount
     part.state = "REFUSED"
-    if hold.ended:
-        give_back(branch, payment, part.amount, got(part))
+    if hold.held(payment) < held:
+        free = held - hold.held(payment)
+        give_back(branch, payment, free, got(part) if free == part.amount else free)
     keep(branch, hold)
     about = {"payment_id": event["payment_id"], "capture_id": part.capture_id}
     branch.refuse("payment_captured", payment.debtor, event["code"], **about)

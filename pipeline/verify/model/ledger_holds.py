@@ -54,7 +54,9 @@ class Hold:
     captures: list[Capture] = field(default_factory=list)
 
     def remaining(self, payment: Payment) -> int:
-        return 0 if self.ended else payment.amount - self.captured - self.capturing
+        if self.ended:
+            return 0
+        return max(payment.amount - self.captured - self.capturing, 0)
 
     def credited(self, *states: str) -> int:
         """Return what the creditor gets for the captures in some states."""

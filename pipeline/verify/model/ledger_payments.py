@@ -28,7 +28,16 @@ from pipeline.verify.model.ledger_holds import (
     review_hold,
 )
 from pipeline.verify.model.ledger_repeats import answer
-from pipeline.verify.model.wire import COMMANDS, LAYOUT, PAYMENT_EVENTS, Dead, derived, end_of_hold, row_key
+from pipeline.verify.model.wire import (
+    COMMANDS,
+    LAYOUT,
+    PAYMENT_EVENTS,
+    Dead,
+    derived,
+    end_of_hold,
+    has_false_tolerance,
+    row_key,
+)
 
 
 def decide(branch: Books, event: dict[str, Any]) -> None:
@@ -48,6 +57,9 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     )
     other = event.get("creditor_currency")  # the first versions of the event know one currency
     payment.other, payment.named_rate = None if other == payment.currency else other, event.get("rate_e8")
+    if has_false_tolerance(event):
+        raise Dead("invalid_tolerance")
+    payment.tolerance = event.get("capture_tolerance_bp") or None
     if event.get("balancing"):
         payment.asked = payment.amount
     known = branch.payments.get(key)

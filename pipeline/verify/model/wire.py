@@ -110,7 +110,10 @@ UNSAID: dict[str, dict[str, Any]] = {
     "JournalUpdated": {"account_sequence": None, "confirmation_id": None},
     "JournalLegsEnded": {"legs": None, "final": None},
     "PaymentDecided": dict.fromkeys(
-        ("expected_sequence", "hold", "balancing", "creditor_currency", "rate_e8")
+        (
+            *("expected_sequence", "hold", "balancing", "creditor_currency", "rate_e8"),
+            "capture_tolerance_bp",
+        )
     ),
     "PaymentReserved": {"exchange": None},
     "PaymentSettled": {"exchange": None},
@@ -269,6 +272,15 @@ def derived(cause: str, name: str) -> str:
 def row_key(family: str, *parts: str) -> bytes:
     """Return the key of a table row."""
     return "\0".join((family, *parts)).encode()
+
+
+def has_false_tolerance(event: dict[str, Any]) -> bool:
+    """Whether a payment may be captured beyond its amount where that cannot be: no hold, or out of bounds."""
+    beyond = event.get("capture_tolerance_bp")
+    if beyond is None:
+        return False
+    between = event.get("creditor_currency") not in (None, event["currency"])
+    return beyond < 0 or beyond > 10_000 or end_of_hold(event) is None or between
 
 
 def msgpack(value: Any) -> bytes:

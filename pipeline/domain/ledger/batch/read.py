@@ -55,12 +55,15 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence", "rate_e8"), pa.int64()),
     "creditor_currency": pa.string(),
     **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
+    "capture_tolerance_bp": pa.int32(),
     "actor": ACTOR_COLUMN,
     "metadata": METADATA_COLUMN,
     "exchange": EXCHANGE_COLUMN,
 }
 """The columns of commands that the rules read."""
 
+_SPECIAL = ("creditor_currency", "rate_e8", "exchange", "capture_tolerance_bp")
+"""What only payments between currencies and holds have."""
 AMOUNT_MAX = 2**48
 COUNTER_MAX = 2**60
 TIME_MAX = 2**61
@@ -134,7 +137,7 @@ def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> F
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
     # By rows: holds for captures, what expects a state, payments between currencies.
-    for name in ("hold_expires_at", "expected_sequence", "creditor_currency", "rate_e8", "exchange"):
+    for name in ("hold_expires_at", "expected_sequence", *_SPECIAL):
         regular &= numpy_of(pc.is_null(columns[name]))
     for name in ("hold", "balancing"):
         regular &= ~numpy_of(columns[name], False)
