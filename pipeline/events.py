@@ -290,6 +290,7 @@ class JournalSubmitted(InputEvent):
     expected_sequence: Long | None = None
     hold: Flag | None = None
     needs_approval: Flag | None = None
+    execute_at: Moment | None = None
 
 
 class JournalVoided(InputEvent):
@@ -380,6 +381,7 @@ class PaymentInitiated(InputEvent):
     creditor_currency: Currency | None = None
     rate_e8: Long | None = None
     capture_tolerance_bp: Int | None = None
+    execute_at: Moment | None = None
 
 
 class PaymentReversed(InputEvent):

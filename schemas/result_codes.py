@@ -141,6 +141,12 @@ RESULTS: tuple[Result, ...] = (
         _REPEAT,
     ),
     Result(
+        "exists_with_different_execution_time",
+        _COMMAND,
+        "The payment or journal id is known, with another `execute_at`.",
+        _REPEAT,
+    ),
+    Result(
         "sequence_mismatch",
         (_REJECTED, _REFUSED, _JOURNAL),
         "The keyed account has had another number of postings than `expected_sequence`; `account_sequence` "
@@ -476,6 +482,24 @@ RESULTS: tuple[Result, ...] = (
         _COMMAND,
         "The person who approves has proposed it, or has changed it last.",
         "Another person has to approve it.",
+    ),
+    Result(
+        "payment_scheduled",
+        _COMMAND,
+        "A capture, extension, review or reversal of a payment that waits for its time (`execute_at`).",
+        "Send it when the payment is executed; payment_cancelled takes back one that waits.",
+    ),
+    Result(
+        "too_far_ahead",
+        _COMMAND,
+        "`execute_at` lies more than 400 days ahead of the event time of its partition.",
+        "Send it again later, with the same id: it was not remembered.",
+    ),
+    Result(
+        "too_many_scheduled",
+        _COMMAND,
+        "1,000 payments of the debtor, or journals of the account, wait for their time.",
+        "Send it again when one of them has been executed or cancelled: it was not remembered.",
     ),
     Result(
         "quota_exceeded",

@@ -124,7 +124,7 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(("fees_charged_minor", "exchange_rate_e8"), pa.int64()),
     **dict.fromkeys(("expected_sequence", "account_sequence", "lowest_balance_minor"), pa.int64()),
     **dict.fromkeys(("settlement_date", "notice_date"), pa.date32()),
-    **dict.fromkeys(("effective_at", "until"), pa.timestamp("us")),
+    **dict.fromkeys(("effective_at", "until", "execute_at"), pa.timestamp("us")),
     **dict.fromkeys(("compliance_score", "capture_tolerance_bp"), pa.int32()),
     **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
     **dict.fromkeys(("needs_approval", "final"), pa.bool_()),
@@ -161,6 +161,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.PaymentRejected", 1): unchanged,
     ("ledgerflow.PaymentReserved", 1): unchanged,
     ("ledgerflow.PaymentSettled", 1): unchanged,
+    ("ledgerflow.PaymentStuck", 1): unchanged,
     **dict.fromkeys(
         (
             ("ledgerflow.TradeExecuted", 1),
@@ -227,14 +228,15 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.PaymentRejected", 2): with_nulls("actor", "account_sequence"),
     ("ledgerflow.CommandRefused", 2): with_nulls("actor", "account_sequence"),
     ("ledgerflow.JournalUpdated", 1): with_nulls("actor", "account_sequence"),
+    ("ledgerflow.outcomes.PaymentCancelled", 3): with_nulls("execute_at"),
     ("ledgerflow.PaymentScreened", 1): with_nulls("actor", "hold"),
     ("ledgerflow.JournalConfirmed", 2): with_nulls("confirmation_id", "legs", "final"),
     ("ledgerflow.JournalLegsEnded", 2): with_nulls("approved_by", "legs", "final"),
-    ("ledgerflow.JournalUpdated", 2): with_nulls("approved_by", "confirmation_id"),
-    ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id"),
+    ("ledgerflow.JournalUpdated", 2): with_nulls("approved_by", "confirmation_id", "execute_at"),
+    ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id", "execute_at"),
     **dict.fromkeys(
         (("ledgerflow.PaymentInitiated", 5), ("ledgerflow.PaymentDecided", 3)),
-        with_nulls("creditor_currency", "rate_e8", "capture_tolerance_bp"),
+        with_nulls("creditor_currency", "rate_e8", "capture_tolerance_bp", "execute_at"),
     ),
     **dict.fromkeys(
         (
@@ -258,7 +260,6 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ),
     **dict.fromkeys(
         (
-            ("ledgerflow.outcomes.PaymentCancelled", 3),
             ("ledgerflow.PaymentExpired", 3),
             ("ledgerflow.outcomes.PaymentExtended", 2),
             ("ledgerflow.PaymentRejected", 3),
@@ -272,7 +273,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
         ),
         with_nulls("approved_by", "exchange"),
     ),
-    ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval"),
+    ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval", "execute_at"),
     ("ledgerflow.PostingRecorded", 4): with_nulls("approved_by", "lowest_balance_minor", "exchange"),
 }
 """The step from a version of an event to the next one; `unchanged` where the columns stay the same."""

@@ -12,6 +12,8 @@ from pipeline.domain.fraud import views
 from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.fraud.settings import FraudRules, FraudSettings, rules_parser
 from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
+from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.lifecycle.views import payment_state
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import TenantsSettings
@@ -33,7 +35,10 @@ def thresholds(configuration: Configuration) -> FraudRules:
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that decide every payment before the ledger sees it. Raises SettingsError."""
     gate = Gate(tenants(configuration))
-    stream = FraudStream(thresholds(configuration), gate=gate, windows=windows(configuration))
+    ahead_us = configuration.of(LedgerSettings).clock_ahead_seconds * MICROSECONDS_PER_SECOND or None
+    stream = FraudStream(
+        thresholds(configuration), gate=gate, windows=windows(configuration), ahead_us=ahead_us
+    )
     return stream, FraudBatch(stream)
 
 

@@ -20,7 +20,7 @@ LOOKED_AT = 10 * KEPT
 """Most records of a fetch that are decoded. More than KEPT, because most journals are posted: no news."""
 NOT_POSTED = ("REFUSED", "EXPIRED")
 _WAITS_FOR = {"ledger": "first answer of the ledger"} | {
-    name: name for name in ("settlement", "review", "capture")
+    name: name for name in ("execution", "settlement", "review", "capture")
 }
 
 

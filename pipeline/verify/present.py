@@ -31,7 +31,7 @@ class PresentSettings(NamedTuple):
         """Return the arguments of the models, by stream."""
         tenants = Tenants(self.tenants)
         keep_days = max(self.dedupe_window_days, self.reversal_window_days)
-        waiting = dict.fromkeys(("SCREENED", "RESERVED", "AUTHORISED"), self.stuck_after_seconds)
+        waiting = dict.fromkeys(("SCHEDULED", "SCREENED", "RESERVED", "AUTHORISED"), self.stuck_after_seconds)
         return {
             FRAUD.table: {
                 "tenants": tenants,

@@ -58,8 +58,10 @@ OUTPUTS = (
 )
 DECISIONS = ("PaymentDecided", *PAYMENT_COMMANDS, "BranchTicked")
 """What the fraud stream says to the ledger."""
-SCREENINGS = ("PaymentScreened", "PaymentReviewed")
+SCREENINGS = ("PaymentScheduled", "PaymentScreened", "PaymentReviewed")
 """What it writes among the ledger's payment events."""
+ENDS_OF_WAITING = ("CommandRefused", "outcomes.PaymentCancelled")
+"""What it answers to commands about payments that wait, and the ledger to those about others."""
 ANSWERS = ("PaymentReserved", "PaymentRejected", "CommandRefused", "outcomes.PaymentExtended")
 """What the ledger says of a payment that has not moved any money."""
 REVERSALS = ("journal_reversed", "payment_reversed")
@@ -143,6 +145,8 @@ def check_of(said: Record | Expected) -> str:
 
 def of_fraud(record: Record) -> bool:
     """Whether the fraud stream says this on payment-events, and not the ledger."""
+    if record.event in ENDS_OF_WAITING and record.fields.get("execute_at") is not None:
+        return True
     if record.event == "CommandRefused":
         return record.fields["command"] == "payment_initiated" and record.fields["code"] in GATE_CODES
     return record.event in SCREENINGS
@@ -178,7 +182,7 @@ FRAUD = Stream(
     FraudBranch,
     (
         Output(COMMANDS, "inputs_ledger", Only(DECISIONS), again=True),
-        Output(PAYMENT_EVENTS, "inputs_ledger", Only((*SCREENINGS, "CommandRefused")), of_fraud, again=True),
+        Output(PAYMENT_EVENTS, "inputs_ledger", Only((*SCREENINGS, *ENDS_OF_WAITING)), of_fraud, again=True),
         Output(ALERTS, "alerts"),
     ),
 )

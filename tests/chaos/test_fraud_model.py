@@ -431,8 +431,7 @@ def test_a_decision_carries_the_payment_and_an_alert_names_its_cause() -> None:
     verdict = {"outcome": "REVIEW", "score": 60, "reasons": [reason], "rules_version": VERSION}
     unknown = dict.fromkeys(("channel", "device_id", "counterparty_country", "merchant_category"))
     unknown |= dict.fromkeys(("actor", "metadata", "expected_sequence", "hold", "balancing"))
-    unknown |= dict.fromkeys(("creditor_currency", "rate_e8"))
-    unknown["capture_tolerance_bp"] = None
+    unknown |= dict.fromkeys(("creditor_currency", "rate_e8", "capture_tolerance_bp", "execute_at"))
     cause = cause_of(HELD._replace(fields=HELD.fields | {"event_id": "e10"}))
     caused = {"event_id": derived(cause, "payment_decided"), "causation_id": "e10", "hold_expires_at": None}
     assert on(COMMANDS, out)[-1] == known | unknown | verdict | caused
@@ -519,6 +518,9 @@ class KeptRows(MemoryRows):
         self.written.append((key, None))
 
 
+NAMES = {kind: name.removeprefix("ledgerflow.") for name, kind in EVENTS.items()}
+
+
 class Product:
     """The product's rules over rows in memory; answers as the model does."""
 
@@ -544,14 +546,15 @@ class Product:
             else Expected(
                 topic,
                 to.encode(),
-                type(emitted).__name__,
+                NAMES[type(emitted)],
                 msgspec.json.decode(msgspec.json.encode(emitted)),
                 record.offset,
             )
             for topic, to, emitted in out.items
         ]
         rows = [
-            Expected(FRAUD_TABLE, *row[:1], "row", {}, record.offset, row[1]) for row in self.rows.written
+            Expected(FRAUD_TABLE, key, "row", {}, record.offset, value)
+            for key, value in dict(self.rows.written).items()
         ]
         return None, said + rows
 
@@ -605,7 +608,12 @@ contents = st.fixed_dictionaries(
         "counterparty_country": st.sampled_from(
             [None, "", "FR", "fr", "BR", "ßßßßßßß", "日本国日本国日本国"]
         ),
-    }
+    },
+    optional={
+        "execute_at": st.one_of(st.none(), times_us),
+        "hold_expires_at": st.one_of(st.none(), times_us),
+        "hold": st.booleans(),
+    },
 )
 recorded = st.one_of(st.none(), st.integers(-2 * DAY_S, 2 * DAY_S))
 payments = st.builds(
@@ -613,7 +621,9 @@ payments = st.builds(
 )
 answers = st.one_of(
     st.builds(review, payment_ids, st.booleans(), st.sampled_from(["alice", "bob"])),
-    st.builds(about, st.just("PaymentCancelled"), payment_ids),
+    st.builds(about, st.just("PaymentCancelled"), payment_ids, at_us=times_us),
+    st.builds(about, st.just("PaymentExtended"), payment_ids, st.sampled_from(["alice", "bob"])),
+    st.builds(about, st.just("PaymentReversed"), payment_ids, reversal_id=st.just("v")),
 )
 
 
@@ -641,8 +651,8 @@ PACES = [
 """Seconds between payments, and for how many events: calm, and too much for each of the windows."""
 
 
-def traffic(seed: int, count: int) -> list[Input]:
-    """Return a few debtors' traffic: calm and hectic, late and early, retries and reviews."""
+def traffic(seed: int, count: int, scheduled: bool = True) -> list[Input]:
+    """Return a few debtors' traffic: calm and hectic, late and early, retries and reviews; some for later."""
     chance = random.Random(seed)
     log: list[Input] = []
     paces, at_s = [steps for steps, length in PACES for _ in range(length)], 0
@@ -661,6 +671,13 @@ def traffic(seed: int, count: int) -> list[Input]:
             waiting = f"n{chance.randrange(max(0, number - 9), number + 1)}"
             answer = review(waiting, chance.random() < 0.8, chance.choice(("alice", "alice", "bob")))
             log += [answer] * chance.choice((1, 2))
+            continue
+        if kind > 0.95 and scheduled:
+            ahead_s = chance.choice((1, 5, 600, HOUR_S, DAY_S, 30 * DAY_S, 401 * DAY_S))
+            later = {"execute_at": int((NOON_S + at_s + ahead_s) * SECOND_US)}
+            log.append(pay(at_s, chance.randrange(1, 90_00), payment_id=f"n{number}", **later))
+            if chance.random() < 0.3:
+                log.append(about("PaymentCancelled", f"n{number}", at_us=log[-1].fields["occurred_at"]))
             continue
         late_s = chance.choice((3, 400, 2 * HOUR_S, DAY_S, 6 * DAY_S, 9 * DAY_S)) if kind > 0.9 else 0
         amount = chance.randrange(1, 60_00)

@@ -32,7 +32,9 @@ def random_log(rng: random.Random, count: int) -> list[Event]:
         debtor = rng.choice(("alice",) * 9 + ("bob", ""))
         about = {"creditor_account_id": "carol", "amount_minor": rng.choice((5, 2**63 - 1, -7))}
         payment = {"debtor_account_id": debtor, "currency": "EUR", **about}
-        event = rng.choice(("PaymentScreened",) * 9 + ("PaymentReviewed", "CommandRefused", *OUTCOMES))
+        others = ("PaymentReviewed", "CommandRefused", *("PaymentScheduled",) * 3, *OUTCOMES)
+        event = rng.choice(("PaymentScreened",) * 9 + others)
+        waits_until = rng.choice((None, None, at + rng.randrange(-2, 9) * HOUR_US, 2**63 - 1))
         if event == "PaymentScreened":
             outcome = rng.choice(("APPROVE", "REVIEW", "DECLINE"))
             hold_end = rng.choice((None, None, at // 2 + NOW_US // 2, 2**63 - 1))
@@ -43,13 +45,18 @@ def random_log(rng: random.Random, count: int) -> list[Event]:
             fields |= {"reviewer": "r", "reason": ""}
         elif event == "CommandRefused":
             fields |= {"command": "payment_initiated", "code": "exists", "account_id": "alice"}
-            fields |= {"payment_id": None} if rng.random() < 0.3 else {}
+            fields |= {"payment_id": None} if rng.random() < 0.3 else {"execute_at": waits_until}
+        elif event == "PaymentScheduled":
+            fields |= payment | {"execute_at": waits_until or at, "hold_expires_at": None}
+            fields["hold"] = number % 4 == 0
         else:
             fields |= payment | {"code": rng.choice(("ok", "too_old", "declined"))}
             if event.endswith("Captured"):
                 fields |= {"capture_id": "c", "captured_minor": 5, "held_minor": rng.choice((0, 3))}
             elif event.endswith("Extended"):
                 fields |= {"hold_expires_at": START_US + number * STEP_US + rng.randrange(9) * HOUR_US}
+            elif event == "outcomes.PaymentCancelled":
+                fields |= {"execute_at": waits_until}
         log.append((event, fields))
     return log
 

@@ -66,6 +66,7 @@ PAYMENTS = (
         LABELS,
         asked_minor=9,
         capture_tolerance_bp=1500,
+        execute_at=HIGH,
     ),
     ledger.Payment(
         "SETTLED", "ok", "alice", "bob", 5, "EUR", "", LOW, "transfer", None, creditor_currency="USD",
@@ -108,7 +109,10 @@ _ONE_CURRENCY = structs.replace(CAPTURE, credited_minor=None)
 _UNKNOWN = structs.replace(_ONE_CURRENCY, final=None, rest=None)
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
-    ("ledger", "payment", 2): (PAYMENTS[0], structs.replace(PAYMENTS[1], capture_tolerance_bp=None)),
+    ("ledger", "payment", 2): (
+        PAYMENTS[0],
+        structs.replace(PAYMENTS[1], capture_tolerance_bp=None, execute_at=None),
+    ),
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
     ("ledger", "hold", 2): (HOLDS[0], structs.replace(HOLDS[1], captures=[_ONE_CURRENCY])),
     ("ledger", "journal", 1): tuple(

@@ -11,8 +11,9 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.fraud import alerts, decisions, profile
+from pipeline.domain.fraud import alerts, decisions, profile, scheduled_rows
 from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.kernel.events import Actor, PaymentInitiated
 from pipeline.domain.kernel.layouts import RowKind
 from pipeline.domain.kernel.retention import Bucket, QueueKind, State
 from pipeline.domain.kernel.rows import MemoryRows
@@ -41,6 +42,10 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("lifecycle", "life", 2): (
         msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
         LIVES[1],
+    ),
+    ("lifecycle", "life", 3): (
+        msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
+        msgspec.structs.replace(LIVES[1], screened_again_at=AT),
     ),
     ("positions", "trade", 1): tuple((positions.UNKNOWN_TIME, trade) for trade in TRADES),
 }
@@ -71,6 +76,20 @@ def _profile() -> profile.Profile:
     return _looked_at(one)
 
 
+def _clock_of_fraud(clock: scheduled_rows.Clock) -> bytes:
+    rows = MemoryRows()
+    scheduled_rows.write_clock(rows, clock)
+    (row,) = rows.data.values()
+    return row
+
+
+WAITS = PaymentInitiated(
+    *("e-1", "north", AT, "c-1", None, "pay-1", "alice", "bob", 12_50, "EUR", "transfer", "rent é€"),
+    execute_at=HIGH,
+)
+WAITS_LONG = msgspec.structs.replace(
+    WAITS, causation_id="e-0", hold=True, actor=Actor("idp", "anna"), metadata={"order": "é€"}
+)
 VERDICT = Verdict("REVIEW", 61, (("velocity_1h", "9 payments"), ("new_payee", "é€")), "rules-1")
 LINE = reconciliation.BankLine(
     "north", "nostro-1", "s-1", 3, "EUR", -12_50, 20_541, AT, "ref é€", b"\x00digest", True, "CLAIMED", "b-1",
@@ -147,6 +166,21 @@ SAMPLES = (
         alerts.read_alert,
         (alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR"),),
     ),
+    Sample(
+        scheduled_rows.WAITING_ROW,
+        scheduled_rows.pack_waiting,
+        scheduled_rows.read_waiting,
+        (scheduled_rows.Waiting(WAITS), scheduled_rows.Waiting(WAITS_LONG, AT)),
+    ),
+    Sample(scheduled_rows.COUNT_ROW, scheduled_rows.pack_count, scheduled_rows.unpack_count, (1, HIGH)),
+    Sample(
+        scheduled_rows.CLOCK_ROW,
+        _clock_of_fraud,
+        scheduled_rows.unpack_clock,
+        (scheduled_rows.Clock(), scheduled_rows.Clock(AT, HIGH)),
+    ),
+    only_there(scheduled_rows.DUE_ROW),
+    only_there(scheduled_rows.DEBTOR_ROW),
     *_queued(decisions.DECIDED),
     *_queued(alerts.ALERTED),
     Sample(quotas.BUCKET_ROW, quotas.pack_bucket, quotas.read_bucket, (quotas.Bucket(HIGH, AT),)),
@@ -156,7 +190,7 @@ SAMPLES = (
         lifecycle.unpack_life,
         (
             msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
-            msgspec.structs.replace(LIVES[1], screened_again_at=AT),
+            msgspec.structs.replace(LIVES[1], screened_again_at=AT, execute_at=HIGH),
         ),
     ),
     *_queued(lifecycle.ENDED),

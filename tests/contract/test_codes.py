@@ -35,8 +35,11 @@ SAID_BY = {
 """What makes a dead letter: its class, empty where the first argument has it; which argument is the code."""
 
 ANSWERS = ("payment-events", "journal-events")
-SAID_BEFORE_THE_LEDGER = {("command_refused", "quota_exceeded")}
-"""By the fraud stream, which no tale tells of: tests/tenants."""
+SAID_BEFORE_THE_LEDGER = {
+    ("command_refused", code)
+    for code in ("quota_exceeded", "payment_scheduled", "too_far_ahead", "too_many_scheduled")
+}
+"""By the fraud stream, which no tale tells of: tests/tenants, tests/fraud/test_scheduled.py."""
 
 
 def symbols() -> set[str]:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
+from msgspec import structs
+
 from pipeline.domain.kernel import events as ev
 from tests.kernel.side_by_side import Log
 
@@ -15,8 +17,13 @@ REFERENCES = [*[None] * 60, *["RF18539007547034"] * 40, "RF19539007547034"]
 """Creditor references; the last one's check digits are wrong."""
 
 
-def busy_log(chance: Random, length: int, accounts: Sequence[str] = ("A1", "A2", "A3")) -> Log:
-    """Return what three accounts send: quiet days, bursts, late payments, new devices, retries, reviews."""
+def busy_log(
+    chance: Random, length: int, accounts: Sequence[str] = ("A1", "A2", "A3"), scheduled: float = 0.0
+) -> Log:
+    """Return what three accounts send: quiet days, bursts, late payments, new devices, retries, reviews.
+
+    `scheduled`: how many of the payments have a time of their own, of one.
+    """
     log: Log = []
     now, pace = NOON, HOUR
     for number in range(length):
@@ -42,5 +49,8 @@ def busy_log(chance: Random, length: int, accounts: Sequence[str] = ("A1", "A2",
                 *(chance.choice(["FR", "fr", "BR", None, f"X{number % 13}"]), None),
                 *(chance.choice(REFERENCES), "invoice"),
             )
+            if scheduled and chance.random() < scheduled:
+                ahead = chance.choice([-HOUR, SECOND, 20 * SECOND, HOUR, 9 * HOUR, 4 * DAY, 70 * DAY])
+                event = structs.replace(event, execute_at=now + ahead)
         log.append((event, now))
     return log

@@ -22,7 +22,7 @@ from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import Tenant, Tenants
 from tests.examples import examples
 from tests.fraud.logs import busy_log
-from tests.fraud.test_properties import cancellations, payments, reviews, times
+from tests.fraud.test_properties import cancellations, payments, reviews, scheduled, times
 from tests.kernel.side_by_side import Log, Replay, assert_alike
 from tests.kernel.signed import signed
 
@@ -64,7 +64,7 @@ def _own(draw: st.DrawFn) -> Any:
 
 
 _other = st.just(ev.AccountLimitSet("e", "acme", 0, "c", None, "A1", 5))
-_usual = st.one_of(payments, payments, payments, reviews, cancellations)
+_usual = st.one_of(payments, payments, payments, scheduled, reviews, cancellations)
 _any = st.one_of(*[_usual] * 12, _own(), _spoiled(), _other)
 
 
@@ -92,7 +92,7 @@ def _tenants(draw: st.DrawFn) -> Gate:
 def _busy(seed: int) -> tuple[Log, list[int], Gate]:
     """Return what busy accounts send, and now and then tenants with a quota, and where it is cut."""
     chance = Random(seed)
-    log, gate = busy_log(chance, 150), Gate()
+    log, gate = busy_log(chance, 150, scheduled=chance.choice([0.0, 0.0, 0.1])), Gate()
     if chance.random() < 0.4:
         log = [
             (msgspec.structs.replace(event, tenant_id=chance.choice(["acme", "acme", "b", "shut"])), at)

@@ -77,6 +77,13 @@ payments = st.builds(
     st.one_of(st.none(), few, st.text(max_size=3)),
     st.sampled_from([None, "", "FR", "BR", "ßßßßßßß", "日本国日本国日本国"]),
 )
+scheduled = st.builds(
+    lambda payment, at, end: msgspec.structs.replace(payment, execute_at=at, hold_expires_at=end),
+    payments,
+    times,
+    st.one_of(st.none(), times),
+)
+"""Payments with a time of their own."""
 reviews = st.builds(
     lambda number, at, approved: PaymentReviewed(
         f"review-{number}", "acme", at, "c", None, f"payment-{number}", "A1", approved, "me", ""
@@ -98,6 +105,12 @@ runs = st.lists(
 )
 
 
+waiting_runs = st.lists(
+    st.tuples(st.one_of(payments, scheduled, scheduled, reviews, cancellations), st.one_of(st.none(), times)),
+    max_size=60,
+)
+
+
 def play(events: list[tuple[Any, int | None]]) -> tuple[MemoryRows, list[tuple[str, str, Any]]]:
     """Apply events, each with its recorded time (None = when it occurred); return rows and outputs."""
     rows, out = MemoryRows(), Outbox()
@@ -107,7 +120,7 @@ def play(events: list[tuple[Any, int | None]]) -> tuple[MemoryRows, list[tuple[s
     return rows, out.items
 
 
-@given(runs)
+@given(st.one_of(runs, waiting_runs))
 @settings(max_examples=60, deadline=None)
 def test_any_order_of_any_times_is_applied_and_a_replay_gives_the_same_bytes(
     events: list[tuple[Any, int | None]],

@@ -139,6 +139,7 @@ def _pay(words: Words, about: About) -> ev.PaymentDecided:
         "capture_tolerance_bp": words.option("tolerance", int),
         "payment_type": words.options.pop("type", "transfer"),
         "reference": words.options.pop("reference", f"reference of {payment_id}"),
+        "execute_at": words.option("execute", when),
     }
     return decided(event_id, payment_id, payer, payee, amount, **changes)
 

@@ -50,8 +50,9 @@ def result_codes() -> set[str]:
     """Return the codes with which the ledger refuses or rejects."""
     fields = json.loads(schemas.newest("ledgerflow.CommandRefused").text)["fields"]
     (code,) = (field["type"] for field in fields if field["name"] == "code")
-    quotas = {"quota_exceeded"}  # said by the fraud stream: the ledger counts no quota
-    return set(code["symbols"]) - {"ok", "unspecified"} - quotas
+    # Said by the fraud stream: the ledger counts no quota, and payments wait before it.
+    before = {"quota_exceeded", "payment_scheduled", "too_far_ahead", "too_many_scheduled"}
+    return set(code["symbols"]) - {"ok", "unspecified"} - before
 
 
 def dead_letter_codes() -> set[str]:

@@ -234,7 +234,7 @@ def test_a_payment_of_an_earlier_version_breaks_nothing_and_a_declined_one_does(
         branch.broken.clear()
         key = life_key("t", "p")
         fields_now = msgspec.msgpack.decode(branch.rows.data[key][1:])
-        branch.rows.data[key] = b"\1" + msgspec.msgpack.encode(fields_now[:-2])
+        branch.rows.data[key] = b"\1" + msgspec.msgpack.encode(fields_now[:-3])
         assert branch.life().screened == screening
         branch.apply(said(ev.PaymentSettled))
         assert len(branch.broken) == count
@@ -324,4 +324,4 @@ def test_every_payment_event_has_its_place_in_a_life() -> None:
     known = {kind: name for name, kind in ev.EVENTS.items()}
     taken = {known[kind] for kind in STEP_NAMES} - {"ledgerflow.PaymentReviewed"}
     assert names == taken | {"ledgerflow.CommandRefused"}
-    assert set(STATES) == set(STEP_NAMES) - {ev.PaymentScreened, ev.PaymentReviewed}
+    assert set(STATES) == set(STEP_NAMES) - {ev.PaymentScheduled, ev.PaymentScreened, ev.PaymentReviewed}

@@ -85,6 +85,10 @@ class Screening:
             self._forget(keys, newest_at - self._kept_us, _decided_at)
         return verdict, self._alert(event, at_us, newest_at, verdict)
 
+    def knows(self, tenant_id: str, key: bytes) -> bool:
+        """Whether the decision on a payment id is known."""
+        return self._decision(key, self._decided.of(tenant_id).newest_at) is not None
+
     def learn(self, event: PaymentReviewed, key: bytes, profile_key: bytes) -> None:
         """Add a payment that a reviewer approved to the debtor's habits; a second approval has no effect.
 

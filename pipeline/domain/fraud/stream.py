@@ -21,22 +21,37 @@ Quotas come before all that (`tenants.quotas`): a payment above its tenant's quo
 answered with command_refused on payment-events; only the tenant's quota row changes. It may be sent again
 with the same id.
 
+A payment with `execute_at` waits for its time in front of all that, but behind its quota (`scheduled`).
+
 Event time is `occurred_at`, but never later than Kafka's timestamp: a clock that is ahead must not move the
 windows beyond all other payments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+from msgspec import structs
 
 from pipeline.domain.fraud.decisions import DECIDED, Decision, decision_key
 from pipeline.domain.fraud.profile import Attempt, Profile, id64, profile_key
 from pipeline.domain.fraud.rules import is_near_threshold, is_probe
+from pipeline.domain.fraud.scheduled import (
+    about_waiting,
+    execution_time,
+    is_ahead,
+    known_here,
+    refusal,
+    refuse_payment,
+    repeat_code,
+    schedule,
+    take_due,
+)
+from pipeline.domain.fraud.scheduled_rows import CLOCK_KEY, NEVER, Clock, read_clock, waiting_key, write_clock
 from pipeline.domain.fraud.score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.settings import FraudRules
-from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.events import (
     BranchTicked,
     FraudAlertRaised,
@@ -62,6 +77,8 @@ from pipeline.domain.tenants.quotas import Gate, bucket_key
 
 WINDOWS = Windows()
 CLOCKS_DIFFER_US = 3_600 * MICROSECONDS_PER_SECOND
+AHEAD_US = 300 * MICROSECONDS_PER_SECOND
+"""How far a command may be ahead of its record, as the ledger has it where nothing else is set."""
 PASSED_ON = (PaymentReviewed, PaymentCancelled, PaymentCaptured, PaymentExtended, PaymentReversed)
 """Commands about a payment after its decision; the ledger applies them."""
 
@@ -75,7 +92,9 @@ class FraudStream:
         scorer: Scorer | None = None,
         gate: Gate | None = None,
         windows: Windows = WINDOWS,
+        ahead_us: int | None = AHEAD_US,
     ) -> None:
+        """`ahead_us`: how far a payment that waits may be ahead of its record; None: as far as it is."""
         self._rules = rules or FraudRules()
         self._scorer: Scorer = scorer or RuleScorer(self._rules)
         self.gate = gate or Gate()
@@ -83,6 +102,8 @@ class FraudStream:
         """The verdict on payments that the ledger surely refuses."""
         self.kept_us = self._rules.decisions_kept_days * MICROSECONDS_PER_DAY
         """How long a decision is known."""
+        self.window_us, self._ahead_us = windows.duplicates_days * MICROSECONDS_PER_DAY, ahead_us
+        """How long ids are known."""
         self.too_old_us = windows.duplicates_days * MICROSECONDS_PER_DAY + CLOCKS_DIFFER_US
         """How much older than the partition's time a payment surely is too old for the ledger."""
         self.alerts_kept_us = windows.both_days * MICROSECONDS_PER_DAY
@@ -100,26 +121,79 @@ class FraudStream:
                 times = event.occurred_at, at.recorded_at
                 code = self.gate.refusal(event.tenant_id, *times, at.partitions, rows)
             if code is not None:
-                debtor, payment_id = event.debtor_account_id, event.payment_id
-                return refuse(out, event, "payment_initiated", debtor, payment_id, code)
-            self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
+                return refuse_payment(event, code, out)
+            handle: Callable[..., None] = self._initiate
         elif kind in PASSED_ON:
             check_ids(event)
             check_texts(event)
-            if kind is PaymentReviewed and event.approved:
-                self._learn(event, rows)
-            out.forward("ledger-commands")
-            if kind is PaymentReviewed:
-                out.forward("payment-events")
+            handle = self._pass_on
         elif kind is BranchTicked:
-            if event.occurred_at <= at.recorded_at:  # else a worker's clock is ahead: it tells no time
-                out.forward("ledger-commands")
+            if event.occurred_at > at.recorded_at:
+                return  # a worker's clock is ahead: it tells no time
+            handle = self._tick
         else:
             raise Reject("unexpected_event", kind.__name__)
+        clock = read_clock(rows)
+        before = clock.watermark, clock.earliest
+        clock.watermark = max(clock.watermark, min(event.occurred_at, at.recorded_at))
+        self._take_due(None if kind is BranchTicked else event, clock, rows, out)
+        handle(event, at, clock, rows, out)
+        if before != (clock.watermark, clock.earliest):
+            write_clock(rows, clock)
+
+    def _tick(self, event: Any, at: Arrival, clock: Clock, rows: PrefetchingRows, out: Outbox) -> None:
+        """Let the ledger have the time, too."""
+        out.forward("ledger-commands")
+
+    def _take_due(self, event: Any, clock: Clock, rows: PrefetchingRows, out: Outbox) -> None:
+        """Execute what is due before an event; None: time has moved without one."""
+
+        def execute(due: PaymentInitiated) -> None:
+            self._decide(due, due.occurred_at, rows, out)
+
+        take_due(event, clock, rows, self.window_us, execute)
+
+    def _initiate(
+        self, event: PaymentInitiated, at: Arrival, clock: Clock, rows: PrefetchingRows, out: Outbox
+    ) -> None:
+        now, ids = clock.watermark, (event.tenant_id, event.payment_id)
+        known = None if clock.earliest == NEVER else known_here(rows, *ids, now, self.window_us)
+        if known is not None:
+            return refuse_payment(event, repeat_code(known.command, event), out, known.command.execute_at)
+        if not is_ahead(event, now):
+            time = execution_time(event)
+            if time != event.occurred_at:
+                event = structs.replace(event, occurred_at=time)
+            return self._decide(event, min(time, at.recorded_at), rows, out)
+        screening, key = Screening(self, rows), decision_key(*ids)
+        screening.load((key,))
+        if screening.knows(event.tenant_id, key):  # the ledger says in what it differs
+            return self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
+        code = refusal(event, at.recorded_at, now, self.window_us, self._ahead_us, rows)
+        if code is not None:
+            return refuse_payment(event, code, out, event.execute_at)
+        schedule(event, clock, rows, out)
+
+    def _pass_on(self, event: Any, at: Arrival, clock: Clock, rows: PrefetchingRows, out: Outbox) -> None:
+        """Apply a command about a payment: to one that waits here, or by the ledger."""
+        ids = event.tenant_id, event.payment_id
+        known = None if clock.earliest == NEVER else known_here(rows, *ids, clock.watermark, self.window_us)
+        if known is not None and known.command.debtor_account_id == event.debtor_account_id:
+            return about_waiting(known, event, clock, rows, self.window_us, out)
+        kind = type(event)
+        if kind is PaymentReviewed and event.approved:
+            self._learn(event, rows)
+        out.forward("ledger-commands")
+        if kind is PaymentReviewed:
+            out.forward("payment-events")
 
     def keys(self, event: Any) -> Iterable[bytes]:
         """Return the keys of the rows that applying `event` reads."""
         kind = type(event)
+        if kind is PaymentInitiated or kind in PASSED_ON or kind is BranchTicked:
+            yield CLOCK_KEY
+        if kind is PaymentInitiated or kind in PASSED_ON:
+            yield waiting_key(event.tenant_id, event.payment_id)
         if kind is PaymentInitiated and not self.gate.open:
             yield bucket_key(event.tenant_id)
         if kind is PaymentInitiated or (kind is PaymentReviewed and event.approved):
@@ -214,6 +288,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.creditor_currency,
             event.rate_e8,
             event.capture_tolerance_bp,
+            event.execute_at,
         ),
     )
     out.emit(

@@ -21,8 +21,12 @@ def refuse(
     reversal_id: str | None = None,
     confirmation_id: str | None = None,
     account_sequence: int | None = None,
+    execute_at: int | None = None,
 ) -> None:
-    """Emit command_refused for `cause`; `command` is its name, `code` the result code."""
+    """Emit command_refused for `cause`; `command` is its name, `code` the result code.
+
+    `execute_at`: of a payment that waits, or may not, its time, microseconds UTC.
+    """
     out.emit(
         "payment-events",
         f"{cause.tenant_id}/{account_id}",
@@ -38,5 +42,6 @@ def refuse(
             actor=cause.actor,
             account_sequence=account_sequence,
             confirmation_id=confirmation_id,
+            execute_at=execute_at,
         ),
     )

@@ -31,7 +31,16 @@ Invariant = Literal[
     "settled_unscreened",
     "unspecified",
 ]
-JournalState = Literal["PREPARING", "HELD", "POSTED", "REFUSED", "VOIDED", "EXPIRED", "UNSPECIFIED"]
+JournalState = Literal[
+    "PREPARING",
+    "HELD",
+    "POSTED",
+    "REFUSED",
+    "VOIDED",
+    "EXPIRED",
+    "SCHEDULED",
+    "UNSPECIFIED",
+]
 ResultCode = Literal[
     "ok",
     "exists",
@@ -113,6 +122,10 @@ ResultCode = Literal[
     "rate_out_of_tolerance",
     "invalid_rate",
     "exists_with_different_rate",
+    "exists_with_different_execution_time",
+    "payment_scheduled",
+    "too_many_scheduled",
+    "too_far_ahead",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]
@@ -128,7 +141,7 @@ OperatorAction = Literal[
     "OFFSETS_ADOPTED",
     "UNSPECIFIED",
 ]
-PaymentWait = Literal["ledger", "settlement", "review", "capture", "unspecified"]
+PaymentWait = Literal["ledger", "settlement", "review", "capture", "execution", "unspecified"]
 ProposalOutcome = Literal["APPROVED", "REJECTED", "EXPIRED", "UNSPECIFIED"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
 BreakType = Literal[
@@ -497,6 +510,7 @@ class JournalUpdated(msgspec.Struct, frozen=True, gc=False):
     account_sequence: int | None = None
     approved_by: str | None = None
     confirmation_id: str | None = None
+    execute_at: int | None = None
 
 
 class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
@@ -563,6 +577,7 @@ class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
     expected_sequence: int | None = None
     hold: bool | None = None
     needs_approval: bool | None = None
+    execute_at: int | None = None
 
 
 class JournalVoided(msgspec.Struct, frozen=True, gc=False):
@@ -757,6 +772,7 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     creditor_currency: str | None = None
     rate_e8: int | None = None
     capture_tolerance_bp: int | None = None
+    execute_at: int | None = None
 
 
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
@@ -868,6 +884,7 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     account_sequence: int | None = None
     approved_by: str | None = None
     confirmation_id: str | None = None
+    execute_at: int | None = None
 
 
 class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -888,6 +905,7 @@ class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
     currency: str
     code: str
     actor: Actor | None = None
+    execute_at: int | None = None
 
 
 class PaymentCapturedOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -1016,6 +1034,28 @@ class PaymentReserved(msgspec.Struct, frozen=True, gc=False):
     code: str
     actor: Actor | None = None
     exchange: Exchange | None = None
+
+
+class PaymentScheduled(msgspec.Struct, frozen=True, gc=False):
+    """The payment waits until its time; then it is screened and executed."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    execute_at: int
+    hold_expires_at: int | None = None
+    actor: Actor | None = None
+    hold: bool | None = None
 
 
 class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
@@ -1176,6 +1216,7 @@ class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
     creditor_currency: str | None = None
     rate_e8: int | None = None
     capture_tolerance_bp: int | None = None
+    execute_at: int | None = None
 
 
 class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
@@ -1516,6 +1557,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.PaymentFailed": PaymentFailed,
     "ledgerflow.PaymentRejected": PaymentRejected,
     "ledgerflow.PaymentReserved": PaymentReserved,
+    "ledgerflow.PaymentScheduled": PaymentScheduled,
     "ledgerflow.PaymentScreened": PaymentScreened,
     "ledgerflow.PaymentSettled": PaymentSettled,
     "ledgerflow.ProposalDecided": ProposalDecided,

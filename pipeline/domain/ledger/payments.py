@@ -45,6 +45,18 @@ def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
     return True
 
 
+def answer_early(event: ev.PaymentDecided, out: Outbox) -> bool:
+    """Reject a payment before its time, which is not remembered; return whether it is one.
+
+    The fraud stream lets such a payment wait, unless its id was decided before. Where this branch does not
+    know the id (the first one was too old, say), its money must not move early.
+    """
+    if event.execute_at is None or event.execute_at <= event.occurred_at:
+        return False
+    announce(out, event, event, "payment_rejected", "not_yet")
+    return True
+
+
 def decide(
     window: int,
     holds_max: int,
@@ -80,6 +92,7 @@ def decide(
         creditor_currency=other_currency(event),
         named_rate_e8=event.rate_e8,
         capture_tolerance_bp=event.capture_tolerance_bp or None,
+        execute_at=event.execute_at,
     )
     books = Books(event, at, rows)
     expires_at, debtor = payment.hold_expires_at, payment.debtor_account_id

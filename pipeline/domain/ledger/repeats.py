@@ -34,6 +34,7 @@ def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
         ("exists_with_different_currency", known.creditor_currency != other_currency(event)),
         ("exists_with_different_rate", known.named_rate_e8 != _named_rate(event)),
         ("exists_with_different_type", kept and known.payment_type != event.payment_type),
+        ("exists_with_different_execution_time", kept and known.execute_at != event.execute_at),
         ("exists_with_different_metadata", kept and known.metadata != event.metadata),
     ):
         if differs:

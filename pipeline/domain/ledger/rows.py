@@ -27,7 +27,7 @@ from pipeline.domain.ledger.exchange import Exchange
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
-PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4), append_fields(*[None] * 4)])
+PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4), append_fields(*[None] * 5)])
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None), append_to_items(None)))
@@ -195,6 +195,8 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     """What it was converted to; None: it was not, or it was rejected."""
     capture_tolerance_bp: int | None = None
     """Of a hold: how much more than its amount may be captured in all, basis points; None: nothing."""
+    execute_at: int | None = None
+    """When it was to be executed, microseconds UTC; None: at once, or not known (layouts 1 and 2)."""
 
     @property
     def credit_currency(self) -> str:

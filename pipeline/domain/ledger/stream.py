@@ -206,7 +206,7 @@ class Ledger:
     def _decide_payment(self, event: ev.PaymentDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a payment; a repeat of a known id does not advance event time."""
         check_tolerance(event)
-        if not payments.answer_repeat(event, rows, out):
+        if not payments.answer_repeat(event, rows, out) and not payments.answer_early(event, out):
             watermark = self._advance(event, at, rows, out)
             payments.decide(self._window, self._holds_max, self._rates, event, watermark, at, rows, out)
 

@@ -31,7 +31,7 @@ from pipeline.domain.lifecycle.rows import (
     unpack_life,
     write_clock,
 )
-from pipeline.domain.lifecycle.stream import FROM_FRAUD, MOVES_MONEY, Lifecycle, is_unscreened
+from pipeline.domain.lifecycle.stream import MOVES_MONEY, Lifecycle, is_of_fraud, is_unscreened
 
 CLASSES = (*STEP_NAMES, ev.CommandRefused, ev.CommandProposed)
 _IDS = (
@@ -42,7 +42,9 @@ FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(
         (*_IDS, "correlation_id", "causation_id", "currency", "outcome", "code", "command"), pa.string()
     ),
-    **dict.fromkeys(("occurred_at", "amount_minor", "held_minor", "hold_expires_at"), pa.int64()),
+    **dict.fromkeys(
+        ("occurred_at", "amount_minor", "held_minor", "hold_expires_at", "execute_at"), pa.int64()
+    ),
     **dict.fromkeys(("approved", "hold"), pa.bool_()),
 }
 
@@ -69,6 +71,7 @@ class _Observed(msgspec.Struct, gc=False):
     held_minor: int
     hold_expires_at: int | None
     hold: bool | None
+    execute_at: int | None
     occurred_at: int
 
 
@@ -116,7 +119,7 @@ class _RunOfLives:
         """Apply the next event; see `OpenRun`. Raises LeaveToRows."""
         clock, key, kind = self._clock, event.life_key, event.kind
         now = max(clock.watermark, min(event.occurred_at, recorded_at))
-        watermark = clock.watermark if kind in FROM_FRAUD else now
+        watermark = clock.watermark if is_of_fraud(kind, event) else now
         life = None if key is None else self._lives.get(key)
         if life is not None and life.progressed_at < watermark - self._keep_us:
             life = None if self._is_over(life, watermark) else life

@@ -30,6 +30,7 @@ INVARIANT_ALERTS, EVENTS = "invariant-alerts", "payment-events"
 INVARIANT = "settled_unscreened"
 
 STEP_NAMES: dict[type, str] = {
+    ev.PaymentScheduled: "payment_scheduled",
     ev.PaymentScreened: "payment_screened",
     ev.PaymentReviewed: "payment_reviewed",
     ev.ProposalDecided: "payment_reviewed",

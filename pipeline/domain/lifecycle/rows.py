@@ -39,7 +39,7 @@ def _with_screening(content: bytes) -> bytes:
 
 _FIELDS = msgspec.msgpack.Decoder(list[Any]).decode
 _ENCODE = msgspec.msgpack.Encoder().encode
-LIFE_ROW = RowKind("lifecycle", "life", LIFE, [_with_screening, append_fields(None)])
+LIFE_ROW = RowKind("lifecycle", "life", LIFE, [_with_screening, append_fields(None), append_fields(None)])
 DUE_ROW = RowKind("lifecycle", "due", DUE)
 STUCK_ROW = RowKind("lifecycle", "stuck", STUCK)
 CLOCK_ROW = RowKind("lifecycle", "clock", "w")
@@ -47,7 +47,13 @@ ENDED = QueueKind("lifecycle", "ended", "ef")
 ENDED_ROW, ENDED_BUCKET_ROW = ENDED.state, ENDED.bucket
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
-WAITS_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
+WAITS_FOR = {
+    "SCHEDULED": "execution",
+    "SCREENED": "ledger",
+    "RESERVED": "settlement",
+    "HELD": "review",
+    "AUTHORISED": "capture",
+}
 """By state that is not final: what the payment waits for."""
 
 _CLOCK_KEY = row_key(CLOCK_ROW.family)
@@ -72,7 +78,8 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     """The life of a payment: its content, its state and its steps."""
 
     state: str
-    """SCREENED, HELD, RESERVED or AUTHORISED; at the end SETTLED, REJECTED, FAILED, CANCELLED or EXPIRED."""
+    """SCHEDULED, SCREENED, HELD, RESERVED, AUTHORISED; in the end SETTLED, REJECTED, FAILED, CANCELLED or
+    EXPIRED."""
     debtor_account_id: str
     creditor_account_id: str
     amount_minor: int
@@ -96,6 +103,8 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     screened_again_at: int | None = None
     """When its id was last screened again after it had ended, event time: the ledger's answer is still to
     come."""
+    execute_at: int | None = None
+    """When it is to be screened and executed, microseconds UTC; None: it was not scheduled."""
 
     @property
     def has_ended(self) -> bool:

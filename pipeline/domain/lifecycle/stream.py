@@ -1,7 +1,7 @@
 """The lifecycle stream: states, times and causes of every payment, and an alert for a stuck payment.
 
-    payment_screened, payment_reviewed (fraud stream)  -> a step of the payment; no step is a review that
-                                                          needs a second person
+    payment_scheduled, _screened, _reviewed (fraud stream) -> a step of the payment; no step is a review that
+                                                              needs a second person
     proposal_decided APPROVED (ledger)                 -> of such a review: a step, and the clock advances
     payment_reserved, _settled, _rejected, ... (ledger) -> a step, and the clock advances
     command_refused (ledger)                           -> counted, and the clock advances
@@ -79,8 +79,10 @@ STATES: dict[type, str] = {
 TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused, ev.CommandProposed})
 MOVES_MONEY = frozenset({ev.PaymentReserved, ev.PaymentSettled, ev.PaymentCapturedOutcome})
 """Events by which money is set aside or moved."""
-FROM_FRAUD = (ev.PaymentScreened, ev.PaymentReviewed)
+FROM_FRAUD = (ev.PaymentScheduled, ev.PaymentScreened, ev.PaymentReviewed)
 """Events of the fraud stream; they do not move the clock."""
+ENDS_OF_WAITING = (ev.PaymentCancelledOutcome, ev.CommandRefused)
+"""What the fraud stream answers to commands about payments that wait; the ledger, to those about others."""
 
 
 class Lifecycle:
@@ -111,7 +113,7 @@ class Lifecycle:
         clock = read_clock(rows)
         before = clock.watermark, clock.earliest
         seen = min(event.occurred_at, at.recorded_at)
-        if kind not in FROM_FRAUD:
+        if not is_of_fraud(kind, event):
             clock.watermark = max(clock.watermark, seen)
         if event.payment_id is not None:
             now = max(clock.watermark, seen)
@@ -189,9 +191,17 @@ class Lifecycle:
         """
         if kind is ev.CommandRefused:
             return None if life is None else _count_refused(life)
+        if kind is ev.PaymentScheduled:
+            if life is not None and not life.has_ended:
+                return None
+            life = _new_life(event, False, life)
+            life.execute_at, life.hold_expires_at = event.execute_at, hold_end(event)
+            return self._advance(life, "SCHEDULED", "ok", kind, event, recorded_at, now)
         if kind is ev.PaymentScreened:
             passed = event.outcome != "DECLINE"
-            if life is not None and not life.is_forgotten:
+            if life is not None and life.state == "SCHEDULED":
+                life.to_review = event.outcome == "REVIEW"
+            elif life is not None and not life.is_forgotten:
                 # A repeated id: the ledger refuses it, and the refusal is counted. If the ledger accepts it,
                 # because the first one was too old, the new life lacks the outcome of this screening.
                 if life.has_ended:
@@ -199,10 +209,11 @@ class Lifecycle:
                 elif not passed or life.screened != UNSCREENED:
                     return None
                 return _let_through(life) if passed and life.screened == UNSCREENED else life
-            life = _new_life(event, event.outcome == "REVIEW", life)
+            else:
+                life = _new_life(event, event.outcome == "REVIEW", life)
+                life.hold_expires_at = hold_end(event)
             if passed:
                 _let_through(life)
-            life.hold_expires_at = hold_end(event)
             return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
         if kind is ev.CommandProposed:
             return None
@@ -256,8 +267,15 @@ class Lifecycle:
         else:
             if state == "AUTHORISED" and life.hold_expires_at is not None:
                 now = max(now, life.hold_expires_at)  # it may wait until then
+            elif state == "SCHEDULED" and life.execute_at is not None:
+                now = max(now, life.execute_at)
             life.due_at = min(max(0, -(-(now + bound_us) // SECOND_US) * SECOND_US), LONG_MAX)
         return life
+
+
+def is_of_fraud(kind: type, event: Any) -> bool:
+    """Whether the fraud stream says an event: of a payment that waits it names the time."""
+    return kind in FROM_FRAUD or (kind in ENDS_OF_WAITING and event.execute_at is not None)
 
 
 def _state_after(life: Life, kind: type, event: Any) -> str:

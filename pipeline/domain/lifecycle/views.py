@@ -17,7 +17,10 @@ from pipeline.domain.kernel.views import (
 from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
 from pipeline.domain.lifecycle.rows import STUCK as STUCK_ROWS
 
-STATES = (*("processing", "held", "authorised", "settled", "rejected", "failed", "cancelled", "expired"),)
+STATES = (
+    *("scheduled", "processing", "held", "authorised"),
+    *("settled", "rejected", "failed", "cancelled", "expired"),
+)
 _STATE_NAMES = {"SCREENED": "processing", "RESERVED": "processing"}
 """Names of states in the view, where they are not just the lower-case state."""
 
@@ -38,6 +41,7 @@ def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
         "code": life.steps[-1].code,
         "waiting_for": WAITS_FOR.get(life.state),
         "progressed_at": time_text(life.progressed_at),
+        "execute_at": time_text(life.execute_at),
         "hold_expires_at": end_text(life.hold_expires_at),
         "due_at": time_text(life.due_at),
         "stuck_id": life.stuck_id,
@@ -85,7 +89,7 @@ def payment_state(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id
 
 _COLUMNS = (
     *("tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency"),
-    *("state", "code", "waiting_for", "progressed_at", "hold_expires_at", "due_at", "stuck_id"),
+    *("state", "code", "waiting_for", "progressed_at", "execute_at", "hold_expires_at", "due_at", "stuck_id"),
     "refused_commands",
 )
 PAYMENTS = TableView(

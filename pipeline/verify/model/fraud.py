@@ -11,12 +11,21 @@ evidence. Times are event time: when it occurred, never later than the record. A
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pipeline.verify.model.fraud_debtors import Debtor, packed
 from pipeline.verify.model.fraud_decisions import Decision, again, in_words, said, seen_by_rules
 from pipeline.verify.model.fraud_rules import Verdict, judge
+from pipeline.verify.model.fraud_scheduled import (
+    Calendar,
+    answered_here,
+    decided_before,
+    reach,
+    waits_or_is_refused,
+)
 from pipeline.verify.model.fraud_settings import SETTINGS
 from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
@@ -25,6 +34,8 @@ from pipeline.verify.model.wire import (
     ALERTS,
     COMMANDS,
     DAY_US,
+    LONG_MAX,
+    LONG_MIN,
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
     TABLE,
@@ -54,23 +65,38 @@ CONTENT = (
     "creditor_currency",
     "rate_e8",
     "capture_tolerance_bp",
+    "execute_at",
 )
 """What a decision says of its payment."""
 
 
-def decide(branch: FraudBranch, event: dict[str, Any]) -> None:
-    """Decide a payment; one that comes again gets its first verdict and counts nowhere."""
-    debtor_id, creditor_id = event["debtor_account_id"], event["creditor_account_id"]
+def initiate(branch: FraudBranch, event: dict[str, Any]) -> None:
+    """Let a payment wait, or decide it, unless its tenant may not ask for it."""
     recorded_us = branch.cause.timestamp_ms * 1000
     if branch.witness is not None:
-        return decide_as_said(branch, event)
-    code = branch.buckets.refusal(branch.tenants, event["tenant_id"], event["occurred_at"], recorded_us)
-    row = branch.buckets.row(event["tenant_id"])
-    if row is not None and code != "tenant_closed":
-        branch.row(row_key("q", event["tenant_id"]), row)
+        about = {"payment_id": event["payment_id"], "account_id": event["debtor_account_id"]}
+        command = {"command": "payment_initiated"}
+        code = branch.said_code(GATE_CODES, PAYMENT_EVENTS, "CommandRefused", **about, **command)
+    else:
+        code = branch.buckets.refusal(branch.tenants, event["tenant_id"], event["occurred_at"], recorded_us)
+        row = branch.buckets.row(event["tenant_id"])
+        if row is not None and code != "tenant_closed":
+            branch.row(row_key("q", event["tenant_id"]), row)
     if code is not None:
         return branch.refuse(code)
-    at_us = min(event["occurred_at"], recorded_us)
+    reach(branch, event)
+    if waits_or_is_refused(branch, event):
+        return
+    time, asked = event["occurred_at"], event.get("execute_at")
+    if asked is not None and asked <= max(branch.calendar.now, time):
+        time = max(time, asked)
+    with branch.caused_by(event | {"occurred_at": time}) as command:
+        branch.decide_now(command, min(time, recorded_us))
+
+
+def decide(branch: FraudBranch, event: dict[str, Any], at_us: int) -> None:
+    """Decide a payment; one that comes again gets its first verdict and counts nowhere."""
+    debtor_id, creditor_id = event["debtor_account_id"], event["creditor_account_id"]
     content = (debtor_id, creditor_id, str(event["amount_minor"]), event["currency"])
     newest = max(branch.past.newest, at_us)
     if newest - at_us > branch.window_days * DAY_US + HOUR_US:
@@ -98,12 +124,8 @@ def decide(branch: FraudBranch, event: dict[str, Any]) -> None:
 
 
 def decide_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
-    """Take refusal, verdict and alert from what the stream says; all else must follow from the payment."""
+    """Take verdict and alert from what the stream says; all else must follow from the payment."""
     about = {"payment_id": event["payment_id"], "account_id": event["debtor_account_id"]}
-    command = {"command": "payment_initiated"}
-    code = branch.said_code(GATE_CODES, PAYMENT_EVENTS, "CommandRefused", **about, **command)
-    if code is not None:
-        return branch.refuse(code)
     said = branch.next_said(COMMANDS, "PaymentDecided", sure=True, payment_id=event["payment_id"])
     verdict = Verdict("APPROVE", 0, ())
     if said is not None:
@@ -117,14 +139,23 @@ def decide_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
         branch.alert(event["occurred_at"], event["occurred_at"], verdict)
 
 
-def review(branch: FraudBranch, event: dict[str, Any]) -> None:
-    """Pass a review on; an approval makes a held payment the debtor's habit, once."""
+def command(branch: FraudBranch, event: dict[str, Any]) -> None:
+    """Apply a command to a payment that waits, or pass it on; an approval makes a held payment the debtor's
+    habit, once."""
+    reach(branch, event)
+    if answered_here(branch, event):
+        return
+    if branch.cause.event == "PaymentReviewed":
+        learn(branch, event)
+    pass_on(branch, event)
+
+
+def learn(branch: FraudBranch, event: dict[str, Any]) -> None:
     known = branch.decision(branch.past.newest)
     approved = known is not None and event["approved"] and known.content[0] == event["debtor_account_id"]
     if known is not None and known.held is not None and approved and not may_need_two(branch, known.held):
         branch.debtor.learn(known.held)
         branch.keep(known._replace(held=None))
-    pass_on(branch, event)
 
 
 def may_need_two(branch: FraudBranch, held: Any) -> bool:
@@ -143,6 +174,7 @@ def pass_on(branch: FraudBranch, event: dict[str, Any]) -> None:
 def tick(branch: FraudBranch, event: dict[str, Any]) -> None:
     """Pass a tick on, unless its time had not come when Kafka got it."""
     if event["occurred_at"] <= branch.cause.timestamp_ms * 1000:
+        reach(branch, event)
         pass_on(branch, event)
 
 
@@ -163,10 +195,13 @@ class FraudBranch(StreamModel):
     window_days: int = DUPLICATES_DAYS
     """How long the ledger knows the ids of payments."""
     buckets: Buckets = field(init=False)
+    calendar: Calendar = field(default_factory=Calendar)
+    """The partition's time, and what waits for a later one."""
+    clock: tuple[int, int] = LONG_MIN, LONG_MAX
+    """The time, and when to look next, as they were written last."""
     rules: ClassVar = {
-        "PaymentInitiated": decide,
-        **dict.fromkeys(PAYMENT_COMMANDS, pass_on),
-        "PaymentReviewed": review,
+        "PaymentInitiated": initiate,
+        **dict.fromkeys(PAYMENT_COMMANDS, command),
         "BranchTicked": tick,
     }
 
@@ -185,6 +220,37 @@ class FraudBranch(StreamModel):
             raise Dead("invalid_creditor_reference")
         if has_false_tolerance(event):
             raise Dead("invalid_tolerance")
+
+    def conclude(self) -> None:
+        """Say the clock, if it has moved."""
+        if self.clock != (self.calendar.now, self.calendar.look_at):
+            self.clock = self.calendar.now, self.calendar.look_at
+            self.row(row_key("w"), self.calendar.row())
+
+    def row(self, key: bytes, value: bytes | None) -> None:
+        """Expect a row; only the last of a record counts."""
+        self.out = [one for one in self.out if one.topic != TABLE or one.key != key]
+        super().row(key, value)
+
+    @contextmanager
+    def caused_by(self, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Let a payment be the cause of what is said."""
+        cause = self.cause
+        self.cause = cause._replace(event="PaymentInitiated", fields=event)
+        yield event
+        self.cause = cause
+
+    def decide_now(self, event: dict[str, Any], at_us: int) -> None:
+        """Decide a payment that has waited, or need not."""
+        if self.witness is not None:
+            return decide_as_said(self, event)
+        decide(self, event, at_us)
+
+    def was_decided(self, event: dict[str, Any]) -> bool:
+        """Whether a payment's id was decided before."""
+        if self.witness is not None:
+            return decided_before(self, event)
+        return self.decision(self.past.newest) is not None
 
     @property
     def debtor(self) -> Debtor:
@@ -245,13 +311,13 @@ class FraudBranch(StreamModel):
         screened_id = self.id_of("payment_screened")
         self.say(PAYMENT_EVENTS, account_id, "PaymentScreened", screened_id, **screened)
 
-    def refuse(self, code: str) -> None:
-        """Expect the answer to a payment that its tenant may not initiate."""
+    def refuse(self, code: str, execute_at: int | None = None) -> None:
+        """Expect the answer to a payment that has no effect."""
         event = self.cause.fields
         account_id = event["debtor_account_id"]
         about = {"account_id": account_id, "payment_id": event["payment_id"], "code": code}
         refused_id = self.id_of("refused:payment_initiated")
-        said = {"command": "payment_initiated", **about}
+        said = {"command": "payment_initiated", **about, "execute_at": execute_at}
         self.say(PAYMENT_EVENTS, account_id, "CommandRefused", refused_id, **said)
 
     def alert_once(self, at_us: int, newest: int, verdict: Verdict) -> None:

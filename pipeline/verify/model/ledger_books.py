@@ -76,6 +76,8 @@ class Payment:
     """What it has become in the other currency."""
     tolerance: int | None = None
     """How many ten-thousandths of its amount may be captured beyond it; None: nothing."""
+    execute_at: int | None = None
+    """When it was to be executed."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -90,6 +92,7 @@ class Payment:
             "currency": (self.currency, self.other),
             "rate": self.named_rate,
             "type": self.payment_type,
+            "execution_time": self.execute_at,
             "metadata": self.metadata,
         }
 

@@ -60,12 +60,15 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     if has_false_tolerance(event):
         raise Dead("invalid_tolerance")
     payment.tolerance = event.get("capture_tolerance_bp") or None
+    payment.execute_at = event.get("execute_at")
     if event.get("balancing"):
         payment.asked = payment.amount
     known = branch.payments.get(key)
     if known is not None:
         code = answer(known.compared, payment.compared)
         return branch.refuse("payment_initiated", payment.debtor, code, payment_id=event["payment_id"])
+    if payment.execute_at is not None and payment.execute_at > event["occurred_at"]:
+        return branch.outcome("PaymentRejected", "payment_rejected", payment, "not_yet")  # and is forgotten
     advance(branch, [(payment.debtor, "DEBIT"), (payment.creditor, "CREDIT")])
     about = {"payment_id": event["payment_id"]}
     if branch.too_old(event["occurred_at"], PAYMENT_EVENTS, "PaymentRejected", **about):

@@ -9,7 +9,7 @@ from typing import Any
 
 ORDER = (
     *("hold", "final", "target", "expiry", "debtor", "creditor", "legs", "amount", "reference", "reason"),
-    *("currency", "rate", "type", "effective_time", "late_rule", "metadata"),
+    *("currency", "rate", "type", "effective_time", "late_rule", "execution_time", "metadata"),
 )
 
 

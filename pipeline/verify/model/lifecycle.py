@@ -32,17 +32,29 @@ from pipeline.verify.model.wire import (
 )
 
 SECOND_US = 1_000_000
-BOUND_S = {"SCREENED": 3_600, "RESERVED": 3_600, "HELD": 28_800, "AUTHORISED": 3_600}
+BOUND_S = {"SCHEDULED": 3_600, "SCREENED": 3_600, "RESERVED": 3_600, "HELD": 28_800, "AUTHORISED": 3_600}
 """The default settings."""
+NAMED = ("SCHEDULED", "HELD", "AUTHORISED")
+"""States that a view shows by their names."""
 ALERTS_AT_ONCE = 100
 CLOCK = struct.Struct("<Bqq")
 
 
+def scheduled(branch: LifecycleBranch, event: dict[str, Any]) -> None:
+    if branch.life is None or branch.life.ended:
+        begun = branch.begin(False)
+        begun.execute_at, begun.hold_end = event["execute_at"], end_of_hold(event)
+        branch.step("SCHEDULED", "ok")
+
+
 def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
     life, passed = branch.life, event["outcome"] in ("APPROVE", "REVIEW")
-    if life is None or life.without_trace:
-        begun = branch.begin(event["outcome"] == "REVIEW")
-        begun.hold_end = end_of_hold(event)
+    waited = life is not None and life.state == "SCHEDULED"
+    if life is None or life.without_trace or waited:
+        begun = life if life is not None and waited else branch.begin(False)
+        begun.for_review = event["outcome"] == "REVIEW"
+        if not waited:
+            begun.hold_end = end_of_hold(event)
         if passed:
             begun.passed, begun.accused = True, False
         branch.step("SCREENED", event["outcome"].lower())
@@ -71,7 +83,7 @@ def needs_two(branch: LifecycleBranch, life: Life) -> bool:
 
 
 def decided(branch: LifecycleBranch, event: dict[str, Any]) -> None:
-    branch.tick()
+    branch.tick(event)
     if (event["command"], event["outcome"]) != ("payment_reviewed", "APPROVED"):
         return
     life = branch.life
@@ -80,7 +92,7 @@ def decided(branch: LifecycleBranch, event: dict[str, Any]) -> None:
 
 
 def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
-    branch.tick()
+    branch.tick(event)
     life = branch.life
     state = (branch.cause.event or "").rpartition("Payment")[2].upper()
     traceless = state == "REJECTED" and event["code"] in Life.WITHOUT_TRACE
@@ -104,7 +116,7 @@ def outcome(branch: LifecycleBranch, event: dict[str, Any]) -> None:
 
 
 def refused(branch: LifecycleBranch, event: dict[str, Any]) -> None:
-    branch.tick()
+    branch.tick(event)
     if event["payment_id"] is not None and branch.life is not None:
         branch.count(branch.life)
 
@@ -125,6 +137,7 @@ class LifecycleBranch(StreamModel):
     """How long a payment that has ended is kept, in event time."""
     past: Ended = field(default_factory=lambda: Ended("ef"))
     rules: ClassVar = {
+        "PaymentScheduled": scheduled,
         "PaymentScreened": screened,
         "PaymentReviewed": reviewed,
         **dict.fromkeys(OUTCOMES, outcome),
@@ -168,9 +181,10 @@ class LifecycleBranch(StreamModel):
         occurred_at: int = self.cause.fields["occurred_at"]
         return min(occurred_at, self.cause.timestamp_ms * 1000)
 
-    def tick(self) -> None:
-        """Move the clock."""
-        self.now = max(self.now, self.seen)
+    def tick(self, event: dict[str, Any]) -> None:
+        """Move the clock; not by what is said of a payment that waits in front of the ledger."""
+        if event.get("execute_at") is None:
+            self.now = max(self.now, self.seen)
 
     def begin(self, for_review: bool) -> Life:
         """Begin the life of the present payment."""
@@ -236,6 +250,8 @@ class LifecycleBranch(StreamModel):
             start = life.at
             if state == "AUTHORISED" and life.hold_end is not None:
                 start = max(start, life.hold_end)
+            if state == "SCHEDULED" and life.execute_at is not None:
+                start = max(start, life.execute_at)
             seconds = (start + self.bounds_s[state] * SECOND_US + SECOND_US - 1) // SECOND_US
             due = min(max(seconds, 0) * SECOND_US, LONG_MAX)
         else:
@@ -313,7 +329,7 @@ class LifecycleBranch(StreamModel):
                     "tenant_id": tenant_id,
                     "payment_id": payment_id,
                     **dict(zip(names, life.content, strict=True)),
-                    "state": {"HELD": "held", "AUTHORISED": "authorised"}.get(life.state, "processing"),
+                    "state": life.state.lower() if life.state in NAMED else "processing",
                     "waiting_for": WAITING_FOR[life.state],
                     "progressed_at": life.at,
                     "stuck_id": life.stuck,

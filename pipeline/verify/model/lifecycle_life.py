@@ -9,7 +9,12 @@ from pipeline.verify.model.wire import LONG_MIN, derived, msgpack, row_key
 
 Names = tuple[str, str]
 """Tenant and payment id."""
-WAITING_FOR = {"SCREENED": "ledger", "RESERVED": "settlement", "HELD": "review", "AUTHORISED": "capture"}
+WAITING_FOR = {"SCHEDULED": "execution"} | {
+    "SCREENED": "ledger",
+    "RESERVED": "settlement",
+    "HELD": "review",
+    "AUTHORISED": "capture",
+}
 
 
 @dataclass
@@ -34,6 +39,8 @@ class Life:
     """Whether it was said that it moved money without one."""
     again_at: int | None = None
     """When its id was screened once more, after it had ended."""
+    execute_at: int | None = None
+    """When it is to be executed that waits for it."""
 
     @property
     def ended(self) -> bool:
@@ -46,10 +53,11 @@ class Life:
         return self.at if self.again_at is None else max(self.at, self.again_at)
 
     def row(self) -> bytes:
-        """Return the row of the payment, which has its third layout."""
+        """Return the row of the payment, which has its fourth layout."""
         rest = [self.for_review, self.hold_end, self.at, self.due, self.stuck, self.refused, self.steps]
         screening = 2 if self.accused else 1 if self.passed else 0
-        return bytes([3]) + msgpack([self.state, *self.content, *rest, screening, self.again_at])
+        again = [screening, self.again_at, self.execute_at]
+        return bytes([4]) + msgpack([self.state, *self.content, *rest, *again])
 
     @property
     def without_trace(self) -> bool:

@@ -83,7 +83,7 @@ KEY_FIELD = {
     "JournalLegsAnswered": "home_account_id",
     **dict.fromkeys(("PaymentInitiated", *PAYMENT_COMMANDS), "debtor_account_id"),
     **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
-    **dict.fromkeys(("PaymentScreened", *OUTCOMES), "debtor_account_id"),
+    **dict.fromkeys(("PaymentScheduled", "PaymentScreened", *OUTCOMES), "debtor_account_id"),
     "CommandRefused": "account_id",
     "PriceQuoted": "instrument_id",
     "PeriodClosed": "period_id",
@@ -103,16 +103,17 @@ UNSAID: dict[str, dict[str, Any]] = {
     "CommandRefused": dict.fromkeys(
         (
             *("payment_id", "capture_id", "journal_id", "reversal_id", "account_sequence"),
-            "confirmation_id",
+            *("confirmation_id", "execute_at"),
         )
     ),
+    "outcomes.PaymentCancelled": {"execute_at": None},
     "PaymentRejected": {"account_sequence": None},
-    "JournalUpdated": {"account_sequence": None, "confirmation_id": None},
+    "JournalUpdated": {"account_sequence": None, "confirmation_id": None, "execute_at": None},
     "JournalLegsEnded": {"legs": None, "final": None},
     "PaymentDecided": dict.fromkeys(
         (
             *("expected_sequence", "hold", "balancing", "creditor_currency", "rate_e8"),
-            "capture_tolerance_bp",
+            *("capture_tolerance_bp", "execute_at"),
         )
     ),
     "PaymentReserved": {"exchange": None},
@@ -129,7 +130,7 @@ WITH_ACTOR = frozenset(
     {
         *("PostingRecorded", "HoldRecorded", "CommandRefused", "JournalUpdated"),
         *("CommandProposed", "ProposalDecided"),
-        *("PaymentDecided", "PaymentScreened", *OUTCOMES, *LEGS),
+        *("PaymentDecided", "PaymentScheduled", "PaymentScreened", *OUTCOMES, *LEGS),
     }
 )
 """Events that name the actor of their cause."""
@@ -220,6 +221,15 @@ def end_of_hold(event: dict[str, Any]) -> int | None:
     """Return when the hold ends that an event asks for: the last moment of all if it has no end."""
     end: int | None = event.get("hold_expires_at")  # the first versions of events know no holds
     return LONG_MAX if end is None and event.get("hold") else end
+
+
+def all_said(value: Any, always: tuple[str, ...] = ()) -> Any:
+    """Return what a command that waits says; what is null is left out, unless it is said `always`."""
+    if isinstance(value, list | tuple):
+        return [all_said(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {name: all_said(one) for name, one in value.items() if one is not None or name in always}
 
 
 def has_false_reference(event: dict[str, Any]) -> bool:

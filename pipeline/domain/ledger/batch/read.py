@@ -53,6 +53,7 @@ FIELDS: dict[str, pa.DataType] = {
     "approved_by": pa.string(),
     **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
     **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence", "rate_e8"), pa.int64()),
+    "execute_at": pa.int64(),
     "creditor_currency": pa.string(),
     **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
     "capture_tolerance_bp": pa.int32(),
@@ -136,8 +137,8 @@ def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> F
                                   first, place, found, regular)  # fmt: skip
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
-    # By rows: holds for captures, what expects a state, payments between currencies.
-    for name in ("hold_expires_at", "expected_sequence", *_SPECIAL):
+    # By rows: holds for captures, what expects a state, what has waited, payments between currencies.
+    for name in ("hold_expires_at", "expected_sequence", "execute_at", *_SPECIAL):
         regular &= numpy_of(pc.is_null(columns[name]))
     for name in ("hold", "balancing"):
         regular &= ~numpy_of(columns[name], False)

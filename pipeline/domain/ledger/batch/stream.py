@@ -11,10 +11,10 @@ each command are running sums. Only commands on an account that could reach its 
 decided in order.
 
 An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
-with `expected_sequence` or `balancing` or between currencies, rates, reviews where some need two people, what
-two have approved, debits that are back-dated, journals, accounts that are frozen or have a maximum, a time
-that has not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A property test
-compares both paths.
+with `expected_sequence`, `execute_at` or `balancing` or between currencies, rates, reviews where some need
+two people, what two have approved, debits that are back-dated, journals, accounts that are frozen or have a
+maximum, a time that has not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A
+property test compares both paths.
 """
 
 from __future__ import annotations
@@ -82,11 +82,12 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     counts_at = [time if ends else None for time, ends in zip(occurred_at, settled, strict=True)]
     metadata = labels_of(facts.columns["metadata"].take(at))
     asked: list[int | None] = [None] * len(at)
+    execute_at: list[int | None] = [None] * len(at)
     for place, position in enumerate(at.tolist()):
         known = facts.payments.get(position)
         if known is not None:
             occurred_at[place] = known.occurred_at  # the time of the payment, not of the later command
-            asked[place] = known.asked_minor
+            asked[place], execute_at[place] = known.asked_minor, known.execute_at
     columns = [
         column.to_pylist()
         for column in (states, codes, *[facts.columns[name].take(at) for name in _REMEMBERED])
@@ -95,7 +96,8 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     # No end of a hold, no tolerance: a payment that is held for captures goes by rows.
     # Neither another currency, a rate nor an exchange: a payment between currencies goes by rows, too.
     no = [None] * len(at)
-    cells = zip(*columns, occurred_at, types, no, metadata, counts_at, asked, no, no, no, no, strict=True)
+    ends = (no, metadata, counts_at, asked, no, no, no, no, execute_at)
+    cells = zip(*columns, occurred_at, types, *ends, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 
