@@ -64,7 +64,7 @@ def _bytes(number: int) -> bytes:
 def _content(said: Record | Expected) -> bytes:
     """Return key, name and fields as bytes."""
     fields: Mapping[str, Any] = said.fields
-    if "legs" in fields:
+    if fields.get("legs") is not None:
         fields = {**fields, "legs": [sorted(leg.items()) for leg in fields["legs"]]}
     return marshal.dumps((said.key, said.event, sorted(fields.items())), 0)
 
