@@ -8,6 +8,7 @@ from pipeline.cli.problems import BadInput
 from pipeline.domain.kernel.amounts import amount_text
 from pipeline.domain.kernel.currencies import EXPONENTS, flaw_of
 from pipeline.domain.kernel.money import INT64_MAX
+from pipeline.domain.kernel.rates import is_rate
 
 _NUMBER = re.compile(r"([0-9]{1,19})(?:\.([0-9]+))?", re.ASCII)
 
@@ -19,6 +20,16 @@ def money(minor: int, currency: str) -> str:
         return f"{minor:,} minor units of {currency}"
     whole, point, part = text.removeprefix("-").partition(".")
     return f"{'-' if minor < 0 else ''}{int(whole):,}{point}{part} {currency}"
+
+
+def rate_e8(text: str) -> int:
+    """Return a rate as people write it (1.08) in units of 1e-8. Raises BadInput, also for nine decimals."""
+    found = _NUMBER.fullmatch(text)
+    part = (found[2] or "") if found else ""
+    rate = int(found[1] + part.ljust(8, "0")) if found and len(part) <= 8 else 0
+    if not is_rate(rate):
+        raise BadInput(f"{text!r} is no rate: write a number above 0 with up to eight decimals, such as 1.08")
+    return rate
 
 
 def minor_units(text: str, currency: str) -> int:

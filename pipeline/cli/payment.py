@@ -10,7 +10,7 @@ from uuid import uuid4
 import typer
 from typer.core import TyperGroup
 
-from pipeline.cli.amounts import minor_units, money
+from pipeline.cli.amounts import minor_units, money, rate_e8
 from pipeline.cli.asking import NotFound, Url, ask, payment_path, urls_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, Failed
@@ -101,6 +101,21 @@ def send_payment(
         typer.Option("--id", metavar="ID", help="Its id, which has one effect.", show_default="a new one"),
     ] = None,
     reference: Annotated[str, typer.Option("--reference", metavar="TEXT", help="What it is for.")] = "",
+    to_currency: Annotated[
+        str | None,
+        typer.Option(
+            "--to-currency", metavar="CURRENCY", help="What the creditor gets it in.", show_default="the same"
+        ),
+    ] = None,
+    rate: Annotated[
+        str | None,
+        typer.Option(
+            "--rate",
+            metavar="RATE",
+            help="Units of that for one of CURRENCY, such as 1.08.",
+            show_default="the quoted one",
+        ),
+    ] = None,
     kind: Annotated[PaymentType, typer.Option("--type", help="Its type.")] = PaymentType.TRANSFER,
     dry_run: DryRun = False,
     wait: Wait = WAIT_S,
@@ -119,6 +134,7 @@ def send_payment(
     event = event_of(
         PaymentInitiated, tenant_id, payment_id=name, debtor_account_id=debtor, creditor_account_id=creditor,
         amount_minor=minor_units(amount, currency), currency=currency, payment_type=kind, reference=reference,
+        creditor_currency=to_currency, rate_e8=None if rate is None else rate_e8(rate),
     )  # fmt: skip
     settings = settings_to_send(data, bootstrap_servers, schema_registry_url, dry_run)
     if dry_run:

@@ -66,6 +66,8 @@ def _content(said: Record | Expected) -> bytes:
     fields: Mapping[str, Any] = said.fields
     if fields.get("legs") is not None:
         fields = {**fields, "legs": [sorted(leg.items()) for leg in fields["legs"]]}
+    if fields.get("exchange"):
+        fields = {**fields, "exchange": sorted(fields["exchange"].items())}
     return marshal.dumps((said.key, said.event, sorted(fields.items())), 0)
 
 

@@ -14,6 +14,8 @@ class PresentSettings(NamedTuple):
 
     dedupe_window_days: int = 90
     holds_max: int = 1_000
+    rate_max_age_seconds: int = 86_400
+    rate_tolerance_bp: int = 100
     proposal_days: int = 7
     tenants: str = ""
     """The text of the file of tenants."""
@@ -42,6 +44,8 @@ class PresentSettings(NamedTuple):
                 "tenants": tenants,
                 "window_days": self.dedupe_window_days,
                 "holds_max": self.holds_max,
+                "rate_age_us": self.rate_max_age_seconds * 1_000_000,
+                "rate_tolerance_bp": self.rate_tolerance_bp,
                 "proposal_days": self.proposal_days,
             },
             LIFECYCLE.table: {

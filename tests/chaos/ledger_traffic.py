@@ -23,6 +23,8 @@ MINUTE_US = 60_000_000
 ACCOUNTS = tuple(f"a{number}" for number in range(9))
 CURRENCIES = {**dict.fromkeys(ACCOUNTS, "EUR"), "a7": "USD", "a8": "USD"}
 STRANGERS = ("nobody", "$clearing:EUR:0", "", "a/b")
+RATE_E8 = 110_000_000
+"""Around which a euro is quoted in dollars."""
 TENANT = "north"
 LABELLED = ("AccountOpened", "PaymentDecided", "JournalSubmitted")
 """What may have metadata."""
@@ -59,6 +61,8 @@ class Traffic:
     frozen: list[str] = field(default_factory=list)
     """Accounts to be freed again."""
     count: int = 0
+    turn: int = 0
+    """How many commands there were, rates included."""
 
     def opening(self) -> Iterator[Command]:
         """Yield the commands that open the accounts."""
@@ -69,6 +73,10 @@ class Traffic:
         return self
 
     def __next__(self) -> Command:
+        self.turn += 1
+        chance = Random(f"rate {self.turn}")  # of its own: the others of a seed stay as they are
+        if chance.random() < 0.04:
+            return self._quote(chance)
         self.now_us += self.rng.choice((0, 1, 1000, MINUTE_US // 60, MINUTE_US, 3 * MINUTE_US))
         if self.rng.random() < 0.004:
             self.now_us += self.rng.choice((DAY_US, 3 * DAY_US, 40 * DAY_US))
@@ -201,6 +209,7 @@ class Traffic:
         if debtor == creditor and self.rng.random() < 0.9:
             creditor = self._account(currency)
         payment, amount = self._name("p"), self._amount()
+        creditor, between = self._between(creditor, currency)
         until = self.rng.choice((None, self._end(), self._end()))
         self.payments.append(Asked(payment, debtor, amount, until, []))
         return self._event(
@@ -217,7 +226,7 @@ class Traffic:
             score=0,
             reasons=[],
             rules_version="v",
-            capture_tolerance_bp=self._tolerance(until),
+            **{"capture_tolerance_bp": self._tolerance(until), **between},
             **self._hold(until),
         )
 
@@ -226,6 +235,39 @@ class Traffic:
         chance = Random(f"tolerance {self.count}")
         wrong = chance.random() < 0.01
         return chance.choice((None, None, 0, 500, 2000, 10_000)) if until is not None or wrong else None
+
+    def _between(self, creditor: str, currency: str) -> tuple[str, dict[str, Any]]:
+        """Return the creditor of a payment, every fifth one in another currency, and what it is to get.
+
+        It has a chance of its own: a payment that says more leaves the others of its seed as they are.
+        """
+        chance = Random(f"between {self.count}")
+        if chance.random() > 0.2:
+            return creditor, {}
+        other = "USD" if currency == "EUR" else "EUR"
+        asked = chance.choice((other, other, other, other, other, currency, "JPY", None))
+        price = RATE_E8 if other == "USD" else 10**16 // RATE_E8
+        named = chance.choices((None, price + chance.randrange(-(10**6), 10**6), 0, 10**17), (9, 6, 1, 1))[0]
+        creditors = [name for name in ACCOUNTS if CURRENCIES[name] == other]
+        return chance.choice(creditors), {
+            **{"creditor_currency": asked, "rate_e8": named},
+            "capture_tolerance_bp": None,
+        }
+
+    def _quote(self, chance: Random) -> Command:
+        """Return a rate of a pair, or of the inverse; it begins now, or did, or will."""
+        pair = chance.choice((("EUR", "USD"), ("EUR", "USD"), ("USD", "EUR"), ("EUR", "JPY")))
+        price = RATE_E8 if pair[0] == "EUR" else 10**16 // RATE_E8
+        begins = self.now_us + chance.choice((0, 0, 0, -MINUTE_US, MINUTE_US, -DAY_US, -40 * DAY_US, DAY_US))
+        fields = {
+            **envelope(f"q{self.turn}"),
+            "occurred_at": self.now_us - chance.choice((0, 0, MINUTE_US)),
+            "base_currency": pair[0],
+            "quote_currency": pair[1],
+            "rate_e8": price + chance.randrange(-(10**6), 10**6),
+            "effective_from": begins,
+        }
+        return Command("RateQuoted", fields, self.now_us)
 
     def _hold(self, until: int | None) -> dict[str, Any]:
         """Return how a payment or journal says that it is held: every fifth one without an end."""

@@ -13,12 +13,15 @@ import pytest
 
 from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import captures as ledger_captures
+from pipeline.domain.ledger import exchange as ledger_exchange
 from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import journal_ends, journal_home, journal_legs
 from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import payments as ledger_payments
+from pipeline.domain.ledger import rates as ledger_rates
 from pipeline.domain.ledger import reversals as ledger_reversals
+from pipeline.domain.ledger import sides as ledger_sides
 from pipeline.domain.ledger import stream as ledger_stream
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
@@ -36,7 +39,7 @@ def captures_more_than_is_held(patch: Set) -> None:
 
 
 def keeps_the_rest_of_a_hold(patch: Set) -> None:
-    patch(ledger_holds.HeldPayment, "release", lambda held, amount: None)
+    patch(ledger_holds.HeldPayment, "release", lambda held, *about: None)
 
 
 def lets_no_hold_expire(patch: Set) -> None:
@@ -104,7 +107,7 @@ def takes_a_journal_back_twice(patch: Set) -> None:
 
 
 def takes_a_payment_back_twice(patch: Set) -> None:
-    patch(ledger_reversals, "write_number", lambda *about: None)
+    patch(ledger_reversals, "count_reversed_payment", lambda *about: None)
 
 
 def lets_frozen_accounts_pay(patch: Set) -> None:
@@ -200,6 +203,58 @@ def lets_any_number_of_holds_be_open(patch: Set) -> None:
 
 def decides_by_what_is_not_known_yet(patch: Set) -> None:
     patch(ledger_books, "is_behind", lambda *about: False)
+
+
+def converts_by_a_rate_of_the_future(patch: Set) -> None:
+    since = ledger_rates._since
+    patch(ledger_rates, "_since", lambda rows, *about: since(rows, *about[:3], 2**62))
+
+
+def cuts_off_instead_of_rounding(patch: Set) -> None:
+    patch(ledger_exchange, "half_even", lambda numerator, denominator: numerator // denominator)
+
+
+def rounds_halves_up(patch: Set) -> None:
+    patch(ledger_exchange, "half_even", lambda whole, by: (2 * whole + by) // (2 * by))
+
+
+def keeps_the_position_of_a_refused_leg(patch: Set) -> None:
+    end = ledger_sides.end_hold
+    patch(ledger_payments, "end_hold", lambda *about: end(*about[:-1], 0))
+
+
+def takes_the_rate_of_today_for_a_capture(patch: Set) -> None:
+    patch(ledger_captures, "converted", lambda amount, *about: amount)
+
+
+def takes_any_named_rate(patch: Set) -> None:
+    patch(ledger_sides, "differs", lambda *about: False)
+
+
+def takes_back_more_than_was_credited(patch: Set) -> None:
+    patch(ledger_reversals, "half_even", lambda numerator, denominator: -(-numerator // denominator))
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        converts_by_a_rate_of_the_future,
+        cuts_off_instead_of_rounding,
+        rounds_halves_up,
+        keeps_the_position_of_a_refused_leg,
+        takes_the_rate_of_today_for_a_capture,
+        takes_any_named_rate,
+        takes_back_more_than_was_credited,
+    ],
+)
+def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
+    mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the load does not do, but tales of one file do."""
+    tales = [tale for tale in read_tales() if tale.place.startswith("exchange.txt")]
+    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    mutant(monkeypatch.setattr)
+    assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
 
 
 @pytest.mark.parametrize(

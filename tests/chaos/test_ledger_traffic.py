@@ -17,7 +17,7 @@ from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.ledger_accounts import Account
 from pipeline.verify.model.ledger_books import NUMBER_ROW
 from pipeline.verify.model.ledger_journals import Journal, place_of, posted_of
-from pipeline.verify.model.ledger_pairs import pairs_of
+from pipeline.verify.model.ledger_pairs import in_order, pairs_of
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import DAY_US, LAYOUT, LEGS, LONG_MAX, POSTINGS, TABLE, Expected, home_of
 from tests.chaos.by_hand import NOW_US, about, envelope, record
@@ -79,15 +79,36 @@ class Watched(Branch):
                 assert amount > 0
             elif payment.state in ("HELD", "IN_FLIGHT"):
                 amount = payment.amount
-            if amount:
-                debits[tenant, payment.debtor] += amount
+            if not amount:
+                continue
+            debits[tenant, payment.debtor] += amount
+            if payment.exchange is None:
                 credits[tenant, self.counterpart(payment)] += amount
+                continue
+            got, currency = self.still_to_get(tenant, payment_id), payment.exchange.currency
+            credits[tenant, f"$position:{payment.currency}:{self.number}"] += amount
+            debits[tenant, f"$position:{currency}:{self.number}"] += got
+            credits[tenant, self.counterpart(payment)] += got
         for (tenant, _, _), group in self.groups.items():
             for pair in pairs_of(self, group.legs) if group.state == "HELD" else ():
                 debits[tenant, pair.debit] += pair.amount
                 credits[tenant, pair.credit] += pair.amount
         for key, account in self.accounts.items():
             assert (account.debits_pending, account.credits_pending) == (debits[key], credits[key]), key
+
+    def still_to_get(self, tenant: str, payment_id: str) -> int:
+        """Return what is held of what the creditor gets in another currency."""
+        payment, hold = self.payments[tenant, payment_id], self.holds.get((tenant, payment_id))
+        assert payment.exchange is not None
+        parts = [] if hold is None else hold.captures
+        amounts = {
+            state: sum(part.credited or 0 for part in parts if part.state == state)
+            for state in ("POSTED", "IN_FLIGHT")
+        }
+        assert amounts["POSTED"] + amounts["IN_FLIGHT"] <= payment.exchange.credited
+        if hold is not None and hold.ended:
+            return amounts["IN_FLIGHT"]
+        return payment.exchange.credited - amounts["POSTED"]
 
     def nothing_is_half_done(self, town: list[Watched]) -> None:
         """Check the states of payments and journals when nothing is under way."""
@@ -104,11 +125,14 @@ class Watched(Branch):
             if hold is not None:
                 settled = hold.captured  # of a hold that lasts, too
             taken = [
-                reversal.legs[0].amount_minor
+                in_order(reversal.legs)[1].amount_minor  # of the debtor, in the payment's currency
                 for reversal in self.reversals(*key)
                 if reversal.reverses_payment
             ]
             assert self.taken_back.get(key, 0) == sum(taken) <= settled
+            if payment.exchange is not None and self.taken_back.get(key, 0) == settled > 0:
+                got = payment.exchange.credited if hold is None else hold.credited("POSTED")
+                assert self.given_back[key] == got, "all of it went back, in both currencies"
         for (tenant, home, journal_id), journal in self.journals.items():
             assert journal.state in {*FINAL, "HELD"}
             for branch in town:

@@ -83,6 +83,8 @@ def _payments(draw: st.DrawFn, number: int, ids: st.SearchStrategy[str]) -> ev.P
         balancing=draw(st.sampled_from([None] * 9 + [False, True])),
         hold=draw(st.sampled_from([None] * 9 + [False, True])),
         expected_sequence=draw(st.sampled_from([None] * 9 + [1, 2])),
+        creditor_currency=draw(st.sampled_from([None] * 9 + ["EUR", "USD", "JPY"])),
+        rate_e8=draw(st.sampled_from([None] * 9 + [110_000_000, 0])),
     )
 
 

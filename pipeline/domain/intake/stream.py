@@ -20,6 +20,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.currencies import flaw_of
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.rates import is_rate
 from pipeline.domain.kernel.remittance import check_creditor_reference
 from pipeline.domain.kernel.routing import BROADCAST
 from pipeline.domain.kernel.rows import Rows
@@ -49,17 +50,13 @@ ACCEPTED: dict[str, frozenset[type]] = {
 """The events that each upstream topic may carry."""
 
 
-RATE_MAX_E8 = 10**17
-"""The highest rate, 1e9."""
-
-
 def check_rate(event: ev.RateQuoted) -> None:
     """Raise Reject for a rate that is not between two active currencies, or is not positive or too high."""
     for currency in (event.base_currency, event.quote_currency):
         flaw = flaw_of(currency)
         if flaw is not None:
             raise Reject("invalid_currency", flaw)
-    if event.base_currency == event.quote_currency or not 0 < event.rate_e8 <= RATE_MAX_E8:
+    if event.base_currency == event.quote_currency or not is_rate(event.rate_e8):
         raise Reject("invalid_rate")
 
 

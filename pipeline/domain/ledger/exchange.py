@@ -12,11 +12,7 @@ import msgspec
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.currencies import EXPONENTS
-
-UNIT_E8 = 10**8
-"""A rate of 1."""
-RATE_MAX_E8 = 10**17
-"""The highest rate, 1e9. The lowest is 1e-8; for a currency that is worth less, the inverse is quoted."""
+from pipeline.domain.kernel.rates import UNIT_E8
 
 
 class Exchange(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -31,7 +31,7 @@ from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.rates import RateRules
 from pipeline.domain.ledger.repeats import other_currency, payment_code
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
-from pipeline.domain.ledger.sides import agreed, credited_of, emit_placed, end_hold, enter, is_rate, reserve
+from pipeline.domain.ledger.sides import agreed, credited_of, emit_placed, end_hold, enter, may_name, reserve
 from pipeline.domain.ledger.value_times import ValueTime, told_time
 
 
@@ -150,7 +150,7 @@ def _refusal(event: ev.PaymentDecided, payment: Payment, watermark: int, books: 
         return "amount_must_be_positive"
     if event.debtor_account_id == event.creditor_account_id:
         return "accounts_must_differ"
-    if not is_rate(event.rate_e8, other):
+    if not may_name(event.rate_e8, other):
         return "invalid_rate"
     if event.hold_expires_at is not None and event.hold_expires_at <= watermark:
         return "expired"

@@ -19,8 +19,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.rates import UNIT_E8
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.exchange import UNIT_E8
 from pipeline.domain.ledger.rows import RATE_ROW, read_watermark
 
 FORGOTTEN_MAX = 3

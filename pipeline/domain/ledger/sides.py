@@ -15,9 +15,10 @@ from typing import NamedTuple
 from pipeline.domain.kernel.currencies import EXPONENTS
 from pipeline.domain.kernel.money import fits
 from pipeline.domain.kernel.outbox import Outbox
+from pipeline.domain.kernel.rates import is_rate
 from pipeline.domain.ledger.account_ids import position_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
-from pipeline.domain.ledger.exchange import RATE_MAX_E8, Exchange, converted, told
+from pipeline.domain.ledger.exchange import Exchange, converted, told
 from pipeline.domain.ledger.rates import Rate, RateRules, differs, find
 from pipeline.domain.ledger.rows import Payment
 
@@ -121,6 +122,6 @@ def agreed(payment: Payment, rules: RateRules, books: Books) -> Exchange | str:
     return Exchange(credited, get, *rate) if fits(credited) else "overflow"
 
 
-def is_rate(rate_e8: int | None, creditor_currency: str | None) -> bool:
+def may_name(rate_e8: int | None, creditor_currency: str | None) -> bool:
     """Whether a payment may name a rate, or none."""
-    return rate_e8 is None or (creditor_currency is not None and 0 < rate_e8 <= RATE_MAX_E8)
+    return rate_e8 is None or (creditor_currency is not None and is_rate(rate_e8))

@@ -185,11 +185,15 @@ def post(
 ) -> None:
     """Post a part of a payment out of what is held."""
     reserve(branch, payment, amount, credited, -1)
-    about = {"payment_id": branch.cause.fields["payment_id"], "reference": payment.reference}
-    both = {"metadata": payment.metadata, "exchange": told(payment, amount, credited)}
+    about: dict[str, Any] = {
+        "payment_id": branch.cause.fields["payment_id"],
+        "reference": payment.reference,
+        "metadata": payment.metadata,
+        "exchange": told(payment, amount, credited),
+    }
     pairs = sides(branch, payment, amount, credited)
-    for entry, side in zip((name, f"{name}:exchange"), pairs, strict=False):
-        branch.enter(entry, *side, when, **about, **both)
+    for entry, (debit, credit, part) in zip((name, f"{name}:exchange"), pairs, strict=False):
+        branch.enter(entry, debit, credit, part, when, **about)
 
 
 def told(payment: Payment, amount: int, credited: int) -> dict[str, Any] | None:

@@ -248,7 +248,7 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
             COMMANDS, event["debtor_account_id"], "LegRefused", answer_id, **about_leg, code=code
         )
     about = {"payment_id": event["payment_id"], "reference": event["reference"]}
-    both = {"metadata": event.get("metadata"), "exchange": event.get("exchange")}
+    both: dict[str, Any] = {"metadata": event.get("metadata"), "exchange": event.get("exchange")}
     when = times_of(branch, event)
     branch.enter("leg", branch.own("clearing", currency), creditor, amount, when, **about, **both)
     about_leg |= when
