@@ -250,7 +250,8 @@ class Traffic:
         named = chance.choices((None, price + chance.randrange(-(10**6), 10**6), 0, 10**17), (9, 6, 1, 1))[0]
         creditors = [name for name in ACCOUNTS if CURRENCIES[name] == other]
         return chance.choice(creditors), {
-            **{"creditor_currency": asked, "rate_e8": named},
+            "creditor_currency": asked,
+            "rate_e8": named,
             "capture_tolerance_bp": None,
         }
 
