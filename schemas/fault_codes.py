@@ -41,7 +41,8 @@ FAULTS: tuple[FaultCode, ...] = (
     ),
     FaultCode(
         "offset_missing",
-        "A changelog does not say how far its stream has applied the log: an earlier version wrote it.",
+        "A changelog does not say how far its stream has applied its log, or it says so of the log that the "
+        "stream read before: an earlier version wrote it.",
         "Stop the workers and run `ledgerflow migrate`, once.",
     ),
     FaultCode(

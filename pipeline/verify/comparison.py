@@ -13,6 +13,7 @@ the topics have grown; it goes on where it has stopped.
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from itertools import chain, dropwhile, takewhile
 from typing import Any
 
 from pipeline.verify.applied import AppliedOffset
@@ -63,7 +64,7 @@ class Replay:
             arguments["witness"] = self._find
             arguments["letter"] = comparison.dead.code_of
         self.model: StreamModel = stream.model(number, comparison.topics.count, **arguments)
-        self._source = comparison.topics.source(stream.log, number)
+        self._source = comparison.source_of(stream, number)
         self._listeners = comparison.listeners_of_source(stream)
 
     def _find(self, topic: str, ahead: int, matches: Callable[[Record], bool], sure: bool) -> Record | None:
@@ -79,9 +80,9 @@ class Replay:
             record = comparison.dead.refused(read)
             if check is not None:
                 comparison.findings.count(check)
-            if known is not None and comparison.group is None:
+            if known is not None and comparison.group is None and record.topic == stream.log:
                 comparison.arrive(record, known)
-            if comparison.dead.ranges.cover(stream.log, self.number, record.offset):
+            if comparison.dead.ranges.cover(record.topic, self.number, record.offset):
                 continue
             for listener in self._listeners:
                 listener(record)
@@ -121,12 +122,15 @@ class Comparison:
         as_said: Container[str] = (),
         group: str | None = None,
         lost: Container[tuple[str, int]] = (),
+        moved: Offsets | None = None,
     ) -> None:
         """`settings`: arguments of the models, by stream; `listeners` are shown what is read of topics;
         `as_said`: streams of which it is taken as they have said it what settings decide; `group`: the
         streams' consumer group, if the changelogs of their tables are compared, too: then the topics may
         grow, and every record is of the newest version of its schema; `lost`: logs that have lost their
-        beginning: what depends on them is shown to listeners, and left out of the comparison."""
+        beginning: what depends on them is shown to listeners, and left out of the comparison; `moved`: up to
+        where logs were read by streams that read another one now (`moves.py`)."""
+        self._moved = moved or {}
         self.topics = topics
         self.findings = findings
         self.dead = dead
@@ -148,6 +152,18 @@ class Comparison:
         self._replays: dict[tuple[str, int], Replay] = {}
         self._pairs: dict[tuple[int, int], Pair] = {}
         self._written: dict[tuple[str, int], Iterator[Record]] = {}
+
+    def source_of(self, stream: Stream, number: int) -> Iterator[Record]:
+        """Return what a stream has read of a partition, in an earlier version, too."""
+        records = self.topics.source(stream.log, number)
+        begun = 0 if stream not in INTAKES else self._moved.get((stream.log, number), 0)
+        if begun:
+            return dropwhile(lambda record: record.offset < begun, records)
+        left = 0 if stream.earlier is None else self._moved.get((stream.earlier, number), 0)
+        if stream.earlier is None or not left:
+            return records
+        earlier = self.topics.source(stream.earlier, number)
+        return chain(takewhile(lambda record: record.offset < left, earlier), records)
 
     def lane(self, output: Output, number: int) -> Lane | Versions:
         """Return what compares an output of one partition."""

@@ -115,6 +115,8 @@ class Stream(NamedTuple):
     log: str
     model: type[StreamModel]
     outputs: tuple[Output, ...]
+    earlier: str | None = None
+    """The log that it read in an earlier version: up to where its heir began (`moves.py`)."""
     buries: bool = True
     """Whether it says which records of its log are dead letters: of several streams the first one does."""
 
@@ -185,6 +187,7 @@ FRAUD = Stream(
         Output(PAYMENT_EVENTS, "inputs_ledger", Only((*SCREENINGS, *ENDS_OF_WAITING)), of_fraud, again=True),
         Output(ALERTS, "alerts"),
     ),
+    earlier="payments",
 )
 LEDGER = Stream(
     "ledger",

@@ -50,6 +50,7 @@ from pipeline.verify.model.wire import (
     RESULTS,
     UPSTREAM,
 )
+from pipeline.verify.moves import moves_of
 from pipeline.verify.planted import Planted, PlantedChecks, read_manifests
 from pipeline.verify.present import PresentSettings
 from pipeline.verify.reader import TOPICS, OnProgress, Reader
@@ -160,6 +161,7 @@ class Verification:
         self._planted = PlantedChecks(checks, [item for item in planted if self._can_judge(item)])
         self._dead = DeadLetters(checks)
         self._dead.begins = losses.begins
+        self._moved: Mapping[tuple[str, int], int] = {}
         self._lines: defaultdict[int, set[Line]] = defaultdict(set)
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
         for topic, listener in self._planted.listeners.items():
@@ -171,7 +173,9 @@ class Verification:
 
     def decide(self, actions: Iterable[Mapping[str, Any]]) -> None:
         """Take in what operators have decided: the fields of their actions."""
-        self._dead.ranges.decide(actions)
+        decided = list(actions)
+        self._dead.ranges.decide(decided)
+        self._moved = moves_of(decided)
 
     def run(self) -> None:
         """Check everything."""
@@ -187,7 +191,7 @@ class Verification:
             as_said = set() if self._present.default_fraud_rules else {FRAUD.table}
         comparison = Comparison(
             reader, self._checks, self._dead, streams, settings, self._listeners,
-            as_said=as_said, lost=self._lost.begins,
+            as_said=as_said, lost=self._lost.begins, moved=self._moved,
         )  # fmt: skip
         comparison.run(after_branch=self._after_branch)
         self.left_out = comparison.left_out

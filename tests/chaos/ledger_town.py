@@ -54,6 +54,8 @@ class Town:
     def put(self, command: Command) -> Iterator[tuple[Record, str | None]]:
         made = record(command.event, command.fields, at_us=command.at_us)
         home = home_of((made.key or b"").decode(), len(self.branches))
+        if command.event == "BranchTicked":
+            home = command.fields["branch"]
         for number in range(len(self.branches)) if command.event in BROADCAST else (home,):
             yield self._apply(made, number)
 
@@ -73,10 +75,13 @@ class Town:
 
 
 def commands_of(seed: int, count: int) -> Iterator[Command]:
-    """Yield the opening of the accounts and `count` random commands: a function of the seed."""
-    traffic = Traffic(Random(f"commands-{seed}"))
+    """Yield the opening of the accounts and `count` random commands, with ticks: a function of the seed."""
+    traffic, ticks = Traffic(Random(f"commands-{seed}")), Random(f"ticks-{seed}")
     yield from traffic.opening()
-    yield from islice(traffic, count)
+    for command in islice(traffic, count):
+        yield command
+        if ticks.random() < 0.04:
+            yield traffic.tick(ticks)
 
 
 def logs_of(branches: Sequence[Applies], seed: int, count: int) -> list[list[Record]]:

@@ -417,6 +417,15 @@ class Traffic:
             "JournalReversed", journal_id=asked.subject, account_id=asked.account_id, **content
         )
 
+    def tick(self, rng: Random) -> Command:
+        """Return a tick of the first branch, which may be ahead of its record, or late.
+
+        It has its own chance, so that everything else is the same with ticks and without.
+        """
+        apart = rng.choice((0, 0, MINUTE_US, -MINUTE_US, -3 * DAY_US))
+        about = {**envelope(f"tick {self.now_us}"), "tenant_id": "", "occurred_at": self.now_us + apart}
+        return Command("BranchTicked", {**about, "account_id": "$clock:0", "branch": 0}, self.now_us)
+
 
 FREQUENT = {
     Traffic.pay: 30,

@@ -257,6 +257,23 @@ def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
 
 
+def takes_a_tick_beyond_its_record(patch: Set) -> None:
+    advance = ledger_stream.advance_watermark
+
+    def advanced(rows: Any, occurred_at: int, recorded_at: int) -> int:
+        return advance(rows, occurred_at, max(occurred_at, recorded_at))
+
+    patch(ledger_stream, "advance_watermark", advanced)
+
+
+def ends_no_more_by_a_tick_than_by_a_command(patch: Set) -> None:
+    patch(ledger_stream, "OTHERS_OF_TICK", 100)
+
+
+def gives_no_time_by_a_tick(patch: Set) -> None:
+    patch(ledger_stream.Ledger, "_tick", lambda self, *about: None)
+
+
 @pytest.mark.parametrize(
     "mutant",
     [
@@ -289,13 +306,18 @@ def test_a_ledger_is_found_by_the_logs_of_tales_of_parts_that(
         ends_nothing_that_brings_money,
         lets_any_number_of_holds_be_open,
         decides_by_what_is_not_known_yet,
+        takes_a_tick_beyond_its_record,
+        ends_no_more_by_a_tick_than_by_a_command,
+        gives_no_time_by_a_tick,
     ],
 )
 def test_a_ledger_is_found_by_the_logs_of_tales_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a load seldom meets: more than 100 things due at once, limits that overtake each other."""
-    tales = [tale for tale in read_tales() if tale.place.startswith(("limits.txt", "falling_due.txt"))]
+    tales = [
+        tale for tale in read_tales() if tale.place.startswith(("limits.txt", "falling_due.txt", "ticks.txt"))
+    ]
     logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)

@@ -71,6 +71,8 @@ class Watched(Branch):
 
     def holds_stand_for_something(self) -> None:
         """Check that what is pending on accounts is what payments and journals hold."""
+        # A branch names accounts of its present tenant, and a tick has none.
+        self.cause = next((one for one in reversed(self.heard) if one.fields["tenant_id"]), self.cause)
         debits, credits = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
         for (tenant, payment_id), payment in self.payments.items():
             amount = 0

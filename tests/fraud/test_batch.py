@@ -37,6 +37,8 @@ _many = st.just({f"key {number}": "" for number in range(17)})
 
 
 def _has_text(event: Any) -> bool:
+    if type(event) is ev.BranchTicked:
+        return True  # it can have none
     return event.actor is not None or getattr(event, "metadata", None) is not None
 
 
@@ -101,6 +103,10 @@ def _busy(seed: int) -> tuple[Log, list[int], Gate]:
         quota = Tenant(payments_per_second=1, burst=chance.choice([4, 12, 40]))
         gate = Gate(Tenants(default=quota, tenants={"shut": Tenant(closed=True)}))
     reviewed = [_reviewed(chance, place, log) for place in range(len(log))]
+    for place in sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))):
+        ahead = chance.choice([0, -3_600_000_000, 1])
+        tick = ev.BranchTicked(f"tick-{place}", "", log[place][1] + ahead, "c", None, "$clock:0", 0)
+        reviewed.insert(place, (tick, log[place][1]))
     return reviewed, sorted(chance.randrange(len(log)) for _ in range(chance.randrange(4))), gate
 
 
