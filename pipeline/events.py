@@ -251,6 +251,7 @@ class JournalConfirmed(InputEvent):
     confirmation_id: Id | None = None
     legs: tuple[LegPart, ...] | None = None
     final: Flag | None = None
+    expected_sequence: Long | None = None
 
 
 class JournalReversed(InputEvent):
@@ -268,6 +269,7 @@ class JournalReversed(InputEvent):
     effective_at: Moment | None = None
     late: LateEntry
     actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class JournalSubmitted(InputEvent):
@@ -304,6 +306,7 @@ class JournalVoided(InputEvent):
     account_id: Id
     reason: str
     actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class PaymentCancelled(InputEvent):
@@ -317,6 +320,7 @@ class PaymentCancelled(InputEvent):
     debtor_account_id: Id
     reason: str
     actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class PaymentCaptured(InputEvent):
@@ -332,6 +336,7 @@ class PaymentCaptured(InputEvent):
     amount_minor: Long | None = None
     final: Flag
     actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class PaymentExtended(InputEvent):
@@ -345,6 +350,7 @@ class PaymentExtended(InputEvent):
     debtor_account_id: Id
     hold_expires_at: Moment
     actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class PaymentInitiated(InputEvent):
@@ -397,6 +403,7 @@ class PaymentReversed(InputEvent):
     amount_minor: Long | None = None
     reason: str
     actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class PaymentReviewed(InputEvent):
@@ -412,6 +419,7 @@ class PaymentReviewed(InputEvent):
     reviewer: str
     reason: str
     actor: Actor | None = None
+    expected_sequence: Long | None = None
 
 
 class PriceQuoted(InputEvent):

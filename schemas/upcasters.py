@@ -230,7 +230,16 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.JournalUpdated", 1): with_nulls("actor", "account_sequence"),
     ("ledgerflow.outcomes.PaymentCancelled", 3): with_nulls("execute_at"),
     ("ledgerflow.PaymentScreened", 1): with_nulls("actor", "hold"),
-    ("ledgerflow.JournalConfirmed", 2): with_nulls("confirmation_id", "legs", "final"),
+    ("ledgerflow.JournalConfirmed", 2): with_nulls("confirmation_id", "legs", "final", "expected_sequence"),
+    **dict.fromkeys(
+        (
+            *((f"ledgerflow.Payment{what}", 2) for what in ("Captured", "Reviewed", "Cancelled", "Extended")),
+            ("ledgerflow.PaymentReversed", 2),
+            ("ledgerflow.JournalVoided", 2),
+            ("ledgerflow.JournalReversed", 2),
+        ),
+        with_nulls("expected_sequence"),
+    ),
     ("ledgerflow.JournalLegsEnded", 2): with_nulls("approved_by", "legs", "final"),
     ("ledgerflow.JournalUpdated", 2): with_nulls("approved_by", "confirmation_id", "execute_at"),
     ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id", "execute_at"),

@@ -32,8 +32,9 @@ class Town:
     branches: Sequence[Applies]
     rng: Random
     logs: list[list[Record]] = field(init=False)
-    on_the_way: list[tuple[Expected, int]] = field(default_factory=list)
-    """What branches have said to each other and nobody has read yet, with the time at which it was said."""
+    on_the_way: list[tuple[Expected, int, tuple[int, int]]] = field(default_factory=list)
+    """What branches have said to each other and nobody has read yet, with the time at which it was said, and
+    which branch has said it to which. As in Kafka, what one says to another comes in its order."""
 
     def __post_init__(self) -> None:
         self.logs = [[] for _ in self.branches]
@@ -60,9 +61,10 @@ class Town:
             yield self._apply(made, number)
 
     def _deliver(self) -> tuple[Record, str | None]:
-        said, at_us = self.on_the_way.pop(self.rng.randrange(len(self.on_the_way)))
-        made = record(said.event, said.fields, at_us=at_us)
-        return self._apply(made, home_of(said.key.decode(), len(self.branches)))
+        *_, between = self.rng.choice(self.on_the_way)
+        first = next(place for place, one in enumerate(self.on_the_way) if one[2] == between)
+        said, at_us, (_, target) = self.on_the_way.pop(first)
+        return self._apply(record(said.event, said.fields, at_us=at_us), target)
 
     def _apply(self, made: Record, number: int) -> tuple[Record, str | None]:
         log = self.logs[number]
@@ -70,7 +72,10 @@ class Town:
         log.append(placed)
         code, out = self.branches[number].apply(placed)
         at_us = made.timestamp_ms * 1000
-        self.on_the_way += [(said, at_us) for said in out if said.topic == COMMANDS]
+        for said in out:
+            if said.topic == COMMANDS:
+                target = home_of(said.key.decode(), len(self.branches))
+                self.on_the_way.append((said, at_us, (number, target)))
         return placed, code
 
 

@@ -28,6 +28,11 @@ RATE_E8 = 110_000_000
 TENANT = "north"
 LABELLED = ("AccountOpened", "PaymentDecided", "JournalSubmitted")
 """What may have metadata."""
+EXPECTING = (
+    *("PaymentCaptured", "PaymentReviewed", "PaymentCancelled", "PaymentExtended", "PaymentReversed"),
+    *("JournalConfirmed", "JournalVoided", "JournalReversed"),
+)
+"""What now and then expects a state of its account."""
 
 
 class Command(NamedTuple):
@@ -121,6 +126,9 @@ class Traffic:
         late = self.rng.choices((0, MINUTE_US, 3 * DAY_US, 91 * DAY_US, -3 * DAY_US), (80, 20, 4, 1, 1))[0]
         times = {"occurred_at": self.now_us - late, "correlation_id": f"c{self.count % 7}"}
         names = ("actor", "metadata") if kind in LABELLED else ("actor",)
+        chance = Random(f"expects {self.count}")  # of its own, as in `_part`
+        if kind in EXPECTING and chance.random() < 0.04:
+            fields = {**fields, "expected_sequence": chance.randrange(30)}
         said = msgspec.to_builtins(signature(f"e{self.count}", names))
         return kind, {**envelope(f"e{self.count}"), **times, **fields, **said}
 

@@ -68,6 +68,20 @@ def takes_back_of_a_journal_what_is_only_held(patch: Set) -> None:
     patch(ledger_reversals, "posted_legs", lambda journal: journal.legs)
 
 
+def captures_whatever_has_come_since(patch: Set) -> None:
+    patch(ledger_captures, "moved_on", lambda *about: None)
+
+
+def keeps_what_a_reversal_of_another_state_took(patch: Set) -> None:
+    uncount = journal_home.uncount_reversed
+
+    def kept(tenant: str, journal: Any, rows: Any) -> None:
+        if journal.rest:
+            uncount(tenant, journal, rows)
+
+    patch(journal_home, "uncount_reversed", kept)
+
+
 def rounds_the_tolerance_up(patch: Set) -> None:
     def capturable(payment: Any, hold: Hold) -> int:
         more = -(-payment.amount_minor * (payment.capture_tolerance_bp or 0) // 10_000)
@@ -77,15 +91,15 @@ def rounds_the_tolerance_up(patch: Set) -> None:
 
 
 def captures_more_than_there_is(patch: Set) -> None:
-    patch(Books, "debtor_code", lambda *about: None)
-    reserve = Books.reserve
+    def hold_more(event: Any, held: Any, amount: int) -> None:
+        payment, books = held.payment, held.books
+        more = amount - held.hold.remaining(payment)
+        if more > 0:
+            debtor = payment.debtor_account_id
+            books.hold(debtor, books.counterpart(payment), payment.currency, more)
+            books.emit_hold(held.out, "PLACED", event.payment_id, debtor, more, "hold_placed")
 
-    def hold(self: Books, *about: Any) -> str | None:
-        if reserve(self, *about) is not None:
-            self.hold(*about)
-        return None
-
-    patch(Books, "reserve", hold)
+    patch(ledger_captures, "_hold_more", hold_more)
 
 
 def keeps_what_was_held_for_a_refused_leg(patch: Set) -> None:
@@ -282,6 +296,8 @@ def gives_no_time_by_a_tick(patch: Set) -> None:
         releases_what_was_to_stay_held,
         takes_back_of_a_journal_what_is_only_held,
         rounds_the_tolerance_up,
+        captures_whatever_has_come_since,
+        keeps_what_a_reversal_of_another_state_took,
         captures_more_than_there_is,
         keeps_what_was_held_for_a_refused_leg,
     ],
@@ -290,7 +306,7 @@ def test_a_ledger_is_found_by_the_logs_of_tales_of_parts_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the load does not do, but tales of these files do."""
-    files = ("partial_confirmations.txt", "tolerance.txt")
+    files = ("partial_confirmations.txt", "tolerance.txt", "expected_sequence.txt")
     tales = [tale for tale in read_tales() if tale.place.startswith(files)]
     logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
     mutant(monkeypatch.setattr)

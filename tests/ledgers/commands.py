@@ -156,7 +156,8 @@ def _rate(words: Words, about: About) -> ev.RateQuoted:
 
 def _of_payment(words: Words, about: About) -> About:
     payment_id = words.next("a payment")
-    return {**about, "payment_id": payment_id, "debtor_account_id": words.account("the debtor")}
+    fields = {"payment_id": payment_id, "debtor_account_id": words.account("the debtor")}
+    return {**about, **fields, **_expected(words)}
 
 
 def _review(approved: bool) -> Callable[[Words, About], ev.PaymentReviewed]:
@@ -233,7 +234,8 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
 
 def _of_journal(words: Words, about: About) -> About:
     journal_id = words.next("a journal")
-    return {**about, "journal_id": journal_id, "account_id": words.account("its home")}
+    fields = {"journal_id": journal_id, "account_id": words.account("its home")}
+    return {**about, **fields, **_expected(words)}
 
 
 def _part(text: str) -> ev.LegPart | None:

@@ -530,6 +530,7 @@ class JournalConfirmed(msgspec.Struct, frozen=True, gc=False):
     confirmation_id: str | None = None
     legs: tuple[LegPart, ...] | None = None
     final: bool | None = None
+    expected_sequence: int | None = None
 
 
 class JournalReversed(msgspec.Struct, frozen=True, gc=False):
@@ -551,6 +552,7 @@ class JournalReversed(msgspec.Struct, frozen=True, gc=False):
     effective_at: int | None
     late: str
     actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
@@ -595,6 +597,7 @@ class JournalVoided(msgspec.Struct, frozen=True, gc=False):
     account_id: str
     reason: str
     actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class JournalLegsAnswered(msgspec.Struct, frozen=True, gc=False):
@@ -1140,6 +1143,7 @@ class PaymentCancelled(msgspec.Struct, frozen=True, gc=False):
     debtor_account_id: str
     reason: str
     actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
@@ -1159,6 +1163,7 @@ class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int | None
     final: bool
     actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class PaymentExtended(msgspec.Struct, frozen=True, gc=False):
@@ -1176,6 +1181,7 @@ class PaymentExtended(msgspec.Struct, frozen=True, gc=False):
     debtor_account_id: str
     hold_expires_at: int
     actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class PaymentInitiated(msgspec.Struct, frozen=True, gc=False):
@@ -1236,6 +1242,7 @@ class PaymentReversed(msgspec.Struct, frozen=True, gc=False):
     amount_minor: int | None
     reason: str
     actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class PaymentReviewed(msgspec.Struct, frozen=True, gc=False):
@@ -1255,6 +1262,7 @@ class PaymentReviewed(msgspec.Struct, frozen=True, gc=False):
     reviewer: str
     reason: str
     actor: Actor | None = None
+    expected_sequence: int | None = None
 
 
 class PositionUpdated(msgspec.Struct, frozen=True, gc=False):

@@ -16,6 +16,7 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.exchange import converted
+from pipeline.domain.ledger.expected_sequence import moved_on
 from pipeline.domain.ledger.holds import (
     IN_FLIGHT,
     OUTCOMES,
@@ -43,15 +44,17 @@ def capture(event: ev.PaymentCaptured, watermark: int, at: Arrival, rows: Rows, 
     """Post a part of a hold, or ask the creditor's branch for its leg."""
 
     def refuse_with(code: str) -> None:
-        debtor, capture_id = event.debtor_account_id, event.capture_id
-        refuse(out, event, "payment_captured", debtor, event.payment_id, code, capture_id=capture_id)
+        debtor = event.debtor_account_id
+        about = (out, event, "payment_captured", debtor, event.payment_id, code)
+        sequence = moved_on(event, debtor, rows) if code == "sequence_mismatch" else None
+        refuse(*about, capture_id=event.capture_id, account_sequence=sequence)
 
     found = held_payment(event, rows)
     if isinstance(found, str):
         return refuse_with(found)
     held = HeldPayment(event, at, rows, out, *found)
     amount = held.hold.remaining(held.payment) if event.amount_minor is None else event.amount_minor
-    code = _capture_code(event, held, amount, watermark) or _hold_more(held, amount)
+    code = _capture_code(event, held, amount, watermark) or _hold_more(event, held, amount)
     if code is not None:
         return refuse_with(code)
     credited = _credited(held, amount)
@@ -107,18 +110,20 @@ def _capturable(payment: Payment, hold: Hold) -> int:
     return most - hold.captured - hold.capturing
 
 
-def _hold_more(held: HeldPayment, amount: int) -> str | None:
-    """Hold what a capture takes beyond what is held; return why that is not possible, or None.
+def _hold_more(event: ev.PaymentCaptured, held: HeldPayment, amount: int) -> str | None:
+    """Hold what a capture takes beyond what is held; return why its accounts do not allow it, or None.
 
     It is judged as a new payment of the difference: what was held is a promise, and this is not. Only a hold
     in one currency has a tolerance.
     """
     payment, books = held.payment, held.books
     more = amount - held.hold.remaining(payment)
-    if more <= 0:
-        return None
     debtor, creditor = payment.debtor_account_id, payment.creditor_account_id
-    code = books.debtor_code(debtor, payment.currency)
+    code = books.debtor_code(debtor, payment.currency) if more > 0 else None
+    if code is None and moved_on(event, debtor, books.rows) is not None:
+        code = "sequence_mismatch"
+    if more <= 0:
+        return code
     if code is None and books.is_local(creditor):
         code = books.creditor_code(creditor, payment.currency, more)
     if code is None:

@@ -7,6 +7,7 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, envelope
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.due import schedule, unschedule
+from pipeline.domain.ledger.expected_sequence import refuse_moved_on
 from pipeline.domain.ledger.holds import due_of, held_payment, hold_key, why_ended
 from pipeline.domain.ledger.open_holds import payment_places
 from pipeline.domain.ledger.rows import HOLD_ROW
@@ -29,6 +30,8 @@ def extend(event: ev.PaymentExtended, watermark: int, at: Arrival, rows: Rows, o
         code = "expiry_not_later"
     if code is not None:
         return refuse_with(code)
+    if refuse_moved_on(event, "payment_extended", rows, out):
+        return
     held_in = payment_places(event.tenant_id, payment, at)
     unschedule(rows, due_of(event.tenant_id, payment, event.payment_id, hold), held_in)
     hold.expires_at = event.hold_expires_at

@@ -27,6 +27,7 @@ from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import HOLD, Due, schedule, unschedule
 from pipeline.domain.ledger.exchange import told
+from pipeline.domain.ledger.expected_sequence import refuse_moved_on
 from pipeline.domain.ledger.open_holds import payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
@@ -241,6 +242,8 @@ def review(event: ev.PaymentReviewed, payment: Payment, at: Arrival, rows: Rows,
     debtor, payment_id = event.debtor_account_id, event.payment_id
     if not hold.under_review:
         return refuse(out, event, "payment_reviewed", debtor, payment_id, "payment_not_held")
+    if refuse_moved_on(event, "payment_reviewed", rows, out):
+        return
     held = HeldPayment(event, at, rows, out, payment, hold)
     if event.approved:
         hold.under_review = False
@@ -258,6 +261,8 @@ def cancel(event: ev.PaymentCancelled, payment: Payment, at: Arrival, rows: Rows
     if hold.ended:
         debtor = event.debtor_account_id
         return refuse(out, event, "payment_cancelled", debtor, event.payment_id, "payment_in_flight")
+    if refuse_moved_on(event, "payment_cancelled", rows, out):
+        return
     HeldPayment(event, at, rows, out, payment, hold).end_at_once("cancelled")
 
 

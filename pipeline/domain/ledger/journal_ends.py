@@ -21,6 +21,7 @@ from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.due import Due
+from pipeline.domain.ledger.expected_sequence import moved_on
 from pipeline.domain.ledger.journal_home import HomeJournal
 from pipeline.domain.ledger.journal_legs import end_legs_here, post_part_here, tell_end
 from pipeline.domain.ledger.journal_parts import (
@@ -43,6 +44,9 @@ def confirm(event: ev.JournalConfirmed, watermark: int, at: Arrival, rows: Rows,
     code = _confirmation_refusal(event, home)
     if code is not None:
         return _refuse(event, "journal_confirmed", code, out)
+    sequence = moved_on(event, event.account_id, rows)
+    if sequence is not None:
+        return _refuse(event, "journal_confirmed", "sequence_mismatch", out, sequence)
     journal, left = home.journal, left_legs(home.journal)
     part = confirmation_of(event, left)
     if part.rest:
@@ -95,8 +99,12 @@ def _post_part(home: HomeJournal, now: list[Leg], rest: list[Leg], final: bool) 
 def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Release what is held of a journal that is held until it is confirmed."""
     home = _held(event, "journal_voided", watermark, at, rows, out)
-    if home is not None:
-        home.end(VOIDED, "cancelled")
+    if home is None:
+        return
+    sequence = moved_on(event, event.account_id, rows)
+    if sequence is not None:
+        return _refuse(event, "journal_voided", "sequence_mismatch", out, sequence)
+    home.end(VOIDED, "cancelled")
 
 
 def _held(
@@ -124,8 +132,8 @@ def _state_code(event: Any, journal: Journal | None, watermark: int) -> str | No
     return "expired" if over else None
 
 
-def _refuse(event: Any, command: str, code: str, out: Outbox) -> None:
-    ids: dict[str, Any] = {"journal_id": event.journal_id}
+def _refuse(event: Any, command: str, code: str, out: Outbox, sequence: int | None = None) -> None:
+    ids: dict[str, Any] = {"journal_id": event.journal_id, "account_sequence": sequence}
     if isinstance(event, ev.JournalConfirmed):
         ids["confirmation_id"] = event.confirmation_id
     refuse(out, event, command, event.account_id, None, code, **ids)

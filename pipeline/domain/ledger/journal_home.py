@@ -77,8 +77,7 @@ class HomeJournal:
         branches = self.branches(journal.legs)
         own = branches.pop(self.at.partition, [])
         books = Books(self.event, self.at, self.rows)
-        expected = self.event.expected_sequence if type(self.event) is ev.JournalSubmitted else None
-        sequence = other_sequence(books, journal.account_id, expected)
+        sequence = other_sequence(books, journal.account_id, self.event.expected_sequence)
         if sequence is not None:
             return self._refuse(Refusal("sequence_mismatch", None), sequence)
         crowded = None if journal.expires_at is None else crowded_leg(self.rows, tenant, own, holds_max)

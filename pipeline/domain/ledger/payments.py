@@ -24,7 +24,7 @@ from pipeline.domain.ledger import captures, holds
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.exchange import told
-from pipeline.domain.ledger.expected_sequence import other_sequence
+from pipeline.domain.ledger.expected_sequence import other_sequence, refuse_moved_on
 from pipeline.domain.ledger.open_holds import is_crowded, payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
@@ -214,6 +214,8 @@ def review(event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> N
         return
     if payment.state == "AUTHORISED":
         return holds.review(event, payment, at, rows, out)
+    if refuse_moved_on(event, "payment_reviewed", rows, out):
+        return
     books = Books(event, at, rows)
     if not event.approved:
         return _release(event, payment, books, out, "payment_rejected", "declined", "REJECTED")
@@ -227,7 +229,7 @@ def cancel(event: ev.PaymentCancelled, at: Arrival, rows: Rows, out: Outbox) -> 
         return
     if payment.state == "AUTHORISED":
         holds.cancel(event, payment, at, rows, out)
-    else:
+    elif not refuse_moved_on(event, "payment_cancelled", rows, out):
         books = Books(event, at, rows)
         _release(event, payment, books, out, "payment_cancelled", "cancelled", "CANCELLED")
 

@@ -39,6 +39,7 @@ def capture(branch: Books, event: dict[str, Any]) -> None:
     code = why_not_captured(branch, event, payment, hold)
     if code is not None:
         about = {"payment_id": event["payment_id"], "capture_id": event["capture_id"]}
+        about |= branch.moved_on(event["debtor_account_id"]) if code == "sequence_mismatch" else {}
         return branch.refuse("payment_captured", event["debtor_account_id"], code, **about)
     assert payment is not None and hold is not None
     amount = hold.remaining(payment) if event["amount_minor"] is None else event["amount_minor"]
@@ -96,7 +97,7 @@ def why_not_captured(
         return "too_many_captures"
     if amount is not None and amount > remaining:
         return why_no_more(branch, payment, amount - remaining)
-    return None
+    return "sequence_mismatch" if branch.moved_on(payment.debtor) else None
 
 
 def why_no_more(branch: Books, payment: Payment, amount: int) -> str | None:
@@ -106,6 +107,8 @@ def why_no_more(branch: Books, payment: Payment, amount: int) -> str | None:
     refusal = debtor.refusal("DEBIT", payment.currency)
     if refusal is not None:
         return refusal
+    if branch.moved_on(payment.debtor):
+        return "sequence_mismatch"
     if branch.here(payment.creditor):
         code = branch.creditor_code(payment.creditor, payment.currency)
         if code is not None:

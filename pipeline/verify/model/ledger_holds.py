@@ -134,12 +134,23 @@ def finish(branch: Books, payment: Payment, hold: Hold, refused: str = "", **sai
 # --- a reviewer, and the debtor's second thoughts
 
 
+def refused_as_moved_on(branch: Books, event: dict[str, Any], command: str) -> bool:
+    """Refuse a command that expects its debtor to have had other postings; return whether it does."""
+    present = branch.moved_on(event["debtor_account_id"])
+    about = {"payment_id": event["payment_id"], **present}
+    if present:
+        branch.refuse(command, event["debtor_account_id"], "sequence_mismatch", **about)
+    return bool(present)
+
+
 def review_hold(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     """Let an authorised payment that waits for a review be captured, or release it."""
     hold = branch.holds[branch.key("payment_id")]
     if not hold.under_review:
         about = {"payment_id": event["payment_id"]}
         return branch.refuse("payment_reviewed", event["debtor_account_id"], "payment_not_held", **about)
+    if refused_as_moved_on(branch, event, "payment_reviewed"):
+        return
     if event["approved"]:
         hold.under_review = False
         return keep(branch, hold)
@@ -153,6 +164,8 @@ def cancel_hold(branch: Books, event: dict[str, Any], payment: Payment) -> None:
     if hold.ended:
         about = {"payment_id": event["payment_id"]}
         return branch.refuse("payment_cancelled", event["debtor_account_id"], "payment_in_flight", **about)
+    if refused_as_moved_on(branch, event, "payment_cancelled"):
+        return
     end_hold(branch, payment, hold, "cancelled")
     finish(branch, payment, hold)
 
@@ -182,9 +195,11 @@ def extend(branch: Books, event: dict[str, Any]) -> None:
         code = why_not_held(branch, payment, hold, reviewed=False)
         if code is None and until <= hold.expires_at:
             code = "expiry_not_later"
+    about = {"payment_id": event["payment_id"]}
     if code is not None:
-        about = {"payment_id": event["payment_id"]}
         return branch.refuse("payment_extended", event["debtor_account_id"], code, **about)
+    if refused_as_moved_on(branch, event, "payment_extended"):
+        return
     assert payment is not None and hold is not None
     forget(branch, due_of(branch, payment, hold))
     hold.expires_at = until

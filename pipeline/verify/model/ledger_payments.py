@@ -25,6 +25,7 @@ from pipeline.verify.model.ledger_holds import (
     cancel_hold,
     give_back,
     held_where,
+    refused_as_moved_on,
     review_hold,
 )
 from pipeline.verify.model.ledger_repeats import answer
@@ -213,6 +214,8 @@ def review(branch: Books, event: dict[str, Any]) -> None:
         return
     if payment.state == "AUTHORISED":
         return review_hold(branch, event, payment)
+    if refused_as_moved_on(branch, event, "payment_reviewed"):
+        return
     if not event["approved"]:
         return release(branch, payment, "PaymentRejected", "declined")
     proceed(branch, payment)
@@ -225,6 +228,8 @@ def cancel(branch: Books, event: dict[str, Any]) -> None:
         return
     if payment.state == "AUTHORISED":
         return cancel_hold(branch, event, payment)
+    if refused_as_moved_on(branch, event, "payment_cancelled"):
+        return
     release(branch, payment, "outcomes.PaymentCancelled", "cancelled")
 
 

@@ -73,7 +73,8 @@ def start(branch: Books, journal_id: str, journal: Journal) -> None:
     own = shares(branch, journal.legs).get(branch.number, [])
     present = {} if refusal else branch.moved_on(journal.account_id)
     if present:
-        return change(branch, journal_id, journal, "REFUSED", "sequence_mismatch", **present)
+        change(branch, journal_id, journal, "REFUSED", "sequence_mismatch", **present)
+        return give_back(branch, journal)
     refusal = refusal or too_many_holds(branch, journal_id, journal, own) or why_not(branch, own)
     if refusal is not None:
         change(branch, journal_id, journal, "REFUSED", *refusal)
@@ -169,7 +170,8 @@ def why_not_held(branch: Books, event: dict[str, Any], journal: Journal | None, 
     flaw = why_no_part(journal, event) if confirms else None
     if flaw is None and confirms and too_late(branch, journal):
         return "period_closed"
-    return flaw
+    moved = flaw is None and branch.moved_on(event["account_id"])
+    return "sequence_mismatch" if moved else flaw
 
 
 def confirm(branch: Books, event: dict[str, Any]) -> None:
@@ -187,6 +189,7 @@ def confirm(branch: Books, event: dict[str, Any]) -> None:
         if code is None:
             return None if journal.state == "HELD" else forget(branch, due)
     about = {"journal_id": journal_id, "confirmation_id": given}
+    about |= branch.moved_on(event["account_id"]) if code == "sequence_mismatch" else {}
     branch.refuse("journal_confirmed", event["account_id"], code or "", **about)
 
 
@@ -196,7 +199,9 @@ def void(branch: Books, event: dict[str, Any]) -> None:
     code = why_not_held(branch, event, journal, "journal_voided")
     if code is not None or journal is None:
         code = code or "journal_not_found"
-        return branch.refuse("journal_voided", event["account_id"], code, journal_id=event["journal_id"])
+        about = {"journal_id": event["journal_id"]}
+        about |= branch.moved_on(event["account_id"]) if code == "sequence_mismatch" else {}
+        return branch.refuse("journal_voided", event["account_id"], code, **about)
     forget(branch, due_of(branch, event["journal_id"], journal))
     release_all(branch, event["journal_id"], journal, "VOIDED", "cancelled")
 
