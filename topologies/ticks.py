@@ -5,13 +5,22 @@ branch_ticked --> fraud-commands --> fraud --> ledger-commands --> ledger (what 
 
 from __future__ import annotations
 
+from pipeline.domain.fraud.scheduled_rows import read_clock
+from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.rows import read_watermark
 from pipeline.runtime.ticks import Ticking
 
 UPSTREAM = ("payments", "accounts", "journals")
+
+
+def _fraud_time(rows: Rows) -> int:
+    """Return the event time of a partition of the fraud stream, in which payments wait for theirs."""
+    return read_clock(rows).watermark
+
+
 TICKING = Ticking(
     topic="fraud-commands",
     writers=UPSTREAM,
     logs=(*UPSTREAM, "fraud-commands", "ledger-commands"),
-    clocks={"ledger": read_watermark},
+    clocks={"fraud": _fraud_time, "ledger": read_watermark},
 )

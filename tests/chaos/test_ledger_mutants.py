@@ -136,9 +136,7 @@ def lets_frozen_accounts_pay(patch: Set) -> None:
 
 def has_no_maximum_balance(patch: Set) -> None:
     code_of = Books.creditor_code
-    patch(
-        Books, "creditor_code", lambda self, account_id, currency, *about: code_of(self, account_id, currency)
-    )
+    patch(Books, "creditor_code", lambda self, account, unit, *about: code_of(self, account, unit))
 
 
 def begins_no_limit_later(patch: Set) -> None:
@@ -271,23 +269,6 @@ def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
 
 
-def takes_a_tick_beyond_its_record(patch: Set) -> None:
-    advance = ledger_stream.advance_watermark
-
-    def advanced(rows: Any, occurred_at: int, recorded_at: int) -> int:
-        return advance(rows, occurred_at, max(occurred_at, recorded_at))
-
-    patch(ledger_stream, "advance_watermark", advanced)
-
-
-def ends_no_more_by_a_tick_than_by_a_command(patch: Set) -> None:
-    patch(ledger_stream, "OTHERS_OF_TICK", 100)
-
-
-def gives_no_time_by_a_tick(patch: Set) -> None:
-    patch(ledger_stream.Ledger, "_tick", lambda self, *about: None)
-
-
 @pytest.mark.parametrize(
     "mutant",
     [
@@ -322,18 +303,13 @@ def test_a_ledger_is_found_by_the_logs_of_tales_of_parts_that(
         ends_nothing_that_brings_money,
         lets_any_number_of_holds_be_open,
         decides_by_what_is_not_known_yet,
-        takes_a_tick_beyond_its_record,
-        ends_no_more_by_a_tick_than_by_a_command,
-        gives_no_time_by_a_tick,
     ],
 )
 def test_a_ledger_is_found_by_the_logs_of_tales_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a load seldom meets: more than 100 things due at once, limits that overtake each other."""
-    tales = [
-        tale for tale in read_tales() if tale.place.startswith(("limits.txt", "falling_due.txt", "ticks.txt"))
-    ]
+    tales = [tale for tale in read_tales() if tale.place.startswith(("limits.txt", "falling_due.txt"))]
     logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from faust.types import TP
 
+from pipeline.domain.fraud.scheduled_rows import Clock, write_clock
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
@@ -165,10 +166,12 @@ def test_a_tick_that_could_not_be_written_is_written_later() -> None:
 
 def test_where_event_time_is_already_there_a_tick_says_nothing() -> None:
     worker = Worker()
-    for rows in worker.rows.values():
-        write_watermark(rows, NOON + 30 * SECOND)
-    worker.look(30)
-    assert worker.ticks == []
+    write_watermark(worker.rows["ledger"], NOON + 30 * SECOND)
+    assert len(worker.look(2)) == 1, "payments may wait in the fraud stream, whose time is another one"
+    worker = Worker()
+    write_watermark(worker.rows["ledger"], NOON + 30 * SECOND)
+    write_clock(worker.rows["fraud"], Clock(NOON + 30 * SECOND))
+    assert worker.look(30) == []
     assert worker.look(10) == [NOON + 36 * SECOND - MARGIN_US]
 
 
@@ -194,11 +197,11 @@ def test_the_rules_take_a_tick_of_the_worker() -> None:
     from pipeline.domain.ledger.stream import Ledger
 
     _, event = tick_of(3, NOON)
-    out, rows = Outbox(), MemoryRows()
-    FraudStream().apply(event, Arrival(NOON + MARGIN_US, 3, 8), rows, out)
+    out, rows, waiting = Outbox(), MemoryRows(), MemoryRows()
+    FraudStream().apply(event, Arrival(NOON + MARGIN_US, 3, 8), waiting, out)
     assert out.items == [("ledger-commands", "", None)]
     Ledger().apply(event, Arrival(NOON + MARGIN_US, 3, 8), rows, out)
-    assert TICKING.clocks["ledger"](rows) == NOON
+    assert TICKING.clocks["ledger"](rows) == TICKING.clocks["fraud"](waiting) == NOON
 
 
 # --- the transaction that a tick is in
