@@ -379,6 +379,12 @@ RESULTS: tuple[Result, ...] = (
         "new id.",
     ),
     Result(
+        "back_dated",
+        (_REJECTED, _REFUSED),
+        "It would count more than five minutes before its branch's event time, and the setting refuses that.",
+        "Send it with the present time and a new id, or let an operator allow it (LEDGERFLOW_BACKDATING).",
+    ),
+    Result(
         "rate_not_found",
         (_REJECTED,),
         "The payment names no rate, and the topic rates has none between its currencies for its time.",

@@ -32,6 +32,7 @@ def rules_of(configuration: Configuration) -> dict[str, str]:
     """
     return {
         "dedupe_window_days": str(configuration.of(LedgerSettings).dedupe_window_days),
+        "backdating": configuration.of(LedgerSettings).backdating,
         "tenants": tenants(configuration).version,  # not the path: the content may change
     }
 

@@ -96,7 +96,8 @@ def present_of(settings: Settings) -> PresentSettings:
     except OSError as error:
         raise BadInput(f"tenants: {error.strerror}: {file}") from None
     numbers = {name: told[name] for name in PresentSettings._fields if isinstance(told.get(name), int)}
-    return PresentSettings(tenants=tenants, default_fraud_rules=told["fraud_rules_file"] is None, **numbers)
+    words = {"tenants": tenants, "backdating": told["backdating"]}
+    return PresentSettings(default_fraud_rules=told["fraud_rules_file"] is None, **words, **numbers)
 
 
 def verified(

@@ -16,6 +16,7 @@ class PresentSettings(NamedTuple):
     holds_max: int = 1_000
     rate_max_age_seconds: int = 86_400
     rate_tolerance_bp: int = 100
+    backdating: str = "book"
     proposal_days: int = 7
     tenants: str = ""
     """The text of the file of tenants."""
@@ -46,6 +47,7 @@ class PresentSettings(NamedTuple):
                 "holds_max": self.holds_max,
                 "rate_age_us": self.rate_max_age_seconds * 1_000_000,
                 "rate_tolerance_bp": self.rate_tolerance_bp,
+                "refuses_past": self.backdating == "refuse",
                 "proposal_days": self.proposal_days,
             },
             LIFECYCLE.table: {

@@ -36,6 +36,19 @@ def test_they_do_so_where_few_holds_may_be_open_and_much_waits_for_its_turn(
     assert "too_many_holds" in said
 
 
+@pytest.mark.parametrize("seed, partitions", [(6, 1), (7, 2)])
+def test_they_do_so_where_debits_of_the_past_are_refused(seed: int, partitions: int) -> None:
+    about = {"refuses_past": True}
+    logs = logs_of([Branch(number, partitions, **about) for number in range(partitions)], seed, 1500)
+    said = ""
+    for number, log in enumerate(logs):
+        product = Ledger(LedgerRules(backdating="refuse"))
+        assert first_difference(Branch(number, partitions, **about), product, log) is None
+        again = Branch(number, partitions, **about)
+        said += "".join(str(again.apply(one)[1]) for one in log)
+    assert "back_dated" in said and "'PaymentSettled'" in said
+
+
 def test_a_wrong_rule_of_the_model_is_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     (log,) = logs_of([Branch(0, 1)], 2, 400)
     monkeypatch.setattr("pipeline.verify.model.ledger_captures.CAPTURES_MAX", 0)

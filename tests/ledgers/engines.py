@@ -51,6 +51,7 @@ def rules_of(settings: Settings) -> LedgerRules:
         dedupe_window_days=settings.window_days,
         holds_max=settings.holds_max,
         ended_max=settings.ended_max,
+        backdating=settings.backdating,
         tenants=parse_tenants(settings.tenants),
     )
 
@@ -134,6 +135,7 @@ def model_of(number: int, settings: Settings) -> Model:
         window_days=settings.window_days,
         holds_max=settings.holds_max,
         ended_max=settings.ended_max,
+        refuses_past=settings.backdating == "refuse",
     )
 
 

@@ -52,6 +52,7 @@ class Settings(NamedTuple):
     holds_max: int
     ended_max: int
     tenants: str
+    backdating: str
 
 
 @dataclass
@@ -65,6 +66,7 @@ class Tale:
     window_days: int = 90
     holds_max: int = 1000
     ended_max: int = 2000
+    backdating: str = "book"
     tenants: list[str] = field(default_factory=list)
     """What tenants may do, such as `acme closed` or `acme EUR USD`."""
     steps: list[Step] = field(default_factory=list)
@@ -72,7 +74,9 @@ class Tale:
     @property
     def settings(self) -> Settings:
         """Return the settings that the header asks for."""
-        return Settings(self.window_days, self.holds_max, self.ended_max, self._tenants_toml())
+        return Settings(
+            self.window_days, self.holds_max, self.ended_max, self._tenants_toml(), self.backdating
+        )
 
     def _tenants_toml(self) -> str:
         lines = []
@@ -142,7 +146,7 @@ def _finished(tale: Tale) -> Tale:
 
 def _add(tale: Tale, line: str, place: str) -> None:
     """Add a line to a tale: of its header, or a step."""
-    if line.split()[0] in ("worked", "window", "holds", "ends", "tenant"):
+    if line.split()[0] in ("worked", "window", "holds", "ends", "tenant", "backdating"):
         if tale.steps:
             raise TaleError(f"{place}: `{line}` belongs before the first step")
         _add_header(tale, line, place)
@@ -162,6 +166,8 @@ def _add_header(tale: Tale, line: str, place: str) -> None:
         tale.holds_max = int(line.split()[1])
     elif re.fullmatch(r"ends \d+", line):
         tale.ended_max = int(line.split()[1])
+    elif re.fullmatch(r"backdating (book|refuse)", line):
+        tale.backdating = line.split()[1]
     elif _TENANT.fullmatch(line):
         tale.tenants.append(line.removeprefix("tenant "))
     else:

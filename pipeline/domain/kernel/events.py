@@ -117,6 +117,7 @@ ResultCode = Literal[
     "already_decided",
     "programs_cannot_approve",
     "maker_cannot_approve",
+    "back_dated",
     "rate_not_found",
     "rate_too_old",
     "rate_out_of_tolerance",

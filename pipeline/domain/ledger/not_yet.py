@@ -40,15 +40,19 @@ COMMANDS: dict[type, str] = {
 
 
 def answer_ahead(ahead_max: int, event: Any, at: Arrival, rows: Rows, out: Outbox) -> bool:
-    """Refuse a command that is further ahead than `ahead_max` (microseconds); return whether it is.
+    """Refuse a command that is further ahead than `ahead_max` (microseconds); return whether it is."""
+    ahead = event.occurred_at - at.recorded_at > ahead_max
+    return ahead and answer_unremembered(event, CODE, rows, out)
+
+
+def answer_unremembered(event: Any, code: str, rows: Rows, out: Outbox) -> bool:
+    """Refuse a command whose id is not remembered; return False for what no upstream sends.
 
     A payment whose id is known is answered as any repeat.
     """
-    if event.occurred_at - at.recorded_at <= ahead_max:
-        return False
     if type(event) is ev.PaymentDecided:
         if not answer_repeat(event, rows, out):
-            announce(out, event, event, "payment_rejected", CODE)
+            announce(out, event, event, "payment_rejected", code)
         return True
     command = COMMANDS.get(type(event))
     if command is None:
@@ -57,5 +61,5 @@ def answer_ahead(ahead_max: int, event: Any, at: Arrival, rows: Rows, out: Outbo
     account_id = event.account_id if payment_id is None else event.debtor_account_id
     names = ("capture_id", "journal_id", "confirmation_id", "reversal_id")
     ids = {name: getattr(event, name) for name in names if hasattr(event, name)}
-    refuse(out, event, command, account_id, payment_id, CODE, **ids)
+    refuse(out, event, command, account_id, payment_id, code, **ids)
     return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -29,6 +29,13 @@ class LedgerSettings(ConceptSettings, frozen=True):
     holds_max: Annotated[
         int, Meta(ge=1, le=HOLDS_MAX, description="Open holds of an account; one more is too_many_holds.")
     ] = HOLDS_MAX
+    backdating: Annotated[
+        Literal["book", "refuse"],
+        Meta(
+            description="What becomes of a debit that counts over five minutes in the past: `book`, with a"
+            " warning where it overdraws the past, or `refuse`."
+        ),
+    ] = "book"
     proposal_days: Annotated[
         int, Meta(ge=1, le=365, description="Event time a command may wait for a second person.")
     ] = 7

@@ -54,6 +54,7 @@ from pipeline.domain.ledger import (
 )
 from pipeline.domain.ledger.account_changes import COMPARED, change_key, once
 from pipeline.domain.ledger.approvals import ApprovedOutbox, plain
+from pipeline.domain.ledger.closed_past import answer_back_dated
 from pipeline.domain.ledger.due import NEXT_KEY, Take, is_due
 from pipeline.domain.ledger.falling_due import OTHERS_MAX, OTHERS_OF_TICK, take, touched
 from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
@@ -93,6 +94,7 @@ class Ledger:
         self._holds_max, tenants = rules.holds_max, rules.tenants
         self._proposals_kept, self._tenants = rules.proposal_days * MICROSECONDS_PER_DAY, tenants
         rate_age = rules.rate_max_age_seconds * MICROSECONDS_PER_SECOND
+        self._refuses_past = rules.backdating == "refuse"
         self._rates = RateRules(rate_age, rules.rate_tolerance_bp)
         self._take: Take = _beside_what_is_approved(partial(take, rules.ended_max))
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
@@ -152,6 +154,8 @@ class Ledger:
 
     def _carry_out(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply a command that waits for nobody."""
+        if self._refuses_past and answer_back_dated(self._window, event, at, rows, out):
+            return
         kind = type(event)
         if kind in self._rules:
             self._rules[kind](event, at, rows, out)

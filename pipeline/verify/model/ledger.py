@@ -31,6 +31,7 @@ from pipeline.verify.model.ledger_limits import (
     unfreeze,
 )
 from pipeline.verify.model.ledger_not_yet import not_yet
+from pipeline.verify.model.ledger_past import refused_past
 from pipeline.verify.model.ledger_payments import cancel, decide, leg_posted, leg_refused, post_leg, review
 from pipeline.verify.model.ledger_periods import close_period
 from pipeline.verify.model.ledger_proposals import decide_proposal, is_proposed, proposal_is_due
@@ -144,4 +145,6 @@ class Branch(Books):
             raise Dead("invalid_tenant_id")
 
     def refused_at_once(self, record: Record) -> bool:
-        return not_yet(self, record) or is_proposed(self, record)
+        if not_yet(self, record) or is_proposed(self, record):
+            return True
+        return refused_past(self, record.event or "", record.fields)

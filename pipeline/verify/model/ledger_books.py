@@ -104,6 +104,8 @@ class Books(StreamModel):
     window_days: int = 90
     clock_ahead_us: int = 300_000_000
     """How far a command may be ahead of Kafka's time; 0: as far as it is."""
+    refuses_past: bool = False
+    """Whether a debit that counts more than five minutes in the past is refused."""
     holds_max: int = 1000
     """How many holds of its money an account may have open."""
     ended_max: int = 2000

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import Due, envelope_of, forget, plan, seen_at
 from pipeline.verify.model.ledger_limits import flaw_of
+from pipeline.verify.model.ledger_past import refused_past
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import (
     DAY_US,
@@ -265,7 +266,8 @@ def decide_proposal(branch: Books, event: dict[str, Any]) -> None:
             "approved_by": who(event["actor"]),
         }
         with branch.caused_by(proposal.event, fields):
-            branch.rules[proposal.event](branch, fields)
+            if not refused_past(branch, proposal.event, fields):
+                branch.rules[proposal.event](branch, fields)
     forget(branch, due_of(place, proposal))
     proposal.decided_by = event["event_id"]
     settle(branch, place, "APPROVED" if approves else "REJECTED", now)
