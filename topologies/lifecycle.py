@@ -8,10 +8,11 @@ payment-events --> Lifecycle, or LifecycleBatch for large batches --> payment-al
 
 from __future__ import annotations
 
+from pipeline.domain.ledger.views import exchange_of
 from pipeline.domain.lifecycle.batch import LifecycleBatch
 from pipeline.domain.lifecycle.settings import LifecycleSettings
 from pipeline.domain.lifecycle.stream import Lifecycle
-from pipeline.domain.lifecycle.views import VIEWS
+from pipeline.domain.lifecycle.views import STUCK, payments
 from pipeline.domain.tenants.settings import TenantsSettings
 from topologies.configuration import Configuration
 from topologies.retention import WINDOW_SETTINGS, windows
@@ -26,6 +27,7 @@ def rules(configuration: Configuration) -> RulePair:
     return stream, LifecycleBatch(stream)
 
 
+PAYMENTS = payments(exchange_of)
 STREAMS = (
     Topology(
         name="lifecycle",
@@ -34,7 +36,7 @@ STREAMS = (
         table="lifecycle",
         outputs=("payment-alerts", "invariant-alerts"),
         settings=(LifecycleSettings, TenantsSettings, *WINDOW_SETTINGS),
-        views=VIEWS,
+        views=(PAYMENTS, STUCK),
         delay_tolerant=True,
     ),
 )

@@ -14,13 +14,16 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.amounts import amount_columns
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger.exchange import Exchange
+from pipeline.domain.ledger.rows import Payment, write_payment
 from pipeline.domain.lifecycle.stream import Lifecycle
-from pipeline.domain.lifecycle.views import PAYMENTS, STUCK
+from pipeline.domain.lifecycle.views import STUCK
 from pipeline.web import answers, pages
 from pipeline.web.problems import Problem
 from pipeline.web.query import LIST, parameters_of, parse
 from tests.cli.fake_worker import HERE, PARTITIONS, Worker, home, scope_of
 from tests.web.test_answers import Peer
+from topologies.lifecycle import PAYMENTS
 
 HOUR = 3_600_000_000
 
@@ -51,6 +54,24 @@ def worker(tmp_path: Path) -> Iterator[Any]:
         running.commit("lifecycle", rows.data, home(debtor))
     yield running
     running.close()
+
+
+async def test_a_payment_between_currencies_shows_both_amounts_and_the_rate(worker: Any) -> None:
+    rows, by = MemoryRows(), Exchange(6, "USD", 110_000_000, "EUR", "rate-1")
+    payment = Payment("SETTLED", "ok", "a", "shop", 5, "EUR", "", 0, "transfer", None, exchange=by)
+    write_payment(rows, "t", "settled", payment)
+    worker.commit("ledger", rows.data, home("a"))
+    found = (await shown(worker, "t", "settled"))["data"]
+    assert (found["amount"], found["currency"]) == ("0.05", "EUR")
+    assert found["exchange"] == {
+        "creditor_amount_minor": 6,
+        "creditor_amount": "0.06",
+        "currency": "USD",
+        "rate_e8": 110_000_000,
+        "rate_currency": "EUR",
+        "rate_event_id": "rate-1",
+    }
+    assert (await shown(worker, "t", "stuck"))["data"]["exchange"] is None
 
 
 async def shown(worker: Any, *path: str, view: Any = PAYMENTS, **query: Any) -> Any:

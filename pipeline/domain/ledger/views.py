@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
+from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.views import (
     ACCOUNT,
     ACCOUNT_PAGE,
@@ -19,7 +20,7 @@ from pipeline.domain.kernel.views import (
 )
 from pipeline.domain.ledger.journal_parts import left_legs, posted_legs
 from pipeline.domain.ledger.journals import HELD, PREPARING, Journal, unpack_journal
-from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, unpack_account
+from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, read_payment, unpack_account
 
 
 def _balance(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
@@ -79,6 +80,16 @@ def _legs(journal: Journal) -> list[Row]:
         }
         for leg in journal.legs
     ]
+
+
+def exchange_of(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id: str) -> Row | None:
+    """Return what a payment was converted to, None where it was not, or is another account's."""
+    payment = read_payment(rows, tenant_id, payment_id)
+    if payment is None or payment.exchange is None or payment.debtor_account_id != debtor_account_id:
+        return None
+    by = payment.exchange
+    rate = {"rate_e8": by.rate_e8, "rate_currency": by.rate_currency, "rate_event_id": by.rate_event_id}
+    return {"creditor_amount_minor": by.creditor_minor, "currency": by.currency, **rate}
 
 
 BALANCES = TableView(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.views import (
     ACCOUNT_PAGE,
@@ -17,6 +20,8 @@ from pipeline.domain.kernel.views import (
 from pipeline.domain.lifecycle.rows import LIFE, WAITS_FOR, Life, read_life, unpack_life
 from pipeline.domain.lifecycle.rows import STUCK as STUCK_ROWS
 
+ExchangeOf = Callable[[Rows, str, str, str], Row | None]
+"""Returns what (tenant, payment, debtor) was converted to, from the rows of the ledger; None: to nothing."""
 STATES = (
     *("scheduled", "processing", "held", "authorised"),
     *("settled", "rejected", "failed", "cancelled", "expired"),
@@ -49,9 +54,9 @@ def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
     }
 
 
-def _payment(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
+def _payment(exchange_of: ExchangeOf, tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
     """Return a payment with all steps: what happened, when, and what caused it."""
-    life = unpack_life(value)
+    life, ledger = unpack_life(value), tables.rows_or_none("ledger")
     steps = [
         {
             "event": step.name,
@@ -66,7 +71,10 @@ def _payment(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         for step in life.steps
     ]
     tenant_id, payment_id = key
-    return {**_life(tenant_id, payment_id, life), "steps": steps}
+    exchange = None
+    if ledger is not None:
+        exchange = exchange_of(ledger, tenant_id, payment_id, life.debtor_account_id)
+    return {**_life(tenant_id, payment_id, life), "exchange": exchange, "steps": steps}
 
 
 def _stuck(tables: Tables, key: tuple[str, ...], value: bytes) -> Row | None:
@@ -92,21 +100,27 @@ _COLUMNS = (
     *("state", "code", "waiting_for", "progressed_at", "execute_at", "hold_expires_at", "due_at", "stuck_id"),
     "refused_commands",
 )
-PAYMENTS = TableView(
-    name="payments",
-    table="lifecycle",
-    family=LIFE,
-    key=("tenant_id", "payment_id"),
-    columns=(*_COLUMNS, "steps"),
-    show=_payment,
-    pages=(
-        ViewPage(TENANT_PAGE, "Payments of a tenant; those in one state with &state="),
-        ViewPage("/{tenant}/{payment}", "One payment: its state, every step with time and cause"),
-    ),
-    marker=LIFE,
-    owner=Owner("debtor_account_id", "debtor", "payment"),
-    states=STATES,
-)
+
+
+def payments(exchange_of: ExchangeOf) -> TableView:
+    """Return the view of payments, with what the ledger of the same partition has converted them to."""
+    return TableView(
+        name="payments",
+        table="lifecycle",
+        family=LIFE,
+        key=("tenant_id", "payment_id"),
+        columns=(*_COLUMNS, "exchange", "steps"),
+        show=partial(_payment, exchange_of),
+        pages=(
+            ViewPage(TENANT_PAGE, "Payments of a tenant; those in one state with &state="),
+            ViewPage("/{tenant}/{payment}", "One payment: its state, every step with time and cause"),
+        ),
+        marker=LIFE,
+        owner=Owner("debtor_account_id", "debtor", "payment"),
+        states=STATES,
+    )
+
+
 STUCK = TableView(
     name="stuck",
     table="lifecycle",
@@ -120,4 +134,3 @@ STUCK = TableView(
     ),
     marker=STUCK_ROWS,
 )
-VIEWS = (PAYMENTS, STUCK)

@@ -54,7 +54,8 @@ def rate_row(pair: tuple[str, str, str], begins: int) -> bytes:
 def worth(amount: int, pay: str, get: str, rate: int, of: str) -> int:
     """Return what minor units of one currency are in minor units of another."""
     price = Fraction(rate, UNIT) if of == pay else Fraction(UNIT, rate)
-    return round(Fraction(amount, 10 ** DIGITS[pay]) * price * 10 ** DIGITS[get])
+    units: int = 10 ** DIGITS[get]
+    return round(Fraction(amount, 10 ** DIGITS[pay]) * price * units)
 
 
 def invalid_rate(payment: Payment) -> bool:
