@@ -167,8 +167,7 @@ class PartitionTask:
             self._transactions.want(self)
 
     def say(self, topic: str, key: str, event: Any) -> bool:
-        """Write an event of the worker's own where the task is at rest; return whether it is. The transaction
-        commits its offset once more, which nobody but the partition's owner can."""
+        """Write an event where the task is at rest; return whether it is. Its offset is committed once more."""
         if self._closed or self.position is None or not self.at_rest:
             return False
         self._unit.add(topic, key, event)
