@@ -107,6 +107,31 @@ class JournalLeg(InputPart):
     rate_e8: Long | None = None
 
 
+class LinkedPayment(InputPart):
+    """One payment of a link."""
+
+    payment_id: Id
+    creditor_account_id: Id
+    amount_minor: Long
+    currency: Currency
+    payment_type: PaymentType
+    reference: str
+    channel: str | None = None
+    device_id: str | None = None
+    counterparty_country: str | None = None
+    merchant_category: str | None = None
+
+
+class LinkOpening(InputPart):
+    """The account of the debtor, opened together with its first payments or not at all."""
+
+    customer_id: Id
+    account_type: AccountType
+    currency: Currency
+    initial_balance_minor: Long
+    overdraft_limit_minor: Long | None
+
+
 class AccountClosed(InputEvent):
     """An account was closed."""
 
@@ -321,6 +346,7 @@ class PaymentCancelled(InputEvent):
     reason: str
     actor: Actor | None = None
     expected_sequence: Long | None = None
+    link_id: Id | None = None
 
 
 class PaymentCaptured(InputEvent):
@@ -419,6 +445,23 @@ class PaymentReviewed(InputEvent):
     reviewer: str
     reason: str
     actor: Actor | None = None
+    expected_sequence: Long | None = None
+    link_id: Id | None = None
+
+
+class PaymentsLinked(InputEvent):
+    """Several payments of one debtor: all of them or none; keyed by the debtor's account."""
+
+    TOPIC: ClassVar[str] = "payments"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PaymentsLinked"
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+
+    link_id: Id
+    debtor_account_id: Id
+    payments: tuple[LinkedPayment, ...]
+    open_account: LinkOpening | None = None
+    actor: Actor | None = None
+    metadata: Metadata | None = None
     expected_sequence: Long | None = None
 
 

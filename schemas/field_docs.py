@@ -41,6 +41,7 @@ FIELD_DOCS: dict[str, str] = {
     "key_id": "The key with which a program acted; null: a person did.",
     "last_price_at": "When that price was quoted, UTC.",
     "leg_id": "The leg of a payment, or of one capture, on the creditor's partition.",
+    "leg_no": "The leg that it is about.",
     "legs": "The legs that this branch is to hold.",
     "line_count": "How many lines the statement has.",
     "line_no": "Its number in the statement: 0 or 1 for the first, then without a gap.",

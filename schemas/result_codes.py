@@ -343,6 +343,51 @@ RESULTS: tuple[Result, ...] = (
         "Correct it and submit it with a new journal_id, or confirm it again.",
     ),
     Result(
+        "invalid_link",
+        _COMMAND,
+        "payments_linked with no payment, with more than 100, or with one payment id twice. Nothing is "
+        "remembered.",
+        "Correct it and send it again.",
+    ),
+    Result(
+        "linked_payment_failed",
+        (_REJECTED, _FAILED),
+        "Another payment of the same link is the reason: it has the code that says why.",
+        "See the other payments of the link. All of them are sent again as a new link, with new ids.",
+    ),
+    Result(
+        "link_mismatch",
+        _COMMAND,
+        "A review or cancellation of a payment in a link that does not name this link; or it names a link, "
+        "and the payment is in none.",
+        "Name the link in `link_id`: all of its payments are meant.",
+    ),
+    Result(
+        "debtor_exists",
+        (_REJECTED, _FAILED),
+        "payments_linked with `open_account`, and the debtor's account is there already.",
+        "Send the payments without `open_account`, with new ids.",
+    ),
+    Result(
+        "invalid_opening",
+        (_REJECTED,),
+        "payments_linked with an `open_account` that no account can have: id, currency, limit or balance.",
+        "Correct it and send it with new ids.",
+    ),
+    Result(
+        "exists_with_different_link",
+        _COMMAND,
+        "The payment id is known, as that of a payment alone or of another link.",
+        _REPEAT,
+    ),
+    Result(
+        "exists_with_different_opening",
+        _COMMAND,
+        "The link id is known, with another `open_account` or without one.",
+        _REPEAT,
+    ),
+    Result("exists_with_different_payments", _COMMAND, "The link id is known, with other payments.", _REPEAT),
+    Result(
         "legs_not_balanced",
         (_REFUSED, _JOURNAL),
         "The debits of an entry are not its credits, in each currency; of journal_confirmed, what is to be "
@@ -515,13 +560,13 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "tenant_closed",
-        _COMMAND,
+        (_REJECTED, _REFUSED),
         "The tenant is closed: it takes no new payments and accounts.",
         "Ask the operator (`LEDGERFLOW_TENANTS`).",
     ),
     Result(
         "currency_not_allowed",
-        _COMMAND,
+        (_REJECTED, _REFUSED),
         "The tenant may not open accounts in this currency.",
         "Ask the operator (`LEDGERFLOW_TENANTS`).",
     ),

@@ -96,6 +96,13 @@ def command_refused_v1_v2(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
+def journal_legs_requested_v2_v3(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Add who has approved it (null: nobody had to), and the payments of a link's legs (none: a journal)."""
+    batch = with_nulls("approved_by")(batch)
+    payment = pa.struct([("leg_no", pa.int32()), ("payment_id", pa.string()), ("reference", pa.string())])
+    return _append(batch, "payments", _empty_lists(batch, payment), nullable=False)
+
+
 def with_nulls(*names: str) -> Upcaster:
     """Return an upcaster that appends fields that are null in older events: nothing was said.
 
@@ -128,7 +135,9 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(("compliance_score", "capture_tolerance_bp"), pa.int32()),
     **dict.fromkeys(("regulatory_reporting_required", "hold", "balancing"), pa.bool_()),
     **dict.fromkeys(("needs_approval", "final"), pa.bool_()),
-    **dict.fromkeys(("closure_reason", "approved_by", "confirmation_id", "creditor_currency"), pa.string()),
+    **dict.fromkeys(
+        ("closure_reason", "approved_by", "confirmation_id", "creditor_currency", "link_id"), pa.string()
+    ),
     "legs": pa.list_(pa.struct([("leg_no", pa.int32()), ("amount_minor", pa.int64())])),
     "rate_e8": pa.int64(),
     "exchange": pa.struct(
@@ -233,7 +242,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.JournalConfirmed", 2): with_nulls("confirmation_id", "legs", "final", "expected_sequence"),
     **dict.fromkeys(
         (
-            *((f"ledgerflow.Payment{what}", 2) for what in ("Captured", "Reviewed", "Cancelled", "Extended")),
+            *((f"ledgerflow.Payment{what}", 2) for what in ("Captured", "Extended")),
             ("ledgerflow.PaymentReversed", 2),
             ("ledgerflow.JournalVoided", 2),
             ("ledgerflow.JournalReversed", 2),
@@ -242,7 +251,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ),
     ("ledgerflow.JournalLegsEnded", 2): with_nulls("approved_by", "legs", "final"),
     ("ledgerflow.JournalUpdated", 2): with_nulls("approved_by", "confirmation_id", "execute_at"),
-    ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id", "execute_at"),
+    ("ledgerflow.CommandRefused", 3): with_nulls("approved_by", "confirmation_id", "execute_at", "link_id"),
     **dict.fromkeys(
         (("ledgerflow.PaymentInitiated", 5), ("ledgerflow.PaymentDecided", 3)),
         with_nulls("creditor_currency", "rate_e8", "capture_tolerance_bp", "execute_at"),
@@ -254,6 +263,12 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
         ),
         with_nulls("exchange"),
     ),
+    ("ledgerflow.JournalLegsRequested", 2): journal_legs_requested_v2_v3,
+    **dict.fromkeys(
+        (("ledgerflow.PaymentCancelled", 2), ("ledgerflow.PaymentReviewed", 2)),
+        with_nulls("expected_sequence", "link_id"),
+    ),
+    ("ledgerflow.PaymentScreened", 2): with_nulls("link_id"),
     ("ledgerflow.LegPosted", 1): with_nulls("effective_at", "asked_at", "actor"),
     ("ledgerflow.LegRequested", 1): with_nulls("effective_at", "asked_at", "actor", "metadata"),
     ("ledgerflow.JournalLegsEnded", 1): with_nulls("asked_at", "actor", "metadata"),
@@ -262,7 +277,6 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
             ("ledgerflow.PaymentFailed", 3),
             ("ledgerflow.LegPosted", 2),
             ("ledgerflow.LegRefused", 3),
-            ("ledgerflow.JournalLegsRequested", 2),
             ("ledgerflow.JournalLegsAnswered", 2),
         ),
         with_nulls("approved_by"),
@@ -350,6 +364,10 @@ def _no_times(batch: pa.RecordBatch) -> pa.Array:
 
 
 def _no_strings(batch: pa.RecordBatch) -> pa.Array:
+    return _empty_lists(batch, pa.string())
+
+
+def _empty_lists(batch: pa.RecordBatch, kind: pa.DataType) -> pa.Array:
     """Return a column of empty lists (`pa.repeat` cannot make one of no rows)."""
     ends = pa.repeat(pa.scalar(0, pa.int32()), batch.num_rows + 1)
-    return pa.ListArray.from_arrays(ends, pa.array([], pa.string()))
+    return pa.ListArray.from_arrays(ends, pa.array([], kind))

@@ -19,6 +19,7 @@ from pipeline.cli import (
     load,
     migrate,
     payment,
+    payment_link,
     quarantine,
     rebuild,
     restore,
@@ -60,6 +61,7 @@ app.command("topics", rich_help_panel=LOOK)(topics.topics)
 app.command("tail", rich_help_panel=LOOK)(tail.tail)
 app.command("balance", rich_help_panel=LOOK)(balance.balance)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
+payment.app.command("link")(payment_link.link_payments)
 app.add_typer(payment.app, name="payment", rich_help_panel=LOOK)
 app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("version", rich_help_panel=LOOK)(version.version)

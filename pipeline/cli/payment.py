@@ -1,4 +1,4 @@
-"""`ledgerflow payment show|send`; `ledgerflow payment TENANT/PAYMENT` shows it, too."""
+"""`ledgerflow payment show|send`; `ledgerflow payment TENANT/PAYMENT` shows it. Links: `payment_link`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ SHOWN = (
     "state",
     "code",
     "waiting_for",
+    "link_id",
     "hold_expires_at",
     "due_at",
     "stuck_id",
@@ -142,10 +143,10 @@ def send_payment(
         return
     urls = urls_to_ask(url, settings)
     path, showing = payment_path(f"{tenant_id}/{name}"), f"payment show {tenant_id}/{name}"
-    look = partial(_known, urls, path, debtor)
+    look = partial(known, urls, path, debtor)
     before = look() if wait and payment_id else None
     sent = send(settings, event)
-    found = answer_within(wait, lambda: _decided(look(), before)) if wait else None
+    found = answer_within(wait, lambda: decided(look(), before)) if wait else None
     if wait and found is None:
         raise no_answer(sent, wait, f"ledgerflow {showing}")
     if before is not None and found is not None:
@@ -153,13 +154,13 @@ def send_payment(
             f"payment {name} was {before['state']} before, and this one is refused: an id has one effect."
             f" `ledgerflow {showing}` shows it, `ledgerflow tail payment-events` the code"
         )
-    told = None if found is None else _in_words(name, found)
+    told = None if found is None else in_words(name, found)
     tell([sent], found, told, [showing, f"balance {account}", f"statement {account}"], as_json, data)
     if found is not None and found["state"] in ENDED_BADLY:
         raise typer.Exit(EXIT_FAILED)
 
 
-def _known(urls: list[str], path: str, debtor: str) -> dict[str, Any] | None:
+def known(urls: list[str], path: str, debtor: str) -> dict[str, Any] | None:
     """Return a payment of a debtor, None where it is not known."""
     try:
         found: dict[str, Any] = ask(urls, path, {"debtor": debtor})["data"]
@@ -168,7 +169,7 @@ def _known(urls: list[str], path: str, debtor: str) -> dict[str, Any] | None:
         return None
 
 
-def _decided(row: dict[str, Any] | None, before: dict[str, Any] | None) -> dict[str, Any] | None:
+def decided(row: dict[str, Any] | None, before: dict[str, Any] | None) -> dict[str, Any] | None:
     """Return a payment once nothing but a person or a capture moves it on.
 
     `before`: as it was when its id was sent again; then it is returned once that is refused.
@@ -178,7 +179,7 @@ def _decided(row: dict[str, Any] | None, before: dict[str, Any] | None) -> dict[
     return None if row["state"] == "processing" and before is None else row
 
 
-def _in_words(name: str, found: dict[str, Any]) -> str:
+def in_words(name: str, found: dict[str, Any]) -> str:
     """Return what has become of a payment."""
     why = "" if found["code"] == "ok" else f", {meaning_of(found['code'])}"
     waits = "" if found["waiting_for"] is None else f", and waits for {found['waiting_for']}"

@@ -1,4 +1,4 @@
-"""Planted stories of the whole ledger: holds and captures, journals, reversals, limits, periods, repeats.
+"""Planted stories of the ledger: holds and captures, journals, reversals, limits, periods, repeats, links.
 
 Each story uses an account of its own that is funded and does nothing else (see `Victims` in frauds.py), and
 desks as the other party (see journals.py). A story must have exactly one possible outcome, so:
@@ -18,17 +18,18 @@ from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.frauds import Victims
 from pipeline.loadgen.journal_stories import JournalStories
 from pipeline.loadgen.limit_stories import LimitStories
+from pipeline.loadgen.link_stories import LinkStories
 from pipeline.loadgen.payment_stories import PaymentStories
 from pipeline.loadgen.payments import PaymentRecords
 from pipeline.loadgen.plan import LoadPlan, Produce
 from pipeline.loadgen.repeat_stories import RepeatStories
 from pipeline.loadgen.world import World
 
-STORIES = 36
+STORIES = 39
 """How many stories there are."""
 
 
-class Stories(PaymentStories, JournalStories, LimitStories, RepeatStories):
+class Stories(PaymentStories, JournalStories, LimitStories, RepeatStories, LinkStories):
     """Plants the stories in turn."""
 
     def __init__(
@@ -52,6 +53,7 @@ class Stories(PaymentStories, JournalStories, LimitStories, RepeatStories):
             *(self.over_maximum, self.under_minimum, self.under_later_minimum, self.frozen, self.free_again),
             *(self.paid_again_otherwise, self.captured_again_otherwise, self.paid_back_again_otherwise),
             *(self.submitted_again_otherwise, self.id_of_two_accounts),
+            *(self.linked, self.linked_in_vain, self.opened_and_paid),
         )
 
     def periods(self) -> Iterator[Produce]:

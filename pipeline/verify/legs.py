@@ -64,8 +64,9 @@ def _bytes(number: int) -> bytes:
 def _content(said: Record | Expected) -> bytes:
     """Return key, name and fields as bytes."""
     fields: Mapping[str, Any] = said.fields
-    if fields.get("legs") is not None:
-        fields = {**fields, "legs": [sorted(leg.items()) for leg in fields["legs"]]}
+    for name in ("legs", "payments"):
+        if fields.get(name) is not None:
+            fields = {**fields, name: [sorted(part.items()) for part in fields[name]]}
     if fields.get("exchange"):
         fields = {**fields, "exchange": sorted(fields["exchange"].items())}
     return marshal.dumps((said.key, said.event, sorted(fields.items())), 0)

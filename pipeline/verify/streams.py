@@ -56,7 +56,7 @@ OUTPUTS = (
     *(POSTINGS, PAYMENT_EVENTS, JOURNAL_EVENTS, BALANCES, ALERTS, POSITIONS, RESULTS, PAYMENT_ALERTS),
     *(HISTORY_ALERTS, CLEARING_TOTALS, INVARIANT_ALERTS, DEAD_LETTERS),
 )
-DECISIONS = ("PaymentDecided", *PAYMENT_COMMANDS, "BranchTicked")
+DECISIONS = ("PaymentDecided", "PaymentsLinkDecided", *PAYMENT_COMMANDS, "BranchTicked")
 """What the fraud stream says to the ledger."""
 SCREENINGS = ("PaymentScheduled", "PaymentScreened", "PaymentReviewed")
 """What it writes among the ledger's payment events."""
@@ -64,6 +64,8 @@ ENDS_OF_WAITING = ("CommandRefused", "outcomes.PaymentCancelled")
 """What it answers to commands about payments that wait, and the ledger to those about others."""
 ANSWERS = ("PaymentReserved", "PaymentRejected", "CommandRefused", "outcomes.PaymentExtended")
 """What the ledger says of a payment that has not moved any money."""
+ASKS = ("payment_initiated", "payments_linked")
+"""Commands that ask for payments, as their refusals name them."""
 REVERSALS = ("journal_reversed", "payment_reversed")
 """Commands that take back what was posted, as their refusals name them."""
 INPUT_CHECKS = {
@@ -150,7 +152,8 @@ def of_fraud(record: Record) -> bool:
     if record.event in ENDS_OF_WAITING and record.fields.get("execute_at") is not None:
         return True
     if record.event == "CommandRefused":
-        return record.fields["command"] == "payment_initiated" and record.fields["code"] in GATE_CODES
+        asks, code = record.fields["command"] in ASKS, record.fields["code"]
+        return asks and (code in GATE_CODES or code == "invalid_link")
     return record.event in SCREENINGS
 
 

@@ -17,6 +17,7 @@ import msgspec
 
 from pipeline.verify.model.wire import DAY_US, LONG_MAX, LONG_MIN
 from tests.chaos.by_hand import NOW_US, Event, envelope
+from tests.chaos.link_traffic import about_link, link
 from tests.kernel.signed import signature
 
 MINUTE_US = 60_000_000
@@ -26,7 +27,7 @@ STRANGERS = ("nobody", "$clearing:EUR:0", "", "a/b")
 RATE_E8 = 110_000_000
 """Around which a euro is quoted in dollars."""
 TENANT = "north"
-LABELLED = ("AccountOpened", "PaymentDecided", "JournalSubmitted")
+LABELLED = ("AccountOpened", "PaymentDecided", "PaymentsLinkDecided", "JournalSubmitted")
 """What may have metadata."""
 EXPECTING = (
     *("PaymentCaptured", "PaymentReviewed", "PaymentCancelled", "PaymentExtended", "PaymentReversed"),
@@ -61,6 +62,8 @@ class Traffic:
     now_us: int = NOW_US
     payments: list[Asked] = field(default_factory=list)
     journals: list[Asked] = field(default_factory=list)
+    links: list[tuple[str, str, list[str]]] = field(default_factory=list)
+    """The last links: id, debtor, ids of payments."""
     said: list[Event] = field(default_factory=list)
     """The last commands, to be repeated."""
     frozen: list[str] = field(default_factory=list)
@@ -106,6 +109,7 @@ class Traffic:
             "side": "DEBIT",
             "final": not fields.get("final"),
             "legs": (fields.get("legs") or [])[::-1][:2],
+            "payments": fields.get("payments", [])[::-1][:2],
             "creditor_account_id": self._account(),
             "overdraft_limit_minor": abs(one),
         }
@@ -453,5 +457,7 @@ FREQUENT = {
     Traffic.reopen: 3,
     Traffic.open_again: 1,
     Traffic.end_period: 1,
+    link: 5,
+    about_link: 4,
 }
 KINDS, WEIGHTS = tuple(FREQUENT), tuple(FREQUENT.values())

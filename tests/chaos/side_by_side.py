@@ -85,5 +85,12 @@ def place_of(said: tuple[str, bytes, str, dict[str, Any]]) -> tuple[str, bytes]:
 
 def builtins(event: Any) -> dict[str, Any]:
     """Return an event's fields as a decoder gives them."""
-    fields: dict[str, Any] = msgspec.to_builtins(event)
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}
+    fields: dict[str, Any] = with_lists(msgspec.to_builtins(event))
+    return fields
+
+
+def with_lists(value: Any) -> Any:
+    """Return a value with lists in the place of tuples, also within."""
+    if isinstance(value, dict):
+        return {name: with_lists(one) for name, one in value.items()}
+    return [with_lists(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -12,13 +12,13 @@ from typing import Any, ClassVar
 import pytest
 
 import schemas
-from pipeline.cli import account, payment, sending
+from pipeline.cli import account, payment, payment_link, sending
 from pipeline.cli.asking import NotFound
 from pipeline.cli.entry import main
 from pipeline.cli.problems import Failed
 from pipeline.cli.sending import Sent, answer_within
 from pipeline.domain.kernel.partitions import partition_of
-from pipeline.events import AccountOpened, InputEvent, JournalSubmitted, PaymentInitiated
+from pipeline.events import AccountOpened, InputEvent, JournalSubmitted, PaymentInitiated, PaymentsLinked
 from pipeline.runtime.avro.check import decode_strict
 from pipeline.runtime.avro.registry import register_all
 from pipeline.runtime.settings import load_settings
@@ -43,6 +43,10 @@ class Stack:
             path, row = f"/balances/{event.key().decode()}", {"balance_minor": event.initial_balance_minor}
         elif isinstance(event, JournalSubmitted):
             path, row = f"/journals/{event.tenant_id}/{event.journal_id}", {"leg_no": None, **self.becomes}
+        elif isinstance(event, PaymentsLinked):
+            for payment in event.payments:
+                path, row = f"/payments/{event.tenant_id}/{payment.payment_id}", {**self.becomes}
+                self.rows[path], self._looks[path] = {**row, "refused_commands": 0}, 0
         else:
             assert isinstance(event, PaymentInitiated)
             path, row = (
@@ -51,7 +55,7 @@ class Stack:
             )
             if path in self.rows:
                 row = {**self.rows[path], "refused_commands": 1}
-        if not self.silent:
+        if not self.silent and not isinstance(event, PaymentsLinked):
             self.rows[path] = row
             self._looks[path] = 0
         return Sent(event.TOPIC, 2, 17, event.key().decode(), event.event_id)
@@ -68,8 +72,9 @@ def stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Stack:
     made = Stack()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sending, "LOOK_EVERY_S", 0.001)
-    for module in (account, payment):
+    for module in (account, payment, payment_link):
         monkeypatch.setattr(module, "send", made.send)
+    for module in (account, payment):
         monkeypatch.setattr(module, "ask", made.ask)
     return made
 
@@ -153,6 +158,28 @@ def test_a_payment_is_sent_and_what_becomes_of_it_is_told(
     assert isinstance(event, PaymentInitiated)
     assert (event.payment_id, event.debtor_account_id, event.creditor_account_id) == ("p-1", "alice", "bob")
     assert (event.amount_minor, event.currency, event.reference) == (12_50, "EUR", "lunch")
+
+
+def test_several_payments_are_sent_as_one_and_each_is_told(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = "payment link north/alice EUR --to shop=10.00 --to landlord=5 --id l-1"
+    code, out, err = said(capsys, f"{line} --open 20")
+    assert code == 0 and "payment l-1-1 is settled" in out and "payment l-1-2 is settled" in out
+    (event,) = stack.sent
+    assert isinstance(event, PaymentsLinked) and event.open_account is not None
+    assert [(one.creditor_account_id, one.amount_minor) for one in event.payments] == [
+        ("shop", 10_00),
+        ("landlord", 5_00),
+    ]
+    assert (event.link_id, event.open_account.initial_balance_minor) == ("l-1", 20_00)
+    code, _, err = said(capsys, line)
+    assert code == 1 and "link l-1 came before" in err
+    stack.becomes = {"state": "rejected", "code": "linked_payment_failed", "waiting_for": None}
+    code, out, _ = said(capsys, "payment link north/alice EUR --to shop=10.00 --to landlord=5")
+    assert code == 1 and out.count("is rejected") == 2
+    code, _, err = said(capsys, "payment link north/alice EUR --to shop")
+    assert code == 2 and "write CREDITOR=AMOUNT" in err
 
 
 def test_an_id_that_is_known_is_no_second_payment(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from pipeline.domain.ledger import (
     holds,
     journals,
     limits,
+    links,
     openings,
     proposals,
     rates,
@@ -107,12 +108,28 @@ JOURNALS = (
 )  # fmt: skip
 _ONE_CURRENCY = structs.replace(CAPTURE, credited_minor=None)
 _UNKNOWN = structs.replace(_ONE_CURRENCY, final=None, rest=None)
+PARTS = (
+    journals.BranchLegs([LEG], "HELD"),
+    journals.BranchLegs([LEG], "POSTED", [journals.LegPayment(1, "p-1", "ref é€")]),
+)
+LINKS = (
+    links.Link(
+        "alice", "SETTLED", "ok", None,
+        [links.LinkedPayment("p-1", "bob", 12_50, "EUR", "transfer", "ref é€")], None, None, AT, [], [],
+    ),
+    links.Link(
+        "alice", "PREPARING", "creditor_closed", 1,
+        [links.LinkedPayment(f"p-{number}", "bob", HIGH, "EUR", "payment", "") for number in (1, 2)],
+        links.LinkOpening("checking", "EUR", LOW, None), LABELS, LOW, [2], [0],
+    ),
+)  # fmt: skip
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
     ("ledger", "payment", 2): (
         PAYMENTS[0],
         structs.replace(PAYMENTS[1], capture_tolerance_bp=None, execute_at=None),
     ),
+    ("ledger", "journal_part", 1): (PARTS[0],),
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
     ("ledger", "hold", 2): (HOLDS[0], structs.replace(HOLDS[1], captures=[_ONE_CURRENCY])),
     ("ledger", "journal", 1): tuple(
@@ -144,8 +161,9 @@ SAMPLES = (
         ledger.PAYMENT_ROW,
         ledger.PAYMENT_ROW.pack,
         ledger.unpack_payment,
-        PAYMENTS,
+        (*PAYMENTS, structs.replace(PAYMENTS[0], link_id="l-1")),
     ),
+    Sample(ledger.LINK_ROW, ledger.LINK_ROW.pack, links.unpack_link, LINKS),
     only_there(ledger.LEG_ROW),
     Sample(
         ledger.RATE_ROW,
@@ -179,7 +197,7 @@ SAMPLES = (
         ledger.JOURNAL_PART_ROW,
         ledger.JOURNAL_PART_ROW.pack,
         journals.unpack_branch_legs,
-        (journals.BranchLegs([LEG], "HELD"),),
+        PARTS,
     ),
     Sample(
         ledger.LIMIT_ROW,

@@ -34,6 +34,10 @@ TRADES = (
     positions.Trade("alice", "gold", "BUY", 10**8, LOW, 5, "EUR"),
     positions.Trade("alice", "gold é€", "SELL", HIGH, 7, 0, "EUR", AT),
 )
+KNOWN_AGAIN = (
+    msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
+    msgspec.structs.replace(LIVES[1], screened_again_at=AT),
+)
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     **ledger_row_samples.EARLIER,
     ("lifecycle", "life", 1): tuple(
@@ -43,10 +47,7 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
         msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
         LIVES[1],
     ),
-    ("lifecycle", "life", 3): (
-        msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
-        msgspec.structs.replace(LIVES[1], screened_again_at=AT),
-    ),
+    ("lifecycle", "life", 3): KNOWN_AGAIN,
     ("positions", "trade", 1): tuple((positions.UNKNOWN_TIME, trade) for trade in TRADES),
 }
 """What the golden rows of a layout that is not the newest are read as; by table, kind and layout."""
@@ -191,6 +192,7 @@ SAMPLES = (
         (
             msgspec.structs.replace(LIVES[0], screened=lifecycle.SCREENED),
             msgspec.structs.replace(LIVES[1], screened_again_at=AT, execute_at=HIGH),
+            msgspec.structs.replace(LIVES[0], link_id="l-1"),
         ),
     ),
     *_queued(lifecycle.ENDED),

@@ -59,7 +59,8 @@ def test_the_outcome_of_a_cancellation_is_another_record_than_its_command() -> N
 def test_a_named_type_is_defined_alike_wherever_it_is_used() -> None:
     from pipeline.schema_models import catalogue
 
-    assert set(catalogue().records) == {"Actor", "Exchange", "FraudReason", "JournalLeg", "LegPart"}
+    linked = {"LinkedPayment", "DecidedPayment", "LegPayment", "LinkOpening"}
+    assert set(catalogue().records) == {"Actor", "Exchange", "FraudReason", "JournalLeg", "LegPart", *linked}
 
 
 def add_field_without_default(record: dict[str, Any]) -> None:

@@ -18,11 +18,15 @@ REFERENCES = [*[None] * 60, *["RF18539007547034"] * 40, "RF19539007547034"]
 
 
 def busy_log(
-    chance: Random, length: int, accounts: Sequence[str] = ("A1", "A2", "A3"), scheduled: float = 0.0
+    chance: Random,
+    length: int,
+    accounts: Sequence[str] = ("A1", "A2", "A3"),
+    scheduled: float = 0.0,
+    links: float = 0.0,
 ) -> Log:
     """Return what three accounts send: quiet days, bursts, late payments, new devices, retries, reviews.
 
-    `scheduled`: how many of the payments have a time of their own, of one.
+    `scheduled`: how many of the payments have a time of their own, of one; `links`: the share of links.
     """
     log: Log = []
     now, pace = NOON, HOUR
@@ -40,6 +44,8 @@ def busy_log(
             event = ev.PaymentCancelled(*head, payment_id, account, "")
         elif what < 0.2 and log:
             event = chance.choice(log)[0]
+        elif links and chance.random() < links:
+            event = linked(chance, head, number, account)
         else:
             event = ev.PaymentInitiated(
                 *head,
@@ -54,3 +60,26 @@ def busy_log(
                 event = structs.replace(event, execute_at=now + ahead)
         log.append((event, now))
     return log
+
+
+def ids_of(event: Any) -> list[str]:
+    """Return the ids of the payments that an event is about."""
+    if type(event) is ev.PaymentsLinked:
+        return [payment.payment_id for payment in event.payments]
+    return [event.payment_id]
+
+
+def linked(chance: Random, head: tuple[Any, ...], number: int, account: str) -> ev.PaymentsLinked:
+    """Return linked payments; now and then an id comes twice, or is another payment's."""
+    another = chance.random() < 0.1
+    payments = tuple(
+        ev.LinkedPayment(
+            f"P{number // 2}" if another else f"P{number}-{chance.choice([place, place, place, 0])}",
+            f"shop-{chance.choice([1, 2, chance.randrange(99)])}",
+            *(chance.choice([0, 50, 20_00, 600_00, 9_500_00]), "EUR", "transfer", "invoice", None),
+            *(chance.choice(["phone", None, f"new-{number}"]), chance.choice(["FR", "BR", None]), None),
+        )
+        for place in range(chance.choice([0, 1, 2, 2, 3, 7]))
+    )
+    opening = ev.LinkOpening("c", "checking", "EUR", 5_00, None) if chance.random() < 0.3 else None
+    return ev.PaymentsLinked(*head, f"L{number}", account, payments, opening, None, None, None)

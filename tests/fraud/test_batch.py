@@ -94,7 +94,7 @@ def _tenants(draw: st.DrawFn) -> Gate:
 def _busy(seed: int) -> tuple[Log, list[int], Gate]:
     """Return what busy accounts send, and now and then tenants with a quota, and where it is cut."""
     chance = Random(seed)
-    log, gate = busy_log(chance, 150, scheduled=chance.choice([0.0, 0.0, 0.1])), Gate()
+    log, gate = busy_log(chance, 150, scheduled=chance.choice([0.0, 0.0, 0.1]), links=0.05), Gate()
     if chance.random() < 0.4:
         log = [
             (msgspec.structs.replace(event, tenant_id=chance.choice(["acme", "acme", "b", "shut"])), at)

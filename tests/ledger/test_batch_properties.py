@@ -180,6 +180,33 @@ def _of_accounts(draw: st.DrawFn, number: int) -> Any:
 
 
 @st.composite
+def _links(draw: st.DrawFn, number: int, known: list[str]) -> Any:
+    """Return linked payments, or a review of a payment that says that it is in a link."""
+    tenant = draw(st.sampled_from(TENANTS))
+    fields, debtor = envelope(f"event-{number}", 200 * DAY, tenant), _HOME[tenant][0]
+    if draw(st.integers(0, 3)) == 0:
+        payment_id = draw(st.sampled_from(known or ["P0"]))
+        own = {"payment_id": payment_id, "debtor_account_id": debtor, "link_id": f"L{number - 1}"}
+        return ev.PaymentReviewed(**fields, **own, approved=True, reviewer="", reason="")
+    ids = st.sampled_from([f"P{number + 1}", *known[-2:], f"P{number}"])
+    creditors = st.sampled_from([*_HOME[tenant], *_AWAY[tenant]])
+    payments = tuple(
+        ev.DecidedPayment(
+            draw(ids), draw(creditors), draw(st.integers(1, 9)), "EUR", "transfer", "rent",
+            *(None, None, None, None), draw(st.sampled_from(["APPROVE", "APPROVE", "REVIEW"])), 0, (),
+        )
+        for _ in range(draw(st.integers(1, 2)))
+    )  # fmt: skip
+    link = {
+        "link_id": f"L{number}",
+        "debtor_account_id": debtor,
+        "payments": payments,
+        "rules_version": "test",
+    }
+    return ev.PaymentsLinkDecided(**fields, **link)
+
+
+@st.composite
 def _logs(draw: st.DrawFn) -> tuple[list[tuple[Any, int]], list[int]]:
     """Return a log of one branch with busy accounts, and where it is cut into batches."""
     log: list[Any] = []
@@ -204,12 +231,14 @@ def _logs(draw: st.DrawFn) -> tuple[list[tuple[Any, int]], list[int]]:
             number = len(log)
             known = [payment.payment_id for payment in payments]
             ids = st.sampled_from([f"P{number}"] * 8 + (known[-3:] or [f"P{number}"]))
-            what = draw(st.sampled_from(["pay"] * 8 + ["leg"] * 4 + ["about"] * 6 + ["account"]))
+            what = draw(st.sampled_from(["pay"] * 8 + ["leg"] * 4 + ["about"] * 6 + ["account", "link"]))
             if what == "pay" or (what == "about" and not payments):
                 payments.append(draw(_payments(number, ids)))
                 log.append(payments[-1])
             elif what == "leg":
                 log.append(draw(_legs(number)))
+            elif what == "link":
+                log.append(draw(_links(number, known)))
             elif what == "account":
                 log.append(draw(_of_accounts(number)))
             else:

@@ -67,7 +67,11 @@ _branches = st.integers(0, COUNT - 1)
 _currencies = st.sampled_from(["EUR"] * 12 + ["USD"])
 _days = st.sampled_from([100] * 20 + [0, 10, 190, 191]).map(lambda day: day * DAY)
 _actions = st.sampled_from(
-    ["pay"] * 6 + ["step"] * 9 + ["about"] * 3 + ["change", "again", "repeat", "repeat"]
+    ["pay"] * 6
+    + ["link", "about link"]
+    + ["step"] * 9
+    + ["about"] * 3
+    + ["change", "again", "repeat", "repeat"]
 )
 
 
@@ -83,6 +87,45 @@ def _payments(draw: st.DrawFn, number: int, amounts: st.SearchStrategy[int]) -> 
         occurred_at=draw(_days),
         outcome=draw(st.sampled_from(["APPROVE", "APPROVE", "REVIEW", "REVIEW", "APPROVE", "DECLINE"])),
         currency=draw(_currencies),
+    )
+
+
+@st.composite
+def _links(draw: st.DrawFn, number: int, amounts: st.SearchStrategy[int]) -> ev.PaymentsLinkDecided:
+    """Return linked payments; some with the opening of the debtor's account, some with a known id."""
+    debtor, count = draw(_accounts), draw(st.integers(1, 4))
+    payments = tuple(
+        ev.DecidedPayment(
+            draw(st.sampled_from([f"P{number}-{place}"] * 9 + [f"P{place}"])),
+            *(draw(_accounts), draw(amounts), draw(_currencies), "transfer", "of a link"),
+            *(None, None, None, None),
+            draw(st.sampled_from(["APPROVE"] * 8 + ["REVIEW", "DECLINE"])),
+            *(0, ()),
+        )
+        for place in range(count)
+    )
+    opening = ev.LinkOpening(
+        "c", "checking", draw(_currencies), draw(amounts), draw(st.sampled_from([0, None]))
+    )
+    return ev.PaymentsLinkDecided(
+        **{**envelope(f"event-{number}"), "occurred_at": draw(_days)},
+        link_id=f"L{draw(st.integers(0, 20))}",
+        debtor_account_id=debtor,
+        payments=payments,
+        rules_version="test",
+        open_account=draw(st.sampled_from([None, None, opening])),
+    )
+
+
+def _about_link(number: int, link: ev.PaymentsLinkDecided) -> st.SearchStrategy[Any]:
+    """Return a review or a cancellation of a link, by one of its payments."""
+    fields = {**envelope(f"event-{number}"), "debtor_account_id": link.debtor_account_id, "reason": ""}
+    fields |= {"payment_id": link.payments[-1].payment_id, "link_id": link.link_id}
+    return st.one_of(
+        st.booleans().map(
+            lambda approved: ev.PaymentReviewed(**fields, approved=approved, reviewer="reviewer")
+        ),
+        st.just(ev.PaymentCancelled(**fields)),
     )
 
 
@@ -144,6 +187,11 @@ def _schedules(
             command = draw(st.sampled_from(puts))
         elif what == "change":
             command = draw(_changes(number, limits))
+        elif what == "link":
+            command = draw(_links(number, amounts))
+        elif what == "about link" and any(type(event) is ev.PaymentsLinkDecided for event in puts):
+            links = [event for event in puts if type(event) is ev.PaymentsLinkDecided]
+            command = draw(_about_link(number, draw(st.sampled_from(links))))
         elif what == "about" and payments:
             command = draw(_about(number, draw(st.sampled_from(payments))))
         else:

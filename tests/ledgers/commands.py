@@ -10,6 +10,7 @@ from msgspec import structs
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from tests.ledger.branches import decided, envelope, opened
+from tests.ledgers.link_lines import link
 from tests.ledgers.words import CURRENCY, MILLISECOND, Words, account_id, is_amount, minor, rate, when
 
 About = dict[str, Any]
@@ -162,14 +163,15 @@ def _of_payment(words: Words, about: About) -> About:
 
 def _review(approved: bool) -> Callable[[Words, About], ev.PaymentReviewed]:
     def review(words: Words, about: About) -> ev.PaymentReviewed:
-        fields = _of_payment(words, about)
+        fields = {**_of_payment(words, about), "link_id": words.options.pop("link", None)}
         return ev.PaymentReviewed(**fields, approved=approved, reviewer="reviewer", reason="reason")
 
     return review
 
 
 def _cancel(words: Words, about: About) -> ev.PaymentCancelled:
-    return ev.PaymentCancelled(**_of_payment(words, about), reason="reason")
+    link_id = words.options.pop("link", None)
+    return ev.PaymentCancelled(**_of_payment(words, about), reason="reason", link_id=link_id)
 
 
 def _capture(words: Words, about: About) -> ev.PaymentCaptured:
@@ -300,6 +302,7 @@ COMMANDS: dict[str, Callable[[Words, About], Any]] = {
     "period": _period,
     "pay": _pay,
     "rate": _rate,
+    "link": lambda words, about: link(words, {**about, **_labels(words), **_expected(words)}),
     "approve": _review(True),
     "refuse": _review(False),
     "cancel": _cancel,

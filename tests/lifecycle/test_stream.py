@@ -234,7 +234,7 @@ def test_a_payment_of_an_earlier_version_breaks_nothing_and_a_declined_one_does(
         branch.broken.clear()
         key = life_key("t", "p")
         fields_now = msgspec.msgpack.decode(branch.rows.data[key][1:])
-        branch.rows.data[key] = b"\1" + msgspec.msgpack.encode(fields_now[:-3])
+        branch.rows.data[key] = b"\1" + msgspec.msgpack.encode(fields_now[:-4])
         assert branch.life().screened == screening
         branch.apply(said(ev.PaymentSettled))
         assert len(branch.broken) == count

@@ -46,7 +46,7 @@ FIELDS: dict[str, pa.DataType] = {
     "creditor_currency": pa.string(),
     "rate_e8": pa.int64(),
     "execute_at": pa.int64(),
-    **dict.fromkeys(("capture_id", "reversal_id"), pa.string()),
+    **dict.fromkeys(("capture_id", "reversal_id", "link_id"), pa.string()),
     **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
     "actor": ACTOR_COLUMN,
     "metadata": METADATA_COLUMN,
@@ -54,7 +54,7 @@ FIELDS: dict[str, pa.DataType] = {
 }
 _IDS = (
     *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"),
-    *("capture_id", "reversal_id"),
+    *("capture_id", "reversal_id", "link_id"),
 )
 _RULED = frozenset(
     {

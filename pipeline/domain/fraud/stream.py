@@ -2,6 +2,7 @@
 
     payment_initiated -> payment_decided to ledger-commands; fraud_alert_raised if not approved
                          payment_screened to payment-events, for the lifecycle stream
+    payments_linked   -> decided as one (`links`)
     payment_reviewed  -> forwarded to both; an approved payment is added to the debtor's habits, unless a
                          second person may have to approve it, too
     payment_cancelled, _captured, _extended, _reversed -> forwarded to ledger-commands
@@ -35,6 +36,8 @@ from typing import Any
 from msgspec import structs
 
 from pipeline.domain.fraud.decisions import DECIDED, Decision, decision_key
+from pipeline.domain.fraud.links import decide_link, link_keys
+from pipeline.domain.fraud.outputs import emit_alert, reasons_of
 from pipeline.domain.fraud.profile import Attempt, Profile, id64, profile_key
 from pipeline.domain.fraud.rules import is_near_threshold, is_probe
 from pipeline.domain.fraud.scheduled import (
@@ -52,10 +55,9 @@ from pipeline.domain.fraud.scheduled_rows import CLOCK_KEY, NEVER, Clock, read_c
 from pipeline.domain.fraud.score import RuleScorer, Scorer, Verdict
 from pipeline.domain.fraud.screening import Screening
 from pipeline.domain.fraud.settings import FraudRules
+from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.events import (
     BranchTicked,
-    FraudAlertRaised,
-    FraudReason,
     PaymentCancelled,
     PaymentCaptured,
     PaymentDecided,
@@ -64,8 +66,10 @@ from pipeline.domain.kernel.events import (
     PaymentReversed,
     PaymentReviewed,
     PaymentScreened,
+    PaymentsLinked,
 )
 from pipeline.domain.kernel.ids import check_ids
+from pipeline.domain.kernel.links import is_no_link
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.remittance import check_creditor_reference
 from pipeline.domain.kernel.retention import Windows
@@ -123,6 +127,14 @@ class FraudStream:
             if code is not None:
                 return refuse_payment(event, code, out)
             handle: Callable[..., None] = self._initiate
+        elif kind is PaymentsLinked:
+            check_ids(event)
+            check_texts(event)
+            code = self._refusal_of_link(event, at, rows)
+            if code is not None:
+                debtor, link_id = event.debtor_account_id, event.link_id
+                return refuse(out, event, "payments_linked", debtor, None, code, link_id=link_id)
+            handle = self._link
         elif kind in PASSED_ON:
             check_ids(event)
             check_texts(event)
@@ -190,12 +202,15 @@ class FraudStream:
     def keys(self, event: Any) -> Iterable[bytes]:
         """Return the keys of the rows that applying `event` reads."""
         kind = type(event)
-        if kind is PaymentInitiated or kind in PASSED_ON or kind is BranchTicked:
+        if kind in (PaymentInitiated, PaymentsLinked, BranchTicked) or kind in PASSED_ON:
             yield CLOCK_KEY
         if kind is PaymentInitiated or kind in PASSED_ON:
             yield waiting_key(event.tenant_id, event.payment_id)
-        if kind is PaymentInitiated and not self.gate.open:
+        if kind in (PaymentInitiated, PaymentsLinked) and not self.gate.open:
             yield bucket_key(event.tenant_id)
+        if kind is PaymentsLinked:
+            yield DECIDED.key(event.tenant_id)
+            yield from link_keys(event)
         if kind is PaymentInitiated or (kind is PaymentReviewed and event.approved):
             yield DECIDED.key(event.tenant_id)
             yield decision_key(event.tenant_id, event.payment_id)
@@ -212,7 +227,21 @@ class FraudStream:
         screening.write()
         _emit_decided(event, verdict, out)
         if alerted:
-            _emit_alert(event, verdict, out)
+            emit_alert(event, event, verdict, out)
+
+    def _refusal_of_link(self, event: PaymentsLinked, at: Arrival, rows: PrefetchingRows) -> str | None:
+        """Return why linked payments are answered at once: no link, or more than their tenant's quota."""
+        if is_no_link(event.payments):
+            return "invalid_link"
+        if self.gate.open:
+            return None
+        times = event.occurred_at, at.recorded_at
+        return self.gate.refusal(event.tenant_id, *times, at.partitions, rows, len(event.payments))
+
+    def _link(
+        self, event: PaymentsLinked, at: Arrival, clock: Clock, rows: PrefetchingRows, out: Outbox
+    ) -> None:
+        decide_link(Screening(self, rows), event, min(event.occurred_at, at.recorded_at), out)
 
     def _learn(self, event: PaymentReviewed, rows: PrefetchingRows) -> None:
         keys = (
@@ -277,7 +306,7 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.merchant_category,
             verdict.outcome,
             verdict.score,
-            _reasons(verdict),
+            reasons_of(verdict),
             verdict.version,
             event.hold_expires_at,
             event.actor,
@@ -308,28 +337,6 @@ def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> Non
             event.hold,
         ),
     )
-
-
-def _emit_alert(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
-    raised = envelope(event, "fraud_alert_raised")
-    out.emit(
-        "fraud-alerts",
-        f"{event.tenant_id}/{event.debtor_account_id}",
-        FraudAlertRaised(
-            *raised,
-            raised[0],
-            event.payment_id,
-            event.debtor_account_id,
-            verdict.outcome,
-            verdict.score,
-            _reasons(verdict),
-            verdict.version,
-        ),
-    )
-
-
-def _reasons(verdict: Verdict) -> tuple[FraudReason, ...]:
-    return tuple([FraudReason(rule, detail) for rule, detail in verdict.reasons])
 
 
 _default = FraudStream()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.domain.intake.stream import ACCEPTED
+from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run, numpy_of
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.remittance import wrong_creditor_references
@@ -20,14 +21,15 @@ from pipeline.domain.kernel.texts_batch import bad_texts
 
 _IDS = (
     *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"),
-    *("capture_id", "reversal_id"),
+    *("capture_id", "reversal_id", "link_id"),
 )
 
 
 class PaymentsBatch:
     """Passes runs of payments on; holds no state."""
 
-    classes = tuple(sorted(ACCEPTED["payments"], key=lambda kind: kind.__name__))
+    # Linked payments have ids within: they go by rows.
+    classes = tuple(sorted(ACCEPTED["payments"] - {ev.PaymentsLinked}, key=lambda kind: kind.__name__))
     fields: ClassVar[dict[str, pa.DataType]] = {
         **dict.fromkeys((*_IDS, "creditor_reference"), pa.string()),
         "actor": ACTOR_COLUMN,

@@ -36,7 +36,7 @@ ACCEPTED: dict[str, frozenset[type]] = {
     ),
     "payments": frozenset(
         {
-            *(ev.PaymentInitiated, ev.PaymentReviewed, ev.PaymentCancelled),
+            *(ev.PaymentInitiated, ev.PaymentsLinked, ev.PaymentReviewed, ev.PaymentCancelled),
             *(ev.PaymentCaptured, ev.PaymentExtended, ev.PaymentReversed),
         }
     ),

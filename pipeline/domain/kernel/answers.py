@@ -22,16 +22,19 @@ def refuse(
     confirmation_id: str | None = None,
     account_sequence: int | None = None,
     execute_at: int | None = None,
+    link_id: str | None = None,
+    part: int | None = None,
 ) -> None:
     """Emit command_refused for `cause`; `command` is its name, `code` the result code.
 
     `execute_at`: of a payment that waits, or may not, its time, microseconds UTC.
+    `part`: the place of what is refused in a command that has several such answers.
     """
     out.emit(
         "payment-events",
         f"{cause.tenant_id}/{account_id}",
         ev.CommandRefused(
-            *envelope(cause, f"refused:{command}"),
+            *envelope(cause, f"refused:{command}" if part is None else f"refused:{command}:{part}"),
             command,
             account_id,
             payment_id,
@@ -43,5 +46,6 @@ def refuse(
             account_sequence=account_sequence,
             confirmation_id=confirmation_id,
             execute_at=execute_at,
+            link_id=link_id,
         ),
     )

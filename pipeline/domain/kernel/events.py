@@ -127,6 +127,14 @@ ResultCode = Literal[
     "payment_scheduled",
     "too_many_scheduled",
     "too_far_ahead",
+    "invalid_link",
+    "linked_payment_failed",
+    "link_mismatch",
+    "debtor_exists",
+    "invalid_opening",
+    "exists_with_different_link",
+    "exists_with_different_opening",
+    "exists_with_different_payments",
     "unspecified",
 ]
 PostingSide = Literal["DEBIT", "CREDIT"]
@@ -196,6 +204,14 @@ class JournalLeg(msgspec.Struct, frozen=True, gc=False):
     rate_e8: int | None = None
 
 
+class LegPayment(msgspec.Struct, frozen=True, gc=False):
+    """The payment of a link that a leg is of."""
+
+    leg_no: int
+    payment_id: str
+    reference: str
+
+
 class Exchange(msgspec.Struct, frozen=True, gc=False):
     """What one payment, or a part of it, is in both of its currencies, and by which rate."""
 
@@ -206,6 +222,49 @@ class Exchange(msgspec.Struct, frozen=True, gc=False):
     rate_e8: int
     rate_currency: str
     rate_event_id: str | None = None
+
+
+class DecidedPayment(msgspec.Struct, frozen=True, gc=False):
+    """One payment of a link, and what the fraud rules say of it."""
+
+    payment_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    payment_type: str
+    reference: str
+    channel: str | None
+    device_id: str | None
+    counterparty_country: str | None
+    merchant_category: str | None
+    outcome: str
+    score: int
+    reasons: tuple[FraudReason, ...]
+
+
+class LinkOpening(msgspec.Struct, frozen=True, gc=False):
+    """The account of the debtor, opened together with its first payments or not at all."""
+
+    customer_id: str
+    account_type: str
+    currency: str
+    initial_balance_minor: int
+    overdraft_limit_minor: int | None
+
+
+class LinkedPayment(msgspec.Struct, frozen=True, gc=False):
+    """One payment of a link."""
+
+    payment_id: str
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    payment_type: str
+    reference: str
+    channel: str | None = None
+    device_id: str | None = None
+    counterparty_country: str | None = None
+    merchant_category: str | None = None
 
 
 class AccountClosed(msgspec.Struct, frozen=True, gc=False):
@@ -666,6 +725,7 @@ class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
     legs: tuple[JournalLeg, ...]
     actor: Actor | None = None
     approved_by: str | None = None
+    payments: tuple[LegPayment, ...] = ()
 
 
 class LegPosted(msgspec.Struct, frozen=True, gc=False):
@@ -779,6 +839,27 @@ class PaymentDecided(msgspec.Struct, frozen=True, gc=False):
     execute_at: int | None = None
 
 
+class PaymentsLinkDecided(msgspec.Struct, frozen=True, gc=False):
+    """What the fraud rules say of linked payments, with the payments; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "link_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    link_id: str
+    debtor_account_id: str
+    payments: tuple[DecidedPayment, ...]
+    rules_version: str
+    open_account: LinkOpening | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
+    expected_sequence: int | None = None
+
+
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
     """Something around the streams is wrong, and a person has to look at it."""
 
@@ -889,6 +970,7 @@ class CommandRefused(msgspec.Struct, frozen=True, gc=False):
     approved_by: str | None = None
     confirmation_id: str | None = None
     execute_at: int | None = None
+    link_id: str | None = None
 
 
 class PaymentCancelledOutcome(msgspec.Struct, frozen=True, gc=False):
@@ -1083,6 +1165,7 @@ class PaymentScreened(msgspec.Struct, frozen=True, gc=False):
     hold_expires_at: int | None = None
     actor: Actor | None = None
     hold: bool | None = None
+    link_id: str | None = None
 
 
 class PaymentSettled(msgspec.Struct, frozen=True, gc=False):
@@ -1145,6 +1228,7 @@ class PaymentCancelled(msgspec.Struct, frozen=True, gc=False):
     reason: str
     actor: Actor | None = None
     expected_sequence: int | None = None
+    link_id: str | None = None
 
 
 class PaymentCaptured(msgspec.Struct, frozen=True, gc=False):
@@ -1263,6 +1347,27 @@ class PaymentReviewed(msgspec.Struct, frozen=True, gc=False):
     reviewer: str
     reason: str
     actor: Actor | None = None
+    expected_sequence: int | None = None
+    link_id: str | None = None
+
+
+class PaymentsLinked(msgspec.Struct, frozen=True, gc=False):
+    """Several payments of one debtor: all of them or none; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "link_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    link_id: str
+    debtor_account_id: str
+    payments: tuple[LinkedPayment, ...]
+    open_account: LinkOpening | None = None
+    actor: Actor | None = None
+    metadata: dict[str, str] | None = None
     expected_sequence: int | None = None
 
 
@@ -1553,6 +1658,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.LegRefused": LegRefused,
     "ledgerflow.LegRequested": LegRequested,
     "ledgerflow.PaymentDecided": PaymentDecided,
+    "ledgerflow.PaymentsLinkDecided": PaymentsLinkDecided,
     "ledgerflow.FaultFound": FaultFound,
     "ledgerflow.OperatorActed": OperatorActed,
     "ledgerflow.PaymentResumed": PaymentResumed,
@@ -1576,6 +1682,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.PaymentInitiated": PaymentInitiated,
     "ledgerflow.PaymentReversed": PaymentReversed,
     "ledgerflow.PaymentReviewed": PaymentReviewed,
+    "ledgerflow.PaymentsLinked": PaymentsLinked,
     "ledgerflow.PositionUpdated": PositionUpdated,
     "ledgerflow.HoldRecorded": HoldRecorded,
     "ledgerflow.PostingRecorded": PostingRecorded,

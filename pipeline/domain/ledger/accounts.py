@@ -43,35 +43,57 @@ def open_account(
 
     Raises: Reject for an id, a currency, a limit or a balance that no account can have.
     """
+    check_opening(event)
+    known = read_account(rows, event.tenant_id, event.account_id)
+    code = refusal_of_opening(event, tenants) if known is None else opening_code(known, event, rows)
+    if code is not None:
+        return refuse(out, event, "account_opened", event.account_id, None, code)
+    books = Books(event, at, rows)
+    enter_opening(event, books, out)
+    keep_opening(event, rows)
+    books.save(out)
+
+
+def check_opening(event: ev.AccountOpened) -> None:
+    """Check what no account can have, whoever opens it.
+
+    Raises: Reject for an id, a currency or a limit.
+    """
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
-    currency = event.currency
-    flaw = flaw_of(currency)
+    flaw = flaw_of(event.currency)
     if flaw is not None:
         raise Reject("invalid_currency", flaw)
     limit = event.overdraft_limit_minor
     if limit is not None and limit < 0:
         raise Reject("invalid_limit")
-    kind = ACCOUNT_TYPES.index(event.account_type)
-    known = read_account(rows, event.tenant_id, event.account_id)
-    if known is not None:
-        code = opening_code(known, event, rows)
-        return refuse(out, event, "account_opened", event.account_id, None, code)
-    refused = account_refusal(tenants, event.tenant_id, currency)
+
+
+def refusal_of_opening(event: ev.AccountOpened, tenants: Tenants) -> str | None:
+    """Return why an account that is not known may not be opened, or None.
+
+    Raises: Reject for a balance that no account can have.
+    """
+    refused = account_refusal(tenants, event.tenant_id, event.currency)
     if refused is not None:
-        return refuse(out, event, "account_opened", event.account_id, None, refused)
-    account = Account(kind, event.currency, OPEN, limit)
-    amount = event.initial_balance_minor
+        return refused
+    limit, amount = event.overdraft_limit_minor, event.initial_balance_minor
     if not fits(-amount):
         raise Reject("overflow")
-    if limit is not None and amount < -limit:
-        return refuse(out, event, "account_opened", event.account_id, None, "insufficient_funds")
-    if amount == 0:
-        keep_opening(event, rows)
-        return save_account(rows, out, event, event.account_id, account)
-    books = Books(event, at, rows)
+    return "insufficient_funds" if limit is not None and amount < -limit else None
+
+
+def enter_opening(event: ev.AccountOpened, books: Books, out: Outbox) -> None:
+    """Add a new account to the books, with an entry for its initial balance.
+
+    Raises: Reject for a balance that does not fit.
+    """
+    kind, amount = ACCOUNT_TYPES.index(event.account_type), event.initial_balance_minor
+    account = Account(kind, event.currency, OPEN, event.overdraft_limit_minor)
     books.add_account(event.account_id, account)
-    opening = opening_account_id(event.currency, at.partition)
+    if amount == 0:
+        return
+    opening = opening_account_id(event.currency, books.branch)
     books.open_internal(opening, event.currency)
     debit, credit = (opening, event.account_id) if amount > 0 else (event.account_id, opening)
     try:
@@ -79,8 +101,6 @@ def open_account(
         books.enter(out, "opening", debit, credit, abs(amount), about)
     except Overflow:
         raise Reject("overflow") from None
-    keep_opening(event, rows)
-    books.save(out)
 
 
 def close_account(take: Take, event: ev.AccountClosed, at: Arrival, rows: Rows, out: Outbox) -> None:

@@ -20,6 +20,7 @@ from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import can_be_opened, clearing_account_id, is_local
 from pipeline.domain.ledger.back_dating import lowest_balance
 from pipeline.domain.ledger.due import CREDIT, DEBIT
+from pipeline.domain.ledger.links import LinkedPayment
 from pipeline.domain.ledger.open_holds import is_behind
 from pipeline.domain.ledger.outputs import emit_balance
 from pipeline.domain.ledger.rows import (
@@ -131,7 +132,7 @@ class Books:
 
     # --- holds
 
-    def counterpart(self, payment: Payment) -> str:
+    def counterpart(self, payment: Payment | LinkedPayment) -> str:
         """Return the credit account of a payment's hold: the creditor, or clearing if that is elsewhere."""
         if self.is_local(payment.creditor_account_id):
             return payment.creditor_account_id

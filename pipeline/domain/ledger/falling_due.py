@@ -19,9 +19,10 @@ from itertools import groupby, islice
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.links import PAYMENTS_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger import approvals, freezes, holds, journal_ends, limits
+from pipeline.domain.ledger import approvals, freezes, holds, journal_ends, limits, link_commands
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.due import (
     CREDIT,
@@ -41,6 +42,7 @@ from pipeline.domain.ledger.due import (
     update_next,
 )
 from pipeline.domain.ledger.journals import LEGS_MAX, OTHER_SIDE, read_journal
+from pipeline.domain.ledger.links import HELD, read_link
 from pipeline.domain.ledger.open_holds import journal_places, payment_places
 from pipeline.domain.ledger.rows import read_account, read_payment, read_watermark
 
@@ -117,6 +119,12 @@ def touched(event: Any, rows: Rows) -> list[Place]:
         held = read_payment(rows, tenant, event.payment_id)
         if held is not None and held.capture_tolerance_bp:  # it may bring more than was held for it
             places.append((held.creditor_account_id, CREDIT))
+    if kind is ev.PaymentsLinkDecided:
+        places += [(one.creditor_account_id, CREDIT) for one in event.payments[:PAYMENTS_MAX]]
+    if kind is ev.PaymentReviewed and event.link_id is not None:
+        link = read_link(rows, tenant, event.debtor_account_id, event.link_id)
+        if link is not None and link.state == HELD:
+            places += link_commands.places_of(link)
     if kind is ev.PaymentReversed:
         payment = read_payment(rows, tenant, event.payment_id)
         places.append((event.debtor_account_id, CREDIT))

@@ -2,6 +2,9 @@
 
 journal_legs_requested -> the legs are held, or refused -> journal_legs_answered to the home
 journal_legs_ended     -> the held legs are posted, or released; or a part of them is posted (`journal_parts`)
+
+The credits of a link on another branch (`link_home`) are such legs, too: each has an entry of its own there,
+which names its payment and no journal.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pipeline.domain.ledger.journals import (
     REFUSED,
     RELEASED,
     BranchLegs,
+    LegPayment,
     part_key,
     unpack_branch_legs,
 )
@@ -30,11 +34,22 @@ from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, as_event_legs, legs
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW
 from pipeline.domain.ledger.value_times import told_time
 
+NO_PAYMENTS: Mapping[int, LegPayment] = {}
+"""Of the legs of a journal."""
+
 
 def request_legs(
-    event: Any, journal_id: str, home: str, branches: Mapping[int, Sequence[Leg]], out: Outbox
+    event: Any,
+    journal_id: str,
+    home: str,
+    branches: Mapping[int, Sequence[Leg]],
+    out: Outbox,
+    payments: Mapping[int, tuple[ev.LegPayment, ...]] | None = None,
 ) -> None:
-    """Ask other branches, by their numbers, to hold their legs of a journal of account `home`."""
+    """Ask other branches, by their numbers, to hold their legs of a journal of account `home`.
+
+    `payments`: of a link, the payments of the legs of each branch.
+    """
     for branch, legs in branches.items():
         there = legs[0].account_id
         request = ev.JournalLegsRequested(
@@ -44,6 +59,7 @@ def request_legs(
             home,
             as_event_legs(legs),
             event.actor,
+            payments=() if payments is None else payments[branch],
         )
         out.emit("ledger-commands", f"{event.tenant_id}/{there}", request)
 
@@ -91,12 +107,16 @@ def hold_legs(take: Take, event: ev.JournalLegsRequested, at: Arrival, rows: Row
         raise Reject("legs_exist")
     take([(leg.account_id, leg.side) for leg in event.legs], event, at, rows, out)
     legs, books = legs_of(event.legs), Books(event, at, rows)
+    payments = None
+    if event.payments:
+        payments = [LegPayment(one.leg_no, one.payment_id, one.reference) for one in event.payments]
     pairs = reserve(legs, books)
     refusal = pairs if isinstance(pairs, Refusal) else None
     if not isinstance(pairs, Refusal):
-        place_holds(pairs, event.journal_id, books, out)
+        place_holds(pairs, event.journal_id, books, out, payments)
         books.save(out)
-    rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, HELD if refusal is None else REFUSED)))
+    part = BranchLegs(legs, HELD if refusal is None else REFUSED, payments)
+    rows.put(key, JOURNAL_PART_ROW.pack(part))
     code, leg_no = ("ok", None) if refusal is None else refusal
     out.emit(
         "ledger-commands",
@@ -130,7 +150,7 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
         None, event.reference, event.journal_id, event.reverses, event.reason, when, metadata=event.metadata
     )
     if event.legs is None:
-        return end_legs_here(part.legs, event.posted, about, key, books, out)
+        return end_legs_here(part.legs, event.posted, about, key, books, out, part.payments)
     amounts = {leg.leg_no: leg.amount_minor for leg in event.legs}
     try:
         post_part_here(*split(part.legs, amounts), event.final is not False, about, key, books, out)
@@ -139,16 +159,25 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
 
 
 def end_legs_here(
-    legs: list[Leg], posted: bool, about: EntryDetails, key: bytes, books: Books, out: Outbox
+    legs: list[Leg],
+    posted: bool,
+    about: EntryDetails,
+    key: bytes,
+    books: Books,
+    out: Outbox,
+    payments: list[LegPayment] | None = None,
 ) -> None:
-    """Post or release the legs of this branch, and write their row (`key`) with the new state."""
-    pairs = pairs_of(legs, books.branch)
+    """Post or release the legs of this branch, and write their row (`key`) with the new state.
+
+    `payments`: of a link, the payment of each leg.
+    """
+    pairs, names = pairs_of(legs, books.branch), _by_leg(payments)
     if posted:
-        post_pairs(pairs, about, books, out)
+        post_pairs(pairs, about, books, out, payments=payments)
     else:
-        _release_pairs(pairs, about, books, out)
+        _release_pairs(pairs, about, books, out, names)
     books.save(out)
-    books.rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, POSTED if posted else RELEASED)))
+    books.rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, POSTED if posted else RELEASED, payments)))
 
 
 def post_part_here(
@@ -176,30 +205,65 @@ def post_part_here(
     books.rows.put(key, JOURNAL_PART_ROW.pack(left))
 
 
-def _release_pairs(pairs: list[Pair], about: EntryDetails, books: Books, out: Outbox) -> None:
+def _release_pairs(
+    pairs: list[Pair],
+    about: EntryDetails,
+    books: Books,
+    out: Outbox,
+    names: Mapping[int, LegPayment] = NO_PAYMENTS,
+) -> None:
     assert about.journal_id is not None
     for index, pair in enumerate(pairs):
         books.release(pair.debit, pair.credit, pair.currency, pair.amount)
-        name = f"hold_released:{index}"
-        books.emit_hold(out, "RELEASED", about.journal_id, pair.debit, pair.amount, name)
+        hold_id, name = _hold_id(pair, about.journal_id, names), f"hold_released:{index}"
+        books.emit_hold(out, "RELEASED", hold_id, pair.debit, pair.amount, name)
 
 
-def place_holds(pairs: list[Pair], journal_id: str, books: Books, out: Outbox) -> None:
+def _by_leg(payments: list[LegPayment] | None) -> dict[int, LegPayment]:
+    """Return the payments of a link's legs by their numbers; a journal has none."""
+    return {one.leg_no: one for one in payments or ()}
+
+
+def _hold_id(pair: Pair, journal_id: str, names: Mapping[int, LegPayment]) -> str:
+    """Return by what id a pair is held: of a link, the id of its payment."""
+    leg = pair.debit_leg or pair.credit_leg
+    named = None if leg is None else names.get(leg.leg_no)
+    return journal_id if named is None else named.payment_id
+
+
+def place_holds(
+    pairs: list[Pair],
+    journal_id: str,
+    books: Books,
+    out: Outbox,
+    payments: list[LegPayment] | None = None,
+) -> None:
     """Emit a hold for each reserved pair, with the amount held after it.
 
     The pairs are released first and reserved again one by one, so that each event has its own amount.
     """
+    names = _by_leg(payments)
     for pair in pairs:
         books.release(pair.debit, pair.credit, pair.currency, pair.amount)
     for index, pair in enumerate(pairs):
         books.reserve(pair.debit, pair.credit, pair.currency, pair.amount)
-        books.emit_hold(out, "PLACED", journal_id, pair.debit, pair.amount, f"hold_placed:{index}")
+        hold_id = _hold_id(pair, journal_id, names)
+        books.emit_hold(out, "PLACED", hold_id, pair.debit, pair.amount, f"hold_placed:{index}")
 
 
 def post_pairs(
-    pairs: list[Pair], about: EntryDetails, books: Books, out: Outbox, at_once: bool = False
+    pairs: list[Pair],
+    about: EntryDetails,
+    books: Books,
+    out: Outbox,
+    at_once: bool = False,
+    payments: list[LegPayment] | None = None,
 ) -> None:
-    """Post held pairs, with an entry for each; `at_once`: no events were emitted for their holds."""
+    """Post held pairs, with an entry for each; `at_once`: no events were emitted for their holds.
+
+    `payments`: of a link, the payment of each leg, which its entry names in the place of a journal.
+    """
+    names = _by_leg(payments)
     if at_once:
         for pair in pairs:
             books.release(pair.debit, pair.credit, pair.currency, pair.amount)
@@ -209,4 +273,7 @@ def post_pairs(
         debit, credit = ((None, None) if leg is None else (leg.purpose, leg.rate_e8)
                          for leg in (pair.debit_leg, pair.credit_leg))  # fmt: skip
         entry = about._replace(debit=debit, credit=credit)
+        if pair.credit_leg is not None and pair.credit_leg.leg_no in names:
+            named = names[pair.credit_leg.leg_no]
+            entry = EntryDetails(named.payment_id, named.reference, when=about.when, metadata=about.metadata)
         books.enter(out, f"entry:{index}", pair.debit, pair.credit, pair.amount, entry)

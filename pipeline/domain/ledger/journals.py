@@ -93,11 +93,21 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     """What has posted it in parts, as far as it is; none where it was posted at once (`journal_parts`)."""
 
 
+class LegPayment(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """The payment of a link that a leg is of."""
+
+    leg_no: int
+    payment_id: str
+    reference: str
+
+
 class BranchLegs(msgspec.Struct, array_like=True, gc=False):
     """The legs of a journal on one branch, and whether they are HELD, POSTED, RELEASED or REFUSED."""
 
     legs: list[Leg]
     state: str
+    payments: list[LegPayment] | None = None
+    """Of a link, the payment of each leg; None: it is a journal."""
 
 
 unpack_journal = unpacker(JOURNAL_ROW, Journal)

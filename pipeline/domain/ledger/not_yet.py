@@ -13,6 +13,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger import link_commands
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payments import answer_repeat
 
@@ -53,6 +54,10 @@ def answer_unremembered(event: Any, code: str, rows: Rows, out: Outbox) -> bool:
     if type(event) is ev.PaymentDecided:
         if not answer_repeat(event, rows, out):
             announce(out, event, event, "payment_rejected", code)
+        return True
+    if type(event) is ev.PaymentsLinkDecided:
+        if not link_commands.answer_known(event, rows, out):
+            link_commands.reject_unremembered(event, code, rows, out)
         return True
     command = COMMANDS.get(type(event))
     if command is None:

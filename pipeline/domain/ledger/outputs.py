@@ -51,6 +51,27 @@ def announce(
     )
 
 
+def announce_linked(
+    out: Outbox, cause: Any, index: int, payment_id: str, payment: Any, outcome: str, code: str, **more: Any
+) -> None:
+    """Emit the outcome of one payment of a link, as `announce`; `index` is its place in the link."""
+    out.emit(
+        "payment-events",
+        f"{cause.tenant_id}/{payment.debtor_account_id}",
+        _OUTCOMES[outcome](
+            *envelope(cause, f"{outcome}:{index}"),
+            payment_id,
+            payment.debtor_account_id,
+            payment.creditor_account_id,
+            payment.amount_minor,
+            payment.currency,
+            code,
+            actor=cause.actor,
+            **more,
+        ),
+    )
+
+
 def emit_balance(out: Outbox, cause: Any, account_id: str, account: Account) -> None:
     """Emit the balance of an account."""
     out.emit(

@@ -20,11 +20,12 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import hold_end
-from pipeline.domain.ledger import captures, holds
+from pipeline.domain.ledger import captures, holds, link_commands
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.exchange import told
 from pipeline.domain.ledger.expected_sequence import other_sequence, refuse_moved_on
+from pipeline.domain.ledger.link_books import Flaw
 from pipeline.domain.ledger.open_holds import is_crowded, payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
@@ -33,6 +34,7 @@ from pipeline.domain.ledger.repeats import other_currency, payment_code
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
 from pipeline.domain.ledger.sides import agreed, credited_of, emit_placed, end_hold, enter, may_name, reserve
 from pipeline.domain.ledger.value_times import ValueTime, told_time
+from pipeline.domain.tenants.settings import Tenants
 
 
 def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
@@ -207,11 +209,18 @@ def _settle(event: Any, payment: Payment, books: Books, when: ValueTime, out: Ou
     announce(out, event, payment, "payment_settled", "ok", exchange=exchange)
 
 
-def review(event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Apply a review: let a held payment proceed, or release it."""
+def review(tenants: Tenants, event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Apply a review: let a held payment proceed, or release it; of a payment in a link, all of the link."""
     payment = _held(event, "payment_reviewed", rows, out)
     if payment is None:
         return
+    if payment.link_id is not None:
+        if refuse_moved_on(event, "payment_reviewed", rows, out):
+            return None
+        home = link_commands.held_link(event, payment, at, rows, out, tenants)
+        if event.approved:
+            return home.approve()
+        return home.end("payment_rejected", "REJECTED", Flaw("declined"))
     if payment.state == "AUTHORISED":
         return holds.review(event, payment, at, rows, out)
     if refuse_moved_on(event, "payment_reviewed", rows, out):
@@ -222,11 +231,16 @@ def review(event: ev.PaymentReviewed, at: Arrival, rows: Rows, out: Outbox) -> N
     _proceed(event, payment, books, out)
 
 
-def cancel(event: ev.PaymentCancelled, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Release a payment that is held."""
+def cancel(tenants: Tenants, event: ev.PaymentCancelled, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Release a payment that is held; of a payment in a link, all of the link."""
     payment = _held(event, "payment_cancelled", rows, out)
     if payment is None:
         return
+    if payment.link_id is not None:
+        if refuse_moved_on(event, "payment_cancelled", rows, out):
+            return None
+        home = link_commands.held_link(event, payment, at, rows, out, tenants)
+        return home.end("payment_cancelled", "CANCELLED", Flaw("cancelled"))
     if payment.state == "AUTHORISED":
         holds.cancel(event, payment, at, rows, out)
     elif not refuse_moved_on(event, "payment_cancelled", rows, out):
@@ -242,7 +256,9 @@ def _held(event: Any, command: str, rows: Rows, out: Outbox) -> Payment | None:
     if payment is None:
         code = "payment_not_found"
     elif payment.state in ("HELD", "AUTHORISED"):
-        return payment
+        if payment.link_id == event.link_id:
+            return payment
+        code = "link_mismatch"
     else:
         code = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}.get(
             payment.state, "already_failed"
@@ -292,6 +308,6 @@ def _waiting(event: Any, rows: Rows) -> Payment:
     Raises: Reject for an answer that no payment waits for.
     """
     payment = read_payment(rows, event.tenant_id, event.payment_id)
-    if payment is None or payment.state not in ("IN_FLIGHT", "AUTHORISED"):
+    if payment is None or payment.state not in ("IN_FLIGHT", "AUTHORISED") or payment.link_id is not None:
         raise Reject("leg_not_expected")
     return payment

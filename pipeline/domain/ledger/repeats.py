@@ -11,6 +11,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger.holds import Capture
 from pipeline.domain.ledger.journals import Journal
+from pipeline.domain.ledger.links import Link
 from pipeline.domain.ledger.pairs import legs_of
 from pipeline.domain.ledger.rows import Payment
 
@@ -19,8 +20,10 @@ def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
     """Return the answer to a payment whose id is known."""
     kept = known.payment_type != ""
     end = event.hold_expires_at if isinstance(event, Payment) else hold_end(event)
+    link_id = event.link_id if isinstance(event, Payment) else None
     tolerance = event.capture_tolerance_bp or None
     for code, differs in (
+        ("exists_with_different_link", known.link_id != link_id),
         (
             "exists_with_different_hold",
             kept and (_only_one(known.hold_expires_at, end) or known.capture_tolerance_bp != tolerance),
@@ -58,6 +61,18 @@ def _asked(payment: ev.PaymentDecided | Payment) -> tuple[int, bool]:
         asked = payment.asked_minor
         return payment.amount_minor if asked is None else asked, asked is not None
     return payment.amount_minor, bool(payment.balancing)
+
+
+def link_code(known: Link, link: Link) -> str:
+    """Return the answer to a link whose id is known."""
+    for code, differs in (
+        ("exists_with_different_opening", known.opening != link.opening),
+        ("exists_with_different_payments", known.payments != link.payments),
+        ("exists_with_different_metadata", known.metadata != link.metadata),
+    ):
+        if differs:
+            return code
+    return "exists"
 
 
 def capture_code(known: Capture, event: ev.PaymentCaptured) -> str:

@@ -27,12 +27,13 @@ from pipeline.domain.ledger.exchange import Exchange
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
-PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4), append_fields(*[None] * 5)])
+PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4), append_fields(*[None] * 6)])
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None), append_to_items(None)))
 JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None, None, None), append_fields([])))
-JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g")
+JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g", (append_fields(None),))
+LINK_ROW = RowKind("ledger", "link", "k")
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
 FREEZE_ROW = RowKind("ledger", "freeze", "f")
 EARLIER_DUE_ROW = RowKind("ledger", "due", "x")
@@ -48,15 +49,12 @@ OPEN_PROPOSALS_ROW = RowKind("ledger", "open proposals", "u")
 WATERMARK_ROW = RowKind("ledger", "watermark", "w")
 KINDS = (
     ACCOUNT_ROW, OPENING_ROW, CHANGE_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW,
-    LIMIT_ROW, FREEZE_ROW, EARLIER_DUE_ROW, DUE_ROW, ACCOUNT_DUE_ROW, OPEN_HOLDS_ROW, NEXT_DUE_ROW,
-    PERIOD_ROW, RATE_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW,
+    LINK_ROW, LIMIT_ROW, FREEZE_ROW, EARLIER_DUE_ROW, DUE_ROW, ACCOUNT_DUE_ROW, OPEN_HOLDS_ROW,
+    NEXT_DUE_ROW, PERIOD_ROW, RATE_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW,
 )  # fmt: skip
 _NUMBERS = {
     kind.family.encode()[0]: kind
-    for kind in (
-        *(OPEN_HOLDS_ROW, NEXT_DUE_ROW, PERIOD_ROW),
-        *(REVERSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW),
-    )
+    for kind in (OPEN_HOLDS_ROW, NEXT_DUE_ROW, PERIOD_ROW, REVERSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW)
 }
 """Rows that hold one number, by the first byte of their keys."""
 
@@ -197,6 +195,8 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     """Of a hold: how much more than its amount may be captured in all, basis points; None: nothing."""
     execute_at: int | None = None
     """When it was to be executed, microseconds UTC; None: at once, or not known (layouts 1 and 2)."""
+    link_id: str | None = None
+    """The link with whose other payments it is settled, or is not."""
 
     @property
     def credit_currency(self) -> str:

@@ -6,6 +6,7 @@
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
     journal_ends   a held journal confirmed or voided      journal_parts  confirmed in parts
+    links          the rows of linked payments             link_home      linked payments, all or none
     accounts       status, closed periods                  limits         their limits, at once or later
     freezes        frozen sides, and their ends            account_changes  one effect for each of these
     due            ends of holds and freezes, later limits falling_due    when they take effect
@@ -33,6 +34,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.links import PAYMENTS_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
@@ -47,6 +49,7 @@ from pipeline.domain.ledger import (
     journal_home,
     journal_legs,
     limits,
+    link_commands,
     payment_legs,
     payments,
     proposals,
@@ -58,6 +61,7 @@ from pipeline.domain.ledger.closed_past import answer_back_dated
 from pipeline.domain.ledger.due import NEXT_KEY, Take, is_due
 from pipeline.domain.ledger.falling_due import OTHERS_MAX, OTHERS_OF_TICK, take, touched
 from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
+from pipeline.domain.ledger.links import LEGS_OF, link_key
 from pipeline.domain.ledger.not_yet import answer_ahead
 from pipeline.domain.ledger.rates import RateRules, quote_rate
 from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
@@ -114,12 +118,13 @@ class Ledger:
             ev.LegPosted: payments.leg_posted,
             ev.LegRefused: payments.leg_refused,
             ev.JournalLegsRequested: partial(journal_legs.hold_legs, self._take),
-            ev.JournalLegsAnswered: journal_home.legs_answered,
+            ev.JournalLegsAnswered: self._legs_answered,
+            ev.PaymentsLinkDecided: self._decide_link,
             ev.JournalLegsEnded: journal_legs.end_legs,
         }
         self._on_holds: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
-            ev.PaymentReviewed: payments.review,
-            ev.PaymentCancelled: payments.cancel,
+            ev.PaymentReviewed: partial(payments.review, tenants),
+            ev.PaymentCancelled: partial(payments.cancel, tenants),
         }
         """Commands that do not advance event time, but find a hold ended whose time is over."""
         self._timed: dict[type, Callable[[Any, int, Arrival, Rows, Outbox], None]] = {
@@ -187,6 +192,12 @@ class Ledger:
         elif kind is ev.LegRequested:
             yield leg_key(tenant, event.leg_id)
             yield account_key(tenant, event.creditor_account_id)
+        elif kind is ev.PaymentsLinkDecided:
+            yield link_key(tenant, event.debtor_account_id, event.link_id)
+            yield account_key(tenant, event.debtor_account_id)
+            for payment in event.payments[:PAYMENTS_MAX]:
+                yield payment_key(tenant, payment.payment_id)
+                yield account_key(tenant, payment.creditor_account_id)
         elif hasattr(event, "payment_id"):
             yield payment_key(tenant, event.payment_id)
         elif kind is ev.JournalLegsRequested or kind is ev.JournalLegsEnded:
@@ -206,6 +217,19 @@ class Ledger:
         """Give the branch time, and apply what is due then."""
         advance_watermark(rows, event.occurred_at, at.recorded_at)
         self._take((), event, at, rows, out, others=OTHERS_OF_TICK)
+
+    def _decide_link(self, event: ev.PaymentsLinkDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Decide a link; one that is none, or is known, does not advance event time."""
+        if not link_commands.answer_known(event, rows, out):
+            watermark = self._advance(event, at, rows, out)
+            link_commands.decide(self._window, self._tenants, event, watermark, at, rows, out)
+
+    def _legs_answered(self, event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Apply the answer of a branch that was asked for legs, of a link or of a journal."""
+        if event.journal_id.startswith(LEGS_OF):
+            link_commands.legs_answered(self._take, self._tenants, event, at, rows, out)
+        else:
+            journal_home.legs_answered(event, at, rows, out)
 
     def _decide_payment(self, event: ev.PaymentDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a payment; a repeat of a known id does not advance event time."""

@@ -36,7 +36,7 @@ from pipeline.domain.lifecycle.stream import MOVES_MONEY, Lifecycle, is_of_fraud
 CLASSES = (*STEP_NAMES, ev.CommandRefused, ev.CommandProposed)
 _IDS = (
     *("event_id", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "account_id"),
-    *("capture_id", "journal_id", "reversal_id", "proposal_id"),
+    *("capture_id", "journal_id", "reversal_id", "proposal_id", "link_id"),
 )
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(
@@ -72,6 +72,7 @@ class _Observed(msgspec.Struct, gc=False):
     hold_expires_at: int | None
     hold: bool | None
     execute_at: int | None
+    link_id: str | None
     occurred_at: int
 
 

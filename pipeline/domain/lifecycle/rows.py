@@ -39,7 +39,8 @@ def _with_screening(content: bytes) -> bytes:
 
 _FIELDS = msgspec.msgpack.Decoder(list[Any]).decode
 _ENCODE = msgspec.msgpack.Encoder().encode
-LIFE_ROW = RowKind("lifecycle", "life", LIFE, [_with_screening, append_fields(None), append_fields(None)])
+_UPGRADES = (_with_screening, append_fields(None), append_fields(None, None))
+LIFE_ROW = RowKind("lifecycle", "life", LIFE, _UPGRADES)
 DUE_ROW = RowKind("lifecycle", "due", DUE)
 STUCK_ROW = RowKind("lifecycle", "stuck", STUCK)
 CLOCK_ROW = RowKind("lifecycle", "clock", "w")
@@ -105,6 +106,8 @@ class Life(msgspec.Struct, array_like=True, gc=False):
     come."""
     execute_at: int | None = None
     """When it is to be screened and executed, microseconds UTC; None: it was not scheduled."""
+    link_id: str | None = None
+    """The link with whose other payments it is settled, or is not; None: it is alone."""
 
     @property
     def has_ended(self) -> bool:

@@ -211,7 +211,7 @@ class Lifecycle:
                 return _let_through(life) if passed and life.screened == UNSCREENED else life
             else:
                 life = _new_life(event, event.outcome == "REVIEW", life)
-                life.hold_expires_at = hold_end(event)
+                life.hold_expires_at, life.link_id = hold_end(event), event.link_id
             if passed:
                 _let_through(life)
             return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)

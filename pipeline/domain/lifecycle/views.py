@@ -51,6 +51,7 @@ def _life(tenant_id: str, payment_id: str, life: Life) -> Row:
         "due_at": time_text(life.due_at),
         "stuck_id": life.stuck_id,
         "refused_commands": life.refused,
+        "link_id": life.link_id,
     }
 
 
@@ -98,7 +99,7 @@ def payment_state(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id
 _COLUMNS = (
     *("tenant_id", "payment_id", "debtor_account_id", "creditor_account_id", "amount_minor", "currency"),
     *("state", "code", "waiting_for", "progressed_at", "execute_at", "hold_expires_at", "due_at", "stuck_id"),
-    "refused_commands",
+    *("refused_commands", "link_id"),
 )
 
 

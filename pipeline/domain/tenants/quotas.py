@@ -3,7 +3,8 @@
     q tenant -> tokens, time of the newest payment
 
 A bucket fills at the tenant's rate, divided by the number of partitions, up to its share of the burst. Each
-payment takes one token; without a token it is refused. Everything is integer arithmetic: a
+payment takes one token; without a token it is refused. Linked payments take a token each, or all are refused:
+a link of more payments than a full bucket holds is never allowed. Everything is integer arithmetic: a
 unit of the bucket is 1 / (1,000,000 x partitions) of a payment, so a microsecond adds exactly as many units
 as payments are allowed a second.
 
@@ -62,8 +63,10 @@ def event_time(occurred_at: int, recorded_at: int) -> int:
     return min(max(occurred_at, recorded_at - LATENESS_MAX_US), recorded_at)
 
 
-def take_token(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: int) -> tuple[Bucket, bool]:
-    """Return the bucket after a payment, and whether it had a token for it.
+def take_token(
+    bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: int, payments: int = 1
+) -> tuple[Bucket, bool]:
+    """Return the bucket after payments, and whether it had a token for each of them.
 
     `bucket` None: the tenant's first payment; its bucket is full. `at_us`: `event_time` of the payment. A
     bucket holds at least one payment: otherwise a small burst over many partitions would let no payment pass.
@@ -71,7 +74,7 @@ def take_token(bucket: Bucket | None, tenant: Tenant, at_us: int, partitions: in
     rate = tenant.payments_per_second
     assert rate is not None
     burst = rate if tenant.burst is None else tenant.burst
-    full, price = max(burst, partitions) * _PAYMENT_UNITS, partitions * _PAYMENT_UNITS
+    full, price = max(burst, partitions) * _PAYMENT_UNITS, payments * partitions * _PAYMENT_UNITS
     units, now = full, at_us
     if bucket is not None:
         now = max(at_us, bucket.at_us)
@@ -94,9 +97,18 @@ class Gate:
         return self._tenants.review_may_need_two(tenant_id, amount_minor)
 
     def refusal(
-        self, tenant_id: str, occurred_at: int, recorded_at: int, partitions: int, rows: Rows
+        self,
+        tenant_id: str,
+        occurred_at: int,
+        recorded_at: int,
+        partitions: int,
+        rows: Rows,
+        payments: int = 1,
     ) -> str | None:
-        """Return the result code if a payment may not be initiated, None if it may; count it in the quota."""
+        """Return the result code if payments may not be initiated, None if they may; count them in the quota.
+
+        `payments`: how many there are in a link; it takes a token for each, or none.
+        """
         tenant = self._tenants.of(tenant_id)
         if tenant.closed:
             return "tenant_closed"
@@ -104,6 +116,6 @@ class Gate:
             return None
         key = bucket_key(tenant_id)
         at_us = event_time(occurred_at, recorded_at)
-        bucket, allowed = take_token(read_bucket(rows.get(key)), tenant, at_us, partitions)
+        bucket, allowed = take_token(read_bucket(rows.get(key)), tenant, at_us, partitions, payments)
         rows.put(key, pack_bucket(bucket))
         return None if allowed else "quota_exceeded"

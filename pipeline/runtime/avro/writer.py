@@ -87,7 +87,13 @@ def _holds_structs(kind: pa.DataType) -> bool:
 
 
 def _plain(cell: Any) -> Any:
-    """Return a Struct, or a tuple of them, as Arrow and fastavro take it."""
+    """Return a Struct, or a tuple of them, as Arrow and fastavro take it; also what it holds."""
     if isinstance(cell, tuple):
         return list(map(_plain, cell))
-    return msgspec.structs.asdict(cell) if isinstance(cell, msgspec.Struct) else cell
+    if not isinstance(cell, msgspec.Struct):
+        return cell
+    fields = msgspec.structs.asdict(cell)
+    for name, value in fields.items():
+        if isinstance(value, (tuple, msgspec.Struct)):
+            fields[name] = _plain(value)
+    return fields

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pipeline.verify.model.fraud_debtors import Debtor, packed
-from pipeline.verify.model.fraud_decisions import Decision, again, in_words, said, seen_by_rules
+from pipeline.verify.model.fraud_decisions import Decision, again, in_words, said, seen_by_rules, verdict_in
+from pipeline.verify.model.fraud_links import decide_link
 from pipeline.verify.model.fraud_rules import Verdict, judge
 from pipeline.verify.model.fraud_scheduled import (
     Calendar,
@@ -27,6 +28,7 @@ from pipeline.verify.model.fraud_scheduled import (
     waits_or_is_refused,
 )
 from pipeline.verify.model.fraud_settings import SETTINGS
+from pipeline.verify.model.record import Record
 from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.tenants import GATE_CODES, Buckets
@@ -41,6 +43,8 @@ from pipeline.verify.model.wire import (
     TABLE,
     Dead,
     Expected,
+    cause_of,
+    derived,
     false_text,
     has_false_reference,
     has_false_tolerance,
@@ -96,18 +100,26 @@ def initiate(branch: FraudBranch, event: dict[str, Any]) -> None:
 
 def decide(branch: FraudBranch, event: dict[str, Any], at_us: int) -> None:
     """Decide a payment; one that comes again gets its first verdict and counts nowhere."""
+    verdict, alerting, newest = screen(branch, event, at_us)
+    branch.answer(verdict)
+    if alerting:
+        branch.alert(at_us, newest, verdict)
+
+
+def screen(branch: FraudBranch, event: dict[str, Any], at_us: int) -> tuple[Verdict, bool, int]:
+    """Return the verdict on the present payment, whether it raises an alert, and its tenant's time."""
     debtor_id, creditor_id = event["debtor_account_id"], event["creditor_account_id"]
+    harmless = Verdict("APPROVE", 0, ())
     content = (debtor_id, creditor_id, str(event["amount_minor"]), event["currency"])
     newest = max(branch.past.newest, at_us)
     if newest - at_us > branch.window_days * DAY_US + HOUR_US:
-        return branch.answer(Verdict("APPROVE", 0, ()))  # the ledger refuses it as too old
+        return harmless, False, newest  # the ledger refuses it as too old
     earlier = branch.decision(newest)
     if earlier is not None:
         verdict = again(earlier, content)
-        branch.answer(verdict)
-        return branch.alert_once(at_us, newest, verdict)
+        return verdict, branch.alerts_once(newest, verdict), newest
     if event["amount_minor"] <= 0 or debtor_id == creditor_id or "$" in (debtor_id[0], creditor_id[0]):
-        return branch.answer(Verdict("APPROVE", 0, ()))  # the ledger refuses it; the id stays free
+        return harmless, False, newest  # the ledger refuses it; the id stays free
     payment, debtor = seen_by_rules(event, at_us), branch.debtor
     debtor.clock_s = max(debtor.clock_s, payment.at_s)
     late = not debtor.covers("week", payment.at_s)
@@ -118,9 +130,7 @@ def decide(branch: FraudBranch, event: dict[str, Any], at_us: int) -> None:
     held = payment if verdict.outcome == "REVIEW" and not late else None
     branch.keep(Decision(at_us, content, verdict, held))
     branch.forget_decisions(at_us)
-    branch.answer(verdict)
-    if verdict.outcome != "APPROVE":
-        branch.alert(at_us, newest, verdict)
+    return verdict, verdict.outcome != "APPROVE", newest
 
 
 def decide_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
@@ -129,8 +139,7 @@ def decide_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
     said = branch.next_said(COMMANDS, "PaymentDecided", sure=True, payment_id=event["payment_id"])
     verdict = Verdict("APPROVE", 0, ())
     if said is not None:
-        reasons = tuple((reason["rule"], reason["detail"]) for reason in said["reasons"])
-        verdict = Verdict(said["outcome"], said["score"], reasons, said["rules_version"])
+        verdict = verdict_in(said, said["rules_version"])
     branch.answer(verdict)
     # A payment that comes again has an alert already, unless its first decision is forgotten.
     said = branch.next_said(ALERTS, "FraudAlertRaised", **about)
@@ -195,18 +204,39 @@ class FraudBranch(StreamModel):
     window_days: int = DUPLICATES_DAYS
     """How long the ledger knows the ids of payments."""
     buckets: Buckets = field(init=False)
+    part: tuple[Record, int] | None = None
+    """While one payment of a link is looked at: the link, and the place of the payment."""
     calendar: Calendar = field(default_factory=Calendar)
     """The partition's time, and what waits for a later one."""
     clock: tuple[int, int] = LONG_MIN, LONG_MAX
     """The time, and when to look next, as they were written last."""
     rules: ClassVar = {
         "PaymentInitiated": initiate,
+        "PaymentsLinked": decide_link,
         **dict.fromkeys(PAYMENT_COMMANDS, command),
         "BranchTicked": tick,
     }
 
     def __post_init__(self) -> None:
         self.buckets = Buckets(self.partitions)
+
+    def screen(self, event: dict[str, Any], at_us: int) -> tuple[Verdict, bool, int]:
+        return screen(self, event, at_us)
+
+    @contextmanager
+    def about(self, place: int, payment: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """Let what follows be about one payment of a link."""
+        whole = self.cause
+        fields = {**whole.fields, **payment}
+        self.cause, self.part = whole._replace(fields=fields), (whole, place)
+        yield fields
+        self.cause, self.part = whole, None
+
+    def id_of(self, name: str) -> str:
+        if self.part is None:
+            return super().id_of(name)
+        whole, place = self.part
+        return derived(cause_of(whole), f"{name}:{place}")
 
     def check_ids(self, event: dict[str, Any]) -> None:
         if self.cause.event == "BranchTicked":
@@ -320,13 +350,10 @@ class FraudBranch(StreamModel):
         said = {"command": "payment_initiated", **about, "execute_at": execute_at}
         self.say(PAYMENT_EVENTS, account_id, "CommandRefused", refused_id, **said)
 
-    def alert_once(self, at_us: int, newest: int, verdict: Verdict) -> None:
-        """Expect an alert if the verdict is no approval, and no alert is known."""
+    def alerts_once(self, newest: int, verdict: Verdict) -> bool:
+        """Whether a payment that comes again raises an alert: it is not approved, and no alert is known."""
         known = self.alerts.get(self.alert_key)
-        if verdict.outcome == "APPROVE":
-            return
-        if known is None or newest - known > self.keep_days * DAY_US:
-            self.alert(at_us, newest, verdict)
+        return verdict.outcome != "APPROVE" and (known is None or newest - known > self.keep_days * DAY_US)
 
     def alert(self, at_us: int, newest: int, verdict: Verdict) -> None:
         """Expect the alert on the present payment, and its row; forget others."""

@@ -55,3 +55,9 @@ def again(earlier: Decision, content: tuple[str, ...]) -> Verdict:
         return verdict
     reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
     return Verdict("REVIEW", max(verdict.score, SETTINGS["review_score_min"]), (*verdict.reasons, reason))
+
+
+def verdict_in(said: dict[str, Any], version: str) -> Verdict:
+    """Return the verdict that an event names."""
+    reasons = tuple((reason["rule"], reason["detail"]) for reason in said["reasons"])
+    return Verdict(said["outcome"], said["score"], reasons, version)

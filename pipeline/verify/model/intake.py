@@ -26,7 +26,7 @@ from pipeline.verify.model.wire import (
 
 FORWARDED = {
     "accounts": (COMMANDS, (*ACCOUNT_EVENTS, "PeriodClosed")),
-    "payments": (FRAUD_COMMANDS, ("PaymentInitiated", *PAYMENT_COMMANDS)),
+    "payments": (FRAUD_COMMANDS, ("PaymentInitiated", "PaymentsLinked", *PAYMENT_COMMANDS)),
     "journals": (COMMANDS, JOURNAL_COMMANDS),
     "approvals": (COMMANDS, APPROVALS),
     "statements": (ITEMS, STATEMENT_EVENTS),

@@ -30,6 +30,7 @@ from pipeline.verify.model.ledger_limits import (
     set_limit,
     unfreeze,
 )
+from pipeline.verify.model.ledger_links import decide_link
 from pipeline.verify.model.ledger_not_yet import not_yet
 from pipeline.verify.model.ledger_past import refused_past
 from pipeline.verify.model.ledger_payments import cancel, decide, leg_posted, leg_refused, post_leg, review
@@ -113,6 +114,7 @@ class Branch(Books):
         "ProposalRejected": decide_proposal,
         "RateQuoted": quote,
         "PaymentDecided": decide,
+        "PaymentsLinkDecided": decide_link,
         "PaymentReviewed": review,
         "PaymentCancelled": cancel,
         "PaymentCaptured": capture,

@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from pipeline.verify.model.ledger_holds import Hold
     from pipeline.verify.model.ledger_journals import Group, Journal
     from pipeline.verify.model.ledger_limits import FreezeEnd, Schedule
+    from pipeline.verify.model.ledger_links import Link
     from pipeline.verify.model.ledger_proposals import Proposal
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
-LAYOUTS = {b"p": 3, b"h": 3, b"j": 3, b"t": 2}
+LAYOUTS = {b"p": 3, b"h": 3, b"j": 3, b"t": 2, b"g": 2}
 """The layouts of rows that are not in their first one, by the letter of their family."""
 FIVE_MINUTES_US = 300_000_000
 Key = tuple[str, str]
@@ -78,11 +79,14 @@ class Payment:
     """How many ten-thousandths of its amount may be captured beyond it; None: nothing."""
     execute_at: int | None = None
     """When it was to be executed."""
+    link: str | None = None
+    """The link that it is a part of."""
 
     @property
     def compared(self) -> dict[str, Any]:
         """What a repeat has to have in common with it."""
         return {
+            "link": self.link,
             "hold": (self.until is not None, self.tolerance),
             "expiry": self.until,
             "debtor": self.debtor,
@@ -128,6 +132,8 @@ class Books(StreamModel):
     """By tenant, the journal's account and its id."""
     groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
     """By tenant, the journal's account and its id: the legs that are this branch's."""
+    links: dict[tuple[str, str, str], Link] = field(default_factory=dict)
+    """By tenant, debtor and id."""
     taken_back: dict[Key, int] = field(default_factory=dict)
     """Of settled payments, minor units."""
     given_back: dict[Key, int] = field(default_factory=dict)

@@ -33,6 +33,13 @@ class Group:
 
     legs: list[Leg]
     state: str
+    payments: list[list[Any]] | None = None
+    """Of a link: number of the leg, payment and reference, for each; None: they are a journal's."""
+
+    def payment_of(self, leg: Leg | None) -> dict[str, str | None]:
+        """Return the payment that a leg is of, and its reference; nothing for a leg of a journal."""
+        named = [] if leg is None else [one for one in self.payments or () if one[0] == leg.leg_no]
+        return {"payment_id": named[0][1], "reference": named[0][2]} if named else {}
 
 
 @dataclass
@@ -180,7 +187,7 @@ def group_key(branch: Books, home_account_id: str, journal_id: str) -> tuple[str
 def keep_group(branch: Books, key: tuple[str, str, str], state: str | None = None) -> None:
     group = branch.groups[key]
     group.state = state or group.state
-    branch.structure(row_key("g", *key), [group.legs, group.state])
+    branch.structure(row_key("g", *key), [group.legs, group.state, group.payments])
 
 
 def keep_held(branch: Books, journal_id: str, journal: Journal) -> None:
@@ -207,8 +214,12 @@ def post_all(
 ) -> None:
     """Post what is left of a journal on every branch; `name`: under which it is remembered as a part."""
     key = group_key(branch, journal.account_id, journal_id)
-    about = {"journal_id": journal_id, "reference": journal.reference}
-    why = {"reason": journal.reason, "reverses": journal.reverses, "metadata": journal.metadata}
+    about: dict[str, Any] = {"journal_id": journal_id, "reference": journal.reference}
+    why: dict[str, Any] = {
+        "reason": journal.reason,
+        "reverses": journal.reverses,
+        "metadata": journal.metadata,
+    }
     if key in branch.groups and branch.groups[key].state == "HELD":
         post(
             branch,

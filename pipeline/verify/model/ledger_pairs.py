@@ -8,12 +8,15 @@ What never changes: the pairs follow from the legs alone, so a branch finds agai
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.verify.model.ledger_accounts import Account, customer, room
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import behind
+
+PaymentOf = Callable[["Leg | None"], dict[str, str | None]]
+"""Says of a leg which payment of a link it is of, if it is one."""
 
 
 class Leg(NamedTuple):
@@ -138,21 +141,38 @@ def why_not(branch: Books, legs: Iterable[Leg]) -> Refusal | None:
     return None
 
 
-def hold(branch: Books, journal_id: str, legs: Iterable[Leg]) -> None:
+def no_payment(leg: Leg | None) -> dict[str, str | None]:
+    """Return what a leg of a journal says of a payment: nothing."""
+    return {}
+
+
+def hold(branch: Books, journal_id: str, legs: Iterable[Leg], payment_of: PaymentOf = no_payment) -> None:
     """Hold legs beyond this command."""
     for index, pair in enumerate(opened(branch, legs)):
         branch.reserve(pair.debit, pair.credit, pair.amount)
-        branch.say_hold("PLACED", journal_id, pair.debit, pair.amount, f"hold_placed:{index}")
+        hold_id = payment_of(pair.legs[1]).get("payment_id") or journal_id
+        branch.say_hold("PLACED", hold_id, pair.debit, pair.amount, f"hold_placed:{index}")
 
 
-def release(branch: Books, journal_id: str, legs: Iterable[Leg]) -> None:
+def release(branch: Books, journal_id: str, legs: Iterable[Leg], payment_of: PaymentOf = no_payment) -> None:
     for index, pair in enumerate(pairs_of(branch, legs)):
         branch.reserve(pair.debit, pair.credit, -pair.amount)
-        branch.say_hold("RELEASED", journal_id, pair.debit, pair.amount, f"hold_released:{index}")
+        hold_id = payment_of(pair.legs[1]).get("payment_id") or journal_id
+        branch.say_hold("RELEASED", hold_id, pair.debit, pair.amount, f"hold_released:{index}")
 
 
-def post(branch: Books, legs: Iterable[Leg], when: dict[str, int | None], held: bool, **about: Any) -> None:
-    """Post legs; `when` they count; `held`: out of what an earlier command has reserved."""
+def post(
+    branch: Books,
+    legs: Iterable[Leg],
+    when: dict[str, int | None],
+    held: bool,
+    payment_of: PaymentOf = no_payment,
+    **about: Any,
+) -> None:
+    """Post legs; `when` they count; `held`: out of what an earlier command has reserved.
+
+    A leg of a link's payment names that, and no journal.
+    """
     for index, pair in enumerate(opened(branch, legs)):
         if held:
             branch.reserve(pair.debit, pair.credit, -pair.amount)
@@ -163,9 +183,13 @@ def post(branch: Books, legs: Iterable[Leg], when: dict[str, int | None], held: 
             pair.amount,
             when,
             pair.own(),
-            payment_id=None,
-            **about,
+            **{"payment_id": None, **about, **linked(payment_of(pair.legs[1]))},
         )
+
+
+def linked(payment: dict[str, str | None]) -> dict[str, str | None]:
+    """Return what a posting says in the place of its journal if it is a payment's of a link."""
+    return {**payment, "journal_id": None} if payment else {}
 
 
 def opened(branch: Books, legs: Iterable[Leg]) -> list[Pair]:

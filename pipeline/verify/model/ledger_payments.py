@@ -28,6 +28,7 @@ from pipeline.verify.model.ledger_holds import (
     refused_as_moved_on,
     review_hold,
 )
+from pipeline.verify.model.ledger_link_ends import cancel_link, payees_of_review, review_link
 from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import (
     COMMANDS,
@@ -199,7 +200,9 @@ def held(branch: Books, event: dict[str, Any], command: str) -> Payment | None:
     if payment is None or payment.debtor != event["debtor_account_id"]:
         code = "payment_not_found"
     elif payment.state in ("HELD", "AUTHORISED"):
-        return payment
+        if payment.link == event.get("link_id"):
+            return payment
+        code = "link_mismatch"
     else:
         ends = {"IN_FLIGHT": "payment_in_flight", "SETTLED": "already_settled"}
         code = ends.get(payment.state, "already_failed")
@@ -208,10 +211,14 @@ def held(branch: Books, event: dict[str, Any], command: str) -> Payment | None:
 
 
 def review(branch: Books, event: dict[str, Any]) -> None:
-    take(branch, [(event["debtor_account_id"], "DEBIT")])
+    take(branch, [(event["debtor_account_id"], "DEBIT"), *payees_of_review(branch, event)])
     payment = held(branch, event, "payment_reviewed")
     if payment is None:
         return
+    if payment.link is not None:
+        if refused_as_moved_on(branch, event, "payment_reviewed"):
+            return
+        return review_link(branch, event, payment)
     if payment.state == "AUTHORISED":
         return review_hold(branch, event, payment)
     if refused_as_moved_on(branch, event, "payment_reviewed"):
@@ -226,6 +233,10 @@ def cancel(branch: Books, event: dict[str, Any]) -> None:
     payment = held(branch, event, "payment_cancelled")
     if payment is None:
         return
+    if payment.link is not None:
+        if refused_as_moved_on(branch, event, "payment_cancelled"):
+            return
+        return cancel_link(branch, payment)
     if payment.state == "AUTHORISED":
         return cancel_hold(branch, event, payment)
     if refused_as_moved_on(branch, event, "payment_cancelled"):
@@ -263,7 +274,7 @@ def post_leg(branch: Books, event: dict[str, Any]) -> None:
 def in_flight(branch: Books, event: dict[str, Any]) -> Payment:
     """Return a payment of which a leg may be under way."""
     payment = branch.payments.get((event["tenant_id"], event["payment_id"]))
-    if payment is None or payment.state not in ("IN_FLIGHT", "AUTHORISED"):
+    if payment is None or payment.link or payment.state not in ("IN_FLIGHT", "AUTHORISED"):
         raise Dead("leg_not_expected")
     return payment
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 ORDER = (
+    *("link", "opening", "payments"),
     *("hold", "final", "target", "expiry", "debtor", "creditor", "legs", "amount", "reference", "reason"),
     *("currency", "rate", "type", "effective_time", "late_rule", "execution_time", "metadata"),
 )

@@ -17,6 +17,8 @@ from pipeline.verify.model.ledger_journals import (
     release_all,
     too_late,
 )
+from pipeline.verify.model.ledger_link_ends import link_answered
+from pipeline.verify.model.ledger_links import PREFIX
 from pipeline.verify.model.ledger_pairs import (
     hold,
     legs_of,
@@ -40,9 +42,12 @@ def legs_requested(branch: Books, event: dict[str, Any]) -> None:
     legs = legs_of(event["legs"])
     take(branch, [(leg.account_id, leg.side) for leg in legs])
     refusal = why_not(branch, legs)
-    branch.groups[key] = Group(legs, "HELD" if refusal is None else "REFUSED")
+    named = event.get("payments")
+    payments = None if not named else [[one["leg_no"], one["payment_id"], one["reference"]] for one in named]
+    group = Group(legs, "HELD" if refusal is None else "REFUSED", payments)
+    branch.groups[key] = group
     if refusal is None:
-        hold(branch, event["journal_id"], legs)
+        hold(branch, event["journal_id"], legs, group.payment_of)
     keep_group(branch, key)
     code, leg_no = refusal or ("ok", None)
     about = {name: event[name] for name in ("journal_id", "account_id", "home_account_id")}
@@ -53,6 +58,8 @@ def legs_requested(branch: Books, event: dict[str, Any]) -> None:
 
 def legs_answered(branch: Books, event: dict[str, Any]) -> None:
     journal_id = event["journal_id"]
+    if journal_id.startswith(PREFIX):
+        return link_answered(branch, event)
     journal = branch.journal(event["home_account_id"], journal_id)
     if journal is None or journal.state != "PREPARING" or event["branch"] not in journal.waiting:
         raise Dead("legs_not_expected")
@@ -90,7 +97,7 @@ def legs_ended(branch: Books, event: dict[str, Any]) -> None:
             raise Dead("overflow")
         return keep_group(branch, key)
     if not event["posted"]:
-        release(branch, event["journal_id"], group.legs)
+        release(branch, event["journal_id"], group.legs, group.payment_of)
         return keep_group(branch, key, "RELEASED")
-    post(branch, group.legs, times_of(branch, event), held=True, **about)
+    post(branch, group.legs, times_of(branch, event), True, group.payment_of, **about)
     keep_group(branch, key, "POSTED")

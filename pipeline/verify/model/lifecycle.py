@@ -54,7 +54,7 @@ def screened(branch: LifecycleBranch, event: dict[str, Any]) -> None:
         begun = life if life is not None and waited else branch.begin(False)
         begun.for_review = event["outcome"] == "REVIEW"
         if not waited:
-            begun.hold_end = end_of_hold(event)
+            begun.hold_end, begun.link = end_of_hold(event), event.get("link_id")
         if passed:
             begun.passed, begun.accused = True, False
         branch.step("SCREENED", event["outcome"].lower())
@@ -334,4 +334,5 @@ class LifecycleBranch(StreamModel):
                     "progressed_at": life.at,
                     "stuck_id": life.stuck,
                     "refused_commands": life.refused,
+                    "link_id": life.link,
                 }

@@ -41,6 +41,8 @@ class Life:
     """When its id was screened once more, after it had ended."""
     execute_at: int | None = None
     """When it is to be executed that waits for it."""
+    link: str | None = None
+    """The link that it is a part of."""
 
     @property
     def ended(self) -> bool:
@@ -56,7 +58,7 @@ class Life:
         """Return the row of the payment, which has its fourth layout."""
         rest = [self.for_review, self.hold_end, self.at, self.due, self.stuck, self.refused, self.steps]
         screening = 2 if self.accused else 1 if self.passed else 0
-        again = [screening, self.again_at, self.execute_at]
+        again = [screening, self.again_at, self.execute_at, self.link]
         return bytes([4]) + msgpack([self.state, *self.content, *rest, *again])
 
     @property

@@ -54,8 +54,10 @@ class Buckets:
     partitions: int
     left: dict[str, tuple[Fraction, int]] = field(default_factory=dict)
 
-    def refusal(self, tenants: Tenants, tenant: str, occurred_us: int, recorded_us: int) -> str | None:
-        """Return why a payment may not be initiated, and count it."""
+    def refusal(
+        self, tenants: Tenants, tenant: str, occurred_us: int, recorded_us: int, payments: int = 1
+    ) -> str | None:
+        """Return why so many payments may not be initiated together, and count them."""
         if tenants.setting(tenant, "closed"):
             return "tenant_closed"
         rate = tenants.setting(tenant, "payments_per_second")
@@ -67,8 +69,9 @@ class Buckets:
         tokens, since_us = self.left.get(tenant, (full, at_us))
         at_us = max(at_us, since_us)
         tokens = min(full, tokens + Fraction((at_us - since_us) * rate, SECOND_US * self.partitions))
-        self.left[tenant] = (tokens - 1 if tokens >= 1 else tokens), at_us
-        return None if tokens >= 1 else "quota_exceeded"
+        enough = tokens >= payments
+        self.left[tenant] = (tokens - payments if enough else tokens), at_us
+        return None if enough else "quota_exceeded"
 
     def row(self, tenant: str) -> bytes | None:
         """Return a tenant's row: millionths of a payment times the partitions, and the time."""

@@ -35,7 +35,7 @@ EVENT_BYTES_MAX = 2**18
 ID_CHARS_MAX = 256
 NAMES = (
     *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
-    *("capture_id", "journal_id", "confirmation_id", "reversal_id", "period_id"),
+    *("capture_id", "journal_id", "confirmation_id", "reversal_id", "period_id", "link_id"),
 )
 """Ids that stand before another part of a key."""
 IDS = (*NAMES, "event_id", "instrument_id", "trade_id", "statement_id", "proposal_id")
@@ -81,8 +81,10 @@ KEY_FIELD = {
     **dict.fromkeys((*JOURNAL_COMMANDS, "JournalLegsRequested", "JournalLegsEnded"), "account_id"),
     **dict.fromkeys((*APPROVALS, "CommandProposed", "ProposalDecided"), "account_id"),
     "JournalLegsAnswered": "home_account_id",
-    **dict.fromkeys(("PaymentInitiated", *PAYMENT_COMMANDS), "debtor_account_id"),
-    **dict.fromkeys(("PaymentDecided", "LegPosted", "LegRefused"), "debtor_account_id"),
+    **dict.fromkeys(("PaymentInitiated", "PaymentsLinked", *PAYMENT_COMMANDS), "debtor_account_id"),
+    **dict.fromkeys(
+        ("PaymentDecided", "PaymentsLinkDecided", "LegPosted", "LegRefused"), "debtor_account_id"
+    ),
     **dict.fromkeys(("PaymentScheduled", "PaymentScreened", *OUTCOMES), "debtor_account_id"),
     "CommandRefused": "account_id",
     "PriceQuoted": "instrument_id",
@@ -93,7 +95,8 @@ KEY_FIELD = {
 """The second half of each event's record key; the first is the tenant."""
 
 UNSAID: dict[str, dict[str, Any]] = {
-    "PaymentScreened": {"hold_expires_at": None, "hold": None},
+    "PaymentScreened": {"hold_expires_at": None, "hold": None, "link_id": None},
+    "JournalLegsRequested": {"payments": []},
     "PostingRecorded": dict.fromkeys(
         (
             *("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at"),
@@ -103,7 +106,7 @@ UNSAID: dict[str, dict[str, Any]] = {
     "CommandRefused": dict.fromkeys(
         (
             *("payment_id", "capture_id", "journal_id", "reversal_id", "account_sequence"),
-            *("confirmation_id", "execute_at"),
+            *("confirmation_id", "execute_at", "link_id"),
         )
     ),
     "outcomes.PaymentCancelled": {"execute_at": None},
@@ -130,7 +133,7 @@ WITH_ACTOR = frozenset(
     {
         *("PostingRecorded", "HoldRecorded", "CommandRefused", "JournalUpdated"),
         *("CommandProposed", "ProposalDecided"),
-        *("PaymentDecided", "PaymentScheduled", "PaymentScreened", *OUTCOMES, *LEGS),
+        *("PaymentDecided", "PaymentsLinkDecided", "PaymentScheduled", "PaymentScreened", *OUTCOMES, *LEGS),
     }
 )
 """Events that name the actor of their cause."""
@@ -141,7 +144,9 @@ WITH_APPROVER = frozenset(
     }
 )
 """Events that name who has approved the command behind them."""
-METADATA_EVENTS = ("PaymentDecided", "LegRequested", "JournalLegsEnded", "PostingRecorded")
+METADATA_EVENTS = (
+    *("PaymentDecided", "PaymentsLinkDecided", "LegRequested", "JournalLegsEnded", "PostingRecorded"),
+)
 
 
 class Expected(NamedTuple):
@@ -198,6 +203,8 @@ def misplaced(record: Record, partitions: int) -> str | None:
 def has_impossible_id(event: dict[str, Any]) -> bool:
     """Whether an upstream's event has an id that is empty, too long, or could be read as another one."""
     ids = [(name, event[name]) for name in IDS if event.get(name) is not None]
+    if any(has_impossible_id(payment) for payment in event.get("payments") or ()):
+        return True
     return any(
         not value or len(value) > ID_CHARS_MAX or "\0" in value or (name in NAMES and "/" in value)
         for name, value in ids
@@ -257,7 +264,8 @@ def cause_of(cause: Record) -> str:
     event, kind = cause.fields, cause.event or ""
     parts = {"PaymentCaptured": ["capture_id"], "PaymentReversed": ["reversal_id"]}
     if "debtor_account_id" in event:
-        names = ["debtor_account_id", "payment_id", *parts.get(kind, [])]
+        subject = "payment_id" if "payment_id" in event else "link_id"
+        names = ["debtor_account_id", subject, *parts.get(kind, [])]
     else:
         subjects = (
             ["journal_id"] if kind in (*JOURNAL_COMMANDS, *JOURNAL_LEGS) else ["trade_id", "statement_id"]

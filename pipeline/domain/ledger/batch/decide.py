@@ -45,6 +45,7 @@ CODES = (
     "insufficient_funds",
     "cancelled",
     "exists",
+    "exists_with_different_link",
     "exists_with_different_hold",
     "exists_with_different_expiry",
     "exists_with_different_debtor",

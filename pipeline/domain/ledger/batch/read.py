@@ -47,7 +47,9 @@ CLASSES = (
 DECIDED, LEG_REQUESTED, LEG_POSTED, LEG_REFUSED, REVIEWED, CANCELLED = range(len(CLASSES))
 
 FIELDS: dict[str, pa.DataType] = {
-    **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id", "leg_id"), pa.string()),
+    **dict.fromkeys(
+        ("event_id", "tenant_id", "correlation_id", "payment_id", "leg_id", "link_id"), pa.string()
+    ),
     **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
     **dict.fromkeys(("currency", "reference", "outcome", "code", "payment_type"), pa.string()),
     "approved_by": pa.string(),
@@ -142,6 +144,7 @@ def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> F
         regular &= numpy_of(pc.is_null(columns[name]))
     for name in ("hold", "balancing"):
         regular &= ~numpy_of(columns[name], False)
+    regular &= numpy_of(pc.is_null(columns["link_id"]))
     regular &= numpy_of(pc.is_null(columns["effective_at"]))  # a leg that counts at another time
     regular &= numpy_of(pc.is_null(columns["approved_by"]))  # what it says names a second person
     regular &= ~(reviews_by_rows & (kinds == REVIEWED))
@@ -167,6 +170,8 @@ def _complete(
         its_own = payment is not None and payment.debtor_account_id == debtor
         if payment is not None and (payment.state == "AUTHORISED" or payment.exchange is not None):
             regular[position] = False  # it is captured in parts, or has two currencies
+        elif payment is not None and payment.link_id is not None:
+            regular[position] = False  # all payments of its link are meant
         elif is_answer:
             regular[position] &= its_own and payment is not None and payment.state == "IN_FLIGHT"
         elif not its_own:

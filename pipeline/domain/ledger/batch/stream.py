@@ -93,10 +93,10 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
         for column in (states, codes, *[facts.columns[name].take(at) for name in _REMEMBERED])
     ]
     types = facts.columns["payment_type"].take(at).to_pylist()
-    # No end of a hold, no tolerance: a payment that is held for captures goes by rows.
+    # No end of a hold, no tolerance, no link: a payment that is held for captures, or linked, goes by rows.
     # Neither another currency, a rate nor an exchange: a payment between currencies goes by rows, too.
     no = [None] * len(at)
-    ends = (no, metadata, counts_at, asked, no, no, no, no, execute_at)
+    ends = (no, metadata, counts_at, asked, no, no, no, no, execute_at, no)
     cells = zip(*columns, occurred_at, types, *ends, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 

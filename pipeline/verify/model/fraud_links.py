@@ -1,0 +1,99 @@
+"""Linked payments in the model of the fraud stream: screened one by one, decided as one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.verify.model.fraud_decisions import in_words, verdict_in
+from pipeline.verify.model.fraud_rules import Verdict
+from pipeline.verify.model.fraud_scheduled import reach
+from pipeline.verify.model.tenants import GATE_CODES
+from pipeline.verify.model.wire import ALERTS, COMMANDS, PAYMENT_EVENTS, row_key
+
+if TYPE_CHECKING:
+    from pipeline.verify.model.fraud import FraudBranch
+
+MONEY = ("creditor_account_id", "amount_minor", "currency")
+
+
+def decide_link(branch: FraudBranch, event: dict[str, Any]) -> None:
+    """Screen the payments of a link one by one, and decide them as one."""
+    payments = event["payments"]
+    ids = {payment["payment_id"] for payment in payments}
+    code = None if 0 < len(payments) == len(ids) <= 100 else "invalid_link"
+    if code is None:
+        code = quota_of_link(branch, event)
+    if code is not None:
+        return refuse_link(branch, code)
+    reach(branch, event)
+    if branch.witness is not None:
+        return link_as_said(branch, event)
+    found, at_us = [], min(event["occurred_at"], branch.cause.timestamp_ms * 1000)
+    for place, payment in enumerate(payments):
+        with branch.about(place, payment) as fields:
+            verdict, alerting, newest = branch.screen(fields, at_us)
+            found.append(verdict)
+            if alerting:
+                branch.alert(at_us, newest, verdict)
+    answer_link(branch, found)
+
+
+def quota_of_link(branch: FraudBranch, event: dict[str, Any]) -> str | None:
+    """Return why a tenant may not ask for so many payments."""
+    tenant = event["tenant_id"]
+    if branch.witness is not None:
+        about = {"command": "payments_linked", "link_id": event["link_id"]}
+        return branch.said_code(GATE_CODES, PAYMENT_EVENTS, "CommandRefused", **about)
+    times = event["occurred_at"], branch.cause.timestamp_ms * 1000
+    code = branch.buckets.refusal(branch.tenants, tenant, *times, len(event["payments"]))
+    row = branch.buckets.row(tenant)
+    if row is not None and code != "tenant_closed":
+        branch.row(row_key("q", tenant), row)
+    return code
+
+
+def link_as_said(branch: FraudBranch, event: dict[str, Any]) -> None:
+    """Take verdicts and alerts from what the stream says, as `decide_as_said`."""
+    said = branch.next_said(COMMANDS, "PaymentsLinkDecided", sure=True, link_id=event["link_id"])
+    verdicts = [Verdict("APPROVE", 0, ())] * len(event["payments"])
+    if said is not None and len(said["payments"]) == len(verdicts):
+        version = said["rules_version"]
+        verdicts = [verdict_in(payment, version) for payment in said["payments"]]
+    answer_link(branch, verdicts)
+    for place, (payment, verdict) in enumerate(zip(event["payments"], verdicts, strict=True)):
+        with branch.about(place, payment):
+            about = {"payment_id": payment["payment_id"], "account_id": event["debtor_account_id"]}
+            raised = branch.next_said(ALERTS, "FraudAlertRaised", **about)
+            if verdict.outcome != "APPROVE" and not (raised is None and branch.alert_key in branch.alerts):
+                branch.alert(event["occurred_at"], event["occurred_at"], verdict)
+
+
+def answer_link(branch: FraudBranch, verdicts: list[Verdict]) -> None:
+    """Expect the decision on the present link, and that each payment was screened."""
+    event = branch.cause.fields
+    debtor, decided_id = event["debtor_account_id"], branch.id_of("payments_link_decided")
+    words = [in_words(verdict) for verdict in verdicts]
+    names = ("outcome", "score", "reasons")
+    payments = [
+        {**payment, **{name: said[name] for name in names}}
+        for payment, said in zip(event["payments"], words, strict=True)
+    ]
+    fields = {name: event[name] for name in ("link_id", "debtor_account_id", "open_account")}
+    fields |= {"metadata": event["metadata"], "expected_sequence": event["expected_sequence"]}
+    fields |= {"payments": payments, "rules_version": words[0]["rules_version"]}
+    branch.say(COMMANDS, debtor, "PaymentsLinkDecided", decided_id, **fields)
+    outcomes = [verdict.outcome for verdict in verdicts]
+    worst = max(outcomes, key=("APPROVE", "REVIEW", "DECLINE").index)
+    for place, payment in enumerate(event["payments"]):
+        screened = {name: payment[name] for name in ("payment_id", *MONEY)}
+        screened |= {"debtor_account_id": debtor, "outcome": worst, "decision_id": decided_id}
+        screened["link_id"] = event["link_id"]
+        screened_id = branch.id_of(f"payment_screened:{place}")
+        branch.say(PAYMENT_EVENTS, debtor, "PaymentScreened", screened_id, **screened)
+
+
+def refuse_link(branch: FraudBranch, code: str) -> None:
+    """Expect the answer to what is no link, or may not be asked for."""
+    debtor, link_id = branch.cause.fields["debtor_account_id"], branch.cause.fields["link_id"]
+    about = {"command": "payments_linked", "account_id": debtor, "code": code, "link_id": link_id}
+    branch.say(PAYMENT_EVENTS, debtor, "CommandRefused", branch.id_of("refused:payments_linked"), **about)
