@@ -167,7 +167,7 @@ class PartitionTask:
             self._transactions.want(self)
 
     def say(self, topic: str, key: str, event: Any) -> bool:
-        """Write an event where the task is at rest; return whether it is. Its offset is committed once more."""
+        """Write an event if the task is at rest; return whether it is. Its offset is committed once more."""
         if self._closed or self.position is None or not self.at_rest:
             return False
         self._unit.add(topic, key, event)
