@@ -141,7 +141,7 @@ def skips_in_a_stream_without_a_table(attacked: Attacked) -> None:
 @pytest.mark.parametrize(
     ("forge", "right", "names"),
     [
-        (skips_ten, "changelogs", ("stream fraud", "payments[0]")),
+        (skips_ten, "changelogs", ("stream fraud", "fraud-commands[0]")),
         (swallows_a_partition, "source-offsets", ("stream ledger", "ledger-commands[0]", "1000000000000")),
         (skips_in_a_stream_without_a_table, "changelogs", ("stream intake-accounts", "accounts[0]")),
     ],
@@ -159,7 +159,7 @@ def test_a_forged_source_offset_stops_the_worker_in_one_line_until_it_is_put_rig
 
 def test_a_group_that_is_ahead_of_its_streams_stops_the_worker(attacked: Attacked) -> None:
     consumer = Consumer({**attacked.settings.librdkafka(), "group.id": attacked.settings.app_id})
-    ahead = attacked.forger.applied("fraud", 0) + SKIPPED
+    ahead = attacked.forger.applied("intake-payments", 0) + SKIPPED
     eventually(lambda: committed(consumer, ahead))
     consumer.close()
     said = attacked.refusal()
