@@ -30,6 +30,7 @@ from pipeline.cli.sending import (
     tell,
     urls_to_ask,
 )
+from pipeline.domain.kernel.rates import UNIT_E8
 from pipeline.events import PaymentInitiated, PaymentType
 
 SHOWN = (
@@ -186,9 +187,22 @@ def in_words(name: str, found: dict[str, Any]) -> str:
     return f"payment {name} is {found['state']}{waits}{why}"
 
 
+def _in_exchange(found: dict[str, Any], exchange: dict[str, Any]) -> str:
+    """Return what the creditor gets and at which rate: 108.00 USD at 1.08 USD for 1 EUR."""
+    one = exchange["rate_currency"]
+    other = exchange["currency"] if one == found["currency"] else found["currency"]
+    whole, part = divmod(exchange["rate_e8"], UNIT_E8)
+    rate = f"{whole}.{part:08}".rstrip("0").rstrip(".")
+    got = money(exchange["creditor_amount_minor"], exchange["currency"])
+    return f"{got} at {rate} {other} for 1 {one}"
+
+
 def _show(found: dict[str, Any]) -> None:
     about = Table(show_header=False, box=None, pad_edge=False)
     about.add_row("amount", money(found["amount_minor"], found["currency"]))
+    exchange = found.get("exchange")  # a worker of an earlier version knows none
+    if exchange is not None:
+        about.add_row("exchanged", _in_exchange(found, exchange))
     for name in SHOWN:
         if found[name] is not None:
             about.add_row(name, str(found[name]))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from pipeline.cli import endpoints, letters, reach, redriving
-from pipeline.cli.amounts import minor_units, money
+from pipeline.cli.amounts import minor_units, money, rate_e8
 from pipeline.cli.balance import shown
 from pipeline.cli.dashboard import Rates
 from pipeline.cli.endpoints import Endpoints, WorkerEndpoint
@@ -265,6 +265,19 @@ def test_money_is_shown_exactly(minor: int, currency: str, text: str) -> None:
 )
 def test_an_amount_is_read_exactly(text: str, currency: str, minor: int) -> None:
     assert minor_units(text, currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("1.08", 108_000_000), ("160", 160 * 10**8), ("0.00000001", 1), ("1000000000", 10**17)]
+)
+def test_a_rate_is_read_exactly(text: str, rate: int) -> None:
+    assert rate_e8(text) == rate
+
+
+@pytest.mark.parametrize("text", ["0", "-1.08", "1.080000001", "1,08", "", "1000000000.00000001"])
+def test_what_is_no_rate_is_refused_in_words(text: str) -> None:
+    with pytest.raises(BadInput, match="is no rate"):
+        rate_e8(text)
 
 
 @pytest.mark.parametrize(

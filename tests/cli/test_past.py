@@ -38,6 +38,13 @@ PAYMENT = {
     "due_at": None,
     "stuck_id": "e2",
     "refused_commands": 3,
+    "exchange": {
+        "creditor_amount_minor": 13_75,
+        "currency": "USD",
+        "rate_e8": 110_000_000,
+        "rate_currency": "EUR",
+        "rate_event_id": None,
+    },
     "steps": [STEP],
 }
 
@@ -149,6 +156,7 @@ def test_a_payment_is_shown_with_its_steps(capsys: pytest.CaptureFixture[str], w
     shown = [line.split() for line in out.splitlines()]
     for line in (["amount", "12.50", "EUR"], ["waiting_for", "review"], ["refused_commands", "3"]):
         assert line in shown
+    assert ["exchanged", "13.75", "USD", "at", "1.1", "USD", "for", "1", "EUR"] in shown
     assert ["1970-01-01T00:00:00Z", "payment_reserved", "held", "ok", "1970-01-01T00:00:00Z", "e1"] in shown
     _, out, _ = said(capsys, worker, "payment", "t/p", "--debtor", "a", "--json")
     assert json.loads(out)["data"] == PAYMENT

@@ -182,6 +182,17 @@ def test_several_payments_are_sent_as_one_and_each_is_told(
     assert code == 2 and "write CREDITOR=AMOUNT" in err
 
 
+def test_a_payment_names_what_the_creditor_gets_and_the_rate(
+    stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(capsys, "payment send north/alice bob 1 EUR --to-currency USD --rate 1.08")[0] == 0
+    assert said(capsys, "payment send north/alice bob 1 EUR --to-currency USD")[0] == 0
+    assert [(event.creditor_currency, event.rate_e8) for event in stack.sent] == [
+        ("USD", 108_000_000),
+        ("USD", None),
+    ]
+
+
 def test_an_id_that_is_known_is_no_second_payment(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "payment send north/alice bob 1 EUR --id p-1")[0] == 0
     code, out, err = said(capsys, "payment send north/alice bob 2 EUR --id p-1")

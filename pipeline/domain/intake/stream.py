@@ -51,7 +51,7 @@ ACCEPTED: dict[str, frozenset[type]] = {
 
 
 def check_rate(event: ev.RateQuoted) -> None:
-    """Raise Reject for a rate that is not between two active currencies, or is not positive or too high."""
+    """Check a rate. Raises Reject for one that is not between two active currencies, or out of bounds."""
     for currency in (event.base_currency, event.quote_currency):
         flaw = flaw_of(currency)
         if flaw is not None:
