@@ -135,7 +135,8 @@ def test_an_open_transaction_is_told_whose_it_is_and_aborted(
     (age,) = (
         float(line.split()[-1])
         for line in answer(cluster, "/metrics").splitlines()
-        if line.startswith("ledgerflow_last_stable_age_seconds{") and 'partition="1",stream="intake-payments"' in line
+        if line.startswith("ledgerflow_last_stable_age_seconds{")
+        and 'partition="1",stream="intake-payments"' in line
     )
     assert age > SAYS_SO_S
     capsys.readouterr()

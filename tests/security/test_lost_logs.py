@@ -158,7 +158,15 @@ def failed(report: Report) -> dict[str, list[str]]:
     return {check.name: check.problems for check in report.checks if not check.ok}
 
 
-LOGS = ("accounts", "payments", "prices", "ledger-commands", "reconciliation-items", "postings")
+LOGS = (
+    "accounts",
+    "payments",
+    "fraud-commands",
+    "prices",
+    "ledger-commands",
+    "reconciliation-items",
+    "postings",
+)
 
 
 @pytest.mark.parametrize("topic", ("payments", "ledger-commands"))
