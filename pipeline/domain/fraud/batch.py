@@ -60,6 +60,7 @@ _RULED = frozenset(
     {
         *("occurred_at", "tenant_id", "payment_id", "debtor_account_id", "creditor_account_id"),
         *("amount_minor", "currency", "device_id", "counterparty_country", "approved"),
+        "link_id",
     }
 )
 """The fields that the rules read; ids of outputs and outputs themselves are made from the columns."""

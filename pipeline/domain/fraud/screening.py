@@ -24,6 +24,7 @@ from pipeline.domain.fraud.decisions import DECIDED, Decision, pack_decision, re
 from pipeline.domain.fraud.profile import Attempt, Profile, id64, pack_profile, read_profile
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import PaymentInitiated, PaymentReviewed
+from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.retention import Queues
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
@@ -98,7 +99,8 @@ class Screening:
         decision = self._decision(key, self._decided.of(event.tenant_id).newest_at)
         if decision is None or decision.held is None or decision.debtor != id64(event.debtor_account_id):
             return
-        if self._stream.gate.review_may_need_two(event.tenant_id, decision.held.amount_minor):
+        amount = decision.held.amount_minor if event.link_id is None else INT64_MAX
+        if self._stream.gate.review_may_need_two(event.tenant_id, amount):
             return
         self._profile(profile_key).learn(decision.held)
         decision.held = None

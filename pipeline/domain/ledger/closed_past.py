@@ -26,7 +26,10 @@ from pipeline.domain.ledger.value_times import value_time
 CODE = "back_dated"
 _ASKING = (ev.JournalSubmitted, ev.JournalReversed)
 """Commands that may ask for a time."""
-_FORGOTTEN = (ev.PaymentDecided, ev.JournalSubmitted, ev.JournalReversed, ev.PaymentReversed)
+_FORGOTTEN = (
+    *(ev.PaymentDecided, ev.PaymentsLinkDecided, ev.PaymentReversed),
+    *(ev.JournalSubmitted, ev.JournalReversed),
+)
 """Commands that are too old at some time, and then answered so."""
 _JUDGED = frozenset((*_FORGOTTEN, ev.PaymentReviewed, ev.PaymentCaptured, ev.JournalConfirmed))
 
@@ -56,7 +59,7 @@ def _counts_at(event: Any, rows: Rows) -> int:
 def _posts(event: Any, rows: Rows) -> bool:
     """Whether a command would post a debit if there is money, and nothing else stands against it."""
     kind, tenant = type(event), event.tenant_id
-    if kind is ev.PaymentDecided:
+    if kind is ev.PaymentDecided or kind is ev.PaymentsLinkDecided:
         return True  # one whose id is known is answered as any repeat
     if kind is ev.JournalSubmitted:
         return read_journal(rows, tenant, event.account_id, event.journal_id) is None

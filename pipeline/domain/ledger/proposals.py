@@ -23,6 +23,7 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.layouts import unpacker
+from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, envelope
 from pipeline.domain.kernel.routing import KEY_FIELDS
 from pipeline.domain.kernel.rows import Rows, row_key
@@ -137,7 +138,12 @@ def needs_two(tenants: Tenants, event: Any, rows: Rows) -> bool:
 
 
 def asked_amount(payment: Payment) -> int:
-    """Return what a payment has asked for, minor units: what the streams before the ledger know of it."""
+    """Return what a payment has asked for, minor units: what the streams before the ledger know of it.
+
+    A payment of a link stands for all of it, whatever that comes to: as much as there can be.
+    """
+    if payment.link_id is not None:
+        return INT64_MAX
     return payment.amount_minor if payment.asked_minor is None else payment.asked_minor
 
 
@@ -171,7 +177,7 @@ def _is_under_review(event: ev.PaymentReviewed, rows: Rows) -> bool:
     if payment.state == "AUTHORISED":
         hold = read_hold(rows, event.tenant_id, event.payment_id)
         return hold is not None and hold.under_review
-    return payment.state == "HELD"
+    return payment.state == "HELD" and payment.link_id == event.link_id
 
 
 def propose(event: Any, kept_us: int, window: int, at: Arrival, rows: Rows, out: Outbox) -> None:

@@ -33,6 +33,7 @@ from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
+from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.retention import Queue, Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
@@ -250,7 +251,8 @@ class Lifecycle:
             return True if decides and life.debtor_account_id == event.account_id else None
         if life.debtor_account_id != event.debtor_account_id:
             return None
-        names = event.tenant_id, life.currency, life.amount_minor
+        amount = life.amount_minor if life.link_id is None else INT64_MAX  # all of its link is let go
+        names = event.tenant_id, life.currency, amount
         return None if event.approved and self._tenants.review_needs_two(*names) else event.approved
 
     def _advance(

@@ -170,7 +170,8 @@ def learn(branch: FraudBranch, event: dict[str, Any]) -> None:
 def may_need_two(branch: FraudBranch, held: Any) -> bool:
     """Whether a second person may have to approve a payment; its currency is not kept."""
     told = branch.tenants.setting(branch.cause.fields["tenant_id"], "four_eyes") or {}
-    return any(held.amount >= least for least in told.get("reviews", {}).values())
+    linked = branch.cause.fields.get("link_id") is not None
+    return any(linked or held.amount >= least for least in told.get("reviews", {}).values())
 
 
 def pass_on(branch: FraudBranch, event: dict[str, Any]) -> None:

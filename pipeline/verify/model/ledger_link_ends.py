@@ -10,13 +10,17 @@ from pipeline.verify.model.ledger_link_checks import Obstacle
 from pipeline.verify.model.ledger_links import (
     PREFIX,
     Link,
+    answered_at_once,
     ask_others,
+    asked,
     credits_elsewhere,
     end_all,
     keep_link,
+    others_payments,
+    say_all,
     settle_all,
 )
-from pipeline.verify.model.wire import Dead
+from pipeline.verify.model.wire import PAYMENT_EVENTS, Dead
 
 
 def review_link(branch: Books, event: dict[str, Any], payment: Payment) -> None:
@@ -64,3 +68,18 @@ def link_answered(branch: Books, event: dict[str, Any]) -> None:
     if link.refusing:
         return end_all(branch, link_id, link, "PaymentFailed", said)
     settle_all(branch, link_id, link, held=True)
+
+
+def refuses_link(branch: Books, event: dict[str, Any], code: str) -> bool:
+    """Reject the payments of a link by their time, and remember nothing; those that are known are repeats."""
+    if answered_at_once(branch, event):
+        return True
+    link, link_id = asked(event), event["link_id"]
+    others = others_payments(branch, link_id, link)
+    fresh = [ask.payment_id for place, ask in enumerate(link.asks) if place not in others]
+    if fresh and branch.witness is not None:
+        said = branch.said_code((code,), PAYMENT_EVENTS, "PaymentRejected", payment_id=fresh[0])
+        if said is None:
+            return False
+    say_all(branch, link_id, link, "PaymentRejected", Obstacle(code), others)
+    return True

@@ -6,8 +6,7 @@ import re
 from typing import Any
 
 from pipeline.verify.model.ledger_books import Books
-from pipeline.verify.model.ledger_link_checks import Obstacle
-from pipeline.verify.model.ledger_links import answered_at_once, asked, others_payments, say_all
+from pipeline.verify.model.ledger_link_ends import refuses_link
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import (
     ACCOUNT_EVENTS,
@@ -26,7 +25,7 @@ def not_yet(branch: Books, record: Record) -> bool:
     if record.event == "PaymentDecided":
         return refuses_payment(branch, event)
     if record.event == "PaymentsLinkDecided":
-        return refuses_link(branch, event)
+        return refuses_link(branch, event, "not_yet")
     if record.event not in (*ACCOUNT_EVENTS, *PAYMENT_COMMANDS, *JOURNAL_COMMANDS, *APPROVALS):
         return False
     names = ("payment_id", "capture_id", "journal_id", "confirmation_id", "reversal_id")
@@ -52,19 +51,6 @@ def refuses_payment(branch: Books, event: dict[str, Any]) -> bool:
     answer_id = branch.id_of("payment_rejected")
     content["code"] = "not_yet"
     branch.say(PAYMENT_EVENTS, event["debtor_account_id"], "PaymentRejected", answer_id, **content)
-    return True
-
-
-def refuses_link(branch: Books, event: dict[str, Any]) -> bool:
-    """Reject the payments of a link, which are not remembered; those that are known are repeats."""
-    if answered_at_once(branch, event):
-        return True
-    link, link_id = asked(event), event["link_id"]
-    others = others_payments(branch, link_id, link)
-    fresh = [ask.payment_id for place, ask in enumerate(link.asks) if place not in others]
-    if fresh and not said(branch, "PaymentRejected", payment_id=fresh[0]):
-        return False
-    say_all(branch, link_id, link, "PaymentRejected", Obstacle("not_yet"), others)
     return True
 
 

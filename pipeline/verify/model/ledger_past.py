@@ -6,14 +6,18 @@ import re
 from typing import Any
 
 from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_link_ends import refuses_link
 from pipeline.verify.model.ledger_parts import known_part
 from pipeline.verify.model.wire import DAY_US, PAYMENT_EVENTS
 
 JUDGED = (
-    *("PaymentDecided", "PaymentReviewed", "PaymentCaptured", "PaymentReversed"),
+    *("PaymentDecided", "PaymentsLinkDecided", "PaymentReviewed", "PaymentCaptured", "PaymentReversed"),
     *("JournalSubmitted", "JournalConfirmed", "JournalReversed"),
 )
-TOO_OLD_FIRST = ("PaymentDecided", "PaymentReversed", "JournalSubmitted", "JournalReversed")
+TOO_OLD_FIRST = (
+    *("PaymentDecided", "PaymentsLinkDecided", "PaymentReversed"),
+    *("JournalSubmitted", "JournalReversed"),
+)
 
 
 def refused_past(branch: Books, kind: str, event: dict[str, Any]) -> bool:
@@ -27,6 +31,8 @@ def refused_past(branch: Books, kind: str, event: dict[str, Any]) -> bool:
     forgotten = branch.watermark - event["occurred_at"] > branch.window_days * DAY_US
     if branch.witness is None and kind in TOO_OLD_FIRST and forgotten:
         return False
+    if kind == "PaymentsLinkDecided":
+        return refuses_link(branch, event, "back_dated")
     if not would_post(branch, kind, event):
         return False
     if kind == "PaymentDecided":

@@ -135,6 +135,8 @@ def needs_two(branch: Books, kind: str, event: dict[str, Any]) -> bool:
     payment = branch.payments.get(branch.key("payment_id"))
     if payment is None or not event["approved"]:
         return False
+    if payment.link is not None:  # it stands for all of its link, whatever that comes to
+        return payment.currency in told.get("reviews", {})
     asked = payment.amount if payment.asked is None else payment.asked
     return bool(asked >= told.get("reviews", {}).get(payment.currency, asked + 1))
 
@@ -157,7 +159,7 @@ def answered_anyway(branch: Books, kind: str, event: dict[str, Any]) -> bool:
             return True
         if payment.state == "AUTHORISED":
             return not branch.holds[branch.key("payment_id")].under_review
-        return payment.state != "HELD"
+        return payment.state != "HELD" or payment.link != event.get("link_id")
     if old(branch, kind, event):
         return True
     home = event[KEY_FIELD[kind]]

@@ -79,7 +79,7 @@ def needs_two(branch: LifecycleBranch, life: Life) -> bool:
     """Whether it takes two people to let a payment go on."""
     told = branch.tenants.setting(branch.cause.fields["tenant_id"], "four_eyes") or {}
     least = told.get("reviews", {}).get(life.content[3])
-    return least is not None and life.content[2] >= least
+    return least is not None and (life.link is not None or life.content[2] >= least)
 
 
 def decided(branch: LifecycleBranch, event: dict[str, Any]) -> None:
