@@ -21,7 +21,6 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger import captures, holds, link_commands
-from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.exchange import told
 from pipeline.domain.ledger.expected_sequence import other_sequence, refuse_moved_on
@@ -29,10 +28,11 @@ from pipeline.domain.ledger.link_books import Flaw
 from pipeline.domain.ledger.open_holds import is_crowded, payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
+from pipeline.domain.ledger.payment_refusals import convert, refusal_of, up_to_what_is_there
 from pipeline.domain.ledger.rates import RateRules
 from pipeline.domain.ledger.repeats import other_currency, payment_code
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
-from pipeline.domain.ledger.sides import agreed, credited_of, emit_placed, end_hold, enter, may_name, reserve
+from pipeline.domain.ledger.sides import credited_of, emit_placed, end_hold, enter, reserve
 from pipeline.domain.ledger.value_times import ValueTime, told_time
 from pipeline.domain.tenants.settings import Tenants
 
@@ -100,9 +100,9 @@ def decide(
     expires_at, debtor = payment.hold_expires_at, payment.debtor_account_id
     if event.balancing:
         payment.amount_minor, payment.asked_minor = up_to_what_is_there(event, books), event.amount_minor
-    refusal = _refusal(event, payment, watermark, books)
+    refusal = refusal_of(event, payment, watermark, books)
     if refusal is None and payment.creditor_currency is not None:
-        refusal = _convert(payment, rates, books)
+        refusal = convert(payment, rates, books)
     if refusal is None and expires_at is not None:
         held_in = payment_places(tenant, payment, at)
         if any(is_crowded(rows, tenant, place, holds_max) for place in held_in):
@@ -126,59 +126,6 @@ def decide(
         books.save(out)
         return write_payment(rows, tenant, event.payment_id, payment)
     _proceed(event, payment, books, out)
-
-
-def up_to_what_is_there(event: ev.PaymentDecided, books: Books) -> int:
-    """Return the amount of a balancing payment, minor units: what its debtor can pay of what it asks for.
-
-    Where there is nothing, it is all that was asked for, so that it is refused as any other payment.
-    """
-    debtor = books.account(event.debtor_account_id)
-    if debtor is None or debtor.limit_minor is None:
-        return event.amount_minor
-    there = debtor.available_minor + debtor.limit_minor
-    return min(event.amount_minor, there) if there > 0 else event.amount_minor
-
-
-def _refusal(event: ev.PaymentDecided, payment: Payment, watermark: int, books: Books) -> str | None:
-    """Return why a payment cannot be reserved, the first reason that holds, or None.
-
-    Of a payment between currencies, rate and converted amount are not looked at yet.
-    """
-    amount, other = payment.amount_minor, payment.creditor_currency
-    if event.outcome == "DECLINE":
-        return "declined"
-    if amount <= 0:
-        return "amount_must_be_positive"
-    if event.debtor_account_id == event.creditor_account_id:
-        return "accounts_must_differ"
-    if not may_name(event.rate_e8, other):
-        return "invalid_rate"
-    if event.hold_expires_at is not None and event.hold_expires_at <= watermark:
-        return "expired"
-    code = books.debtor_code(event.debtor_account_id, event.currency)
-    if code is not None:
-        return code
-    if other_sequence(books, event.debtor_account_id, event.expected_sequence) is not None:
-        return "sequence_mismatch"
-    if not can_be_opened(event.creditor_account_id):
-        return "creditor_not_found"  # no branch has such an account, so no leg is needed to find out
-    if books.is_local(event.creditor_account_id):
-        if other is not None:
-            return books.creditor_code(event.creditor_account_id, other)
-        return books.creditor_code(event.creditor_account_id, event.currency, amount)
-    return None
-
-
-def _convert(payment: Payment, rates: RateRules, books: Books) -> str | None:
-    """Convert a payment between currencies, or return why that is not possible, or not for its creditor."""
-    found = agreed(payment, rates, books)
-    if isinstance(found, str):
-        return found
-    payment.exchange, creditor = found, payment.creditor_account_id
-    if not books.is_local(creditor):
-        return None
-    return books.creditor_code(creditor, found.currency, found.creditor_minor)
 
 
 def _proceed(event: Any, payment: Payment, books: Books, out: Outbox) -> None:

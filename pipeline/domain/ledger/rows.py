@@ -275,10 +275,7 @@ def closed_key(tenant_id: str) -> bytes:
 
 
 def taken_key(tenant_id: str, payment_id: str, currency: str | None = None) -> bytes:
-    """Return the row key of how much of a payment was reversed, minor units.
-
-    `currency`: that of a creditor who has got another one than the debtor's, for the amount in it.
-    """
+    """Return the row key of how much of a payment was reversed; `currency`: in that of its creditor."""
     return row_key(REVERSAL_ROW.family, tenant_id, payment_id, *([] if currency is None else [currency]))
 
 

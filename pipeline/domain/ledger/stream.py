@@ -1,6 +1,7 @@
 """The ledger of one branch (partition): which rule applies each command, and how event time advances.
 
     payments       payments on the debtor's branch         payment_legs   their legs on the creditor's branch
+    payment_refusals  why one cannot be reserved
     holds          payments held for captures              captures       captures of these holds
     extensions     their later ends                        rates          rates between currencies
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
