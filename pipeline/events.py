@@ -244,7 +244,7 @@ class ProposalApproved(InputEvent):
     KEY_FIELD: ClassVar[str] = "account_id"
 
     account_id: Id
-    proposal_id: Id
+    proposal_id: str
     content_hash: str
     actor: Actor | None = None
 
@@ -257,7 +257,7 @@ class ProposalRejected(InputEvent):
     KEY_FIELD: ClassVar[str] = "account_id"
 
     account_id: Id
-    proposal_id: Id
+    proposal_id: str
     content_hash: str
     reason: str
     actor: Actor | None = None

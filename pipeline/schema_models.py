@@ -17,8 +17,8 @@ from schemas.compatibility import ENVELOPE
 from schemas.topics import Routing, routing, topics
 
 INPUT_TOPICS = tuple(topic.name for topic in topics() if topic.stage == "input")
-FREE_IDS = ("device_id", "session_id", "key_id")
-"""Ids that never become part of a key, so they may contain any characters."""
+FREE_IDS = ("device_id", "session_id", "key_id", "proposal_id")
+"""Ids that never become part of a record's key, so they may contain any characters."""
 STRICT_TEXTS = {
     **dict.fromkeys(("currency", "creditor_currency", "base_currency", "quote_currency"), "Currency"),
     "creditor_reference": "CreditorReference",

@@ -20,6 +20,7 @@ from pipeline.cli import (
     migrate,
     payment,
     payment_link,
+    proposals,
     quarantine,
     rebuild,
     restore,
@@ -52,7 +53,7 @@ app = typer.Typer(
     epilog="Start here: `ledgerflow up --demo`. Settings are environment variables `LEDGERFLOW_...`; options"
     " win over them.",
 )
-RUN, TRY, LOOK, REPAIR = "Run", "Try", "Look", "Check and repair"
+RUN, TRY, LOOK, DECIDE, REPAIR = "Run", "Try", "Look", "Decide", "Check and repair"
 app.command("up", rich_help_panel=RUN)(up.up)
 app.command("worker", rich_help_panel=RUN)(worker.worker)
 app.command("load", rich_help_panel=RUN)(load.load)
@@ -63,8 +64,11 @@ app.command("balance", rich_help_panel=LOOK)(balance.balance)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
 payment.app.command("link")(payment_link.link_payments)
 app.add_typer(payment.app, name="payment", rich_help_panel=LOOK)
+app.command("proposals", rich_help_panel=LOOK)(proposals.proposals)
 app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("version", rich_help_panel=LOOK)(version.version)
+app.command("approve", rich_help_panel=DECIDE)(proposals.approve)
+app.command("reject", rich_help_panel=DECIDE)(proposals.reject)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
 app.command("snapshot", rich_help_panel=REPAIR)(snapshot.snapshot)
 app.command("restore", rich_help_panel=REPAIR)(restore.restore_command)

@@ -1,4 +1,4 @@
-"""Views of the ledger: balances of accounts, and journals of many legs by their id."""
+"""Views of the ledger: balances of accounts, journals of many legs by their id, and open proposals."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from pipeline.domain.kernel.views import (
 )
 from pipeline.domain.ledger.journal_parts import left_legs, posted_legs
 from pipeline.domain.ledger.journals import HELD, PREPARING, Journal, unpack_journal
+from pipeline.domain.ledger.proposals import OPEN, unpack_proposal
 from pipeline.domain.ledger.rows import FROZEN_NAMES, STATUS_NAMES, read_payment, unpack_account
 
 
@@ -92,6 +93,25 @@ def exchange_of(rows: Rows, tenant_id: str, payment_id: str, debtor_account_id: 
     return {"creditor_amount_minor": by.creditor_minor, "currency": by.currency, **rate}
 
 
+def _proposal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row | None:
+    """Return a command that waits for a second person, None for one that was decided."""
+    proposal = unpack_proposal(value)
+    if proposal.state != OPEN:
+        return None
+    return {
+        "tenant_id": key[0],
+        "account_id": key[1],
+        "proposal_id": key[2],
+        "command": proposal.command,
+        "proposed_by": msgspec.structs.asdict(proposal.maker),
+        "proposed_at": time_text(proposal.proposed_at),
+        "expires_at": time_text(proposal.ends_at),
+        "changes": proposal.changes,
+        "content_hash": proposal.content_hash,
+        "content": proposal.content,
+    }
+
+
 BALANCES = TableView(
     name="balances",
     table="ledger",
@@ -131,4 +151,20 @@ JOURNALS = TableView(
     marker="j",
     owner=Owner("account_id", "account", "journal"),
 )
-VIEWS = (BALANCES, JOURNALS)
+PROPOSALS = TableView(
+    name="proposals",
+    table="ledger",
+    family="v",
+    key=(*ACCOUNT, "proposal_id"),
+    columns=(
+        *(*ACCOUNT, "proposal_id", "command", "proposed_by", "proposed_at", "expires_at", "changes"),
+        *("content_hash", "content"),
+    ),
+    show=_proposal,
+    pages=(
+        ViewPage(TENANT_PAGE, "Commands of a tenant that wait for a second person"),
+        ViewPage(ACCOUNT_PAGE, "Those of one account"),
+    ),
+    marker="v",
+)
+VIEWS = (BALANCES, JOURNALS, PROPOSALS)
