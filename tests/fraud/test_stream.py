@@ -25,6 +25,8 @@ from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.tenants.quotas import Gate
+from pipeline.domain.tenants.settings import parse_tenants
 
 NOON_S = 1_767_268_800
 """2026-01-01 12:00 UTC."""
@@ -290,6 +292,17 @@ def test_an_approval_by_a_reviewer_teaches_the_profile_once() -> None:
     for _ in range(2):
         desk.apply(reviewed(held.payment_id))
         assert desk.profile().approved == 11
+
+
+@pytest.mark.parametrize(("least", "learned"), [("EUR = 1", 0), ("EUR = 1000000000", 1), ("USD = 1", 0)])
+def test_a_review_that_may_need_two_people_teaches_nothing(least: str, learned: int) -> None:
+    """A review has no currency, and the ledger's answer does not come back."""
+    tenants = parse_tenants(f"[tenants.acme.four_eyes]\nreviews = {{ {least} }}")
+    desk = Desk(FraudStream(gate=Gate(tenants)))
+    held = burst(desk)
+    desk.apply(held)
+    desk.apply(reviewed(held.payment_id))
+    assert desk.profile().approved == 10 + learned
 
 
 def test_tenants_do_not_see_each_other() -> None:

@@ -10,6 +10,7 @@ import pytest
 from pipeline.cli.entry import main
 from pipeline.domain.tenants.settings import (
     UNRESTRICTED,
+    FourEyes,
     Tenant,
     Tenants,
     TenantsError,
@@ -45,6 +46,27 @@ def test_a_tenant_has_what_it_says_and_else_what_the_default_says() -> None:
     assert read.of("south") == Tenant(currencies=("EUR", "USD"), payments_per_second=5)
     assert read.of("old bank").closed
     assert read.of("nobody has named it") == read.default
+
+
+def test_what_needs_two_people_is_a_tenants_own_table_or_the_defaults() -> None:
+    read = parse_tenants(
+        "[default.four_eyes]\ncorrections = true\n"
+        "[tenants.north.four_eyes]\nreviews = { EUR = 5 }\n[tenants.south]"
+    )
+    assert read.of("south").four_eyes == FourEyes(corrections=True)
+    assert read.of("north").four_eyes == FourEyes(reviews={"EUR": 5})
+    assert [read.review_needs_two("north", "EUR", amount) for amount in (4, 5, 6)] == [False, True, True]
+    assert not read.review_needs_two("north", "USD", 9) and not read.review_needs_two("south", "EUR", 9)
+    assert read.review_may_need_two("north", 5) and not read.review_may_need_two("north", 4)
+    assert read.some_reviews_need_two and not parse_tenants(FILE).some_reviews_need_two
+
+
+def test_a_file_without_four_eyes_keeps_the_name_that_an_earlier_version_gave_it() -> None:
+    assert parse_tenants(FILE).version == "1-1ebb8d8df9ef"
+    assert (
+        parse_tenants(f"{FILE}[tenants.x.four_eyes]\n").version
+        != parse_tenants(f"{FILE}[tenants.x]\n").version
+    )
 
 
 def test_a_closed_default_closes_whom_the_file_does_not_name() -> None:
