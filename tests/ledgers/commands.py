@@ -40,6 +40,12 @@ def _actor(text: str) -> ev.Actor:
     return ev.Actor(issuer or "tale", subject, f"session of {subject}")
 
 
+def _text(text: str) -> str:
+    """Return a text; `x*70000` is a long one."""
+    letter, times, count = text.partition("*")
+    return letter * int(count) if times else text
+
+
 def _expected(words: Words) -> About:
     """Return how many postings a command expects its account to have had: `expects=2`."""
     return {"expected_sequence": words.option("expects", int)}
@@ -223,7 +229,7 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
         journal_id=journal_id,
         account_id=account_id(home, words.tenant_id) if home else legs[0].account_id,
         legs=legs,
-        reference=words.options.pop("reference", f"reference of {journal_id}"),
+        reference=_text(words.options.pop("reference", f"reference of {journal_id}")),
         reason=words.options.pop("reason", None),
         effective_at=words.option("at", when),
         late=words.options.pop("late", "REFUSE"),
