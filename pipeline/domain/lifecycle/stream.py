@@ -39,6 +39,7 @@ from pipeline.domain.kernel.retention import Queue, Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, hold_end
 from pipeline.domain.lifecycle.outputs import STEP_NAMES, emit_resumed, emit_unscreened, raise_alerts
+from pipeline.domain.lifecycle.reviews import review_of
 from pipeline.domain.lifecycle.rows import (
     DUE_ROW,
     ENDED,
@@ -219,7 +220,7 @@ class Lifecycle:
         if kind is ev.CommandProposed:
             return None
         if kind is ev.PaymentReviewed or kind is ev.ProposalDecided:
-            approved = self._review_of(life, kind, event)
+            approved = review_of(life, kind, event, self._tenants)
             if life is None or approved is None:
                 return None
             life.to_review = False
@@ -238,22 +239,6 @@ class Lifecycle:
         if kind is ev.PaymentExtendedOutcome:
             life.hold_expires_at = event.hold_expires_at
         return self._advance(life, _state_after(life, kind, event), event.code, kind, event, recorded_at, now)
-
-    def _review_of(self, life: Life | None, kind: type, event: Any) -> bool | None:
-        """Return whether an event approves a payment that is held, or declines it; None if it does neither.
-
-        The ledger refuses all reviews but the first one, and those of payments that need none.
-        """
-        if life is None or not life.to_review:
-            return None
-        if kind is ev.ProposalDecided:
-            decides = event.command == "payment_reviewed" and event.outcome == "APPROVED"
-            return True if decides and life.debtor_account_id == event.account_id else None
-        if life.debtor_account_id != event.debtor_account_id:
-            return None
-        amount = life.amount_minor if life.link_id is None else INT64_MAX  # all of its link is let go
-        names = event.tenant_id, life.currency, amount
-        return None if event.approved and self._tenants.review_needs_two(*names) else event.approved
 
     def _advance(
         self, life: Life, state: str, code: str, kind: type, event: Any, recorded_at: int, now: int
