@@ -31,7 +31,8 @@ from pipeline.domain.lifecycle.rows import (
     unpack_life,
     write_clock,
 )
-from pipeline.domain.lifecycle.stream import MOVES_MONEY, Lifecycle, is_of_fraud, is_unscreened
+from pipeline.domain.lifecycle.screened import MOVES_MONEY, is_unscreened
+from pipeline.domain.lifecycle.stream import Lifecycle, is_of_fraud
 
 CLASSES = (*STEP_NAMES, ev.CommandRefused, ev.CommandProposed)
 _IDS = (

@@ -46,7 +46,6 @@ from pipeline.domain.lifecycle.rows import (
     LONG_MAX,
     NOT_ASKED,
     NOT_KEPT,
-    SCREENED,
     UNSCREENED,
     WAITS_FOR,
     Clock,
@@ -61,6 +60,7 @@ from pipeline.domain.lifecycle.rows import (
     unpack_life,
     write_clock,
 )
+from pipeline.domain.lifecycle.screened import is_unscreened, let_through, new_life
 from pipeline.domain.lifecycle.settings import LifecycleSettings
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 
@@ -79,8 +79,6 @@ STATES: dict[type, str] = {
 }
 """The state of a payment after each event of the ledger; `_state_after` has the exceptions."""
 TAKEN = frozenset({*STEP_NAMES, ev.CommandRefused, ev.CommandProposed})
-MOVES_MONEY = frozenset({ev.PaymentReserved, ev.PaymentSettled, ev.PaymentCapturedOutcome})
-"""Events by which money is set aside or moved."""
 FROM_FRAUD = (ev.PaymentScheduled, ev.PaymentScreened, ev.PaymentReviewed)
 """Events of the fraud stream; they do not move the clock."""
 ENDS_OF_WAITING = (ev.PaymentCancelledOutcome, ev.CommandRefused)
@@ -196,7 +194,7 @@ class Lifecycle:
         if kind is ev.PaymentScheduled:
             if life is not None and not life.has_ended:
                 return None
-            life = _new_life(event, False, life)
+            life = new_life(event, False, life)
             life.execute_at, life.hold_expires_at = event.execute_at, hold_end(event)
             return self._advance(life, "SCHEDULED", "ok", kind, event, recorded_at, now)
         if kind is ev.PaymentScreened:
@@ -210,12 +208,12 @@ class Lifecycle:
                     life.screened_again_at = now
                 elif not passed or life.screened != UNSCREENED:
                     return None
-                return _let_through(life) if passed and life.screened == UNSCREENED else life
+                return let_through(life) if passed and life.screened == UNSCREENED else life
             else:
-                life = _new_life(event, event.outcome == "REVIEW", life)
+                life = new_life(event, event.outcome == "REVIEW", life)
                 life.hold_expires_at, life.link_id = hold_end(event), event.link_id
             if passed:
-                _let_through(life)
+                let_through(life)
             return self._advance(life, "SCREENED", event.outcome.lower(), kind, event, recorded_at, now)
         if kind is ev.CommandProposed:
             return None
@@ -233,7 +231,7 @@ class Lifecycle:
             return _count_refused(life)
         unscreened = is_unscreened(life, kind)
         if life is None or life.is_forgotten:
-            life = _new_life(event, False, life)
+            life = new_life(event, False, life)
         if unscreened:
             life.screened = NOT_ASKED
         if kind is ev.PaymentExtendedOutcome:
@@ -288,24 +286,3 @@ def _count_refused(life: Life) -> Life:
     """Count a refused command."""
     life.refused += 1
     return life
-
-
-def _new_life(event: Any, to_review: bool, forgotten: Life | None) -> Life:
-    """Return the life of a payment, from its first event. `forgotten`: the one of its id before, if any.
-
-    What was screened before counts: the ledger has not answered all of it yet.
-    """
-    parties = event.debtor_account_id, event.creditor_account_id
-    screened = UNSCREENED if forgotten is None else forgotten.screened
-    return Life("", *parties, event.amount_minor, event.currency, to_review, screened=screened)
-
-
-def _let_through(life: Life) -> Life:
-    """Note that a screening lets a payment through."""
-    life.screened = SCREENED
-    return life
-
-
-def is_unscreened(life: Life | None, kind: type) -> bool:
-    """Whether an event of a class moves money of a payment that no screening has let through."""
-    return kind in MOVES_MONEY and (life is None or life.screened == UNSCREENED)
