@@ -53,6 +53,7 @@ CODES = (
     "exists_with_different_amount",
     "exists_with_different_reference",
     "exists_with_different_currency",
+    "exists_with_different_rate",
     "exists_with_different_type",
     "exists_with_different_execution_time",
     "exists_with_different_metadata",
