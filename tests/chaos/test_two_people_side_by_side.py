@@ -1,4 +1,4 @@
-"""Model, rules and columns on random traffic in which commands need two people: all say and write the same."""
+"""Model, rules and columns on random traffic in which commands need two people: all three say the same."""
 
 from __future__ import annotations
 
