@@ -33,7 +33,6 @@ from typing import Any
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.ids import check_ids
-from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.retention import Queue, Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
