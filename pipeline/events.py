@@ -107,6 +107,13 @@ class JournalLeg(InputPart):
     rate_e8: Long | None = None
 
 
+class LegShare(InputPart):
+    """What a leg takes of its entry in the place of an amount."""
+
+    leg_no: Int
+    share_ppm: Int | None = None
+
+
 class LinkedPayment(InputPart):
     """One payment of a link."""
 
@@ -318,6 +325,7 @@ class JournalSubmitted(InputEvent):
     hold: Flag | None = None
     needs_approval: Flag | None = None
     execute_at: Moment | None = None
+    shares: tuple[LegShare, ...] | None = None
 
 
 class JournalVoided(InputEvent):

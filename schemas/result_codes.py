@@ -339,7 +339,8 @@ RESULTS: tuple[Result, ...] = (
         "invalid_legs",
         (_REFUSED, _JOURNAL),
         "Fewer than 2 legs or more than 100, a `leg_no` twice or negative, or no leg of the journal's "
-        "account. Of journal_confirmed: `legs` is empty, or has a `leg_no` twice.",
+        "account. Of journal_confirmed: `legs` is empty, or has a `leg_no` twice. Of "
+        "`shares`: more than the whole, two rests, a share of nothing or of shares, of a leg with an amount.",
         "Correct it and submit it with a new journal_id, or confirm it again.",
     ),
     Result(

@@ -138,6 +138,7 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(
         ("closure_reason", "approved_by", "confirmation_id", "creditor_currency", "link_id"), pa.string()
     ),
+    "shares": pa.list_(pa.struct([("leg_no", pa.int32()), ("share_ppm", pa.int32())])),
     "legs": pa.list_(pa.struct([("leg_no", pa.int32()), ("amount_minor", pa.int64())])),
     "rate_e8": pa.int64(),
     "exchange": pa.struct(
@@ -296,7 +297,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
         ),
         with_nulls("approved_by", "exchange"),
     ),
-    ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval", "execute_at"),
+    ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval", "execute_at", "shares"),
     ("ledgerflow.PostingRecorded", 4): with_nulls("approved_by", "lowest_balance_minor", "exchange"),
 }
 """The step from a version of an event to the next one; `unchanged` where the columns stay the same."""

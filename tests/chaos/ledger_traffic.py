@@ -330,9 +330,24 @@ class Traffic:
             "JournalSubmitted",
             journal_id=journal,
             legs=legs,
+            shares=self._shares(legs),
             **self._hold(until),
             **content,
         )
+
+    def _shares(self, legs: list[dict[str, Any]]) -> list[dict[str, Any]] | None:
+        """Let legs of one side take shares in the place of amounts, now and then; by a chance of its own."""
+        chance = Random(f"shares {self.count}")
+        if not legs or chance.random() < 0.8:
+            return None
+        entry_no, side = chance.choice(legs)["entry_no"], chance.choice(("DEBIT", "CREDIT"))
+        taking = [leg for leg in legs if (leg["entry_no"], leg["side"]) == (entry_no, side)]
+        for leg in taking:
+            leg["amount_minor"] = 0
+        part = chance.choice((1_000_000 // (len(taking) or 1), chance.randrange(600_000)))
+        last = chance.choice((None, None, None, part))
+        parts = [*[part] * (len(taking) - 1), last]
+        return [{"leg_no": leg["leg_no"], "share_ppm": one} for leg, one in zip(taking, parts, strict=False)]
 
     def _entry(self, entry_no: int) -> list[dict[str, Any]]:
         """Return legs of one currency that balance: some pay, the others are paid."""

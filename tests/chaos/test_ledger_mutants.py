@@ -16,7 +16,7 @@ from pipeline.domain.ledger import captures as ledger_captures
 from pipeline.domain.ledger import exchange as ledger_exchange
 from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
-from pipeline.domain.ledger import journal_ends, journal_home, journal_legs
+from pipeline.domain.ledger import journal_ends, journal_home, journal_legs, leg_shares
 from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import payments as ledger_payments
 from pipeline.domain.ledger import rates as ledger_rates
@@ -80,6 +80,23 @@ def keeps_what_a_reversal_of_another_state_took(patch: Set) -> None:
             uncount(tenant, journal, rows)
 
     patch(journal_home, "uncount_reversed", kept)
+
+
+def gives_each_share_its_own_rounding(patch: Set) -> None:
+    patch(
+        leg_shares,
+        "_shared",
+        lambda whole, parts: {leg_no: whole * part // 1_000_000 for leg_no, part in parts.items()},
+    )
+
+
+def gives_missing_units_to_the_first_legs(patch: Set) -> None:
+    def shared(whole: int, parts: Any) -> dict[int, int]:
+        amounts = {leg_no: whole * part // 1_000_000 for leg_no, part in parts.items()}
+        missing = whole * sum(parts.values()) // 1_000_000 - sum(amounts.values())
+        return {no: amount + (place < missing) for place, (no, amount) in enumerate(sorted(amounts.items()))}
+
+    patch(leg_shares, "_shared", shared)
 
 
 def rounds_the_tolerance_up(patch: Set) -> None:
@@ -277,6 +294,8 @@ def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
         releases_what_was_to_stay_held,
         takes_back_of_a_journal_what_is_only_held,
         rounds_the_tolerance_up,
+        gives_each_share_its_own_rounding,
+        gives_missing_units_to_the_first_legs,
         captures_whatever_has_come_since,
         keeps_what_a_reversal_of_another_state_took,
         captures_more_than_there_is,
@@ -287,7 +306,7 @@ def test_a_ledger_is_found_by_the_logs_of_tales_of_parts_that(
     mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the load does not do, but tales of these files do."""
-    files = ("partial_confirmations.txt", "tolerance.txt", "expected_sequence.txt")
+    files = ("partial_confirmations.txt", "tolerance.txt", "expected_sequence.txt", "shares.txt")
     tales = [tale for tale in read_tales() if tale.place.startswith(files)]
     logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
     mutant(monkeypatch.setattr)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import structs
-
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.accounts import ACCOUNT_TYPES
 from tests.ledger.branches import decided, envelope, opened
+from tests.ledgers.legs import legs_and_shares, legs_of, part_of
 from tests.ledgers.link_lines import link
 from tests.ledgers.words import CURRENCY, MILLISECOND, Words, account_id, is_amount, minor, rate, when
 
@@ -199,29 +198,9 @@ def _unpay(words: Words, about: About) -> ev.PaymentReversed:
     return ev.PaymentReversed(**fields, amount_minor=minor(amount) if amount else None)
 
 
-def _legs(words: Words) -> tuple[ev.JournalLeg, ...]:
-    """Return legs: `A -9.00` debits A, `B 9.00` credits B; a currency is of the leg before it."""
-    legs: list[ev.JournalLeg] = []
-    entry = 0
-    while words.rest:
-        if words.next_if("/".__eq__):
-            entry += 1
-            continue
-        account, amount = words.account(), words.next("an amount")
-        side = "DEBIT" if amount.startswith("-") else "CREDIT"
-        currency = words.next_if(CURRENCY.fullmatch) or "EUR"
-        value = minor(amount.removeprefix("-"))
-        legs.append(ev.JournalLeg(len(legs) + 1, entry, account, side, value, currency))
-    numbers = words.options.pop("numbers", None)
-    if numbers is not None:
-        pairs = zip(legs, numbers.split(","), strict=True)
-        legs = [structs.replace(leg, leg_no=int(number)) for leg, number in pairs]
-    return tuple(legs)
-
-
 def _journal(words: Words, about: About) -> ev.JournalSubmitted:
     journal_id, home = words.next("a journal"), words.options.pop("home", None)
-    legs = _legs(words)
+    legs, shares = legs_and_shares(words)
     if not legs:
         raise ValueError("a leg is missing")
     return ev.JournalSubmitted(
@@ -229,6 +208,7 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
         journal_id=journal_id,
         account_id=account_id(home, words.tenant_id) if home else legs[0].account_id,
         legs=legs,
+        shares=shares,
         reference=_text(words.options.pop("reference", f"reference of {journal_id}")),
         reason=words.options.pop("reason", None),
         effective_at=words.option("at", when),
@@ -246,20 +226,14 @@ def _of_journal(words: Words, about: About) -> About:
     return {**about, **fields, **_expected(words)}
 
 
-def _part(text: str) -> ev.LegPart | None:
-    """Return a part of a leg, `2:5.00`; None for another word."""
-    number, colon, amount = text.partition(":")
-    return ev.LegPart(int(number), minor(amount)) if colon else None
-
-
 def _confirm(words: Words, about: About) -> ev.JournalConfirmed:
     """Return a confirmation: of all, of parts of legs, or of `none`; `keep`: the rest stays held."""
     fields = _of_journal(words, about)
     fields["confirmation_id"] = words.next_if(lambda word: word not in ("none", "keep") and ":" not in word)
     legs = () if words.next_if("none".__eq__) else None
     parts = []
-    while (part := words.next_if(_part)) is not None:
-        parts.append(_part(part))
+    while (part := words.next_if(part_of)) is not None:
+        parts.append(part_of(part))
     fields["final"] = None if words.next_if("keep".__eq__) is None else False
     return ev.JournalConfirmed(**fields, legs=tuple(filter(None, parts)) or legs)
 
@@ -272,7 +246,7 @@ def _undo(words: Words, about: About) -> ev.JournalReversed:
     return ev.JournalReversed(
         **_of_journal(words, about),
         reversal_id=words.next("a reversal"),
-        legs=_legs(words),
+        legs=legs_of(words),
         reason=words.options.pop("reason", "a mistake"),
         effective_at=words.option("at", when),
         late=words.options.pop("late", "NEXT_PERIOD"),

@@ -204,6 +204,13 @@ class JournalLeg(msgspec.Struct, frozen=True, gc=False):
     rate_e8: int | None = None
 
 
+class LegShare(msgspec.Struct, frozen=True, gc=False):
+    """What a leg takes of its entry in the place of an amount."""
+
+    leg_no: int
+    share_ppm: int | None = None
+
+
 class LegPayment(msgspec.Struct, frozen=True, gc=False):
     """The payment of a link that a leg is of."""
 
@@ -640,6 +647,7 @@ class JournalSubmitted(msgspec.Struct, frozen=True, gc=False):
     hold: bool | None = None
     needs_approval: bool | None = None
     execute_at: int | None = None
+    shares: tuple[LegShare, ...] | None = None
 
 
 class JournalVoided(msgspec.Struct, frozen=True, gc=False):

@@ -45,6 +45,7 @@ from pipeline.domain.ledger.journals import (
     uncount_reversed,
     write_journal,
 )
+from pipeline.domain.ledger.leg_shares import with_amounts
 from pipeline.domain.ledger.open_holds import crowded_leg, journal_places
 from pipeline.domain.ledger.pairs import Leg, Refusal, reserve
 from pipeline.domain.ledger.repeats import journal_code
@@ -60,18 +61,19 @@ class HomeJournal:
         self.event, self.journal_id, self.journal = event, journal_id, journal
         self.at, self.rows, self.out = at, rows, out
 
-    def submit(self, watermark: int, window: int, holds_max: int = 0) -> None:
+    def submit(self, watermark: int, window: int, holds_max: int = 0, flaw: Refusal | None = None) -> None:
         """Accept or refuse a journal whose id is new.
 
         `watermark`: event time of the branch; `window`: how much older a journal may be; microseconds.
-        `holds_max`: how many holds an account may have open, where the journal is to be held.
+        `holds_max`: how many holds an account may have open, where the journal is to be held; `flaw`: why the
+        shares of its legs are none.
         """
         journal, tenant = self.journal, self.event.tenant_id
         if watermark - journal.occurred_at > window:
             # As with a payment that is too old, its id is not remembered.
             uncount_reversed(tenant, journal, self.rows)
             return self._emit_update(REFUSED, "too_old")
-        flaw = refusal_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
+        flaw = flaw or refusal_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
         if flaw is not None:
             return self._refuse(flaw)
         branches = self.branches(journal.legs)
@@ -246,10 +248,13 @@ def submit(
 ) -> None:
     """Accept a journal whose id is new; refuse a repeat. Arguments are as in `HomeJournal.submit`."""
     journal = journal_of(event)
+    legs = with_amounts(journal.legs, event.shares)
+    flaw = legs if isinstance(legs, Refusal) else None
+    journal.legs = journal.legs if isinstance(legs, Refusal) else legs
     known = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
     if known is None:
         home = HomeJournal(event, event.journal_id, journal, at, rows, out)
-        return home.submit(watermark, window, holds_max)
+        return home.submit(watermark, window, holds_max, flaw)
     code = journal_code(known, journal)
     refuse(out, event, "journal_submitted", event.account_id, None, code, journal_id=event.journal_id)
 

@@ -32,6 +32,7 @@ from pipeline.verify.model.ledger_pairs import (
     why_not,
 )
 from pipeline.verify.model.ledger_parts import known_part, post_part, wanted_by, why_no_part
+from pipeline.verify.model.ledger_portions import worked_out
 from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import (
     COMMANDS,
@@ -47,12 +48,13 @@ LEGS_MAX = 100
 
 def submit(branch: Books, event: dict[str, Any]) -> None:
     advance(branch, [(leg["account_id"], leg["side"]) for leg in event["legs"][:LEGS_MAX]])
-    journal = submitted(event, event["account_id"], legs_of(event["legs"]), event["reference"])
+    legs, flaw = worked_out(legs_of(event["legs"]), event.get("shares"))
+    journal = submitted(event, event["account_id"], legs, event["reference"])
     journal.effective_at, journal.late = event["effective_at"], event["late"]
     journal.expires_at, journal.metadata = end_of_hold(event), event.get("metadata")
     known = branch.journal(event["account_id"], event["journal_id"])
     if known is None:
-        return start(branch, event["journal_id"], journal)
+        return start(branch, event["journal_id"], journal, flaw)
     code = answer(known.compared, journal.compared)
     branch.refuse("journal_submitted", event["account_id"], code, journal_id=event["journal_id"])
 
@@ -64,12 +66,12 @@ def submitted(event: dict[str, Any], account_id: str, legs: list[Leg], reference
     return Journal(account_id, "", "ok", None, *content, *caused)
 
 
-def start(branch: Books, journal_id: str, journal: Journal) -> None:
+def start(branch: Books, journal_id: str, journal: Journal, flaw: Refusal | None = None) -> None:
     """Hold the legs that are home's, and ask the other branches for theirs."""
     if branch.too_old(journal.occurred_at, JOURNAL_EVENTS, "JournalUpdated", journal_id=journal_id):
         say_state(branch, journal_id, journal, "REFUSED", "too_old", None)  # and is forgotten
         return give_back(branch, journal)
-    refusal = malformed(branch, journal)
+    refusal = flaw or malformed(branch, journal)
     own = shares(branch, journal.legs).get(branch.number, [])
     present = {} if refusal else branch.moved_on(journal.account_id)
     if present:
