@@ -126,7 +126,7 @@ def recorded(log: Log) -> list[Record]:
 
 def difference(seed: int, tenants: str = "") -> str | None:
     """Return the first difference of rules and model over a log with many links."""
-    log = busy_log(Random(seed), 120, links=0.5)
+    log = busy_log(Random(seed), 120, scheduled=0.3, links=0.5)
     log = [(event, at) for event, at in log if type(event) in (ev.PaymentsLinked, ev.PaymentInitiated)]
     model = FraudBranch(0, 1, tenants=Tenants(tenants))
     return first_difference(model, FraudStream(gate=Gate(parse_tenants(tenants))), recorded(log))
@@ -141,7 +141,7 @@ def test_rules_and_model_agree_on_links(seed: int, tenants: str) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_batches_with_links_say_what_rows_say(seed: int) -> None:
     stream, chance = FraudStream(), Random(seed)
-    log = busy_log(chance, 120, links=0.2)
+    log = busy_log(chance, 120, scheduled=0.1, links=0.2)
     assert_alike(stream, FraudBatch(stream), log, sorted(chance.randrange(120) for _ in range(4)))
 
 

@@ -200,8 +200,10 @@ def _cancel(known: Waiting, event: Any, clock: Clock, rows: Rows, window_us: int
 
 
 def _debtors(event: Any, rows: Rows) -> Iterator[str]:
-    """Yield the debtor of an event, and whoever waits under the same payment id."""
+    """Yield the debtor of an event, and whoever waits under the same payment id; of a link, the debtor."""
     yield event.debtor_account_id
+    if not hasattr(event, "payment_id"):
+        return
     known = read_waiting(rows.get(waiting_key(event.tenant_id, event.payment_id)))
     if known is not None and known.cancelled_at is None:
         debtor = known.command.debtor_account_id

@@ -142,7 +142,7 @@ def reach(branch: FraudBranch, event: dict[str, Any]) -> None:
     if not calendar.look_at <= calendar.now or calendar.look_at == LONG_MAX:
         return
     names = tenant, event.get("payment_id", "")
-    concerned = [event["debtor_account_id"]] if names[1] else []  # a tick concerns nobody
+    concerned = [event["debtor_account_id"]] if "debtor_account_id" in event else []  # else it is a tick
     namesake = calendar.known.get(names)
     if namesake is not None and namesake.cancelled_us is None:
         concerned.append(namesake.event["debtor_account_id"])
