@@ -9,7 +9,9 @@ from msgspec import structs
 
 from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
+from pipeline.domain.kernel.events import JournalLeg, JournalSubmitted
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.kernel.stored_commands import as_stored
 from pipeline.domain.ledger import (
     account_changes,
     due,
@@ -21,6 +23,7 @@ from pipeline.domain.ledger import (
     openings,
     proposals,
     rates,
+    scheduled_journals,
 )
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.ledger.exchange import Exchange
@@ -103,9 +106,16 @@ JOURNALS = (
         "alice", "REFUSED", "account_closed", 2, [LEG, LEG], "ref é€", "why", "j-0", True, AT,
         "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
         [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1], True, LABELS,
-        confirmations=[journals.Confirmation("n-1", [(1, 5), (2, HIGH)], False, True)],
+        confirmations=[journals.Confirmation("n-1", [(1, 5), (2, HIGH)], False, True)], execute_at=HIGH,
     ),
 )  # fmt: skip
+SCHEDULED = JournalSubmitted(
+    *("e-1", "north", AT, "c-1", None, "j-1", "alice"),
+    (JournalLeg(1, 0, "alice", "DEBIT", 5, "EUR"), JournalLeg(2, 0, "bob", "CREDIT", 5, "EUR", "fee é€", 9)),
+    *("rent é€", None, None, "REFUSE"),
+    metadata=LABELS,
+    execute_at=HIGH,
+)
 _ONE_CURRENCY = structs.replace(CAPTURE, credited_minor=None)
 _UNKNOWN = structs.replace(_ONE_CURRENCY, final=None, rest=None)
 PARTS = (
@@ -133,9 +143,12 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
     ("ledger", "hold", 2): (HOLDS[0], structs.replace(HOLDS[1], captures=[_ONE_CURRENCY])),
     ("ledger", "journal", 1): tuple(
-        structs.replace(journal, rest=None, metadata=None, confirmations=[]) for journal in JOURNALS
+        structs.replace(journal, rest=None, metadata=None, confirmations=[], execute_at=None)
+        for journal in JOURNALS
     ),
-    ("ledger", "journal", 2): tuple(structs.replace(journal, confirmations=[]) for journal in JOURNALS),
+    ("ledger", "journal", 2): tuple(
+        structs.replace(journal, confirmations=[], execute_at=None) for journal in JOURNALS
+    ),
     ("ledger", "limit", 1): (limits.Limits(None, LIMITS),),
 }
 """What the golden rows of earlier layouts are read as now, as in `row_samples`."""
@@ -218,6 +231,13 @@ SAMPLES = (
     Sample(ledger.NEXT_DUE_ROW, *_number(due.NEXT_KEY), (AT, LOW)),
     Sample(ledger.PERIOD_ROW, *_number(ledger.closed_key("north")), (AT, LOW)),
     Sample(ledger.REVERSAL_ROW, *_number(ledger.taken_key("north", "p-1")), (12_50, HIGH)),
+    Sample(
+        ledger.SCHEDULED_ROW,
+        lambda command: ledger.SCHEDULED_ROW.pack(as_stored(command)),
+        scheduled_journals.unpack_scheduled,
+        (SCHEDULED,),
+    ),
+    only_there(ledger.SCHEDULED_ON_ROW),
     Sample(
         ledger.PROPOSAL_ROW,
         ledger.PROPOSAL_ROW.pack,

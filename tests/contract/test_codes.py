@@ -36,10 +36,9 @@ SAID_BY = {
 
 ANSWERS = ("payment-events", "journal-events")
 SAID_BEFORE_THE_LEDGER = {
-    ("command_refused", code)
-    for code in ("quota_exceeded", "payment_scheduled", "too_far_ahead", "too_many_scheduled")
+    ("command_refused", code) for code in ("quota_exceeded", "payment_scheduled", "too_many_scheduled")
 }
-"""By the fraud stream, which no tale tells of: tests/tenants, tests/fraud/test_scheduled.py."""
+"""What no tale tells: tests/tenants, tests/fraud/test_scheduled, tests/ledger/test_scheduled_journals."""
 
 
 def symbols() -> set[str]:

@@ -214,6 +214,7 @@ def _journal(words: Words, about: About) -> ev.JournalSubmitted:
         effective_at=words.option("at", when),
         late=words.options.pop("late", "REFUSE"),
         needs_approval=words.option("two", "true".__eq__),
+        execute_at=words.option("execute", when),
         **_hold(words, "hold"),
         **_labels(words),
         **_expected(words),

@@ -51,7 +51,7 @@ def result_codes() -> set[str]:
     fields = json.loads(schemas.newest("ledgerflow.CommandRefused").text)["fields"]
     (code,) = (field["type"] for field in fields if field["name"] == "code")
     # Said by the fraud stream: the ledger counts no quota, and payments wait before it.
-    before = {"quota_exceeded", "payment_scheduled", "too_far_ahead", "too_many_scheduled"}
+    before = {"quota_exceeded", "payment_scheduled", "too_many_scheduled"}
     return set(code["symbols"]) - {"ok", "unspecified"} - before
 
 

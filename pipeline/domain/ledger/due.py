@@ -29,6 +29,7 @@ from pipeline.domain.ledger.rows import (
 )
 
 HOLD, JOURNAL, LIMIT, FREEZE, PROPOSAL = "hold", "journal", "limit", "freeze", "proposal"
+SCHEDULED = "scheduled"
 DEBIT, CREDIT = "DEBIT", "CREDIT"
 
 NEXT_KEY = row_key(NEXT_DUE_ROW.family)
@@ -46,7 +47,7 @@ class Due(NamedTuple):
     time: int
     """Microseconds UTC."""
     kind: str
-    """HOLD, JOURNAL, LIMIT, FREEZE or PROPOSAL."""
+    """HOLD, JOURNAL, LIMIT, FREEZE, PROPOSAL or SCHEDULED."""
     tenant_id: str
     account_id: str
     """The account of the debtor, of the journal, of the limit, of the freeze or of the proposal."""
@@ -154,22 +155,22 @@ def _in_order(rows: Rows, family: str) -> Iterator[Due]:
     prefix = row_key(family, "")
     for key, _ in rows.scan(prefix):
         time, kind, tenant_id, account_id, identity = key[len(prefix) :].decode().split("\0")
-        yield Due(int(time) - _OFFSET, kind, tenant_id, account_id, identity)
+        yield Due(time_of(time), kind, tenant_id, account_id, identity)
 
 
 def _of_place(rows: Rows, tenant_id: str, place: Place) -> Iterator[Due]:
     prefix = row_key(ACCOUNT_DUE_ROW.family, tenant_id, *place, "")
     for key, _ in rows.scan(prefix):
         time, kind, account_id, identity = key[len(prefix) :].decode().split("\0")
-        yield Due(int(time) - _OFFSET, kind, tenant_id, account_id, identity)
+        yield Due(time_of(time), kind, tenant_id, account_id, identity)
 
 
 def _key(family: str, due: Due) -> bytes:
-    return row_key(family, _text(due.time), due.kind, due.tenant_id, due.account_id, due.id)
+    return row_key(family, time_text(due.time), due.kind, due.tenant_id, due.account_id, due.id)
 
 
 def _account_key(due: Due, place: Place) -> bytes:
-    own = (_text(due.time), due.kind, due.account_id, due.id)
+    own = (time_text(due.time), due.kind, due.account_id, due.id)
     return row_key(ACCOUNT_DUE_ROW.family, due.tenant_id, *place, *own)
 
 
@@ -177,5 +178,11 @@ def _count_key(tenant_id: str, account_id: str) -> bytes:
     return row_key(OPEN_HOLDS_ROW.family, tenant_id, account_id)
 
 
-def _text(time: int) -> str:
+def time_text(time: int) -> str:
+    """Return a time as it stands in keys."""
     return f"{time + _OFFSET:020d}"
+
+
+def time_of(text: str) -> int:
+    """Return the time that stands in a key."""
+    return int(text) - _OFFSET

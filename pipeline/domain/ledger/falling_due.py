@@ -8,12 +8,16 @@ many that are due: `ended_max`. A command that meets more (a journal of many acc
 maximum later) ends as many, and is refused as `too_many_holds`: what its accounts have is not known yet. The
 next one goes on.
 
+A journal whose time has come is submitted before whatever touches an account of it on this branch; what is
+due on its other accounts here comes with it, in order of time. Journals that meet only on other accounts are
+in order of time as long as no more than OTHERS_MAX are due at once.
+
 Holds that bring an account money matter only to an account with a maximum balance, and where it is closed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from heapq import merge
 from itertools import groupby, islice
 from typing import Any
@@ -22,7 +26,15 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.links import PAYMENTS_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.ledger import approvals, freezes, holds, journal_ends, limits, link_commands
+from pipeline.domain.ledger import (
+    approvals,
+    freezes,
+    holds,
+    journal_ends,
+    limits,
+    link_commands,
+    scheduled_journals,
+)
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.due import (
     CREDIT,
@@ -32,6 +44,7 @@ from pipeline.domain.ledger.due import (
     JOURNAL,
     LIMIT,
     PROPOSAL,
+    SCHEDULED,
     Due,
     Place,
     due_in_order,
@@ -46,6 +59,7 @@ from pipeline.domain.ledger.links import HELD, read_link
 from pipeline.domain.ledger.open_holds import journal_places, payment_places
 from pipeline.domain.ledger.rows import read_account, read_payment, read_watermark
 
+Execute = Callable[[Due, Arrival, Rows, Outbox], None]
 OTHERS_MAX = 100
 """The most items that a command applies beside those of its own accounts."""
 OTHERS_OF_TICK = 1_000
@@ -62,11 +76,13 @@ def take(
     *,
     others: int = 0,
     incoming: bool = False,
+    execute: Execute | None = None,
 ) -> None:
     """Apply what is due on the places that a command touches, and `others` of the rest.
 
     `most`: how many holds of its own places a command ends.
     `incoming`: also holds that bring money to an account without a maximum balance.
+    `execute`: submits a journal whose time has come.
     """
     watermark = read_watermark(rows)
     if watermark is None or not is_due(rows, watermark):
@@ -74,10 +90,15 @@ def take(
     for due in take_earlier(rows, watermark):
         schedule(rows, due, _places_of(due, at, rows))
     own = [place for place in dict.fromkeys(places) if can_be_opened(place[0])]
-    for due in _due_on(own, event.tenant_id, watermark, rows, incoming, most):
-        _apply(due, at, rows, out)
+    accounts = [account_id for account_id, _ in own]
+    journals = scheduled_journals.due_on_accounts(rows, event.tenant_id, accounts, watermark)
+    theirs = [place for due in journals for place in scheduled_journals.places_of(rows, due, at)]
+    places = [place for place in dict.fromkeys([*own, *theirs]) if can_be_opened(place[0])]
+    found = _due_on(places, event.tenant_id, watermark, rows, incoming, most)
+    for due in sorted([*found, *journals]):
+        _apply(due, at, rows, out, execute)
     for due in due_in_order(rows, watermark, others):
-        _apply(due, at, rows, out)
+        _apply(due, at, rows, out, execute)
     update_next(rows)
 
 
@@ -133,13 +154,16 @@ def touched(event: Any, rows: Rows) -> list[Place]:
     return places
 
 
-def _apply(due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
+def _apply(due: Due, at: Arrival, rows: Rows, out: Outbox, execute: Execute | None) -> None:
     if due.kind == HOLD:
         holds.expire(due, at, rows, out)
     elif due.kind == JOURNAL:
         journal_ends.expire(due, at, rows, out)
     elif due.kind == FREEZE:
         freezes.end_freeze(due, rows, out)
+    elif due.kind == SCHEDULED:
+        assert execute is not None, "a ledger says how"
+        execute(due, at, rows, out)
     elif due.kind == PROPOSAL:
         approvals.end_proposal(due, rows, out)
     else:

@@ -35,6 +35,8 @@ from pipeline.domain.ledger.journals import (
     POSTED,
     PREPARING,
     REFUSED,
+    SCHEDULED,
+    VOIDED,
     BranchLegs,
     Confirmation,
     Journal,
@@ -174,6 +176,14 @@ class HomeJournal:
         books = Books(self.event, self.at, self.rows)
         return self.journal.late == "REFUSE" and books.is_closed(self.journal.effective_at)
 
+    def wait(self) -> None:
+        """Write a journal that waits for its time."""
+        self._change_to(SCHEDULED, execute_at=self.journal.execute_at)
+
+    def take_back(self) -> None:
+        """Write that a journal will not be submitted when its time comes."""
+        self._change_to(VOIDED, "cancelled")
+
     def _hold(self) -> None:
         schedule(self.rows, *self._due())
         self._change_to(HELD)
@@ -237,6 +247,16 @@ class HomeJournal:
         )
 
 
+def drawn_up(event: ev.JournalSubmitted) -> tuple[Journal, Refusal | None]:
+    """Return a journal with amounts in the place of shares; or as it says, and why its shares are none."""
+    journal = journal_of(event)
+    legs = with_amounts(journal.legs, event.shares)
+    if isinstance(legs, Refusal):
+        return journal, legs
+    journal.legs = legs
+    return journal, None
+
+
 def submit(
     window: int,
     holds_max: int,
@@ -247,10 +267,7 @@ def submit(
     out: Outbox,
 ) -> None:
     """Accept a journal whose id is new; refuse a repeat. Arguments are as in `HomeJournal.submit`."""
-    journal = journal_of(event)
-    legs = with_amounts(journal.legs, event.shares)
-    flaw = legs if isinstance(legs, Refusal) else None
-    journal.legs = journal.legs if isinstance(legs, Refusal) else legs
+    journal, flaw = drawn_up(event)
     known = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
     if known is None:
         home = HomeJournal(event, event.journal_id, journal, at, rows, out)

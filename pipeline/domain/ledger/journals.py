@@ -25,7 +25,7 @@ OTHER_SIDE = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
 LEGS_MAX = 100
 """The most legs of one journal."""
 HELD, POSTED, RELEASED, REFUSED = "HELD", "POSTED", "RELEASED", "REFUSED"
-PREPARING, VOIDED, EXPIRED = "PREPARING", "VOIDED", "EXPIRED"
+PREPARING, VOIDED, EXPIRED, SCHEDULED = "PREPARING", "VOIDED", "EXPIRED", "SCHEDULED"
 """States of journals, and of the legs of one branch."""
 
 
@@ -91,6 +91,8 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     """Of a reversal: when its original counts."""
     confirmations: list[Confirmation] = []
     """What has posted it in parts, as far as it is; none where it was posted at once (`journal_parts`)."""
+    execute_at: int | None = None
+    """When it was to be posted, microseconds UTC; None: at once."""
 
 
 class LegPayment(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -156,6 +158,7 @@ def journal_of(event: ev.JournalSubmitted) -> Journal:
         event.account_id, PREPARING, "ok", None, legs_of(event.legs), event.reference, event.reason, None,
         False, event.effective_at, event.late, hold_end(event), [], event.occurred_at,
         event.correlation_id, event.event_id, [], [], False, event.metadata,
+        execute_at=event.execute_at,
     )  # fmt: skip
 
 

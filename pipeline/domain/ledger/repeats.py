@@ -110,6 +110,7 @@ def journal_code(known: Journal, journal: Journal) -> str:
         ("exists_with_different_reason", known.reason != journal.reason),
         ("exists_with_different_effective_time", known.effective_at != journal.effective_at),
         ("exists_with_different_late_rule", known.late != journal.late),
+        ("exists_with_different_execution_time", known.execute_at != journal.execute_at),
         ("exists_with_different_metadata", known.rest is not None and known.metadata != journal.metadata),
     ):
         if differs:

@@ -31,7 +31,9 @@ PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4),
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None), append_to_items(None)))
-JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(None, None, None, None), append_fields([])))
+JOURNAL_ROW = RowKind(
+    "ledger", "journal", "j", (append_fields(None, None, None, None), append_fields([], None))
+)
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g", (append_fields(None),))
 LINK_ROW = RowKind("ledger", "link", "k")
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
@@ -46,11 +48,14 @@ RATE_ROW = RowKind("ledger", "rate", "q")
 REVERSAL_ROW = RowKind("ledger", "reversal", "r")
 PROPOSAL_ROW = RowKind("ledger", "proposal", "v")
 OPEN_PROPOSALS_ROW = RowKind("ledger", "open proposals", "u")
+SCHEDULED_ROW = RowKind("ledger", "scheduled journal", "s")
+SCHEDULED_ON_ROW = RowKind("ledger", "scheduled on account", "i")
 WATERMARK_ROW = RowKind("ledger", "watermark", "w")
 KINDS = (
     ACCOUNT_ROW, OPENING_ROW, CHANGE_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW,
     LINK_ROW, LIMIT_ROW, FREEZE_ROW, EARLIER_DUE_ROW, DUE_ROW, ACCOUNT_DUE_ROW, OPEN_HOLDS_ROW,
-    NEXT_DUE_ROW, PERIOD_ROW, RATE_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, WATERMARK_ROW,
+    NEXT_DUE_ROW, PERIOD_ROW, RATE_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, SCHEDULED_ROW,
+    SCHEDULED_ON_ROW, WATERMARK_ROW,
 )  # fmt: skip
 _NUMBERS = {
     kind.family.encode()[0]: kind

@@ -55,6 +55,7 @@ from pipeline.domain.ledger import (
     payments,
     proposals,
     reversals,
+    scheduled_journals,
 )
 from pipeline.domain.ledger.account_changes import COMPARED, change_key, once
 from pipeline.domain.ledger.approvals import ApprovedOutbox, plain
@@ -101,7 +102,10 @@ class Ledger:
         rate_age = rules.rate_max_age_seconds * MICROSECONDS_PER_SECOND
         self._refuses_past = rules.backdating == "refuse"
         self._rates = RateRules(rate_age, rules.rate_tolerance_bp)
-        self._take: Take = _beside_what_is_approved(partial(take, rules.ended_max))
+        self._bounds = self._window, self._holds_max
+        self._take: Take = _beside_what_is_approved(
+            partial(take, rules.ended_max, execute=partial(scheduled_journals.execute, *self._bounds))
+        )
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
             ev.AccountLimitSet: once(partial(limits.set_limit, self._take), self._window),
@@ -132,9 +136,9 @@ class Ledger:
             ev.PaymentCaptured: captures.capture,
             ev.PaymentExtended: extensions.extend,
             ev.PaymentReversed: partial(reversals.reverse_payment, self._window),
-            ev.JournalSubmitted: partial(journal_home.submit, self._window, self._holds_max),
+            ev.JournalSubmitted: partial(scheduled_journals.submit, *self._bounds),
             ev.JournalConfirmed: journal_ends.confirm,
-            ev.JournalVoided: journal_ends.void,
+            ev.JournalVoided: scheduled_journals.void,
             ev.JournalReversed: partial(reversals.reverse_journal, self._window),
         }
         """Commands that advance the branch's event time; their rules get the watermark as an argument."""

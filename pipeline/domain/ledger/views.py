@@ -61,6 +61,7 @@ def _journal(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         "reverses": journal.reverses,
         "occurred_at": time_text(journal.occurred_at),
         "effective_at": time_text(journal.effective_at),
+        "execute_at": time_text(journal.execute_at),
         "hold_expires_at": end_text(journal.expires_at),
         "waiting_for": journal.waiting,
         "legs": _legs(journal),
@@ -138,7 +139,16 @@ JOURNALS = TableView(
     key=("tenant_id", "journal_id", "account_id"),
     columns=(
         *("tenant_id", "journal_id", "account_id", "state", "code", "leg_no", "reference", "reason"),
-        *("reverses", "occurred_at", "effective_at", "hold_expires_at", "waiting_for", "legs", "reversed"),
+        *(
+            "reverses",
+            "occurred_at",
+            "effective_at",
+            "execute_at",
+            "hold_expires_at",
+            "waiting_for",
+            "legs",
+            "reversed",
+        ),
     ),
     show=_journal,
     pages=(

@@ -38,7 +38,7 @@ from pipeline.verify.model.ledger_periods import close_period
 from pipeline.verify.model.ledger_proposals import decide_proposal, is_proposed, proposal_is_due
 from pipeline.verify.model.ledger_reversals import reverse_journal, reverse_payment
 from pipeline.verify.model.ledger_shares import legs_answered, legs_ended, legs_requested
-from pipeline.verify.model.ledger_submissions import confirm, journal_is_due, submit, void
+from pipeline.verify.model.ledger_submissions import confirm, journal_is_due, scheduled_is_due, submit, void
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import LONG_MIN, Dead, row_key
 
@@ -137,6 +137,7 @@ class Branch(Books):
         "limit": limit_is_due,
         "freeze": freeze_is_due,
         "proposal": proposal_is_due,
+        "scheduled": scheduled_is_due,
     }
 
     def check_ids(self, event: dict[str, Any]) -> None:

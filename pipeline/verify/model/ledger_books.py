@@ -152,6 +152,10 @@ class Books(StreamModel):
     """By account, how many of them wait."""
     closed_through: dict[str, int] = field(default_factory=dict)
     """The end of the last closed period, by tenant."""
+    waiting_journals: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    """By tenant, home and id: the commands of journals that wait for their time."""
+    waiting_on: dict[Key, set[Due]] = field(default_factory=dict)
+    """By tenant and account of this branch: the journals that wait and touch it."""
     due: dict[bytes, Due] = field(default_factory=dict)
     """By row key, whose order is that of time."""
     due_order: list[bytes] = field(default_factory=list)

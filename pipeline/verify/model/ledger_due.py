@@ -103,7 +103,13 @@ def take(branch: Books, places: Iterable[Place], others: int = 0, closing: bool 
     if now is None or branch.earliest_due is None or branch.earliest_due > now:
         return
     ended, begun = set[Due](), set[Due]()
-    for account_id, side in dict.fromkeys(places):
+    own = [place for place in dict.fromkeys(places) if customer(place[0])]
+    waiting = {due for place in own for due in branch.waiting_on.get((tenant, place[0]), ()) if due.at <= now}
+    begun |= waiting
+    for due in sorted(waiting):
+        legs = branch.waiting_journals[due.tenant, due.account_id, due.subject]["legs"][:100]
+        own += [(leg["account_id"], leg["side"]) for leg in legs if branch.here(leg["account_id"])]
+    for account_id, side in dict.fromkeys(own):
         account = branch.account(account_id) if customer(account_id) else None
         if account is None:
             continue

@@ -44,7 +44,7 @@ class Group:
 
 @dataclass
 class Journal:
-    """A journal at home; PREPARING, HELD, POSTED, REFUSED, VOIDED or EXPIRED."""
+    """A journal at home; SCHEDULED, PREPARING, HELD, POSTED, REFUSED, VOIDED or EXPIRED."""
 
     account_id: str
     state: str
@@ -78,6 +78,8 @@ class Journal:
     """Of a reversal: when what it takes back counts."""
     parts: list[list[Any]] = field(default_factory=list)
     """What has confirmed it in parts: id, amounts by leg, whether the rest was given up, or was all."""
+    execute_at: int | None = None
+    """When it is to be submitted, or was."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -89,6 +91,7 @@ class Journal:
             "legs": in_order(self.legs),
             "reference": self.reference,
             **self.compared_of_reversal,
+            "execution_time": self.execute_at,
             "metadata": self.metadata,
         }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+from pipeline.verify.model import ledger_scheduled as scheduled
 from pipeline.verify.model.ledger_accounts import customer
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import Due, advance, crowded, envelope_of, forget, over
@@ -41,6 +43,7 @@ from pipeline.verify.model.wire import (
     cause_of,
     derived,
     end_of_hold,
+    row_key,
 )
 
 LEGS_MAX = 100
@@ -52,9 +55,10 @@ def submit(branch: Books, event: dict[str, Any]) -> None:
     journal = submitted(event, event["account_id"], legs, event["reference"])
     journal.effective_at, journal.late = event["effective_at"], event["late"]
     journal.expires_at, journal.metadata = end_of_hold(event), event.get("metadata")
+    journal.execute_at = event.get("execute_at")
     known = branch.journal(event["account_id"], event["journal_id"])
     if known is None:
-        return start(branch, event["journal_id"], journal, flaw)
+        return scheduled.wait_or_start(branch, event, journal, partial(start, flaw=flaw))
     code = answer(known.compared, journal.compared)
     branch.refuse("journal_submitted", event["account_id"], code, journal_id=event["journal_id"])
 
@@ -198,6 +202,8 @@ def confirm(branch: Books, event: dict[str, Any]) -> None:
 def void(branch: Books, event: dict[str, Any]) -> None:
     advance(branch, [(event["account_id"], "DEBIT")])
     journal = branch.journal(event["account_id"], event["journal_id"])
+    if journal is not None and journal.state == "SCHEDULED":
+        return scheduled.take_back(branch, event, journal)
     code = why_not_held(branch, event, journal, "journal_voided")
     if code is not None or journal is None:
         code = code or "journal_not_found"
@@ -206,6 +212,20 @@ def void(branch: Books, event: dict[str, Any]) -> None:
         return branch.refuse("journal_voided", event["account_id"], code, **about)
     forget(branch, due_of(branch, event["journal_id"], journal))
     release_all(branch, event["journal_id"], journal, "VOIDED", "cancelled")
+
+
+def scheduled_is_due(branch: Books, due: Due) -> None:
+    """Submit a journal whose time has come, as if it had happened then."""
+    event = scheduled.forget_waiting(branch, due) | {"occurred_at": due.at}
+    del branch.journals[due.tenant, due.account_id, due.subject]
+    branch.row(row_key("j", due.tenant, due.subject, due.account_id), None)
+    legs, flaw = worked_out(legs_of(event["legs"]), event.get("shares"))
+    journal = submitted(event, event["account_id"], legs, event["reference"])
+    journal.effective_at, journal.late = event["effective_at"], event["late"]
+    journal.expires_at, journal.metadata = end_of_hold(event), event.get("metadata")
+    journal.execute_at = due.at
+    with branch.caused_by("JournalSubmitted", event):
+        start(branch, due.subject, journal, flaw)
 
 
 def journal_is_due(branch: Books, due: Due) -> None:

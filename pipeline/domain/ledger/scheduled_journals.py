@@ -1,0 +1,167 @@
+"""Journals that wait for their time (`execute_at`) at home, before anything is held for them.
+
+    journal_submitted -> SCHEDULED -> its time has come (`falling_due`): submitted anew, with that time
+                      -> refused: too_old, too_far_ahead, expired, too_many_scheduled
+    journal_voided of one that waits -> VOIDED; journal_confirmed -> refused, it is not held
+
+    row `s` NUL tenant NUL home NUL id                     the command
+    row `i` NUL tenant NUL account NUL time NUL home NUL id    one for each account of it here
+
+So a command on one of these accounts meets the journal executed (`due_on_accounts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from msgspec import structs
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.answers import refuse
+from pipeline.domain.kernel.layouts import unpacker
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.kernel.stored_commands import as_stored
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, NO_END
+from pipeline.domain.ledger import journal_ends, journal_home
+from pipeline.domain.ledger.account_ids import is_local
+from pipeline.domain.ledger.due import SCHEDULED as KIND
+from pipeline.domain.ledger.due import Due, Place, schedule, time_of, time_text, unschedule
+from pipeline.domain.ledger.journal_home import HomeJournal, drawn_up
+from pipeline.domain.ledger.journals import LEGS_MAX, SCHEDULED, journal_key, read_journal
+from pipeline.domain.ledger.rows import SCHEDULED_ON_ROW, SCHEDULED_ROW, read_watermark
+
+FAR_AHEAD_US = 400 * MICROSECONDS_PER_DAY
+WAITING_MAX = 1000
+"""The most journals that wait on one account."""
+unpack_scheduled = unpacker(SCHEDULED_ROW, ev.JournalSubmitted)
+"""Return the command of a row. Raises UnreadableRow."""
+
+
+def submit(
+    window: int,
+    holds_max: int,
+    event: ev.JournalSubmitted,
+    watermark: int,
+    at: Arrival,
+    rows: Rows,
+    out: Outbox,
+) -> None:
+    """Let a new journal wait whose time has not come; submit any other. Arguments: `HomeJournal.submit`."""
+    time = event.execute_at
+    if time is not None and read_journal(rows, event.tenant_id, event.account_id, event.journal_id) is None:
+        if time > max(watermark, event.occurred_at):
+            return _wait(window, event, watermark, at, rows, out)
+        event = structs.replace(event, occurred_at=max(event.occurred_at, time))
+    journal_home.submit(window, holds_max, event, watermark, at, rows, out)
+
+
+def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Release a journal that is held, or take back one that waits."""
+    journal = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
+    if journal is None or journal.state != SCHEDULED:
+        return journal_ends.void(event, watermark, at, rows, out)
+    _forget(_command(rows, event.tenant_id, event.account_id, event.journal_id), at, rows)
+    HomeJournal(event, event.journal_id, journal, at, rows, out).take_back()
+
+
+def execute(window: int, holds_max: int, due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Submit a journal whose time has come, as if it had happened then."""
+    command = _command(rows, due.tenant_id, due.account_id, due.id)
+    _forget(command, at, rows)
+    rows.delete(journal_key(due.tenant_id, due.account_id, due.id))
+    watermark = read_watermark(rows)
+    assert watermark is not None, "time has come"
+    event = structs.replace(command, occurred_at=due.time)
+    journal_home.submit(window, holds_max, event, watermark, at, rows, out)
+
+
+def due_on_accounts(rows: Rows, tenant_id: str, accounts: Iterable[str], watermark: int) -> list[Due]:
+    """Return the journals that are due on accounts, in order of time."""
+    found = set[Due]()
+    for account_id in dict.fromkeys(accounts):
+        for due in _of_account(rows, tenant_id, account_id):
+            if due.time > watermark:
+                break
+            found.add(due)
+    return sorted(found)
+
+
+def places_of(rows: Rows, due: Due, at: Arrival) -> list[Place]:
+    """Return the places of a journal that waits, on the branch of a record."""
+    legs = _command(rows, due.tenant_id, due.account_id, due.id).legs[:LEGS_MAX]
+    return [(leg.account_id, leg.side) for leg in legs if is_local(due.tenant_id, leg.account_id, at)]
+
+
+def _wait(
+    window: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
+) -> None:
+    home = HomeJournal(event, event.journal_id, drawn_up(event)[0], at, rows, out)
+    if watermark - event.occurred_at > window:
+        return home.submit(watermark, window)
+    code = _refusal(event, watermark, at, rows)
+    if code is not None:
+        name, account_id = "journal_submitted", event.account_id
+        return refuse(out, event, name, account_id, None, code, journal_id=event.journal_id)
+    rows.put(_key(event), SCHEDULED_ROW.pack(as_stored(event)))
+    for account_id in _accounts(event, at):
+        rows.put(_account_key(event, account_id), SCHEDULED_ON_ROW.head)
+    schedule(rows, _due_of(event))
+    home.wait()
+
+
+def _refusal(event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows) -> str | None:
+    """Return why a journal may not wait, the first reason that holds, or None."""
+    time, end = event.execute_at, event.hold_expires_at
+    assert time is not None
+    if time - watermark > FAR_AHEAD_US or time == NO_END:
+        return "too_far_ahead"
+    if end is not None and end <= time:
+        return "expired"
+    for account_id in _accounts(event, at):
+        waiting = islice(_of_account(rows, event.tenant_id, account_id), WAITING_MAX)
+        if sum(1 for _ in waiting) == WAITING_MAX:
+            return "too_many_scheduled"
+    return None
+
+
+def _forget(command: ev.JournalSubmitted, at: Arrival, rows: Rows) -> None:
+    rows.delete(_key(command))
+    for account_id in _accounts(command, at):
+        rows.delete(_account_key(command, account_id))
+    unschedule(rows, _due_of(command))
+
+
+def _command(rows: Rows, tenant_id: str, account_id: str, journal_id: str) -> ev.JournalSubmitted:
+    row = rows.get(row_key(SCHEDULED_ROW.family, tenant_id, account_id, journal_id))
+    assert row is not None, "what waits has its command"
+    return unpack_scheduled(row)
+
+
+def _accounts(event: ev.JournalSubmitted, at: Arrival) -> list[str]:
+    """Return the accounts of a journal on its home branch, the home first."""
+    named = [leg.account_id for leg in event.legs[:LEGS_MAX]]
+    here = [account_id for account_id in named if is_local(event.tenant_id, account_id, at)]
+    return list(dict.fromkeys([event.account_id, *here]))
+
+
+def _of_account(rows: Rows, tenant_id: str, account_id: str) -> Iterator[Due]:
+    prefix = row_key(SCHEDULED_ON_ROW.family, tenant_id, account_id, "")
+    for key, _ in rows.scan(prefix):
+        time, home, journal_id = key[len(prefix) :].decode().split("\0")
+        yield Due(time_of(time), KIND, tenant_id, home, journal_id)
+
+
+def _due_of(event: ev.JournalSubmitted) -> Due:
+    assert event.execute_at is not None, "what waits has a time"
+    return Due(event.execute_at, KIND, event.tenant_id, event.account_id, event.journal_id)
+
+
+def _key(event: ev.JournalSubmitted) -> bytes:
+    return row_key(SCHEDULED_ROW.family, event.tenant_id, event.account_id, event.journal_id)
+
+
+def _account_key(event: ev.JournalSubmitted, account_id: str) -> bytes:
+    time, home = time_text(_due_of(event).time), event.account_id
+    return row_key(SCHEDULED_ON_ROW.family, event.tenant_id, account_id, time, home, event.journal_id)
