@@ -310,3 +310,25 @@ def test_the_whole_command_comes_back_whatever_it_says() -> None:
         if hasattr(order, name.name) and name.name not in ("event_id", "occurred_at", "causation_id"):
             assert getattr(decided, name.name) == getattr(order, name.name), name.name
     assert bank.rows.get(decision_key("acme", order.payment_id)) is not None
+
+
+def test_linked_payments_meet_what_is_due_of_their_debtor_executed() -> None:
+    bank = Bank()
+    bank.later(NOON_S, NOON_S + 60)
+    bank.later(NOON_S, NOON_S + 60, "Q", debtor_account_id="A2")
+    parts = tuple(ev.LinkedPayment(one, "shop", 5, "EUR", "transfer", "r") for one in ("L1", "Q"))
+    link = ev.PaymentsLinked("link", "acme", (NOON_S + 61) * S, "c", None, "L", "A1", parts)
+    with mock.patch.object(scheduled.take_due, "__defaults__", (0,)):
+        said = bank.apply(link)
+    assert [one.payment_id for _, _, one in said if type(one) is ev.PaymentDecided] == ["P", "Q"]
+
+
+def test_a_link_may_not_take_the_id_of_a_payment_that_waits() -> None:
+    bank = Bank()
+    bank.later(NOON_S, NOON_S + 60)
+    parts = tuple(ev.LinkedPayment(one, "shop", 5, "EUR", "transfer", "r") for one in ("L1", "P"))
+    link = ev.PaymentsLinked("link", "acme", (NOON_S + 1) * S, "c", None, "L", "A1", parts)
+    assert bank.apply(link) == []
+    assert bank.answer() == ("CommandRefused", "exists_with_different_link")
+    assert (bank.lives[0].payment_id, bank.lives[0].execute_at) == ("P", (NOON_S + 60) * S)
+    assert [one.payment_id for one in bank.tick(NOON_S + 60)] == ["P"]

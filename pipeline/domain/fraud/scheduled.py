@@ -200,15 +200,17 @@ def _cancel(known: Waiting, event: Any, clock: Clock, rows: Rows, window_us: int
 
 
 def _debtors(event: Any, rows: Rows) -> Iterator[str]:
-    """Yield the debtor of an event, and whoever waits under the same payment id; of a link, the debtor."""
+    """Yield the debtor of an event, and whoever waits under one of its payment ids."""
     yield event.debtor_account_id
-    if not hasattr(event, "payment_id"):
-        return
-    known = read_waiting(rows.get(waiting_key(event.tenant_id, event.payment_id)))
-    if known is not None and known.cancelled_at is None:
-        debtor = known.command.debtor_account_id
-        if debtor != event.debtor_account_id:
-            yield debtor
+    about = event.payments if type(event) is ev.PaymentsLinked else (event,)
+    seen = {event.debtor_account_id}
+    for payment in about:
+        known = read_waiting(rows.get(waiting_key(event.tenant_id, payment.payment_id)))
+        if known is not None and known.cancelled_at is None:
+            debtor = known.command.debtor_account_id
+            if debtor not in seen:
+                seen.add(debtor)
+                yield debtor
 
 
 def _take(due: Due, clock: Clock, rows: Rows, window_us: int, execute: Execute) -> None:

@@ -241,6 +241,13 @@ class FraudStream:
     def _link(
         self, event: PaymentsLinked, at: Arrival, clock: Clock, rows: PrefetchingRows, out: Outbox
     ) -> None:
+        for payment in () if clock.earliest == NEVER else event.payments:
+            ids = event.tenant_id, payment.payment_id
+            known = known_here(rows, *ids, clock.watermark, self.window_us)
+            if known is not None:  # it waits, or was cancelled while it did
+                names = event.debtor_account_id, payment.payment_id, "exists_with_different_link"
+                time = known.command.execute_at
+                return refuse(out, event, "payments_linked", *names, link_id=event.link_id, execute_at=time)
         decide_link(Screening(self, rows), event, min(event.occurred_at, at.recorded_at), out)
 
     def _learn(self, event: PaymentReviewed, rows: PrefetchingRows) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.verify.model.fraud_decisions import in_words, verdict_in
 from pipeline.verify.model.fraud_rules import Verdict
-from pipeline.verify.model.fraud_scheduled import reach
+from pipeline.verify.model.fraud_scheduled import known_here, reach
 from pipeline.verify.model.tenants import GATE_CODES
 from pipeline.verify.model.wire import ALERTS, COMMANDS, PAYMENT_EVENTS, row_key
 
@@ -26,6 +26,11 @@ def decide_link(branch: FraudBranch, event: dict[str, Any]) -> None:
     if code is not None:
         return refuse_link(branch, code)
     reach(branch, event)
+    for payment in payments:
+        known = known_here(branch, {"tenant_id": event["tenant_id"], **payment})
+        if known is not None:
+            waits = {"payment_id": payment["payment_id"], "execute_at": known.event["execute_at"]}
+            return refuse_link(branch, "exists_with_different_link", **waits)
     if branch.witness is not None:
         return link_as_said(branch, event)
     found, at_us = [], min(event["occurred_at"], branch.cause.timestamp_ms * 1000)
@@ -92,8 +97,8 @@ def answer_link(branch: FraudBranch, verdicts: list[Verdict]) -> None:
         branch.say(PAYMENT_EVENTS, debtor, "PaymentScreened", screened_id, **screened)
 
 
-def refuse_link(branch: FraudBranch, code: str) -> None:
+def refuse_link(branch: FraudBranch, code: str, **more: Any) -> None:
     """Expect the answer to what is no link, or may not be asked for."""
     debtor, link_id = branch.cause.fields["debtor_account_id"], branch.cause.fields["link_id"]
-    about = {"command": "payments_linked", "account_id": debtor, "code": code, "link_id": link_id}
+    about = {"command": "payments_linked", "account_id": debtor, "code": code, "link_id": link_id, **more}
     branch.say(PAYMENT_EVENTS, debtor, "CommandRefused", branch.id_of("refused:payments_linked"), **about)

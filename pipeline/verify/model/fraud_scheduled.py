@@ -141,11 +141,11 @@ def reach(branch: FraudBranch, event: dict[str, Any]) -> None:
     calendar.now = max(calendar.now, min(event["occurred_at"], branch.cause.timestamp_ms * 1000))
     if not calendar.look_at <= calendar.now or calendar.look_at == LONG_MAX:
         return
-    names = tenant, event.get("payment_id", "")
-    concerned = [event["debtor_account_id"]] if "debtor_account_id" in event else []  # else it is a tick
-    namesake = calendar.known.get(names)
-    if namesake is not None and namesake.cancelled_us is None:
-        concerned.append(namesake.event["debtor_account_id"])
+    concerned = [event["debtor_account_id"]] if "debtor_account_id" in event else []  # none of a tick
+    for payment in event.get("payments", [event] if concerned else []):
+        namesake = calendar.known.get((tenant, payment["payment_id"]))
+        if namesake is not None and namesake.cancelled_us is None:
+            concerned.append(namesake.event["debtor_account_id"])
     for debtor in dict.fromkeys(concerned):
         for time, payment in sorted(calendar.of_debtor.get((tenant, debtor), ())):
             if time <= calendar.now:
