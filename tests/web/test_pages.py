@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from msgspec import structs
 
 from pipeline.cli.supervisor import lists_of
 from pipeline.domain.fraud.alerts import alert_key
@@ -50,7 +51,9 @@ def fill(worker: Any) -> None:
     """Write a row for every view, all of account `a` but the other side of its journal."""
     at = Arrival(9 * HOUR, home("a"), PARTITIONS)
     ledger, past, lives = MemoryRows(), MemoryRows(), MemoryRows()
-    for made in (opened("a"), opened(neighbour("a")), journal("j", "a", neighbour("a"))):
+    person = ev.Actor("idp", "anna", "s-1")
+    proposed = structs.replace(journal("k", "a", neighbour("a")), needs_approval=True, actor=person)
+    for made in (opened("a"), opened(neighbour("a")), journal("j", "a", neighbour("a")), proposed):
         Ledger().apply(made, at, ledger, Outbox())
     for posting in JOURNAL:
         history.apply(posting, at, past, Outbox())
