@@ -9,8 +9,10 @@ from pipeline.domain.fraud.scheduled_rows import read_clock
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.rows import read_watermark
 from pipeline.runtime.ticks import Ticking
+from topologies import intake
 
-UPSTREAM = ("payments", "accounts", "journals")
+COMMANDS = ("fraud-commands", "ledger-commands")
+UPSTREAM = tuple(stream.source for stream in intake.STREAMS if set(stream.outputs) & set(COMMANDS))
 
 
 def _fraud_time(rows: Rows) -> int:
@@ -21,6 +23,6 @@ def _fraud_time(rows: Rows) -> int:
 TICKING = Ticking(
     topic="fraud-commands",
     writers=UPSTREAM,
-    logs=(*UPSTREAM, "fraud-commands", "ledger-commands"),
+    logs=(*UPSTREAM, *COMMANDS),
     clocks={"fraud": _fraud_time, "ledger": read_watermark},
 )

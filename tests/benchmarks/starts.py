@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 
 from pipeline.runtime.kafka.topics import changelog_name, source_offsets_name
 from pipeline.runtime.settings import Settings
-from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
+from pipeline.runtime.store.database import SOURCE_LOG_KEY, SOURCE_OFFSET_KEY
 from tests.benchmarks.exactness import Offsets
 from topologies.app import STREAMS
 
@@ -46,7 +46,8 @@ class Starts:
         for stream, name, log in self._streams(app_id):
             for partition, offset in enumerate(self._offsets[app_id].get(log, ())):
                 value = b"%d" % offset
-                producer.produce(changelog_name(app_id, name), value, SOURCE_OFFSET_KEY, partition)
+                for key, said in ((SOURCE_LOG_KEY, log.encode()), (SOURCE_OFFSET_KEY, value)):
+                    producer.produce(changelog_name(app_id, name), said, key, partition)
                 producer.produce(source_offsets_name(app_id), value, stream.encode(), partition)
         assert not producer.flush(WITHIN_S), "source offsets were not written"
 
