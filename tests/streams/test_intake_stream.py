@@ -9,9 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.domain.intake.stream import Intake
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.settings import load_settings
+from pipeline.verify.model.intake import Intake as Model
+from pipeline.verify.model.record import Record
 from tests.ledger.branches import envelope, opened
 from tests.runtime.task_bench import PARTITIONS, closed, own_accounts
 from tests.streams.poison import assert_applied_or_dead
@@ -26,6 +30,7 @@ TARGETS = {
     "statements": "reconciliation-items",
     "trades": "position-commands",
     "prices": "position-commands",
+    "rates": "ledger-commands",
 }
 SOURCES = list(TARGETS)
 
@@ -45,6 +50,38 @@ def bench_of(tmp_path: Path) -> Iterator[Callable[[str], StreamBench]]:
         bench.close()
 
 
+def quoted(event_id: str, **changes: Any) -> ev.RateQuoted:
+    """Return a rate, which every partition gets."""
+    pair = {"base_currency": "EUR", "quote_currency": "USD", "rate_e8": 108_000_000, "effective_from": 0}
+    return ev.RateQuoted(**envelope(event_id), **{**pair, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({}, None),
+        ({"rate_e8": 10**17}, None),
+        ({"rate_e8": 0}, "invalid_rate"),
+        ({"rate_e8": -1}, "invalid_rate"),
+        ({"rate_e8": 10**17 + 1}, "invalid_rate"),
+        ({"quote_currency": "EUR"}, "invalid_rate"),
+        ({"quote_currency": "XXX"}, "invalid_currency"),
+        ({"base_currency": "euro"}, "invalid_currency"),
+    ],
+)
+def test_a_rate_is_one_between_two_currencies(changes: dict[str, Any], code: str | None) -> None:
+    event, out = quoted("q1", **changes), Outbox()
+    said = None
+    try:
+        Intake("rates", "ledger-commands").apply(event, Arrival(0, 0, 1), None, out)
+    except Reject as reject:
+        said = reject.code
+    assert said == code
+    key = f"acme/{event.base_currency}".encode()
+    told = Record("rates", 0, 0, 0, key, b"", {}, "RateQuoted", msgspec.to_builtins(event), None)
+    assert Model(0, 1).apply(told)[0] == code
+
+
 def upstream(source: str, event_id: str, account: str = A) -> Any:
     """Return an event of an upstream topic."""
     head = envelope(event_id)
@@ -54,6 +91,8 @@ def upstream(source: str, event_id: str, account: str = A) -> Any:
         return ev.PaymentCancelled(**head, payment_id=event_id, debtor_account_id=account, reason="x")
     if source == "prices":
         return ev.PriceQuoted(**head, instrument_id="ACME", price_e8=1, currency="EUR")
+    if source == "rates":
+        return quoted(event_id)
     if source == "trades":
         return ev.TradeSettled(**head, trade_id=event_id, account_id=account, settled_at=0)
     figures: dict[str, Any] = {
@@ -90,7 +129,7 @@ async def test_records_keep_their_bytes_and_order_whatever_their_times_and_howev
     await bench.accept(*bench.log[4:])
     await bench.settled()
     passed_on: list[Any] = [(record.key, record.value, [], None) for record in bench.log]
-    partitions = range(PARTITIONS) if source == "prices" else [0]
+    partitions = range(PARTITIONS) if source in ("prices", "rates") else [0]
     assert bench.written() == {(TARGETS[source], number): passed_on for number in partitions}
 
 
