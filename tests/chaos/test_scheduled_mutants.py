@@ -1,0 +1,81 @@
+"""Rules of what waits for its time, broken on purpose: the model beside them finds each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from pipeline.domain.fraud import scheduled
+from pipeline.domain.fraud import stream as fraud_stream
+from pipeline.domain.ledger import scheduled_journals
+from tests.chaos.test_fraud_model import assert_agreed, records, traffic
+from tests.ledgers.player import Player
+from tests.ledgers.tale import read_tales
+
+Set = Callable[[Any, str, Any], None]
+
+
+def screens_at_entry(patch: Set) -> None:
+    patch(fraud_stream, "is_ahead", lambda event, now: False)
+
+
+def takes_what_is_due_twice(patch: Set) -> None:
+    take = scheduled._take
+
+    def twice(due: Any, clock: Any, rows: Any, window_us: int, execute: Any) -> None:
+        take(due, clock, rows, window_us, lambda command: (execute(command), execute(command))[0])
+
+    patch(scheduled, "_take", twice)
+
+
+def ignores_a_cancellation(patch: Set) -> None:
+    patch(scheduled, "_cancel", lambda *about: None)
+
+
+def executes_at_the_time_of_the_sweep(patch: Set) -> None:
+    take = scheduled._take
+
+    def late(due: Any, clock: Any, rows: Any, window_us: int, execute: Any) -> None:
+        now = clock.watermark
+        take(due, clock, rows, window_us, lambda one: execute(structs.replace(one, occurred_at=now)))
+
+    patch(scheduled, "_take", late)
+
+
+FRAUD = (
+    screens_at_entry,
+    takes_what_is_due_twice,
+    ignores_a_cancellation,
+    executes_at_the_time_of_the_sweep,
+)
+
+
+@pytest.mark.parametrize("mutant", FRAUD)
+def test_a_fraud_stream_is_found_that(mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    log = records(traffic(3, 500))
+    assert_agreed(log)
+    mutant(monkeypatch.setattr)
+    with pytest.raises(AssertionError):
+        assert_agreed(log)
+
+
+def posts_journals_at_entry(patch: Set) -> None:
+    patch(scheduled_journals, "_wait", lambda window, event, watermark, *about: scheduled_journals.
+          journal_home.submit(window, 1000, event, watermark, *about))  # fmt: skip
+
+
+def voids_no_journal_that_waits(patch: Set) -> None:
+    patch(scheduled_journals, "_forget", lambda *about: None)
+
+
+@pytest.mark.parametrize("mutant", [posts_journals_at_entry, voids_no_journal_that_waits])
+def test_a_ledger_is_found_that(mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    tales = [tale for tale in read_tales() if tale.steps[0].place.startswith("scheduled.txt")]
+    assert len(tales) > 10
+    mutant(monkeypatch.setattr)
+    with pytest.raises(AssertionError):
+        for tale in tales:
+            Player(tale).play()
