@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from typer.core import TyperGroup
 
 from pipeline.cli.amounts import minor_units, money, rate_e8
 from pipeline.cli.asking import NotFound, Url, ask, payment_path, urls_of
+from pipeline.cli.letters import EPOCH, milliseconds
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, Failed
 from pipeline.cli.screen import Table, screen
@@ -118,6 +120,10 @@ def send_payment(
             show_default="the quoted one",
         ),
     ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option("--at", metavar="TIME", help="When it is to be executed.", show_default="at once"),
+    ] = None,
     kind: Annotated[PaymentType, typer.Option("--type", help="Its type.")] = PaymentType.TRANSFER,
     dry_run: DryRun = False,
     wait: Wait = WAIT_S,
@@ -137,6 +143,7 @@ def send_payment(
         PaymentInitiated, tenant_id, payment_id=name, debtor_account_id=debtor, creditor_account_id=creditor,
         amount_minor=minor_units(amount, currency), currency=currency, payment_type=kind, reference=reference,
         creditor_currency=to_currency, rate_e8=None if rate is None else rate_e8(rate),
+        execute_at=None if at is None else EPOCH + timedelta(milliseconds=milliseconds(at)),
     )  # fmt: skip
     settings = settings_to_send(data, bootstrap_servers, schema_registry_url, dry_run)
     if dry_run:

@@ -193,6 +193,13 @@ def test_a_payment_names_what_the_creditor_gets_and_the_rate(
     ]
 
 
+def test_a_payment_may_be_for_later(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "payment send north/alice bob 1 EUR --at 2026-12-24T08:00:00Z")[0] == 0
+    assert [event.execute_at.isoformat() for event in stack.sent] == ["2026-12-24T08:00:00+00:00"]
+    code, _, err = said(capsys, "payment send north/alice bob 1 EUR --at soon")
+    assert code == 2 and "no time with a zone" in err
+
+
 def test_an_id_that_is_known_is_no_second_payment(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "payment send north/alice bob 1 EUR --id p-1")[0] == 0
     code, out, err = said(capsys, "payment send north/alice bob 2 EUR --id p-1")
