@@ -15,6 +15,7 @@ from confluent_kafka import KafkaException, Producer
 
 from pipeline.cli.amounts import money
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
+from pipeline.cli.proposals import ISSUER
 from pipeline.cli.screen import Table, screen
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.partitions import partition_of
@@ -26,7 +27,6 @@ from pipeline.runtime.kafka.operator_actions import who
 from pipeline.runtime.settings import Settings
 
 JOURNALS = "journals"
-ISSUER = "ledgerflow-cli"
 DELIVERED_WITHIN_S = 30.0
 WAITING_MAX = 1_000
 """Records that wait for Kafka before the next are sent."""

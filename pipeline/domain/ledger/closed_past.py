@@ -42,11 +42,19 @@ def answer_back_dated(window: int, event: Any, at: Arrival, rows: Rows, out: Out
     if type(event) not in _JUDGED:
         return False
     watermark = read_watermark(rows)
-    if watermark is None or not is_back_dated(_counts_at(event, rows), watermark):
+    if watermark is None or not _is_late(event, watermark, rows):
         return False
     if type(event) in _FORGOTTEN and watermark - event.occurred_at > window:
         return False
     return _posts(event, rows) and answer_unremembered(event, CODE, rows, out)
+
+
+def _is_late(event: Any, watermark: int, rows: Rows) -> bool:
+    """Whether what a command posts would be back-dated; of a journal for later, once its time has come."""
+    later = event.execute_at if type(event) is ev.JournalSubmitted else None
+    if later is not None and later > max(event.occurred_at, watermark):
+        return event.effective_at is not None and is_back_dated(event.effective_at, later)
+    return is_back_dated(_counts_at(event, rows), watermark)
 
 
 def _counts_at(event: Any, rows: Rows) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pipeline.verify.model.ledger_books import Books
+from pipeline.verify.model.ledger_books import FIVE_MINUTES_US, Books
 from pipeline.verify.model.ledger_link_ends import refuses_link
 from pipeline.verify.model.ledger_parts import known_part
 from pipeline.verify.model.wire import DAY_US, PAYMENT_EVENTS
@@ -25,9 +25,15 @@ def refused_past(branch: Books, kind: str, event: dict[str, Any]) -> bool:
     if kind not in JUDGED or not (branch.refuses_past or branch.witness is not None):
         return False
     asked = event.get("effective_at") if kind in ("JournalSubmitted", "JournalReversed") else None
-    if not branch.long_past(branch.counts_at(branch.effective(asked))):
+    if branch.watermark is None:
         return False
-    assert branch.watermark is not None
+    later = event.get("execute_at") if kind == "JournalSubmitted" else None
+    if later is not None and later > event["occurred_at"] and later > branch.watermark:
+        # It counts when its time has come, or before: then it is of the past of that time.
+        if asked is None or asked >= later - FIVE_MINUTES_US:
+            return False
+    elif not branch.long_past(branch.counts_at(branch.effective(asked))):
+        return False
     forgotten = branch.watermark - event["occurred_at"] > branch.window_days * DAY_US
     if branch.witness is None and kind in TOO_OLD_FIRST and forgotten:
         return False
