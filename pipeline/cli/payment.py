@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from pipeline.cli.amounts import minor_units, money, rate_e8
 from pipeline.cli.asking import NotFound, Url, ask, payment_path, urls_of
-from pipeline.cli.letters import EPOCH, milliseconds
+from pipeline.cli.letters import milliseconds
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import EXIT_FAILED, Failed
 from pipeline.cli.screen import Table, screen
@@ -33,6 +33,7 @@ from pipeline.cli.sending import (
     urls_to_ask,
 )
 from pipeline.domain.kernel.rates import UNIT_E8
+from pipeline.domain.kernel.times import EPOCH
 from pipeline.events import PaymentInitiated, PaymentType
 
 SHOWN = (
