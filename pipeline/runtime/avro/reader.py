@@ -93,7 +93,8 @@ def _maker(kind: inspect.Type) -> Callable[[Any], Any] | None:
         item = _maker(kind.item_type)
         return tuple if item is None else partial(_tuple_of, item)
     if isinstance(kind, inspect.StructType):
-        return partial(_struct_of, kind.cls)
+        inner = {field.name: make for field in kind.fields if (make := _maker(field.type)) is not None}
+        return partial(_struct_of, kind.cls, inner)
     return dict if isinstance(kind, inspect.DictType) else None
 
 
@@ -105,5 +106,6 @@ def _tuple_of(make: Callable[[Any], Any], cell: list[Any]) -> tuple[Any, ...]:
     return tuple(map(make, cell)) if cell else ()
 
 
-def _struct_of(cls: type, cell: dict[str, Any]) -> Any:
-    return cls(**cell)
+def _struct_of(cls: type, inner: dict[str, Callable[[Any], Any]], cell: dict[str, Any]) -> Any:
+    made = {name: make(cell[name]) for name, make in inner.items()}
+    return cls(**{**cell, **made})
