@@ -117,7 +117,7 @@ class _RunOfPayments:
         """By key of a profile: the position of the last event that needs it."""
 
     def apply(self, event: Any, recorded_at: int) -> None:
-        """Apply the next event; see `OpenRun`."""
+        """Apply the next event; see `OpenRun`. Raises LeaveToRows where something waits or is due."""
         about, key, profile_key = event
         now = max(self._clock.watermark, min(about.occurred_at, recorded_at))
         if self._clock.is_due(now) or (about.tenant_id, about.payment_id) in self._waiting:
