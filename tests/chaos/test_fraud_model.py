@@ -446,9 +446,11 @@ def test_a_decision_carries_the_payment_and_an_alert_names_its_cause() -> None:
 
 def test_reviews_and_cancellations_are_passed_on_as_they_are() -> None:
     out = play([review("p"), review("p", approved=False), about("PaymentCancelled", "p")])
+    clock = b"\1" + (NOON_S * SECOND_US).to_bytes(8) + LONG_MAX.to_bytes(8)
     assert [(wanted.topic, wanted.key, wanted.event, wanted.value) for wanted in out] == [
         (COMMANDS, b"north/alice", "PaymentReviewed", b"bytes of 0"),
         (PAYMENT_EVENTS, b"north/alice", "PaymentReviewed", b"bytes of 0"),
+        (FRAUD_TABLE, b"w", "row", clock),
         (COMMANDS, b"north/alice", "PaymentReviewed", b"bytes of 1"),
         (PAYMENT_EVENTS, b"north/alice", "PaymentReviewed", b"bytes of 1"),
         (COMMANDS, b"north/alice", "PaymentCancelled", b"bytes of 2"),
