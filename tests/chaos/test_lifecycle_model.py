@@ -32,7 +32,8 @@ def random_log(rng: random.Random, count: int) -> list[Event]:
         debtor = rng.choice(("alice",) * 9 + ("bob", ""))
         about = {"creditor_account_id": "carol", "amount_minor": rng.choice((5, 2**63 - 1, -7))}
         payment = {"debtor_account_id": debtor, "currency": "EUR", **about}
-        others = ("PaymentReviewed", "CommandRefused", *("PaymentScheduled",) * 3, *OUTCOMES)
+        proposals = "CommandProposed", "ProposalDecided"
+        others = ("PaymentReviewed", "CommandRefused", *("PaymentScheduled",) * 3, *OUTCOMES, *proposals)
         event = rng.choice(("PaymentScreened",) * 9 + others)
         waits_until = rng.choice((None, None, at + rng.randrange(-2, 9) * HOUR_US, 2**63 - 1))
         if event == "PaymentScreened":
@@ -46,6 +47,13 @@ def random_log(rng: random.Random, count: int) -> list[Event]:
         elif event == "CommandRefused":
             fields |= {"command": "payment_initiated", "code": "exists", "account_id": "alice"}
             fields |= {"payment_id": None} if rng.random() < 0.3 else {"execute_at": waits_until}
+        elif event in proposals:
+            command = rng.choice(("payment_reviewed", "payment_reviewed", "payment_reversed"))
+            fields |= {"command": command, "account_id": debtor, "proposal_id": "e", "content_hash": "h"}
+            if event == "CommandProposed":
+                fields["expires_at"] = at
+            else:
+                fields |= {"outcome": rng.choice(("APPROVED", "REJECTED", "EXPIRED")), "proposed_by": "anna"}
         elif event == "PaymentScheduled":
             fields |= payment | {"execute_at": waits_until or at, "hold_expires_at": None}
             fields["hold"] = number % 4 == 0

@@ -142,7 +142,7 @@ class LifecycleBranch(StreamModel):
         "PaymentReviewed": reviewed,
         **dict.fromkeys(OUTCOMES, outcome),
         "CommandRefused": refused,
-        "CommandProposed": lambda branch, _: branch.tick(),
+        "CommandProposed": lambda branch, event: branch.tick(event),
         "ProposalDecided": decided,
     }
 
