@@ -155,7 +155,7 @@ def main(arguments: list[str] | None = None) -> int:
         return EXIT_UNUSABLE
     try:
         _require_address(settings, number)
-        prepare_topics(settings, [Use(stream.name, stream.source, stream.table) for stream in STREAMS])
+        prepare_topics(settings, [Use(s.name, s.source, s.table, s.earlier_source) for s in STREAMS])
     except (TopicsError, AddressError) as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_TOPICS if isinstance(error, TopicsUnusable) else EXIT_UNUSABLE

@@ -49,6 +49,8 @@ class Use(NamedTuple):
     stream: str
     source: str
     table: str | None
+    earlier: str | None = None
+    """The log that it read in an earlier version."""
 
 
 def prepare_topics(settings: Settings, uses: Sequence[Use]) -> list[str]:
@@ -85,7 +87,11 @@ def said(wrong: Sequence[Finding]) -> str:
 
 
 def lost_topics(settings: Settings, uses: Sequence[Use], missing: Collection[str]) -> list[str]:
-    """Return which of the missing topics must have existed. Raises KafkaException, TopicsError."""
+    """Return which of the missing topics must have existed.
+
+    Raises TopicsUnusable where a stream reads another log now and has not left its earlier one,
+    KafkaException, TopicsError.
+    """
     offsets, group = source_offsets_name(settings.app_id), f"{settings.app_id}-topics"
     consumer = asking(settings.librdkafka(), group, committed=False)
     try:
@@ -101,6 +107,13 @@ def lost_topics(settings: Settings, uses: Sequence[Use], missing: Collection[str
     written = {place: start for place, start in starts.items() if start < stops[place]}
     applied = _keys(settings, written) if written else set()
     needed = [use for use in uses if use.stream.encode() in applied]
+    heirs = {use.source: use.stream.encode() for use in uses}
+    for use in needed:
+        if use.earlier is not None and use.source in missing and heirs[use.earlier] not in applied:
+            raise TopicsUnusable(
+                f"{use.stream} reads {use.source} now, and an earlier version has read {use.earlier}."
+                " Run `ledgerflow migrate` once, while no worker runs"
+            )
     logs = {use.source for use in needed}
     changelogs = {changelog_name(settings.app_id, use.table) for use in needed if use.table is not None}
     return sorted((logs | changelogs) & set(missing))
