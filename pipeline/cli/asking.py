@@ -70,8 +70,8 @@ def ask(
     reason = "no worker"
     address = f"{path}?{urlencode(parameters)}" if parameters else path
     for url in urls:
-        request = urllib.request.Request(f"{url}{address}", headers=sent, method=method)
         try:
+            request = urllib.request.Request(f"{url}{address}", headers=sent, method=method)
             with urllib.request.urlopen(request, timeout=within_s) as answer:
                 found: dict[str, Any] = json.load(answer)
                 return found

@@ -14,7 +14,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from confluent_kafka.admin import AdminClient
@@ -159,7 +159,7 @@ def milliseconds(time: str) -> int:
         found = datetime.fromisoformat(time)
         if found.tzinfo is None:
             raise ValueError
-        return (found - EPOCH) // timedelta(milliseconds=1)
+        return (found.astimezone(UTC) - EPOCH) // timedelta(milliseconds=1)  # in UTC, it is a time, too
     except (ValueError, OverflowError):
         raise BadInput(f"{time!r} is no time with a zone, such as 2026-11-21T15:00:00Z") from None
 

@@ -15,7 +15,7 @@ from pipeline.cli.amounts import minor_units, money, rate_e8
 from pipeline.cli.asking import NotFound, Url, ask, payment_path, urls_of
 from pipeline.cli.letters import milliseconds
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
-from pipeline.cli.problems import EXIT_FAILED, Failed
+from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
 from pipeline.cli.screen import Table, screen
 from pipeline.cli.sending import (
     WAIT_S,
@@ -139,6 +139,8 @@ def send_payment(
     Exit code 1 if it is rejected or fails, or if no answer comes.
     """
     tenant_id, debtor = names_of(account, "account", "north/alice")
+    if rate is not None and to_currency is None:
+        raise BadInput("--rate is for --to-currency: what the creditor gets it in")
     name = f"p-{uuid4()}" if payment_id is None else payment_id
     event = event_of(
         PaymentInitiated, tenant_id, payment_id=name, debtor_account_id=debtor, creditor_account_id=creditor,

@@ -28,6 +28,8 @@ from pipeline.cli.sending import (
     tell,
     urls_to_ask,
 )
+from pipeline.domain.kernel.ids import ID_CHARS_MAX
+from pipeline.domain.kernel.links import PAYMENTS_MAX
 from pipeline.events import AccountType, LinkedPayment, LinkOpening, PaymentsLinked, PaymentType
 
 To = Annotated[
@@ -96,6 +98,12 @@ def link_payments(
 
 def _payments(name: str, to: list[str], currency: str, reference: str) -> tuple[LinkedPayment, ...]:
     """Return the payments that are asked for. Raises BadInput."""
+    if len(to) > PAYMENTS_MAX:
+        raise BadInput(f"--to {len(to)} times: a link has at most {PAYMENTS_MAX} payments")
+    if len(f"{name}-{len(to)}") > ID_CHARS_MAX:
+        raise BadInput(
+            f"--id is too long: its payments are named ID-1 and so on, with {ID_CHARS_MAX} characters"
+        )
     payments = []
     for number, text in enumerate(to, 1):
         creditor, _, amount = text.rpartition("=")

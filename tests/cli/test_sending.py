@@ -282,6 +282,11 @@ def test_a_dry_run_shows_what_would_be_sent_and_asks_nobody(
         ("payment send north/a b/c 1 EUR", "creditor_account_id"),
         ("payment send north/a b 1 EUR --id ''", "payment_id"),
         ("payment send north/a b 1", "CURRENCY"),
+        ("payment send north/a b 1 EUR --at 0001-01-01T00:00:00+14:00", "no time with a zone"),
+        ("payment send north/a b 1 EUR --at 9999-12-31T23:59:59-14:00", "no time with a zone"),
+        ("payment send north/a b 1 EUR --rate 1.08", "--to-currency"),
+        (f"payment link north/a EUR {'--to b=1 ' * 101}", "100"),
+        (f"payment link north/a EUR --to b=1 --id {'x' * 255}", "too long"),
     ],
 )
 def test_what_cannot_be_sent_is_told_in_one_line(
@@ -291,6 +296,12 @@ def test_what_cannot_be_sent_is_told_in_one_line(
     written = capsys.readouterr()
     assert (code, written.out, written.err.count("\n")) == (2, "", 1)
     assert hint in written.err
+
+
+def test_an_address_that_is_none_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(shlex.split("payment show north/a --url nonsense")) == 1
+    written = capsys.readouterr()
+    assert written.err.count("\n") == 1 and "nonsense does not answer" in written.err
 
 
 class Kafka:
