@@ -1,7 +1,7 @@
 """Ticks: a branch to which nothing but time comes.
 
     every second, by partition: where its logs end -> [later] read and committed up to there?
-        -> a tick of the time of that look, in the next transaction of one of the upstreams' logs
+        -> a tick of the time at which that was asked, in the next transaction of one of the upstreams' logs
 
 What never changes: a tick never says a time by which a log had a record that the streams have not applied. It
 is written by the task of a log in that task's transaction, with the offset that the task has committed. So
@@ -24,8 +24,8 @@ from pipeline.runtime.problems import Problems
 
 LOOK_EVERY_S = 1.0
 MARGIN_US = 5_000_000
-"""How much older a tick's time is than the look at the ends: clocks differ, and what a broker says of a log's
-end is older than its answer. The fraud stream lets no tick go on that is ahead of its record."""
+"""How much older a tick's time is than the question where logs end: clocks differ. The fraud stream lets no
+tick go on that is ahead of its record."""
 SECOND_US = 1_000_000
 
 
@@ -67,6 +67,8 @@ class Mark(NamedTuple):
     """Where the logs of a branch ended at a look."""
 
     at_us: int
+    """Nothing is missing that came before: the earliest time at which a broker was asked for one of the ends.
+    That of the look is too late where a broker, the network or this process stood still."""
     ends: Mapping[TP, int]
 
 
@@ -120,13 +122,13 @@ class Ticker:
 
     def _mark(self, tasks: Mapping[TP, Task | None], now_us: int) -> Mark | None:
         """Return where the logs of a branch end now; None where one of them is not read here, or not yet."""
-        ends = {}
+        ends, at_us = {}, now_us
         for tp, task in tasks.items():
             state = None if task is None else self._host.fetch_state(tp)
-            if state is None:
+            if state is None or state.asked_us is None:
                 return None
-            ends[tp] = state.log_end
-        return Mark(now_us, ends)
+            ends[tp], at_us = state.log_end, min(at_us, state.asked_us)
+        return Mark(at_us, ends)
 
     def _are_read(self, mark: Mark, tasks: Mapping[TP, Task | None]) -> bool:
         for tp, task in tasks.items():

@@ -55,10 +55,13 @@ class Worker:
         self.rows = {table: MemoryRows() for table in TICKING.clocks}
         self.problems = Problems()
         self.now_us = NOON
+        self.asked_us: dict[TP, int | None] = {}
+        """When a broker was last asked for the end of a log; others at each look."""
         self.ticker = Ticker(self, lambda: self.running, TICKING, EVERY_S, lambda: self.now_us / SECOND)
 
     def fetch_state(self, tp: TP) -> FetchState | None:
-        return self.states.get(tp)
+        state = self.states.get(tp)
+        return None if state is None else state._replace(asked_us=self.asked_us.get(tp, self.now_us))
 
     def open_store(self, table: str, partition: int) -> Any:
         return self.rows[table] if partition == self.branch else None
@@ -125,6 +128,16 @@ def test_what_comes_after_a_look_does_not_count_for_its_time(log: str) -> None:
     worker.look()
     worker.grow(log)
     assert worker.look() == [NOON + SECOND - MARGIN_US]
+
+
+@pytest.mark.parametrize("log", TICKING.logs)
+def test_an_end_that_was_asked_for_long_ago_gives_no_later_time(log: str) -> None:
+    """A broker, the network or the process stood still: what came to the log since is not known here."""
+    worker = Worker()
+    worker.asked_us[TP(log, 3)] = NOON - 30 * SECOND
+    assert worker.look(3) == [NOON - 30 * SECOND - MARGIN_US]
+    worker.asked_us[TP(log, 3)] = None
+    assert worker.look(2 * EVERY_S) == [], "no answer yet, or only the first one"
 
 
 @pytest.mark.parametrize("log", TICKING.logs)

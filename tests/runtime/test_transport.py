@@ -23,6 +23,7 @@ def thread_with(committed: dict[TP, int | None], first: dict[TP, int] | None = N
     """Return a thread whose consumer knows committed offsets and where logs begin; nothing is connected."""
     thread = ConsumerThread.__new__(ConsumerThread)
     thread._turn, thread._reached, thread.seeks = asyncio.Lock(), {}, 0
+    thread._answers = {}
 
     thread.app = SimpleNamespace(conf=SimpleNamespace(consumer_auto_offset_reset="earliest"))  # type: ignore
     thread.transport = SimpleNamespace(positions=GroupPositions())  # type: ignore
@@ -51,8 +52,10 @@ def records(*offsets: int) -> list[Any]:
     return [SimpleNamespace(offset=offset) for offset in offsets]
 
 
-def at(position: int) -> Any:
-    return SimpleNamespace(has_valid_position=True, position=position)
+def at(position: int, answered_ms: int | None = None) -> Any:
+    """Return aiokafka's state of a partition; `answered_ms`: when the newest answer about it came."""
+    ends = {"lso": position, "highwater": position}
+    return SimpleNamespace(has_valid_position=True, position=position, timestamp=answered_ms, **ends)
 
 
 async def test_a_batch_starts_where_the_last_one_ended_control_records_included() -> None:
@@ -105,9 +108,9 @@ async def test_a_seek_waits_for_records_that_are_being_taken() -> None:
 class Assignment:
     """aiokafka's assignment of one partition."""
 
-    def __init__(self, position: int) -> None:
+    def __init__(self, position: int, answered_ms: int | None = None) -> None:
         self.tps = [PLACE]
-        self.state = at(position)
+        self.state = at(position, answered_ms)
 
     def state_value(self, _: Any) -> Any:
         return self.state
@@ -123,6 +126,21 @@ async def test_control_records_behind_the_last_batch_count_as_delivered() -> Non
     assert thread.delivered == {PLACE: (9, 11)}
     await thread._seek_to_committed()
     assert thread.delivered == {}
+
+
+async def test_where_a_log_ends_was_asked_after_the_answer_before_had_come() -> None:
+    thread = thread_with({PLACE: 7})
+    thread.delivered = {}
+    asked = []
+    for answered_ms in (None, 100, 100, 250, 250, 9_000):
+        assignment = Assignment(9, answered_ms)
+        subscription = SimpleNamespace(subscription=SimpleNamespace(assignment=assignment))
+        thread._consumer = SimpleNamespace(_subscription=subscription)  # type: ignore[assignment]
+        thread._note_delivered(assignment)
+        state = thread.state_of(PLACE)
+        assert state is not None
+        asked.append(state.asked_us)
+    assert asked == [None, None, None, 100_000, 100_000, 250_000]
 
 
 async def test_fetching_goes_on_as_soon_as_one_of_the_full_streams_has_room() -> None:

@@ -27,6 +27,7 @@ def seen(
     thread: Any = ConsumerThread.__new__(ConsumerThread)
     thread._consumer = SimpleNamespace(_subscription=subscription)
     thread.delivered = {} if delivered is None else {PLACE: delivered}
+    thread._answers = {}
     spec = SimpleNamespace(name="accounts", source="accounts")
     task: Any = SimpleNamespace(spec=spec, partition=0, committed=committed, position=committed)
     app: Any = SimpleNamespace(fetch_state=thread.state_of, address="http://worker")

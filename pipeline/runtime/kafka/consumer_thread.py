@@ -50,6 +50,9 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         self.delivered: dict[TP, Delivered] = {}
         """For other threads. While records are taken, aiokafka's own position is ahead of what was handed
         over, so that by it a partition would look read to its end before its last records are applied."""
+        self._answers: dict[TP, tuple[int, int | None]] = {}
+        """When the newest answer about a partition came, and the one before, milliseconds UTC. aiokafka asks
+        anew when it has an answer, so the newest one was asked for after the one before had come."""
         self._lingering: dict[TopicPartition, float] = {}
         """Partitions that are not fetched for now, and until when."""
         self.seeks = 0
@@ -222,6 +225,11 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
             for tp, state in states.items()
             if state is not None and state.has_valid_position
         }
+        for tp, state in states.items():
+            came = None if state is None else state.timestamp
+            known = self._answers.get(ensure_TP(tp))
+            if came is not None and (known is None or known[0] != came):
+                self._answers[ensure_TP(tp)] = came, None if known is None else known[0]
 
     def state_of(self, tp: TP) -> FetchState | None:
         """Return how far a log is fetched; None where it is not, or not yet. From any thread."""
@@ -234,4 +242,6 @@ class ConsumerThread(driver.AIOKafkaConsumerThread):
         state = assignment.state_value(partition)
         if state is None or not state.has_valid_position or state.lso is None or state.lso < 0:
             return None
-        return FetchState(state.lso, self.delivered.get(tp), state.highwater or 0)
+        _, before_ms = self._answers.get(tp, (None, None))  # before the ends, which are newer if anything
+        asked_us = None if before_ms is None else before_ms * 1000
+        return FetchState(state.lso, self.delivered.get(tp), state.highwater or 0, asked_us)

@@ -83,6 +83,9 @@ class FetchState(NamedTuple):
     """None where nothing was fetched since the last seek."""
     high_watermark: int = 0
     """The offset behind all its records, those of open transactions included, as of the same answer."""
+    asked_us: int | None = None
+    """A time before the broker was asked for that answer, microseconds UTC: what it says may be older than
+    its coming, but not older than this. None: not known yet."""
 
     @property
     def log_end(self) -> int:
