@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 from collections.abc import Iterable
 from typing import Any
 
+from pipeline.verify.model.ledger_proposals import ENVELOPE, bencode, said_of, snake
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import DAY_US, KEY_FIELD
 
@@ -124,6 +126,36 @@ def taken_back(journal: str, reversal: str, account: str = "alice", **other: Any
     event_id = fields.pop("event_id", f"take back {reversal}")
     about = {"journal_id": journal, "account_id": account, "reversal_id": reversal}
     return "JournalReversed", envelope(event_id, **about, **fields)
+
+
+# --- commands of two people
+
+
+def person(subject: str) -> dict[str, Any]:
+    """Return an actor who has signed in."""
+    signed_in = {"session_id": f"session of {subject}", "key_id": None, "roles_version": None}
+    return {"issuer": "https://id.example", "subject": subject, **signed_in}
+
+
+def approved(command: Event, actor: dict[str, Any]) -> Event:
+    """Return the approval of a command that waits for a second person, as its content stands."""
+    event, fields = command
+    said = said_of({name: value for name, value in fields.items() if name not in ENVELOPE})
+    whole = bencode({**said, "command": snake(event), "tenant_id": fields["tenant_id"]})
+    about = {"account_id": fields[KEY_FIELD[event]], "proposal_id": fields["event_id"], "actor": actor}
+    content_hash = hashlib.sha256(whole).hexdigest()
+    event_id = f"approve {fields['event_id']}"
+    return "ProposalApproved", envelope(event_id, content_hash=content_hash, **about)
+
+
+# --- rates
+
+
+def rated(base: str, quote: str, rate: float, **other: Any) -> Event:
+    """Return a rate: so many units of `quote` for one of `base`, from its own time on."""
+    fields = {"base_currency": base, "quote_currency": quote, "rate_e8": round(rate * 1e8)}
+    fields |= {"effective_from": NOW_US, **other}
+    return "RateQuoted", envelope(f"rate {base} {quote}", **fields)
 
 
 # --- positions

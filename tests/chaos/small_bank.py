@@ -21,13 +21,16 @@ from pipeline.verify.streams import INTAKES, OUTPUTS, SOURCES, STREAMS
 from tests.chaos.by_hand import (
     NOW_US,
     about,
+    approved,
     closed,
     decided,
     envelope,
     legs_of,
     on_journal,
     opened,
+    person,
     quoted,
+    rated,
     record,
     stated,
     submitted,
@@ -64,6 +67,9 @@ class Bank:
         self.put("payments", "PaymentReviewed", about("", "p1", a, approved=True)[1])
         self.put("payments", "PaymentCancelled", about("", "p6", a)[1])
         self.keep_journals(a, b, c)
+        self.ask_two_people(a, b)
+        self.count_in_the_past(a, b)
+        self.put("rates", *rated("EUR", "USD", 1.08))
         self.trade(a, c)
         self.state(d)
         self.forward()
@@ -82,6 +88,18 @@ class Bank:
         self.put(
             "accounts", "PeriodClosed", envelope("end", period_id="2026", closed_through=NOW_US - DAY_US)
         )
+
+    def ask_two_people(self, a: str, b: str) -> None:
+        """Submit a journal that waits for a second person, and approve it as one."""
+        maker, approver = (person(name) for name in ("anna", "bert"))
+        asked = submitted("j4", legs_of((a, "D", 1), (b, "C", 1)), needs_approval=True, actor=maker)
+        self.put("journals", *asked)
+        self.put("approvals", *approved(asked, approver))
+
+    def count_in_the_past(self, a: str, b: str) -> None:
+        """Post a debit of half a day ago, when its account was not yet open: the history warns of it."""
+        then = NOW_US - DAY_US // 2
+        self.put("journals", *submitted("j5", legs_of((a, "D", 1), (b, "C", 1)), effective_at=then))
 
     def trade(self, *traders: str) -> None:
         """Let traders buy and sell, with a price between, and one of them sell nothing: a dead letter."""

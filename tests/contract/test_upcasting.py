@@ -86,7 +86,7 @@ _payments = st.fixed_dictionaries(
         "expected_sequence": st.one_of(st.none(), st.integers(0, 9)),
         "creditor_currency": st.one_of(st.none(), st.just("USD")),
         "rate_e8": st.one_of(st.none(), st.integers(0, 9)),
-        "capture_tolerance_bp": st.one_of(st.none(), st.integers(0, 9)),
+        **dict.fromkeys(("capture_tolerance_bp", "execute_at"), st.one_of(st.none(), st.integers(0, 9))),
         "purpose": st.just("rent"),
     }
 )

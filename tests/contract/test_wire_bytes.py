@@ -202,6 +202,7 @@ def test_a_v1_payment_that_was_stored_years_ago_is_read_in_the_newest_shape() ->
         "creditor_currency": None,
         "rate_e8": None,
         "capture_tolerance_bp": None,
+        "execute_at": None,
     }
 
 

@@ -29,7 +29,9 @@ NEW_KINDS = {
     # Queues of what is over, and when: rows of fa04242 were kept for ever.
     "lifecycle": "ef",
     "positions": "ef",
-    "fraud": "eghj",
+    "fraud": (
+        "eghjw"  # the partition's time, for payments that wait for theirs: fa04242 let none wait
+    ),
     "reconciliation": "qx",
 }
 """The families of kinds of rows that fa04242 did not have, by table."""

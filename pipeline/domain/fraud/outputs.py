@@ -1,4 +1,4 @@
-"""What the fraud stream says of payments: its reasons and its alerts."""
+"""What the fraud stream says of payments: its decisions, their reasons and its alerts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,66 @@ from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import (
     FraudAlertRaised,
     FraudReason,
+    PaymentDecided,
     PaymentInitiated,
+    PaymentScreened,
 )
 from pipeline.domain.kernel.outbox import Outbox, envelope
+
+
+def emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
+    """Emit the decision on a payment for the ledger, and what was decided for the lifecycle stream."""
+    key = f"{event.tenant_id}/{event.debtor_account_id}"
+    decided = envelope(event, "payment_decided")
+    out.emit(
+        "ledger-commands",
+        key,
+        PaymentDecided(
+            *decided,
+            event.payment_id,
+            event.debtor_account_id,
+            event.creditor_account_id,
+            event.amount_minor,
+            event.currency,
+            event.payment_type,
+            event.reference,
+            event.channel,
+            event.device_id,
+            event.counterparty_country,
+            event.merchant_category,
+            verdict.outcome,
+            verdict.score,
+            reasons_of(verdict),
+            verdict.version,
+            event.hold_expires_at,
+            event.actor,
+            event.metadata,
+            event.expected_sequence,
+            event.hold,
+            event.balancing,
+            event.creditor_currency,
+            event.rate_e8,
+            event.capture_tolerance_bp,
+            event.execute_at,
+        ),
+    )
+    out.emit(
+        "payment-events",
+        key,
+        PaymentScreened(
+            *envelope(event, "payment_screened"),
+            event.payment_id,
+            event.debtor_account_id,
+            event.creditor_account_id,
+            event.amount_minor,
+            event.currency,
+            verdict.outcome,
+            decided[0],
+            event.hold_expires_at,
+            event.actor,
+            event.hold,
+        ),
+    )
 
 
 def emit_alert(

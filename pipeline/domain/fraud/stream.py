@@ -37,7 +37,7 @@ from msgspec import structs
 
 from pipeline.domain.fraud.decisions import DECIDED, Decision, decision_key
 from pipeline.domain.fraud.links import decide_link, link_keys
-from pipeline.domain.fraud.outputs import emit_alert, reasons_of
+from pipeline.domain.fraud.outputs import emit_alert, emit_decided
 from pipeline.domain.fraud.profile import Attempt, Profile, id64, profile_key
 from pipeline.domain.fraud.rules import is_near_threshold, is_probe
 from pipeline.domain.fraud.scheduled import (
@@ -60,17 +60,15 @@ from pipeline.domain.kernel.events import (
     BranchTicked,
     PaymentCancelled,
     PaymentCaptured,
-    PaymentDecided,
     PaymentExtended,
     PaymentInitiated,
     PaymentReversed,
     PaymentReviewed,
-    PaymentScreened,
     PaymentsLinked,
 )
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.links import is_no_link
-from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.remittance import check_creditor_reference
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
@@ -225,7 +223,7 @@ class FraudStream:
         screening.load(keys)
         verdict, alerted = screening.decide(event, at_us, *keys)
         screening.write()
-        _emit_decided(event, verdict, out)
+        emit_decided(event, verdict, out)
         if alerted:
             emit_alert(event, event, verdict, out)
 
@@ -290,60 +288,6 @@ class FraudStream:
         reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
         score = max(verdict.score, self._rules.review_score_min)
         return Verdict("REVIEW", score, (*verdict.reasons, reason), verdict.version)
-
-
-def _emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None:
-    key = f"{event.tenant_id}/{event.debtor_account_id}"
-    decided = envelope(event, "payment_decided")
-    out.emit(
-        "ledger-commands",
-        key,
-        PaymentDecided(
-            *decided,
-            event.payment_id,
-            event.debtor_account_id,
-            event.creditor_account_id,
-            event.amount_minor,
-            event.currency,
-            event.payment_type,
-            event.reference,
-            event.channel,
-            event.device_id,
-            event.counterparty_country,
-            event.merchant_category,
-            verdict.outcome,
-            verdict.score,
-            reasons_of(verdict),
-            verdict.version,
-            event.hold_expires_at,
-            event.actor,
-            event.metadata,
-            event.expected_sequence,
-            event.hold,
-            event.balancing,
-            event.creditor_currency,
-            event.rate_e8,
-            event.capture_tolerance_bp,
-            event.execute_at,
-        ),
-    )
-    out.emit(
-        "payment-events",
-        key,
-        PaymentScreened(
-            *envelope(event, "payment_screened"),
-            event.payment_id,
-            event.debtor_account_id,
-            event.creditor_account_id,
-            event.amount_minor,
-            event.currency,
-            verdict.outcome,
-            decided[0],
-            event.hold_expires_at,
-            event.actor,
-            event.hold,
-        ),
-    )
 
 
 _default = FraudStream()
