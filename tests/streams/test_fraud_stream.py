@@ -114,11 +114,11 @@ def show(step: Step) -> str:
 ALERT = "; fraud-alerts FraudAlertRaised"
 LIVES = "; payment-events PaymentReviewed"
 LIFE: list[tuple[Any, str]] = [
-    (cancelled("p1"), "ledger-commands PaymentCancelled"),
+    (cancelled("p1"), "ledger-commands PaymentCancelled ."),  # the first event: the clock gets a row
     (reviewed("p1"), f"ledger-commands PaymentReviewed{LIVES}"),
     (payment("p1"), "APPROVE ."),
     (payment("p1"), "APPROVE"),
-    (payment("p1", event_id="retry", occurred_at=NOON + 1), "APPROVE"),
+    (payment("p1", event_id="retry", occurred_at=NOON + 1), "APPROVE ."),  # the clock moves
     (payment("p1", event_id="other", amount_minor=99), f"REVIEW payment_id_reused{ALERT} ."),
     (payment("p1", event_id="third", amount_minor=98), "REVIEW payment_id_reused"),
     (payment("p2", NOON - DAY // 24), "APPROVE ."),
