@@ -40,6 +40,8 @@ class Ticking(NamedTuple):
     """All logs that must be read."""
     clocks: Mapping[str, Callable[[Any], int | None]]
     """By table, what says the event time of a branch by its rows, microseconds UTC; None: it has none yet."""
+    left: Mapping[str, Callable[[Any], bool]]
+    """By table, what says whether something is due that the last event has left: it takes so much at once."""
 
 
 class Task(Protocol):
@@ -139,7 +141,7 @@ class Ticker:
 
     def _tick(self, number: int, tasks: Mapping[TP, Task | None], at_us: int, now_us: int) -> None:
         last = self._ticked.get(number)
-        if last is not None and now_us - last < self._every_us:
+        if last is not None and now_us - last < self._every_us and not self._is_something_left(number):
             return
         if self._host.problems.any or self._is_there(number, at_us):
             return
@@ -149,6 +151,14 @@ class Ticker:
             if task is not None and task.say(self._ticking.topic, key, event):
                 self._ticked[number] = now_us
                 return
+
+    def _is_something_left(self, number: int) -> bool:
+        """Whether more is due than an event takes: many payments of one day, say. Then ticks do not wait."""
+        for table, is_left in self._ticking.left.items():
+            rows = self._host.open_store(table, number)
+            if rows is not None and is_left(rows):
+                return True
+        return False
 
     def _is_there(self, number: int, at_us: int) -> bool:
         """Whether the event time of a branch has come to a time, by all of its clocks."""

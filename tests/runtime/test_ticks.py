@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from faust.types import TP
 
-from pipeline.domain.fraud.scheduled_rows import Clock, write_clock
+from pipeline.domain.fraud.scheduled_rows import NEVER, Clock, write_clock
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger.due import HOLD, Due, schedule
 from pipeline.domain.ledger.rows import write_watermark
 from pipeline.runtime.kafka.fetched import Delivered, FetchState
 from pipeline.runtime.placement import Placement
@@ -138,6 +139,26 @@ def test_an_end_that_was_asked_for_long_ago_gives_no_later_time(log: str) -> Non
     assert worker.look(3) == [NOON - 30 * SECOND - MARGIN_US]
     worker.asked_us[TP(log, 3)] = None
     assert worker.look(2 * EVERY_S) == [], "no answer yet, or only the first one"
+
+
+def test_while_more_is_due_than_a_tick_takes_the_next_one_does_not_wait() -> None:
+    """Ten thousand salaries of one day would else take more than an hour."""
+    worker = Worker()
+    worker.look(2)
+    clock = Clock(NOON, NOON + 10 * SECOND)
+    write_clock(worker.rows["fraud"], clock)
+    assert worker.look(3) == [], "none is due yet"
+    clock.watermark = NOON + 10 * SECOND
+    write_clock(worker.rows["fraud"], clock)
+    assert len(worker.look(3)) == 3
+    clock.earliest = NEVER
+    write_clock(worker.rows["fraud"], clock)
+    due = Due(NOON + SECOND, HOLD, "t", "A", "P")
+    schedule(worker.rows["ledger"], due)
+    write_watermark(worker.rows["ledger"], NOON)
+    assert worker.look(3) == []
+    write_watermark(worker.rows["ledger"], NOON + SECOND)
+    assert len(worker.look(3)) == 3
 
 
 @pytest.mark.parametrize("log", TICKING.logs)
