@@ -105,6 +105,10 @@ def lose_middle(log: list[Record]) -> None:
     log.pop(len(log) // 2 - 1)
 
 
+def lose_hold(log: list[Record]) -> None:
+    log.remove(next(made for made in log if made.event == "HoldRecorded"))
+
+
 def lose_period(log: list[Record]) -> None:
     log.remove(next(made for made in log if made.event == "PeriodClosed"))
 
@@ -144,7 +148,8 @@ def alter_row(log: list[Record]) -> None:
 
 DAMAGES: list[tuple[str, Damage, str]] = [
     (POSTINGS, lose_tail, "lives"),
-    (POSTINGS, lose_middle, "holds"),
+    (POSTINGS, lose_middle, "fold"),
+    (POSTINGS, lose_hold, "holds"),
     (POSTINGS, repeat_last, "fold"),
     (POSTINGS, swap, "accounts"),
     (POSTINGS, alter_amount, "fold"),
