@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -38,10 +40,16 @@ class Emitter:
 
     def __init__(self, plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem]) -> None:
         self._encode = encode
-        self._seed = plan.seed
+        self._seed = str(plan.seed)
         self._numbers: dict[str, int] = {}
         self._planted = planted
-        self._items = 0
+        self._items = itertools.count(1)
+
+    def apart(self, mark: str) -> Emitter:
+        """Return an emitter with ids of its own, `mark` after the seed: its records change no other's ids."""
+        other = copy.copy(self)
+        other._seed, other._numbers = f"{self._seed}{mark}", {}
+        return other
 
     def name(self, prefix: str) -> str:
         """Return a new id, such as `p7-12`: the prefix, the seed, a number."""
@@ -52,7 +60,7 @@ class Emitter:
         self, kind: str, name: str, tenant: str, expected: dict[str, Any], parts: int = 1, **ids: Any
     ) -> int:
         """Note a planted item, before its first record is made, and return its number."""
-        number = self._items = self._items + 1
+        number = next(self._items)
         self._planted[number] = PlantedItem(number, kind, name, tenant, ids, expected, parts)
         return number
 

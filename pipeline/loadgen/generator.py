@@ -15,6 +15,7 @@ from pipeline.loadgen.malformed import MalformedRecords
 from pipeline.loadgen.markets import Markets
 from pipeline.loadgen.payments import OrdinaryPayments, PaymentRecords
 from pipeline.loadgen.plan import HOUR_US, TAIL_US, LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.rare_stories import MARK, RARE_STORIES, RareStories
 from pipeline.loadgen.refusals import REFUSALS, Refusals, SpecialAccounts
 from pipeline.loadgen.stories import STORIES, Stories
 from pipeline.loadgen.world import Community, World
@@ -43,6 +44,7 @@ class TrafficGenerator:
         self._frauds = Frauds(rng, self._emitter, self._payments, self._victims)
         self._refusals = Refusals(self._emitter, self._payments, self._victims, self._special)
         self._stories = Stories(plan, self._world, self._emitter, self._payments, self._victims, stories)
+        self._rare = self._rare_stories()
         self._banks = {
             community.nostro: Bank(community, plan.start, rng, self._emitter)
             for community in self._world.communities
@@ -54,15 +56,24 @@ class TrafficGenerator:
         self.payments = 0
         """Ordinary payments made."""
 
+    def _rare_stories(self) -> RareStories:
+        plan, emitter = self._plan, self._emitter.apart(MARK)
+        world = self._world.apart(Random(f"rare {plan.seed}"), emitter)
+        ahead = plan.ahead(plan.rare_per_mille, RARE_STORIES)
+        victims = Victims(world, emitter, ahead, plan.count is None)
+        self._rare_victims = victims
+        return RareStories(plan, world, emitter, PaymentRecords(emitter), victims)
+
     @property
     def tells_stories(self) -> bool:
         """Whether the plan contains stories (holds, journals, reversals, limits, periods)."""
         return self._plan.story_per_mille > 0
 
     def periods(self) -> Iterator[Produce]:
-        """Yield the events that close the period before the run."""
+        """Yield the events that close the period before the run, and the rates between currencies."""
         if self.tells_stories:
             yield from self._stories.periods()
+            yield from self._rare.rates()
 
     def opening(self) -> Iterator[Produce]:
         """Yield the opening of every account that the traffic begins with."""
@@ -71,6 +82,8 @@ class TrafficGenerator:
         yield from self._special.open_reserve()
         if self.tells_stories:
             yield from self._stories.open_reserve()
+            yield from self._rare_victims.open_reserve()
+            yield from self._rare.open_reserve()
 
     def steps(self) -> Iterator[Produce]:
         """Yield the traffic; without an end if the plan has no count."""
@@ -81,6 +94,7 @@ class TrafficGenerator:
         fraud_every = plan.every(plan.fraud_per_mille, FRAUDS)
         refusal_every = plan.every(plan.refusal_per_mille, REFUSALS)
         story_every = plan.every(plan.story_per_mille, STORIES)
+        rare_every = plan.every(plan.rare_per_mille, RARE_STORIES)
         break_every = plan.every(plan.break_per_mille, len(BREAKS))
         while plan.count is None or self.payments < plan.count:
             number = self.payments
@@ -94,6 +108,9 @@ class TrafficGenerator:
             if story_every and number % story_every == story_every // 4:
                 yield from self._stories.step(self.at)
             yield from self._stories.due(self.at)
+            if rare_every and number % rare_every == rare_every // 5:
+                yield from self._rare.step(self.at)
+            yield from self._rare.due(self.at)
             if break_every and number % break_every == break_every // 2:
                 self._breaks.append(BREAKS[self._breaks_planted % len(BREAKS)])
                 self._breaks_planted += 1
@@ -111,6 +128,7 @@ class TrafficGenerator:
         """
         until = self._plan.horizon if self._plan.live_after is None else max(self.at, self._plan.live_after)
         yield from self._stories.due(until)
+        yield from self._rare.due(until)
         for bank in self._banks.values():
             yield from bank.finish(self.at, self._breaks)
 
@@ -122,6 +140,7 @@ class TrafficGenerator:
         event time forward: breaks that are still in their grace period are not in its manifest.
         """
         yield from self._stories.finish(self.at)
+        yield from self._rare.finish(self.at)
         until = self.at + TAIL_US
         if self._plan.live_after is not None:
             until = min(until, self._plan.live_after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.loadgen.journals import JournalDraft, leg
+from pipeline.loadgen.journals import leg
 from pipeline.loadgen.plan import DAY_US, SECOND_US, Produce
 from pipeline.loadgen.story_steps import AMOUNT, REFUSED, SHORT_HOLD_US, StorySteps
 from pipeline.loadgen.world import Community
@@ -18,11 +18,6 @@ class JournalStories(StorySteps):
     """Stories of journals: posted, held, refused, reversed, entered late."""
 
     # --- journals
-
-    def _pays(self, community: Community, victim: str, desk: str, **more: Any) -> JournalDraft:
-        currency = community.currency
-        legs = [leg(1, victim, -AMOUNT, currency), leg(2, desk, AMOUNT, currency)]
-        return self._journals.new(community, victim, legs, **more)
 
     def with_fee(self, community: Community, victim: str, at: int) -> Iterator[Produce]:
         """A payment to another branch and a fee, all or nothing."""
@@ -51,18 +46,6 @@ class JournalStories(StorySteps):
         journal = self._journals.new(community, victim, legs)
         number = self._becomes(community.tenant, journal.journal_id, "POSTED")
         yield self._journals.submitted(journal, at, (number,))
-
-    def _other(self, community: Community) -> Community:
-        """Return the same tenant's community in another currency."""
-        return next(
-            one
-            for one in self._world.communities
-            if one.tenant == community.tenant and one.currency != community.currency
-        )
-
-    def _held(self, community: Community, victim: str, desk: str, until: int | None = None) -> JournalDraft:
-        until = self._long() if until is None else until
-        return self._pays(community, victim, desk, hold_until=until)
 
     def confirmed(self, community: Community, victim: str, at: int) -> Iterator[Produce]:
         """A journal is held, then confirmed."""

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
+import schemas
+from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.plan import Produce
@@ -31,6 +35,13 @@ class JournalDraft:
     """Microseconds UTC; None: the journal is posted at once."""
     effective_at: int | None = None
     refuse_late: bool = False
+    more: Leg | None = None
+    """Fields that version 1 has not; None: it is of version 1."""
+
+
+def newest(kind: type) -> dict[str, Any]:
+    """Return the fields that were added to an event, each null."""
+    return {field.name: None for field in msgspec.structs.fields(kind) if not field.required}
 
 
 def leg(
@@ -62,7 +73,11 @@ class JournalRecords:
 
     def submitted(self, journal: JournalDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return journal_submitted."""
-        fields = {
+        return self.event("JournalSubmitted", journal, at, self.submitted_fields(journal), planted)
+
+    def submitted_fields(self, journal: JournalDraft) -> dict[str, Any]:
+        """Return the fields of journal_submitted without the envelope and the ids."""
+        fields: dict[str, Any] = {
             "legs": journal.legs,
             "reference": f"JOURNAL {journal.journal_id}",
             "reason": None,
@@ -70,15 +85,18 @@ class JournalRecords:
             "late": "REFUSE" if journal.refuse_late else "NEXT_PERIOD",
             "hold_expires_at": journal.hold_until,
         }
-        return self._event("JournalSubmitted", journal, at, fields, planted)
+        return fields if journal.more is None else fields | newest(ev.JournalSubmitted) | journal.more
 
-    def confirmed(self, journal: JournalDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
-        """Return journal_confirmed."""
-        return self._event("JournalConfirmed", journal, at, {}, planted)
+    def confirmed(
+        self, journal: JournalDraft, at: int, planted: tuple[int, ...] = (), **more: Any
+    ) -> Produce:
+        """Return journal_confirmed; `more`: fields that version 1 has not."""
+        fields = newest(ev.JournalConfirmed) | more if more else {}
+        return self.event("JournalConfirmed", journal, at, fields, planted)
 
     def voided(self, journal: JournalDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return journal_voided."""
-        return self._event("JournalVoided", journal, at, {"reason": "order withdrawn"}, planted)
+        return self.event("JournalVoided", journal, at, {"reason": "order withdrawn"}, planted)
 
     def reversed(
         self,
@@ -96,15 +114,17 @@ class JournalRecords:
             "effective_at": None,
             "late": "NEXT_PERIOD",
         }
-        return self._event("JournalReversed", journal, at, fields, planted)
+        return self.event("JournalReversed", journal, at, fields, planted)
 
-    def _event(
+    def event(
         self, name: str, journal: JournalDraft, at: int, fields: dict[str, Any], planted: tuple[int, ...]
     ) -> Produce:
+        """Return an event of a journal; `fields` without the envelope and the ids: they are added."""
         fields |= {"journal_id": journal.journal_id, "account_id": journal.account}
         record = f"ledgerflow.{name}"
+        version = len(schemas.versions(record)) if "expected_sequence" in fields else 1
         return self._emitter.event(
-            "journals", record, 1, journal.tenant, journal.account, at, fields, planted
+            "journals", record, version, journal.tenant, journal.account, at, fields, planted
         )
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import msgspec
+
+from pipeline.domain.kernel import events as ev
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.plan import HOUR_US, Produce
 from pipeline.loadgen.world import CHANNELS, Community, Customer, World
@@ -14,6 +17,9 @@ from schemas import remittance
 
 RECORD = "ledgerflow.PaymentInitiated"
 NEWEST = 4
+"""The newest version that ordinary payments have."""
+RARE = 6
+"""The version of payments that say something rare."""
 OLD_SHARES = ((0.2, 1), (0.4, 2), (0.7, 3))
 """Cumulative shares of the ordinary payments by schema version: 20% version 1, 40% version 1 or 2, ..."""
 CREDITOR_REFERENCE_EVERY = 3
@@ -75,7 +81,7 @@ class PaymentRecords:
         """Return payment_initiated; `more` replaces fields.
 
         Version 1 has no channel, device, country and category, version 2 no parts of the reference, version 3
-        no end of a hold.
+        no end of a hold, version 4 none of the fields that `RARE` has.
         """
         fields: dict[str, Any] = {
             "payment_id": payment.payment_id,
@@ -95,6 +101,9 @@ class PaymentRecords:
             fields |= remittance.split(payment.reference)._asdict()
         if version >= 4:
             fields["hold_expires_at"] = payment.hold_until
+        if version >= RARE:
+            added = msgspec.structs.fields(ev.PaymentInitiated)
+            fields = {field.name: None for field in added if not field.required} | fields
         fields |= more
         return self._emitter.event(
             "payments", RECORD, version, payment.tenant, payment.debtor, at, fields, planted

@@ -21,6 +21,8 @@ SPAN_US_MAX = 30 * HOUR_US
 """Longest event time that the traffic of a bounded run covers. It is produced faster than it is processed,
 and statements pass through fewer streams than payments, so they may come first. As long as the whole run
 fits into the grace period, that opens no break."""
+RARE_EVERY = 4
+"""How many ordinary stories there are for each of the rare ones."""
 PAYMENTS_PER_ACCOUNT = 50
 """In a bounded run at most this many on average, or the fraud rules would suspect every customer."""
 
@@ -55,7 +57,8 @@ class LoadPlan:
     break_per_mille: float = 4.0
     """Planted reconciliation breaks, counted in the same way."""
     story_per_mille: float = 8.0
-    """Planted stories of holds, journals, reversals, limits and periods, counted in the same way."""
+    """Planted stories of holds, journals, reversals, limits and periods, counted in the same way. Those of
+    what is rare come in addition: one for RARE_EVERY of these."""
     partitions: int = 4
     """Of every topic; `run` takes it from the cluster. A record on a wrong partition needs at least two."""
 
@@ -91,6 +94,11 @@ class LoadPlan:
         every = self.every(per_mille, kinds)
         payments = AHEAD_S * SECOND_US // max(self.live_step_us, 1) if self.count is None else self.count
         return payments // every + 1 if every and self.count != 0 else 0
+
+    @property
+    def rare_per_mille(self) -> float:
+        """Planted stories of what is rare, per thousand ordinary payments."""
+        return self.story_per_mille / RARE_EVERY
 
     @property
     def end(self) -> int:
@@ -158,7 +166,8 @@ class PlantedItem:
 
     number: int
     kind: str
-    """fraud, review, retry, refusal, break, malformed; hold, journal, reversal, limit, period."""
+    """fraud, review, retry, refusal, break, malformed; hold, journal, reversal, limit, period, link;
+    exchange, schedule, approval, past."""
     name: str
     tenant_id: str
     ids: dict[str, Any]

@@ -11,7 +11,6 @@ desks as the other party (see journals.py). A story must have exactly one possib
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Iterator
 
 from pipeline.loadgen.emitter import Emitter
@@ -63,29 +62,3 @@ class Stories(PaymentStories, JournalStories, LimitStories, RepeatStories, LinkS
             fields = {"period_id": period, "closed_through": self._closed_through}
             at = self._plan.start
             yield self._emitter.event("accounts", "ledgerflow.PeriodClosed", 1, tenant, period, at, fields)
-
-    def open_reserve(self) -> Iterator[Produce]:
-        """Yield the openings of the desks and of the first prepared accounts."""
-        yield from self._desks.open_all()
-        yield from self._prepared.open_reserve()
-
-    def step(self, at: int) -> Iterator[Produce]:
-        """Yield the records of the next story."""
-        story = self.stories[self._planted % len(self.stories)]
-        self._planted += 1
-        self._at = at
-        community, victim, successor = self._victims.take()
-        yield from successor
-        yield from story(community, victim, at)
-
-    def due(self, at: int) -> Iterator[Produce]:
-        """Yield the records that stories have kept for event time `at` (microseconds UTC) or earlier."""
-        while self._later and self._later[0][0] <= at:
-            time, _, make = heapq.heappop(self._later)
-            yield make(time)
-
-    def finish(self, at: int) -> Iterator[Produce]:
-        """Yield the records that stories have kept until the streams have caught up."""
-        for make in self._in_the_end:
-            yield make(at)
-        self._in_the_end = []

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.frauds import Victims
-from pipeline.loadgen.journals import Desks, JournalRecords
+from pipeline.loadgen.journals import Desks, JournalDraft, JournalRecords, leg
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import DAY_US, SECOND_US, LoadPlan, Produce
 from pipeline.loadgen.prepared_accounts import PreparedAccounts
@@ -29,7 +29,7 @@ Story = Callable[[Community, str, int], Iterator[Produce]]
 
 
 class StorySteps:
-    """The steps that stories are made of. Its subclasses have the stories."""
+    """The steps that stories are made of, and how they are told. Its subclasses have the stories."""
 
     stories: tuple[Story, ...]
     """All stories, in the order in which they are planted."""
@@ -110,9 +110,54 @@ class StorySteps:
         """Return a payment that settles at once."""
         return replace(self._hold(community, victim, creditor), hold_until=None)
 
+    def _pays(self, community: Community, victim: str, desk: str, **more: Any) -> JournalDraft:
+        currency = community.currency
+        legs = [leg(1, victim, -AMOUNT, currency), leg(2, desk, AMOUNT, currency)]
+        return self._journals.new(community, victim, legs, **more)
+
+    def _other(self, community: Community) -> Community:
+        """Return the same tenant's community in another currency."""
+        return next(
+            one
+            for one in self._world.communities
+            if one.tenant == community.tenant and one.currency != community.currency
+        )
+
+    def _held(self, community: Community, victim: str, desk: str, until: int | None = None) -> JournalDraft:
+        until = self._long() if until is None else until
+        return self._pays(community, victim, desk, hold_until=until)
+
     def _when_answered(self, at: int, make: Callable[[int], Produce]) -> Iterator[Produce]:
         """Yield a record one second later; in a bounded run keep it until the streams have caught up."""
         if self._plan.count is None:
             yield make(at + SECOND_US)
         else:
             self._in_the_end.append(make)
+
+    # --- telling
+
+    def open_reserve(self) -> Iterator[Produce]:
+        """Yield the openings of the desks and of the first prepared accounts."""
+        yield from self._desks.open_all()
+        yield from self._prepared.open_reserve()
+
+    def step(self, at: int) -> Iterator[Produce]:
+        """Yield the records of the next story."""
+        story = self.stories[self._planted % len(self.stories)]
+        self._planted += 1
+        self._at = at
+        community, victim, successor = self._victims.take()
+        yield from successor
+        yield from story(community, victim, at)
+
+    def due(self, at: int) -> Iterator[Produce]:
+        """Yield the records that stories have kept for event time `at` (microseconds UTC) or earlier."""
+        while self._later and self._later[0][0] <= at:
+            time, _, make = heapq.heappop(self._later)
+            yield make(time)
+
+    def finish(self, at: int) -> Iterator[Produce]:
+        """Yield the records that stories have kept until the streams have caught up."""
+        for make in self._in_the_end:
+            yield make(at)
+        self._in_the_end = []

@@ -5,6 +5,7 @@ A community is a tenant and a currency: its members only pay each other, as a pa
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -75,6 +76,12 @@ class World:
             for tenant in plan.tenants
             for currency, countries in CURRENCIES
         ]
+
+    def apart(self, rng: Random, emitter: Emitter) -> World:
+        """Return the same people for one who opens more accounts, by a chance and with ids of its own."""
+        other = copy.copy(self)
+        other._rng, other._emitter = rng, emitter
+        return other
 
     def open_all(self) -> Iterator[Produce]:
         """Yield account_opened for everyone, v1 and v2 mixed; nostros and employers have no limit."""

@@ -12,6 +12,8 @@ A manifest is a file of JSON lines; this is its contract with `ledgerflow load`:
     journal      {journal_id, code, state}: what must have become of a journal of many legs; `state` may be
                  null, or CommandRefused, of a command on it
     late         {journal_id, after}: the journal is posted, and counts after that time
+    refused      {account_id, code}: a command on the account was refused with the code
+    overdrawn    {account_id}: a back-dated debit overdraws the account's past, and that was said
     break        {type, account_id, statement_id, line_no, payment_id}: a break that must have been opened;
                  what is null may be anything; payment_id stands for the payment's posting on the account
     matched      {account_id, payment_id}: the payment's posting on the account is matched in the end
@@ -30,7 +32,14 @@ from typing import Any
 from pipeline.verify.dead import DeadLetters, Place
 from pipeline.verify.findings import Findings, about
 from pipeline.verify.model.record import Record
-from pipeline.verify.model.wire import ALERTS, JOURNAL_EVENTS, PAYMENT_EVENTS, POSTINGS, RESULTS
+from pipeline.verify.model.wire import (
+    ALERTS,
+    HISTORY_ALERTS,
+    JOURNAL_EVENTS,
+    PAYMENT_EVENTS,
+    POSTINGS,
+    RESULTS,
+)
 
 
 @dataclass
@@ -44,7 +53,7 @@ class Planted:
     manifest: str
 
     def payment(self, payment_id: str) -> str:
-        """Return the key of a payment, or of a journal, of the same tenant."""
+        """Return the key of a payment, a journal or an account of the same tenant."""
         return f"{self.tenant_id}/{payment_id}"
 
 
@@ -92,6 +101,10 @@ class PlantedChecks:
         """Of watched journals: when their postings count."""
         self._postings: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
         """Ids of the postings of watched payments, by payment and account."""
+        self._refused: set[tuple[str, str]] = set()
+        """Watched accounts, and the codes with which commands on them were refused."""
+        self._overdrawn: set[str] = set()
+        """Watched accounts whose past is overdrawn."""
         self._breaks: list[dict[str, Any]] = []
         self._matched: set[tuple[str, str]] = set()
         """Tenant and posting id."""
@@ -106,6 +119,7 @@ class PlantedChecks:
             PAYMENT_EVENTS: self._answer,
             JOURNAL_EVENTS: self._answer,
             POSTINGS: self._posting,
+            HISTORY_ALERTS: self._past,
             RESULTS: self._result,
         }
 
@@ -118,10 +132,18 @@ class PlantedChecks:
         fields = record.fields
         if "code" not in fields:
             return
+        key = f"{fields['tenant_id']}/{fields.get('account_id')}"
+        if record.event == "CommandRefused" and key in self._watched:
+            self._refused.add((key, fields["code"]))
         for name in ("payment_id", "journal_id"):
             key = f"{fields['tenant_id']}/{fields.get(name)}"
             if key in self._watched:
                 self._said[key].add((fields.get("state") or record.event or "", fields["code"]))
+
+    def _past(self, record: Record) -> None:
+        key = f"{record.fields.get('tenant_id')}/{record.fields.get('account_id')}"
+        if record.event == "PastOverdrawn" and key in self._watched:
+            self._overdrawn.add(key)
 
     def _posting(self, record: Record) -> None:
         fields = record.fields
@@ -151,6 +173,8 @@ class PlantedChecks:
             "outcome": ("planted_outcomes", self._other_outcome),
             "journal": ("planted_journals", self._other_journal),
             "late": ("planted_journals", self._too_early),
+            "refused": ("planted_outcomes", self._not_refused),
+            "overdrawn": ("planted_outcomes", self._not_overdrawn),
             "break": ("planted_breaks", self._no_break),
             "matched": ("planted_breaks", self._not_matched),
         }
@@ -192,6 +216,15 @@ class PlantedChecks:
             return None
         return f"{key} counts at {counts}, not after {expected['after']}"
 
+    def _not_refused(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
+        key = item.payment(expected["account_id"])
+        said = (key, expected["code"]) in self._refused
+        return None if said else f"no command on {key} was refused with {expected['code']}"
+
+    def _not_overdrawn(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
+        key = item.payment(expected["account_id"])
+        return None if key in self._overdrawn else f"nobody said that the past of {key} is overdrawn"
+
     def _no_break(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
         account = expected["account_id"]
         wanted = {"tenant_id": item.tenant_id, "type": expected["type"], "account_id": account}
@@ -215,7 +248,10 @@ class PlantedChecks:
 
 
 def _watched(item: Planted) -> Iterator[str]:
-    """Yield the payments and journals whose fate must be known to judge an item."""
+    """Yield the payments, journals and accounts whose fate must be known to judge an item."""
+    for part in ("refused", "overdrawn"):
+        if part in item.expected:
+            yield item.payment(item.expected[part]["account_id"])
     for part in ("outcome", "break", "matched", "journal", "late"):
         expected = item.expected.get(part) or {}
         identity = expected.get("payment_id") or expected.get("journal_id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -26,6 +27,17 @@ GROUP = "ledgerflow"
 Topics = dict[str, dict[int, list[Record]]]
 
 
+class RecordByRecord(SimulatedCluster):
+    """Writes a row once for a record, as the streams do: what it was in between is in no changelog."""
+
+    def _apply(self, record: Any, name: str, stream: Any) -> None:
+        rows = self.rows[name, record.partition]
+        assert isinstance(rows, WrittenRows)
+        before = len(rows.written)
+        super()._apply(record, name, stream)
+        rows.written[before:] = dict(rows.written[before:]).items()
+
+
 def processed(folder: Path, payments: int) -> tuple[Topics, Path]:
     """Return all topics, with changelogs, and the manifest of a load with everything planted."""
     manifest = folder / "planted.jsonl"
@@ -37,6 +49,7 @@ def simulated(manifest: Path, payments: int, tenants: str = "") -> SimulatedClus
     plan = history(11, payments, NOW_US, accounts=60, malformed_pct=5.0, partitions=PARTITIONS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tests.simulated_cluster, "MemoryRows", WrittenRows)
+        patch.setattr(tests.simulated_cluster, "SimulatedCluster", RecordByRecord)
         return simulate(plan, manifest, tenants=parse_tenants(tenants))
 
 

@@ -8,6 +8,7 @@ at its most delicate points, and nothing may be wrong after that.
 
 from __future__ import annotations
 
+import copy
 import os
 import resource
 import signal
@@ -23,6 +24,8 @@ import aiokafka
 import pyruhvro
 
 from pipeline.domain.fraud import profile as fraud_profile
+from pipeline.domain.fraud import scheduled as fraud_scheduled
+from pipeline.domain.fraud import stream as fraud_stream
 from pipeline.domain.history import batch as history_columns
 from pipeline.domain.history import rows as history_rows
 from pipeline.domain.history import stream as history
@@ -36,15 +39,21 @@ from pipeline.domain.ledger import (
     journal_home,
     journal_legs,
     journals,
+    link_books,
+    link_home,
     payment_legs,
     payments,
     reversals,
+    scheduled_journals,
 )
+from pipeline.domain.ledger import approvals as ledger_approvals
 from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import due as ledger_due
 from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import outputs as ledger_answers
+from pipeline.domain.ledger import proposals as ledger_proposals
+from pipeline.domain.ledger import sides as ledger_sides
 from pipeline.domain.ledger import stream as ledger
 from pipeline.domain.ledger.batch import read as ledger_reading
 from pipeline.domain.ledger.batch import stream as ledger_columns
@@ -768,6 +777,81 @@ def zone_taken_whole(patch: Set) -> None:
 @mutant("answers for now, whatever was known then")
 def known_now(patch: Set) -> None:
     patch(history_views, "booked_by", lambda rows, tenant_id, account_id, lines, time: lines)
+
+
+# --- what is rare
+
+
+@mutant("screens a payment for later at once")
+def never_ahead(patch: Set) -> None:
+    patch(fraud_stream, "is_ahead", lambda event, now: False)
+
+
+@mutant("executes a payment for later though it was cancelled")
+def deaf_to_cancellations(patch: Set) -> None:
+    patch(fraud_scheduled, "_cancel", lambda *about: None)
+
+
+@mutant("posts a journal for later at once")
+def hasty_journals(patch: Set) -> None:
+    def posted(window: int, event: Any, watermark: int, *about: Any) -> None:
+        journal_home.submit(window, 1000, event, watermark, *about)
+
+    patch(scheduled_journals, "_wait", posted)
+
+
+@mutant("executes at once what needs a second person")
+def nobody_asked(patch: Set) -> None:
+    patch(ledger_proposals, "waits", lambda *about: False)
+
+
+@mutant("lets a second person approve what is not proposed")
+def any_content(patch: Set) -> None:
+    refusal = ledger_approvals._refusal
+
+    def refused(*about: Any) -> str | None:
+        code: str | None = refusal(*about)
+        return None if code == "proposal_changed" else code
+
+    patch(ledger_approvals, "_refusal", refused)
+
+
+@mutant("warns nobody of a past that is overdrawn")
+def silent_past(patch: Set) -> None:
+    patch(history, "warn_of_past", lambda *about: None)
+
+
+@mutant("captures no more than is held, whatever the payer has agreed to")
+def no_tolerance(patch: Set) -> None:
+    def held(payment: Any, hold: Any) -> int:
+        payment = copy.copy(payment)
+        payment.capture_tolerance_bp = None
+        return int(capturable(payment, hold))
+
+    capturable = captures._capturable
+    patch(captures, "_capturable", held)
+
+
+@mutant("posts the legs of a journal that take shares as they come")
+def no_shares(patch: Set) -> None:
+    patch(journal_home, "with_amounts", lambda legs, shares: legs)
+
+
+@mutant("takes any rate that a payment names")
+def any_rate(patch: Set) -> None:
+    patch(ledger_sides, "differs", lambda *about: False)
+
+
+@mutant("settles the payments of a link that can be, though another one cannot")
+def part_of_a_link(patch: Set) -> None:
+    def reserve(link: Any, *about: Any) -> Any:
+        found = link_books.reserve(link, *about)
+        while isinstance(found, link_books.Flaw) and found.place is not None and len(link.payments) > 1:
+            del link.payments[found.place]
+            found = link_books.reserve(link, (), *about[1:])
+        return found
+
+    patch(link_home, "reserve", reserve)
 
 
 def _drop_output(patch: Set, kind: str) -> None:

@@ -28,6 +28,11 @@ WRONG_RULES = (
     *("zone_one_short", "lost_line", "value_for_booking", "late_line"),
 )
 """Mutants of the rules; those of the runtime need real workers (`python -m tests.chaos --mutants`)."""
+RARE_RULES = (
+    *("never_ahead", "deaf_to_cancellations", "hasty_journals", "nobody_asked", "any_content", "silent_past"),
+    *("no_tolerance", "no_shares", "any_rate", "part_of_a_link"),
+)
+"""Mutants that show by rare stories; a short load tells each of these."""
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,18 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> tuple[Topics, Path]:
 def test_a_wrong_rule_is_found(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[name].patch(monkeypatch.setattr)
     assert problems(*processed(tmp_path, payments=250)) != []
+
+
+@pytest.mark.parametrize("name", RARE_RULES)
+def test_a_wrong_rule_of_what_is_rare_is_found(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    MUTANTS[name].patch(monkeypatch.setattr)
+    assert problems(*processed(tmp_path, payments=40)) != []
+
+
+def test_the_checker_finds_nothing_wrong_with_a_short_load(tmp_path: Path) -> None:
+    assert problems(*processed(tmp_path, payments=40)) == []
 
 
 def test_the_checker_finds_nothing_wrong_with_a_load(load: tuple[Topics, Path]) -> None:

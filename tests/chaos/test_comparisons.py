@@ -18,6 +18,7 @@ from pipeline.verify.model.wire import (
     ALERTS,
     BALANCES,
     DEAD_LETTERS,
+    HISTORY_ALERTS,
     JOURNAL_EVENTS,
     PAYMENT_EVENTS,
     POSTINGS,
@@ -209,7 +210,7 @@ def planted(**expected: Any) -> Planted:
 def missed(item: Planted, **records: list[Record]) -> list[Problem]:
     """Return which planted effects are missed."""
     topics = {"alerts": ALERTS, "answers": PAYMENT_EVENTS, "results": RESULTS}
-    topics |= {"postings": POSTINGS, "journals": JOURNAL_EVENTS}
+    topics |= {"postings": POSTINGS, "journals": JOURNAL_EVENTS, "past": HISTORY_ALERTS}
     problems = Problems()
     checks = PlantedChecks(problems, [item])
     for name, log in records.items():
@@ -245,6 +246,17 @@ def test_a_planted_journal_becomes_what_it_must_and_counts_in_an_open_period() -
         posting = record("PostingRecorded", {**fields, "occurred_at": 1, "effective_at": counts})
         assert len(missed(item, postings=[posting])) == found
     assert len(missed(item)) == 1
+
+
+def test_a_planted_refusal_and_a_planted_warning_are_of_their_account() -> None:
+    refused = record("CommandRefused", envelope("x", payment_id=None, account_id="a", code="expired"))
+    wanted = {"account_id": "a", "code": "expired"}
+    assert missed(planted(refused=wanted), answers=[refused]) == []
+    for other in ({"account_id": "b"}, {"code": "exists"}):
+        assert missed(planted(refused=wanted | other), answers=[refused]) != []
+    warning = record("PastOverdrawn", envelope("y", account_id="a"))
+    assert missed(planted(overdrawn={"account_id": "a"}), past=[warning]) == []
+    assert missed(planted(overdrawn={"account_id": "b"}), past=[warning]) != []
 
 
 def test_a_planted_break_is_one_of_its_statement_and_of_its_payments_posting() -> None:

@@ -76,6 +76,7 @@ def test_a_bounded_load_is_processed_exactly_and_all_that_was_planted_is_found(
     report = run(plan, kafka, registry, manifest_path=manifest, await_accounts_s=SILENCE_S)
     assert report.done and report.failed == 0 and report.payments == 2_000
     stories = {"hold", "journal", "reversal", "limit", "period", "link"}
+    stories |= {"exchange", "schedule", "approval", "past"}
     assert set(report.planted) == stories | {"break", "fraud", "malformed", "refusal", "retry", "review"}
     verdict = verified(cluster, manifest)
     assert verdict.ok, verdict.to_json()

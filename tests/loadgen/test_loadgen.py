@@ -17,6 +17,7 @@ from pipeline.loadgen.frauds import FRAUDS
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.plan import AHEAD_S, DAY_US, SECOND_US
+from pipeline.loadgen.rare_stories import MARK, RARE_STORIES, RareStories
 from pipeline.loadgen.refusals import REFUSALS
 from pipeline.loadgen.stories import STORIES
 from tests.simulated_cluster import ENCODE, decoder
@@ -54,9 +55,11 @@ def test_the_same_plan_gives_the_same_bytes_and_another_seed_other_ids(
 
 def test_all_versions_are_mixed(run: tuple[list[Produce], dict[int, PlantedItem]]) -> None:
     versions: defaultdict[str, Counter[bytes]] = defaultdict(Counter)
-    for produce, name, _ in events(run[0]):
+    for produce, name, fields in events(run[0]):
+        name += " of a rare story" if f"{PLAN.seed}{MARK}-" in fields["event_id"] else ""
         versions[name][(produce.value or b"")[1:5]] += 1
-    for name, count in {"AccountOpened": 2, "AccountClosed": 2, "PaymentInitiated": 4}.items():
+    counts = {"AccountOpened": 2, "AccountClosed": 2, "PaymentInitiated": 4}
+    for name, count in (counts | {"PaymentInitiated of a rare story": 2}).items():
         assert len(versions[name]) == count, name
     assert min(versions["PaymentInitiated"].values()) / versions["PaymentInitiated"].total() > 0.1
 
@@ -76,8 +79,32 @@ def test_every_kind_is_planted_and_every_part_of_it_is_produced(
     assert len(names["malformed"]) == 12
     assert names["review"]
     kinds = ("hold", "journal", "reversal", "limit", "period", "link")
-    stories = set().union(*(names[kind] for kind in kinds))
+    rare = {item.name for item in planted.values() if any(MARK in one for one in map(str, item.ids.values()))}
+    assert len(rare) == RARE_STORIES
+    assert {"exchange", "schedule", "approval", "past"} <= set(names)
+    stories = set().union(*(names[kind] for kind in kinds)) - rare
     assert len(stories) == STORIES - 1  # of one, the end depends on what ran before
+
+
+def test_what_is_rare_comes_beside_the_other_records_and_changes_none_of_them(
+    run: tuple[list[Produce], dict[int, PlantedItem]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def others(produces: list[Produce]) -> list[tuple[bytes | None, bytes | None]]:
+        mark = f"{PLAN.seed}{MARK}-".encode()
+        return [(made.key, made.value) for made in produces if made.value is None or mark not in made.value]
+
+    rare = len(run[0]) - len(others(run[0]))
+    monkeypatch.setattr(LoadPlan, "rare_per_mille", 0.0)
+    monkeypatch.setattr(RareStories, "rates", lambda stories: iter(()))
+    without = produced(PLAN)[0]
+    assert others(without) == others(run[0])
+    assert 0 < rare - (len(without) - len(others(without))) < 150
+
+
+def test_rare_stories_are_less_than_one_record_of_a_hundred() -> None:
+    plan = history(7, 20_000, NOW, accounts=1_000)
+    per_story = 3  # records, with the opening of its account
+    assert plan.every(plan.rare_per_mille, RARE_STORIES) * 100 // per_story >= 10_000
 
 
 def test_shares_follow_the_plan(run: tuple[list[Produce], dict[int, PlantedItem]]) -> None:
@@ -113,7 +140,7 @@ def test_accounts_come_first_and_no_event_lies_in_the_future(
     run: tuple[list[Produce], dict[int, PlantedItem]],
 ) -> None:
     first_payment = next(place for place, produce in enumerate(run[0]) if produce.topic == "payments")
-    assert {produce.topic for produce in run[0][:first_payment]} == {"accounts"}
+    assert {produce.topic for produce in run[0][:first_payment]} == {"accounts", "rates"}
     assert first_payment > 150
     assert max(fields["occurred_at"] for _, _, fields in events(run[0])) <= NOW
 
