@@ -631,7 +631,9 @@ answers = st.one_of(
         st.sampled_from(["alice", "bob"]),
         hold_expires_at=times_us,
     ),
-    st.builds(about, st.just("PaymentReversed"), payment_ids, reversal_id=st.just("v")),
+    st.builds(
+        about, st.just("PaymentReversed"), payment_ids, reversal_id=st.just("v"), amount_minor=st.none()
+    ),
 )
 
 
