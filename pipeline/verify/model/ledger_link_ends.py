@@ -77,7 +77,9 @@ def refuses_link(branch: Books, event: dict[str, Any], code: str) -> bool:
     link, link_id = asked(event), event["link_id"]
     others = others_payments(branch, link_id, link)
     fresh = [ask.payment_id for place, ask in enumerate(link.asks) if place not in others]
-    if fresh and branch.witness is not None:
+    if branch.witness is not None:
+        if not fresh:  # the answers are those of repeats whatever the settings say: it is taken as in time
+            return False
         said = branch.said_code((code,), PAYMENT_EVENTS, "PaymentRejected", payment_id=fresh[0])
         if said is None:
             return False
