@@ -214,7 +214,7 @@ def _show(found: dict[str, Any]) -> None:
     if exchange is not None:
         about.add_row("exchanged", _in_exchange(found, exchange))
     for name in SHOWN:
-        if found[name] is not None:
+        if found.get(name) is not None:  # a worker of an earlier version may not know it
             about.add_row(name, str(found[name]))
     if found["refused_commands"]:
         about.add_row("refused_commands", str(found["refused_commands"]))

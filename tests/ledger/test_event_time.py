@@ -29,12 +29,12 @@ MOVES = (
     "pay P4 A->B 1.00", "pay P4 A->B 99.00 DECLINE", "capture P2 A C1 1.00", "capture P9 A C1 1.00",
     "extend P2 A 99", "extend P2 A 9", "unpay P3 A R1", "unpay P1 A R1", "journal J3 A -1.00 B 1.00",
     "journal J3 A -1.00 B 2.00", "journal J2 A -1.00 B 1.00", "confirm J1 A", "confirm J9 A", "void J1 A",
-    "void J2 A", "undo J2 A R1", "undo J1 A R1",
+    "void J2 A", "undo J2 A R1", "undo J1 A R1", "link L1 A P7->B 1.00", "link L1 A P7->B 1.00 P8->B 99.00",
 )  # fmt: skip
 STAYS = (
     "pay P3 A->B 1.00", "pay P3 A->B 2.00", "approve P1 A", "refuse P1 A", "approve P3 A", "cancel P1 A",
     "cancel P9 A", "open C", "open A", "limit A 5.00", "freeze A DEBIT", "unfreeze A DEBIT", "close A",
-    "reopen A", "period 2026-01 4",
+    "reopen A", "period 2026-01 4", "rate EUR USD 1.08", "agree e1 A", "reject e1 A",
 )  # fmt: skip
 
 

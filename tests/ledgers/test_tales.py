@@ -10,6 +10,7 @@ import pytest
 
 import schemas
 from pipeline.domain import ledger
+from pipeline.domain.kernel import tolerance
 from tests.ledgers.engines import ENGINES, first_difference_of, problems_of
 from tests.ledgers.player import Player
 from tests.ledgers.tale import Tale, codes_in, read_tales
@@ -56,10 +57,11 @@ def result_codes() -> set[str]:
 
 
 def dead_letter_codes() -> set[str]:
-    """Return the codes of the ledger's dead letters: every `Reject("...")` of its sources."""
+    """Return the codes of the ledger's dead letters: every `Reject("...")` of its sources and the kernel's
+    check of a tolerance."""
     calls = [
         node
-        for source in Path(ledger.__file__).parent.rglob("*.py")
+        for source in (*Path(ledger.__file__).parent.rglob("*.py"), Path(tolerance.__file__))
         for node in ast.walk(ast.parse(source.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Reject"
     ]

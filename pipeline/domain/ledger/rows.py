@@ -1,10 +1,7 @@
 """The rows of the ledger's table: all row kinds; the contents of accounts, payments, legs and numbers.
 
-The contents of the other kinds are defined beside their rules: holds, journals, limits, due items.
-
-An account row has a fixed width, so that thousands can be read and written as one array. A payment row
-remembers the payment's id, so that a repeat can be answered. A leg row, on the creditor's branch, remembers
-the leg's id, so that a leg that is sent again has no second effect.
+The contents of the other kinds are defined beside their rules. An account row has a fixed width: thousands are
+an array. A payment's row has its id, so that a repeat can be answered; so has a leg's, on the creditor's branch.
 """
 
 from __future__ import annotations
@@ -31,9 +28,7 @@ PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4),
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l")
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None), append_to_items(None)))
-JOURNAL_ROW = RowKind(
-    "ledger", "journal", "j", (append_fields(None, None, None, None), append_fields([], None))
-)
+JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(*[None] * 4), append_fields([], None)))
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g", (append_fields(None),))
 LINK_ROW = RowKind("ledger", "link", "k")
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])

@@ -19,7 +19,7 @@ UPSTREAM, WORKER, PROJECTIONS = "upstream", "worker", "projections"
 GATEWAY, OPERATOR, ANALYST = "gateway", "operator", "analyst"
 ROLES = (UPSTREAM, WORKER, PROJECTIONS, GATEWAY, OPERATOR, ANALYST)
 LOAD = "load"
-"""Who plays the upstreams in a local stack. Not a role on a cluster."""
+"""Who plays the upstreams, and the people who approve, in a local stack. Not a role on a cluster."""
 LOAD_GROUP = "ledgerflow-load"
 UPSTREAM_TRANSACTIONS = "upstream:"
 """How the transactional ids of upstream systems begin: as those of no app can, whose id has no colon."""
@@ -124,12 +124,14 @@ def _analyst(app_id: str) -> tuple[Right, ...]:
 
 
 def _load(app_id: str) -> tuple[Right, ...]:
-    """It does what upstreams do, waits for the accounts that it has opened, and until the streams rest.
+    """It does what upstreams do, decides the proposals of its own stories, waits for the accounts that it
+    has opened, and until the streams rest.
 
     Whether what is left on a log is records, or marks of transactions alone, is seen by reading it (rest.py).
     """
     return (
         *_upstream(app_id),
+        *_topics(("approvals",), "Write"),
         *_topics(("balances", *READ), "Read"),
         Right(GROUP, LOAD_GROUP, LITERAL, ("Read",)),
         Right(GROUP, app_id, LITERAL, ("Describe",)),
