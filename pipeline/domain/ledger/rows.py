@@ -1,7 +1,7 @@
 """The rows of the ledger's table: all row kinds; the contents of accounts, payments, legs and numbers.
 
-The contents of the other kinds are defined beside their rules. An account row has a fixed width: thousands are
-an array. A payment's row has its id, so that a repeat can be answered; so has a leg's, on the creditor's branch.
+The contents of the other kinds are defined beside their rules. An account row has a fixed width, so that
+thousands are one array. A payment row has the id, for repeats; so has a leg row, on the creditor's branch.
 """
 
 from __future__ import annotations
