@@ -63,8 +63,8 @@ def test_a_fraud_stream_is_found_that(mutant: Callable[[Set], None], monkeypatch
 
 
 def posts_journals_at_entry(patch: Set) -> None:
-    patch(scheduled_journals, "_wait", lambda window, event, watermark, *about: scheduled_journals.
-          journal_home.submit(window, 1000, event, watermark, *about))  # fmt: skip
+    patch(scheduled_journals, "_wait", lambda event, watermark, *about: scheduled_journals.
+          journal_home.submit(1000, event, watermark, *about))  # fmt: skip
 
 
 def voids_no_journal_that_waits(patch: Set) -> None:
