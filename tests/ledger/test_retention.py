@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from unittest import mock
 
 import msgspec
@@ -167,3 +168,26 @@ def test_rows_are_no_more_than_two_windows_hold() -> None:
     in_flight = sum(unpack_payment(rows.data[key]).state == "IN_FLIGHT" for key in payments)
     assert in_flight == 6 * 200 / 2, "no leg was delivered: they are open"
     assert len(payments) - in_flight <= kept / 2 + 2 * 32 and len(rows.data) < len(payments) * 3
+
+
+def test_a_leg_that_comes_both_windows_late_is_refused_and_fails_its_payment() -> None:
+    """No tale tells it: in Kafka's order no leg comes behind one that its home has asked for later."""
+    (a, c), branches = map(account_id, ("A", "C.1")), (MemoryRows(), MemoryRows())
+
+    def said(event: Any, number: int, at: int) -> list[Any]:
+        out = Outbox()
+        Ledger(RULES).apply(event, Arrival(at, number, 3), branches[number], out)
+        return [one for _, _, one in out.items]
+
+    def leg(number: int, at: int) -> Any:
+        pay = decided(f"e{number}", f"P{number}", a, c, 1, occurred_at=at)
+        return next(one for one in said(pay, 0, at) if isinstance(one, ev.LegRequested))
+
+    said(opened("o1", a, 100), 0, 0)
+    said(opened("o2", c), 1, 0)
+    early, late = leg(1, 0), leg(2, 2 * DAY + 1)
+    assert any(isinstance(one, ev.LegPosted) for one in said(late, 1, 2 * DAY + 1))
+    (refused,) = said(early, 1, 2 * DAY + 1)
+    assert isinstance(refused, ev.LegRefused) and refused.code == "too_old"
+    failed = [one for one in said(refused, 0, 2 * DAY + 1) if isinstance(one, ev.PaymentFailed)]
+    assert [(one.payment_id, one.code) for one in failed] == [("P1", "too_old")]
