@@ -39,8 +39,8 @@ SAID_BEFORE_THE_LEDGER = {
     *(("command_refused", code) for code in ("quota_exceeded", "payment_scheduled", "too_many_scheduled")),
     ("payment_failed", "too_old"),
 }
-"""What no tale tells: tests/tenants, tests/fraud/test_scheduled; test_scheduled_journals and test_retention of
-tests/ledger."""
+"""What no tale tells: tests/tenants, tests/fraud/test_scheduled;
+tests/ledger/test_scheduled_journals and test_retention."""
 
 
 def symbols() -> set[str]:
