@@ -624,7 +624,13 @@ payments = st.builds(
 answers = st.one_of(
     st.builds(review, payment_ids, st.booleans(), st.sampled_from(["alice", "bob"])),
     st.builds(about, st.just("PaymentCancelled"), payment_ids, at_us=times_us),
-    st.builds(about, st.just("PaymentExtended"), payment_ids, st.sampled_from(["alice", "bob"])),
+    st.builds(
+        about,
+        st.just("PaymentExtended"),
+        payment_ids,
+        st.sampled_from(["alice", "bob"]),
+        hold_expires_at=times_us,
+    ),
     st.builds(about, st.just("PaymentReversed"), payment_ids, reversal_id=st.just("v")),
 )
 

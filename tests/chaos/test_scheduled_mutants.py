@@ -71,7 +71,25 @@ def voids_no_journal_that_waits(patch: Set) -> None:
     patch(scheduled_journals, "_forget", lambda *about: None)
 
 
-@pytest.mark.parametrize("mutant", [posts_journals_at_entry, voids_no_journal_that_waits])
+def forgets_who_has_approved(patch: Set) -> None:
+    keep = scheduled_journals._with_approver
+    patch(scheduled_journals, "_with_approver", lambda event, out: structs.replace(
+        keep(event, out), approved_by=None))  # fmt: skip
+
+
+def takes_back_whatever_was_expected(patch: Set) -> None:
+    patch(scheduled_journals, "moved_on", lambda *about: None)
+
+
+JOURNALS = (
+    posts_journals_at_entry,
+    voids_no_journal_that_waits,
+    forgets_who_has_approved,
+    takes_back_whatever_was_expected,
+)
+
+
+@pytest.mark.parametrize("mutant", JOURNALS)
 def test_a_ledger_is_found_that(mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch) -> None:
     tales = [tale for tale in read_tales() if tale.steps[0].place.startswith("scheduled.txt")]
     assert len(tales) > 10

@@ -147,6 +147,13 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
 }
 """What the golden rows of earlier layouts are read as now, as in `row_samples`."""
 
+
+def _waiting(approved_by: str | None) -> scheduled_journals.Waiting:
+    """Return a journal as it waits, with who has approved it."""
+    said = {name: getattr(SCHEDULED, name) for name in SCHEDULED.__struct_fields__}
+    return scheduled_journals.Waiting(**said, approved_by=approved_by)
+
+
 SAMPLES = (
     Sample(
         ledger.ACCOUNT_ROW,
@@ -234,7 +241,7 @@ SAMPLES = (
         ledger.SCHEDULED_ROW,
         lambda command: ledger.SCHEDULED_ROW.pack(as_stored(command)),
         scheduled_journals.unpack_scheduled,
-        (SCHEDULED,),
+        (_waiting(None), _waiting("https://id.example bert")),
     ),
     only_there(ledger.SCHEDULED_ON_ROW),
     Sample(

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain.fraud.scheduled_rows import CLOCK_KEY
 from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import UnknownLayout
@@ -151,7 +152,7 @@ def test_a_closed_tenant_initiates_nothing_and_ends_what_is_under_way() -> None:
         ev.PaymentCaptured(*head, "capture", 5, True),
     ):
         assert ("ledger-commands", "", None) in desk.said(event)
-    assert not desk.rows.data
+    assert desk.rows.data.keys() == {CLOCK_KEY}
 
 
 def test_a_bucket_of_another_layout_is_refused() -> None:

@@ -120,13 +120,15 @@ def close_account(take: Take, event: ev.AccountClosed, at: Arrival, rows: Rows, 
     save_account(rows, out, event, event.account_id, account)
 
 
-def reopen_account(event: ev.AccountReopened, at: Arrival, rows: Rows, out: Outbox) -> None:
+def reopen_account(take: Take, event: ev.AccountReopened, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Open a closed account again; its limits and frozen sides are as they were.
 
+    `take`: applies what is due on accounts: a journal that was due while it was closed is refused.
     Raises: Reject for an account of the ledger's own.
     """
     if not can_be_opened(event.account_id):
         raise Reject("invalid_account_id")
+    take(both_sides(event.account_id), event, at, rows, out)
     account = read_account(rows, event.tenant_id, event.account_id)
     if account is None or account.status != CLOSED:
         code = "account_not_found" if account is None else "account_not_closed"
@@ -142,13 +144,8 @@ def present(event: Any, at: Arrival, rows: Rows) -> int:
     return seen if watermark is None else max(seen, watermark)
 
 
-def account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
-    """Return an account that a command may change; otherwise refuse the command.
-
-    Raises: Reject for an account of the ledger's own.
-    """
-    if not can_be_opened(event.account_id):
-        raise Reject("invalid_account_id")
+def _account_to_change(event: Any, command: str, rows: Rows, out: Outbox) -> Account | None:
+    """Return an account that a command may change; otherwise refuse the command."""
     account = read_account(rows, event.tenant_id, event.account_id)
     sequence = None
     if account is None:
@@ -170,10 +167,10 @@ def account_after_due(
 
     `take`, `incoming`: as in `falling_due.take`. Raises: Reject for an account of the ledger's own.
     """
-    if account_to_change(event, command, rows, out) is None:
-        return None
+    if not can_be_opened(event.account_id):
+        raise Reject("invalid_account_id")
     take(both_sides(event.account_id), event, at, rows, out, incoming=incoming)
-    return read_account(rows, event.tenant_id, event.account_id)
+    return _account_to_change(event, command, rows, out)
 
 
 def close_period(event: ev.PeriodClosed, at: Arrival, rows: Rows, out: Outbox) -> None:

@@ -46,17 +46,17 @@ Apply = Callable[[Any, Arrival, Rows, Outbox], None]
 class ApprovedOutbox(Outbox):
     """The outputs of what a second person has approved: they say by whom."""
 
-    __slots__ = ("_approved_by", "plain")
+    __slots__ = ("approved_by", "plain")
 
     def __init__(self, plain: Outbox, approved_by: str) -> None:
         self.items, self.plain = plain.items, plain
         """`plain`: for what else is said in the same order."""
-        self._approved_by = approved_by
+        self.approved_by = approved_by
 
     def emit(self, topic: str, key: str, event: Any) -> None:
         """Send an event, with `approved_by` where it has the field."""
         if hasattr(event, "approved_by"):
-            event = structs.replace(event, approved_by=self._approved_by)
+            event = structs.replace(event, approved_by=self.approved_by)
         self.plain.emit(topic, key, event)
 
 

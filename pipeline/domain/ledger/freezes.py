@@ -19,7 +19,7 @@ from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.accounts import account_after_due, account_to_change, present
+from pipeline.domain.ledger.accounts import account_after_due, present
 from pipeline.domain.ledger.books import save_account
 from pipeline.domain.ledger.due import FREEZE, Due, Take, schedule, unschedule
 from pipeline.domain.ledger.rows import FREEZE_ROW, FROZEN_CREDIT, FROZEN_DEBIT, read_account
@@ -47,12 +47,13 @@ unpack_ends = unpacker(FREEZE_ROW, list[FreezeEnd])
 """Return the ends of a row, by side. Raises UnreadableRow."""
 
 
-def freeze_account(event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
+def freeze_account(take: Take, event: ev.AccountFrozen, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Freeze one side of an account, or both: it accepts no new holds or entries.
 
+    `take`: applies what is due on accounts: a journal was due before the freeze, and is not stopped by it.
     Raises: Reject for an account of the ledger's own.
     """
-    account = account_to_change(event, "account_frozen", rows, out)
+    account = account_after_due(take, event, "account_frozen", at, rows, out)
     if account is None:
         return
     until = event.until

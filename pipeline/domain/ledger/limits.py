@@ -29,7 +29,7 @@ from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.accounts import account_after_due
 from pipeline.domain.ledger.books import save_account
 from pipeline.domain.ledger.due import LIMIT, Due, Take, schedule, unschedule
-from pipeline.domain.ledger.rows import LIMIT_ROW, Account, read_account, read_watermark
+from pipeline.domain.ledger.rows import CLOSED, LIMIT_ROW, Account, read_account, read_watermark
 
 LIMITS_MAX = 100
 """The most limits of one account that may wait for their effective time."""
@@ -67,6 +67,7 @@ def set_limit(take: Take, event: ev.AccountLimitSet, at: Arrival, rows: Rows, ou
     Raises: Reject for limits that no account can have, an account of the ledger's own, or too many limits.
     """
     amounts = check_limit(event)
+    _check_room(event, at, rows)
     account = account_after_due(take, event, "account_limit_set", at, rows, out)
     if account is None:
         return
@@ -82,8 +83,6 @@ def set_limit(take: Take, event: ev.AccountLimitSet, at: Arrival, rows: Rows, ou
         return save_account(rows, out, event, account_id, account)
     waiting = {(one.effective_at, one.event_id): one for one in limits.waiting}
     waiting[starts, event.event_id] = limit
-    if len(waiting) > LIMITS_MAX:
-        raise Reject("too_many_limits")
     limits.waiting = sorted(waiting.values(), key=lambda one: one.effective_at)
     rows.put(_key(tenant, account_id), LIMIT_ROW.pack(limits))
     schedule(rows, _due(limit, tenant, account_id))
@@ -128,6 +127,27 @@ def due_limits(rows: Rows, tenant_id: str, account_id: str, watermark: int) -> l
     """Return the limits of an account whose time has come by `watermark`, in their order."""
     waiting = read_limits(rows, tenant_id, account_id).waiting
     return [one for one in waiting if one.effective_at <= watermark]
+
+
+def _check_room(event: ev.AccountLimitSet, at: Arrival, rows: Rows) -> None:
+    """Check that there is room for a limit beside those that wait when all that is due is applied.
+
+    It is asked first: a dead letter must change nothing, also nothing that is due.
+    """
+    account = read_account(rows, event.tenant_id, event.account_id)
+    if account is None or account.status == CLOSED:
+        return
+    limits, watermark = read_limits(rows, event.tenant_id, event.account_id), read_watermark(rows)
+    now = _now(event, at, rows, limits)
+    if event.effective_at is None or event.effective_at <= now:
+        return
+    later = {
+        (one.effective_at, one.event_id)
+        for one in limits.waiting
+        if watermark is None or one.effective_at > watermark
+    }
+    if len(later | {(event.effective_at, event.event_id)}) > LIMITS_MAX:
+        raise Reject("too_many_limits")
 
 
 def _now(event: ev.AccountLimitSet, at: Arrival, rows: Rows, limits: Limits) -> int:

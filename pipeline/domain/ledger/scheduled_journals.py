@@ -25,9 +25,11 @@ from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.kernel.stored_commands import as_stored
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, NO_END
 from pipeline.domain.ledger import journal_ends, journal_home
-from pipeline.domain.ledger.account_ids import is_local
+from pipeline.domain.ledger.account_ids import can_be_opened, is_local
+from pipeline.domain.ledger.approvals import ApprovedOutbox
 from pipeline.domain.ledger.due import SCHEDULED as KIND
 from pipeline.domain.ledger.due import Due, Place, behind_deleted, schedule, time_of, time_text, unschedule
+from pipeline.domain.ledger.expected_sequence import moved_on
 from pipeline.domain.ledger.journal_home import HomeJournal, drawn_up
 from pipeline.domain.ledger.journals import LEGS_MAX, SCHEDULED, journal_key, read_journal
 from pipeline.domain.ledger.rows import SCHEDULED_ON_ROW, SCHEDULED_ROW, read_watermark
@@ -35,7 +37,16 @@ from pipeline.domain.ledger.rows import SCHEDULED_ON_ROW, SCHEDULED_ROW, read_wa
 FAR_AHEAD_US = 400 * MICROSECONDS_PER_DAY
 WAITING_MAX = 1000
 """The most journals that wait on one account."""
-unpack_scheduled = unpacker(SCHEDULED_ROW, ev.JournalSubmitted)
+
+
+class Waiting(ev.JournalSubmitted, frozen=True, gc=False):
+    """A journal as it waits: its command, and who has approved that."""
+
+    approved_by: str | None = None
+    """None: nobody had to."""
+
+
+unpack_scheduled = unpacker(SCHEDULED_ROW, Waiting)
 """Return the command of a row. Raises UnreadableRow."""
 
 
@@ -56,18 +67,23 @@ def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: 
     journal = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
     if journal is None or journal.state != SCHEDULED:
         return journal_ends.void(event, watermark, at, rows, out)
+    sequence = moved_on(event, event.account_id, rows)
+    if sequence is not None:
+        about = (out, event, "journal_voided", event.account_id, None, "sequence_mismatch")
+        return refuse(*about, journal_id=event.journal_id, account_sequence=sequence)
     _forget(_command(rows, event.tenant_id, event.account_id, event.journal_id), at, rows)
     HomeJournal(event, event.journal_id, journal, at, rows, out).take_back()
 
 
 def execute(holds_max: int, due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
-    """Submit a journal whose time has come, as if it had happened then."""
+    """Submit a journal whose time has come, as if it had happened then; what it says has its approver."""
     command = _command(rows, due.tenant_id, due.account_id, due.id)
     _forget(command, at, rows)
     rows.delete(journal_key(due.tenant_id, due.account_id, due.id))
     watermark = read_watermark(rows)
     assert watermark is not None, "time has come"
-    event = structs.replace(command, occurred_at=due.time)
+    event = structs.replace(_without_approver(command), occurred_at=due.time)
+    out = out if command.approved_by is None else ApprovedOutbox(out, command.approved_by)
     journal_home.submit(holds_max, event, watermark, at, rows, out)
 
 
@@ -94,7 +110,7 @@ def _wait(event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, o
     if code is not None:
         name, account_id = "journal_submitted", event.account_id
         return refuse(out, event, name, account_id, None, code, journal_id=event.journal_id)
-    rows.put(_key(event), SCHEDULED_ROW.pack(as_stored(event)))
+    rows.put(_key(event), SCHEDULED_ROW.pack(as_stored(_with_approver(event, out))))
     for account_id in _accounts(event, at):
         rows.put(_account_key(event, account_id), SCHEDULED_ON_ROW.head)
     schedule(rows, _due_of(event))
@@ -123,15 +139,29 @@ def _forget(command: ev.JournalSubmitted, at: Arrival, rows: Rows) -> None:
     unschedule(rows, _due_of(command))
 
 
-def _command(rows: Rows, tenant_id: str, account_id: str, journal_id: str) -> ev.JournalSubmitted:
+def _command(rows: Rows, tenant_id: str, account_id: str, journal_id: str) -> Waiting:
     row = rows.get(row_key(SCHEDULED_ROW.family, tenant_id, account_id, journal_id))
     assert row is not None, "what waits has its command"
     return unpack_scheduled(row)
 
 
+def _with_approver(event: ev.JournalSubmitted, out: Outbox) -> Waiting:
+    said = {name: getattr(event, name) for name in ev.JournalSubmitted.__struct_fields__}
+    return Waiting(**said, approved_by=out.approved_by if isinstance(out, ApprovedOutbox) else None)
+
+
+def _without_approver(command: Waiting) -> ev.JournalSubmitted:
+    return ev.JournalSubmitted(
+        **{name: getattr(command, name) for name in ev.JournalSubmitted.__struct_fields__}
+    )
+
+
 def _accounts(event: ev.JournalSubmitted, at: Arrival) -> list[str]:
-    """Return the accounts of a journal on its home branch, the home first."""
-    named = [leg.account_id for leg in event.legs[:LEGS_MAX]]
+    """Return the accounts of a journal on its home branch, the home first.
+
+    Legs have not been looked at yet: what can be the id of no account is left out, as it may fit into no key.
+    """
+    named = [leg.account_id for leg in event.legs[:LEGS_MAX] if can_be_opened(leg.account_id)]
     here = [account_id for account_id in named if is_local(event.tenant_id, account_id, at)]
     return list(dict.fromkeys([event.account_id, *here]))
 

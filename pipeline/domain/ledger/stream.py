@@ -131,10 +131,10 @@ class Ledger:
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
             ev.AccountLimitSet: once(partial(limits.set_limit, self._take), window),
-            ev.AccountFrozen: once(freezes.freeze_account, window),
+            ev.AccountFrozen: once(partial(freezes.freeze_account, self._take), window),
             ev.AccountUnfrozen: once(partial(freezes.unfreeze_account, self._take), window),
             ev.AccountClosed: once(partial(accounts.close_account, self._take), window),
-            ev.AccountReopened: once(accounts.reopen_account, window),
+            ev.AccountReopened: once(partial(accounts.reopen_account, self._take), window),
             ev.PeriodClosed: accounts.close_period,
             ev.BranchTicked: self._tick,
             ev.ProposalApproved: partial(approvals.approve, self._carry_out_approved),

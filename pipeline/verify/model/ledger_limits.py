@@ -50,10 +50,11 @@ class Schedule:
     """In the order in which they will count: by time, those of one time as they came."""
 
 
-def standing(branch: Books, event: dict[str, Any], command: str) -> Account | None:
-    """Return an account that a command may change; otherwise answer why not."""
+def standing(branch: Books, event: dict[str, Any], command: str, closing: bool = False) -> Account | None:
+    """Return an account that a command may change, as it is when its time has come, or answer why not."""
     if not customer(event["account_id"]):
         raise Dead("invalid_account_id")
+    take(branch, [(event["account_id"], side) for side in ("DEBIT", "CREDIT")], closing=closing)
     account = branch.account(event["account_id"])
     if account is None or account.closed:
         code = "account_not_found" if account is None else "account_closed"
@@ -86,10 +87,11 @@ def set_limit(branch: Books, event: dict[str, Any]) -> None:
     flaw, amounts = flaw_of(event), amounts_of(event)
     if flaw is not None:
         raise Dead(flaw)
+    if is_full(branch, event):
+        raise Dead("too_many_limits")
     account = standing(branch, event, "account_limit_set")
     if account is None:
         return
-    take(branch, [(event["account_id"], side) for side in ("DEBIT", "CREDIT")])
     schedule = branch.schedules.setdefault(branch.key("account_id"), Schedule())
     times = [seen_at(branch), branch.watermark, schedule.since]
     present = max(time for time in times if time is not None)
@@ -104,13 +106,23 @@ def set_limit(branch: Books, event: dict[str, Any]) -> None:
     places = [one[:2] for one in schedule.waiting]
     if wanted[:2] in places:
         schedule.waiting[places.index(wanted[:2])] = wanted
-    elif len(places) == PLANNED_MAX:
-        raise Dead("too_many_limits")
     else:
         earlier = sum(one.effective_at <= at for one in schedule.waiting)
         schedule.waiting.insert(earlier, wanted)
     keep(branch, *branch.key("account_id"))
     plan(branch, due_of(*branch.key("account_id"), wanted))
+
+
+def is_full(branch: Books, event: dict[str, Any]) -> bool:
+    """Whether an account has no place for a limit that is to come, even when all that is due has begun."""
+    account, schedule = branch.account(event["account_id"]), branch.schedules.get(branch.key("account_id"))
+    at, mark = event.get("effective_at"), branch.watermark
+    if account is None or account.closed or schedule is None or at is None:
+        return False
+    if any(at <= time for time in (seen_at(branch), mark, schedule.since) if time is not None):
+        return False
+    places = [one[:2] for one in schedule.waiting if mark is None or one.effective_at > mark]
+    return (at, event["event_id"]) not in places and len(places) >= PLANNED_MAX
 
 
 def due_of(tenant: str, account_id: str, planned: Planned) -> Due:
@@ -207,7 +219,6 @@ def unfreeze(branch: Books, event: dict[str, Any]) -> None:
     account, bits = standing(branch, event, "account_unfrozen"), SIDE_BITS[event["side"]]
     if account is None:
         return
-    take(branch, [(event["account_id"], side) for side in ("DEBIT", "CREDIT")])
     if not account.frozen & bits:
         return branch.refuse("account_unfrozen", event["account_id"], "account_not_frozen")
     account.frozen &= ~bits
@@ -217,11 +228,10 @@ def unfreeze(branch: Books, event: dict[str, Any]) -> None:
 
 
 def close_account(branch: Books, event: dict[str, Any]) -> None:
-    account = standing(branch, event, "account_closed")
+    account = standing(branch, event, "account_closed", closing=True)
     if account is None:
         return
     both = [(event["account_id"], side) for side in ("DEBIT", "CREDIT")]
-    take(branch, both, closing=True)
     if account.balance or account.debits_pending or account.credits_pending:
         code = "too_many_holds" if any(behind(branch, *place) for place in both) else "account_not_empty"
         return branch.refuse("account_closed", event["account_id"], code)
@@ -232,6 +242,7 @@ def close_account(branch: Books, event: dict[str, Any]) -> None:
 def reopen(branch: Books, event: dict[str, Any]) -> None:
     if not customer(event["account_id"]):
         raise Dead("invalid_account_id")
+    take(branch, [(event["account_id"], side) for side in ("DEBIT", "CREDIT")])
     account = branch.account(event["account_id"])
     if account is None or not account.closed:
         code = "account_not_found" if account is None else "account_not_closed"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from pipeline.verify.model.ledger_accounts import customer
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import Due, drop_due, plan
 from pipeline.verify.model.ledger_journals import Journal, change
@@ -24,9 +25,9 @@ from pipeline.verify.model.wire import (
 FIELDS = (
     *("event_id", "tenant_id", "occurred_at", "correlation_id", "causation_id", "journal_id", "account_id"),
     *("legs", "reference", "reason", "effective_at", "late", "hold_expires_at", "actor", "metadata"),
-    *("expected_sequence", "hold", "needs_approval", "execute_at", "shares"),
+    *("expected_sequence", "hold", "needs_approval", "execute_at", "shares", "approved_by"),
 )
-"""A journal as it is kept: all that is said of it, in this order."""
+"""A journal as it is kept: all that is said of it, in this order, and who has approved it."""
 ALWAYS = ("causation_id", "reason", "effective_at")
 WAITING_MOST = 1_000
 AWAY_MOST_US = 400 * DAY_US
@@ -73,7 +74,11 @@ def why_not(branch: Books, event: dict[str, Any], now: int) -> str | None:
 def accounts(branch: Books, event: dict[str, Any]) -> list[str]:
     """Return the home of a journal, and the accounts of its legs that are this branch's."""
     named, tenant = [leg["account_id"] for leg in event["legs"][:LEGS_MOST]], event["tenant_id"]
-    here = [one for one in named if home_of(f"{tenant}/{one}", branch.partitions) == branch.number]
+    here = [
+        one
+        for one in named
+        if customer(one) and home_of(f"{tenant}/{one}", branch.partitions) == branch.number
+    ]
     return list(dict.fromkeys([event["account_id"], *here]))
 
 
@@ -96,6 +101,10 @@ def forget_waiting(branch: Books, due: Due) -> dict[str, Any]:
 def take_back(branch: Books, event: dict[str, Any], journal: Journal) -> None:
     """Void a journal that waits."""
     assert journal.execute_at is not None
+    present = branch.moved_on(journal.account_id)
+    if present:
+        about = {"journal_id": event["journal_id"], **present}
+        return branch.refuse("journal_voided", journal.account_id, "sequence_mismatch", **about)
     names = event["tenant_id"], journal.account_id, event["journal_id"]
     forget_waiting(branch, Due(journal.execute_at, "scheduled", *names))
     change(branch, event["journal_id"], journal, "VOIDED", "cancelled")
