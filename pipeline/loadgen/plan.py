@@ -97,9 +97,8 @@ class LoadPlan:
 
     @property
     def rare_per_mille(self) -> float:
-        """Planted stories of what is rare, per thousand ordinary payments. An endless run tells none yet:
-        a payment that waits may move the event time of lives ahead of the traffic, so that all look stuck."""
-        return 0.0 if self.count is None else self.story_per_mille / RARE_EVERY
+        """Planted stories of what is rare, per thousand ordinary payments."""
+        return self.story_per_mille / RARE_EVERY
 
     @property
     def end(self) -> int:
