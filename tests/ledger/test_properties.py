@@ -19,6 +19,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import INT64_MAX, fits
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import record_key
+from pipeline.domain.ledger.journals import HELD, part_key, unpack_branch_legs
 from pipeline.domain.ledger.rows import CLOSED, read_payment
 from pipeline.verify.model.ledger import Branch as Model
 from pipeline.verify.model.record import Record
@@ -244,7 +245,7 @@ class Both:
         self._check_clearing()
 
     def _check_clearing(self) -> None:
-        """Clearing is what has been credited on one branch and not yet debited on the other."""
+        """Clearing is what one branch has done and the other not yet: credited, or, of links, debited."""
         for currency in ("EUR", "USD"):
             credited = {
                 event.payment_id + event.debtor_account_id: event.amount_minor
@@ -252,7 +253,21 @@ class Both:
                 for event, _ in branch.waiting
                 if type(event) is ev.LegPosted and event.currency == currency and self._in_flight(event)
             }
-            assert clearing_total(self.ledger, currency) == -sum(credited.values())
+            assert clearing_total(self.ledger, currency) == self._owed(currency) - sum(credited.values())
+
+    def _owed(self, currency: str) -> int:
+        """Return what settled links have debited at home and other branches have still to credit."""
+        found = {}
+        for number, branch in enumerate(self.ledger.branches):
+            for event, _ in branch.waiting:
+                if type(event) is not ev.JournalLegsEnded or not event.posted:
+                    continue
+                row = branch.rows.get(part_key(TENANT, event.home_account_id, event.journal_id))
+                part = None if row is None else unpack_branch_legs(row)
+                if part is not None and part.state == HELD:
+                    legs = [leg.amount_minor for leg in part.legs if leg.currency == currency]
+                    found[number, event.journal_id] = sum(legs)
+        return sum(found.values())
 
     def _in_flight(self, event: Any) -> bool:
         rows = self.ledger.branches[partition_of(f"{TENANT}/{event.debtor_account_id}", COUNT)].rows
