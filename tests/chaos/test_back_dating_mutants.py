@@ -15,6 +15,7 @@ from pipeline.domain.history import stream as history
 from pipeline.domain.ledger import back_dating, closed_past
 from pipeline.domain.ledger import stream as ledger_stream
 from pipeline.verify.model.history import HistoryBranch
+from tests.chaos.mutants import silent_past
 from tests.chaos.side_by_side import first_difference
 from tests.ledger.branches import Branches
 from tests.ledgers.engines import first_difference_of, record_of
@@ -63,10 +64,6 @@ def looks_at_the_time_of_the_command_alone(patch: Set) -> None:
     patch(closed_past, "_counts_at", lambda event, rows: event.occurred_at)
 
 
-def warns_nobody(patch: Set) -> None:
-    patch(history, "warn_of_past", lambda *about: None)
-
-
 def looks_at_the_time_of_the_debit_alone(patch: Set) -> None:
     def low(rows: Any, tenant_id: str, account_id: str, head: Any, since: int) -> Any:
         state = history.state_at(rows, tenant_id, account_id, head.lines, since)
@@ -100,7 +97,7 @@ def test_a_ledger_is_found_that(
 
 @pytest.mark.parametrize(
     "mutant",
-    [warns_nobody, looks_at_the_time_of_the_debit_alone, looks_at_hardly_any_bookings],
+    [silent_past, looks_at_the_time_of_the_debit_alone, looks_at_hardly_any_bookings],
 )
 def test_a_history_is_found_that(
     mutant: Callable[[Set], None], told: Told, monkeypatch: pytest.MonkeyPatch

@@ -27,6 +27,7 @@ from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
 from pipeline.domain.ledger.value_times import ValueTime
 from tests.chaos.load_in_memory import problems, processed
+from tests.chaos.mutants import any_rate
 from tests.ledgers.engines import first_difference_of
 from tests.ledgers.player import Player
 from tests.ledgers.tale import read_tales
@@ -256,10 +257,6 @@ def takes_the_rate_of_today_for_a_capture(patch: Set) -> None:
     patch(ledger_captures, "converted", lambda amount, *about: amount)
 
 
-def takes_any_named_rate(patch: Set) -> None:
-    patch(ledger_sides, "differs", lambda *about: False)
-
-
 def takes_back_more_than_was_credited(patch: Set) -> None:
     patch(ledger_reversals, "half_even", lambda numerator, denominator: -(-numerator // denominator))
 
@@ -272,7 +269,7 @@ def takes_back_more_than_was_credited(patch: Set) -> None:
         rounds_halves_up,
         keeps_the_position_of_a_refused_leg,
         takes_the_rate_of_today_for_a_capture,
-        takes_any_named_rate,
+        any_rate,
         takes_back_more_than_was_credited,
     ],
 )

@@ -10,24 +10,12 @@ import pytest
 from pipeline.domain.ledger import journal_legs, link_books, link_home
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.rows import account_key
+from tests.chaos.mutants import part_of_a_link
 from tests.ledgers.engines import first_difference_of
 from tests.ledgers.player import Player
 from tests.ledgers.tale import read_tales
 
 Set = Callable[[Any, str, Any], None]
-
-
-def books_a_part_of_a_link(patch: Set) -> None:
-    """What can be reserved is settled, though another payment of the link cannot be."""
-
-    def reserve(link: Any, *about: Any) -> Any:
-        found = link_books.reserve(link, *about)
-        while isinstance(found, link_books.Flaw) and found.place is not None and len(link.payments) > 1:
-            del link.payments[found.place]
-            found = link_books.reserve(link, (), *about[1:])
-        return found
-
-    patch(link_home, "reserve", reserve)
 
 
 def tells_the_others_to_post_what_failed(patch: Set) -> None:
@@ -86,7 +74,7 @@ def forgets_which_payment_a_leg_is_of(patch: Set) -> None:
 @pytest.mark.parametrize(
     "mutant",
     [
-        books_a_part_of_a_link,
+        part_of_a_link,
         tells_the_others_to_post_what_failed,
         settles_when_the_first_branch_has_answered,
         lets_each_payment_spend_all,

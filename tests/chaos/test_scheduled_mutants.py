@@ -9,17 +9,13 @@ import pytest
 from msgspec import structs
 
 from pipeline.domain.fraud import scheduled
-from pipeline.domain.fraud import stream as fraud_stream
 from pipeline.domain.ledger import scheduled_journals
+from tests.chaos.mutants import deaf_to_cancellations, hasty_journals, never_ahead
 from tests.chaos.test_fraud_model import assert_agreed, records, traffic
 from tests.ledgers.player import Player
 from tests.ledgers.tale import read_tales
 
 Set = Callable[[Any, str, Any], None]
-
-
-def screens_at_entry(patch: Set) -> None:
-    patch(fraud_stream, "is_ahead", lambda event, now: False)
 
 
 def takes_what_is_due_twice(patch: Set) -> None:
@@ -29,10 +25,6 @@ def takes_what_is_due_twice(patch: Set) -> None:
         take(due, clock, rows, window_us, lambda command: (execute(command), execute(command))[0])
 
     patch(scheduled, "_take", twice)
-
-
-def ignores_a_cancellation(patch: Set) -> None:
-    patch(scheduled, "_cancel", lambda *about: None)
 
 
 def executes_at_the_time_of_the_sweep(patch: Set) -> None:
@@ -46,9 +38,9 @@ def executes_at_the_time_of_the_sweep(patch: Set) -> None:
 
 
 FRAUD = (
-    screens_at_entry,
+    never_ahead,
     takes_what_is_due_twice,
-    ignores_a_cancellation,
+    deaf_to_cancellations,
     executes_at_the_time_of_the_sweep,
 )
 
@@ -60,11 +52,6 @@ def test_a_fraud_stream_is_found_that(mutant: Callable[[Set], None], monkeypatch
     mutant(monkeypatch.setattr)
     with pytest.raises(AssertionError):
         assert_agreed(log)
-
-
-def posts_journals_at_entry(patch: Set) -> None:
-    patch(scheduled_journals, "_wait", lambda window, event, watermark, *about: scheduled_journals.
-          journal_home.submit(window, 1000, event, watermark, *about))  # fmt: skip
 
 
 def voids_no_journal_that_waits(patch: Set) -> None:
@@ -82,7 +69,7 @@ def takes_back_whatever_was_expected(patch: Set) -> None:
 
 
 JOURNALS = (
-    posts_journals_at_entry,
+    hasty_journals,
     voids_no_journal_that_waits,
     forgets_who_has_approved,
     takes_back_whatever_was_expected,
