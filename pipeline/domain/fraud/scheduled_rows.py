@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pipeline.domain.kernel.events import PaymentInitiated
-from pipeline.domain.kernel.layouts import DAMAGE, RowKind, unpacker
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.kernel.stored_commands import as_stored
 from pipeline.domain.kernel.times import LONG_AGO
@@ -88,12 +88,7 @@ def read_clock(rows: Rows) -> Clock:
 
 def unpack_clock(row: bytes | None) -> Clock:
     """Return the clock in a row, a new one where there is none. Raises UnreadableRow."""
-    if row is None:
-        return Clock()
-    try:
-        return Clock(*_CLOCK.unpack(CLOCK_ROW.current(row))[1:])
-    except DAMAGE as error:
-        raise CLOCK_ROW.unreadable(row, error) from None
+    return Clock() if row is None else Clock(*CLOCK_ROW.unpacked(_CLOCK, row))
 
 
 def write_clock(rows: Rows, clock: Clock) -> None:
@@ -151,12 +146,7 @@ def how_many_wait(rows: Rows, tenant_id: str, debtor_account_id: str) -> int:
 
 def unpack_count(row: bytes | None) -> int:
     """Return the number in a row `o`, 0 where there is none. Raises UnreadableRow."""
-    if row is None:
-        return 0
-    try:
-        return int(_COUNT.unpack(COUNT_ROW.current(row))[1])
-    except DAMAGE as error:
-        raise COUNT_ROW.unreadable(row, error) from None
+    return 0 if row is None else int(*COUNT_ROW.unpacked(_COUNT, row))
 
 
 def pack_count(count: int) -> bytes:

@@ -154,12 +154,7 @@ def read_account(rows: Rows, tenant_id: str, account_id: str, currency: bytes) -
 def read_clearing(rows: Rows, key: bytes) -> Clearing:
     """Return an hour of a clearing account. Raises UnreadableRow."""
     row = rows.get(key)
-    if row is None:
-        return Clearing()
-    try:
-        return Clearing(*_CLEARING.unpack(CLEARING_ROW.current(row))[1:])
-    except DAMAGE as error:
-        raise CLEARING_ROW.unreadable(row, error) from None
+    return Clearing() if row is None else Clearing(*CLEARING_ROW.unpacked(_CLEARING, row))
 
 
 def letters(currency: str) -> bytes:

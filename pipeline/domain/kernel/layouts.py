@@ -84,6 +84,16 @@ class RowKind:
             raise self.unreadable(row, error) from None
         return self.head + content
 
+    def unpacked(self, fixed: struct.Struct, row: bytes) -> tuple[Any, ...]:
+        """Return the fields of a row of fixed width; `fixed`: of all of it, the layout first.
+
+        Raises UnreadableRow.
+        """
+        try:
+            return fixed.unpack(self.current(row))[1:]
+        except DAMAGE as error:
+            raise self.unreadable(row, error) from None
+
     def unreadable(self, row: bytes, error: BaseException) -> UnreadableRow:
         """Return the error for a row of this kind whose content cannot be decoded."""
         text = f"{self.table} table, {self.name} (keys {self.family}...): a row that cannot be decoded"

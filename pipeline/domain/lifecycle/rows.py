@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import DAMAGE, RowKind, append_fields, unpacker
+from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
 from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import Rows, row_key
 
@@ -176,12 +176,7 @@ def read_life(rows: Rows, tenant_id: str, payment_id: str) -> Life | None:
 def read_clock(rows: Rows) -> Clock:
     """Return the clock of a branch. Raises UnreadableRow."""
     row = rows.get(_CLOCK_KEY)
-    if row is None:
-        return Clock()
-    try:
-        return Clock(*_CLOCK.unpack(CLOCK_ROW.current(row))[1:])
-    except DAMAGE as error:
-        raise CLOCK_ROW.unreadable(row, error) from None
+    return Clock() if row is None else Clock(*CLOCK_ROW.unpacked(_CLOCK, row))
 
 
 def write_clock(rows: Rows, clock: Clock) -> None:

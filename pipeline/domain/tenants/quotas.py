@@ -18,7 +18,7 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
-from pipeline.domain.kernel.layouts import DAMAGE, RowKind
+from pipeline.domain.kernel.layouts import RowKind
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenant, Tenants
 
@@ -50,12 +50,7 @@ def pack_bucket(bucket: Bucket) -> bytes:
 
 def read_bucket(row: bytes | None) -> Bucket | None:
     """Return the bucket of a row. Raises UnreadableRow."""
-    if row is None:
-        return None
-    try:
-        return Bucket(*_ROW.unpack(BUCKET_ROW.current(row))[1:])
-    except DAMAGE as error:
-        raise BUCKET_ROW.unreadable(row, error) from None
+    return None if row is None else Bucket(*BUCKET_ROW.unpacked(_ROW, row))
 
 
 def event_time(occurred_at: int, recorded_at: int) -> int:
