@@ -12,7 +12,6 @@ from pipeline.domain.fraud import views
 from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.fraud.settings import FraudRules, FraudSettings, rules_parser
 from pipeline.domain.fraud.stream import FraudStream
-from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.lifecycle.views import payment_state
 from pipeline.domain.tenants.quotas import Gate
@@ -35,7 +34,7 @@ def thresholds(configuration: Configuration) -> FraudRules:
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that decide every payment before the ledger sees it. Raises SettingsError."""
     gate = Gate(tenants(configuration))
-    ahead_us = configuration.of(LedgerSettings).clock_ahead_seconds * MICROSECONDS_PER_SECOND or None
+    ahead_us = configuration.of(LedgerSettings).clock_ahead_us
     stream = FraudStream(
         thresholds(configuration), gate=gate, windows=windows(configuration), ahead_us=ahead_us
     )

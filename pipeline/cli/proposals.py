@@ -162,4 +162,9 @@ def _decide(
 
 def _actor(settings: Settings) -> Actor:
     """Return who decides: the login to Kafka, else the user of the machine; each command is a session."""
-    return Actor(issuer=ISSUER, subject=who(settings), session_id=f"command-{uuid4()}")
+    return Actor(**person(settings))
+
+
+def person(settings: Settings) -> dict[str, str]:
+    """Return the fields of the Actor of whoever runs this command."""
+    return {"issuer": ISSUER, "subject": who(settings), "session_id": f"command-{uuid4()}"}

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import typer
 from confluent_kafka import KafkaException, Producer
 
 from pipeline.cli.amounts import money
 from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
-from pipeline.cli.proposals import ISSUER
+from pipeline.cli.proposals import person
 from pipeline.cli.screen import Table, screen
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.partitions import partition_of
@@ -23,7 +22,6 @@ from pipeline.domain.kernel.routing import record_key
 from pipeline.rebuild.corrections import Party
 from pipeline.rebuild.proposals import Balances, Kept, Proposed
 from pipeline.runtime.avro.codec import Codec
-from pipeline.runtime.kafka.operator_actions import who
 from pipeline.runtime.settings import Settings
 
 JOURNALS = "journals"
@@ -43,7 +41,7 @@ class Asked(NamedTuple):
 
 def person_here(settings: Settings) -> ev.Actor:
     """Return who proposes: as `ledgerflow approve` names who approves, so that the two can be compared."""
-    return ev.Actor(ISSUER, who(settings), session_id=f"command-{uuid4()}")
+    return ev.Actor(**person(settings))
 
 
 def asked_of(against: Sequence[str], send: bool) -> Asked:

@@ -39,16 +39,14 @@ from pipeline.domain.fraud.scheduled_rows import (
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Outbox, envelope
+from pipeline.domain.kernel.repeats import first_of
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, hold_end
+from pipeline.domain.kernel.times import FAR_AHEAD_US
 
 OTHERS_MAX = 100
 """The most rows that an event takes beside those of its own debtors."""
 WAITING_MAX = 1000
 """The most payments of one debtor that wait."""
-DAYS_AHEAD_MAX = 400
-"""How far ahead of the partition's time a payment may be scheduled."""
-FAR_AHEAD_US = DAYS_AHEAD_MAX * MICROSECONDS_PER_DAY
 COMMANDS: dict[type, str] = {
     ev.PaymentReviewed: "payment_reviewed",
     ev.PaymentCancelled: "payment_cancelled",
@@ -122,14 +120,16 @@ def refusal(
     """
     assert event.execute_at is not None
     end = event.hold_expires_at
-    for code, holds in (
-        ("not_yet", ahead_us is not None and event.occurred_at - recorded_at > ahead_us),
-        ("too_old", now - event.occurred_at > window_us),
-        ("too_far_ahead", event.execute_at - now > FAR_AHEAD_US or event.execute_at == NEVER),
-        ("expired", end is not None and end <= event.execute_at),
-    ):
-        if holds:
-            return code
+    code = first_of(
+        (
+            ("not_yet", ahead_us is not None and event.occurred_at - recorded_at > ahead_us),
+            ("too_old", now - event.occurred_at > window_us),
+            ("too_far_ahead", event.execute_at - now > FAR_AHEAD_US or event.execute_at == NEVER),
+            ("expired", end is not None and end <= event.execute_at),
+        )
+    )
+    if code is not None:
+        return code
     crowded = how_many_wait(rows, event.tenant_id, event.debtor_account_id) >= WAITING_MAX
     return "too_many_scheduled" if crowded else None
 
@@ -138,29 +138,6 @@ def refuse_payment(event: ev.PaymentInitiated, code: str, out: Outbox, execute_a
     """Answer a payment that has no effect; `execute_at`: of the one that waits, or may not."""
     debtor, payment_id = event.debtor_account_id, event.payment_id
     refuse(out, event, "payment_initiated", debtor, payment_id, code, execute_at=execute_at)
-
-
-def repeat_code(known: ev.PaymentInitiated, event: ev.PaymentInitiated) -> str:
-    """Return the answer to a payment whose id waits; the order is the ledger's."""
-    ends = hold_end(known), hold_end(event)
-    for code, differs in (
-        ("exists_with_different_hold", (ends[0] is None) != (ends[1] is None)),
-        ("exists_with_different_hold", _tolerance(known) != _tolerance(event)),
-        ("exists_with_different_expiry", ends[0] != ends[1]),
-        ("exists_with_different_debtor", known.debtor_account_id != event.debtor_account_id),
-        ("exists_with_different_creditor", known.creditor_account_id != event.creditor_account_id),
-        ("exists_with_different_amount", _asked(known) != _asked(event)),
-        ("exists_with_different_reference", known.reference != event.reference),
-        ("exists_with_different_currency", known.currency != event.currency),
-        ("exists_with_different_currency", _other_currency(known) != _other_currency(event)),
-        ("exists_with_different_rate", known.rate_e8 != event.rate_e8),
-        ("exists_with_different_type", known.payment_type != event.payment_type),
-        ("exists_with_different_execution_time", known.execute_at != event.execute_at),
-        ("exists_with_different_metadata", known.metadata != event.metadata),
-    ):
-        if differs:
-            return code
-    return "exists"
 
 
 def about_waiting(known: Waiting, event: Any, clock: Clock, rows: Rows, window_us: int, out: Outbox) -> None:
@@ -233,15 +210,3 @@ def _due_of(command: ev.PaymentInitiated) -> Due:
 
 def _is_over(known: Waiting, now: int, window_us: int) -> bool:
     return known.cancelled_at is not None and now - known.cancelled_at > window_us
-
-
-def _tolerance(event: ev.PaymentInitiated) -> int:
-    return event.capture_tolerance_bp or 0
-
-
-def _other_currency(event: ev.PaymentInitiated) -> str | None:
-    return None if event.creditor_currency == event.currency else event.creditor_currency
-
-
-def _asked(event: ev.PaymentInitiated) -> tuple[int, bool]:
-    return event.amount_minor, bool(event.balancing)

@@ -47,7 +47,6 @@ from pipeline.domain.fraud.scheduled import (
     known_here,
     refusal,
     refuse_payment,
-    repeat_code,
     schedule,
     take_due,
 )
@@ -70,6 +69,7 @@ from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.links import is_no_link
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.remittance import check_creditor_reference
+from pipeline.domain.kernel.repeats import content_of, payment_code
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.texts import check_texts
@@ -169,7 +169,8 @@ class FraudStream:
         now, ids = clock.watermark, (event.tenant_id, event.payment_id)
         known = None if clock.earliest == NEVER else known_here(rows, *ids, now, self.window_us)
         if known is not None:
-            return refuse_payment(event, repeat_code(known.command, event), out, known.command.execute_at)
+            answer = payment_code(content_of(known.command), content_of(event))
+            return refuse_payment(event, answer, out, known.command.execute_at)
         if not is_ahead(event, now):
             time = execution_time(event)
             if time != event.occurred_at:

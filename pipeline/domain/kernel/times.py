@@ -10,6 +10,8 @@ MICROSECONDS_PER_DAY = 86_400_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONG_AGO = -(2**63)
 """Before any other time."""
+FAR_AHEAD_US = 400 * MICROSECONDS_PER_DAY
+"""How far ahead of event time payments and journals may be scheduled."""
 NO_END = 2**63 - 1
 """The end of a hold that has none: later than every time, microseconds UTC."""
 

@@ -29,8 +29,5 @@ def lowest_balance(rows: Rows, event: Any, side: str, account: Account, when: Va
     """
     if side != "DEBIT" or account.limit_minor is None:
         return None
-    return (
-        -account.limit_minor
-        if is_back_dated(when.counts_at(event.occurred_at), read_watermark(rows))
-        else None
-    )
+    late = is_back_dated(when.counts_at(event.occurred_at), read_watermark(rows))
+    return -account.limit_minor if late else None

@@ -20,6 +20,7 @@ from pipeline.domain.ledger.back_dating import is_back_dated
 from pipeline.domain.ledger.holds import read_hold
 from pipeline.domain.ledger.journals import HELD, read_journal
 from pipeline.domain.ledger.not_yet import answer_unremembered
+from pipeline.domain.ledger.repeats import confirmation_code
 from pipeline.domain.ledger.rows import closed_key, read_number, read_payment, read_watermark
 from pipeline.domain.ledger.value_times import value_time
 
@@ -77,8 +78,7 @@ def _posts(event: Any, rows: Rows) -> bool:
             return False
         if kind is ev.JournalReversed:
             return read_journal(rows, tenant, event.account_id, event.reversal_id) is None
-        named = event.event_id if event.confirmation_id is None else event.confirmation_id
-        known = any(one.confirmation_id == named for one in journal.confirmations)
+        known = confirmation_code(journal, event) is not None
         return journal.state == HELD and journal.effective_at is None and not known
     payment = read_payment(rows, tenant, event.payment_id)
     if payment is None or payment.debtor_account_id != event.debtor_account_id:

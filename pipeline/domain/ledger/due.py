@@ -136,10 +136,14 @@ def held_items(rows: Rows, tenant_id: str, place: Place, most: int) -> int:
 def _count(rows: Rows, tenant_id: str, place: Place, change: int) -> None:
     if place[1] != DEBIT:
         return
-    key = _count_key(tenant_id, place[0])
-    count = (read_number(rows, key) or 0) + change
-    if count:
-        write_number(rows, key, count)
+    add_to_number(rows, _count_key(tenant_id, place[0]), change)
+
+
+def add_to_number(rows: Rows, key: bytes, change: int) -> None:
+    """Change the number of a row that holds one; there is no row for 0. Raises UnreadableRow."""
+    number = (read_number(rows, key) or 0) + change
+    if number:
+        write_number(rows, key, number)
     else:
         rows.delete(key)
 

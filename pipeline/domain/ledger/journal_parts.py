@@ -61,8 +61,12 @@ def confirmation_of(event: ev.JournalConfirmed, left: Iterable[Leg]) -> Confirma
     """Return what a confirmation posts; `left`: what is still held, all of it where it names no legs."""
     given = left if event.legs is None else event.legs
     amounts = sorted((leg.leg_no, leg.amount_minor) for leg in given)
-    identity = event.event_id if event.confirmation_id is None else event.confirmation_id
-    return Confirmation(identity, amounts, event.final is not False, event.legs is None)
+    return Confirmation(confirmation_id_of(event), amounts, event.final is not False, event.legs is None)
+
+
+def confirmation_id_of(event: ev.JournalConfirmed) -> str:
+    """Return the id of a confirmation: its own, or that of its event."""
+    return event.event_id if event.confirmation_id is None else event.confirmation_id
 
 
 def part_code(legs: tuple[ev.LegPart, ...], left: Iterable[Leg]) -> str | None:

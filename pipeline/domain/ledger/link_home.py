@@ -41,7 +41,7 @@ from pipeline.domain.ledger.links import (
 from pipeline.domain.ledger.openings import keep_opening
 from pipeline.domain.ledger.outputs import announce_linked
 from pipeline.domain.ledger.pairs import Leg
-from pipeline.domain.ledger.repeats import payment_code
+from pipeline.domain.ledger.repeats import answer_to_payment, content_of_row
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
 from pipeline.domain.ledger.value_times import ValueTime
 from pipeline.domain.tenants.settings import Tenants
@@ -166,11 +166,12 @@ class HomeLink:
         """
         link, books = self.link, reserved or Books(self.event, self.at, self.rows)
         if link.opening is not None:
-            flaw = self._reserve(Outbox())
-            if isinstance(flaw, Flaw):
-                return self.end("payment_failed", "FAILED", flaw)
-            opened = self._reserve(self.out)
-            assert isinstance(opened, Books), "it was possible just now"
+            told = Outbox()
+            opened = self._reserve(told)
+            if isinstance(opened, Flaw):
+                return self.end("payment_failed", "FAILED", opened)
+            for topic, key, said in told.items:
+                self.out.emit(topic, key, said)
             books = opened
             keep_opening(opening_event(self.event, link), self.rows)
         at_once = reserved is not None or link.opening is not None
@@ -216,7 +217,7 @@ class HomeLink:
         for index, payment in enumerate(self.link.payments):
             known = read_payment(self.rows, self.event.tenant_id, payment.payment_id)
             if known is not None:
-                found[index] = payment_code(known, self._row_of(payment, "", ""))
+                found[index] = answer_to_payment(known, content_of_row(self._row_of(payment, "", "")))
         return found
 
     def _legs(self) -> dict[int, list[Leg]]:

@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
+from pipeline.domain.kernel.repeats import content_of, other_currency
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger import captures, holds, link_commands
@@ -30,7 +31,7 @@ from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.payment_refusals import convert, refusal_of, up_to_what_is_there
 from pipeline.domain.ledger.rates import RateRules
-from pipeline.domain.ledger.repeats import other_currency, payment_code
+from pipeline.domain.ledger.repeats import answer_to_payment
 from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
 from pipeline.domain.ledger.sides import credited_of, emit_placed, end_hold, enter, reserve
 from pipeline.domain.ledger.value_times import ValueTime, told_time
@@ -42,7 +43,7 @@ def answer_repeat(event: ev.PaymentDecided, rows: Rows, out: Outbox) -> bool:
     known = read_payment(rows, event.tenant_id, event.payment_id)
     if known is None:
         return False
-    code = payment_code(known, event)
+    code = answer_to_payment(known, content_of(event))
     refuse(out, event, "payment_initiated", event.debtor_account_id, event.payment_id, code)
     return True
 

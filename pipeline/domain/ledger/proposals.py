@@ -29,12 +29,13 @@ from pipeline.domain.kernel.routing import KEY_FIELDS
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.account_changes import is_refused_as_known
 from pipeline.domain.ledger.accounts import present
-from pipeline.domain.ledger.due import PROPOSAL, Due, schedule, unschedule
+from pipeline.domain.ledger.due import PROPOSAL, Due, add_to_number, schedule, unschedule
 from pipeline.domain.ledger.holds import read_hold
 from pipeline.domain.ledger.journals import read_journal
 from pipeline.domain.ledger.limits import check_limit
 from pipeline.domain.ledger.not_yet import COMMANDS
 from pipeline.domain.ledger.proposed_content import content_hash, content_of
+from pipeline.domain.ledger.repeats import content_of_row
 from pipeline.domain.ledger.rows import (
     CLOSED,
     OPEN_PROPOSALS_ROW,
@@ -44,7 +45,6 @@ from pipeline.domain.ledger.rows import (
     read_number,
     read_payment,
     read_watermark,
-    write_number,
 )
 from pipeline.domain.tenants.settings import Tenants
 
@@ -142,9 +142,7 @@ def asked_amount(payment: Payment) -> int:
 
     A payment of a link stands for all of it, whatever that comes to: as much as there can be.
     """
-    if payment.link_id is not None:
-        return INT64_MAX
-    return payment.amount_minor if payment.asked_minor is None else payment.asked_minor
+    return content_of_row(payment).asked[0] if payment.link_id is None else INT64_MAX
 
 
 def is_refused_at_sight(event: Any, window: int, rows: Rows) -> bool:
@@ -262,9 +260,4 @@ def open_proposals(rows: Rows, tenant_id: str, account_id: str) -> int:
 
 def count_open(rows: Rows, tenant_id: str, account_id: str, change: int) -> None:
     """Count a proposal that is open now, or no longer."""
-    key = row_key(OPEN_PROPOSALS_ROW.family, tenant_id, account_id)
-    count = open_proposals(rows, tenant_id, account_id) + change
-    if count:
-        write_number(rows, key, count)
-    else:
-        rows.delete(key)
+    add_to_number(rows, row_key(OPEN_PROPOSALS_ROW.family, tenant_id, account_id), change)

@@ -1,78 +1,56 @@
 """What a command with a known id is answered: `exists`, or the first thing in which it differs.
 
-The order is one for all commands. It is TigerBeetle's: flags, what it is about, timeout, accounts, amount,
-user data, ledger, code; what only we have comes last. What an earlier layout of a row did not keep is not
+The order is one for all commands (`kernel.repeats`). What an earlier layout of a row did not keep is not
 compared.
 """
 
 from __future__ import annotations
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.times import hold_end
+from pipeline.domain.kernel.repeats import PaymentContent, first_of, only_one, payment_code
 from pipeline.domain.ledger.holds import Capture
+from pipeline.domain.ledger.journal_parts import confirmation_id_of
 from pipeline.domain.ledger.journals import Journal
 from pipeline.domain.ledger.links import Link
 from pipeline.domain.ledger.pairs import legs_of
 from pipeline.domain.ledger.rows import Payment
 
 
-def payment_code(known: Payment, event: ev.PaymentDecided | Payment) -> str:
+def answer_to_payment(known: Payment, given: PaymentContent) -> str:
     """Return the answer to a payment whose id is known."""
-    kept = known.payment_type != ""
-    end = event.hold_expires_at if isinstance(event, Payment) else hold_end(event)
-    link_id = event.link_id if isinstance(event, Payment) else None
-    tolerance = event.capture_tolerance_bp or None
-    for code, differs in (
-        ("exists_with_different_link", known.link_id != link_id),
-        (
-            "exists_with_different_hold",
-            kept and (_only_one(known.hold_expires_at, end) or known.capture_tolerance_bp != tolerance),
-        ),
-        ("exists_with_different_expiry", kept and known.hold_expires_at != end),
-        ("exists_with_different_debtor", known.debtor_account_id != event.debtor_account_id),
-        ("exists_with_different_creditor", known.creditor_account_id != event.creditor_account_id),
-        ("exists_with_different_amount", _asked(known) != _asked(event)),
-        ("exists_with_different_reference", known.reference != event.reference),
-        ("exists_with_different_currency", known.currency != event.currency),
-        ("exists_with_different_currency", known.creditor_currency != other_currency(event)),
-        ("exists_with_different_rate", known.named_rate_e8 != _named_rate(event)),
-        ("exists_with_different_type", kept and known.payment_type != event.payment_type),
-        ("exists_with_different_execution_time", kept and known.execute_at != event.execute_at),
-        ("exists_with_different_metadata", kept and known.metadata != event.metadata),
-    ):
-        if differs:
-            return code
-    return "exists"
+    return payment_code(content_of_row(known), given, whole=known.payment_type != "")
 
 
-def other_currency(payment: ev.PaymentDecided | Payment) -> str | None:
-    """Return what a payment is to be converted to, None where it is the debtor's currency."""
-    other = payment.creditor_currency
-    return None if other == payment.currency else other
-
-
-def _named_rate(payment: ev.PaymentDecided | Payment) -> int | None:
-    return payment.named_rate_e8 if isinstance(payment, Payment) else payment.rate_e8
-
-
-def _asked(payment: ev.PaymentDecided | Payment) -> tuple[int, bool]:
-    """Return how much a payment asks for, and whether it takes less."""
-    if isinstance(payment, Payment):
-        asked = payment.asked_minor
-        return payment.amount_minor if asked is None else asked, asked is not None
-    return payment.amount_minor, bool(payment.balancing)
+def content_of_row(payment: Payment) -> PaymentContent:
+    """Return the content of a payment as the ledger keeps it."""
+    asked = payment.asked_minor
+    return PaymentContent(
+        payment.link_id,
+        payment.hold_expires_at,
+        payment.capture_tolerance_bp,
+        payment.debtor_account_id,
+        payment.creditor_account_id,
+        (payment.amount_minor if asked is None else asked, asked is not None),
+        payment.reference,
+        payment.currency,
+        payment.creditor_currency,
+        payment.named_rate_e8,
+        payment.payment_type,
+        payment.execute_at,
+        payment.metadata,
+    )
 
 
 def link_code(known: Link, link: Link) -> str:
     """Return the answer to a link whose id is known."""
-    for code, differs in (
-        ("exists_with_different_opening", known.opening != link.opening),
-        ("exists_with_different_payments", known.payments != link.payments),
-        ("exists_with_different_metadata", known.metadata != link.metadata),
-    ):
-        if differs:
-            return code
-    return "exists"
+    found = first_of(
+        (
+            ("exists_with_different_opening", known.opening != link.opening),
+            ("exists_with_different_payments", known.payments != link.payments),
+            ("exists_with_different_metadata", known.metadata != link.metadata),
+        )
+    )
+    return found or "exists"
 
 
 def capture_code(known: Capture, event: ev.PaymentCaptured) -> str:
@@ -88,8 +66,8 @@ def confirmation_code(journal: Journal, event: ev.JournalConfirmed) -> str | Non
 
     Without legs it posts all that is left, as a capture without an amount.
     """
-    identity = event.event_id if event.confirmation_id is None else event.confirmation_id
-    known = next((one for one in journal.confirmations if one.confirmation_id == identity), None)
+    named = confirmation_id_of(event)
+    known = next((one for one in journal.confirmations if one.confirmation_id == named), None)
     if known is None:
         return None
     if known.final != (event.final is not False):
@@ -101,36 +79,36 @@ def confirmation_code(journal: Journal, event: ev.JournalConfirmed) -> str | Non
 
 def journal_code(known: Journal, journal: Journal) -> str:
     """Return the answer to the submission of a journal whose id is known."""
-    for code, differs in (
-        ("exists_with_different_hold", _only_one(known.expires_at, journal.expires_at)),
-        ("exists_with_different_target", known.reverses is not None),
-        ("exists_with_different_expiry", known.expires_at != journal.expires_at),
-        ("exists_with_different_legs", known.legs != journal.legs),
-        ("exists_with_different_reference", known.reference != journal.reference),
-        ("exists_with_different_reason", known.reason != journal.reason),
-        ("exists_with_different_effective_time", known.effective_at != journal.effective_at),
-        ("exists_with_different_late_rule", known.late != journal.late),
-        ("exists_with_different_execution_time", known.execute_at != journal.execute_at),
-        ("exists_with_different_metadata", known.rest is not None and known.metadata != journal.metadata),
-    ):
-        if differs:
-            return code
-    return "exists"
+    found = first_of(
+        (
+            ("exists_with_different_hold", only_one(known.expires_at, journal.expires_at)),
+            ("exists_with_different_target", known.reverses is not None),
+            ("exists_with_different_expiry", known.expires_at != journal.expires_at),
+            ("exists_with_different_legs", known.legs != journal.legs),
+            ("exists_with_different_reference", known.reference != journal.reference),
+            ("exists_with_different_reason", known.reason != journal.reason),
+            ("exists_with_different_effective_time", known.effective_at != journal.effective_at),
+            ("exists_with_different_late_rule", known.late != journal.late),
+            ("exists_with_different_execution_time", known.execute_at != journal.execute_at),
+            ("exists_with_different_metadata", known.rest is not None and known.metadata != journal.metadata),
+        )
+    )
+    return found or "exists"
 
 
 def journal_reversal_code(known: Journal, event: ev.JournalReversed) -> str:
     """Return the answer to the reversal of a journal whose id is known, as a reversal's or a journal's."""
     other_legs = known.legs != legs_of(event.legs) if event.legs else known.rest is False
-    for code, differs in (
-        ("exists_with_different_target", not _reverses(known, event.journal_id, payment=False)),
-        ("exists_with_different_legs", other_legs),
-        ("exists_with_different_reason", known.reason != event.reason),
-        ("exists_with_different_effective_time", known.effective_at != event.effective_at),
-        ("exists_with_different_late_rule", known.late != event.late),
-    ):
-        if differs:
-            return code
-    return "exists"
+    found = first_of(
+        (
+            ("exists_with_different_target", not _reverses(known, event.journal_id, payment=False)),
+            ("exists_with_different_legs", other_legs),
+            ("exists_with_different_reason", known.reason != event.reason),
+            ("exists_with_different_effective_time", known.effective_at != event.effective_at),
+            ("exists_with_different_late_rule", known.late != event.late),
+        )
+    )
+    return found or "exists"
 
 
 def payment_reversal_code(known: Journal, event: ev.PaymentReversed) -> str:
@@ -140,10 +118,6 @@ def payment_reversal_code(known: Journal, event: ev.PaymentReversed) -> str:
     if _other_amount(known.legs[1].amount_minor, known.rest, event.amount_minor):
         return "exists_with_different_amount"
     return "exists" if known.reason == event.reason else "exists_with_different_reason"
-
-
-def _only_one(known: int | None, given: int | None) -> bool:
-    return (known is None) != (given is None)
 
 
 def _other_amount(known: int, all_that_was_left: bool | None, given: int | None) -> bool:

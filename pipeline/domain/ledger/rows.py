@@ -287,11 +287,7 @@ def read_number(rows: Rows, key: bytes) -> int | None:
 
 def unpack_number(key: bytes, row: bytes) -> int:
     """Return the number in a row of one of these kinds. Raises UnreadableRow."""
-    kind = _NUMBERS[key[0]]
-    try:
-        return int(_LAID_NUMBER.unpack(kind.current(row))[1])
-    except DAMAGE as error:
-        raise kind.unreadable(row, error) from None
+    return int(*_NUMBERS[key[0]].unpacked(_LAID_NUMBER, row))
 
 
 def write_number(rows: Rows, key: bytes, number: int) -> None:

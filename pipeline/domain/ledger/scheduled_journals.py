@@ -23,7 +23,7 @@ from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.kernel.stored_commands import as_stored
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, NO_END
+from pipeline.domain.kernel.times import FAR_AHEAD_US, NO_END
 from pipeline.domain.ledger import journal_ends, journal_home
 from pipeline.domain.ledger.account_ids import can_be_opened, is_local
 from pipeline.domain.ledger.approvals import ApprovedOutbox
@@ -34,7 +34,6 @@ from pipeline.domain.ledger.journal_home import HomeJournal, drawn_up
 from pipeline.domain.ledger.journals import LEGS_MAX, SCHEDULED, journal_key, read_journal
 from pipeline.domain.ledger.rows import SCHEDULED_ON_ROW, SCHEDULED_ROW, read_watermark
 
-FAR_AHEAD_US = 400 * MICROSECONDS_PER_DAY
 WAITING_MAX = 1000
 """The most journals that wait on one account."""
 

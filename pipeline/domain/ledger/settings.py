@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from pipeline.domain.kernel.settings import ConceptSettings
+from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 
 HOLDS_MAX = 1000
 
@@ -51,6 +52,11 @@ class LedgerSettings(ConceptSettings, frozen=True):
             description="How far a named rate may be from the quoted one, in 1/10,000 of it.",
         ),
     ] = 100
+
+    @property
+    def clock_ahead_us(self) -> int | None:
+        """How far a command may be ahead of Kafka's time, in microseconds; None: as far as it is."""
+        return self.clock_ahead_seconds * MICROSECONDS_PER_SECOND or None
 
 
 SETTINGS = LedgerSettings

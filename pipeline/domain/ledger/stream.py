@@ -81,11 +81,6 @@ class LedgerRules(LedgerSettings, frozen=True):
     """Which tenants may open accounts, and in which currencies."""
 
 
-def ahead_max(rules: LedgerRules | None) -> int | None:
-    """Return how far a command may be ahead of Kafka's time, in microseconds; None: as far as it is."""
-    return (rules or LedgerRules()).clock_ahead_seconds * MICROSECONDS_PER_SECOND or None
-
-
 def dedupe_window(rules: LedgerRules | None) -> int:
     """Return how long payment ids are remembered, in microseconds of event time."""
     return (rules or LedgerRules()).dedupe_window_days * MICROSECONDS_PER_DAY
@@ -96,7 +91,7 @@ class Ledger:
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
         rules = rules or LedgerRules()
-        self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
+        self._window, self._ahead_max = dedupe_window(rules), rules.clock_ahead_us
         self._holds_max, tenants = rules.holds_max, rules.tenants
         self._proposals_kept, self._tenants = rules.proposal_days * MICROSECONDS_PER_DAY, tenants
         rate_age = rules.rate_max_age_seconds * MICROSECONDS_PER_SECOND

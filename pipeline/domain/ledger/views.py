@@ -139,16 +139,8 @@ JOURNALS = TableView(
     key=("tenant_id", "journal_id", "account_id"),
     columns=(
         *("tenant_id", "journal_id", "account_id", "state", "code", "leg_no", "reference", "reason"),
-        *(
-            "reverses",
-            "occurred_at",
-            "effective_at",
-            "execute_at",
-            "hold_expires_at",
-            "waiting_for",
-            "legs",
-            "reversed",
-        ),
+        *("reverses", "occurred_at", "effective_at", "execute_at", "hold_expires_at", "waiting_for"),
+        *("legs", "reversed"),
     ),
     show=_journal,
     pages=(

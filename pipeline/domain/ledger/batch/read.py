@@ -27,7 +27,7 @@ from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.batch.accounts import RunAccounts, are_customers, with_clearing_accounts
 from pipeline.domain.ledger.due import next_due
-from pipeline.domain.ledger.repeats import payment_code
+from pipeline.domain.ledger.repeats import answer_to_payment, content_of_row
 from pipeline.domain.ledger.rows import (
     Payment,
     closed_key,
@@ -225,7 +225,7 @@ def _repeats(
         else:
             regular[position] = False  # the first command of this payment did not create it
             continue
-        answers[position] = payment_code(before, _payment_of(columns, position))
+        answers[position] = answer_to_payment(before, content_of_row(_payment_of(columns, position)))
     return answers, repeat_of
 
 

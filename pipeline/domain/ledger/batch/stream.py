@@ -29,7 +29,7 @@ from pipeline.domain.ledger.batch.events import blocks, codes_of
 from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, labels_of, read
 from pipeline.domain.ledger.batch.touch import Touches, touch
 from pipeline.domain.ledger.rows import LEG_ROW, PAYMENT_ROW, write_watermark
-from pipeline.domain.ledger.stream import LedgerRules, ahead_max, dedupe_window
+from pipeline.domain.ledger.stream import LedgerRules, dedupe_window
 
 RUN_MAX = 8192
 """The most commands of a run: it bounds the sums, and the work that is lost at an irregular command."""
@@ -42,8 +42,9 @@ class LedgerBatch:
     fields = FIELDS
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
-        self._window, self._ahead_max = dedupe_window(rules), ahead_max(rules)
-        self._reviews_by_rows = rules is not None and rules.tenants.some_reviews_need_two
+        rules = rules or LedgerRules()
+        self._window, self._ahead_max = dedupe_window(rules), rules.clock_ahead_us
+        self._reviews_by_rows = rules.tenants.some_reviews_need_two
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
         """Apply the commands before the first irregular one; return how many, and their outputs."""
