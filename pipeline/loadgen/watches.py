@@ -6,27 +6,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
-from pipeline.loadgen.patience import SILENCE_MAX_S
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 
 REQUEST_TIMEOUT_S = 30.0
-
-
-def end_of(consumer: BoundedConsumer, place: TopicPartition) -> int:
-    """Return the end offset of a partition. Retries, because a new topic has no leader yet.
-
-    Raises KafkaException after SILENCE_MAX_S.
-    """
-    deadline = time.monotonic() + SILENCE_MAX_S
-    while True:
-        try:
-            return int(consumer.get_watermark_offsets(place, timeout=REQUEST_TIMEOUT_S)[1])
-        except KafkaException:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 class BalanceWatch:
@@ -39,7 +23,7 @@ class BalanceWatch:
         )
         places = [TopicPartition("balances", number) for number in range(partitions)]
         for place in places:
-            place.offset = end_of(self._consumer, place)
+            place.offset = self._consumer.get_watermark_offsets(place, REQUEST_TIMEOUT_S)[1]
         self._consumer.assign(places)
 
     def wait_for(

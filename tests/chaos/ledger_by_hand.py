@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.record import Record
@@ -13,6 +13,7 @@ from tests.chaos.by_hand import NOW_US, Event, about, decided
 from tests.chaos.ledger_town import Town
 from tests.chaos.ledger_traffic import Command
 
+T = TypeVar("T")
 BRANCHES = 3
 HOUR_US = 3_600_000_000
 NAMES = [f"a{number}" for number in range(30)]
@@ -48,8 +49,8 @@ def captured(payment: str, part: str, amount: int | None, debtor: str, final: bo
 class InOrder(Random):
     """Chance that always takes what is first."""
 
-    def randrange(self, *_: int) -> int:  # type: ignore[override]
-        return 0
+    def choice(self, seq: Sequence[T]) -> T:  # type: ignore[override]
+        return seq[0]
 
 
 class Hand:

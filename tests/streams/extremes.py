@@ -58,9 +58,9 @@ def _values(avro_type: Any) -> list[Any]:
             return _legs()
         case {"type": "array"}:
             return [()]
-        case {"type": "record", "fields": fields}:
+        case {"type": "record", "name": name, "fields": fields}:
             parts = {field["name"]: _values(field["type"]) for field in fields}
-            ordinary = ev.Actor(**{name: values[0] for name, values in parts.items()})
+            ordinary = getattr(ev, name)(**{name: values[0] for name, values in parts.items()})
             changes = [{name: value} for name, values in parts.items() for value in values[1:]]
             return [ordinary, *(structs.replace(ordinary, **change) for change in changes)]
         case {"type": "map"}:

@@ -25,6 +25,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from pipeline.runtime.connections import aiokafka_of
 from pipeline.runtime.kafka import closing, patches
+from pipeline.runtime.kafka.answered import offsets_of
 from pipeline.runtime.kafka.fetched import DeadBatch
 from pipeline.runtime.kafka.messages import End, Message, Skipped
 
@@ -74,9 +75,9 @@ class BoundedConsumer:
         """As confluent-kafka's."""
         return self._about.list_topics(*arguments, **named)
 
-    def get_watermark_offsets(self, *arguments: Any, **named: Any) -> Any:
-        """As confluent-kafka's."""
-        return self._about.get_watermark_offsets(*arguments, **named)
+    def get_watermark_offsets(self, place: TopicPartition, timeout: float) -> tuple[int, int]:
+        """As confluent-kafka's, but a partition that has no leader now is waited for."""
+        return offsets_of(self._about, place, timeout)
 
     def committed(self, *arguments: Any, **named: Any) -> Any:
         """As confluent-kafka's."""

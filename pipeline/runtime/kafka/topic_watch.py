@@ -92,11 +92,18 @@ class TopicWatch:
 
 
 def look_at(settings: Settings, topics: list[str]) -> Look:
-    """Return what asks a cluster for topics."""
-    admin = AdminClient({**settings.librdkafka(), "log_level": 0})
+    """Return what asks a cluster for topics.
+
+    A client whose requests fail is given up for a new one: after a broker stood still, one was seen that got
+    no answer any more.
+    """
+    admins: list[AdminClient] = []
 
     def look() -> tuple[Mapping[str, Found], Mapping[str, str]]:
+        admin = admins.pop() if admins else AdminClient({**settings.librdkafka(), "log_level": 0})
         found = ask(admin, topics, ANSWER_WITHIN_S)
-        return found, ids_of_those_there(admin, found, ANSWER_WITHIN_S)
+        ids = ids_of_those_there(admin, found, ANSWER_WITHIN_S)
+        admins.append(admin)
+        return found, ids
 
     return look

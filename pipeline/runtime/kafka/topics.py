@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka.answered import answered, offsets_of
 from pipeline.runtime.reachability import NoAnswer, kafka_admin
 from pipeline.runtime.settings import Settings
 from schemas.topics import Topic, topics
@@ -158,7 +158,7 @@ def describe_topics(settings: Settings) -> list[dict[str, object]]:
         for topic in TOPICS:
             partitions = existing[topic.name].partitions if topic.name in existing else {}
             offsets = [
-                consumer.get_watermark_offsets(TopicPartition(topic.name, number), timeout=REQUEST_TIMEOUT_S)
+                offsets_of(consumer, TopicPartition(topic.name, number), REQUEST_TIMEOUT_S)
                 for number in partitions
             ]
             rows.append(

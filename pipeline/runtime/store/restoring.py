@@ -20,7 +20,7 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka.answered import answered, offsets_of
 from pipeline.runtime.kafka.topic_ids import topic_ids
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
 from pipeline.runtime.manifests import Copy, SnapshotError, WorkerSnapshot
@@ -87,9 +87,7 @@ def ask_cluster(settings: Settings, copies: Sequence[Copy]) -> dict[str, Changel
                 ids[topic],
                 timedelta(milliseconds=kept[topic]),
                 {
-                    number: consumer.get_watermark_offsets(
-                        TopicPartition(topic, number), timeout=REQUEST_TIMEOUT_S
-                    )
+                    number: offsets_of(consumer, TopicPartition(topic, number), REQUEST_TIMEOUT_S)
                     for number in there[topic].partitions
                 },
             )
