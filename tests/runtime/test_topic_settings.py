@@ -6,10 +6,11 @@ from concurrent.futures import Future
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline.runtime.kafka import answered as module
-from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka import topic_watch
+from pipeline.runtime.kafka.answered import answered, offsets_of
 from pipeline.runtime.kafka.topic_settings import (
     MISSING,
     PARTITIONS,
@@ -178,6 +179,53 @@ def test_a_watch_that_gets_no_answer_says_nothing_about_topics() -> None:
     with pytest.raises(KafkaException):
         watch.check()
     assert not problems.any and faults.reported == []
+
+
+def test_a_client_whose_request_failed_is_given_up_and_another_one_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[Any] = []
+    failing: list[Any] = []
+
+    def client(_: dict[str, str]) -> Any:
+        made.append(object())
+        return made[-1]
+
+    def ask(admin: Any, *_: Any) -> dict[str, Found]:
+        if admin in failing:
+            raise KafkaException("no answer")
+        return {}
+
+    monkeypatch.setattr(topic_watch, "AdminClient", client)
+    monkeypatch.setattr(topic_watch, "ask", ask)
+    look = topic_watch.look_at(SETTINGS, [])
+    look()
+    failing.append(made[0])
+    with pytest.raises(KafkaException):
+        look()
+    look()
+    look()
+    assert len(made) == 2
+
+
+def test_a_partition_without_a_leader_is_asked_about_again_and_other_refusals_are_said() -> None:
+    refusals = [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE]
+
+    class Asked:
+        def get_watermark_offsets(self, *_: Any, **__: Any) -> tuple[int, int]:
+            if refusals:
+                raise KafkaException(KafkaError(refusals.pop()))
+            return 3, 7
+
+    place = TopicPartition("payments", 0)
+    assert offsets_of(Asked(), place, 30.0) == (3, 7)  # type: ignore[arg-type]
+    refusals = [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART]
+    with pytest.raises(KafkaException):
+        offsets_of(Asked(), place, 30.0)  # type: ignore[arg-type]
+    assert len(refusals) == 1
+    refusals = [KafkaError.NOT_LEADER_FOR_PARTITION] * 2
+    with pytest.raises(KafkaException):
+        offsets_of(Asked(), place, 0.0)  # type: ignore[arg-type]
 
 
 def test_an_answer_that_never_comes_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
