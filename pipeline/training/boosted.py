@@ -18,6 +18,7 @@ from pipeline.domain.fraud.model.artefact import (
     Window,
 )
 from pipeline.domain.fraud.model.evaluation import Evaluator
+from pipeline.domain.fraud.model.scores import Scale
 from pipeline.training.calibrating import calibrated
 from pipeline.training.costs import Costs, cheapest_threshold
 from pipeline.training.data import DAY_US, Part, Payments, split_by_time
@@ -57,7 +58,7 @@ def train_boosted(payments: Payments, now_us: int, how: Training) -> Model:
     held, frauds = split.held
     margins = judge.margins(held.columns)
     calibration = calibrated(margins, frauds, UNITS_PER_ONE)
-    scale = Evaluator(replace(judge.model, calibration=calibration))
+    scale = Scale(calibration)
     scores = scale.scores(margins)
     threshold, cost = cheapest_threshold(scores, held.amount_minor, frauds, how.costs)
     figures = {
@@ -77,7 +78,8 @@ def train_boosted(payments: Payments, now_us: int, how: Training) -> Model:
             Feature(*one, bins_of(column))
             for one, column in zip(payments.inputs, learned.payments.columns, strict=True)
         ),
-        score_bins=bins_of(scores),
+        # Of the trees that are kept: what others would say of these days is no measure of drift.
+        score_bins=bins_of(scale.scores(Evaluator(kept).margins(held.columns))),
         window=_window(learned, held),
         figures=tuple(sorted(figures.items())),
     )
