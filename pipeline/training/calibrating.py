@@ -16,6 +16,8 @@ from pipeline.training.data import TrainingError
 ODDS_MAX = 10
 """Knots reach from odds of exp(-10) to exp(10): half a basis point from 0 and from 10,000."""
 KNOTS_PER_ONE = 8
+MARGIN_ODDS_MAX = 15
+"""Margins beyond count as this when the line is fitted: a few that are far out would turn it."""
 ROUNDS_MAX = 100
 
 
@@ -24,7 +26,8 @@ def calibrated(margins: Integers, frauds: NDArray[np.bool_], units_per_one: int)
 
     Raises TrainingError where frauds have no higher margins than others: then there is nothing to calibrate.
     """
-    slope, offset = fitted(margins / units_per_one, frauds)
+    odds_max = MARGIN_ODDS_MAX * units_per_one
+    slope, offset = fitted(np.clip(margins, -odds_max, odds_max) / units_per_one, frauds)
     if slope <= 0:
         raise TrainingError("on the held-out days a higher margin does not mean more fraud")
     knots: dict[int, int] = {}

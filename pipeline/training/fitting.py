@@ -24,6 +24,11 @@ class Boosting:
     """`hist` with its default bins moves round cuts, such as an amount of 220.00."""
     bins: int = 256
     """For `hist` only."""
+    step_max: float = 1.0
+    """What a leaf may say before the learning rate, in the logarithm of odds; 0 for no limit.
+
+    Where frauds are rare, a few that a tree is sure of wrongly make the next leaves overshoot without it.
+    """
     threads: int = 1
     seed: int = 0
 
@@ -35,6 +40,7 @@ def boosted(columns: Integers, frauds: NDArray[np.bool_], how: Boosting) -> byte
         "objective": OBJECTIVE,
         "max_depth": how.depth,
         "learning_rate": how.learning_rate,
+        "max_delta_step": how.step_max,
         "tree_method": how.tree_method,
         "nthread": how.threads,
         "seed": how.seed,

@@ -53,6 +53,17 @@ def test_a_calibration_rises_or_is_refused(pairs: list[tuple[int, bool]]) -> Non
         assert all(x <= y for x, y in pairwise(scores)) and scores[0] >= 0 and scores[-1] <= 10_000
 
 
+def test_a_few_margins_that_are_far_out_do_not_turn_the_line() -> None:
+    chance = np.random.default_rng(1)
+    odds = chance.normal(-4, 2, 50_000)
+    frauds = chance.random(len(odds)) < 1 / (1 + np.exp(-odds))
+    margins = np.round(odds * UNITS).astype(np.int64)
+    margins[:100], frauds[:100] = -250 * UNITS, False
+    margins[100:105], frauds[100:105] = -250 * UNITS, True
+    scores = Scale(calibrated(margins, frauds, UNITS)).scores(margins)
+    assert calibration_error_e6(scores, frauds) < 10_000
+
+
 def test_margins_that_say_the_opposite_are_refused() -> None:
     margins = np.arange(100) * UNITS
     with pytest.raises(TrainingError, match="a higher margin does not mean more fraud"):
