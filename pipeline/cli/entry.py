@@ -24,6 +24,7 @@ from pipeline.cli import (
     quarantine,
     rebuild,
     restore,
+    rules,
     schemas,
     snapshot,
     statement,
@@ -80,6 +81,7 @@ app.command("quarantine", rich_help_panel=REPAIR)(quarantine.quarantine)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
 app.add_typer(acls.app, name="acls", rich_help_panel=REPAIR)
+app.add_typer(rules.app, name="rules", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 

@@ -1,0 +1,162 @@
+"""The one form of a set of rules as bytes, and its name: the SHA-256 of them.
+
+    head  the set with canonical expressions, each list by kind, feature, number of entries and SHA-256
+    part  entries of one list, at most PART_ENTRIES of them
+
+So spaces and brackets change no name, any other value does, and the entries of long lists travel in records
+of their own. A head and its parts are put together by `assembled`, which believes nothing but the hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from pipeline.domain.fraud.expressions.formatting import text_of
+from pipeline.domain.fraud.expressions.parsing import parse
+from pipeline.domain.fraud.expressions.rule_sets import ENTRIES_MAX, Entry, RuleList, RuleSet, RuleSetError
+
+FORM = 1
+"""The number of this form. A change of it, or of what an expression means, is another number."""
+PART_ENTRIES = 2_000
+HEAD_BYTES_MAX = 4 * 1024 * 1024
+PART_BYTES_MAX = 4 * 1024 * 1024
+_Read = TypeVar("_Read")
+
+
+class ListReference(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A list as the head of a set names it."""
+
+    name: str
+    kind: str
+    of: str
+    entries: int
+    sha256: str
+    """Of the entries' bytes, all parts together."""
+
+
+class Head(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """A set without the entries of its lists."""
+
+    form: int
+    rules: RuleSet
+    """Without lists."""
+    lists: tuple[ListReference, ...]
+
+
+class ListPart(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """Entries of a list, in order."""
+
+    sha256: str
+    """Of all entries of the list: which list it is a part of."""
+    number: int
+    """0, 1, ..."""
+    entries: tuple[Entry, ...]
+
+
+def in_canonical_form(rules: RuleSet) -> RuleSet:
+    """Return a set with the canonical text of each expression. Raises ExpressionError."""
+    canonical = [
+        msgspec.structs.replace(rule, expression=text_of(parse(rule.expression))) for rule in rules.rules
+    ]
+    return msgspec.structs.replace(rules, rules=tuple(canonical))
+
+
+def head_bytes(rules: RuleSet) -> bytes:
+    """Return the bytes of the head of a set. Raises ExpressionError, and RuleSetError for too many bytes."""
+    canonical = msgspec.structs.replace(in_canonical_form(rules), lists=())
+    lists = tuple(
+        ListReference(one.name, one.kind, one.of, len(one.entries), _hash_of(one.entries))
+        for one in rules.lists
+    )
+    found = msgspec.json.encode(Head(FORM, canonical, lists))
+    if len(found) > HEAD_BYTES_MAX:
+        raise RuleSetError(f"a set of {len(found)} bytes, at most {HEAD_BYTES_MAX}")
+    return found
+
+
+def name_of(rules: RuleSet) -> str:
+    """Return the name of a set: the SHA-256 of its head, 64 hexadecimal digits."""
+    return hashlib.sha256(head_bytes(rules)).hexdigest()
+
+
+def parts_of(rules: RuleSet) -> list[bytes]:
+    """Return the parts of all lists of a set, of at most PART_ENTRIES entries each; an empty one has none."""
+    found: list[bytes] = []
+    for one in rules.lists:
+        sha256 = _hash_of(one.entries)
+        for number, start in enumerate(range(0, len(one.entries), PART_ENTRIES)):
+            part = ListPart(sha256, number, one.entries[start : start + PART_ENTRIES])
+            found.append(msgspec.json.encode(part))
+    return found
+
+
+def assembled(head: bytes, parts: Iterable[bytes]) -> RuleSet:
+    """Return the set of a head and the parts of its lists, which may come in any order and more than once.
+
+    Raises RuleSetError for bytes that are not canonical, and for a list whose parts are not all there.
+    """
+    read = _read(head, Head, HEAD_BYTES_MAX)
+    if read.form != FORM:
+        raise RuleSetError(f"form {read.form} of a set of rules; this version knows {FORM}")
+    wanted = {one.sha256: one for one in read.lists}
+    found: dict[str, dict[int, tuple[Entry, ...]]] = {}
+    for part in parts:
+        one = _read(part, ListPart, PART_BYTES_MAX)
+        if one.sha256 in wanted and 0 <= one.number <= ENTRIES_MAX // PART_ENTRIES:
+            found.setdefault(one.sha256, {})[one.number] = one.entries
+    lists = tuple(_list_of(one, found.get(one.sha256, {})) for one in read.lists)
+    rules = msgspec.structs.replace(read.rules, lists=lists)
+    try:
+        is_canonical = head_bytes(rules) == head
+    except ValueError as error:
+        raise RuleSetError(f"a rule cannot be read: {str(error).splitlines()[0]}") from error
+    if not is_canonical:
+        raise RuleSetError("the bytes of the set are not in their canonical form")
+    return rules
+
+
+def _list_of(reference: ListReference, parts: Mapping[int, tuple[Entry, ...]]) -> RuleList:
+    entries = tuple(entry for number in sorted(parts) for entry in parts[number])
+    if len(entries) != reference.entries or _hash_of(entries) != reference.sha256:
+        raise RuleSetError(
+            f"list {reference.name}: {len(entries)} of {reference.entries} entries, or not those of its hash"
+        )
+    return RuleList(name=reference.name, kind=reference.kind, of=reference.of, entries=entries)
+
+
+def _hash_of(entries: tuple[Entry, ...]) -> str:
+    return hashlib.sha256(msgspec.json.encode(entries)).hexdigest()
+
+
+def _read(content: bytes, kind: type[_Read], bytes_max: int) -> _Read:
+    if len(content) > bytes_max:
+        raise RuleSetError(f"{len(content)} bytes, at most {bytes_max}")
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise RuleSetError(
+            f"not the bytes of a set of rules: {' '.join(str(error).split())[:200]}"
+        ) from error
+
+
+def described(rules: RuleSet) -> dict[str, Any]:
+    """Return a set as JSON can have it, for programs: names of fields, lists with their number of entries."""
+    return {
+        "set": rules.set_id,
+        "version": rules.version,
+        "tenant_id": rules.tenant_id,
+        "effective_from_us": rules.effective_from_us,
+        "rules": [
+            {name: getattr(rule, name) for name in rule.__struct_fields__} | {"label": rule.label}
+            for rule in rules.rules
+        ],
+        "lists": [
+            {"name": one.name, "kind": one.kind, "of": one.of, "entries": len(one.entries)}
+            for one in rules.lists
+        ],
+        "snoozes": len(rules.snoozes),
+    }
