@@ -38,7 +38,7 @@ COMPARE: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def row_function(node: tree.Node, catalogue: Catalogue, lists: Entries) -> RowFunction:
-    """Return the function of an expression that was checked (`checking`)."""
+    """Return the function of an expression that was checked (`checking`). Raises TypeError for no node."""
     match node:
         case tree.Number() | tree.Text() | tree.Boolean():
             value = node.value

@@ -53,7 +53,7 @@ class _Checker:
         self.problems.append(Problem(message, node.at, node.until))
 
     def unit_of(self, node: tree.Node) -> Unit | None:
-        """Return the unit of a part, None where it has none for a problem."""
+        """Return the unit of a part, None where it has none for a problem. Raises TypeError for no node."""
         match node:
             case tree.Number():
                 return node.unit

@@ -65,10 +65,11 @@ class _Parser:
 
     @property
     def token(self) -> Token:
+        """The present word."""
         return self._tokens[self._place]
 
     def fail(self, message: str, at: int | None = None, until: int | None = None) -> NoReturn:
-        """Raise ExpressionError for the present word, or for the place that is named."""
+        """End the reading, at the present word or at the place that is named. Raises ExpressionError."""
         start = self.token.at if at is None else at
         end = self.token.until if until is None else until
         raise ExpressionError(self._text, [Problem(message, start, end)])
