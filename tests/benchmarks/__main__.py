@@ -1,6 +1,6 @@
 """Measures the streams: `python -m tests.benchmarks [--peers] [--job NAME ...] [--rounds R] [--json]`.
 
-    own local stack -> rounds: every contender of every job, again in the same order -> figures, plots
+    own local stack (if needed) -> rounds: every contender of every job, in the same order -> figures, plots
 
 Everything of a run goes against one broker. Exit code 1 where a job came to a wrong result or did not end; a
 bar that is not met is printed, and is no failure.
@@ -55,12 +55,14 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__.splitlines()[0])
     usual = [name for name, job in JOBS.items() if job.by_default]
     rest = [name for name, job in JOBS.items() if not job.by_default]
+    alone = [name for name, job in JOBS.items() if job.by_name_only]
+    beside = f"there are also {', '.join(rest)}; `all` for all but {', '.join(alone)}"
     parser.add_argument(
         "--job",
         action="append",
         choices=[*JOBS, "all"],
         metavar="NAME",
-        help=f"by default {', '.join(usual)}; there are also {', '.join(rest)}; `all` for all but memory",
+        help=f"by default {', '.join(usual)}; {beside}",
     )
     parser.add_argument("--peers", action="store_true", help="Kafka Streams and quixstreams, too")
     parser.add_argument("--rounds", type=int, default=3, metavar="R")
@@ -72,29 +74,47 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=10.0, metavar="S", help="of each rate of the latency and views jobs"
     )
+    parser.add_argument("--seeds", type=int, default=4, metavar="N", help="of the fraud-quality job")
+    parser.add_argument("--small", action="store_true", help="the fraud-quality job on its small data sets")
     parser.add_argument("--results", type=Path, metavar="DIR", help="keep the results and plots here")
     parser.add_argument("--json", action="store_true", help="print one object instead of the table")
     options = parser.parse_args(arguments)
-    if min(options.events, options.payments, options.rounds, options.accounts, options.seconds) < 1:
-        parser.error("--events, --payments, --accounts, --seconds and --rounds must be at least 1")
+    counts = (
+        options.events,
+        options.payments,
+        options.rounds,
+        options.accounts,
+        options.seconds,
+        options.seeds,
+    )
+    if min(counts) < 1:
+        parser.error("--events, --payments, --accounts, --seconds, --seeds and --rounds must be at least 1")
     if options.job is None:
         options.job = usual
     elif "all" in options.job:
-        options.job = [name for name in JOBS if name != "memory"]
+        options.job = [name for name in JOBS if name not in alone]
     return options
 
 
 def _measure(options: argparse.Namespace) -> Rounds:
-    """Start a stack, run the rounds, take the stack down; return what each contender measured, by round."""
+    """Start a stack if one is needed, run the rounds, take it down; return what was measured, by round."""
     rounds: Rounds = {}
+    sizes = Sizes(
+        options.events, options.payments, options.accounts, options.seconds, options.seeds, options.small
+    )
+    jobs = {name: job for name, job in JOBS.items() if name in options.job}
+    if not any(job.needs_stack for job in jobs.values()):
+        for job in jobs.values():
+            _round(job.contenders(sizes), 0, rounds)
+        return rounds
     ready = peers.prepare() if options.peers else Peers()
-    sizes = Sizes(options.events, options.payments, options.accounts, options.seconds)
     with tempfile.TemporaryDirectory(prefix="ledgerflow-bench-") as folder:
         settings = settings_in(Path(folder)).model_copy(update={"kafka_heap_mb": KAFKA_HEAP_MB})
         with LocalStack(settings) as stack:
             bench = Bench(settings, sizes, ready, psutil.Process(stack.pids["kafka"]))
-            jobs = {name: job for name, job in JOBS.items() if name in options.job}
-            contenders = {name: job.contenders(bench) for name, job in jobs.items()}
+            contenders = {
+                name: job.contenders(bench if job.needs_stack else sizes) for name, job in jobs.items()
+            }
             for number in range(options.rounds):
                 for name, job in jobs.items():
                     if number == 0 or not job.once:

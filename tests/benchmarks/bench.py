@@ -32,6 +32,10 @@ class Sizes(NamedTuple):
     """Of the memory job, which has ten payment ids an account."""
     seconds: float
     """How long each rate of the latency jobs, and the views job, is kept up."""
+    seeds: int = 4
+    """Of the fraud-quality job: how many of its data sets are judged."""
+    small: bool = False
+    """Whether those are the small ones of the tests."""
 
 
 class Peers(NamedTuple):

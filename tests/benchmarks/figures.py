@@ -6,6 +6,8 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any, NamedTuple
 
+from tests.benchmarks.fraud_quality import figures as fraud_quality
+
 Rounds = dict[str, list[dict[str, Any]]]
 """Per contender what each round measured."""
 Figures = dict[str, Any]
@@ -49,6 +51,11 @@ BARS = (
     _at_most("view_p99_ms", 5),
     _at_most("rss_mib_at_million_accounts", 1024),
     _at_most("cost_growth_10_4_to_10_6", 1.5),
+    _at_least("fraud_average_precision_above_peer", 0.005),
+    _at_least("fraud_card_precision_above_peer", -0.005),
+    _at_least("fraud_least_recall_of_a_typology", 0.9),
+    _at_most("fraud_alert_rate", 0.01),
+    _at_least("fraud_alert_precision", 0.5),
 )
 
 
@@ -93,6 +100,7 @@ def figures_of(rounds: Rounds) -> Figures:
         "cost_growth_10_4_to_10_6": _middle(large, "memory", "cost_growth"),
         "sum_two_workers_ratio": _middle(rounds, "workers_sum", "ratio"),
         "ledger_two_workers_ratio": _middle(rounds, "workers_ledger", "ratio"),
+        **fraud_quality.figures_of(rounds),
     }
 
 

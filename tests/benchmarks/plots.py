@@ -1,4 +1,4 @@
-"""The results of a run as pictures: throughput, latency percentiles, and how both jobs scale."""
+"""The results of a run as pictures: throughput, latency, how jobs scale, how well fraud is found."""
 
 from __future__ import annotations
 
@@ -22,7 +22,12 @@ PEERS = ("stock_faust", "quixstreams", "kafka_streams")
 def draw(found: dict[str, Any], stem: Path) -> list[Path]:
     """Write the pictures that the results have data for, as `<stem>-<name>.png`; return their paths."""
     drawn = []
-    for name, picture in (("throughput", _throughput), ("latency", _latency), ("scaling", _scaling)):
+    for name, picture in (
+        ("throughput", _throughput),
+        ("latency", _latency),
+        ("scaling", _scaling),
+        ("fraud-quality", _fraud_quality),
+    ):
         figure = picture(found["rounds"])
         if figure is None:
             continue
@@ -95,4 +100,31 @@ def _scaling(rounds: Rounds) -> Any:
     right.set_ylim(bottom=0)
     right.set_xlabel("accounts")
     right.set_ylabel("CPU µs a payment")
+    return figure
+
+
+def _fraud_quality(rounds: Rounds) -> Any:
+    """Precision over recall, and how often a score is right; a column a data set, a line a seed."""
+    if "fraud_quality" not in rounds:
+        return None
+    sets = rounds["fraud_quality"][0]["data_sets"]
+    figure, axes = plt.subplots(2, len(sets), figsize=(5 * len(sets), 8), squeeze=False)
+    for column, (name, made) in enumerate(sets.items()):
+        above, below = axes[0][column], axes[1][column]
+        for number, seed in enumerate(made["seeds"].values()):
+            for who, colour in (("ours", OURS), ("peer", THEIRS)):
+                if seed[who] is None:
+                    continue
+                label = who if number == 0 else None
+                points, curves = {"color": colour, "linewidth": 1, "label": label}, seed[who]["curves"]
+                above.plot(*zip(*curves["precision_recall"], strict=True), **points)
+                below.plot(
+                    *zip(*[one[:2] for one in curves["reliability"]], strict=True), marker="o", **points
+                )
+        above.set(title=name, xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
+        below.plot([0, 1], [0, 1], linestyle=":", color=THEIRS)
+        below.set(
+            xlabel="mean score of a tenth (ours / 100)", ylabel="share of frauds", xlim=(0, 1), ylim=(0, 1)
+        )
+        above.legend(fontsize=7)
     return figure

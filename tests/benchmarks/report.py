@@ -12,6 +12,7 @@ from statistics import median
 from typing import Any
 
 from tests.benchmarks.figures import BARS, Rounds, figures_of, met
+from tests.benchmarks.fraud_quality import figures as fraud_quality
 
 
 def report(rounds: Rounds, command: str) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def table(found: dict[str, Any]) -> str:
     host = found["machine"]
     lines = [*_rates(found["rounds"]), *_latencies(found["rounds"])]
     lines += _questions(found["rounds"])
+    lines += fraud_quality.tables(found["rounds"])
     for bar in BARS:
         if found[bar.figure] is not None:
             verdict = "met" if found["met"][bar.figure] else "not met"

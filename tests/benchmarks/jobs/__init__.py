@@ -3,6 +3,7 @@
 from tests.benchmarks.jobs import (
     ceiling,
     fraud,
+    fraud_quality,
     history,
     latency,
     ledger,
@@ -32,5 +33,6 @@ JOBS: dict[str, Job] = {
     "tenants": Job(tenants.contenders),
     "views": Job(views.contenders),
     "workers": Job(workers.contenders),
-    "memory": Job(memory.contenders, once=True),
+    "memory": Job(memory.contenders, once=True, by_name_only=True),
+    "fraud-quality": Job(fraud_quality.contenders, once=True, by_name_only=True, needs_stack=False),
 }
