@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from random import Random
 from typing import Any
 
@@ -119,6 +120,20 @@ def test_no_payments_are_a_batch_too() -> None:
         "country": texts([]),
     }
     assert program.fired(Batch(nothing, np.array([], np.int64))).shape == (4, 0)
+
+
+def test_a_program_holds_on_to_what_is_still_needed_and_to_nothing_else() -> None:
+    """200 rules of 256 parts would else be gigabytes for a large batch."""
+    program, payments = ColumnProgram(SAMPLE, {}), 10_000
+    for number in range(100):
+        program.add(parse(" and ".join(f"amount * {number} + {part} EUR > amount_24h" for part in range(20))))
+    values = Values(np.arange(payments, dtype=np.int64))
+    batch = Batch({"amount": values, "amount_24h": values}, np.zeros(payments, np.int64))
+    tracemalloc.start()
+    program.fired(batch)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 40 * 8 * payments + 100 * payments + 2_000_000
 
 
 def test_what_a_batch_says_of_a_value_that_is_unknown_does_not_matter() -> None:

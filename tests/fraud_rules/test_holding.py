@@ -119,6 +119,11 @@ def test_scores_add_up_and_outcomes_win() -> None:
     assert ruling(rule_set(rule("a", "payments_1h > 99"))) == Ruling(0, None, (), ())
 
 
+def test_no_rules_say_nothing() -> None:
+    assert ruling() == Ruling(0, None, (), ())
+    assert ruling(rule_set(lists=(rule_list("good", "allow", "acc-1"),))) == Ruling(0, None, (), ())
+
+
 def test_what_is_in_shadow_is_noted_and_does_not_count() -> None:
     found = ruling(rule_set(rule("a", state="shadow", outcome="REJECT"), rule("b")))
     assert (found.score, found.outcome, found.shadow) == (10, None, ("a@1",))

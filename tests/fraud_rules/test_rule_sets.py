@@ -35,6 +35,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"segments": ("retail", "payroll")}, "sorted, each once"),
     ({"reason": ""}, "1 to 200 printable characters"),
     ({"reason": "a\x1b[2J"}, "1 to 200 printable characters"),
+    ({"reason": "a\u202eb"}, "1 to 200 printable characters"),
+    ({"reason": "a\u200bb"}, "1 to 200 printable characters"),
     ({"effective_from_us": -1}, "effective_from must be from 0"),
 ]
 
@@ -149,6 +151,9 @@ def test_a_head_that_is_broken_anywhere_is_refused() -> None:
         canonical.assembled(loose, parts)
     with pytest.raises(RuleSetError, match="a rule cannot be read"):
         canonical.assembled(head.replace(b"payments_1h > 10", b"payments_1h > > "), parts)
+    long_part = msgspec.json.encode(["x", 0, [["a", None]] * (canonical.PART_ENTRIES + 1)])
+    with pytest.raises(RuleSetError, match="a part of 2001 entries"):
+        canonical.assembled(head, [long_part])
     with pytest.raises(RuleSetError):
         canonical.assembled(head, [msgspec.json.encode(["x", 10**30, []])])
 
@@ -199,8 +204,19 @@ def test_a_set_is_checked_as_a_whole() -> None:
 def test_a_rule_that_changes_has_another_version() -> None:
     before = rule_set(rule("a"), rule("b"))
     assert lint_change(before, rule_set(rule("a", score=20, version=2), rule("b"), version=2)) == []
+    assert lint_change(before, rule_set(rule("a", "payments_1h>10"), version=2)) == []
     found = lint_change(before, rule_set(rule("a", score=20), rule("c")))
     assert [one.message for one in found] == [
         "version 1 of the set does not follow 1",
         "it has changed since version 1: increase its version",
     ]
+
+
+def test_all_conditions_of_a_set_together_are_bounded() -> None:
+    """60 rules of 134 parts are more than 8,000 parts: the 60th passes the bound, and is named."""
+    many = [
+        rule(f"r{number}", " or ".join(["is_new_payee", *(f"payments_1h > {number + n}" for n in range(44))]))
+        for number in range(60)
+    ]
+    assert findings(*many) == ["error r59: the conditions of the set have more than 8000 parts, up to here"]
+    assert findings(*many[:-1]) == []

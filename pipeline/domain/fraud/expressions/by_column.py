@@ -73,40 +73,66 @@ class ColumnProgram:
         self._catalogue, self._lists = catalogue, lists
         self._steps: list[Step] = []
         self._slots: dict[tree.Node, int] = {}
+        self._uses: list[list[int]] = []
+        """Of each slot: which slots it is calculated from."""
         self._results: list[int] = []
+        self._plan: list[tuple[Step, list[int], list[int]]] | None = None
 
     def add(self, node: tree.Node) -> None:
         """Add an expression; its place among the results is the order of adding."""
         self._results.append(self._slot(node))
+        self._plan = None
 
     def fired(self, batch: Batch) -> np.ndarray:
         """Return where each expression is true: an array of bool, expressions by payments."""
+        if self._plan is None:
+            self._plan = self._planned()
         slots: Slots = []
-        with np.errstate(over="ignore"):
-            for step in self._steps:
-                slots.append(step(slots, batch))
         found = np.empty((len(self._results), len(batch.at_us)), bool)
-        for place, slot in enumerate(self._results):
-            found[place] = slots[slot].true
+        for slot, (step, places, over) in enumerate(self._plan):
+            slots.append(step(slots, batch))
+            for place in places:
+                found[place] = slots[slot].true
+            for done in over:
+                slots[done] = None
         return found
+
+    def _planned(self) -> list[tuple[Step, list[int], list[int]]]:
+        """Return each step, the results that it is, and the slots that nobody needs after it.
+
+        So memory is that of what is in use, not of all parts of all expressions.
+        """
+        last = list(range(len(self._steps)))
+        for slot, uses in enumerate(self._uses):
+            for used in uses:
+                last[used] = slot
+        plan: list[tuple[Step, list[int], list[int]]] = [(step, [], []) for step in self._steps]
+        for slot, after in enumerate(last):
+            plan[after][2].append(slot)
+        for place, slot in enumerate(self._results):
+            plan[slot][1].append(place)
+        return plan
 
     def _slot(self, node: tree.Node) -> int:
         known = self._slots.get(node)
         if known is None:
-            step = self._step(node)
+            # A part that is a constant as a whole is calculated from nothing.
+            uses = [self._slot(one) for one in tree.parts_of(node)] if tree.names_in(node) else []
+            step = self._step(node, uses)
             known = self._slots[node] = len(self._steps)
             self._steps.append(step)
+            self._uses.append(uses)
         return known
 
-    def _step(self, node: tree.Node) -> Step:
+    def _step(self, node: tree.Node, places: list[int]) -> Step:
         if isinstance(node, tree.Name):
             return _feature(node.name, self._catalogue)
         if not tree.names_in(node):
             constant = self._constant(node)
             return lambda slots, batch: constant
         if isinstance(node, tree.Comparison) and unit_of(node.left, self._catalogue) == TEXT:
-            return self._texts_compared(node)
-        part, *others = places = [self._slot(one) for one in tree.parts_of(node)]
+            return _texts_compared(node.sign == "==", *places)
+        part, *others = places
         match node:
             case tree.All():
                 return lambda slots, batch: _conjunction([slots[place] for place in places])
@@ -139,18 +165,17 @@ class ColumnProgram:
             return _Texts(np.array(0), None, (value,))
         return (np.array(0), _NO) if value is None else (np.array(value, np.int64), None)
 
-    def _texts_compared(self, node: tree.Comparison) -> Step:
-        left, right, is_equal = self._slot(node.left), self._slot(node.right), node.sign == "=="
 
-        def found(slots: Slots, batch: Batch) -> Truth:
-            one: _Texts = slots[left]
-            other: _Texts = slots[right]
-            places = {word: place for place, word in enumerate(one.words)}
-            as_one = np.array([places.get(word, -1) for word in other.words], np.int64)
-            same = one.codes == as_one[other.codes]
-            return _where(same if is_equal else ~same, arithmetic.both(one.known, other.known))
+def _texts_compared(is_equal: bool, left: int, right: int) -> Step:
+    def found(slots: Slots, batch: Batch) -> Truth:
+        one: _Texts = slots[left]
+        other: _Texts = slots[right]
+        places = {word: place for place, word in enumerate(one.words)}
+        as_one = np.array([places.get(word, -1) for word in other.words], np.int64)
+        same = one.codes == as_one[other.codes]
+        return _where(same if is_equal else ~same, arithmetic.both(one.known, other.known))
 
-        return found
+    return found
 
 
 def _where(true: np.ndarray, known: np.ndarray | None) -> Truth:

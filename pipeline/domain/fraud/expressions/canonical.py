@@ -102,10 +102,12 @@ def assembled(head: bytes, parts: Iterable[bytes]) -> RuleSet:
     read = _read(head, Head, HEAD_BYTES_MAX)
     if read.form != FORM:
         raise RuleSetError(f"form {read.form} of a set of rules; this version knows {FORM}")
-    wanted = {one.sha256: one for one in read.lists}
+    wanted = {one.sha256 for one in read.lists}
     found: dict[str, dict[int, tuple[Entry, ...]]] = {}
     for part in parts:
         one = _read(part, ListPart, PART_BYTES_MAX)
+        if len(one.entries) > PART_ENTRIES:
+            raise RuleSetError(f"a part of {len(one.entries)} entries, at most {PART_ENTRIES}")
         if one.sha256 in wanted and 0 <= one.number <= ENTRIES_MAX // PART_ENTRIES:
             found.setdefault(one.sha256, {})[one.number] = one.entries
     lists = tuple(_list_of(one, found.get(one.sha256, {})) for one in read.lists)

@@ -41,6 +41,8 @@ from pipeline.domain.fraud.expressions.toml_places import Place, characters_of, 
 from pipeline.domain.kernel.times import EPOCH
 
 FILE_CHARS_MAX = 16 * 1024 * 1024
+_DOTTED = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){64}""")
+"""A key of many parts, for which `tomllib` takes time by the square of them."""
 Time = Annotated[datetime, Meta(tz=True)]
 
 
@@ -113,10 +115,14 @@ def read_file(text: str, catalogue: Catalogue) -> ReadFile:
     text = text.replace("\r\n", "\n")
     if len(text) > FILE_CHARS_MAX:
         return _refused(f"{len(text)} characters, at most {FILE_CHARS_MAX}")
+    if dotted := _DOTTED.search(text):
+        return ReadFile(None, [_at(text, dotted.start(), "a name of 64 parts and more")])
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         return _refused_toml(text, str(error))
+    except ValueError:
+        return _refused("not TOML: a number has thousands of digits")
     except RecursionError:
         return _refused("tables and arrays are nested too deeply")
     places = places_of(text)
@@ -144,7 +150,7 @@ def _set_of(file: _File, text: str, places: dict[Place, int]) -> tuple[RuleSet |
             try:
                 parts[table].append(make(one))
             except ValueError as error:
-                problems.append(_at(text, places.get(Place(table, number, "")), str(error)))
+                problems.append(_at(text, _place_of(str(error), table, number, places), str(error)))
     if problems:
         return None, problems
     snoozes = sorted(parts["snoozes"], key=lambda one: (one.tenant_id, one.account_id))
@@ -196,10 +202,17 @@ def _place_of_twice(message: str, file: _File, places: dict[Place, int]) -> int 
     """Return the place of the second rule or list of a name, where a message says that there are two."""
     found = re.fullmatch(r"the (rule|list) (\S+) stands there twice", message)
     if found is None:
-        return None
+        return _place_of(message, "", 0, places)
     names = [one.id for one in file.rules] if found.group(1) == "rule" else [one.name for one in file.lists]
     number = len(names) - 1 - names[::-1].index(found.group(2))
     return places.get(Place(f"{found.group(1)}s", number, ""))
+
+
+def _place_of(message: str, table: str, number: int, places: dict[Place, int]) -> int | None:
+    """Return the place of the key that a message begins with, perhaps after an id; else of the table."""
+    named = re.match(r"(?:[^:]*: )?(\w+)(?: must|:)", message)
+    header = places.get(Place(table, number, ""))
+    return header if named is None else places.get(Place(table, number, named.group(1)), header)
 
 
 def _placed(finding: Finding, rules: RuleSet, text: str, places: dict[Place, int]) -> FileProblem:

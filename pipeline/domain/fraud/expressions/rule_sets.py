@@ -41,6 +41,13 @@ LIST_KINDS = (ALLOW, BLOCK, WATCH)
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff0-\ufffb\ud800-\udfff]"
+)
+"""What nobody sees, or what turns a line round. Fixed, unlike `str.isprintable`, which follows a version of
+Unicode: every worker must take the same sets."""
+
+
 class RuleSetError(ValueError):
     """A set of rules has a value that it cannot have; one line."""
 
@@ -78,7 +85,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
             _check_one_of(f"{self.rule_id}: segments", segment, SEGMENTS)
         if list(self.segments) != sorted(set(self.segments)):
             raise RuleSetError(f"{self.rule_id}: segments must be sorted, each once")
-        if not 1 <= len(self.reason) <= REASON_CHARS_MAX or not self.reason.isprintable():
+        if not 1 <= len(self.reason) <= REASON_CHARS_MAX or _UNSEEN.search(self.reason):
             raise RuleSetError(f"{self.rule_id}: reason must be 1 to {REASON_CHARS_MAX} printable characters")
         if self.effective_from_us is not None:
             _check_range(f"{self.rule_id}: effective_from", self.effective_from_us, 0, INT64_MAX)
