@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError, create_model, model_validator
+from pydantic import Field, ValidationError, create_model, field_validator, model_validator
 
 from pipeline import domain
 from pipeline.domain.kernel.settings import ConceptSettings, Parameter, parameters
@@ -29,6 +29,7 @@ __all__ = ["ENV_PREFIX", "Settings", "SettingsError", "load_settings"]
 
 _HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", re.ASCII)
 """A name or address, and perhaps a port."""
+TICK_SECONDS_MIN = 10
 _Concept = TypeVar("_Concept", bound=ConceptSettings)
 
 
@@ -124,8 +125,8 @@ class Settings(_OfConcepts):
         60,
         ge=0,
         le=86_400,
-        description="How often a partition without traffic is given time; 0: never, for made-up event time."
-        " `up` gives none by itself.",
+        description="How often a partition without traffic is given time, not more often than every 10;"
+        " 0: never, for made-up event time. `up` gives none by itself.",
     )
     max_batch_records: int = Field(
         20_000, ge=1, le=1_000_000, description="Upper bound of one partition batch."
@@ -140,6 +141,14 @@ class Settings(_OfConcepts):
     # Memory of the local stack's two Java processes
     kafka_heap_mb: int = Field(512, ge=192, le=65_536, description="Java heap of the local broker, MiB.")
     registry_heap_mb: int = Field(192, ge=128, le=65_536, description="Java heap of the local registry, MiB.")
+
+    @field_validator("tick_seconds")
+    @classmethod
+    def _leaves_time_to_rest(cls, given: int) -> int:
+        """Refuse ticks between which the streams never come to rest: `verify` and the end of `up` wait."""
+        if 0 < given < TICK_SECONDS_MIN:
+            raise ValueError(f"0, or {TICK_SECONDS_MIN} or more: the streams must come to rest between two")
+        return given
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Settings:

@@ -99,6 +99,8 @@ class Ticker:
         self._clock = clock
         self._marks: dict[int, Mark] = {}
         self._ticked: dict[int, int] = {}
+        """By partition, in which span of `every_s` it was given time. Spans are the clock's, the same for all
+        partitions and workers, so that the logs of the whole application come to rest within one."""
 
     async def run(self) -> None:
         """Look until it is cancelled."""
@@ -140,8 +142,8 @@ class Ticker:
         return True
 
     def _tick(self, number: int, tasks: Mapping[TP, Task | None], at_us: int, now_us: int) -> None:
-        last = self._ticked.get(number)
-        if last is not None and now_us - last < self._every_us and not self._is_something_left(number):
+        span = now_us // self._every_us
+        if self._ticked.get(number) == span and not self._is_something_left(number):
             return
         if self._host.problems.any or self._is_there(number, at_us):
             return
@@ -149,7 +151,7 @@ class Ticker:
         for log in self._ticking.writers:
             task = tasks[TP(log, number)]
             if task is not None and task.say(self._ticking.topic, key, event):
-                self._ticked[number] = now_us
+                self._ticked[number] = span
                 return
 
     def _is_something_left(self, number: int) -> bool:

@@ -166,6 +166,7 @@ PROPOSALS = TableView(
     pages=(
         ViewPage(TENANT_PAGE, "Commands of a tenant that wait for a second person"),
         ViewPage(ACCOUNT_PAGE, "Those of one account"),
+        ViewPage(f"{ACCOUNT_PAGE}/{{proposal}}", "One of them: what is proposed, by whom, until when"),
     ),
     marker="v",
 )
