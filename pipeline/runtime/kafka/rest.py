@@ -60,7 +60,6 @@ class RestWatch:
         self._readers = readers
         self._own: Offsets = {}
         self._own_at = float("-inf")
-        self._admin = AdminClient({**connection, "log_level": 0})
         self._group = group
         self._consumer = BoundedConsumer(
             {**connection, "group.id": group, "enable.auto.commit": False, "log_level": 0}
@@ -158,7 +157,9 @@ class RestWatch:
 
     def _has_members(self) -> bool:
         # Not by the admin client's newer calls about groups: see tests/project/test_admin_calls.py.
-        groups = self._admin.list_groups(self._group, timeout=self._within_s)
+        # A client for each question: one that lives through a broker's silence may get no answer ever after.
+        admin = AdminClient({**self._connection, "log_level": 0})
+        groups = admin.list_groups(self._group, timeout=self._within_s)
         return any(group.members for group in groups if group.id == self._group)
 
     def _only_marks(self, read: Offsets, ends: Offsets) -> bool:
