@@ -43,7 +43,7 @@ def large_purchases(draws: Draws, who: Population, traffic: Traffic) -> None:
     people, days = who.people, who.form.days
     buyers = draws.some(people.there(0), _share(who, 14))
     at = at_of(draws.below(len(buyers), days), clock(draws, len(buyers)))
-    dealer = who.dealers[draws.below(len(buyers), len(who.dealers))]
+    dealer = who.perhaps_new(draws, who.dealers[draws.below(len(buyers), len(who.dealers))], 0.5)
     amount = rounded(draws, draws.between(len(buyers), 8_900_00, 9_990_00), 0.8, 50_00)
     traffic.add("car", people.account[buyers], dealer, amount, at, **people.pays(draws, buyers, at))
     for buyer in draws.some(people.there(0), _share(who, 3)):
@@ -51,7 +51,7 @@ def large_purchases(draws: Draws, who: Population, traffic: Traffic) -> None:
         day = draws.below(1, max(days - 7 * parts, 1)) + 7 * np.arange(parts)
         at = at_of(day, clock(draws, parts))
         amount = rounded(draws, draws.between(parts, 7_000_00, 9_900_00), 0.5, 100_00)
-        builder = who.suppliers[draws.below(1, len(who.suppliers))]
+        builder = who.perhaps_new(draws, who.suppliers[draws.below(1, len(who.suppliers))], 0.4)
         traffic.add("builder", people.account[buyer], builder, amount, at, channel=BRANCH)
 
 
@@ -78,12 +78,13 @@ def treasurers(draws: Draws, who: Population, traffic: Traffic) -> None:
     people = who.people
     for treasurer in draws.some(people.there(0), _share(who, 7)):
         count = int(draws.between(1, 4, 13)[0])
-        members = draws.some(people.there(0), count)
+        members = people.account[draws.some(people.there(0), count)]
+        members = who.perhaps_new(draws, members, 0.25)
         at = at_of(draws.below(1, who.form.days), clock(draws, 1)) + draws.below(count, 50 * MINUTE_US)
         amount = draws.amounts(count, 85_00, 0.9)
         order = np.full(count, treasurer)
         traffic.add(
-            "club", people.account[treasurer], people.account[members], amount, at,
+            "club", people.account[treasurer], members, amount, at,
             **people.pays(draws, order, at),
         )  # fmt: skip
     for firm in who.accounts.new(_share(who, 3)):
@@ -159,6 +160,7 @@ def wakers(draws: Draws, who: Population, traffic: Traffic) -> None:
         start = at_of(draws.between(1, 42, who.form.days - 3), clock(draws, 1))
         at = start + np.sort(draws.below(count, 30 * HOUR_US))
         payees = draws.some(np.concatenate([who.dealers, who.suppliers, who.merchants]), count)
+        payees = who.perhaps_new(draws, payees, 0.4)
         amount = draws.amounts(count, 1_400_00, 0.9)
         order = np.full(count, waker)
         traffic.add("waker", people.account[waker], payees, amount, at, **people.pays(draws, order, at))
@@ -168,7 +170,7 @@ def tests_first(draws: Draws, who: Population, traffic: Traffic) -> None:
     """Add those who send a euro to a new payee first, and the rest when it has arrived."""
     people = who.people
     payers = draws.some(people.there(0), _share(who, 11))
-    payee = who.outside[draws.below(len(payers), len(who.outside))]
+    payee = who.perhaps_new(draws, who.outside[draws.below(len(payers), len(who.outside))], 0.5)
     at = at_of(draws.below(len(payers), who.form.days), clock(draws, len(payers)))
     small = np.where(draws.chance(len(payers), 0.5), 1_00, draws.between(len(payers), 1, 5_00))
     later = at + draws.between(len(payers), 4 * MINUTE_US, 58 * MINUTE_US)
@@ -187,5 +189,6 @@ def newcomers(draws: Draws, who: Population, traffic: Traffic) -> None:
     median = np.array([14_500_00, 1_900_00, 1_100_00])[what]
     payees = [who.dealers, who.landlords, who.suppliers]
     payee = np.stack([one[draws.below(len(new), len(one))] for one in payees])[what, np.arange(len(new))]
+    payee = who.perhaps_new(draws, payee, 0.4)
     amount = rounded(draws, draws.amounts(len(new), median, 0.4), 0.7, 50_00)
     traffic.add("first_large", people.account[new], payee, amount, at, **people.pays(draws, new, at))

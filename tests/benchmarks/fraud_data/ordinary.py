@@ -121,7 +121,7 @@ def incomes(draws: Draws, who: Population, traffic: Traffic) -> None:
 
 
 def transfers(draws: Draws, who: Population, traffic: Traffic) -> None:
-    """Add transfers between friends, to people at other banks, to own savings and back."""
+    """Add transfers between friends and in families, to people at other banks, to own savings and back."""
     people, days = who.people, who.form.days
     awake = np.flatnonzero(~people.dormant)
     for kind, rate, median, spread in (
@@ -129,7 +129,8 @@ def transfers(draws: Draws, who: Population, traffic: Traffic) -> None:
         ("outside", 0.016, 60_00, 1.1),
         ("savings", 0.012, 200_00, 0.9),
         ("savings_back", 0.005, 260_00, 0.9),
-        ("private_invoice", 0.004, 420_00, 0.9),
+        ("family", 0.003, 500_00, 1.1),
+        ("private_invoice", 0.004, 420_00, 1.0),
     ):
         person = np.repeat(awake, draws.poisson(np.full(len(awake), rate * days)))
         if kind.startswith("savings"):
@@ -144,12 +145,16 @@ def transfers(draws: Draws, who: Population, traffic: Traffic) -> None:
         known = (person * 7 + draws.below(len(person), 4)) % len(who.outside)
         anyone = draws.below(len(person), len(who.outside))
         outside = who.outside[np.where(draws.chance(len(person), 0.7), known, anyone)]
+        outside = who.perhaps_new(draws, outside, 0.1)
         supplier = who.suppliers[draws.below(len(person), len(who.suppliers))]
+        supplier = who.perhaps_new(draws, supplier, 0.35)
+        relative = people.account[people.relatives[person]]
         debtor, creditor = {
             "friend": (own, friend),
             "outside": (own, outside),
             "savings": (own, people.savings[person]),
             "savings_back": (people.savings[person], own),
+            "family": (own, np.where(draws.chance(len(person), 0.6), relative, outside)),
             "private_invoice": (own, supplier),
         }[kind]
         traffic.add(kind, debtor, creditor, amount, at, **people.pays(draws, person, at))

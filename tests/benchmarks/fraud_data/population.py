@@ -52,6 +52,7 @@ class People:
         self.saves = draws.chance(count, 0.5) | self.dormant
         self.savings = accounts.new(count)
         self.favourites = _popular(draws, count * FAVOURITES, merchants).reshape(count, FAVOURITES)
+        self.relatives = draws.below(count, count)
         self.friends = draws.below(count * 6, count).reshape(count, 6)
         self.browser = accounts.new_devices(count)
         self._phones = accounts.new_devices(3 * count).reshape(3, count)
@@ -94,8 +95,18 @@ class Population:
         self.suppliers = accounts.new(6 * scale, None)
         self.companies = accounts.new(form.payrolls)
         self.parents = accounts.new(int(self.people.student.sum()), None)
-        self.outside = accounts.new(60 * scale, None)
+        self.outside = accounts.new(250 * scale, None)
         """People with an account at another bank."""
+
+    def perhaps_new(self, draws: Draws, payees: np.ndarray, share: float) -> np.ndarray:
+        """Return payees, a share of them replaced by accounts of other banks that nobody has paid before.
+
+        Most large payments of people go to somebody new: who sells a car sells one.
+        """
+        fresh = np.flatnonzero(draws.chance(len(payees), share))
+        found = payees.copy()
+        found[fresh] = self.accounts.new(len(fresh), None)
+        return found
 
     def shop(self, draws: Draws, who: np.ndarray) -> np.ndarray:
         """Return a merchant for each payment of a person: mostly one of the favourites."""

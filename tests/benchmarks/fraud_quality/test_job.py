@@ -15,6 +15,7 @@ from pipeline.domain.fraud.stream import FraudStream
 from pipeline.domain.kernel import events as ev
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.fraud_data import mixture
+from tests.benchmarks.fraud_data.frozen import VERSION
 from tests.benchmarks.fraud_data.tables import DataSet
 from tests.benchmarks.fraud_quality.comparison import PLANS, paired
 from tests.benchmarks.fraud_quality.features import Columns, columns_of, features
@@ -128,7 +129,7 @@ def test_the_command_needs_no_broker_and_keeps_table_and_plot(
     assert main(asked) == 0
     found = json.loads(capsys.readouterr().out)
     (run,) = found["rounds"]["fraud_quality"]
-    assert (run["form"], run["version"]) == ("small", 1)
+    assert (run["form"], run["version"]) == ("small", VERSION)
     recall = run["data_sets"]["mixture"]["seeds"]["1"]["ours"]["recall"]
     assert recall["structuring"]["found"] == recall["structuring"]["of"] > 0
     assert found["met"]["fraud_alert_rate"] in (True, False)
