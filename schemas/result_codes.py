@@ -250,9 +250,10 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "too_old",
-        (_REJECTED, _REFUSED, _JOURNAL),
+        (_REJECTED, _REFUSED, _FAILED, _JOURNAL),
         "`occurred_at` lies so far behind the branch's event time that ids of then are forgotten "
-        "(`LEDGERFLOW_DEDUPE_WINDOW_DAYS`).",
+        "(`LEDGERFLOW_DEDUPE_WINDOW_DAYS`). It is said by the time alone, of known ids, too: it "
+        "tells nothing of what the command names.",
         "Check whether it had its effect before. If not, send it with a present `occurred_at`.",
     ),
     Result(

@@ -17,6 +17,7 @@ from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.domain.ledger.views import VIEWS
 from pipeline.domain.tenants.settings import TenantsSettings
 from topologies.configuration import Configuration
+from topologies.retention import WINDOW_SETTINGS, windows
 from topologies.tenants import tenants
 from topologies.topology import RulePair, Topology
 
@@ -24,7 +25,11 @@ from topologies.topology import RulePair, Topology
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that keep the balances. Raises SettingsError for a bad file of tenants."""
     settings = msgspec.structs.asdict(configuration.of(LedgerSettings))
-    given = LedgerRules(**settings, tenants=tenants(configuration))
+    given = LedgerRules(
+        **settings,
+        tenants=tenants(configuration),
+        reversal_window_days=windows(configuration).reversals_days,
+    )
     return Ledger(given), LedgerBatch(given)
 
 
@@ -38,7 +43,7 @@ STREAMS = (
             *("postings", "balances", "payment-events", "journal-events"),
             *("ledger-commands", "reconciliation-items"),
         ),
-        settings=(LedgerSettings, TenantsSettings),
+        settings=(*WINDOW_SETTINGS, TenantsSettings),
         views=VIEWS,
     ),
 )

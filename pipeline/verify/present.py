@@ -44,6 +44,7 @@ class PresentSettings(NamedTuple):
             LEDGER.table: {
                 "tenants": tenants,
                 "window_days": self.dedupe_window_days,
+                "keep_days": keep_days,
                 "holds_max": self.holds_max,
                 "rate_age_us": self.rate_max_age_seconds * 1_000_000,
                 "rate_tolerance_bp": self.rate_tolerance_bp,

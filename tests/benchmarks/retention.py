@@ -4,8 +4,10 @@
 
     python -m tests.benchmarks.retention [--days 600] [--rate 400] [STREAM ...]
 
-The streams are those outside of the ledger whose rows come with the traffic. Their tables stop growing once
-both windows are over (400 days). History is kept for ever, so it is not among them.
+The streams are those whose rows come with the traffic. Their tables stop growing once both windows are over
+(400 days). History is kept for ever, so it is not among them. Of the ledger every tenth payment is a hold
+that ends a day later, and every fourth comes with a leg of another branch; what is due is found by a scan in
+order of time, which is measured, too.
 """
 
 from __future__ import annotations
@@ -19,18 +21,32 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.ledger.due import due_in_order
 from pipeline.runtime.settings import load_settings
 from pipeline.runtime.store.partition_store import PartitionStore
-from tests.kernel.side_by_side import Log, Replay
-from topologies import fraud, lifecycle, positions, reconciliation
+from tests.kernel.side_by_side import PARTITIONS, Log, Replay
+from topologies import fraud, ledger, lifecycle, positions, reconciliation
 from topologies.configuration import Configuration
 
 START_US = 1_700_000_000_000_000
 ACCOUNTS = 200
 PAGE = 100
-MODULES = {"lifecycle": lifecycle, "positions": positions, "reconciliation": reconciliation, "fraud": fraud}
-FAMILIES = {"lifecycle": b"p\0", "positions": b"t\0", "reconciliation": b"l\0", "fraud": b"d\0"}
+MODULES = {
+    "ledger": ledger,
+    "lifecycle": lifecycle,
+    "positions": positions,
+    "reconciliation": reconciliation,
+    "fraud": fraud,
+}
+FAMILIES = {
+    "ledger": b"p\0",
+    "lifecycle": b"p\0",
+    "positions": b"t\0",
+    "reconciliation": b"l\0",
+    "fraud": b"d\0",
+}
 """The rows that come with the traffic."""
 
 
@@ -80,7 +96,30 @@ def _payments(number: int, at: int) -> Iterator[Any]:
     yield ev.PaymentInitiated(*_envelope(f"e{number}", at), *about, *more)
 
 
+def _accounts(partition: int) -> list[str]:
+    """Return accounts that are kept on a partition."""
+    ids = (f"a{number}" for number in range(8 * ACCOUNTS))
+    found = [one for one in ids if partition_of(f"acme/{one}", PARTITIONS) == partition]
+    return found[:ACCOUNTS]
+
+
+HERE, AWAY = _accounts(0), _accounts(1)[0]
+
+
+def _commands(number: int, at: int) -> Iterator[Any]:
+    for account in HERE if number == 0 else ():
+        yield ev.AccountOpened(*_envelope(f"o{account}", at), account, "c", "checking", "EUR", 10**12)
+    debtor, creditor = HERE[number % ACCOUNTS], HERE[(number + 1) % ACCOUNTS]
+    ends = at + MICROSECONDS_PER_DAY if number % 10 == 0 else None
+    more = "transfer", "invoice", None, None, None, None, "APPROVE", 0, (), "rules", ends
+    yield ev.PaymentDecided(*_envelope(f"e{number}", at), f"p{number}", debtor, creditor, 12_50, "EUR", *more)
+    if number % 4 == 0:
+        leg = f"l{number}", f"q{number}", creditor, AWAY, creditor, 5, "EUR", 1, "invoice"
+        yield ev.LegRequested(*_envelope(f"l{number}", at), *leg)
+
+
 EVENTS: dict[str, Callable[[int, int], Iterator[Any]]] = {
+    "ledger": _commands,
     "lifecycle": _lives,
     "positions": _trades,
     "reconciliation": _items,
@@ -109,6 +148,8 @@ class Size(NamedTuple):
     """Of the database's files, after a compaction."""
     page_ms: float
     """The median of reading a page of them, from the first one, before the compaction."""
+    due_ms: float
+    """Of the ledger: the median of looking for what is due, before the compaction."""
 
 
 def sizes(stream: str, folder: Path, days: int, rate: int, every: int = 50) -> Iterator[Size]:
@@ -130,16 +171,23 @@ def sizes(stream: str, folder: Path, days: int, rate: int, every: int = 50) -> I
 
 def _size(stream: str, store: PartitionStore, day: int) -> Size:
     store._db.flush()
-    prefix, taken = FAMILIES[stream], []
-    for _ in range(21):
-        started = time.perf_counter()
-        list(islice(store.committed_scan(prefix), PAGE))
-        taken.append(time.perf_counter() - started)
+    prefix = FAMILIES[stream]
+    page_ms = _median_ms(lambda: list(islice(store.committed_scan(prefix), PAGE)))
+    due_ms = _median_ms(lambda: due_in_order(store, 0, PAGE)) if stream == "ledger" else 0.0
     rows = sum(1 for _ in store.committed_scan(prefix))
     every = sum(1 for _ in store.committed_scan(b""))
     store._db.compact_range(None, None)  # as RocksDB does by itself in a table of a usual size
     files = sum(file.stat().st_size for file in store.path.rglob("*.sst"))
-    return Size(day, rows, every, files / 2**20, sorted(taken)[10] * 1e3)
+    return Size(day, rows, every, files / 2**20, page_ms, due_ms)
+
+
+def _median_ms(read: Callable[[], Any]) -> float:
+    taken = []
+    for _ in range(21):
+        started = time.perf_counter()
+        read()
+        taken.append(time.perf_counter() - started)
+    return sorted(taken)[10] * 1e3
 
 
 def main() -> None:
@@ -150,10 +198,11 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=400)
     given = parser.parse_args()
     for stream in given.streams or EVENTS:
-        print(f"\n{stream}: {given.rate} a day\n  day     rows  all rows     MiB  page ms", flush=True)
+        head = "  day     rows  all rows     MiB  page ms   due ms"
+        print(f"\n{stream}: {given.rate} a day\n{head}", flush=True)
         with tempfile.TemporaryDirectory() as folder:
             for size in sizes(stream, Path(folder), given.days, given.rate):
-                print("{:5} {:8,} {:9,} {:7.2f} {:8.2f}".format(*size), flush=True)
+                print("{:5} {:8,} {:9,} {:7.2f} {:8.2f} {:8.3f}".format(*size), flush=True)
 
 
 if __name__ == "__main__":

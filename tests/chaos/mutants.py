@@ -53,8 +53,10 @@ from pipeline.domain.ledger import holds as ledger_holds
 from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import outputs as ledger_answers
 from pipeline.domain.ledger import proposals as ledger_proposals
+from pipeline.domain.ledger import retention as ledger_retention
 from pipeline.domain.ledger import sides as ledger_sides
 from pipeline.domain.ledger import stream as ledger
+from pipeline.domain.ledger.batch import decide as ledger_decisions
 from pipeline.domain.ledger.batch import read as ledger_reading
 from pipeline.domain.ledger.batch import stream as ledger_columns
 from pipeline.domain.ledger.rows import payment_key
@@ -648,6 +650,19 @@ def any_home(patch: Set) -> None:
         patch(user, "read_journal", read)
 
 
+@mutant("takes a payment however old it is")
+def any_age(patch: Set) -> None:
+    patch(ledger, "answer_too_old", lambda *about: False)
+    ages = ledger_decisions._too_old
+    patch(ledger_decisions, "_too_old", lambda *about: (ages(*about)[0] & False, ages(*about)[1]))
+
+
+@mutant("forgets a payment as soon as it has ended")
+def short_memory(patch: Set) -> None:
+    patch(ledger_retention.Retention, "is_over", lambda self, ended, clock: ended.at is not None)
+    patch(ledger_columns, "kept", lambda rules: -1)
+
+
 # --- the other streams
 
 
@@ -794,8 +809,8 @@ def deaf_to_cancellations(patch: Set) -> None:
 
 @mutant("posts a journal for later at once")
 def hasty_journals(patch: Set) -> None:
-    def posted(window: int, event: Any, watermark: int, *about: Any) -> None:
-        journal_home.submit(window, 1000, event, watermark, *about)
+    def posted(event: Any, watermark: int, *about: Any) -> None:
+        journal_home.submit(1000, event, watermark, *about)
 
     patch(scheduled_journals, "_wait", posted)
 

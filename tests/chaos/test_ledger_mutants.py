@@ -20,14 +20,16 @@ from pipeline.domain.ledger import journal_ends, journal_home, journal_legs, leg
 from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import payments as ledger_payments
 from pipeline.domain.ledger import rates as ledger_rates
+from pipeline.domain.ledger import retention as ledger_retention
 from pipeline.domain.ledger import reversals as ledger_reversals
+from pipeline.domain.ledger import rows as ledger_rows
 from pipeline.domain.ledger import sides as ledger_sides
 from pipeline.domain.ledger import stream as ledger_stream
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.holds import Hold
 from pipeline.domain.ledger.value_times import ValueTime
 from tests.chaos.load_in_memory import problems, processed
-from tests.chaos.mutants import any_rate
+from tests.chaos.mutants import any_age, any_rate, short_memory
 from tests.ledgers.engines import first_difference_of
 from tests.ledgers.player import Player
 from tests.ledgers.tale import read_tales
@@ -62,7 +64,9 @@ def posts_a_part_again(patch: Set) -> None:
 def releases_what_was_to_stay_held(patch: Set) -> None:
     post = journal_legs.post_part_here
     for user in (journal_ends, journal_legs):
-        patch(user, "post_part_here", lambda now, rest, final, *about: post(now, rest, True, *about))
+        patch(
+            user, "post_part_here", lambda part, now, rest, final, *about: post(part, now, rest, True, *about)
+        )
 
 
 def takes_back_of_a_journal_what_is_only_held(patch: Set) -> None:
@@ -261,6 +265,43 @@ def takes_back_more_than_was_credited(patch: Set) -> None:
     patch(ledger_reversals, "half_even", lambda numerator, denominator: -(-numerator // denominator))
 
 
+def deletes_what_is_held(patch: Set) -> None:
+    patch(ledger_rows, "ENDED_STATES", ledger_rows.ENDED_STATES | {"HELD", "AUTHORISED"})
+
+
+def finds_too_old_what_it_does_not_know(patch: Set) -> None:
+    answer = ledger_stream.answer_too_old
+
+    def answered(retention: Any, event: Any, at: Any, rows: Any, out: Any) -> bool:
+        payment_id = getattr(event, "payment_id", None)
+        known = payment_id and rows.get(ledger_rows.payment_key(event.tenant_id, payment_id))
+        return not known and answer(retention, event, at, rows, out)
+
+    patch(ledger_stream, "answer_too_old", answered)
+
+
+def forgets_to_delete_what_has_ended(patch: Set) -> None:
+    patch(ledger_rows, "ended", lambda rows, key: ledger_rows.read_watermark(rows))
+
+
+def keeps_no_original_for_its_reversal(patch: Set) -> None:
+    write = ledger_reversals.write_payment
+
+    def written(rows: Any, tenant_id: str, payment_id: str, payment: Any) -> None:
+        payment.reversing = 0
+        write(rows, tenant_id, payment_id, payment)
+
+    patch(ledger_reversals, "write_payment", written)
+
+
+def takes_legs_by_the_time_of_their_creditor(patch: Set) -> None:
+    def is_late(self: Any, event: Any, at: Any, rows: Any) -> bool:
+        watermark = ledger_rows.read_watermark(rows)
+        return watermark is not None and watermark - event.occurred_at > self.keep_us
+
+    patch(ledger_retention.Retention, "is_late", is_late)
+
+
 @pytest.mark.parametrize(
     "mutant",
     [
@@ -279,6 +320,29 @@ def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
     """What the load does not do, but tales of one file do."""
     tales = [tale for tale in read_tales() if tale.place.startswith("exchange.txt")]
     logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    mutant(monkeypatch.setattr)
+    assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        deletes_what_is_held,
+        finds_too_old_what_it_does_not_know,
+        forgets_to_delete_what_has_ended,
+        keeps_no_original_for_its_reversal,
+        takes_legs_by_the_time_of_their_creditor,
+        any_age,
+        short_memory,
+    ],
+)
+def test_a_ledger_is_found_by_the_logs_of_tales_of_retention_that(
+    mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No load goes on for 400 days of event time."""
+    tales = [tale for tale in read_tales() if tale.place.startswith("retention.txt")]
+    logs = [(Player(tale, "model").play(), tale.settings) for tale in tales]
+    assert [first_difference_of(ledger, settings) for ledger, settings in logs] == [None] * len(logs)
     mutant(monkeypatch.setattr)
     assert any(first_difference_of(ledger, settings) is not None for ledger, settings in logs)
 

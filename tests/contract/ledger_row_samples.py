@@ -23,11 +23,14 @@ from pipeline.domain.ledger import (
     openings,
     proposals,
     rates,
+    retention,
     scheduled_journals,
+    walk,
 )
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.ledger.exchange import Exchange
 from pipeline.domain.ledger.pairs import Leg
+from pipeline.domain.ledger.payment_row import Payment
 from tests.contract.row_kinds import AT, HIGH, LOW, Sample, only_there
 
 LEG = Leg(1, 2, "alice", "DEBIT", 12_50, "EUR", "fee", 10**8)
@@ -55,28 +58,16 @@ def read_under(key: bytes, read: Callable[[MemoryRows], Any]) -> Callable[[bytes
 
 LABELS = {"order": "4711", "é": ""}
 PAYMENTS = (
-    ledger.Payment("SETTLED", "ok", "alice", "bob", HIGH, "EUR", "invoice é€", AT, "transfer", None),
-    ledger.Payment(
-        "EXPIRED",
-        "expired",
-        "alice",
-        "bob",
-        5,
-        "EUR",
-        "",
-        LOW,
-        "deposit",
-        AT,
-        LABELS,
-        asked_minor=9,
-        capture_tolerance_bp=1500,
-        execute_at=HIGH,
+    Payment("SETTLED", "ok", "alice", "bob", HIGH, "EUR", "invoice é€", AT, "transfer", None),
+    Payment(
+        "EXPIRED", "expired", "alice", "bob", 5, "EUR", "", LOW, "deposit", AT, LABELS, asked_minor=9,
+        capture_tolerance_bp=1500, execute_at=HIGH, ended_at=HIGH, reversing=0,
     ),
-    ledger.Payment(
+    Payment(
         "SETTLED", "ok", "alice", "bob", 5, "EUR", "", LOW, "transfer", None, creditor_currency="USD",
         exchange=Exchange(HIGH, "USD", 108 * 10**6, "EUR", "q-1"),
     ),
-    ledger.Payment(
+    Payment(
         "REJECTED", "rate_not_found", "alice", "bob", 5, "EUR", "", LOW, "transfer", None,
         creditor_currency="USD", named_rate_e8=HIGH,
     ),
@@ -107,8 +98,11 @@ JOURNALS = (
         "NEXT_PERIOD", AT, [0, 3], LOW, "c-1", "e-1",
         [journals.ReversedAmount("bob", "CREDIT", "EUR", 9)], [1], True, LABELS,
         confirmations=[journals.Confirmation("n-1", [(1, 5), (2, HIGH)], False, True)], execute_at=HIGH,
+        ended_at=AT, reversing=2,
     ),
 )  # fmt: skip
+_STILL_OPEN = {"ended_at": None, "reversing": None}
+_FIRST = {**_STILL_OPEN, "execute_at": None}
 SCHEDULED = JournalSubmitted(
     *("e-1", "north", AT, "c-1", None, "j-1", "alice"),
     (JournalLeg(1, 0, "alice", "DEBIT", 5, "EUR"), JournalLeg(2, 0, "bob", "CREDIT", 5, "EUR", "fee é€", 9)),
@@ -121,6 +115,7 @@ _UNKNOWN = structs.replace(_ONE_CURRENCY, final=None, rest=None)
 PARTS = (
     journals.BranchLegs([LEG], "HELD"),
     journals.BranchLegs([LEG], "POSTED", [journals.LegPayment(1, "p-1", "ref é€")]),
+    journals.BranchLegs([LEG], "RELEASED", None, HIGH, 7),
 )
 LINKS = (
     links.Link(
@@ -137,18 +132,24 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
     ("ledger", "payment", 2): (
         PAYMENTS[0],
-        structs.replace(PAYMENTS[1], capture_tolerance_bp=None, execute_at=None),
+        structs.replace(PAYMENTS[1], capture_tolerance_bp=None, execute_at=None, **_STILL_OPEN),
     ),
+    ("ledger", "payment", 3): tuple(
+        structs.replace(payment, **_STILL_OPEN)
+        for payment in (*PAYMENTS, structs.replace(PAYMENTS[0], link_id="l-1"))
+    ),
+    ("ledger", "leg", 1): (retention.TakenLeg(None, None),),
     ("ledger", "journal_part", 1): (PARTS[0],),
+    ("ledger", "journal_part", 2): PARTS[:2],
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
     ("ledger", "hold", 2): (HOLDS[0], structs.replace(HOLDS[1], captures=[_ONE_CURRENCY])),
     ("ledger", "journal", 1): tuple(
-        structs.replace(journal, rest=None, metadata=None, confirmations=[], execute_at=None)
-        for journal in JOURNALS
+        structs.replace(journal, rest=None, metadata=None, confirmations=[], **_FIRST) for journal in JOURNALS
     ),
     ("ledger", "journal", 2): tuple(
-        structs.replace(journal, confirmations=[], execute_at=None) for journal in JOURNALS
+        structs.replace(journal, confirmations=[], **_FIRST) for journal in JOURNALS
     ),
+    ("ledger", "journal", 3): tuple(structs.replace(journal, **_STILL_OPEN) for journal in JOURNALS),
     ("ledger", "limit", 1): (limits.Limits(None, LIMITS),),
 }
 """What the golden rows of earlier layouts are read as now, as in `row_samples`."""
@@ -184,7 +185,12 @@ SAMPLES = (
         (*PAYMENTS, structs.replace(PAYMENTS[0], link_id="l-1")),
     ),
     Sample(ledger.LINK_ROW, ledger.LINK_ROW.pack, links.unpack_link, LINKS),
-    only_there(ledger.LEG_ROW),
+    Sample(
+        ledger.LEG_ROW,
+        ledger.LEG_ROW.pack,
+        retention.unpack_leg,
+        (retention.TakenLeg(AT, 3), retention.TakenLeg(LOW, None)),
+    ),
     Sample(
         ledger.RATE_ROW,
         ledger.RATE_ROW.pack,
@@ -252,6 +258,12 @@ SAMPLES = (
         PROPOSALS,
     ),
     Sample(ledger.OPEN_PROPOSALS_ROW, *_number(b"u\0north\0alice"), (1, HIGH)),
+    Sample(
+        ledger.WALK_ROW,
+        ledger.WALK_ROW.pack,
+        walk.unpack_walk,
+        (walk.Walk(AT, b"p\0acme\0P"), walk.DONE),
+    ),
     Sample(ledger.WATERMARK_ROW, *_number(b"w"), (AT, LOW)),
     Sample(
         history.HEAD_ROW,

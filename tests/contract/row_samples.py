@@ -17,6 +17,7 @@ from pipeline.domain.kernel.events import Actor, PaymentInitiated
 from pipeline.domain.kernel.layouts import RowKind
 from pipeline.domain.kernel.retention import Bucket, QueueKind, State
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
@@ -196,6 +197,7 @@ SAMPLES = (
         ),
     ),
     *_queued(lifecycle.ENDED),
+    *_queued(ledger.ENDED),
     only_there(lifecycle.DUE_ROW),
     only_there(lifecycle.STUCK_ROW),
     Sample(

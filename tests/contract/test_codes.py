@@ -36,9 +36,11 @@ SAID_BY = {
 
 ANSWERS = ("payment-events", "journal-events")
 SAID_BEFORE_THE_LEDGER = {
-    ("command_refused", code) for code in ("quota_exceeded", "payment_scheduled", "too_many_scheduled")
+    *(("command_refused", code) for code in ("quota_exceeded", "payment_scheduled", "too_many_scheduled")),
+    ("payment_failed", "too_old"),
 }
-"""What no tale tells: tests/tenants, tests/fraud/test_scheduled, tests/ledger/test_scheduled_journals."""
+"""What no tale tells: tests/tenants, tests/fraud/test_scheduled;
+tests/ledger/test_scheduled_journals and test_retention."""
 
 
 def symbols() -> set[str]:

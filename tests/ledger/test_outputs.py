@@ -13,9 +13,9 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, derived_id
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import cause_name, record_key
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.rows import (
     Account,
-    Payment,
     account_key,
     payment_key,
     read_payment,

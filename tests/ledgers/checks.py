@@ -148,7 +148,11 @@ def _repeat(words: Words) -> Act:
     kind = getattr(ev, "".join(part.title() for part in name.split("_")), None)
     if kind is None:
         raise ValueError(f"no event is called `{name}`")
-    changes, words.options = words.options, {}
+    happened = words.option("on", when)
+    changes: dict[str, Any] = {**words.options}
+    words.options.clear()
+    if happened is not None:
+        changes["occurred_at"] = happened
 
     def act(player: Any) -> Answers:
         last = player.ledger.said(kind)[-1]

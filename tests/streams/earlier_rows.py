@@ -13,7 +13,7 @@ from msgspec import structs
 
 from pipeline.domain.fraud import profile
 from pipeline.domain.kernel.rows import row_key
-from pipeline.domain.ledger import holds, journals, limits
+from pipeline.domain.ledger import holds, journals, limits, retention
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
@@ -24,6 +24,7 @@ NEW_KINDS = {
     "ledger": (
         "b"  # how an account was opened: a repeat of that is compared
         "e"  # the event ids of an account's changes: one effect each
+        "mzW"  # what has ended, and when: rows of fa04242 were kept for ever
         "yo"  # open holds by account: in fa04242 what is due had no order but that of time
     ),
     # Queues of what is over, and when: rows of fa04242 were kept for ever.
@@ -74,11 +75,20 @@ def _as_it_is(_: bytes, row: bytes) -> bytes:
 
 
 def _payment(_: bytes, row: bytes) -> bytes:
-    """Without what a repeat is compared with, and when it counts."""
-    known = structs.replace(
-        ledger.unpack_payment(row), payment_type="", hold_expires_at=None, effective_at=None
-    )
-    return ledger.PAYMENT_ROW.pack(known)
+    """Without what a repeat is compared with, when it counts, and when it has ended."""
+    blank = dict.fromkeys(("hold_expires_at", "effective_at", "ended_at", "reversing"))
+    return ledger.PAYMENT_ROW.pack(structs.replace(ledger.unpack_payment(row), payment_type="", **blank))
+
+
+def _leg(_: bytes, row: bytes) -> bytes:
+    """Without when it was asked for, and by which branch."""
+    return ledger.LEG_ROW.pack(structs.replace(retention.unpack_leg(row), asked_at=None, home=None))
+
+
+def _part(_: bytes, row: bytes) -> bytes:
+    """Without when its home has last said something of it, and which branch that is."""
+    known = structs.replace(journals.unpack_branch_legs(row), asked_at=None, home=None)
+    return ledger.JOURNAL_PART_ROW.pack(known)
 
 
 def _hold(_: bytes, row: bytes) -> bytes:
@@ -89,9 +99,9 @@ def _hold(_: bytes, row: bytes) -> bytes:
 
 
 def _journal(_: bytes, row: bytes) -> bytes:
-    """Without how a reversal was asked for, when it counts, and when its original does."""
-    known = structs.replace(journals.unpack_journal(row), rest=None, posted_at=None, not_before=None)
-    return ledger.JOURNAL_ROW.pack(known)
+    """Without how a reversal was asked for, when it counts, when its original does, and when it has ended."""
+    blank = dict.fromkeys(("rest", "posted_at", "not_before", "ended_at", "reversing"))
+    return ledger.JOURNAL_ROW.pack(structs.replace(journals.unpack_journal(row), **blank))
 
 
 def _limits(_: bytes, row: bytes) -> bytes | None:
@@ -131,6 +141,8 @@ _EARLIER_KEYS: dict[tuple[str, bytes], Callable[[bytes], bytes]] = {
 """Keys of the same things in fa04242: that of a journal did not name its account; family `x` is `d` today."""
 _KEPT: dict[tuple[str, bytes], Callable[[bytes, bytes], bytes | None]] = {
     ("ledger", b"p"): _payment,
+    ("ledger", b"l"): _leg,
+    ("ledger", b"g"): _part,
     ("ledger", b"h"): _hold,
     ("ledger", b"j"): _journal,
     ("ledger", b"t"): _limits,

@@ -15,7 +15,8 @@ from pipeline.domain.kernel.amounts import amount_columns
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.exchange import Exchange
-from pipeline.domain.ledger.rows import Payment, write_payment
+from pipeline.domain.ledger.payment_row import Payment
+from pipeline.domain.ledger.rows import write_payment
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.lifecycle.views import STUCK
 from pipeline.web import answers, pages

@@ -119,6 +119,11 @@ def append_fields(*values: Any) -> Upgrade:
     return lambda content: _ENCODE([*_FIELDS(content), *values])
 
 
+def fields_of_nothing(*values: Any) -> Upgrade:
+    """Return the upgrade of a row that was only there to a MessagePack row of `values`."""
+    return lambda content: _ENCODE([*values])
+
+
 def append_to_items(*values: Any) -> Upgrade:
     """Return the upgrade that appends fields to each item of the list that ends a MessagePack row."""
 

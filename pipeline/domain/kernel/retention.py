@@ -16,6 +16,7 @@ has reached. A row that is over counts as absent, deleted or not: when it is del
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import msgspec
@@ -82,6 +83,10 @@ class Queue:
 
     def add(self, at: int, key: bytes) -> list[bytes]:
         """Add a row that has ended at a time; return the keys of rows whose window may be over by now."""
+        return self.sweep() if self.enqueue(at, key) else []
+
+    def enqueue(self, at: int, key: bytes) -> bool:
+        """Add a row that has ended at a time; return whether that has closed a bucket: `sweep` is due."""
         state = self._state
         keys = state.keys
         keys.append(key)
@@ -89,21 +94,38 @@ class Queue:
         if at > state.newest_at:
             state.newest_at = at
         if len(keys) < BUCKET_KEYS:
-            return []
+            return False
         closed = Bucket(state.newest_at, keys)
         self._rows.put(self._bucket_key(state.tail), self._kind.bucket.pack(closed))
         state.tail += 1
         state.keys = []
-        return self._swept()
+        return True
+
+    def add_many(self, rows: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
+        """Add rows (time, key) one by one; yield each time at which rows may be over, and their keys.
+
+        What is yielded must be looked at before the next one is asked for.
+        """
+        for at, key in rows:
+            if self.enqueue(at, key):
+                keys = self.sweep()
+                if keys:
+                    yield at, keys
 
     def again(self, key: bytes) -> None:
         """Add a row that was looked at and must be kept for another window."""
         self._state.keys.append(key)
         self._changed = True
 
-    def _swept(self) -> list[bytes]:
+    @property
+    def closed(self) -> int:
+        """How many buckets were ever closed."""
+        return self._state.tail
+
+    def sweep(self, closed: int = 1) -> list[bytes]:
+        """Return the keys of rows whose window may be over. `closed`: the buckets closed since the last."""
         state, keys = self._state, list[bytes]()
-        for number in range(state.head, min(state.head + SWEPT_MAX, state.tail)):
+        for number in range(state.head, min(state.head + SWEPT_MAX * closed, state.tail)):
             bucket_key = self._bucket_key(number)
             row = self._rows.get(bucket_key)
             assert row is not None, "a bucket is there until the head has passed it"
@@ -112,6 +134,7 @@ class Queue:
                 break
             self._rows.delete(bucket_key)
             state.head = number + 1
+            self._changed = True
             keys += bucket.keys
         return keys
 

@@ -23,13 +23,13 @@ from pipeline.domain.ledger.due import CREDIT, DEBIT
 from pipeline.domain.ledger.links import LinkedPayment
 from pipeline.domain.ledger.open_holds import is_behind
 from pipeline.domain.ledger.outputs import emit_balance
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.rows import (
     CLOSED,
     FROZEN_CREDIT,
     FROZEN_DEBIT,
     OPEN,
     Account,
-    Payment,
     closed_key,
     read_account,
     read_number,

@@ -30,8 +30,8 @@ from pipeline.domain.ledger.holds import (
     why_ended,
 )
 from pipeline.domain.ledger.payment_legs import request_leg
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.repeats import capture_code
-from pipeline.domain.ledger.rows import Payment
 from pipeline.domain.ledger.value_times import told_time
 
 BASIS_POINTS = 10_000

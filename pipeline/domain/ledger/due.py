@@ -5,7 +5,7 @@ later limits.
     row `y` NUL tenant NUL place NUL time NUL kind NUL account NUL id
                                          one for each place in which an item holds money: an account and side
     row `o` NUL tenant NUL account       how many items hold money of an account (its side DEBIT)
-    row `n`                              the time of the first item, or an earlier time
+    row `n`                              the time of the first item, or an earlier time: scans begin there
     row `x`                              as row `d`, of earlier versions: without rows `y` and `o`
 
 `falling_due` says when they are applied. An item of the earlier form gets today's rows when its time comes.
@@ -157,16 +157,25 @@ def _until(watermark: int, items: Iterator[Due]) -> Iterator[Due]:
 
 def _in_order(rows: Rows, family: str) -> Iterator[Due]:
     prefix = row_key(family, "")
-    for key, _ in rows.scan(prefix):
+    for key, _ in rows.scan(prefix, behind_deleted(prefix, rows)):
         time, kind, tenant_id, account_id, identity = key[len(prefix) :].decode().split("\0")
         yield Due(time_of(time), kind, tenant_id, account_id, identity)
 
 
 def _of_place(rows: Rows, tenant_id: str, place: Place) -> Iterator[Due]:
     prefix = row_key(ACCOUNT_DUE_ROW.family, tenant_id, *place, "")
-    for key, _ in rows.scan(prefix):
+    for key, _ in rows.scan(prefix, behind_deleted(prefix, rows)):
         time, kind, account_id, identity = key[len(prefix) :].decode().split("\0")
         yield Due(time_of(time), kind, tenant_id, account_id, identity)
+
+
+def behind_deleted(prefix: bytes, rows: Rows) -> bytes:
+    """Return from where a scan in order of time begins: no item is earlier than row `n` says.
+
+    From the prefix on, RocksDB would step over every item that has fallen due before.
+    """
+    first = next_due(rows)
+    return b"" if first is None else prefix + time_text(first).encode()
 
 
 def _key(family: str, due: Due) -> bytes:

@@ -30,7 +30,8 @@ from pipeline.domain.ledger.exchange import told
 from pipeline.domain.ledger.expected_sequence import refuse_moved_on
 from pipeline.domain.ledger.open_holds import payment_places
 from pipeline.domain.ledger.outputs import announce
-from pipeline.domain.ledger.rows import HOLD_ROW, Payment, read_payment, write_payment
+from pipeline.domain.ledger.payment_row import Payment
+from pipeline.domain.ledger.rows import HOLD_ROW, read_payment, write_payment
 from pipeline.domain.ledger.sides import credited_of, emit_placed, end_hold, enter
 from pipeline.domain.ledger.value_times import ValueTime
 

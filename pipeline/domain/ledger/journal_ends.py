@@ -31,7 +31,16 @@ from pipeline.domain.ledger.journal_parts import (
     part_code,
     split,
 )
-from pipeline.domain.ledger.journals import EXPIRED, HELD, POSTED, VOIDED, Journal, part_key, read_journal
+from pipeline.domain.ledger.journals import (
+    EXPIRED,
+    HELD,
+    POSTED,
+    VOIDED,
+    BranchLegs,
+    Journal,
+    part_key,
+    read_journal,
+)
 from pipeline.domain.ledger.pairs import Leg
 from pipeline.domain.ledger.repeats import confirmation_code
 
@@ -82,9 +91,10 @@ def _post_part(home: HomeJournal, now: list[Leg], rest: list[Leg], final: bool) 
     own_now, own_rest = posts.pop(home.at.partition, []), keeps.pop(home.at.partition, [])
     key = part_key(event.tenant_id, journal.account_id, home.journal_id)
     if own_now:
-        post_part_here(own_now, own_rest, final, about, key, books, home.out)
+        held = BranchLegs([], HELD)
+        post_part_here(held, own_now, own_rest, final, about, key, books, home.out)
     elif own_rest and final:
-        end_legs_here(own_rest, False, about, key, books, home.out)
+        end_legs_here(BranchLegs(own_rest, HELD), False, about, key, books, home.out)
     for branch, legs in posts.items():
         amounts = tuple(ev.LegPart(leg.leg_no, leg.amount_minor) for leg in legs)
         first = min([*legs, *keeps.pop(branch, [])], key=lambda leg: leg.leg_no)

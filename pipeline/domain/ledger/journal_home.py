@@ -30,6 +30,7 @@ from pipeline.domain.ledger.expected_sequence import other_sequence
 from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs, request_legs, tell_end
 from pipeline.domain.ledger.journal_parts import left_legs
 from pipeline.domain.ledger.journals import (
+    ENDED_STATES,
     EXPIRED,
     HELD,
     POSTED,
@@ -41,6 +42,7 @@ from pipeline.domain.ledger.journals import (
     Confirmation,
     Journal,
     journal_of,
+    let_go,
     part_key,
     read_journal,
     refusal_of,
@@ -63,18 +65,13 @@ class HomeJournal:
         self.event, self.journal_id, self.journal = event, journal_id, journal
         self.at, self.rows, self.out = at, rows, out
 
-    def submit(self, watermark: int, window: int, holds_max: int = 0, flaw: Refusal | None = None) -> None:
+    def submit(self, watermark: int, holds_max: int = 0, flaw: Refusal | None = None) -> None:
         """Accept or refuse a journal whose id is new.
 
-        `watermark`: event time of the branch; `window`: how much older a journal may be; microseconds.
-        `holds_max`: how many holds an account may have open, where the journal is to be held; `flaw`: why the
-        shares of its legs are none.
+        `watermark`: event time of the branch, microseconds. `holds_max`: how many holds an account may have
+        open, where the journal is to be held; `flaw`: why the shares of its legs are none.
         """
         journal, tenant = self.journal, self.event.tenant_id
-        if watermark - journal.occurred_at > window:
-            # As with a payment that is too old, its id is not remembered.
-            uncount_reversed(tenant, journal, self.rows)
-            return self._emit_update(REFUSED, "too_old")
         flaw = flaw or refusal_of(journal, watermark, read_number(self.rows, closed_key(tenant)))
         if flaw is not None:
             return self._refuse(flaw)
@@ -153,7 +150,7 @@ class HomeJournal:
             journal.posted_at = about.when.latest(journal.posted_at, event.occurred_at)
         if own:
             key = part_key(event.tenant_id, journal.account_id, self.journal_id)
-            end_legs_here(own, state == POSTED, about, key, books, self.out)
+            end_legs_here(BranchLegs(own, HELD), state == POSTED, about, key, books, self.out)
         there = {number: legs[0] for number, legs in branches.items() if number not in journal.refused}
         tell_end(event, journal.account_id, there, state == POSTED, about, self.out)
         if journal.state == HELD:
@@ -198,6 +195,8 @@ class HomeJournal:
         journal = self.journal
         journal.state, journal.code, journal.leg_no = state, code, leg_no
         write_journal(self.rows, self.event.tenant_id, self.journal_id, journal)
+        if state in ENDED_STATES:
+            let_go(self.event.tenant_id, journal, self.rows)
         self._emit_update(state, code, leg_no, cause, **more)
 
     def _due(self) -> tuple[Due, list[Place]]:
@@ -257,8 +256,13 @@ def drawn_up(event: ev.JournalSubmitted) -> tuple[Journal, Refusal | None]:
     return journal, None
 
 
+def refuse_too_old(event: ev.JournalSubmitted, at: Arrival, rows: Rows, out: Outbox) -> None:
+    """Refuse a journal that is older than its id is remembered; so nothing is remembered of it."""
+    home = HomeJournal(event, event.journal_id, journal_of(event), at, rows, out)
+    home._emit_update(REFUSED, "too_old")
+
+
 def submit(
-    window: int,
     holds_max: int,
     event: ev.JournalSubmitted,
     watermark: int,
@@ -271,7 +275,7 @@ def submit(
     known = read_journal(rows, event.tenant_id, event.account_id, event.journal_id)
     if known is None:
         home = HomeJournal(event, event.journal_id, journal, at, rows, out)
-        return home.submit(watermark, window, holds_max, flaw)
+        return home.submit(watermark, holds_max, flaw)
     code = journal_code(known, journal)
     refuse(out, event, "journal_submitted", event.account_id, None, code, journal_id=event.journal_id)
 

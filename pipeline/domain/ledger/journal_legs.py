@@ -31,6 +31,7 @@ from pipeline.domain.ledger.journals import (
     unpack_branch_legs,
 )
 from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, as_event_legs, legs_of, pairs_of, reserve
+from pipeline.domain.ledger.retention import Retention, ended_for, home_of
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW
 from pipeline.domain.ledger.value_times import told_time
 
@@ -96,13 +97,17 @@ def tell_end(
         out.emit("ledger-commands", f"{event.tenant_id}/{leg.account_id}", end)
 
 
-def hold_legs(take: Take, event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
+def hold_legs(
+    retention: Retention, take: Take, event: ev.JournalLegsRequested, at: Arrival, rows: Rows, out: Outbox
+) -> None:
     """Hold the legs of a journal whose home is another branch, and answer that branch.
 
     `take`: applies what is due on accounts.
     Raises: Reject for legs that were requested before.
     """
     key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
+    if retention.is_late(event, at, rows):
+        return _answer(event, "too_old", None, at, out)
     if rows.get(key) is not None:
         raise Reject("legs_exist")
     take([(leg.account_id, leg.side) for leg in event.legs], event, at, rows, out)
@@ -115,9 +120,17 @@ def hold_legs(take: Take, event: ev.JournalLegsRequested, at: Arrival, rows: Row
     if not isinstance(pairs, Refusal):
         place_holds(pairs, event.journal_id, books, out, payments)
         books.save(out)
-    part = BranchLegs(legs, HELD if refusal is None else REFUSED, payments)
+    home = home_of(event, at)
+    part = BranchLegs(legs, HELD if refusal is None else REFUSED, payments, event.occurred_at, home)
     rows.put(key, JOURNAL_PART_ROW.pack(part))
+    if refusal is not None:
+        ended_for(home, event, key, at, rows)
     code, leg_no = ("ok", None) if refusal is None else refusal
+    _answer(event, code, leg_no, at, out)
+
+
+def _answer(event: ev.JournalLegsRequested, code: str, leg_no: int | None, at: Arrival, out: Outbox) -> None:
+    """Tell the home of a journal whether its legs are held here."""
     out.emit(
         "ledger-commands",
         f"{event.tenant_id}/{event.home_account_id}",
@@ -149,43 +162,48 @@ def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -
     about = EntryDetails(
         None, event.reference, event.journal_id, event.reverses, event.reason, when, metadata=event.metadata
     )
+    part.asked_at = event.occurred_at if part.asked_at is None else max(part.asked_at, event.occurred_at)
+    part.home = home_of(event, at)
     if event.legs is None:
-        return end_legs_here(part.legs, event.posted, about, key, books, out, part.payments)
-    amounts = {leg.leg_no: leg.amount_minor for leg in event.legs}
-    try:
-        post_part_here(*split(part.legs, amounts), event.final is not False, about, key, books, out)
-    except Overflow:
-        raise Reject("overflow") from None
+        end_legs_here(part, event.posted, about, key, books, out)
+    else:
+        amounts = {leg.leg_no: leg.amount_minor for leg in event.legs}
+        now, rest = split(part.legs, amounts)
+        try:
+            post_part_here(part, now, rest, event.final is not False, about, key, books, out)
+        except Overflow:
+            raise Reject("overflow") from None
+    if part.state != HELD:
+        ended_for(part.home, event, key, at, rows)
 
 
 def end_legs_here(
-    legs: list[Leg],
-    posted: bool,
+    part: BranchLegs, posted: bool, about: EntryDetails, key: bytes, books: Books, out: Outbox
+) -> None:
+    """Post or release the legs of this branch, and write their row (`key`) with the new state."""
+    pairs, names = pairs_of(part.legs, books.branch), _by_leg(part.payments)
+    if posted:
+        post_pairs(pairs, about, books, out, payments=part.payments)
+    else:
+        _release_pairs(pairs, about, books, out, names)
+    books.save(out)
+    part.state = POSTED if posted else RELEASED
+    books.rows.put(key, JOURNAL_PART_ROW.pack(part))
+
+
+def post_part_here(
+    part: BranchLegs,
+    now: list[Leg],
+    rest: list[Leg],
+    final: bool,
     about: EntryDetails,
     key: bytes,
     books: Books,
     out: Outbox,
-    payments: list[LegPayment] | None = None,
-) -> None:
-    """Post or release the legs of this branch, and write their row (`key`) with the new state.
-
-    `payments`: of a link, the payment of each leg.
-    """
-    pairs, names = pairs_of(legs, books.branch), _by_leg(payments)
-    if posted:
-        post_pairs(pairs, about, books, out, payments=payments)
-    else:
-        _release_pairs(pairs, about, books, out, names)
-    books.save(out)
-    books.rows.put(key, JOURNAL_PART_ROW.pack(BranchLegs(legs, POSTED if posted else RELEASED, payments)))
-
-
-def post_part_here(
-    now: list[Leg], rest: list[Leg], final: bool, about: EntryDetails, key: bytes, books: Books, out: Outbox
 ) -> None:
     """Post a part of the legs that this branch holds, and write their row (`key`) with what it still holds.
 
-    `final`: release the rest.
+    `part`: becomes that row. `final`: release the rest.
     Raises: Overflow where clearing has no room for the part, before anything is emitted.
     """
     assert about.journal_id is not None
@@ -201,8 +219,8 @@ def post_part_here(
     if final:
         _release_pairs(pairs_of(rest, books.branch), about, books, out)
     books.save(out)
-    left = BranchLegs(now, POSTED) if final or not rest else BranchLegs(rest, HELD)
-    books.rows.put(key, JOURNAL_PART_ROW.pack(left))
+    part.legs, part.state = (now, POSTED) if final or not rest else (rest, HELD)
+    books.rows.put(key, JOURNAL_PART_ROW.pack(part))
 
 
 def _release_pairs(

@@ -19,7 +19,16 @@ from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.kernel.times import hold_end
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.pairs import Leg, Refusal, legs_of
-from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, JOURNAL_ROW, read_number, taken_key, write_number
+from pipeline.domain.ledger.rows import (
+    JOURNAL_PART_ROW,
+    JOURNAL_ROW,
+    ended,
+    read_number,
+    read_payment,
+    taken_key,
+    write_number,
+    write_payment,
+)
 
 OTHER_SIDE = {"DEBIT": "CREDIT", "CREDIT": "DEBIT"}
 LEGS_MAX = 100
@@ -27,6 +36,8 @@ LEGS_MAX = 100
 HELD, POSTED, RELEASED, REFUSED = "HELD", "POSTED", "RELEASED", "REFUSED"
 PREPARING, VOIDED, EXPIRED, SCHEDULED = "PREPARING", "VOIDED", "EXPIRED", "SCHEDULED"
 """States of journals, and of the legs of one branch."""
+ENDED_STATES = frozenset({POSTED, REFUSED, VOIDED, EXPIRED})
+"""The last states of a journal: a state that is not among them keeps its row."""
 
 
 class ReversedAmount(msgspec.Struct, array_like=True, gc=False):
@@ -93,6 +104,9 @@ class Journal(msgspec.Struct, array_like=True, gc=False):
     """What has posted it in parts, as far as it is; none where it was posted at once (`journal_parts`)."""
     execute_at: int | None = None
     """When it was to be posted, microseconds UTC; None: at once."""
+    ended_at: int | None = None
+    """As `Payment.ended_at`; also `reversing`."""
+    reversing: int | None = None
 
 
 class LegPayment(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -110,6 +124,10 @@ class BranchLegs(msgspec.Struct, array_like=True, gc=False):
     state: str
     payments: list[LegPayment] | None = None
     """Of a link, the payment of each leg; None: it is a journal."""
+    asked_at: int | None = None
+    """When its home last said something of them, event time; None at home, where the journal has its time."""
+    home: int | None = None
+    """The branch whose time that is; None: this branch's."""
 
 
 unpack_journal = unpacker(JOURNAL_ROW, Journal)
@@ -143,7 +161,12 @@ def write_journal(rows: Rows, tenant_id: str, journal_id: str, journal: Journal)
     """Replace the row of a journal; one under an earlier key moves to the present one."""
     if _under_earlier_key(rows, tenant_id, journal.account_id, journal_id) is not None:
         rows.delete(earlier_key(tenant_id, journal_id))
-    rows.put(journal_key(tenant_id, journal.account_id, journal_id), JOURNAL_ROW.pack(journal))
+    key = journal_key(tenant_id, journal.account_id, journal_id)
+    if journal.state not in ENDED_STATES or journal.reversing:
+        journal.ended_at = None
+    elif journal.ended_at is None:
+        journal.ended_at = ended(rows, key)
+    rows.put(key, JOURNAL_ROW.pack(journal))
 
 
 def _under_earlier_key(rows: Rows, tenant_id: str, account_id: str, journal_id: str) -> Journal | None:
@@ -210,13 +233,31 @@ def uncount_reversed(tenant_id: str, journal: Journal, rows: Rows) -> None:
     if journal.reverses_payment:
         back, amount, *others = journal.legs
         other = -back.amount_minor if others else None
+        if read_number(rows, taken_key(tenant_id, journal.reverses)) is None:
+            return  # an earlier version began it, and did not keep its original
         return count_reversed_payment(
             rows, tenant_id, journal.reverses, -amount.amount_minor, other, back.currency
         )
     original = read_journal(rows, tenant_id, journal.account_id, journal.reverses)
-    assert original is not None, "it was reversed"
-    count_reversed(original, journal.legs, -1)
-    write_journal(rows, tenant_id, journal.reverses, original)
+    if original is not None:
+        count_reversed(original, journal.legs, -1)
+        write_journal(rows, tenant_id, journal.reverses, original)
+
+
+def let_go(tenant_id: str, journal: Journal, rows: Rows) -> None:
+    """Note that a reversal has ended: its original is kept for it no longer. Nothing for another journal."""
+    if journal.reverses is None:
+        return
+    if journal.reverses_payment:
+        payment = read_payment(rows, tenant_id, journal.reverses)
+        if payment is not None and payment.reversing:
+            payment.reversing -= 1
+            write_payment(rows, tenant_id, journal.reverses, payment)
+        return
+    original = read_journal(rows, tenant_id, journal.account_id, journal.reverses)
+    if original is not None and original.reversing:
+        original.reversing -= 1
+        write_journal(rows, tenant_id, journal.reverses, original)
 
 
 def count_reversed_payment(

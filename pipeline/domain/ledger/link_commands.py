@@ -12,8 +12,8 @@ from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.due import CREDIT, Place, Take
 from pipeline.domain.ledger.link_home import COMMAND, HomeLink
 from pipeline.domain.ledger.links import LEGS_OF, PREPARING, Link, link_of, read_link
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.repeats import link_code
-from pipeline.domain.ledger.rows import Payment
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 
 

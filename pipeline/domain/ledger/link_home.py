@@ -41,8 +41,9 @@ from pipeline.domain.ledger.links import (
 from pipeline.domain.ledger.openings import keep_opening
 from pipeline.domain.ledger.outputs import announce_linked
 from pipeline.domain.ledger.pairs import Leg
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.repeats import answer_to_payment, content_of_row
-from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
+from pipeline.domain.ledger.rows import read_payment, write_payment
 from pipeline.domain.ledger.value_times import ValueTime
 from pipeline.domain.tenants.settings import Tenants
 

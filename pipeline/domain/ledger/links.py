@@ -11,7 +11,8 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.rows import LINK_ROW, Payment
+from pipeline.domain.ledger.payment_row import Payment
+from pipeline.domain.ledger.rows import LINK_ROW
 
 LEGS_OF = "link/"
 """Begins the `journal_id` of a link's legs on other branches; no journal's id has a slash."""

@@ -59,12 +59,16 @@ def answer_unremembered(event: Any, code: str, rows: Rows, out: Outbox) -> bool:
         if not link_commands.answer_known(event, rows, out):
             link_commands.reject_unremembered(event, code, rows, out)
         return True
-    command = COMMANDS.get(type(event))
-    if command is None:
+    if type(event) not in COMMANDS:
         return False
+    refuse_by_time(event, code, out)
+    return True
+
+
+def refuse_by_time(event: Any, code: str, out: Outbox) -> None:
+    """Refuse a command by its time alone, before a row is looked at."""
     payment_id = getattr(event, "payment_id", None)
     account_id = event.account_id if payment_id is None else event.debtor_account_id
     names = ("capture_id", "journal_id", "confirmation_id", "reversal_id")
     ids = {name: getattr(event, name) for name in names if hasattr(event, name)}
-    refuse(out, event, command, account_id, payment_id, code, **ids)
-    return True
+    refuse(out, event, COMMANDS[type(event)], account_id, payment_id, code, **ids)

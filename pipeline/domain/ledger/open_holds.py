@@ -13,7 +13,8 @@ from pipeline.domain.kernel.outbox import Arrival
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import is_local
 from pipeline.domain.ledger.due import CREDIT, DEBIT, Place, due_on, held_items, is_due
-from pipeline.domain.ledger.rows import Payment, read_account, read_watermark
+from pipeline.domain.ledger.payment_row import Payment
+from pipeline.domain.ledger.rows import read_account, read_watermark
 
 if TYPE_CHECKING:
     from pipeline.domain.ledger.pairs import Leg

@@ -3,7 +3,7 @@
     leg_requested -> the creditor is credited against this branch's clearing account -> leg_posted
                   -> or cannot be                                                    -> leg_refused
 
-A leg is remembered by its id, so one that is sent again has no second effect.
+A leg is remembered by its id, so one that is sent again has no second effect, until both windows are over.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.due import CREDIT, Take
 from pipeline.domain.ledger.exchange import told
-from pipeline.domain.ledger.rows import LEG_ROW, Payment, leg_key
+from pipeline.domain.ledger.payment_row import Payment
+from pipeline.domain.ledger.retention import Retention, TakenLeg, ended_for, home_of
+from pipeline.domain.ledger.rows import LEG_ROW, leg_key
 from pipeline.domain.ledger.value_times import told_time
 
 
@@ -51,21 +53,23 @@ def request_leg(
     )
 
 
-def post_leg(take: Take, event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox) -> None:
+def post_leg(
+    retention: Retention, take: Take, event: ev.LegRequested, at: Arrival, rows: Rows, out: Outbox
+) -> None:
     """Credit the creditor of a payment of another branch, and answer that branch; or refuse its leg.
 
     `take`: applies what is due on accounts.
     Raises: Reject for a leg that was posted or refused before.
     """
-    key = leg_key(event.tenant_id, event.leg_id)
-    if rows.get(key) is not None:
+    key, is_late = leg_key(event.tenant_id, event.leg_id), retention.is_late(event, at, rows)
+    if not is_late and rows.get(key) is not None:
         raise Reject("leg_exists")
     take([(event.creditor_account_id, CREDIT)], event, at, rows, out)
     books = Books(event, at, rows)
     when = told_time(event, books.closed_through)
     creditor, amount = event.creditor_account_id, event.amount_minor
-    code: str | None = "amount_must_be_positive"
-    if amount > 0:
+    code: str | None = "too_old" if is_late else "amount_must_be_positive"
+    if amount > 0 and not is_late:
         code = books.creditor_code(creditor, event.currency, amount)
     if code is None:
         clearing = clearing_account_id(event.currency, at.partition)
@@ -77,7 +81,10 @@ def post_leg(take: Take, event: ev.LegRequested, at: Arrival, rows: Rows, out: O
             books.enter(out, "leg", clearing, creditor, amount, about)
         except Overflow:
             code = "overflow"
-    rows.put(key, LEG_ROW.head)
+    if not is_late:
+        home = home_of(event, at)
+        rows.put(key, LEG_ROW.pack(TakenLeg(event.occurred_at, home)))
+        ended_for(home, event, key, at, rows)
     fields = (
         *envelope(event, "leg_answer"),
         event.leg_id,

@@ -6,8 +6,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.ledger.account_ids import can_be_opened
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.expected_sequence import other_sequence
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.rates import RateRules
-from pipeline.domain.ledger.rows import Payment
 from pipeline.domain.ledger.sides import agreed, may_name
 
 

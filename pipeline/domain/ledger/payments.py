@@ -30,9 +30,10 @@ from pipeline.domain.ledger.open_holds import is_crowded, payment_places
 from pipeline.domain.ledger.outputs import announce
 from pipeline.domain.ledger.payment_legs import request_leg
 from pipeline.domain.ledger.payment_refusals import convert, refusal_of, up_to_what_is_there
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.rates import RateRules
 from pipeline.domain.ledger.repeats import answer_to_payment
-from pipeline.domain.ledger.rows import Payment, read_payment, write_payment
+from pipeline.domain.ledger.rows import read_payment, write_payment
 from pipeline.domain.ledger.sides import credited_of, emit_placed, end_hold, enter, reserve
 from pipeline.domain.ledger.value_times import ValueTime, told_time
 from pipeline.domain.tenants.settings import Tenants
@@ -61,7 +62,6 @@ def answer_early(event: ev.PaymentDecided, out: Outbox) -> bool:
 
 
 def decide(
-    window: int,
     holds_max: int,
     rates: RateRules,
     event: ev.PaymentDecided,
@@ -72,14 +72,10 @@ def decide(
 ) -> None:
     """Reserve a payment whose id is new and settle it, hold it, or ask for its leg; or reject it.
 
-    `window`: how long ids are remembered, microseconds of event time; `holds_max`: how many holds an
-    account may have open; `rates`: which rates count for a payment between currencies.
+    `holds_max`: how many holds an account may have open; `rates`: which rates count for a payment between
+    currencies.
     """
     tenant = event.tenant_id
-    if watermark - event.occurred_at > window:
-        # Not stored: ids are forgotten after the window, and an id that old might have been forgotten
-        # already.
-        return announce(out, event, event, "payment_rejected", "too_old")
     payment = Payment(
         "REJECTED",
         "",

@@ -34,13 +34,13 @@ from pipeline.domain.ledger.holds import read_hold
 from pipeline.domain.ledger.journals import read_journal
 from pipeline.domain.ledger.limits import check_limit
 from pipeline.domain.ledger.not_yet import COMMANDS
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.proposed_content import content_hash, content_of
 from pipeline.domain.ledger.repeats import content_of_row
 from pipeline.domain.ledger.rows import (
     CLOSED,
     OPEN_PROPOSALS_ROW,
     PROPOSAL_ROW,
-    Payment,
     read_account,
     read_number,
     read_payment,

@@ -13,7 +13,7 @@ from pipeline.domain.ledger.journal_parts import confirmation_id_of
 from pipeline.domain.ledger.journals import Journal
 from pipeline.domain.ledger.links import Link
 from pipeline.domain.ledger.pairs import legs_of
-from pipeline.domain.ledger.rows import Payment
+from pipeline.domain.ledger.payment_row import Payment
 
 
 def answer_to_payment(known: Payment, given: PaymentContent) -> str:

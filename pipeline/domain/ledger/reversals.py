@@ -5,7 +5,7 @@
 
 Invariants: a payment and a journal have a count of the amount reversed so far. A reversal is added to it
 before its journal is submitted, so several reversals together never exceed what was posted. A refused
-reversal is subtracted again.
+reversal is subtracted again. While a reversal is under way, what it reverses is kept (`reversing`).
 """
 
 from __future__ import annotations
@@ -33,14 +33,13 @@ from pipeline.domain.ledger.journals import (
     write_journal,
 )
 from pipeline.domain.ledger.pairs import Leg, legs_of
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.repeats import journal_reversal_code, payment_reversal_code
-from pipeline.domain.ledger.rows import Payment, read_number, read_payment, taken_key
+from pipeline.domain.ledger.rows import read_number, read_payment, taken_key, write_payment
 from pipeline.domain.ledger.sides import credited_of
 
 
-def reverse_journal(
-    window: int, event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
-) -> None:
+def reverse_journal(event: ev.JournalReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Reverse what is posted of a journal, or some of its legs, by a new journal."""
     found = _journal_to_reverse(event, rows)
     if isinstance(found, str):
@@ -48,6 +47,7 @@ def reverse_journal(
         return refuse(out, event, "journal_reversed", event.account_id, None, found, **ids)
     original, legs = found
     count_reversed(original, legs, +1)
+    original.reversing = (original.reversing or 0) + 1
     write_journal(rows, event.tenant_id, event.journal_id, original)
     journal = _reversal(event, legs, original.account_id, original.reference, event.journal_id)
     journal.effective_at, journal.late = event.effective_at, event.late
@@ -55,7 +55,7 @@ def reverse_journal(
     if journal.not_before is None:  # an earlier version posted it
         asked_at = original.effective_at
         journal.not_before = original.occurred_at if asked_at is None else asked_at
-    HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+    HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark)
 
 
 def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal, list[Leg]] | str:
@@ -74,9 +74,7 @@ def _journal_to_reverse(event: ev.JournalReversed, rows: Rows) -> tuple[Journal,
     return (original, legs) if legs else "exceeds_settled_amount"
 
 
-def reverse_payment(
-    window: int, event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox
-) -> None:
+def reverse_payment(event: ev.PaymentReversed, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Reverse what is posted of a payment, or a part of it, by a new journal."""
     tenant, debtor = event.tenant_id, event.debtor_account_id
     found = _payment_to_reverse(event, rows)
@@ -85,11 +83,13 @@ def reverse_payment(
         return refuse(out, event, "payment_reversed", debtor, event.payment_id, found, **ids)
     payment, amount, other = found
     count_reversed_payment(rows, tenant, event.payment_id, amount, other, payment.credit_currency)
+    payment.reversing = (payment.reversing or 0) + 1
+    write_payment(rows, tenant, event.payment_id, payment)
     legs = _legs_of(payment, amount, other, at.partition)
     journal = _reversal(event, legs, debtor, payment.reference, event.payment_id)
     journal.reverses_payment = True
     journal.not_before = payment.occurred_at if payment.effective_at is None else payment.effective_at
-    HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark, window)
+    HomeJournal(event, event.reversal_id, journal, at, rows, out).submit(watermark)
 
 
 def _legs_of(payment: Payment, amount: int, other: int | None, branch: int) -> list[Leg]:

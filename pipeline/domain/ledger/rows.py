@@ -1,4 +1,4 @@
-"""The rows of the ledger's table: all row kinds; the contents of accounts, payments, legs and numbers.
+"""The rows of the ledger's table: all row kinds; the contents of accounts and numbers.
 
 The contents of the other kinds are defined beside their rules. An account row has a fixed width, so that
 thousands are one array. A payment row has the id, for repeats; so has a leg row, on the creditor's branch.
@@ -16,20 +16,28 @@ from pipeline.domain.kernel.layouts import (
     RowKind,
     append_fields,
     append_to_items,
+    fields_of_nothing,
     unpacker,
     wrap_fields,
 )
+from pipeline.domain.kernel.retention import Queue, QueueKind
 from pipeline.domain.kernel.rows import Rows, row_key
-from pipeline.domain.ledger.exchange import Exchange
+from pipeline.domain.ledger.payment_row import Payment
 
 ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
-PAYMENT_ROW = RowKind("ledger", "payment", "p", [append_fields("", *[None] * 4), append_fields(*[None] * 6)])
+PAYMENT_ROW = RowKind(
+    *("ledger", "payment", "p"),
+    [append_fields("", *[None] * 4), append_fields(*[None] * 6), append_fields(None, None)],
+)
 CHANGE_ROW = RowKind("ledger", "change", "e")
-LEG_ROW = RowKind("ledger", "leg", "l")
+LEG_ROW = RowKind("ledger", "leg", "l", [fields_of_nothing(None, None)])
 HOLD_ROW = RowKind("ledger", "hold", "h", (append_to_items(None, None), append_to_items(None)))
-JOURNAL_ROW = RowKind("ledger", "journal", "j", (append_fields(*[None] * 4), append_fields([], None)))
-JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g", (append_fields(None),))
+JOURNAL_ROW = RowKind(
+    *("ledger", "journal", "j"),
+    [append_fields(*[None] * 4), append_fields([], None), append_fields(None, None)],
+)
+JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g", [append_fields(None), append_fields(None, None)])
 LINK_ROW = RowKind("ledger", "link", "k")
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
 FREEZE_ROW = RowKind("ledger", "freeze", "f")
@@ -46,11 +54,14 @@ OPEN_PROPOSALS_ROW = RowKind("ledger", "open proposals", "u")
 SCHEDULED_ROW = RowKind("ledger", "scheduled journal", "s")
 SCHEDULED_ON_ROW = RowKind("ledger", "scheduled on account", "i")
 WATERMARK_ROW = RowKind("ledger", "watermark", "w")
+ENDED = QueueKind("ledger", "ended", "mz")
+ENDED_ROW, ENDED_BUCKET_ROW = ENDED.state, ENDED.bucket
+WALK_ROW = RowKind("ledger", "walk", "W")
 KINDS = (
     ACCOUNT_ROW, OPENING_ROW, CHANGE_ROW, PAYMENT_ROW, LEG_ROW, HOLD_ROW, JOURNAL_ROW, JOURNAL_PART_ROW,
     LINK_ROW, LIMIT_ROW, FREEZE_ROW, EARLIER_DUE_ROW, DUE_ROW, ACCOUNT_DUE_ROW, OPEN_HOLDS_ROW,
     NEXT_DUE_ROW, PERIOD_ROW, RATE_ROW, REVERSAL_ROW, PROPOSAL_ROW, OPEN_PROPOSALS_ROW, SCHEDULED_ROW,
-    SCHEDULED_ON_ROW, WATERMARK_ROW,
+    SCHEDULED_ON_ROW, WATERMARK_ROW, ENDED_ROW, ENDED_BUCKET_ROW, WALK_ROW,
 )  # fmt: skip
 _NUMBERS = {
     kind.family.encode()[0]: kind
@@ -58,6 +69,8 @@ _NUMBERS = {
 }
 """Rows that hold one number, by the first byte of their keys."""
 
+ENDED_STATES = frozenset({"SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED"})
+"""The last states of a payment."""
 OPEN, CLOSED = 0, 1
 STATUS_NAMES = ("OPEN", "CLOSED")
 FROZEN_DEBIT, FROZEN_CREDIT, HAS_MAXIMUM = 1, 2, 4
@@ -162,48 +175,6 @@ def unpack_account(row: bytes) -> Account:
     return account
 
 
-class Payment(msgspec.Struct, array_like=True, gc=False):
-    """A payment on the debtor's branch: what is needed to answer a repeat and to finish the payment."""
-
-    state: str
-    """HELD (waits for a review), IN_FLIGHT (for its leg), AUTHORISED (for captures: `holds`); at
-    the end SETTLED, REJECTED, FAILED, CANCELLED, EXPIRED."""
-    code: str
-    debtor_account_id: str
-    creditor_account_id: str
-    amount_minor: int
-    currency: str
-    reference: str
-    occurred_at: int
-    payment_type: str
-    """Empty in a row of layout 1, which kept neither this nor what follows."""
-    hold_expires_at: int | None
-    """As the payment asked for it, or NO_END; `Hold.expires_at` is what extensions have made of it."""
-    metadata: dict[str, str] | None = None
-    """The upstream's own labels, which its postings carry."""
-    effective_at: int | None = None
-    """When it counts in the books, the last part of it; None: nothing is posted, or not known (layout 1)."""
-    asked_minor: int | None = None
-    """What a balancing payment has asked for at most; None: for `amount_minor`, all of it or nothing."""
-    creditor_currency: str | None = None
-    """What it has asked to be converted to; None: to nothing else."""
-    named_rate_e8: int | None = None
-    """The rate that it named."""
-    exchange: Exchange | None = None
-    """What it was converted to; None: it was not, or it was rejected."""
-    capture_tolerance_bp: int | None = None
-    """Of a hold: how much more than its amount may be captured in all, basis points; None: nothing."""
-    execute_at: int | None = None
-    """When it was to be executed, microseconds UTC; None: at once, or not known (layouts 1 and 2)."""
-    link_id: str | None = None
-    """The link with whose other payments it is settled, or is not."""
-
-    @property
-    def credit_currency(self) -> str:
-        """The currency of what the creditor gets."""
-        return self.currency if self.exchange is None else self.exchange.currency
-
-
 unpack_payment = unpacker(PAYMENT_ROW, Payment)
 """Return the payment of a row. Raises UnreadableRow."""
 
@@ -241,8 +212,23 @@ def read_payment(rows: Rows, tenant_id: str, payment_id: str) -> Payment | None:
 
 
 def write_payment(rows: Rows, tenant_id: str, payment_id: str, payment: Payment) -> None:
-    """Replace the row of a payment."""
-    rows.put(payment_key(tenant_id, payment_id), PAYMENT_ROW.pack(payment))
+    """Replace the row of a payment; note when it has ended."""
+    key = payment_key(tenant_id, payment_id)
+    if payment.state not in ENDED_STATES or payment.reversing:
+        payment.ended_at = None
+    elif payment.ended_at is None:
+        payment.ended_at = ended(rows, key)
+    rows.put(key, PAYMENT_ROW.pack(payment))
+
+
+def ended(rows: Rows, key: bytes) -> int | None:
+    """Note that a row has ended now, in the branch's event time, and return that; None before it begins."""
+    watermark = read_watermark(rows)
+    if watermark is not None:
+        queue = Queue(ENDED, rows, 0)
+        queue.enqueue(watermark, key)
+        queue.write()
+    return watermark
 
 
 def advance_watermark(rows: Rows, occurred_at: int, recorded_at: int) -> int:

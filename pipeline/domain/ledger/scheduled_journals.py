@@ -1,7 +1,7 @@
 """Journals that wait for their time (`execute_at`) at home, before anything is held for them.
 
     journal_submitted -> SCHEDULED -> its time has come (`falling_due`): submitted anew, with that time
-                      -> refused: too_old, too_far_ahead, expired, too_many_scheduled
+                      -> refused: too_far_ahead, expired, too_many_scheduled
     journal_voided of one that waits -> VOIDED; journal_confirmed -> refused, it is not held
 
     row `s` NUL tenant NUL home NUL id                     the command
@@ -28,7 +28,7 @@ from pipeline.domain.ledger import journal_ends, journal_home
 from pipeline.domain.ledger.account_ids import can_be_opened, is_local
 from pipeline.domain.ledger.approvals import ApprovedOutbox
 from pipeline.domain.ledger.due import SCHEDULED as KIND
-from pipeline.domain.ledger.due import Due, Place, schedule, time_of, time_text, unschedule
+from pipeline.domain.ledger.due import Due, Place, behind_deleted, schedule, time_of, time_text, unschedule
 from pipeline.domain.ledger.expected_sequence import moved_on
 from pipeline.domain.ledger.journal_home import HomeJournal, drawn_up
 from pipeline.domain.ledger.journals import LEGS_MAX, SCHEDULED, journal_key, read_journal
@@ -50,21 +50,15 @@ unpack_scheduled = unpacker(SCHEDULED_ROW, Waiting)
 
 
 def submit(
-    window: int,
-    holds_max: int,
-    event: ev.JournalSubmitted,
-    watermark: int,
-    at: Arrival,
-    rows: Rows,
-    out: Outbox,
+    holds_max: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
 ) -> None:
     """Let a new journal wait whose time has not come; submit any other. Arguments: `HomeJournal.submit`."""
     time = event.execute_at
     if time is not None and read_journal(rows, event.tenant_id, event.account_id, event.journal_id) is None:
         if time > max(watermark, event.occurred_at):
-            return _wait(window, event, watermark, at, rows, out)
+            return _wait(event, watermark, at, rows, out)
         event = structs.replace(event, occurred_at=max(event.occurred_at, time))
-    journal_home.submit(window, holds_max, event, watermark, at, rows, out)
+    journal_home.submit(holds_max, event, watermark, at, rows, out)
 
 
 def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
@@ -80,7 +74,7 @@ def void(event: ev.JournalVoided, watermark: int, at: Arrival, rows: Rows, out: 
     HomeJournal(event, event.journal_id, journal, at, rows, out).take_back()
 
 
-def execute(window: int, holds_max: int, due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
+def execute(holds_max: int, due: Due, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Submit a journal whose time has come, as if it had happened then; what it says has its approver."""
     command = _command(rows, due.tenant_id, due.account_id, due.id)
     _forget(command, at, rows)
@@ -89,7 +83,7 @@ def execute(window: int, holds_max: int, due: Due, at: Arrival, rows: Rows, out:
     assert watermark is not None, "time has come"
     event = structs.replace(_without_approver(command), occurred_at=due.time)
     out = out if command.approved_by is None else ApprovedOutbox(out, command.approved_by)
-    journal_home.submit(window, holds_max, event, watermark, at, rows, out)
+    journal_home.submit(holds_max, event, watermark, at, rows, out)
 
 
 def due_on_accounts(rows: Rows, tenant_id: str, accounts: Iterable[str], watermark: int) -> list[Due]:
@@ -109,12 +103,8 @@ def places_of(rows: Rows, due: Due, at: Arrival) -> list[Place]:
     return [(leg.account_id, leg.side) for leg in legs if is_local(due.tenant_id, leg.account_id, at)]
 
 
-def _wait(
-    window: int, event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox
-) -> None:
+def _wait(event: ev.JournalSubmitted, watermark: int, at: Arrival, rows: Rows, out: Outbox) -> None:
     home = HomeJournal(event, event.journal_id, drawn_up(event)[0], at, rows, out)
-    if watermark - event.occurred_at > window:
-        return home.submit(watermark, window)
     code = _refusal(event, watermark, at, rows)
     if code is not None:
         name, account_id = "journal_submitted", event.account_id
@@ -177,7 +167,7 @@ def _accounts(event: ev.JournalSubmitted, at: Arrival) -> list[str]:
 
 def _of_account(rows: Rows, tenant_id: str, account_id: str) -> Iterator[Due]:
     prefix = row_key(SCHEDULED_ON_ROW.family, tenant_id, account_id, "")
-    for key, _ in rows.scan(prefix):
+    for key, _ in rows.scan(prefix, behind_deleted(prefix, rows)):
         time, home, journal_id = key[len(prefix) :].decode().split("\0")
         yield Due(time_of(time), KIND, tenant_id, home, journal_id)
 

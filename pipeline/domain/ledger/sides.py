@@ -19,8 +19,8 @@ from pipeline.domain.kernel.rates import is_rate
 from pipeline.domain.ledger.account_ids import position_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
 from pipeline.domain.ledger.exchange import Exchange, converted, told
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.rates import Rate, RateRules, differs, find
-from pipeline.domain.ledger.rows import Payment
 
 _NAMES = ("", ":exchange")
 """What the ids of the events of each pair are told apart by."""

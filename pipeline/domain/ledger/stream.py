@@ -11,7 +11,9 @@
     accounts       status, closed periods                  limits         their limits, at once or later
     freezes        frozen sides, and their ends            account_changes  one effect for each of these
     due            ends of holds and freezes, later limits falling_due    when they take effect
-    not_yet        commands whose time has not come        sides          both sides of a payment in the books
+    not_yet        commands whose time has not come        too_old        commands whose time is over
+    retention      which rows are over                     walk           rows of earlier versions
+    sides          both sides of a payment in the books
     proposals      commands that wait for a second person   approvals      what that person decides
 
 A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
@@ -37,6 +39,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.links import PAYMENTS_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 from pipeline.domain.kernel.tolerance import check_tolerance
@@ -66,8 +69,18 @@ from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
 from pipeline.domain.ledger.links import LEGS_OF, link_key
 from pipeline.domain.ledger.not_yet import answer_ahead
 from pipeline.domain.ledger.rates import RateRules, quote_rate
-from pipeline.domain.ledger.rows import account_key, advance_watermark, closed_key, leg_key, payment_key
+from pipeline.domain.ledger.retention import Retention
+from pipeline.domain.ledger.rows import (
+    ENDED,
+    account_key,
+    advance_watermark,
+    closed_key,
+    leg_key,
+    payment_key,
+)
 from pipeline.domain.ledger.settings import HOLDS_MAX, LedgerSettings
+from pipeline.domain.ledger.too_old import answer_too_old
+from pipeline.domain.ledger.walk import WALK_KEY, first_step, go_on
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 
 
@@ -76,6 +89,9 @@ class LedgerRules(LedgerSettings, frozen=True):
 
     ended_max: int = 2 * HOLDS_MAX
     """The most holds of its own accounts that a command ends. No setting: it is the same in every log."""
+
+    reversal_window_days: int = Windows().reversals_days
+    """How long what has ended may be reversed, event time: the setting of all streams."""
 
     tenants: Tenants = UNRESTRICTED
     """Which tenants may open accounts, and in which currencies."""
@@ -86,38 +102,44 @@ def dedupe_window(rules: LedgerRules | None) -> int:
     return (rules or LedgerRules()).dedupe_window_days * MICROSECONDS_PER_DAY
 
 
+def kept(rules: LedgerRules | None) -> int:
+    """Return how long rows are kept that have ended, in microseconds of event time."""
+    rules = rules or LedgerRules()
+    windows = Windows(rules.dedupe_window_days, rules.reversal_window_days)
+    return windows.both_days * MICROSECONDS_PER_DAY
+
+
 class Ledger:
     """The rules of the ledger over the rows of one branch; holds no state of its own."""
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
         rules = rules or LedgerRules()
-        self._window, self._ahead_max = dedupe_window(rules), rules.clock_ahead_us
+        window, self._ahead_max = dedupe_window(rules), rules.clock_ahead_us
+        self._retention = Retention(window, kept(rules))
         self._holds_max, tenants = rules.holds_max, rules.tenants
         self._proposals_kept, self._tenants = rules.proposal_days * MICROSECONDS_PER_DAY, tenants
         rate_age = rules.rate_max_age_seconds * MICROSECONDS_PER_SECOND
         self._refuses_past = rules.backdating == "refuse"
         self._rates = RateRules(rate_age, rules.rate_tolerance_bp)
-        self._bounds = self._window, self._holds_max
-        self._take: Take = _beside_what_is_approved(
-            partial(take, rules.ended_max, execute=partial(scheduled_journals.execute, *self._bounds))
-        )
+        execute = partial(scheduled_journals.execute, self._holds_max)
+        self._take: Take = _beside_what_is_approved(partial(take, rules.ended_max, execute=execute))
         self._rules: dict[type, Callable[[Any, Arrival, Rows, Outbox], None]] = {
             ev.AccountOpened: partial(accounts.open_account, tenants=tenants),
-            ev.AccountLimitSet: once(partial(limits.set_limit, self._take), self._window),
-            ev.AccountFrozen: once(partial(freezes.freeze_account, self._take), self._window),
-            ev.AccountUnfrozen: once(partial(freezes.unfreeze_account, self._take), self._window),
-            ev.AccountClosed: once(partial(accounts.close_account, self._take), self._window),
-            ev.AccountReopened: once(partial(accounts.reopen_account, self._take), self._window),
+            ev.AccountLimitSet: once(partial(limits.set_limit, self._take), window),
+            ev.AccountFrozen: once(partial(freezes.freeze_account, self._take), window),
+            ev.AccountUnfrozen: once(partial(freezes.unfreeze_account, self._take), window),
+            ev.AccountClosed: once(partial(accounts.close_account, self._take), window),
+            ev.AccountReopened: once(partial(accounts.reopen_account, self._take), window),
             ev.PeriodClosed: accounts.close_period,
             ev.BranchTicked: self._tick,
-            ev.ProposalApproved: partial(approvals.approve, self._carry_out),
+            ev.ProposalApproved: partial(approvals.approve, self._carry_out_approved),
             ev.ProposalRejected: approvals.reject,
-            ev.RateQuoted: partial(quote_rate, self._window, rate_age),
+            ev.RateQuoted: partial(quote_rate, window, rate_age),
             ev.PaymentDecided: self._decide_payment,
-            ev.LegRequested: partial(payment_legs.post_leg, self._take),
+            ev.LegRequested: partial(payment_legs.post_leg, self._retention, self._take),
             ev.LegPosted: payments.leg_posted,
             ev.LegRefused: payments.leg_refused,
-            ev.JournalLegsRequested: partial(journal_legs.hold_legs, self._take),
+            ev.JournalLegsRequested: partial(journal_legs.hold_legs, self._retention, self._take),
             ev.JournalLegsAnswered: self._legs_answered,
             ev.PaymentsLinkDecided: self._decide_link,
             ev.JournalLegsEnded: journal_legs.end_legs,
@@ -130,11 +152,11 @@ class Ledger:
         self._timed: dict[type, Callable[[Any, int, Arrival, Rows, Outbox], None]] = {
             ev.PaymentCaptured: captures.capture,
             ev.PaymentExtended: extensions.extend,
-            ev.PaymentReversed: partial(reversals.reverse_payment, self._window),
-            ev.JournalSubmitted: partial(scheduled_journals.submit, *self._bounds),
+            ev.PaymentReversed: reversals.reverse_payment,
+            ev.JournalSubmitted: partial(scheduled_journals.submit, self._holds_max),
             ev.JournalConfirmed: journal_ends.confirm,
             ev.JournalVoided: scheduled_journals.void,
-            ev.JournalReversed: partial(reversals.reverse_journal, self._window),
+            ev.JournalReversed: reversals.reverse_journal,
         }
         """Commands that advance the branch's event time; their rules get the watermark as an argument."""
 
@@ -150,16 +172,34 @@ class Ledger:
         if kind is not ev.BranchTicked and (not tenant or "/" in tenant or "\0" in tenant):
             # Its keys could be those of another tenant, or of an internal account.
             raise Reject("invalid_tenant_id")
+        begun = first_step(rows)
+        self._retention.forget(event, at, rows)
         if self._ahead_max is not None and answer_ahead(self._ahead_max, event, at, rows, out):
             return
-        if kind in proposals.PROPOSABLE and proposals.waits(self._tenants, self._window, event, rows):
-            return proposals.propose(event, self._proposals_kept, self._window, at, rows, out)
+        if answer_too_old(self._retention, event, at, rows, out):
+            return
+        mark = self._retention.mark(event, at, rows)
+        self._propose_or_carry_out(event, at, rows, out)
+        self._retention.sweep(mark, rows)
+        go_on(begun, at, rows)
+
+    def _propose_or_carry_out(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+        window = self._retention.window_us
+        if type(event) in proposals.PROPOSABLE and proposals.waits(self._tenants, window, event, rows):
+            return proposals.propose(event, self._proposals_kept, window, at, rows, out)
         approved_by = getattr(event, "approved_by", None)
         self._carry_out(event, at, rows, out if approved_by is None else ApprovedOutbox(out, approved_by))
 
+    def _carry_out_approved(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
+        """Apply a command that was proposed, as if it had come now."""
+        self._retention.forget(event, at, rows)
+        if not answer_too_old(self._retention, event, at, rows, out):
+            self._carry_out(event, at, rows, out)
+
     def _carry_out(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply a command that waits for nobody."""
-        if self._refuses_past and answer_back_dated(self._window, event, at, rows, out):
+        window = self._retention.window_us
+        if self._refuses_past and answer_back_dated(window, event, at, rows, out):
             return
         kind = type(event)
         if kind in self._rules:
@@ -182,6 +222,8 @@ class Ledger:
         """Return the keys of the rows that applying `event` reads."""
         tenant, kind = event.tenant_id, type(event)
         yield NEXT_KEY
+        yield WALK_KEY
+        yield ENDED.key()
         if kind is ev.BranchTicked:
             return
         yield closed_key(tenant)
@@ -222,7 +264,7 @@ class Ledger:
         """Decide a link; one that is none, or is known, does not advance event time."""
         if not link_commands.answer_known(event, rows, out):
             watermark = self._advance(event, at, rows, out)
-            link_commands.decide(self._window, self._tenants, event, watermark, at, rows, out)
+            link_commands.decide(self._retention.window_us, self._tenants, event, watermark, at, rows, out)
 
     def _legs_answered(self, event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply the answer of a branch that was asked for legs, of a link or of a journal."""
@@ -236,7 +278,7 @@ class Ledger:
         check_tolerance(event)
         if not payments.answer_repeat(event, rows, out) and not payments.answer_early(event, out):
             watermark = self._advance(event, at, rows, out)
-            payments.decide(self._window, self._holds_max, self._rates, event, watermark, at, rows, out)
+            payments.decide(self._holds_max, self._rates, event, watermark, at, rows, out)
 
 
 def _beside_what_is_approved(take: Take) -> Take:

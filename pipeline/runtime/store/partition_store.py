@@ -157,8 +157,10 @@ class PartitionStore:
             ahead = next(upcoming, None)
 
     def _stored(self, prefix: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
-        start = max(prefix, after)
-        for key, value in self._db.items(from_key=start or None, read_opt=ReadOptions()):
+        start, end, options = max(prefix, after), _behind(prefix), ReadOptions()
+        if end is not None:  # without it RocksDB steps over all that was deleted behind the last row
+            options.set_iterate_upper_bound(end)
+        for key, value in self._db.items(from_key=start or None, read_opt=options):
             if not key.startswith(prefix):
                 if key > prefix:
                     return

@@ -19,6 +19,7 @@ from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_captures import capture
 from pipeline.verify.model.ledger_changes import one_effect
 from pipeline.verify.model.ledger_due import advance
+from pipeline.verify.model.ledger_endings import end_of_command, forget_named
 from pipeline.verify.model.ledger_exchange import quote
 from pipeline.verify.model.ledger_holds import extend, hold_is_due
 from pipeline.verify.model.ledger_limits import (
@@ -31,7 +32,7 @@ from pipeline.verify.model.ledger_limits import (
     unfreeze,
 )
 from pipeline.verify.model.ledger_links import decide_link
-from pipeline.verify.model.ledger_not_yet import not_yet
+from pipeline.verify.model.ledger_not_yet import not_yet, too_old
 from pipeline.verify.model.ledger_past import refused_past
 from pipeline.verify.model.ledger_payments import cancel, decide, leg_posted, leg_refused, post_leg, review
 from pipeline.verify.model.ledger_periods import close_period
@@ -40,7 +41,7 @@ from pipeline.verify.model.ledger_reversals import reverse_journal, reverse_paym
 from pipeline.verify.model.ledger_shares import legs_answered, legs_ended, legs_requested
 from pipeline.verify.model.ledger_submissions import confirm, journal_is_due, scheduled_is_due, submit, void
 from pipeline.verify.model.record import Record
-from pipeline.verify.model.wire import LONG_MIN, Dead, row_key
+from pipeline.verify.model.wire import LONG_MIN, Dead, Expected, row_key
 
 TICK_TAKES = 1_000
 """Due rows that a tick takes."""
@@ -101,6 +102,9 @@ def tick(branch: Books, event: dict[str, Any]) -> None:
 class Branch(Books):
     """The ledger of one partition, as far as its log has been applied."""
 
+    by_its_time: bool = False
+    """Whether the present command is refused by its time alone."""
+
     rules: ClassVar = {
         "AccountOpened": open_account,
         "AccountLimitSet": one_effect(set_limit),
@@ -148,6 +152,17 @@ class Branch(Books):
             raise Dead("invalid_tenant_id")
 
     def refused_at_once(self, record: Record) -> bool:
-        if not_yet(self, record) or is_proposed(self, record):
+        forget_named(self)
+        self.by_its_time = not_yet(self, record) or too_old(self, record)
+        if self.by_its_time or is_proposed(self, record):
             return True
         return refused_past(self, record.event or "", record.fields)
+
+    def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
+        """Apply one record, and forget what is over."""
+        code, _ = super().apply(record)
+        if code is not None:
+            return code, []
+        if not self.by_its_time:
+            end_of_command(self)
+        return None, self.out

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.verify.model.ledger_accounts import Account
+from pipeline.verify.model.ledger_endings import has_ended
+from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, Ended
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.tenants import ACCOUNT_CODES
 from pipeline.verify.model.wire import (
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
-LAYOUTS = {b"p": 3, b"h": 3, b"j": 3, b"t": 2, b"g": 2}
+LAYOUTS = {b"p": 4, b"h": 3, b"j": 4, b"t": 2, b"l": 2, b"g": 3}
 """The layouts of rows that are not in their first one, by the letter of their family."""
 FIVE_MINUTES_US = 300_000_000
 Key = tuple[str, str]
@@ -81,6 +83,10 @@ class Payment:
     """When it was to be executed."""
     link: str | None = None
     """The link that it is a part of."""
+    ended_at: int | None = None
+    """Since when nothing waits for it, event time."""
+    reversing: int | None = None
+    """How many reversals of it are on their way; None: there never was one."""
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -106,6 +112,8 @@ class Books(StreamModel):
     """Everything that one branch knows."""
 
     window_days: int = 90
+    keep_days: int = max(DUPLICATES_DAYS, REVERSALS_DAYS)
+    """How long what has ended is known."""
     clock_ahead_us: int = 300_000_000
     """How far a command may be ahead of Kafka's time; 0: as far as it is."""
     refuses_past: bool = False
@@ -127,7 +135,8 @@ class Books(StreamModel):
     payments: dict[Key, Payment] = field(default_factory=dict)
     holds: dict[Key, Hold] = field(default_factory=dict)
     """Of payments that are held for captures, by payment; they stay after their end."""
-    legs: set[Key] = field(default_factory=set)
+    legs: dict[Key, tuple[int, int]] = field(default_factory=dict)
+    """When each was asked for, and by which branch."""
     journals: dict[tuple[str, str, str], Journal] = field(default_factory=dict)
     """By tenant, the journal's account and its id."""
     groups: dict[tuple[str, str, str], Group] = field(default_factory=dict)
@@ -166,6 +175,11 @@ class Books(StreamModel):
     """By tenant, account and side: what is due and holds money there, in order."""
     earliest_due: int | None = None
     """No due row is earlier; one may be later."""
+    past: Ended = field(default_factory=lambda: Ended("mz"))
+    told: dict[int, Ended] = field(default_factory=dict)
+    """What has ended by another branch's time, by the number of that branch."""
+    walked: bool = False
+    """Whether the table has begun."""
     touched: dict[str, None] = field(default_factory=dict)
     """Accounts whose balances the command must still say, in the order in which it first touched them."""
     effects: ClassVar[Mapping[str, Callable[[Any, Due], None]]]
@@ -227,9 +241,13 @@ class Books(StreamModel):
     def end(self, payment: Payment, state: str, code: str) -> None:
         """Write what is remembered of the command's payment after it."""
         payment.state, payment.code = state, code
-        fields = self.cause.fields
-        content = [getattr(payment, name) for name in Payment.__dataclass_fields__]
-        self.structure(row_key("p", fields["tenant_id"], fields["payment_id"]), content)
+        self.keep_payment(self.key("payment_id"), payment)
+
+    def keep_payment(self, names: Key, payment: Payment) -> None:
+        """Write what is remembered of a payment."""
+        key = row_key("p", *names)
+        payment.ended_at = has_ended(self, key, payment.state, payment.reversing, payment.ended_at)
+        self.structure(key, [getattr(payment, name) for name in Payment.__dataclass_fields__])
 
     def view(self) -> Iterable[dict[str, Any]]:
         """Yield the last balance of every account, the branch's own included."""

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import Due, plan
+from pipeline.verify.model.ledger_endings import ENDS, has_ended
 from pipeline.verify.model.ledger_pairs import (
     Leg,
     in_order,
@@ -40,6 +41,11 @@ class Group:
         """Return the payment that a leg is of, and its reference; nothing for a leg of a journal."""
         named = [] if leg is None else [one for one in self.payments or () if one[0] == leg.leg_no]
         return {"payment_id": named[0][1], "reference": named[0][2]} if named else {}
+
+    asked_at: int | None = None
+    """When another branch, its home, has last said something of it."""
+    home: int | None = None
+    """That branch; None: this one is home."""
 
 
 @dataclass
@@ -80,6 +86,9 @@ class Journal:
     """What has confirmed it in parts: id, amounts by leg, whether the rest was given up, or was all."""
     execute_at: int | None = None
     """When it is to be submitted, or was."""
+    ended_at: int | None = None
+    """As of a payment, like `reversing`."""
+    reversing: int | None = None
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -166,6 +175,8 @@ def change(
     journal.state, journal.code, journal.leg_no = state, code, leg_no
     branch.journals[branch.cause.fields["tenant_id"], journal.account_id, journal_id] = journal
     keep_journal(branch, journal_id, journal)
+    if state in ENDS:
+        release_original(branch, journal)
     say_state(branch, journal_id, journal, state, code, leg_no, **said)
 
 
@@ -180,7 +191,22 @@ def say_state(
 
 def keep_journal(branch: Books, journal_id: str, journal: Journal) -> None:
     key = row_key("j", branch.cause.fields["tenant_id"], journal_id, journal.account_id)
+    journal.ended_at = has_ended(branch, key, journal.state, journal.reversing, journal.ended_at)
     branch.structure(key, journal.content())
+
+
+def release_original(branch: Books, journal: Journal) -> None:
+    """Let what a reversal takes back be kept for it no longer."""
+    tenant, subject = branch.cause.fields["tenant_id"], journal.reverses
+    if subject is None:
+        return
+    if journal.reverses_payment:
+        payment = branch.payments[tenant, subject]
+        payment.reversing = (payment.reversing or 1) - 1
+        return branch.keep_payment((tenant, subject), payment)
+    original = branch.journals[tenant, journal.account_id, subject]
+    original.reversing = (original.reversing or 1) - 1
+    keep_journal(branch, subject, original)
 
 
 def group_key(branch: Books, home_account_id: str, journal_id: str) -> tuple[str, str, str]:
@@ -190,7 +216,8 @@ def group_key(branch: Books, home_account_id: str, journal_id: str) -> tuple[str
 def keep_group(branch: Books, key: tuple[str, str, str], state: str | None = None) -> None:
     group = branch.groups[key]
     group.state = state or group.state
-    branch.structure(row_key("g", *key), [group.legs, group.state, group.payments])
+    content = [group.legs, group.state, group.payments, group.asked_at, group.home]
+    branch.structure(row_key("g", *key), content)
 
 
 def keep_held(branch: Books, journal_id: str, journal: Journal) -> None:

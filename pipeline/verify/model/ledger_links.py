@@ -253,8 +253,7 @@ def finish(
         payment.state = "IN_FLIGHT" if state == "PREPARING" else state
         payment.code, payment.counts_at = obstacle.of(place), counts_at
         branch.payments[tenant, ask.payment_id] = payment
-        content = [getattr(payment, name) for name in Payment.__dataclass_fields__]
-        branch.structure(row_key("p", tenant, ask.payment_id), content)
+        branch.keep_payment((tenant, ask.payment_id), payment)
 
 
 def keep_link(branch: Books, link_id: str, link: Link, state: str, obstacle: Obstacle) -> None:

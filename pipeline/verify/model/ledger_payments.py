@@ -9,6 +9,7 @@ from pipeline.verify.model.ledger_accounts import customer, room
 from pipeline.verify.model.ledger_books import Books, Payment, times_of
 from pipeline.verify.model.ledger_captures import capture_posted, capture_refused
 from pipeline.verify.model.ledger_due import advance, behind, crowded, over, take
+from pipeline.verify.model.ledger_endings import comes_late, ended_for, sender
 from pipeline.verify.model.ledger_exchange import (
     exchange,
     invalid_rate,
@@ -32,7 +33,6 @@ from pipeline.verify.model.ledger_link_ends import cancel_link, payees_of_review
 from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import (
     COMMANDS,
-    LAYOUT,
     PAYMENT_EVENTS,
     Dead,
     derived,
@@ -72,9 +72,6 @@ def decide(branch: Books, event: dict[str, Any]) -> None:
     if payment.execute_at is not None and payment.execute_at > event["occurred_at"]:
         return branch.outcome("PaymentRejected", "payment_rejected", payment, "not_yet")  # and is forgotten
     advance(branch, [(payment.debtor, "DEBIT"), (payment.creditor, "CREDIT")])
-    about = {"payment_id": event["payment_id"]}
-    if branch.too_old(event["occurred_at"], PAYMENT_EVENTS, "PaymentRejected", **about):
-        return branch.outcome("PaymentRejected", "payment_rejected", payment, "too_old")  # and is forgotten
     branch.payments[key] = payment
     debtor = branch.account(payment.debtor)
     if payment.asked is not None and debtor is not None and debtor.limit is not None:
@@ -246,13 +243,18 @@ def cancel(branch: Books, event: dict[str, Any]) -> None:
 
 def post_leg(branch: Books, event: dict[str, Any]) -> None:
     key = (intern(event["tenant_id"]), event["leg_id"])
-    if key in branch.legs:
+    late, home = comes_late(branch), sender(branch)
+    if key in branch.legs and not late:
         raise Dead("leg_exists")
-    branch.legs.add(key)
-    branch.row(row_key("l", *key), bytes([LAYOUT]))
     creditor, currency, amount = event["creditor_account_id"], event["currency"], event["amount_minor"]
     take(branch, [(creditor, "CREDIT")])
-    code = branch.creditor_code(creditor, currency) or too_full(branch, creditor, amount)
+    if not late:
+        branch.legs[key] = event["occurred_at"], home
+        branch.structure(row_key("l", *key), branch.legs[key])
+        ended_for(branch, home, row_key("l", *key))
+    code = (
+        "too_old" if late else branch.creditor_code(creditor, currency) or too_full(branch, creditor, amount)
+    )
     clearing, account = branch.account(f"$clearing:{currency}:{branch.number}"), branch.account(creditor)
     if code is None and not (room(clearing, "debits", amount) and room(account, "credits", amount)):
         code = "overflow"

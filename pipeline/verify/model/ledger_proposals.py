@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import Due, envelope_of, forget, plan, seen_at
+from pipeline.verify.model.ledger_endings import forget_named
 from pipeline.verify.model.ledger_limits import flaw_of
+from pipeline.verify.model.ledger_not_yet import too_old
 from pipeline.verify.model.ledger_past import refused_past
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import (
@@ -268,7 +270,8 @@ def decide_proposal(branch: Books, event: dict[str, Any]) -> None:
             "approved_by": who(event["actor"]),
         }
         with branch.caused_by(proposal.event, fields):
-            if not refused_past(branch, proposal.event, fields):
+            forget_named(branch)
+            if not too_old(branch, branch.cause) and not refused_past(branch, proposal.event, fields):
                 branch.rules[proposal.event](branch, fields)
     forget(branch, due_of(place, proposal))
     proposal.decided_by = event["event_id"]

@@ -52,6 +52,7 @@ def reverse_journal(branch: Books, event: dict[str, Any]) -> None:
     reversal.rest = not event["legs"]
     reversal.not_before = original.counts_at
     take(original, legs, +1)
+    original.reversing, original.ended_at = (original.reversing or 0) + 1, None
     start(branch, event["reversal_id"], reversal)
     keep_journal(branch, event["journal_id"], original)
 
@@ -144,6 +145,8 @@ def reverse_payment(branch: Books, event: dict[str, Any]) -> None:
     reversal.reverses, reversal.reverses_payment, reversal.rest = event["payment_id"], True, rest
     reversal.not_before = payment.counts_at
     count_back(branch, key, amount, back, legs[0] if payment.exchange else None)
+    payment.reversing = (payment.reversing or 0) + 1
+    branch.keep_payment(key, payment)
     start(branch, event["reversal_id"], reversal)
 
 

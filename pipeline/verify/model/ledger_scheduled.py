@@ -11,10 +11,9 @@ from typing import Any
 from pipeline.verify.model.ledger_accounts import customer
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import Due, drop_due, plan
-from pipeline.verify.model.ledger_journals import Journal, change, say_state
+from pipeline.verify.model.ledger_journals import Journal, change
 from pipeline.verify.model.wire import (
     DAY_US,
-    JOURNAL_EVENTS,
     LAYOUT,
     LONG_MAX,
     all_said,
@@ -46,8 +45,6 @@ def wait_or_start(branch: Books, event: dict[str, Any], journal: Journal, start:
         journal.occurred_at = max(time, event["occurred_at"])
         with branch.caused_by("JournalSubmitted", event | {"occurred_at": journal.occurred_at}):
             return start(branch, journal_id, journal)
-    if branch.too_old(event["occurred_at"], JOURNAL_EVENTS, "JournalUpdated", journal_id=journal_id):
-        return say_state(branch, journal_id, journal, "REFUSED", "too_old", None)
     code = why_not(branch, event, now)
     if code is not None:
         return branch.refuse("journal_submitted", event["account_id"], code, journal_id=journal_id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.verify.model.ledger_books import Books, times_of
 from pipeline.verify.model.ledger_due import over, take
+from pipeline.verify.model.ledger_endings import comes_late, ended_for, sender
 from pipeline.verify.model.ledger_journals import (
     Group,
     give_back,
@@ -30,6 +31,7 @@ from pipeline.verify.model.ledger_parts import post_here
 from pipeline.verify.model.wire import (
     COMMANDS,
     Dead,
+    row_key,
 )
 
 # --- what other branches say and are told
@@ -37,19 +39,27 @@ from pipeline.verify.model.wire import (
 
 def legs_requested(branch: Books, event: dict[str, Any]) -> None:
     key = group_key(branch, event["home_account_id"], event["journal_id"])
+    if comes_late(branch):
+        return answer(branch, event, "too_old", None)
     if key in branch.groups:
         raise Dead("legs_exist")
-    legs = legs_of(event["legs"])
+    legs, home = legs_of(event["legs"]), sender(branch)
     take(branch, [(leg.account_id, leg.side) for leg in legs])
     refusal = why_not(branch, legs)
     named = event.get("payments")
     payments = None if not named else [[one["leg_no"], one["payment_id"], one["reference"]] for one in named]
-    group = Group(legs, "HELD" if refusal is None else "REFUSED", payments)
+    group = Group(legs, "HELD" if refusal is None else "REFUSED", payments, event["occurred_at"], home)
     branch.groups[key] = group
     if refusal is None:
         hold(branch, event["journal_id"], legs, group.payment_of)
+    else:
+        ended_for(branch, home, row_key("g", *key))
     keep_group(branch, key)
-    code, leg_no = refusal or ("ok", None)
+    answer(branch, event, *(refusal or ("ok", None)))
+
+
+def answer(branch: Books, event: dict[str, Any], code: str, leg_no: int | None) -> None:
+    """Tell the home of a journal whether this branch holds its legs."""
     about = {name: event[name] for name in ("journal_id", "account_id", "home_account_id")}
     answer = {"branch": branch.number, "code": code, "leg_no": leg_no}
     event_id = branch.id_of("legs_answered")
@@ -90,12 +100,17 @@ def legs_ended(branch: Books, event: dict[str, Any]) -> None:
         raise Dead("legs_not_expected")
     names = ("journal_id", "reference", "reason", "reverses", "metadata")
     about = {name: event.get(name) for name in names}
+    group.asked_at, before = max(group.asked_at or event["occurred_at"], event["occurred_at"]), group.asked_at
     if event.get("legs") is not None:
         amounts = {part["leg_no"]: part["amount_minor"] for part in event["legs"]}
         final = event["final"] in (None, True)
         if not post_here(branch, group, amounts, final, times_of(branch, event), **about):
+            group.asked_at = before
             raise Dead("overflow")
+        if group.state != "HELD":
+            ended_for(branch, sender(branch), row_key("g", *key))
         return keep_group(branch, key)
+    ended_for(branch, sender(branch), row_key("g", *key))
     if not event["posted"]:
         release(branch, event["journal_id"], group.legs, group.payment_of)
         return keep_group(branch, key, "RELEASED")

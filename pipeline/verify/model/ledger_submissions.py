@@ -20,7 +20,6 @@ from pipeline.verify.model.ledger_journals import (
     keep_held,
     post_all,
     release_all,
-    say_state,
     shares,
     too_late,
 )
@@ -51,16 +50,22 @@ LEGS_MAX = 100
 
 def submit(branch: Books, event: dict[str, Any]) -> None:
     advance(branch, [(leg["account_id"], leg["side"]) for leg in event["legs"][:LEGS_MAX]])
-    legs, flaw = worked_out(legs_of(event["legs"]), event.get("shares"))
-    journal = submitted(event, event["account_id"], legs, event["reference"])
-    journal.effective_at, journal.late = event["effective_at"], event["late"]
-    journal.expires_at, journal.metadata = end_of_hold(event), event.get("metadata")
-    journal.execute_at = event.get("execute_at")
+    journal, flaw = journal_of(event)
     known = branch.journal(event["account_id"], event["journal_id"])
     if known is None:
         return scheduled.wait_or_start(branch, event, journal, partial(start, flaw=flaw))
     code = answer(known.compared, journal.compared)
     branch.refuse("journal_submitted", event["account_id"], code, journal_id=event["journal_id"])
+
+
+def journal_of(event: dict[str, Any]) -> tuple[Journal, Refusal | None]:
+    """Return the journal that is submitted, and what is wrong with its shares."""
+    legs, flaw = worked_out(legs_of(event["legs"]), event.get("shares"))
+    journal = submitted(event, event["account_id"], legs, event["reference"])
+    journal.effective_at, journal.late = event["effective_at"], event["late"]
+    journal.expires_at, journal.metadata = end_of_hold(event), event.get("metadata")
+    journal.execute_at = event.get("execute_at")
+    return journal, flaw
 
 
 def submitted(event: dict[str, Any], account_id: str, legs: list[Leg], reference: str) -> Journal:
@@ -72,9 +77,6 @@ def submitted(event: dict[str, Any], account_id: str, legs: list[Leg], reference
 
 def start(branch: Books, journal_id: str, journal: Journal, flaw: Refusal | None = None) -> None:
     """Hold the legs that are home's, and ask the other branches for theirs."""
-    if branch.too_old(journal.occurred_at, JOURNAL_EVENTS, "JournalUpdated", journal_id=journal_id):
-        say_state(branch, journal_id, journal, "REFUSED", "too_old", None)  # and is forgotten
-        return give_back(branch, journal)
     refusal = flaw or malformed(branch, journal)
     own = shares(branch, journal.legs).get(branch.number, [])
     present = {} if refusal else branch.moved_on(journal.account_id)
@@ -219,11 +221,7 @@ def scheduled_is_due(branch: Books, due: Due) -> None:
     event = scheduled.forget_waiting(branch, due) | {"occurred_at": due.at}
     del branch.journals[due.tenant, due.account_id, due.subject]
     branch.row(row_key("j", due.tenant, due.subject, due.account_id), None)
-    legs, flaw = worked_out(legs_of(event["legs"]), event.get("shares"))
-    journal = submitted(event, event["account_id"], legs, event["reference"])
-    journal.effective_at, journal.late = event["effective_at"], event["late"]
-    journal.expires_at, journal.metadata = end_of_hold(event), event.get("metadata")
-    journal.execute_at = due.at
+    journal, flaw = journal_of(event)
     with branch.caused_by("JournalSubmitted", event):
         start(branch, due.subject, journal, flaw)
 

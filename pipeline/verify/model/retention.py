@@ -32,19 +32,33 @@ class Ended:
     closed: list[tuple[int, list[bytes]]] = field(default_factory=list)
     gone: int = 0
     """How many buckets have gone."""
+    full: int = 0
+    """How many buckets got full since what is over was last looked for."""
 
     def add(self, at: int, key: bytes, keep_us: int) -> tuple[list[bytes], list[Change]]:
         """Add a row; return the keys of rows that may go now, and the changes of buckets."""
+        closed = self.put(at, key)
+        over, gone = self.over(keep_us)
+        return over, [*closed, *gone]
+
+    def put(self, at: int, key: bytes) -> list[Change]:
+        """Add a row; return the bucket that is full by it."""
         self.newest = max(self.newest, at)
         self.open.append(key)
         if len(self.open) < BUCKET:
-            return [], []
+            return []
         number = self.gone + len(self.closed)
         self.closed.append((self.newest, self.open))
-        changes: list[Change] = [(self._key(number), bytes([LAYOUT]) + msgpack([self.newest, self.open]))]
+        self.full += 1
+        change = self._key(number), bytes([LAYOUT]) + msgpack([self.newest, self.open])
         self.open = []
-        over: list[bytes] = []
-        for _ in range(BUCKETS_AT_ONCE):
+        return [change]
+
+    def over(self, keep_us: int) -> tuple[list[bytes], list[Change]]:
+        """Return the keys of rows that may go, as the buckets that got full allow, and what changes."""
+        over, changes = list[bytes](), list[Change]()
+        looks, self.full = BUCKETS_AT_ONCE * self.full, 0
+        for _ in range(looks):
             if not self.closed or self.newest - self.closed[0][0] <= keep_us:
                 break
             over += self.closed.pop(0)[1]

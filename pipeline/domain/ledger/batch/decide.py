@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from pipeline.domain.kernel.columns import numpy_of
 from pipeline.domain.ledger.back_dating import BACK_DATED_US
-from pipeline.domain.ledger.batch.read import (
+from pipeline.domain.ledger.batch.facts import (
     CANCELLED,
     COUNTER_MAX,
     DECIDED,
@@ -24,6 +24,7 @@ from pipeline.domain.ledger.batch.read import (
     REVIEWED,
     Facts,
 )
+from pipeline.domain.ledger.retention import Retention
 from pipeline.domain.ledger.rows import CLOSED
 
 NONE, RESERVE, BOOK, SETTLE, RELEASE = range(5)
@@ -86,12 +87,14 @@ class DecidedRun(NamedTuple):
     """Index into STATES: the state that the payment has now; NO_STATE where its row is not written."""
     watermark: int | None
     """The branch's watermark after the run, None where it does not move."""
+    watermarks: np.ndarray
+    """The branch's watermark after each command, microseconds UTC."""
 
 
-def decide(facts: Facts, window: int, ahead_max: int | None) -> DecidedRun:
+def decide(facts: Facts, retention: Retention, ahead_max: int | None) -> DecidedRun:
     """Decide the commands up to the first irregular one.
 
-    `window`: microseconds of event time; `ahead_max`: as in `answer_ahead`, None where that is not asked.
+    `ahead_max`: as in `answer_ahead`, None where that is not asked.
     """
     kinds, regular = facts.run.kinds, facts.regular.copy()
     if ahead_max is not None:
@@ -103,9 +106,11 @@ def decide(facts: Facts, window: int, ahead_max: int | None) -> DecidedRun:
         code[position], refused[position] = CODE[answer], True
     new = (kinds == DECIDED) & ~refused
     occurred = facts.columns["occurred_at"].to_numpy(zero_copy_only=False)
-    too_old, watermarks = _too_old(facts, new, window)
+    too_old, watermarks = _too_old(facts, new, retention.window_us)
+    refused[too_old] = kinds[too_old] != DECIDED
     debits = np.isin(kinds, (DECIDED, REVIEWED, LEG_POSTED)) & ~refused & ~too_old
     regular &= ~(debits & (watermarks - occurred > BACK_DATED_US))
+    regular &= _nothing_is_over(facts, watermarks, retention.keep_us)
     if facts.next_due is not None:
         regular &= watermarks < facts.next_due
     for position, first in facts.repeat_of.items():
@@ -113,7 +118,7 @@ def decide(facts: Facts, window: int, ahead_max: int | None) -> DecidedRun:
     code[too_old] = CODE["too_old"]
     _judge_decided(facts, new & ~too_old, code)
     _judge_credit(facts, kinds == LEG_REQUESTED, code)
-    _judge_held(facts, code, refused)
+    _judge_held(facts, code, refused, too_old)
     mode = _modes(facts, code, refused)
     is_leg = kinds == LEG_REQUESTED
     debit = np.where(is_leg, facts.clearing, facts.debtor)
@@ -130,16 +135,38 @@ def decide(facts: Facts, window: int, ahead_max: int | None) -> DecidedRun:
     state = _states(facts, code, refused[:count])
     seen = watermarks[:count][new[:count]]
     watermark = int(seen[-1]) if len(seen) and seen[-1] != facts.watermark else None
-    return DecidedRun(count, code, mode, debit, credit, refused[:count], state, watermark)
+    return DecidedRun(count, code, mode, debit, credit, refused[:count], state, watermark, watermarks[:count])
 
 
 def _too_old(facts: Facts, new: np.ndarray, window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which payments are older than the window, and the watermark at each new payment."""
+    """Return which commands are older than the window, and the watermark at each of them.
+
+    `new`: payments whose ids are not known; they move the watermark.
+    """
     occurred = facts.columns["occurred_at"].to_numpy(zero_copy_only=False)
     before = -(2**62) if facts.watermark is None else facts.watermark
     seen = np.where(new, np.minimum(occurred, facts.run.recorded_at), before)
     watermarks = np.maximum(np.maximum.accumulate(seen), before)
-    return new & (watermarks - occurred > window), watermarks
+    timed = np.isin(facts.run.kinds, (DECIDED, REVIEWED, CANCELLED))
+    return timed & (watermarks - occurred > window), watermarks
+
+
+def _nothing_is_over(facts: Facts, watermarks: np.ndarray, keep: int) -> np.ndarray:
+    """Return for each command whether no row that it names counts as absent, and the walk can wait; bool."""
+    fine = np.ones(len(watermarks), bool)
+    if facts.next_walk is None:
+        return ~fine
+    fine &= watermarks < facts.next_walk
+    for position, at in facts.ended.items():
+        fine[position] &= watermarks[position] - at <= keep
+    for position, first in facts.behind.items():  # the payment may have ended within the run
+        fine[position] &= watermarks[position] - watermarks[first] <= keep
+    occurred = facts.columns["occurred_at"].to_numpy(zero_copy_only=False)
+    seen = np.minimum(occurred, facts.run.recorded_at)
+    for home, told in facts.told.items():
+        legs = (facts.run.kinds == LEG_REQUESTED) & (facts.home == home)
+        fine[legs] &= max(told, int(seen[legs].max())) - occurred[legs] <= keep
+    return fine
 
 
 def _judge_decided(facts: Facts, new: np.ndarray, code: np.ndarray) -> None:
@@ -170,11 +197,13 @@ def _judge_credit(facts: Facts, these: np.ndarray, code: np.ndarray) -> None:
         code[these & (code == OK) & holds] = CODE[name]
 
 
-def _judge_held(facts: Facts, code: np.ndarray, refused: np.ndarray) -> None:
+def _judge_held(facts: Facts, code: np.ndarray, refused: np.ndarray, too_old: np.ndarray) -> None:
     """Decide reviews and cancellations, which are for payments that are held."""
     kinds = facts.run.kinds
     for position, payment in facts.payments.items():
         if kinds[position] in (LEG_POSTED, LEG_REFUSED) or (payment is not None and payment.state == "HELD"):
+            continue
+        if too_old[position]:
             continue
         refused[position] = True
         answer = "payment_not_found" if payment is None else _ENDED.get(payment.state, "already_failed")

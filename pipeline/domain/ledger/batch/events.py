@@ -25,7 +25,7 @@ from pipeline.domain.ledger.batch.decide import (
     SETTLED,
     DecidedRun,
 )
-from pipeline.domain.ledger.batch.read import CANCELLED, DECIDED, LEG_REFUSED, LEG_REQUESTED, REVIEWED, Facts
+from pipeline.domain.ledger.batch.facts import CANCELLED, DECIDED, LEG_REFUSED, LEG_REQUESTED, REVIEWED, Facts
 from pipeline.domain.ledger.batch.touch import Touches
 from pipeline.domain.ledger.books import NOSTRO
 from pipeline.domain.ledger.rows import STATUS_NAMES

@@ -8,16 +8,11 @@ content of the first one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import (
-    ACTOR_COLUMN,
-    EXCHANGE_COLUMN,
     METADATA_COLUMN,
     Run,
     joined,
@@ -25,84 +20,28 @@ from pipeline.domain.kernel.columns import (
 )
 from pipeline.domain.kernel.partitions import partitions_of
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.ledger.batch.accounts import RunAccounts, are_customers, with_clearing_accounts
+from pipeline.domain.ledger.batch.accounts import are_customers, with_clearing_accounts
+from pipeline.domain.ledger.batch.facts import (
+    AMOUNT_MAX,
+    DECIDED,
+    FIELDS,
+    LEG_POSTED,
+    LEG_REFUSED,
+    LEG_REQUESTED,
+    REVIEWED,
+    TIME_MAX,
+    Facts,
+)
 from pipeline.domain.ledger.due import next_due
+from pipeline.domain.ledger.payment_row import Payment
 from pipeline.domain.ledger.repeats import answer_to_payment, content_of_row
-from pipeline.domain.ledger.rows import (
-    Payment,
-    closed_key,
-    read_watermark,
-    unpack_number,
-    unpack_payment,
-)
-
-CLASSES = (
-    ev.PaymentDecided,
-    ev.LegRequested,
-    ev.LegPosted,
-    ev.LegRefused,
-    ev.PaymentReviewed,
-    ev.PaymentCancelled,
-)
-DECIDED, LEG_REQUESTED, LEG_POSTED, LEG_REFUSED, REVIEWED, CANCELLED = range(len(CLASSES))
-
-FIELDS: dict[str, pa.DataType] = {
-    **dict.fromkeys(
-        ("event_id", "tenant_id", "correlation_id", "payment_id", "leg_id", "link_id"), pa.string()
-    ),
-    **dict.fromkeys(("account_id", "debtor_account_id", "creditor_account_id"), pa.string()),
-    **dict.fromkeys(("currency", "reference", "outcome", "code", "payment_type"), pa.string()),
-    "approved_by": pa.string(),
-    **dict.fromkeys(("occurred_at", "amount_minor"), pa.int64()),
-    **dict.fromkeys(("hold_expires_at", "effective_at", "expected_sequence", "rate_e8"), pa.int64()),
-    "execute_at": pa.int64(),
-    "creditor_currency": pa.string(),
-    **dict.fromkeys(("approved", "hold", "balancing"), pa.bool_()),
-    "capture_tolerance_bp": pa.int32(),
-    "actor": ACTOR_COLUMN,
-    "metadata": METADATA_COLUMN,
-    "exchange": EXCHANGE_COLUMN,
-}
-"""The columns of commands that the rules read."""
+from pipeline.domain.ledger.retention import newest_told
+from pipeline.domain.ledger.rows import closed_key, read_watermark, unpack_number, unpack_payment
+from pipeline.domain.ledger.walk import next_step
 
 _SPECIAL = ("creditor_currency", "rate_e8", "exchange", "capture_tolerance_bp")
 """What only payments between currencies and holds have."""
-AMOUNT_MAX = 2**48
-COUNTER_MAX = 2**60
-TIME_MAX = 2**61
-"""Commands with larger figures are irregular. So every sum of a run (8,192 commands) fits into 64 bits."""
-
 _NO_PAYMENT = Payment("", "", "", "", 0, "", "", 0, "", None)
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """A run with all that its rules look up; arrays have one element for each command."""
-
-    run: Run
-    columns: dict[str, pa.Array]
-    """The run's columns; fields that reviews, cancellations and answers lack come from their payment."""
-    regular: np.ndarray
-    accounts: RunAccounts
-    debtor: np.ndarray
-    """Number of the account in `accounts`, as `creditor` and `clearing`."""
-    creditor: np.ndarray
-    clearing: np.ndarray
-    local: np.ndarray
-    """Whether the creditor lives on this branch."""
-    amount: np.ndarray
-    currency: np.ndarray
-    row_keys: pa.Array
-    """The key of the row of the command's payment or leg; binary."""
-    payments: dict[int, Payment | None]
-    """By position of a leg's answer, a review or a cancellation: its payment."""
-    answers: dict[int, str]
-    """By position of a repeated payment id: the result code of its answer."""
-    repeat_of: dict[int, int]
-    """By position of a repeated payment id: the position of the first one, if it is in this run."""
-    watermark: int | None
-    next_due: int | None
-    """Nothing falls due on the branch before this time, microseconds UTC; None: nothing is scheduled."""
 
 
 def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> Facts:
@@ -134,9 +73,11 @@ def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> F
         for row in [found[place[position]]]
     }
     regular = ~(repeated & (kinds != DECIDED)) & ~(is_leg & known)
+    behind = {at: int(first[at]) for at in np.flatnonzero(repeated & (kinds == DECIDED)).tolist()}
+    ended = {at: one.ended_at for at, one in payments.items() if one is not None and one.ended_at is not None}
     _complete(columns, kinds, later, payments, regular)
     answers, repeat_of = _repeats(columns, kinds, np.flatnonzero((kinds == DECIDED) & (known | repeated)),
-                                  first, place, found, regular)  # fmt: skip
+                                  first, place, found, regular, ended)  # fmt: skip
     amount = numpy_of(columns["amount_minor"])
     regular &= amount <= AMOUNT_MAX
     # By rows: holds for captures, what expects a state, what has waited, payments between currencies.
@@ -151,7 +92,8 @@ def read(run: Run, rows: PrefetchingRows, *, reviews_by_rows: bool = False) -> F
     regular &= ~_in_closed_period(columns, rows)
     for times in (numpy_of(columns["occurred_at"]), run.recorded_at):
         regular &= (times > -TIME_MAX) & (times < TIME_MAX)
-    return _with_accounts(run, columns, regular, rows, amount, row_keys, payments, answers, repeat_of)
+    return _with_accounts(run, columns, regular, rows, amount, row_keys, payments, answers, repeat_of,
+                          ended, behind)  # fmt: skip
 
 
 def _complete(
@@ -211,14 +153,20 @@ def _repeats(
     place: np.ndarray,
     found: list[bytes | None],
     regular: np.ndarray,
+    ended: dict[int, int],
 ) -> tuple[dict[int, str], dict[int, int]]:
-    """Return the answers to repeated payment ids, and which commands of the run they repeat."""
+    """Return the answers to repeated payment ids, and which commands of the run they repeat.
+
+    Puts into `ended` when the payments have ended.
+    """
     answers: dict[int, str] = {}
     repeat_of: dict[int, int] = {}
     for position in positions.tolist():
         row, earlier = found[place[position]], int(first[position])
         if row is not None:
             before = unpack_payment(row)
+            if before.ended_at is not None:
+                ended[position] = before.ended_at
         elif kinds[earlier] == DECIDED:
             before = _payment_of(columns, earlier)
             repeat_of[position] = earlier
@@ -254,6 +202,8 @@ def _with_accounts(
     payments: dict[int, Payment | None],
     answers: dict[int, str],
     repeat_of: dict[int, int],
+    ended: dict[int, int],
+    behind: dict[int, int],
 ) -> Facts:
     """Number the accounts of a run and read them."""
     count, kinds, tenant = len(run), run.kinds, columns["tenant_id"]
@@ -288,8 +238,9 @@ def _with_accounts(
     )
     special = accounts.table["flags"] != 0  # frozen, or with a maximum
     regular &= ~(special[debtor] | special[creditor])
+    told = {int(number): newest_told(int(number), rows) for number in np.unique(home[debtor[is_leg]])}
     return Facts(
         run, columns, regular, accounts, debtor, creditor, clearing, local, amount,
         numpy_of(currencies.indices), row_keys, payments, answers, repeat_of, read_watermark(rows),
-        next_due(rows),
+        next_due(rows), ended, behind, home[debtor], told, next_step(rows),
     )  # fmt: skip

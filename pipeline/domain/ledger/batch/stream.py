@@ -4,6 +4,7 @@
         -> decide  (code, mode and state of each command)       `decide`
         -> touch   (counters after every command)               `touch`
         -> write   (rows of accounts, payments, legs)           here
+        -> endings (what has ended goes into its queue)         `endings`
         -> blocks  (events as columns, in order)                `events`
 
 An accepted command adds its amount to counters in one of a few ways, its mode. So an account's counters after
@@ -13,8 +14,8 @@ decided in order.
 An irregular command ends the run, and the row path applies it: account events, holds for captures, payments
 with `expected_sequence`, `execute_at` or `balancing` or between currencies, rates, reviews where some need
 two people, what two have approved, debits that are back-dated, journals, accounts that are frozen or have a
-maximum, a time that has not come, a due item, a closed period, a repeated leg, counters close to 64 bits. A
-property test compares both paths.
+maximum, a time that has not come, a row that is over, a due item, a closed period, a repeated leg, counters
+close to 64 bits. A property test compares both paths.
 """
 
 from __future__ import annotations
@@ -25,11 +26,14 @@ import pyarrow as pa
 from pipeline.domain.kernel.columns import OTHER, Block, Run
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.ledger.batch.decide import NO_STATE, SETTLED, STATES, DecidedRun, decide
+from pipeline.domain.ledger.batch.endings import ENDS, note_endings
 from pipeline.domain.ledger.batch.events import blocks, codes_of
-from pipeline.domain.ledger.batch.read import CLASSES, FIELDS, LEG_REQUESTED, Facts, labels_of, read
+from pipeline.domain.ledger.batch.facts import CLASSES, FIELDS, LEG_REQUESTED, Facts
+from pipeline.domain.ledger.batch.read import labels_of, read
 from pipeline.domain.ledger.batch.touch import Touches, touch
+from pipeline.domain.ledger.retention import Retention
 from pipeline.domain.ledger.rows import LEG_ROW, PAYMENT_ROW, write_watermark
-from pipeline.domain.ledger.stream import LedgerRules, dedupe_window
+from pipeline.domain.ledger.stream import LedgerRules, dedupe_window, kept
 
 RUN_MAX = 8192
 """The most commands of a run: it bounds the sums, and the work that is lost at an irregular command."""
@@ -43,7 +47,8 @@ class LedgerBatch:
 
     def __init__(self, rules: LedgerRules | None = None) -> None:
         rules = rules or LedgerRules()
-        self._window, self._ahead_max = dedupe_window(rules), rules.clock_ahead_us
+        self._retention = Retention(dedupe_window(rules), kept(rules))
+        self._ahead_max = rules.clock_ahead_us
         self._reviews_by_rows = rules.tenants.some_reviews_need_two
 
     def apply(self, run: Run, rows: PrefetchingRows) -> tuple[int, list[Block]]:
@@ -52,11 +57,12 @@ class LedgerBatch:
         if not length:
             return 0, []
         facts = read(run.slice(0, length), rows, reviews_by_rows=self._reviews_by_rows)
-        decision = decide(facts, self._window, self._ahead_max)
+        decision = decide(facts, self._retention, self._ahead_max)
         if not decision.length:
             return 0, []
         touches = touch(facts, decision)
         _write(facts, decision, touches, rows)
+        note_endings(facts, decision, self._retention, rows)
         return decision.length, blocks(facts, decision, touches)
 
 
@@ -69,7 +75,10 @@ def _write(facts: Facts, decision: DecidedRun, touches: Touches, rows: Prefetchi
     keys = facts.accounts.keys.take(touched).to_pylist()
     rows.put_many(zip(keys, [packed[start : start + width] for start in starts], strict=True))
     legs = np.flatnonzero(facts.run.kinds[: decision.length] == LEG_REQUESTED)
-    rows.put_many((key, LEG_ROW.head) for key in facts.row_keys.take(legs).to_pylist())
+    keys = facts.row_keys.take(legs).to_pylist()
+    asked_at = facts.columns["occurred_at"].take(legs).to_pylist()
+    taken = map(LEG_ROW.pack, zip(asked_at, facts.home[legs].tolist(), strict=True))
+    rows.put_many(zip(keys, taken, strict=True))
     _write_payments(facts, decision, rows)
     if decision.watermark is not None:
         write_watermark(rows, decision.watermark)
@@ -96,9 +105,11 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     types = facts.columns["payment_type"].take(at).to_pylist()
     # No end of a hold, no tolerance, no link: a payment that is held for captures, or linked, goes by rows.
     # Neither another currency, a rate nor an exchange: a payment between currencies goes by rows, too.
+    ends = zip(decision.watermarks[at].tolist(), ENDS[decision.state[at]].tolist(), strict=True)
+    ended_at = [time if has_ended else None for time, has_ended in ends]
     no = [None] * len(at)
-    ends = (no, metadata, counts_at, asked, no, no, no, no, execute_at, no)
-    cells = zip(*columns, occurred_at, types, *ends, strict=True)
+    kept = (no, metadata, counts_at, asked, no, no, no, no, execute_at, no, ended_at, no)
+    cells = zip(*columns, occurred_at, types, *kept, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.domain.ledger.batch.decide import NONE, PENDING, POSTED, DecidedRun
-from pipeline.domain.ledger.batch.read import Facts
+from pipeline.domain.ledger.batch.facts import Facts
 
 
 class Touches(NamedTuple):
