@@ -127,6 +127,10 @@ LINKS = (
         [links.LinkedPayment(f"p-{number}", "bob", HIGH, "EUR", "payment", "") for number in (1, 2)],
         links.LinkOpening("checking", "EUR", LOW, None), LABELS, LOW, [2], [0],
     ),
+    links.Link(
+        "alice", "REJECTED", "too_many_holds", 0,
+        [links.LinkedPayment("p-1", "bob", 1, "EUR", "", "ref é€")], None, None, LOW, [], [], HIGH,
+    ),
 )  # fmt: skip
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
@@ -138,6 +142,7 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
         structs.replace(payment, **_STILL_OPEN)
         for payment in (*PAYMENTS, structs.replace(PAYMENTS[0], link_id="l-1"))
     ),
+    ("ledger", "link", 1): LINKS[:2],
     ("ledger", "leg", 1): (retention.TakenLeg(None, None),),
     ("ledger", "journal_part", 1): (PARTS[0],),
     ("ledger", "journal_part", 2): PARTS[:2],

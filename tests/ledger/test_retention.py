@@ -15,6 +15,7 @@ from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.journals import ENDED_STATES as ENDED_JOURNALS
 from pipeline.domain.ledger.journals import unpack_branch_legs, unpack_journal
+from pipeline.domain.ledger.links import OPEN_STATES, unpack_link
 from pipeline.domain.ledger.rows import ENDED_STATES, unpack_payment
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.verify.model import retention as model_retention
@@ -27,7 +28,7 @@ from tests.ledger.branches import DAY, decided, opened
 from tests.ledgers.words import account_id
 
 RULES = LedgerRules(dedupe_window_days=1, reversal_window_days=2)
-KEPT = b"pjlg"
+KEPT = b"pjklg"
 """The families of the rows that come with the traffic; others go with them."""
 
 
@@ -116,6 +117,9 @@ def downgraded(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
         if family in b"pjg":
             *fields, _, _ = msgspec.msgpack.decode(row[1:])
             row = bytes([row[0] - 1]) + msgspec.msgpack.encode(fields)
+        elif family == b"k":
+            *fields, _ = msgspec.msgpack.decode(row[1:])
+            row = b"\1" + msgspec.msgpack.encode(fields)
         elif family == b"l":
             row = b"\1"
         found[key] = row
@@ -127,6 +131,8 @@ def ended(key: bytes, row: bytes) -> bool:
         return unpack_payment(row).state in ENDED_STATES
     if key[:1] == b"j":
         return unpack_journal(row).state in ENDED_JOURNALS
+    if key[:1] == b"k":
+        return unpack_link(row).state not in OPEN_STATES
     return key[:1] == b"l" or (key[:1] == b"g" and unpack_branch_legs(row).state != "HELD")
 
 

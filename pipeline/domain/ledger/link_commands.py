@@ -37,27 +37,23 @@ def home_of(
     return HomeLink(event, event.link_id, link_of(event), at, rows, out, tenants)
 
 
-def reject_unremembered(event: ev.PaymentsLinkDecided, code: str, rows: Rows, out: Outbox) -> None:
-    """Reject all payments of a link, and remember nothing of it."""
-    nowhere = Arrival(event.occurred_at, 0, 1)  # what is only said depends on no branch
-    home_of(event, nowhere, rows, out, UNRESTRICTED).say_rejected(code)
+def reject_not_yet(event: ev.PaymentsLinkDecided, code: str, rows: Rows, out: Outbox) -> None:
+    """Reject all payments of a link that are not known, and remember nothing of it."""
+    home = _nowhere(event, rows, out)
+    home.say_rejected(code, home.known())
 
 
-def decide(
-    window: int,
-    tenants: Tenants,
-    event: ev.PaymentsLinkDecided,
-    watermark: int,
-    at: Arrival,
-    rows: Rows,
-    out: Outbox,
-) -> None:
-    """Decide a link whose id is new. `window`: how much older it may be, microseconds of event time."""
-    home = home_of(event, at, rows, out, tenants)
-    if watermark - event.occurred_at > window:
-        home.say_rejected("too_old")
-    else:
-        home.decide()
+def reject_too_old(event: ev.PaymentsLinkDecided, rows: Rows, out: Outbox) -> None:
+    """Reject all payments of a link, known or not, and remember nothing of it; refuse what is no link."""
+    if is_no_link(event.payments):
+        about = (event.debtor_account_id, None, "invalid_link")
+        return refuse(out, event, COMMAND, *about, link_id=event.link_id)
+    _nowhere(event, rows, out).say_rejected("too_old")
+
+
+def _nowhere(event: ev.PaymentsLinkDecided, rows: Rows, out: Outbox) -> HomeLink:
+    """Return a link of which something is only said: that depends on no branch."""
+    return home_of(event, Arrival(event.occurred_at, 0, 1), rows, out, UNRESTRICTED)
 
 
 def held_link(

@@ -64,7 +64,7 @@ class HomeLink:
     def decide(self) -> None:
         """Settle, hold or reject a link whose id is new, or ask other branches."""
         link, outcomes = self.link, [one.outcome for one in self.event.payments]
-        known = self._known()
+        known = self.known()
         if known:
             index = min(known)
             return self._reject(Flaw(known[index], index), known)
@@ -125,9 +125,9 @@ class HomeLink:
         else:
             self._settle()
 
-    def say_rejected(self, code: str) -> None:
-        """Reject all payments by their time alone: neither link nor payments are remembered."""
-        self._say("payment_rejected", Flaw(code), self._known())
+    def say_rejected(self, code: str, known: dict[int, str] | None = None) -> None:
+        """Reject the payments by their time: neither link nor payments are remembered. `known`: `_reject`."""
+        self._say("payment_rejected", Flaw(code), known)
 
     # --- what becomes of it
 
@@ -212,7 +212,7 @@ class HomeLink:
 
     # --- its payments
 
-    def _known(self) -> dict[int, str]:
+    def known(self) -> dict[int, str]:
         """Return the answers to payments whose ids are known, by their places."""
         found = {}
         for index, payment in enumerate(self.link.payments):

@@ -12,13 +12,14 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.ledger.payment_row import Payment
-from pipeline.domain.ledger.rows import LINK_ROW
+from pipeline.domain.ledger.rows import LINK_ROW, ended
 
 LEGS_OF = "link/"
 """Begins the `journal_id` of a link's legs on other branches; no journal's id has a slash."""
 HELD, PREPARING = "HELD", "PREPARING"
 """States of a link that has not ended; at the end it is as its payments are: SETTLED, REJECTED, FAILED or
 CANCELLED."""
+OPEN_STATES = (HELD, PREPARING)
 
 
 class LinkedPayment(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -62,6 +63,8 @@ class Link(msgspec.Struct, array_like=True, gc=False):
     """Branches that have not answered yet, ascending."""
     refused: list[int]
     """Branches that have refused their legs, ascending."""
+    ended_at: int | None = None
+    """The event time at which it has ended; None: it has not, or not known (layout 1)."""
 
 
 unpack_link = unpacker(LINK_ROW, Link)
@@ -80,8 +83,11 @@ def read_link(rows: Rows, tenant_id: str, debtor_account_id: str, link_id: str) 
 
 
 def write_link(rows: Rows, tenant_id: str, link_id: str, link: Link) -> None:
-    """Replace the row of a link."""
-    rows.put(link_key(tenant_id, link.debtor_account_id, link_id), LINK_ROW.pack(link))
+    """Replace the row of a link; note when it has ended."""
+    key = link_key(tenant_id, link.debtor_account_id, link_id)
+    if link.state not in OPEN_STATES and link.ended_at is None:
+        link.ended_at = ended(rows, key)
+    rows.put(key, LINK_ROW.pack(link))
 
 
 def link_of(event: ev.PaymentsLinkDecided) -> Link:

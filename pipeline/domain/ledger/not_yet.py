@@ -57,7 +57,7 @@ def answer_unremembered(event: Any, code: str, rows: Rows, out: Outbox) -> bool:
         return True
     if type(event) is ev.PaymentsLinkDecided:
         if not link_commands.answer_known(event, rows, out):
-            link_commands.reject_unremembered(event, code, rows, out)
+            link_commands.reject_not_yet(event, code, rows, out)
         return True
     if type(event) not in COMMANDS:
         return False

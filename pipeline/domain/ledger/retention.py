@@ -1,8 +1,8 @@
 """Which rows of the ledger are over, how they count as absent, and how they go (`kernel.retention`).
 
-    payment, journal    over when both windows have passed in the branch's event time since it ended
-    leg, part           over when they have passed in the time of its home: the branch that has sent it
-    hold, reversed, own part        go with their payment or journal
+    payment, journal, link    over when both windows have passed in the branch's event time since it ended
+    leg, part                 over when they have passed in the time of its home: the branch that has sent it
+    hold, reversed, own part  go with their payment or journal
 
     row `m`, `z`                    the queue of what has ended by this branch's time
     row `m` NUL home, `z` NUL home  the queues of what has ended by another branch's time
@@ -38,6 +38,7 @@ from pipeline.domain.ledger.journals import (
     unpack_branch_legs,
     unpack_journal,
 )
+from pipeline.domain.ledger.links import link_key, unpack_link
 from pipeline.domain.ledger.rows import (
     ENDED,
     LEG_ROW,
@@ -80,12 +81,17 @@ class Ending(NamedTuple):
 
 
 def ending(key: bytes, row: bytes) -> Ending:
-    """Return when a row has ended: of a payment, a journal, a leg or a part. Raises UnreadableRow."""
+    """Return when a row has ended: a payment's, a journal's, a link's, a leg's, a part's.
+
+    Raises UnreadableRow.
+    """
     family = key[:1]
     if family == b"p":
         return Ending(unpack_payment(row).ended_at)
     if family == b"j":
         return Ending(unpack_journal(row).ended_at)
+    if family == b"k":
+        return Ending(unpack_link(row).ended_at)
     if family == b"l":
         leg = unpack_leg(row)
         return Ending(leg.asked_at, leg.home)
@@ -153,6 +159,7 @@ class Retention:
         if kind in OF_JOURNALS:
             keys += [(event.account_id, event.journal_id)]
         elif kind is ev.PaymentsLinkDecided:
+            self._forget_one(link_key(tenant, event.debtor_account_id, event.link_id), rows)
             for one in event.payments[:PAYMENTS_MAX]:
                 self._forget_one(payment_key(tenant, one.payment_id), rows)
         elif kind in OF_PAYMENTS:

@@ -38,7 +38,7 @@ JOURNAL_ROW = RowKind(
     [append_fields(*[None] * 4), append_fields([], None), append_fields(None, None)],
 )
 JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g", [append_fields(None), append_fields(None, None)])
-LINK_ROW = RowKind("ledger", "link", "k")
+LINK_ROW = RowKind("ledger", "link", "k", [append_fields(None)])
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
 FREEZE_ROW = RowKind("ledger", "freeze", "f")
 EARLIER_DUE_ROW = RowKind("ledger", "due", "x")

@@ -263,8 +263,8 @@ class Ledger:
     def _decide_link(self, event: ev.PaymentsLinkDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a link; one that is none, or is known, does not advance event time."""
         if not link_commands.answer_known(event, rows, out):
-            watermark = self._advance(event, at, rows, out)
-            link_commands.decide(self._retention.window_us, self._tenants, event, watermark, at, rows, out)
+            self._advance(event, at, rows, out)
+            link_commands.home_of(event, at, rows, out, self._tenants).decide()
 
     def _legs_answered(self, event: ev.JournalLegsAnswered, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Apply the answer of a branch that was asked for legs, of a link or of a journal."""

@@ -12,6 +12,7 @@ from typing import Any
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.ledger import link_commands
 from pipeline.domain.ledger.journal_home import refuse_too_old
 from pipeline.domain.ledger.not_yet import refuse_by_time
 from pipeline.domain.ledger.outputs import announce
@@ -21,13 +22,15 @@ CODE = "too_old"
 
 
 def answer_too_old(retention: Retention, event: Any, at: Arrival, rows: Rows, out: Outbox) -> bool:
-    """Refuse a command that names a payment or a journal, if it is too old; return whether it is."""
+    """Refuse a command that names payments or a journal, if it is too old; return whether it is."""
     kind = type(event)
-    if kind not in OF_PAYMENTS and kind not in OF_JOURNALS:
+    if kind not in OF_PAYMENTS and kind not in OF_JOURNALS and kind is not ev.PaymentsLinkDecided:
         return False
     if not retention.is_too_old(event, rows):
         return False
-    if kind is ev.PaymentDecided:
+    if kind is ev.PaymentsLinkDecided:
+        link_commands.reject_too_old(event, rows, out)
+    elif kind is ev.PaymentDecided:
         announce(out, event, event, "payment_rejected", CODE)
     elif kind is ev.JournalSubmitted:
         refuse_too_old(event, at, rows, out)

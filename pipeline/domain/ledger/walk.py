@@ -26,6 +26,7 @@ from pipeline.domain.ledger.journals import (
     unpack_journal,
     write_journal,
 )
+from pipeline.domain.ledger.links import unpack_link, write_link
 from pipeline.domain.ledger.retention import TakenLeg, unpack_leg
 from pipeline.domain.ledger.rows import (
     ENDED_STATES as ENDED_PAYMENTS,
@@ -41,7 +42,7 @@ from pipeline.domain.ledger.rows import (
     write_payment,
 )
 
-FAMILIES = "gjlp"
+FAMILIES = "gjklp"
 """The families of rows that the walk goes through, in their order."""
 STEP_ROWS = 256
 """The most rows that one step looks at."""
@@ -116,6 +117,8 @@ def _begin_window(key: bytes, row: bytes, at: Arrival, rows: Rows) -> None:
         journal = unpack_journal(row)
         if journal.ended_at is None and journal.state in ENDED_STATES:
             write_journal(rows, tenant, names[0], journal)
+    elif family == "k":
+        write_link(rows, tenant, names[1], unpack_link(row))
     elif family == "l":
         if unpack_leg(row).asked_at is None:
             rows.put(key, LEG_ROW.pack(TakenLeg(ended(rows, key), None)))

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from pipeline.verify.model.ledger_books import Books
 
 ENDS = ("SETTLED", "REJECTED", "FAILED", "CANCELLED", "EXPIRED", "POSTED", "REFUSED", "VOIDED")
-"""The last states of payments and of journals."""
+"""The last states of payments, of links and of journals."""
 
 
 def has_ended(
     branch: Books, key: bytes, state: str, reversing: int | None, ended_at: int | None
 ) -> int | None:
-    """Return since when a payment or a journal is over and done with, None while it is not."""
+    """Return since when a payment, a link or a journal is over and done with, None while it is not."""
     if state not in ENDS or reversing:
         return None
     if ended_at is None and branch.watermark is not None:
@@ -69,6 +69,8 @@ def is_over(branch: Books, key: bytes) -> bool | None:
         at = branch.payments[tenant, names[0]].ended_at
     elif family == "j" and (tenant, names[1], names[0]) in branch.journals:
         at = branch.journals[tenant, names[1], names[0]].ended_at
+    elif family == "k" and (tenant, *names) in branch.links:
+        at = branch.links[tenant, names[0], names[1]].ended_at
     elif family == "l" and (tenant, names[0]) in branch.legs:
         at, home = branch.legs[tenant, names[0]]
         clock = branch.told[home].newest
@@ -97,6 +99,8 @@ def drop(branch: Books, key: bytes) -> None:
         del branch.journals[tenant, names[1], names[0]]
         if branch.groups.pop((tenant, names[1], names[0]), None) is not None:
             branch.row(row_key("g", tenant, names[1], names[0]), None)
+    elif family == "k":
+        del branch.links[tenant, names[0], names[1]]
     elif family == "l":
         del branch.legs[tenant, names[0]]
     else:
@@ -127,9 +131,10 @@ def forget_named(branch: Books) -> None:
 
 
 def named(kind: str, event: dict[str, Any]) -> Iterator[bytes]:
-    """Yield the row keys of the payment and the journals that a command names."""
+    """Yield the row keys of the payments, the link and the journals that a command names."""
     tenant = event["tenant_id"]
     if kind == "PaymentsLinkDecided":
+        yield row_key("k", tenant, event["debtor_account_id"], event["link_id"])
         yield from (row_key("p", tenant, one["payment_id"]) for one in event["payments"][:100])
     elif kind.startswith("Payment"):
         yield row_key("p", tenant, event["payment_id"])

@@ -15,6 +15,7 @@ from pipeline.verify.model.ledger_links import (
     asked,
     credits_elsewhere,
     end_all,
+    is_no_link,
     keep_link,
     others_payments,
     say_all,
@@ -71,11 +72,17 @@ def link_answered(branch: Books, event: dict[str, Any]) -> None:
 
 
 def refuses_link(branch: Books, event: dict[str, Any], code: str) -> bool:
-    """Reject the payments of a link by their time, and remember nothing; those that are known are repeats."""
-    if answered_at_once(branch, event):
+    """Reject the payments of a link by their time, and remember nothing.
+
+    What is too old is so, known or not; otherwise that which is known is a repeat.
+    """
+    if code != "too_old" and answered_at_once(branch, event):
+        return True
+    if is_no_link(event):
+        branch.refuse("payments_linked", event["debtor_account_id"], "invalid_link", link_id=event["link_id"])
         return True
     link, link_id = asked(event), event["link_id"]
-    others = others_payments(branch, link_id, link)
+    others = {} if code == "too_old" else others_payments(branch, link_id, link)
     fresh = [ask.payment_id for place, ask in enumerate(link.asks) if place not in others]
     if branch.witness is not None:
         if not fresh:  # the answers are those of repeats whatever the settings say: it is taken as in time

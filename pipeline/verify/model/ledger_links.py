@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from pipeline.verify.model.ledger_books import Books, Payment
 from pipeline.verify.model.ledger_due import advance
+from pipeline.verify.model.ledger_endings import has_ended
 from pipeline.verify.model.ledger_link_checks import Obstacle, first_obstacle, open_debtor
 from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import COMMANDS, PAYMENT_EVENTS, row_key
@@ -50,6 +51,7 @@ class Link:
     occurred_at: int
     waiting: list[int] = field(default_factory=list)
     refusing: list[int] = field(default_factory=list)
+    ended_at: int | None = None
 
     @property
     def compared(self) -> dict[str, Any]:
@@ -74,11 +76,15 @@ def asked(event: dict[str, Any]) -> Link:
     return Link(debtor, "", "ok", None, asks, opening, event["metadata"], event["occurred_at"])
 
 
+def is_no_link(event: dict[str, Any]) -> bool:
+    ids = [one["payment_id"] for one in event["payments"]]
+    return not 0 < len(ids) <= MOST or len(set(ids)) != len(ids)
+
+
 def answered_at_once(branch: Books, event: dict[str, Any]) -> bool:
     """Refuse what is no link, and one that is known; return whether it is."""
-    ids = [one["payment_id"] for one in event["payments"]]
     known = branch.links.get((*branch.key("debtor_account_id"), event["link_id"]))
-    if not ids or len(ids) > MOST or len(set(ids)) != len(ids):
+    if is_no_link(event):
         code = "invalid_link"
     elif known is not None:
         code = answer(known.compared, asked(event).compared)
@@ -95,10 +101,6 @@ def decide_link(branch: Books, event: dict[str, Any]) -> None:
     payees = [(ask.creditor_account_id, "CREDIT") for ask in link.asks]
     advance(branch, [(link.debtor, "DEBIT"), *payees])
     others = others_payments(branch, link_id, link)
-    fresh = [ask.payment_id for place, ask in enumerate(link.asks) if place not in others]
-    about = {"payment_id": fresh[0] if fresh else link.asks[0].payment_id}
-    if branch.too_old(event["occurred_at"], PAYMENT_EVENTS, "PaymentRejected", **about):
-        return say_all(branch, link_id, link, "PaymentRejected", Obstacle("too_old"), others)
     if others:
         place = min(others)
         obstacle: Obstacle | None = Obstacle(others[place], place)
@@ -260,6 +262,7 @@ def keep_link(branch: Books, link_id: str, link: Link, state: str, obstacle: Obs
     link.state, link.code, link.place = state, obstacle.code, obstacle.place
     key = (branch.cause.fields["tenant_id"], link.debtor, link_id)
     branch.links[key] = link
+    link.ended_at = has_ended(branch, row_key("k", *key), state, None, link.ended_at)
     branch.structure(row_key("k", *key), [getattr(link, name) for name in Link.__dataclass_fields__])
 
 

@@ -38,12 +38,15 @@ def not_yet(branch: Books, record: Record) -> bool:
 
 def too_old(branch: Books, record: Record) -> bool:
     """Refuse a command that is older than ids are recognised, whatever it names; return whether it is."""
-    if record.event not in (*PAYMENT_COMMANDS, *JOURNAL_COMMANDS, "PaymentDecided"):
+    commands = (*PAYMENT_COMMANDS, *JOURNAL_COMMANDS, "PaymentDecided", "PaymentsLinkDecided")
+    if record.event not in commands:
         return False
     if branch.witness is None:
         window, now = branch.window_days * DAY_US, branch.watermark
         if now is None or now - record.fields["occurred_at"] <= window:
             return False
+    if record.event == "PaymentsLinkDecided":
+        return refuses_link(branch, record.fields, "too_old")
     if record.event != "JournalSubmitted":
         return refused_by_its_time(branch, record, "too_old")
     journal_id = record.fields["journal_id"]
