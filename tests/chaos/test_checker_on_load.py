@@ -24,15 +24,8 @@ WRONG_RULES = (
     *("any_hold", "any_capture", "any_reversal", "any_journal", "any_change", "any_home"),
     *("ageless_limit", "hasty_limit", "one_sided_hold", "uncounted_holds", "stale_index", "own_alone"),
     *("counted_twice", "no_alert", "filled_twice", "near_match", "silent_standstill"),
-    *(
-        "own_periods",
-        "forgotten_period",
-        "never_in_time",
-        "too_eager",
-        "no_dollars",
-        "any_age",
-        "short_memory",
-    ),
+    *("own_periods", "forgotten_period", "never_in_time", "too_eager", "no_dollars"),
+    *("any_age", "short_memory"),
     *("zone_one_short", "lost_line", "value_for_booking", "late_line"),
 )
 """Mutants of the rules; those of the runtime need real workers (`python -m tests.chaos --mutants`)."""

@@ -16,8 +16,9 @@ from pipeline.domain.ledger import captures as ledger_captures
 from pipeline.domain.ledger import exchange as ledger_exchange
 from pipeline.domain.ledger import freezes as ledger_freezes
 from pipeline.domain.ledger import holds as ledger_holds
-from pipeline.domain.ledger import journal_ends, journal_home, journal_legs, leg_shares
+from pipeline.domain.ledger import journal_ends, journal_home, journal_legs, leg_shares, link_commands
 from pipeline.domain.ledger import limits as ledger_limits
+from pipeline.domain.ledger import links as ledger_links
 from pipeline.domain.ledger import payments as ledger_payments
 from pipeline.domain.ledger import rates as ledger_rates
 from pipeline.domain.ledger import retention as ledger_retention
@@ -269,6 +270,24 @@ def deletes_what_is_held(patch: Set) -> None:
     patch(ledger_rows, "ENDED_STATES", ledger_rows.ENDED_STATES | {"HELD", "AUTHORISED"})
 
 
+def deletes_links_that_wait(patch: Set) -> None:
+    patch(ledger_links, "OPEN_STATES", ())
+
+
+def keeps_links_for_ever(patch: Set) -> None:
+    patch(ledger_links, "ended", lambda rows, key: None)
+
+
+def knows_links_that_are_too_old(patch: Set) -> None:
+    reject = link_commands.reject_too_old
+
+    def rejected(event: Any, rows: Any, out: Any) -> None:
+        if not link_commands.answer_known(event, rows, out):
+            reject(event, rows, out)
+
+    patch(link_commands, "reject_too_old", rejected)
+
+
 def finds_too_old_what_it_does_not_know(patch: Set) -> None:
     answer = ledger_stream.answer_too_old
 
@@ -328,6 +347,9 @@ def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
     "mutant",
     [
         deletes_what_is_held,
+        deletes_links_that_wait,
+        keeps_links_for_ever,
+        knows_links_that_are_too_old,
         finds_too_old_what_it_does_not_know,
         forgets_to_delete_what_has_ended,
         keeps_no_original_for_its_reversal,

@@ -170,6 +170,22 @@ def test_a_repeat_refused_by_its_time_leaves_the_life_of_a_settled_payment_as_it
     assert (branch.life().state, branch.life().refused, len(branch.life().steps)) == ("SETTLED", 1, 3)
 
 
+@pytest.mark.parametrize("days", [400, 401])
+def test_a_repeat_refused_by_its_time_is_a_payment_of_its_own_once_the_first_life_is_over(days: int) -> None:
+    branch, later = Branch(), NOON + days * 24 * HOUR
+    for event in (screened(), said(ev.PaymentReserved), said(ev.PaymentSettled)):
+        branch.apply(event)
+    branch.apply(tick(later), recorded_at=later)
+    branch.apply(screened(amount=9), recorded_at=later)
+    branch.apply(said(ev.PaymentRejected, code="too_old", amount=9), recorded_at=later)
+    life = branch.life()
+    if days == 400:
+        assert (life.state, life.amount_minor, life.refused, len(life.steps)) == ("SETTLED", 5, 1, 3)
+    else:
+        assert (life.state, life.amount_minor, life.refused, len(life.steps)) == ("REJECTED", 9, 0, 2)
+        assert life.is_forgotten
+
+
 def test_what_the_ledger_says_of_a_payment_that_was_never_screened_begins_its_life() -> None:
     branch = Branch()
     branch.apply(said(ev.PaymentReserved))
