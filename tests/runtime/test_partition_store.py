@@ -243,6 +243,18 @@ def test_a_scan_does_not_see_what_is_written_while_it_runs(layered: PartitionSto
     assert list(layered.scan(b"a")) == [(b"a45", b"later")]
 
 
+def test_a_family_that_is_scanned_no_more_costs_its_rows_nothing(store: PartitionStore) -> None:
+    for number in range(3):
+        store.put(b"p%d" % number, b"")
+        if number == 0:
+            assert list(store.scan(b"p")) == [(b"p0", b"")]
+        assert bool(store._ordered) == (number < 2), "one transaction that has scanned, and the one after it"
+        store.take()
+        store.commit(number + 1)
+    store.put(b"p3", b"")
+    assert [key for key, _ in store.scan(b"p")] == [b"p0", b"p1", b"p2", b"p3"]
+
+
 def test_a_scan_does_not_show_where_the_offset_is_kept(store: PartitionStore) -> None:
     store.put(b"a", b"1")
     commit(store, 77)

@@ -48,7 +48,9 @@ class PartitionStore:
         self._pending: dict[bytes, bytes | None] = {}
         self._in_flight: dict[bytes, bytes | None] = {}
         self._ordered: dict[int, SortedSet] = {}
-        """The overlay's keys in order, for each family (first byte) that has been scanned."""
+        """The overlay's keys in order, for each family (first byte) that is scanned."""
+        self._scanned = set[int]()
+        """The families that were scanned since the last transaction: the others are kept in order no more."""
 
     def close(self) -> None:
         """Close the database; what is not committed is forgotten."""
@@ -131,6 +133,7 @@ class PartitionStore:
         if not prefix:
             fresh = {*self._in_flight, *self._pending} - RUNTIME_KEYS
             return sorted(key for key in fresh if key > after)
+        self._scanned.add(prefix[0])
         ordered = self._ordered.get(prefix[0])
         if ordered is None:
             family = [key for key in {*self._in_flight, *self._pending} if key[0] == prefix[0]]
@@ -218,6 +221,9 @@ class PartitionStore:
     def commit(self, changelog_offset: int | None) -> None:
         """Write the rows taken, now that Kafka has them; `changelog_offset` is the next one to read."""
         self.write(self._in_flight, changelog_offset)
+        for family in self._ordered.keys() - self._scanned:
+            del self._ordered[family]
+        self._scanned.clear()
         for key in self._in_flight:
             ordered = self._ordered.get(key[0])
             if ordered is not None and key not in self._pending:
