@@ -176,6 +176,26 @@ def test_rows_are_no_more_than_two_windows_hold() -> None:
     assert len(payments) - in_flight <= kept / 2 + 2 * 32 and len(rows.data) < len(payments) * 3
 
 
+def test_columns_go_by_the_newest_time_of_a_home_though_its_last_leg_is_older() -> None:
+    a, c = map(account_id, ("A", "C.1"))
+
+    def legs(first: int, *days: int) -> Log:
+        about = ("q", c, a, c, 5, "EUR", 0, "")
+        return [
+            (ev.LegRequested(f"l{n}", "acme", day * DAY, "c", None, f"l{n}", *about), 9 * DAY)
+            for n, day in enumerate(days, first)
+        ]
+
+    batches = [(opened("o", c), 0)], legs(0, 0, 0, 0), legs(3, 3, 1, 1)
+    by_rows, by_columns = (Replay(Ledger(RULES), 1, 3) for _ in range(2))
+    for log in batches:
+        by_rows.by_rows(log)
+        by_columns.by_columns(LedgerBatch(RULES), log)
+    assert by_columns.in_columns == 6
+    assert by_rows.rows.data == by_columns.rows.data
+    assert [key for key in by_rows.rows.data if key[:1] == b"l"] == [b"l\0acme\0l%d" % n for n in (3, 4, 5)]
+
+
 def test_a_leg_that_comes_both_windows_late_is_refused_and_fails_its_payment() -> None:
     """No tale tells it: in Kafka's order no leg comes behind one that its home has asked for later."""
     (a, c), branches = map(account_id, ("A", "C.1")), (MemoryRows(), MemoryRows())

@@ -16,7 +16,7 @@ has reached. A row that is over counts as absent, deleted or not: when it is del
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -101,16 +101,21 @@ class Queue:
         state.keys = []
         return True
 
-    def add_many(self, rows: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, list[bytes]]]:
-        """Add rows (time, key) one by one; yield each time at which rows may be over, and their keys.
+    def add_many(self, times: Sequence[int], keys: Sequence[bytes]) -> Iterator[list[bytes]]:
+        """Add rows as if one by one; yield the keys of rows whose window may be over, as often as there are.
 
-        What is yielded must be looked at before the next one is asked for.
+        What is yielded must be looked at, by `newest_at`, before the next keys are asked for.
         """
-        for at, key in rows:
-            if self.enqueue(at, key):
-                keys = self.sweep()
-                if keys:
-                    yield at, keys
+        state, start = self._state, 0
+        while start < len(keys):
+            last = min(start + max(1, BUCKET_KEYS - len(state.keys)), len(keys)) - 1
+            state.keys += keys[start:last]
+            state.newest_at = max(state.newest_at, *times[start : last + 1])
+            if self.enqueue(times[last], keys[last]):
+                over = self.sweep()
+                if over:
+                    yield over
+            start = last + 1
 
     def again(self, key: bytes) -> None:
         """Add a row that was looked at and must be kept for another window."""

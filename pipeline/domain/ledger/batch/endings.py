@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 
 from pipeline.domain.kernel.retention import Queue
@@ -41,7 +39,6 @@ def _add(
     retention: Retention,
     rows: PrefetchingRows,
 ) -> None:
-    ended: Iterable[tuple[int, bytes]] = zip(times.tolist(), facts.row_keys.take(at).to_pylist(), strict=True)
-    for clock, keys in queue.add_many(ended):
-        retention.delete_over(clock, keys, rows.get_many(keys), queue, rows)
+    for keys in queue.add_many(times.tolist(), facts.row_keys.take(at).to_pylist()):
+        retention.delete_over(queue.newest_at, keys, rows.get_many(keys), queue, rows)
     queue.write()
