@@ -610,14 +610,14 @@ def _any_repeat(patch: Set, answer: str, *users: Any) -> None:
 
 @mutant("compares a payment that comes again by its parties and its money alone")
 def any_hold(patch: Set) -> None:
-    compare, ignored = payments.payment_code, ("hold", "expiry", "reference", "type")
+    compare, ignored = payments.answer_to_payment, ("hold", "expiry", "reference", "type")
 
     def compared(known: Any, again: Any) -> str:
         code = compare(known, again)
         return "exists" if code.rpartition("_")[2] in ignored else code
 
     for user in (payments, ledger_reading):
-        patch(user, "payment_code", compared)
+        patch(user, "answer_to_payment", compared)
 
 
 @mutant("takes a capture that comes again for the same, whatever it says")
