@@ -39,6 +39,8 @@ class Watched(Branch):
         self.heard: list[Record] = []
         self.whole: list[Expected] = []
         self.rows: dict[bytes, bytes | None] = {}
+        self.taken: list[tuple[Payment | Journal, Journal]] = []
+        """What was reversed, and its reversal: that may be forgotten first, and ids may come again."""
 
     def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
         before = {
@@ -49,11 +51,24 @@ class Watched(Branch):
         self.heard.append(record)
         self.whole += out
         self.rows.update({said.key: said.value for said in out if said.topic == TABLE})
+        if record.event in ("PaymentReversed", "JournalReversed", "ProposalApproved"):
+            self.note_reversals()
         self.balances_to_zero()
         self.links_are_whole()
         for key, (available, full) in before.items():
             self.keeps_its_limits(self.accounts[key], available, full)
         return code, out
+
+    def note_reversals(self) -> None:
+        """Remember reversals that are new, and what they are of."""
+        known = {id(reversal) for _, reversal in self.taken}
+        for (tenant, home, _), journal in self.journals.items():
+            if journal.reverses is None or id(journal) in known:
+                continue
+            if journal.reverses_payment:
+                self.taken.append((self.payments[tenant, journal.reverses], journal))
+            else:
+                self.taken.append((self.journals[tenant, home, journal.reverses], journal))
 
     def balances_to_zero(self) -> None:
         posted, pending = Counter[str](), Counter[str]()
@@ -147,8 +162,7 @@ class Watched(Branch):
                 settled = hold.captured  # of a hold that lasts, too
             taken = [
                 in_order(reversal.legs)[1].amount_minor  # of the debtor, in the payment's currency
-                for reversal in self.reversals(*key)
-                if reversal.reverses_payment
+                for reversal in self.reversals(payment)
             ]
             assert self.taken_back.get(key, 0) == sum(taken) <= settled
             if payment.exchange is not None and self.taken_back.get(key, 0) == settled > 0:
@@ -173,18 +187,17 @@ class Watched(Branch):
             for leg in posted_of(journal):  # nothing, where nothing was posted
                 legs[leg.account_id, leg.side, leg.currency] += leg.amount_minor
             back = Counter[tuple[str, str, str]]()
-            for reversal in self.reversals(tenant, journal_id):
-                own = reversal.account_id == home and not reversal.reverses_payment
-                for leg in reversal.legs if own else ():
+            for reversal in self.reversals(journal):
+                for leg in reversal.legs:
                     back[place_of(leg)] += leg.amount_minor
             assert journal.reversed == back
             assert all(amount <= legs[place] for place, amount in back.items())
 
-    def reversals(self, tenant: str, subject: str) -> Iterator[Journal]:
-        """Yield what takes back a payment or a journal; nothing may be under way."""
-        for (owner, _, _), journal in self.journals.items():
-            if owner == tenant and journal.reverses == subject and journal.state == "POSTED":
-                yield journal
+    def reversals(self, subject: Payment | Journal) -> Iterator[Journal]:
+        """Yield what has taken back a payment or a journal, forgotten or not; nothing may be under way."""
+        for reversed_one, reversal in self.taken:
+            if reversed_one is subject and reversal.state == "POSTED":
+                yield reversal
 
     def add_up(self, fold: books.Journal) -> None:
         """Let the postings be added up, which must give the accounts; no posting may have two ids."""
