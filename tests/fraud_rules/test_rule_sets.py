@@ -7,8 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.domain.fraud.expressions import canonical
+from pipeline.domain.fraud.expressions.formatting import text_of
 from pipeline.domain.fraud.expressions.linting import lint, lint_change
 from pipeline.domain.fraud.expressions.rule_sets import (
     ENTRIES_MAX,
@@ -20,6 +23,7 @@ from pipeline.domain.fraud.expressions.rule_sets import (
     Snooze,
 )
 from pipeline.domain.fraud.expressions.sample import SAMPLE
+from tests.fraud_rules import trees
 from tests.fraud_rules.sets import rule, rule_list, rule_set
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -128,6 +132,30 @@ def test_a_set_travels_in_a_head_and_parts_of_its_lists() -> None:
     for missing in range(len(parts)):
         with pytest.raises(RuleSetError, match="entries, or not those of its hash"):
             canonical.assembled(head, [part for number, part in enumerate(parts) if number != missing])
+
+
+@given(st.integers(0, 2**63))
+def test_any_set_is_the_same_after_it_has_travelled(seed: int) -> None:
+    random = Random(seed)
+    rules = [
+        rule(
+            f"r{number}",
+            text_of(trees.boolean(random, 2)),
+            version=random.randint(1, 2**63 - 1),
+            state=random.choice(["active", "shadow", "paused"]),
+            reason=random.choice(["x", "{amount}", "Überweisung \U0001f642 {payee}"]),
+            segments=tuple(sorted(random.sample(["payroll", "retail", "treasury"], random.randint(0, 3)))),
+            effective_from_us=random.choice([None, 0, 2**63 - 1]),
+        )
+        for number in range(random.randint(0, 5))
+    ]
+    values = sorted(set(random.choices(["a", "Zürich", "\U0001f642", '"', "\\", "\x01", "acc"], k=4)))
+    lists = (rule_list("watch", "watch", *values), rule_list("empty", "allow", ("b", 5)))
+    sent = rule_set(
+        *rules, lists=lists, tenant_id=random.choice([None, "north"]), from_us=random.choice([0, 9])
+    )
+    found = canonical.assembled(canonical.head_bytes(sent), canonical.parts_of(sent))
+    assert found == canonical.in_canonical_form(sent) and canonical.name_of(found) == canonical.name_of(sent)
 
 
 def test_a_head_that_is_broken_anywhere_is_refused() -> None:
