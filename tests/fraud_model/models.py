@@ -68,7 +68,7 @@ def model_of(trees: Trees, features: int) -> Model:
     return Model(
         kind=BOOSTED,
         features=tuple(
-            Feature(f"amount_{number}h", "eur", 2, Bins((number, number + 7), (10, 999_970, 15, 5)))
+            Feature(f"amount_{number}h", "EUR", 2, Bins((number, number + 7), (10, 999_970, 15, 5)))
             for number in range(features)
         ),
         trees=trees,

@@ -11,7 +11,7 @@ from pipeline.training.fitting import Boosting
 
 DAYS = 40
 NOW_US = DAYS * DAY_US
-INPUTS = (Input("amount", "eur", 2), Input("payments_24h", "count", 0), Input("payee_risk_28d", "ppm", 0))
+INPUTS = (Input("amount", "EUR", 2), Input("payments_24h", "count", 0), Input("payee_risk_28d", "ppm", 0))
 QUICK = Training(boosting=Boosting(trees=15, depth=3))
 
 

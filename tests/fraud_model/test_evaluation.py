@@ -86,7 +86,7 @@ def test_contributions_are_told_in_words_strongest_first() -> None:
     told = explainer.top(values, [-300, 600, 100], 2)
     assert [(one.feature, one.margin) for one in told] == [("amount_1h", 600), ("amount_0h", -300)]
     assert told[0].text == "amount_1h unknown: riskier (60 % of what moved the score)"
-    assert told[1].text == "amount_0h 1,250.00 eur: safer (30 % of what moved the score)"
+    assert told[1].text == "amount_0h 1,250.00 EUR: safer (30 % of what moved the score)"
     assert explainer.top(values, [0, 0, 0], 2) == []
     equal = explainer.top(values, [5, -5, 5], 3)
     assert [one.feature for one in equal] == ["amount_0h", "amount_1h", "amount_2h"]
@@ -101,7 +101,7 @@ def test_a_forest_tells_of_what_is_strange() -> None:
 
 @pytest.mark.parametrize(
     ("value", "decimals", "text"),
-    [(-5, 2, "-0.05 eur"), (0, 0, "0 eur"), (1_234_567, 3, "1,234.567 eur"), (MISSING, 2, "unknown")],
+    [(-5, 2, "-0.05 EUR"), (0, 0, "0 EUR"), (1_234_567, 3, "1,234.567 EUR"), (MISSING, 2, "unknown")],
 )
 def test_a_value_is_written_in_its_unit(value: int, decimals: int, text: str) -> None:
     feature = random_model(1).features[0]._replace(decimals=decimals)

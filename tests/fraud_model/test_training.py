@@ -72,7 +72,7 @@ def test_a_trained_model_tells_frauds_and_says_how_well() -> None:
     assert scores[frauds].mean() > 3 * scores[~frauds].mean()
     explainer = Explainer(evaluator)
     for values, told in (
-        ([40_000, 1, 0], "amount 400.00 eur: riskier ("),
+        ([40_000, 1, 0], "amount 400.00 EUR: riskier ("),
         ([1_000, 1, 900_000], "payee_risk_28d 900,000 ppm: riskier ("),
     ):
         assert explainer.top(values, explainer.row(values), 1)[0].text.startswith(told)

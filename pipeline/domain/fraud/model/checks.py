@@ -39,7 +39,7 @@ from pipeline.domain.fraud.model.artefact import (
 from pipeline.domain.fraud.model.refusals import ModelRefused, require
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
-UNIT = re.compile(r"[a-z][a-z0-9_/]{0,63}", re.ASCII)
+UNIT = re.compile(r"[A-Za-z%][A-Za-z0-9_/%]{0,63}", re.ASCII)
 UNITS_PER_ONE_MAX = 10**9
 
 
@@ -119,7 +119,9 @@ def _first(wrong: np.ndarray, where: str, what: str) -> None:
 
 def _check_feature(feature: Feature, where: str) -> None:
     require(NAME.fullmatch(feature.name) is not None, f"{where}, name", "not a-z, 0-9 and _, at most 64")
-    require(UNIT.fullmatch(feature.unit) is not None, f"{where}, unit", "not a-z, 0-9, _ and /, at most 64")
+    require(
+        UNIT.fullmatch(feature.unit) is not None, f"{where}, unit", "not letters, 0-9, _, / and %, at most 64"
+    )
     require(
         0 <= feature.decimals <= DECIMALS_MAX, f"{where}, decimals", f"{feature.decimals} is out of bounds"
     )

@@ -78,7 +78,9 @@ def parse(data: bytes, name: str | None = None) -> Model:
     newest = f"this release reads up to {SCHEMA_VERSION}"
     require(version == SCHEMA_VERSION, "version", f"{version}; {newest}")
     require(_is_whole(data), "SHA-256", "the content is not what was signed by it")
-    require(name is None or name == name_of(data), "name", f"{name} is not {name_of(data)}")
+    require(
+        name is None or name == name_of(data), "name", f"another than {name_of(data)}, which the bytes have"
+    )
     model = _model(reader)
     require(reader.left() == 0, "end", f"{reader.left()} bytes too many")
     check(model)
