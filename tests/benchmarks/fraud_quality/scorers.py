@@ -60,6 +60,19 @@ class Scores:
 Scorer = Callable[[pa.Table, pa.Table], Scores]
 """Takes payments and labels as `fraud_data.tables.DataSet` has them."""
 
+
+def looked_ahead(scorer: Scorer, payments: pa.Table, labels: pa.Table) -> int:
+    """Return how many payments of the first half are decided otherwise when nothing later is there."""
+    half = payments.num_rows // 2
+    known = labels.filter(pc.less_equal(labels["labelled_at"], payments["occurred_at"][half - 1]))
+    with_later, without = scorer(payments, labels), scorer(payments.slice(0, half), known)
+    pairs = (
+        zip(said.score[:half].tolist(), said.outcome[:half], said.reasons[:half], strict=True)
+        for said in (with_later, without)
+    )
+    return sum(one != other for one, other in zip(*pairs, strict=True))
+
+
 Decision = tuple[int, str, tuple[str, ...]]
 """Score, outcome, reasons."""
 

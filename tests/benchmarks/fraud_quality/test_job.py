@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from pipeline.domain.fraud.stream import FraudStream
@@ -20,7 +21,7 @@ from tests.benchmarks.fraud_data.tables import DataSet
 from tests.benchmarks.fraud_quality.comparison import PLANS, paired
 from tests.benchmarks.fraud_quality.features import Columns, columns_of, features
 from tests.benchmarks.fraud_quality.judge import Judge
-from tests.benchmarks.fraud_quality.scorers import Scores, _event, present_stream
+from tests.benchmarks.fraud_quality.scorers import Scores, _event, looked_ahead, present_stream
 from tests.kernel.side_by_side import Replay
 
 PLAN = PLANS["mixture", "small"]
@@ -52,6 +53,20 @@ def test_the_stream_decides_as_it_does_by_rows(made: DataSet) -> None:
     assert {*said.outcome} > {"APPROVE"}
     assert {event.channel for event in events} > {"app", "card"}
     assert {event.device_id is None for event in events} == {True, False}
+
+
+def test_a_scorer_that_looks_ahead_is_found(made: DataSet) -> None:
+    def of_labels(payments: pa.Table, labels: pa.Table) -> Scores:
+        known = pc.is_in(payments["payment_id"], labels["payment_id"].combine_chunks()).to_numpy()
+        return Scores(known.astype(int), ["APPROVE"] * len(known), [()] * len(known))
+
+    def of_all_amounts(payments: pa.Table, labels: pa.Table) -> Scores:
+        amount = payments["amount_minor"].to_numpy()
+        return Scores(amount * 100 // amount.max(), ["APPROVE"] * len(amount), [()] * len(amount))
+
+    assert looked_ahead(of_labels, made.payments, made.labels) > 0
+    assert looked_ahead(of_all_amounts, made.payments.slice(0, 600), made.labels) > 0
+    assert looked_ahead(present_stream, made.payments.slice(0, 1_500), made.labels) == 0
 
 
 def test_recall_counts_what_begins_in_the_test_weeks_and_is_alerted_in_time(
