@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from importlib.util import find_spec
 from statistics import mean
 from typing import Any
@@ -15,7 +16,7 @@ from tests.benchmarks.fraud_data.frozen import generated
 from tests.benchmarks.fraud_quality.features import columns_of, features
 from tests.benchmarks.fraud_quality.judge import Judge
 from tests.benchmarks.fraud_quality.plan import Plan
-from tests.benchmarks.fraud_quality.scorers import Scorer, present_stream
+from tests.benchmarks.fraud_quality.scorers import Scorer, Scores, present_stream
 
 OURS: Scorer = present_stream
 CERTAIN = 100.0
@@ -44,6 +45,7 @@ def compare(name: str, form: str, seed: int, ours: Scorer | None = None) -> dict
         "ours": {
             **judge.ranking(said.score),
             **judge.alerts(said.alert),
+            "reasons": _reasons(said, judge.tested),
             "curves": judge.curves(said.score, CERTAIN),
             "seconds": round(took, 1),
         },
@@ -64,6 +66,12 @@ def compare(name: str, form: str, seed: int, ours: Scorer | None = None) -> dict
     brief = {who: {key: found[who][key] for key in RANKINGS} for who in ("ours", "peer") if found[who]}
     print(f"{name} {form} {seed}: {brief}", file=sys.stderr, flush=True)
     return found
+
+
+def _reasons(said: Scores, tested: np.ndarray) -> dict[str, int]:
+    """Return how many alerts of the test weeks each reason stands in, the most frequent first."""
+    alerts = tested[said.alert[tested]].tolist()
+    return dict(Counter(name for place in alerts for name in said.reasons[place]).most_common())
 
 
 def paired(seeds: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -133,7 +133,8 @@ def test_the_command_needs_no_broker_and_keeps_table_and_plot(
     def quick(payments: pa.Table, labels: pa.Table) -> Scores:
         amount = payments["amount_minor"].to_numpy()
         outcome = ["REVIEW" if one >= 8_500_00 else "APPROVE" for one in amount]
-        return Scores(np.minimum(amount // 100_00, 100), outcome, [()] * len(amount))
+        reasons = [() if one == "APPROVE" else ("large",) for one in outcome]
+        return Scores(np.minimum(amount // 100_00, 100), outcome, reasons)
 
     def no_stack(*_: object) -> None:
         raise AssertionError("a stack was started")
@@ -145,7 +146,9 @@ def test_the_command_needs_no_broker_and_keeps_table_and_plot(
     found = json.loads(capsys.readouterr().out)
     (run,) = found["rounds"]["fraud_quality"]
     assert (run["form"], run["version"]) == ("small", VERSION)
-    recall = run["data_sets"]["mixture"]["seeds"]["1"]["ours"]["recall"]
+    ours = run["data_sets"]["mixture"]["seeds"]["1"]["ours"]
+    recall, tested = ours["recall"], run["data_sets"]["mixture"]["seeds"]["1"]["tested"]
+    assert ours["reasons"] == {"large": round(ours["alert_rate"] * tested)}
     assert recall["structuring"]["found"] == recall["structuring"]["of"] > 0
     assert found["met"]["fraud_alert_rate"] in (True, False)
     assert (found["met"]["fraud_average_precision_above_peer"] is None) == (find_spec("xgboost") is None)
