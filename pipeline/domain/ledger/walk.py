@@ -26,6 +26,7 @@ from pipeline.domain.ledger.journals import (
     unpack_journal,
     write_journal,
 )
+from pipeline.domain.ledger.links import OPEN_STATES as OPEN_LINKS
 from pipeline.domain.ledger.links import unpack_link, write_link
 from pipeline.domain.ledger.retention import TakenLeg, unpack_leg
 from pipeline.domain.ledger.rows import (
@@ -118,7 +119,9 @@ def _begin_window(key: bytes, row: bytes, at: Arrival, rows: Rows) -> None:
         if journal.ended_at is None and journal.state in ENDED_STATES:
             write_journal(rows, tenant, names[0], journal)
     elif family == "k":
-        write_link(rows, tenant, names[1], unpack_link(row))
+        link = unpack_link(row)
+        if link.ended_at is None and link.state not in OPEN_LINKS:
+            write_link(rows, tenant, names[1], link)
     elif family == "l":
         if unpack_leg(row).asked_at is None:
             rows.put(key, LEG_ROW.pack(TakenLeg(ended(rows, key), None)))
