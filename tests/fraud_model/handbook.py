@@ -2,14 +2,13 @@
 
     python -m tests.fraud_model.handbook --seed 1 --weeks 4
 
-Prints AP and AUC of each, means over the test weeks. Ours gets the features of the peer as integers: means in
-1 / 100 of a minor unit, shares per 1,000,000. Needs xgboost (`pip install '.[test,train]'`).
+Prints AP, AUC and CP@100 of each, means over the test weeks. Ours gets the features of the peer as integers:
+means in 1 / 100 of a minor unit, shares per 1,000,000. Needs xgboost (`pip install '.[test,train]'`).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -22,13 +21,14 @@ from pipeline.training.fitting import Boosting, boosted
 from pipeline.training.xgboost_trees import read_trees
 from tests.benchmarks.fraud_data import handbook
 from tests.benchmarks.fraud_quality import peer
-from tests.benchmarks.fraud_quality.features import NAMES, NEVER, Columns, columns_of, features
-from tests.benchmarks.fraud_quality.metrics import area_under_roc, average_precision
+from tests.benchmarks.fraud_quality.features import NAMES, Columns, columns_of, features
+from tests.benchmarks.fraud_quality.judge import Judge
 from tests.benchmarks.fraud_quality.plan import Plan, Week
 from tests.fraud_model.models import model_of
 
 WINDOW_DAYS = 35
 """What `train_boosted` gets before a test week: 28 days and the delay."""
+PEER, TRAINED = "plain XGBoost", "`train_boosted`, 28 days, basis points"
 VARIANTS = {
     "the peer's trees, in integers": Boosting(step_max=0),
     "steps of at most one": Boosting(),
@@ -70,19 +70,15 @@ def main() -> None:
     floats = features(of)
     columns = scaled(floats)
     plan = Plan(weeks=given.weeks, train_days=7, days=handbook.DEFAULT.days)
-    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    theirs = peer.scores(floats, of, plan)
+    judge = Judge(made, of, plan)
+    found = {name: np.zeros(len(floats)) for name in (PEER, *VARIANTS, TRAINED)}
+    found[PEER] = peer.scores(floats, of, plan)
     for week in plan.over(of):
-        frauds = (of.labelled_at[week.test] != NEVER)[week.fresh].astype(float)
-        scores = {"plain XGBoost": theirs[week.test]}
-        scores |= {name: margins(how, columns, week) for name, how in VARIANTS.items()}
-        scores["`train_boosted`, 28 days, basis points"] = trained(columns, of, week)
-        for name, score in scores.items():
-            fresh = score[week.fresh].astype(float)
-            found[name].append((average_precision(frauds, fresh), area_under_roc(frauds, fresh)))
-    for name, figures in found.items():
-        ap, auc = np.mean(figures, axis=0)
-        print(f"| {name} | {ap:.3f} | {auc:.3f} |", flush=True)
+        for name, how in VARIANTS.items():
+            found[name][week.test] = margins(how, columns, week)
+        found[TRAINED][week.test] = trained(columns, of, week)
+    for name, scores in found.items():
+        print(f"| {name} | {' | '.join(f'{one:.3f}' for one in judge.ranking(scores).values())} |")
 
 
 if __name__ == "__main__":
