@@ -17,6 +17,8 @@ from pipeline.domain.fraud.expressions.units import BOOLEAN, COUNT, DURATION, SD
 NUMBERS = (COUNT, EUR, DURATION, SHARE, SD)
 SMALL = (-2, -1, 0, 1, 2, 3, 5, 9_999, 10_000, 10_001)
 EXTREME = (2**63 - 1, -(2**63) + 1, 2**62, -(2**62), 3_037_000_500, 2**31, -(2**32))
+OF_FEATURES = (*EXTREME, -(2**63))
+"""The smallest number is one that a feature can have, and that cannot be written."""
 WORDS = ("DE", "FR", "web", "acc-1", "acc-2", "acc-3", "payroll", "retail")
 LISTS: dict[str, dict[str, int | None]] = {
     "watch": {"acc-1": None, "acc-2": 1_000, "acc-3": 999},
@@ -127,7 +129,7 @@ def row(random: Random, in_bounds: bool = False) -> dict[str, Any]:
         elif one.unit == TEXT:
             found[one.name] = random.choice(WORDS)
         else:
-            value = random.choice(SMALL if random.random() < 0.75 else EXTREME)
+            value = random.choice(SMALL if random.random() < 0.75 else OF_FEATURES)
             found[one.name] = min(max(value, one.least), one.most) if in_bounds else value
     return found
 
