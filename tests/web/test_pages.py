@@ -41,6 +41,7 @@ SAMPLES = {
     "instrument": "i",
     "payment": "stuck",
     "journal": "j",
+    "proposal": "k",
 }
 DOCUMENTED = pages.documented(VIEWS)
 BESIDE = {"/", "/snapshots"}
@@ -52,7 +53,9 @@ def fill(worker: Any) -> None:
     at = Arrival(9 * HOUR, home("a"), PARTITIONS)
     ledger, past, lives = MemoryRows(), MemoryRows(), MemoryRows()
     person = ev.Actor("idp", "anna", "s-1")
-    proposed = structs.replace(journal("k", "a", neighbour("a")), needs_approval=True, actor=person)
+    proposed = structs.replace(
+        journal("k", "a", neighbour("a")), event_id="k", needs_approval=True, actor=person
+    )
     for made in (opened("a"), opened(neighbour("a")), journal("j", "a", neighbour("a")), proposed):
         Ledger().apply(made, at, ledger, Outbox())
     for posting in JOURNAL:
