@@ -39,6 +39,7 @@ LONGEST_FIRST = (
     "security/test_forged_on_stack.py",
     "security/test_broker.py",
     "integration/test_load_verify.py",
+    "e2e/test_second_person.py",
     "benchmarks/test_short.py",
     "integration/test_stack.py",
     "security/test_logs_on_stack.py",
