@@ -43,7 +43,7 @@ READING = {
         f"pipeline.runtime.kafka.{name}"
         for name in (
             *("batches", "bounded", "closing", "fetched"),
-            *("inflating", "messages", "patches", "quarantine"),
+            *("inflating", "log_ends", "messages", "patches", "quarantine"),
         )
     ),
 }

@@ -10,7 +10,8 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from pipeline.runtime.kafka import answered as module
 from pipeline.runtime.kafka import topic_watch
-from pipeline.runtime.kafka.answered import answered, offsets_of
+from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka.log_ends import offsets_of
 from pipeline.runtime.kafka.topic_settings import (
     MISSING,
     PARTITIONS,

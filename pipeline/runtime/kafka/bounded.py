@@ -25,8 +25,8 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 
 from pipeline.runtime.connections import aiokafka_of
 from pipeline.runtime.kafka import closing, patches
-from pipeline.runtime.kafka.answered import offsets_of
 from pipeline.runtime.kafka.fetched import DeadBatch
+from pipeline.runtime.kafka.log_ends import offsets_of
 from pipeline.runtime.kafka.messages import End, Message, Skipped
 
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())  # a command says what it finds itself

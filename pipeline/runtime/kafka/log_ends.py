@@ -31,6 +31,8 @@ MOVED = frozenset(
     )
 )
 """Answers worth another question: the client looks for the leader again; a new topic has none at first."""
+WITHOUT_LEADER = (KafkaError.LEADER_NOT_AVAILABLE, KafkaError.NOT_LEADER_FOR_PARTITION)
+"""So is a partition that is new, or whose broker was away, for a moment."""
 
 
 def asking(connection: Mapping[str, Any], group: str, *, committed: bool) -> Consumer:
@@ -65,6 +67,22 @@ def ends(consumer: Consumer, places: Iterable[Place], within_s: float) -> dict[P
 def begins(consumer: Consumer, places: Iterable[Place], within_s: float) -> dict[Place, int]:
     """Return where logs begin: the first offset that is still there. Raises as `ends`."""
     return _offsets(consumer, places, BEGINNING, within_s)
+
+
+def offsets_of(consumer: Consumer, place: TopicPartition, within_s: float) -> tuple[int, int]:
+    """Return the first offset of a partition, and the one behind its last.
+
+    Waits `within_s` seconds for a partition that has no leader now. Raises KafkaException.
+    """
+    deadline = time.monotonic() + within_s
+    while True:
+        try:
+            first, end = consumer.get_watermark_offsets(place, timeout=within_s)
+            return int(first), int(end)
+        except KafkaException as error:
+            if error.args[0].code() not in WITHOUT_LEADER or time.monotonic() > deadline:
+                raise
+        time.sleep(AGAIN_AFTER_S)
 
 
 def _offsets(consumer: Consumer, places: Iterable[Place], time_ms: int, within_s: float) -> dict[Place, int]:

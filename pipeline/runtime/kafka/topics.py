@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
 
-from pipeline.runtime.kafka.answered import answered, offsets_of
+from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka.log_ends import offsets_of
 from pipeline.runtime.reachability import NoAnswer, kafka_admin
 from pipeline.runtime.settings import Settings
 from schemas.topics import Topic, topics

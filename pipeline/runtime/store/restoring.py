@@ -20,7 +20,8 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
-from pipeline.runtime.kafka.answered import answered, offsets_of
+from pipeline.runtime.kafka.answered import answered
+from pipeline.runtime.kafka.log_ends import offsets_of
 from pipeline.runtime.kafka.topic_ids import topic_ids
 from pipeline.runtime.kafka.topics import REQUEST_TIMEOUT_S
 from pipeline.runtime.manifests import Copy, SnapshotError, WorkerSnapshot
