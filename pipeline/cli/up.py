@@ -29,6 +29,8 @@ from pipeline.runtime.private_files import private_directory
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError, load_settings
 
 DEMO_RATE = 100.0
+DEMO_STUCK_AFTER_S = 86_400
+"""A day of event time, which is 24 seconds of the demo's first minutes."""
 PORTS = "Ports"
 
 
@@ -60,13 +62,15 @@ class _Downloads:
             self._bar.stop()
 
 
-def without_ticks(settings: Settings) -> Settings:
-    """Return the settings of workers that give branches no time, unless the environment says otherwise.
+def for_made_up_time(settings: Settings, *, demo: bool) -> Settings:
+    """Return the settings of workers whose event time is not the clock's; what the environment says, stays.
 
-    Whoever tries it makes up event time: `load` and the demo send what has happened in the days before.
+    Whoever tries it makes up event time: `load` and the demo send what has happened in the days before. So
+    branches get no time by themselves; and in the demo an hour passes in a second, in which no payment is stuck.
     """
-    told = "tick_seconds" in settings.model_fields_set
-    return settings if told else settings.model_copy(update={"tick_seconds": 0})
+    given = {"tick_seconds": 0} | ({"stuck_after_seconds": DEMO_STUCK_AFTER_S} if demo else {})
+    told = settings.model_fields_set
+    return settings.model_copy(update={name: value for name, value in given.items() if name not in told})
 
 
 def up(
@@ -167,7 +171,7 @@ def up(
         internal_port=internal_port, registry_port=registry_port, web_port=web_port, local=True,
     )  # fmt: skip
     require_operator_files(settings)
-    settings = without_ticks(local_settings(settings))
+    settings = for_made_up_time(local_settings(settings), demo=demo)
     console = screen(stderr=as_json)
     downloads = _Downloads()
     stack = LocalStack(settings, downloads, secure, migrate)

@@ -24,6 +24,7 @@ from pipeline.cli.load import next_seed
 from pipeline.cli.problems import BadInput
 from pipeline.cli.records import TopicRecord, as_json, as_line, key_text
 from pipeline.cli.supervisor import CRASHES_MAX, Child, SupervisionError, Supervisor, environment
+from pipeline.cli.up import for_made_up_time
 from pipeline.runtime.kafka.access import OPERATOR
 from pipeline.runtime.kafka.dead_letters import HEADER_ATTEMPT
 from pipeline.runtime.local.credentials import make_credentials
@@ -230,6 +231,20 @@ def test_the_settings_reach_a_child_whole(monkeypatch: pytest.MonkeyPatch, tmp_p
     for name, value in environment(settings).items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings
+
+
+def test_in_the_demo_no_payment_is_stuck_because_an_hour_passes_in_a_second(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("TICK_SECONDS", "STUCK_AFTER_SECONDS"):
+        monkeypatch.delenv(f"LEDGERFLOW_{name}", raising=False)
+    shown = for_made_up_time(load_settings(), demo=True)
+    assert (shown.tick_seconds, shown.stuck_after_seconds) == (0, 86_400)  # type: ignore[attr-defined]
+    alone = for_made_up_time(load_settings(), demo=False)
+    assert (alone.tick_seconds, alone.stuck_after_seconds) == (0, 3_600)  # type: ignore[attr-defined]
+    monkeypatch.setenv("LEDGERFLOW_STUCK_AFTER_SECONDS", "60")
+    told = for_made_up_time(load_settings(tick_seconds=30), demo=True)
+    assert (told.tick_seconds, told.stuck_after_seconds) == (30, 60)  # type: ignore[attr-defined]
 
 
 def test_each_load_of_a_data_directory_has_a_seed_of_its_own(tmp_path: Path) -> None:
