@@ -66,7 +66,7 @@ def for_made_up_time(settings: Settings, *, demo: bool) -> Settings:
     """Return the settings of workers whose event time is not the clock's; what the environment says, stays.
 
     Whoever tries it makes up event time: `load` and the demo send what has happened in the days before. So
-    branches get no time by themselves, and no payment of the demo, where an hour takes a second, is soon stuck.
+    branches get no time by themselves, and no payment of the demo, whose hours take a second, is soon stuck.
     """
     given = {"tick_seconds": 0} | ({"stuck_after_seconds": DEMO_STUCK_AFTER_S} if demo else {})
     told = settings.model_fields_set
