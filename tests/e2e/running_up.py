@@ -18,6 +18,8 @@ from tests.progress import LOOK_EVERY_S, SILENCE_S, Found, run, wait_for, wait_u
 ROOT = Path(__file__).parents[2]
 CLI = [sys.executable, "-m", "pipeline.cli"]
 PORTS = ("kafka", "controller", "internal", "registry", "web")
+VERIFIES_WITHIN_S = 4 * SILENCE_S
+"""At its end a demo reads all its topics, and nothing on its disk moves meanwhile."""
 
 
 class Ended(NamedTuple):
@@ -72,7 +74,7 @@ class Place:
         assert self.process is not None
         if number is not None:
             self.process.send_signal(number)
-        out, err = self.wait_for(self._said, "the end of `up`")
+        out, err = self.wait_for(self._said, "the end of `up`", VERIFIES_WITHIN_S)
         return Ended(self.process.returncode, out, err)
 
     def _said(self) -> tuple[str, str] | None:
@@ -96,9 +98,9 @@ class Place:
         logs = {str(path): path.stat().st_size for path in (self.data_dir / "logs").glob("*")}
         return {**logs, **self.counted()}
 
-    def wait_for(self, look: Callable[[], Found | None], what: str) -> Found:
+    def wait_for(self, look: Callable[[], Found | None], what: str, silence_s: float = SILENCE_S) -> Found:
         """Return what `look` finds, once it finds something; wait for as long as something moves here."""
-        return wait_for(look, what, self.figures)
+        return wait_for(look, what, self.figures, silence_s)
 
     def endpoints(self, holds: Callable[[dict[str, Any]], bool] = lambda _: True) -> dict[str, Any]:
         """Wait for endpoints.json (and for something that it shall say), and return it."""

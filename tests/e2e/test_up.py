@@ -21,6 +21,9 @@ from tests.e2e import documented
 from tests.e2e.running_up import CLI, ROOT, Ended, Place, belonging, command
 from tests.progress import run, wait_until_gone, wait_until_still
 
+DEMO = ("--demo", "--rate", "40", "--json")
+"""What a busy machine can read again at the end within minutes."""
+
 
 class Crashed(NamedTuple):
     """A first `up --demo` on a directory; a worker of it was killed, then its Kafka."""
@@ -41,7 +44,7 @@ def crashed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crashed]:
     place = Place(tmp_path_factory.mktemp("up"))
     other = Place(tmp_path_factory.mktemp("other"))
     try:
-        place.up("--demo", "--workers", "2", "--json")
+        place.up(*DEMO, "--workers", "2")
         workers = place.endpoints()["workers"]
         place.wait_for(lambda: place.counted().get("postings"), "postings")
         os.kill(workers[1]["pid"], signal.SIGKILL)
@@ -116,8 +119,8 @@ def test_of_two_stacks_side_by_side_one_goes_on_and_holds_and_a_forgery_in_the_o
 ) -> None:
     before = json.loads(crashed.ended.out)
     place.ports["web"] = str(free_ports()[3])  # the group still knows the worker under its old address
-    place.up("--demo", "--json")
-    neighbour.up("--demo", "--json")
+    place.up(*DEMO)
+    neighbour.up(*DEMO)
     forge_a_posting(neighbour.endpoints(), neighbour.wait_for_postings()["value"])
     place.endpoints()
     place.wait_for(lambda: has_grown(place, before), "alerts and dead letters of the second run")
