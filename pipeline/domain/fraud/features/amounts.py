@@ -66,7 +66,9 @@ class Rates:
             return None
         return min(min(minor, MINOR_MAX) * self._rates[currency][place - 1] // RATE_UNIT, AMOUNT_MAX)
 
-    def many(self, currency: np.ndarray, minor: np.ndarray, at_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def many(
+        self, currency: np.ndarray, minor: np.ndarray, at_s: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return comparable amounts, 0 without a rate, and where there is one."""
         rates = np.zeros(len(minor), np.int64)
         for number in np.unique(currency).tolist():

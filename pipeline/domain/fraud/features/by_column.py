@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.domain.fraud.features.bounds import COUNTED_COLUMN, FAN_IN_LEVELS_COLUMN, SUM_MAX
-from pipeline.domain.fraud.features.layout import FIRST, KEY, LAST, Ids, Ring, Sketch
+from pipeline.domain.fraud.features.layout import FIRST, LAST, Ids, Ring, Sketch
 
 State = np.ndarray
 where = np.where
@@ -54,31 +54,29 @@ def _of(value: Any, lanes: np.ndarray) -> Any:
     return value[lanes] if isinstance(value, np.ndarray) else value
 
 
-def ring_add(m: State, ring: Ring, at_s: np.ndarray, values: tuple[Any, ...], when: Any = None) -> None:
-    """Add values to the fields of a time's bucket; a bucket that a newer one has replaced is not kept."""
-    lanes = _lanes(m, when)
-    bucket = at_s[lanes] // ring.bucket_s
-    place = ring.at + bucket % ring.slots
-    number = bucket + 1
-    held = m[place, lanes]
-    keeps = held == number
-    fits = held <= number
-    if not fits.all():
-        lanes, place, number, keeps = lanes[fits], place[fits], number[fits], keeps[fits]
+def ring_add(m: State, ring: Ring, at_s: np.ndarray, values: tuple[Any, ...], when: Any = None) -> np.ndarray:
+    """Add values to the fields of a time's bucket; return the bucket's place, of those that `when` is for."""
+    lanes, n = _lanes(m, when), ring.slots
+    number = at_s[lanes] // ring.bucket_s + 1
+    tags = m[ring.at : ring.at + n]
+    same = (tags if when is None else tags[:, lanes]) == number
+    place = same.argmax(axis=0)
+    keeps = same[place, np.arange(len(lanes))]
+    hand = m[ring.hand, lanes]
+    m[ring.hand, lanes] = np.where(keeps, hand, (hand + 1) % n)
+    found = place = ring.at + np.where(keeps, place, hand)
     m[place, lanes] = number
     for value in values:
-        place = place + ring.slots
+        place = place + n
         total = np.minimum(m[place, lanes] * keeps + _of(value, lanes), SUM_MAX)
         m[place, lanes] = np.where(keeps, total, _of(value, lanes))
+    return found
 
 
-def ring_most(m: State, ring: Ring, at_s: np.ndarray, field: int, value: Any, when: Any = None) -> None:
-    """Raise a field of a time's bucket to a value; the bucket has been added to before."""
+def ring_most(m: State, ring: Ring, place: np.ndarray, field: int, value: Any, when: Any = None) -> None:
+    """Raise a field of the bucket at a place to a value."""
     lanes = _lanes(m, when)
-    bucket = at_s[lanes] // ring.bucket_s
-    place = ring.at + bucket % ring.slots
-    there = m[place, lanes] == bucket + 1
-    lanes, place = lanes[there], place[there] + ring.slots * field
+    place = place[lanes] + ring.slots * field
     m[place, lanes] = np.maximum(m[place, lanes], _of(value, lanes))
 
 
@@ -102,9 +100,7 @@ def ring_highest(m: State, ring: Ring, places: np.ndarray, field: int) -> np.nda
     return np.maximum.reduce(values * places, axis=0)
 
 
-def see(
-    m: State, ids: Ids, key: Any, at_s: Any, first: Any, when: Any = None
-) -> None:
+def see(m: State, ids: Ids, key: Any, at_s: Any, first: Any, when: Any = None) -> None:
     """Note that an id was used. Without room the one that was used longest ago is forgotten."""
     a, n = ids.at, ids.slots
     lanes = _lanes(m, when)
@@ -118,9 +114,7 @@ def see(
     place = a + np.where(found, place, oldest)
     fits = found | (block[n + oldest, here] < at_s)
     if not fits.all():
-        lanes, place, key, at_s, first, found = (
-            one[fits] for one in (lanes, place, key, at_s, first, found)
-        )
+        lanes, place, key, at_s, first, found = (one[fits] for one in (lanes, place, key, at_s, first, found))
     m[place, lanes] = key
     last_place, first_place = place + LAST * n, place + FIRST * n
     m[last_place, lanes] = np.where(found, np.maximum(m[last_place, lanes], at_s), at_s)
@@ -162,7 +156,9 @@ def newest_other(m: State, ids: Ids, key: np.ndarray, until: np.ndarray) -> np.n
 def used(m: State, ids: Ids, after: np.ndarray, until: np.ndarray) -> np.ndarray:
     """Return how many ids were used after a time and first used until another one."""
     a, n = ids.at, ids.slots
-    inside = (m[a + LAST * n : a + (LAST + 1) * n] > after) & (m[a + FIRST * n : a + (FIRST + 1) * n] <= until)
+    inside = (m[a + LAST * n : a + (LAST + 1) * n] > after) & (
+        m[a + FIRST * n : a + (FIRST + 1) * n] <= until
+    )
     return np.count_nonzero(inside, axis=0)
 
 
@@ -230,8 +226,6 @@ def hops_to(m: State, tags: Ids, key: Any, after: Any, until: Any, low: Any, hig
     keys, at, far, amount = (m[a + column * n : a + (column + 1) * n] for column in range(4))
     fit = (keys == key) & (at > after) & (at <= until) & (amount >= low) & (amount <= high)
     return np.maximum.reduce(far * fit, axis=0)
-
-
 
 
 def level(count: np.ndarray) -> np.ndarray:

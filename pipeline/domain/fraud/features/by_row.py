@@ -11,7 +11,7 @@ from math import isqrt
 from typing import Any
 
 from pipeline.domain.fraud.features.bounds import COUNTED, FAN_IN_LEVELS, SUM_MAX
-from pipeline.domain.fraud.features.layout import FIRST, KEY, LAST, Ids, Ring, Sketch
+from pipeline.domain.fraud.features.layout import FIRST, LAST, Ids, Ring, Sketch
 
 State = list[int]
 
@@ -57,32 +57,33 @@ def trailing_zeros(minor: int, scale: int) -> int:
     return found
 
 
-def ring_add(m: State, ring: Ring, at_s: int, values: tuple[int, ...], when: bool | None = None) -> None:
-    """Add values to the fields of a time's bucket; a bucket that a newer one has replaced is not kept."""
+def ring_add(m: State, ring: Ring, at_s: int, values: tuple[int, ...], when: bool | None = None) -> int:
+    """Add values to the fields of a time's bucket; return the bucket's place."""
     if when is False:
-        return
-    bucket = at_s // ring.bucket_s
+        return 0
+    number = at_s // ring.bucket_s + 1
     n = ring.slots
-    place = ring.at + bucket % n
-    number = bucket + 1
-    held = m[place]
-    if held == number:
+    tags = m[ring.at : ring.at + n]
+    if number in tags:
+        found = place = ring.at + tags.index(number)
         for value in values:
             place += n
             total = m[place] + value
             m[place] = total if total < SUM_MAX else SUM_MAX
-    elif held < number:
-        m[place] = number
-        for value in values:
-            place += n
-            m[place] = value
+        return found
+    hand = m[ring.hand]
+    m[ring.hand] = (hand + 1) % n
+    found = place = ring.at + hand
+    m[place] = number
+    for value in values:
+        place += n
+        m[place] = value
+    return found
 
 
-def ring_most(m: State, ring: Ring, at_s: int, field: int, value: int, when: bool | None = None) -> None:
-    """Raise a field of a time's bucket to a value; the bucket has been added to before."""
-    bucket = at_s // ring.bucket_s
-    place = ring.at + bucket % ring.slots
-    if when is not False and m[place] == bucket + 1:
+def ring_most(m: State, ring: Ring, place: int, field: int, value: int, when: bool | None = None) -> None:
+    """Raise a field of the bucket at a place to a value."""
+    if when is not False:
         place += ring.slots * field
         m[place] = most(m[place], value)
 
@@ -92,7 +93,8 @@ def window(m: State, ring: Ring, at_s: int, buckets: int, ago: int = 0) -> Any:
     high = at_s // ring.bucket_s + 1 - ago
     low = high - buckets
     tags = m[ring.at : ring.at + ring.slots]
-    return [place for place, tag in enumerate(tags, ring.at) if low < tag <= high and tag]
+    low = low if low > 0 else 0
+    return [place for place, tag in enumerate(tags, ring.at) if low < tag <= high]
 
 
 def ring_sum(m: State, ring: Ring, places: Any, field: int) -> int:
@@ -107,9 +109,7 @@ def ring_highest(m: State, ring: Ring, places: Any, field: int) -> int:
     return max([m[place + further] for place in places], default=0)
 
 
-def see(
-    m: State, ids: Ids, key: int, at_s: int, first: int, when: bool | None = None
-) -> None:
+def see(m: State, ids: Ids, key: int, at_s: int, first: int, when: bool | None = None) -> None:
     """Note that an id was used. Without room the one that was used longest ago is forgotten."""
     if when is False:
         return
@@ -154,7 +154,9 @@ def highest(m: State, ids: Ids, column: int) -> int:
 def newest_other(m: State, ids: Ids, key: int, until: int) -> int:
     """Return the last time of another id, not after `until`; 0 for none."""
     a, n = ids.at, ids.slots
-    return max([t if k != key and t <= until else 0 for k, t in zip(m[a : a + n], m[a + n : a + 2 * n], strict=True)])
+    return max(
+        [t if k != key and t <= until else 0 for k, t in zip(m[a : a + n], m[a + n : a + 2 * n], strict=True)]
+    )
 
 
 def used(m: State, ids: Ids, after: int, until: int) -> int:
@@ -186,7 +188,9 @@ def distinct(m: State, ids: Ids, sketch: Sketch, after: int, until: int) -> int:
     return max(exact, COUNTED[found])
 
 
-def put_tag(m: State, tags: Ids, key: int, at_s: int, hops: int, amount: int, when: bool | None = None) -> None:
+def put_tag(
+    m: State, tags: Ids, key: int, at_s: int, hops: int, amount: int, when: bool | None = None
+) -> None:
     """Note where money came from; the tag of the same origin is replaced, or else the oldest one."""
     if when is False:
         return
@@ -219,10 +223,6 @@ def hops_to(m: State, tags: Ids, key: int, after: int, until: int, low: int, hig
         if m[place] == key and after < m[place + n] <= until and low <= m[place + 3 * n] <= high:
             return m[place + 2 * n]
     return 0
-
-
-
-
 
 
 def level(count: int) -> int:

@@ -37,7 +37,9 @@ class Input(NamedTuple):
     decimals: int
 
 
-def _number(name: str, unit: Unit, meaning: str, window_s: int | None = None, most: int = INT64_MAX) -> Feature:
+def _number(
+    name: str, unit: Unit, meaning: str, window_s: int | None = None, most: int = INT64_MAX
+) -> Feature:
     return Feature(name=name, unit=unit, meaning=meaning, window_s=window_s, least=0, most=most)
 
 
@@ -106,13 +108,17 @@ _BEHAVIOUR = (
     _number("round_amounts", SHARE, "approved payments of round amounts (multiples of 10); smoothed"),
     _number("debtor_frauds", COUNT, "payments of the debtor that are confirmed frauds"),
     _yes("is_new_payee", "no approved payment went to the payee"),
-    _yes("is_new_device", "no approved payment came from the device; unknown without device or history", True),
+    _yes(
+        "is_new_device", "no approved payment came from the device; unknown without device or history", True
+    ),
     _yes("is_new_country", "no approved payment named the country; unknown without country or history", True),
     _maybe("since_other_country", DURATION, "time since a payment that named another country"),
     _number("pair_payments", COUNT, "payments of the debtor to this payee before"),
     _number("pair_amount", EUR, "sum of them"),
     _maybe("since_pair", DURATION, "time since the newest of them, if that is earlier"),
-    _maybe("device_accounts_30d", COUNT, "accounts of this partition that used the device, up to 16", MONTH_S),
+    _maybe(
+        "device_accounts_30d", COUNT, "accounts of this partition that used the device, up to 16", MONTH_S
+    ),
 )
 _FLOW = (
     _number("amount_in_6h", EUR, "sum that the debtor received", 6 * HOUR_S),
@@ -125,7 +131,9 @@ _FLOW = (
     _number("payers_in_7d", COUNT, "different accounts that paid the debtor", WEEK_S),
     _maybe("since_inflow", DURATION, "time since the debtor last received 500 EUR or more"),
     _maybe("since_largest_inflow", DURATION, "time since the largest receipt", WEEK_S),
-    _maybe("of_largest_inflow", SHARE, "this payment over the largest receipt, up to 1,000,000 times", WEEK_S),
+    _maybe(
+        "of_largest_inflow", SHARE, "this payment over the largest receipt, up to 1,000,000 times", WEEK_S
+    ),
     _maybe("cycle_hops", COUNT, "hops after which money comes back to an account that it left", WEEK_S),
 )
 _PAYEE = (
@@ -137,8 +145,12 @@ _PAYEE = (
         one
         for days in (1, 7, 30)
         for one in (
-            _number(f"payee_payments_{days}d", COUNT, "receipts in the days that end 7 days before", days * DAY_S),
-            _maybe(f"payee_fraud_risk_{days}d", SHARE, "confirmed frauds among these; smoothed", days * DAY_S),
+            _number(
+                f"payee_payments_{days}d", COUNT, "receipts in the days that end 7 days before", days * DAY_S
+            ),
+            _maybe(
+                f"payee_fraud_risk_{days}d", SHARE, "confirmed frauds among these; smoothed", days * DAY_S
+            ),
             _number(f"payee_labels_{days}d", COUNT, "frauds of the payee that were confirmed", days * DAY_S),
         )
     ),
@@ -162,5 +174,7 @@ COMPUTED = (*_ITSELF, *_WINDOWS, *_BEHAVIOUR, *_FLOW, *_PAYEE)
 NAMES = tuple(one.name for one in COMPUTED)
 CATALOGUE = Catalogue((*COMPUTED, *_TEXTS, *_JUDGES))
 """What rules may ask."""
-INPUTS = tuple(Input(one.name, str(one.unit.currency or one.unit.kind), decimals_of(one.unit)) for one in COMPUTED)
+INPUTS = tuple(
+    Input(one.name, str(one.unit.currency or one.unit.kind), decimals_of(one.unit)) for one in COMPUTED
+)
 """What a model may ask: name, unit, decimals."""

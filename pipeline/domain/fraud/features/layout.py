@@ -18,10 +18,11 @@ TIME_MAX_S = 2**40
 
 
 class Ring(NamedTuple):
-    """Buckets of time. Bucket b is at place b modulo their number, and holds its own number (plus 1).
+    """Buckets of time: the last ones that payments came for, whatever their time is.
 
-    So a late payment has a bucket of its own, as long as no newer one needs the place. A window is some
-    buckets that end with the payment's own; it is exact to the bucket.
+    A column of numbers (that of the interval since 1970, plus 1), a column for each field, and a hand: a new
+    bucket takes the place of the one that began to be counted longest ago. So a late payment has a bucket as
+    a live one has. A window is some buckets that end with the payment's own; it is exact to the bucket.
     """
 
     at: int
@@ -31,9 +32,14 @@ class Ring(NamedTuple):
     """Beside the number: each added up."""
 
     @property
+    def hand(self) -> int:
+        """Where the place of the next new bucket stands."""
+        return self.at + self.slots * (1 + self.fields)
+
+    @property
     def end(self) -> int:
         """The first place behind it."""
-        return self.at + self.slots * (1 + self.fields)
+        return self.hand + 1
 
 
 class Ids(NamedTuple):
@@ -92,7 +98,7 @@ COUNT, SUM, LEAST = 1, 2, 3
 R_FIRST_S, R_COUNT, R_FRAUDS, R_LARGEST, R_LARGEST_S, R_INFLOW_S = range(6)
 R_SENT_S, R_SENT_1H, R_SENT_24H, R_SENT_7D, R_FRAUD_DAY = range(6, 11)
 INFLOW = Ring(16, 32, HOUR_S, 2)
-TAGS = Ids(INFLOW.end, 6, 4)
+TAGS = Ids(INFLOW.end, 10, 4)
 PAYERS = Ids(TAGS.end, 32)
 PAYERS_MORE = Sketch(PAYERS.end, 64)
 FLOW_WIDTH = PAYERS_MORE.end
@@ -113,6 +119,6 @@ PAIR_WIDTH = 5
 ACCOUNTS = Ids(0, 16)
 DEVICE_WIDTH = ACCOUNTS.end
 
-CARRIED = 4
+CARRIED = 5
 """Origins that a payment tells its receiver: the debtor, and where the debtor's own money came from."""
 HOPS_MAX = 6

@@ -17,9 +17,9 @@ from pipeline.domain.fraud.features.bounds import (
     SQUARE_SHIFT,
     STATISTIC_MAX,
 )
-from pipeline.domain.fraud.features.layout import DAY_S, HOUR_S, MINUTE_S
+from pipeline.domain.fraud.features.layout import DAY_S, HOUR_S
 
-WEEK_S, MONTH_S = 7 * DAY_S, 30 * DAY_S
+WEEK_S = 7 * DAY_S
 PRIOR_PAYMENTS = 8
 """The population counts as so many payments of the debtor's own."""
 PROBE_BELOW = 100
@@ -166,8 +166,8 @@ def _count(f: Any, m: Any, g: Any, p: Paying) -> None:
     """Count a payment among the attempts."""
     for ring in (at.MINUTE, at.DAY, at.MONTH):
         f.ring_add(m, ring, p.at_s, (1, p.amount))
-    f.ring_add(m, at.HOUR, p.at_s, (1, p.amount, 0))
-    f.ring_most(m, at.HOUR, p.at_s, at.LEAST, LEAST_FROM - p.amount, p.known)
+    bucket = f.ring_add(m, at.HOUR, p.at_s, (1, p.amount, 0))
+    f.ring_most(m, at.HOUR, bucket, at.LEAST, LEAST_FROM - p.amount, p.known)
     f.ring_add(m, at.NEAR, p.at_s, (1, p.amount), p.near)
     first = f.get(g, at.G_FIRST_S)
     first = f.where(first == 0, p.at_s, f.least(first, p.at_s))
@@ -184,20 +184,19 @@ def _count(f: Any, m: Any, g: Any, p: Paying) -> None:
 
 def _windows(f: Any, m: Any, p: Paying) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, ring, buckets, seconds in (
-        ("1min", at.MINUTE, 12, MINUTE_S),
-        ("1h", at.HOUR, 12, HOUR_S),
-        ("24h", at.DAY, 24, DAY_S),
-        ("7d", at.MONTH, 7, WEEK_S),
-        ("30d", at.MONTH, 30, MONTH_S),
+    for name, ring, buckets in (
+        ("1min", at.MINUTE, 12),
+        ("1h", at.HOUR, 12),
+        ("24h", at.DAY, 24),
+        ("7d", at.MONTH, 7),
+        ("30d", at.MONTH, 30),
     ):
         inside = f.window(m, ring, p.at_s, buckets)
-        # A payment so late that its bucket is gone still counts for itself.
-        payments = f.most(f.ring_sum(m, ring, inside, at.COUNT), 1)
+        payments = f.ring_sum(m, ring, inside, at.COUNT)
         found[f"payments_{name}"] = payments
-        found[f"amount_{name}"] = f.most(f.ring_sum(m, ring, inside, at.SUM), p.amount)
-        after = f.most(p.at_s - seconds, 0)
-        # Of an id only the first and the last time are known: before a late payment it may have been unused.
+        found[f"amount_{name}"] = f.ring_sum(m, ring, inside, at.SUM)
+        after = before_window(f, ring, p.at_s, buckets)
+        # Of an id only the first and the last time are known: at a late payment's time it may not have been used.
         payees = f.distinct(m, at.PAYEES, at.PAYEES_MORE, after, p.at_s)
         found[f"payees_{name}"] = f.least(payees, payments)
         found[f"devices_{name}"] = f.least(f.used(m, at.DEVICES, after, p.at_s), payments)
@@ -208,6 +207,11 @@ def _windows(f: Any, m: Any, p: Paying) -> dict[str, Any]:
         found[f"near_threshold_{name}"] = f.ring_sum(m, at.NEAR, inside, at.COUNT)
         found[f"near_amount_{name}"] = f.ring_sum(m, at.NEAR, inside, at.SUM)
     return found
+
+
+def before_window(f: Any, ring: at.Ring, at_s: Any, buckets: int) -> Any:
+    """Return the last second before a window."""
+    return f.most((at_s // ring.bucket_s - buckets + 1) * ring.bucket_s - 1, 0)
 
 
 def _flow(f: Any, m: Any, r: Any, p: Paying) -> dict[str, Any]:
@@ -247,7 +251,10 @@ def carried(f: Any, r: Any, p: Paying) -> list[tuple[Any, Any]]:
     low, high = tag_bounds(p)
     after = f.most(p.at_s - TAG_KEPT_S, 0)
     further = f.tags_of(r, at.TAGS, after, p.at_s, low, high, at.HOPS_MAX, at.CARRIED - 1)
-    return [(p.debtor, f.where(p.debtor > 0, 1, 0)), *((key, f.where(key > 0, hops + 1, 0)) for key, hops in further)]
+    return [
+        (p.debtor, f.where(p.debtor > 0, 1, 0)),
+        *((key, f.where(key > 0, hops + 1, 0)) for key, hops in further),
+    ]
 
 
 def _payee(f: Any, c: Any, p: Paying) -> dict[str, Any]:

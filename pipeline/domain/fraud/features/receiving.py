@@ -10,6 +10,8 @@ from pipeline.domain.fraud.features.layout import DAY_S, HOUR_S
 WEEK_S = 7 * DAY_S
 INFLOW_FROM = 500_00
 """An inflow that time is counted from, minor units of EUR."""
+RISK_WINDOW_S = 38 * DAY_S
+"""The longest window, and the days before the payment that it ends."""
 RISK_KEPT_DAYS = 60
 """So long after its newest fraud a payee's counts are sent each day that it is paid."""
 
@@ -59,8 +61,11 @@ def _level_crossed(f: Any, m: Any, p: Receiving) -> Any:
     hour, day, week = (f.level(count) for count in fan_in(f, m, p.at_s))
     since = p.at_s - f.get(m, at.R_SENT_S)
     above = (hour > m[at.R_SENT_1H]) | (day > m[at.R_SENT_24H]) | (week > m[at.R_SENT_7D])
-    return above | ((hour > 0) & (since >= HOUR_S)) | ((day > 0) & (since >= DAY_S)) | (
-        (week > 0) & (since >= WEEK_S)
+    return (
+        above
+        | ((hour > 0) & (since >= HOUR_S))
+        | ((day > 0) & (since >= DAY_S))
+        | ((week > 0) & (since >= WEEK_S))
     )
 
 
@@ -75,7 +80,8 @@ def label_fraud(f: Any, m: Any, at_s: Any, labelled_s: Any) -> None:
     """Count a payment that is labelled fraud, at the time of its label; its card is due."""
     m[at.R_FRAUDS] = m[at.R_FRAUDS] + 1
     m[at.R_FRAUD_DAY] = f.most(m[at.R_FRAUD_DAY], labelled_s // DAY_S)
-    f.ring_add(m, at.RISK, at_s, (0, 1, 0))
+    # A payment that is older than all windows would take the place of a day that is in one.
+    f.ring_add(m, at.RISK, at_s, (0, 1, 0), labelled_s - at_s < RISK_WINDOW_S)
     f.ring_add(m, at.RISK, labelled_s, (0, 0, 1))
 
 

@@ -6,6 +6,9 @@ from collections.abc import Hashable, Iterable
 
 import numpy as np
 
+LANES_MAX = 1_024
+"""Payments that are judged at once, whose states are copied: some 10 MB."""
+
 
 class States:
     """States of one kind. Row 0 is the empty one, of all keys that are only read."""
@@ -50,6 +53,10 @@ class States:
     def put_row(self, row: int, state: list[int]) -> None:
         """Write one state."""
         self._rows[row] = state
+
+    def all(self) -> dict[Hashable, list[int]]:
+        """Return every state, by key."""
+        return {key: self.row(row) for key, row in self._numbers.items()}
 
     def state(self, key: Hashable) -> np.ndarray:
         """Return a key's state, zeros for an unknown one: what a row of the stream's table will hold."""
@@ -97,6 +104,6 @@ def waves(keys: np.ndarray, lanes_min: int) -> tuple[list[np.ndarray], list[int]
     for end in ends.tolist():
         if end - begin < lanes_min:
             break
-        found.append(by_rank[begin:end])
+        found += [by_rank[place : min(place + LANES_MAX, end)] for place in range(begin, end, LANES_MAX)]
         begin = end
     return found, np.sort(by_rank[begin:]).tolist()

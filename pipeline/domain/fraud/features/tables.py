@@ -265,7 +265,11 @@ class FeatureTables:
         lines = zip(*(column.tolist() for column in facts), strict=True)
         for place, values in enumerate(lines):
             p, known_s = Paying(*values), int(np.clip(labelled_s[place], 1, TIME_MAX_S))
-            m, r, g = kept[0].of(int(payer[place])), kept[1].of(int(receiver[place])), kept[2].of(int(pair[place]))
+            m, r, g = (
+                kept[0].of(int(payer[place])),
+                kept[1].of(int(receiver[place])),
+                kept[2].of(int(pair[place])),
+            )
             paying.unlearn(by_row, m, g, p, bool(approved[place]))
             receiving.label_fraud(by_row, r, p.at_s, known_s)
             cards.append(Card(place, p.payee, _card(r, known_s)))
