@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,7 @@ def test_money_that_comes_back(hops: int, lanes_min: int) -> None:
     accounts = [*range(100, 100 + hops), 100]
     ring = [
         {"debtor": debtor, "payee": payee, "minor": 2_000_00 - 20_00 * n, "at_s": START_S + n * 20 * HOUR_S}
-        for n, (debtor, payee) in enumerate(zip(accounts, accounts[1:], strict=False))
+        for n, (debtor, payee) in enumerate(pairwise(accounts))
     ]
     assert last(fresh(lanes_min), *ring)["cycle_hops"] == hops
     assert last(fresh(lanes_min), *ring[:-1])["cycle_hops"] is None
@@ -61,7 +63,7 @@ def test_hops_are_bounded() -> None:
     accounts = [*range(100, 108), 100]
     chain = [
         {"debtor": debtor, "payee": payee, "minor": 2_000_00, "at_s": START_S + n * HOUR_S}
-        for n, (debtor, payee) in enumerate(zip(accounts, accounts[1:], strict=False))
+        for n, (debtor, payee) in enumerate(pairwise(accounts))
     ]
     assert last(fresh(), *chain)["cycle_hops"] is None
 

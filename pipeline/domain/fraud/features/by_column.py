@@ -1,7 +1,7 @@
 """What features are made of, for many payments of different keys at once: the same functions as `by_row`.
 
 A state is a matrix of int64 with a row for each place and a payment a column. `when` says which payments a
-change is for; None is all.
+change is for; None is all. What is returned is an array of int64 or bool, a value a payment.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ most = np.maximum
 negate = np.logical_not
 
 
-def get(m: State, place: int) -> np.ndarray:
+def get(m: State, place: int) -> Any:
     """Return a value that later changes of the state leave alone."""
     return m[place].copy()
 
 
-def root(x: np.ndarray) -> np.ndarray:
+def root(x: np.ndarray) -> Any:
     """Return the square root, rounded down: a float's guess, put right by integers."""
     found: np.ndarray = np.sqrt(x.astype(np.float64)).astype(np.int64)
     found -= found * found > x
@@ -33,7 +33,7 @@ def root(x: np.ndarray) -> np.ndarray:
     return found
 
 
-def trailing_zeros(minor: np.ndarray, scale: np.ndarray) -> np.ndarray:
+def trailing_zeros(minor: np.ndarray, scale: np.ndarray) -> Any:
     """Return the zeros at the end of an amount in whole units, at most 9."""
     found = np.zeros(len(minor), np.int64)
     going = np.arange(len(minor))
@@ -46,7 +46,7 @@ def trailing_zeros(minor: np.ndarray, scale: np.ndarray) -> np.ndarray:
     return found
 
 
-def _lanes(m: State, when: Any) -> np.ndarray:
+def _lanes(m: State, when: Any) -> Any:
     return np.arange(m.shape[1]) if when is None else np.flatnonzero(when)
 
 
@@ -54,7 +54,7 @@ def _of(value: Any, lanes: np.ndarray) -> Any:
     return value[lanes] if isinstance(value, np.ndarray) else value
 
 
-def ring_add(m: State, ring: Ring, at_s: np.ndarray, values: tuple[Any, ...], when: Any = None) -> np.ndarray:
+def ring_add(m: State, ring: Ring, at_s: np.ndarray, values: tuple[Any, ...], when: Any = None) -> Any:
     """Add values to the fields of a time's bucket; return the bucket's place, of those that `when` is for."""
     lanes, n = _lanes(m, when), ring.slots
     number = at_s[lanes] // ring.bucket_s + 1
@@ -80,7 +80,7 @@ def ring_most(m: State, ring: Ring, place: np.ndarray, field: int, value: Any, w
     m[place, lanes] = np.maximum(m[place, lanes], _of(value, lanes))
 
 
-def window(m: State, ring: Ring, at_s: np.ndarray, buckets: int, ago: int = 0) -> np.ndarray:
+def window(m: State, ring: Ring, at_s: np.ndarray, buckets: int, ago: int = 0) -> Any:
     """Return which buckets are in the window that ends with the bucket of a time, or `ago` before it."""
     high = at_s // ring.bucket_s + 1 - ago
     tags = m[ring.at : ring.at + ring.slots]
@@ -88,13 +88,13 @@ def window(m: State, ring: Ring, at_s: np.ndarray, buckets: int, ago: int = 0) -
     return inside
 
 
-def ring_sum(m: State, ring: Ring, places: np.ndarray, field: int) -> np.ndarray:
+def ring_sum(m: State, ring: Ring, places: np.ndarray, field: int) -> Any:
     """Return the sum of a field over a window."""
     values = m[ring.at + ring.slots * field : ring.at + ring.slots * (field + 1)]
     return np.add.reduce(values * places, axis=0)
 
 
-def ring_highest(m: State, ring: Ring, places: np.ndarray, field: int) -> np.ndarray:
+def ring_highest(m: State, ring: Ring, places: np.ndarray, field: int) -> Any:
     """Return the largest value of a field over a window, 0 for an empty one."""
     values = m[ring.at + ring.slots * field : ring.at + ring.slots * (field + 1)]
     return np.maximum.reduce(values * places, axis=0)
@@ -123,7 +123,7 @@ def see(m: State, ids: Ids, key: Any, at_s: Any, first: Any, when: Any = None) -
         m[place + column * n, lanes] *= found
 
 
-def find(m: State, ids: Ids, key: np.ndarray, column: int) -> np.ndarray:
+def find(m: State, ids: Ids, key: np.ndarray, column: int) -> Any:
     """Return a column of an id, 0 where it is not known."""
     same = m[ids.at : ids.at + ids.slots] == key
     a = ids.at + column * ids.slots
@@ -140,20 +140,20 @@ def change(m: State, ids: Ids, key: np.ndarray, column: int, by: int, when: Any 
     m[place, lanes] = np.maximum(m[place, lanes] + by, 0)
 
 
-def highest(m: State, ids: Ids, column: int) -> np.ndarray:
+def highest(m: State, ids: Ids, column: int) -> Any:
     """Return the largest value of a column."""
     a = ids.at + column * ids.slots
     return np.maximum.reduce(m[a : a + ids.slots], axis=0)
 
 
-def newest_other(m: State, ids: Ids, key: np.ndarray, until: np.ndarray) -> np.ndarray:
+def newest_other(m: State, ids: Ids, key: np.ndarray, until: np.ndarray) -> Any:
     """Return the last time of another id, not after `until`; 0 for none."""
     a, n = ids.at, ids.slots
     times = m[a + LAST * n : a + (LAST + 1) * n]
     return np.maximum.reduce(times * ((m[a : a + n] != key) & (times <= until)), axis=0)
 
 
-def used(m: State, ids: Ids, after: np.ndarray, until: np.ndarray) -> np.ndarray:
+def used(m: State, ids: Ids, after: np.ndarray, until: np.ndarray) -> Any:
     """Return how many ids were used after a time and first used until another one."""
     a, n = ids.at, ids.slots
     inside = (m[a + LAST * n : a + (LAST + 1) * n] > after) & (
@@ -162,7 +162,7 @@ def used(m: State, ids: Ids, after: np.ndarray, until: np.ndarray) -> np.ndarray
     return np.count_nonzero(inside, axis=0)
 
 
-def began(m: State, ids: Ids, after: np.ndarray, until: np.ndarray) -> np.ndarray:
+def began(m: State, ids: Ids, after: np.ndarray, until: np.ndarray) -> Any:
     """Return how many ids were first used in a time."""
     first = m[ids.at + FIRST * ids.slots : ids.at + (FIRST + 1) * ids.slots]
     return np.count_nonzero((first > after) & (first <= until), axis=0)
@@ -175,7 +175,7 @@ def note(m: State, sketch: Sketch, key: np.ndarray, at_s: np.ndarray, when: Any 
     m[place, lanes] = np.maximum(m[place, lanes], at_s[lanes])
 
 
-def distinct(m: State, ids: Ids, sketch: Sketch, after: np.ndarray, until: np.ndarray) -> np.ndarray:
+def distinct(m: State, ids: Ids, sketch: Sketch, after: np.ndarray, until: np.ndarray) -> Any:
     """Return how many ids were used in a time: exact as long as not all places are of that time."""
     exact = used(m, ids, after, until)
     full = np.flatnonzero(exact >= ids.slots)
@@ -220,7 +220,7 @@ def tags_of(
     return found
 
 
-def hops_to(m: State, tags: Ids, key: Any, after: Any, until: Any, low: Any, high: Any) -> np.ndarray:
+def hops_to(m: State, tags: Ids, key: Any, after: Any, until: Any, low: Any, high: Any) -> Any:
     """Return the hops since money left an account, 0 where none is known of it."""
     a, n = tags.at, tags.slots
     keys, at, far, amount = (m[a + column * n : a + (column + 1) * n] for column in range(4))
@@ -228,6 +228,6 @@ def hops_to(m: State, tags: Ids, key: Any, after: Any, until: Any, low: Any, hig
     return np.maximum.reduce(far * fit, axis=0)
 
 
-def level(count: np.ndarray) -> np.ndarray:
+def level(count: np.ndarray) -> Any:
     """Return how many of the levels of fan-in a count has reached."""
     return FAN_IN_LEVELS_COLUMN.searchsorted(count, side="right")

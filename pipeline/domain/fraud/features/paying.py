@@ -1,4 +1,4 @@
-"""What an account's payments say: attempts by window, habits, the payee as it is known, money passing through.
+"""What an account's payments say: attempts by window, habits, the payee as it is known, money that passes.
 
 Each rule is written once, over `f`, which is `by_row` (integers) or `by_column` (arrays). A state and every
 value of a payment is then an integer, or an array of as many as there are payments.
@@ -10,12 +10,10 @@ from typing import Any, NamedTuple
 
 from pipeline.domain.fraud.features import layout as at
 from pipeline.domain.fraud.features.bounds import (
-    HABITS_MAX,
     LEAST_FROM,
     MISSING,
     RATIO_MAX,
     SQUARE_SHIFT,
-    STATISTIC_MAX,
 )
 from pipeline.domain.fraud.features.layout import DAY_S, HOUR_S
 
@@ -196,7 +194,7 @@ def _windows(f: Any, m: Any, p: Paying) -> dict[str, Any]:
         found[f"payments_{name}"] = payments
         found[f"amount_{name}"] = f.ring_sum(m, ring, inside, at.SUM)
         after = before_window(f, ring, p.at_s, buckets)
-        # Of an id only the first and the last time are known: at a late payment's time it may not have been used.
+        # Of an id only the first and the last time are known: before a late payment it may be unused.
         payees = f.distinct(m, at.PAYEES, at.PAYEES_MORE, after, p.at_s)
         found[f"payees_{name}"] = f.least(payees, payments)
         found[f"devices_{name}"] = f.least(f.used(m, at.DEVICES, after, p.at_s), payments)
@@ -283,62 +281,3 @@ def _payee(f: Any, c: Any, p: Paying) -> dict[str, Any]:
 def _risk(payments: Any, frauds: Any) -> Any:
     """Return the share of frauds, smoothed, in hundredths of a percent."""
     return (frauds * 10_000 + RISK_PRIOR_PAYMENTS * RISK_PRIOR_BP) // (payments + RISK_PRIOR_PAYMENTS)
-
-
-def learn(f: Any, m: Any, g: Any, p: Paying, approved: Any) -> None:
-    """Add an approved payment to the debtor's habits."""
-    one = f.where(approved, 1, 0)
-    m[at.P_APPROVED] = m[at.P_APPROVED] + one
-    m[at.P_APPROVED_S] = f.where(approved, f.most(m[at.P_APPROVED_S], p.at_s), m[at.P_APPROVED_S])
-    g[at.G_APPROVED] = g[at.G_APPROVED] + one
-    f.change(m, at.DEVICES, p.device, at.APPROVED, 1, approved & (p.device > 0))
-    f.change(m, at.COUNTRIES, p.country, at.APPROVED, 1, approved & (p.country > 0))
-    _learn_hours(f, m, p, approved, one)
-    known = approved & p.known
-    x = f.where(known, f.least(p.amount, STATISTIC_MAX), 0)
-    n = m[at.P_AMOUNTS] + f.where(known, 1, 0)
-    total, squares = m[at.P_SUM] + x, m[at.P_SQUARES] + (x * x >> SQUARE_SHIFT)
-    half = f.where(n >= HABITS_MAX, 1, 0)
-    m[at.P_AMOUNTS], m[at.P_SUM], m[at.P_SQUARES] = n >> half, total >> half, squares >> half
-    largest, second = f.get(m, at.P_LARGEST), f.get(m, at.P_SECOND)
-    paid = f.where(known, p.amount, 0)
-    m[at.P_LARGEST] = f.most(largest, paid)
-    m[at.P_SECOND] = f.most(second, f.least(largest, paid))
-
-
-def _learn_hours(f: Any, m: Any, p: Paying, approved: Any, one: Any) -> None:
-    band = p.at_s // (6 * HOUR_S) % 4
-    bands = [m[at.P_BANDS + place] + f.where(approved & (band == place), 1, 0) for place in range(4)]
-    half = f.where(bands[0] + bands[1] + bands[2] + bands[3] >= HABITS_MAX, 1, 0)
-    for place, count in enumerate(bands):
-        m[at.P_BANDS + place] = count >> half
-    is_round = approved & (f.trailing_zeros(p.minor, p.scale) >= 1)
-    m[at.P_ROUND] = (m[at.P_ROUND] + f.where(is_round, 1, 0)) >> half
-
-
-def unlearn(f: Any, m: Any, g: Any, p: Paying, approved: Any) -> None:
-    """Take a payment that is labelled fraud out of the habits; `approved`: whether it was in them.
-
-    What was halved since then is taken off in part; the largest amount falls to the second largest.
-    """
-    m[at.P_FRAUDS] = m[at.P_FRAUDS] + 1
-    one = f.where(approved, 1, 0)
-    m[at.P_APPROVED] = f.most(m[at.P_APPROVED] - one, 0)
-    g[at.G_APPROVED] = f.most(g[at.G_APPROVED] - one, 0)
-    f.change(m, at.DEVICES, p.device, at.APPROVED, -1, approved & (p.device > 0))
-    f.change(m, at.COUNTRIES, p.country, at.APPROVED, -1, approved & (p.country > 0))
-    band = p.at_s // (6 * HOUR_S) % 4
-    for place in range(4):
-        off = f.where(approved & (band == place), 1, 0)
-        m[at.P_BANDS + place] = f.most(m[at.P_BANDS + place] - off, 0)
-    is_round = approved & (f.trailing_zeros(p.minor, p.scale) >= 1)
-    m[at.P_ROUND] = f.most(m[at.P_ROUND] - f.where(is_round, 1, 0), 0)
-    known = approved & p.known & (m[at.P_AMOUNTS] > 0)
-    x = f.where(known, f.least(p.amount, STATISTIC_MAX), 0)
-    m[at.P_AMOUNTS] = m[at.P_AMOUNTS] - f.where(known, 1, 0)
-    m[at.P_SUM] = f.most(m[at.P_SUM] - x, 0)
-    m[at.P_SQUARES] = f.most(m[at.P_SQUARES] - (x * x >> SQUARE_SHIFT), 0)
-    was = known & (m[at.P_LARGEST] == p.amount)
-    largest, second = f.get(m, at.P_LARGEST), f.get(m, at.P_SECOND)
-    m[at.P_LARGEST] = f.where(was, second, largest)
-    m[at.P_SECOND] = f.where(was, 0, second)

@@ -39,7 +39,8 @@ class States:
     def columns(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
         """Return states as columns: a copy, of the first `width` places."""
         found = self._rows[rows] if width is None else self._rows[rows, :width]
-        return np.ascontiguousarray(found.T)
+        columns: np.ndarray = np.ascontiguousarray(found.T)
+        return columns
 
     def put(self, rows: np.ndarray, columns: np.ndarray) -> None:
         """Write states that were changed; no row twice."""
@@ -60,7 +61,8 @@ class States:
 
     def state(self, key: Hashable) -> np.ndarray:
         """Return a key's state, zeros for an unknown one: what a row of the stream's table will hold."""
-        return self._rows[self._numbers.get(key, 0)].copy()
+        found: np.ndarray = self._rows[self._numbers.get(key, 0)].copy()
+        return found
 
 
 class Kept:

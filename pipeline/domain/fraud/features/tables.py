@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.domain.fraud.features import by_column, by_row, paying, receiving
+from pipeline.domain.fraud.features import by_column, by_row, habits, paying, receiving
 from pipeline.domain.fraud.features.amounts import SCALES, Rates
 from pipeline.domain.fraud.features.catalogue import NAMES
 from pipeline.domain.fraud.features.layout import (
@@ -92,7 +92,7 @@ class Judged(NamedTuple):
 
 
 Decide = Callable[[Integers, Integers], Integers]
-"""(places, features of these) -> which are approved; bool. Called for each wave, before habits are learned."""
+"""(places, features of these) -> which are approved; bool. Called for each wave, before it is learned."""
 
 
 def all_approved(places: Integers, features: Integers) -> Integers:
@@ -191,7 +191,7 @@ class FeatureTables:
         for place, (origin, hops) in enumerate(paying.carried(by_column, r, p)):
             judged.origins[place, 0, here], judged.origins[place, 1, here] = origin, hops
         approved = decide(here, values)
-        paying.learn(by_column, m, g, p, approved)
+        habits.learn(by_column, m, g, p, approved)
         self.payers.put(payer, m)
         self.pairs.put(pair, g)
         learned = approved & p.known
@@ -212,7 +212,7 @@ class FeatureTables:
             judged.origins[:, :, place] = paying.carried(by_row, r, p)
             approved = bool(decide(here[line : line + 1], judged.features[:, place : place + 1])[0])
             if approved:
-                paying.learn(by_row, m, g, p, approved)
+                habits.learn(by_row, m, g, p, approved)
             learned[line] = approved and p.known
         kept[0].write()
         kept[3].write()
@@ -270,7 +270,7 @@ class FeatureTables:
                 kept[1].of(int(receiver[place])),
                 kept[2].of(int(pair[place])),
             )
-            paying.unlearn(by_row, m, g, p, bool(approved[place]))
+            habits.unlearn(by_row, m, g, p, bool(approved[place]))
             receiving.label_fraud(by_row, r, p.at_s, known_s)
             cards.append(Card(place, p.payee, _card(r, known_s)))
         for one in kept:
