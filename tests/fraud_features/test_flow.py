@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
 from pipeline.domain.fraud.features.paying import RISK_PRIOR_BP, RISK_PRIOR_PAYMENTS
@@ -100,7 +99,7 @@ def with_frauds(tables: FeatureTables, delay_days: int) -> None:
         cards = tables.receive(receipts(of, judged))
         tables.know([one.payee for one in cards], [one.values for one in cards])
     frauds = payments(*({"debtor": 50 + n, "payee": 9, "at_s": START_S + DAY_S + n} for n in range(10)))
-    cards = tables.label(frauds, np.ones(10, bool), frauds.at_s + delay_days * DAY_S)
+    cards = tables.confirm(frauds, frauds.at_s + delay_days * DAY_S)
     tables.know([one.payee for one in cards], [one.values for one in cards])
 
 

@@ -40,7 +40,8 @@ def told(tables: FeatureTables, seed: int, batches: int = 6, size: int = 120) ->
         cards = tables.receive(receipts(of, judged))
         some = np.arange(seed % 7, size, 13)
         frauds = type(of)(*(column[some] for column in of))
-        cards += tables.label(frauds, some % 2 == 0, frauds.at_s + DAY_S)
+        tables.unlearn(frauds, some % 2 == 0)
+        cards += tables.confirm(frauds, frauds.at_s + DAY_S)
         tables.know([one.payee for one in cards], [one.values for one in cards])
         found += [judged.features.tolist(), judged.origins.tolist(), cards]
     return [*found, [getattr(tables, name).all() for name in STATES]]
@@ -81,4 +82,5 @@ def test_a_batch_without_payments_says_nothing() -> None:
     judged = fresh().pay(of)
     assert judged.features.shape[1] == 0
     assert fresh().receive(receipts(of, judged)) == []
-    assert fresh().label(of, np.zeros(0, bool), of.at_s) == []
+    assert fresh().confirm(of, of.at_s) == []
+    fresh().unlearn(of, np.zeros(0, bool))

@@ -15,7 +15,7 @@ from pipeline.domain.fraud.features.layout import (
     P_SQUARES,
     P_SUM,
 )
-from pipeline.domain.fraud.features.tables import FeatureTables, Integers
+from pipeline.domain.fraud.features.tables import Integers
 from tests.fraud_features.histories import COLUMNS, DAY_S, HOUR_S, ROWS, START_S, fresh, last, payments
 
 
@@ -104,19 +104,13 @@ def test_usual_hours_are_the_debtors_own() -> None:
     assert night > 9_000 and noon < 500
 
 
-def labelled(tables: FeatureTables, **of: int) -> None:
-    """Label one payment as fraud."""
-    one = payments(of)
-    tables.label(one, np.ones(1, bool), one.at_s + DAY_S)
-
-
 def test_a_labelled_payment_leaves_no_trace_in_the_habits() -> None:
     usual = [{"at_s": START_S + n, "minor": 30_00 + n, "device": 7} for n in range(20)]
     fraud = {"at_s": START_S + 50, "minor": 5_000_00, "device": 8, "payee": 66}
     with_fraud, without = fresh(), fresh()
     last(with_fraud, *usual, fraud)
     last(without, *usual)
-    labelled(with_fraud, **fraud)
+    with_fraud.unlearn(payments(fraud), np.ones(1, bool))
     ours, theirs = (tables.payers.state(1).tolist() for tables in (with_fraud, without))
     for place in (P_APPROVED, P_AMOUNTS, P_SUM, P_SQUARES, P_LARGEST):
         assert ours[place] == theirs[place], place

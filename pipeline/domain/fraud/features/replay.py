@@ -48,7 +48,8 @@ def replay(
         if len(now):
             waiting[now] = False
             of = Payments(*(column[due_place[now]] for column in payments))
-            _tell(tables, tables.label(of, np.ones(len(now), bool), due_s[now]))
+            tables.unlearn(of, np.ones(len(now), bool))
+            _tell(tables, tables.confirm(of, due_s[now]))
         part = Payments(*(column[begin:end] for column in payments))
         judged = tables.pay(part)
         yield slice(begin, end), judged

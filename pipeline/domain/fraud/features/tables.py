@@ -2,7 +2,8 @@
 
     pay        payments of debtors: features, then the decision, then habits    -> features, origins
     receive    what accounts received, from the postings                        -> cards that are due
-    label      payments labelled fraud, when their label comes                  -> cards that are due
+    unlearn    payments labelled fraud, when their label comes, on the debtor's partition
+    confirm    the same on the creditor's partition                             -> cards that are due
     know       cards of payees (`payee_risk_changed`)
 
 Training, backtest and stream call these alike. Nothing is known before it is given here, so a call's answers
@@ -248,33 +249,31 @@ class FeatureTables:
         kept.write()
         return sorted(cards)
 
-    def label(self, payments: Payments, approved: Integers, labelled_s: Integers) -> list[Card]:
-        """Take payments that are labelled fraud out of the habits; return the payees' cards.
+    def unlearn(self, payments: Payments, approved: Integers) -> None:
+        """Take payments that are labelled fraud out of their debtors' habits; on the debtors' partition.
 
-        `approved`: which of them were learned from. Few come at once, so they are taken one by one. On
-        another partition than the debtor's, or the creditor's, the account is empty and stays of no use.
+        `approved`: which of them were learned from. Few come at once, so they are taken one by one.
         """
-        if not len(payments.at_s):
-            return []
-        facts = self._facts_of_labels(payments)
         debtors, payees = payments.debtor.tolist(), payments.payee.tolist()
-        payer, receiver = self.payers.numbers(debtors), self.receivers.numbers(payees)
-        pair = self.pairs.numbers(zip(debtors, payees, strict=True))
-        kept = [Kept(states) for states in (self.payers, self.receivers, self.pairs)]
-        cards = []
-        lines = zip(*(column.tolist() for column in facts), strict=True)
-        for place, values in enumerate(lines):
-            p, known_s = Paying(*values), int(np.clip(labelled_s[place], 1, TIME_MAX_S))
-            m, r, g = (
-                kept[0].of(int(payer[place])),
-                kept[1].of(int(receiver[place])),
-                kept[2].of(int(pair[place])),
-            )
-            habits.unlearn(by_row, m, g, p, bool(approved[place]))
-            receiving.label_fraud(by_row, r, p.at_s, known_s)
-            cards.append(Card(place, p.payee, _card(r, known_s)))
-        for one in kept:
-            one.write()
+        payer = self.payers.numbers(debtors).tolist()
+        pair = self.pairs.numbers(zip(debtors, payees, strict=True)).tolist()
+        payers, pairs = Kept(self.payers), Kept(self.pairs)
+        lines = zip(*(column.tolist() for column in self._facts_of_labels(payments)), strict=True)
+        for values, m, g, learned in zip(lines, payer, pair, approved.tolist(), strict=True):
+            habits.unlearn(by_row, payers.of(m), pairs.of(g), Paying(*values), learned)
+        payers.write()
+        pairs.write()
+
+    def confirm(self, payments: Payments, labelled_s: Integers) -> list[Card]:
+        """Count payments that are labelled fraud with their payees, on the payees' partition; return cards."""
+        receivers, cards = Kept(self.receivers), []
+        rows = self.receivers.numbers(payments.payee.tolist()).tolist()
+        times = zip(*(np.clip(of, 1, TIME_MAX_S).tolist() for of in (payments.at_s, labelled_s)), strict=True)
+        for place, (row, (at_s, known_s)) in enumerate(zip(rows, times, strict=True)):
+            one = receivers.of(row)
+            receiving.label_fraud(by_row, one, at_s, known_s)
+            cards.append(Card(place, int(payments.payee[place]), _card(one, known_s)))
+        receivers.write()
         return cards
 
     def _facts_of_labels(self, payments: Payments) -> Paying:
