@@ -265,7 +265,7 @@ class FeatureTables:
         pairs.write()
 
     def confirm(self, payments: Payments, labelled_s: Integers) -> list[Card]:
-        """Count payments that are labelled fraud with their payees, on the payees' partition; return cards."""
+        """Count payments that are labelled fraud with their payees, on their partition; return cards."""
         receivers, cards = Kept(self.receivers), []
         rows = self.receivers.numbers(payments.payee.tolist()).tolist()
         times = zip(*(np.clip(of, 1, TIME_MAX_S).tolist() for of in (payments.at_s, labelled_s)), strict=True)
