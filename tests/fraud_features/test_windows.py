@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.domain.fraud.features.catalogue import NAMES
+from pipeline.domain.fraud.features.ids import id63
 from tests.fraud_features.histories import (
-    ACCOUNTS_FROM,
     COLUMNS,
     DAY_S,
     HOUR_S,
@@ -122,11 +122,13 @@ def test_a_payment_older_than_all_windows_counts_for_itself() -> None:
     assert (found["payments_30d"], found["amount_30d"]) == (1, 70_00)
 
 
-def test_hundreds_of_payees_are_counted_about_right() -> None:
-    for count in (20, 32, 60, 120, 200):
-        payroll = [{"at_s": START_S + second, "payee": ACCOUNTS_FROM + 7 * second} for second in range(count)]
-        said = last(fresh(), *payroll)["payees_1h"]
-        assert said is not None and abs(said - count) <= (0 if count <= 32 else count * 0.25), count
+@pytest.mark.parametrize("lanes_min", [ROWS, COLUMNS])
+def test_thousands_of_payees_are_counted_about_right(lanes_min: int) -> None:
+    payroll = [{"at_s": START_S + n // 2, "payee": id63(f"employee-{n}")} for n in range(3_000)]
+    said = fresh(lanes_min).pay(payments(*payroll)).features[NAMES.index("payees_1h")].tolist()
+    assert said[:32] == list(range(1, 33))
+    for count in (50, 100, 150, 200, 400, 800, 1_500, 3_000):
+        assert abs(said[count - 1] - count) <= count * 0.35, (count, said[count - 1])
 
 
 def test_a_probe_and_then_a_drain() -> None:

@@ -28,6 +28,8 @@ COUNTED = (
     33, 35, 37, 39, 40, 42, 44, 46, 48, 51, 53, 55, 58, 60, 63, 65, 68, 71, 74, 78, 81, 85, 89, 93,
     97, 102, 107, 113, 119, 126, 133, 142, 151, 163, 177, 196, 222, 266, 310,
 )  # fmt: skip
+CROWDED = 56
+"""From so many places in use on a sketch is too full, and its sample says more."""
 COUNTED_COLUMN = np.array(COUNTED, np.int64)
 
 FAN_IN_LEVELS = (5, 8, 12, 20, 30, 50, 80, 120, 200, 300)

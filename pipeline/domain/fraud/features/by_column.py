@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.domain.fraud.features.bounds import COUNTED_COLUMN, FAN_IN_LEVELS_COLUMN, SUM_MAX
-from pipeline.domain.fraud.features.layout import FIRST, LAST, Ids, Ring, Sketch
+from pipeline.domain.fraud.features.bounds import COUNTED_COLUMN, CROWDED, FAN_IN_LEVELS_COLUMN, SUM_MAX
+from pipeline.domain.fraud.features.layout import FIRST, LAST, SAMPLED, Ids, Ring, Sketch
 
 State = np.ndarray
 where = np.where
@@ -171,7 +171,11 @@ def began(m: State, ids: Ids, after: np.ndarray, until: np.ndarray) -> Any:
 def note(m: State, sketch: Sketch, key: np.ndarray, at_s: np.ndarray, when: Any = None) -> None:
     """Note in a sketch that an id was used."""
     lanes = _lanes(m, when)
-    place = sketch.at + key[lanes] % sketch.slots
+    further, place = np.divmod(key[lanes], sketch.slots)
+    place += sketch.at
+    m[place, lanes] = np.maximum(m[place, lanes], at_s[lanes])
+    some = further % SAMPLED == 0
+    lanes, place = lanes[some], sketch.at + sketch.slots + further[some] // SAMPLED % sketch.slots
     m[place, lanes] = np.maximum(m[place, lanes], at_s[lanes])
 
 
@@ -180,9 +184,11 @@ def distinct(m: State, ids: Ids, sketch: Sketch, after: np.ndarray, until: np.nd
     exact = used(m, ids, after, until)
     full = np.flatnonzero(exact >= ids.slots)
     if len(full):
-        registers = m[sketch.at : sketch.at + sketch.slots, full]
-        found = COUNTED_COLUMN[np.count_nonzero(registers > after[full], axis=0)]
-        exact[full] = np.maximum(exact[full], found)
+        there = m[sketch.at : sketch.end, full] > after[full]
+        found = np.count_nonzero(there[: sketch.slots], axis=0)
+        sampled = COUNTED_COLUMN[np.count_nonzero(there[sketch.slots :], axis=0)] * SAMPLED
+        most_of = np.where(found < CROWDED, exact[full], sampled)
+        exact[full] = np.maximum(COUNTED_COLUMN[found], most_of)
     return exact
 
 

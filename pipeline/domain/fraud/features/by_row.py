@@ -10,8 +10,8 @@ from bisect import bisect_right
 from math import isqrt
 from typing import Any
 
-from pipeline.domain.fraud.features.bounds import COUNTED, FAN_IN_LEVELS, SUM_MAX
-from pipeline.domain.fraud.features.layout import FIRST, LAST, Ids, Ring, Sketch
+from pipeline.domain.fraud.features.bounds import COUNTED, CROWDED, FAN_IN_LEVELS, SUM_MAX
+from pipeline.domain.fraud.features.layout import FIRST, LAST, SAMPLED, Ids, Ring, Sketch
 
 State = list[int]
 
@@ -174,9 +174,14 @@ def began(m: State, ids: Ids, after: int, until: int) -> int:
 
 def note(m: State, sketch: Sketch, key: int, at_s: int, when: bool | None = None) -> None:
     """Note in a sketch that an id was used."""
-    place = sketch.at + key % sketch.slots
-    if when is not False and m[place] < at_s:
-        m[place] = at_s
+    if when is False:
+        return
+    further, place = divmod(key, sketch.slots)
+    place += sketch.at
+    m[place] = most(m[place], at_s)
+    if further % SAMPLED == 0:
+        place = sketch.at + sketch.slots + further // SAMPLED % sketch.slots
+        m[place] = most(m[place], at_s)
 
 
 def distinct(m: State, ids: Ids, sketch: Sketch, after: int, until: int) -> int:
@@ -184,8 +189,12 @@ def distinct(m: State, ids: Ids, sketch: Sketch, after: int, until: int) -> int:
     exact = used(m, ids, after, until)
     if exact < ids.slots:
         return exact
-    found = len([1 for last in m[sketch.at : sketch.at + sketch.slots] if last > after])
-    return max(exact, COUNTED[found])
+    half = sketch.at + sketch.slots
+    found = len([1 for last in m[sketch.at : half] if last > after])
+    if found < CROWDED:
+        return max(exact, COUNTED[found])
+    sampled = len([1 for last in m[half : sketch.end] if last > after])
+    return max(COUNTED[found], COUNTED[sampled] * SAMPLED)
 
 
 def put_tag(

@@ -60,7 +60,10 @@ KEY, LAST, FIRST, APPROVED = 0, 1, 2, 3
 
 
 class Sketch(NamedTuple):
-    """For each of some places the last time that an id of it was used: counts ids beyond the exact ones."""
+    """For each of some places the last time that an id of it was used: counts ids beyond the exact ones.
+
+    Behind the places of all ids come as many of one id in SAMPLED, for thousands.
+    """
 
     at: int
     slots: int
@@ -68,7 +71,10 @@ class Sketch(NamedTuple):
     @property
     def end(self) -> int:
         """The first place behind it."""
-        return self.at + self.slots
+        return self.at + 2 * self.slots
+
+
+SAMPLED = 16
 
 
 # Payer: attempts.
