@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.project import reference_of_commands as commands
 from tests.project import reference_of_events as events
+from tests.project import reference_of_features as features
 from tests.project import reference_of_settings as settings
 from tests.project import reference_of_views as views
 
@@ -28,6 +29,10 @@ BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
         "dead letters": events.dead_letters_block,
         "faults": events.faults_block,
         "currencies": events.currencies_block,
+    },
+    "pipeline/domain/fraud/features/README.md": {
+        "features": features.block,
+        "states of features": features.states_block,
     },
     "pipeline/cli/README.md": {"commands": commands.block},
     "pipeline/web/README.md": {"views": views.block, "columns": views.columns_block},

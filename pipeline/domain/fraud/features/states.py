@@ -1,0 +1,111 @@
+"""States by key, as rows of one array; and payments in waves, so that no wave has a key twice."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+
+import numpy as np
+
+LANES_MAX = 1_024
+"""Payments that are judged at once, whose states are copied: some 10 MB."""
+
+
+class States:
+    """States of one kind. Row 0 is the empty one, of all keys that are only read."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._rows = np.zeros((64, width), np.int64)
+        self._numbers: dict[Hashable, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def numbers(self, keys: Iterable[Hashable]) -> np.ndarray:
+        """Return the row of each key; a new key gets one."""
+        known = self._numbers
+        found = [known.setdefault(key, len(known) + 1) for key in keys]
+        if len(known) >= len(self._rows):
+            larger = np.zeros((max(2 * len(self._rows), len(known) + 1), self.width), np.int64)
+            larger[: len(self._rows)] = self._rows
+            self._rows = larger
+        return np.array(found, np.int64)
+
+    def known(self, keys: Iterable[Hashable]) -> np.ndarray:
+        """Return the row of each key; 0 for one that has none."""
+        known = self._numbers
+        return np.array([known.get(key, 0) for key in keys], np.int64)
+
+    def columns(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
+        """Return states as columns: a copy, of the first `width` places."""
+        found = self._rows[rows] if width is None else self._rows[rows, :width]
+        columns: np.ndarray = np.ascontiguousarray(found.T)
+        return columns
+
+    def put(self, rows: np.ndarray, columns: np.ndarray) -> None:
+        """Write states that were changed; no row twice."""
+        self._rows[rows] = columns.T
+
+    def row(self, row: int) -> list[int]:
+        """Return one state as a list: a copy."""
+        found: list[int] = self._rows[row].tolist()
+        return found
+
+    def put_row(self, row: int, state: list[int]) -> None:
+        """Write one state."""
+        self._rows[row] = state
+
+    def all(self) -> dict[Hashable, list[int]]:
+        """Return every state, by key."""
+        return {key: self.row(row) for key, row in self._numbers.items()}
+
+    def state(self, key: Hashable) -> np.ndarray:
+        """Return a key's state, zeros for an unknown one: what a row of the stream's table will hold."""
+        found: np.ndarray = self._rows[self._numbers.get(key, 0)].copy()
+        return found
+
+
+class Kept:
+    """States of one kind as lists, while payments are judged one by one."""
+
+    def __init__(self, states: States) -> None:
+        self._states = states
+        self._kept: dict[int, list[int]] = {}
+
+    def of(self, row: int) -> list[int]:
+        """Return a state; what is changed in it is written by `write`."""
+        found = self._kept.get(row)
+        if found is None:
+            found = self._kept[row] = self._states.row(row)
+        return found
+
+    def write(self) -> None:
+        """Write all states."""
+        for row, state in self._kept.items():
+            self._states.put_row(row, state)
+
+
+def waves(keys: np.ndarray, lanes_min: int) -> tuple[list[np.ndarray], list[int]]:
+    """Return places in waves, and the places after them that are judged one by one.
+
+    The n-th wave has the n-th place of each key. What would be a wave of fewer than `lanes_min` is left.
+    """
+    count = len(keys)
+    if not count:
+        return [], []
+    order = np.argsort(keys, kind="stable")
+    starts = np.flatnonzero(np.concatenate([[True], np.diff(keys[order]) != 0]))
+    sizes = np.diff(np.concatenate([starts, [count]]))
+    rank = np.empty(count, np.int64)
+    rank[order] = np.arange(count) - np.repeat(starts, sizes)
+    by_rank = np.argsort(rank, kind="stable")
+    ends = np.cumsum(np.bincount(rank))
+    # Waves grow no larger, so the first small one begins the rest.
+    found = []
+    begin = 0
+    for end in ends.tolist():
+        if end - begin < lanes_min:
+            break
+        found += [by_rank[place : min(place + LANES_MAX, end)] for place in range(begin, end, LANES_MAX)]
+        begin = end
+    return found, np.sort(by_rank[begin:]).tolist()
