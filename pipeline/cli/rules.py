@@ -14,7 +14,7 @@ from pipeline.cli.screen import Table, screen
 from pipeline.domain.fraud.expressions.canonical import described, in_canonical_form, name_of
 from pipeline.domain.fraud.expressions.rule_files import FILE_CHARS_MAX, FileProblem, ReadFile, read_file
 from pipeline.domain.fraud.expressions.rule_sets import Rule, RuleSet
-from pipeline.domain.fraud.expressions.sample import SAMPLE
+from pipeline.domain.fraud.features.catalogue import CATALOGUE
 
 app = typer.Typer(no_args_is_help=True, help="Fraud rules as data: check a file of them.")
 SHOWN_MAX = 50
@@ -36,7 +36,7 @@ def lint(
     Needs no stack. Prints the rules; problems go to standard error with line, column and the place. Exit code
     1 if there is an error; warnings alone are 0.
     """
-    found = read_file(_text_of(file), SAMPLE)
+    found = read_file(_text_of(file), CATALOGUE)
     if as_json:
         typer.echo(json.dumps(_json_of(found)))
     else:
@@ -60,7 +60,7 @@ def _json_of(found: ReadFile) -> dict[str, Any]:
             {"severity": one.severity, "line": one.line, "column": one.column, "message": one.message}
             for one in found.problems
         ],
-        "catalogue": SAMPLE.version,
+        "catalogue": CATALOGUE.version,
     }
     if found.is_usable and found.rules is not None:
         told |= {"sha256": name_of(found.rules), **described(in_canonical_form(found.rules))}

@@ -10,12 +10,12 @@ from pipeline.domain.fraud.expressions.by_row import row_function
 from pipeline.domain.fraud.expressions.checking import check
 from pipeline.domain.fraud.expressions.parsing import parse
 from pipeline.domain.fraud.expressions.rule_files import read_file
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from pipeline.domain.fraud.features import bounds
 from pipeline.domain.fraud.features.asked import batch_of, row_of
 from pipeline.domain.fraud.features.catalogue import CATALOGUE, COMPUTED, INPUTS, NAMES
 from pipeline.domain.fraud.model import artefact
 from tests.fraud_features.histories import fresh, random_payments, settle
+from tests.fraud_rules.sample import SAMPLE
 
 DEFAULT_RULES = Path(expressions.__path__[0]) / "default_rules.toml"
 MORE = (

@@ -13,8 +13,8 @@ from pipeline.domain.fraud.expressions.compiled import CompiledRules
 from pipeline.domain.fraud.expressions.holding import Published
 from pipeline.domain.fraud.expressions.parsing import parse
 from pipeline.domain.fraud.expressions.rule_files import read_file
-from pipeline.domain.fraud.expressions.sample import DEBTOR, SAMPLE
 from tests.fraud_rules import trees
+from tests.fraud_rules.sample import DEBTOR, SAMPLE
 from tests.fraud_rules.test_default_rules import AT_US, PATH, default_set, ordinary
 
 RULES = 40

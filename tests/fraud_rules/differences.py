@@ -8,10 +8,10 @@ from random import Random
 from pipeline.domain.fraud.expressions import by_column, by_row, checking
 from pipeline.domain.fraud.expressions import syntax as tree
 from pipeline.domain.fraud.expressions.formatting import text_of
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from pipeline.domain.kernel.times import NO_END
 from tests.fraud_rules import trees
 from tests.fraud_rules.interpreter import answer
+from tests.fraud_rules.sample import SAMPLE
 
 PAYMENTS = 24
 ENTRIES = {

@@ -8,8 +8,8 @@ from pipeline.domain.fraud.expressions.catalogue import Catalogue, Feature
 from pipeline.domain.fraud.expressions.checking import check, problems_of
 from pipeline.domain.fraud.expressions.parsing import parse
 from pipeline.domain.fraud.expressions.problems import ExpressionError
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from pipeline.domain.fraud.expressions.units import COUNT, TEXT, Unit
+from tests.fraud_rules.sample import SAMPLE
 
 LISTS = {"watch": "payee", "devices": "device_id"}
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pipeline.domain.fraud.expressions import syntax as tree
 from pipeline.domain.fraud.expressions.contradictions import always_holds, never_holds
 from pipeline.domain.fraud.expressions.parsing import parse
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from tests.fraud_rules import trees
 from tests.fraud_rules.interpreter import answer
+from tests.fraud_rules.sample import SAMPLE
 
 NEVER = [
     "payments_1h > 5 and payments_1h < 3",

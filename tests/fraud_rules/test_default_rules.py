@@ -13,8 +13,8 @@ from pipeline.domain.fraud.expressions.compiled import CompiledRules, Ruling
 from pipeline.domain.fraud.expressions.holding import Published
 from pipeline.domain.fraud.expressions.rule_files import read_file
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet
-from pipeline.domain.fraud.expressions.sample import DEBTOR, SAMPLE
 from pipeline.domain.fraud.expressions.units import BOOLEAN, TEXT
+from tests.fraud_rules.sample import DEBTOR, SAMPLE
 from tests.fraud_rules.sets import rule_list
 
 PATH = Path(package.__path__[0]) / "default_rules.toml"

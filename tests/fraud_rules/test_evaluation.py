@@ -15,9 +15,9 @@ from pipeline.domain.fraud.expressions.by_column import Batch, ColumnProgram, Va
 from pipeline.domain.fraud.expressions.by_row import row_function
 from pipeline.domain.fraud.expressions.checking import check
 from pipeline.domain.fraud.expressions.parsing import parse
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from tests.fraud_rules import differences, trees
 from tests.fraud_rules.interpreter import answer
+from tests.fraud_rules.sample import SAMPLE
 
 MOST = 2**63 - 1
 

@@ -14,8 +14,8 @@ from pipeline.domain.fraud.expressions.compiled import CompiledRules, Ruling
 from pipeline.domain.fraud.expressions.formatting import text_of
 from pipeline.domain.fraud.expressions.holding import Published
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet, RuleSetError, Snooze
-from pipeline.domain.fraud.expressions.sample import DEBTOR, SAMPLE
 from tests.fraud_rules import trees
+from tests.fraud_rules.sample import DEBTOR, SAMPLE
 from tests.fraud_rules.sets import rule, rule_list, rule_set
 
 BUSY = {"payments_1h": 11, "payee": "acc-1", "debtor": "alice"}

@@ -15,9 +15,9 @@ from pipeline.domain.fraud.expressions.contradictions import always_holds, never
 from pipeline.domain.fraud.expressions.formatting import text_of
 from pipeline.domain.fraud.expressions.parsing import parse
 from pipeline.domain.fraud.expressions.problems import ExpressionError
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from pipeline.domain.fraud.expressions.tokens import TEXT_CHARS_MAX
 from tests.fraud_rules import trees
+from tests.fraud_rules.sample import SAMPLE
 
 SECONDS_MAX = 2.0
 """Far more than any of them takes (milliseconds): the machine may be busy."""

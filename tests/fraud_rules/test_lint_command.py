@@ -10,7 +10,7 @@ import pytest
 from pipeline.cli.entry import main
 from pipeline.domain.fraud.expressions.canonical import name_of
 from pipeline.domain.fraud.expressions.rule_files import read_file
-from pipeline.domain.fraud.expressions.sample import SAMPLE
+from tests.fraud_rules.sample import SAMPLE
 from tests.fraud_rules.test_rule_files import HEAD, RULE, WHOLE
 
 

@@ -11,7 +11,7 @@ from fastavro import parse_schema
 import pipeline.domain.fraud.expressions as package
 from pipeline.cli.entry import main
 from pipeline.domain.fraud.expressions.rule_files import read_file
-from pipeline.domain.fraud.expressions.sample import SAMPLE
+from tests.fraud_rules.sample import SAMPLE
 from tests.project.markdown import blocks
 
 README = (Path(package.__path__[0]) / "README.md").read_text("utf-8")

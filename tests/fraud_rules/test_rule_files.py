@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from pipeline.domain.fraud.expressions import rule_files
 from pipeline.domain.fraud.expressions.rule_files import read_file
 from pipeline.domain.fraud.expressions.rule_sets import Entry, Snooze
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from pipeline.domain.fraud.expressions.toml_places import Place, characters_of, places_of
+from tests.fraud_rules.sample import SAMPLE
 
 HEAD = 'set = "mine"\nversion = 2\neffective_from = 2026-12-01T00:00:00Z\n'
 RULE = '[[rules]]\nid = "a"\nversion = 1\nwhen = {}\nscore = 5\nreason = "x"\n'

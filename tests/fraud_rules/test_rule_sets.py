@@ -22,8 +22,8 @@ from pipeline.domain.fraud.expressions.rule_sets import (
     RuleSetError,
     Snooze,
 )
-from pipeline.domain.fraud.expressions.sample import SAMPLE
 from tests.fraud_rules import trees
+from tests.fraud_rules.sample import SAMPLE
 from tests.fraud_rules.sets import rule, rule_list, rule_set
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

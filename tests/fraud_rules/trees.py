@@ -11,8 +11,8 @@ import numpy as np
 from pipeline.domain.fraud.expressions import syntax as tree
 from pipeline.domain.fraud.expressions.by_column import Batch, Values, texts
 from pipeline.domain.fraud.expressions.checking import unit_of
-from pipeline.domain.fraud.expressions.sample import EUR, SAMPLE
 from pipeline.domain.fraud.expressions.units import BOOLEAN, COUNT, DURATION, SD, SHARE, TEXT, Unit
+from tests.fraud_rules.sample import EUR, SAMPLE
 
 NUMBERS = (COUNT, EUR, DURATION, SHARE, SD)
 SMALL = (-2, -1, 0, 1, 2, 3, 5, 9_999, 10_000, 10_001)

@@ -1,4 +1,4 @@
-"""A sample catalogue: the names that the default rules use, until the stream's own takes its place.
+"""A catalogue for tests of the language: names that the default rules use. The product's has all of them.
 
 Amounts are comparable: in EUR, whatever the payment's own currency is. Windows end with the payment itself,
 which is counted in them. `new` is what no approved payment had.
