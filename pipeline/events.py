@@ -55,6 +55,23 @@ class RegulatoryTier(StrEnum):
     INSTITUTIONAL = "institutional"
 
 
+class FraudLabel(StrEnum):
+    FRAUD = "FRAUD"
+    GENUINE = "GENUINE"
+
+
+class LabelSource(StrEnum):
+    CHARGEBACK = "CHARGEBACK"
+    CUSTOMER = "CUSTOMER"
+    REVIEW = "REVIEW"
+
+
+class ModelRole(StrEnum):
+    LIVE = "LIVE"
+    SHADOW = "SHADOW"
+    ANOMALY = "ANOMALY"
+
+
 class PostingSide(StrEnum):
     DEBIT = "DEBIT"
     CREDIT = "CREDIT"
@@ -267,6 +284,82 @@ class ProposalRejected(InputEvent):
     proposal_id: str
     content_hash: str
     reason: str
+    actor: Actor | None = None
+
+
+class PaymentLabelled(InputEvent):
+    """What a payment turned out to be; keyed by the debtor's account."""
+
+    TOPIC: ClassVar[str] = "fraud-labels"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.PaymentLabelled"
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+
+    payment_id: Id
+    debtor_account_id: Id
+    creditor_account_id: Id
+    label: FraudLabel
+    source: LabelSource
+    labelled_at: Moment
+    actor: Actor | None = None
+
+
+class FraudListPartPublished(InputEvent):
+    """Entries of a list of fraud rules; comes before the set that names the list."""
+
+    TOPIC: ClassVar[str] = "fraud-rules"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.FraudListPartPublished"
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+
+    list_sha256: str
+    number: Int
+    part: str
+    actor: Actor | None = None
+
+
+class FraudModelPartPublished(InputEvent):
+    """Bytes of a fraud model; all parts come before the event that puts it into use."""
+
+    TOPIC: ClassVar[str] = "fraud-rules"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.FraudModelPartPublished"
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+
+    model_sha256: str
+    number: Int
+    part: str
+    actor: Actor | None = None
+
+
+class FraudModelPublished(InputEvent):
+    """A fraud model is put into use, or taken out of it; read by every partition."""
+
+    TOPIC: ClassVar[str] = "fraud-rules"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.FraudModelPublished"
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+
+    role: ModelRole
+    model_sha256: str | None = None
+    parts: Int
+    of_tenant: str | None = None
+    effective_from: Moment
+    catalogue_version: str
+    actor: Actor | None = None
+
+
+class FraudRulesPublished(InputEvent):
+    """A version of a set of fraud rules; read by every partition."""
+
+    TOPIC: ClassVar[str] = "fraud-rules"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.FraudRulesPublished"
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+
+    set_id: Id
+    version: Long
+    of_tenant: str | None = None
+    effective_from: Moment
+    sha256: str
+    catalogue_version: str
+    head: str
+    parts: Int
     actor: Actor | None = None
 
 

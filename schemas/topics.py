@@ -7,6 +7,7 @@
     compacted = false                     only the newest record of a key is needed
     sent_by_key = false                   a stream may write to another partition than its own
     broker_time = false                   records have the broker's time; of an input always so
+    planned = false                       its events are agreed on; no stream reads them yet, nobody makes it
     key = "debtor_account_id"             of every event of the topic that a stream reads
     cause = ["debtor_account_id", "payment_id"]
 
@@ -59,6 +60,7 @@ class _File(_Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     compacted: bool = False
     sent_by_key: bool = False
     broker_time: bool = False
+    planned: bool = False
     events: dict[str, _Declared] = {}
 
 
@@ -81,10 +83,10 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 @cache
-def topics() -> tuple[Topic, ...]:
+def topics(planned: bool = False) -> tuple[Topic, ...]:
     """Return every declared topic: inputs first, then logs, outputs, operations, each by name.
 
-    Raises ValueError as `_declared`.
+    `planned`: also those that are only agreed on. Raises ValueError as `_declared`.
     """
     found = [
         Topic(
@@ -98,6 +100,7 @@ def topics() -> tuple[Topic, ...]:
             file.broker_time or file.stage == "input",
         )
         for name, file in _declared().items()
+        if planned or not file.planned
     ]
     return tuple(sorted(found, key=lambda topic: (STAGES.index(topic.stage), topic.name)))
 

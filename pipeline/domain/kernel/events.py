@@ -19,6 +19,9 @@ RegulatoryTier = Literal["retail", "professional", "institutional"]
 AccountStatus = Literal["OPEN", "CLOSED", "UNSPECIFIED"]
 FrozenSide = Literal["NONE", "DEBIT", "CREDIT", "BOTH", "UNSPECIFIED"]
 DecisionOutcome = Literal["APPROVE", "REVIEW", "DECLINE"]
+FraudLabel = Literal["FRAUD", "GENUINE"]
+LabelSource = Literal["CHARGEBACK", "CUSTOMER", "REVIEW"]
+ModelRole = Literal["LIVE", "SHADOW", "ANOMALY"]
 Invariant = Literal[
     "zero_sum",
     "sequence",
@@ -182,6 +185,13 @@ class FraudReason(msgspec.Struct, frozen=True, gc=False):
 
     rule: str
     detail: str
+
+
+class MoneyOrigin(msgspec.Struct, frozen=True, gc=False):
+    """An account that money came from."""
+
+    account: int
+    hops: int
 
 
 class LegPart(msgspec.Struct, frozen=True, gc=False):
@@ -516,6 +526,162 @@ class BranchTicked(msgspec.Struct, frozen=True, gc=False):
     causation_id: str | None
     account_id: str
     branch: int
+
+
+class FundsReceived(msgspec.Struct, frozen=True, gc=False):
+    """An account was paid, and where the money was before; goes to the account's partition."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "payment_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    account_id: str
+    payer_account_id: str
+    amount_minor: int
+    currency: str
+    received_at: int
+    origins: tuple[MoneyOrigin, ...]
+
+
+class PayeeFraudConfirmed(msgspec.Struct, frozen=True, gc=False):
+    """A payment to an account is labelled; goes to the partition of the account."""
+
+    KEY_FIELD: ClassVar[str] = "creditor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("creditor_account_id", "payment_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    creditor_account_id: str
+    debtor_account_id: str
+    paid_at: int
+    label: str
+    labelled_at: int
+
+
+class PayeeRiskChanged(msgspec.Struct, frozen=True, gc=False):
+    """What is known of an account that is paid: its card; read by every partition."""
+
+    KEY_FIELD: ClassVar[str] = "payee_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("payee_account_id",)
+    BROADCAST: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payee_account_id: str
+    as_of: int
+    card: str
+
+
+class PaymentLabelled(msgspec.Struct, frozen=True, gc=False):
+    """What a payment turned out to be; keyed by the debtor's account."""
+
+    KEY_FIELD: ClassVar[str] = "debtor_account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("debtor_account_id", "payment_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    payment_id: str
+    debtor_account_id: str
+    creditor_account_id: str
+    label: str
+    source: str
+    labelled_at: int
+    actor: Actor | None = None
+
+
+class FraudListPartPublished(msgspec.Struct, frozen=True, gc=False):
+    """Entries of a list of fraud rules; comes before the set that names the list."""
+
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("list_sha256",)
+    BROADCAST: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    list_sha256: str
+    number: int
+    part: str
+    actor: Actor | None = None
+
+
+class FraudModelPartPublished(msgspec.Struct, frozen=True, gc=False):
+    """Bytes of a fraud model; all parts come before the event that puts it into use."""
+
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("model_sha256",)
+    BROADCAST: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    model_sha256: str
+    number: int
+    part: str
+    actor: Actor | None = None
+
+
+class FraudModelPublished(msgspec.Struct, frozen=True, gc=False):
+    """A fraud model is put into use, or taken out of it; read by every partition."""
+
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("role",)
+    BROADCAST: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    role: str
+    model_sha256: str | None
+    parts: int
+    of_tenant: str | None
+    effective_from: int
+    catalogue_version: str
+    actor: Actor | None = None
+
+
+class FraudRulesPublished(msgspec.Struct, frozen=True, gc=False):
+    """A version of a set of fraud rules; read by every partition."""
+
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("set_id",)
+    BROADCAST: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    set_id: str
+    version: int
+    of_tenant: str | None
+    effective_from: int
+    sha256: str
+    catalogue_version: str
+    head: str
+    parts: int
+    actor: Actor | None = None
 
 
 class PastOverdrawn(msgspec.Struct, frozen=True, gc=False):
@@ -1652,6 +1818,14 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.ClearingCounted": ClearingCounted,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
     "ledgerflow.BranchTicked": BranchTicked,
+    "ledgerflow.FundsReceived": FundsReceived,
+    "ledgerflow.PayeeFraudConfirmed": PayeeFraudConfirmed,
+    "ledgerflow.PayeeRiskChanged": PayeeRiskChanged,
+    "ledgerflow.PaymentLabelled": PaymentLabelled,
+    "ledgerflow.FraudListPartPublished": FraudListPartPublished,
+    "ledgerflow.FraudModelPartPublished": FraudModelPartPublished,
+    "ledgerflow.FraudModelPublished": FraudModelPublished,
+    "ledgerflow.FraudRulesPublished": FraudRulesPublished,
     "ledgerflow.PastOverdrawn": PastOverdrawn,
     "ledgerflow.InvariantBroken": InvariantBroken,
     "ledgerflow.JournalUpdated": JournalUpdated,
