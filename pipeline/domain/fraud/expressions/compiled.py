@@ -59,6 +59,8 @@ class Rulings(msgspec.Struct, frozen=True):
     """bool: rules by payments, counted or not; block lists after the rules."""
     counted: np.ndarray
     """bool: of `fired`, what counts."""
+    excused: np.ndarray
+    """bool: snoozed, or on an `allow` list."""
 
 
 class CompiledRules:
@@ -101,7 +103,7 @@ class CompiledRules:
         fired = [place for place, function in enumerate(self._functions) if function(row, at_us) is True]
         if not fired:
             return _NOTHING
-        excused = self._is_snoozed(row, at_us) or any(allow(row, at_us) is True for allow in self._allows)
+        excused = self.excuses(row, at_us)
         score = rank = 0
         reasons: list[tuple[str, str]] = []
         shadow: list[str] = []
@@ -114,6 +116,10 @@ class CompiledRules:
             reasons.append((self.labels[place], filled(self._reasons[place], row, self._catalogue)))
         return Ruling(min(score, SCORE_MAX), _NAMES[rank] or None, tuple(reasons), tuple(shadow))
 
+    def excuses(self, row: Row, at_us: int) -> bool:
+        """Return whether nothing but rejections counts for a payment."""
+        return self._is_snoozed(row, at_us) or any(allow(row, at_us) is True for allow in self._allows)
+
     def judge_all(self, batch: Batch) -> Rulings:
         """Return what the rules say of many payments: the same as `judge` says of each."""
         found = self._program.fired(batch)
@@ -124,7 +130,7 @@ class CompiledRules:
         counted &= ~excused[None, :] | (ranks == _REJECTED)[:, None]
         scores = np.array(self._scores, np.int64) @ counted
         outcomes = (counted * ranks[:, None]).max(axis=0, initial=0)
-        return Rulings(np.minimum(scores, SCORE_MAX), outcomes, fired, counted)
+        return Rulings(np.minimum(scores, SCORE_MAX), outcomes, fired, counted, excused)
 
     def reason(self, place: int, row: Row) -> str:
         """Return the reason of a rule, by its place in `labels`, with the values of a payment."""

@@ -45,7 +45,9 @@ class Holding(msgspec.Struct, frozen=True):
 class Published:
     """All sets of rules that were published; holds them by id, tenant and version."""
 
-    def __init__(self, sets: Iterable[RuleSet] = ()) -> None:
+    def __init__(self, sets: Iterable[RuleSet] = (), base: RuleSet | None = None) -> None:
+        """`base`: a set of all tenants that holds until the time of a published one of its id has come."""
+        self._base = base
         self._sets: dict[tuple[str | None, str], dict[int, RuleSet]] = {}
         for one in sets:
             self.add(one)
@@ -63,6 +65,14 @@ class Published:
         if known != rules and name_of(known) != name_of(rules):
             raise RuleSetError(f"{rules.set_id}: version {rules.version} is known with another content")
         return False
+
+    def tenants(self) -> frozenset[str]:
+        """Return the tenants for whom something else may hold than for all."""
+        found = {tenant for tenant, _ in self._sets if tenant is not None}
+        sets = [one for versions in self._sets.values() for one in versions.values()]
+        for one in sets if self._base is None else [self._base, *sets]:
+            found |= {snooze.tenant_id for snooze in one.snoozes}
+        return frozenset(found)
 
     def at(self, at_us: int, tenant_id: str, segment: str) -> Holding:
         """Return what holds at an event time (microseconds UTC) for a tenant and a segment."""
@@ -87,10 +97,13 @@ class Published:
 
     def _sets_at(self, at_us: int, tenant_id: str) -> Sequence[RuleSet]:
         found: list[RuleSet] = []
-        for tenant, set_id in sorted(self._sets, key=lambda key: (key[0] is not None, key[1])):
+        base = () if self._base is None else ((None, self._base.set_id),)
+        for tenant, set_id in sorted({*self._sets, *base}, key=lambda key: (key[0] is not None, key[1])):
             if tenant in (None, tenant_id):
-                versions = self._sets[tenant, set_id].values()
+                versions = self._sets.get((tenant, set_id), {}).values()
                 begun = [one for one in versions if one.effective_from_us <= at_us]
+                if not begun and self._base is not None and (tenant, set_id) in base:
+                    begun = [self._base]
                 if begun:
                     found.append(max(begun, key=lambda one: one.version))
         return found

@@ -166,7 +166,10 @@ _TEXTS = (
     _text("segment", "payroll, treasury or retail", nullable=False),
 )
 """Of the payment or its account, for rules alone."""
-_JUDGES = (_maybe("model_score", SHARE, "what the model says; unknown without a model"),)
+_JUDGES = (
+    _maybe("model_score", SHARE, "what the live model says; unknown without one"),
+    _maybe("anomaly_score", SHARE, "how strange the payment is; unknown without a model that says so"),
+)
 """What is said of the features, for rules alone."""
 
 COMPUTED = (*_ITSELF, *_WINDOWS, *_BEHAVIOUR, *_FLOW, *_PAYEE)

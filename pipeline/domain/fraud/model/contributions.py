@@ -8,7 +8,7 @@ questions near the leaves where two features act together; it costs one walk.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,11 +27,22 @@ class Contribution(NamedTuple):
     """For people: the value with its unit, the direction, the share of all that moved the score."""
 
 
+def value_text(feature: Feature, value: int) -> str:
+    """Return a feature's value for people: `1,250.00 EUR`, `unknown`."""
+    if value == MISSING:
+        return "unknown"
+    whole, part = divmod(abs(value), 10**feature.decimals)
+    sign = "-" if value < 0 else ""
+    decimals = f".{part:0{feature.decimals}}" if feature.decimals else ""
+    return f"{sign}{whole:,}{decimals} {feature.unit}"
+
+
 class Explainer:
     """Explains the margins of an evaluator."""
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        self._evaluator = evaluator
+    def __init__(self, evaluator: Evaluator, shown: Callable[[Feature, int], str] = value_text) -> None:
+        """`shown`: how a value is written."""
+        self._evaluator, self._shown = evaluator, shown
         self._features = evaluator.model.features
         roots = evaluator.levels[0].value
         self.base = evaluator.model.base + int(roots.sum())
@@ -90,14 +101,6 @@ class Explainer:
     def _text(self, feature: Feature, value: int, moved: int, whole: int) -> str:
         direction = self._toward if moved > 0 else self._away
         share = (200 * abs(moved) + whole) // (2 * whole)
-        return f"{feature.name} {value_text(feature, value)}: {direction} ({share} % of what moved the score)"
-
-
-def value_text(feature: Feature, value: int) -> str:
-    """Return a feature's value for people: `1,250.00 EUR`, `unknown`."""
-    if value == MISSING:
-        return "unknown"
-    whole, part = divmod(abs(value), 10**feature.decimals)
-    sign = "-" if value < 0 else ""
-    decimals = f".{part:0{feature.decimals}}" if feature.decimals else ""
-    return f"{sign}{whole:,}{decimals} {feature.unit}"
+        return (
+            f"{feature.name} {self._shown(feature, value)}: {direction} ({share} % of what moved the score)"
+        )
