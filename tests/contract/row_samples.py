@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.fraud import alerts, decisions, profile, scheduled_rows
+from pipeline.domain.fraud import alerts, decisions, profile, scheduled_rows, state_rows
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import Actor, PaymentInitiated
 from pipeline.domain.kernel.layouts import RowKind
@@ -22,7 +22,7 @@ from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.domain.tenants import quotas
-from tests.contract import ledger_row_samples
+from tests.contract import fraud_row_samples, ledger_row_samples
 from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, only_there
 
@@ -147,6 +147,8 @@ def _queued(kind: QueueKind) -> tuple[Sample, Sample]:
 
 SAMPLES = (
     *ledger_row_samples.SAMPLES,
+    *fraud_row_samples.SAMPLES,
+    *_queued(state_rows.IN_USE),
     Sample(
         profile.PROFILE_ROW,
         profile.pack_profile,

@@ -6,41 +6,63 @@ import hashlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import DataObject, data, integers, just
 
-from pipeline.domain.fraud.features.layout import CARD_WIDTH, PAYER_WIDTH, RECEIVER_WIDTH
-from pipeline.domain.fraud.features.packing import pack, unpack
+from pipeline.domain.fraud.features import forms
+from pipeline.domain.fraud.features.layout import Ring
+from pipeline.domain.fraud.features.packing import Form
 from tests.fraud_features.histories import START_S, fresh, last, payments, random_payments, settle
 
-GOLDEN = bytes.fromhex("0902" + "0500000000000000" + "ffffffffffffffff" + "0000000000000080")
+SMALL = Form(6, (slice(0, 2),), (Ring(2, 1, 10, 0),))
+"""Two times, the number of a bucket and its hand, and two other words."""
+STATE = np.array([[100], [0], [9], [0], [300], [2**62]], np.int64)
+GOLDEN = bytes.fromhex("6b" + "40" + "03" + "6401032c00" + "0100" + "00" + "0000000040")
 
 
 def test_golden_bytes() -> None:
-    state = np.array([[5, 0, 0, -1, 0, 0, 0, 0, 0, -(2**63)]], np.int64)
-    assert pack(state) == [GOLDEN]
-    assert np.array_equal(unpack([GOLDEN], 10), state)
+    """Base 100, its time 0 before it, the bucket of 80 two before that of 100, 300 and a large one."""
+    assert [one.hex() for one in SMALL.pack(STATE)] == [GOLDEN.hex()]
+    assert np.array_equal(SMALL.unpack([GOLDEN]), STATE)
 
 
 def test_states_of_a_history_are_read_back() -> None:
     tables = fresh()
     of = random_payments(3, 200)
     settle(tables, of, tables.pay(of))
-    for states, width in (
-        (tables.payers, PAYER_WIDTH),
-        (tables.receivers, RECEIVER_WIDTH),
-        (tables.cards, CARD_WIDTH),
+    for states, form in (
+        (tables.payers, forms.PAYER),
+        (tables.receivers, forms.RECEIVER),
+        (tables.cards, forms.CARD),
+        (tables.pairs, forms.PAIR),
+        (tables.devices, forms.DEVICE),
+        (tables.population, forms.POPULATION),
     ):
-        rows = np.array([*states.all().values(), [0] * width], np.int64)
-        packed = pack(rows)
-        assert np.array_equal(unpack(packed, width), rows)
-        assert pack(unpack(packed, width)) == packed
-    assert unpack([], 10).shape == (0, 10)
+        rows = np.array([*states.all().values(), [0] * form.width], np.int64).T
+        packed = form.pack(rows)
+        assert np.array_equal(form.unpack(packed), rows)
+        assert form.pack(form.unpack(packed)) == packed
+    assert forms.PAIR.unpack([]).shape == (5, 0)
+
+
+@given(data())
+def test_any_words_are_read_back(drawn: DataObject) -> None:
+    """Words of every size, as far as times and buckets are in the order that states have."""
+    word = integers(0, 2**63 - 2) | integers(0, 300) | just(0)
+    time = integers(1, 2**40) | just(0)
+    count = drawn.draw(integers(0, 5))
+    columns = [[drawn.draw(one) for one in (time, time, time, word, word, word)] for _ in range(count)]
+    states = np.array(columns, np.int64).reshape(count, 6).T
+    packed = SMALL.pack(states)
+    assert np.array_equal(SMALL.unpack(packed), states)
+    assert [SMALL.pack(states[:, place : place + 1])[0] for place in range(count)] == packed
 
 
 def test_an_account_that_pays_once_is_small() -> None:
     tables = fresh()
     last(tables, {"device": 7, "country": 3})
-    (packed,) = pack(tables.payers.state(1)[None])
-    assert len(packed) < 500
+    (packed,) = forms.PAYER.pack(tables.payers.state(1)[:, None])
+    assert len(packed) < 220
 
 
 def test_the_states_of_a_history_are_what_they_were() -> None:
@@ -63,21 +85,23 @@ def test_the_states_of_a_history_are_what_they_were() -> None:
     found = hashlib.sha256()
     for states in (tables.payers, tables.receivers, tables.cards, tables.pairs, tables.devices):
         for row in states.all().values():
-            found.update(pack(np.array([row], np.int64))[0])
-    assert found.hexdigest()[:16] == "95575c1beb03af59"
+            found.update(np.array(row, "<i8").tobytes())
+    assert found.hexdigest()[:16] == "4053dcef052f2fff"
 
 
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        (b"", "at least 2 bytes"),
+        (b"", "at least 1 bytes"),
         (GOLDEN[:-1], "another length"),
         (GOLDEN + b"\0", "another length"),
-        (GOLDEN[:-8], "another length"),
-        (b"\x01\x00" + bytes(8), "word that is 0"),
-        (b"\x00\x04" + b"\1" * 8, "beyond its 10"),
+        (GOLDEN[:3], "another length"),
+        (b"\xeb" + GOLDEN[1:], "beyond its 7"),
+        (GOLDEN[:3] + b"\0" + GOLDEN[4:], "word that is 0"),
+        (GOLDEN[:1] + b"\x40\x0f" + GOLDEN[3:], "another length"),
+        (b"\x20\x03" + b"\xff" * 8, "negative"),
     ],
 )
 def test_other_bytes_are_refused(wrong: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        unpack([GOLDEN, wrong], 10)
+        SMALL.unpack([GOLDEN, wrong])

@@ -80,6 +80,12 @@ def ring_most(m: State, ring: Ring, place: np.ndarray, field: int, value: Any, w
     m[place, lanes] = np.maximum(m[place, lanes], _of(value, lanes))
 
 
+def ring_less(m: State, ring: Ring, at_s: np.ndarray, field: int) -> None:
+    """Take one off a field of a time's bucket, if there is one; it never falls below 0."""
+    place = slice(ring.at + ring.slots * field, ring.at + ring.slots * (field + 1))
+    m[place] = np.maximum(m[place] - window(m, ring, at_s, 1), 0)
+
+
 def window(m: State, ring: Ring, at_s: np.ndarray, buckets: int, ago: int = 0) -> Any:
     """Return which buckets are in the window that ends with the bucket of a time, or `ago` before it."""
     high = at_s // ring.bucket_s + 1 - ago

@@ -88,6 +88,13 @@ def ring_most(m: State, ring: Ring, place: int, field: int, value: int, when: bo
         m[place] = most(m[place], value)
 
 
+def ring_less(m: State, ring: Ring, at_s: int, field: int) -> None:
+    """Take one off a field of a time's bucket, if there is one; it never falls below 0."""
+    for place in window(m, ring, at_s, 1):
+        place += ring.slots * field
+        m[place] = most(m[place] - 1, 0)
+
+
 def window(m: State, ring: Ring, at_s: int, buckets: int, ago: int = 0) -> Any:
     """Return which buckets are in the window that ends with the bucket of a time, or `ago` before it."""
     high = at_s // ring.bucket_s + 1 - ago

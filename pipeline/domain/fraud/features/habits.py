@@ -44,6 +44,12 @@ def _learn_hours(f: Any, m: Any, p: Paying, approved: Any, one: Any) -> None:
     m[at.P_ROUND] = (m[at.P_ROUND] + f.where(is_round, 1, 0)) >> half
 
 
+def relearn(f: Any, m: Any, g: Any, p: Paying, approved: Any) -> None:
+    """Take back `unlearn`: the payment is genuine after all."""
+    m[at.P_FRAUDS] = f.most(m[at.P_FRAUDS] - 1, 0)
+    learn(f, m, g, p, approved)
+
+
 def unlearn(f: Any, m: Any, g: Any, p: Paying, approved: Any) -> None:
     """Take a payment that is labelled fraud out of the habits; `approved`: whether it was in them.
 

@@ -102,7 +102,8 @@ COUNT, SUM, LEAST = 1, 2, 3
 
 # Receiver. What a payment of the account reads comes first (FLOW_WIDTH).
 R_FIRST_S, R_COUNT, R_FRAUDS, R_LARGEST, R_LARGEST_S, R_INFLOW_S = range(6)
-R_SENT_S, R_SENT_1H, R_SENT_24H, R_SENT_7D, R_FRAUD_DAY = range(6, 11)
+R_SENT_S, R_SENT_1H, R_SENT_24H, R_SENT_7D, R_FRAUD_DAY, R_LAST_S = range(6, 12)
+"""R_LAST_S: the newest receipt or label."""
 INFLOW = Ring(16, 32, HOUR_S, 2)
 TAGS = Ids(INFLOW.end, 10, 4)
 PAYERS = Ids(TAGS.end, 32)
@@ -121,6 +122,10 @@ CARD_WIDTH = CARD_RISK.end
 # Pair.
 G_FIRST_S, G_LAST_S, G_COUNT, G_SUM, G_APPROVED = range(5)
 PAIR_WIDTH = 5
+
+# Population: closed number, sum, squares; the same of the open day; the day.
+N_CLOSED, N_OPEN, N_DAY = slice(0, 3), slice(3, 6), 6
+POPULATION_WIDTH = 7
 
 ACCOUNTS = Ids(0, 16)
 DEVICE_WIDTH = ACCOUNTS.end

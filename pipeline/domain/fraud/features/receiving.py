@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from pipeline.domain.fraud.features import layout as at
+from pipeline.domain.fraud.features.forms import CARD_AGAIN_S
 from pipeline.domain.fraud.features.layout import DAY_S, HOUR_S
 
 WEEK_S = 7 * DAY_S
@@ -22,7 +23,7 @@ class Receiving(NamedTuple):
     at_s: Any
     account: Any
     payer: Any
-    """Ids."""
+    """Ids; no payer is 0: what a journal books counts as money that came in, and nobody paid it."""
     amount: Any
     """Comparable; 0 where there is no rate."""
     origins: Any
@@ -33,11 +34,12 @@ def receive(f: Any, m: Any, p: Receiving) -> Any:
     """Count what an account received; return whether the payee's card is due."""
     count, first = f.get(m, at.R_COUNT), f.get(m, at.R_FIRST_S)
     m[at.R_FIRST_S] = f.where(count == 0, p.at_s, f.least(first, p.at_s))
+    m[at.R_LAST_S] = f.most(m[at.R_LAST_S], p.at_s)
     m[at.R_COUNT] = count + 1
     f.ring_add(m, at.INFLOW, p.at_s, (1, p.amount))
     f.ring_add(m, at.RISK, p.at_s, (1, 0, 0))
-    f.see(m, at.PAYERS, p.payer, p.at_s, p.at_s)
-    f.note(m, at.PAYERS_MORE, p.payer, p.at_s)
+    f.see(m, at.PAYERS, p.payer, p.at_s, p.at_s, p.payer > 0)
+    f.note(m, at.PAYERS_MORE, p.payer, p.at_s, p.payer > 0)
     for origin, hops in p.origins:
         f.put_tag(m, at.TAGS, origin, p.at_s, hops, p.amount, (origin > 0) & (origin != p.account))
     large = p.amount >= INFLOW_FROM
@@ -66,6 +68,7 @@ def _level_crossed(f: Any, m: Any, p: Receiving) -> Any:
         | ((hour > 0) & (since >= HOUR_S))
         | ((day > 0) & (since >= DAY_S))
         | ((week > 0) & (since >= WEEK_S))
+        | (since >= CARD_AGAIN_S)
     )
 
 
@@ -78,11 +81,19 @@ def _risk_due(f: Any, m: Any, p: Receiving) -> Any:
 
 def label_fraud(f: Any, m: Any, at_s: Any, labelled_s: Any) -> None:
     """Count a payment that is labelled fraud, at the time of its label; its card is due."""
+    m[at.R_LAST_S] = f.most(m[at.R_LAST_S], labelled_s)
     m[at.R_FRAUDS] = m[at.R_FRAUDS] + 1
     m[at.R_FRAUD_DAY] = f.most(m[at.R_FRAUD_DAY], labelled_s // DAY_S)
     # A payment that is older than all windows would take the place of a day that is in one.
     f.ring_add(m, at.RISK, at_s, (0, 1, 0), labelled_s - at_s < RISK_WINDOW_S)
     f.ring_add(m, at.RISK, labelled_s, (0, 0, 1))
+
+
+def withdraw_fraud(f: Any, m: Any, at_s: Any, labelled_s: Any) -> None:
+    """Take back `label_fraud`, whose times these are; its card is due."""
+    m[at.R_FRAUDS] = f.most(m[at.R_FRAUDS] - 1, 0)
+    f.ring_less(m, at.RISK, at_s, at.FRAUDS)
+    f.ring_less(m, at.RISK, labelled_s, at.LABELS)
 
 
 def card(f: Any, m: Any, card: Any, at_s: Any) -> None:

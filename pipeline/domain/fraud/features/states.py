@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
@@ -17,6 +17,7 @@ class States:
         self.width = width
         self._rows = np.zeros((64, width), np.int64)
         self._numbers: dict[Hashable, int] = {}
+        self._changed: set[int] = set()
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -30,6 +31,15 @@ class States:
             larger[: len(self._rows)] = self._rows
             self._rows = larger
         return np.array(found, np.int64)
+
+    def fill(self, keys: Sequence[Hashable], columns: np.ndarray) -> None:
+        """Take states as they were written before: they do not count as changed."""
+        self._rows[self.numbers(keys)] = columns.T
+
+    def clear(self) -> None:
+        """Forget all states."""
+        self._numbers, self._changed = {}, set()
+        self._rows = np.zeros((64, self.width), np.int64)
 
     def known(self, keys: Iterable[Hashable]) -> np.ndarray:
         """Return the row of each key; 0 for one that has none."""
@@ -45,6 +55,7 @@ class States:
     def put(self, rows: np.ndarray, columns: np.ndarray) -> None:
         """Write states that were changed; no row twice."""
         self._rows[rows] = columns.T
+        self._changed.update(rows.tolist())
 
     def row(self, row: int) -> list[int]:
         """Return one state as a list: a copy."""
@@ -54,6 +65,14 @@ class States:
     def put_row(self, row: int, state: list[int]) -> None:
         """Write one state."""
         self._rows[row] = state
+        self._changed.add(row)
+
+    def changed(self) -> list[tuple[Hashable, int]]:
+        """Return the states that were written since the last call: key and row, in order of the keys."""
+        changed, self._changed = self._changed, set()
+        if not changed:
+            return []
+        return [(key, row) for key, row in self._numbers.items() if row in changed]
 
     def all(self) -> dict[Hashable, list[int]]:
         """Return every state, by key."""
@@ -83,6 +102,18 @@ class Kept:
         """Write all states."""
         for row, state in self._kept.items():
             self._states.put_row(row, state)
+
+
+def is_over(last_s: int, at_s: int, kept_s: int) -> bool:
+    """Whether a state whose newest time is `last_s` is empty again at a time; 0 is no time."""
+    return last_s > 0 and at_s - last_s > kept_s
+
+
+def forget_many(m: np.ndarray, last_s: np.ndarray, at_s: np.ndarray, kept_s: int) -> None:
+    """Empty the states whose newest time is too long ago."""
+    over = (last_s > 0) & (at_s - last_s > kept_s)
+    if over.any():
+        m[:, over] = 0
 
 
 def waves(keys: np.ndarray, lanes_min: int) -> tuple[list[np.ndarray], list[int]]:

@@ -1,0 +1,242 @@
+"""The rows of the features' states, and the tables of a run over them.
+
+    p tenant account          payer      r tenant account   receiver    c tenant account   card of a payee
+    k tenant debtor payee     pair       v tenant device    device      n tenant currency  population
+    t tenant kind             the queue of the states of a kind, and its buckets (`kernel.retention`)
+    u tenant kind number
+
+A row is the byte of its layout and the state as `features.packing` writes it. The states of a run are read in
+one call each kind, and those that were changed are written at its end: the same bytes for an event alone and
+for a run, wherever it is cut.
+
+A state is over when `features.forms` says so of every payment that may still come: it is too old for all that
+are not older than the tenant's time by `too_old_us`. A key joins the queue when its row is made. When its
+bucket's time has come, a row that is over is deleted, and another one joins again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heapify, heappop, heappush
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.domain.fraud.features import forms
+from pipeline.domain.fraud.features import layout as at
+from pipeline.domain.fraud.features.amounts import Rates
+from pipeline.domain.fraud.features.packing import Form
+from pipeline.domain.fraud.features.states import States
+from pipeline.domain.fraud.features.tables import THRESHOLD, FeatureTables
+from pipeline.domain.kernel.layouts import RowKind
+from pipeline.domain.kernel.retention import Queue, QueueKind
+from pipeline.domain.kernel.rows import PrefetchingRows, row_key
+from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
+
+PAYER_ROW = RowKind("fraud", "payer", "p")
+RECEIVER_ROW = RowKind("fraud", "receiver", "r")
+CARD_ROW = RowKind("fraud", "card", "c")
+PAIR_ROW = RowKind("fraud", "pair", "k")
+DEVICE_ROW = RowKind("fraud", "device", "v")
+POPULATION_ROW = RowKind("fraud", "population", "n")
+IN_USE = QueueKind("fraud", "states", "tu")
+IN_USE_ROW, IN_USE_BUCKET_ROW = IN_USE.state, IN_USE.bucket
+
+
+class Kept(NamedTuple):
+    """A kind of state, and how long one is kept."""
+
+    row: RowKind
+    form: Form
+    kept_s: int | None
+    """None: always."""
+    newest: Callable[[np.ndarray], np.ndarray]
+    """Returns the newest time of states, seconds."""
+
+
+def _used(m: np.ndarray) -> np.ndarray:
+    times: np.ndarray = m[at.ACCOUNTS.at + at.ACCOUNTS.slots : at.ACCOUNTS.at + 2 * at.ACCOUNTS.slots]
+    return np.asarray(times.max(axis=0))
+
+
+PAYER = Kept(PAYER_ROW, forms.PAYER, forms.ACCOUNT_KEPT_S, lambda m: m[at.P_LAST_S])
+RECEIVER = Kept(RECEIVER_ROW, forms.RECEIVER, forms.ACCOUNT_KEPT_S, lambda m: m[at.R_LAST_S])
+CARD = Kept(CARD_ROW, forms.CARD, forms.ACCOUNT_KEPT_S, lambda m: m[at.C_SENT_S])
+PAIR = Kept(PAIR_ROW, forms.PAIR, forms.PAIR_KEPT_S, lambda m: m[at.G_LAST_S])
+DEVICE = Kept(DEVICE_ROW, forms.DEVICE, forms.DEVICE_KEPT_S, _used)
+POPULATION = Kept(POPULATION_ROW, forms.POPULATION, None, lambda m: m[at.N_DAY])
+
+
+def payer_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of what an account paid."""
+    return row_key(PAYER_ROW.family, tenant_id, account_id)
+
+
+def receiver_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of what an account received."""
+    return row_key(RECEIVER_ROW.family, tenant_id, account_id)
+
+
+def card_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of what is told of a payee."""
+    return row_key(CARD_ROW.family, tenant_id, account_id)
+
+
+def pair_key(tenant_id: str, debtor_account_id: str, creditor_account_id: str) -> bytes:
+    """Return the row key of what a debtor paid to a payee."""
+    return row_key(PAIR_ROW.family, tenant_id, debtor_account_id, creditor_account_id)
+
+
+def device_key(tenant_id: str, device_id: str) -> bytes:
+    """Return the row key of the accounts of a device."""
+    return row_key(DEVICE_ROW.family, tenant_id, device_id)
+
+
+def population_key(tenant_id: str, currency: str) -> bytes:
+    """Return the row key of what a currency's payments are like."""
+    return row_key(POPULATION_ROW.family, tenant_id, currency)
+
+
+class Touch(NamedTuple):
+    """An event of a run that changes a state."""
+
+    place: int
+    """In the run."""
+    at_s: int
+    """The time that it gives the state; 0 for none."""
+
+
+class FeatureRows:
+    """The features' tables over the rows of a partition, for one run of events."""
+
+    def __init__(
+        self, rows: PrefetchingRows, rates: Rates, too_old_us: int, threshold: int = THRESHOLD
+    ) -> None:
+        self.tables = FeatureTables(rates, threshold)
+        self._kinds = tuple(
+            _RowsOfKind(kind, states, rows, too_old_us)
+            for kind, states in (
+                (PAYER, self.tables.payers),
+                (RECEIVER, self.tables.receivers),
+                (CARD, self.tables.cards),
+                (PAIR, self.tables.pairs),
+                (DEVICE, self.tables.devices),
+                (POPULATION, self.tables.population),
+            )
+        )
+        self.payers, self.receivers, self.cards, self.pairs, self.devices, self.populations = self._kinds
+
+    def write(self) -> None:
+        """Write the states that were changed, and delete those that are over."""
+        for one in self._kinds:
+            one.write()
+
+
+class _RowsOfKind:
+    """The states of one kind of a run."""
+
+    def __init__(self, kind: Kept, states: States, rows: PrefetchingRows, too_old_us: int) -> None:
+        self._kind, self._states, self._rows = kind, states, rows
+        self._keep_us = None if kind.kept_s is None else kind.kept_s * MICROSECONDS_PER_SECOND + too_old_us
+        self._loaded: dict[bytes, int | None] = {}
+        """The newest time of each state as its row has it, seconds; None: there is no row."""
+        self._touched: dict[bytes, list[Touch]] = {}
+
+    def load(self, keys: Iterable[bytes]) -> None:
+        """Read the states that are not read yet, in one call. Raises UnreadableRow."""
+        missing = [key for key in dict.fromkeys(keys) if key not in self._loaded]
+        if not missing:
+            return
+        found = self._rows.get_many(missing)
+        self._loaded.update(dict.fromkeys(missing))
+        there = [(key, row) for key, row in zip(missing, found, strict=True) if row is not None]
+        if there:
+            names, packed = zip(*there, strict=True)
+            columns = states_of(self._kind, packed)
+            self._states.fill(names, columns)
+            self._loaded.update(zip(names, self._kind.newest(columns).tolist(), strict=True))
+
+    def knows(self, key: bytes) -> bool:
+        """Whether there is a state under a key that was loaded, or one that the run has made."""
+        return self._loaded[key] is not None or key in self._touched
+
+    def touch(self, key: bytes, place: int, at_s: int = 0) -> None:
+        """Note that an event changes a state, and the time that it gives it; events in their order."""
+        self._touched.setdefault(key, []).append(Touch(place, at_s))
+
+    def write(self) -> None:
+        """Write the states that were changed."""
+        changed: list[tuple[Any, int]] = self._states.changed()
+        if changed:
+            keys, numbers = zip(*changed, strict=True)
+            packed = self._kind.form.pack(self._states.columns(np.array(numbers)))
+            head = self._kind.row.head
+            self._rows.put_many(zip(keys, [head + one for one in packed], strict=True))
+        if self._keep_us is not None:
+            self._forget({key for key, _ in changed}, self._keep_us)
+        self._loaded, self._touched = {}, {}
+        self._states.clear()
+
+    def _forget(self, changed: set[bytes], keep_us: int) -> None:
+        """Let keys of new rows join the queues, in the order of their events; delete what is over."""
+        queues: dict[bytes, Queue] = {}
+        made = [
+            (touches[0].place, number, key)
+            for number, (key, touches) in enumerate(self._touched.items())
+            if key in changed and self._loaded[key] is None
+        ]
+        heapify(made)
+        while made:
+            place, _, key = heappop(made)
+            tenant = key.split(b"\0", 2)[1]
+            queue = queues.get(tenant)
+            if queue is None:
+                owner = tenant.decode(), self._kind.row.family
+                queue = queues[tenant] = Queue(IN_USE, self._rows, keep_us, *owner)
+            touches = self._touched[key]
+            made_s = next(touch.at_s for touch in touches if touch.place >= place)
+            for old in queue.add(made_s * MICROSECONDS_PER_SECOND, key):
+                newest_s, later = self._as_of(old, place)
+                if newest_s is None:
+                    continue
+                if queue.newest_at - newest_s * MICROSECONDS_PER_SECOND <= keep_us:
+                    queue.enqueue(queue.newest_at, old)
+                    continue
+                self._loaded[old] = None
+                if later is None:
+                    self._rows.delete(old)
+                else:
+                    heappush(made, (later, -1, old))
+        for queue in queues.values():
+            queue.write()
+
+    def _as_of(self, key: bytes, place: int) -> tuple[int | None, int | None]:
+        """Return the newest time of a state after an event of the run, and the next event that changes it.
+
+        None: there is no row then; no event changes it again.
+        """
+        if key not in self._loaded:
+            row = self._rows.get(key)
+            newest = [] if row is None else self._kind.newest(states_of(self._kind, [row])).tolist()
+            self._loaded[key] = newest[0] if newest else None
+        newest_s, later = self._loaded[key], None
+        for touch in self._touched.get(key, ()):
+            if touch.place > place:
+                later = touch.place
+                break
+            newest_s = touch.at_s if self._kind is CARD else max(newest_s or 0, touch.at_s)
+        return newest_s, later
+
+
+def states_of(kind: Kept, packed: Sequence[bytes]) -> np.ndarray:
+    """Return the states of rows, a state a column. Raises UnreadableRow."""
+    current = [kind.row.current(row)[1:] for row in packed]
+    try:
+        return kind.form.unpack(current)
+    except ValueError:
+        for row, content in zip(packed, current, strict=True):
+            try:
+                kind.form.unpack([content])
+            except ValueError as error:
+                raise kind.row.unreadable(row, error) from None
+        raise
