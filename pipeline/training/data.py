@@ -19,6 +19,10 @@ class TrainingError(ValueError):
     """There is no model to be had of this data. The text says why."""
 
 
+class XgboostMissing(TrainingError):
+    """What trains is not installed. The text says how to."""
+
+
 class Input(NamedTuple):
     """A feature's name, its unit, and its decimals: values are in units of 10**-decimals."""
 
@@ -38,17 +42,21 @@ class Payments:
     amount_minor: Integers
     fraud_known_us: Integers
     """When the label came that says fraud; NEVER_US for none."""
+    cleared_us: Integers | None = None
+    """When a later label took it back; NEVER_US for none. None: no label was taken back."""
 
-    def some(self, which: NDArray[np.bool_]) -> Payments:
-        """Return the payments that are chosen."""
+    def some(self, which: NDArray[np.bool_] | slice) -> Payments:
+        """Return the payments that are chosen; of a slice views."""
+        cleared = None if self.cleared_us is None else self.cleared_us[which]
         return Payments(
             self.inputs, self.columns[:, which], self.occurred_us[which], self.amount_minor[which],
-            self.fraud_known_us[which],
+            self.fraud_known_us[which], cleared,
         )  # fmt: skip
 
     def frauds_known(self, at_us: int) -> NDArray[np.bool_]:
         """Return which payments are known as frauds at a time."""
-        return np.asarray(self.fraud_known_us <= at_us)
+        known = self.fraud_known_us <= at_us
+        return np.asarray(known if self.cleared_us is None else known & (self.cleared_us > at_us))
 
 
 class Part(NamedTuple):

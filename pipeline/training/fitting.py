@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.domain.fraud.model.artefact import MISSING, Integers
-from pipeline.training.data import TrainingError
+from pipeline.training.data import XgboostMissing
 from pipeline.training.xgboost_trees import OBJECTIVE
 
 
@@ -34,7 +34,7 @@ class Boosting:
 
 
 def boosted(columns: Integers, frauds: NDArray[np.bool_], how: Boosting) -> bytes:
-    """Return a booster as xgboost's JSON. Raises TrainingError where xgboost is not installed."""
+    """Return a booster as xgboost's JSON. Raises XgboostMissing where xgboost is not installed."""
     xgboost = _xgboost()
     settings: dict[str, Any] = {
         "objective": OBJECTIVE,
@@ -62,5 +62,5 @@ def _xgboost() -> Any:
     try:
         import xgboost
     except ImportError as missing:
-        raise TrainingError("training needs xgboost: pip install 'ledgerflow[train]'") from missing
+        raise XgboostMissing("training needs xgboost: pip install 'ledgerflow[train]'") from missing
     return xgboost
