@@ -14,7 +14,7 @@ from pipeline.domain.fraud.expressions.holding import Published
 from pipeline.domain.fraud.expressions.rule_files import read_file
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet
 from pipeline.domain.fraud.expressions.units import BOOLEAN, TEXT
-from tests.fraud_rules.sample import DEBTOR, SAMPLE
+from pipeline.domain.fraud.features.catalogue import CATALOGUE
 from tests.fraud_rules.sets import rule_list
 
 PATH = Path(package.__path__[0]) / "default_rules.toml"
@@ -22,9 +22,24 @@ AT_US = 1_796_100_000_000_000
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 
 
+DEVICE = {"device_id": "phone"}
+FAN_OUT = {"new_payees_1h": 4, "is_new_payee": True, "amount_1h": 1_500_00, "usual_amount": 200_00}
+FAN_IN = {"payers_in_7d": 7, "payers_in_24h": 3, "amount": 500_00, "is_new_payee": True}
+PROBE = {"smallest_1h": 5_00, "times_smallest_1h": 60, "payments_1h": 3, "amount": 300_00}
+DORMANT = {
+    "account_age": 30 * DAY_S,
+    "payments_30d": 4,
+    "payments_24h": 3,
+    "new_payees_24h": 3,
+    "amount_24h": 1_000_00,
+}
+PASSES_ON = {"share_passed_on_6h": 70_00, "amount_in_6h": 1_000_00, "is_new_payee": True, "payments_24h": 8}
+"""What rules of typologies fire at."""
+
+
 def default_set() -> RuleSet:
     """Return the set of the package."""
-    found = read_file(PATH.read_text("utf-8"), SAMPLE)
+    found = read_file(PATH.read_text("utf-8"), CATALOGUE)
     assert found.problems == [] and found.rules is not None
     return found.rules
 
@@ -33,7 +48,7 @@ def ordinary(segment: str, **changes: Any) -> dict[str, Any]:
     """Return the features of an ordinary payment of somebody who has paid 40 times, with changes."""
     row: dict[str, Any] = {
         one.name: False if one.unit == BOOLEAN else None if one.nullable else "x" if one.unit == TEXT else 0
-        for one in SAMPLE
+        for one in CATALOGUE
     }
     row |= {
         "amount": 40_00,
@@ -55,7 +70,7 @@ def ordinary(segment: str, **changes: Any) -> dict[str, Any]:
 
 def ruled(segment: str = "retail", **changes: Any) -> Ruling:
     """Return what the default rules say of an ordinary payment with changes."""
-    rules = CompiledRules(Published([default_set()]).at(AT_US, "north", segment), SAMPLE, DEBTOR)
+    rules = CompiledRules(Published([default_set()]).at(AT_US, "north", segment), CATALOGUE, "debtor")
     return rules.judge(ordinary(segment, **changes), AT_US)
 
 
@@ -65,43 +80,31 @@ def is_alert(found: Ruling) -> bool:
 
 
 TYPOLOGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "payments_1min": ({"payments_1min": 11}, {"payments_1min": 10}),
-    "payments_1h": ({"payments_1h": 31}, {"payments_1h": 30}),
-    "fan_out": ({"new_payees_1h": 4, "is_new_payee": True}, {"new_payees_1h": 3, "is_new_payee": True}),
-    "fan_in": (
-        {"payers_in_24h": 10, "amount_in_24h": 2_000_00, "share_passed_on": 50_00},
-        {"payers_in_24h": 10, "amount_in_24h": 2_000_00, "share_passed_on": 49_99},
-    ),
-    "geo_velocity": (
-        {"since_other_country": 30 * MINUTE_S, "is_new_country": True, "country": "BR"},
-        {"since_other_country": 31 * MINUTE_S, "is_new_country": True, "country": "BR"},
-    ),
+    "payments_1min": (DEVICE | {"payments_1min": 11}, DEVICE | {"payments_1min": 10}),
+    "payments_1h": (DEVICE | {"payments_1h": 31}, DEVICE | {"payments_1h": 30}),
+    "fan_out": (FAN_OUT | DEVICE, FAN_OUT | DEVICE | {"new_payees_1h": 3}),
+    "fan_in": (FAN_IN, FAN_IN | {"payers_in_7d": 6}),
     "large_to_new_payee": (
         {"is_new_payee": True, "amount": 2_000_00, "amount_deviations": 20_01},
         {"is_new_payee": True, "amount": 1_999_99, "amount_deviations": 20_01},
     ),
-    "probe_then_drain": (
-        {"amount": 500_01, "since_probe": HOUR_S},
-        {"amount": 500_01, "since_probe": HOUR_S + 1},
-    ),
+    "probe_then_drain": (PROBE, PROBE | {"smallest_1h": 5_01}),
     "structuring_24h": (
         {"is_near_threshold": True, "near_threshold_24h": 2},
         {"is_near_threshold": True, "near_threshold_24h": 1},
     ),
     "structuring_7d": (
-        {"is_near_threshold": True, "near_threshold_24h": 1, "near_threshold_7d": 4},
-        {"is_near_threshold": False, "near_threshold_24h": 1, "near_threshold_7d": 4},
+        {"is_near_threshold": True, "near_threshold_24h": 1, "near_threshold_7d": 3},
+        {"is_near_threshold": False, "near_threshold_24h": 1, "near_threshold_7d": 3},
     ),
-    "dormant_then_active": (
-        {"silence": 60 * DAY_S, "amount": 500_00},
-        {"silence": 60 * DAY_S - 1, "amount": 500_00},
-    ),
-    "pass_through": (
-        {"amount_in_24h": 1_000_00, "share_passed_on": 80_00, "since_inflow": 6 * HOUR_S},
-        {"amount_in_24h": 1_000_00, "share_passed_on": 80_00, "since_inflow": 6 * HOUR_S + 1},
-    ),
+    "dormant_then_active": (DORMANT, DORMANT | {"new_payees_24h": 2}),
+    "pass_through": (PASSES_ON, PASSES_ON | {"share_passed_on_6h": 69_99}),
     "cycle": ({"cycle_hops": 3, "amount": 500_00}, {"cycle_hops": 2, "amount": 500_00}),
-    "payee_fraud_risk": ({"payee_fraud_risk": 20_00}, {"payee_fraud_risk": 19_99}),
+    "payee_fraud_risk": (
+        {"payee_fraud_risk": 20_00, "is_new_payee": True},
+        {"payee_fraud_risk": 19_99, "is_new_payee": True},
+    ),
+    "payee_fraud_now": ({"payee_fraud_risk_7d": 40_00}, {"payee_fraud_risk_7d": 39_99}),
     "too_late": ({"late_by": 7 * DAY_S + 1}, {"late_by": 7 * DAY_S}),
     "first_large_payment": (
         {"approved_payments": 0, "amount": 10_000_000_37, "amount_deviations": None, "largest_amount": None},
@@ -125,18 +128,18 @@ def test_a_typology_is_found_and_what_is_just_below_is_not(rule_id: str) -> None
 
 
 AT_BOUNDS: dict[str, tuple[dict[str, Any], str, Any]] = {
-    "payments_1min": ({}, "payments_1min", 11),
-    "payments_1h": ({}, "payments_1h", 31),
-    "payments_24h": ({}, "payments_24h", 101),
-    "payments_7d": ({}, "payments_7d", 401),
-    "amount_1min": ({"payments_1min": 2}, "amount_1min", 20_000_01),
-    "amount_1h": ({"payments_1h": 2}, "amount_1h", 30_000_01),
-    "amount_24h": ({"payments_24h": 2}, "amount_24h", 50_000_01),
-    "amount_7d": ({"payments_7d": 2}, "amount_7d", 150_000_01),
-    "payees_24h": ({}, "payees_24h", 16),
+    "payments_1min": (DEVICE, "payments_1min", 11),
+    "payments_1h": (DEVICE, "payments_1h", 31),
+    "payments_24h": (DEVICE, "payments_24h", 101),
+    "payments_7d": (DEVICE, "payments_7d", 401),
+    "amount_1min": (DEVICE | {"payments_1min": 2}, "amount_1min", 20_000_01),
+    "amount_1h": (DEVICE | {"payments_1h": 2}, "amount_1h", 30_000_01),
+    "amount_24h": (DEVICE | {"payments_24h": 2}, "amount_24h", 50_000_01),
+    "amount_7d": (DEVICE | {"payments_7d": 2}, "amount_7d", 150_000_01),
+    "payees_24h": (DEVICE, "payees_24h", 16),
     "devices_24h": ({}, "devices_24h", 4),
-    "fan_out": ({}, "new_payees_1h", 4),
-    "fan_in": ({"amount_in_24h": 2_000_00, "share_passed_on": 50_00}, "payers_in_24h", 10),
+    "fan_out": (FAN_OUT, "amount_1h", 1_600_01),
+    "fan_in": (FAN_IN, "payers_in_24h", 3),
     "fan_in_at_payee": ({"payee_age": 30 * DAY_S - 1}, "payee_payers_24h", 21),
     "new_payee": ({"is_new_payee": True}, "approved_payments", 5),
     "new_device": ({"is_new_device": True}, "approved_payments", 5),
@@ -144,14 +147,16 @@ AT_BOUNDS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "amount_outlier": ({"amount": 500_00}, "amount_deviations", 6_01),
     "large_to_new_payee": ({"is_new_payee": True, "amount_deviations": 20_01}, "amount", 2_000_00),
     "above_largest": ({"largest_amount": 499_99}, "amount", 5_000_00),
-    "probe_then_drain": ({"since_probe": HOUR_S}, "amount", 500_01),
+    "probe_then_drain": (PROBE, "times_smallest_1h", 50),
     "structuring_24h": ({"is_near_threshold": True}, "near_threshold_24h", 2),
-    "structuring_7d": ({"is_near_threshold": True}, "near_threshold_7d", 4),
+    "structuring_7d": ({"is_near_threshold": True}, "near_threshold_7d", 3),
     "round_amount": ({"amount": 1_000_00}, "trailing_zeros", 3),
-    "dormant_then_active": ({"amount": 500_00}, "silence", 60 * DAY_S),
-    "pass_through": ({"amount_in_24h": 1_000_00, "since_inflow": 6 * HOUR_S}, "share_passed_on", 80_00),
+    "dormant_then_active": (DORMANT, "account_age", 30 * DAY_S),
+    "wakes_up": ({"is_new_payee": True, "amount": 500_00}, "silence", 30 * DAY_S),
+    "pass_through": (PASSES_ON, "amount_in_6h", 1_000_00),
     "cycle": ({"amount": 500_00}, "cycle_hops", 3),
     "payee_fraud_risk": ({}, "payee_fraud_risk", 20_00),
+    "payee_fraud_now": ({}, "payee_fraud_risk_7d", 40_00),
     "too_late": ({}, "late_by", 7 * DAY_S + 1),
     "first_large_payment": ({"approved_payments": 4}, "amount", 5_000_00),
     "very_large_payment": ({"largest_amount": 900_000_00}, "amount", 1_000_000_00),
@@ -178,7 +183,7 @@ def test_every_rule_of_the_set_is_tried() -> None:
     assert [ruled(hour_of_day=hour).score for hour in (0, 4, 5, 23)] == [5, 5, 0, 0]
     watch = rule_list("watch", "watch", "acc-9")
     rules = msgspec.structs.replace(default_set(), lists=(watch, *default_set().lists[1:]))
-    compiled = CompiledRules(Published([rules]).at(AT_US, "north", "retail"), SAMPLE, DEBTOR)
+    compiled = CompiledRules(Published([rules]).at(AT_US, "north", "retail"), CATALOGUE, "debtor")
     assert [compiled.judge(ordinary("retail", payee=one), AT_US).outcome for one in ("acc-9", "x")] == [
         "REVIEW",
         None,
@@ -190,30 +195,43 @@ def test_an_ordinary_payment_is_let_through() -> None:
         assert ruled(segment) == Ruling(0, None, (), ())
 
 
+RUN = {
+    "payments_1min": 40,
+    "payments_1h": 800,
+    "payments_24h": 800,
+    "payments_7d": 800,
+    "amount_1min": 80_000_00,
+    "amount_1h": 1_600_000_00,
+    "amount_24h": 1_600_000_00,
+    "amount_7d": 1_600_000_00,
+    "payees_24h": 800,
+}
+"""Of salaries, 800 within the hour."""
+
+
 def test_a_payroll_run_is_no_fraud() -> None:
-    run = {
-        "payments_1min": 40,
-        "payments_1h": 800,
-        "payments_24h": 800,
-        "payments_7d": 800,
-        "new_payees_1h": 12,
-    }
-    sums = {
-        "amount_1min": 80_000_00,
-        "amount_1h": 1_600_000_00,
-        "amount_24h": 1_600_000_00,
-        "payees_24h": 800,
-    }
-    assert not is_alert(
-        ruled("payroll", **run, **sums, is_new_payee=True, amount=2_000_00, amount_deviations=0)
-    )
-    assert is_alert(ruled("retail", **run, **sums))
+    first = {"new_payees_1h": 12, "is_new_payee": True, "amount": 2_000_00, "approved_payments": 799}
+    assert not is_alert(ruled("payroll", **RUN, **first))
+    assert is_alert(ruled("retail", **RUN, **first))
+
+
+def test_a_payroll_run_of_an_account_of_no_segment_is_none_either_once_there_was_one() -> None:
+    assert not is_alert(ruled("retail", **RUN, approved_payments=1_600))
+    assert is_alert(ruled("retail", **RUN, approved_payments=1_599))
+    assert is_alert(ruled("retail", **RUN, **DEVICE, approved_payments=5_000))
+
+
+def test_many_invoices_are_no_fan_out_where_their_sum_is_usual() -> None:
+    assert not is_alert(ruled(**FAN_OUT | {"amount_1h": 1_600_00}))
+    assert is_alert(ruled(**FAN_OUT | {"amount_1h": 1_600_01}))
 
 
 def test_signs_that_are_weak_alone_add_up() -> None:
     weak = ruled(is_new_device=True)
     assert weak.score == 20 and not is_alert(weak)
-    assert is_alert(ruled(is_new_device=True, is_new_payee=True, is_new_country=True, hour_of_day=3))
+    elsewhere = {"is_new_country": True, "country": "BR", "since_other_country": 30 * MINUTE_S}
+    assert is_alert(ruled(is_new_device=True, **elsewhere))
+    assert [ruled(**elsewhere).score, ruled(**elsewhere | {"since_other_country": 1_801}).score] == [30, 10]
 
 
 def test_three_small_amounts_of_another_currency_are_no_structuring() -> None:
