@@ -276,8 +276,9 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "payment_not_found",
         _COMMAND,
-        "No payment of this id is known to this debtor (yet).",
-        "Check both ids; send payment_initiated first.",
+        "No payment of this id is known to this debtor: not yet, or it was over for so long that its id is "
+        "forgotten (`LEDGERFLOW_REVERSAL_WINDOW_DAYS`).",
+        "Check both ids; send payment_initiated first. To give back an old payment, send a new one.",
     ),
     Result("payment_not_held", _COMMAND, "payment_reviewed of a hold that waits for no review.", "Nothing."),
     Result(
@@ -407,8 +408,9 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "journal_not_found",
         _COMMAND,
-        "No journal of this id is known to this account (yet).",
-        "`account_id` has to be the one that it was submitted with.",
+        "No journal of this id is known to this account: not yet, or it was over for so long that its id is "
+        "forgotten (`LEDGERFLOW_REVERSAL_WINDOW_DAYS`).",
+        "`account_id` has to be the one that it was submitted with. Take back an old one by a new one.",
     ),
     Result(
         "journal_not_held",

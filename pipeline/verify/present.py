@@ -33,7 +33,7 @@ class PresentSettings(NamedTuple):
     def arguments(self) -> Mapping[str, Mapping[str, Any]]:
         """Return the arguments of the models, by stream."""
         tenants = Tenants(self.tenants)
-        keep_days = max(self.dedupe_window_days, self.reversal_window_days)
+        keep_days = max(self.dedupe_window_days + 1, self.reversal_window_days)
         waiting = dict.fromkeys(("SCHEDULED", "SCREENED", "RESERVED", "AUTHORISED"), self.stuck_after_seconds)
         return {
             FRAUD.table: {

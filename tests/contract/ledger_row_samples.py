@@ -102,6 +102,7 @@ JOURNALS = (
     ),
 )  # fmt: skip
 _STILL_OPEN = {"ended_at": None, "reversing": None}
+_PAID_BEFORE = {"ended_at": None, "reversing": 0}
 _FIRST = {**_STILL_OPEN, "execute_at": None}
 SCHEDULED = JournalSubmitted(
     *("e-1", "north", AT, "c-1", None, "j-1", "alice"),
@@ -133,13 +134,13 @@ LINKS = (
     ),
 )  # fmt: skip
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
-    ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type=""),),
+    ("ledger", "payment", 1): (structs.replace(PAYMENTS[0], payment_type="", **_PAID_BEFORE),),
     ("ledger", "payment", 2): (
-        PAYMENTS[0],
-        structs.replace(PAYMENTS[1], capture_tolerance_bp=None, execute_at=None, **_STILL_OPEN),
+        structs.replace(PAYMENTS[0], **_PAID_BEFORE),
+        structs.replace(PAYMENTS[1], capture_tolerance_bp=None, execute_at=None, **_PAID_BEFORE),
     ),
     ("ledger", "payment", 3): tuple(
-        structs.replace(payment, **_STILL_OPEN)
+        structs.replace(payment, **_PAID_BEFORE)
         for payment in (*PAYMENTS, structs.replace(PAYMENTS[0], link_id="l-1"))
     ),
     ("ledger", "link", 1): LINKS[:2],

@@ -62,5 +62,6 @@ def test_queues_of_two_owners_share_nothing() -> None:
     assert sorted(rows.data) == [b"e\0a", b"e\0b", b"f\0a\0" + b"0" * 16, b"f\0b\0" + b"0" * 16]
 
 
-def test_the_windows_are_over_with_the_longer_one() -> None:
-    assert (Windows().both_days, Windows(500, 400).both_days) == (400, 500)
+def test_the_windows_are_over_with_the_longer_one_a_day_after_that_for_duplicates() -> None:
+    assert (Windows().both_days, Windows(500, 400).both_days) == (400, 501)
+    assert (Windows(399, 400).both_days, Windows(400, 400).both_days) == (400, 401)

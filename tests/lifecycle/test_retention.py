@@ -129,14 +129,14 @@ def test_what_is_said_is_the_same_whenever_rows_are_deleted(log: Log, bucket: in
 
 @pytest.mark.parametrize("seed", range(3))
 def test_model_and_product_forget_the_same(seed: int) -> None:
-    """1,500 events of 500 hours, with windows of a day and buckets of three."""
+    """1,500 events of 500 hours, a life known for two days, and buckets of three."""
     count, hour = 1_500, DAY // 24
     log = random_log(random.Random(seed), count)
     times = [START_US + number * hour // 3 + hour // 2 for number in range(count)]
     records = in_order(log, 0, times)
     sizes = mock.patch.object(retention, "BUCKET_KEYS", 3), mock.patch.object(model_retention, "BUCKET", 3)
     with sizes[0], sizes[1]:
-        model = LifecycleBranch(0, 1, keep_days=1)
+        model = LifecycleBranch(0, 1, keep_days=2)
         assert first_difference(model, Lifecycle(windows=Windows(1, 1)), records) is None
     assert model.past.gone > 50
     assert sum(life.ended for life in model.lives.values()) < 100

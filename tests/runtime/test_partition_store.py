@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.runtime.store import partition_store
 from pipeline.runtime.store.partition_store import PartitionStore
-from tests.progress import run
+from tests.progress import eventually, run
 
 
 @pytest.fixture
@@ -309,3 +309,18 @@ def test_a_store_is_written_to_although_others_that_rest_hold_all_buffers(tmp_pa
     """In a process of its own: one that waits for buffers waits with Python's lock, and ends no test."""
     ended = run([sys.executable, "-c", MANY_STORES, str(tmp_path)])
     assert (ended.stdout.split(), ended.stderr) == (["19", "True", "True"], "")
+
+
+def test_what_was_deleted_in_a_line_is_merged_away_soon(store: PartitionStore) -> None:
+    """Else a page that begins there steps over all of it."""
+    keys = [b"%08d" % number for number in range(20_000)]
+    for key in keys:
+        store.put(key, b"row")
+    commit(store)
+    store._db.flush()
+    for key in keys[:10_000]:
+        store.delete(key)
+    commit(store)
+    store._db.flush()
+    eventually(lambda: sum(file["num_deletions"] for file in store._db.live_files()) == 0)
+    assert next(store.committed_scan(b"0"))[0] == keys[10_000]

@@ -101,8 +101,9 @@ class Queue:
         state.keys = []
         return True
 
-    def add_many(self, times: Sequence[int], keys: Sequence[bytes]) -> Iterator[list[bytes]]:
-        """Add rows as if one by one; yield the keys of rows whose window may be over, as often as there are.
+    def add_many(self, times: Sequence[int], keys: Sequence[bytes]) -> Iterator[tuple[int, list[bytes]]]:
+        """Add rows as if one by one; yield the keys of rows whose window may be over, as often as there are,
+        and which of the rows, by its place, has let them go.
 
         What is yielded must be looked at, by `newest_at`, before the next keys are asked for.
         """
@@ -114,7 +115,7 @@ class Queue:
             if self.enqueue(times[last], keys[last]):
                 over = self.sweep()
                 if over:
-                    yield over
+                    yield last, over
             start = last + 1
 
     def again(self, key: bytes) -> None:
@@ -183,5 +184,10 @@ class Windows(NamedTuple):
 
     @property
     def both_days(self) -> int:
-        """Until both are over."""
-        return max(self)
+        """Until both are over, and a day more than the one for duplicates.
+
+        Rows go by the time at which something ended, events by their own, and an event may be ahead of its
+        record: by a day at most (`LEDGERFLOW_CLOCK_AHEAD_SECONDS`). A repeat must be too old before its id is
+        new.
+        """
+        return max(self.reversals_days, self.duplicates_days + 1)

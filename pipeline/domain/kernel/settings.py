@@ -70,7 +70,7 @@ class RetentionSettings(ConceptSettings, frozen=True):
             ge=1,
             le=3650,
             description="Event time the rows of what has ended are kept, for reversals and chargebacks;"
-            " never less than LEDGERFLOW_DEDUPE_WINDOW_DAYS.",
+            " a day longer than LEDGERFLOW_DEDUPE_WINDOW_DAYS where that is more.",
         ),
     ] = 400
 

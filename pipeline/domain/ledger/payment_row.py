@@ -45,7 +45,8 @@ class Payment(msgspec.Struct, array_like=True, gc=False):
     ended_at: int | None = None
     """The event time at which nothing open referred to it any more; None: something does, or not known."""
     reversing: int | None = None
-    """How many of its reversals are under way; None: it was never reversed."""
+    """How many of its reversals are under way; None: it was never reversed. 0 in a row of an earlier layout,
+    which does not say whether it was."""
 
     @property
     def credit_currency(self) -> str:

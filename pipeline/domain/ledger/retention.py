@@ -29,6 +29,7 @@ from pipeline.domain.kernel.outbox import Arrival
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import Rows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.ledger.holds import hold_key
 from pipeline.domain.ledger.journals import (
     HELD,
@@ -133,6 +134,11 @@ class Retention:
     def __init__(self, window_us: int, keep_us: int) -> None:
         """`window_us`: how long ids are recognised; `keep_us`: until both windows are over."""
         self.window_us, self.keep_us = window_us, keep_us
+        self._begins_anew_us = min(window_us, keep_us - window_us - MICROSECONDS_PER_DAY)
+        """A leg of a known id that its home asks for later by more is another payment's. One that comes twice
+        says the time of the first one; and an id begins anew later than this after it has ended: it is known
+        for `keep_us`, and what comes then is no older than `window_us`. A day is for what is ahead of its
+        record."""
 
     def is_over(self, ended: Ending, clock: int | None) -> bool:
         """Whether a row counts as absent at a time of its clock."""
@@ -187,7 +193,7 @@ class Retention:
         if ended.at is None:
             return
         clock = read_watermark(rows) if ended.home is None else newest_told(ended.home, rows)
-        if self.is_over(ended, clock) or event.occurred_at - ended.at > self.window_us:
+        if self.is_over(ended, clock) or event.occurred_at - ended.at > self._begins_anew_us:
             rows.delete(key)
 
     def mark(self, event: Any, at: Arrival, rows: Rows) -> Mark:

@@ -28,7 +28,7 @@ ACCOUNT_ROW = RowKind("ledger", "account", "a")
 OPENING_ROW = RowKind("ledger", "opening", "b")
 PAYMENT_ROW = RowKind(
     *("ledger", "payment", "p"),
-    [append_fields("", *[None] * 4), append_fields(*[None] * 6), append_fields(None, None)],
+    [append_fields("", *[None] * 4), append_fields(*[None] * 6), append_fields(None, 0)],
 )
 CHANGE_ROW = RowKind("ledger", "change", "e")
 LEG_ROW = RowKind("ledger", "leg", "l", [fields_of_nothing(None, None)])

@@ -38,7 +38,6 @@ from pipeline.domain.ledger.rows import (
     WALK_ROW,
     ended,
     read_watermark,
-    taken_key,
     unpack_payment,
     write_payment,
 )
@@ -111,8 +110,6 @@ def _begin_window(key: bytes, row: bytes, at: Arrival, rows: Rows) -> None:
     if family == "p":
         payment = unpack_payment(row)
         if payment.ended_at is None and payment.state in ENDED_PAYMENTS:
-            if payment.reversing is None and rows.get(taken_key(tenant, names[0])) is not None:
-                payment.reversing = 0
             write_payment(rows, tenant, names[0], payment)
     elif family == "j":
         journal = unpack_journal(row)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.ledger.batch.decide import STATES, DecidedRun
+from pipeline.domain.ledger.batch.decide import NO_STATE, STATES, DecidedRun
 from pipeline.domain.ledger.batch.facts import LEG_REQUESTED, Facts
 from pipeline.domain.ledger.retention import Retention
 from pipeline.domain.ledger.rows import ENDED, ENDED_STATES
@@ -17,9 +19,9 @@ ENDS = np.isin(STATES, list(ENDED_STATES))
 
 def note_endings(facts: Facts, decision: DecidedRun, retention: Retention, rows: PrefetchingRows) -> None:
     """Add what has ended in a run to its queues, and delete what is over, as the row path does."""
-    at = np.flatnonzero(ENDS[decision.state])
+    at, sweep = np.flatnonzero(ENDS[decision.state]), _Sweep(facts, decision, retention, rows)
     if len(at):
-        _add(decision.watermarks[at], at, facts, Queue(ENDED, rows, retention.keep_us), retention, rows)
+        sweep.add(decision.watermarks[at], at)
     if not facts.told:
         return
     legs = np.flatnonzero(facts.run.kinds[: decision.length] == LEG_REQUESTED)
@@ -27,18 +29,34 @@ def note_endings(facts: Facts, decision: DecidedRun, retention: Retention, rows:
     seen = np.minimum(occurred, facts.run.recorded_at)
     for home in facts.told:
         here = legs[facts.home[legs] == home]
-        queue = Queue(ENDED, rows, retention.keep_us, str(home))
-        _add(seen[here], here, facts, queue, retention, rows)
+        sweep.add(seen[here], here, str(home))
 
 
-def _add(
-    times: np.ndarray,
-    at: np.ndarray,
-    facts: Facts,
-    queue: Queue,
-    retention: Retention,
-    rows: PrefetchingRows,
-) -> None:
-    for keys in queue.add_many(times.tolist(), facts.row_keys.take(at).to_pylist()):
-        retention.delete_over(queue.newest_at, keys, rows.get_many(keys), queue, rows)
-    queue.write()
+class _Sweep:
+    """The rows of a run that go: as they were when their bucket went, not as the run leaves them."""
+
+    def __init__(
+        self, facts: Facts, decision: DecidedRun, retention: Retention, rows: PrefetchingRows
+    ) -> None:
+        self._facts, self._decision = facts, decision
+        self._retention, self._rows = retention, rows
+
+    @cached_property
+    def _written(self) -> dict[bytes, int]:
+        """By key of a payment or a leg that the run has written: the position of the command."""
+        kinds, states = self._facts.run.kinds[: self._decision.length], self._decision.state
+        at = np.flatnonzero((states != NO_STATE) | (kinds == LEG_REQUESTED))
+        return dict(zip(self._facts.row_keys.take(at).to_pylist(), at.tolist(), strict=True))
+
+    def add(self, times: np.ndarray, at: np.ndarray, *owner: str) -> None:
+        """Add the rows of commands that have ended to a queue; delete what is over.
+
+        A row that a later command of the run has written was open then, or not there: it needs no look.
+        """
+        queue = Queue(ENDED, self._rows, self._retention.keep_us, *owner)
+        keys = self._facts.row_keys.take(at).to_pylist()
+        for last, over in queue.add_many(times.tolist(), keys):
+            position = at[last]
+            then = [key for key in over if self._written.get(key, -1) <= position]
+            self._retention.delete_over(queue.newest_at, then, self._rows.get_many(then), queue, self._rows)
+        queue.write()

@@ -93,11 +93,13 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     metadata = labels_of(facts.columns["metadata"].take(at))
     asked: list[int | None] = [None] * len(at)
     execute_at: list[int | None] = [None] * len(at)
+    reversing: list[int | None] = [None] * len(at)
     for place, position in enumerate(at.tolist()):
         known = facts.payments.get(position)
         if known is not None:
             occurred_at[place] = known.occurred_at  # the time of the payment, not of the later command
             asked[place], execute_at[place] = known.asked_minor, known.execute_at
+            reversing[place] = known.reversing
     columns = [
         column.to_pylist()
         for column in (states, codes, *[facts.columns[name].take(at) for name in _REMEMBERED])
@@ -108,7 +110,7 @@ def _write_payments(facts: Facts, decision: DecidedRun, rows: PrefetchingRows) -
     ends = zip(decision.watermarks[at].tolist(), ENDS[decision.state[at]].tolist(), strict=True)
     ended_at = [time if has_ended else None for time, has_ended in ends]
     no = [None] * len(at)
-    kept = (no, metadata, counts_at, asked, no, no, no, no, execute_at, no, ended_at, no)
+    kept = (no, metadata, counts_at, asked, no, no, no, no, execute_at, no, ended_at, reversing)
     cells = zip(*columns, occurred_at, types, *kept, strict=True)
     rows.put_many(zip(facts.row_keys.take(at).to_pylist(), map(PAYMENT_ROW.pack, cells), strict=True))
 
