@@ -135,7 +135,7 @@ class Beside:
                 strict=True,
             ):
                 carried = [(account, hops) for account, hops in origins if account]
-                receiver = self.known.receiver(payment.payee)
+                receiver = self.known.receiver(payment.payee, payment.at_s)
                 told.append(receiver.receive(payment.at_s, payment.debtor, payment.amount, carried))
             self.tell(self.tables.receive(receipts(of, judged)), told)
             self.label()
@@ -146,13 +146,28 @@ class Beside:
             place = int(self.chance.integers(len(self.before)))
             of, payment, approved = self.before[place]
             labelled_s = payment.at_s + int(self.chance.integers(-2 * DAY_S, 40 * DAY_S))
+            again = (of, payment, approved)
             self.tables.unlearn(of, np.array([approved]))
             self.known.unlearn(payment, approved)
             cards = self.tables.confirm(of, np.array([labelled_s]))
-            labelled_s = min(max(labelled_s, 1), LATEST_S)
-            self.tell(cards, [self.known.receiver(payment.payee).confirm(payment.at_s, labelled_s)])
+            label_s = min(max(labelled_s, 1), LATEST_S)
+            receiver = self.known.receiver(payment.payee, label_s)
+            self.tell(cards, [receiver.confirm(payment.at_s, label_s)])
+            if self.chance.random() < 0.3:
+                self.withdraw(again, labelled_s)
             if self.chance.random() < 0.9:
                 self.before.pop(place)
+
+    def withdraw(self, label: tuple[Payments, Payment, bool], labelled_s: int) -> None:
+        """Take a label back, some time later."""
+        of, payment, approved = label
+        at_s = labelled_s + int(self.chance.integers(0, 20 * DAY_S))
+        self.tables.relearn(of, np.array([approved]))
+        self.known.relearn(payment, approved)
+        cards = self.tables.withdraw(of, np.array([labelled_s]), np.array([at_s]))
+        label_s, back_s = (min(max(one, 1), LATEST_S) for one in (labelled_s, at_s))
+        receiver = self.known.receiver(payment.payee, back_s)
+        self.tell(cards, [receiver.withdraw(payment.at_s, label_s, back_s)])
 
     def tell(self, cards: list[Card], told: list[plain.Card | None]) -> None:
         """Compare the cards that are due, and let most of them be known."""

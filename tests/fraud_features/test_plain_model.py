@@ -16,8 +16,9 @@ STYLES = (
     Style(accounts=3, span_s=HOUR_S, size=300, calls=4),
     Style(accounts=3, span_s=90 * DAY_S, size=250, calls=4, labels=0.05),
     Style(accounts=8, span_s=DAY_S, labels=0.5, calls=8, size=60),
+    Style(accounts=6, span_s=250 * DAY_S, labels=0.1, calls=9, size=25),
 )
-"""Among them: rows and columns; hot accounts, more payees than a state has; months; many labels."""
+"""Among them: rows and columns; hot accounts, more payees than a state has; months; many labels; years."""
 
 
 @pytest.mark.parametrize("seed", range(2))

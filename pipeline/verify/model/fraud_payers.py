@@ -90,8 +90,9 @@ def count(payment: Payment, payer: Payer, pair: Pair, near: bool) -> None:
     pair.last_s = max(pair.last_s, at_s) if pair.count else at_s
     pair.count += 1
     pair.total = added(pair.total, amount)
+    known_before = payment.payee in payer.payees.first_s
     payer.payees.note(payment.payee, at_s, sketched=True)
-    if payment.payee in payer.payees.first_s:
+    if not known_before and payment.payee in payer.payees.first_s:
         payer.payees.first_s[payment.payee] = pair.first_s
     if payment.device:
         payer.devices.note(payment.device, at_s)

@@ -13,6 +13,7 @@ FAN_IN_S = (HOUR_S, DAY_S, WEEK_S)
 LEVELS = (5, 8, 12, 20, 30, 50, 80, 120, 200, 300)
 PRIOR_PAYMENTS, PRIOR_BP = 5, 50
 FRAUD_RECENT_DAYS = 60
+TOLD_AGAIN_S = 180 * DAY_S
 LABELLED_WITHIN_S = 38 * DAY_S
 """A label that comes later is of a day that no window has any more."""
 
@@ -73,6 +74,8 @@ class Receiver:
     told: list[int] = field(default_factory=lambda: [0, 0, 0])
     """Fan-in of the last cards, by window."""
     told_s: int | None = None
+    newest_s: int = 0
+    """Of receipts and labels."""
     fraud_day: int | None = None
     """Day of the last card that a fraud made."""
 
@@ -82,11 +85,13 @@ class Receiver:
         """Count a receipt; return the card that is due."""
         self.first_s = at_s if self.first_s is None else min(self.first_s, at_s)
         self.received += 1
+        self.newest_s = max(self.newest_s, at_s)
         bucket = self.hours.of(at_s, 2)
         bucket[0] += 1
         bucket[1] = added(bucket[1], amount or 0)
         self.days.of(at_s, 3)[0] += 1
-        self.payers.note(payer, at_s, sketched=True)
+        if payer:
+            self.payers.note(payer, at_s, sketched=True)
         amount = amount or 0
         if amount >= INFLOW_FROM:
             self.inflow_s = max(at_s, self.inflow_s or 0)
@@ -153,9 +158,11 @@ class Receiver:
         waited_s = at_s - self.told_s
         if any(now and waited_s >= seconds for now, seconds in zip(levels, FAN_IN_S, strict=True)):
             return True
+        if waited_s >= TOLD_AGAIN_S:
+            return True
         day = at_s // DAY_S
-        recent = self.fraud_day is not None and day - self.fraud_day <= FRAUD_RECENT_DAYS
-        return recent and day > self.told_s // DAY_S
+        recent = self.frauds and self.fraud_day is not None and day - self.fraud_day <= FRAUD_RECENT_DAYS
+        return bool(recent) and day > self.told_s // DAY_S
 
     def card(self, at_s: int) -> Card:
         days = days_of_payee()
@@ -171,8 +178,19 @@ class Receiver:
     def confirm(self, paid_s: int, labelled_s: int) -> Card:
         """Count a fraud: on the day of the payment, and as a label on its own day."""
         self.frauds += 1
+        self.newest_s = max(self.newest_s, labelled_s)
         self.fraud_day = max(labelled_s // DAY_S, self.fraud_day or 0)
         if labelled_s - paid_s < LABELLED_WITHIN_S:
             self.days.of(paid_s, 3)[1] += 1
         self.days.of(labelled_s, 3)[2] += 1
         return self.card(labelled_s)
+
+    def withdraw(self, paid_s: int, labelled_s: int, at_s: int) -> Card:
+        """Take a fraud back that was confirmed at a time."""
+        self.frauds = max(self.frauds - 1, 0)
+        self.newest_s = max(self.newest_s, at_s)
+        for day, column in ((paid_s // DAY_S, 1), (labelled_s // DAY_S, 2)):
+            counted = self.days.counted.get(day)
+            if counted is not None:
+                counted[column] = max(counted[column] - 1, 0)
+        return self.card(at_s)
