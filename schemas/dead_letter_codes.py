@@ -27,6 +27,8 @@ _AGAIN = "Correct it and send it again with a new event_id."
 _OWN = "the streams' own commands"
 _REPORT = "No upstream causes it, unless it writes to a log of the streams. Report it."
 
+_PUBLISH = "Send it by `ledgerflow rules publish` or `ledgerflow model publish`, all its parts again."
+
 DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     DeadLetterCode(
         "Batch",
@@ -114,7 +116,7 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "Decoding",
         "too_large",
         "any record of an upstream",
-        "The event has more than 262,144 bytes (256 KiB), before compression.",
+        "The event has more than 262,144 bytes (256 KiB), before compression; on fraud-rules 786,432.",
         "Shorten its texts; split a journal that is too long.",
     ),
     DeadLetterCode(
@@ -243,6 +245,73 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "payment_initiated",
         "`creditor_reference` is no ISO 11649 reference, compact, upper case, with right check digits.",
         "Correct it, or leave it null. The payment was not decided, so its id is still free.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "wrong_tenant",
+        "events of fraud-rules",
+        "`tenant_id` is not `of_tenant`, or not `*` where that is null.",
+        _PUBLISH,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_hash",
+        "events of fraud-rules",
+        "What should be a SHA-256 is not 64 hexadecimal digits in lower case.",
+        _PUBLISH,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "wrong_hash",
+        "fraud_rules_published, fraud_model_published",
+        "The head, a list put together of its parts, or a model is not what its hash names. What was in use "
+        "stays.",
+        _PUBLISH,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_part",
+        "fraud_list_part_published, fraud_model_part_published",
+        "The part has a number or a size that no part has, is not canonical JSON or base64, or is one of "
+        "another list.",
+        _PUBLISH,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_rules",
+        "fraud_rules_published",
+        "The head is no set of rules in canonical form, says something else than the event, or has a rule "
+        "that the features do not fit. What was in use stays.",
+        "`ledgerflow rules lint FILE` says what is wrong, `ledgerflow rules publish FILE` sends it.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_model",
+        "fraud_model_published",
+        "The bytes are no model, or one of other features, or of a kind that the role cannot have. What was "
+        "in use stays.",
+        "Train it with this release, and send it by `ledgerflow model publish FILE`.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "part_missing",
+        "fraud_rules_published, fraud_model_published",
+        "Not all parts of a list or of the model have come before. What was in use stays.",
+        _PUBLISH,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "other_content",
+        "events of fraud-rules",
+        "The version of the set, or the part of what is in use, is known with another content.",
+        "A version has one content: give the set a new version.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "too_many_publications",
+        "fraud_rules_published, fraud_model_published",
+        "There are 256 sets of rules by tenant, or 256 roles of models by tenant.",
+        "Use a set or a role that is there.",
     ),
     DeadLetterCode(
         "Rejected",

@@ -22,7 +22,7 @@ from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.domain.tenants import quotas
-from tests.contract import fraud_row_samples, ledger_row_samples
+from tests.contract import fraud_row_samples, ledger_row_samples, publishing_row_samples
 from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, only_there
 
@@ -149,6 +149,7 @@ SAMPLES = (
     *ledger_row_samples.SAMPLES,
     *fraud_row_samples.SAMPLES,
     *_queued(state_rows.IN_USE),
+    *publishing_row_samples.SAMPLES,
     Sample(
         profile.PROFILE_ROW,
         profile.pack_profile,

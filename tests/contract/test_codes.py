@@ -71,17 +71,29 @@ CONSTANTS = {
 """Codes that several modules name."""
 
 
+def imports(module: ast.Module, name: str) -> bool:
+    """Whether a module has a name from dead_letters: another package may have a class of that name."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and (node.module or "").endswith("dead_letters")
+        and name in [one.name for one in node.names]
+        for node in module.body
+    )
+
+
 def dead_letters_said() -> set[tuple[str, str]]:
     """Return (class, code) of every dead letter that the sources make."""
     found: set[tuple[str, str]] = set()
     for module in sources():
+        said_by = SAID_BY if imports(module, "Reason") else {**SAID_BY, "Reason": None}
         for function in ast.walk(module):
             if not isinstance(function, ast.FunctionDef):
                 continue
             for call in ast.walk(function):
                 name = call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
-                if name in SAID_BY and isinstance(call, ast.Call):
-                    kind, position = SAID_BY[name]
+                makes = said_by.get(name)
+                if makes is not None and isinstance(call, ast.Call):
+                    kind, position = makes
                     kind = kind or ast.literal_eval(call.args[0])
                     found.update((kind, code) for code in texts(call.args[position], function))
     return found

@@ -1,7 +1,7 @@
 """The one form of a set of rules as bytes, and its name: the SHA-256 of them.
 
     head  the set with canonical expressions, each list by kind, feature, number of entries and SHA-256
-    part  entries of one list, at most PART_ENTRIES of them
+    part  entries of one list, at most PART_ENTRIES of them and at most PART_BYTES_MAX
 
 So spaces and brackets change no name, any other value does, and the entries of long lists travel in records
 of their own. A head and its parts are put together by `assembled`, which believes nothing but the hashes.
@@ -10,6 +10,7 @@ of their own. A head and its parts are put together by `assembled`, which believ
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -17,13 +18,24 @@ import msgspec
 
 from pipeline.domain.fraud.expressions.formatting import text_of
 from pipeline.domain.fraud.expressions.parsing import parse
-from pipeline.domain.fraud.expressions.rule_sets import ENTRIES_MAX, Entry, RuleList, RuleSet, RuleSetError
+from pipeline.domain.fraud.expressions.rule_sets import (
+    ALL_ENTRIES_MAX,
+    ENTRIES_MAX,
+    Entry,
+    RuleList,
+    RuleSet,
+    RuleSetError,
+)
 
 FORM = 1
 """The number of this form. A change of it, or of what an expression means, is another number."""
 PART_ENTRIES = 2_000
-HEAD_BYTES_MAX = 4 * 1024 * 1024
-PART_BYTES_MAX = 4 * 1024 * 1024
+HEAD_BYTES_MAX = 640 * 1024
+PART_BYTES_MAX = 512 * 1024
+"""Head and parts travel in events, which have at most 768 KiB (`schemas/fraud-rules`)."""
+PARTS_MAX = 512
+"""Of one list; a list of the longest values has 300."""
+SHA256 = re.compile("[0-9a-f]{64}")
 _Read = TypeVar("_Read")
 
 
@@ -84,14 +96,66 @@ def name_of(rules: RuleSet) -> str:
 
 
 def parts_of(rules: RuleSet) -> list[bytes]:
-    """Return the parts of all lists of a set, of at most PART_ENTRIES entries each; an empty one has none."""
+    """Return the parts of all lists of a set; an empty list has none, one that stands twice has them once."""
     found: list[bytes] = []
-    for one in rules.lists:
-        sha256 = _hash_of(one.entries)
-        for number, start in enumerate(range(0, len(one.entries), PART_ENTRIES)):
-            part = ListPart(sha256, number, one.entries[start : start + PART_ENTRIES])
-            found.append(msgspec.json.encode(part))
+    hashed = {_hash_of(one.entries): one.entries for one in rules.lists}
+    for sha256, entries in hashed.items():
+        number = start = 0
+        while start < len(entries):
+            stop = start + _fitting(entries[start : start + PART_ENTRIES])
+            found.append(msgspec.json.encode(ListPart(sha256, number, entries[start:stop])))
+            number, start = number + 1, stop
     return found
+
+
+def _fitting(entries: tuple[Entry, ...]) -> int:
+    """Return how many entries fit into a part, with 100 bytes for its hash and number."""
+    room = PART_BYTES_MAX - 100
+    for count, entry in enumerate(entries):
+        room -= len(msgspec.json.encode(entry)) + 1
+        if room < 0:
+            return count
+    return len(entries)
+
+
+def checked_head(head: bytes) -> Head:
+    """Return the head of a set, its lists without their entries.
+
+    Raises RuleSetError for bytes that no set has: whatever its lists hold.
+    """
+    read = _read(head, Head, HEAD_BYTES_MAX)
+    if read.form != FORM:
+        raise RuleSetError(f"form {read.form} of a set of rules; this version knows {FORM}")
+    for one in read.lists:
+        if not 0 <= one.entries <= ENTRIES_MAX:
+            raise RuleSetError(f"list {one.name}: {one.entries} entries, at most {ENTRIES_MAX}")
+        if not SHA256.fullmatch(one.sha256):
+            raise RuleSetError(f"list {one.name}: its hash is none")
+    if sum(one.entries for one in read.lists) > ALL_ENTRIES_MAX:
+        raise RuleSetError(f"more than {ALL_ENTRIES_MAX} entries of lists")
+    lists = tuple(RuleList(name=one.name, kind=one.kind, of=one.of) for one in read.lists)
+    rules = msgspec.structs.replace(read.rules, lists=lists)
+    try:
+        canonical = msgspec.structs.replace(in_canonical_form(rules), lists=())
+    except ValueError as error:
+        raise RuleSetError(f"a rule cannot be read: {str(error).splitlines()[0]}") from error
+    if msgspec.json.encode(Head(FORM, canonical, read.lists)) != head:
+        raise RuleSetError("the bytes of the set are not in their canonical form")
+    return msgspec.structs.replace(read, rules=rules)
+
+
+def checked_part(part: bytes) -> ListPart:
+    """Return a part of a list. Raises RuleSetError for bytes that are none, or too many."""
+    read = _read(part, ListPart, PART_BYTES_MAX)
+    if not 1 <= len(read.entries) <= PART_ENTRIES:
+        raise RuleSetError(f"a part of {len(read.entries)} entries, not 1 to {PART_ENTRIES}")
+    if not 0 <= read.number < PARTS_MAX:
+        raise RuleSetError(f"the number {read.number} of a part")
+    if not SHA256.fullmatch(read.sha256):
+        raise RuleSetError("the hash of its list is none")
+    if msgspec.json.encode(read) != part:
+        raise RuleSetError("the bytes of the part are not in their canonical form")
+    return read
 
 
 def assembled(head: bytes, parts: Iterable[bytes]) -> RuleSet:
@@ -108,7 +172,7 @@ def assembled(head: bytes, parts: Iterable[bytes]) -> RuleSet:
         one = _read(part, ListPart, PART_BYTES_MAX)
         if len(one.entries) > PART_ENTRIES:
             raise RuleSetError(f"a part of {len(one.entries)} entries, at most {PART_ENTRIES}")
-        if one.sha256 in wanted and 0 <= one.number <= ENTRIES_MAX // PART_ENTRIES:
+        if one.sha256 in wanted and 0 <= one.number < PARTS_MAX:
             found.setdefault(one.sha256, {})[one.number] = one.entries
     lists = tuple(_list_of(one, found.get(one.sha256, {})) for one in read.lists)
     rules = msgspec.structs.replace(read.rules, lists=lists)
