@@ -12,8 +12,10 @@ import pytest
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet
 from pipeline.domain.fraud.model.artefact import ISOLATION
 from pipeline.domain.fraud.model.encoding import encode, name_of, parse
+from pipeline.domain.fraud.publishing import contents
 from pipeline.domain.fraud.publishing import publications as here
-from pipeline.domain.fraud.publishing.publications import Publications, keys, publish
+from pipeline.domain.fraud.publishing.in_use import Publications
+from pipeline.domain.fraud.publishing.publications import keys, publish
 from pipeline.domain.fraud.publishing.rows import INDEX_KEY, read_index
 from pipeline.domain.kernel.outbox import Reject
 from pipeline.domain.kernel.rows import MemoryRows
@@ -255,7 +257,7 @@ def test_what_a_later_release_cannot_use_is_left_out_and_said(monkeypatch: pytes
         if rules.version == 2:
             raise Reject("invalid_rules")
 
-    monkeypatch.setattr(here, "check_rules", refuses)
+    monkeypatch.setattr(contents, "check_rules", refuses)
     publications = Publications()
     assert publications.deciders(rows).at(FROM_US, "north", "retail").sets == "default@1, mine@1"
     newest = read_index(rows.get(INDEX_KEY)).sets[1].sha256

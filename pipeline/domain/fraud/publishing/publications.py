@@ -12,21 +12,13 @@ contents that nothing uses; rows of what is dropped are deleted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
-from pipeline.domain.fraud.deciding.in_force import Deciders
-from pipeline.domain.fraud.deciding.models import KIND_OF, Fitted
-from pipeline.domain.fraud.expressions.canonical import assembled, checked_part
-from pipeline.domain.fraud.expressions.rule_sets import RuleSet, RuleSetError
-from pipeline.domain.fraud.model.refusals import ModelRefused
+from pipeline.domain.fraud.deciding.models import KIND_OF
 from pipeline.domain.fraud.publishing import rows as at
-from pipeline.domain.fraud.publishing.checks import (
-    check_publication,
-    check_rules,
-    head_of,
-    model_part_of,
-)
+from pipeline.domain.fraud.publishing.checks import check_publication, head_of, model_part_of
+from pipeline.domain.fraud.publishing.contents import cut, first, model_of, rules_of, whole_list
 from pipeline.domain.fraud.publishing.rows import (
     HEAD_ROW,
     INDEX_KEY,
@@ -111,59 +103,17 @@ def _publish_rules(event: ev.FraudRulesPublished, index: Index, rows: Rows) -> N
         _check_room({(one.tenant_id, one.set_id) for one in index.sets})
     head = event.head.encode()
     entries = {one.sha256: one.entries for one in head_of(event).lists if one.entries}
-    whole = [_whole_list(index, sha256, count, rows) for sha256, count in entries.items()]
+    whole = [whole_list(index, sha256, count, rows) for sha256, count in entries.items()]
     if sum(len(one.numbers) for one in whole) != event.parts:
         raise Reject("part_missing")
-    _rules_of(head, whole, rows)
+    rules_of(head, whole, rows)
     for content in whole:
-        _cut(index, content, rows)
+        cut(index, content, rows)
     rows.put(at.head_key(event.sha256), at.pack_bytes(HEAD_ROW, head))
     if len(versions) == VERSIONS_KEPT:
         index.sets.remove(versions[min(versions)])
     index.sets.append(PublishedSet(*name, event.version, event.sha256, list(entries)))
     _write(index, rows)
-
-
-def _whole_list(index: Index, sha256: str, entries: int, rows: Rows) -> Content:
-    """Return a list with the parts that have its entries. Raises Reject (part_missing)."""
-    content = index.content(LIST_PART_ROW.family, sha256)
-    if content is None:
-        raise Reject("part_missing")
-    parts = 0
-    for part in at.read_parts(rows, LIST_PART_ROW, content):
-        if entries > 0:
-            entries, parts = entries - len(checked_part(part).entries), parts + 1
-    if entries > 0:
-        raise Reject("part_missing")
-    return _first(content, parts)
-
-
-def _first(content: Content, parts: int) -> Content:
-    """Return a content with its first parts alone. Raises Reject (part_missing)."""
-    first = content.numbers[:parts]
-    if first != list(range(parts)):
-        raise Reject("part_missing")
-    return Content(content.family, content.sha256, first)
-
-
-def _cut(index: Index, whole: Content, rows: Rows) -> None:
-    """Let a content have the parts that it is made of, and no more."""
-    content = index.content(whole.family, whole.sha256)
-    assert content is not None
-    for number in content.numbers[len(whole.numbers) :]:
-        rows.delete(at.part_key(whole.family, whole.sha256, number))
-    content.numbers = whole.numbers
-
-
-def _rules_of(head: bytes, contents: Iterable[Content], rows: Rows) -> RuleSet:
-    """Return a set. Raises Reject: wrong_hash of a list, invalid_rules."""
-    parts = [part for one in contents for part in at.read_parts(rows, LIST_PART_ROW, one)]
-    try:
-        rules = assembled(head, parts)
-    except RuleSetError:
-        raise Reject("wrong_hash", "the entries of a list") from None
-    check_rules(rules)
-    return rules
 
 
 def _publish_model(event: ev.FraudModelPublished, index: Index, rows: Rows) -> None:
@@ -178,11 +128,11 @@ def _publish_model(event: ev.FraudModelPublished, index: Index, rows: Rows) -> N
         content = index.content(MODEL_PART_ROW.family, event.model_sha256)
         if content is None:
             raise Reject("part_missing")
-        whole = _first(content, event.parts)
-        model = _model_of(whole, rows)
+        whole = first(content, event.parts)
+        model = model_of(whole, rows)
         if model.model.kind != KIND_OF[event.role]:
             raise Reject("invalid_model", "its kind is not that of the role")
-        _cut(index, whole, rows)
+        cut(index, whole, rows)
     # Of two for one time the later one counts; beyond VERSIONS_KEPT the earliest time goes.
     gone = [known] if known is not None else sorted(given.values(), key=_time)[: 1 - VERSIONS_KEPT]
     index.roles = [one for one in index.roles if one not in gone]
@@ -192,18 +142,6 @@ def _publish_model(event: ev.FraudModelPublished, index: Index, rows: Rows) -> N
 
 def _time(role: Role) -> int:
     return role.from_us
-
-
-def _model_of(content: Content, rows: Rows) -> Fitted:
-    """Return a model. Raises Reject: wrong_hash, invalid_model."""
-    data = b"".join(at.read_parts(rows, MODEL_PART_ROW, content))
-    try:
-        model = Fitted(data)
-    except ModelRefused as refused:
-        raise Reject("invalid_model", str(refused)[:200]) from None
-    if model.name != content.sha256:
-        raise Reject("wrong_hash", "the bytes of a model")
-    return model
 
 
 def _check_room(known: set[Any]) -> None:
@@ -228,73 +166,3 @@ def _write(index: Index, rows: Rows) -> None:
         rows.delete(at.head_key(sha256))
     index.contents = [one for one in index.contents if one not in gone]
     rows.put(INDEX_KEY, INDEX_ROW.pack(index))
-
-
-class Publications:
-    """Says what decides, by the rows of a partition; what is compiled is kept while the index is the same.
-
-    Nothing here is a state of its own: the same rows give the same answer.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[bytes | None, Deciders] = {}
-        self._models: dict[str, Fitted] = {}
-        self._sets: dict[str, RuleSet] = {}
-        self.left_out: dict[bytes | None, tuple[str, ...]] = {}
-        """By index: hashes of sets and models that this release cannot use, though an earlier one could."""
-
-    def deciders(self, rows: Rows) -> Deciders:
-        """Return what decides on a partition. Raises UnreadableRow."""
-        row = rows.get(INDEX_KEY)
-        found = self._kept.get(row)
-        if found is None:
-            if len(self._kept) >= VERSIONS_KEPT:  # partitions that are not equally far
-                oldest = next(iter(self._kept))
-                del self._kept[oldest]
-                self.left_out.pop(oldest, None)
-            found = self._kept[row] = self._loaded(row, rows)
-        return found
-
-    def _loaded(self, row: bytes | None, rows: Rows) -> Deciders:
-        deciders, index = Deciders(), at.read_index(row)
-        left_out = []
-        for one in index.sets:
-            try:
-                deciders.publish(self._set(one, index, rows))
-            except (Reject, RuleSetError):
-                left_out.append(one.sha256)
-        for role in index.roles:
-            try:
-                model = None if role.sha256 is None else self._model(role.sha256, index, rows)
-                deciders.give(role.role, role.tenant_id, role.from_us, model)
-            except (Reject, ModelRefused):
-                left_out.append(role.sha256 or "")
-        self._sets = dict(_only(self._sets, (one.sha256 for one in index.sets)))
-        self._models = dict(_only(self._models, (one.sha256 for one in index.roles if one.sha256)))
-        self.left_out[row] = tuple(left_out)
-        return deciders
-
-    def _set(self, one: PublishedSet, index: Index, rows: Rows) -> RuleSet:
-        found = self._sets.get(one.sha256)
-        if found is None:
-            head = rows.get(at.head_key(one.sha256))
-            contents = [index.content(LIST_PART_ROW.family, sha256) for sha256 in one.lists]
-            if head is None or None in contents:
-                raise HEAD_ROW.unreadable(head or b"", LookupError("a set that the index names is not there"))
-            kept = [content for content in contents if content is not None]
-            found = self._sets[one.sha256] = _rules_of(at.read_bytes(HEAD_ROW, head), kept, rows)
-        return found
-
-    def _model(self, sha256: str, index: Index, rows: Rows) -> Fitted:
-        found = self._models.get(sha256)
-        if found is None:
-            content = index.content(MODEL_PART_ROW.family, sha256)
-            if content is None:
-                raise INDEX_ROW.unreadable(b"", LookupError("a model that the index names is not there"))
-            found = self._models[sha256] = _model_of(content, rows)
-        return found
-
-
-def _only(kept: dict[str, Any], names: Iterable[str]) -> Iterator[tuple[str, Any]]:
-    wanted = set(names)
-    return ((name, value) for name, value in kept.items() if name in wanted)
