@@ -17,6 +17,11 @@ class Costs(NamedTuple):
     """A fraud that nobody looked at, in basis points of its amount."""
     alert_minor: int = 1_000
     """A payment that somebody looks at, in minor units."""
+    least_bp: int = 1_500
+    """The least probability of fraud, in basis points from 1 on, for which somebody is asked.
+
+    A large amount is worth an alert that is nearly always wrong, and nobody reads such alerts for long.
+    """
 
 
 def cheapest_threshold(
@@ -24,7 +29,8 @@ def cheapest_threshold(
 ) -> tuple[int, int]:
     """Return the score from which looking at payments costs least, and that cost in minor units.
 
-    Of thresholds that cost the same the highest, so that fewer people are disturbed.
+    No lower one than `costs.least_bp`. Of thresholds that cost the same the highest, so that fewer people
+    are disturbed.
     """
     alerts = np.bincount(scores, minlength=NEVER_BP + 1).tolist()
     lost = [0] * (NEVER_BP + 1)
@@ -33,7 +39,7 @@ def cheapest_threshold(
     # From a threshold that nothing reaches downwards. Costs are in 1 / 10,000 of a minor unit.
     cost = sum(lost)
     best, cheapest = NEVER_BP, cost
-    for threshold in range(NEVER_BP - 1, 0, -1):
+    for threshold in range(NEVER_BP - 1, costs.least_bp - 1, -1):
         cost += alerts[threshold] * costs.alert_minor * 10_000 - lost[threshold]
         if cost < cheapest:
             best, cheapest = threshold, cost

@@ -84,20 +84,22 @@ def test_frauds_and_others_that_are_quite_apart_are_calibrated_all_the_same() ->
     ),
     st.integers(0, 20_000),
     st.integers(0, 10**6),
+    st.integers(1, 10_000),
 )
 def test_no_other_threshold_costs_less(
-    payments: list[tuple[int, int, bool]], missed_bp: int, alert_minor: int
+    payments: list[tuple[int, int, bool]], missed_bp: int, alert_minor: int, least_bp: int
 ) -> None:
     scores, amounts = (np.array([one[place] for one in payments], np.int64) for place in (0, 1))
     frauds = np.array([one[2] for one in payments])
-    threshold, cost = cheapest_threshold(scores, amounts, frauds, Costs(missed_bp, alert_minor))
+    threshold, cost = cheapest_threshold(scores, amounts, frauds, Costs(missed_bp, alert_minor, least_bp))
 
     def cost_of(threshold: int) -> int:
         missed = sum(amount for score, amount, fraud in payments if fraud and score < threshold)
         alerts = sum(score >= threshold for score, _, _ in payments)
         return missed * missed_bp + alerts * alert_minor * 10_000
 
-    tried = sorted({1, NEVER_BP, *(score + 1 for score, _, _ in payments)} | set(scores[scores > 0].tolist()))
+    steps = {least_bp, NEVER_BP, *(score + 1 for score, _, _ in payments), *scores.tolist()}
+    tried = [one for one in sorted(steps) if one >= least_bp]
     least = min(map(cost_of, tried))
     assert cost_of(threshold) == least
     assert cost == -(-least // 10_000)

@@ -101,8 +101,8 @@ TYPOLOGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "pass_through": (PASSES_ON, PASSES_ON | {"share_passed_on_6h": 69_99}),
     "cycle": ({"cycle_hops": 3, "amount": 500_00}, {"cycle_hops": 2, "amount": 500_00}),
     "payee_fraud_risk": (
-        {"payee_fraud_risk": 20_00, "is_new_payee": True},
-        {"payee_fraud_risk": 19_99, "is_new_payee": True},
+        {"payee_fraud_risk": 20_00, "is_new_payee": True, "is_new_device": True},
+        {"payee_fraud_risk": 19_99, "is_new_payee": True, "is_new_device": True},
     ),
     "payee_fraud_now": ({"payee_fraud_risk_7d": 40_00}, {"payee_fraud_risk_7d": 39_99}),
     "too_late": ({"late_by": 7 * DAY_S + 1}, {"late_by": 7 * DAY_S}),
@@ -138,7 +138,7 @@ AT_BOUNDS: dict[str, tuple[dict[str, Any], str, Any]] = {
     "amount_7d": (DEVICE | {"payments_7d": 2}, "amount_7d", 150_000_01),
     "payees_24h": (DEVICE, "payees_24h", 16),
     "devices_24h": ({}, "devices_24h", 4),
-    "fan_out": (FAN_OUT, "amount_1h", 1_600_01),
+    "fan_out": (FAN_OUT | {"payees_1h": 7}, "amount_1h", 1_600_01),
     "fan_in": (FAN_IN, "payers_in_24h", 3),
     "fan_in_at_payee": ({"payee_age": 30 * DAY_S - 1}, "payee_payers_24h", 21),
     "new_payee": ({"is_new_payee": True}, "approved_payments", 5),
@@ -223,7 +223,8 @@ def test_a_payroll_run_of_an_account_of_no_segment_is_none_either_once_there_was
 
 def test_many_invoices_are_no_fan_out_where_their_sum_is_usual() -> None:
     assert not is_alert(ruled(**FAN_OUT | {"amount_1h": 1_600_00}))
-    assert is_alert(ruled(**FAN_OUT | {"amount_1h": 1_600_01}))
+    assert is_alert(ruled(**FAN_OUT | {"amount_1h": 1_600_01}, payees_1h=7))
+    assert not is_alert(ruled(**FAN_OUT | {"amount_1h": 1_600_01}, payees_1h=8))
 
 
 def test_signs_that_are_weak_alone_add_up() -> None:
