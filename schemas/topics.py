@@ -7,6 +7,7 @@
     compacted = false                     only the newest record of a key is needed
     sent_by_key = false                   a stream may write to another partition than its own
     broker_time = false                   records have the broker's time; of an input always so
+    event_kib_max = 256                   of an input: most KiB of an event, before compression
     planned = false                       its events are agreed on; no stream reads them yet, nobody makes it
     key = "debtor_account_id"             of every event of the topic that a stream reads
     cause = ["debtor_account_id", "payment_id"]
@@ -30,6 +31,8 @@ import schemas
 
 FILE = "topic.toml"
 STAGES = ("input", "log", "output", "operations")
+EVENT_KIB_MAX = 256
+"""Of an upstream's event, where its topic says nothing else."""
 
 
 class Routing(msgspec.Struct, frozen=True):
@@ -60,6 +63,7 @@ class _File(_Declared, frozen=True, forbid_unknown_fields=True, kw_only=True):
     compacted: bool = False
     sent_by_key: bool = False
     broker_time: bool = False
+    event_kib_max: int = EVENT_KIB_MAX
     planned: bool = False
     events: dict[str, _Declared] = {}
 
@@ -80,6 +84,8 @@ class Topic(msgspec.Struct, frozen=True):
     """Streams read it: an input, a log, or an output whose events have a key."""
     broker_time: bool = False
     """Its records have the broker's time (LogAppendTime), whatever the clock of their writer says."""
+    event_kib_max: int = EVENT_KIB_MAX
+    """Of an input: most KiB of an event, before compression."""
 
 
 @cache
@@ -98,6 +104,7 @@ def topics(planned: bool = False) -> tuple[Topic, ...]:
             file.sent_by_key,
             _is_read(file),
             file.broker_time or file.stage == "input",
+            file.event_kib_max,
         )
         for name, file in _declared().items()
         if planned or not file.planned

@@ -34,7 +34,7 @@ from pipeline.loadgen.emitter import framed
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.runtime.avro.codec import Codec
-from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.kafka.topics import COMMANDED, bytes_max_of
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import Record
 from pipeline.verify.reader import TOPICS
@@ -180,16 +180,17 @@ class SimulatedCluster:
             self.append("dead-letters", record.partition, record.key, record.value, headers)
         for topic, key, emitted in out.items:
             if emitted is not None:
-                partition = partition_of(key, self.count) if topic == "ledger-commands" else record.partition
-                self.append(topic, partition, key.encode(), encode(emitted))
+                home = partition_of(key, self.count) if topic in COMMANDED else record.partition
+                everywhere = topic in COMMANDED and type(emitted) in BROADCAST
+                for partition in range(self.count) if everywhere else (home,):
+                    self.append(topic, partition, key.encode(), encode(emitted))
             else:
                 for partition in range(self.count) if key == "*" else (record.partition,):
                     self.append(topic, partition, record.key, record.value)
 
     def _decode(self, record: Record) -> tuple[Any, str]:
         """Return the event of a record and why there is none."""
-        bytes_max = EVENT_BYTES_MAX if record.topic in UPSTREAM else RECORD_BYTES_MAX
-        (event,), dead = CODEC.decode([record.value], bytes_max)
+        (event,), dead = CODEC.decode([record.value], bytes_max_of(record.topic))
         if dead:
             return None, dead[0].code
         if record.key is None:

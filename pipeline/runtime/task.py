@@ -28,7 +28,7 @@ from pipeline.runtime.kafka.dead_letters import TOPIC as DEAD_LETTERS
 from pipeline.runtime.kafka.dead_letters import Reason, letter_of, letter_of_batch
 from pipeline.runtime.kafka.fetched import DeadBatch, PartitionBatch
 from pipeline.runtime.kafka.records import Destination, OutputRecord, rows_as_records
-from pipeline.runtime.kafka.topics import EVENT_BYTES_MAX, RECORD_BYTES_MAX, UPSTREAM
+from pipeline.runtime.kafka.topics import bytes_max_of
 from pipeline.runtime.placement import Placement
 from pipeline.runtime.reading import Read, RecordReader
 from pipeline.runtime.runs import run_of
@@ -80,8 +80,7 @@ class PartitionTask:
         self.machines = machines
         self._group = group
         self._unit = Unit(partition, partitions)
-        bytes_max = EVENT_BYTES_MAX if spec.source in UPSTREAM else RECORD_BYTES_MAX
-        self._reader = RecordReader(codec, Placement(partition, partitions), bytes_max)
+        self._reader = RecordReader(codec, Placement(partition, partitions), bytes_max_of(spec.source))
         self._takes_columns = any(machine.spec.batch is not None for machine in machines)
         self._progress = asyncio.Event()
         self._turn = turn

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from pipeline.domain.kernel.columns import Block, Passed
 from pipeline.domain.kernel.partitions import partition_of, partitions_of
+from pipeline.domain.kernel.routing import BROADCAST
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.records import (
     NO_HEADERS,
@@ -85,7 +86,7 @@ class Unit:
         """Add an event. A compacted topic keeps the last one of a key.
 
         Outputs about a partition's accounts, internal ones included, have its number; only commands go to the
-        partition of the account that they are for.
+        partition of the account that they are for, and those that all partitions read to each of them.
         """
         if topic in COMPACTED:
             latest = self._latest.setdefault(topic, [{}])
@@ -93,9 +94,15 @@ class Unit:
                 latest.append({})
             latest[-1][key] = event  # type: ignore[index]
             return
-        partition = partition_of(key, self._partitions) if topic in COMMANDED else self._partition
-        self._items.append((topic, partition, key, event))
-        self.outputs += 1
+        if topic not in COMMANDED:
+            homes: Iterable[int] = (self._partition,)
+        elif event.__class__ in BROADCAST:
+            homes = range(self._partitions)
+        else:
+            homes = (partition_of(key, self._partitions),)
+        for partition in homes:
+            self._items.append((topic, partition, key, event))
+            self.outputs += 1
 
     def collect(self, items: Iterable[tuple[str, str, Any]], record: Any) -> int:
         """Add the outputs of one input record; return how many broken invariants they report.
@@ -126,7 +133,8 @@ class Unit:
                 self._latest.setdefault(block.topic, []).append(block)
             else:
                 ordered.append(block)
-                self.outputs += len(block.order)
+                everywhere = isinstance(block, Block) and _is_broadcast(block)
+                self.outputs += len(block.order) * (self._partitions if everywhere else 1)
         self._runs.append((len(self._items), ordered))
 
     def encoded(self, codec: Codec) -> dict[Destination, Records]:
@@ -150,12 +158,18 @@ class Unit:
         for topic, parts in topics.items():
             order = np.argsort(np.concatenate([part.order for part in parts]), kind="stable")
             columns = joined_columns([_columns(part, codec) for part in parts])
-            if topic not in COMMANDED:
+            if topic not in COMMANDED or all(isinstance(part, Ready) for part in parts):
+                # What is passed on has the key of its partition already.
                 pieces.add_columns(topic, self._partition, columns.take(order))
                 continue
-            homes = partitions_of(columns.keys, self._partitions)[order]
-            for partition in np.unique(homes).tolist():
-                pieces.add_columns(topic, partition, columns.take(order[homes == partition]))
+            homes = partitions_of(columns.keys, self._partitions)
+            sizes = [len(part.order) for part in parts]
+            everywhere = np.repeat([_is_broadcast(part) for part in parts], sizes)[order]
+            homes = homes[order]
+            for partition in range(self._partitions) if everywhere.any() else np.unique(homes).tolist():
+                here = order[(homes == partition) | everywhere]
+                if len(here):
+                    pieces.add_columns(topic, partition, columns.take(here))
 
     def _append_latest(self, pieces: Pieces, topic: str, latest: list[Latest], codec: Codec) -> None:
         """Add the last event of every key."""
@@ -170,6 +184,11 @@ class Unit:
                 if keep
             ]
             _append(pieces, items, _encode_items(codec, items))
+
+
+def _is_broadcast(part: Block | Ready) -> bool:
+    """Whether all partitions of a log of commands get the events."""
+    return isinstance(part, Block) and part.topic in COMMANDED and part.event in BROADCAST
 
 
 def _last_ones(latest: list[Latest]) -> list[np.ndarray]:

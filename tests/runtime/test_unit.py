@@ -12,6 +12,7 @@ import pytest
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import Block
 from pipeline.domain.kernel.partitions import partition_of
+from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.records import (
     COLUMNS_MIN,
@@ -169,3 +170,41 @@ def test_records_that_a_run_passes_on_stand_among_its_blocks(codec: Codec) -> No
     assert unit.outputs == 5
     found = ids(codec, unit.encoded(codec), "ledger-commands")
     assert found == {PARTITION: [f"event-{number}" for number in range(5)]}
+
+
+def card(number: int) -> ev.PayeeRiskChanged:
+    """Return what every partition is told of an account."""
+    account = ACCOUNTS[number % 5]
+    return ev.PayeeRiskChanged(f"event-{number}", TENANT, 0, "c", None, account, 0, "AQ==")
+
+
+@pytest.mark.parametrize("by_columns", [False, True])
+def test_what_all_partitions_read_goes_to_each_of_them_among_the_others_in_order(
+    codec: Codec, by_columns: bool
+) -> None:
+    unit = Unit(PARTITION, PARTITIONS)
+    said = [closed(number, ACCOUNTS[number]) if number % 3 else card(number) for number in range(12)]
+    if by_columns:
+        blocks = []
+        for kind in (ev.AccountClosed, ev.PayeeRiskChanged):
+            events = [one for one in said if type(one) is kind]
+            order = [int(one.event_id.removeprefix("event-")) for one in events]
+            columns = {
+                name: pa.array([getattr(one, name) for one in events]) for name in kind.__struct_fields__
+            }
+            keys = pa.array(map(record_key, events))
+            blocks.append(Block("fraud-commands", kind, np.array(order), keys, columns))
+        unit.add_run(blocks)
+    else:
+        for one in said:
+            unit.add("fraud-commands", record_key(one), one)
+    expected = {
+        partition: [
+            one.event_id
+            for one in said
+            if type(one) is ev.PayeeRiskChanged or partition_of(record_key(one), PARTITIONS) == partition
+        ]
+        for partition in range(PARTITIONS)
+    }
+    assert ids(codec, unit.encoded(codec), "fraud-commands") == expected
+    assert unit.outputs == sum(map(len, expected.values()))

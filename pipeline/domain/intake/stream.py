@@ -1,11 +1,13 @@
 """Intake: upstream topics are merged into the logs that the stateful streams read.
 
-    accounts   -> ledger-commands (the end of a period: every partition)
+    accounts   -> ledger-commands (the end of a period: every partition); account_opened to fraud-commands
     payments   -> fraud-commands
-    rates      -> ledger-commands, every partition
+    rates      -> ledger-commands and fraud-commands, every partition
     journals   -> ledger-commands          trades -> position-commands
     approvals  -> ledger-commands
     statements -> reconciliation-items     prices -> position-commands, every partition
+    fraud-labels -> fraud-commands         fraud-rules -> fraud-commands, every partition
+    postings   -> fraud-commands, a few of them (`postings`)
 
 A stateful stream reads exactly one log, so that a replay sees the same events in the same order. The runtime
 has decoded each record and checked its key and partition before. The bytes are forwarded unchanged.
@@ -13,7 +15,8 @@ has decoded each record and checked its key and partition before. The bytes are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
@@ -46,8 +49,18 @@ ACCEPTED: dict[str, frozenset[type]] = {
     "trades": frozenset({ev.TradeExecuted, ev.TradeSettled}),
     "prices": frozenset({ev.PriceQuoted}),
     "rates": frozenset({ev.RateQuoted}),
+    "fraud-labels": frozenset({ev.PaymentLabelled}),
+    "fraud-rules": frozenset(
+        {
+            *(ev.FraudRulesPublished, ev.FraudListPartPublished),
+            *(ev.FraudModelPublished, ev.FraudModelPartPublished),
+        }
+    ),
 }
 """The events that each upstream topic may carry."""
+FRAUD_ALSO = frozenset({ev.AccountOpened, ev.RateQuoted})
+"""What both logs have: from when on an account is there, and what a currency is worth."""
+NOTHING: Mapping[str, frozenset[type]] = MappingProxyType({})
 
 
 def check_rate(event: ev.RateQuoted) -> None:
@@ -61,17 +74,27 @@ def check_rate(event: ev.RateQuoted) -> None:
 
 
 class Intake:
-    """Forwards the events of one upstream topic to a log."""
+    """Forwards the events of one upstream topic to a log, some of them to another one as well."""
 
-    def __init__(self, source: str, target: str) -> None:
+    def __init__(
+        self,
+        source: str,
+        target: str,
+        also: Mapping[str, frozenset[type]] = NOTHING,
+        check: Callable[[Any], None] | None = None,
+    ) -> None:
+        """`also`: which events another log has, too; `check` raises Reject for what its concept refuses."""
         self._accepted = ACCEPTED[source]
-        self._target = target
+        self._targets = {
+            kind: (target, *(log for log, kinds in also.items() if kind in kinds)) for kind in self._accepted
+        }
+        self._check = check
 
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
         """Forward one event.
 
         Raises Reject for an event of another topic, an invalid id, actor, metadata, creditor reference or
-        tolerance, a period that is not over yet, or a rate that is none.
+        tolerance, a period that is not over yet, a rate that is none, and as `check` does.
         """
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
@@ -84,10 +107,11 @@ class Intake:
             raise Reject("period_not_over")
         if type(event) is ev.RateQuoted:
             check_rate(event)
-        if type(event) in BROADCAST:
-            out.broadcast(self._target)
-        else:
-            out.forward(self._target)
+        if self._check is not None:
+            self._check(event)
+        pass_on = out.broadcast if type(event) in BROADCAST else out.forward
+        for target in self._targets[type(event)]:
+            pass_on(target)
 
     @staticmethod
     def keys(event: Any) -> Iterable[bytes]:

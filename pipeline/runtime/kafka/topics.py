@@ -16,13 +16,13 @@ from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.log_ends import offsets_of
 from pipeline.runtime.reachability import NoAnswer, kafka_admin
 from pipeline.runtime.settings import Settings
-from schemas.topics import Topic, topics
+from schemas.topics import EVENT_KIB_MAX, Topic, topics
 
 RECORD_BYTES_MAX = 8 * 2**20
 """Upper bound of a record on any topic but dead letters, whose headers need room on top."""
-EVENT_BYTES_MAX = 2**18
-"""Upper bound of an upstream's event, before compression. The streams say what it holds up to ten times over,
-in records that must stay below RECORD_BYTES_MAX."""
+EVENT_BYTES_MAX = EVENT_KIB_MAX * 2**10
+"""Upper bound of an upstream's event, before compression, where its topic has no other. The streams say what
+it holds up to ten times over, in records that must stay below RECORD_BYTES_MAX."""
 REQUEST_TIMEOUT_S = 30.0
 
 
@@ -36,6 +36,9 @@ DEAD_LETTERS = Topic(
 """The runtime's own: no stream has it among its outputs, and it has no schema."""
 TOPICS: tuple[Topic, ...] = (*topics(), DEAD_LETTERS)
 UPSTREAM = frozenset(topic.name for topic in TOPICS if topic.stage == "input")
+_EVENT_BYTES_MAX = {
+    topic.name: topic.event_kib_max * 2**10 for topic in topics(planned=True) if topic.stage == "input"
+}
 READ = tuple(topic.name for topic in TOPICS if topic.read)
 """The topics that streams read."""
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.compacted)
@@ -49,6 +52,11 @@ half of that is rebuilt: it may never be told of a row that was deleted since. (
 the changelog is still to be read.)"""
 SOURCE_OFFSETS_SEGMENT_BYTES = 2**20
 """Small, so that it is compacted soon and read fast."""
+
+
+def bytes_max_of(topic: str) -> int:
+    """Return the upper bound of a record's value on a topic, before compression."""
+    return _EVENT_BYTES_MAX.get(topic, RECORD_BYTES_MAX)
 
 
 class TopicsError(RuntimeError):
