@@ -1,4 +1,4 @@
-"""What comes to the log of the fraud decisions besides payments: to one log or two, or refused at the door."""
+"""What comes to the log of the fraud decisions besides payments: to one log or two, or it is refused."""
 
 from __future__ import annotations
 
