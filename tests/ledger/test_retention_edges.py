@@ -67,7 +67,9 @@ def test_a_repeat_is_never_booked_twice_though_its_time_was_ahead_and_both_windo
 
 
 @pytest.mark.parametrize("days", [1, 2])
-def test_the_leg_of_an_id_that_is_new_again_is_taken_however_short_the_windows_are(days: int) -> None:
+@pytest.mark.parametrize("longer", [0, 400])
+def test_the_leg_of_an_id_that_is_new_again_is_taken_whatever_the_windows_are(days: int, longer: int) -> None:
+    """`longer`: the windows of all branches from when the id began anew, in days; 0: as before."""
     rules = LedgerRules(dedupe_window_days=days, reversal_window_days=1)
     home, there, now = MemoryRows(), MemoryRows(), (days + 1) * DAY + MINUTE
     said(rules, home, opened("o1", A, 100), 0)
@@ -76,6 +78,9 @@ def test_the_leg_of_an_id_that_is_new_again_is_taken_however_short_the_windows_a
     (posted,) = (one for one in said(rules, there, leg, 0, 1) if isinstance(one, ev.LegPosted))
     said(rules, home, posted, 0)
     said(rules, home, pay("Q", B, now), now)
+    said(rules, home, unpay("P", "X", now), now)  # it is forgotten
+    if longer:
+        rules = LedgerRules(reversal_window_days=longer)
     late = pay("P", C, now - days * DAY)
     (leg,) = (one for one in said(rules, home, late, now) if isinstance(one, ev.LegRequested))
     answer = [one for one in said(rules, there, leg, now, 1) if isinstance(one, ev.LegPosted)]

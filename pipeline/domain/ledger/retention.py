@@ -8,8 +8,8 @@
     row `m` NUL home, `z` NUL home  the queues of what has ended by another branch's time
 
 Event time differs between branches, so what a home sends goes by its own time: the newest that it has said.
-A leg whose home says a much later time than the leg of the same id did is another payment's: the home has
-forgotten the first one.
+A leg whose home says a later time than the leg of the same id did is another payment's: the home has
+forgotten the first one. A payment asks for a leg once, so one that comes twice says the same time.
 
 `forget` deletes what a command names and is over, before anything looks at it. So everything else sees it as
 absent, and whether it was swept before makes no difference.
@@ -29,7 +29,6 @@ from pipeline.domain.kernel.outbox import Arrival
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import Rows
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.ledger.holds import hold_key
 from pipeline.domain.ledger.journals import (
     HELD,
@@ -134,11 +133,6 @@ class Retention:
     def __init__(self, window_us: int, keep_us: int) -> None:
         """`window_us`: how long ids are recognised; `keep_us`: until both windows are over."""
         self.window_us, self.keep_us = window_us, keep_us
-        self._begins_anew_us = min(window_us, keep_us - window_us - MICROSECONDS_PER_DAY)
-        """A leg of a known id that its home asks for later by more is another payment's. One that comes twice
-        says the time of the first one; and an id begins anew later than this after it has ended: it is known
-        for `keep_us`, and what comes then is no older than `window_us`. A day is for what is ahead of its
-        record."""
 
     def is_over(self, ended: Ending, clock: int | None) -> bool:
         """Whether a row counts as absent at a time of its clock."""
@@ -193,7 +187,7 @@ class Retention:
         if ended.at is None:
             return
         clock = read_watermark(rows) if ended.home is None else newest_told(ended.home, rows)
-        if self.is_over(ended, clock) or event.occurred_at - ended.at > self._begins_anew_us:
+        if self.is_over(ended, clock) or event.occurred_at > ended.at:
             rows.delete(key)
 
     def mark(self, event: Any, at: Arrival, rows: Rows) -> Mark:

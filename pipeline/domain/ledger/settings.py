@@ -17,7 +17,7 @@ class LedgerSettings(ConceptSettings, frozen=True):
     clock, and how many holds an account has."""
 
     dedupe_window_days: Annotated[
-        int, Meta(ge=1, le=3650, description="Event time an id is kept; older is too_old.")
+        int, Meta(ge=1, le=3650, description="A command that comes later than that, event time, is too_old.")
     ] = 90
     clock_ahead_seconds: Annotated[
         int,

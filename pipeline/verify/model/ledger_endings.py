@@ -119,10 +119,8 @@ def forget_named(branch: Books) -> None:
             key = row_key("g", tenant, event["home_account_id"], event["journal_id"])
             group = branch.groups.get((tenant, event["home_account_id"], event["journal_id"]))
             at = None if group is None or group.state == "HELD" else group.asked_at
-        # Later than the first one of that id: its home has forgotten that one, and this is another. Clocks of
-        # upstreams may be a day ahead.
-        later = min(branch.window_days, branch.keep_days - branch.window_days - 1) * DAY_US
-        if at is not None and (is_over(branch, key) or event["occurred_at"] - at > later):
+        # Later than the first one of that id: its home has forgotten that one, and this is another.
+        if at is not None and (is_over(branch, key) or event["occurred_at"] > at):
             drop(branch, key)
         return
     for key in named(kind or "", event):
