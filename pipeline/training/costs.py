@@ -17,7 +17,7 @@ class Costs(NamedTuple):
     """A fraud that nobody looked at, in basis points of its amount."""
     alert_minor: int = 1_000
     """A payment that somebody looks at, in minor units."""
-    least_bp: int = 1_500
+    least_bp: int = 2_000
     """The least probability of fraud, in basis points from 1 on, for which somebody is asked.
 
     A large amount is worth an alert that is nearly always wrong, and nobody reads such alerts for long.
