@@ -8,6 +8,7 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel import retention
@@ -87,6 +88,18 @@ def test_an_id_that_is_screened_again_is_kept_until_the_ledger_has_answered() ->
     for year in range(2, 5):
         ended(branch, year * 401 * DAY, f"new{year}")
     assert life_key("t", "p") not in branch.rows.data
+
+
+def test_what_the_fraud_stream_has_ended_is_deleted_though_the_ledger_was_behind() -> None:
+    branch, cancelled = Branch(), ev.PaymentCancelledOutcome
+    for day in (0, 401):
+        for number in range(BUCKET_KEYS):
+            event = said(cancelled, day * DAY, f"{day}-{number}", "cancelled")
+            branch.apply(structs.replace(event, execute_at=day * DAY + 1), LATE)  # it has waited there
+    assert len(lives_of(branch)) == 2 * BUCKET_KEYS, "the ledger's time has not begun"
+    for day in (401, 802, 803):
+        ended(branch, day * DAY, f"{day} ")
+    assert not [key for key in lives_of(branch) if b"-" in key]
 
 
 def test_an_event_looks_at_a_bounded_number_of_lives() -> None:

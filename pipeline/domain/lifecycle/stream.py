@@ -173,12 +173,17 @@ class Lifecycle:
         queue.write()
 
     def swept(self, lives: dict[bytes, Life], watermark: int, queue: Queue) -> list[bytes]:
-        """Return the keys of those lives that are over; what was screened again stays in the queue."""
+        """Return the keys of those lives that are over; what was screened again stays in the queue.
+
+        So does what has ended by the time of the fraud stream, where the ledger's is still far behind.
+        """
         over = []
         for key, life in lives.items():
             if self.is_over(life, watermark):
                 over.append(key)
-            elif life.has_ended and life.needed_at > life.progressed_at:
+            elif life.has_ended and (
+                life.needed_at > life.progressed_at or queue.newest_at - life.progressed_at > self.keep_us
+            ):
                 queue.again(key)
         return over
 

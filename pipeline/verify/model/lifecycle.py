@@ -271,7 +271,12 @@ class LifecycleBranch(StreamModel):
             if old is not None and self.is_over(old):
                 del self.lives[tenant, payment]
                 self.row(key, None)
-            elif old is not None and old.ended and old.needed_at > old.at:
+            elif (
+                old is not None
+                and old.ended
+                # Screened again; or the ledger is far behind of what the fraud stream has ended.
+                and (old.needed_at > old.at or self.past.newest - old.at > self.keep_days * DAY_US)
+            ):
                 self.past.open.append(key)
         for change in (*changes, self.past.row()):
             self.row(*change)
