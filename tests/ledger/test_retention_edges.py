@@ -13,9 +13,13 @@ from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.batch.stream import LedgerBatch
 from pipeline.domain.ledger.rows import read_number, taken_key
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
-from tests.kernel.side_by_side import Log, Replay
+from pipeline.verify.model import retention as model_retention
+from pipeline.verify.model.ledger import Branch
+from tests.chaos.ledger_town import logs_of
+from tests.chaos.side_by_side import first_difference
+from tests.kernel.side_by_side import Log, Replay, assert_alike
 from tests.ledger.branches import DAY, decided, envelope, opened
-from tests.ledger.test_retention import downgraded
+from tests.ledger.test_retention import as_log, downgraded
 from tests.ledgers.words import account_id
 
 A, B, C = map(account_id, ("A", "B", "C.1"))
@@ -140,3 +144,27 @@ def test_columns_look_at_rows_as_they_were_when_a_bucket_went(
         by_columns.by_columns(LedgerBatch(rules), log)
     assert by_columns.in_columns >= 5
     assert by_rows.rows.data == by_columns.rows.data
+
+
+@pytest.mark.parametrize(("seed", "days"), [(11, 1), (12, 2)])
+def test_model_rows_and_columns_agree_where_the_windows_are_alike(
+    seed: int, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no payment waits for a leg that nobody answers."""
+    monkeypatch.setattr(retention, "BUCKET_KEYS", 2)
+    monkeypatch.setattr(model_retention, "BUCKET", 2)
+    monkeypatch.setattr("tests.chaos.ledger_traffic.MINUTE_US", 15 * MINUTE)
+    rules = LedgerRules(dedupe_window_days=days, reversal_window_days=days)
+
+    def models() -> list[Branch]:
+        return [Branch(number, 2, window_days=days, keep_days=days + 1) for number in range(2)]
+
+    played = models()
+    logs = logs_of(played, seed, 1200)
+    for number, records in enumerate(logs):
+        assert first_difference(models()[number], Ledger(rules), records) is None
+        log = as_log(records)
+        replay = assert_alike(Ledger(rules), LedgerBatch(rules), log, list(range(5, len(log), 30)), number, 2)
+        assert replay.in_columns and not {"leg_exists", "legs_exist"} & {*map(str, replay.rejected)}
+        assert played[number].past.gone > 5
+        assert not [one for one in played[number].payments.values() if one.state == "IN_FLIGHT"]
