@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import captures as ledger_captures
 from pipeline.domain.ledger import exchange as ledger_exchange
@@ -321,6 +322,22 @@ def takes_legs_by_the_time_of_their_creditor(patch: Set) -> None:
     patch(ledger_retention.Retention, "is_late", is_late)
 
 
+def forgets_as_soon_as_repeats_are_too_old(patch: Set) -> None:
+    patch(Windows, "both_days", property(max))
+
+
+def takes_no_leg_anew_before_90_days_are_over(patch: Set) -> None:
+    forget = ledger_retention.Retention._forget_of_home
+
+    def forgotten(self: Any, key: bytes, event: Any, at: Any, rows: Any) -> None:
+        row = rows.get(key)
+        asked_at = None if row is None else ledger_retention.ending(key, row).at
+        if asked_at is None or event.occurred_at - asked_at > ledger_stream.dedupe_window(None):
+            forget(self, key, event, at, rows)
+
+    patch(ledger_retention.Retention, "_forget_of_home", forgotten)
+
+
 @pytest.mark.parametrize(
     "mutant",
     [
@@ -354,6 +371,8 @@ def test_a_ledger_is_found_by_the_logs_of_tales_between_currencies_that(
         forgets_to_delete_what_has_ended,
         keeps_no_original_for_its_reversal,
         takes_legs_by_the_time_of_their_creditor,
+        forgets_as_soon_as_repeats_are_too_old,
+        takes_no_leg_anew_before_90_days_are_over,
         any_age,
         short_memory,
     ],

@@ -133,6 +133,7 @@ def model_of(number: int, settings: Settings) -> Model:
         BRANCHES,
         tenants=Tenants(settings.tenants),
         window_days=settings.window_days,
+        keep_days=max(400, settings.window_days + 1),
         holds_max=settings.holds_max,
         ended_max=settings.ended_max,
         refuses_past=settings.backdating == "refuse",
