@@ -18,7 +18,8 @@ from pipeline.domain.fraud.features.bounds import MISSING
 from pipeline.domain.fraud.features.catalogue import CATALOGUE, COMPUTED, NAMES
 from pipeline.domain.fraud.model.artefact import ISOLATION
 from pipeline.verify.model.fraud_catalogue import UNITS
-from pipeline.verify.model.fraud_rule_sets import FalseSet, Published, default_set, read_set
+from pipeline.verify.model.fraud_holding import Published
+from pipeline.verify.model.fraud_rule_sets import FalseSet, default_set, read_set
 from pipeline.verify.model.fraud_trees import FalseModel, read
 from pipeline.verify.model.fraud_verdicts import Judge, Models
 from tests.fraud_deciding.payments import AT_US, HOUR_US, model_bytes, random_facts, random_features

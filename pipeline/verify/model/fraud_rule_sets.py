@@ -11,14 +11,14 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pipeline.verify.model.fraud_answers import Answer, Entries, answer, worded
+from pipeline.verify.model.fraud_answers import worded
 from pipeline.verify.model.fraud_catalogue import UNITS
 from pipeline.verify.model.fraud_conditions import Part, parsed
 from pipeline.verify.model.fraud_words import FalseCondition
@@ -26,8 +26,8 @@ from pipeline.verify.model.fraud_words import FalseCondition
 DEFAULT_RULES = Path(__file__).parents[2] / "domain/fraud/expressions/default_rules.toml"
 """The rules of the package: data, as its README prints them."""
 RULES_MAX, LISTS_MAX, SNOOZES_MAX, CONDITIONS_MAX = 200, 32, 10_000, 8_000
-ENTRIES_MAX, ALL_ENTRIES_MAX, PART_ENTRIES = 100_000, 200_000, 2_000
-BYTES_MAX = 4 * 1024 * 1024
+ENTRIES_MAX, ALL_ENTRIES_MAX, PART_ENTRIES, PARTS_MAX = 100_000, 200_000, 2_000, 512
+HEAD_BYTES_MAX, PART_BYTES_MAX = 640 * 1024, 512 * 1024
 LONG_MAX = 2**63 - 1
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 SEGMENTS, STATES = ("payroll", "retail", "treasury"), ("active", "paused", "shadow")
@@ -87,13 +87,6 @@ class RuleSet:
         return f"{'' if self.tenant is None else self.tenant + '/'}{self.set_id}@{self.version}"
 
 
-class Held(NamedTuple):
-    """A rule that holds: what it says, and of which set it is."""
-
-    rule: Rule
-    says: Answer
-
-
 def wanted(holds: bool, why: str) -> None:
     if not holds:
         raise FalseSet(why)
@@ -104,33 +97,75 @@ def packed(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def read_set(head: bytes, parts: dict[tuple[str, int], list[list[Any]]]) -> RuleSet:
-    """Return the set of a head; `parts`: the entries that are known, by hash and number. Raises FalseSet."""
-    wanted(len(head) <= BYTES_MAX, "too large")
+class Reference(NamedTuple):
+    """A list as the head of a set names it."""
+
+    name: str
+    kind: str
+    of: str
+    count: int
+    sha256: str
+
+
+Parts = Mapping[tuple[str, int], list[list[Any]]]
+"""The entries that are known, by the hash of their list and the number of the part."""
+
+
+def read_head(head: bytes) -> tuple[RuleSet, list[Reference]]:
+    """Return the set of a head, its lists without entries, and the lists by their hashes. Raises FalseSet."""
+    wanted(len(head) <= HEAD_BYTES_MAX, "too large")
     try:
-        form, content, references = json.loads(head)
+        form, content, lists = json.loads(head)
         wanted(form == 1, "form")
-        found = set_of(content, [list_of(one, parts) for one in references])
-        canonical = [1, [*content[:4], [list(one) for one in found.rules], [], content[6]], references]
+        named = [Reference(name, kind, of, count, sha256) for name, kind, of, count, sha256 in lists]
+        wanted(all(is_reference(one) for one in named), "a list")
+        wanted(sum(one.count for one in named) <= ALL_ENTRIES_MAX, "entries")
+        found = set_of(content, [RuleList(one.name, one.kind, one.of, {}) for one in named])
+        canonical = [1, [*content[:4], [list(one) for one in found.rules], [], content[6]], lists]
         wanted(packed(canonical) == head, "not canonical")
     except (ValueError, TypeError, KeyError, IndexError, RecursionError, AttributeError) as error:
         raise FalseSet(str(error)) from None
     found.sha256 = hashlib.sha256(head).hexdigest()
+    return found, named
+
+
+def is_reference(one: Reference) -> bool:
+    counted = type(one.count) is int and 0 <= one.count <= ENTRIES_MAX
+    return bool(NAME.fullmatch(one.name)) and one.kind in KINDS and UNITS.get(one.of) == "text" and counted
+
+
+def read_set(head: bytes, parts: Parts) -> RuleSet:
+    """Return the set of a head, with the entries of its lists. Raises FalseSet."""
+    found, named = read_head(head)
+    found.lists = tuple(list_of(one, parts) for one in named)
     return found
 
 
-def list_of(reference: list[Any], parts: dict[tuple[str, int], list[list[Any]]]) -> RuleList:
+def list_of(named: Reference, parts: Parts) -> RuleList:
     """Return a list that a head names by its hash. Raises FalseSet."""
-    name, kind, of, count, sha256 = reference
-    wanted(type(count) is int and 0 <= count <= ENTRIES_MAX, "entries")
-    entries = [one for number in range(-(-count // PART_ENTRIES)) for one in parts.get((sha256, number), [])]
-    wanted(len(entries) == count and hashlib.sha256(packed(entries)).hexdigest() == sha256, "entries")
+    numbers = sorted(number for sha256, number in parts if sha256 == named.sha256)
+    entries = [one for number in numbers for one in parts[named.sha256, number]]
+    wanted(len(entries) == named.count, "entries")
+    wanted(hashlib.sha256(packed(entries)).hexdigest() == named.sha256, "entries")
     wanted(all(low[0] < high[0] for low, high in pairwise(entries)), "entries in order")
-    wanted(bool(NAME.fullmatch(name)) and kind in KINDS and UNITS.get(of) == "text", "a list")
-    for value, until_us in entries:
-        wanted(1 <= len(value) <= 256 and "\0" not in value, "an entry")
-        wanted(until_us is None or is_long(until_us, 0), "an entry")
-    return RuleList(name, kind, of, dict(entries))
+    return RuleList(named.name, named.kind, named.of, {one[0]: one[1] for one in entries})
+
+
+def read_part(part: bytes) -> tuple[str, int, list[list[Any]]]:
+    """Return which list a part is of, its number, and its entries. Raises FalseSet."""
+    wanted(len(part) <= PART_BYTES_MAX, "too large")
+    try:
+        found = json.loads(part)
+        sha256, number, entries = found
+        wanted(packed(found) == part, "not canonical")
+        wanted(isinstance(sha256, str) and type(number) is int, "a part")
+        wanted(0 <= number < PARTS_MAX and 1 <= len(entries) <= PART_ENTRIES, "a part")
+        for value, until_us in entries:
+            wanted(1 <= len(value) <= 256 and "\0" not in value, "an entry")
+            wanted(until_us is None or is_long(until_us, 0), "an entry")
+    except (ValueError, TypeError, RecursionError, AttributeError) as error:
+        raise FalseSet(str(error)) from None
+    return sha256, number, entries
 
 
 def rule_of(*values: Any) -> Rule:
@@ -149,7 +184,6 @@ def set_of(content: list[Any], lists: list[RuleList]) -> RuleSet:
     wanted(bool(NAME.fullmatch(set_id)) and is_long(version, 1) and is_long(from_us, 0), "a set")
     wanted(none == [] and (tenant is None or is_id(tenant)), "a set")
     wanted(len(rules) <= RULES_MAX and len(lists) <= LISTS_MAX and len(snoozes) <= SNOOZES_MAX, "bounds")
-    wanted(sum(len(one.entries) for one in lists) <= ALL_ENTRIES_MAX, "entries")
     made = [rule_of(*one) for one in rules]
     wanted(len({one.rule_id for one in made}) == len(made), "a rule twice")
     wanted(len({one.name for one in lists}) == len(lists), "a list twice")
@@ -213,76 +247,3 @@ def default_set() -> RuleSet:
         for one in found.get("lists", ())
     ]
     return set_of([found["set"], found["version"], None, 0, rules, [], []], lists)
-
-
-@dataclass
-class Holding:
-    """What holds at a time for a tenant and a segment."""
-
-    rules: list[Held]
-    lists: list[RuleList]
-    """Block and allow lists of every set."""
-    snoozed_us: dict[str, int]
-    labels: tuple[str, ...]
-
-
-@dataclass
-class Published:
-    """All sets that are known, and what of the package's own holds until another one of its name does."""
-
-    sets: dict[tuple[str | None, str], dict[int, RuleSet]] = field(default_factory=dict)
-    kept: dict[tuple[Any, ...], Holding] = field(default_factory=dict)
-
-    def add(self, one: RuleSet) -> bool:
-        """Take a set. Raises FalseSet for other content of a version that is known."""
-        versions = self.sets.setdefault((one.tenant, one.set_id), {})
-        known = versions.get(one.version)
-        wanted(known is None or known.sha256 == one.sha256, "a version has one content")
-        versions[one.version] = one
-        self.kept.clear()
-        return known is None
-
-    def at(self, at_us: int, tenant: str) -> list[RuleSet]:
-        """Return the version of each set whose time has come, sets of all tenants before the tenant's own."""
-        found = {(False, default_set().set_id): default_set()}
-        for (whose, set_id), versions in self.sets.items():
-            begun = [one for one in versions.values() if one.effective_from_us <= at_us]
-            if whose in (None, tenant) and begun:
-                found[whose is not None, set_id] = max(begun, key=lambda one: one.version)
-        return [found[key] for key in sorted(found)]
-
-    def holding(self, at_us: int, tenant: str, segment: str) -> Holding:
-        """Return what holds."""
-        sets = self.at(at_us, tenant)
-        rules = {one.rule_id: (one, found) for found in sets for one in found.rules}
-        begun = tuple(
-            rule.effective_from_us is None or rule.effective_from_us <= at_us for rule, _ in rules.values()
-        )
-        key = (tuple((one.label, one.sha256) for one in sets), tenant, segment, begun)
-        if key not in self.kept:
-            held = [
-                Held(rule, says(rule.expression, found))
-                for (rule, found), has_begun in zip(rules.values(), begun, strict=True)
-                if has_begun and rule.state != "paused" and (not rule.segments or segment in rule.segments)
-            ]
-            lists = [one for found in sets for one in found.lists]
-            labels = tuple(one.label for one in sets)
-            self.kept[key] = Holding(held, lists, snoozed(sets, tenant), labels)
-        return self.kept[key]
-
-
-def says(expression: str, found: RuleSet) -> Answer:
-    """Return what a rule says; it sees the lists of its own set."""
-    of = {one.name: one.of for one in found.lists}
-    entries: Entries = {one.name: one.entries for one in found.lists}
-    return answer(parsed(expression, UNITS, of), entries)
-
-
-def snoozed(sets: Iterable[RuleSet], tenant: str) -> dict[str, int]:
-    """Return until when each debtor of a tenant is snoozed."""
-    found: dict[str, int] = {}
-    for one in sets:
-        for whose, account, until_us in one.snoozes:
-            if whose == tenant:
-                found[account] = max(until_us, found.get(account, 0))
-    return found

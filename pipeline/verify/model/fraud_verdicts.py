@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from pipeline.verify.model.fraud_answers import shown
 from pipeline.verify.model.fraud_catalogue import DECIMALS, ONLY_RULES, UNITS
-from pipeline.verify.model.fraud_rule_sets import PLACE, Holding, Published
-from pipeline.verify.model.fraud_trees import BOOSTED, ISOLATION, FalseModel, Trees
+from pipeline.verify.model.fraud_holding import Holding, Published
+from pipeline.verify.model.fraud_rule_sets import PLACE
+from pipeline.verify.model.fraud_trees import ISOLATION, FalseModel, Trees
 
 APPROVE, REVIEW, DECLINE = 0, 1, 2
 OUTCOMES = ("APPROVE", "REVIEW", "DECLINE")
@@ -61,6 +62,7 @@ class Models:
         """Put a model into use, or none. Raises FalseModel for one that the role or the catalogue refuses."""
         if model is not None:
             check_role(role, model)
+            check_features(model)
         self.given += 1
         self.uses.setdefault((role, tenant), []).append(Use(from_us, self.given, model))
 
@@ -74,9 +76,13 @@ class Models:
 
 
 def check_role(role: str, model: Trees) -> None:
-    """Raise FalseModel for a model of other features, or of another kind than its role."""
-    if (model.kind == ISOLATION) != (role == "ANOMALY") or model.kind not in (BOOSTED, ISOLATION):
+    """Raise FalseModel for a model of another kind than its role."""
+    if (model.kind == ISOLATION) != (role == "ANOMALY"):
         raise FalseModel("its kind is not of the role")
+
+
+def check_features(model: Trees) -> None:
+    """Raise FalseModel for a model of features that are not these."""
     for one in model.features:
         unit = UNITS.get(one.name)
         if one.name in ONLY_RULES or unit != one.unit or DECIMALS.get(unit, 0) != one.decimals:
