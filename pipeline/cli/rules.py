@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.cli.options import Json
-from pipeline.cli.problems import EXIT_FAILED, Failed
+from pipeline.cli.problems import EXIT_FAILED, BadInput, Failed
 from pipeline.cli.screen import Table, screen
 from pipeline.domain.fraud.expressions.canonical import described, in_canonical_form, name_of
+from pipeline.domain.fraud.expressions.problems import ERROR
 from pipeline.domain.fraud.expressions.rule_files import FILE_CHARS_MAX, FileProblem, ReadFile, read_file
 from pipeline.domain.fraud.expressions.rule_sets import Rule, RuleSet
 from pipeline.domain.fraud.features.catalogue import CATALOGUE
@@ -42,6 +43,17 @@ def lint(
     else:
         _show(found, file)
     raise typer.Exit(0 if found.is_usable else EXIT_FAILED)
+
+
+def read_rules(file: Path) -> RuleSet:
+    """Return the set of a file, for a command that uses it. Raises BadInput where it has an error."""
+    found = read_file(_text_of(file), CATALOGUE)
+    if found.rules is None or not found.is_usable:
+        errors = [one for one in found.problems if one.severity == ERROR]
+        first, more = errors[0], f", and {len(errors) - 1} more" if len(errors) > 1 else ""
+        where = f"{file}:{first.line}:{first.column}"
+        raise BadInput(f"{where}: {first.message}{more} (`ledgerflow rules lint {file}` shows all)")
+    return found.rules
 
 
 def _text_of(file: Path) -> str:

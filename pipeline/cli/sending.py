@@ -10,6 +10,7 @@ import shlex
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
 
@@ -41,6 +42,8 @@ from schemas.result_codes import RESULTS
 DELIVERED_WITHIN_S = 30.0
 LOOK_EVERY_S = 0.1
 WAIT_S = 15.0
+TEXT_SHOWN = 500
+"""Characters of a long text that a dry run shows: the part of a model has 700,000."""
 _AS_REGISTERED: dict[str, Any] = {
     "auto.register.schemas": False,
     "subject.name.strategy": topic_record_subject_name_strategy,
@@ -101,19 +104,36 @@ def show_unsent(events: Sequence[InputEvent], partitions: int) -> None:
         key = event.key().decode()
         place = {"topic": event.TOPIC, "partition": partition_of(key, partitions), "partitions": partitions}
         about = {**place, "key": key, "record_name": event.RECORD_NAME}
-        typer.echo(json.dumps({**about, "event": event.model_dump(mode="json")}, indent=1))
+        shown = {name: _shortened(value) for name, value in event.model_dump(mode="json").items()}
+        typer.echo(json.dumps({**about, "event": shown}, indent=1))
     typer.echo("nothing was sent: leave --dry-run out to send it", err=True)
 
 
+def _shortened(value: Any) -> Any:
+    """Return a value as people can read it: of a text that fills screens, how long it is."""
+    if not isinstance(value, str) or len(value) <= 4 * TEXT_SHOWN:
+        return value
+    return f"{value[:TEXT_SHOWN]}... ({len(value)} characters)"
+
+
 def send(settings: Settings, event: InputEvent) -> Sent:
-    """Produce an event, and return its place once Kafka has acknowledged it.
+    """Produce an event, and return its place once Kafka has acknowledged it. Raises as `send_all`."""
+    return send_all(settings, [event])[0]
+
+
+def send_all(settings: Settings, events: Sequence[InputEvent]) -> list[Sent]:
+    """Produce events of one topic, in order, and return their places once Kafka has acknowledged all.
 
     Raises Failed where Kafka or the registry does not answer or refuses, BadInput where there is no topic.
     """
-    require_topic(require_kafka(settings), event.TOPIC)
-    done: list[tuple[KafkaError | None, Message]] = []
+    require_topic(require_kafka(settings), events[0].TOPIC)
+    done: dict[int, tuple[KafkaError | None, Message]] = {}
+
+    def acknowledged(number: int, error: KafkaError | None, message: Message) -> None:
+        done[number] = error, message
+
     with errors_in_one_line(settings):
-        value = _framed(settings, event)
+        values = _framed(settings, events)
         producer = Producer(
             {
                 **settings.librdkafka(),
@@ -122,30 +142,42 @@ def send(settings: Settings, event: InputEvent) -> Sent:
                 "log_level": 0,
             }
         )
-        producer.produce(event.TOPIC, value, event.key(), on_delivery=lambda *told: done.append(told))
+        for number, (event, value) in enumerate(zip(events, values, strict=True)):
+            told = partial(acknowledged, number)
+            producer.produce(event.TOPIC, value, event.key(), on_delivery=told)
         left = producer.flush(DELIVERED_WITHIN_S)
-    if left or not done:
+    if left or len(done) < len(events):
         raise Failed(
             f"Kafka has not acknowledged it within {DELIVERED_WITHIN_S:.0f} s; it may have it: send the same"
             " id again, it has one effect"
         )
-    error, message = done[0]
-    if error is not None:
-        raise Failed(f"Kafka refuses it: {error.str()}")
-    partition, offset = message.partition(), message.offset()
-    assert partition is not None and offset is not None
-    return Sent(event.TOPIC, partition, offset, event.key().decode(), event.event_id)
+    sent = []
+    for number, event in enumerate(events):
+        error, message = done[number]
+        if error is not None:
+            raise Failed(f"Kafka refuses it: {error.str()}")
+        partition, offset = message.partition(), message.offset()
+        assert partition is not None and offset is not None
+        sent.append(Sent(event.TOPIC, partition, offset, event.key().decode(), event.event_id))
+    return sent
 
 
-def _framed(settings: Settings, event: InputEvent) -> bytes:
-    """Return the value of a record. Raises RegistryUnavailable, and Failed where the schema is missing."""
-    about = SerializationContext(event.TOPIC, MessageField.VALUE)
+def _framed(settings: Settings, events: Sequence[InputEvent]) -> list[bytes]:
+    """Return the values of records. Raises RegistryUnavailable, and Failed where a schema is missing."""
+    values = []
     with client(settings.registry()) as registry:
-        serialize = AvroSerializer(registry, event.schema_text(), conf=_AS_REGISTERED)
-        value = answer_of(lambda: serialize(event.to_avro(), about))
-    if value is None:
-        raise Failed(f"the schema registry lacks {event.RECORD_NAME}: run `ledgerflow schemas register`")
-    return bytes(value)
+        serializers: dict[str, AvroSerializer] = {}
+        for event in events:
+            about, name = SerializationContext(event.TOPIC, MessageField.VALUE), event.RECORD_NAME
+            if name not in serializers:
+                serializers[name] = AvroSerializer(registry, event.schema_text(), conf=_AS_REGISTERED)
+            value = answer_of(partial(serializers[name], event.to_avro(), about))
+            if value is None:
+                raise Failed(
+                    f"the schema registry lacks {event.RECORD_NAME}: run `ledgerflow schemas register`"
+                )
+            values.append(bytes(value))
+    return values
 
 
 def answer_within(

@@ -9,6 +9,8 @@ import msgspec
 import pytest
 
 from pipeline.domain.fraud.expressions import canonical
+from pipeline.domain.fraud.expressions.rule_sets import Entry
+from pipeline.domain.fraud.model.artefact import MODEL_BYTES_MAX
 from pipeline.domain.fraud.publishing import checks
 from pipeline.domain.fraud.publishing.checks import MODEL_PART_BYTES, base64_of, check_publication
 from pipeline.domain.kernel.outbox import Reject
@@ -100,12 +102,12 @@ def test_the_largest_part_and_head_fit_into_an_event() -> None:
 
 
 def test_a_model_of_the_most_bytes_has_the_most_parts() -> None:
-    parts = checks.model_parts(b"x" * checks.MODEL_BYTES_MAX)
-    assert len(parts) == checks.MODEL_PARTS_MAX and b"".join(parts) == b"x" * checks.MODEL_BYTES_MAX
+    parts = checks.model_parts(b"x" * MODEL_BYTES_MAX)
+    assert len(parts) == checks.MODEL_PARTS_MAX and b"".join(parts) == b"x" * MODEL_BYTES_MAX
 
 
 def test_a_list_of_long_values_is_cut_by_bytes_as_well() -> None:
-    entries = tuple(canonical.Entry(f"{number:04}" + "\x01" * 252) for number in range(2_000))
+    entries = tuple(Entry(f"{number:04}" + "\x01" * 252) for number in range(2_000))
     rules = rule_set(1, msgspec.structs.replace(watch_list("a", 0), entries=entries))
     parts = canonical.parts_of(rules)
     assert len(parts) > 1 and max(map(len, parts)) <= canonical.PART_BYTES_MAX
