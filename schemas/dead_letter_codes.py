@@ -248,6 +248,21 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     ),
     DeadLetterCode(
         "Rejected",
+        "unknown_payment",
+        "payment_labelled",
+        "No decision on this payment of this debtor is known: it was refused before it was judged, or is"
+        " older than decisions are kept for labels (120 days by default).",
+        "Correct payment and debtor, and send it again with a new event_id; too late a label has no effect.",
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_card",
+        _OWN,
+        "The card in `payee_risk_changed` is no card.",
+        _REPORT,
+    ),
+    DeadLetterCode(
+        "Rejected",
         "wrong_tenant",
         "events of fraud-rules",
         "`tenant_id` is not `of_tenant`, or not `*` where that is null.",

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.domain.fraud import state_rows
+from pipeline.domain.fraud import account_rows, alert_rows, state_rows
 from pipeline.domain.fraud.features import layout
-from tests.contract.row_kinds import HIGH, Sample
+from tests.contract.row_kinds import AT, HIGH, Sample
 
 
 def _state(kind: state_rows.Kept, values: dict[int, int]) -> tuple[int, ...]:
@@ -61,4 +61,28 @@ SAMPLES = (
     _of(state_rows.PAIR, dict(enumerate((NOW_S - 400, NOW_S, 3, 10**14, 2)))),
     _of(state_rows.DEVICE, {0: 5, 16: NOW_S, 32: NOW_S}),
     _of(state_rows.POPULATION, dict(enumerate((1, 2, 3, 4, 5, 6, 20_000)))),
+    Sample(
+        account_rows.ACCOUNT_ROW,
+        account_rows.pack_account,
+        account_rows.read_account,
+        (account_rows.Account(NOW_S, "payroll"), account_rows.UNKNOWN),
+    ),
+    Sample(
+        account_rows.RATES_ROW,
+        account_rows.pack_days,
+        account_rows.read_days,
+        (
+            [],
+            [
+                account_rows.DayRate(NOW_S - 90_000, 1, NOW_S - 89_000),
+                account_rows.DayRate(NOW_S, HIGH, NOW_S),
+            ],
+        ),
+    ),
+    Sample(
+        alert_rows.OPEN_ROW,
+        alert_rows.OPEN_ROW.pack,
+        alert_rows.read_open,
+        (alert_rows.OpenAlert("a-1", AT, "p é€", 3),),
+    ),
 )

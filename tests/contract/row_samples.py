@@ -116,12 +116,20 @@ STATEMENTS = (
     reconciliation.Statement("EUR"),
     reconciliation.Statement("EUR", 3, 1, 4, LOW, True, 5, HIGH, 4, AT, "b-1", "b-2", 2),
 )
+DECISIONS = (
+    decisions.Decision(AT, 2**64 - 1, 7, VERDICT),
+    decisions.Decision(AT, 1, 2, VERDICT, profile.Attempt(AT // 10**6, 12_50, 3, None, "FR")),
+)
+PAID = decisions.Paid("bob é€", HIGH, "EUR", HIGH, 0, [1, 1, HIGH, 6], True, False)
+ALERT = alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR")
 CLAIM = reconciliation.Claim(20_541, "reference", True)
 EARLIER |= {
     ("reconciliation", "line", 1): (LINE,),
     ("reconciliation", "posting", 1): (POSTING,),
     ("reconciliation", "statement", 1): STATEMENTS,
     ("reconciliation", "claim", 1): (CLAIM,),
+    ("fraud", "decision", 1): DECISIONS,
+    ("fraud", "alert", 1): (ALERT,),
 }
 
 
@@ -161,15 +169,16 @@ SAMPLES = (
         decisions.pack_decision,
         decisions.read_decision,
         (
-            decisions.Decision(AT, 2**64 - 1, 7, VERDICT),
-            decisions.Decision(AT, 1, 2, VERDICT, profile.Attempt(AT // 10**6, 12_50, 3, None, "FR")),
+            *DECISIONS,
+            decisions.Decision(AT, 1, 2, VERDICT, None, PAID),
+            decisions.Decision(AT, 1, 2, VERDICT, None, msgspec.structs.replace(PAID, fraud_us=HIGH)),
         ),
     ),
     Sample(
         alerts.ALERT_ROW,
         alerts.pack_alert,
         alerts.read_alert,
-        (alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR"),),
+        (ALERT, msgspec.structs.replace(ALERT, alert_id="a-1")),
     ),
     Sample(
         scheduled_rows.WAITING_ROW,

@@ -119,6 +119,8 @@ def run_of(batch: Any, log: Log, partition: int = 0, partitions: int = PARTITION
 
 def _cell(event: Any, name: str) -> Any:
     value = getattr(event, name)
+    if name == "origins":
+        return msgspec.to_builtins(value)
     return msgspec.structs.asdict(value) if isinstance(value, Actor | Exchange) else value
 
 

@@ -13,12 +13,12 @@ import msgspec
 
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import PaymentInitiated
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
 from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import row_key
 
 FAMILY = "a"
-ALERT_ROW = RowKind("fraud", "alert", FAMILY)
+ALERT_ROW = RowKind("fraud", "alert", FAMILY, [append_fields(None)])
 ALERTED = QueueKind("fraud", "alerted", "hj")
 ALERTED_ROW, ALERTED_BUCKET_ROW = ALERTED.state, ALERTED.bucket
 
@@ -32,6 +32,8 @@ class Alert(msgspec.Struct, frozen=True, array_like=True, gc=False):
     creditor_account_id: str
     amount_minor: int
     currency: str
+    alert_id: str | None = None
+    """The alert that the payment belongs to; None: an earlier version raised one for it alone."""
 
 
 def alert_key(tenant_id: str, account_id: str, payment_id: str) -> bytes:

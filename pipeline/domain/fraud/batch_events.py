@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -40,12 +40,17 @@ def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[
     ]
 
 
-def alerts_block(run: Run, alerts: list[tuple[int, Verdict]]) -> Block:
-    """Return fraud_alert_raised for payments: their positions in the run, ascending, and the verdicts."""
+def alerts_block(
+    run: Run, alerts: list[tuple[int, Verdict]], alert_ids: Sequence[str] | None = None
+) -> Block:
+    """Return fraud_alert_raised for payments: their positions in the run, ascending, and the verdicts.
+
+    `alert_ids`: of the alerts that they belong to; None: each is one of its own.
+    """
     positions, verdicts = zip(*alerts, strict=True)
     at = np.array(positions, np.int64)
     columns, keys = _caused(run, at, "fraud_alert_raised")
-    columns["alert_id"] = columns["event_id"]
+    columns["alert_id"] = columns["event_id"] if alert_ids is None else pa.array(alert_ids, pa.string())
     columns["account_id"] = columns.pop("debtor_account_id")
     return Block("fraud-alerts", ev.FraudAlertRaised, at, keys, columns | _judged(verdicts))
 

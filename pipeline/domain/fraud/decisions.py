@@ -1,10 +1,10 @@
 """The row of a decision, by payment id: the verdict, and on what it was made.
 
-    d tenant payment -> time, debtor, content, verdict; the payment itself while it waits for a reviewer
+    d tenant payment -> time, debtor, content, verdict; what labels and receipts need of the payment
     e, g number      -> the queue of decisions, and its buckets (`kernel.retention`)
 
-It is used to recognise a repeated payment id, and to add a payment to the debtor's habits when a reviewer
-approves it.
+It is used to recognise a repeated payment id, to add a payment to the debtor's habits when a reviewer
+approves it, to take it out again when it is labelled fraud, and to tell its receiver where the money was.
 """
 
 from __future__ import annotations
@@ -13,14 +13,35 @@ import msgspec
 
 from pipeline.domain.fraud.profile import Attempt
 from pipeline.domain.fraud.score import Verdict
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
 from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import row_key
 
 FAMILY = "d"
-DECISION_ROW = RowKind("fraud", "decision", FAMILY)
+DECISION_ROW = RowKind("fraud", "decision", FAMILY, [append_fields(None)])
 DECIDED = QueueKind("fraud", "decided", "eg")
 DECIDED_ROW, DECIDED_BUCKET_ROW = DECIDED.state, DECIDED.bucket
+
+
+class Paid(msgspec.Struct, array_like=True, gc=False):
+    """What labels and receipts need of a payment."""
+
+    creditor_account_id: str
+    amount_minor: int
+    currency: str
+    device: int
+    """Of the features (`ids.id63`), as `country`; 0 for none."""
+    country: int
+    origins: list[int]
+    """Where the debtor's money was before: account and hops, account and hops; at most four."""
+    learned: bool
+    """Whether it is one of the debtor's habits."""
+    waits: bool
+    """Whether it waits for a reviewer."""
+    fraud_us: int | None = None
+    """When it was labelled fraud; None: it is not."""
+    labelled_us: int | None = None
+    """When it was labelled last; an older label has no effect."""
 
 
 class Decision(msgspec.Struct, array_like=True, gc=False):
@@ -35,6 +56,8 @@ class Decision(msgspec.Struct, array_like=True, gc=False):
     verdict: Verdict
     held: Attempt | None = None
     """The payment while it waits for a reviewer; an approval adds it to the debtor's habits."""
+    paid: Paid | None = None
+    """None: an earlier version decided."""
 
 
 def decision_key(tenant_id: str, payment_id: str) -> bytes:

@@ -36,20 +36,20 @@ def decide_link(screening: Screening, event: ev.PaymentsLinked, at_us: int, out:
     """
     screening.load(list(link_keys(event)))
     profile = profile_key(event.tenant_id, event.debtor_account_id)
-    payments = [_alone(event, payment) for payment in event.payments]
+    payments = [alone(event, payment) for payment in event.payments]
     found = [
         screening.decide(payment, at_us, decision_key(event.tenant_id, payment.payment_id), profile)
         for payment in payments
     ]
     screening.write()
     verdicts = [verdict for verdict, _ in found]
-    _emit_decided(event, verdicts, out)
+    emit_link_decided(event, verdicts, out)
     for index, (payment, (verdict, alerted)) in enumerate(zip(payments, found, strict=True)):
         if alerted:
             emit_alert(event, payment, verdict, out, f"fraud_alert_raised:{index}")
 
 
-def _alone(event: ev.PaymentsLinked, payment: ev.LinkedPayment) -> ev.PaymentInitiated:
+def alone(event: ev.PaymentsLinked, payment: ev.LinkedPayment) -> ev.PaymentInitiated:
     """Return a payment of a link as if it had come by itself."""
     return ev.PaymentInitiated(
         event.event_id,
@@ -71,7 +71,8 @@ def _alone(event: ev.PaymentsLinked, payment: ev.LinkedPayment) -> ev.PaymentIni
     )
 
 
-def _emit_decided(event: ev.PaymentsLinked, verdicts: Sequence[Verdict], out: Outbox) -> None:
+def emit_link_decided(event: ev.PaymentsLinked, verdicts: Sequence[Verdict], out: Outbox) -> None:
+    """Emit what is decided about the payments of a link, for the ledger and for the lifecycle stream."""
     key = f"{event.tenant_id}/{event.debtor_account_id}"
     decided = envelope(event, "payments_link_decided")
     payments = tuple(

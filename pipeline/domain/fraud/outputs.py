@@ -71,9 +71,14 @@ def emit_decided(event: PaymentInitiated, verdict: Verdict, out: Outbox) -> None
 
 
 def emit_alert(
-    cause: Any, payment: PaymentInitiated, verdict: Verdict, out: Outbox, name: str = "fraud_alert_raised"
+    cause: Any,
+    payment: PaymentInitiated,
+    verdict: Verdict,
+    out: Outbox,
+    name: str = "fraud_alert_raised",
+    alert_id: str | None = None,
 ) -> None:
-    """Emit the alert on a payment.
+    """Emit the alert on a payment; `alert_id`: of the alert that it belongs to, None: one of its own.
 
     `cause`: the payment, or the link that it is a part of; there each alert has a `name` of its own.
     """
@@ -83,7 +88,7 @@ def emit_alert(
         f"{payment.tenant_id}/{payment.debtor_account_id}",
         FraudAlertRaised(
             *raised,
-            raised[0],
+            alert_id or raised[0],
             payment.payment_id,
             payment.debtor_account_id,
             verdict.outcome,

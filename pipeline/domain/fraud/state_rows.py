@@ -97,15 +97,6 @@ def population_key(tenant_id: str, currency: str) -> bytes:
     return row_key(POPULATION_ROW.family, tenant_id, currency)
 
 
-class Touch(NamedTuple):
-    """An event of a run that changes a state."""
-
-    place: int
-    """In the run."""
-    at_s: int
-    """The time that it gives the state; 0 for none."""
-
-
 class FeatureRows:
     """The features' tables over the rows of a partition, for one run of events."""
 
@@ -140,7 +131,8 @@ class _RowsOfKind:
         self._keep_us = None if kind.kept_s is None else kind.kept_s * MICROSECONDS_PER_SECOND + too_old_us
         self._loaded: dict[bytes, int | None] = {}
         """The newest time of each state as its row has it, seconds; None: there is no row."""
-        self._touched: dict[bytes, list[Touch]] = {}
+        self._touched: dict[bytes, list[tuple[int, int]]] = {}
+        """By key: places of events, and the times that they give the state, seconds; 0 for none."""
 
     def load(self, keys: Iterable[bytes]) -> None:
         """Read the states that are not read yet, in one call. Raises UnreadableRow."""
@@ -162,7 +154,7 @@ class _RowsOfKind:
 
     def touch(self, key: bytes, place: int, at_s: int = 0) -> None:
         """Note that an event changes a state, and the time that it gives it; events in their order."""
-        self._touched.setdefault(key, []).append(Touch(place, at_s))
+        self._touched.setdefault(key, []).append((place, at_s))
 
     def write(self) -> None:
         """Write the states that were changed."""
@@ -181,7 +173,7 @@ class _RowsOfKind:
         """Let keys of new rows join the queues, in the order of their events; delete what is over."""
         queues: dict[bytes, Queue] = {}
         made = [
-            (touches[0].place, number, key)
+            (touches[0][0], number, key)
             for number, (key, touches) in enumerate(self._touched.items())
             if key in changed and self._loaded[key] is None
         ]
@@ -194,7 +186,7 @@ class _RowsOfKind:
                 owner = tenant.decode(), self._kind.row.family
                 queue = queues[tenant] = Queue(IN_USE, self._rows, keep_us, *owner)
             touches = self._touched[key]
-            made_s = next(touch.at_s for touch in touches if touch.place >= place)
+            made_s = next(at_s for at, at_s in touches if at >= place)
             for old in queue.add(made_s * MICROSECONDS_PER_SECOND, key):
                 newest_s, later = self._as_of(old, place)
                 if newest_s is None:
@@ -220,11 +212,11 @@ class _RowsOfKind:
             newest = [] if row is None else self._kind.newest(states_of(self._kind, [row])).tolist()
             self._loaded[key] = newest[0] if newest else None
         newest_s, later = self._loaded[key], None
-        for touch in self._touched.get(key, ()):
-            if touch.place > place:
-                later = touch.place
+        for touched, at_s in self._touched.get(key, ()):
+            if touched > place:
+                later = touched
                 break
-            newest_s = touch.at_s if self._kind is CARD else max(newest_s or 0, touch.at_s)
+            newest_s = at_s if self._kind is CARD else max(newest_s or 0, at_s)
         return newest_s, later
 
 

@@ -133,7 +133,8 @@ def _cells(column: pa.Array | None, take: pa.Array | None) -> Iterator[Any]:
 @cache
 def column_types(event: type) -> dict[str, pa.DataType]:
     """Return the column type of each field of an event class; string for one that `_TYPES` does not have."""
-    types = {name: str(kind).partition(" |")[0] for name, kind in event.__annotations__.items()}
+    names: tuple[str, ...] = event.__struct_fields__  # type: ignore[attr-defined]
+    types = {name: str(event.__annotations__[name]).partition(" |")[0] for name in names}
     return {name: _TYPES.get(kind, pa.string()) for name, kind in types.items()}
 
 

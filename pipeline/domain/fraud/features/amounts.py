@@ -8,7 +8,7 @@ rate an amount is not known: the payment counts, and its amount does not.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -58,6 +58,18 @@ class Rates:
                 found.setdefault(NUMBER[one.currency], {})[one.from_s] = one.eur_minor_e9
         self._times = {number: sorted(of) for number, of in found.items()}
         self._rates = {number: [of[time] for time in sorted(of)] for number, of in found.items()}
+
+    @classmethod
+    def together(cls, of_tenants: Sequence[Rates]) -> Rates:
+        """Return the rates of some tenants; the numbers of currencies go up by len(CURRENCIES) a tenant."""
+        if len(of_tenants) == 1:
+            return of_tenants[0]
+        found = cls()
+        for place, rates in enumerate(of_tenants):
+            further = place * len(CURRENCIES)
+            found._times |= {number + further: times for number, times in rates._times.items()}
+            found._rates |= {number + further: values for number, values in rates._rates.items()}
+        return found
 
     def one(self, currency: int, minor: int, at_s: int) -> int | None:
         """Return a comparable amount; None without a rate."""

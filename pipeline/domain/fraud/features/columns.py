@@ -19,7 +19,7 @@ class Payments(NamedTuple):
     device: Integers
     country: Integers
     currency: Integers
-    """`amounts.NUMBER`."""
+    """`amounts.NUMBER`; of several tenants as `Rates.together` has it."""
     minor: Integers
     opened_s: Integers
     """When the debtor's account was opened; 0 where it is not known."""

@@ -34,7 +34,8 @@ class States:
 
     def fill(self, keys: Sequence[Hashable], columns: np.ndarray) -> None:
         """Take states as they were written before: they do not count as changed."""
-        self._rows[self.numbers(keys)] = columns.T
+        numbers = self.numbers(keys)  # which may make room first
+        self._rows[numbers] = columns.T
 
     def clear(self) -> None:
         """Forget all states."""

@@ -118,7 +118,7 @@ class FeatureTables(ReceiverTables):
             device=payments.device,
             country=payments.country,
             minor=payments.minor,
-            scale=SCALES[payments.currency],
+            scale=SCALES[payments.currency % len(SCALES)],
             amount=amount,
             known=known,
             near=near,

@@ -1,0 +1,273 @@
+"""One run of events over the rows of a partition: payments, receipts, cards, reviews and labels.
+
+    the events of the run, in their order (`pay`, `receive`, `know`, `review`, ...)
+        -> work in phases (`phases`): many of one kind at once
+        -> `close`: what is said of each event; the rows that have changed are written
+
+An event alone is a run of one, with the same rows. The time of a tenant is that of its newest judged payment
+on the partition. A repeat gets the stored decision as long as ids are known (`window_us`); a decision is kept
+for labels (`kept_us`), and deleted with a bucket of others (`kernel.retention`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from pipeline.domain.fraud import state_rows as at
+from pipeline.domain.fraud.account_rows import account_key, read_account
+from pipeline.domain.fraud.alert_rows import Alerts
+from pipeline.domain.fraud.deciding.deciding import Decider
+from pipeline.domain.fraud.decision_book import DecisionBook, facts_of
+from pipeline.domain.fraud.decisions import (
+    Decision,
+    Paid,
+    decision_key,
+)
+from pipeline.domain.fraud.features.amounts import NUMBER
+from pipeline.domain.fraud.label_work import FRAUD, GENUINE, Cancelled, Label, cancel, label
+from pipeline.domain.fraud.payment_work import Payment, PaymentWork, country_of, id_of
+from pipeline.domain.fraud.phases import CHANGE, PAY, RECEIVE, Phases, Work
+from pipeline.domain.fraud.profile import id64
+from pipeline.domain.fraud.receipt_work import Confirmation, Known, Receipt, ReceiptWork
+from pipeline.domain.fraud.repeated import UNSCORED, content_of, is_refused_by_ledger, repeated
+from pipeline.domain.fraud.run_keys import StateKeys, keys_of
+from pipeline.domain.fraud.run_money import RunMoney
+from pipeline.domain.fraud.run_results import Decided, Funds, Result
+from pipeline.domain.fraud.state_rows import FeatureRows
+from pipeline.domain.fraud.terms import Terms
+from pipeline.domain.kernel.events import PaymentInitiated
+from pipeline.domain.kernel.money import INT64_MAX
+from pipeline.domain.kernel.rows import PrefetchingRows
+
+
+class _Pending(NamedTuple):
+    """A payment of which is said at the end what was decided."""
+
+    place: int
+    event: PaymentInitiated
+    raised: tuple[Any, str]
+    """Cause and name of its alert."""
+    at_us: int
+    newest_at: int
+    """The tenant's time."""
+    decision: Decision | None
+    """None: the ledger surely refuses it."""
+    repeat: int | None
+    """Of a repeat, its content."""
+
+
+class Run:
+    """Events of a partition that are applied together."""
+
+    def __init__(self, terms: Terms, rows: PrefetchingRows) -> None:
+        self._terms, self._rows = terms, rows
+        self._book = DecisionBook(rows, terms.kept_us)
+        self._alerts = Alerts(rows, terms.alerts_kept_us)
+        self._money = RunMoney(rows, terms.rates)
+        self._phases, self._keys = Phases(), StateKeys()
+        self._receipts, self._results = ReceiptWork(), list[tuple[int, Result]]()
+        self._pending: list[_Pending] = []
+        """Payments, of which is said at the end what was decided."""
+
+    def load(self, decisions: Iterable[bytes]) -> None:
+        """Read the rows of decisions that events are about, in one call. Raises UnreadableRow."""
+        self._book.load(decisions)
+
+    # --- events, in the order of the log
+
+    def pay(
+        self, place: int, event: PaymentInitiated, at_us: int, raised: tuple[Any, str] | None = None
+    ) -> None:
+        """Take a payment; `at_us`: its time, microseconds UTC; `raised`: cause and name of its alert."""
+        terms, tenant_id = self._terms, event.tenant_id
+        newest_at = max(self._book.newest_at(tenant_id), at_us)
+        content = content_of(event)
+        decision: Decision | None = None
+        repeat: int | None = None
+        if newest_at - at_us <= terms.too_old_us:
+            key = decision_key(tenant_id, event.payment_id)
+            decision = self._book.of(key, newest_at, terms.window_us)
+            if decision is not None:
+                repeat = content
+            elif not is_refused_by_ledger(event):
+                decision = self._judge(place, event, at_us, key, content)
+        cause = raised or (event, "fraud_alert_raised")
+        self._pending.append(_Pending(place, event, cause, at_us, newest_at, decision, repeat))
+
+    def _judge(self, place: int, event: PaymentInitiated, at_us: int, key: bytes, content: int) -> Decision:
+        tenant_id, debtor, creditor = event.tenant_id, event.debtor_account_id, event.creditor_account_id
+        country, device = country_of(event.counterparty_country), event.device_id or None
+        paid = Paid(
+            creditor, event.amount_minor, event.currency, id_of(device), id_of(country), [], False, False
+        )
+        decision = Decision(at_us, id64(debtor), content, UNSCORED, None, paid)
+        self._book.add(tenant_id, key, decision)
+        keys = keys_of(tenant_id, debtor, creditor, device, event.currency)
+        is_next_day = self._money.opens_day(keys.population, at_us)
+        if is_next_day:
+            self._work()
+        account = account_key(tenant_id, debtor)
+        self._keys.payment(keys, account)
+        work = Payment(event, at_us, keys, account, decision, self._money.tenant(tenant_id, event.currency))
+        changes = (keys.payer, keys.device) if keys.device else (keys.payer,)
+        self._phases.add(PAY, Work(place, work), changes, (keys.receiver, keys.card))
+        if is_next_day:
+            self._work()
+        return decision
+
+    def receive(
+        self,
+        place: int,
+        tenant_id: str,
+        account_id: str,
+        payer_id: str | None,
+        money: tuple[int, str],
+        at_us: int,
+        origins: Sequence[int],
+    ) -> None:
+        """Take what an account received; `money`: amount and currency; no payer: a journal booked it."""
+        amount, currency = money
+        if currency not in NUMBER:
+            return
+        key = at.receiver_key(tenant_id, account_id)
+        self._keys.receivers.append(key)
+        tenant = self._money.tenant(tenant_id, currency)
+        receipt = Receipt(key, account_id, payer_id, amount, currency, at_us, origins, tenant)
+        self._phases.add(RECEIVE, Work(place, receipt), (key,))
+
+    def know(self, place: int, tenant_id: str, account_id: str, card: list[int]) -> None:
+        """Take what is told of a payee."""
+        key = at.card_key(tenant_id, account_id)
+        self._keys.cards.append(key)
+        self._phases.add(RECEIVE, Work(place, Known(key, card)), (key,))
+
+    def confirm(
+        self, place: int, tenant_id: str, account_id: str, what: tuple[int, bool, int], at_us: int
+    ) -> None:
+        """Take a label of a payment to an account.
+
+        `what`: time of the payment, whether it is FRAUD (else that is withdrawn), when it was labelled so.
+        """
+        key = at.receiver_key(tenant_id, account_id)
+        self._keys.receivers.append(key)
+        self._phases.add(CHANGE, Work(place, Confirmation(key, account_id, *what, at_us)), (key,))
+
+    def is_repeat(self, event: PaymentInitiated) -> bool:
+        """Whether the payment id of an event was decided before."""
+        key, newest_at = (
+            decision_key(event.tenant_id, event.payment_id),
+            self._book.newest_at(event.tenant_id),
+        )
+        return self._book.of(key, newest_at, self._terms.window_us) is not None
+
+    def knows(self, tenant_id: str, payment_id: str, debtor_account_id: str) -> bool:
+        """Whether a payment of a debtor has a decision that labels go to."""
+        return self._book.of_debtor(tenant_id, payment_id, debtor_account_id) is not None
+
+    def review(self, place: int, event: Any, at_us: int) -> None:
+        """Take a review: of a payment that waits for it, it is a label.
+
+        One that may need a second person teaches nothing, also once that person has agreed: this stream does
+        not hear of that.
+        """
+        decision = self._book.of_debtor(event.tenant_id, event.payment_id, event.debtor_account_id)
+        if decision is None:
+            return
+        amount = facts_of(decision).amount_minor if event.link_id is None else INT64_MAX
+        if not self._terms.gate.review_may_need_two(event.tenant_id, amount):
+            self._label(place, event, decision, GENUINE if event.approved else FRAUD, at_us, is_review=True)
+
+    def label(self, place: int, event: Any, at_us: int) -> None:
+        """Take a label of a payment that `knows` says is known."""
+        decision = self._book.of_debtor(event.tenant_id, event.payment_id, event.debtor_account_id)
+        if decision is not None:
+            self._label(place, event, decision, event.label, at_us, is_review=False)
+
+    def cancel(self, place: int, event: Any) -> None:
+        """Take a cancellation: a review of the payment teaches nothing any more."""
+        decision = self._book.of_debtor(event.tenant_id, event.payment_id, event.debtor_account_id)
+        if decision is not None:
+            payer = at.payer_key(event.tenant_id, event.debtor_account_id)
+            key = decision_key(event.tenant_id, event.payment_id)
+            self._phases.add(CHANGE, Work(place, Cancelled(decision, key)), (payer,))
+
+    def post(self, place: int, tenant_id: str, payment_id: str, account_id: str) -> None:
+        """Take a posting that debits an account for a payment: its receiver is told."""
+        decision = self._book.of_debtor(tenant_id, payment_id, account_id)
+        if decision is not None and facts_of(decision).creditor_account_id[0] != "$":
+            # What is decided about a payment of this run comes into its decision.
+            self._results.append((place, Funds(decision)))
+
+    # --- the end
+
+    def close(self) -> list[tuple[int, Result]]:
+        """Do what is left, write the rows, and return what is said of the events, in their order."""
+        self._work()
+        for pending in self._pending:
+            self._results.append((pending.place, self._decided_of(pending)))
+        self._book.write()
+        self._alerts.write()
+        self._results += self._receipts.told()
+        return sorted(self._results, key=lambda one: one[0])
+
+    def _decided_of(self, of: _Pending) -> Decided:
+        decision, is_repeat = of.decision, of.repeat is not None
+        if decision is None:
+            return Decided(UNSCORED, None)
+        verdict = decision.verdict
+        if of.repeat is not None:
+            verdict = repeated(decision, of.repeat, self._terms.review_score_min)
+        if verdict.outcome == "APPROVE" or (is_repeat and self._alerts.knows(of.event, of.newest_at)):
+            return Decided(verdict, None)
+        alert_id = self._alerts.add(of.event, of.raised, of.at_us, of.newest_at, verdict)
+        return Decided(verdict, alert_id)
+
+    def _work(self) -> None:
+        """Do what has come so far, and write the states that it changes."""
+        phases = self._phases.take()
+        if not phases:
+            return
+        features = FeatureRows(
+            self._rows, self._money.rates(), self._terms.too_old_us, self._terms.near_threshold_minor
+        )
+        self._keys.load(features)
+        accounts = list(dict.fromkeys(self._keys.accounts))
+        found = zip(accounts, self._rows.get_many(accounts), strict=True)
+        known = {key: read_account(row) for key, row in found}
+        decider = Decider(self._terms.deciders(self._rows), self._terms.thresholds)
+        payments = PaymentWork(decider, known)
+        for kind, works in phases:
+            if kind == RECEIVE:
+                self._receipts.receive(works, features)
+            elif kind == PAY:
+                payments.pay(works, features)
+            else:
+                for work in works:
+                    self._change(work.place, work.what, features)
+        features.write()
+        self._keys = StateKeys()
+
+    def _change(self, place: int, what: Any, features: FeatureRows) -> None:
+        if isinstance(what, Confirmation):
+            self._receipts.confirm(place, what, features)
+        elif isinstance(what, Cancelled):
+            if cancel(what):
+                self._book.change(what.key)
+        else:
+            changed, told = label(place, what, features)
+            if changed:
+                self._book.change(what.key)
+            if told is not None:
+                self._results.append((place, told))
+
+    def _label(
+        self, place: int, event: Any, decision: Decision, says: str, at_us: int, *, is_review: bool
+    ) -> None:
+        paid = facts_of(decision)
+        tenant_id, debtor = event.tenant_id, event.debtor_account_id
+        keys = keys_of(tenant_id, debtor, paid.creditor_account_id, None, paid.currency)
+        self._keys.label(keys)
+        key, tenant = decision_key(tenant_id, event.payment_id), self._money.tenant(tenant_id, paid.currency)
+        what = Label(decision, key, debtor, keys, says, at_us, is_review, tenant)
+        self._phases.add(CHANGE, Work(place, what), (keys.payer,))

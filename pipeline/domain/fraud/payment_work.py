@@ -1,0 +1,171 @@
+"""Payments of a run: their features, what is decided about them, and what is kept of that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.domain.fraud.account_rows import Account
+from pipeline.domain.fraud.deciding.deciding import APPROVED, OUTCOMES, REVIEWED, Decider, Decisions
+from pipeline.domain.fraud.deciding.facts import Facts
+from pipeline.domain.fraud.deciding.in_force import InForce
+from pipeline.domain.fraud.decision_book import facts_of
+from pipeline.domain.fraud.decisions import Decision
+from pipeline.domain.fraud.expressions.by_column import texts
+from pipeline.domain.fraud.features.amounts import CURRENCIES, NUMBER
+from pipeline.domain.fraud.features.columns import Judged, Keys, Payments
+from pipeline.domain.fraud.features.ids import id63
+from pipeline.domain.fraud.features.layout import TIME_MAX_S
+from pipeline.domain.fraud.phases import Work
+from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.fraud.state_rows import FeatureRows
+from pipeline.domain.fraud.terms import named
+from pipeline.domain.kernel.events import PaymentInitiated
+from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
+
+COUNTRY_LENGTH_MAX = 8
+SCORE_BP = 100
+"""Basis points of one point of a score."""
+
+
+class PaymentKeys(NamedTuple):
+    """The row keys of a payment's states."""
+
+    payer: bytes
+    receiver: bytes
+    card: bytes
+    pair: bytes
+    device: bytes
+    """Empty where no device is named."""
+    population: bytes
+
+
+class Payment(NamedTuple):
+    """A payment that is judged."""
+
+    event: PaymentInitiated
+    at_us: int
+    keys: PaymentKeys
+    account_key: bytes
+    decision: Decision
+    """What is decided is written into it."""
+    tenant: int
+    """The number of the tenant in the run."""
+
+
+class PaymentWork:
+    """The payments of a run."""
+
+    def __init__(self, decider: Decider, accounts: dict[bytes, Account]) -> None:
+        self._decider, self._accounts = decider, accounts
+        self._names: dict[tuple[str, str], tuple[InForce, str]] = {}
+        self._approved: dict[tuple[int, str], Verdict] = {}
+
+    def pay(self, works: Sequence[Work], features: FeatureRows) -> None:
+        """Judge payments, in the order of the log."""
+        payments: list[Payment] = [work.what for work in works]
+        for work, one in zip(works, payments, strict=True):
+            at_s = min(max(one.at_us // MICROSECONDS_PER_SECOND, 1), TIME_MAX_S)
+            features.payers.touch(one.keys.payer, work.place, at_s)
+            features.pairs.touch(one.keys.pair, work.place, at_s)
+            if one.keys.device:
+                features.devices.touch(one.keys.device, work.place, at_s)
+        accounts = [self._accounts[one.account_key] for one in payments]
+        decisions = self._decider.over(_facts_of(payments, accounts))
+        keys = Keys(*zip(*(one.keys for one in payments), strict=True))
+        judged = features.tables.pay(_columns_of(payments, accounts), decisions, keys)
+        self._keep(payments, accounts, decisions, judged)
+
+    def _keep(
+        self,
+        payments: Sequence[Payment],
+        accounts: Sequence[Account],
+        decisions: Decisions,
+        judged: Judged,
+    ) -> None:
+        """Write what is decided into the decisions."""
+        origins = judged.origins[1:].transpose(2, 0, 1).reshape(len(payments), -1)
+        carried = {place: origins[place] for place in np.flatnonzero(origins.any(axis=1)).tolist()}
+        ranks, scores = decisions.ranks.tolist(), decisions.scores_bp.tolist()
+        lines = zip(payments, accounts, ranks, scores, strict=True)
+        for place, (one, account, rank, score) in enumerate(lines):
+            version = self._name(one, account.segment)
+            if rank == APPROVED:
+                verdict = self._approval(score // SCORE_BP, version)
+            else:
+                explained = decisions.explain(place, judged.features[:, place])
+                reasons = tuple((reason.label, reason.text) for reason in explained.reasons)
+                verdict = Verdict(OUTCOMES[rank], score // SCORE_BP, reasons, version)
+            decision, paid = one.decision, facts_of(one.decision)
+            decision.verdict = verdict
+            paid.learned, paid.waits = rank == APPROVED, rank == REVIEWED
+            if place in carried:
+                paid.origins = _without_nobody(carried[place].tolist())
+
+    def _name(self, one: Payment, segment: str) -> str:
+        """Return the name of what decides about a payment."""
+        known = self._names.get((one.event.tenant_id, segment))
+        if known is not None:
+            force, name = known
+            if force.from_us <= one.at_us and (force.until_us is None or one.at_us < force.until_us):
+                return name
+        force = self._decider.deciders.at(one.at_us, one.event.tenant_id, segment)
+        name = named(force)
+        self._names[one.event.tenant_id, segment] = force, name
+        return name
+
+    def _approval(self, score: int, version: str) -> Verdict:
+        found = self._approved.get((score, version))
+        if found is None:
+            found = self._approved[score, version] = Verdict(OUTCOMES[APPROVED], score, (), version)
+        return found
+
+
+def _without_nobody(pairs: Sequence[int]) -> list[int]:
+    """Return the pairs of account and hops that name an account."""
+    return [value for place in range(0, len(pairs), 2) if pairs[place] for value in pairs[place : place + 2]]
+
+
+def _facts_of(payments: Sequence[Payment], accounts: Sequence[Account]) -> Facts:
+    events = [one.event for one in payments]
+    return Facts(
+        np.array([one.at_us for one in payments], np.int64),
+        texts([event.tenant_id for event in events]),
+        {
+            "debtor": texts([event.debtor_account_id for event in events]),
+            "payee": texts([event.creditor_account_id for event in events]),
+            "segment": texts([account.segment for account in accounts]),
+            "device_id": texts([event.device_id or None for event in events]),
+            "country": texts([country_of(event.counterparty_country) for event in events]),
+            "channel": texts([event.channel or None for event in events]),
+        },
+    )
+
+
+def country_of(text: str | None) -> str | None:
+    """Return a country as features have it; an empty one counts as none."""
+    return text.upper()[:COUNTRY_LENGTH_MAX] if text else None
+
+
+def id_of(text: str | None) -> int:
+    """Return the id of a device or a country, 0 for none."""
+    return id63(text) if text else 0
+
+
+def _columns_of(payments: Sequence[Payment], accounts: Sequence[Account]) -> Payments:
+    rows = [
+        (
+            one.at_us // MICROSECONDS_PER_SECOND,
+            id63(one.event.debtor_account_id),
+            id63(one.event.creditor_account_id),
+            one.decision.paid.device,  # type: ignore[union-attr]
+            one.decision.paid.country,  # type: ignore[union-attr]
+            one.tenant * len(CURRENCIES) + NUMBER[one.event.currency],
+            one.event.amount_minor,
+            account.opened_s,
+        )
+        for one, account in zip(payments, accounts, strict=True)
+    ]
+    return Payments(*np.array(rows, np.int64).T.copy())

@@ -1,0 +1,142 @@
+"""The payee's side of a run: receipts, labels of payments to it, and what is told of payees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.domain.fraud import state_rows as at
+from pipeline.domain.fraud.features.amounts import CURRENCIES, NUMBER
+from pipeline.domain.fraud.features.columns import Card, Payments, Receipts
+from pipeline.domain.fraud.features.ids import id63
+from pipeline.domain.fraud.features.layout import C_SENT_S, CARRIED, TIME_MAX_S
+from pipeline.domain.fraud.phases import Work
+from pipeline.domain.fraud.run_results import Told
+from pipeline.domain.fraud.state_rows import FeatureRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
+
+
+class Receipt(NamedTuple):
+    """What an account received."""
+
+    key: bytes
+    account_id: str
+    payer_id: str | None
+    """None: a journal booked it."""
+    amount_minor: int
+    currency: str
+    at_us: int
+    origins: Sequence[int]
+    """Where the payer's money was before: account and hops, account and hops."""
+    tenant: int
+    """The number of the tenant in the run."""
+
+
+class Confirmation(NamedTuple):
+    """A label of a payment, on its payee's partition."""
+
+    key: bytes
+    account_id: str
+    paid_us: int
+    is_fraud: bool
+    labelled_us: int
+    """When it was labelled FRAUD."""
+    at_us: int
+
+
+class Known(NamedTuple):
+    """A card of a payee."""
+
+    key: bytes
+    values: list[int]
+
+
+class ReceiptWork:
+    """The payee's side of a run."""
+
+    def __init__(self) -> None:
+        self._told: list[tuple[int, str, int, list[int]]] = []
+        """Place of the event, payee, time and card."""
+
+    def receive(self, works: Sequence[Work], features: FeatureRows) -> None:
+        """Count receipts, and keep cards that came."""
+        known: list[Known] = []
+        receipts: list[tuple[int, Receipt]] = []
+        for work in works:
+            what = work.what
+            if isinstance(what, Known):
+                known.append(what)
+                features.cards.touch(what.key, work.place, what.values[C_SENT_S])
+            else:
+                receipts.append((work.place, what))
+                features.receivers.touch(what.key, work.place, _seconds(what.at_us))
+        if known:
+            features.tables.know([one.key for one in known], [one.values for one in known])
+        if receipts:
+            columns = _receipts_of([receipt for _, receipt in receipts])
+            cards = features.tables.receive(columns, [receipt.key for _, receipt in receipts])
+            for card in cards:
+                place, receipt = receipts[card.place]
+                self._told.append((place, receipt.account_id, receipt.at_us, card.values))
+
+    def confirm(self, place: int, what: Confirmation, features: FeatureRows) -> None:
+        """Count a label with the payee, or take it back."""
+        features.receivers.touch(what.key, place, _seconds(what.labelled_us) if what.is_fraud else 0)
+        payment = one_payment(what.paid_us, 0, id63(what.account_id))
+        known_s, now_s = (np.array([of // MICROSECONDS_PER_SECOND]) for of in (what.labelled_us, what.at_us))
+        keys, cards = [what.key], list[Card]()
+        if what.is_fraud:
+            cards = features.tables.confirm(payment, known_s, keys)
+        elif features.receivers.knows(what.key):
+            cards = features.tables.withdraw(payment, known_s, now_s, keys)
+        self._told += [(place, what.account_id, what.at_us, card.values) for card in cards]
+
+    def told(self) -> list[tuple[int, Told]]:
+        """Return the cards that are due, with the places of their events, in this order."""
+        if not self._told:
+            return []
+        self._told.sort(key=lambda one: one[0])
+        packed = at.CARD.form.pack(np.array([values for *_, values in self._told], np.int64).T)
+        head = at.CARD_ROW.head
+        return [
+            (place, Told(account_id, at_us, head + card))
+            for (place, account_id, at_us, _), card in zip(self._told, packed, strict=True)
+        ]
+
+
+def one_payment(
+    at_us: int, debtor: int, payee: int, device: int = 0, country: int = 0, currency: int = 0, minor: int = 0
+) -> Payments:
+    """Return a payment as columns."""
+    values = at_us // MICROSECONDS_PER_SECOND, debtor, payee, device, country, currency, minor, 0
+    return Payments(*np.array(values, np.int64)[:, None])
+
+
+def _seconds(at_us: int) -> int:
+    """Return a time as states have it."""
+    return min(max(at_us // MICROSECONDS_PER_SECOND, 1), TIME_MAX_S)
+
+
+def _receipts_of(receipts: Sequence[Receipt]) -> Receipts:
+    count = len(receipts)
+    origins = np.zeros((CARRIED, 2, count), np.int64)
+    accounts, payers = [], []
+    for place, one in enumerate(receipts):
+        accounts.append(id63(one.account_id))
+        payer = 0 if one.payer_id is None else id63(one.payer_id)
+        payers.append(payer)
+        if payer:
+            origins[0, :, place] = payer, 1
+            if one.origins:
+                further = np.array(one.origins[: 2 * (CARRIED - 1)], np.int64).reshape(-1, 2)
+                origins[1 : 1 + len(further), :, place] = further
+    return Receipts(
+        np.array([one.at_us // MICROSECONDS_PER_SECOND for one in receipts], np.int64),
+        np.array(accounts, np.int64),
+        np.array(payers, np.int64),
+        np.array([one.tenant * len(CURRENCIES) + NUMBER[one.currency] for one in receipts], np.int64),
+        np.array([one.amount_minor for one in receipts], np.int64),
+        origins,
+    )

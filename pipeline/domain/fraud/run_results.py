@@ -1,0 +1,47 @@
+"""What a run says of its events."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pipeline.domain.fraud.decisions import Decision
+from pipeline.domain.fraud.score import Verdict
+
+
+class Decided(NamedTuple):
+    """Of a payment."""
+
+    verdict: Verdict
+    alert_id: str | None
+    """The alert that it raises or joins; None: it raises none."""
+
+
+class Funds(NamedTuple):
+    """Of a posting that debits a payment's debtor: what its receiver is told."""
+
+    decision: Decision
+    """With the payment's time, and where its money was before."""
+
+
+class Labelled(NamedTuple):
+    """Of a label: what the payee's partition is told."""
+
+    creditor_account_id: str
+    debtor_account_id: str
+    paid_us: int
+    label: str
+    """FRAUD, or GENUINE for one that is withdrawn."""
+    labelled_us: int
+    """When it was labelled FRAUD."""
+
+
+class Told(NamedTuple):
+    """Of a receipt or a label of a payee: its card, for all partitions."""
+
+    account_id: str
+    as_of_us: int
+    card: bytes
+    """The row of the card."""
+
+
+Result = Decided | Funds | Labelled | Told
