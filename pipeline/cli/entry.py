@@ -13,6 +13,7 @@ from pipeline.cli import (
     accept_loss,
     account,
     acls,
+    backtest,
     balance,
     dead_letters,
     export,
@@ -31,6 +32,7 @@ from pipeline.cli import (
     switch,
     tail,
     topics,
+    train,
     transactions,
     up,
     verify,
@@ -58,6 +60,8 @@ RUN, TRY, LOOK, DECIDE, REPAIR = "Run", "Try", "Look", "Decide", "Check and repa
 app.command("up", rich_help_panel=RUN)(up.up)
 app.command("worker", rich_help_panel=RUN)(worker.worker)
 app.command("load", rich_help_panel=RUN)(load.load)
+app.command("backtest", rich_help_panel=TRY)(backtest.backtest)
+app.command("train", rich_help_panel=TRY)(train.train)
 app.add_typer(account.app, name="account", rich_help_panel=TRY)
 app.command("topics", rich_help_panel=LOOK)(topics.topics)
 app.command("tail", rich_help_panel=LOOK)(tail.tail)

@@ -58,6 +58,11 @@ def as_floats(columns: Integers) -> NDArray[np.float32]:
     return floats
 
 
+def require_xgboost() -> None:
+    """Check that xgboost is installed. Raises XgboostMissing."""
+    _xgboost()
+
+
 def _xgboost() -> Any:
     try:
         import xgboost

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.domain.fraud.model.artefact import Integers, Model
 from pipeline.training.boosted import Training, train_boosted
@@ -37,6 +38,55 @@ class WalkForward:
     """Fewer known frauds, of those that may be learned from, make no model."""
     held_frauds_min: int = 5
     """Fewer of them on the held-out days make none: nothing could be calibrated."""
+    rows_max: int = 500_000
+    """Most payments that are remembered. Of more each one has the same chance, whatever is known of it."""
+
+
+def with_threads(how: WalkForward, threads: int) -> WalkForward:
+    """Return the same with more threads, which change nothing but the time that it takes."""
+    boosting = replace(how.training.boosting, threads=threads)
+    return replace(how, training=replace(how.training, boosting=boosting))
+
+
+class Remembered:
+    """Payments in the order of their time, no more than a number of them.
+
+    Beyond it each payment has the same chance to stay, drawn by its place alone: a choice by labels would
+    know today what is labelled tomorrow.
+    """
+
+    def __init__(self, inputs: tuple[Input, ...], rows_max: int) -> None:
+        self._inputs, self._rows_max = inputs, rows_max
+        self._parts: deque[tuple[Payments, NDArray[np.uint64]]] = deque()
+        self._count = self._seen = self._halvings = 0
+
+    def add(self, payments: Payments) -> None:
+        """Remember payments."""
+        rows = len(payments.occurred_us)
+        lots = _lots(self._seen, rows)
+        self._seen += rows
+        self._append(payments, lots)
+        while self._count > self._rows_max:
+            self._halvings += 1
+            parts, self._parts, self._count = self._parts, deque(), 0
+            for part, drawn in parts:
+                self._append(part, drawn)
+
+    def _append(self, payments: Payments, lots: NDArray[np.uint64]) -> None:
+        stays = lots >> np.uint64(64 - self._halvings) == 0 if self._halvings else np.ones(len(lots), bool)
+        if not stays.all():
+            payments, lots = payments.some(stays), lots[stays]
+        self._parts.append((payments, lots))
+        self._count += len(lots)
+
+    def since(self, at_us: int) -> Payments:
+        """Return payments from a time on; earlier ones are forgotten."""
+        while self._parts and not (self._parts[0][0].occurred_us >= at_us).any():
+            self._count -= len(self._parts.popleft()[1])
+        parts = [part for part, _ in self._parts]
+        if parts and int(parts[0].occurred_us[0]) < at_us:
+            parts[0] = parts[0].some(parts[0].occurred_us >= at_us)
+        return joined(self._inputs, parts)
 
 
 class Walk:
@@ -50,7 +100,7 @@ class Walk:
         if how.window_us is not None and how.window_us <= 2 * training.delay_us + training.held_us:
             raise ValueError("the window must be longer than two delays and the held-out days")
         self._inputs, self._how = inputs, how
-        self._seen: deque[Payments] = deque()
+        self._seen = Remembered(inputs, how.rows_max)
         self._next_us: int | None = None
         self._newest_us: int | None = None
         self._model: Model | None = None
@@ -65,7 +115,6 @@ class Walk:
             raise ValueError("days must come in their order")
         self._newest_us = midnight
         if self._next_us is None or midnight >= self._next_us:
-            self._forget(midnight)
             made = self._made(midnight)
             if made is not None:
                 self._model = made
@@ -75,23 +124,13 @@ class Walk:
 
     def learn(self, payments: Payments) -> None:
         """Remember payments for later models."""
-        self._seen.append(payments)
-
-    def _forget(self, midnight: int) -> None:
-        if self._how.window_us is not None:
-            since = midnight - self._how.window_us
-            while self._seen and not (self._seen[0].occurred_us >= since).any():
-                self._seen.popleft()
+        self._seen.add(payments)
 
     def _made(self, midnight: int) -> Model | None:
         """Return a model of what was known before a midnight; None where that is too little."""
         how = self._how.training
-        if not self._seen:
-            return None
-        seen = _joined(self._inputs, self._seen)
         since = 0 if self._how.window_us is None else midnight - self._how.window_us
-        if since > int(seen.occurred_us.min()):
-            seen = seen.some(seen.occurred_us >= since)
+        seen = self._seen.since(since)
         # What is labelled at the very midnight belongs to the day that begins.
         now = midnight - 1
         try:
@@ -127,7 +166,10 @@ def walk_forward(payments: Payments, how: WalkForward) -> Iterator[tuple[slice, 
         walk.learn(payments.some(day))
 
 
-def _joined(inputs: tuple[Input, ...], parts: deque[Payments]) -> Payments:
+def joined(inputs: tuple[Input, ...], parts: list[Payments]) -> Payments:
+    """Return payments one after the other; without any, none."""
+    nothing = Payments(inputs, np.zeros((len(inputs), 0), np.int64), *([np.zeros(0, np.int64)] * 3))
+    parts = parts or [nothing]
     cleared = [one.cleared_us for one in parts if one.cleared_us is not None]
     return Payments(
         inputs,
@@ -137,3 +179,11 @@ def _joined(inputs: tuple[Input, ...], parts: deque[Payments]) -> Payments:
         np.concatenate([one.fraud_known_us for one in parts]),
         np.concatenate(cleared) if cleared else None,
     )
+
+
+def _lots(first: int, count: int) -> NDArray[np.uint64]:
+    """Return numbers that are spread evenly, by place (SplitMix64)."""
+    x = np.arange(first, first + count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(x ^ (x >> np.uint64(31)))

@@ -12,7 +12,7 @@ from pipeline.domain.fraud.model.encoding import encode
 from pipeline.training.boosted import Training, train_boosted
 from pipeline.training.data import DAY_US, NEVER_US, Payments
 from pipeline.training.fitting import Boosting
-from pipeline.training.walk_forward import Walk, WalkForward, walk_forward
+from pipeline.training.walk_forward import Remembered, Walk, WalkForward, walk_forward
 from tests.fraud_model.payments import DAYS, INPUTS, some_payments
 
 needs_xgboost = pytest.mark.skipif(
@@ -114,3 +114,20 @@ def test_fewer_genuine_payments_are_learned_from_and_scores_stay_probabilities()
     assert model.window.rows > 15_000
     figures = dict(model.figures)
     assert figures["ap"] > 200_000 and figures["calibration_error"] < 60_000
+
+
+def test_what_is_remembered_is_bounded_and_chosen_by_place_alone() -> None:
+    payments = some_payments(rows=12_000)
+    found = {}
+    for name, known in (
+        ("as it is", payments.fraud_known_us),
+        ("without labels", np.full(12_000, NEVER_US)),
+    ):
+        one, seen = replace(payments, fraud_known_us=known), Remembered(INPUTS, 2_000)
+        for begin in range(0, 12_000, 700):
+            seen.add(one.some(slice(begin, begin + 700)))
+        found[name] = seen.since(10 * DAY_US)
+    times = [one.occurred_us.tolist() for one in found.values()]
+    assert times[0] == times[1] and min(times[0]) >= 10 * DAY_US
+    assert 800 < len(times[0]) <= 1_600
+    assert (np.diff(times[0]) >= 0).all()

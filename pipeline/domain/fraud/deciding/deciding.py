@@ -168,7 +168,7 @@ class Decisions:
                 words, tenant, at_us = self._given(place)
                 self._put(place, self._decider.one(values, words, tenant, at_us))
         else:
-            for force, here in self._groups(places):
+            for force, here in self.groups(places):
                 whole = len(here) == len(places)
                 self._decide(force, places[here], features if whole else features[:, here])
         approved: Integers = self.ranks[places] == APPROVED
@@ -206,9 +206,10 @@ class Decisions:
         self.anomaly_bp[place], self.shadow_ranks[place] = one.anomaly_bp, one.shadow_rank
         self.noted[place] = one.noted
 
-    def _groups(self, places: Integers) -> Iterator[tuple[InForce, Integers]]:
-        """Yield what is in force with the places, among `places`, about which it decides."""
+    def groups(self, places: Integers | None = None) -> Iterator[tuple[InForce, Integers]]:
+        """Yield what is in force with the places, among `places`, about which it decides; None: all."""
         facts, deciders = self.facts, self._decider.deciders
+        places = np.arange(len(self)) if places is None else places
         tenants = [deciders.whose(tenant) for tenant in facts.tenant.words]
         numbers = {tenant: number for number, tenant in enumerate(dict.fromkeys(tenants))}
         of_tenant = np.array([numbers[tenant] for tenant in tenants], np.int64)

@@ -37,7 +37,7 @@ class Fitted:
         """`name`: what the sender calls it. Raises ModelRefused: no model, or one of other features."""
         model = parse(data, name)
         check_features(model)
-        self.name, self.model = name_of(data), model
+        self.data, self.name, self.model = data, name_of(data), model
         self._rows = np.array([ROW[one.name] for one in model.features], np.int64)
         self._evaluator = Evaluator(model)
         self._explainer = Explainer(self._evaluator, value_in_words)

@@ -19,11 +19,13 @@ SLICE_PAYMENTS_MAX = 5_000
 
 
 class Labels(NamedTuple):
-    """Which payments are confirmed as frauds, and when."""
+    """Which payments are confirmed as frauds, and when; each label says something new of its payment."""
 
     place: Integers
     """Of the payment among all payments."""
     labelled_s: Integers
+    fraud: Integers | None = None
+    """bool: False takes an earlier label of the payment back. None: none is taken back."""
 
 
 def replay(
@@ -37,6 +39,7 @@ def replay(
     order = np.argsort(labels.labelled_s, kind="stable")
     due_place, due_s = labels.place[order], labels.labelled_s[order]
     waiting = np.ones(len(order), bool)
+    told_s: dict[int, int] = {}
     begin, count = 0, len(payments.at_s)
     until = 0
     while begin < count:
@@ -47,15 +50,33 @@ def replay(
         now = np.flatnonzero(waiting[:until] & (due_place[:until] < begin))
         if len(now):
             waiting[now] = False
-            of = Payments(*(column[due_place[now]] for column in payments))
-            tables.unlearn(of, np.ones(len(now), bool))
-            _tell(tables, tables.confirm(of, due_s[now]))
+            for part_of, is_fraud in _runs(now, labels.fraud, order):
+                of, at_s = Payments(*(column[due_place[part_of]] for column in payments)), due_s[part_of]
+                approved = np.ones(len(part_of), bool)
+                if is_fraud:
+                    told_s.update(zip(due_place[part_of].tolist(), at_s.tolist(), strict=True))
+                    tables.unlearn(of, approved)
+                    _tell(tables, tables.confirm(of, at_s))
+                else:
+                    since_s = np.array([told_s.pop(one) for one in due_place[part_of].tolist()], np.int64)
+                    tables.relearn(of, approved)
+                    _tell(tables, tables.withdraw(of, since_s, at_s))
         part = Payments(*(column[begin:end] for column in payments))
         judged = tables.pay(part)
         yield slice(begin, end), judged
         receipts = Receipts(part.at_s, part.payee, part.debtor, part.currency, part.minor, judged.origins)
         _tell(tables, tables.receive(receipts))
         begin = end
+
+
+def _runs(now: Integers, fraud: Integers | None, order: Integers) -> Iterator[tuple[Integers, bool]]:
+    """Yield labels that are due, in their order, as many at once as say the same."""
+    if fraud is None:
+        yield now, True
+        return
+    says = fraud[order[now]]
+    for part in np.split(now, np.flatnonzero(np.diff(says)) + 1):
+        yield part, bool(fraud[order[part[0]]])
 
 
 def _tell(tables: FeatureTables, cards: list[Card]) -> None:

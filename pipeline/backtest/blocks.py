@@ -1,0 +1,197 @@
+"""Blocks of rows of a Parquet or CSV file, columns by name, in bounded memory.
+
+CSV      UTF-8, commas, a line of names; every cell is a text; gzip is unpacked while it is read
+Parquet  columns have their types; of texts the different ones are decoded once a page
+"""
+
+from __future__ import annotations
+
+import difflib
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from pipeline.backtest.problems import FileRefused, refused
+
+ROWS_MAX = 20_000_000
+BLOCK_ROWS = 50_000
+ROW_BYTES_MAX = 1024 * 1024
+"""Of a line of CSV, and of a row of Parquet on average, unpacked."""
+BYTES_MAX = 32 * 1024**3
+"""Of a file, unpacked."""
+COLUMNS_MAX = 1_000
+_PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
+
+
+class Block(NamedTuple):
+    """Rows that follow each other."""
+
+    columns: dict[str, Any]
+    """Arrow arrays of equal length, of the columns that were asked for and are there."""
+    first_row: int
+    """Counts from 1."""
+    rows: int
+
+
+class Source:
+    """A file of rows."""
+
+    def __init__(self, path: Path, needed: Sequence[str], wanted: Sequence[str] = ()) -> None:
+        """`needed`: columns that must be there; `wanted`: those that are read where they are there.
+
+        Raises FileRefused, and OSError.
+        """
+        self.name = str(path)
+        self._path = path
+        with path.open("rb") as opened:
+            start = opened.read(4)
+        if not start:
+            raise refused(self.name, "the file is empty")
+        self._is_parquet, self._is_gzip = start == _PARQUET, start[:2] == _GZIP
+        self._needed, self._wanted = needed, wanted
+
+    def blocks(self) -> Iterator[Block]:
+        """Yield all rows. Raises FileRefused for what is not such a file, and where it is too large."""
+        batches = self._parquet() if self._is_parquet else self._csv()
+        row = 1
+        try:
+            for batch in batches:
+                if row + batch.num_rows > ROWS_MAX + 1:
+                    raise refused(self.name, f"more than {ROWS_MAX:,} rows")
+                if batch.num_rows:
+                    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+                    yield Block(columns, row, batch.num_rows)
+                row += batch.num_rows
+        except (pa.ArrowException, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise self._unreadable(error, row) from error
+
+    def _parquet(self) -> Iterator[Any]:
+        try:
+            file = pyarrow.parquet.ParquetFile(
+                self._path, thrift_string_size_limit=2**24, thrift_container_size_limit=2**20
+            )
+        except (pa.ArrowException, OSError) as error:
+            raise refused(self.name, f"no Parquet file that can be read: {_line(error)}") from error
+        schema = file.schema_arrow
+        chosen = self._chosen(schema.names)
+        about = file.metadata
+        if about.num_rows > ROWS_MAX:
+            raise refused(self.name, f"more than {ROWS_MAX:,} rows")
+        groups = [about.row_group(number) for number in range(about.num_row_groups)]
+        if sum(group.total_byte_size for group in groups) > about.num_rows * ROW_BYTES_MAX + 2**24:
+            raise refused(self.name, f"rows of more than {ROW_BYTES_MAX:,} bytes on average")
+        for name in chosen:
+            if pa.types.is_nested(schema.field(name).type):
+                raise refused(self.name, f"is {schema.field(name).type}: one value a row is needed", name)
+        texts = [name for name in chosen if _is_text(schema.field(name).type)]
+        with pyarrow.parquet.ParquetFile(
+            self._path,
+            read_dictionary=texts,
+            thrift_string_size_limit=2**24,
+            thrift_container_size_limit=2**20,
+        ) as opened:
+            yield from opened.iter_batches(BLOCK_ROWS, columns=chosen, use_threads=False)
+
+    def _csv(self) -> Iterator[Any]:
+        with self._opened() as opened:
+            names = self._names(opened)
+            chosen = self._chosen(names)
+            opened.seek(0)
+            reader = pyarrow.csv.open_csv(
+                opened,
+                read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=ROW_BYTES_MAX),
+                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=False),
+                convert_options=pyarrow.csv.ConvertOptions(
+                    include_columns=chosen,
+                    column_types=dict.fromkeys(chosen, pa.string()),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                ),
+            )
+            yield from reader
+
+    def _opened(self) -> BinaryIO:
+        raw: Any = gzip.open(self._path) if self._is_gzip else self._path.open("rb")  # noqa: SIM115
+        return io.BufferedReader(_Bounded(raw, self.name), ROW_BYTES_MAX)
+
+    def _names(self, opened: BinaryIO) -> list[str]:
+        """Return the names of the columns."""
+        line = opened.readline(ROW_BYTES_MAX)
+        try:
+            text = line.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise refused(self.name, "neither Parquet nor CSV in UTF-8") from error
+        if "\0" in text:
+            raise refused(self.name, "neither Parquet nor CSV")
+        try:
+            found = pyarrow.csv.read_csv(io.BytesIO(text.rstrip("\r\n").encode() + b"\n"))
+        except pa.ArrowException as error:
+            raise refused(self.name, f"the line of names cannot be read: {_line(error)}") from error
+        return list(found.schema.names)
+
+    def _chosen(self, names: list[str]) -> list[str]:
+        """Return the columns that are read. Raises FileRefused where one is missing, or there twice."""
+        if len(names) > COLUMNS_MAX:
+            raise refused(self.name, f"{len(names):,} columns, at most {COLUMNS_MAX:,}")
+        missing = [name for name in self._needed if name not in names]
+        if missing:
+            near = difflib.get_close_matches(missing[0], names, n=1)
+            said = f"; is `{near[0][:64]}` meant to be it?" if near else ""
+            there = ", ".join(name[:64] for name in names[:20])
+            raise refused(self.name, f"no column {', '.join(missing)}{said} (there are: {there})")
+        chosen = [name for name in (*self._needed, *self._wanted) if name in names]
+        for name in chosen:
+            if names.count(name) > 1:
+                raise refused(self.name, f"the column {name} is there {names.count(name)} times")
+        return chosen
+
+    def _unreadable(self, error: Exception, row: int) -> FileRefused:
+        said = _line(error)
+        if "straddling object" in said:
+            said = f"a line has more than {ROW_BYTES_MAX:,} bytes"
+        return refused(self.name, said, row=None if "ow #" in said else row)
+
+
+class _Bounded(io.RawIOBase):
+    """A file of which no more than BYTES_MAX are read: a few bytes may unpack to any number."""
+
+    def __init__(self, raw: BinaryIO, name: str) -> None:
+        super().__init__()
+        self._raw, self._name, self._left = raw, name, BYTES_MAX
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        self._left = BYTES_MAX
+        return self._raw.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        given = self._raw.read(len(buffer))
+        self._left -= len(given)
+        if self._left < 0:
+            raise refused(self._name, f"more than {BYTES_MAX:,} bytes, unpacked")
+        buffer[: len(given)] = given
+        return len(given)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]

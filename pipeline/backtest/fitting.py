@@ -1,0 +1,54 @@
+"""One model of a whole history, for the stream to use from now on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pipeline.backtest.features import features_of
+from pipeline.backtest.history import History, Labels
+from pipeline.backtest.running import AMOUNT, Progress
+from pipeline.domain.fraud.features.amounts import Rates
+from pipeline.domain.fraud.features.catalogue import INPUTS
+from pipeline.domain.fraud.model.artefact import Model
+from pipeline.training.boosted import Training, train_boosted
+from pipeline.training.costs import Costs
+from pipeline.training.data import DAY_US, Input, Payments
+from pipeline.training.fitting import Boosting
+from pipeline.training.walk_forward import Remembered
+
+ROWS_MAX = 1_000_000
+"""Most payments that are learned from; of more each has the same chance."""
+GENUINE_MAX = 300_000
+
+
+def training(costs: Costs, held_days: int, delay_days: int, threads: int) -> Training:
+    """Return how `ledgerflow train` trains."""
+    return Training(
+        boosting=replace(Boosting(), threads=threads),
+        delay_us=delay_days * DAY_US,
+        held_us=held_days * DAY_US,
+        costs=costs,
+        genuine_max=GENUINE_MAX,
+    )
+
+
+def fit(
+    history: History, labels: Labels, rates: Rates, how: Training, progress: Progress = lambda done: None
+) -> Model:
+    """Return a model of all payments and labels. Raises TrainingError."""
+    inputs = tuple(Input(*one) for one in INPUTS)
+    seen = Remembered(inputs, ROWS_MAX)
+    known_us, cleared_us = labels.known_us(len(history))
+    for places, features in features_of(history, labels, rates):
+        amounts = features[AMOUNT].clip(min=0)
+        times = history.at_us[places], amounts, known_us[places], cleared_us[places]
+        seen.add(Payments(inputs, features, *times))
+        progress(places.stop)
+    return train_boosted(seen.since(0), now_us(history, labels, how.delay_us), how)
+
+
+def now_us(history: History, labels: Labels, delay_us: int) -> int:
+    """Return the time at which it is trained: the last label's, at most a delay after the last payment."""
+    last = int(history.at_us[-1])
+    told = int(labels.at_us[-1]) if len(labels.at_us) else last
+    return max(last, min(told, last + delay_us)) + 1

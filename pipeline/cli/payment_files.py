@@ -1,0 +1,83 @@
+"""Options, files and errors that `ledgerflow backtest` and `ledgerflow train` share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from pipeline.backtest.problems import FileRefused
+from pipeline.cli.problems import BadInput, Failed
+from pipeline.cli.screen import screen
+from pipeline.domain.fraud.features.amounts import NUMBER, RATE_MAX, Rate, Rates, rate
+from pipeline.training.data import TrainingError
+
+THREADS_MAX = 8
+
+PaymentsFile = Annotated[
+    Path,
+    typer.Option("--payments", metavar="FILE", help="Payments, Parquet or CSV.", show_default=False),
+]
+LABELS = typer.Option("--labels", metavar="FILE", help="Labels of them, Parquet or CSV.", show_default=False)
+LabelsFile = Annotated[Path | None, LABELS]
+RatesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rate",
+        metavar="CUR=EUR",
+        help="What one of a currency is worth in EUR, such as USD=0.92; once for each.",
+        show_default=False,
+    ),
+]
+
+
+def threads() -> int:
+    """Return how many threads train."""
+    return min(os.cpu_count() or 1, THREADS_MAX)
+
+
+def rates_of(given: list[str]) -> Rates:
+    """Return rates as they are given. Raises BadInput."""
+    found: list[Rate] = []
+    for text in given:
+        currency, sign, value = text.partition("=")
+        whole, _, part = value.partition(".")
+        digits = whole + part
+        if not sign or currency not in NUMBER or not (digits.isascii() and digits.isdecimal()):
+            raise BadInput(f"--rate {text!r}: write a currency and what one of it is worth, such as USD=0.92")
+        eur_e9 = int(digits) * 10**9 // 10 ** len(part) if len(digits) < 20 else 0
+        one = rate(currency, 0, eur_e9)
+        if not 0 < one.eur_minor_e9 <= RATE_MAX:
+            raise BadInput(f"--rate {text!r}: that is no rate that can be counted with")
+        if currency in {known.currency for known in found}:
+            raise BadInput(f"--rate: {currency} is given twice")
+        found.append(one)
+    return Rates(found)
+
+
+@contextlib.contextmanager
+def in_one_line() -> Iterator[None]:
+    """Turn what is wrong with files, and what is not installed, into one line. Raises BadInput, Failed."""
+    try:
+        yield
+    except FileRefused as error:
+        raise BadInput(str(error)) from None
+    except TrainingError as error:
+        raise Failed(str(error)) from None
+    except MemoryError:
+        raise Failed("there is not enough memory for so many accounts and payments") from None
+
+
+@contextlib.contextmanager
+def bar(total: int, what: str) -> Iterator[Any]:
+    """Show how far it is, on standard error; yield what is told."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    console = screen(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda done: progress.update(task, completed=done)
