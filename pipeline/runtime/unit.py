@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.domain.kernel.columns import Block, Passed
 from pipeline.domain.kernel.partitions import partition_of, partitions_of
-from pipeline.domain.kernel.routing import BROADCAST
+from pipeline.domain.kernel.routing import BRANCH_EVENTS, BROADCAST, INTERNAL_PREFIX
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.kafka.records import (
     NO_HEADERS,
@@ -94,7 +94,7 @@ class Unit:
                 latest.append({})
             latest[-1][key] = event  # type: ignore[index]
             return
-        if topic not in COMMANDED:
+        if topic not in COMMANDED or _is_of_branch(event):
             homes: Iterable[int] = (self._partition,)
         elif event.__class__ in BROADCAST:
             homes = range(self._partitions)
@@ -184,6 +184,11 @@ class Unit:
                 if keep
             ]
             _append(pieces, items, _encode_items(codec, items))
+
+
+def _is_of_branch(event: Any) -> bool:
+    """Whether an event is about accounts of the branch, which are on its partition whatever their key is."""
+    return event.__class__ in BRANCH_EVENTS and event.account_id.startswith(INTERNAL_PREFIX)
 
 
 def _is_broadcast(part: Block | Ready) -> bool:
