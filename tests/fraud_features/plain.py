@@ -6,11 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.domain.fraud.features import forms
 from pipeline.domain.fraud.features.amounts import CURRENCIES, NUMBER
 from pipeline.domain.fraud.features.bounds import MISSING
 from pipeline.domain.fraud.features.catalogue import NAMES
 from pipeline.domain.fraud.features.tables import Card, FeatureTables, Integers, Payments
 from pipeline.verify.model import fraud_receiving as plain
+from pipeline.verify.model import fraud_state_rows as rows
 from pipeline.verify.model.currencies import DIGITS
 from pipeline.verify.model.fraud_amounts import EuroRates
 from pipeline.verify.model.fraud_known import Known
@@ -87,17 +89,8 @@ def decide(places: Integers, features: Integers) -> Integers:
 
 
 def words_of(card: plain.Card) -> list[int]:
-    """Return a card as the product has it: see the features' README."""
-    words = [0] * 201
-    words[:4] = card.first_s or 0, card.received, card.frauds, card.as_of_s or 0
-    words[4:7] = card.payers
-    days, first = card.days.counted, card.days.begun - len(card.days.counted)
-    for place, (number, counted) in enumerate(days.items(), first):
-        words[8 + place % 48] = number + 1
-        for column, value in enumerate(counted):
-            words[56 + 48 * column + place % 48] = value
-    words[200] = card.days.begun % 48
-    return words
+    """Return a card as the product has it."""
+    return [one.value for one in rows.words_of_card(card)]
 
 
 class Beside:
@@ -139,6 +132,24 @@ class Beside:
                 told.append(receiver.receive(payment.at_s, payment.debtor, payment.amount, carried))
             self.tell(self.tables.receive(receipts(of, judged)), told)
             self.label()
+        self.compare_rows()
+
+    def compare_rows(self) -> None:
+        """Compare all states, as words and as bytes."""
+        known, tables = self.known, self.tables
+        sums = {NUMBER[name]: one for name, one in known.population.sums.items()}
+        for form, theirs, ours, words in (
+            (forms.PAYER, tables.payers, known.payers, rows.words_of_payer),
+            (forms.RECEIVER, tables.receivers, known.receivers, rows.words_of_receiver),
+            (forms.CARD, tables.cards, known.cards, rows.words_of_card),
+            (forms.PAIR, tables.pairs, known.pairs, rows.words_of_pair),
+            (forms.DEVICE, tables.devices, known.devices, rows.words_of_device),
+            (forms.POPULATION, tables.population, sums, rows.words_of_population),
+        ):
+            for key, one in ours.items():
+                state, said = theirs.state(key), words(one)
+                assert [word.value for word in said] == state.tolist(), (words.__name__, key)
+                assert rows.packed(rows.relative(said)) == form.pack(state[:, None])[0]
 
     def label(self) -> None:
         """Label some payments as fraud, each once and a few of them twice; some long after, some before."""

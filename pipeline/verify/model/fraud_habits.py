@@ -18,6 +18,7 @@ HABITS_MAX = 256
 PRIOR_PAYMENTS = 8
 """The population counts as so many payments of the debtor's own."""
 UNKNOWN_PAYMENTS, UNKNOWN_MEAN, UNKNOWN_ROOT = 20, 100_00, 500_00
+UNKNOWN_SQUARES = UNKNOWN_PAYMENTS * UNKNOWN_ROOT**2 // SQUARES_IN
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Sums:
 
     number: int = UNKNOWN_PAYMENTS
     total: int = UNKNOWN_PAYMENTS * UNKNOWN_MEAN
-    squares: int = UNKNOWN_PAYMENTS * UNKNOWN_ROOT**2 // SQUARES_IN
+    squares: int = UNKNOWN_SQUARES
     day: int | None = None
     open: list[int] = field(default_factory=lambda: [0, 0, 0])
 

@@ -92,7 +92,7 @@ class Publications:
         if not versions and len({one[:2] for one in self.sets}) >= KINDS_MAX:
             raise Dead("too_many_publications")
         head = event["head"].encode()
-        counts = {one.sha256: one.count for one in read_head(head)[1] if one.count}
+        counts = {one.sha256: one.entries for one in read_head(head)[1] if one.entries}
         numbers = {sha256: self.parts_for(sha256, count) for sha256, count in counts.items()}
         if sum(numbers.values()) != event["parts"]:
             raise Dead("part_missing")

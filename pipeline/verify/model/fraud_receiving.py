@@ -188,7 +188,6 @@ class Receiver:
     def withdraw(self, paid_s: int, labelled_s: int, at_s: int) -> Card:
         """Take a fraud back that was confirmed at a time."""
         self.frauds = max(self.frauds - 1, 0)
-        self.newest_s = max(self.newest_s, at_s)
         for day, column in ((paid_s // DAY_S, 1), (labelled_s // DAY_S, 2)):
             counted = self.days.counted.get(day)
             if counted is not None:

@@ -103,7 +103,7 @@ class Reference(NamedTuple):
     name: str
     kind: str
     of: str
-    count: int
+    entries: int
     sha256: str
 
 
@@ -119,7 +119,7 @@ def read_head(head: bytes) -> tuple[RuleSet, list[Reference]]:
         wanted(form == 1, "form")
         named = [Reference(name, kind, of, count, sha256) for name, kind, of, count, sha256 in lists]
         wanted(all(is_reference(one) for one in named), "a list")
-        wanted(sum(one.count for one in named) <= ALL_ENTRIES_MAX, "entries")
+        wanted(sum(one.entries for one in named) <= ALL_ENTRIES_MAX, "entries")
         found = set_of(content, [RuleList(one.name, one.kind, one.of, {}) for one in named])
         canonical = [1, [*content[:4], [list(one) for one in found.rules], [], content[6]], lists]
         wanted(packed(canonical) == head, "not canonical")
@@ -130,7 +130,7 @@ def read_head(head: bytes) -> tuple[RuleSet, list[Reference]]:
 
 
 def is_reference(one: Reference) -> bool:
-    counted = type(one.count) is int and 0 <= one.count <= ENTRIES_MAX
+    counted = type(one.entries) is int and 0 <= one.entries <= ENTRIES_MAX
     return bool(NAME.fullmatch(one.name)) and one.kind in KINDS and UNITS.get(one.of) == "text" and counted
 
 
@@ -145,7 +145,7 @@ def list_of(named: Reference, parts: Parts) -> RuleList:
     """Return a list that a head names by its hash. Raises FalseSet."""
     numbers = sorted(number for sha256, number in parts if sha256 == named.sha256)
     entries = [one for number in numbers for one in parts[named.sha256, number]]
-    wanted(len(entries) == named.count, "entries")
+    wanted(len(entries) == named.entries, "entries")
     wanted(hashlib.sha256(packed(entries)).hexdigest() == named.sha256, "entries")
     wanted(all(low[0] < high[0] for low, high in pairwise(entries)), "entries in order")
     return RuleList(named.name, named.kind, named.of, {one[0]: one[1] for one in entries})
