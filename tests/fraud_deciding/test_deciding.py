@@ -115,7 +115,19 @@ def test_a_rules_alert_is_one_whatever_the_model_says() -> None:
     deciders = by(rule("one", "amount > 1 EUR", outcome="REVIEW"))
     deciders.give(LIVE, None, 0, said(2))
     found = decided(deciders)
-    assert (found.outcome, found.score_bp) == ("REVIEW", 2)
+    assert (found.outcome, found.score_bp, found.live_bp) == ("REVIEW", 39, 2)
+
+
+@pytest.mark.parametrize(
+    ("points", "model_bp", "score_bp"),
+    [(50, 2, 39), (90, 2, 39), (50, 1_000, 6_896), (50, 10_000, 10_000), (49, 2, 2), (49, 700, 700)],
+)
+def test_an_alert_of_rules_is_evidence_and_points_below_are_none(
+    points: int, model_bp: int, score_bp: int
+) -> None:
+    deciders = by(rule("one", "amount > 1 EUR", score=points))
+    deciders.give(LIVE, None, 0, said(model_bp))
+    assert decided(deciders).score_bp == score_bp
 
 
 def test_a_model_may_decline() -> None:

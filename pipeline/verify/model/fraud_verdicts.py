@@ -113,6 +113,9 @@ class Judge:
         score_bp = scores[0]
         if score_bp is None:
             score_bp = max(ruled.points * 100, LEAST_BP[rank])
+        elif ruled.rank > APPROVE:
+            # The odds s / (10,000 - s) twenty times as high.
+            score_bp = 10_000 * 20 * score_bp // (20 * score_bp + 10_000 - score_bp)
         for prefix, model in (("model", used[0]), ("anomaly", used[2] if strange else None)):
             reasons += [] if model is None else moved(prefix, model, features)
         return Decision(
