@@ -135,7 +135,7 @@ class Decider:
         rank = max(ruled, said[0], said[1])
         shadow_rank = rank if force.shadow is None else max(ruled, said[2], said[1])
         if force.live is None:
-            score = max(ruling.score * BP_OF_POINT, self._least_bp(rank))
+            score = max(ruling.score * BP_OF_POINT, self.least_bp[rank])
         else:
             score = _with_alert(live) if ruled else live
         return Decision(rank, score, ruling.score, live, shadow, anomaly, shadow_rank, bool(ruling.shadow))
@@ -143,10 +143,6 @@ class Decider:
     def _points_rank(self, points: int) -> int:
         thresholds = self.thresholds
         return (points >= thresholds.review_score_min) + (points >= thresholds.decline_score_min)
-
-    def _least_bp(self, rank: int) -> int:
-        """Return the least score that an outcome has where rules alone decide."""
-        return self.least_bp[rank]
 
     @property
     def least_bp(self) -> tuple[int, int, int]:
