@@ -231,7 +231,9 @@ def _partitions(text: str, count: int) -> list[int]:
 def _rendered(scope: Scope[TableView], page: RowsPage) -> web.StreamResponse:
     """Return a page as JSON or CSV. Raises `Problem` 404 where its key is not known."""
     if not page.known:
-        raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream")
+        # An owner is named by rows that come with the traffic, and go again.
+        gone = "" if scope.view.owner is None else " (or not any more: what was over for long is forgotten)"
+        raise Problem(404, f"{'/'.join(scope.path)} is not known to the {scope.view.table} stream{gone}")
     if scope.view.owner is not None and scope.is_item:
         page.rows = _of_owner(scope, scope.view.owner, page.rows)
     headers = {AS_OF_HEADER: ", ".join(f"{part.partition}:{part.as_of_offset}" for part in page.progress)}

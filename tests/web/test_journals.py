@@ -80,7 +80,7 @@ async def test_a_journal_is_found_by_its_id_with_its_legs_and_what_was_taken_bac
     assert (reversal["reverses"], reversal["reason"], reversal["state"]) == ("j", "in error", "POSTED")
     with pytest.raises(Problem) as unknown:
         await shown(worker, JOURNALS, "t", "nobody")
-    assert unknown.value.status == 404
+    assert unknown.value.status == 404 and "or not any more" in unknown.value.detail
 
 
 async def test_of_two_accounts_that_use_one_id_one_must_be_named(worker: Any) -> None:
