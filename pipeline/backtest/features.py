@@ -29,9 +29,8 @@ class Part(NamedTuple):
 
 
 def payments_of(history: History) -> Payments:
-    """Return a history as the tables take it. When accounts were opened is not known: they first pay."""
+    """Return a history as the tables take it."""
     accounts = _hashes(history.debtor.words)
-    count = len(history)
     return Payments(
         at_s=history.at_us // MICROSECONDS_PER_SECOND,
         debtor=accounts[history.debtor.numbers],
@@ -40,7 +39,7 @@ def payments_of(history: History) -> Payments:
         country=_hashes(history.country.words)[history.country.numbers],
         currency=history.currency,
         minor=history.minor,
-        opened_s=np.zeros(count, np.int64),
+        opened_s=history.opened_us // MICROSECONDS_PER_SECOND,
     )
 
 

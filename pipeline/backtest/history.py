@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +21,8 @@ class Texts(NamedTuple):
     words: list[str]
 
 
-class History(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class History:
     """Payments, in the order of their time."""
 
     payment_id: Any
@@ -40,6 +42,8 @@ class History(NamedTuple):
     channel: Texts
     segment: Texts
     """payroll, treasury or retail."""
+    opened_us: Integers
+    """When the debtor's account was opened; 0 where that is not known."""
 
     def __len__(self) -> int:
         return len(self.at_us)

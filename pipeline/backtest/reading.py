@@ -98,6 +98,7 @@ class PaymentRows:
             country=Texts(columns["country"], self._countries.words()),
             channel=Texts(columns["channel"], self._channels.words()),
             segment=Texts(segment, segments),
+            opened_us=np.zeros(len(order), np.int64),
         )
 
     def _check_once(self, ids: Any) -> None:

@@ -8,25 +8,26 @@ from typing import Annotated
 
 import typer
 
-from pipeline.backtest.history import no_labels
-from pipeline.backtest.reading import read_labels, read_payments
 from pipeline.backtest.rules_file import in_force_at_all_times
 from pipeline.backtest.running import Setup, run
 from pipeline.backtest.summary import summary
 from pipeline.backtest.writing import check_end, new_file, write
 from pipeline.cli.backtest_report import report
-from pipeline.cli.options import Json
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.payment_files import (
     LabelsFile,
     PaymentsFile,
     RatesOption,
+    Stack,
+    TenantOption,
     bar,
     in_one_line,
-    rates_of,
+    read_given,
     threads,
 )
 from pipeline.cli.problems import BadInput
 from pipeline.cli.rules import read_rules
+from pipeline.cli.screen import screen
 from pipeline.domain.fraud.deciding.models import Fitted
 from pipeline.domain.fraud.model.artefact import MODEL_BYTES_MAX
 from pipeline.domain.fraud.model.refusals import ModelRefused
@@ -41,7 +42,7 @@ def backtest(
             "--out", metavar="FILE", help="Decisions: a new .parquet or .csv file.", show_default=False
         ),
     ],
-    payments: PaymentsFile,
+    payments: PaymentsFile = None,
     labels: LabelsFile = None,
     rules: Annotated[
         Path | None,
@@ -57,35 +58,42 @@ def backtest(
         bool, typer.Option("--train", help="Train models on the way, of what was known before each day.")
     ] = False,
     rates: RatesOption = None,
+    tenant: TenantOption = None,
     as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
 ) -> None:
     """Decide your own payments as the fraud stream would have: in the order of their time, by its very code.
 
-    Needs no stack. Every payment counts as settled. A label counts from its labelled_at on, never before.
-    FILE of --out has a row for each payment; the summary says what was found, and which alerts are gained and
-    lost against the default rules.
+    Files need no stack; without them payments, labels, accounts and rates come from a stack's topics. Every
+    payment counts as settled. A label counts from its labelled_at on, never before. FILE of --out has a row
+    for each payment; the summary says what was found, and which alerts are gained and lost against the
+    default rules.
     """
+    stack = Stack(data, bootstrap_servers, schema_registry_url, tenant)
     with in_one_line():
         check_end(out)
+        if train and ((labels is None and payments is not None) or model is not None):
+            raise BadInput("--train needs --labels, and makes models in the place of --model")
         if train:
-            if labels is None or model is not None:
-                raise BadInput("--train needs --labels, and makes models in the place of --model")
             require_xgboost()
-        setup = Setup(
-            rates_of(rates or []),
-            None if rules is None else in_force_at_all_times(read_rules(rules)),
-            None if model is None else _read_model(model),
-            with_threads(WalkForward(), threads()) if train else None,
-        )
+        rule_set = None if rules is None else in_force_at_all_times(read_rules(rules))
+        fitted = None if model is None else _read_model(model)
         with new_file(out) as target:
-            history = read_payments(payments)
-            known = no_labels() if labels is None else read_labels(labels, history)
-            with bar(len(history), "deciding") as progress:
-                found = run(history, known, setup, progress)
-            write(target, out, history, found)
-    told = summary(history, known, found)
+            given = read_given(payments, labels, rates, stack)
+            how = with_threads(WalkForward(), threads()) if train else None
+            setup = Setup(given.rates, rule_set, fitted, how)
+            with bar(len(given.history), "deciding") as progress:
+                found = run(given.history, given.labels, setup, progress)
+            write(target, out, given.history, found)
+    told = summary(given.history, given.labels, found)
+    if given.left_out:
+        screen(stderr=True).print(
+            f"{given.left_out:,} events that the streams refuse are left out", style="yellow"
+        )
     if as_json:
-        typer.echo(json.dumps({**told, "out": str(out)}))
+        typer.echo(json.dumps({**told, "left_out": given.left_out, "out": str(out)}))
     else:
         report(told, out)
 

@@ -6,25 +6,34 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
+from pipeline.backtest.history import no_labels
 from pipeline.backtest.problems import FileRefused
+from pipeline.backtest.reading import read_labels, read_payments
+from pipeline.backtest.topics import Read, read_topics
+from pipeline.cli.options import CONNECTION
 from pipeline.cli.problems import BadInput, Failed
+from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
+from pipeline.cli.records import decoder
 from pipeline.cli.screen import screen
 from pipeline.domain.fraud.features.amounts import NUMBER, RATE_MAX, Rate, Rates, rate
 from pipeline.training.data import TrainingError
+from pipeline.verify.log import KafkaLog
 
 THREADS_MAX = 8
 
 PaymentsFile = Annotated[
-    Path,
+    Path | None,
     typer.Option("--payments", metavar="FILE", help="Payments, Parquet or CSV.", show_default=False),
 ]
-LABELS = typer.Option("--labels", metavar="FILE", help="Labels of them, Parquet or CSV.", show_default=False)
-LabelsFile = Annotated[Path | None, LABELS]
+LabelsFile = Annotated[
+    Path | None,
+    typer.Option("--labels", metavar="FILE", help="Labels of them, Parquet or CSV.", show_default=False),
+]
 RatesOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -34,6 +43,47 @@ RatesOption = Annotated[
         show_default=False,
     ),
 ]
+
+
+TenantOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant",
+        metavar="TENANT",
+        help="Whose payments of a stack, if it has those of several.",
+        show_default=False,
+        rich_help_panel=CONNECTION,
+    ),
+]
+
+
+class Stack(NamedTuple):
+    """Options that name a stack and one of its tenants."""
+
+    data: Path | None
+    bootstrap_servers: str | None
+    schema_registry_url: str | None
+    tenant: str | None
+
+
+def read_given(payments: Path | None, labels: Path | None, rates: list[str] | None, stack: Stack) -> Read:
+    """Return payments and labels of files, or of a stack. Raises BadInput, Failed, FileRefused."""
+    if payments is not None:
+        if any(stack):
+            raise BadInput("--payments names a file, so no stack and no tenant is needed: leave one out")
+        known_rates = rates_of(rates or [])
+        history = read_payments(payments)
+        known = no_labels() if labels is None else read_labels(labels, history)
+        return Read(history, known, known_rates, 0)
+    if rates:
+        raise BadInput("--rate is for --payments FILE: a stack's topic rates has its own")
+    settings = settings_for(*stack[:3])
+    require_kafka(settings)
+    require_registry(settings)
+    log = KafkaLog(settings.librdkafka(), settings.app_id)
+    with errors_in_one_line(settings), contextlib.closing(log):
+        found = read_topics(log, decoder(settings), stack.tenant)
+    return found if labels is None else found._replace(labels=read_labels(labels, found.history))
 
 
 def threads() -> int:

@@ -10,11 +10,21 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.backtest.fitting import fit, training
-from pipeline.backtest.reading import read_labels, read_payments
 from pipeline.backtest.writing import new_file
 from pipeline.cli.amounts import money
-from pipeline.cli.options import Json
-from pipeline.cli.payment_files import LABELS, PaymentsFile, RatesOption, bar, in_one_line, rates_of, threads
+from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
+from pipeline.cli.payment_files import (
+    LabelsFile,
+    PaymentsFile,
+    RatesOption,
+    Stack,
+    TenantOption,
+    bar,
+    in_one_line,
+    read_given,
+    threads,
+)
+from pipeline.cli.problems import BadInput
 from pipeline.domain.fraud.model.artefact import NEVER_BP, Model
 from pipeline.domain.fraud.model.encoding import encode, name_of
 from pipeline.domain.kernel.times import EPOCH
@@ -23,11 +33,11 @@ from pipeline.training.fitting import require_xgboost
 
 
 def train(
-    payments: PaymentsFile,
-    labels: Annotated[Path, LABELS],
     out: Annotated[
         Path, typer.Option("--out", metavar="MODEL", help="A new file for the model.", show_default=False)
     ],
+    payments: PaymentsFile = None,
+    labels: LabelsFile = None,
     missed_bp: Annotated[
         int, typer.Option(min=0, max=1_000_000, help="Cost of a missed fraud, basis points of its amount.")
     ] = Costs().missed_bp,
@@ -41,25 +51,31 @@ def train(
         int, typer.Option(min=0, max=120, help="After so many days without a label a payment is genuine.")
     ] = 7,
     rates: RatesOption = None,
+    tenant: TenantOption = None,
     as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
 ) -> None:
     """Train a fraud model of payments and their labels: one file, at most 4 MiB.
 
-    Its figures are of the last days whose labels have come, by a model that knew nothing of them. Its
-    threshold costs least there, by --missed-bp and --alert-minor. Needs the extra `train`.
+    Files need no stack; without them payments and labels come from a stack's topics. The figures are of the
+    last days whose labels have come, by a model that knew nothing of them. The threshold costs least there,
+    by --missed-bp and --alert-minor. Needs the extra `train`.
     """
+    stack = Stack(data, bootstrap_servers, schema_registry_url, tenant)
     with in_one_line():
         require_xgboost()
-        known_rates = rates_of(rates or [])
+        if payments is not None and labels is None:
+            raise BadInput("--labels is missing: a model learns from them")
         with new_file(out) as target:
-            history = read_payments(payments)
-            known = read_labels(labels, history)
-            with bar(len(history), "computing features") as progress:
+            given = read_given(payments, labels, rates, stack)
+            with bar(len(given.history), "computing features") as progress:
                 how = training(Costs(missed_bp, alert_minor), held_days, delay_days, threads())
-                model = fit(history, known, known_rates, how, progress)
-            data = encode(model)
-            target.write(data)
-    told = _told(model, data, out)
+                model = fit(given.history, given.labels, given.rates, how, progress)
+            content = encode(model)
+            target.write(content)
+    told = _told(model, content, out)
     if as_json:
         typer.echo(json.dumps(told))
         return

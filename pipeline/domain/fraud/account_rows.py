@@ -16,6 +16,7 @@ import msgspec
 
 from pipeline.domain.fraud.expressions.rule_sets import RETAIL, SEGMENTS
 from pipeline.domain.fraud.features.amounts import COMPARED_IN, RATE_MAX, Rate, Rates, rate
+from pipeline.domain.kernel.currencies import EXPONENTS
 from pipeline.domain.kernel.events import AccountOpened, RateQuoted
 from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rates import UNIT_E8
@@ -98,18 +99,29 @@ def pack_days(days: list[DayRate]) -> bytes:
     return RATES_ROW.pack(_Days(days))
 
 
+def eur_rate(base_currency: str, quote_currency: str, rate_e8: int, effective_from: int) -> Rate | None:
+    """Return a quoted rate as amounts are compared by; None for one that says nothing about EUR.
+
+    `effective_from`: microseconds UTC.
+    """
+    if quote_currency == COMPARED_IN:
+        currency, eur_e9 = base_currency, rate_e8 * _E9_OF_E8
+    elif base_currency == COMPARED_IN and rate_e8 > 0:
+        currency, eur_e9 = quote_currency, UNIT_E8 * UNIT_E8 * _E9_OF_E8 // rate_e8
+    else:
+        return None
+    if currency not in EXPONENTS:
+        return None
+    found = rate(currency, effective_from // MICROSECONDS_PER_SECOND, eur_e9)
+    return found if 0 < found.eur_minor_e9 <= RATE_MAX else None
+
+
 def quote(event: RateQuoted, rows: Rows) -> None:
     """Keep a rate between a currency and EUR; others say nothing about amounts here."""
-    if event.quote_currency == COMPARED_IN:
-        currency, eur_e9 = event.base_currency, event.rate_e8 * _E9_OF_E8
-    elif event.base_currency == COMPARED_IN:
-        currency, eur_e9 = event.quote_currency, UNIT_E8 * UNIT_E8 * _E9_OF_E8 // event.rate_e8
-    else:
+    found = eur_rate(event.base_currency, event.quote_currency, event.rate_e8, event.effective_from)
+    if found is None:
         return
-    at_s = event.effective_from // MICROSECONDS_PER_SECOND
-    per_minor = rate(currency, at_s, eur_e9).eur_minor_e9
-    if not 0 < per_minor <= RATE_MAX:
-        return
+    currency, at_s, per_minor = found
     key = rates_key(event.tenant_id, currency)
     days = read_days(rows.get(key))
     place = bisect_left(days, at_s // _DAY_S, key=lambda day: day.from_s // _DAY_S)
