@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pipeline.domain.fraud.publishing.checks import check_publication
-from pipeline.domain.intake.stream import ACCEPTED, FRAUD_ALSO, Intake
+from pipeline.domain.intake.stream import ACCEPTED, FRAUD_ALSO, Intake, IntakeBeside
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS, record_key
@@ -61,15 +61,17 @@ def test_a_label_goes_to_the_debtors_partition_alone() -> None:
 def test_an_opened_account_and_a_rate_go_to_both_logs_and_other_events_of_accounts_to_the_ledger_alone() -> (
     None
 ):
-    accounts = Intake("accounts", LEDGER, {FRAUD: FRAUD_ALSO})
-    assert passed_on(accounts, opened("o", "alice")) == [(LEDGER, ""), (FRAUD, "")]
+    accounts, beside = Intake("accounts", LEDGER), IntakeBeside("accounts", FRAUD, FRAUD_ALSO)
+    opening = opened("o", "alice")
+    assert (passed_on(accounts, opening), passed_on(beside, opening)) == ([(LEDGER, "")], [(FRAUD, "")])
     frozen = ev.AccountFrozen(**envelope("f"), account_id="alice", side="BOTH", reason="x")
-    assert passed_on(accounts, frozen) == [(LEDGER, "")]
+    assert (passed_on(accounts, frozen), passed_on(beside, frozen)) == ([(LEDGER, "")], [])
     closed = ev.PeriodClosed(**envelope("p"), period_id="2026-10", closed_through=0)
-    assert passed_on(accounts, closed) == [(LEDGER, "*")]
-    rates = Intake("rates", LEDGER, {FRAUD: FRAUD_ALSO})
-    assert passed_on(rates, RATE) == [(LEDGER, "*"), (FRAUD, "*")]
-    assert passed_on(rates, msgspec.structs.replace(RATE, rate_e8=0)) == "invalid_rate"
+    assert (passed_on(accounts, closed), passed_on(beside, closed)) == ([(LEDGER, "*")], [])
+    rates, beside = Intake("rates", LEDGER), IntakeBeside("rates", FRAUD, FRAUD_ALSO)
+    assert (passed_on(rates, RATE), passed_on(beside, RATE)) == ([(LEDGER, "*")], [(FRAUD, "*")])
+    false = msgspec.structs.replace(RATE, rate_e8=0)
+    assert passed_on(rates, false) == passed_on(beside, false) == "invalid_rate"  # it is left out of both
 
 
 def test_rules_go_to_every_partition_and_a_bad_set_to_none() -> None:

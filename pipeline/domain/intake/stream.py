@@ -15,8 +15,7 @@ has decoded each record and checked its key and partition before. The bytes are 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
@@ -60,7 +59,6 @@ ACCEPTED: dict[str, frozenset[type]] = {
 """The events that each upstream topic may carry."""
 FRAUD_ALSO = frozenset({ev.AccountOpened, ev.RateQuoted})
 """What both logs have: from when on an account is there, and what a currency is worth."""
-NOTHING: Mapping[str, frozenset[type]] = MappingProxyType({})
 
 
 def check_rate(event: ev.RateQuoted) -> None:
@@ -74,20 +72,12 @@ def check_rate(event: ev.RateQuoted) -> None:
 
 
 class Intake:
-    """Forwards the events of one upstream topic to a log, some of them to another one as well."""
+    """Forwards the events of one upstream topic to a log."""
 
-    def __init__(
-        self,
-        source: str,
-        target: str,
-        also: Mapping[str, frozenset[type]] = NOTHING,
-        check: Callable[[Any], None] | None = None,
-    ) -> None:
-        """`also`: which events another log has, too; `check` raises Reject for what its concept refuses."""
+    def __init__(self, source: str, target: str, check: Callable[[Any], None] | None = None) -> None:
+        """`check` raises Reject for what the concept refuses that the events are for."""
         self._accepted = ACCEPTED[source]
-        self._targets = {
-            kind: (target, *(log for log, kinds in also.items() if kind in kinds)) for kind in self._accepted
-        }
+        self._target = target
         self._check = check
 
     def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
@@ -109,11 +99,29 @@ class Intake:
             check_rate(event)
         if self._check is not None:
             self._check(event)
-        pass_on = out.broadcast if type(event) in BROADCAST else out.forward
-        for target in self._targets[type(event)]:
-            pass_on(target)
+        if type(event) in BROADCAST:
+            out.broadcast(self._target)
+        else:
+            out.forward(self._target)
 
     @staticmethod
     def keys(event: Any) -> Iterable[bytes]:
         """Return nothing: intake keeps no rows."""
         return ()
+
+
+class IntakeBeside(Intake):
+    """Forwards some events of a topic to a second log: a stream of its own, behind the one of the first log.
+
+    So it reads the topic from its beginning where the second log is new to it. What is wrong with an event is
+    said by the first stream.
+    """
+
+    def __init__(self, source: str, target: str, kinds: frozenset[type]) -> None:
+        super().__init__(source, target)
+        self._kinds = kinds
+
+    def apply(self, event: Any, at: Arrival, rows: Rows | None, out: Outbox) -> None:
+        """Forward an event of these kinds. Raises Reject as the first stream does."""
+        if type(event) in self._kinds:
+            super().apply(event, at, rows, out)
