@@ -140,6 +140,7 @@ NULLABLE: dict[str, pa.DataType] = {
     ),
     "shares": pa.list_(pa.struct([("leg_no", pa.int32()), ("share_ppm", pa.int32())])),
     "legs": pa.list_(pa.struct([("leg_no", pa.int32()), ("amount_minor", pa.int64())])),
+    "room_for": pa.list_(pa.int32()),
     "rate_e8": pa.int64(),
     "exchange": pa.struct(
         [
@@ -265,6 +266,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
         with_nulls("exchange"),
     ),
     ("ledgerflow.JournalLegsRequested", 2): journal_legs_requested_v2_v3,
+    ("ledgerflow.JournalLegsRequested", 3): with_nulls("room_for"),
     **dict.fromkeys(
         (("ledgerflow.PaymentCancelled", 2), ("ledgerflow.PaymentReviewed", 2)),
         with_nulls("expected_sequence", "link_id"),

@@ -16,8 +16,15 @@ from pipeline.domain.ledger import books as ledger_books
 from pipeline.domain.ledger import captures as ledger_captures
 from pipeline.domain.ledger import exchange as ledger_exchange
 from pipeline.domain.ledger import freezes as ledger_freezes
+from pipeline.domain.ledger import (
+    held_pairs,
+    journal_ends,
+    journal_home,
+    journal_legs,
+    leg_shares,
+    link_commands,
+)
 from pipeline.domain.ledger import holds as ledger_holds
-from pipeline.domain.ledger import journal_ends, journal_home, journal_legs, leg_shares, link_commands
 from pipeline.domain.ledger import limits as ledger_limits
 from pipeline.domain.ledger import links as ledger_links
 from pipeline.domain.ledger import payments as ledger_payments
@@ -131,7 +138,7 @@ def keeps_what_was_held_for_a_refused_leg(patch: Set) -> None:
 
 
 def posts_all_but_a_leg(patch: Set) -> None:
-    post = journal_legs.post_pairs
+    post = held_pairs.post_pairs
     for user in (journal_home, journal_legs):
         patch(user, "post_pairs", lambda pairs, *about, **more: post(pairs[1:], *about, **more))
 

@@ -108,7 +108,13 @@ class Watched(Branch):
             debits[tenant, f"$position:{currency}:{self.number}"] += got
             credits[tenant, self.counterpart(payment)] += got
         for (tenant, _, _), group in self.groups.items():
-            for pair in pairs_of(self, group.legs) if group.state == "HELD" else ():
+            if group.state != "HELD":
+                continue
+            # With room for its parts, an entry is held as if each of its legs stood alone against clearing.
+            alone = [leg for leg in group.legs if leg.entry_no in (group.room_for or ())]
+            pairs = [pair for leg in alone for pair in pairs_of(self, [leg])]
+            pairs += pairs_of(self, [leg for leg in group.legs if leg not in alone])
+            for pair in pairs:
                 debits[tenant, pair.debit] += pair.amount
                 credits[tenant, pair.credit] += pair.amount
         for key, account in self.accounts.items():

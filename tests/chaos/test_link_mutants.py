@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.domain.ledger import journal_legs, link_books, link_home
+from pipeline.domain.ledger import held_pairs, link_books, link_home
 from pipeline.domain.ledger.books import Books
 from pipeline.domain.ledger.rows import account_key
 from tests.chaos.mutants import part_of_a_link
@@ -68,7 +68,7 @@ def row_key_of(books: Books, link: Any) -> bytes:
 
 
 def forgets_which_payment_a_leg_is_of(patch: Set) -> None:
-    patch(journal_legs, "_by_leg", lambda payments: {})
+    patch(held_pairs, "by_leg", lambda payments: {})
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ PARTS = (
     journals.BranchLegs([LEG], "HELD"),
     journals.BranchLegs([LEG], "POSTED", [journals.LegPayment(1, "p-1", "ref é€")]),
     journals.BranchLegs([LEG], "RELEASED", None, HIGH, 7),
+    journals.BranchLegs([LEG], "HELD", None, AT, 7, [0, 3]),
 )
 LINKS = (
     links.Link(
@@ -147,6 +148,7 @@ EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {
     ("ledger", "leg", 1): (retention.TakenLeg(None, None),),
     ("ledger", "journal_part", 1): (PARTS[0],),
     ("ledger", "journal_part", 2): PARTS[:2],
+    ("ledger", "journal_part", 3): PARTS[:3],
     ("ledger", "hold", 1): (HOLDS[0], structs.replace(HOLDS[1], captures=[_UNKNOWN])),
     ("ledger", "hold", 2): (HOLDS[0], structs.replace(HOLDS[1], captures=[_ONE_CURRENCY])),
     ("ledger", "journal", 1): tuple(

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.ledger import journal_home
 from pipeline.domain.ledger.journal_parts import posted_legs, split, widening
 from pipeline.domain.ledger.journals import read_journal
 from pipeline.domain.ledger.pairs import Leg, pairs_of
 from tests.examples import examples
 from tests.ledger.branches import TENANT, Branches, clearing_total, envelope, opened
+from tests.ledgers.player import Player
+from tests.ledgers.tale import tale_of
 from tests.ledgers.words import account_id
 
 _LEGS = st.lists(
@@ -97,3 +101,42 @@ def test_parts_that_are_posted_are_posted_on_every_branch(
     assert {leg.leg_no: leg.amount_minor for leg in posted_legs(journal)} == {
         no: 20 - amount for no, amount in left.items() if amount < 20
     }
+
+
+BEGUN = """
+    open A 100.00
+    open B
+    open D.1 100.00
+    open E.1
+    journal J1 A -50.00 B 40.00 D.1 -50.00 E.1 60.00 hold=9 => preparing
+    deliver => held
+    counters $clearing:EUR:0 debits 0.00 0.00 credits 10.00 0.00
+    counters $clearing:EUR:1 debits 10.00 0.00 credits 0.00 0.00
+"""
+"""Without room: `room_for` was not yet said, and stands in no row of layout 3."""
+LATER = """
+    confirm J1 A K1 1:10.00 2:40.00 3:30.00 keep => held
+    deliver
+    counters $clearing:EUR:0 debits 0.00 30.00 credits 40.00 0.00
+    counters $clearing:EUR:1 debits 40.00 0.00 credits 0.00 30.00
+    confirm J1 A K2 1:40.00 4:40.00 => posted
+    deliver
+    counters $clearing:EUR:0 debits 0.00 30.00 credits 0.00 40.00
+    counters $clearing:EUR:1 debits 0.00 40.00 credits 0.00 30.00
+    expect D.1 70.00
+    expect E.1 40.00
+    clearing 0.00
+"""
+
+
+def test_what_an_earlier_version_holds_without_room_is_posted_in_parts_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    player = Player(tale_of(BEGUN))
+    with monkeypatch.context() as patch:
+        patch.setattr(journal_home, "two_sided", lambda branches: {})
+        for step in player.tale.steps:
+            step.act(player)
+    for step in tale_of(LATER).steps:
+        step.act(player)
+    assert player.ledger.dead() == []

@@ -900,6 +900,7 @@ class JournalLegsRequested(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     approved_by: str | None = None
     payments: tuple[LegPayment, ...] = ()
+    room_for: tuple[int, ...] | None = None
 
 
 class LegPosted(msgspec.Struct, frozen=True, gc=False):

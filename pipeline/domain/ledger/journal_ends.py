@@ -36,9 +36,7 @@ from pipeline.domain.ledger.journals import (
     HELD,
     POSTED,
     VOIDED,
-    BranchLegs,
     Journal,
-    part_key,
     read_journal,
 )
 from pipeline.domain.ledger.pairs import Leg
@@ -83,18 +81,17 @@ def _confirmation_refusal(event: ev.JournalConfirmed, home: HomeJournal) -> str 
 def _post_part(home: HomeJournal, now: list[Leg], rest: list[Leg], final: bool) -> None:
     """Post a part of a held journal on all branches; `final`: release the rest.
 
-    Raises: Overflow where clearing has no room for it, before anything is changed.
+    Raises: Overflow where an earlier version has kept no room for it here, before anything is changed.
     """
     event, journal, books = home.event, home.journal, Books(home.event, home.at, home.rows)
     about = home.about(books)
     posts, keeps = home.branches(now), home.branches(rest)
     own_now, own_rest = posts.pop(home.at.partition, []), keeps.pop(home.at.partition, [])
-    key = part_key(event.tenant_id, journal.account_id, home.journal_id)
+    held, key = home.held(own_rest), home.own_key()
     if own_now:
-        held = BranchLegs([], HELD)
         post_part_here(held, own_now, own_rest, final, about, key, books, home.out)
     elif own_rest and final:
-        end_legs_here(BranchLegs(own_rest, HELD), False, about, key, books, home.out)
+        end_legs_here(held, False, about, key, books, home.out)
     for branch, legs in posts.items():
         amounts = tuple(ev.LegPart(leg.leg_no, leg.amount_minor) for leg in legs)
         first = min([*legs, *keeps.pop(branch, [])], key=lambda leg: leg.leg_no)

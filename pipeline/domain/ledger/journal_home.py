@@ -25,9 +25,11 @@ from pipeline.domain.kernel.partitions import partition_of
 from pipeline.domain.kernel.routing import INTERNAL_PREFIX
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.books import Books, EntryDetails
+from pipeline.domain.ledger.clearing_room import keep_room, reserve_with_room, two_sided
 from pipeline.domain.ledger.due import JOURNAL, Due, Place, schedule, unschedule
 from pipeline.domain.ledger.expected_sequence import other_sequence
-from pipeline.domain.ledger.journal_legs import end_legs_here, place_holds, post_pairs, request_legs, tell_end
+from pipeline.domain.ledger.held_pairs import place_holds, post_pairs
+from pipeline.domain.ledger.journal_legs import end_legs_here, request_legs, tell_end
 from pipeline.domain.ledger.journal_parts import left_legs
 from pipeline.domain.ledger.journals import (
     ENDED_STATES,
@@ -44,14 +46,15 @@ from pipeline.domain.ledger.journals import (
     journal_of,
     let_go,
     part_key,
+    read_branch_legs,
     read_journal,
     refusal_of,
     uncount_reversed,
     write_journal,
 )
-from pipeline.domain.ledger.leg_shares import with_amounts
+from pipeline.domain.ledger.leg_shares import drawn_up
 from pipeline.domain.ledger.open_holds import crowded_leg, journal_places
-from pipeline.domain.ledger.pairs import Leg, Refusal, reserve
+from pipeline.domain.ledger.pairs import Leg, Refusal
 from pipeline.domain.ledger.repeats import journal_code
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW, closed_key, read_number, read_watermark
 
@@ -76,13 +79,15 @@ class HomeJournal:
         if flaw is not None:
             return self._refuse(flaw)
         branches = self.branches(journal.legs)
-        own = branches.pop(self.at.partition, [])
+        room_for = {} if journal.expires_at is None else two_sided(branches)
+        own, entries = branches.pop(self.at.partition, []), room_for.get(self.at.partition, [])
         books = Books(self.event, self.at, self.rows)
         sequence = other_sequence(books, journal.account_id, self.event.expected_sequence)
         if sequence is not None:
             return self._refuse(Refusal("sequence_mismatch", None), sequence)
         crowded = None if journal.expires_at is None else crowded_leg(self.rows, tenant, own, holds_max)
-        pairs = reserve(own, books) if crowded is None else Refusal("too_many_holds", crowded)
+        flaw = None if crowded is None else Refusal("too_many_holds", crowded)
+        pairs = flaw or reserve_with_room(own, entries, books)
         if isinstance(pairs, Refusal):
             return self._refuse(pairs)
         at_once = not branches and journal.expires_at is None
@@ -92,13 +97,14 @@ class HomeJournal:
             post_pairs(pairs, about, books, self.out, at_once)
         else:
             place_holds(pairs, self.journal_id, books, self.out)
+            keep_room(own, entries, self.journal_id, books, self.out)
         books.save(self.out)
         if own:
-            part = BranchLegs(own, POSTED if at_once else HELD)
-            self.rows.put(part_key(tenant, journal.account_id, self.journal_id), JOURNAL_PART_ROW.pack(part))
+            part = BranchLegs(own, POSTED if at_once else HELD, room_for=entries or None)
+            self.rows.put(self.own_key(), JOURNAL_PART_ROW.pack(part))
         if branches:
             journal.waiting = list(branches)
-            request_legs(self.event, self.journal_id, journal.account_id, branches, self.out)
+            request_legs(self.event, self.journal_id, journal.account_id, branches, self.out, None, room_for)
             self._change_to(PREPARING)
         elif at_once:
             self._change_to(POSTED)
@@ -149,8 +155,8 @@ class HomeJournal:
         if state == POSTED:
             journal.posted_at = about.when.latest(journal.posted_at, event.occurred_at)
         if own:
-            key = part_key(event.tenant_id, journal.account_id, self.journal_id)
-            end_legs_here(BranchLegs(own, HELD), state == POSTED, about, key, books, self.out)
+            key = self.own_key()
+            end_legs_here(self.held(own), state == POSTED, about, key, books, self.out)
         there = {number: legs[0] for number, legs in branches.items() if number not in journal.refused}
         tell_end(event, journal.account_id, there, state == POSTED, about, self.out)
         if journal.state == HELD:
@@ -167,6 +173,15 @@ class HomeJournal:
         if ends:
             unschedule(self.rows, *self._due())
         self._change_to(POSTED if ends else HELD, confirmation_id=confirmation_id)
+
+    def own_key(self) -> bytes:
+        """Return the row key of the legs that the home itself has."""
+        return part_key(self.event.tenant_id, self.journal.account_id, self.journal_id)
+
+    def held(self, own: list[Leg]) -> BranchLegs:
+        """Return legs of the home as it holds them, with what room it keeps."""
+        known = read_branch_legs(self.rows, self.own_key())
+        return BranchLegs(own, HELD, room_for=None if known is None else known.room_for)
 
     def is_late(self) -> bool:
         """Whether the journal, posted now, would count in a closed period, and must not be moved."""
@@ -244,16 +259,6 @@ class HomeJournal:
                 **more,
             ),
         )
-
-
-def drawn_up(event: ev.JournalSubmitted) -> tuple[Journal, Refusal | None]:
-    """Return a journal with amounts in the place of shares; or as it says, and why its shares are none."""
-    journal = journal_of(event)
-    legs = with_amounts(journal.legs, event.shares)
-    if isinstance(legs, Refusal):
-        return journal, legs
-    journal.legs = legs
-    return journal, None
 
 
 def refuse_too_old(event: ev.JournalSubmitted, at: Arrival, rows: Rows, out: Outbox) -> None:

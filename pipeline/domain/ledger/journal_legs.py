@@ -3,8 +3,8 @@
 journal_legs_requested -> the legs are held, or refused -> journal_legs_answered to the home
 journal_legs_ended     -> the held legs are posted, or released; or a part of them is posted (`journal_parts`)
 
-The credits of a link on another branch (`link_home`) are such legs, too: each has an entry of its own there,
-which names its payment and no journal.
+The credits of a link on another branch (`link_home`) are such legs, too. A branch that holds legs keeps room
+in clearing for whatever part of them may be posted (`clearing_room`), so an end never fails.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject, envelope
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.account_ids import clearing_account_id
 from pipeline.domain.ledger.books import Books, EntryDetails
+from pipeline.domain.ledger.clearing_room import give_up_room, keep_room, reserve_with_room
 from pipeline.domain.ledger.due import Take
+from pipeline.domain.ledger.held_pairs import by_leg, place_holds, post_pairs, release_pairs
 from pipeline.domain.ledger.journal_parts import split, widening
 from pipeline.domain.ledger.journals import (
     HELD,
@@ -30,13 +32,13 @@ from pipeline.domain.ledger.journals import (
     part_key,
     unpack_branch_legs,
 )
-from pipeline.domain.ledger.pairs import Leg, Pair, Refusal, as_event_legs, legs_of, pairs_of, reserve
+from pipeline.domain.ledger.pairs import Leg, Refusal, as_event_legs, legs_of, pairs_of
 from pipeline.domain.ledger.retention import Retention, ended_for, home_of
 from pipeline.domain.ledger.rows import JOURNAL_PART_ROW
 from pipeline.domain.ledger.value_times import told_time
 
-NO_PAYMENTS: Mapping[int, LegPayment] = {}
-"""Of the legs of a journal."""
+NOTHING: Mapping[int, Sequence[int]] = {}
+"""No branch needs room for parts."""
 
 
 def request_legs(
@@ -46,10 +48,11 @@ def request_legs(
     branches: Mapping[int, Sequence[Leg]],
     out: Outbox,
     payments: Mapping[int, tuple[ev.LegPayment, ...]] | None = None,
+    room_for: Mapping[int, Sequence[int]] = NOTHING,
 ) -> None:
     """Ask other branches, by their numbers, to hold their legs of a journal of account `home`.
 
-    `payments`: of a link, the payments of the legs of each branch.
+    `payments`: of a link, the payments of the legs of each branch; `room_for`: as `clearing_room.two_sided`.
     """
     for branch, legs in branches.items():
         there = legs[0].account_id
@@ -61,6 +64,7 @@ def request_legs(
             as_event_legs(legs),
             event.actor,
             payments=() if payments is None else payments[branch],
+            room_for=tuple(room_for[branch]) if branch in room_for else None,
         )
         out.emit("ledger-commands", f"{event.tenant_id}/{there}", request)
 
@@ -115,13 +119,15 @@ def hold_legs(
     payments = None
     if event.payments:
         payments = [LegPayment(one.leg_no, one.payment_id, one.reference) for one in event.payments]
-    pairs = reserve(legs, books)
+    entries = event.room_for or ()
+    pairs = reserve_with_room(legs, entries, books)
     refusal = pairs if isinstance(pairs, Refusal) else None
     if not isinstance(pairs, Refusal):
         place_holds(pairs, event.journal_id, books, out, payments)
+        keep_room(legs, entries, event.journal_id, books, out)
         books.save(out)
-    home = home_of(event, at)
-    part = BranchLegs(legs, HELD if refusal is None else REFUSED, payments, event.occurred_at, home)
+    home, state = home_of(event, at), HELD if refusal is None else REFUSED
+    part = BranchLegs(legs, state, payments, event.occurred_at, home, list(entries) or None)
     rows.put(key, JOURNAL_PART_ROW.pack(part))
     if refusal is not None:
         ended_for(home, event, key, at, rows)
@@ -150,7 +156,8 @@ def _answer(event: ev.JournalLegsRequested, code: str, leg_no: int | None, at: A
 def end_legs(event: ev.JournalLegsEnded, at: Arrival, rows: Rows, out: Outbox) -> None:
     """Post or release the legs that are held on this branch, as the journal's home branch has decided.
 
-    Raises: Reject for legs that are not held here, and for a part of them that clearing has no room for.
+    Raises: Reject for legs that are not held here. Of a journal that an earlier version has held, which has
+    kept no room for its parts, also for a part that clearing has no room for.
     """
     key = part_key(event.tenant_id, event.home_account_id, event.journal_id)
     row = rows.get(key)
@@ -181,11 +188,13 @@ def end_legs_here(
     part: BranchLegs, posted: bool, about: EntryDetails, key: bytes, books: Books, out: Outbox
 ) -> None:
     """Post or release the legs of this branch, and write their row (`key`) with the new state."""
-    pairs, names = pairs_of(part.legs, books.branch), _by_leg(part.payments)
+    pairs, names = pairs_of(part.legs, books.branch), by_leg(part.payments)
     if posted:
         post_pairs(pairs, about, books, out, payments=part.payments)
     else:
-        _release_pairs(pairs, about, books, out, names)
+        release_pairs(pairs, about, books, out, names)
+    assert about.journal_id is not None
+    give_up_room([part.legs], part.room_for or (), about.journal_id, books, out)
     books.save(out)
     part.state = POSTED if posted else RELEASED
     books.rows.put(key, JOURNAL_PART_ROW.pack(part))
@@ -204,12 +213,14 @@ def post_part_here(
     """Post a part of the legs that this branch holds, and write their row (`key`) with what it still holds.
 
     `part`: becomes that row. `final`: release the rest.
-    Raises: Overflow where clearing has no room for the part, before anything is emitted.
+    Raises: Overflow where an earlier version has kept no room for the part, before anything is emitted.
     """
     assert about.journal_id is not None
+    entries = part.room_for or ()
+    roomless = ([leg for leg in legs if leg.entry_no not in entries] for legs in (now, rest))
     more = [
         (clearing_account_id(currency, books.branch), currency, amount)
-        for currency, amount in widening(now, rest).items()
+        for currency, amount in widening(*roomless).items()
     ]
     for clearing, currency, amount in more:
         books.hold(clearing, clearing, currency, amount)
@@ -217,81 +228,8 @@ def post_part_here(
         books.emit_hold(out, "PLACED", about.journal_id, clearing, amount, f"hold_placed:{index}")
     post_pairs(pairs_of(now, books.branch), about, books, out)
     if final:
-        _release_pairs(pairs_of(rest, books.branch), about, books, out)
+        release_pairs(pairs_of(rest, books.branch), about, books, out)
+    give_up_room([now, rest] if final else [now], entries, about.journal_id, books, out)
     books.save(out)
     part.legs, part.state = (now, POSTED) if final or not rest else (rest, HELD)
     books.rows.put(key, JOURNAL_PART_ROW.pack(part))
-
-
-def _release_pairs(
-    pairs: list[Pair],
-    about: EntryDetails,
-    books: Books,
-    out: Outbox,
-    names: Mapping[int, LegPayment] = NO_PAYMENTS,
-) -> None:
-    assert about.journal_id is not None
-    for index, pair in enumerate(pairs):
-        books.release(pair.debit, pair.credit, pair.currency, pair.amount)
-        hold_id, name = _hold_id(pair, about.journal_id, names), f"hold_released:{index}"
-        books.emit_hold(out, "RELEASED", hold_id, pair.debit, pair.amount, name)
-
-
-def _by_leg(payments: list[LegPayment] | None) -> dict[int, LegPayment]:
-    """Return the payments of a link's legs by their numbers; a journal has none."""
-    return {one.leg_no: one for one in payments or ()}
-
-
-def _hold_id(pair: Pair, journal_id: str, names: Mapping[int, LegPayment]) -> str:
-    """Return by what id a pair is held: of a link, the id of its payment."""
-    leg = pair.debit_leg or pair.credit_leg
-    named = None if leg is None else names.get(leg.leg_no)
-    return journal_id if named is None else named.payment_id
-
-
-def place_holds(
-    pairs: list[Pair],
-    journal_id: str,
-    books: Books,
-    out: Outbox,
-    payments: list[LegPayment] | None = None,
-) -> None:
-    """Emit a hold for each reserved pair, with the amount held after it.
-
-    The pairs are released first and reserved again one by one, so that each event has its own amount.
-    """
-    names = _by_leg(payments)
-    for pair in pairs:
-        books.release(pair.debit, pair.credit, pair.currency, pair.amount)
-    for index, pair in enumerate(pairs):
-        books.reserve(pair.debit, pair.credit, pair.currency, pair.amount)
-        hold_id = _hold_id(pair, journal_id, names)
-        books.emit_hold(out, "PLACED", hold_id, pair.debit, pair.amount, f"hold_placed:{index}")
-
-
-def post_pairs(
-    pairs: list[Pair],
-    about: EntryDetails,
-    books: Books,
-    out: Outbox,
-    at_once: bool = False,
-    payments: list[LegPayment] | None = None,
-) -> None:
-    """Post held pairs, with an entry for each; `at_once`: no events were emitted for their holds.
-
-    `payments`: of a link, the payment of each leg, which its entry names in the place of a journal.
-    """
-    names = _by_leg(payments)
-    if at_once:
-        for pair in pairs:
-            books.release(pair.debit, pair.credit, pair.currency, pair.amount)
-    for index, pair in enumerate(pairs):
-        if not at_once:
-            books.release(pair.debit, pair.credit, pair.currency, pair.amount)
-        debit, credit = ((None, None) if leg is None else (leg.purpose, leg.rate_e8)
-                         for leg in (pair.debit_leg, pair.credit_leg))  # fmt: skip
-        entry = about._replace(debit=debit, credit=credit)
-        if pair.credit_leg is not None and pair.credit_leg.leg_no in names:
-            named = names[pair.credit_leg.leg_no]
-            entry = EntryDetails(named.payment_id, named.reference, when=about.when, metadata=about.metadata)
-        books.enter(out, f"entry:{index}", pair.debit, pair.credit, pair.amount, entry)

@@ -128,6 +128,8 @@ class BranchLegs(msgspec.Struct, array_like=True, gc=False):
     """When its home last said something of them, event time; None at home, where the journal has its time."""
     home: int | None = None
     """The branch whose time that is; None: this branch's."""
+    room_for: list[int] | None = None
+    """The entries for whose parts clearing keeps room (`clearing_room`); None: for none, as in layout 3."""
 
 
 unpack_journal = unpacker(JOURNAL_ROW, Journal)
@@ -155,6 +157,12 @@ def read_journal(rows: Rows, tenant_id: str, account_id: str, journal_id: str) -
     """Return a journal by its account and its id, or None where that account has none."""
     row = rows.get(journal_key(tenant_id, account_id, journal_id))
     return _under_earlier_key(rows, tenant_id, account_id, journal_id) if row is None else unpack_journal(row)
+
+
+def read_branch_legs(rows: Rows, key: bytes) -> BranchLegs | None:
+    """Return the legs of a journal on this branch by their row key, or None where it has none."""
+    row = rows.get(key)
+    return None if row is None else unpack_branch_legs(row)
 
 
 def write_journal(rows: Rows, tenant_id: str, journal_id: str, journal: Journal) -> None:

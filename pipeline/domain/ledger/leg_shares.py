@@ -19,11 +19,21 @@ from msgspec import structs
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.money import fits
-from pipeline.domain.ledger.journals import LEGS_MAX, OTHER_SIDE
+from pipeline.domain.ledger.journals import LEGS_MAX, OTHER_SIDE, Journal, journal_of
 from pipeline.domain.ledger.pairs import Leg, Refusal
 
 WHOLE_PPM = 1_000_000
 """Millionths of the whole."""
+
+
+def drawn_up(event: ev.JournalSubmitted) -> tuple[Journal, Refusal | None]:
+    """Return a journal with amounts in the place of shares; or as it says, and why its shares are none."""
+    journal = journal_of(event)
+    legs = with_amounts(journal.legs, event.shares)
+    if isinstance(legs, Refusal):
+        return journal, legs
+    journal.legs = legs
+    return journal, None
 
 
 def with_amounts(legs: list[Leg], shares: Sequence[ev.LegShare] | None) -> list[Leg] | Refusal:

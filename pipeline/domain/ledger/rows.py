@@ -37,7 +37,10 @@ JOURNAL_ROW = RowKind(
     *("ledger", "journal", "j"),
     [append_fields(*[None] * 4), append_fields([], None), append_fields(None, None)],
 )
-JOURNAL_PART_ROW = RowKind("ledger", "journal_part", "g", [append_fields(None), append_fields(None, None)])
+JOURNAL_PART_ROW = RowKind(
+    *("ledger", "journal_part", "g"),
+    [append_fields(None), append_fields(None, None), append_fields(None)],
+)
 LINK_ROW = RowKind("ledger", "link", "k", [append_fields(None)])
 LIMIT_ROW = RowKind("ledger", "limit", "t", [wrap_fields(None)])
 FREEZE_ROW = RowKind("ledger", "freeze", "f")

@@ -30,8 +30,9 @@ from pipeline.domain.ledger.approvals import ApprovedOutbox
 from pipeline.domain.ledger.due import SCHEDULED as KIND
 from pipeline.domain.ledger.due import Due, Place, behind_deleted, schedule, time_of, time_text, unschedule
 from pipeline.domain.ledger.expected_sequence import moved_on
-from pipeline.domain.ledger.journal_home import HomeJournal, drawn_up
+from pipeline.domain.ledger.journal_home import HomeJournal
 from pipeline.domain.ledger.journals import LEGS_MAX, SCHEDULED, journal_key, read_journal
+from pipeline.domain.ledger.leg_shares import drawn_up
 from pipeline.domain.ledger.rows import SCHEDULED_ON_ROW, SCHEDULED_ROW, read_watermark
 
 WAITING_MAX = 1000

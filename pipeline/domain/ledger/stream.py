@@ -7,6 +7,7 @@
     journals       the rows of journals of many legs       reversals      reversals of payments and journals
     journal_home   a journal on its home branch            journal_legs   its legs on every branch
     journal_ends   a held journal confirmed or voided      journal_parts  confirmed in parts
+    clearing_room  room for whichever part is confirmed    held_pairs     what a branch holds of legs
     links          the rows of linked payments             link_home      linked payments, all or none
     accounts       status, closed periods                  limits         their limits, at once or later
     freezes        frozen sides, and their ends            account_changes  one effect for each of these

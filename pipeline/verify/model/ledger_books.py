@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 NUMBER_ROW = struct.Struct("<Bq")
 """A row of one number: layout, number."""
-LAYOUTS = {b"p": 4, b"h": 3, b"j": 4, b"t": 2, b"l": 2, b"g": 3, b"k": 2}
+LAYOUTS = {b"p": 4, b"h": 3, b"j": 4, b"t": 2, b"l": 2, b"g": 4, b"k": 2}
 """The layouts of rows that are not in their first one, by the letter of their family."""
 FIVE_MINUTES_US = 300_000_000
 Key = tuple[str, str]

@@ -17,10 +17,12 @@ from pipeline.verify.model.ledger_due import Due, plan
 from pipeline.verify.model.ledger_endings import ENDS, has_ended
 from pipeline.verify.model.ledger_pairs import (
     Leg,
+    hold,
     in_order,
     post,
     release,
 )
+from pipeline.verify.model.ledger_room import change_room, set_aside
 from pipeline.verify.model.wire import (
     COMMANDS,
     JOURNAL_EVENTS,
@@ -46,6 +48,8 @@ class Group:
     """When another branch, its home, has last said something of it."""
     home: int | None = None
     """That branch; None: this one is home."""
+    room_for: list[int] | None = None
+    """The entries for whose parts clearing sets room aside, as long as the legs are held; None: for none."""
 
 
 @dataclass
@@ -216,8 +220,28 @@ def group_key(branch: Books, home_account_id: str, journal_id: str) -> tuple[str
 def keep_group(branch: Books, key: tuple[str, str, str], state: str | None = None) -> None:
     group = branch.groups[key]
     group.state = state or group.state
-    content = [group.legs, group.state, group.payments, group.asked_at, group.home]
+    content = [getattr(group, name) for name in Group.__dataclass_fields__]
     branch.structure(row_key("g", *key), content)
+
+
+def hold_group(branch: Books, journal_id: str, group: Group) -> None:
+    """Hold the legs of this branch, and room for their parts."""
+    hold(branch, journal_id, group.legs, group.payment_of)
+    change_room(branch, journal_id, "PLACED", set_aside(branch, group.legs, group.room_for or ()))
+
+
+def release_group(branch: Books, journal_id: str, group: Group) -> None:
+    """Give back all that is held of the legs of this branch, and their room."""
+    release(branch, journal_id, group.legs, group.payment_of)
+    change_room(branch, journal_id, "RELEASED", set_aside(branch, group.legs, group.room_for or ()))
+
+
+def post_group(
+    branch: Books, group: Group, when: dict[str, int | None], held: bool = True, **about: Any
+) -> None:
+    """Post all legs of this branch; the room for their parts is free again."""
+    post(branch, group.legs, when, held, group.payment_of, **about)
+    change_room(branch, about["journal_id"], "RELEASED", set_aside(branch, group.legs, group.room_for or ()))
 
 
 def keep_held(branch: Books, journal_id: str, journal: Journal) -> None:
@@ -251,14 +275,8 @@ def post_all(
         "metadata": journal.metadata,
     }
     if key in branch.groups and branch.groups[key].state == "HELD":
-        post(
-            branch,
-            branch.groups[key].legs,
-            branch.effective(journal.effective_at, journal.not_before),
-            held,
-            **about,
-            **why,
-        )
+        when = branch.effective(journal.effective_at, journal.not_before)
+        post_group(branch, branch.groups[key], when, held, **about, **why)
         keep_group(branch, key, "POSTED")
     counts_at = branch.counts_at(branch.effective(journal.effective_at, journal.not_before))
     journal.counts_at = counts_at if journal.counts_at is None else max(counts_at, journal.counts_at)
@@ -287,7 +305,7 @@ def release_all(
     """Release a journal on every branch that holds legs of it."""
     key = group_key(branch, journal.account_id, journal_id)
     if key in branch.groups and branch.groups[key].state == "HELD":
-        release(branch, journal_id, branch.groups[key].legs)
+        release_group(branch, journal_id, branch.groups[key])
         keep_group(branch, key, "RELEASED")
     tell_others(branch, journal_id, journal, posted=False)
     # What parts have posted stays posted, and so the journal is.

@@ -7,8 +7,6 @@ What never changes: of each leg, what is posted, given back and still held is it
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from pipeline.verify.model.ledger_accounts import room
@@ -21,11 +19,13 @@ from pipeline.verify.model.ledger_journals import (
     keep_group,
     left_of,
     part_of,
+    release_group,
     shares,
     tell_branch,
 )
-from pipeline.verify.model.ledger_pairs import Leg, by_entry, pairs_of, post, release
+from pipeline.verify.model.ledger_pairs import by_entry, post, release
 from pipeline.verify.model.ledger_repeats import answer, taken
+from pipeline.verify.model.ledger_room import change_room, set_aside, through_clearing
 from pipeline.verify.model.wire import LONG_MAX
 
 PARTS_MAX = 100
@@ -97,7 +97,7 @@ def post_part(branch: Books, event: dict[str, Any], journal: Journal) -> str | N
             return "overflow"
         keep_group(branch, key)
     elif wanted.final and group is not None and group.state == "HELD":
-        release(branch, journal_id, group.legs)
+        release_group(branch, journal_id, group)
         keep_group(branch, key, "RELEASED")
     told = [number for number in shares(branch, now) if number != branch.number]
     for number in sorted(told):
@@ -126,11 +126,15 @@ def post_here(
     when: dict[str, int | None],
     **about: Any,
 ) -> bool:
-    """Post a part of what this branch holds; return whether its own accounts have room for that."""
+    """Post a part of what this branch holds; return whether its own accounts have room for that.
+
+    They always have, but where an earlier version holds the legs, and has set nothing aside for parts.
+    """
     now, rest = part_of(group.legs, amounts)
-    before, after = through_clearing(branch, group.legs), Counter[tuple[str, str]]()
-    for legs in (now, rest):
-        after.update(through_clearing(branch, legs))
+    entries = group.room_for or ()
+    bare = ([leg for leg in legs if leg.entry_no not in entries] for legs in (group.legs, now, rest))
+    before, *both = (through_clearing(branch, legs) for legs in bare)
+    after = both[0] + both[1]
     more = {
         branch.own("clearing", currency): after[currency, "debits"] - before[currency, "debits"]
         for currency in dict.fromkeys(leg.currency for leg in [*now, *rest])
@@ -146,16 +150,10 @@ def post_here(
     post(branch, now, when, held=True, **about)
     if final:
         release(branch, about["journal_id"], rest)
+    free = set_aside(branch, now, entries)
+    if final:
+        free.update(set_aside(branch, rest, entries))
+    change_room(branch, about["journal_id"], "RELEASED", free)
     goes_on = bool(rest) and not final
     group.legs, group.state = (rest, "HELD") if goes_on else (now, "POSTED")
     return True
-
-
-def through_clearing(branch: Books, legs: Iterable[Leg]) -> Counter[tuple[str, str]]:
-    """Return what a branch's clearing accounts give and get for legs, by currency and side."""
-    found = Counter[tuple[str, str]]()
-    for pair in pairs_of(branch, legs):
-        for leg, side in zip(pair.legs, ("debits", "credits"), strict=True):
-            if leg is None:
-                found[pair.currency, side] += pair.amount
-    return found

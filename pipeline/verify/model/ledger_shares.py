@@ -11,23 +11,21 @@ from pipeline.verify.model.ledger_journals import (
     Group,
     give_back,
     group_key,
+    hold_group,
     keep_group,
     keep_held,
     keep_journal,
     post_all,
+    post_group,
     release_all,
+    release_group,
     too_late,
 )
 from pipeline.verify.model.ledger_link_ends import link_answered
 from pipeline.verify.model.ledger_links import PREFIX
-from pipeline.verify.model.ledger_pairs import (
-    hold,
-    legs_of,
-    post,
-    release,
-    why_not,
-)
+from pipeline.verify.model.ledger_pairs import legs_of, why_not
 from pipeline.verify.model.ledger_parts import post_here
+from pipeline.verify.model.ledger_room import why_no_room
 from pipeline.verify.model.wire import (
     COMMANDS,
     Dead,
@@ -45,13 +43,15 @@ def legs_requested(branch: Books, event: dict[str, Any]) -> None:
         raise Dead("legs_exist")
     legs, home = legs_of(event["legs"]), sender(branch)
     take(branch, [(leg.account_id, leg.side) for leg in legs])
-    refusal = why_not(branch, legs)
+    entries = event.get("room_for")
+    refusal = why_not(branch, legs) or why_no_room(branch, legs, entries or ())
     named = event.get("payments")
     payments = None if not named else [[one["leg_no"], one["payment_id"], one["reference"]] for one in named]
-    group = Group(legs, "HELD" if refusal is None else "REFUSED", payments, event["occurred_at"], home)
+    state = "HELD" if refusal is None else "REFUSED"
+    group = Group(legs, state, payments, event["occurred_at"], home, entries)
     branch.groups[key] = group
     if refusal is None:
-        hold(branch, event["journal_id"], legs, group.payment_of)
+        hold_group(branch, event["journal_id"], group)
     else:
         ended_for(branch, home, row_key("g", *key))
     keep_group(branch, key)
@@ -76,7 +76,8 @@ def legs_answered(branch: Books, event: dict[str, Any]) -> None:
     journal.waiting = [number for number in journal.waiting if number != event["branch"]]
     if event["code"] != "ok":
         journal.refusing = sorted([*journal.refusing, event["branch"]])
-        if journal.leg_no is None or event["leg_no"] < journal.leg_no:
+        named = event["leg_no"]
+        if journal.leg_no is None or (named is not None and named < journal.leg_no):
             journal.code, journal.leg_no = event["code"], event["leg_no"]
     if journal.waiting:
         return keep_journal(branch, journal_id, journal)
@@ -112,7 +113,7 @@ def legs_ended(branch: Books, event: dict[str, Any]) -> None:
         return keep_group(branch, key)
     ended_for(branch, sender(branch), row_key("g", *key))
     if not event["posted"]:
-        release(branch, event["journal_id"], group.legs, group.payment_of)
+        release_group(branch, event["journal_id"], group)
         return keep_group(branch, key, "RELEASED")
-    post(branch, group.legs, times_of(branch, event), True, group.payment_of, **about)
+    post_group(branch, group, times_of(branch, event), True, **about)
     keep_group(branch, key, "POSTED")

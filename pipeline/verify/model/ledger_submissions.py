@@ -16,6 +16,7 @@ from pipeline.verify.model.ledger_journals import (
     due_of,
     give_back,
     group_key,
+    hold_group,
     keep_group,
     keep_held,
     post_all,
@@ -27,7 +28,6 @@ from pipeline.verify.model.ledger_pairs import (
     Leg,
     Refusal,
     by_entry,
-    hold,
     in_order,
     legs_of,
     why_not,
@@ -35,6 +35,7 @@ from pipeline.verify.model.ledger_pairs import (
 from pipeline.verify.model.ledger_parts import known_part, post_part, wanted_by, why_no_part
 from pipeline.verify.model.ledger_portions import worked_out
 from pipeline.verify.model.ledger_repeats import answer
+from pipeline.verify.model.ledger_room import needy, why_no_room
 from pipeline.verify.model.wire import (
     COMMANDS,
     JOURNAL_EVENTS,
@@ -84,17 +85,19 @@ def start(branch: Books, journal_id: str, journal: Journal, flaw: Refusal | None
         change(branch, journal_id, journal, "REFUSED", "sequence_mismatch", **present)
         return give_back(branch, journal)
     refusal = refusal or too_many_holds(branch, journal_id, journal, own) or why_not(branch, own)
+    spread = {} if journal.expires_at is None else shares(branch, journal.legs)
+    refusal = refusal or why_no_room(branch, own, needy(spread, branch.number))
     if refusal is not None:
         change(branch, journal_id, journal, "REFUSED", *refusal)
         return give_back(branch, journal)
     key = group_key(branch, journal.account_id, journal_id)
     if own:
-        branch.groups[key] = Group(own, "HELD")
+        branch.groups[key] = Group(own, "HELD", room_for=needy(spread, branch.number) or None)
     others = [number for number in sorted(shares(branch, journal.legs)) if number != branch.number]
     if not others and journal.expires_at is None:
         return post_all(branch, journal_id, journal, held=False)
     if own:
-        hold(branch, journal_id, own)
+        hold_group(branch, journal_id, branch.groups[key])
         keep_group(branch, key)
     if not others:
         return keep_held(branch, journal_id, journal)
@@ -111,6 +114,7 @@ def start(branch: Books, journal_id: str, journal: Journal, flaw: Refusal | None
             **asked,
             account_id=legs[0].account_id,
             legs=[leg._asdict() for leg in legs],
+            room_for=needy(spread, number) or None,
         )
 
 

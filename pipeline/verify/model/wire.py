@@ -96,7 +96,7 @@ KEY_FIELD = {
 
 UNSAID: dict[str, dict[str, Any]] = {
     "PaymentScreened": {"hold_expires_at": None, "hold": None, "link_id": None},
-    "JournalLegsRequested": {"payments": []},
+    "JournalLegsRequested": {"payments": [], "room_for": None},
     "PostingRecorded": dict.fromkeys(
         (
             *("effective_at", "journal_id", "reverses", "reason", "purpose", "rate_e8", "asked_at"),
