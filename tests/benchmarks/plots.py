@@ -124,7 +124,7 @@ def _fraud_quality(rounds: Rounds) -> Any:
         above.set(title=name, xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
         below.plot([0, 1], [0, 1], linestyle=":", color=THEIRS)
         below.set(
-            xlabel="mean score of a tenth (ours / 100)", ylabel="share of frauds", xlim=(0, 1), ylim=(0, 1)
+            xlabel="mean score of a tenth (ours / 10,000)", ylabel="share of frauds", xlim=(0, 1), ylim=(0, 1)
         )
         above.legend(fontsize=7)
     return figure

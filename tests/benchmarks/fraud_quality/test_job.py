@@ -12,19 +12,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from pipeline.domain.fraud.stream import FraudStream
-from pipeline.domain.kernel import events as ev
+from pipeline.backtest.features import features_of
 from tests.benchmarks.__main__ import main
 from tests.benchmarks.fraud_data import mixture
 from tests.benchmarks.fraud_data.frozen import VERSION
+from tests.benchmarks.fraud_data.population import Form
 from tests.benchmarks.fraud_data.tables import DataSet
+from tests.benchmarks.fraud_quality.ablation import VARIANTS, decided, lines
 from tests.benchmarks.fraud_quality.comparison import PLANS, paired
 from tests.benchmarks.fraud_quality.features import Columns, columns_of, features
 from tests.benchmarks.fraud_quality.judge import Judge
-from tests.benchmarks.fraud_quality.scorers import Scores, _event, looked_ahead, present_stream
-from tests.kernel.side_by_side import Replay
+from tests.benchmarks.fraud_quality.ours import RATES, backtest, history_of
+from tests.benchmarks.fraud_quality.scorers import Scores, looked_ahead
 
 PLAN = PLANS["mixture", "small"]
+FORM = Form(people=160, days=56, instances=4, payrolls=2, largest_payroll=60)
+OTHER_SEED = 12
+"""The default rules were made by seeds from 11 on; nothing is chosen by what 1 to 4 say."""
 needs_xgboost = pytest.mark.skipif(
     find_spec("xgboost") is None, reason="xgboost is not installed: pip install '.[test,train]'"
 )
@@ -40,19 +44,63 @@ def columns(made: DataSet) -> Columns:
     return columns_of(made.payments, made.labels)
 
 
-def test_the_stream_decides_as_it_does_by_rows(made: DataSet) -> None:
-    payments = made.payments.slice(0, 600)
-    said = present_stream(payments, made.labels)
-    replay = Replay(FraudStream(), partitions=1)
-    events = [_event(payments, place) for place in range(len(payments))]
-    replay.by_rows([(event, event.occurred_at) for event in events])
-    decided = [event for _, event in replay.said["ledger-commands"] if isinstance(event, ev.PaymentDecided)]
-    assert said.outcome == [event.outcome for event in decided]
-    assert said.score.tolist() == [event.score for event in decided]
-    assert said.reasons == [tuple(reason.rule for reason in event.reasons) for event in decided]
-    assert {*said.outcome} > {"APPROVE"}
-    assert {event.channel for event in events} > {"app", "card"}
-    assert {event.device_id is None for event in events} == {True, False}
+@pytest.fixture(scope="module")
+def other() -> DataSet:
+    return mixture.generate(OTHER_SEED, FORM)
+
+
+def test_rules_alone_find_each_typology_and_disturb_few(
+    other: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.benchmarks.fraud_quality.ours.find_spec", lambda name: None)
+    said = backtest(other.payments, other.labels)
+    found = Judge(other, columns_of(other.payments, other.labels), PLAN).alerts(said.alert)
+    assert all(part["found"] == part["of"] > 0 for part in found["recall"].values())
+    assert found["alert_precision"] > 0.8 and found["payroll_share"] == 0
+    names = {name for place in said.alert.nonzero()[0].tolist() for name in said.reasons[place]}
+    typologies = ("structuring_7d", "fan_in", "fan_out", "cycle", "pass_through", "dormant_then_active")
+    assert {f"{name}@1" for name in typologies} < names
+    assert looked_ahead(backtest, other.payments.slice(0, 3_000), other.labels) == 0
+
+
+@needs_xgboost
+def test_with_models_ours_is_above_the_peer_and_knows_nothing_before_its_time(other: DataSet) -> None:
+    from tests.benchmarks.fraud_quality import peer
+
+    columns = columns_of(other.payments, other.labels)
+    judge = Judge(other, columns, PLAN)
+    said = backtest(other.payments, other.labels)
+    theirs = judge.ranking(peer.scores(features(columns), columns, PLAN))
+    # Here .84 and .39; xgboost's floats differ by a little from machine to machine.
+    assert judge.ranking(said.score)["average_precision"] > theirs["average_precision"] + 0.2
+    found = judge.alerts(said.alert)
+    assert found["alert_precision"] > 0.5
+    assert all(part["found"] == part["of"] for part in found["recall"].values())
+    assert any(name.startswith("model:") for reasons in said.reasons for name in reasons)
+
+    def quickly(payments: pa.Table, labels: pa.Table) -> Scores:
+        return said if len(payments) == len(other.payments) else backtest(payments, labels)
+
+    assert looked_ahead(quickly, other.payments, other.labels) == 0
+    history, known = history_of(other.payments, other.labels)
+    scores, alert = decided(
+        history, known, list(features_of(history, known, RATES)), VARIANTS["features, rules and model"]
+    )
+    assert scores.tolist() == said.score.tolist() and alert.tolist() == said.alert.tolist()
+
+
+def test_variants_take_away_what_they_say(other: DataSet) -> None:
+    history, known = history_of(other.payments, other.labels)
+    parts = list(features_of(history, known, RATES))
+    ruled = VARIANTS["features and rules"]
+    _, every = decided(history, known, parts, ruled)
+    _, fewer = decided(history, known, parts, replace(ruled, without=("near_threshold",)))
+    assert 0 < fewer.sum() < every.sum() and not (fewer & ~every).any()
+    _, none = decided(history, known, parts, replace(ruled, rules=False))
+    assert not none.any()
+    judge = Judge(other, columns_of(other.payments, other.labels), PLAN)
+    said = judge.ranking(every.astype(int)) | judge.alerts(every)
+    assert lines("mixture", [dict.fromkeys(VARIANTS, said)])[0].endswith(" | none |")
 
 
 def test_a_scorer_that_looks_ahead_is_found(made: DataSet) -> None:
@@ -66,7 +114,6 @@ def test_a_scorer_that_looks_ahead_is_found(made: DataSet) -> None:
 
     assert looked_ahead(of_labels, made.payments, made.labels) > 0
     assert looked_ahead(of_all_amounts, made.payments.slice(0, 600), made.labels) > 0
-    assert looked_ahead(present_stream, made.payments.slice(0, 1_500), made.labels) == 0
 
 
 def test_recall_counts_what_begins_in_the_test_weeks_and_is_alerted_in_time(
