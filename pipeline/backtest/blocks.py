@@ -66,10 +66,15 @@ class Source:
                 if row + batch.num_rows > ROWS_MAX + 1:
                     raise refused(self.name, f"more than {ROWS_MAX:,} rows")
                 if batch.num_rows:
+                    batch.validate(full=True)  # no place beyond a dictionary, no text that is no UTF-8
                     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
                     yield Block(columns, row, batch.num_rows)
                 row += batch.num_rows
-        except (pa.ArrowException, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        except (pa.ArrowException, EOFError, UnicodeDecodeError, zlib.error) as error:
+            raise self._unreadable(error, row) from error
+        except OSError as error:
+            if error.errno is not None:  # of the disk; what cannot be unpacked has no number
+                raise
             raise self._unreadable(error, row) from error
 
     def _parquet(self) -> Iterator[Any]:

@@ -53,6 +53,20 @@ class Payments:
             self.fraud_known_us[which], cleared,
         )  # fmt: skip
 
+    def between(self, from_us: int | None, until_us: int | None) -> Payments:
+        """Return the payments of a time; where all are in the order of time, views."""
+        at = self.occurred_us
+        if not len(at) or (at[1:] >= at[:-1]).all():
+            begin = 0 if from_us is None else int(np.searchsorted(at, from_us, side="left"))
+            end = len(at) if until_us is None else int(np.searchsorted(at, until_us, side="left"))
+            return self.some(slice(begin, max(begin, end)))
+        inside = np.ones(len(at), np.bool_)
+        if from_us is not None:
+            inside &= at >= from_us
+        if until_us is not None:
+            inside &= at < until_us
+        return self.some(inside)
+
     def frauds_known(self, at_us: int) -> NDArray[np.bool_]:
         """Return which payments are known as frauds at a time."""
         known = self.fraud_known_us <= at_us
@@ -86,10 +100,9 @@ def split_by_time(payments: Payments, now_us: int, delay_us: int, held_us: int) 
     """
     held_until = now_us - delay_us
     held_from = held_until - held_us
-    at = payments.occurred_us
-    early = payments.some(at < held_from - delay_us)
-    held = payments.some((at >= held_from) & (at < held_until))
-    whole = payments.some(at < held_until)
+    early = payments.between(None, held_from - delay_us)
+    held = payments.between(held_from, held_until)
+    whole = payments.between(None, held_until)
     split = Split(
         Part(early, early.frauds_known(held_from)),
         Part(held, held.frauds_known(now_us)),

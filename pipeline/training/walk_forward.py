@@ -84,8 +84,8 @@ class Remembered:
         while self._parts and not (self._parts[0][0].occurred_us >= at_us).any():
             self._count -= len(self._parts.popleft()[1])
         parts = [part for part, _ in self._parts]
-        if parts and int(parts[0].occurred_us[0]) < at_us:
-            parts[0] = parts[0].some(parts[0].occurred_us >= at_us)
+        if parts:
+            parts[0] = parts[0].between(at_us, None)
         return joined(self._inputs, parts)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
+import random
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -295,3 +297,20 @@ def test_a_bad_label_is_refused(tmp_path: Path, row: tuple[str, str, str], said:
 def test_no_labels_are_labels(tmp_path: Path) -> None:
     history = read_payments(csv_file(tmp_path / "a.csv", {}))
     assert len(read_labels(labels_file(tmp_path / "l.csv"), history).place) == 0
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_file_with_broken_bytes_is_read_or_refused(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    rows = [{"device_id": f"d{number % 7}", "segment": "retail"} for number in range(100)]
+    path = (csv_file if seed % 4 == 0 else parquet_file)(tmp_path / "a", *rows)
+    content = bytearray(path.read_bytes())
+    for _ in range(chance.choice([1, 1, 2, 20])):
+        at = chance.randrange(len(content))
+        if chance.random() < 0.7:
+            content[at] = chance.randrange(256)
+        else:
+            del content[at : at + chance.randrange(1, 20)]
+    path.write_bytes(content)
+    with contextlib.suppress(FileRefused):
+        read_payments(path)
