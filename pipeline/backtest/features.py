@@ -8,13 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.backtest.history import History, Labels, Texts
+from pipeline.backtest.states import BoundedTables
 from pipeline.domain.fraud.deciding.facts import DEBTOR, SEGMENT, Facts
 from pipeline.domain.fraud.expressions.by_column import Values
 from pipeline.domain.fraud.features.amounts import Rates
 from pipeline.domain.fraud.features.ids import NONE, id63
 from pipeline.domain.fraud.features.replay import Labels as DueLabels
 from pipeline.domain.fraud.features.replay import replay
-from pipeline.domain.fraud.features.tables import FeatureTables, Integers, Payments
+from pipeline.domain.fraud.features.tables import Integers, Payments
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, MICROSECONDS_PER_SECOND
 
 CHUNK = 20_000
@@ -54,7 +55,7 @@ def features_of(history: History, labels: Labels, rates: Rates) -> Iterator[Part
     days = history.at_us // MICROSECONDS_PER_DAY
     kept: list[Integers] = []
     begin = end = 0
-    for places, judged in replay(FeatureTables(rates), payments_of(history), due):
+    for places, judged in replay(BoundedTables(rates), payments_of(history), due):
         # A slice never goes over midnight, as its length divides the day.
         if kept and (days[places.start] != days[begin] or end - begin + judged.features.shape[1] > CHUNK):
             yield Part(slice(begin, end), np.concatenate(kept, axis=1))
