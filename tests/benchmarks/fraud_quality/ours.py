@@ -37,9 +37,13 @@ def backtest(payments: pa.Table, labels: pa.Table) -> Scores:
 
 
 def history_of(payments: pa.Table, labels: pa.Table) -> tuple[History, Labels]:
-    """Return tables as the files of a backtest are read. The payments are in the order of their time."""
+    """Return tables as the files of a backtest are read. The payments are in the order of their time.
+
+    The handbook has a few amounts of 0, which no payment has: they are of 0.01.
+    """
     rows = PaymentRows("payments")
     columns = {name: payments[name].combine_chunks() for name in payments.column_names}
+    columns["amount_minor"] = pc.max_element_wise(columns["amount_minor"], 1)
     rows.take(Block(columns, 1, len(payments)))
     history = rows.history()
     place = pc.index_in(labels["payment_id"].combine_chunks(), history.payment_id).fill_null(-1)
