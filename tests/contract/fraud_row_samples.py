@@ -22,11 +22,11 @@ def _of(kind: state_rows.Kept, *values: dict[int, int]) -> Sample:
     """Return the sample of a kind of state: an empty one, and ones with some words."""
 
     def write(words: Any) -> bytes:
-        (packed,) = kind.form.pack(np.array(words, np.int64)[:, None])
+        (packed,) = kind.form.pack(np.array([words], np.int64))
         return kind.row.head + packed
 
     def read(row: bytes) -> Any:
-        return tuple(state_rows.states_of(kind, [row])[:, 0].tolist())
+        return tuple(state_rows.states_of(kind, [row])[0].tolist())
 
     return Sample(kind.row, write, read, tuple(_state(kind, one) for one in ({}, *values)))
 

@@ -80,12 +80,12 @@ class Story:
     def payer(self, account: str = "alice") -> list[int]:
         """Return the state of what an account paid."""
         row = self.replay.rows.get(state_rows.payer_key("acme", account))
-        return [] if row is None else state_rows.states_of(state_rows.PAYER, [row])[:, 0].tolist()
+        return [] if row is None else state_rows.states_of(state_rows.PAYER, [row])[0].tolist()
 
     def receiver(self, account: str = "bob") -> list[int]:
         """Return the state of what an account received."""
         row = self.replay.rows.get(state_rows.receiver_key("acme", account))
-        return [] if row is None else state_rows.states_of(state_rows.RECEIVER, [row])[:, 0].tolist()
+        return [] if row is None else state_rows.states_of(state_rows.RECEIVER, [row])[0].tolist()
 
 
 def test_an_approved_payment_is_learned_and_a_held_one_is_not() -> None:

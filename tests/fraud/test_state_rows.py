@@ -48,12 +48,11 @@ def run(rows: MemoryRows, of: Payments, too_old_us: int = 90 * DAY_US, tenant: s
         (features.populations, keys.population),
     ):
         kind.load(of_kind)  # type: ignore[arg-type]
-    for place in range(count):
-        at_s = int(of.at_s[place])
-        features.payers.touch(keys.payer[place], place, at_s)  # type: ignore[arg-type]
-        features.pairs.touch(keys.pair[place], place, at_s)  # type: ignore[arg-type]
-        if of.device[place]:
-            features.devices.touch(keys.device[place], place, at_s)  # type: ignore[arg-type]
+    places, at_s, named = range(count), of.at_s.tolist(), np.flatnonzero(of.device).tolist()
+    features.payers.touch(keys.payer, places, at_s)  # type: ignore[arg-type]
+    features.pairs.touch(keys.pair, places, at_s)  # type: ignore[arg-type]
+    devices = [keys.device[place] for place in named]
+    features.devices.touch(devices, named, [at_s[place] for place in named])  # type: ignore[arg-type]
     judged = features.tables.pay(of, keys=keys)
     features.write()
     return judged.features
@@ -91,8 +90,7 @@ def test_what_accounts_receive_is_the_same_wherever_runs_are_cut() -> None:
             keys = [state_rows.receiver_key("acme", str(one)) for one in part.payee.tolist()]
             features = FeatureRows(rows, RATES, DAY_US)
             features.receivers.load(keys)
-            for place, key in enumerate(keys):
-                features.receivers.touch(key, place, int(part.at_s[place]))
+            features.receivers.touch(keys, range(len(keys)), part.at_s.tolist())
             receipts = Receipts(
                 part.at_s, part.payee, part.debtor, part.currency, part.minor, origins[:, :, : len(keys)]
             )

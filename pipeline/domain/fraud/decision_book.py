@@ -12,7 +12,7 @@ from pipeline.domain.fraud.decisions import (
     pack_decision,
     read_decision,
 )
-from pipeline.domain.fraud.profile import id64
+from pipeline.domain.fraud.repeated import debtor_hash
 from pipeline.domain.kernel.retention import Queues
 from pipeline.domain.kernel.rows import PrefetchingRows
 
@@ -49,7 +49,7 @@ class DecisionBook:
     def of_debtor(self, tenant_id: str, payment_id: str, debtor_account_id: str) -> Decision | None:
         """Return the decision on a payment of a debtor, as long as labels go to it."""
         decision = self.of(decision_key(tenant_id, payment_id), self.newest_at(tenant_id), self._kept_us)
-        if decision is None or decision.paid is None or decision.debtor != id64(debtor_account_id):
+        if decision is None or decision.paid is None or decision.debtor != debtor_hash(debtor_account_id):
             return None
         return decision
 

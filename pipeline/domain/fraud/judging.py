@@ -12,7 +12,9 @@ for labels (`kept_us`), and deleted with a bucket of others (`kernel.retention`)
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from pipeline.domain.fraud import state_rows as at
 from pipeline.domain.fraud.account_rows import account_key, read_account
@@ -28,9 +30,8 @@ from pipeline.domain.fraud.features.amounts import NUMBER
 from pipeline.domain.fraud.label_work import FRAUD, GENUINE, Cancelled, Label, cancel, label
 from pipeline.domain.fraud.payment_work import Payment, PaymentWork, country_of, id_of
 from pipeline.domain.fraud.phases import CHANGE, PAY, RECEIVE, Phases, Work
-from pipeline.domain.fraud.profile import id64
 from pipeline.domain.fraud.receipt_work import Confirmation, Known, Receipt, ReceiptWork
-from pipeline.domain.fraud.repeated import UNSCORED, content_of, is_refused_by_ledger, repeated
+from pipeline.domain.fraud.repeated import UNSCORED, content_of, debtor_hash, is_refused_by_ledger, repeated
 from pipeline.domain.fraud.run_keys import StateKeys, keys_of
 from pipeline.domain.fraud.run_money import RunMoney
 from pipeline.domain.fraud.run_results import Decided, Funds, Result
@@ -40,8 +41,11 @@ from pipeline.domain.kernel.events import PaymentInitiated
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.rows import PrefetchingRows
 
+NOWHERE: list[int] = []
+"""The origins of a payment whose debtor's money came from nowhere; nobody changes it."""
 
-class _Pending(NamedTuple):
+
+class _Pending(msgspec.Struct, frozen=True, gc=False):
     """A payment of which is said at the end what was decided."""
 
     place: int
@@ -99,9 +103,9 @@ class Run:
         tenant_id, debtor, creditor = event.tenant_id, event.debtor_account_id, event.creditor_account_id
         country, device = country_of(event.counterparty_country), event.device_id or None
         paid = Paid(
-            creditor, event.amount_minor, event.currency, id_of(device), id_of(country), [], False, False
+            creditor, event.amount_minor, event.currency, id_of(device), id_of(country), NOWHERE, False, False
         )
-        decision = Decision(at_us, id64(debtor), content, UNSCORED, None, paid)
+        decision = Decision(at_us, debtor_hash(debtor), content, UNSCORED, None, paid)
         self._book.add(tenant_id, key, decision)
         keys = keys_of(tenant_id, debtor, creditor, device, event.currency)
         is_next_day = self._money.opens_day(keys.population, at_us)
@@ -109,7 +113,7 @@ class Run:
             self._work()
         account = account_key(tenant_id, debtor)
         self._keys.payment(keys, account)
-        work = Payment(event, at_us, keys, account, decision, self._money.tenant(tenant_id, event.currency))
+        work = Payment(event, at_us, *keys, account, decision, self._money.tenant(tenant_id, event.currency))
         changes = (keys.payer, keys.device) if keys.device else (keys.payer,)
         self._phases.add(PAY, Work(place, work), changes, (keys.receiver, keys.card))
         if is_next_day:

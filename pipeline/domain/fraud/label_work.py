@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+import msgspec
 import numpy as np
 
 from pipeline.domain.fraud.decision_book import facts_of
@@ -19,7 +18,7 @@ from pipeline.domain.fraud.state_rows import FeatureRows
 FRAUD, GENUINE = "FRAUD", "GENUINE"
 
 
-class Label(NamedTuple):
+class Label(msgspec.Struct, frozen=True, gc=False):
     """A review or a label of a payment whose decision is known."""
 
     decision: Decision
@@ -35,7 +34,7 @@ class Label(NamedTuple):
     tenant: int
 
 
-class Cancelled(NamedTuple):
+class Cancelled(msgspec.Struct, frozen=True, gc=False):
     """A payment that is cancelled while it may wait for a reviewer."""
 
     decision: Decision
@@ -86,8 +85,8 @@ def _change(place: int, what: Label, features: FeatureRows, rule: str) -> None:
     keys = what.keys
     if not features.payers.knows(keys.payer) or not features.pairs.knows(keys.pair):
         return
-    features.payers.touch(keys.payer, place)
-    features.pairs.touch(keys.pair, place)
+    features.payers.touch([keys.payer], [place], [0])
+    features.pairs.touch([keys.pair], [place], [0])
     payment = one_payment(
         what.decision.at_us,
         id63(what.debtor_account_id),

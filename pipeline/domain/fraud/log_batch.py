@@ -221,7 +221,7 @@ def _cards_of(run: Run) -> dict[int, list[int]]:
         found = states_of(CARD, rows)
     except (UnreadableRow, ValueError, IndexError):
         return {}
-    return dict(zip(places.tolist(), found.T.tolist(), strict=True))
+    return dict(zip(places.tolist(), found.tolist(), strict=True))
 
 
 def _funds_block(run: Run, funds: Sequence[tuple[int, Funds]]) -> Block:

@@ -70,7 +70,7 @@ def card_of(text: str) -> list[int]:
         if len(text) > CARD_CHARS_MAX:
             raise ValueError(f"{len(text)} characters")
         row = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-        found: list[int] = states_of(CARD, [row])[:, 0].tolist()
+        found: list[int] = states_of(CARD, [row])[0].tolist()
     except (UnreadableRow, ValueError, IndexError):
         raise Reject("invalid_card") from None
     return found

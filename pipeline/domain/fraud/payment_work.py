@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from pipeline.domain.fraud.account_rows import Account
@@ -42,13 +43,19 @@ class PaymentKeys(NamedTuple):
     population: bytes
 
 
-class Payment(NamedTuple):
+class Payment(msgspec.Struct, frozen=True, gc=False):
     """A payment that is judged."""
 
     event: PaymentInitiated
     at_us: int
-    keys: PaymentKeys
-    account_key: bytes
+    payer: bytes
+    """Row keys, as `PaymentKeys` has them, and that of the account."""
+    receiver: bytes
+    card: bytes
+    pair: bytes
+    device: bytes
+    population: bytes
+    account: bytes
     decision: Decision
     """What is decided is written into it."""
     tenant: int
@@ -66,15 +73,17 @@ class PaymentWork:
     def pay(self, works: Sequence[Work], features: FeatureRows) -> None:
         """Judge payments, in the order of the log."""
         payments: list[Payment] = [work.what for work in works]
-        for work, one in zip(works, payments, strict=True):
-            at_s = min(max(one.at_us // MICROSECONDS_PER_SECOND, 1), TIME_MAX_S)
-            features.payers.touch(one.keys.payer, work.place, at_s)
-            features.pairs.touch(one.keys.pair, work.place, at_s)
-            if one.keys.device:
-                features.devices.touch(one.keys.device, work.place, at_s)
-        accounts = [self._accounts[one.account_key] for one in payments]
+        keys = Keys(
+            [one.payer for one in payments],
+            [one.receiver for one in payments],
+            [one.card for one in payments],
+            [one.pair for one in payments],
+            [one.device for one in payments],
+            [one.population for one in payments],
+        )
+        _touch([work.place for work in works], payments, keys, features)
+        accounts = [self._accounts[one.account] for one in payments]
         decisions = self._decider.over(_facts_of(payments, accounts))
-        keys = Keys(*zip(*(one.keys for one in payments), strict=True))
         judged = features.tables.pay(_columns_of(payments, accounts), decisions, keys)
         self._keep(payments, accounts, decisions, judged)
 
@@ -121,6 +130,16 @@ class PaymentWork:
         if found is None:
             found = self._approved[score, version] = Verdict(OUTCOMES[APPROVED], score, (), version)
         return found
+
+
+def _touch(places: Sequence[int], payments: Sequence[Payment], keys: Any, features: FeatureRows) -> None:
+    """Note that payments change states."""
+    at_s = [min(max(one.at_us // MICROSECONDS_PER_SECOND, 1), TIME_MAX_S) for one in payments]
+    features.payers.touch(keys.payer, places, at_s)
+    features.pairs.touch(keys.pair, places, at_s)
+    named = [line for line in zip(keys.device, places, at_s, strict=True) if line[0]]
+    if named:
+        features.devices.touch(*zip(*named, strict=True))
 
 
 def _without_nobody(pairs: Sequence[int]) -> list[int]:

@@ -13,14 +13,20 @@ is done together, however it is mixed.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 RECEIVE, PAY, CHANGE = range(3)
 KINDS = 3
 
 
-class Work(NamedTuple):
-    """What is to be done for an event."""
+class Work(msgspec.Struct, frozen=True, gc=False):
+    """What is to be done for an event.
+
+    Python's garbage collector does not follow it, as what else a run makes for each event: thousands of such
+    objects make it slow, and none of them is part of a cycle.
+    """
 
     place: int
     """Of the event in the run."""

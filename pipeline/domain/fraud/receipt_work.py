@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+import msgspec
 import numpy as np
 
 from pipeline.domain.fraud import state_rows as at
@@ -18,7 +18,7 @@ from pipeline.domain.fraud.state_rows import FeatureRows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 
 
-class Receipt(NamedTuple):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What an account received."""
 
     key: bytes
@@ -34,7 +34,7 @@ class Receipt(NamedTuple):
     """The number of the tenant in the run."""
 
 
-class Confirmation(NamedTuple):
+class Confirmation(msgspec.Struct, frozen=True, gc=False):
     """A label of a payment, on its payee's partition."""
 
     key: bytes
@@ -46,7 +46,7 @@ class Confirmation(NamedTuple):
     at_us: int
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """A card of a payee."""
 
     key: bytes
@@ -62,35 +62,41 @@ class ReceiptWork:
 
     def receive(self, works: Sequence[Work], features: FeatureRows) -> None:
         """Count receipts, and keep cards that came."""
-        known: list[Known] = []
+        known: list[tuple[int, Known]] = []
         receipts: list[tuple[int, Receipt]] = []
         for work in works:
             what = work.what
             if isinstance(what, Known):
-                known.append(what)
-                features.cards.touch(what.key, work.place, what.values[C_SENT_S])
+                known.append((work.place, what))
             else:
                 receipts.append((work.place, what))
-                features.receivers.touch(what.key, work.place, _seconds(what.at_us))
         if known:
-            features.tables.know([one.key for one in known], [one.values for one in known])
+            keys, cards = [one.key for _, one in known], [one.values for _, one in known]
+            features.cards.touch(keys, [place for place, _ in known], [card[C_SENT_S] for card in cards])
+            features.tables.know(keys, cards)
         if receipts:
+            keys = [receipt.key for _, receipt in receipts]
+            times = [_seconds(receipt.at_us) for _, receipt in receipts]
+            features.receivers.touch(keys, [place for place, _ in receipts], times)
             columns = _receipts_of([receipt for _, receipt in receipts])
-            cards = features.tables.receive(columns, [receipt.key for _, receipt in receipts])
-            for card in cards:
+            due = features.tables.receive(columns, keys)
+            for card in due:
                 place, receipt = receipts[card.place]
                 self._told.append((place, receipt.account_id, receipt.at_us, card.values))
 
     def confirm(self, place: int, what: Confirmation, features: FeatureRows) -> None:
         """Count a label with the payee, or take it back."""
-        features.receivers.touch(what.key, place, _seconds(what.labelled_us) if what.is_fraud else 0)
+        known_s = _seconds(what.labelled_us) if what.is_fraud else 0
+        features.receivers.touch([what.key], [place], [known_s])
         payment = one_payment(what.paid_us, 0, id63(what.account_id))
-        known_s, now_s = (np.array([of // MICROSECONDS_PER_SECOND]) for of in (what.labelled_us, what.at_us))
+        labelled_s, now_s = (
+            np.array([of // MICROSECONDS_PER_SECOND]) for of in (what.labelled_us, what.at_us)
+        )
         keys, cards = [what.key], list[Card]()
         if what.is_fraud:
-            cards = features.tables.confirm(payment, known_s, keys)
+            cards = features.tables.confirm(payment, labelled_s, keys)
         elif features.receivers.knows(what.key):
-            cards = features.tables.withdraw(payment, known_s, now_s, keys)
+            cards = features.tables.withdraw(payment, labelled_s, now_s, keys)
         self._told += [(place, what.account_id, what.at_us, card.values) for card in cards]
 
     def told(self) -> list[tuple[int, Told]]:
@@ -98,7 +104,7 @@ class ReceiptWork:
         if not self._told:
             return []
         self._told.sort(key=lambda one: one[0])
-        packed = at.CARD.form.pack(np.array([values for *_, values in self._told], np.int64).T)
+        packed = at.CARD.form.pack(np.array([values for *_, values in self._told], np.int64))
         head = at.CARD_ROW.head
         return [
             (place, Told(account_id, at_us, head + card))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pipeline.domain.fraud.decisions import Decision
 from pipeline.domain.fraud.features.amounts import NUMBER
 from pipeline.domain.fraud.profile import id64
@@ -10,6 +12,12 @@ from pipeline.domain.kernel.events import PaymentInitiated
 
 UNSCORED = Verdict("APPROVE", 0, (), "")
 """Of payments that the ledger surely refuses."""
+
+
+@lru_cache(65_536)
+def debtor_hash(account_id: str) -> int:
+    """Return a hash of a debtor: what rows of decisions have of it."""
+    return id64(account_id)
 
 
 def content_of(event: PaymentInitiated) -> int:

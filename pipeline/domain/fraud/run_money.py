@@ -44,7 +44,7 @@ class RunMoney:
         known = self._days.get(population)
         if known is None:
             row = self._rows.get(population)
-            known = 0 if row is None else int(at.states_of(at.POPULATION, [row])[N_DAY, 0])
+            known = 0 if row is None else int(at.states_of(at.POPULATION, [row])[0, N_DAY])
         if day <= known:
             self._days[population] = known
             return False

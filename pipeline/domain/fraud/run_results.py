@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from pipeline.domain.fraud.decisions import Decision
 from pipeline.domain.fraud.score import Verdict
 
 
-class Decided(NamedTuple):
+class Decided(msgspec.Struct, frozen=True, gc=False):
     """Of a payment."""
 
     verdict: Verdict
@@ -16,14 +16,14 @@ class Decided(NamedTuple):
     """The alert that it raises or joins; None: it raises none."""
 
 
-class Funds(NamedTuple):
+class Funds(msgspec.Struct, frozen=True, gc=False):
     """Of a posting that debits a payment's debtor: what its receiver is told."""
 
     decision: Decision
     """With the payment's time, and where its money was before."""
 
 
-class Labelled(NamedTuple):
+class Labelled(msgspec.Struct, frozen=True, gc=False):
     """Of a label: what the payee's partition is told."""
 
     creditor_account_id: str
@@ -35,7 +35,7 @@ class Labelled(NamedTuple):
     """When it was labelled FRAUD."""
 
 
-class Told(NamedTuple):
+class Told(msgspec.Struct, frozen=True, gc=False):
     """Of a receipt or a label of a payee: its card, for all partitions."""
 
     account_id: str

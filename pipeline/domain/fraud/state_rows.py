@@ -17,7 +17,6 @@ bucket's time has come, a row that is over is deleted, and another one joins aga
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from heapq import heapify, heappop, heappush
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,16 +54,16 @@ class Kept(NamedTuple):
 
 
 def _used(m: np.ndarray) -> np.ndarray:
-    times: np.ndarray = m[at.ACCOUNTS.at + at.ACCOUNTS.slots : at.ACCOUNTS.at + 2 * at.ACCOUNTS.slots]
-    return np.asarray(times.max(axis=0))
+    times = m[:, at.ACCOUNTS.at + at.ACCOUNTS.slots : at.ACCOUNTS.at + 2 * at.ACCOUNTS.slots]
+    return np.asarray(times.max(axis=1))
 
 
-PAYER = Kept(PAYER_ROW, forms.PAYER, forms.ACCOUNT_KEPT_S, lambda m: m[at.P_LAST_S])
-RECEIVER = Kept(RECEIVER_ROW, forms.RECEIVER, forms.ACCOUNT_KEPT_S, lambda m: m[at.R_LAST_S])
-CARD = Kept(CARD_ROW, forms.CARD, forms.ACCOUNT_KEPT_S, lambda m: m[at.C_SENT_S])
-PAIR = Kept(PAIR_ROW, forms.PAIR, forms.PAIR_KEPT_S, lambda m: m[at.G_LAST_S])
+PAYER = Kept(PAYER_ROW, forms.PAYER, forms.ACCOUNT_KEPT_S, lambda m: m[:, at.P_LAST_S])
+RECEIVER = Kept(RECEIVER_ROW, forms.RECEIVER, forms.ACCOUNT_KEPT_S, lambda m: m[:, at.R_LAST_S])
+CARD = Kept(CARD_ROW, forms.CARD, forms.ACCOUNT_KEPT_S, lambda m: m[:, at.C_SENT_S])
+PAIR = Kept(PAIR_ROW, forms.PAIR, forms.PAIR_KEPT_S, lambda m: m[:, at.G_LAST_S])
 DEVICE = Kept(DEVICE_ROW, forms.DEVICE, forms.DEVICE_KEPT_S, _used)
-POPULATION = Kept(POPULATION_ROW, forms.POPULATION, None, lambda m: m[at.N_DAY])
+POPULATION = Kept(POPULATION_ROW, forms.POPULATION, None, lambda m: m[:, at.N_DAY])
 
 
 def payer_key(tenant_id: str, account_id: str) -> bytes:
@@ -131,8 +130,10 @@ class _RowsOfKind:
         self._keep_us = None if kind.kept_s is None else kind.kept_s * MICROSECONDS_PER_SECOND + too_old_us
         self._loaded: dict[bytes, int | None] = {}
         """The newest time of each state as its row has it, seconds; None: there is no row."""
-        self._touched: dict[bytes, list[tuple[int, int]]] = {}
-        """By key: places of events, and the times that they give the state, seconds; 0 for none."""
+        self._touches: list[tuple[Sequence[bytes], Sequence[int], Sequence[int]]] = []
+        """Keys, places of events, and the times that they give the states, seconds; 0 for none."""
+        self._of_key: dict[bytes, list[tuple[int, int]]] | None = None
+        """Touches by key, once they are needed."""
 
     def load(self, keys: Iterable[bytes]) -> None:
         """Read the states that are not read yet, in one call. Raises UnreadableRow."""
@@ -144,66 +145,92 @@ class _RowsOfKind:
         there = [(key, row) for key, row in zip(missing, found, strict=True) if row is not None]
         if there:
             names, packed = zip(*there, strict=True)
-            columns = states_of(self._kind, packed)
-            self._states.fill(names, columns)
-            self._loaded.update(zip(names, self._kind.newest(columns).tolist(), strict=True))
+            states = states_of(self._kind, packed)
+            self._states.fill(names, states)
+            self._loaded.update(zip(names, self._kind.newest(states).tolist(), strict=True))
 
     def knows(self, key: bytes) -> bool:
         """Whether there is a state under a key that was loaded, or one that the run has made."""
-        return self._loaded[key] is not None or key in self._touched
+        return self._loaded[key] is not None or any(key in keys for keys, _, _ in self._touches)
 
-    def touch(self, key: bytes, place: int, at_s: int = 0) -> None:
-        """Note that an event changes a state, and the time that it gives it; events in their order."""
-        self._touched.setdefault(key, []).append((place, at_s))
+    def touch(self, keys: Sequence[bytes], places: Sequence[int], at_s: Sequence[int]) -> None:
+        """Note that events change states, and the times that these get; those of a key in their order."""
+        self._touches.append((keys, places, at_s))
 
     def write(self) -> None:
         """Write the states that were changed."""
-        changed: list[tuple[Any, int]] = self._states.changed()
-        if changed:
-            keys, numbers = zip(*changed, strict=True)
-            packed = self._kind.form.pack(self._states.columns(np.array(numbers)))
+        changed, states = self._states.changed()
+        keys: list[Any] = changed
+        if keys:
             head = self._kind.row.head
-            self._rows.put_many(zip(keys, [head + one for one in packed], strict=True))
-        if self._keep_us is not None:
-            self._forget({key for key, _ in changed}, self._keep_us)
-        self._loaded, self._touched = {}, {}
+            rows = [head + packed for packed in self._kind.form.pack(states)]
+            self._rows.put_many(zip(keys, rows, strict=True))
+            if self._keep_us is not None:
+                self._forget([key for key in keys if self._loaded[key] is None], self._keep_us)
+        self._loaded, self._touches, self._of_key = {}, [], None
         self._states.clear()
 
-    def _forget(self, changed: set[bytes], keep_us: int) -> None:
+    def _forget(self, made_keys: Sequence[bytes], keep_us: int) -> None:
         """Let keys of new rows join the queues, in the order of their events; delete what is over."""
-        queues: dict[bytes, Queue] = {}
-        made = [
-            (touches[0][0], number, key)
-            for number, (key, touches) in enumerate(self._touched.items())
-            if key in changed and self._loaded[key] is None
-        ]
-        heapify(made)
-        while made:
-            place, _, key = heappop(made)
-            tenant = key.split(b"\0", 2)[1]
-            queue = queues.get(tenant)
-            if queue is None:
-                owner = tenant.decode(), self._kind.row.family
-                queue = queues[tenant] = Queue(IN_USE, self._rows, keep_us, *owner)
-            touches = self._touched[key]
-            made_s = next(at_s for at, at_s in touches if at >= place)
-            for old in queue.add(made_s * MICROSECONDS_PER_SECOND, key):
-                newest_s, later = self._as_of(old, place)
-                if newest_s is None:
-                    continue
-                if queue.newest_at - newest_s * MICROSECONDS_PER_SECOND <= keep_us:
-                    queue.enqueue(queue.newest_at, old)
-                    continue
-                self._loaded[old] = None
-                if later is None:
-                    self._rows.delete(old)
-                else:
-                    heappush(made, (later, -1, old))
-        for queue in queues.values():
+        made, first = set(made_keys), dict[bytes, tuple[int, int]]()
+        for part in self._touches:
+            for key, place, at_s in zip(*part, strict=True):
+                if key in made and (key not in first or place < first[key][0]):
+                    first[key] = place, at_s
+        of_tenants: dict[bytes, list[tuple[int, int, bytes]]] = {}
+        for key, (place, at_s) in first.items():
+            of_tenants.setdefault(key.split(b"\0", 2)[1], []).append((place, at_s, key))
+        for tenant, joining in of_tenants.items():
+            owner = tenant.decode(), self._kind.row.family
+            queue = Queue(IN_USE, self._rows, keep_us, *owner)
+            while joining:
+                joining = self._join(queue, sorted(joining), keep_us)
             queue.write()
 
-    def _as_of(self, key: bytes, place: int) -> tuple[int | None, int | None]:
-        """Return the newest time of a state after an event of the run, and the next event that changes it.
+    def _join(
+        self, queue: Queue, joining: list[tuple[int, int, bytes]], keep_us: int
+    ) -> list[tuple[int, int, bytes]]:
+        """Let keys join a queue; return those that are left where one that was deleted has to join again."""
+        times = [at_s * MICROSECONDS_PER_SECOND for _, at_s, _ in joining]
+        for last, over in queue.add_many(times, [key for *_, key in joining]):
+            again = self._sweep(queue, over, joining[last][0], keep_us)
+            if again:
+                return [*joining[last + 1 :], *again]
+        return []
+
+    def _sweep(
+        self, queue: Queue, keys: Iterable[bytes], place: int, keep_us: int
+    ) -> list[tuple[int, int, bytes]]:
+        """Delete the states that are over after an event; the others join again.
+
+        Returns those that a later event of the run makes anew.
+        """
+        again = []
+        for key in keys:
+            newest_s, later = self._as_of(key, place)
+            if newest_s is None:
+                continue
+            if queue.newest_at - newest_s * MICROSECONDS_PER_SECOND <= keep_us:
+                queue.again(key)
+                continue
+            self._loaded[key] = None
+            if later is None:
+                self._rows.delete(key)
+            else:
+                again.append((*later, key))
+        return again
+
+    def _touched(self) -> dict[bytes, list[tuple[int, int]]]:
+        """Return the touches by key."""
+        if self._of_key is None:
+            self._of_key = {}
+            for part in self._touches:
+                for key, place, at_s in zip(*part, strict=True):
+                    self._of_key.setdefault(key, []).append((place, at_s))
+        return self._of_key
+
+    def _as_of(self, key: bytes, place: int) -> tuple[int | None, tuple[int, int] | None]:
+        """Return the newest time of a state after an event of the run, and the next touch that changes it.
 
         None: there is no row then; no event changes it again.
         """
@@ -212,16 +239,16 @@ class _RowsOfKind:
             newest = [] if row is None else self._kind.newest(states_of(self._kind, [row])).tolist()
             self._loaded[key] = newest[0] if newest else None
         newest_s, later = self._loaded[key], None
-        for touched, at_s in self._touched.get(key, ()):
-            if touched > place:
-                later = touched
+        for touch in self._touched().get(key, ()):
+            if touch[0] > place:
+                later = touch
                 break
-            newest_s = at_s if self._kind is CARD else max(newest_s or 0, at_s)
+            newest_s = touch[1] if self._kind is CARD else max(newest_s or 0, touch[1])
         return newest_s, later
 
 
 def states_of(kind: Kept, packed: Sequence[bytes]) -> np.ndarray:
-    """Return the states of rows, a state a column. Raises UnreadableRow."""
+    """Return the states of rows, a row each. Raises UnreadableRow."""
     current = [kind.row.current(row)[1:] for row in packed]
     try:
         return kind.form.unpack(current)

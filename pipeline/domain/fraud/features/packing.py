@@ -46,45 +46,41 @@ class Form(NamedTuple):
     """Where first times stand, and the last ones."""
     leasts: tuple[slice, ...] = ()
 
-    def pack(self, columns: np.ndarray) -> list[bytes]:
-        """Return the bytes of states: a word a row of the array, a state a column."""
-        count = columns.shape[1]
+    def pack(self, states: np.ndarray) -> list[bytes]:
+        """Return the bytes of states, which are the rows of an array."""
         packed: list[bytes] = []
-        for start in range(0, count, CHUNK):
-            packed += _pack(self._relative(columns[:, start : start + CHUNK]))
+        for start in range(0, len(states), CHUNK):
+            packed += _pack(self._relative(states[start : start + CHUNK]))
         return packed
 
     def unpack(self, packed: Sequence[bytes]) -> np.ndarray:
-        """Return the states in bytes, a state a column. Raises ValueError for what `pack` does not write."""
-        if not packed:
-            return np.zeros((self.width, 0), np.int64)
-        parts = [
-            self._absolute(_unpack(packed[start : start + CHUNK], self.width + 1))
-            for start in range(0, len(packed), CHUNK)
-        ]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        """Return the states in bytes, a row each. Raises ValueError for what `pack` does not write."""
+        states = np.empty((len(packed), self.width), np.int64)
+        for start in range(0, len(packed), CHUNK):
+            words = _unpack(packed[start : start + CHUNK], self.width + 1)
+            states[start : start + CHUNK] = self._absolute(words)
+        return states
 
-    def _relative(self, columns: np.ndarray) -> np.ndarray:
-        words = np.empty((self.width + 1, columns.shape[1]), np.int64)
-        base = words[0]
+    def _relative(self, states: np.ndarray) -> np.ndarray:
+        words = np.empty((len(states), self.width + 1), np.int64)
+        base, m = words[:, 0], words[:, 1:]
         base[:] = 0
-        words[1:] = columns
-        m = words[1:]
+        m[:] = states
         for place in self.times:
-            np.maximum(base, columns[place].max(axis=0), out=base)
+            np.maximum(base, states[:, place].max(axis=1), out=base)
         for ring in self.rings:
-            newest = columns[ring.at : ring.at + ring.slots].max(axis=0)
+            newest = states[:, ring.at : ring.at + ring.slots].max(axis=1)
             np.maximum(base, (newest - 1) * ring.bucket_s, out=base)
         for first, last in self.firsts:
-            m[first] = _away(columns[last], columns[first])
-        self._turn(m, base)
+            m[:, first] = _away(states[:, last], states[:, first])
+        self._turn(m, base[:, None])
         return words
 
     def _absolute(self, words: np.ndarray) -> np.ndarray:
-        base, m = words[0], words[1:]
+        base, m = words[:, :1], words[:, 1:]
         self._turn(m, base)
         for first, last in self.firsts:
-            m[first] = _away(m[last], m[first])
+            m[:, first] = _away(m[:, last], m[:, first])
         if (m < 0).any():
             raise ValueError("a state has a word that is negative")
         return m
@@ -92,12 +88,12 @@ class Form(NamedTuple):
     def _turn(self, m: np.ndarray, base: np.ndarray) -> None:
         """Turn words into what they are before the base, or back: the same calculation."""
         for place in self.times:
-            m[place] = _away(base, m[place])
+            m[:, place] = _away(base, m[:, place])
         for ring in self.rings:
             place = slice(ring.at, ring.at + ring.slots)
-            m[place] = _away(base // ring.bucket_s + 1, m[place])
+            m[:, place] = _away(base // ring.bucket_s + 1, m[:, place])
         for place in self.leasts:
-            m[place] = _away(LEAST_FROM, m[place])
+            m[:, place] = _away(LEAST_FROM, m[:, place])
 
 
 def form(
@@ -129,8 +125,7 @@ def _away(reference: np.ndarray | int, words: np.ndarray) -> np.ndarray:
     return found
 
 
-def _pack(words: np.ndarray) -> list[bytes]:
-    states = np.ascontiguousarray(words.T)
+def _pack(states: np.ndarray) -> list[bytes]:
     there = states != 0
     bits = np.packbits(there, axis=1, bitorder="little")
     counts = np.count_nonzero(there, axis=1)
@@ -204,7 +199,7 @@ def _unpack(packed: Sequence[bytes], width: int) -> np.ndarray:
         raise ValueError("a state has a word that is 0")
     states = np.zeros(there.shape, np.int64)
     states[there] = words
-    return np.ascontiguousarray(states.T)
+    return states
 
 
 def _plane(whole: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

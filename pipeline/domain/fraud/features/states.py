@@ -32,10 +32,10 @@ class States:
             self._rows = larger
         return np.array(found, np.int64)
 
-    def fill(self, keys: Sequence[Hashable], columns: np.ndarray) -> None:
-        """Take states as they were written before: they do not count as changed."""
+    def fill(self, keys: Sequence[Hashable], states: np.ndarray) -> None:
+        """Take states, a row each, as they were written before: they do not count as changed."""
         numbers = self.numbers(keys)  # which may make room first
-        self._rows[numbers] = columns.T
+        self._rows[numbers] = states
 
     def clear(self) -> None:
         """Forget all states."""
@@ -68,12 +68,13 @@ class States:
         self._rows[row] = state
         self._changed.add(row)
 
-    def changed(self) -> list[tuple[Hashable, int]]:
-        """Return the states that were written since the last call: key and row, in order of the keys."""
-        changed, self._changed = self._changed, set()
-        if not changed:
-            return []
-        return [(key, row) for key, row in self._numbers.items() if row in changed]
+    def changed(self) -> tuple[list[Hashable], np.ndarray]:
+        """Return the states that were written since the last call: keys, and a row each, oldest key first."""
+        rows, self._changed = sorted(self._changed), set()
+        if not rows:
+            return [], self._rows[:0]
+        keys = list(self._numbers)
+        return [keys[row - 1] for row in rows], self._rows[rows]
 
     def all(self) -> dict[Hashable, list[int]]:
         """Return every state, by key."""
