@@ -15,6 +15,7 @@ from pipeline.domain.fraud.expressions.rule_sets import Rule, RuleSet
 from pipeline.domain.fraud.features import layout as at
 from pipeline.domain.fraud.features.ids import id63
 from pipeline.domain.fraud.log import FraudLog
+from pipeline.domain.fraud.state_views import DEBTORS, PAYEES
 from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.retention import Windows
@@ -295,3 +296,20 @@ def test_tenants_share_nothing() -> None:
     story.tell(payment(1), structs.replace(payment(1), tenant_id="other"))
     assert story.payer()[at.P_APPROVED] == 1
     assert story.replay.rows.get(state_rows.payer_key("other", "alice")) is not None
+
+
+def test_views_show_what_is_known_of_an_account() -> None:
+    story = Story()
+    story.tell(payment(1), payment(2, 40_00, NOON + HOUR), received("alice", 1, "carol", 9_00, NOON))
+    rows = story.replay.rows
+    row = rows.get(state_rows.payer_key("acme", "alice"))
+    assert row is not None
+    shown = DEBTORS.show(None, ("acme", "alice"), row)  # type: ignore[arg-type]
+    assert shown is not None and tuple(shown) == DEBTORS.columns
+    assert (shown["approved_payments"], shown["usual_amount_eur_minor"]) == (2, 30_00)
+    assert (shown["payments_1h"], shown["amount_24h_eur_minor"]) == (1, 60_00)
+    row = rows.get(state_rows.receiver_key("acme", "alice"))
+    assert row is not None
+    shown = PAYEES.show(None, ("acme", "alice"), row)  # type: ignore[arg-type]
+    assert shown is not None and tuple(shown) == PAYEES.columns
+    assert (shown["receipts"], shown["payers_24h"], shown["amount_24h_eur_minor"]) == (1, 1, 9_00)
