@@ -14,14 +14,14 @@ from pipeline.domain.fraud.features.tables import Card, FeatureTables, Integers,
 from pipeline.verify.model import fraud_receiving as plain
 from pipeline.verify.model import fraud_state_rows as rows
 from pipeline.verify.model.currencies import DIGITS
-from pipeline.verify.model.fraud_amounts import EuroRates
+from pipeline.verify.model.fraud_facts import AMOUNT_MAX, Rates
 from pipeline.verify.model.fraud_known import Known
 from pipeline.verify.model.fraud_payers import LATEST_S, Payment
 from tests.fraud_features.histories import DAY_S, START_S, cut, fresh, receipts
 
-RATES = EuroRates()
-RATES.add("VND", 0, 3_700_000)
-RATES.add("JPY", START_S + DAY_S, 600_000_000)
+RATES = {name: Rates() for name in ("VND", "JPY", "USD")}
+RATES["VND"].quote(0, 3_700_000)
+RATES["JPY"].quote(START_S + DAY_S, 600_000_000)
 """As `histories.RATES`, written down once more."""
 ASKED = ("payments_1h", "amount_24h", "pair_payments", "approved_payments")
 """On these hangs which payments are approved."""
@@ -73,7 +73,7 @@ def at(of: Payments, place: int) -> Payment:
     at_s, debtor, payee, device, country, number, minor, opened_s = (int(one[place]) for one in of)
     at_s = min(max(at_s, 1), LATEST_S)
     currency = CURRENCIES[number]
-    amount = RATES.euros(currency, minor, at_s)
+    amount = min(minor, AMOUNT_MAX) if currency == "EUR" else RATES[currency].euros(minor, at_s)
     opened = opened_s if opened_s > 0 else None
     return Payment(at_s, debtor, payee, device, country, currency, minor, DIGITS[currency], amount, opened)
 
@@ -162,7 +162,7 @@ class Beside:
             self.known.unlearn(payment, approved)
             cards = self.tables.confirm(of, np.array([labelled_s]))
             label_s = min(max(labelled_s, 1), LATEST_S)
-            receiver = self.known.receiver(payment.payee, label_s)
+            receiver = self.known.labelled(payment.payee)
             self.tell(cards, [receiver.confirm(payment.at_s, label_s)])
             if self.chance.random() < 0.3:
                 self.withdraw(again, labelled_s)
@@ -177,7 +177,7 @@ class Beside:
         self.known.relearn(payment, approved)
         cards = self.tables.withdraw(of, np.array([labelled_s]), np.array([at_s]))
         label_s, back_s = (min(max(one, 1), LATEST_S) for one in (labelled_s, at_s))
-        receiver = self.known.receiver(payment.payee, back_s)
+        receiver = self.known.labelled(payment.payee)
         self.tell(cards, [receiver.withdraw(payment.at_s, label_s, back_s)])
 
     def tell(self, cards: list[Card], told: list[plain.Card | None]) -> None:

@@ -83,6 +83,10 @@ class Known:
             known = self.receivers[account] = Receiver(account)
         return known
 
+    def labelled(self, account: int) -> Receiver:
+        """Return an account of which a payment is labelled: a label begins nothing anew."""
+        return self.receivers.setdefault(account, Receiver(account))
+
     def received_by(self, payment: Payment) -> Receiver | None:
         known = self.receivers.get(payment.debtor)
         return None if known is None or payment.at_s - known.newest_s > ACCOUNT_KEPT_S else known

@@ -150,7 +150,7 @@ class Receiver:
 
     def is_due(self, at_s: int) -> bool:
         """Whether the others are to be told of a receipt."""
-        if self.told_s is None:
+        if self.received == 1 or self.told_s is None:
             return True
         levels = [level(payers) for payers in self.fan_in(at_s)]
         if any(now > told for now, told in zip(levels, self.told, strict=True)):

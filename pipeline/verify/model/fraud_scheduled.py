@@ -28,7 +28,9 @@ from pipeline.verify.model.wire import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.verify.model.fraud import FraudBranch
+    from pipeline.verify.model import fraud, fraud_log
+
+    FraudBranch = fraud.FraudBranch | fraud_log.FraudBranch
 
 OTHERS_AT_ONCE = 100
 """What an event takes of what is due and none of its business."""

@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from pipeline.verify.model.fraud_habits import UNKNOWN_MEAN, UNKNOWN_PAYMENTS, UNKNOWN_SQUARES, Sums
 from pipeline.verify.model.fraud_payers import NOTHING, Pair, Payer
-from pipeline.verify.model.fraud_receiving import ORIGINS_KEPT, Card, Receiver
+from pipeline.verify.model.fraud_receiving import ORIGINS_KEPT, Card, Receiver, days_of_payee
 from pipeline.verify.model.fraud_windows import Buckets, Remembered
 from pipeline.verify.model.wire import LAYOUT
 
 LEAST_FROM = 10**13
+CARD_WORDS = 201
 TIME, PLAIN, FIRST, LEAST = "time", "plain", "first", "least"
 
 
@@ -170,3 +171,50 @@ def packed(words: list[int]) -> bytes:
         )
     head = bits.to_bytes((len(words) + 7) // 8, "little")
     return head + classes.to_bytes((len(there) + 3) // 4, "little") + b"".join(planes)
+
+
+def card_in(row: bytes) -> Card:
+    """Return the card of a row. Raises ValueError for what is no card."""
+    if row[:1] != bytes([LAYOUT]):
+        raise ValueError("a layout")
+    values = unpacked(row[1:], CARD_WORDS + 1)
+    base, words = values[0], values[1:]
+    first_s, as_of_s = (base + 1 - words[place] if words[place] else 0 for place in (0, 3))
+    days = days_of_payee()
+    hand, size = words[200], days.kept
+    numbers = [base // days.seconds + 2 - one if one else 0 for one in words[8 : 8 + size]]
+    if min(first_s, as_of_s, *numbers) < 0:
+        raise ValueError("a time")
+    full = sum(one > 0 for one in numbers)
+    for place in [*range(hand, size), *range(hand)] if full == size else range(size):
+        if numbers[place]:
+            columns = [words[8 + size * column + place] for column in (1, 2, 3)]
+            days.counted[numbers[place] - 1] = columns
+    days.begun = hand + size if full == size else full
+    payers = words[4], words[5], words[6]
+    card = Card(first_s or None, words[1], words[2], as_of_s or None, payers, days)
+    if row_of(words_of_card(card)) != row:
+        raise ValueError("another form")
+    return card
+
+
+def unpacked(data: bytes, width: int) -> list[int]:
+    """Return the words of bytes. Raises ValueError."""
+    head = (width + 7) // 8
+    bits = int.from_bytes(data[:head], "little")
+    count = bits.bit_count()
+    at = head + (count + 3) // 4
+    if len(data) < at or bits >> width:
+        raise ValueError("a length")
+    classes = int.from_bytes(data[head:at], "little")
+    sizes = [classes >> 2 * place & 3 for place in range(count)]
+    found = [bytearray() for _ in range(count)]
+    for byte, long in ((0, 1), (1, 1), (2, 1), (3, 5)):
+        for place in range(count):
+            if sizes[place] >= byte:
+                found[place] += data[at : at + long]
+                at += long
+    if at != len(data):
+        raise ValueError("a length")
+    words = iter(int.from_bytes(one, "little", signed=len(one) == 8) for one in found)
+    return [next(words) if bits >> place & 1 else 0 for place in range(width)]

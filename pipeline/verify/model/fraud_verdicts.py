@@ -97,9 +97,17 @@ class Judge:
     models: Models = field(default_factory=Models)
 
     def decide(
-        self, features: Mapping[str, int | None], words: Mapping[str, str | None], tenant: str, at_us: int
+        self,
+        features: Mapping[str, int | None],
+        words: Mapping[str, str | None],
+        tenant: str,
+        at_us: int,
+        said: str | None = None,
     ) -> Decision:
-        """Decide a payment; `words`: its texts, among them debtor and segment."""
+        """Decide a payment; `words`: its texts, among them debtor and segment.
+
+        `said`: the outcome where it is known, since points come to an outcome by settings.
+        """
         holding = self.published.holding(at_us, tenant, words["segment"] or "")
         used = [self.models.at(role, tenant, at_us) for role in ROLES]
         scores = [None if one is None else one.score(values_for(one, features)) for one in used]
@@ -110,6 +118,8 @@ class Judge:
             APPROVE if ruled.excused else rank_of(*one) for one in zip(used, scores, strict=True)
         )
         rank, reasons = max(ruled.rank, live, strange), list(ruled.reasons)
+        if said is not None:
+            rank = max(OUTCOMES.index(said), ruled.outcome, live, strange)
         score_bp = scores[0]
         if score_bp is None:
             score_bp = max(ruled.points * 100, LEAST_BP[rank])
@@ -133,7 +143,10 @@ class Ruling(NamedTuple):
     """What the rules say."""
 
     points: int
+    outcome: int
+    """Of rules and lists that have one."""
     rank: int
+    """With what the points come to."""
     excused: bool
     reasons: tuple[tuple[str, str], ...]
     noted: tuple[str, ...]
@@ -162,7 +175,7 @@ def ruling(holding: Holding, row: Mapping[str, Any], at_us: int) -> Ruling:
             reasons.append((f"list:{one.name}", f"{one.of} {row.get(one.of)} is on the list {one.name}"))
     points = min(points, 100)
     of_points = DECLINE if points >= DECLINE_FROM else REVIEW if points >= REVIEW_FROM else APPROVE
-    return Ruling(points, max(rank, of_points), excused, tuple(reasons), tuple(noted))
+    return Ruling(points, rank, max(rank, of_points), excused, tuple(reasons), tuple(noted))
 
 
 BOOLEANS = tuple(name for name, unit in UNITS.items() if unit == "boolean")

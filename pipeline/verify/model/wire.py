@@ -71,7 +71,12 @@ OUTCOMES = (
 """What the ledger says of a payment."""
 BROADCAST_ON = {"PriceQuoted": "prices", "PeriodClosed": "accounts", "RateQuoted": "rates"}
 """The inputs of events that come to every partition of a log."""
-BROADCAST = tuple(BROADCAST_ON)
+FRAUD_RULES = (
+    *("FraudRulesPublished", "FraudListPartPublished"),
+    *("FraudModelPublished", "FraudModelPartPublished"),
+)
+"""What is published for fraud decisions: rules, lists, models."""
+BROADCAST = (*BROADCAST_ON, *FRAUD_RULES, "PayeeRiskChanged")
 """Events that come to every partition of a log; their key says nothing about the partition."""
 BRANCH_EVENTS = ("PostingRecorded", "HoldRecorded", "BranchTicked")
 """Events that stand on the partition of their branch where they are about one of its own accounts."""
@@ -91,6 +96,11 @@ KEY_FIELD = {
     "PeriodClosed": "period_id",
     "BranchTicked": "account_id",
     "RateQuoted": "base_currency",
+    "PaymentLabelled": "debtor_account_id",
+    "FundsReceived": "account_id",
+    "PayeeFraudConfirmed": "creditor_account_id",
+    "PayeeRiskChanged": "payee_account_id",
+    **dict.fromkeys(FRAUD_RULES, "tenant_id"),
 }
 """The second half of each event's record key; the first is the tenant."""
 
@@ -263,7 +273,9 @@ def cause_of(cause: Record) -> str:
     """Return what an event is called as a cause; an event id alone may come for two things."""
     event, kind = cause.fields, cause.event or ""
     parts = {"PaymentCaptured": ["capture_id"], "PaymentReversed": ["reversal_id"]}
-    if "debtor_account_id" in event:
+    if kind in ("FundsReceived", "PayeeFraudConfirmed"):
+        names = [KEY_FIELD[kind], "payment_id"]
+    elif "debtor_account_id" in event:
         subject = "payment_id" if "payment_id" in event else "link_id"
         names = ["debtor_account_id", subject, *parts.get(kind, [])]
     else:

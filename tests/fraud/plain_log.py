@@ -1,0 +1,101 @@
+"""Logs of fraud-commands for the judge's model and for the product's rules: what each answers to a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from pipeline.domain.fraud.log import FraudLog
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.routing import record_key
+from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.verify.model.fraud_log import FRAUD_TABLE, FraudBranch
+from pipeline.verify.model.record import Record
+from pipeline.verify.model.wire import ALERTS, COMMANDS, FRAUD_COMMANDS, PAYMENT_EVENTS, Expected
+from tests.kernel.side_by_side import Log
+
+NAMES = {kind: name.removeprefix("ledgerflow.") for name, kind in EVENTS.items()}
+
+
+def plain(event: Any) -> Any:
+    """Return the fields of an event, as a record has them."""
+    return msgspec.json.decode(msgspec.json.encode(event))
+
+
+def records(log: Log) -> list[Record]:
+    """Return a log as records of partition 0 of one."""
+    found = []
+    for offset, (event, now) in enumerate(log):
+        fields = plain(event)
+        place = ("fraud-commands", 0, offset, now // 1000)
+        key = record_key(event).encode()
+        found.append(Record(*place, key, b"bytes of %d" % offset, {}, NAMES[type(event)], fields, None))
+    return found
+
+
+class KeptRows(MemoryRows):
+    """Rows that remember what was written since they were asked last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: dict[bytes, bytes | None] = {}
+
+    def put(self, key: bytes, value: bytes) -> None:
+        super().put(key, value)
+        self.written[key] = value
+
+    def delete(self, key: bytes) -> None:
+        super().delete(key)
+        self.written[key] = None
+
+
+class Product:
+    """The product's rules over rows in memory; answers as the model does."""
+
+    def __init__(self, stream: FraudLog | None = None) -> None:
+        self.stream, self.rows = stream or FraudLog(), KeptRows()
+
+    def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
+        """Apply a record; return the code of its dead letter, or what comes out."""
+        kind, out, key = EVENTS[f"ledgerflow.{record.event}"], Outbox(), record.key or b""
+        event = msgspec.convert(record.fields, kind)
+        self.rows.written = {}
+        try:
+            self.stream.apply(event, Arrival(record.timestamp_ms * 1000, 0, 1, record.offset), self.rows, out)
+        except Reject as reject:
+            return reject.code, []
+        said = [
+            Expected(topic, key, record.event or "", record.fields, record.offset, record.value)
+            if emitted is None
+            else Expected(topic, to.encode(), NAMES[type(emitted)], plain(emitted), record.offset)
+            for topic, to, emitted in out.items
+        ]
+        rows = [
+            Expected(FRAUD_TABLE, key, "row", {}, record.offset, value)
+            for key, value in self.rows.written.items()
+        ]
+        return None, said + rows
+
+
+def parted(out: Sequence[Expected]) -> list[list[Expected]]:
+    """Return the outputs of one record by topic, in order, and its rows, which have no order."""
+    topics = (COMMANDS, PAYMENT_EVENTS, ALERTS, FRAUD_COMMANDS)
+    rows = sorted((wanted for wanted in out if wanted.topic == FRAUD_TABLE), key=lambda wanted: wanted.key)
+    return [*([wanted for wanted in out if wanted.topic == topic] for topic in topics), rows]
+
+
+def assert_agreed(
+    log: Iterable[Record], model: FraudBranch | None = None, product: Any = None
+) -> list[Expected]:
+    """Check that both answer each record with the same; return the answers."""
+    model, product = model or FraudBranch(0, 1), product or Product()
+    found: list[Expected] = []
+    for record in log:
+        code, out = model.apply(record)
+        product_code, product_out = product.apply(record)
+        assert (code, parted(out)) == (product_code, parted(product_out)), record
+        found += out
+    return found

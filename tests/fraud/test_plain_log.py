@@ -1,0 +1,20 @@
+"""The judge's model of the fraud stream and the product say the same of any log, record by record."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from tests.fraud.log_traffic import whole_log
+from tests.fraud.plain_log import assert_agreed, records
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_model_and_product_answer_each_record_alike(seed: int) -> None:
+    chance = Random(seed)
+    log = whole_log(chance, 120, scheduled=0.05 * (seed % 2), links=0.05 * (seed % 2))
+    found = assert_agreed(records(log))
+    outcomes = {one.fields["outcome"] for one in found if one.event == "PaymentDecided"}
+    assert outcomes == {"APPROVE", "REVIEW", "DECLINE"}
+    assert {"FundsReceived", "PayeeFraudConfirmed", "PayeeRiskChanged"} <= {one.event for one in found}
