@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 
-import numpy as np
-
 from pipeline.domain.fraud import state_rows as rows
 from pipeline.domain.fraud.features.amounts import Rates
 from pipeline.domain.fraud.features.columns import (
@@ -53,11 +51,11 @@ class _Resting:
         """Turn all states into bytes, where there are too many."""
         if len(self._states) <= self._most:
             return
-        changed = self._states.changed()
-        for begin in range(0, len(changed), PACKED_AT_ONCE):
-            keys, numbers = zip(*changed[begin : begin + PACKED_AT_ONCE], strict=True)
-            packed = self._form.pack(self._states.columns(np.array(numbers)))
-            self._packed.update(zip(keys, packed, strict=True))
+        keys, numbers = self._states.changed()
+        for begin in range(0, len(keys), PACKED_AT_ONCE):
+            part = slice(begin, begin + PACKED_AT_ONCE)
+            packed = self._form.pack(self._states.states(numbers[part]))
+            self._packed.update(zip(keys[part], packed, strict=True))
         self._states.clear()
 
 

@@ -188,7 +188,7 @@ class Unit:
 
 def _is_of_branch(event: Any) -> bool:
     """Whether an event is about accounts of the branch, which are on its partition whatever their key is."""
-    return event.__class__ in BRANCH_EVENTS and event.account_id.startswith(INTERNAL_PREFIX)
+    return type(event) in BRANCH_EVENTS and event.account_id.startswith(INTERNAL_PREFIX)
 
 
 def _is_broadcast(part: Block | Ready) -> bool:

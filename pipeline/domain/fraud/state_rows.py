@@ -159,11 +159,11 @@ class _RowsOfKind:
 
     def write(self) -> None:
         """Write the states that were changed."""
-        changed, states = self._states.changed()
+        changed, numbers = self._states.changed()
         keys: list[Any] = changed
         if keys:
             head = self._kind.row.head
-            rows = [head + packed for packed in self._kind.form.pack(states)]
+            rows = [head + packed for packed in self._kind.form.pack(self._states.states(numbers))]
             self._rows.put_many(zip(keys, rows, strict=True))
             if self._keep_us is not None:
                 self._forget([key for key in keys if self._loaded[key] is None], self._keep_us)

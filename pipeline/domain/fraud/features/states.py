@@ -68,13 +68,18 @@ class States:
         self._rows[row] = state
         self._changed.add(row)
 
-    def changed(self) -> tuple[list[Hashable], np.ndarray]:
-        """Return the states that were written since the last call: keys, and a row each, oldest key first."""
+    def changed(self) -> tuple[list[Hashable], list[int]]:
+        """Return the keys and rows of states that were written since the last call, oldest key first."""
         rows, self._changed = sorted(self._changed), set()
         if not rows:
-            return [], self._rows[:0]
+            return [], []
         keys = list(self._numbers)
-        return [keys[row - 1] for row in rows], self._rows[rows]
+        return [keys[row - 1] for row in rows], rows
+
+    def states(self, rows: Sequence[int]) -> np.ndarray:
+        """Return states, a row each: a copy."""
+        found: np.ndarray = self._rows[rows]
+        return found
 
     def all(self) -> dict[Hashable, list[int]]:
         """Return every state, by key."""
