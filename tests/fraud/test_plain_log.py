@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from tests.fraud.judged_log import judged_log
 from tests.fraud.log_traffic import whole_log
 from tests.fraud.plain_log import assert_agreed, records
 
@@ -18,3 +19,11 @@ def test_model_and_product_answer_each_record_alike(seed: int) -> None:
     outcomes = {one.fields["outcome"] for one in found if one.event == "PaymentDecided"}
     assert outcomes == {"APPROVE", "REVIEW", "DECLINE"}
     assert {"FundsReceived", "PayeeFraudConfirmed", "PayeeRiskChanged"} <= {one.event for one in found}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_published_they_answer_alike(seed: int) -> None:
+    log = judged_log(Random(seed), 100, scheduled=0.05 * (seed % 2), links=0.05 * (seed % 2))
+    found = assert_agreed(records(log))
+    versions = {one.fields["rules_version"] for one in found if one.event == "PaymentDecided"}
+    assert len(versions) > 5 and any("; model " in one for one in versions)

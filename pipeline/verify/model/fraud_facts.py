@@ -113,3 +113,11 @@ def quote_rate(branch: FraudBranch, event: dict[str, Any]) -> None:
         names = event["tenant_id"], currency
         branch.rates.setdefault(names, Rates()).quote(at_s, worth_e9)
         branch.row(row_key("z", *names), branch.rates[names].row())
+
+
+def euros(branch: FraudBranch, tenant: str, currency: str, minor: int, at_s: int) -> int | None:
+    """Return an amount in EUR by the rate of a time, as far as it is known now; None without one."""
+    if currency == EUR:
+        return min(minor, AMOUNT_MAX)
+    rates = branch.rates.get((tenant, currency))
+    return None if rates is None else rates.euros(minor, at_s)

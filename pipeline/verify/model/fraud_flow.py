@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.verify.model import fraud_state_rows as rows
 from pipeline.verify.model.currencies import CURRENCIES
-from pipeline.verify.model.fraud_facts import AMOUNT_MAX, EUR, seconds_of
+from pipeline.verify.model.fraud_facts import euros, seconds_of
 from pipeline.verify.model.fraud_labels import FRAUD
 from pipeline.verify.model.fraud_payers import id63
 from pipeline.verify.model.fraud_receiving import Card
@@ -62,10 +62,8 @@ def received(
     tenant, currency, minor = event["tenant_id"], event["currency"], event["amount_minor"]
     if currency not in CURRENCIES:
         return
-    at_s, amount = seconds_of(at_us), min(minor, AMOUNT_MAX)
-    if currency != EUR:
-        rates = branch.rates.get((tenant, currency))
-        amount = (None if rates is None else rates.euros(minor, at_s)) or 0
+    at_s = seconds_of(at_us)
+    amount = euros(branch, tenant, currency, minor, at_s)
     known = branch.of(tenant).receiver(id63(account), at_s)
     number = 0 if payer is None else id63(payer)
     card = known.receive(at_s, number, amount, [(number, 1), *origins] if number else [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.verify.model.fraud_decided import Decided
+from pipeline.verify.model.fraud_facts import euros
 from pipeline.verify.model.wire import FRAUD_COMMANDS, LONG_MAX, Dead, row_key
 
 if TYPE_CHECKING:
@@ -87,8 +88,10 @@ def learn_of(
 
 
 def change(branch: FraudBranch, event: dict[str, Any], known: Decided, what: str) -> None:
-    """Change the debtor's habits, where they are still known."""
+    """Change the debtor's habits, where they are still known; amounts are by the rates that are known now."""
     tenant, payment = event["tenant_id"], known.payment
+    amount = euros(branch, tenant, payment.currency, payment.minor, payment.at_s)
+    payment = payment._replace(amount=amount)
     states = branch.of(tenant)
     if payment.debtor not in states.payers or (payment.debtor, payment.payee) not in states.pairs:
         return

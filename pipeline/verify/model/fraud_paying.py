@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.verify.model.currencies import CURRENCIES, DIGITS
 from pipeline.verify.model.fraud_alerts import alert, alert_key, is_alerted, raise_alert
 from pipeline.verify.model.fraud_decided import UNSCORED, Decided, Verdict, again, content_of, verdict_in
-from pipeline.verify.model.fraud_facts import AMOUNT_MAX, EUR, UNKNOWN, seconds_of
+from pipeline.verify.model.fraud_facts import UNKNOWN, euros, seconds_of
 from pipeline.verify.model.fraud_labels import cancelled, reviewed
 from pipeline.verify.model.fraud_payers import Payment, id63
 from pipeline.verify.model.fraud_scheduled import answered_here, reach, waits_or_is_refused
@@ -156,14 +156,6 @@ def seen(branch: FraudBranch, event: dict[str, Any], at_us: int) -> Payment:
         euros(branch, tenant, currency, minor, at_s),
         account.opened_s,
     )
-
-
-def euros(branch: FraudBranch, tenant: str, currency: str, minor: int, at_s: int) -> int | None:
-    """Return an amount in EUR, None without a rate."""
-    if currency == EUR:
-        return min(minor, AMOUNT_MAX)
-    rates = branch.rates.get((tenant, currency))
-    return None if rates is None else rates.euros(minor, at_s)
 
 
 def words_of(branch: FraudBranch, event: dict[str, Any]) -> dict[str, str | None]:
