@@ -47,21 +47,23 @@ class Words:
             coded = coded.cast(pa.string())
         if not pa.types.is_dictionary(coded.type):
             coded = coded.dictionary_encode()
-        found = np.full(len(coded.dictionary) + 1, -1, np.int64)
+        # A dictionary may have words of other blocks: only those that this one uses are looked at.
+        there = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        used, codes = np.unique(there, return_inverse=True)
+        texts: list[str | None] = [None] if len(used) and used[0] < 0 else []
+        texts += coded.dictionary.take(pa.array(used[used >= 0])).to_pylist()
+        found = np.full(len(texts), -1, np.int64)
         wrong: dict[int, str] = {}
-        for number, text in enumerate(coded.dictionary.to_pylist()):
+        for number, text in enumerate(texts):
             if text:
                 problem = None if text in self._numbers else self._check(text)
                 if problem is not None:
                     wrong[number] = problem
                 else:
                     found[number] = self._numbers.setdefault(text, len(self._numbers))
-        codes = coded.indices.fill_null(len(coded.dictionary)).to_numpy(zero_copy_only=False)
         if wrong:
-            bad = np.isin(codes, np.array(list(wrong), np.int64))
-            if bad.any():
-                offset = int(np.argmax(bad))
-                place.fail(offset, wrong[int(codes[offset])])
+            offset = int(np.argmax(np.isin(codes, np.array(list(wrong), np.int64))))
+            place.fail(offset, wrong[int(codes[offset])])
         numbers: Integers = found[codes]
         if not nullable and (numbers < 0).any():
             place.fail(int(np.argmax(numbers < 0)), "is empty")
