@@ -1,0 +1,86 @@
+"""Fraud streams that are broken on purpose: each must be found beside the judge's model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.domain.fraud import log, receipt_work
+from pipeline.domain.fraud.deciding import deciding
+from pipeline.domain.fraud.deciding.models import Fitted, Models
+from pipeline.domain.fraud.expressions import compiled
+from pipeline.domain.fraud.features import by_column, by_row, paying
+
+Set = Callable[[Any, str, Any], None]
+"""Sets an attribute of a module or a class: `setattr`, or what can take it back."""
+
+
+def look_ahead_label(patch: Set) -> None:
+    """Take the frauds of a payee into account up to the payment, before their labels can be known."""
+    patch(paying, "DELAY_DAYS", 0)
+
+
+def window_at_newest(patch: Set) -> None:
+    """Hang windows on the newest bucket, not on the payment."""
+    window = by_row.window
+
+    def newest(m: Any, ring: Any, at_s: int, buckets: int, ago: int = 0) -> Any:
+        last = max(m[ring.at : ring.at + ring.slots])
+        return window(m, ring, max(last - 1, 0) * ring.bucket_s, buckets, ago)
+
+    patch(by_row, "window", newest)
+    many = by_column.window
+
+    def newest_of_many(m: Any, ring: Any, at_s: Any, buckets: int, ago: int = 0) -> Any:
+        last = m[ring.at : ring.at + ring.slots].max(axis=0)
+        return many(m, ring, (last - 1).clip(0) * ring.bucket_s, buckets, ago)
+
+    patch(by_column, "window", newest_of_many)
+
+
+def risk_not_broadcast(patch: Set) -> None:
+    """Keep cards of payees to itself."""
+    patch(receipt_work.ReceiptWork, "told", lambda self: [])
+
+
+def other_model_than_named(patch: Set) -> None:
+    """Let the model score that was made first, whichever one is named."""
+    made: list[Fitted] = []
+    at, score, scores = Models.at, deciding._score, deciding._scores
+
+    def noted(self: Any, role: str, tenant_id: str, at_us: int) -> Fitted | None:
+        found = at(self, role, tenant_id, at_us)
+        if found is not None and role == "LIVE":
+            made.append(found)
+        return found
+
+    patch(Models, "at", noted)
+    patch(deciding, "_score", lambda model, of: score(made[0] if model in made else model, of))
+    patch(deciding, "_scores", lambda model, of: scores(made[0] if model in made else model, of))
+
+
+def list_ignored(patch: Set) -> None:
+    """Find nobody on a list."""
+    patch(compiled, "entries_of", lambda one: {})
+
+
+def alert_lost(patch: Set) -> None:
+    """Lose each tenth alert."""
+    emit, count = log.emit_alert, [0]
+
+    def lossy(*about: Any, **more: Any) -> None:
+        count[0] += 1
+        if count[0] % 10:
+            emit(*about, **more)
+
+    patch(log, "emit_alert", lossy)
+
+
+MUTANTS = (
+    look_ahead_label,
+    window_at_newest,
+    risk_not_broadcast,
+    other_model_than_named,
+    list_ignored,
+    alert_lost,
+)
