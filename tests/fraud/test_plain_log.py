@@ -6,9 +6,12 @@ from random import Random
 
 import pytest
 
+from pipeline.domain.fraud.deciding.settings import Thresholds
+from pipeline.domain.fraud.log import FraudLog
+from pipeline.domain.fraud.terms import Terms
 from tests.fraud.judged_log import judged_log
 from tests.fraud.log_traffic import whole_log
-from tests.fraud.plain_log import assert_agreed, records
+from tests.fraud.plain_log import Product, assert_agreed, assert_agreed_as_said, records
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -27,3 +30,12 @@ def test_whatever_is_published_they_answer_alike(seed: int) -> None:
     found = assert_agreed(records(log))
     versions = {one.fields["rules_version"] for one in found if one.event == "PaymentDecided"}
     assert len(versions) > 5 and any("; model " in one for one in versions)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("review_from", [20, 50])
+def test_a_model_that_knows_no_settings_takes_outcomes_as_they_were_said(seed: int, review_from: int) -> None:
+    log = records(judged_log(Random(seed), 70, scheduled=0.05 * (seed % 2), links=0.05))
+    terms = Terms(thresholds=Thresholds(review_score_min=review_from))
+    found = assert_agreed_as_said(log, Product(FraudLog(terms)))
+    assert {"FundsReceived", "PayeeRiskChanged", "FraudAlertRaised"} <= {one.event for one in found}

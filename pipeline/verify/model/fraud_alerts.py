@@ -37,10 +37,13 @@ def is_alerted(branch: FraudBranch, newest: int) -> bool:
     return known is not None and newest - known <= branch.keep_days * DAY_US
 
 
-def alert(branch: FraudBranch, at_us: int, newest: int, verdict: Verdict) -> str:
-    """Keep an alert on the present payment; return the id of the alert that it belongs to."""
+def alert(branch: FraudBranch, at_us: int, newest: int, verdict: Verdict, alone: bool = False) -> str:
+    """Keep an alert on the present payment; return the id of the alert that it belongs to.
+
+    `alone`: an earlier version raised it, and each alert was one.
+    """
     event = branch.cause.fields
-    alert_id = together(branch, at_us)
+    alert_id = branch.id_of("fraud_alert_raised") if alone else together(branch, at_us)
     payment = [event[name] for name in ("creditor_account_id", "amount_minor", "currency")]
     key, keep_us = alert_key(branch), branch.keep_days * DAY_US
     branch.alerts[key] = at_us

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from pipeline.verify.model.fraud_verdicts import REVIEW_FROM
 from pipeline.verify.model.wire import msgpack
 
 DECISION_LAYOUT = 2
+OF_THRESHOLDS = re.compile(r"[0-9]+-[0-9a-f]{12}")
 
 
 class Verdict(NamedTuple):
@@ -36,8 +38,8 @@ class Decided:
     creditor: str
     content: tuple[str, ...]
     verdict: Verdict
-    payment: Payment
-    """As the features have it."""
+    payment: Payment | None
+    """As the features have it; None: an earlier version decided, and labels do not go to it."""
     origins: list[tuple[int, int]] = field(default_factory=list)
     learned: bool = False
     waits: bool = False
@@ -48,19 +50,19 @@ class Decided:
 
     def row(self) -> bytes:
         """Return the row of the payment id."""
-        paid = self.payment
-        origins = [number for one in self.origins for number in one]
-        facts = [self.creditor, paid.minor, paid.currency, paid.device, paid.country, origins]
-        facts += [self.learned, self.waits, self.fraud_us, self.labelled_us]
-        known = [
-            self.at_us,
-            hash_of(self.debtor),
-            hash_of("\0".join(self.content)),
-            self.verdict,
-            None,
-            facts,
-        ]
+        paid, facts = self.payment, None
+        if paid is not None:
+            origins = [number for one in self.origins for number in one]
+            facts = [self.creditor, paid.minor, paid.currency, paid.device, paid.country, origins]
+            facts += [self.learned, self.waits, self.fraud_us, self.labelled_us]
+        content = hash_of("\0".join(self.content))
+        known = [self.at_us, hash_of(self.debtor), content, self.verdict, None, facts]
         return bytes([DECISION_LAYOUT]) + msgpack(known)
+
+
+def is_of_thresholds(version: str) -> bool:
+    """Whether a decision is one of an earlier version, by the thresholds of a file."""
+    return bool(OF_THRESHOLDS.fullmatch(version))
 
 
 def in_words(verdict: Verdict) -> dict[str, Any]:

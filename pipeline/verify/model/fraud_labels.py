@@ -42,6 +42,7 @@ def reviewed(branch: FraudBranch, event: dict[str, Any]) -> None:
 def may_need_two(branch: FraudBranch, known: Decided, event: dict[str, Any]) -> bool:
     """Whether a second person may have to approve a payment; of a link, whatever its amount is."""
     told = branch.tenants.setting(event["tenant_id"], "four_eyes") or {}
+    assert known.payment is not None
     amount = LONG_MAX if event.get("link_id") is not None else known.payment.minor
     return any(amount >= least for least in told.get("reviews", {}).values())
 
@@ -90,6 +91,7 @@ def learn_of(
 def change(branch: FraudBranch, event: dict[str, Any], known: Decided, what: str) -> None:
     """Change the debtor's habits, where they are still known; amounts are by the rates that are known now."""
     tenant, payment = event["tenant_id"], known.payment
+    assert payment is not None
     amount = euros(branch, tenant, payment.currency, payment.minor, payment.at_s)
     payment = payment._replace(amount=amount)
     states = branch.of(tenant)

@@ -201,9 +201,9 @@ class FraudBranch(StreamModel):
     def decision_for(self, tenant: str, payment: str, debtor: str) -> Decided | None:
         """Return the decision on a payment of a debtor, while labels go to it."""
         known, newest = self.decisions.get((tenant, payment)), self.kept.newest(tenant)
-        if known is None or known.debtor != debtor or newest - known.at_us > self.kept_us:
+        if known is None or known.payment is None or known.debtor != debtor:
             return None
-        return known
+        return None if newest - known.at_us > self.kept_us else known
 
     def answer(self, verdict: Verdict) -> None:
         """Expect the decision on the present payment: what it says itself, and the verdict."""

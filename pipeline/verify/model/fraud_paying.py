@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.verify.model.currencies import CURRENCIES, DIGITS
 from pipeline.verify.model.fraud_alerts import alert, alert_key, is_alerted, raise_alert
-from pipeline.verify.model.fraud_decided import UNSCORED, Decided, Verdict, again, content_of, verdict_in
+from pipeline.verify.model.fraud_decided import (
+    UNSCORED,
+    Decided,
+    Verdict,
+    again,
+    content_of,
+    is_of_thresholds,
+    verdict_in,
+)
 from pipeline.verify.model.fraud_facts import UNKNOWN, euros, seconds_of
 from pipeline.verify.model.fraud_labels import cancelled, reviewed
 from pipeline.verify.model.fraud_payers import Payment, id63
@@ -67,18 +75,46 @@ def screen(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) -
     """Return the verdict on the present payment, and the alert that it raises or joins."""
     tenant, content = event["tenant_id"], content_of(event)
     newest = max(branch.kept.newest(tenant), at_us)
-    if newest - at_us > branch.too_old_us:
+    if is_too_old(branch, at_us, newest, said):
         return UNSCORED, None
     earlier = branch.decision(event, newest)
-    if earlier is not None:
+    if earlier is not None and (said is None or is_like(said, again(earlier, content))):
         verdict = again(earlier, content)
+        if said is not None:
+            verdict = verdict._replace(score=said["score"])
         if verdict.outcome == "APPROVE" or has_alert(branch, newest):
             return verdict, None
         return verdict, alert(branch, at_us, newest, verdict)
     if is_refused_by_ledger(event):
         return UNSCORED, None
+    if said is not None and is_of_thresholds(said["rules_version"]):
+        return of_earlier_version(branch, event, at_us, newest, verdict_in(said, said["rules_version"]))
     verdict = judge(branch, event, at_us, said)
     return verdict, None if verdict.outcome == "APPROVE" else alert(branch, at_us, newest, verdict)
+
+
+def is_too_old(branch: FraudBranch, at_us: int, newest: int, said: Said) -> bool:
+    """Whether a payment is too old for the ledger; how old that is is a setting, and as it is said."""
+    too_old = newest - at_us > branch.too_old_us
+    return too_old if said is None else too_old and said["rules_version"] == ""
+
+
+def is_like(said: dict[str, Any], verdict: Verdict) -> bool:
+    """Whether a verdict that was said is another one but for its score, of which a setting is the least."""
+    return verdict_in(said, said["rules_version"])._replace(score=verdict.score) == verdict
+
+
+def of_earlier_version(
+    branch: FraudBranch, event: dict[str, Any], at_us: int, newest: int, verdict: Verdict
+) -> tuple[Verdict, str | None]:
+    """Take a decision of an earlier version as it was said: it counted nowhere where payments count now."""
+    tenant, content = event["tenant_id"], content_of(event)
+    known = Decided(at_us, content[0], content[1], content, verdict, None)
+    branch.decisions[tenant, event["payment_id"]] = known
+    branch.kept.decided(tenant, at_us, row_key("d", tenant, event["payment_id"]))
+    if verdict.outcome == "APPROVE":
+        return verdict, None
+    return verdict, alert(branch, at_us, newest, verdict, alone=True)
 
 
 def has_alert(branch: FraudBranch, newest: int) -> bool:
@@ -125,8 +161,8 @@ def judge(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) ->
     return verdict
 
 
-def outcome_in(said: Said) -> str | None:
-    return None if said is None else said["outcome"]
+def outcome_in(said: Said) -> tuple[str, int] | None:
+    return None if said is None else (said["outcome"], said["score"])
 
 
 def verdict_of(decision: Decision, said: Said) -> Verdict:

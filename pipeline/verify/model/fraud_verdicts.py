@@ -102,11 +102,11 @@ class Judge:
         words: Mapping[str, str | None],
         tenant: str,
         at_us: int,
-        said: str | None = None,
+        said: tuple[str, int] | None = None,
     ) -> Decision:
         """Decide a payment; `words`: its texts, among them debtor and segment.
 
-        `said`: the outcome where it is known, since points come to an outcome by settings.
+        `said`: outcome and score where they are known, since points come to an outcome by settings.
         """
         holding = self.published.holding(at_us, tenant, words["segment"] or "")
         used = [self.models.at(role, tenant, at_us) for role in ROLES]
@@ -119,13 +119,8 @@ class Judge:
         )
         rank, reasons = max(ruled.rank, live, strange), list(ruled.reasons)
         if said is not None:
-            rank = max(OUTCOMES.index(said), ruled.outcome, live, strange)
-        score_bp = scores[0]
-        if score_bp is None:
-            score_bp = max(ruled.points * 100, LEAST_BP[rank])
-        elif ruled.rank > APPROVE:
-            # The odds s / (10,000 - s) twenty times as high.
-            score_bp = 10_000 * 20 * score_bp // (20 * score_bp + 10_000 - score_bp)
+            rank = max(OUTCOMES.index(said[0]), ruled.outcome, live, strange)
+        score_bp = score_of(scores[0], ruled, rank, None if said is None else said[1])
         for prefix, model in (("model", used[0]), ("anomaly", used[2] if strange else None)):
             reasons += [] if model is None else moved(prefix, model, features)
         return Decision(
@@ -137,6 +132,20 @@ class Judge:
             None if used[0] is None else used[0].sha256,
             holding.labels,
         )
+
+
+def score_of(live_bp: int | None, ruled: Ruling, rank: int, said: int | None) -> int:
+    """Return the score; of those that settings may make of it the one that was `said`, if it is one."""
+    if live_bp is None:
+        if said is not None and ruled.points <= said <= 100 and rank > APPROVE:
+            return said * 100
+        return max(ruled.points * 100, LEAST_BP[rank])
+    # The odds s / (10,000 - s) twenty times as high.
+    alerted_bp = 10_000 * 20 * live_bp // (20 * live_bp + 10_000 - live_bp)
+    by_rules = ruled.rank > APPROVE
+    if said is not None and ruled.outcome == APPROVE and ruled.points:
+        by_rules = said == alerted_bp // 100
+    return alerted_bp if by_rules else live_bp
 
 
 class Ruling(NamedTuple):
