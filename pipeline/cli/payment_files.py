@@ -78,7 +78,10 @@ def read_given(payments: Path | None, labels: Path | None, rates: list[str] | No
     if rates:
         raise BadInput("--rate is for --payments FILE: a stack's topic rates has its own")
     settings = settings_for(*stack[:3])
-    require_kafka(settings)
+    try:
+        require_kafka(settings)
+    except Failed as error:
+        raise Failed(f"{error.format_message()}; or name files of payments (--payments FILE)") from None
     require_registry(settings)
     log = KafkaLog(settings.librdkafka(), settings.app_id)
     with errors_in_one_line(settings), contextlib.closing(log):

@@ -197,6 +197,16 @@ def test_one_tenant_is_decided_at_a_time() -> None:
         read(Log(payments=[]))
 
 
+def test_without_a_stack_it_is_said_that_files_will_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = main(["backtest", "--out", "o.csv", "--bootstrap-servers", "127.0.0.1:1"])
+    said = capsys.readouterr().err
+    assert code == 1 and "does not answer" in said
+    assert said.endswith("or name files of payments (--payments FILE)\n") and list(tmp_path.iterdir()) == []
+
+
 def test_the_command_reads_a_stack(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
