@@ -39,6 +39,7 @@ from pipeline.domain.ledger import (
     journal_home,
     journal_legs,
     journals,
+    leg_shares,
     link_books,
     link_home,
     payment_legs,
@@ -849,7 +850,7 @@ def no_tolerance(patch: Set) -> None:
 
 @mutant("posts the legs of a journal that take shares as they come")
 def no_shares(patch: Set) -> None:
-    patch(journal_home, "with_amounts", lambda legs, shares: legs)
+    patch(leg_shares, "with_amounts", lambda legs, shares: legs)
 
 
 @mutant("takes any rate that a payment names")

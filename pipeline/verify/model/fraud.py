@@ -56,6 +56,8 @@ from pipeline.verify.model.wire import (
     row_key,
 )
 
+ALERT_LAYOUT = 2
+"""Of the rows of alerts: at their end they have the alert that they belong to, which is not written yet."""
 FRAUD_TABLE = TABLE
 """Rows of: a debtor (`f`), a decision (`d`), an alert (`a`)."""
 KEPT_US = SETTINGS["decisions_kept_days"] * DAY_US
@@ -258,7 +260,7 @@ class FraudBranch(StreamModel):
                 self.row(old, None)
         for change in (*changes, past_alerts.row()):
             self.row(*change)
-        self.row(self.alert_key, packed([at_us, said(verdict), *payment]))
+        self.row(self.alert_key, packed([at_us, said(verdict), *payment, None], ALERT_LAYOUT))
         alert_id, account_id = self.id_of("fraud_alert_raised"), event["debtor_account_id"]
         about = {"alert_id": alert_id, "payment_id": event["payment_id"], "account_id": account_id}
         self.say(ALERTS, account_id, "FraudAlertRaised", alert_id, **about, **in_words(verdict))

@@ -167,9 +167,9 @@ def hash_of(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def packed(content: Sequence[Any]) -> bytes:
+def packed(content: Sequence[Any], layout: int = LAYOUT) -> bytes:
     """Return a row: its layout, then its content as MessagePack."""
-    return bytes([LAYOUT]) + pack(content)
+    return bytes([layout]) + pack(content)
 
 
 def pack(value: Any) -> bytes:

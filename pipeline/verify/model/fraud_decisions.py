@@ -9,6 +9,8 @@ from pipeline.verify.model.fraud_rules import Verdict
 from pipeline.verify.model.fraud_settings import SETTINGS
 
 COUNTRY_LENGTH_MAX = 8
+LAYOUT = 2
+"""Of the rows of decisions: at their end they have what labels need of a payment, not written yet."""
 
 
 class Decision(NamedTuple):
@@ -22,7 +24,8 @@ class Decision(NamedTuple):
     def row(self) -> bytes:
         """Return the row of the payment id."""
         content = hash_of("\0".join(self.content))
-        return packed([self.at_us, hash_of(self.content[0]), content, said(self.verdict), self.held])
+        decided = [self.at_us, hash_of(self.content[0]), content, said(self.verdict), self.held]
+        return packed([*decided, None], LAYOUT)
 
 
 def in_words(verdict: Verdict) -> dict[str, Any]:
