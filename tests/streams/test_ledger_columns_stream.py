@@ -66,14 +66,10 @@ def commands(seed: int) -> list[Any]:
             if outcome == "APPROVE" and parties[1] in AWAY:
                 in_flight.append(payments[-1])
         elif what == "leg":
-            creditor = chance.choice(HOME)
-            ids = (
-                f"leg-{number - chance.choice([0] * 150 + [3])}",
-                f"far-{number}",
-                creditor,
-                AWAY[0],
-                creditor,
-            )
+            creditor, back = chance.choice(HOME), chance.choice([0] * 150 + [3])
+            # With the time of the first one it is the same leg again; a later one would be another payment's.
+            head = envelope(f"event-{number}", TODAY + number - back)
+            ids = f"leg-{number - back}", f"far-{number}", creditor, AWAY[0], creditor
             log.append(ev.LegRequested(*head.values(), *ids, chance.randrange(1, 60), "EUR", 1, "a leg"))
         elif what == "answer":
             ids = "leg", payment.payment_id, payment.debtor_account_id, payment.creditor_account_id
