@@ -26,7 +26,7 @@ def test_model_and_product_answer_each_record_alike(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_is_published_they_answer_alike(seed: int) -> None:
-    log = judged_log(Random(seed), 100, scheduled=0.05 * (seed % 2), links=0.05 * (seed % 2))
+    log = judged_log(Random(seed), 200, scheduled=0.05 * (seed % 2), links=0.05 * (seed % 2))
     found = assert_agreed(records(log))
     versions = {one.fields["rules_version"] for one in found if one.event == "PaymentDecided"}
     assert len(versions) > 5 and any("; model " in one for one in versions)
