@@ -6,13 +6,12 @@ from dataclasses import replace
 
 from pipeline.backtest.features import features_of
 from pipeline.backtest.history import History, Labels
-from pipeline.backtest.running import AMOUNT, Progress
+from pipeline.backtest.running import LEARNED_OF, Progress, learned
 from pipeline.domain.fraud.features.amounts import Rates
-from pipeline.domain.fraud.features.catalogue import INPUTS
 from pipeline.domain.fraud.model.artefact import Model
 from pipeline.training.boosted import Training, train_boosted
 from pipeline.training.costs import Costs
-from pipeline.training.data import DAY_US, Input, Payments
+from pipeline.training.data import DAY_US
 from pipeline.training.fitting import Boosting
 from pipeline.training.walk_forward import Remembered
 
@@ -36,13 +35,9 @@ def fit(
     history: History, labels: Labels, rates: Rates, how: Training, progress: Progress = lambda done: None
 ) -> Model:
     """Return a model of all payments and labels. Raises TrainingError."""
-    inputs = tuple(Input(*one) for one in INPUTS)
-    seen = Remembered(inputs, ROWS_MAX)
-    known_us, cleared_us = labels.known_us(len(history))
+    seen, known = Remembered(LEARNED_OF, ROWS_MAX), labels.known_us(len(history))
     for places, features in features_of(history, labels, rates):
-        amounts = features[AMOUNT].clip(min=0)
-        times = history.at_us[places], amounts, known_us[places], cleared_us[places]
-        seen.add(Payments(inputs, features, *times))
+        seen.add(learned(history, places, features, known))
         progress(places.stop)
     return train_boosted(seen.since(0), now_us(history, labels, how.delay_us), how)
 

@@ -27,6 +27,8 @@ from pipeline.training.walk_forward import Walk, WalkForward
 
 Integers = np.ndarray
 AMOUNT = NAMES.index("amount")
+LEARNED_OF = tuple(Input(*one) for one in INPUTS)
+"""What models are made of."""
 Progress = Callable[[int], None]
 """Is told how many payments are decided."""
 
@@ -84,8 +86,8 @@ def run(history: History, labels: Labels, setup: Setup, progress: Progress = lam
     )
     ours, default = _deciders(setup), Decider(Deciders())
     is_default = setup.rules is None and setup.model is None
-    walk = None if setup.train is None else Walk(tuple(Input(*one) for one in INPUTS), setup.train)
-    known_us, cleared_us = labels.known_us(count)
+    walk = None if setup.train is None else Walk(LEARNED_OF, setup.train)
+    known = labels.known_us(count)
     for places, features in features_of(history, labels, setup.rates):
         if walk is not None:
             _train(walk, int(history.at_us[places.start]), ours.deciders, found)
@@ -97,14 +99,16 @@ def run(history: History, labels: Labels, setup: Setup, progress: Progress = lam
         else:
             found.before[places] = default.many(facts, features).ranks
         if walk is not None:
-            walk.learn(
-                Learned(
-                    tuple(Input(*one) for one in INPUTS), features, history.at_us[places],
-                    np.maximum(features[AMOUNT], 0), known_us[places], cleared_us[places],
-                )
-            )  # fmt: skip
+            walk.learn(learned(history, places, features, known))
         progress(places.stop)
     return found
+
+
+def learned(history: History, places: slice, features: Integers, known: tuple[Integers, Integers]) -> Learned:
+    """Return payments as models learn from them; `known`: as `Labels.known_us` says of the whole history."""
+    known_us, cleared_us = known
+    amounts = features[AMOUNT].clip(min=0)
+    return Learned(LEARNED_OF, features, history.at_us[places], amounts, known_us[places], cleared_us[places])
 
 
 def _deciders(setup: Setup) -> Decider:

@@ -24,8 +24,7 @@ from pipeline.backtest.history import History, Labels, labels_of
 from pipeline.backtest.problems import FileRefused
 from pipeline.backtest.reading import FRAUD, NEEDED, OPTIONAL, PaymentRows
 from pipeline.backtest.values import TIME_END_US, check_id, check_text
-from pipeline.domain.fraud.account_rows import eur_rate
-from pipeline.domain.fraud.expressions.rule_sets import SEGMENTS
+from pipeline.domain.fraud.account_rows import eur_rate, named_segment
 from pipeline.domain.fraud.features.amounts import NUMBER, Rate, Rates
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import TopicLog
@@ -85,8 +84,7 @@ class TenantLog:
         elif name == "PaymentLabelled":
             self._labels.append((fields["payment_id"], fields["label"] == FRAUD, fields["labelled_at"]))
         elif name == "AccountOpened":
-            segment = (fields.get("metadata") or {}).get("segment")
-            known = segment if segment in SEGMENTS else None
+            known = named_segment(fields.get("metadata"))
             self._accounts.setdefault(fields["account_id"], (fields["occurred_at"], known))
         elif name == "RateQuoted":
             found = eur_rate(

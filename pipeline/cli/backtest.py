@@ -13,6 +13,7 @@ from pipeline.backtest.running import Setup, run
 from pipeline.backtest.summary import summary
 from pipeline.backtest.writing import check_end, new_file, write
 from pipeline.cli.backtest_report import report
+from pipeline.cli.model import fitted_of
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.payment_files import (
     LabelsFile,
@@ -29,7 +30,6 @@ from pipeline.cli.problems import BadInput
 from pipeline.cli.rules import read_rules
 from pipeline.cli.screen import screen
 from pipeline.domain.fraud.deciding.models import Fitted
-from pipeline.domain.fraud.model.artefact import MODEL_BYTES_MAX
 from pipeline.domain.fraud.model.refusals import ModelRefused
 from pipeline.training.fitting import require_xgboost
 from pipeline.training.walk_forward import WalkForward, with_threads
@@ -100,9 +100,7 @@ def backtest(
 
 def _read_model(path: Path) -> Fitted:
     """Return the model of a file. Raises BadInput, and OSError."""
-    with path.open("rb") as opened:
-        data = opened.read(MODEL_BYTES_MAX + 1)
     try:
-        return Fitted(data)
+        return fitted_of(path)
     except ModelRefused as error:
         raise BadInput(f"{path}: {error}") from None

@@ -21,13 +21,12 @@ from pipeline.cli.rules_publishing import (
     LATER,
     REPLACED,
     now_us,
-    settings_to_publish,
     tell_published,
     tell_refused,
     text_of,
 )
 from pipeline.cli.screen import Table, screen
-from pipeline.cli.sending import DryRun, event_of, send_all, show_unsent
+from pipeline.cli.sending import DryRun, event_of, send_all, settings_to_send, show_unsent
 from pipeline.domain.fraud.deciding.models import KIND_OF, Fitted
 from pipeline.domain.fraud.features.catalogue import CATALOGUE
 from pipeline.domain.fraud.model.artefact import KINDS, MODEL_BYTES_MAX
@@ -36,6 +35,7 @@ from pipeline.domain.fraud.publishing.checks import ALL_TENANTS, base64_of, mode
 from pipeline.domain.kernel.times import EPOCH
 from pipeline.events import Actor, FraudModelPartPublished, FraudModelPublished, ModelRole
 from pipeline.input_event import InputEvent
+from pipeline.runtime.kafka.access import OPERATOR
 
 app = typer.Typer(
     no_args_is_help=True, help="Models of fraud decisions: publish one, list them, withdraw it."
@@ -86,12 +86,12 @@ def publish_model(
     again, so a shadow model is made live by publishing the same file as live.
     """
     model = read_model(file, role)
-    settings = settings_to_publish(data, bootstrap_servers, schema_registry_url, dry_run)
+    settings = settings_to_send(data, bootstrap_servers, schema_registry_url, dry_run, OPERATOR)
     events = events_of(model, role, tenant, since, Actor(**person(settings)))
     if dry_run:
         show_unsent(events, settings.partitions)
         return
-    name = Fitted(model).name
+    name = model.name
     what = f"model {name[:12]} is {role.value} from {_since(events[-1])} on, for {tenant or 'all tenants'}"
     tell_published(send_all(settings, events), what, {"model_sha256": name}, as_json)
 
@@ -111,7 +111,7 @@ def withdraw_model(
 
     For one tenant that is so although there is a model for all. Nothing is lost: publish the file again.
     """
-    settings = settings_to_publish(data, bootstrap_servers, schema_registry_url, dry_run)
+    settings = settings_to_send(data, bootstrap_servers, schema_registry_url, dry_run, OPERATOR)
     events = events_of(None, role, tenant, since, Actor(**person(settings)))
     if dry_run:
         show_unsent(events, settings.partitions)
@@ -144,27 +144,31 @@ def list_models(
     tell_refused(log.refused)
 
 
-def read_model(file: Path, role: Role) -> bytes:
-    """Return the bytes of a model that can have a role. Raises BadInput, OSError."""
+def fitted_of(file: Path) -> Fitted:
+    """Return the model of a file. Raises ModelRefused, OSError."""
     with file.open("rb") as opened:
-        content = opened.read(MODEL_BYTES_MAX + 1)
+        return Fitted(opened.read(MODEL_BYTES_MAX + 1))
+
+
+def read_model(file: Path, role: Role) -> Fitted:
+    """Return the model of a file, one that can have a role. Raises BadInput, OSError."""
     try:
-        model = Fitted(content)
+        model = fitted_of(file)
     except ModelRefused as refused:
         raise BadInput(f"{file}: no model for this release: {refused}") from None
     wanted = KIND_OF[role.name]
     if model.model.kind != wanted:
         raise BadInput(f"{file}: a model of kind {KINDS[model.model.kind]}; {role.value} is {KINDS[wanted]}")
-    return content
+    return model
 
 
 def events_of(
-    model: bytes | None, role: Role, tenant: str | None, since: str | None, actor: Actor
+    model: Fitted | None, role: Role, tenant: str | None, since: str | None, actor: Actor
 ) -> list[InputEvent]:
     """Return the events that give a model a role; None: nobody has it then. Raises BadInput."""
     whose = ALL_TENANTS if tenant is None else tenant
-    name = None if model is None else Fitted(model).name
-    parts = [] if model is None else model_parts(model)
+    name = None if model is None else model.name
+    parts = [] if model is None else model_parts(model.data)
     from_ms = now_us() // 1_000 if since is None else milliseconds(since)
     events: list[InputEvent] = [
         event_of(

@@ -12,10 +12,10 @@ import typer
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.proposals import person
 from pipeline.cli.published import Log, Refused, read_log
-from pipeline.cli.reach import NOTHING, settings_for
+from pipeline.cli.reach import settings_for
 from pipeline.cli.rules import read_rules
 from pipeline.cli.screen import Table, screen
-from pipeline.cli.sending import DryRun, Sent, event_of, send_all, show_unsent
+from pipeline.cli.sending import DryRun, Sent, event_of, send_all, settings_to_send, show_unsent
 from pipeline.domain.fraud.expressions.canonical import checked_part, head_bytes, name_of, parts_of
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet
 from pipeline.domain.fraud.features.catalogue import CATALOGUE
@@ -23,7 +23,7 @@ from pipeline.domain.fraud.publishing.checks import ALL_TENANTS
 from pipeline.domain.kernel.times import EPOCH
 from pipeline.events import Actor, FraudListPartPublished, FraudRulesPublished
 from pipeline.input_event import InputEvent
-from pipeline.runtime.settings import Settings
+from pipeline.runtime.kafka.access import OPERATOR
 
 HOLDS, LATER, REPLACED = "holds", "later", "replaced"
 SEEN = "the streams apply it, or make a dead letter of it: `ledgerflow rules list`, `ledgerflow model list`"
@@ -43,7 +43,7 @@ def publish_rules(
     has one content: the same file again changes nothing, another content needs a new version.
     """
     rules = read_rules(file)
-    settings = settings_to_publish(data, bootstrap_servers, schema_registry_url, dry_run)
+    settings = settings_to_send(data, bootstrap_servers, schema_registry_url, dry_run, OPERATOR)
     events = events_of(rules, Actor(**person(settings)))
     if dry_run:
         show_unsent(events, settings.partitions)
@@ -110,10 +110,8 @@ def rules_in(log: Log, at_us: int) -> list[dict[str, Any]]:
     }  # the last one of each is the highest
     rows = []
     for one in sets:
-        holds = begun.get((one.tenant_id, one.set_id))
-        state = LATER if log.times[one.sha256] > at_us else HOLDS if one.version == holds else REPLACED
-        if holds is not None and one.version < holds:
-            state = REPLACED
+        holds = begun.get((one.tenant_id, one.set_id), -1)
+        state = REPLACED if one.version < holds else HOLDS if one.version == holds else LATER
         rows.append(
             {
                 "set": one.set_id,
@@ -126,15 +124,6 @@ def rules_in(log: Log, at_us: int) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def settings_to_publish(
-    data: Path | None, bootstrap_servers: str | None, schema_registry_url: str | None, dry_run: bool
-) -> Settings:
-    """Return the settings of a command that publishes, as an operator; a dry run needs no stack."""
-    if dry_run:
-        return settings_for(data, bootstrap_servers, schema_registry_url, needs=NOTHING)
-    return settings_for(data, bootstrap_servers, schema_registry_url)
 
 
 def tell_published(sent: list[Sent], what: str, about: dict[str, Any], as_json: bool) -> None:

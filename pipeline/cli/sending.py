@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from pipeline.cli.asking import NotFound
 from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import (
+    KAFKA,
     NOTHING,
     errors_in_one_line,
     require_kafka,
@@ -227,12 +228,15 @@ def tell(
 
 
 def settings_to_send(
-    data: Path | None, bootstrap_servers: str | None, schema_registry_url: str | None, dry_run: bool
+    data: Path | None,
+    bootstrap_servers: str | None,
+    schema_registry_url: str | None,
+    dry_run: bool,
+    role: str = LOAD,
 ) -> Settings:
-    """Return the settings of a command that sends; where nothing is sent, no stack need run."""
-    if dry_run:
-        return settings_for(data, bootstrap_servers, schema_registry_url, LOAD, NOTHING)
-    return settings_for(data, bootstrap_servers, schema_registry_url, LOAD)
+    """Return the settings of a command that sends as `role`; where nothing is sent, no stack need run."""
+    needs = NOTHING if dry_run else KAFKA
+    return settings_for(data, bootstrap_servers, schema_registry_url, role, needs)
 
 
 def urls_to_ask(url: str | None, settings: Settings) -> list[str]:

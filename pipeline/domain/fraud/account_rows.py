@@ -10,7 +10,7 @@ payment may be late.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -79,9 +79,14 @@ def open_account(event: AccountOpened, rows: Rows) -> None:
     """Keep when an account was opened, and its segment; an account is opened once."""
     key = account_key(event.tenant_id, event.account_id)
     if rows.get(key) is None:
-        named = (event.metadata or {}).get(SEGMENT)
-        segment = named if named in SEGMENTS else RETAIL
-        rows.put(key, pack_account(Account(max(event.occurred_at // MICROSECONDS_PER_SECOND, 1), segment)))
+        opened_s = max(event.occurred_at // MICROSECONDS_PER_SECOND, 1)
+        rows.put(key, pack_account(Account(opened_s, named_segment(event.metadata) or RETAIL)))
+
+
+def named_segment(metadata: Mapping[str, str] | None) -> str | None:
+    """Return the segment that an account's metadata name, None where they name none."""
+    named = (metadata or {}).get(SEGMENT)
+    return named if named in SEGMENTS else None
 
 
 def rates_key(tenant_id: str, currency: str) -> bytes:

@@ -221,7 +221,7 @@ class Run:
             return Decided(UNSCORED, None)
         verdict = decision.verdict
         if of.repeat is not None:
-            verdict = repeated(decision, of.repeat, self._terms.review_score_min)
+            verdict = repeated(decision, of.repeat, self._terms.thresholds.review_score_min)
         if verdict.outcome == "APPROVE" or (is_repeat and self._alerts.knows(of.event, of.newest_at)):
             return Decided(verdict, None)
         alert_id = self._alerts.add(of.event, of.raised, of.at_us, of.newest_at, verdict)

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.domain.fraud.decision_book import facts_of
 from pipeline.domain.fraud.decisions import Decision
-from pipeline.domain.fraud.features.amounts import CURRENCIES, NUMBER
+from pipeline.domain.fraud.features.amounts import number_of
 from pipeline.domain.fraud.features.columns import Keys
 from pipeline.domain.fraud.features.ids import id63
 from pipeline.domain.fraud.payment_work import PaymentKeys
@@ -93,7 +93,7 @@ def _change(place: int, what: Label, features: FeatureRows, rule: str) -> None:
         id63(paid.creditor_account_id),
         paid.device,
         paid.country,
-        what.tenant * len(CURRENCIES) + NUMBER[paid.currency],
+        number_of(what.tenant, paid.currency),
         paid.amount_minor,
     )
     of = Keys(*([key] for key in keys))

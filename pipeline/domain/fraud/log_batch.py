@@ -6,7 +6,6 @@ encoded for all events together.
 
 from __future__ import annotations
 
-import binascii
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -16,13 +15,13 @@ import pyarrow.compute as pc
 
 from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, refusals_block
 from pipeline.domain.fraud.decision_book import facts_of
+from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.judging import Run as Judging
 from pipeline.domain.fraud.log import PASSED_ON, UNTIMED, FraudLog
-from pipeline.domain.fraud.own_commands import CARD_CHARS_MAX, take_own
+from pipeline.domain.fraud.own_commands import cards_of, take_own
 from pipeline.domain.fraud.run_results import Decided, Funds, Result
 from pipeline.domain.fraud.said import COMMANDS, own_command
 from pipeline.domain.fraud.scheduled_rows import NEVER, read_clock, waiting_key, write_clock
-from pipeline.domain.fraud.state_rows import CARD, states_of
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import LeaveToRows, RuleBatch, blocks_of, structs_of
 from pipeline.domain.kernel.columns import (
@@ -37,7 +36,7 @@ from pipeline.domain.kernel.columns import (
     numpy_of,
 )
 from pipeline.domain.kernel.ids_batch import bad_ids
-from pipeline.domain.kernel.layouts import UnreadableRow
+from pipeline.domain.kernel.outbox import Reject
 from pipeline.domain.kernel.remittance import wrong_creditor_references
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.texts_batch import bad_texts
@@ -205,7 +204,7 @@ def _decision_keys(events: Sequence[Any]) -> Iterator[bytes]:
     for event in events:
         kind = type(event)
         if kind in _BY_PAYMENT or (kind is ev.PostingRecorded and event.payment_id is not None):
-            yield f"d\0{event.tenant_id}\0{event.payment_id}".encode()
+            yield decision_key(event.tenant_id, event.payment_id)
 
 
 def _cards_of(run: Run) -> dict[int, list[int]]:
@@ -213,15 +212,11 @@ def _cards_of(run: Run) -> dict[int, list[int]]:
     places = np.flatnonzero(run.kinds == CLASSES.index(ev.PayeeRiskChanged))
     if not len(places):
         return {}
-    cards = run.columns["card"].take(pa.array(places)).to_pylist()
     try:
-        if any(len(card) > CARD_CHARS_MAX for card in cards):
-            return {}
-        rows = [binascii.a2b_base64(card.encode("ascii"), strict_mode=True) for card in cards]
-        found = states_of(CARD, rows)
-    except (UnreadableRow, ValueError, IndexError):
+        cards = cards_of(run.columns["card"].take(pa.array(places)).to_pylist())
+    except Reject:
         return {}
-    return dict(zip(places.tolist(), found.tolist(), strict=True))
+    return dict(zip(places.tolist(), cards, strict=True))
 
 
 def _funds_block(run: Run, funds: Sequence[tuple[int, Funds]]) -> Block:

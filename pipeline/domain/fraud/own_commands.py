@@ -7,6 +7,7 @@ of a payment of which nothing is known any more.
 from __future__ import annotations
 
 import binascii
+from collections.abc import Sequence
 from typing import Any
 
 from pipeline.domain.fraud.judging import Run
@@ -37,7 +38,7 @@ def take_own(run: Run, place: int, event: Any, recorded_at: int) -> None:
             at_us = min(event.occurred_at, recorded_at)
             run.confirm(place, tenant_id, event.creditor_account_id, what, at_us)
         case ev.PayeeRiskChanged():
-            run.know(place, tenant_id, event.payee_account_id, card_of(event.card))
+            run.know(place, tenant_id, event.payee_account_id, cards_of([event.card])[0])
         case ev.PostingRecorded():
             _posting(run, place, event, recorded_at)
         case ev.PaymentLabelled():
@@ -64,13 +65,13 @@ def _pair(origin: Any) -> tuple[int, int]:
     return (origin["account"], origin["hops"]) if isinstance(origin, dict) else (origin.account, origin.hops)
 
 
-def card_of(text: str) -> list[int]:
-    """Return the words of a card as the event has it. Raises Reject (invalid_card)."""
+def cards_of(texts: Sequence[str]) -> list[list[int]]:
+    """Return the words of cards as events have them. Raises Reject (invalid_card): one of them is none."""
     try:
-        if len(text) > CARD_CHARS_MAX:
-            raise ValueError(f"{len(text)} characters")
-        row = binascii.a2b_base64(text.encode("ascii"), strict_mode=True)
-        found: list[int] = states_of(CARD, [row])[0].tolist()
+        if any(len(text) > CARD_CHARS_MAX for text in texts):
+            raise ValueError(f"more than {CARD_CHARS_MAX} characters")
+        rows = [binascii.a2b_base64(text.encode("ascii"), strict_mode=True) for text in texts]
+        found: list[list[int]] = states_of(CARD, rows).tolist()
     except (UnreadableRow, ValueError, IndexError):
         raise Reject("invalid_card") from None
     return found

@@ -9,17 +9,24 @@ import msgspec
 import numpy as np
 
 from pipeline.domain.fraud.account_rows import Account
-from pipeline.domain.fraud.deciding.deciding import APPROVED, OUTCOMES, REVIEWED, Decider, Decisions
+from pipeline.domain.fraud.deciding.deciding import (
+    APPROVED,
+    BP_OF_POINT,
+    OUTCOMES,
+    REVIEWED,
+    Decider,
+    Decisions,
+)
 from pipeline.domain.fraud.deciding.facts import Facts
 from pipeline.domain.fraud.deciding.in_force import InForce
 from pipeline.domain.fraud.decision_book import facts_of
 from pipeline.domain.fraud.decisions import Decision
 from pipeline.domain.fraud.expressions.by_column import texts
-from pipeline.domain.fraud.features.amounts import CURRENCIES, NUMBER
+from pipeline.domain.fraud.features.amounts import number_of
 from pipeline.domain.fraud.features.columns import Judged, Keys, Payments
 from pipeline.domain.fraud.features.ids import id63
-from pipeline.domain.fraud.features.layout import TIME_MAX_S
 from pipeline.domain.fraud.phases import Work
+from pipeline.domain.fraud.receipt_work import seconds_of
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.fraud.state_rows import FeatureRows
 from pipeline.domain.fraud.terms import named
@@ -27,8 +34,6 @@ from pipeline.domain.kernel.events import PaymentInitiated
 from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 
 COUNTRY_LENGTH_MAX = 8
-SCORE_BP = 100
-"""Basis points of one point of a score."""
 
 
 class PaymentKeys(NamedTuple):
@@ -102,11 +107,11 @@ class PaymentWork:
         for place, (one, account, rank, score) in enumerate(lines):
             version = self._name(one, account.segment)
             if rank == APPROVED:
-                verdict = self._approval(score // SCORE_BP, version)
+                verdict = self._approval(score // BP_OF_POINT, version)
             else:
                 explained = decisions.explain(place, judged.features[:, place])
                 reasons = tuple((reason.label, reason.text) for reason in explained.reasons)
-                verdict = Verdict(OUTCOMES[rank], score // SCORE_BP, reasons, version)
+                verdict = Verdict(OUTCOMES[rank], score // BP_OF_POINT, reasons, version)
             decision, paid = one.decision, facts_of(one.decision)
             decision.verdict = verdict
             paid.learned, paid.waits = rank == APPROVED, rank == REVIEWED
@@ -134,7 +139,7 @@ class PaymentWork:
 
 def _touch(places: Sequence[int], payments: Sequence[Payment], keys: Any, features: FeatureRows) -> None:
     """Note that payments change states."""
-    at_s = [min(max(one.at_us // MICROSECONDS_PER_SECOND, 1), TIME_MAX_S) for one in payments]
+    at_s = [seconds_of(one.at_us) for one in payments]
     features.payers.touch(keys.payer, places, at_s)
     features.pairs.touch(keys.pair, places, at_s)
     named = [line for line in zip(keys.device, places, at_s, strict=True) if line[0]]
@@ -181,7 +186,7 @@ def _columns_of(payments: Sequence[Payment], accounts: Sequence[Account]) -> Pay
             id63(one.event.creditor_account_id),
             one.decision.paid.device,  # type: ignore[union-attr]
             one.decision.paid.country,  # type: ignore[union-attr]
-            one.tenant * len(CURRENCIES) + NUMBER[one.event.currency],
+            number_of(one.tenant, one.event.currency),
             one.event.amount_minor,
             account.opened_s,
         )

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from pipeline.domain.fraud import state_rows as at
-from pipeline.domain.fraud.features.amounts import CURRENCIES, NUMBER
+from pipeline.domain.fraud.features.amounts import number_of
 from pipeline.domain.fraud.features.columns import Card, Payments, Receipts
 from pipeline.domain.fraud.features.ids import id63
 from pipeline.domain.fraud.features.layout import C_SENT_S, CARRIED, TIME_MAX_S
@@ -76,7 +76,7 @@ class ReceiptWork:
             features.tables.know(keys, cards)
         if receipts:
             keys = [receipt.key for _, receipt in receipts]
-            times = [_seconds(receipt.at_us) for _, receipt in receipts]
+            times = [seconds_of(receipt.at_us) for _, receipt in receipts]
             features.receivers.touch(keys, [place for place, _ in receipts], times)
             columns = _receipts_of([receipt for _, receipt in receipts])
             due = features.tables.receive(columns, keys)
@@ -86,7 +86,7 @@ class ReceiptWork:
 
     def confirm(self, place: int, what: Confirmation, features: FeatureRows) -> None:
         """Count a label with the payee, or take it back."""
-        known_s = _seconds(what.labelled_us) if what.is_fraud else 0
+        known_s = seconds_of(what.labelled_us) if what.is_fraud else 0
         features.receivers.touch([what.key], [place], [known_s])
         payment = one_payment(what.paid_us, 0, id63(what.account_id))
         labelled_s, now_s = (
@@ -120,7 +120,7 @@ def one_payment(
     return Payments(*np.array(values, np.int64)[:, None])
 
 
-def _seconds(at_us: int) -> int:
+def seconds_of(at_us: int) -> int:
     """Return a time as states have it."""
     return min(max(at_us // MICROSECONDS_PER_SECOND, 1), TIME_MAX_S)
 
@@ -142,7 +142,7 @@ def _receipts_of(receipts: Sequence[Receipt]) -> Receipts:
         np.array([one.at_us // MICROSECONDS_PER_SECOND for one in receipts], np.int64),
         np.array(accounts, np.int64),
         np.array(payers, np.int64),
-        np.array([one.tenant * len(CURRENCIES) + NUMBER[one.currency] for one in receipts], np.int64),
+        np.array([number_of(one.tenant, one.currency) for one in receipts], np.int64),
         np.array([one.amount_minor for one in receipts], np.int64),
         origins,
     )

@@ -52,7 +52,6 @@ class Terms:
         self.too_old_us = self.window_us + CLOCKS_DIFFER_US
         """How much older than its tenant's time a payment surely is too old for the ledger."""
         self.alerts_kept_us = windows.both_days * MICROSECONDS_PER_DAY
-        self.review_score_min = self.thresholds.review_score_min
 
 
 def named(force: InForce) -> str:

@@ -16,13 +16,10 @@ from pipeline.runtime.kafka.answered import answered
 from pipeline.runtime.kafka.log_ends import offsets_of
 from pipeline.runtime.reachability import NoAnswer, kafka_admin
 from pipeline.runtime.settings import Settings
-from schemas.topics import EVENT_KIB_MAX, Topic, topics
+from schemas.topics import Topic, topics
 
 RECORD_BYTES_MAX = 8 * 2**20
 """Upper bound of a record on any topic but dead letters, whose headers need room on top."""
-EVENT_BYTES_MAX = EVENT_KIB_MAX * 2**10
-"""Upper bound of an upstream's event, before compression, where its topic has no other. The streams say what
-it holds up to ten times over, in records that must stay below RECORD_BYTES_MAX."""
 REQUEST_TIMEOUT_S = 30.0
 
 
@@ -39,6 +36,8 @@ UPSTREAM = frozenset(topic.name for topic in TOPICS if topic.stage == "input")
 _EVENT_BYTES_MAX = {
     topic.name: topic.event_kib_max * 2**10 for topic in topics(planned=True) if topic.stage == "input"
 }
+"""Upper bound of an upstream's event, before compression. The streams say what it holds up to ten times over,
+in records that must stay below RECORD_BYTES_MAX."""
 READ = tuple(topic.name for topic in TOPICS if topic.read)
 """The topics that streams read."""
 COMPACTED = frozenset(topic.name for topic in TOPICS if topic.compacted)

@@ -28,6 +28,11 @@ NUMBER = {currency: number for number, currency in enumerate(CURRENCIES)}
 SCALES = np.array([10 ** EXPONENTS[currency] for currency in CURRENCIES], np.int64)
 
 
+def number_of(tenant: int, currency: str) -> int:
+    """Return a currency of a tenant, by its place among some (`Rates.together`), as columns have it."""
+    return tenant * len(CURRENCIES) + NUMBER[currency]
+
+
 class Rate(NamedTuple):
     """A rate from a time on."""
 
