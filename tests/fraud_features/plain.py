@@ -149,7 +149,7 @@ class Beside:
             for key, one in ours.items():
                 state, said = theirs.state(key), words(one)
                 assert [word.value for word in said] == state.tolist(), (words.__name__, key)
-                assert rows.packed(rows.relative(said)) == form.pack(state[:, None])[0]
+                assert rows.packed(rows.relative(said)) == form.pack(state[None, :])[0]
 
     def label(self) -> None:
         """Label some payments as fraud, each once and a few of them twice; some long after, some before."""
