@@ -14,9 +14,12 @@ from typing import Any
 import msgspec
 
 import schemas
-from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.fraud.log import FraudLog
+from pipeline.domain.fraud.publishing.checks import check_publication
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.history import stream as history
-from pipeline.domain.intake.stream import Intake
+from pipeline.domain.intake.postings import PostingsIntake
+from pipeline.domain.intake.stream import FRAUD_ALSO, Intake, IntakeBeside
 from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
@@ -44,8 +47,10 @@ REGISTRY = FixedRegistry()
 BY_ID = {REGISTRY.id_of(schema): schema for schema in schemas.load()}
 ENCODE = framed(REGISTRY.id_of)
 CODEC = Codec(REGISTRY)  # type: ignore[arg-type]
-BESIDE = "invariants"
-"""The stream that reads a log of another one, which says what its dead letters are."""
+FRAUD = "fraud-commands"
+ALSO = ("accounts", "rates")
+BESIDE = ("invariants", "intake-postings", *(f"beside-{source}" for source in ALSO))
+"""Streams that read a log of another one, which says what its dead letters are."""
 RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
 
 
@@ -81,15 +86,23 @@ class SimulatedCluster:
             "prices": "position-commands",
             "rates": "ledger-commands",
             "statements": "reconciliation-items",
+            "fraud-labels": "fraud-commands",
         }
         self._stages: list[tuple[str, str, Any]] = [
             *((f"intake-{source}", source, Intake(source, target)) for source, target in intakes.items()),
-            ("fraud", "fraud-commands", FraudStream(gate=Gate(tenants))),
+            *((f"beside-{source}", source, IntakeBeside(source, FRAUD, FRAUD_ALSO)) for source in ALSO),
+            (
+                "intake-fraud-rules",
+                "fraud-rules",
+                Intake("fraud-rules", "fraud-commands", check=check_publication),
+            ),
+            ("fraud", "fraud-commands", FraudLog(Terms(gate=Gate(tenants)))),
             ("ledger", "ledger-commands", Ledger(LedgerRules(tenants=tenants))),
             ("positions", "position-commands", positions),
             ("reconciliation", "reconciliation-items", rules),
             ("history", "postings", history),
-            (BESIDE, "postings", invariants),
+            ("invariants", "postings", invariants),
+            ("intake-postings", "postings", PostingsIntake(FRAUD)),
             ("lifecycle", "payment-events", Lifecycle(tenants=tenants)),
         ]
 
@@ -169,7 +182,7 @@ class SimulatedCluster:
                 stream.apply(event, at, self.rows[name, record.partition], out)
             except Reject as reject:
                 event, code = None, reject.code
-        if event is None and name != BESIDE:
+        if event is None and name not in BESIDE:
             where = {
                 "code": code,
                 "topic": record.topic,

@@ -30,6 +30,7 @@ FILES = (
     "ledger",
     "history",
     "invariants",
+    "fraud_intake",
     "lifecycle",
     "positions",
     "reconciliation",

@@ -1,44 +1,54 @@
 """The fraud stream: screens every payment before the ledger sees it.
 
-fraud-commands --> FraudStream.apply --> ledger-commands (a decision for every payment; reviews, ticks)
-                   |               payment-events  (that it was screened; reviews; what a quota refuses)
-                   |               fraud-alerts    (review and decline)
-             table: fraud (a profile per debtor, a decision per payment, a quota per tenant) --> /alerts
+fraud-commands --> FraudLog.apply --> ledger-commands (a decision for every payment; reviews, ticks)
+   ^                |                 payment-events  (that it was screened; reviews; what a quota refuses)
+   |                |                 fraud-alerts    (review and decline)
+   +----------------+-- what the partitions of payees have to know, and all partitions of payees
+              table: fraud (states of debtors and payees, decisions, what is published, quotas)
+                     --> /alerts /fraud-debtors /fraud-payees
 """
 
 from __future__ import annotations
 
 from pipeline.domain.fraud import views
-from pipeline.domain.fraud.batch import FraudBatch
-from pipeline.domain.fraud.settings import FraudRules, FraudSettings, rules_parser
-from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.fraud.deciding.settings import Thresholds
+from pipeline.domain.fraud.log import FraudLog
+from pipeline.domain.fraud.log_batch import FraudLogBatch
+from pipeline.domain.fraud.settings import FraudSettings
+from pipeline.domain.fraud.state_views import DEBTORS, PAYEES
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.ledger.settings import LedgerSettings
 from pipeline.domain.lifecycle.views import payment_state
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import TenantsSettings
-from pipeline.runtime.operator_files import FRAUD_RULES
+from pipeline.runtime.settings import SettingsError
 from topologies.configuration import Configuration
 from topologies.retention import WINDOW_SETTINGS, windows
 from topologies.tenants import tenants
 from topologies.topology import RulePair, Topology
 
 
-def thresholds(configuration: Configuration) -> FraudRules:
-    """Return the thresholds from the file that the settings name, else the defaults. Raises SettingsError."""
-    path = configuration.of(FraudSettings).rules_file
-    if path is None:
-        return FraudRules()
-    return configuration.file(FRAUD_RULES, path, rules_parser(path))
+def thresholds(configuration: Configuration) -> Thresholds:
+    """Return what the rules' points come to. Raises SettingsError."""
+    settings = configuration.of(FraudSettings)
+    least = settings.fraud_review_score_min, settings.fraud_decline_score_min
+    try:
+        return Thresholds(review_score_min=least[0], decline_score_min=least[1])
+    except ValueError as error:
+        raise SettingsError(f"LEDGERFLOW_FRAUD_DECLINE_SCORE_MIN={least[1]}: {error}") from None
 
 
 def rules(configuration: Configuration) -> RulePair:
     """Return the rules that decide every payment before the ledger sees it. Raises SettingsError."""
-    gate = Gate(tenants(configuration))
-    ahead_us = configuration.of(LedgerSettings).clock_ahead_us
-    stream = FraudStream(
-        thresholds(configuration), gate=gate, windows=windows(configuration), ahead_us=ahead_us
+    terms = Terms(
+        thresholds=thresholds(configuration),
+        gate=Gate(tenants(configuration)),
+        windows=windows(configuration),
+        ahead_us=configuration.of(LedgerSettings).clock_ahead_us,
+        decisions_kept_days=configuration.of(FraudSettings).fraud_decisions_kept_days,
     )
-    return stream, FraudBatch(stream)
+    stream = FraudLog(terms)
+    return stream, FraudLogBatch(stream)
 
 
 ALERTS = views.alerts(payment_state)
@@ -48,9 +58,9 @@ STREAMS = (
         source="fraud-commands",
         rules=rules,
         table="fraud",
-        outputs=("ledger-commands", "payment-events", "fraud-alerts"),
+        outputs=("fraud-commands", "ledger-commands", "payment-events", "fraud-alerts"),
         settings=(FraudSettings, TenantsSettings, *WINDOW_SETTINGS),
-        views=(ALERTS,),
+        views=(ALERTS, DEBTORS, PAYEES),
         earlier_source="payments",
     ),
 )

@@ -17,8 +17,10 @@ from pipeline.cli import (
     balance,
     dead_letters,
     export,
+    fraud,
     load,
     migrate,
+    model,
     payment,
     payment_link,
     proposals,
@@ -26,6 +28,7 @@ from pipeline.cli import (
     rebuild,
     restore,
     rules,
+    rules_publishing,
     schemas,
     snapshot,
     statement,
@@ -72,6 +75,7 @@ app.add_typer(payment.app, name="payment", rich_help_panel=LOOK)
 app.command("proposals", rich_help_panel=LOOK)(proposals.proposals)
 app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("version", rich_help_panel=LOOK)(version.version)
+app.add_typer(fraud.app, name="fraud", rich_help_panel=DECIDE)
 app.command("approve", rich_help_panel=DECIDE)(proposals.approve)
 app.command("reject", rich_help_panel=DECIDE)(proposals.reject)
 app.command("verify", rich_help_panel=REPAIR)(verify.verify)
@@ -85,7 +89,10 @@ app.command("quarantine", rich_help_panel=REPAIR)(quarantine.quarantine)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=REPAIR)
 app.add_typer(transactions.app, name="transactions", rich_help_panel=REPAIR)
 app.add_typer(acls.app, name="acls", rich_help_panel=REPAIR)
+rules.app.command("publish")(rules_publishing.publish_rules)
+rules.app.command("list")(rules_publishing.list_rules)
 app.add_typer(rules.app, name="rules", rich_help_panel=REPAIR)
+app.add_typer(model.app, name="model", rich_help_panel=REPAIR)
 app.add_typer(schemas.app, name="schemas", rich_help_panel=REPAIR)
 
 

@@ -97,7 +97,7 @@ def present_of(settings: Settings) -> PresentSettings:
         raise BadInput(f"tenants: {error.strerror}: {file}") from None
     numbers = {name: told[name] for name in PresentSettings._fields if isinstance(told.get(name), int)}
     words = {"tenants": tenants, "backdating": told["backdating"]}
-    return PresentSettings(default_fraud_rules=told["fraud_rules_file"] is None, **words, **numbers)
+    return PresentSettings(**words, **numbers)
 
 
 def verified(

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import TypeVar
 
-from pipeline.domain.fraud.settings import FraudSettings, rules_parser
 from pipeline.domain.tenants.settings import TenantsSettings, parse_tenants
 from pipeline.runtime.settings import ENV_PREFIX, Settings, SettingsError
 
-TENANTS, FRAUD_RULES = "TENANTS", "FRAUD_RULES_FILE"
-"""Names of the environment variables, without their prefix."""
+TENANTS = "TENANTS"
+"""The name of the environment variable, without its prefix."""
 _Parsed = TypeVar("_Parsed")
 
 
@@ -34,8 +33,6 @@ def require_operator_files(settings: Settings) -> None:
 
     Raises SettingsError.
     """
-    tenants, rules = settings.of(TenantsSettings).file, settings.of(FraudSettings).rules_file
+    tenants = settings.of(TenantsSettings).file
     if tenants is not None:
         parsed(TENANTS, tenants, parse_tenants)
-    if rules is not None:
-        parsed(FRAUD_RULES, rules, rules_parser(rules))

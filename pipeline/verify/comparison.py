@@ -25,20 +25,27 @@ from pipeline.verify.legs import Pair, sender_of
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
-    BROADCAST,
     BROADCAST_ON,
     COMMANDS,
+    FRAUD_COMMANDS,
     LEGS,
+    MESSAGES,
     POSITION_COMMANDS,
     TABLE,
+    TO_ALL,
     Expected,
     home_of,
 )
-from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, WRITTEN, Output, Stream, check_of
+from pipeline.verify.streams import ALL, INPUT_CHECKS, INTAKES, TABLELESS, WRITTEN, Output, Stream, check_of
 from pipeline.verify.topics import Heard, Listener, Topics
 
 Offsets = Mapping[tuple[str, int], int]
 """By topic and partition."""
+BROADCAST_TO = (
+    *(("prices", POSITION_COMMANDS), ("accounts", COMMANDS), ("rates", COMMANDS)),
+    *(("rates", FRAUD_COMMANDS), ("fraud-rules", FRAUD_COMMANDS)),
+)
+"""Inputs whose events, or some of them, come to every partition of a log."""
 AfterBranch = Callable[[int, Mapping[str, StreamModel]], None]
 
 
@@ -53,7 +60,7 @@ class Replay:
         self.lanes: dict[str, Lane | Versions] = {
             output.topic: comparison.lane(output, number) for output in stream.outputs
         }
-        if comparison.group is not None and stream not in INTAKES:
+        if comparison.group is not None and stream not in TABLELESS:
             topic = stream.changelog(comparison.group)
             self.applied = AppliedOffset(comparison.findings, (topic, number))
             rows = Heard(comparison.topics.output(topic, number, ALL), (), self.applied.is_row)
@@ -91,11 +98,11 @@ class Replay:
                 comparison.dead.judge(record, code)
             for wanted in said:
                 lane = self.lanes.get(wanted.topic)
-                if wanted.event in BROADCAST:
-                    comparison.broadcasts[stream.log].send(wanted, self.number)
+                if wanted.event in BROADCAST_ON:
+                    comparison.broadcasts[stream.log, wanted.topic].send(wanted, self.number)
                 elif lane is not None:
                     lane.expect(wanted)
-                elif wanted.topic == COMMANDS:
+                elif wanted.topic in (COMMANDS, FRAUD_COMMANDS):
                     comparison.send(wanted, self.number)
 
     def finish(self, before: Offsets | None) -> None:
@@ -145,12 +152,13 @@ class Comparison:
         self._streams = streams
         self._listeners = listeners or {}
         self.broadcasts = {
-            "prices": Broadcasts(findings, "inputs_positions", "prices", "position-commands"),
-            "accounts": Broadcasts(findings, "inputs_ledger", "accounts", COMMANDS),
-            "rates": Broadcasts(findings, "inputs_ledger", "rates", COMMANDS),
+            (source, log): Broadcasts(
+                findings, INPUT_CHECKS[log if log == FRAUD_COMMANDS else source], source, log
+            )
+            for source, log in BROADCAST_TO
         }
         self._replays: dict[tuple[str, int], Replay] = {}
-        self._pairs: dict[tuple[int, int], Pair] = {}
+        self._pairs: dict[tuple[str, int, int], Pair] = {}
         self._written: dict[tuple[str, int], Iterator[Record]] = {}
 
     def source_of(self, stream: Stream, number: int) -> Iterator[Record]:
@@ -189,7 +197,7 @@ class Comparison:
         """Compare everything. `after_branch` is given each partition and the models of it, by stream."""
         numbers = range(self.topics.count)
         for number in numbers:
-            self._replay(INTAKES, number, before)
+            self._replay(TABLELESS, number, before)
         for number in numbers:
             models = self._replay(self._streams, number, before)
             if self.group is not None:
@@ -256,10 +264,11 @@ class Comparison:
 
     def _finish_pairs(self, number: int, before: Offsets | None) -> None:
         """Compare what branches up to a number have said to each other."""
-        for pair in sorted(pair for pair in self._pairs if max(pair) <= number):
-            if any((COMMANDS, branch) in self._unsaid for branch in pair):
+        for pair in sorted(pair for pair in self._pairs if max(pair[1:]) <= number):
+            log, origin, target = pair
+            if any((log, branch) in self._unsaid for branch in (origin, target)):
                 continue
-            self._pairs[pair].finish(None if before is None else before[COMMANDS, pair[0]])
+            self._pairs[pair].finish(None if before is None else before[log, origin])
             if self.group is None:
                 del self._pairs[pair]
 
@@ -277,21 +286,23 @@ class Comparison:
         if record.event not in known:
             check = "inputs_positions" if record.topic == POSITION_COMMANDS else "inputs_ledger"
             return self.findings.wrong(at(check, record, "a record that no stream writes"))
-        if record.event in BROADCAST:
-            self.broadcasts[BROADCAST_ON[record.event or ""]].arrive(record)
-        elif record.event in LEGS:
+        if record.event in BROADCAST_ON:
+            self.broadcasts[BROADCAST_ON[record.event or ""], record.topic].arrive(record)
+        elif record.event in LEGS or record.event in MESSAGES:
             origin = sender_of(record, self.topics.count)
             if not 0 <= origin < self.topics.count:
                 return self.findings.wrong(at("legs", record, f"a leg of branch {origin}"))
-            self._pair(origin, record.partition).arrive(record)
+            self._pair(record.topic, origin, record.partition).arrive(record)
 
     def send(self, wanted: Expected, origin: int) -> None:
-        """Expect a leg, or an answer to one, on the branch of its key."""
-        target = home_of(wanted.key.decode(), self.topics.count)
-        self._pair(origin, target).send(wanted)
+        """Expect what is said to the branch of its key, or to all."""
+        count = self.topics.count
+        home = home_of(wanted.key.decode(), count)
+        for target in range(count) if wanted.event in TO_ALL else (home,):
+            self._pair(wanted.topic, origin, target).send(wanted)
 
-    def _pair(self, origin: int, target: int) -> Pair:
-        pair = self._pairs.get((origin, target))
+    def _pair(self, log: str, origin: int, target: int) -> Pair:
+        pair = self._pairs.get((log, origin, target))
         if pair is None:
-            pair = self._pairs[origin, target] = Pair(self.findings, origin, target)
+            pair = self._pairs[log, origin, target] = Pair(self.findings, log, origin, target)
         return pair

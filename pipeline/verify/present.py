@@ -20,8 +20,9 @@ class PresentSettings(NamedTuple):
     proposal_days: int = 7
     tenants: str = ""
     """The text of the file of tenants."""
-    default_fraud_rules: bool = True
-    """Whether no rules file changes them: only the default rules have a model."""
+    fraud_review_score_min: int = 50
+    fraud_decline_score_min: int = 80
+    fraud_decisions_kept_days: int = 120
     reconciliation_date_window_days: int = 3
     reconciliation_tolerance_minor: int = 0
     reconciliation_grace_days: int = 2
@@ -40,6 +41,9 @@ class PresentSettings(NamedTuple):
                 "tenants": tenants,
                 "window_days": self.dedupe_window_days,
                 "keep_days": keep_days,
+                "labels_days": self.fraud_decisions_kept_days,
+                "review_from": self.fraud_review_score_min,
+                "decline_from": self.fraud_decline_score_min,
             },
             LEDGER.table: {
                 "tenants": tenants,

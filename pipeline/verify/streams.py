@@ -1,7 +1,7 @@
 """The streams as they are compared: which log each reads, by which model, and where what it says must stand.
 
 accounts, journals -> ledger-commands      statements -> reconciliation-items
-trades, prices -> position-commands        payments -> fraud-commands
+trades, prices -> position-commands        payments, labels, rules, some postings -> fraud-commands
 fraud-commands -> decisions, screenings, alerts, what is passed on to the ledger
 ledger-commands -> postings, payment-events, journal-events, balances, legs, nostro items
 position-commands -> positions             reconciliation-items -> results
@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Mapping
 from typing import NamedTuple
 
-from pipeline.verify.model.fraud import FraudBranch
+from pipeline.verify.model.fraud_log import FraudBranch
 from pipeline.verify.model.history import HistoryBranch
-from pipeline.verify.model.intake import FORWARDED, Intake
+from pipeline.verify.model.intake import ALSO, FORWARDED, Beside, Intake
 from pipeline.verify.model.invariants import InvariantBranch
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.lifecycle import LifecycleBranch
@@ -37,6 +37,7 @@ from pipeline.verify.model.wire import (
     ITEMS,
     JOURNAL_EVENTS,
     LEGS,
+    MESSAGES,
     PAYMENT_ALERTS,
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
@@ -70,6 +71,7 @@ REVERSALS = ("journal_reversed", "payment_reversed")
 """Commands that take back what was posted, as their refusals name them."""
 INPUT_CHECKS = {
     **dict.fromkeys(("accounts", "payments", "journals", "approvals", "rates"), "inputs_ledger"),
+    **dict.fromkeys(("fraud-labels", "fraud-rules"), "inputs_ledger"),
     **dict.fromkeys(("trades", "prices"), "inputs_positions"),
     "statements": "inputs_reconciliation",
     FRAUD_COMMANDS: "inputs_ledger",
@@ -229,6 +231,21 @@ INVARIANTS = Stream(
     buries=False,
 )
 
+
+def _beside(name: str, log: str, *events: str) -> Stream:
+    own = tuple(set(events).difference(BROADCAST))
+    output = Output(FRAUD_COMMANDS, "inputs_ledger", Only(own), again=True)
+    return Stream(name, log, Beside, (output,), buries=False)
+
+
+BESIDES = (
+    *(_beside(f"intake-{source}-beside", source, *events) for source, events in ALSO.items()),
+    _beside("intake-postings", POSTINGS, "PostingRecorded"),
+)
+"""What the log of fraud decisions has besides."""
+TABLELESS = (*INTAKES, *BESIDES)
+"""Streams that pass records on. They have no tables; their changelogs have the offset alone."""
+
 JUDGED = (FRAUD, LEDGER, POSITION)
 """Streams whose outputs follow from their log alone, but for what they say themselves of their settings."""
 STREAMS = (FRAUD, LEDGER, POSITION, RECONCILIATION, HISTORY, LIFECYCLE, INVARIANTS)
@@ -236,13 +253,23 @@ STREAMS = (FRAUD, LEDGER, POSITION, RECONCILIATION, HISTORY, LIFECYCLE, INVARIAN
 READERS: Mapping[str, tuple[str, ...]] = {
     source: (
         *(f"intake-{one.log}" for one in INTAKES if one.log == source),
-        *(one.table for one in STREAMS if one.log == source),
+        *(one.table for one in (*STREAMS, *BESIDES) if one.log == source),
     )
     for source in SOURCES
 }
 """By log, the names of the streams that read it, as `<app>-source-offsets` has them."""
 WRITTEN = {
-    FRAUD_COMMANDS: frozenset((*FORWARDED["payments"][1], "BranchTicked")),
+    FRAUD_COMMANDS: frozenset(
+        (
+            *(
+                event
+                for source in ("payments", "fraud-labels", "fraud-rules")
+                for event in FORWARDED[source][1]
+            ),
+            *(event for events in ALSO.values() for event in events),
+            *("BranchTicked", "PostingRecorded", *MESSAGES),
+        )
+    ),
     COMMANDS: frozenset(
         (
             *(

@@ -57,7 +57,7 @@ from pipeline.verify.present import PresentSettings
 from pipeline.verify.reader import TOPICS, OnProgress, Reader
 from pipeline.verify.reconciliation import Claims, Line, line_of
 from pipeline.verify.report import SAYS, Checks, Report
-from pipeline.verify.streams import FRAUD, JUDGED, LIFECYCLE, OUTPUTS, RECONCILIATION, Stream
+from pipeline.verify.streams import JUDGED, LIFECYCLE, OUTPUTS, RECONCILIATION, Stream
 from pipeline.verify.stuck import check_stuck
 from pipeline.verify.topics import Listener
 from pipeline.verify.views import Fetch, check_views, fetch_json
@@ -189,7 +189,7 @@ class Verification:
         as_said = {stream.table for stream in JUDGED}
         if self._present is not None:
             streams, settings = (*JUDGED, RECONCILIATION, LIFECYCLE), self._present.arguments
-            as_said = set() if self._present.default_fraud_rules else {FRAUD.table}
+            as_said = set()
         comparison = Comparison(
             reader, self._checks, self._dead, streams, settings, self._listeners,
             as_said=as_said, lost=self._lost.begins, moved=self._moved,

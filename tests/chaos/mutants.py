@@ -23,9 +23,9 @@ from typing import Any, NamedTuple
 import aiokafka
 import pyruhvro
 
-from pipeline.domain.fraud import profile as fraud_profile
+from pipeline.domain.fraud import log as fraud_log
 from pipeline.domain.fraud import scheduled as fraud_scheduled
-from pipeline.domain.fraud import stream as fraud_stream
+from pipeline.domain.fraud.features import habits as fraud_habits
 from pipeline.domain.history import batch as history_columns
 from pipeline.domain.history import rows as history_rows
 from pipeline.domain.history import stream as history
@@ -70,6 +70,7 @@ from pipeline.runtime.avro import codec
 from pipeline.runtime.kafka import batches, changelog, inflating, membership, transport
 from pipeline.runtime.kafka.records import singly
 from pipeline.runtime.store import partition_store
+from tests.fraud import log_mutants
 from topologies import worker
 
 DIES_AT = 25
@@ -667,15 +668,20 @@ def short_memory(patch: Set) -> None:
 # --- the other streams
 
 
-@mutant("counts a payment twice in the fraud profile")
-def counted_twice(patch: Set) -> None:
-    add = fraud_profile.Profile.add
+@mutant("makes an approved payment twice a habit of its debtor")
+def learned_twice(patch: Set) -> None:
+    learn = fraud_habits.learn
 
-    def twice(self: Any, attempt: Any, **about: Any) -> None:
-        add(self, attempt, **about)
-        add(self, attempt, **about)
+    def twice(*about: Any) -> None:
+        learn(*about)
+        learn(*about)
 
-    patch(fraud_profile.Profile, "add", twice)
+    patch(fraud_habits, "learn", twice)
+
+
+mutant("hangs the windows of fraud decisions on the newest payment")(log_mutants.window_at_newest)
+mutant("tells no other partition what is known of payees")(log_mutants.risk_not_broadcast)
+mutant("loses each tenth alert")(log_mutants.alert_lost)
 
 
 @mutant("raises no alert")
@@ -800,7 +806,7 @@ def known_now(patch: Set) -> None:
 
 @mutant("screens a payment for later at once")
 def never_ahead(patch: Set) -> None:
-    patch(fraud_stream, "is_ahead", lambda event, now: False)
+    patch(fraud_log, "is_ahead", lambda event, now: False)
 
 
 @mutant("executes a payment for later though it was cancelled")

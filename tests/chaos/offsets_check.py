@@ -12,7 +12,7 @@ from pipeline.verify.findings import Problem
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import SOURCE_OFFSET
 from pipeline.verify.numbers import number_in
-from pipeline.verify.streams import INTAKES, READERS
+from pipeline.verify.streams import READERS, STREAMS
 
 Logs = Mapping[str, Mapping[int, Sequence[Record]]]
 
@@ -34,7 +34,9 @@ def second_of(group: str) -> str:
 
 def topics_of(group: str) -> list[str]:
     """Return the topics that are compared, besides the changelogs of tables."""
-    return [second_of(group), *(f"{group}-intake-{one.log}-changelog" for one in INTAKES)]
+    tables = {one.table for one in STREAMS}
+    others = [one.stream for one in ALL_STREAMS if one.stream not in tables]
+    return [second_of(group), *(f"{group}-{name}-changelog" for name in others)]
 
 
 def applied_by(group: str, logs: Logs) -> dict[tuple[str, int], int]:

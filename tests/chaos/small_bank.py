@@ -17,7 +17,7 @@ from pipeline.verify.model.wire import (
     Expected,
     home_of,
 )
-from pipeline.verify.streams import INTAKES, OUTPUTS, SOURCES, STREAMS
+from pipeline.verify.streams import BESIDES, INTAKES, OUTPUTS, SOURCES, STREAMS
 from tests.chaos.by_hand import (
     NOW_US,
     about,
@@ -174,7 +174,8 @@ class Bank:
 
     def post(self) -> None:
         """Run all streams until nothing is under way."""
-        models = [(stream, stream.model(number, 2)) for stream in STREAMS for number in (0, 1)]
+        streams = (*STREAMS, *BESIDES)
+        models = [(stream, stream.model(number, 2)) for stream in streams for number in (0, 1)]
         done = Counter[tuple[str, int]]()
         moved = True
         while moved:
@@ -188,13 +189,16 @@ class Bank:
                     if dead is not None and stream.buries:
                         self.bury(source, dead)
                     offset = Expected(TABLE, SOURCE_OFFSET, "row", {}, source.offset, b"%d" % done[place])
-                    for wanted in (offset, *out):
-                        home = model.number
+                    for wanted in (*([offset] if stream in STREAMS else []), *out):
+                        homes: tuple[int, ...] = (model.number,)
                         if wanted.topic == COMMANDS:
-                            home = home_of(wanted.key.decode(), 2)
+                            homes = (home_of(wanted.key.decode(), 2),)
+                        if wanted.event in BROADCAST:
+                            homes = (0, 1)
                         if wanted.topic == TABLE:
                             wanted = wanted._replace(topic=CHANGELOGS[stream.table])
-                        self.add(wanted, home)
+                        for home in homes:
+                            self.add(wanted, home)
 
     def problems(self, quiet: bool = True, unread: int = 0) -> list[str]:
         """Return the checks that fail. `unread`: commands of branch 0 that the group has not committed."""

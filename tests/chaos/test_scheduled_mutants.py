@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from msgspec import structs
 from pipeline.domain.fraud import scheduled
 from pipeline.domain.ledger import scheduled_journals
 from tests.chaos.mutants import deaf_to_cancellations, hasty_journals, never_ahead
-from tests.chaos.test_fraud_model import assert_agreed, records, traffic
+from tests.fraud.log_traffic import whole_log
+from tests.fraud.plain_log import assert_agreed, records
 from tests.ledgers.player import Player
 from tests.ledgers.tale import read_tales
 
@@ -47,7 +49,7 @@ FRAUD = (
 
 @pytest.mark.parametrize("mutant", FRAUD)
 def test_a_fraud_stream_is_found_that(mutant: Callable[[Set], None], monkeypatch: pytest.MonkeyPatch) -> None:
-    log = records(traffic(3, 500))
+    log = records(whole_log(Random(3), 150, scheduled=0.3))
     assert_agreed(log)
     mutant(monkeypatch.setattr)
     with pytest.raises(AssertionError):

@@ -8,13 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.domain.fraud import stream as fraud_stream
+from pipeline.domain.fraud import log as fraud_log
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger import stream as ledger_stream
 from pipeline.runtime.ticks import Ticker
-from pipeline.verify.model.fraud import FraudBranch
+from pipeline.verify.model.fraud_log import FraudBranch
 from tests.chaos.by_hand import NOW_US, envelope, record
 from tests.ledgers.engines import first_difference_of
 from tests.ledgers.player import Player
@@ -64,16 +64,16 @@ def test_a_fraud_stream_is_found_that_lets_a_tick_go_on_ahead_of_its_record(
     def passed_on() -> int:
         out = Outbox()
         event = msgspec.convert(about, ev.BranchTicked)
-        fraud_stream.FraudStream().apply(event, Arrival(NOW_US, 0, 1), MemoryRows(), out)
+        fraud_log.FraudLog().apply(event, Arrival(NOW_US, 0, 1), MemoryRows(), out)
         return len(out.items)
 
     assert passed_on() == 0
-    apply = fraud_stream.FraudStream.apply
+    apply = fraud_log.FraudLog.apply
 
     def applied(self: Any, event: Any, at: Any, rows: Any, out: Any) -> None:
         apply(self, event, at._replace(recorded_at=max(at.recorded_at, event.occurred_at)), rows, out)
 
-    monkeypatch.setattr(fraud_stream.FraudStream, "apply", applied)
+    monkeypatch.setattr(fraud_log.FraudLog, "apply", applied)
     assert passed_on() == 1
 
 

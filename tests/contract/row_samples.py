@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.fraud import alerts, decisions, profile, scheduled_rows, state_rows
+from pipeline.domain.fraud import alerts, decisions, earlier_rows, scheduled_rows, state_rows
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import Actor, PaymentInitiated
 from pipeline.domain.kernel.layouts import RowKind
@@ -24,7 +24,7 @@ from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.domain.tenants import quotas
 from tests.contract import fraud_row_samples, ledger_row_samples, publishing_row_samples
 from tests.contract.ledger_row_samples import read_under
-from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, only_there
+from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, golden_rows, only_there
 
 STEP = lifecycle.Step("payment_reserved", "RESERVED", "ok", AT, AT + 1, "e-1", None, "c-1")
 LIVES = (
@@ -59,23 +59,6 @@ def _written_clock(clock: lifecycle.Clock) -> bytes:
     lifecycle.write_clock(rows, clock)
     (row,) = rows.data.values()
     return row
-
-
-def _looked_at(one: profile.Profile) -> profile.Profile:
-    """Return a profile whose rings are lists: they stay as they are in the row until they are looked at."""
-    for ring in (*one.rings, one.near_threshold):
-        assert (ring.counts, ring.sums) is not None
-    return one
-
-
-def _profile() -> profile.Profile:
-    one = profile.Profile()
-    for number, country in enumerate(("FR", None, "CH")):
-        attempt = profile.Attempt(1_774_749_599 + 7_000 * number, 10**15 - number, 2**63 + number, 5, country)
-        one.roll(attempt.at_s)
-        one.add(attempt, near_threshold=number == 1, probe=number == 2)
-        one.learn(attempt)
-    return _looked_at(one)
 
 
 def _clock_of_fraud(clock: scheduled_rows.Clock) -> bytes:
@@ -118,7 +101,7 @@ STATEMENTS = (
 )
 DECISIONS = (
     decisions.Decision(AT, 2**64 - 1, 7, VERDICT),
-    decisions.Decision(AT, 1, 2, VERDICT, profile.Attempt(AT // 10**6, 12_50, 3, None, "FR")),
+    decisions.Decision(AT, 1, 2, VERDICT, [AT // 10**6, 12_50, 3, None, "FR"]),
 )
 PAID = decisions.Paid("bob é€", HIGH, "EUR", HIGH, 0, [1, 1, HIGH, 6], True, False)
 ALERT = alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR")
@@ -159,10 +142,10 @@ SAMPLES = (
     *_queued(state_rows.IN_USE),
     *publishing_row_samples.SAMPLES,
     Sample(
-        profile.PROFILE_ROW,
-        profile.pack_profile,
-        lambda row: _looked_at(profile.read_profile(row)),
-        (_looked_at(profile.Profile()), _profile()),
+        earlier_rows.PROFILE_ROW,
+        bytes,
+        bytes,
+        tuple(golden_rows("fraud", "profile", 1)),
     ),
     Sample(
         decisions.DECISION_ROW,

@@ -8,25 +8,21 @@ from unittest import mock
 import pytest
 
 from pipeline.domain.fraud.alerts import alert_key
-from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.fraud.decisions import decision_key
-from pipeline.domain.fraud.settings import FraudRules
-from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.fraud.expressions.rule_sets import Rule
+from pipeline.domain.fraud.log import FraudLog
+from pipeline.domain.fraud.log_batch import FraudLogBatch
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel import retention
 from pipeline.domain.kernel.retention import BUCKET_KEYS, Windows
-from pipeline.verify.model import fraud as model_fraud
-from pipeline.verify.model import retention as model_retention
-from pipeline.verify.model.fraud import FraudBranch
-from pipeline.verify.model.wire import TABLE
-from tests.chaos.test_fraud_model import Product, records, traffic
-from tests.chaos.test_fraud_model import assert_alike as compare
 from tests.fraud.logs import busy_log, ids_of
-from tests.fraud.test_stream import Desk, fired
+from tests.fraud.test_stream import Desk, by_rules, fired
 from tests.kernel.side_by_side import Replay, assert_alike
 
 DAY_S = 86_400
 NOON_S = 1_767_268_800
-SHORT = FraudStream(FraudRules(decisions_kept_days=1), windows=Windows(2, 3))
+SHORT = FraudLog(Terms(decisions_kept_days=1, windows=Windows(2, 3)))
+EVERY = Rule(rule_id="every", version=1, expression="payments_1min > 0", outcome="REVIEW", reason="all")
 
 
 def many(desk: Desk, day: int, tenant: str = "acme") -> None:
@@ -35,7 +31,7 @@ def many(desk: Desk, day: int, tenant: str = "acme") -> None:
         desk.pay(NOON_S + day * DAY_S, 10_00, debtor_account_id=f"D{number}", tenant_id=tenant)
 
 
-@pytest.mark.parametrize(("day", "gone"), [(90, False), (91, True)])
+@pytest.mark.parametrize(("day", "gone"), [(120, False), (121, True)])
 def test_a_decision_is_deleted_when_its_window_is_over(day: int, gone: bool) -> None:
     desk = Desk()
     many(desk, 0)
@@ -45,8 +41,7 @@ def test_a_decision_is_deleted_when_its_window_is_over(day: int, gone: bool) -> 
 
 def test_an_alert_is_kept_until_it_can_be_asked_about_no_more() -> None:
     desk = Desk()
-    rules = FraudRules(weight_round_amount=90, round_amount_min_minor=1, round_amount_unit_minor=1)
-    desk.stream = FraudStream(rules)
+    desk.stream = by_rules(EVERY)
     many(desk, 0)
     key = alert_key("acme", "D0", "payment-1")
     many(desk, 400)
@@ -61,10 +56,10 @@ def test_an_id_is_decided_anew_after_its_window_whether_its_row_is_deleted_yet_o
         desk = Desk()
         many(desk, 0)
         many(desk, 91)
-        assert (decision_key("acme", "payment-1") in desk.rows.data) is (not swept)
+        assert decision_key("acme", "payment-1") in desk.rows.data
         again = desk.pay(NOON_S + 91 * DAY_S, 99_99, payment_id="payment-1", debtor_account_id="D0")
         assert fired(again) == []
-        assert desk.profile(account="D0").attempts == 3
+        assert desk.known(account="D0").attempts == 3
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -94,7 +89,9 @@ def test_batches_and_rows_forget_the_same(seed: int) -> None:
     chance = Random(seed)
     log = busy_log(chance, 150, links=0.05)
     with mock.patch.object(retention, "BUCKET_KEYS", 1 + seed % 3):
-        replay = assert_alike(SHORT, FraudBatch(SHORT), log, sorted(chance.randrange(150) for _ in range(4)))
+        replay = assert_alike(
+            SHORT, FraudLogBatch(SHORT), log, sorted(chance.randrange(150) for _ in range(4))
+        )
     decisions = sum(key[:1] == b"d" for key in replay.rows.data)
     assert decisions < len({payment_id for event, _ in log for payment_id in ids_of(event)}) * 3 / 4
 
@@ -109,16 +106,3 @@ def test_what_is_said_is_the_same_whenever_rows_are_deleted(seed: int) -> None:
             never.by_rows(log)
     assert (one.said, one.rejected) == (never.said, never.rejected)
     assert len(one.rows.data) < len(never.rows.data)
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_model_and_product_forget_the_same(seed: int) -> None:
-    """Alerts are kept for 20 days, ids of payments known for 10, buckets hold three."""
-    model, stream = FraudBranch(0, 1, window_days=10, keep_days=20), FraudStream(windows=Windows(10, 20))
-    stream.kept_us = 5 * DAY_S * 1_000_000
-    sizes = mock.patch.object(retention, "BUCKET_KEYS", 3), mock.patch.object(model_retention, "BUCKET", 3)
-    with sizes[0], sizes[1], mock.patch.object(model_fraud, "KEPT_US", stream.kept_us):
-        said = compare(records(traffic(seed, 800)), model, Product(1, stream))
-    gone = {wanted.key[:1] for wanted in said if wanted.topic == TABLE and wanted.value is None}
-    waited = {b"o", b"s", b"x", b"y"}
-    assert gone == {b"d", b"g", b"a", b"j"} | waited

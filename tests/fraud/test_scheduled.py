@@ -9,16 +9,17 @@ import msgspec
 import pytest
 
 from pipeline.domain.fraud import scheduled
-from pipeline.domain.fraud.batch import FraudBatch
 from pipeline.domain.fraud.decisions import decision_key
-from pipeline.domain.fraud.settings import FraudRules
-from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.fraud.expressions.rule_sets import Rule
+from pipeline.domain.fraud.log import FraudLog
+from pipeline.domain.fraud.log_batch import FraudLogBatch
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import Tenant, Tenants
-from tests.fraud.test_stream import NOON_S, Desk, fired
+from tests.fraud.test_stream import NOON_S, Desk, by_rules, fired
 from tests.kernel.side_by_side import assert_alike
 
 S = 1_000_000
@@ -70,7 +71,7 @@ def test_a_payment_waits_is_screened_at_its_time_and_books_at_it() -> None:
         derived_id(cause_name(order), "payment_scheduled"),
         order.event_id,
     )
-    assert bank.profile().attempts == 0, "it has not been tried yet"
+    assert bank.known().attempts == 0, "it has not been tried yet"
     assert bank.tick(NOON_S + 200 * DAY_S - 1) == []
     (decided,) = bank.tick(NOON_S + 200 * DAY_S + 5)
     assert (decided.occurred_at, decided.execute_at, decided.hold) == (
@@ -83,14 +84,16 @@ def test_a_payment_waits_is_screened_at_its_time_and_books_at_it() -> None:
         order.event_id,
     )
     assert [type(one).__name__ for one in bank.lives] == ["PaymentScreened"]
-    assert (bank.profile().attempts, bank.profile().newest_s) == (1, NOON_S + 200 * DAY_S)
+    assert (bank.known().attempts, bank.known().newest_s) == (1, NOON_S + 200 * DAY_S)
     assert bank.waiting == 0 and bank.rows.get(b"s\0acme\0P") is None
     assert bank.tick(NOON_S + 201 * DAY_S) == [], "once"
 
 
 def test_habits_and_windows_are_those_of_the_time_of_execution() -> None:
-    rules = FraudRules(payments_per_minute_max=2, weight_payments_per_minute=60)
-    bank = Bank(FraudStream(rules))
+    busy = Rule(
+        rule_id="payments_per_minute", version=1, expression="payments_1min > 2", score=60, reason="busy"
+    )
+    bank = Bank(by_rules(busy))
     for number in range(5):  # at entry this would be a burst
         bank.later(NOON_S, NOON_S + 3600 * (number + 1), f"P{number}")
     assert [fired(one) for number in range(5) for one in bank.tick(NOON_S + 3600 * (number + 1))] == [[]] * 5
@@ -148,7 +151,7 @@ def test_a_repeat_that_meets_it_due_but_not_executed_goes_to_the_ledger_behind_i
     first, second = bank.apply(order, (NOON_S + 61) * S)
     assert [one[2].occurred_at for one in (first, second)] == [(NOON_S + 60) * S] * 2
     assert first[2].event_id == second[2].event_id, "one event, one id: the ledger answers `exists`"
-    assert bank.profile().attempts == 1
+    assert bank.known().attempts == 1
 
 
 def test_an_id_that_was_decided_does_not_wait_anew() -> None:
@@ -275,11 +278,11 @@ def test_an_event_meets_all_that_is_due_of_its_debtor_and_a_bounded_rest() -> No
 
 def test_a_quota_counts_orders_as_they_come_in_and_not_when_they_are_due() -> None:
     quota = Gate(Tenants(tenants={"acme": Tenant(payments_per_second=1, burst=4)}))
-    bank = Bank(FraudStream(gate=quota))
+    bank = Bank(FraudLog(Terms(gate=quota)))
     bank.later(NOON_S, NOON_S + 1, "P0")
     bank.later(NOON_S, NOON_S + 1, "P1")
     assert bank.answer() == ("CommandRefused", "quota_exceeded")
-    bank.stream = FraudStream(gate=Gate(Tenants(tenants={"acme": Tenant(closed=True)})))
+    bank.stream = FraudLog(Terms(gate=Gate(Tenants(tenants={"acme": Tenant(closed=True)}))))
     assert [one.payment_id for one in bank.tick(NOON_S + 1)] == ["P0"], "what was taken is carried out"
 
 
@@ -292,8 +295,8 @@ def test_batches_hand_orders_to_rows_and_take_what_is_due() -> None:
             names = dict(zip(FIELDS[:4], ("acme", (NOON_S + number) * S, "c", None), strict=True))
             about = {"payment_id": f"payment-{number - 1}", "debtor_account_id": "A1", "reason": "x"}
             log.append(ev.PaymentCancelled(f"cancel-{number}", **names, **about))
-    stream = FraudStream()
-    replay = assert_alike(stream, FraudBatch(stream), [(one, one.occurred_at) for one in log], [20, 45])
+    stream = FraudLog()
+    replay = assert_alike(stream, FraudLogBatch(stream), [(one, one.occurred_at) for one in log], [20, 45])
     assert 20 < replay.in_columns < len(log)
     names = [type(one).__name__ for _, one in replay.said["payment-events"]]
     assert names.count("PaymentScheduled") == 12 and names.count("PaymentCancelledOutcome") == 6

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
+from pipeline.domain.fraud.account_rows import account_key, rates_key
+from pipeline.domain.fraud.alert_rows import open_key
 from pipeline.domain.fraud.alerts import alert_key, read_alert
-from pipeline.domain.fraud.profile import Profile, profile_key, read_profile
+from pipeline.domain.fraud.deciding.in_force import Deciders
+from pipeline.domain.fraud.decisions import decision_key
+from pipeline.domain.fraud.expressions.rule_sets import Rule, RuleSet
+from pipeline.domain.fraud.features import layout
+from pipeline.domain.fraud.log import FraudLog
 from pipeline.domain.fraud.scheduled_rows import CLOCK_KEY, waiting_key
-from pipeline.domain.fraud.settings import FraudRules
-from pipeline.domain.fraud.stream import FraudStream, apply, decision_key, keys
+from pipeline.domain.fraud.state_rows import PAYER, device_key, pair_key, payer_key, population_key, states_of
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel.events import (
     AccountClosed,
     BranchTicked,
@@ -32,14 +38,34 @@ from pipeline.domain.tenants.settings import parse_tenants
 NOON_S = 1_767_268_800
 """2026-01-01 12:00 UTC."""
 DAY_S = 86400
-RULES = FraudRules()
+BUSY = Rule(
+    rule_id="payments_per_minute",
+    version=1,
+    expression="payments_1min > 10",
+    score=60,
+    reason="{payments_1min}",
+)
+
+
+def by_rules(*rules: Rule, **terms: Any) -> FraudLog:
+    """Return a stream that decides by some rules alone."""
+    only = Deciders(RuleSet(set_id="default", version=1, effective_from_us=0, rules=rules))
+    return FraudLog(Terms(lambda _: only, **terms))
+
+
+class Known(NamedTuple):
+    """What is known of a debtor."""
+
+    attempts: int
+    approved: int
+    newest_s: int
 
 
 class Desk:
     """A stream with its rows, fed payment by payment."""
 
-    def __init__(self, stream: FraudStream | None = None) -> None:
-        self.stream = stream or FraudStream()
+    def __init__(self, stream: FraudLog | None = None) -> None:
+        self.stream = stream or by_rules(BUSY)
         self.rows = MemoryRows()
         self.lives: list[Any] = []
         """What the last event has said to payment-events; None where it was passed on."""
@@ -88,12 +114,20 @@ class Desk:
         """Return the rows without the partition's time, which every event may move."""
         return {key: row for key, row in self.rows.data.items() if key != CLOCK_KEY}
 
-    def profile(self, tenant: str = "acme", account: str = "A1") -> Profile:
-        return read_profile(self.rows.get(profile_key(tenant, account)))
+    def known(self, tenant: str = "acme", account: str = "A1") -> Known:
+        """Return what is known of a debtor."""
+        row = self.rows.get(payer_key(tenant, account))
+        if row is None:
+            return Known(0, 0, 0)
+        m = states_of(PAYER, [row])[0].tolist()
+        ring = layout.MONTH
+        attempts = sum(m[ring.at + ring.slots : ring.at + 2 * ring.slots])
+        return Known(attempts, m[layout.P_APPROVED], m[layout.P_LAST_S])
 
 
 def fired(decided: PaymentDecided) -> list[str]:
-    return [reason.rule for reason in decided.reasons]
+    """Return the rules that a decision names, without their versions."""
+    return [reason.rule.partition("@")[0] for reason in decided.reasons]
 
 
 def test_a_decision_carries_the_payment_and_an_approval_raises_no_alert() -> None:
@@ -112,7 +146,7 @@ def test_a_decision_carries_the_payment_and_an_approval_raises_no_alert() -> Non
         if name not in not_carried:
             assert getattr(decided, name) == getattr(payment, name)
     assert (decided.outcome, decided.score, decided.reasons) == ("APPROVE", 0, ())
-    assert decided.rules_version == RULES.version
+    assert decided.rules_version == "default@1"
 
 
 def test_the_life_of_every_payment_begins_with_its_screening() -> None:
@@ -161,7 +195,7 @@ def test_an_alert_leaves_a_row_under_its_debtor_and_an_approval_none() -> None:
     assert (alert.at_us, alert.creditor_account_id) == (held.occurred_at, "shop")
     assert (alert.amount_minor, alert.currency) == (10_00, "EUR")
     assert (alert.verdict.outcome, alert.verdict.score) == ("REVIEW", 60)
-    assert [rule for rule, _ in alert.verdict.reasons] == ["payments_per_minute"]
+    assert [rule for rule, _ in alert.verdict.reasons] == ["payments_per_minute@1"]
 
 
 def test_an_alert_row_of_a_later_layout_is_not_guessed_at() -> None:
@@ -196,7 +230,8 @@ def test_an_approval_does_not_pass_on_to_other_content_under_the_same_id() -> No
     assert (repeated.amount_minor, repeated.outcome, repeated.score) == (900_000_00, "REVIEW", 50)
     assert fired(repeated) == fired(alert) == ["payment_id_reused"]
     assert topic == "fraud-alerts"
-    assert desk.rows.data.keys() - rows.keys() == {alert_key("acme", "A1", first.payment_id), b"h\0acme"}
+    made = {alert_key("acme", "A1", first.payment_id), b"h\0acme", open_key("acme", "A1")}
+    assert desk.rows.data.keys() - rows.keys() == made
     assert [topic for topic, _, _ in desk.apply(other)] == ["ledger-commands"], "one alert is enough"
 
 
@@ -218,7 +253,7 @@ def test_an_id_is_scored_anew_when_the_ledger_has_forgotten_it() -> None:
     for days, attempts in ((90, 1), (91, 2)):
         moved = first.occurred_at + days * DAY_S * 1_000_000
         desk.apply(msgspec.structs.replace(first, occurred_at=moved))
-        assert desk.profile().attempts == attempts
+        assert desk.known().attempts == attempts
 
 
 @pytest.mark.parametrize(
@@ -229,6 +264,7 @@ def test_an_id_is_scored_anew_when_the_ledger_has_forgotten_it() -> None:
         {"creditor_account_id": "A1"},
         {"creditor_account_id": "$clearing:EUR:0"},
         {"debtor_account_id": "$opening:EUR:0"},
+        {"currency": "ZZZ"},
     ],
 )
 def test_what_the_ledger_refuses_is_passed_on_without_a_trace(changes: dict[str, Any]) -> None:
@@ -291,31 +327,30 @@ def test_an_approval_by_a_reviewer_teaches_the_profile_once() -> None:
     desk = Desk()
     held = burst(desk)
     desk.apply(held)
-    assert desk.profile().approved == 10
-    desk.apply(reviewed(held.payment_id, approved=False))
+    assert desk.known().approved == 10
     desk.apply(reviewed(held.payment_id, debtor="A2"))
-    assert desk.profile().approved == 10
+    assert desk.known().approved == 10
     for _ in range(2):
         desk.apply(reviewed(held.payment_id))
-        assert desk.profile().approved == 11
+        assert desk.known().approved == 11
 
 
 @pytest.mark.parametrize(("least", "learned"), [("EUR = 1", 0), ("EUR = 1000000000", 1), ("USD = 1", 0)])
 def test_a_review_that_may_need_two_people_teaches_nothing(least: str, learned: int) -> None:
     """A review has no currency, and the ledger's answer does not come back."""
     tenants = parse_tenants(f"[tenants.acme.four_eyes]\nreviews = {{ {least} }}")
-    desk = Desk(FraudStream(gate=Gate(tenants)))
+    desk = Desk(by_rules(BUSY, gate=Gate(tenants)))
     held = burst(desk)
     desk.apply(held)
     desk.apply(reviewed(held.payment_id))
-    assert desk.profile().approved == 10 + learned
+    assert desk.known().approved == 10 + learned
 
 
 def test_tenants_do_not_see_each_other() -> None:
     desk = Desk()
     desk.apply(burst(desk))
     assert desk.pay(NOON_S, 10_00, tenant_id="other", payment_id="payment-1").reasons == ()
-    assert (desk.profile("acme").attempts, desk.profile("other").attempts) == (11, 1)
+    assert (desk.known("acme").attempts, desk.known("other").attempts) == (11, 1)
 
 
 def test_a_clock_that_is_ahead_does_not_push_the_windows() -> None:
@@ -323,7 +358,7 @@ def test_a_clock_that_is_ahead_does_not_push_the_windows() -> None:
     ahead = desk.payment(NOON_S + 400 * DAY_S, 10_00)
     ((_, _, decided),) = desk.apply(ahead, recorded_at=NOON_S * 1_000_000)
     assert decided.occurred_at == ahead.occurred_at
-    assert desk.profile().newest_s == NOON_S
+    assert desk.known().newest_s == NOON_S
     assert desk.pay(NOON_S, 10_00).reasons == ()
 
 
@@ -331,55 +366,19 @@ def test_another_event_is_a_dead_letter_and_the_keys_are_the_rows_read() -> None
     desk = Desk()
     with pytest.raises(Reject, match="unexpected_event"):
         desk.apply(AccountClosed("e", "acme", 0, "c", None, "A1", "fraud", False))
-    payment = desk.payment(NOON_S, 10_00)
+    payment, stream = desk.payment(NOON_S, 10_00), desk.stream
     rows, out = MemoryRows(), Outbox()
-    apply(payment, Arrival(payment.occurred_at, 0, 4), rows, out)
-    written = {decision_key("acme", "payment-1"), profile_key("acme", "A1"), b"e\0acme", CLOCK_KEY}
-    assert set(rows.data) == written
-    assert set(keys(payment)) == written | {waiting_key("acme", "payment-1")}  # it might wait for its time
-    assert list(keys(reviewed("P1", approved=False))) == [CLOCK_KEY, waiting_key("acme", "P1")]
-
-
-@pytest.mark.parametrize(("late_s", "fires"), [(DAY_S, False), (6 * DAY_S, False), (8 * DAY_S, True)])
-def test_a_payment_older_than_the_profile_reaches_back_is_for_a_person(late_s: int, fires: bool) -> None:
-    desk = Desk()
-    desk.pay(NOON_S, 10_00)
-    before = desk.profile()
-    decided = desk.pay(NOON_S - late_s, 10_00)
-    after = desk.profile()
-    assert (fired(decided) == ["too_late"]) is fires
-    assert after.too_late == int(fires)
-    assert after.attempts == before.attempts + int(not fires)
-    after.too_late = 0
-    assert (after == before) is fires
-
-
-def test_a_rule_of_weight_zero_is_silent() -> None:
-    desk = Desk(FraudStream(FraudRules(weight_round_amount=0)))
-    assert desk.pay(NOON_S, 1_000_00).reasons == ()
-    assert fired(Desk().pay(NOON_S, 1_000_00)) == ["round_amount"]
-
-
-def test_a_late_payment_that_is_let_through_teaches_nothing() -> None:
-    desk = Desk(FraudStream(FraudRules(weight_too_late=0)))
-    desk.pay(NOON_S, 10_00)
-    assert desk.pay(NOON_S - 8 * DAY_S, 10_00).outcome == "APPROVE"
-    assert desk.profile().approved == 1
-
-
-def test_an_empty_device_or_country_is_none_and_a_country_is_short_and_upper_case() -> None:
-    desk = Desk()
-    desk.pay(NOON_S, 10_00, device_id="", counterparty_country="")
-    assert (desk.profile().devices.ids, desk.profile().country) == ([], None)
-    desk.pay(NOON_S, 10_00, counterparty_country="ß" * 9)
-    assert desk.profile().country == "SSSSSSSS"
-    assert desk.pay(NOON_S, 10_00, counterparty_country="ssssssss").reasons == ()
-
-
-def test_a_score_is_capped_at_one_hundred() -> None:
-    rules = FraudRules(weight_round_amount=100, weight_night=100, night_to_hour_utc=24)
-    decided = Desk(FraudStream(rules)).pay(NOON_S, 1_000_00)
-    assert (decided.outcome, decided.score, len(decided.reasons)) == ("DECLINE", 100, 2)
+    stream.apply(payment, Arrival(payment.occurred_at, 0, 4), rows, out)
+    states = {
+        *(payer_key("acme", "A1"), pair_key("acme", "A1", "shop"), device_key("acme", "phone")),
+        *(population_key("acme", "EUR"), b"t\0acme\0p", b"t\0acme\0k", b"t\0acme\0v"),
+    }
+    decision = {decision_key("acme", "payment-1"), b"e\0acme", CLOCK_KEY}
+    assert set(rows.data) == decision | states
+    waits, account = waiting_key("acme", "payment-1"), account_key("acme", "A1")
+    assert set(stream.keys(payment)) == decision | {waits, account, rates_key("acme", "EUR")}
+    first = [CLOCK_KEY, waiting_key("acme", "P1")]
+    assert list(stream.keys(reviewed("P1", approved=False)))[:2] == first
 
 
 def test_a_tick_goes_on_to_the_ledger_unless_it_is_ahead_of_its_record() -> None:

@@ -15,7 +15,6 @@ import msgspec
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from pipeline.domain.fraud.settings import FraudRules
 from pipeline.domain.tenants.settings import Tenant
 from pipeline.runtime.connections import ConnectionSettings
 from pipeline.runtime.settings import ENV_PREFIX, Settings
@@ -48,11 +47,6 @@ def _variables(names: list[str]) -> str:
         if name in names
     ]
     return table(("variable", "default", "may be", "meaning"), rows)
-
-
-def fraud_block() -> str:
-    """Return the table of the fraud rules' settings."""
-    return _struct_table(FraudRules)
 
 
 def tenants_block() -> str:

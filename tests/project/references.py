@@ -39,7 +39,6 @@ BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "pipeline/runtime/README.md": {
         "settings": settings.block,
         "settings of the rules": settings.rules_block,
-        "fraud rules": settings.fraud_block,
         "tenants": settings.tenants_block,
         "metrics": views.metrics_block,
     },

@@ -86,17 +86,14 @@ def test_settings_of_a_concept_keep_their_bounds_wherever_they_are_made() -> Non
 
 
 def test_a_file_that_changes_while_a_process_starts_is_read_once(tmp_path: Path) -> None:
-    file, rules = tmp_path / "tenants.toml", tmp_path / "rules.toml"
+    file = tmp_path / "tenants.toml"
     file.write_text('[tenants.north]\ncurrencies = ["EUR"]\n')
-    rules.write_text("review_score_min = 40\n")
-    configuration = Configuration(load_settings(tenants=file, fraud_rules_file=rules))
+    configuration = Configuration(load_settings(tenants=file))
     specs(configuration)
-    version, thresholds = tenants(configuration).version, fraud.thresholds(configuration)
+    version = tenants(configuration).version
     file.write_text("[tenants.north]\nclosed = true\n")
-    rules.write_text("not a rule")
     specs(configuration)
     assert tenants(configuration).version == version
-    assert fraud.thresholds(configuration) is thresholds
     assert tenants(Configuration(configuration.settings)).version != version
 
 
@@ -172,3 +169,20 @@ def test_a_page_that_two_views_have_is_refused() -> None:
 
 def test_the_streams_of_the_product_fit_together() -> None:
     require_fit(STREAMS)
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("postings", ["history", "invariants", "intake-postings"]),
+        ("accounts", ["intake-accounts", "intake-accounts-beside"]),
+        ("rates", ["intake-rates", "intake-rates-beside"]),
+    ],
+)
+def test_what_is_passed_on_besides_stands_behind_the_stream_that_says_what_is_wrong(
+    source: str, names: list[str]
+) -> None:
+    """The first stream of a log makes its dead letters."""
+    readers = [stream for stream in STREAMS if stream.source == source]
+    assert [stream.name for stream in readers] == names
+    assert len({stream.delay_tolerant for stream in readers}) == 1, "one that is not makes all commit often"

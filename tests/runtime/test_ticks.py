@@ -231,12 +231,12 @@ def test_a_tick_belongs_on_its_branch_and_nowhere_else() -> None:
 
 
 def test_the_rules_take_a_tick_of_the_worker() -> None:
-    from pipeline.domain.fraud.stream import FraudStream
+    from pipeline.domain.fraud.log import FraudLog
     from pipeline.domain.ledger.stream import Ledger
 
     _, event = tick_of(3, NOON)
     out, rows, waiting = Outbox(), MemoryRows(), MemoryRows()
-    FraudStream().apply(event, Arrival(NOON + MARGIN_US, 3, 8), waiting, out)
+    FraudLog().apply(event, Arrival(NOON + MARGIN_US, 3, 8), waiting, out)
     assert out.items == [("ledger-commands", "", None)]
     Ledger().apply(event, Arrival(NOON + MARGIN_US, 3, 8), rows, out)
     assert TICKING.clocks["ledger"](rows) == TICKING.clocks["fraud"](waiting) == NOON

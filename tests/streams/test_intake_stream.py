@@ -16,6 +16,7 @@ from pipeline.domain.kernel.routing import record_key
 from pipeline.runtime.settings import load_settings
 from pipeline.verify.model.intake import Intake as Model
 from pipeline.verify.model.record import Record
+from tests.fraud_publishing import publishing as published
 from tests.ledger.branches import envelope, opened
 from tests.runtime.task_bench import PARTITIONS, closed, own_accounts
 from tests.streams.poison import assert_applied_or_dead
@@ -31,8 +32,18 @@ TARGETS = {
     "trades": "position-commands",
     "prices": "position-commands",
     "rates": "ledger-commands",
+    "fraud-labels": "fraud-commands",
+    "fraud-rules": "fraud-commands",
 }
 SOURCES = list(TARGETS)
+EVERYWHERE = ("prices", "rates", "fraud-rules")
+KEYS = {
+    "payments": "debtor_account_id",
+    "fraud-labels": "debtor_account_id",
+    "prices": "instrument_id",
+    "rates": "base_currency",
+    "fraud-rules": "tenant_id",
+}
 
 
 @pytest.fixture
@@ -93,6 +104,12 @@ def upstream(source: str, event_id: str, account: str = A) -> Any:
         return ev.PriceQuoted(**head, instrument_id="ACME", price_e8=1, currency="EUR")
     if source == "rates":
         return quoted(event_id)
+    if source == "fraud-labels":
+        about = {"payment_id": event_id, "debtor_account_id": account, "creditor_account_id": "bob"}
+        return ev.PaymentLabelled(**head, **about, label="FRAUD", source="CUSTOMER", labelled_at=0)
+    if source == "fraud-rules":
+        withdrawn = published.in_role(None, 0, tenant=head["tenant_id"])
+        return msgspec.structs.replace(withdrawn, **head)
     if source == "trades":
         return ev.TradeSettled(**head, trade_id=event_id, account_id=account, settled_at=0)
     figures: dict[str, Any] = {
@@ -112,7 +129,7 @@ async def test_every_record_is_passed_on_or_a_dead_letter(
     bench = bench_of(source)
     goods = [upstream(source, f"e{number}", A if number % 2 else B) for number in range(count)]
     stranger = upstream("trades" if source == "accounts" else "accounts", "e")
-    key_field = {"prices": "instrument_id", "payments": "debtor_account_id"}.get(source, "account_id")
+    key_field = KEYS.get(source, "account_id")
     await assert_applied_or_dead(bench, goods, key_field, stranger, tmp_path)
 
 
@@ -129,7 +146,7 @@ async def test_records_keep_their_bytes_and_order_whatever_their_times_and_howev
     await bench.accept(*bench.log[4:])
     await bench.settled()
     passed_on: list[Any] = [(record.key, record.value, [], None) for record in bench.log]
-    partitions = range(PARTITIONS) if source in ("prices", "rates") else [0]
+    partitions = range(PARTITIONS) if source in EVERYWHERE else [0]
     assert bench.written() == {(TARGETS[source], number): passed_on for number in partitions}
 
 

@@ -18,8 +18,9 @@ from multidict import MultiDict
 
 from pipeline.cli.asking import account_path
 from pipeline.cli.problems import BadInput
+from pipeline.domain.fraud.log import FraudLog
 from pipeline.domain.fraud.scheduled_rows import CLOCK_KEY
-from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
@@ -148,7 +149,7 @@ def test_a_tenant_is_decided_alike_whoever_else_is_there(seed: int) -> None:
 
 
 def _applied(gate: Gate, log: Log) -> Replay:
-    replay = Replay(FraudStream(gate=gate))
+    replay = Replay(FraudLog(Terms(gate=gate)))
     replay.by_rows(log)
     return replay
 

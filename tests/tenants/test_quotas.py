@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from pipeline.domain.fraud.log import FraudLog
 from pipeline.domain.fraud.scheduled_rows import CLOCK_KEY
-from pipeline.domain.fraud.stream import FraudStream
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import UnknownLayout
 from pipeline.domain.kernel.outbox import Arrival, Outbox, derived_id
@@ -45,7 +46,11 @@ class Desk:
     """One partition of the fraud stream, in front of it the gate."""
 
     def __init__(self, partitions: int = 1) -> None:
-        self.stream, self.rows, self.partitions = FraudStream(gate=Gate(TENANTS)), MemoryRows(), partitions
+        self.stream, self.rows, self.partitions = (
+            FraudLog(Terms(gate=Gate(TENANTS))),
+            MemoryRows(),
+            partitions,
+        )
 
     def said(self, event: Any, recorded_at: int | None = None) -> list[tuple[str, str, Any]]:
         """Return what is said of an event."""

@@ -19,7 +19,7 @@ from pipeline.domain.tenants.settings import (
 )
 from pipeline.runtime.settings import ENV_PREFIX, SettingsError, load_settings
 from tests.progress import run
-from topologies import fraud, replay, tenants
+from topologies import replay, tenants
 from topologies.configuration import Configuration
 
 FILE = """
@@ -126,8 +126,6 @@ def test_a_wrong_file_is_named_with_its_variable(tmp_path: Path) -> None:
             wrong.write_bytes(content)
         with pytest.raises(SettingsError, match=f"^{ENV_PREFIX}TENANTS={wrong}: .*{reason}"):
             tenants.tenants(Configuration(load_settings(tenants=wrong)))
-        with pytest.raises(SettingsError, match=f"^{ENV_PREFIX}FRAUD_RULES_FILE={wrong}: "):
-            fraud.STREAMS[0].spec(Configuration(load_settings(fraud_rules_file=wrong)))
 
 
 def test_a_replay_begins_anew_where_the_content_of_the_file_has_changed(tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ import pytest
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.loadgen import history
 from pipeline.verify import PresentSettings
-from pipeline.verify.model.fraud_settings import SETTINGS
 from pipeline.verify.planted import Planted, read_manifests
 from pipeline.verify.report import Check, Report
 from pipeline.verify.verifier import verify_log
@@ -52,13 +51,10 @@ def test_what_settings_decide_is_judged_by_those_of_now_if_that_is_asked_for(
     assert failed(PresentSettings()) == set()
     closed = "[tenants.north]\nclosed = true\n"
     assert failed(PresentSettings(tenants=closed)) >= {"inputs_ledger", "accounts"}
-    assert failed(PresentSettings(tenants=closed, default_fraud_rules=False)) >= {"accounts"}
     assert "answers" in failed(PresentSettings(dedupe_window_days=1))
     assert failed(PresentSettings(reconciliation_grace_days=1)) == {"matches"}
     assert failed(PresentSettings(stuck_after_seconds=7_200)) == {"stuck"}
-    monkeypatch.setitem(SETTINGS, "night_to_hour_utc", 24)
-    assert failed(PresentSettings(default_fraud_rules=False)) == set()
-    assert failed(PresentSettings()) >= {"inputs_ledger"}
+    assert failed(PresentSettings(fraud_review_score_min=5)) >= {"inputs_ledger"}
 
 
 def test_settings_that_were_others_once_are_no_problem(

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from pipeline.domain.fraud.alerts import Alert, alert_key, pack_alert
-from pipeline.domain.fraud.profile import profile_key
+from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.score import Verdict
-from pipeline.domain.fraud.stream import decision_key
+from pipeline.domain.fraud.state_rows import payer_key
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
@@ -143,7 +143,7 @@ async def test_the_alerts_of_an_account_are_read_without_those_of_others(worker:
     for account in ("a", "aa", "b"):
         rows = {alert_key("t", account, f"p{number}"): alert("REVIEW") for number in range(3)}
         decisions = {decision_key("t", f"{account}{number}"): b"another family" for number in range(50)}
-        worker.commit("fraud", {**rows, **decisions, profile_key("t", account): b""}, home(account))
+        worker.commit("fraud", {**rows, **decisions, payer_key("t", account): b""}, home(account))
     pages = await pages_of(worker, scope_of(ALERTS, "t", "a", limit=2), part=2)
     assert pages == [["p0", "p1"], ["p2"]]
     everywhere = await pages_of(worker, scope_of(ALERTS, tenant="t", limit=4))

@@ -9,9 +9,10 @@ approves it, to take it out again when it is labelled fraud, and to tell its rec
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
-from pipeline.domain.fraud.profile import Attempt
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
 from pipeline.domain.kernel.retention import QueueKind
@@ -50,12 +51,12 @@ class Decision(msgspec.Struct, array_like=True, gc=False):
     at_us: int
     """Event time of the decision."""
     debtor: int
-    """Hash of the debtor's account id (`profile.id64`), as `content`."""
+    """Hash of the debtor's account id (`ids.id64`), as `content`."""
     content: int
-    """Hash of what an approval is bound to (`screening.content_of`)."""
+    """Hash of what an approval is bound to (`repeated.content_of`)."""
     verdict: Verdict
-    held: Attempt | None = None
-    """The payment while it waits for a reviewer; an approval adds it to the debtor's habits."""
+    held: Any = None
+    """The payment while it waited for a reviewer, as an earlier version kept it; nothing reads it."""
     paid: Paid | None = None
     """None: an earlier version decided."""
 

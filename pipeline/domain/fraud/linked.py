@@ -10,13 +10,15 @@ be reviewed holds all: they are booked together or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.judging import Run
-from pipeline.domain.fraud.links import alone, emit_link_decided
-from pipeline.domain.fraud.outputs import emit_alert
+from pipeline.domain.fraud.outputs import emit_alert, reasons_of
 from pipeline.domain.fraud.run_results import Decided
+from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.outbox import Outbox
+from pipeline.domain.kernel.outbox import Outbox, envelope
 
 
 def judge_link(run: Run, event: ev.PaymentsLinked, at_us: int, out: Outbox) -> None:
@@ -35,3 +37,83 @@ def judge_link(run: Run, event: ev.PaymentsLinked, at_us: int, out: Outbox) -> N
     for payment, name, one in zip(payments, names, decided, strict=True):
         if one.alert_id is not None:
             emit_alert(event, payment, one.verdict, out, name, one.alert_id)
+
+
+def alone(event: ev.PaymentsLinked, payment: ev.LinkedPayment) -> ev.PaymentInitiated:
+    """Return a payment of a link as if it had come by itself."""
+    return ev.PaymentInitiated(
+        event.event_id,
+        event.tenant_id,
+        event.occurred_at,
+        event.correlation_id,
+        event.causation_id,
+        payment.payment_id,
+        event.debtor_account_id,
+        payment.creditor_account_id,
+        payment.amount_minor,
+        payment.currency,
+        payment.payment_type,
+        payment.reference,
+        payment.channel,
+        payment.device_id,
+        payment.counterparty_country,
+        payment.merchant_category,
+    )
+
+
+def emit_link_decided(event: ev.PaymentsLinked, verdicts: Sequence[Verdict], out: Outbox) -> None:
+    """Emit what is decided about the payments of a link, for the ledger and for the lifecycle stream."""
+    key = f"{event.tenant_id}/{event.debtor_account_id}"
+    decided = envelope(event, "payments_link_decided")
+    payments = tuple(
+        ev.DecidedPayment(
+            payment.payment_id,
+            payment.creditor_account_id,
+            payment.amount_minor,
+            payment.currency,
+            payment.payment_type,
+            payment.reference,
+            payment.channel,
+            payment.device_id,
+            payment.counterparty_country,
+            payment.merchant_category,
+            verdict.outcome,
+            verdict.score,
+            reasons_of(verdict),
+        )
+        for payment, verdict in zip(event.payments, verdicts, strict=True)
+    )
+    out.emit(
+        "ledger-commands",
+        key,
+        ev.PaymentsLinkDecided(
+            *decided,
+            event.link_id,
+            event.debtor_account_id,
+            payments,
+            verdicts[0].version,
+            event.open_account,
+            event.actor,
+            event.metadata,
+            event.expected_sequence,
+        ),
+    )
+    outcomes = {verdict.outcome for verdict in verdicts}
+    outcome = next(one for one in ("DECLINE", "REVIEW", "APPROVE") if one in outcomes)
+    for index, payment in enumerate(event.payments):
+        out.emit(
+            "payment-events",
+            key,
+            ev.PaymentScreened(
+                *envelope(event, f"payment_screened:{index}"),
+                payment.payment_id,
+                event.debtor_account_id,
+                payment.creditor_account_id,
+                payment.amount_minor,
+                payment.currency,
+                outcome,
+                decided[0],
+                actor=event.actor,
+                link_id=event.link_id,
+            ),
+        )

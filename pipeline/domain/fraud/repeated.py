@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from pipeline.domain.fraud.decisions import Decision
 from pipeline.domain.fraud.features.amounts import NUMBER
-from pipeline.domain.fraud.profile import id64
+from pipeline.domain.fraud.features.ids import id64
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.events import PaymentInitiated
 

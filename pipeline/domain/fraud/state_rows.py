@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.domain.fraud.earlier_rows import PROFILE_ROW
 from pipeline.domain.fraud.features import forms
 from pipeline.domain.fraud.features import layout as at
 from pipeline.domain.fraud.features.amounts import Rates
@@ -180,12 +181,21 @@ class _RowsOfKind:
         of_tenants: dict[bytes, list[tuple[int, int, bytes]]] = {}
         for key, (place, at_s) in first.items():
             of_tenants.setdefault(key.split(b"\0", 2)[1], []).append((place, at_s, key))
+        if self._kind is PAYER:
+            self._forget_profiles(first)
         for tenant, joining in of_tenants.items():
             owner = tenant.decode(), self._kind.row.family
             queue = Queue(IN_USE, self._rows, keep_us, *owner)
             while joining:
                 joining = self._join(queue, sorted(joining), keep_us)
             queue.write()
+
+    def _forget_profiles(self, payers: Iterable[bytes]) -> None:
+        """Delete what an earlier version knew of debtors whose first state is made."""
+        keys = [PROFILE_ROW.family.encode() + key[1:] for key in payers]
+        for key, row in zip(keys, self._rows.get_many(keys), strict=True):
+            if row is not None:
+                self._rows.delete(key)
 
     def _join(
         self, queue: Queue, joining: list[tuple[int, int, bytes]], keep_us: int

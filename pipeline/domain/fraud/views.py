@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.domain.fraud.alerts import FAMILY, read_alert
+from pipeline.domain.fraud.state_rows import PAYER_ROW
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.views import (
     ACCOUNT,
@@ -36,6 +37,7 @@ def alerts(payment_state: PaymentState) -> TableView:
             "tenant_id": tenant_id,
             "account_id": account_id,
             "payment_id": payment_id,
+            "alert_id": alert.alert_id,
             "outcome": alert.verdict.outcome,
             "score": alert.verdict.score,
             "reasons": [{"rule": rule, "detail": detail} for rule, detail in alert.verdict.reasons],
@@ -55,7 +57,7 @@ def alerts(payment_state: PaymentState) -> TableView:
         family=FAMILY,
         key=(*ACCOUNT, "payment_id"),
         columns=(
-            *(*ACCOUNT, "payment_id", "outcome", "score", "reasons", "rules_version"),
+            *(*ACCOUNT, "payment_id", "alert_id", "outcome", "score", "reasons", "rules_version"),
             *("decided_at", "creditor_account_id", "amount_minor", "currency", "payment_state"),
         ),
         show=show,
@@ -64,5 +66,5 @@ def alerts(payment_state: PaymentState) -> TableView:
             ViewPage(ACCOUNT_PAGE, "Those of one account"),
             ViewPage(f"{ACCOUNT_PAGE}/{{payment}}", "One of them"),
         ),
-        marker="f",
+        marker=PAYER_ROW.family,
     )

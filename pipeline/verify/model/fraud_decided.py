@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from pipeline.verify.model.fraud_payers import Payment
-from pipeline.verify.model.fraud_verdicts import REVIEW_FROM
 from pipeline.verify.model.wire import msgpack
 
 DECISION_LAYOUT = 2
@@ -77,13 +76,13 @@ def content_of(event: dict[str, Any]) -> tuple[str, ...]:
     return *names, str(event["amount_minor"]), event["currency"]
 
 
-def again(earlier: Decided, content: tuple[str, ...]) -> Verdict:
+def again(earlier: Decided, content: tuple[str, ...], review_from: int) -> Verdict:
     """Return the verdict on an id that comes again: the first one, but no approval for other content."""
     verdict = earlier.verdict
     if verdict.outcome != "APPROVE" or content == earlier.content:
         return verdict
     reason = ("payment_id_reused", f"this id came before with other content, scored {verdict.score}")
-    score = max(verdict.score, REVIEW_FROM)
+    score = max(verdict.score, review_from)
     return Verdict("REVIEW", score, (*verdict.reasons, reason), verdict.rules_version)
 
 

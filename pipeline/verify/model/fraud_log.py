@@ -26,6 +26,7 @@ from pipeline.verify.model.fraud_linked import link
 from pipeline.verify.model.fraud_paying import command, decide, initiate, tick
 from pipeline.verify.model.fraud_publications import Publications
 from pipeline.verify.model.fraud_scheduled import Calendar
+from pipeline.verify.model.fraud_verdicts import DECLINE_FROM, REVIEW_FROM, Judge
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS
 from pipeline.verify.model.stream import StreamModel
@@ -33,11 +34,11 @@ from pipeline.verify.model.tenants import Buckets
 from pipeline.verify.model.wire import (
     COMMANDS,
     DAY_US,
-    FRAUD_RULES,
     LONG_MAX,
     LONG_MIN,
     PAYMENT_COMMANDS,
     PAYMENT_EVENTS,
+    PUBLICATIONS,
     TABLE,
     Dead,
     cause_of,
@@ -84,6 +85,9 @@ class FraudBranch(StreamModel):
     window_days: int = DUPLICATES_DAYS
     """How long the ledger knows the ids of payments."""
     labels_days: int = LABELS_DAYS
+    review_from: int = REVIEW_FROM
+    decline_from: int = DECLINE_FROM
+    """From how many points of the rules on."""
     kept: Kept = field(init=False)
     """How long rows are kept."""
     publications: Publications = field(init=False)
@@ -106,12 +110,13 @@ class FraudBranch(StreamModel):
         "PayeeRiskChanged": know,
         "AccountOpened": open_account,
         "RateQuoted": quote_rate,
-        **dict.fromkeys(FRAUD_RULES, lambda branch, event: branch.publish(event)),
+        **dict.fromkeys(PUBLICATIONS, lambda branch, event: branch.publish(event)),
     }
 
     def __post_init__(self) -> None:
         self.buckets = Buckets(self.partitions)
-        self.publications = Publications(self.row)
+        judge = Judge(review_from=self.review_from, decline_from=self.decline_from)
+        self.publications = Publications(self.row, judge=judge)
         self.kept = Kept(self)
 
     @property
@@ -156,7 +161,7 @@ class FraudBranch(StreamModel):
         return derived(cause_of(whole), f"{name}:{place}")
 
     def check_ids(self, event: dict[str, Any]) -> None:
-        if self.cause.event in ("BranchTicked", "RateQuoted", *FRAUD_RULES):
+        if self.cause.event in ("BranchTicked", "RateQuoted", *PUBLICATIONS):
             return
         if has_impossible_id(event):
             raise Dead("invalid_id")

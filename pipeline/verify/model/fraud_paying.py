@@ -78,8 +78,8 @@ def screen(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) -
     if is_too_old(branch, at_us, newest, said):
         return UNSCORED, None
     earlier = branch.decision(event, newest)
-    if earlier is not None and (said is None or is_like(said, again(earlier, content))):
-        verdict = again(earlier, content)
+    verdict = UNSCORED if earlier is None else again(earlier, content, branch.review_from)
+    if earlier is not None and (said is None or is_like(said, verdict)):
         if said is not None:
             verdict = verdict._replace(score=said["score"])
         if verdict.outcome == "APPROVE" or has_alert(branch, newest):

@@ -21,10 +21,6 @@ from pipeline.verify.model.fraud_trees import FalseModel, Trees, read
 from pipeline.verify.model.fraud_verdicts import Judge, check_features, check_role
 from pipeline.verify.model.wire import LAYOUT, Dead, msgpack, row_key
 
-EVENTS = (
-    *("FraudRulesPublished", "FraudListPartPublished"),
-    *("FraudModelPublished", "FraudModelPartPublished"),
-)
 ALL_TENANTS = "*"
 MODEL_PART_BYTES, MODEL_PARTS_MAX = 512 * 1024, 8
 VERSIONS_KEPT, KINDS_MAX, WAITING_MAX = 8, 256, 64
@@ -182,7 +178,7 @@ class Publications:
             self.row(row_key(HEAD, sha256), None)
         contents = [[*one, sorted(parts)] for one, parts in self.contents.items()]
         self.row(row_key(INDEX), bytes([LAYOUT]) + msgpack([contents, self.sets, self.roles]))
-        self.judge = Judge()
+        self.judge = Judge(review_from=self.judge.review_from, decline_from=self.judge.decline_from)
         for *_, sha256, _ in self.sets:
             self.judge.published.add(self.read_sets[sha256])
         for role, whose, from_us, name in self.roles:

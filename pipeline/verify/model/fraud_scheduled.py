@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.verify.model.ledger_repeats import answer
 from pipeline.verify.model.wire import (
-    COMMANDS,
     DAY_US,
     LAYOUT,
     LONG_MAX,
@@ -28,9 +27,7 @@ from pipeline.verify.model.wire import (
 )
 
 if TYPE_CHECKING:
-    from pipeline.verify.model import fraud, fraud_log
-
-    FraudBranch = fraud.FraudBranch | fraud_log.FraudBranch
+    from pipeline.verify.model.fraud_log import FraudBranch
 
 OTHERS_AT_ONCE = 100
 """What an event takes of what is due and none of its business."""
@@ -255,8 +252,3 @@ def answered_here(branch: FraudBranch, event: dict[str, Any]) -> bool:
     said_id = branch.id_of(f"refused:{command}")
     branch.say(PAYMENT_EVENTS, debtor, "CommandRefused", said_id, **about, execute_at=time)
     return True
-
-
-def decided_before(branch: FraudBranch, event: dict[str, Any]) -> bool:
-    """Whether the stream has said, of a payment whose time is to come, that its id was decided before."""
-    return branch.next_said(COMMANDS, "PaymentDecided", payment_id=event["payment_id"]) is not None

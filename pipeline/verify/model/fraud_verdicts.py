@@ -19,8 +19,6 @@ from pipeline.verify.model.fraud_trees import ISOLATION, FalseModel, Trees
 APPROVE, REVIEW, DECLINE = 0, 1, 2
 OUTCOMES = ("APPROVE", "REVIEW", "DECLINE")
 RANKS = {None: APPROVE, "REVIEW": REVIEW, "REJECT": DECLINE}
-LEAST_BP = (0, 5_000, 8_000)
-"""The least score of each rank where rules alone decide."""
 REVIEW_FROM, DECLINE_FROM = 50, 80
 REASONS_OF_MODEL = 3
 VALUE_CHARS_MAX = 64
@@ -95,6 +93,9 @@ class Judge:
 
     published: Published = field(default_factory=Published)
     models: Models = field(default_factory=Models)
+    review_from: int = REVIEW_FROM
+    decline_from: int = DECLINE_FROM
+    """From how many points of the rules on; where rules alone decide, the least score of these outcomes."""
 
     def decide(
         self,
@@ -113,14 +114,14 @@ class Judge:
         scores = [None if one is None else one.score(values_for(one, features)) for one in used]
         row: dict[str, Any] = {**features, **words, "model_score": scores[0], "anomaly_score": scores[2]}
         row |= {name: features[name] == 1 for name in BOOLEANS if features[name] is not None}
-        ruled = ruling(holding, row, at_us)
+        ruled = self.ruling(holding, row, at_us)
         live, shadow, strange = (
             APPROVE if ruled.excused else rank_of(*one) for one in zip(used, scores, strict=True)
         )
         rank, reasons = max(ruled.rank, live, strange), list(ruled.reasons)
         if said is not None:
             rank = max(OUTCOMES.index(said[0]), ruled.outcome, live, strange)
-        score_bp = score_of(scores[0], ruled, rank, None if said is None else said[1])
+        score_bp = self.score_of(scores[0], ruled, rank, None if said is None else said[1])
         for prefix, model in (("model", used[0]), ("anomaly", used[2] if strange else None)):
             reasons += [] if model is None else moved(prefix, model, features)
         return Decision(
@@ -133,19 +134,46 @@ class Judge:
             holding.labels,
         )
 
+    def score_of(self, live_bp: int | None, ruled: Ruling, rank: int, said: int | None) -> int:
+        """Return the score; of those that settings may make of it the one that was `said`, if it is one."""
+        if live_bp is None:
+            if said is not None and ruled.points <= said <= 100 and rank > APPROVE:
+                return said * 100
+            return 100 * max(ruled.points, (0, self.review_from, self.decline_from)[rank])
+        # The odds s / (10,000 - s) twenty times as high.
+        alerted_bp = 10_000 * 20 * live_bp // (20 * live_bp + 10_000 - live_bp)
+        by_rules = ruled.rank > APPROVE
+        if said is not None and ruled.outcome == APPROVE and ruled.points:
+            by_rules = said == alerted_bp // 100
+        return alerted_bp if by_rules else live_bp
 
-def score_of(live_bp: int | None, ruled: Ruling, rank: int, said: int | None) -> int:
-    """Return the score; of those that settings may make of it the one that was `said`, if it is one."""
-    if live_bp is None:
-        if said is not None and ruled.points <= said <= 100 and rank > APPROVE:
-            return said * 100
-        return max(ruled.points * 100, LEAST_BP[rank])
-    # The odds s / (10,000 - s) twenty times as high.
-    alerted_bp = 10_000 * 20 * live_bp // (20 * live_bp + 10_000 - live_bp)
-    by_rules = ruled.rank > APPROVE
-    if said is not None and ruled.outcome == APPROVE and ruled.points:
-        by_rules = said == alerted_bp // 100
-    return alerted_bp if by_rules else live_bp
+    def ruling(self, holding: Holding, row: Mapping[str, Any], at_us: int) -> Ruling:
+        """Return what the rules and lists that hold say of a payment."""
+        on = [one for one in holding.lists if is_on(one.entries, row.get(one.of), at_us)]
+        snoozed = at_us < holding.snoozed_us.get(row["debtor"], at_us)
+        excused = snoozed or any(one.kind == "allow" for one in on)
+        points, rank = 0, APPROVE
+        reasons: list[tuple[str, str]] = []
+        noted: list[str] = []
+        for rule, says in holding.rules:
+            if says(row, at_us) is not True:
+                continue
+            if rule.state == "shadow" or (excused and rule.outcome != "REJECT"):
+                noted.append(rule.label)
+                continue
+            points += rule.score or 0
+            rank = max(rank, RANKS[rule.outcome])
+            reasons.append((rule.label, filled(rule.reason, row)))
+        for one in on:
+            if one.kind == "block":
+                rank = DECLINE
+                text = f"{one.of} {row.get(one.of)} is on the list {one.name}"
+                reasons.append((f"list:{one.name}", text))
+        points = min(points, 100)
+        of_points = (
+            DECLINE if points >= self.decline_from else REVIEW if points >= self.review_from else APPROVE
+        )
+        return Ruling(points, rank, max(rank, of_points), excused, tuple(reasons), tuple(noted))
 
 
 class Ruling(NamedTuple):
@@ -159,32 +187,6 @@ class Ruling(NamedTuple):
     excused: bool
     reasons: tuple[tuple[str, str], ...]
     noted: tuple[str, ...]
-
-
-def ruling(holding: Holding, row: Mapping[str, Any], at_us: int) -> Ruling:
-    """Return what the rules and lists that hold say of a payment."""
-    on = [one for one in holding.lists if is_on(one.entries, row.get(one.of), at_us)]
-    snoozed = at_us < holding.snoozed_us.get(row["debtor"], at_us)
-    excused = snoozed or any(one.kind == "allow" for one in on)
-    points, rank = 0, APPROVE
-    reasons: list[tuple[str, str]] = []
-    noted: list[str] = []
-    for rule, says in holding.rules:
-        if says(row, at_us) is not True:
-            continue
-        if rule.state == "shadow" or (excused and rule.outcome != "REJECT"):
-            noted.append(rule.label)
-            continue
-        points += rule.score or 0
-        rank = max(rank, RANKS[rule.outcome])
-        reasons.append((rule.label, filled(rule.reason, row)))
-    for one in on:
-        if one.kind == "block":
-            rank = DECLINE
-            reasons.append((f"list:{one.name}", f"{one.of} {row.get(one.of)} is on the list {one.name}"))
-    points = min(points, 100)
-    of_points = DECLINE if points >= DECLINE_FROM else REVIEW if points >= REVIEW_FROM else APPROVE
-    return Ruling(points, rank, max(rank, of_points), excused, tuple(reasons), tuple(noted))
 
 
 BOOLEANS = tuple(name for name, unit in UNITS.items() if unit == "boolean")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pipeline.verify.model.currencies import CURRENCIES
+from pipeline.verify.model.fraud_publications import check
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
@@ -14,8 +17,11 @@ from pipeline.verify.model.wire import (
     JOURNAL_COMMANDS,
     PAYMENT_COMMANDS,
     POSITION_COMMANDS,
+    POSTINGS,
+    PUBLICATIONS,
     STATEMENT_EVENTS,
     TRADE_EVENTS,
+    Dead,
     Expected,
     false_text,
     has_false_reference,
@@ -33,8 +39,14 @@ FORWARDED = {
     "trades": (POSITION_COMMANDS, TRADE_EVENTS),
     "prices": (POSITION_COMMANDS, ("PriceQuoted",)),
     "rates": (COMMANDS, ("RateQuoted",)),
+    "fraud-labels": (FRAUD_COMMANDS, ("PaymentLabelled",)),
+    "fraud-rules": (FRAUD_COMMANDS, tuple(PUBLICATIONS)),
 }
 """Inputs that are passed on as they are: to which log, and which events they may carry."""
+ALSO = {"accounts": ("AccountOpened",), "rates": ("RateQuoted",)}
+"""By input, the events that the log of fraud decisions has as well."""
+CUSTOMERS = ("checking", "savings", "investment", "merchant")
+"""Types of accounts that are not the bank's own."""
 
 
 class Intake(StreamModel):
@@ -48,6 +60,42 @@ class Intake(StreamModel):
         key, event, source = record.key or b"", record.event or "", record.offset
         target = FORWARDED[record.topic][0]
         return None, [Expected(target, key, event, record.fields, source, record.value)]
+
+
+class Beside(StreamModel):
+    """One partition of a log that is another stream's, of which the fraud decisions are told a few records.
+
+    What is wrong with a record, the other stream says. It has no table.
+    """
+
+    def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
+        """Return what is passed on."""
+        if misplaced(record, self.partitions) is not None:
+            return None, []
+        if record.topic == POSTINGS:
+            told = is_told(record.event, record.fields)
+        else:
+            told = record.event in ALSO[record.topic] and refused_at_once(record) is None
+        if not told:
+            return None, []
+        key, event = record.key or b"", record.event or ""
+        return None, [Expected(FRAUD_COMMANDS, key, event, record.fields, record.offset, record.value)]
+
+
+def is_told(name: str | None, posting: dict[str, Any]) -> bool:
+    """Whether the fraud decisions are told of a record of postings.
+
+    Of what a payment takes from an account, and of what a journal gives to a customer's; not of what takes
+    something back.
+    """
+    if name != "PostingRecorded" or posting.get("reverses") is not None:
+        return False
+    paid, booked = (posting.get(one) is not None for one in ("payment_id", "journal_id"))
+    if posting["account_id"].startswith("$"):
+        return False
+    if posting["side"] == "DEBIT":
+        return paid
+    return booked and not paid and posting["account_type"] in CUSTOMERS
 
 
 def refused_at_once(record: Record) -> str | None:
@@ -68,6 +116,11 @@ def refused_at_once(record: Record) -> str | None:
         if not {base, quote} <= CURRENCIES:
             return "invalid_currency"
         return None if base != quote and 1 <= record.fields["rate_e8"] <= 10**17 else "invalid_rate"
+    if record.event in PUBLICATIONS:
+        try:
+            check(record.event or "", record.fields)
+        except Dead as dead:
+            return str(dead)
     if record.event == "PeriodClosed":
         seen = min(record.fields["occurred_at"], record.timestamp_ms * 1000)
         return "period_not_over" if record.fields["closed_through"] > seen else None

@@ -29,9 +29,14 @@ INVARIANT_ALERTS, CLEARING_TOTALS = "invariant-alerts", "clearing-totals"
 TABLE = "table"
 """Stands for the stream's table where a topic is asked for: its rows, as the changelog has them."""
 
-UPSTREAM = ("accounts", "payments", "journals", "approvals", "statements", "trades", "prices", "rates")
+UPSTREAM = (
+    *("accounts", "payments", "journals", "approvals", "statements", "trades", "prices", "rates"),
+    *("fraud-labels", "fraud-rules"),
+)
 EVENT_BYTES_MAX = 2**18
 """Of an upstream's event."""
+RULES_BYTES_MAX = 768 * 1024
+"""Of an event of fraud-rules: a part of a model is longer than any other event."""
 ID_CHARS_MAX = 256
 NAMES = (
     *("tenant_id", "account_id", "debtor_account_id", "creditor_account_id", "payment_id"),
@@ -69,14 +74,29 @@ OUTCOMES = (
     *("PaymentExpired", "outcomes.PaymentCaptured", "outcomes.PaymentExtended"),
 )
 """What the ledger says of a payment."""
-BROADCAST_ON = {"PriceQuoted": "prices", "PeriodClosed": "accounts", "RateQuoted": "rates"}
+PUBLICATIONS = {
+    "FraudRulesPublished": "set_id",
+    "FraudListPartPublished": "list_sha256",
+    "FraudModelPublished": "role",
+    "FraudModelPartPublished": "model_sha256",
+}
+"""What is published of fraud decisions, and what it is called as a cause."""
+BROADCAST_ON = {
+    "PriceQuoted": "prices",
+    "PeriodClosed": "accounts",
+    "RateQuoted": "rates",
+    **dict.fromkeys(PUBLICATIONS, "fraud-rules"),
+}
 """The inputs of events that come to every partition of a log."""
-FRAUD_RULES = (
-    *("FraudRulesPublished", "FraudListPartPublished"),
-    *("FraudModelPublished", "FraudModelPartPublished"),
-)
-"""What is published for fraud decisions: rules, lists, models."""
-BROADCAST = (*BROADCAST_ON, *FRAUD_RULES, "PayeeRiskChanged")
+MESSAGES = {
+    "FundsReceived": ("payer_account_id", ["account_id", "payment_id"]),
+    "PayeeFraudConfirmed": ("debtor_account_id", ["creditor_account_id", "payment_id"]),
+    "PayeeRiskChanged": ("payee_account_id", ["payee_account_id"]),
+}
+"""What partitions of the fraud stream say to each other: whose says it, and what it is called as a cause."""
+TO_ALL = ("PayeeRiskChanged",)
+"""What one of them says to all."""
+BROADCAST = (*BROADCAST_ON, *TO_ALL)
 """Events that come to every partition of a log; their key says nothing about the partition."""
 BRANCH_EVENTS = ("PostingRecorded", "HoldRecorded", "BranchTicked")
 """Events that stand on the partition of their branch where they are about one of its own accounts."""
@@ -97,10 +117,10 @@ KEY_FIELD = {
     "BranchTicked": "account_id",
     "RateQuoted": "base_currency",
     "PaymentLabelled": "debtor_account_id",
+    **dict.fromkeys(PUBLICATIONS, "tenant_id"),
     "FundsReceived": "account_id",
     "PayeeFraudConfirmed": "creditor_account_id",
     "PayeeRiskChanged": "payee_account_id",
-    **dict.fromkeys(FRAUD_RULES, "tenant_id"),
 }
 """The second half of each event's record key; the first is the tenant."""
 
@@ -191,7 +211,8 @@ def home_of(key: str, partitions: int) -> int:
 
 def misplaced(record: Record, partitions: int) -> str | None:
     """Return why no stream may apply a record: it is no event, or it stands where it does not belong."""
-    if record.topic in UPSTREAM and len(record.value or b"") > EVENT_BYTES_MAX:
+    bytes_max = RULES_BYTES_MAX if record.topic == "fraud-rules" else EVENT_BYTES_MAX
+    if record.topic in UPSTREAM and len(record.value or b"") > bytes_max:
         return "too_large"
     if record.event is None:
         return record.fault
@@ -273,8 +294,10 @@ def cause_of(cause: Record) -> str:
     """Return what an event is called as a cause; an event id alone may come for two things."""
     event, kind = cause.fields, cause.event or ""
     parts = {"PaymentCaptured": ["capture_id"], "PaymentReversed": ["reversal_id"]}
-    if kind in ("FundsReceived", "PayeeFraudConfirmed"):
-        names = [KEY_FIELD[kind], "payment_id"]
+    if kind in MESSAGES:
+        names = MESSAGES[kind][1]
+    elif kind in PUBLICATIONS:
+        names = [PUBLICATIONS[kind]]
     elif "debtor_account_id" in event:
         subject = "payment_id" if "payment_id" in event else "link_id"
         names = ["debtor_account_id", subject, *parts.get(kind, [])]

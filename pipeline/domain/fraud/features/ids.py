@@ -11,7 +11,12 @@ KEPT_MAX = 65_536
 """Ids whose numbers are kept: accounts come again."""
 
 
+def id64(text: str) -> int:
+    """Return a hash of a text, 64 bits."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
 @lru_cache(KEPT_MAX)
 def id63(text: str) -> int:
     """Return a hash of an id, 1 to 2**63 - 1."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1 or 1
+    return id64(text) >> 1 or 1
