@@ -194,6 +194,7 @@ def load_settings(*, local: bool = False, **overrides: Any) -> Settings:
     `local`: for a stack of this machine, which takes the place of the addresses that the settings name.
     Raises SettingsError with one line: what is wrong, and in which variable.
     """
+    _refuse_gone(os.environ)
     _refuse_misspelt(os.environ)
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
@@ -218,6 +219,14 @@ def _line(error: Any) -> str:
     shown = "" if "PASSWORD" in name or "@" in given else f"={given}"
     reason = error["msg"][0].lower() + error["msg"][1:]
     return f"{name}{shown}: {reason.removeprefix('value error, ')}"
+
+
+def _refuse_gone(environ: os._Environ[str]) -> None:
+    """Raise for a setting of an earlier version: what it set would be lost without a word."""
+    for kind in concepts():
+        for name, instead in kind.gone.items():
+            if environ.get(variable(name)):
+                raise SettingsError(f"{variable(name)} is no setting any more: {instead}")
 
 
 def _refuse_misspelt(environ: os._Environ[str]) -> None:

@@ -131,6 +131,7 @@ async def _scan(scope: Scope[TableView], partition: Partition) -> RowsPage:
             shown = view.show(partition, parts, value)
             if shown is not None and scope.query.state in (None, shown.get("state")):
                 page.rows.append(("\0".join(parts), shown))
+            page.known = page.known or bool(page.rows)
             if len(page.rows) > scope.query.limit:
                 page.reached = _key_text(position)
                 return page

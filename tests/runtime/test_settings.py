@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,8 +12,9 @@ import pytest
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 from pydantic import SecretStr
 
+from pipeline.cli.entry import main
 from pipeline.runtime.app import create_app
-from pipeline.runtime.settings import ENV_PREFIX, SettingsError, load_settings
+from pipeline.runtime.settings import ENV_PREFIX, SettingsError, concepts, load_settings
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +46,7 @@ def test_the_environment_counts_and_options_win(monkeypatch: pytest.MonkeyPatch)
 
 def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEDGERFLOW_PARTITIONS", "")
+    monkeypatch.setenv("LEDGERFLOW_FRAUD_RULES_FILE", "")
     assert load_settings().partitions == 4
 
 
@@ -69,6 +72,11 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
             "19092",
             "LEDGERFLOW_KAFKA_PROT is not a setting; did you mean LEDGERFLOW_KAFKA_PORT?",
         ),
+        (
+            "FRAUD_RULES_FILE",
+            "rules.toml",
+            "LEDGERFLOW_FRAUD_RULES_FILE is no setting any more: fraud rules are events now",
+        ),
     ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(
@@ -79,6 +87,28 @@ def test_a_bad_value_is_one_line_that_names_the_variable(
         load_settings()
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_a_setting_that_is_gone_says_what_takes_its_place_and_is_none_that_there_is() -> None:
+    settings, gone = load_settings(), {name: said for kind in concepts() for name, said in kind.gone.items()}
+    assert "fraud_rules_file" in gone
+    for name, said in gone.items():
+        assert not hasattr(settings, name)
+        for named in re.findall(r"LEDGERFLOW_([A-Z_]+)", said):
+            assert hasattr(settings, named.lower()), f"{name} names {named}, which is no setting either"
+
+
+@pytest.mark.parametrize("command", ["up", "worker"])
+def test_a_setting_that_is_gone_is_told_before_anything_is_started(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEDGERFLOW_FRAUD_RULES_FILE", "rules.toml")
+    assert main([command]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("error: LEDGERFLOW_FRAUD_RULES_FILE is no setting any more: ")
+    assert "`ledgerflow rules publish FILE`" in told and told.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 PORTS = ("KAFKA_PORT", "CONTROLLER_PORT", "INTERNAL_PORT", "REGISTRY_PORT", "WEB_PORT")

@@ -1,7 +1,8 @@
 """What the rows of fa04242 have not, and today's rows of the same log have: kind by kind, field by field.
 
 `as_kept_earlier` takes it away, so that everything else can be compared as it stands. What is in the fields
-that it blanks is compared with the log itself (`test_earlier_fields.py`).
+that it blanks is compared with the log itself (`test_earlier_fields.py`). The fraud stream's rows are not
+here: its rules are others since (`test_earlier_fraud.py`).
 """
 
 from __future__ import annotations
@@ -11,8 +12,6 @@ from typing import Any
 
 from msgspec import structs
 
-from pipeline.domain.fraud import profile
-from pipeline.domain.kernel.rows import row_key
 from pipeline.domain.ledger import holds, journals, limits, retention
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.positions import rows as positions
@@ -30,24 +29,9 @@ NEW_KINDS = {
     # Queues of what is over, and when: rows of fa04242 were kept for ever.
     "lifecycle": "ef",
     "positions": "ef",
-    "fraud": (
-        "eghjw"  # the partition's time, for payments that wait for theirs: fa04242 let none wait
-    ),
     "reconciliation": "qx",
 }
 """The families of kinds of rows that fa04242 did not have, by table."""
-TOO_OLD = {("south", "v7-52", "p7-351"), ("south", "v8-55", "p8-220")}
-"""Payments that are 120 days behind their tenant's time: (tenant, debtor, payment).
-
-fa04242 gave each of them a decision (REVIEW) and an alert, and the ledger refused it as too old. Today's
-fraud rules do so themselves, before a row is looked at: there is neither, and the profile does not count it.
-"""
-_TOO_OLD_ROWS = {
-    row_key(*parts)
-    for tenant, debtor, payment in TOO_OLD
-    for parts in (("d", tenant, payment), ("a", tenant, debtor, payment))
-}
-_TOO_OLD_PROFILES = {row_key("f", tenant, debtor) for tenant, debtor, _ in TOO_OLD}
 
 
 def new_rows(table: str, rows: Rows) -> set[bytes]:
@@ -60,7 +44,7 @@ def as_kept_earlier(table: str, rows: Rows) -> Rows:
     found = {}
     new = new_rows(table, rows)
     for key, row in rows.items():
-        if key in new or (table == "fraud" and key in _TOO_OLD_ROWS):
+        if key in new:
             continue
         earlier = _EARLIER_KEYS.get((table, key[:1]), bytes)(key)
         assert earlier not in found, "two rows of today are one row of fa04242"
@@ -110,15 +94,6 @@ def _limits(_: bytes, row: bytes) -> bytes | None:
     return ledger.LIMIT_ROW.pack(structs.replace(known, since=None)) if known.waiting else None
 
 
-def _profile(key: bytes, row: bytes) -> bytes:
-    """Without the number of payments that came too late, of a debtor of `TOO_OLD`."""
-    if key not in _TOO_OLD_PROFILES:
-        return row
-    known = profile.read_profile(row)
-    known.too_late = 0
-    return profile.pack_profile(known)
-
-
 def _trade(_: bytes, row: bytes) -> bytes:
     """Without the time of the trade."""
     return positions.pack_trade(positions.UNKNOWN_TIME, positions.trade_parts(row)[1])
@@ -146,7 +121,6 @@ _KEPT: dict[tuple[str, bytes], Callable[[bytes, bytes], bytes | None]] = {
     ("ledger", b"h"): _hold,
     ("ledger", b"j"): _journal,
     ("ledger", b"t"): _limits,
-    ("fraud", b"f"): _profile,
     ("positions", b"t"): _trade,
     ("reconciliation", b"o"): _without_end(reconciliation.Posting),
     ("reconciliation", b"l"): _without_end(reconciliation.BankLine),

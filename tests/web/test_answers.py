@@ -153,6 +153,14 @@ async def test_the_alerts_of_an_account_are_read_without_those_of_others(worker:
     assert not (await answers.answer(worker, scope_of(ALERTS, "t", "a", "p9"))).known
 
 
+async def test_an_account_of_which_a_row_is_shown_is_known_whatever_else_there_is_of_it(worker: Any) -> None:
+    """An earlier version raised alerts, and kept no row of the family by which accounts are known today."""
+    worker.commit("fraud", {alert_key("t", "a", "p0"): alert("REVIEW")}, home("a"))
+    page = await answers.answer(worker, scope_of(ALERTS, "t", "a"))
+    assert page.known and len(page.rows) == 1
+    assert not (await answers.answer(worker, scope_of(ALERTS, "t", "aa"))).known
+
+
 async def test_an_alert_says_what_has_become_of_the_payment(worker: Any) -> None:
     worker.commit("fraud", {alert_key("t", "a", "p"): alert("REVIEW")}, home("a"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
@@ -16,6 +16,10 @@ _DEFAULT = Thresholds()
 class FraudSettings(ConceptSettings, frozen=True):
     """What rules' points come to, and how long decisions are kept."""
 
+    gone: ClassVar[dict[str, str]] = {
+        "fraud_rules_file": "fraud rules are events now, `ledgerflow rules publish FILE`; the points of a"
+        " review and a refusal are LEDGERFLOW_FRAUD_REVIEW_SCORE_MIN and LEDGERFLOW_FRAUD_DECLINE_SCORE_MIN"
+    }
     fraud_review_score_min: Annotated[
         int, Meta(ge=1, le=100, description="Points of the fraud rules from which a payment is reviewed.")
     ] = _DEFAULT.review_score_min

@@ -6,13 +6,14 @@
     SETTINGS = LedgerSettings
 
 The runtime finds `SETTINGS` of every concept and reads its fields from the environment: LEDGERFLOW_ and the
-name in capitals, or the name that `rename` gives. Bounds are checked whenever an object is created.
+name in capitals, or the name that `rename` gives. Bounds are checked whenever an object is created. A setting
+that an earlier version had goes into `gone`: nobody runs on without what it set, and knows nothing of it.
 """
 
 from __future__ import annotations
 
 from functools import cache
-from typing import Annotated, Any, NamedTuple, get_args, get_type_hints
+from typing import Annotated, Any, ClassVar, NamedTuple, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -35,6 +36,9 @@ class Parameter(NamedTuple):
 
 class ConceptSettings(msgspec.Struct, frozen=True):
     """The base of every concept's settings. Making one raises ValueError for a value out of bounds."""
+
+    gone: ClassVar[dict[str, str]] = {}
+    """Settings of earlier versions, by variable as `Parameter` has it, and what takes their place."""
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value out of bounds."""
