@@ -231,6 +231,13 @@ def in_chunks(produces: Iterable[Produce], size: int) -> Iterator[list[Produce]]
     yield chunk
 
 
+def parts_of(traffic: TrafficGenerator) -> Iterator[Iterable[Produce]]:
+    """Yield the parts of a run; all streams catch up between two of them."""
+    yield from (traffic.periods(), traffic.opening(), traffic.steps(), traffic.closing())
+    yield from traffic.rounds()
+    yield traffic.falling_due()
+
+
 def simulate(
     plan: LoadPlan, manifest: Path, chunk: int = 50, tenants: Tenants = UNRESTRICTED
 ) -> SimulatedCluster:
@@ -239,14 +246,7 @@ def simulate(
     planted: dict[int, PlantedItem] = {}
     traffic = TrafficGenerator(plan, ENCODE, planted)
     with LoadManifest(manifest, plan) as written:
-        parts = (
-            traffic.periods(),
-            traffic.opening(),
-            traffic.steps(),
-            traffic.closing(),
-            traffic.falling_due(),
-        )
-        for part in parts:
+        for part in parts_of(traffic):
             for produces in in_chunks(part, chunk):
                 for produce in produces:
                     record = cluster.produce(produce)

@@ -77,8 +77,15 @@ def load(
         ),
     ] = 1.0,
     accounts: Annotated[
-        int, typer.Option("--accounts", metavar="N", min=1, help="How many customers, over all tenants.")
-    ] = 1_000,
+        int | None,
+        typer.Option(
+            "--accounts",
+            metavar="N",
+            min=1,
+            show_default="1,000; more where each would pay too often",
+            help="How many customers, over all tenants.",
+        ),
+    ] = None,
     manifest: Annotated[
         Path | None,
         typer.Option(
@@ -135,7 +142,9 @@ def load(
         _tell(report, seed)
 
 
-def _plan(seed: int, count: int | None, rate: float | None, accounts: int, malformed: float) -> LoadPlan:
+def _plan(
+    seed: int, count: int | None, rate: float | None, accounts: int | None, malformed: float
+) -> LoadPlan:
     now = time.time_ns() // 1_000
     try:
         if count is None:

@@ -1,105 +1,183 @@
-"""Planted frauds: each is a short story of one victim that at least one rule of the fraud stream covers.
+"""Planted frauds: each is a story of one typology, and labels that say later what its payments were.
 
-A victim is an account that is opened long before it is used, and used for one story, so that its fraud
-profile contains nothing else.
-Scenario functions return (payment, seconds from now) pairs; negative seconds lie in the past (a history).
+Event times lie before the moment at which a story is planted, so a story of days is told at once. What waits
+for a booking comes later: in a bounded run when the streams have caught up (`next_round`), in an endless one
+RECEIVED_S later (`due`). There a slow worker may not have booked it by then, so no alert is expected.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from random import Random
 
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
-from pipeline.loadgen.plan import SECOND_US, Produce
-from pipeline.loadgen.world import Community, World
-
-HOUR_S = 3600
-DAY_S = 24 * HOUR_S
-VICTIM_BALANCE_MINOR = 200_000_00
+from pipeline.loadgen.plan import AHEAD_S, DAY_US, SECOND_US, LoadPlan, Produce
+from pipeline.loadgen.typologies import HOPS_MAX, HOPS_MIN, MULES, Cast, Scenario, Stage, Typologies
+from pipeline.loadgen.world import CURRENCIES, RATE_E8, World
 
 FRAUDS = 9
 """How many scenarios there are."""
+FUNDS_MINOR = 200_000_00
+RECEIVED_S = 15
+"""How long an endless run gives the streams to book a stage before it makes the next one."""
+UNLABELLED_EVERY = 12
+"""One story in so many is never found by anybody."""
+SOURCES = ("CHARGEBACK", "CUSTOMER")
+QUOTED_BEFORE_US = 90 * DAY_US
+"""Stories begin before the run, and their amounts are compared by a rate of that time."""
 
-Story = list[tuple[PaymentDraft, int]]
 
+@dataclass
+class Told:
+    """A story that is being told."""
 
-class Victims:
-    """Funded accounts for one use each, in order of opening. An endless run replaces used ones."""
-
-    def __init__(self, world: World, emitter: Emitter, ahead: int, endless: bool) -> None:
-        """`ahead`: how many accounts to open before the run."""
-        self._world = world
-        self._emitter = emitter
-        self._ahead = ahead
-        self._endless = endless
-        self._ready: deque[tuple[Community, str]] = deque()
-        self._opened = 0
-
-    def open_reserve(self) -> Iterator[Produce]:
-        """Yield the openings of the first victims."""
-        for _ in range(self._ahead):
-            yield self._open()
-
-    def take(self) -> tuple[Community, str, list[Produce]]:
-        """Return a victim's community and account, and the opening of its replacement, if any."""
-        community, account = self._ready.popleft()
-        return community, account, [] if self._ready and not self._endless else [self._open()]
-
-    def _open(self) -> Produce:
-        community = self._world.communities[self._opened % len(self._world.communities)]
-        self._opened += 1
-        account = self._emitter.name("v")
-        self._ready.append((community, account))
-        return self._world.open(community, account, "checking", VICTIM_BALANCE_MINOR)
+    cast: Cast
+    item: int
+    starts: int
+    """Event time of its second 0, microseconds UTC."""
+    stages: deque[Stage]
+    labelled: str | None
+    """Where its labels come from; None: nobody finds out."""
+    paid: list[PaymentDraft] = field(default_factory=list)
+    """What was paid before the stage that is next, and has no label yet."""
 
 
 class Frauds:
     """Plants the scenarios in turn."""
 
-    def __init__(self, rng: Random, emitter: Emitter, payments: PaymentRecords, victims: Victims) -> None:
-        self._rng = rng
+    def __init__(
+        self, plan: LoadPlan, world: World, emitter: Emitter, payments: PaymentRecords, ahead: int
+    ) -> None:
+        """`ahead`: how many stories have their accounts open before the run."""
+        self._plan = plan
+        self._world = world
         self._emitter = emitter
         self._payments = payments
-        self._victims = victims
-        self._planted = 0
-        self.scenarios: tuple[Callable[[Community, str], Story], ...] = (
-            self.velocity_burst,
-            self.probe_then_drain,
-            self.structuring,
-            self.geo_velocity,
-            self.dormant_drain,
-            self.fan_out,
-            self.account_takeover,
-            self.amount_outlier,
-            self.many_devices,
+        self._ahead = ahead
+        self._rng = Random(f"frauds {plan.seed}")
+        self._ready: deque[Cast] = deque()
+        self._mules: dict[str, tuple[str, ...]] = {}
+        self._opened = self._planted = self._steps = 0
+        self._waiting: list[tuple[int, int, Told]] = []
+        """By the step from which on their next stage may come."""
+        self._order = itertools.count()
+        made = Typologies(self._rng, payments)
+        self.scenarios: tuple[Scenario, ...] = (
+            *(made.structuring, made.fan_in, made.cycle, made.fan_out, made.pass_through),
+            *(made.structuring_slow, made.dormant_then_active, made.probe_then_drain),
+            made.first_large_payment,
         )
+        self._per_second = SECOND_US / max(plan.live_step_us, 1)
+        """Steps of an endless run."""
+
+    # --- accounts
+
+    def rates(self) -> Iterator[Produce]:
+        """Yield for every tenant the rate by which amounts before the run are compared."""
+        base, quote = (currency for currency, _ in CURRENCIES)
+        begins = self._plan.start - QUOTED_BEFORE_US
+        for tenant in self._plan.tenants if self._ahead else ():
+            fields = {"base_currency": base, "quote_currency": quote, "rate_e8": RATE_E8}
+            fields |= {"actor": None, "effective_from": begins}
+            yield self._emitter.event("rates", "ledgerflow.RateQuoted", 1, tenant, base, begins, fields)
+
+    def open_reserve(self) -> Iterator[Produce]:
+        """Yield the openings of the accounts that receive, and of those of the first stories."""
+        for community in self._world.communities if self._ahead else ():
+            mules = self._mules[community.nostro] = tuple(self._emitter.name("h") for _ in range(MULES))
+            for account in mules:
+                yield self._world.open(community, account, "checking", 0)
+        for _ in range(self._ahead):
+            yield from self._open()
+
+    def _open(self) -> Iterator[Produce]:
+        number = self._opened
+        self._opened += 1
+        communities = self._world.communities
+        community = communities[number % len(communities)]
+        accounts = tuple(self._emitter.name("v") for _ in range(self._size(number)))
+        self._ready.append(Cast(community, accounts, self._mules[community.nostro]))
+        for account in accounts:
+            yield self._world.open(community, account, "checking", FUNDS_MINOR)
+
+    def _size(self, number: int) -> int:
+        name = self._scenario(number).__name__
+        if name == "cycle":
+            return HOPS_MIN + number // FRAUDS % (HOPS_MAX - HOPS_MIN + 1)
+        return 2 if name == "pass_through" else 1
+
+    def _scenario(self, number: int) -> Scenario:
+        return self.scenarios[number % FRAUDS]
+
+    # --- telling
 
     def step(self, at: int) -> Iterator[Produce]:
-        """Yield the records of the next scenario; after geo_velocity also the decision on its payment."""
-        scenario = self.scenarios[self._planted % len(self.scenarios)]
-        round_number = self._planted // len(self.scenarios)
+        """Yield the first stage of the next story, which ends at event time `at` (microseconds UTC)."""
+        number, scenario = self._planted, self._scenario(self._planted)
         self._planted += 1
-        community, victim, successor = self._victims.take()
-        yield from successor
-        story = scenario(community, victim)
-        ids = [payment.payment_id for payment, _ in story]
-        number = self._emitter.plant(
+        if self._plan.count is None or not self._ready:
+            yield from self._open()
+        cast = self._ready.popleft()
+        stages = scenario(cast)
+        payments = [payment for stage in stages for payment, second in stage if second >= 0]
+        expected = {"alert": [payment.payment_id for payment in payments]}
+        if len(stages) > 1 and self._plan.count is None:
+            expected = {}
+        item = self._emitter.plant(
             "fraud",
             scenario.__name__,
-            community.tenant,
-            {"alert": ids},
-            len(story),
-            account_id=victim,
-            payment_ids=ids,
+            cast.community.tenant,
+            expected,
+            sum(map(len, stages)),
+            account_id=payments[-1].debtor,
+            payment_ids=[payment.payment_id for payment in payments],
         )
-        last = max(offset for _, offset in story)
-        for payment, offset in story:
-            yield self._payments.initiated(payment, at + (offset - last) * SECOND_US, 2, (number,))
-        if scenario == self.geo_velocity:
-            yield self._decide(story[-1][0], at, round_number)
+        reviewed = scenario.__name__ == "first_large_payment"
+        found = number % UNLABELLED_EVERY < UNLABELLED_EVERY - 1 and not reviewed
+        labelled = SOURCES[number % 2] if found else None
+        starts = at - stages[-1][-1][1] * SECOND_US
+        yield from self._tell(Told(cast, item, starts, deque(stages), labelled), at)
+        if reviewed:
+            yield self._decide(payments[0], at, number // FRAUDS)
+
+    def due(self, at: int) -> Iterator[Produce]:
+        """Yield what an endless run has kept until now; to be called at each step."""
+        self._steps += 1
+        while self._plan.count is None and self._waiting and self._waiting[0][0] <= self._steps:
+            yield from self._tell(heapq.heappop(self._waiting)[-1], at)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a bounded run has stages that wait for the streams."""
+        return self._plan.count is not None and bool(self._waiting)
+
+    def next_round(self, at: int) -> Iterator[Produce]:
+        """Yield the next stage of each story that waits: when the streams have caught up with the last."""
+        waiting, self._waiting = sorted(self._waiting), []
+        for _, _, told in waiting:
+            yield from self._tell(told, at)
+
+    def _tell(self, told: Told, at: int) -> Iterator[Produce]:
+        """Yield the next stage of a story and labels on what was paid before; keep it if there is more."""
+        for payment in told.paid:
+            if told.labelled is not None:
+                yield self._payments.labelled(payment, at, "FRAUD", told.labelled)
+        told.paid = []
+        stage = told.stages.popleft() if told.stages else []
+        for payment, second in stage:
+            yield self._payments.initiated(payment, told.starts + second * SECOND_US, 2, (told.item,))
+        # What waits for a review has its label from there; in a chain what is booked is labelled on the way.
+        told.paid = [payment for payment, second in stage if second >= 0]
+        label_later = told.labelled is not None and told.paid and len(told.cast.accounts) < HOPS_MIN
+        if told.stages or label_later:
+            pause_s = RECEIVED_S if told.stages else AHEAD_S
+            due = self._steps + int(pause_s * self._per_second) + 1
+            heapq.heappush(self._waiting, (due, next(self._order), told))
 
     def _decide(self, payment: PaymentDraft, at: int, round_number: int) -> Produce:
         """End a held payment: approved, refused or cancelled, in turn."""
@@ -116,100 +194,3 @@ class Frauds:
         if name == "held_cancelled":
             return self._payments.cancelled(payment, at + SECOND_US, (number,))
         return self._payments.reviewed(payment, at + SECOND_US, name == "review_approved", (number,))
-
-    # --- the scenarios
-
-    def _pay(
-        self,
-        community: Community,
-        victim: str,
-        amount: int,
-        payee: int = 0,
-        device: str = "",
-        country: str = "",
-    ) -> PaymentDraft:
-        merchants = community.merchants
-        merchant = merchants[payee % len(merchants)]
-        return self._payments.new(
-            community,
-            victim,
-            merchant.account_id,
-            amount,
-            device=device or f"device-{victim}",
-            channel="mobile",
-            category=merchant.category,
-            country=country or None,
-        )
-
-    def _history(
-        self, community: Community, victim: str, payments: int, gap_s: int, country: str = ""
-    ) -> Story:
-        """Return small payments to a usual payee, the last of them 12 hours before second 0."""
-        first = -12 * HOUR_S - (payments - 1) * gap_s
-        return [
-            (
-                self._pay(community, victim, self._rng.randrange(20_00, 40_00), country=country),
-                first + number * gap_s,
-            )
-            for number in range(payments)
-        ]
-
-    def velocity_burst(self, community: Community, victim: str) -> Story:
-        """Twelve payments within 44 seconds."""
-        return [
-            (self._pay(community, victim, self._rng.randrange(5_00, 40_00), payee=number % 3), 4 * number)
-            for number in range(12)
-        ]
-
-    def probe_then_drain(self, community: Community, victim: str) -> Story:
-        """A payment of cents, and half a minute later a large one."""
-        drain = self._rng.randrange(900_00, 4_000_00)
-        return [(self._pay(community, victim, 50), 0), (self._pay(community, victim, drain, payee=1), 30)]
-
-    def structuring(self, community: Community, victim: str) -> Story:
-        """Four amounts just under the reporting threshold within nine hours."""
-        return [
-            (self._pay(community, victim, self._rng.randrange(9_200_00, 9_990_00)), 3 * HOUR_S * number)
-            for number in range(4)
-        ]
-
-    def geo_velocity(self, community: Community, victim: str) -> Story:
-        """At home, and ten minutes later on another continent."""
-        at_home = self._pay(community, victim, 21_50, country=community.countries[0])
-        abroad = self._pay(community, victim, self._rng.randrange(80_00, 400_00), payee=1, country="TH")
-        return [(at_home, 0), (abroad, 600)]
-
-    def dormant_drain(self, community: Community, victim: str) -> Story:
-        """No payment for 70 days, then a large amount."""
-        drain = self._rng.randrange(900_00, 4_000_00)
-        return [
-            (self._pay(community, victim, 12_00), -70 * DAY_S),
-            (self._pay(community, victim, drain, 1), 0),
-        ]
-
-    def fan_out(self, community: Community, victim: str) -> Story:
-        """Nine payees within half an hour that were never paid before."""
-        return [
-            (self._pay(community, victim, self._rng.randrange(50_00, 300_00), payee=number), 200 * number)
-            for number in range(9)
-        ]
-
-    def account_takeover(self, community: Community, victim: str) -> Story:
-        """A history; then a new device, payee and country, and a round amount."""
-        story = self._history(community, victim, 6, 5 * HOUR_S, country=community.countries[0])
-        taken = self._pay(community, victim, 2_000_00, payee=7, device=f"other-{victim}", country="KY")
-        return [*story, (taken, 0)]
-
-    def amount_outlier(self, community: Community, victim: str) -> Story:
-        """A history of small amounts; then a large round one to a new payee."""
-        large = self._pay(community, victim, 5_000_00, payee=5)
-        return [*self._history(community, victim, 11, 4 * HOUR_S), (large, 0)]
-
-    def many_devices(self, community: Community, victim: str) -> Story:
-        """A history on one device; then five others within an hour."""
-        story = self._history(community, victim, 6, 5 * HOUR_S)
-        others = [
-            (self._pay(community, victim, 30_00, device=f"other{number}-{victim}"), 600 * number)
-            for number in range(5)
-        ]
-        return [*story, *others]

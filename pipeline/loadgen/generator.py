@@ -5,26 +5,29 @@ Pure: no clock, no I/O; one random generator, seeded. The same plan and encoder 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from random import Random
 
 from pipeline.loadgen.banks import BREAKS, Bank, Item
 from pipeline.loadgen.emitter import Emitter, Encode
-from pipeline.loadgen.frauds import FRAUDS, Frauds, Victims
+from pipeline.loadgen.frauds import FRAUDS, Frauds
 from pipeline.loadgen.malformed import MalformedRecords
 from pipeline.loadgen.markets import Markets
-from pipeline.loadgen.payments import OrdinaryPayments, PaymentRecords
-from pipeline.loadgen.plan import HOUR_US, TAIL_US, LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.ordinary import OrdinaryPayments
+from pipeline.loadgen.payments import PaymentRecords
+from pipeline.loadgen.plan import AHEAD_S, HOUR_US, SECOND_US, TAIL_US, LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.rare_stories import MARK, RARE_STORIES, RareStories
 from pipeline.loadgen.refusals import REFUSALS, Refusals, SpecialAccounts
 from pipeline.loadgen.stories import STORIES, Stories
-from pipeline.loadgen.world import Community, World
+from pipeline.loadgen.victims import Victims
+from pipeline.loadgen.world import Community, Customer, World
 
 
 class TrafficGenerator:
-    """A run in five parts, each an iterator of records, to be taken in this order:
+    """A run in parts, each an iterator of records, to be taken in this order:
 
-    `periods`, `opening`, `steps`, `closing`, `falling_due`
+    `periods`, `opening`, `steps`, `closing`, each of `rounds`, `falling_due`
     """
 
     def __init__(self, plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem]) -> None:
@@ -39,9 +42,9 @@ class TrafficGenerator:
         refusals = plan.ahead(plan.refusal_per_mille, REFUSALS)
         stories = plan.ahead(plan.story_per_mille, STORIES)
         endless = plan.count is None
-        self._victims = Victims(self._world, self._emitter, frauds + refusals + stories, endless)
+        self._victims = Victims(self._world, self._emitter, refusals + stories, endless)
         self._special = SpecialAccounts(self._world, self._emitter, refusals, endless)
-        self._frauds = Frauds(rng, self._emitter, self._payments, self._victims)
+        self._frauds = Frauds(plan, self._world, self._emitter, self._payments, frauds)
         self._refusals = Refusals(self._emitter, self._payments, self._victims, self._special)
         self._stories = Stories(plan, self._world, self._emitter, self._payments, self._victims, stories)
         self._rare = self._rare_stories()
@@ -49,6 +52,8 @@ class TrafficGenerator:
             community.nostro: Bank(community, plan.start, rng, self._emitter)
             for community in self._world.communities
         }
+        self._joining: deque[tuple[int, Community, Customer]] = deque()
+        self._joined = 0
         self._breaks: list[str] = []
         self._breaks_planted = 0
         self.at = plan.start
@@ -71,6 +76,7 @@ class TrafficGenerator:
 
     def periods(self) -> Iterator[Produce]:
         """Yield the events that close the period before the run, and the rates between currencies."""
+        yield from self._frauds.rates()
         if self.tells_stories:
             yield from self._stories.periods()
             yield from self._rare.rates()
@@ -80,6 +86,7 @@ class TrafficGenerator:
         yield from self._world.open_all()
         yield from self._victims.open_reserve()
         yield from self._special.open_reserve()
+        yield from self._frauds.open_reserve()
         if self.tells_stories:
             yield from self._stories.open_reserve()
             yield from self._rare_victims.open_reserve()
@@ -96,9 +103,11 @@ class TrafficGenerator:
         story_every = plan.every(plan.story_per_mille, STORIES)
         rare_every = plan.every(plan.rare_per_mille, RARE_STORIES)
         break_every = plan.every(plan.break_per_mille, len(BREAKS))
+        yield from habits.before(plan.start)
         while plan.count is None or self.payments < plan.count:
             number = self.payments
             self.payments += 1
+            yield from self._grow(habits, number)
             yield from habits.step(self.at)
             yield from markets.step(self.at)
             if fraud_every and number % fraud_every == fraud_every // 2:
@@ -107,6 +116,7 @@ class TrafficGenerator:
                 yield from self._refusals.step(self.at)
             if story_every and number % story_every == story_every // 4:
                 yield from self._stories.step(self.at)
+            yield from self._frauds.due(self.at)
             yield from self._stories.due(self.at)
             if rare_every and number % rare_every == rare_every // 5:
                 yield from self._rare.step(self.at)
@@ -121,6 +131,19 @@ class TrafficGenerator:
             live = plan.live_after is not None and self.at >= plan.live_after
             self.at += plan.live_step_us if live else plan.step_us
 
+    def _grow(self, habits: OrdinaryPayments, number: int) -> Iterator[Produce]:
+        """Yield the openings of customers who join at payment `number`; they pay when these are applied."""
+        ahead = AHEAD_S * SECOND_US // max(self._plan.live_step_us, 1)
+        while self._joining and self._joining[0][0] + ahead <= number:
+            _, community, customer = self._joining.popleft()
+            habits.join(community, customer)
+        most = (self._plan.people or 0) - self._plan.accounts
+        while self._joined < min(self._plan.joining * number, most):
+            opened, community, customer = self._world.join(self._joined)
+            self._joined += 1
+            self._joining.append((number, community, customer))
+            yield opened
+
     def closing(self) -> Iterator[Produce]:
         """Yield what stories have kept for later, and the last statements. Also after an early stop.
 
@@ -131,6 +154,11 @@ class TrafficGenerator:
         yield from self._rare.due(until)
         for bank in self._banks.values():
             yield from bank.finish(self.at, self._breaks)
+
+    def rounds(self) -> Iterator[Iterator[Produce]]:
+        """Yield what a bounded run says in steps, each for when the streams have caught up with the last."""
+        while self._frauds.waits:
+            yield self._frauds.next_round(self.at)
 
     def falling_due(self) -> Iterator[Produce]:
         """Yield the ends of stories, and statements that move event time past the grace period.
@@ -163,4 +191,6 @@ def generate(
     yield from traffic.opening()
     yield from traffic.steps()
     yield from traffic.closing()
+    for part in traffic.rounds():
+        yield from part
     yield from traffic.falling_due()

@@ -8,10 +8,7 @@ from typing import Any
 from pipeline.loadgen.journals import leg
 from pipeline.loadgen.plan import DAY_US, SECOND_US, Produce
 from pipeline.loadgen.story_steps import AMOUNT, REFUSED, SHORT_HOLD_US, StorySteps
-from pipeline.loadgen.world import Community
-
-RATE_E8 = 108_000_000
-"""The exchange rate of the stories, in units of 1e-8."""
+from pipeline.loadgen.world import RATE_E8, Community
 
 
 class JournalStories(StorySteps):

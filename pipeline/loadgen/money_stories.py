@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.loadgen.journal_stories import RATE_E8
 from pipeline.loadgen.journals import JournalDraft, leg
 from pipeline.loadgen.payments import RARE
 from pipeline.loadgen.plan import DAY_US, HOUR_US, SECOND_US, Produce
 from pipeline.loadgen.story_steps import AMOUNT, REFUSED, SETTLED, StorySteps
-from pipeline.loadgen.world import CURRENCIES, Community
+from pipeline.loadgen.world import CURRENCIES, RATE_E8, Community
 
 QUOTE_US = 12 * HOUR_US
 """From one quote of a rate to the next: by default a rate counts for a day."""

@@ -1,18 +1,16 @@
-"""Payments: the records of one payment, and the ordinary payments of customers by their habits."""
+"""The records of one payment, and of what is said about it later."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from random import Random
 from typing import Any
 
 import msgspec
 
 from pipeline.domain.kernel import events as ev
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.plan import HOUR_US, Produce
-from pipeline.loadgen.world import CHANNELS, Community, Customer, World
+from pipeline.loadgen.plan import Produce
+from pipeline.loadgen.world import Community
 from schemas import remittance
 
 RECORD = "ledgerflow.PaymentInitiated"
@@ -20,20 +18,8 @@ NEWEST = 4
 """The newest version that ordinary payments have."""
 RARE = 6
 """The version of payments that say something rare."""
-OLD_SHARES = ((0.2, 1), (0.4, 2), (0.7, 3))
-"""Cumulative shares of the ordinary payments by schema version: 20% version 1, 40% version 1 or 2, ..."""
 CREDITOR_REFERENCE_EVERY = 3
 """One payment in so many names its invoice by a creditor reference, the others in plain text."""
-LOW_BALANCE_MINOR = 3_000_00
-"""Below this a salary is paid. It is well above zero, because later payments may be applied before it."""
-NOSTRO_AMOUNT_MAX = 495_00
-"""Below the large amounts of the fraud rules: payments over a nostro should settle."""
-COLLECT_GAP_US = 2 * HOUR_US
-"""Shortest time between two payments of a nostro to customers, so that no burst rule holds them."""
-
-OnCrossing = Callable[[Community, int, int, str, str, bool], None]
-"""Called for each payment over a nostro: community, time, signed amount (a credit of the nostro is positive),
-payment id, reference, and whether the bank will state the reference."""
 
 
 @dataclass
@@ -123,6 +109,20 @@ class PaymentRecords:
         record = "ledgerflow.PaymentReviewed"
         return self._emitter.event("payments", record, 1, payment.tenant, payment.debtor, at, fields, planted)
 
+    def labelled(self, payment: PaymentDraft, at: int, label: str, source: str) -> Produce:
+        """Return payment_labelled: what the payment turned out to be, known from `at` on."""
+        fields = {
+            "payment_id": payment.payment_id,
+            "debtor_account_id": payment.debtor,
+            "creditor_account_id": payment.creditor,
+            "label": label,
+            "source": source,
+            "labelled_at": at,
+            "actor": None,
+        }
+        record = "ledgerflow.PaymentLabelled"
+        return self._emitter.event("fraud-labels", record, 1, payment.tenant, payment.debtor, at, fields)
+
     def cancelled(self, payment: PaymentDraft, at: int, planted: tuple[int, ...] = ()) -> Produce:
         """Return payment_cancelled."""
         fields = {
@@ -178,119 +178,3 @@ def _reference_of(payment_id: str) -> str:
     if int(invoice.rpartition("-")[2]) % CREDITOR_REFERENCE_EVERY or len(body) > 21:
         return f"INV-{invoice}"
     return remittance.creditor_reference(body)
-
-
-class OrdinaryPayments:
-    """Shopping, rent, transfers to friends, bills over the nostro; a salary when the balance is low."""
-
-    def __init__(self, world: World, rng: Random, payments: PaymentRecords, on_crossing: OnCrossing) -> None:
-        self._rng = rng
-        self._payments = payments
-        self._on_crossing = on_crossing
-        self._members = [(community, one) for community in world.communities for one in community.customers]
-        self._collected: dict[str, int] = {}
-
-    def step(self, at: int) -> Iterator[Produce]:
-        """Yield the one payment of this moment."""
-        community, customer = self._rng.choice(self._members)
-        if customer.balance < LOW_BALANCE_MINOR:
-            yield self._salary(community, customer, at)
-            return
-        dice = self._rng.random()
-        if dice < 0.62:
-            yield self._shopping(community, customer, at)
-        elif dice < 0.72:
-            yield self._transfer(community, customer, at)
-        elif dice < 0.75 and customer.balance > 2 * customer.rent_minor:
-            yield self._spend(
-                community,
-                customer,
-                at,
-                customer.landlord,
-                customer.rent_minor,
-                kind="transfer",
-                channel="web",
-            )
-        elif dice < 0.79 and self._may_collect(community, at):
-            yield self._incoming(community, customer, at)
-        else:
-            yield self._bill(community, customer, at)
-
-    def _version(self) -> int:
-        """Return a schema version at random: not all upstream systems write the newest one."""
-        dice = self._rng.random()
-        return next((version for share, version in OLD_SHARES if dice < share), NEWEST)
-
-    def _may_collect(self, community: Community, at: int) -> bool:
-        if at - self._collected.get(community.nostro, at - COLLECT_GAP_US) < COLLECT_GAP_US:
-            return False
-        self._collected[community.nostro] = at
-        return True
-
-    def _spend(
-        self, community: Community, customer: Customer, at: int, payee: str, amount: int, **more: Any
-    ) -> Produce:
-        customer.balance -= amount
-        more.setdefault("device", customer.device)
-        payment = self._payments.new(community, customer.account_id, payee, amount, **more)
-        return self._payments.initiated(payment, at, self._version())
-
-    def _shopping(self, community: Community, customer: Customer, at: int) -> Produce:
-        rng = self._rng
-        merchant = customer.usual[int(rng.random() * rng.random() * len(customer.usual))]
-        if rng.random() < 0.05:
-            merchant = rng.choice(community.merchants)
-        amount = 1_00 + int(merchant.basket_minor * (0.5 + rng.random()))
-        channel = CHANNELS[int(rng.random() * 3)]
-        return self._spend(
-            community,
-            customer,
-            at,
-            merchant.account_id,
-            amount,
-            channel=channel,
-            country=customer.country,
-            category=merchant.category,
-        )
-
-    def _transfer(self, community: Community, customer: Customer, at: int) -> Produce:
-        friend = self._rng.choice(customer.friends)
-        if friend == customer.account_id:
-            return self._shopping(community, customer, at)
-        amount = 5_00 + int(self._rng.random() * 95_00)
-        return self._spend(community, customer, at, friend, amount, kind="transfer", channel="mobile")
-
-    def _salary(self, community: Community, customer: Customer, at: int) -> Produce:
-        """Pay a customer from one of the employers."""
-        place = int(customer.account_id.rpartition("-")[2]) % len(community.employers)
-        amount = 1_800_00 + int(self._rng.random() * 1_500_00)
-        customer.balance += amount
-        payment = self._payments.new(
-            community, community.employers[place], customer.account_id, amount, kind="transfer"
-        )
-        return self._payments.initiated(payment, at, self._version())
-
-    def _crossing_amount(self) -> tuple[int, bool]:
-        """Return an amount and whether the bank states the reference: then the amount is even, else odd.
-
-        A line without a reference is matched by its amount, so it must not match the posting of another line.
-        """
-        amount = 2 * int(5_00 + self._rng.random() * (NOSTRO_AMOUNT_MAX - 10_00) / 2)
-        stated = self._rng.random() < 0.95
-        return (amount, True) if stated else (amount + 1, False)
-
-    def _bill(self, community: Community, customer: Customer, at: int) -> Produce:
-        amount, stated = self._crossing_amount()
-        customer.balance -= amount
-        payment = self._payments.new(
-            community, customer.account_id, community.nostro, amount, channel="web", device=customer.device
-        )
-        self._on_crossing(community, at, amount, payment.payment_id, payment.reference, stated)
-        return self._payments.initiated(payment, at, self._version())
-
-    def _incoming(self, community: Community, customer: Customer, at: int) -> Produce:
-        amount, stated = self._crossing_amount()
-        customer.balance += amount
-        payment = self._payments.new(community, community.nostro, customer.account_id, amount, kind="deposit")
-        self._on_crossing(community, at, -amount, payment.payment_id, payment.reference, stated)
-        return self._payments.initiated(payment, at, self._version())

@@ -25,6 +25,8 @@ RARE_EVERY = 4
 """How many ordinary stories there are for each of the rare ones."""
 PAYMENTS_PER_ACCOUNT = 50
 """In a bounded run at most this many on average, or the fraud rules would suspect every customer."""
+PAYMENTS_PER_HOUR = 12
+"""Of a customer of an endless run that has caught up with real time, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class LoadPlan:
     live_step_us: int = SECOND_US
     accounts: int = 1_000
     """Customers with habits, over all tenants; merchants, employers, nostros and traders come in addition."""
+    people: int | None = None
+    """To how many customers an endless run grows until it has caught up with now; None: it does not."""
     tenants: tuple[str, ...] = ("north", "south")
     malformed_pct: float = 1.0
     """Malformed records per hundred ordinary payments."""
@@ -96,6 +100,15 @@ class LoadPlan:
         return payments // every + 1 if every and self.count != 0 else 0
 
     @property
+    def joining(self) -> float:
+        """Customers who join at each payment of an endless run, until all are there."""
+        if self.people is None or self.live_after is None:
+            return 0.0
+        payments = (self.live_after - self.start) // max(self.step_us, 1)
+        ahead = AHEAD_S * SECOND_US // max(self.live_step_us, 1)
+        return max(self.people - self.accounts, 0) / max(payments - ahead, 1)
+
+    @property
     def rare_per_mille(self) -> float:
         """Planted stories of what is rare, per thousand ordinary payments."""
         return self.story_per_mille / RARE_EVERY
@@ -127,13 +140,21 @@ def history(seed: int, count: int, now: int, accounts: int | None = None, **sett
 
 
 def demo(
-    seed: int, now: int, rate: float, speed: float = 3_600.0, backlog_us: int = 7 * DAY_US, **settings: Any
+    seed: int,
+    now: int,
+    rate: float,
+    speed: float = 3_600.0,
+    backlog_us: int = 7 * DAY_US,
+    accounts: int | None = None,
+    **settings: Any,
 ) -> LoadPlan:
     """Return the plan of an endless run with `rate` payments per second.
 
     Event time starts `backlog_us` before `now` and moves `speed` seconds per second (3,600: an hour), until
     it has caught up with `now`; from then on event time is real time. So breaks, which open after two days of
-    event time, open within a minute. Raises ValueError for a rate or speed that is too small.
+    event time, open within a minute. Without `accounts` there are 1,000 customers, and by then
+    so many more that none pays too often in real time. Raises ValueError for a rate or a speed that is too
+    small.
     """
     if rate <= 0 or speed < 1:
         raise ValueError("rate must be above 0 and speed at least 1")
@@ -144,6 +165,8 @@ def demo(
         int(SECOND_US * speed / rate),
         live_after=now,
         live_step_us=int(SECOND_US / rate),
+        accounts=accounts or 1_000,
+        people=None if accounts else int(rate * 3_600 / PAYMENTS_PER_HOUR),
         **settings,
     )
 

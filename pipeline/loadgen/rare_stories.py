@@ -6,10 +6,10 @@ So an ordinary story is the same with them and without.
 from __future__ import annotations
 
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.frauds import Victims
 from pipeline.loadgen.money_stories import MoneyStories
 from pipeline.loadgen.payments import PaymentRecords
 from pipeline.loadgen.plan import LoadPlan
+from pipeline.loadgen.victims import Victims
 from pipeline.loadgen.waiting_stories import WaitingStories
 from pipeline.loadgen.world import World
 

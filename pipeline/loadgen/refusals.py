@@ -1,6 +1,6 @@
 """Planted retries, and payments that the ledger must refuse, each with the expected event and code.
 
-Each uses an account of its own (see `Victims` in frauds.py) that is funded and pays nothing else, so only one
+Each uses an account of its own (see victims.py) that is funded and pays nothing else, so only one
 answer is possible.
 """
 
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.frauds import Victims
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import DAY_US, SECOND_US, Produce
+from pipeline.loadgen.victims import Victims
 from pipeline.loadgen.world import Community, World
 
 REFUSED = "CommandRefused"

@@ -178,6 +178,10 @@ class Loader:
         self._produce_all(self._traffic.closing())
         self._flush()
         self._await_streams(streams_within_s)
+        for part in self._traffic.rounds():
+            self._produce_all(part)
+            self._flush()
+            self._await_streams(streams_within_s)
         self._produce_all(self._traffic.falling_due())
         self._flush()
         if self._failed:

@@ -1,6 +1,6 @@
 """Planted stories of the ledger: holds and captures, journals, reversals, limits, periods, repeats, links.
 
-Each story uses an account of its own that is funded and does nothing else (see `Victims` in frauds.py), and
+Each story uses an account of its own that is funded and does nothing else (see victims.py), and
 desks as the other party (see journals.py). A story must have exactly one possible outcome, so:
 
 - a record that depends on an answer of another branch is sent once the streams have caught up (`finish`);
@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.frauds import Victims
 from pipeline.loadgen.journal_stories import JournalStories
 from pipeline.loadgen.limit_stories import LimitStories
 from pipeline.loadgen.link_stories import LinkStories
@@ -22,6 +21,7 @@ from pipeline.loadgen.payment_stories import PaymentStories
 from pipeline.loadgen.payments import PaymentRecords
 from pipeline.loadgen.plan import LoadPlan, Produce
 from pipeline.loadgen.repeat_stories import RepeatStories
+from pipeline.loadgen.victims import Victims
 from pipeline.loadgen.world import World
 
 STORIES = 39

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.frauds import Victims
 from pipeline.loadgen.journals import Desks, JournalDraft, JournalRecords, leg
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import DAY_US, SECOND_US, LoadPlan, Produce
 from pipeline.loadgen.prepared_accounts import PreparedAccounts
+from pipeline.loadgen.victims import Victims
 from pipeline.loadgen.world import Community, World
 
 REFUSED, SETTLED = "CommandRefused", "PaymentSettled"

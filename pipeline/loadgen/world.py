@@ -12,14 +12,21 @@ from random import Random
 from typing import Any
 
 from pipeline.loadgen.emitter import Emitter
-from pipeline.loadgen.plan import LoadPlan, Produce
+from pipeline.loadgen.plan import DAY_US, LoadPlan, Produce
 
 CURRENCIES = (("EUR", ("DE", "FR", "NL")), ("USD", ("US", "CA")))
+RATE_E8 = 108_000_000
+"""How much of the second currency one unit of the first is, times 10^8."""
 CATEGORIES = ("grocery", "fuel", "restaurant", "pharmacy", "clothing", "travel", "utilities")
 CHANNELS = ("mobile", "web", "card", "branch")
 INSTRUMENTS = ("ACME", "GLOBEX", "INITECH", "UMBRELLA", "HOOLI", "STARK")
 STAFF_MAX = 6
-"""Most employees of one employer: few, so that salaries do not look like a burst of payments."""
+"""Most employees of one employer for each of whom there is a customer at the beginning."""
+CUSTOMERS_MIN = 12
+"""Customers of a community: enough for a story in which many pay one account."""
+OPEN_FOR_DAYS = (15, 22)
+"""How long before the run accounts were opened: they are not new any more. Nothing was paid before the run,
+so they must not look dormant in its first week."""
 
 
 @dataclass
@@ -33,6 +40,7 @@ class Customer:
     usual: list[Merchant]
     landlord: str
     rent_minor: int
+    subscription_minor: int
     friends: list[str]
     balance: int
 
@@ -56,6 +64,8 @@ class Community:
     currency: str
     countries: tuple[str, ...]
     nostro: str
+    backer: str
+    """The account that gave merchants their first money."""
     customers: list[Customer] = field(default_factory=list)
     merchants: list[Merchant] = field(default_factory=list)
     employers: list[str] = field(default_factory=list)
@@ -70,9 +80,9 @@ class World:
         self._rng = rng
         self._emitter = emitter
         self.opened_at = plan.start
-        """When all accounts were opened, event time."""
+        """When the run begins: by then all accounts are open, event time."""
         self.communities = [
-            Community(tenant, currency, countries, emitter.name("n"))
+            Community(tenant, currency, countries, emitter.name("n"), emitter.name("b"))
             for tenant in plan.tenants
             for currency, countries in CURRENCIES
         ]
@@ -86,27 +96,49 @@ class World:
     def open_all(self) -> Iterator[Produce]:
         """Yield account_opened for everyone, v1 and v2 mixed; nostros and employers have no limit."""
         for number, community in enumerate(self.communities):
-            yield self.open(community, community.nostro, "nostro", 0, limit=None)
+            yield self.open(community, community.nostro, "nostro", 0, None, "treasury")
+            yield self.open(community, community.backer, "checking", 0, None, "payroll")
             # Three customers of four use the tenant's first currency.
             tenants = len(self._plan.tenants)
             share = self._plan.accounts * (3 if number % 2 == 0 else 1) // (4 * tenants) + 1
+            share = max(share, CUSTOMERS_MIN)
             for _ in range(max(10, share // 20)):
                 yield self._open_merchant(community)
             for _ in range(share // STAFF_MAX + 1):
                 employer = self._emitter.name("f")
                 community.employers.append(employer)
-                yield self.open(community, employer, "checking", 50_000_000_00, limit=None)
+                yield self.open(community, employer, "checking", 50_000_000_00, None, "payroll")
             for _ in range(share):
                 yield self._open_customer(community)
             for customer in community.customers:
-                customer.friends = [self._rng.choice(community.customers).account_id for _ in range(3)]
+                self._befriend(community, customer)
             for _ in range(max(2, share // 50)):
                 trader = self._emitter.name("t")
                 community.traders.append(trader)
                 yield self.open(community, trader, "investment", 0)
 
+    def join(self, number: int) -> tuple[Produce, Community, Customer]:
+        """Open the account of customer `number` who comes later; return its record and who it is."""
+        # As at the beginning, three of four use the first currency.
+        place = number % len(self._plan.tenants) * len(CURRENCIES) + (
+            number // len(self._plan.tenants) % 4 == 3
+        )
+        community = self.communities[place]
+        opened = self._open_customer(community)
+        self._befriend(community, community.customers[-1])
+        return opened, community, community.customers[-1]
+
+    def _befriend(self, community: Community, customer: Customer) -> None:
+        customer.friends = [self._rng.choice(community.customers).account_id for _ in range(3)]
+
     def open(
-        self, community: Community, account_id: str, kind: str, balance: int, limit: int | None = 0
+        self,
+        community: Community,
+        account_id: str,
+        kind: str,
+        balance: int,
+        limit: int | None = 0,
+        segment: str | None = None,
     ) -> Produce:
         """Return account_opened: of version 1 in 40% of the cases where its fields suffice."""
         version = 1 if limit == 0 and self._rng.random() < 0.4 else 2
@@ -122,13 +154,16 @@ class World:
             fields["regulatory_tier"] = "institutional" if institutional else "retail"
             fields["compliance_flags"] = ["kyc_complete"] if self._rng.random() < 0.9 else []
             fields["overdraft_limit_minor"] = limit
+        if segment is not None:
+            version = 3
+            fields |= {"actor": None, "metadata": {"segment": segment}}
         return self._emitter.event(
             "accounts",
             "ledgerflow.AccountOpened",
             version,
             community.tenant,
             account_id,
-            self.opened_at,
+            self.opened_at - self._rng.randrange(*OPEN_FOR_DAYS) * DAY_US,
             fields,
         )
 
@@ -152,6 +187,7 @@ class World:
             usual,
             rng.choice(community.merchants).account_id,
             rng.randrange(450_00, 1_400_00, 7),
+            rng.randrange(4_99, 39_99, 50),
             [],
             balance,
         )

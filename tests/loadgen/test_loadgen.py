@@ -58,7 +58,7 @@ def test_all_versions_are_mixed(run: tuple[list[Produce], dict[int, PlantedItem]
     for produce, name, fields in events(run[0]):
         name += " of a rare story" if f"{PLAN.seed}{MARK}-" in fields["event_id"] else ""
         versions[name][(produce.value or b"")[1:5]] += 1
-    counts = {"AccountOpened": 2, "AccountClosed": 2, "PaymentInitiated": 4}
+    counts = {"AccountOpened": 3, "AccountClosed": 2, "PaymentInitiated": 4}
     for name, count in (counts | {"PaymentInitiated of a rare story": 2}).items():
         assert len(versions[name]) == count, name
     assert min(versions["PaymentInitiated"].values()) / versions["PaymentInitiated"].total() > 0.1
