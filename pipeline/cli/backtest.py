@@ -1,4 +1,4 @@
-"""`ledgerflow backtest`."""
+"""`ledgerflow backtest`, and `ledgerflow rules backtest` of one file of rules."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from pipeline.domain.fraud.model.refusals import ModelRefused
 from pipeline.training.fitting import require_xgboost
 from pipeline.training.walk_forward import WalkForward, with_threads
 
+Out = Annotated[
+    Path,
+    typer.Option("--out", metavar="FILE", help="Decisions: a new .parquet or .csv file.", show_default=False),
+]
+
 
 def backtest(
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="FILE", help="Decisions: a new .parquet or .csv file.", show_default=False
-        ),
-    ],
+    out: Out,
     payments: PaymentsFile = None,
     labels: LabelsFile = None,
     rules: Annotated[
@@ -96,6 +96,36 @@ def backtest(
         typer.echo(json.dumps({**told, "left_out": given.left_out, "out": str(out)}))
     else:
         report(told, out)
+
+
+def backtest_rules(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Rules, TOML.", show_default=False)],
+    out: Out,
+    payments: PaymentsFile = None,
+    labels: LabelsFile = None,
+    rates: RatesOption = None,
+    tenant: TenantOption = None,
+    as_json: Json = False,
+    data: Data = None,
+    bootstrap_servers: Bootstrap = None,
+    schema_registry_url: RegistryUrl = None,
+) -> None:
+    """Decide your own payments by a file of fraud rules: what it finds, and which alerts it gains and loses.
+
+    As `ledgerflow backtest --rules FILE`, which takes models, too.
+    """
+    backtest(
+        out=out,
+        payments=payments,
+        labels=labels,
+        rules=file,
+        rates=rates,
+        tenant=tenant,
+        as_json=as_json,
+        data=data,
+        bootstrap_servers=bootstrap_servers,
+        schema_registry_url=schema_registry_url,
+    )
 
 
 def _read_model(path: Path) -> Fitted:

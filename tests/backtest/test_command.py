@@ -76,6 +76,18 @@ def test_json_has_all_of_it(capsys: pytest.CaptureFixture[str], files: list[str]
     assert told["out"] == files[-1]
 
 
+def test_a_file_of_rules_is_tried_by_the_group_of_rules_too(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, files: list[str]
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text(HEAD + RULE.format('"payments_1h > 10"'))
+    given, out = files[:-1], [str(tmp_path / f"{number}.csv") for number in range(2)]
+    _, told, _ = backtest(capsys, *given, out[0], "--rules", rules)
+    assert main(["rules", "backtest", str(rules), *given, out[1]]) == 0
+    assert capsys.readouterr().out == told.replace(out[0], out[1])
+    assert Path(out[0]).read_bytes() == Path(out[1]).read_bytes()
+
+
 def test_a_model_of_a_file_decides(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, files: list[str]
 ) -> None:
