@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from pipeline.domain.tenants.settings import parse_tenants
-from pipeline.runtime.settings import ENV_PREFIX, Settings
+from pipeline.runtime.settings import ENV_PREFIX, Settings, concepts
 from schemas.field_docs import FIELD_DOCS
 from tests.project import reference_of_commands, reference_of_events, reference_of_views, references
 from tests.project.markdown import Block, anchors, blocks, links
@@ -95,7 +95,8 @@ def test_every_setting_is_explained() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_setting_that_is_named_exists(document: str) -> None:
-    known = {ENV_PREFIX + name.upper() for name in Settings.model_fields}
+    gone = {name for kind in concepts() for name in kind.gone}  # whose names are refused
+    known = {ENV_PREFIX + name.upper() for name in (*Settings.model_fields, *gone)}
     if document != "CHANGELOG.md":  # it tells of settings that there were
         named = set(re.findall(rf"\b{ENV_PREFIX}[A-Z_]*[A-Z]\b(?!_?\.\.\.)", text_of(document)))
         assert named - known - OF_THE_EXAMPLE == set()
