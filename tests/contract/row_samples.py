@@ -142,9 +142,9 @@ SAMPLES = (
     *_queued(state_rows.IN_USE),
     *publishing_row_samples.SAMPLES,
     Sample(
-        earlier_rows.PROFILE_ROW,
+        earlier_rows.PROFILE_ROW,  # written and read by earlier versions alone
         bytes,
-        bytes,
+        earlier_rows.PROFILE_ROW.current,
         tuple(golden_rows("fraud", "profile", 1)),
     ),
     Sample(
