@@ -6,7 +6,8 @@ tables than is meant, all of them become bytes, and come back when they are aske
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any
 
 from pipeline.domain.fraud import state_rows as rows
 from pipeline.domain.fraud.features.amounts import Rates
@@ -20,6 +21,7 @@ from pipeline.domain.fraud.features.columns import (
     Receipts,
     all_approved,
     keys_of,
+    list_of,
 )
 from pipeline.domain.fraud.features.states import States
 from pipeline.domain.fraud.features.tables import FeatureTables
@@ -91,10 +93,15 @@ class BoundedTables(FeatureTables):
         self._resting_devices.wake(keys.device)
         return super().pay(payments, decide, keys)
 
-    def receive(self, receipts: Receipts, keys: Sequence[Hashable] | None = None) -> list[Card]:
+    def receive(
+        self,
+        receipts: Receipts,
+        keys: Sequence[Hashable] | None = None,
+        written: Callable[[Integers], list[Any]] = list_of,
+    ) -> list[Card]:
         """Count receipts; return the cards that are due, in the order of the receipts."""
         self._resting_receivers.wake(receipts.account.tolist() if keys is None else keys)
-        return super().receive(receipts, keys)
+        return super().receive(receipts, keys, written)
 
     def unlearn(self, payments: Payments, approved: Integers, keys: Keys | None = None) -> None:
         """Take payments that are labelled fraud out of their debtors' habits."""

@@ -62,7 +62,7 @@ _unpack_days = unpacker(RATES_ROW, _Days)
 
 def account_key(tenant_id: str, account_id: str) -> bytes:
     """Return the row key of an account."""
-    return row_key(ACCOUNT_ROW.family, tenant_id, account_id)
+    return f"{ACCOUNT_ROW.family}\0{tenant_id}\0{account_id}".encode()  # `row_key`, quicker
 
 
 def read_account(row: bytes | None) -> Account:

@@ -16,7 +16,6 @@ import msgspec
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
 from pipeline.domain.kernel.retention import QueueKind
-from pipeline.domain.kernel.rows import row_key
 
 FAMILY = "d"
 DECISION_ROW = RowKind("fraud", "decision", FAMILY, [append_fields(None)])
@@ -63,7 +62,7 @@ class Decision(msgspec.Struct, array_like=True, gc=False):
 
 def decision_key(tenant_id: str, payment_id: str) -> bytes:
     """Return the key of the decision on a payment id."""
-    return row_key(FAMILY, tenant_id, payment_id)
+    return f"{FAMILY}\0{tenant_id}\0{payment_id}".encode()  # `row_key`, quicker: several for each event
 
 
 def pack_decision(decision: Decision) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from pipeline.domain.fraud import state_rows as at
 from pipeline.domain.fraud.account_rows import account_key, read_account
@@ -112,7 +113,8 @@ class Run:
         if is_next_day:
             self._work()
         account = account_key(tenant_id, debtor)
-        self._keys.payment(keys, account)
+        self._keys.payments.append(keys)
+        self._keys.accounts.append(account)
         work = Payment(event, at_us, *keys, account, decision, self._money.tenant(tenant_id, event.currency))
         changes = (keys.payer, keys.device) if keys.device else (keys.payer,)
         self._phases.add(PAY, Work(place, work), changes, (keys.receiver, keys.card))
@@ -140,7 +142,7 @@ class Run:
         receipt = Receipt(key, account_id, payer_id, amount, currency, at_us, origins, tenant)
         self._phases.add(RECEIVE, Work(place, receipt), (key,))
 
-    def know(self, place: int, tenant_id: str, account_id: str, card: list[int]) -> None:
+    def know(self, place: int, tenant_id: str, account_id: str, card: Sequence[int] | np.ndarray) -> None:
         """Take what is told of a payee."""
         key = at.card_key(tenant_id, account_id)
         self._keys.cards.append(key)
@@ -271,7 +273,7 @@ class Run:
         paid = facts_of(decision)
         tenant_id, debtor = event.tenant_id, event.debtor_account_id
         keys = keys_of(tenant_id, debtor, paid.creditor_account_id, None, paid.currency)
-        self._keys.label(keys)
+        self._keys.labels.append(keys)
         key, tenant = decision_key(tenant_id, event.payment_id), self._money.tenant(tenant_id, paid.currency)
         what = Label(decision, key, debtor, keys, says, at_us, is_review, tenant)
         self._phases.add(CHANGE, Work(place, what), (keys.payer,))

@@ -18,9 +18,9 @@ from pipeline.domain.fraud.decision_book import facts_of
 from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.judging import Run as Judging
 from pipeline.domain.fraud.log import PASSED_ON, UNTIMED, FraudLog
-from pipeline.domain.fraud.own_commands import cards_of, take_own
-from pipeline.domain.fraud.run_results import Decided, Funds, Result
-from pipeline.domain.fraud.said import COMMANDS, own_command
+from pipeline.domain.fraud.own_commands import cards_of, take_funds, take_own
+from pipeline.domain.fraud.run_results import Decided, Funds, Result, Told
+from pipeline.domain.fraud.said import COMMANDS, card_text, own_command
 from pipeline.domain.fraud.scheduled_rows import NEVER, read_clock, waiting_key, write_clock
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.batch import LeaveToRows, RuleBatch, blocks_of, structs_of
@@ -47,6 +47,7 @@ CLASSES = (
     *(ev.PayeeFraudConfirmed, ev.PaymentLabelled),
 )
 INITIATED, REVIEWED = range(2)
+FUNDS = CLASSES.index(ev.FundsReceived)
 ORIGINS_COLUMN = pa.list_(pa.struct([("account", pa.int64()), ("hops", pa.int64())]))
 FIELDS: dict[str, pa.DataType] = {
     **dict.fromkeys(("event_id", "tenant_id", "correlation_id", "payment_id"), pa.string()),
@@ -76,7 +77,7 @@ _RULED = frozenset(
         *("event_id", "correlation_id", "occurred_at", "tenant_id", "payment_id", "debtor_account_id"),
         *("creditor_account_id", "amount_minor", "currency", "device_id", "counterparty_country", "channel"),
         *("approved", "link_id", "account_id", "payer_account_id", "payee_account_id", "side", "label"),
-        *("card", "received_at", "paid_at", "labelled_at", "origins"),
+        *("card", "received_at", "paid_at", "labelled_at"),
     }
 )
 """The fields that the rules read; ids of outputs and outputs themselves are made from the columns."""
@@ -122,7 +123,7 @@ class _OpenRun:
         self._refused: dict[int, str] = {}
         """Result codes of payments above a quota or of closed tenants."""
         self._judging.load(_decision_keys(events))
-        self._cards = _cards_of(run)
+        self._cards, self._origins = _cards_of(run), _origins_of(run)
 
     def apply(self, event: Any, recorded_at: int) -> None:
         """Apply the next event; see `OpenRun`. Raises LeaveToRows where something waits or is due."""
@@ -140,6 +141,8 @@ class _OpenRun:
                 self._refused[place], now = code, self._clock.watermark
             else:
                 self._judging.pay(place, event, min(event.occurred_at, recorded_at))
+        elif kind is ev.FundsReceived:
+            take_funds(self._judging, place, event, recorded_at, self._origins.get(place, ()))
         elif kind is ev.PayeeRiskChanged and place in self._cards:
             names = event.tenant_id, event.payee_account_id
             self._judging.know(place, *names, self._cards[place])
@@ -185,14 +188,19 @@ class _OpenRun:
     def _commands(self, run: Run, results: Iterable[tuple[int, Result]]) -> Iterator[Block]:
         """Yield what other partitions are told."""
         funds: list[tuple[int, Funds]] = []
+        told: list[tuple[int, Told]] = []
         others: list[tuple[int, Result]] = []
         for place, result in results:
             if isinstance(result, Funds):
                 funds.append((place, result))
+            elif isinstance(result, Told) and run.kinds[place] == FUNDS:
+                told.append((place, result))
             elif not isinstance(result, Decided):
                 others.append((place, result))
         if funds:
             yield _funds_block(run, funds)
+        if told:
+            yield _told_block(run, told)
         if others:
             places = np.array([place for place, _ in others])
             for block in blocks_of([own_command(self._events[place], one) for place, one in others]):
@@ -207,7 +215,7 @@ def _decision_keys(events: Sequence[Any]) -> Iterator[bytes]:
             yield decision_key(event.tenant_id, event.payment_id)
 
 
-def _cards_of(run: Run) -> dict[int, list[int]]:
+def _cards_of(run: Run) -> dict[int, np.ndarray]:
     """Return the cards of a run by position; none where one of them cannot be read: rows say which."""
     places = np.flatnonzero(run.kinds == CLASSES.index(ev.PayeeRiskChanged))
     if not len(places):
@@ -217,6 +225,20 @@ def _cards_of(run: Run) -> dict[int, list[int]]:
     except Reject:
         return {}
     return dict(zip(places.tolist(), cards, strict=True))
+
+
+def _origins_of(run: Run) -> dict[int, list[int]]:
+    """Return the origins of receipts that have some, by position: account and hops, account and hops."""
+    column = run.columns["origins"]
+    if column.null_count == len(column):
+        return {}
+    sizes = numpy_of(pc.list_value_length(column), 0)
+    parts = [numpy_of(part).astype(np.int64) for part in column.flatten().flatten()]
+    pairs, found, begin = np.stack(parts, axis=1).ravel().tolist(), {}, 0
+    for place in np.flatnonzero(sizes).tolist():
+        end = begin + 2 * int(sizes[place])
+        found[place], begin = pairs[begin:end], end
+    return found
 
 
 def _funds_block(run: Run, funds: Sequence[tuple[int, Funds]]) -> Block:
@@ -239,6 +261,24 @@ def _funds_block(run: Run, funds: Sequence[tuple[int, Funds]]) -> Block:
         "origins": _origins(paid),
     }
     return Block(COMMANDS, ev.FundsReceived, at, joined("/", columns["tenant_id"], creditors), columns)
+
+
+def _told_block(run: Run, told: Sequence[tuple[int, Told]]) -> Block:
+    """Return payee_risk_changed for receipts: their positions in the run, ascending, and what is told."""
+    at = np.array([place for place, _ in told])
+    take = pa.array(at)
+    columns = {name: run.columns[name].take(take) for name in ("tenant_id", "occurred_at", "correlation_id")}
+    payment, cause = run.columns["payment_id"].take(take), run.columns["event_id"].take(take)
+    payees = pa.array([one.account_id for _, one in told], pa.string())
+    named = joined("\0", columns["tenant_id"], payees, payment, cause)  # `routing.cause_name`
+    columns |= {
+        "event_id": derived_ids(named, "payee_risk_changed"),
+        "causation_id": cause,
+        "payee_account_id": payees,
+        "as_of": pa.array([one.as_of_us for _, one in told], pa.int64()),
+        "card": pa.array([card_text(one.card) for _, one in told], pa.string()),
+    }
+    return Block(COMMANDS, ev.PayeeRiskChanged, at, joined("/", columns["tenant_id"], payees), columns)
 
 
 def _origins(paid: Sequence[Any]) -> pa.Array:

@@ -7,8 +7,10 @@ of a payment of which nothing is known any more.
 from __future__ import annotations
 
 import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from pipeline.domain.fraud.judging import Run
 from pipeline.domain.fraud.state_rows import CARD, states_of
@@ -26,29 +28,46 @@ def take_own(run: Run, place: int, event: Any, recorded_at: int) -> None:
 
     Raises Reject: invalid_card, unknown_payment. Nothing has changed then.
     """
-    tenant_id = event.tenant_id
-    match event:
-        case ev.FundsReceived():
-            money, at_us = (event.amount_minor, event.currency), min(event.received_at, recorded_at)
-            origins = [value for one in event.origins for value in _pair(one)]
-            names = tenant_id, event.account_id, event.payer_account_id
-            run.receive(place, *names, money, at_us, origins)
-        case ev.PayeeFraudConfirmed():
-            what = event.paid_at, event.label == "FRAUD", event.labelled_at
-            at_us = min(event.occurred_at, recorded_at)
-            run.confirm(place, tenant_id, event.creditor_account_id, what, at_us)
-        case ev.PayeeRiskChanged():
-            run.know(place, tenant_id, event.payee_account_id, cards_of([event.card])[0])
-        case ev.PostingRecorded():
-            _posting(run, place, event, recorded_at)
-        case ev.PaymentLabelled():
-            if not run.knows(tenant_id, event.payment_id, event.debtor_account_id):
-                raise Reject("unknown_payment")
-            run.label(place, event, min(event.labelled_at, recorded_at))
-        case ev.PaymentReviewed():
-            run.review(place, event, min(event.occurred_at, recorded_at))
-        case ev.PaymentCancelled():
-            run.cancel(place, event)
+    take = _TAKES.get(type(event))
+    if take is not None:
+        take(run, place, event, recorded_at)
+
+
+def _funds(run: Run, place: int, event: ev.FundsReceived, recorded_at: int) -> None:
+    origins = [value for one in event.origins for value in (one.account, one.hops)]
+    take_funds(run, place, event, recorded_at, origins)
+
+
+def take_funds(
+    run: Run, place: int, event: ev.FundsReceived, recorded_at: int, origins: Sequence[int]
+) -> None:
+    """Hand what an account received to a run. `origins`: account and hops, account and hops."""
+    money, at_us = (event.amount_minor, event.currency), min(event.received_at, recorded_at)
+    run.receive(place, event.tenant_id, event.account_id, event.payer_account_id, money, at_us, origins)
+
+
+def _confirmed(run: Run, place: int, event: ev.PayeeFraudConfirmed, recorded_at: int) -> None:
+    what = event.paid_at, event.label == "FRAUD", event.labelled_at
+    at_us = min(event.occurred_at, recorded_at)
+    run.confirm(place, event.tenant_id, event.creditor_account_id, what, at_us)
+
+
+def _card(run: Run, place: int, event: ev.PayeeRiskChanged, recorded_at: int) -> None:
+    run.know(place, event.tenant_id, event.payee_account_id, cards_of([event.card])[0])
+
+
+def _labelled(run: Run, place: int, event: ev.PaymentLabelled, recorded_at: int) -> None:
+    if not run.knows(event.tenant_id, event.payment_id, event.debtor_account_id):
+        raise Reject("unknown_payment")
+    run.label(place, event, min(event.labelled_at, recorded_at))
+
+
+def _reviewed(run: Run, place: int, event: ev.PaymentReviewed, recorded_at: int) -> None:
+    run.review(place, event, min(event.occurred_at, recorded_at))
+
+
+def _cancelled(run: Run, place: int, event: ev.PaymentCancelled, recorded_at: int) -> None:
+    run.cancel(place, event)
 
 
 def _posting(run: Run, place: int, event: ev.PostingRecorded, recorded_at: int) -> None:
@@ -60,18 +79,27 @@ def _posting(run: Run, place: int, event: ev.PostingRecorded, recorded_at: int) 
         run.receive(place, event.tenant_id, event.account_id, None, money, at_us, ())
 
 
-def _pair(origin: Any) -> tuple[int, int]:
-    """Return account and hops of an origin; of one that comes in a column it is a dict."""
-    return (origin["account"], origin["hops"]) if isinstance(origin, dict) else (origin.account, origin.hops)
+_TAKES: dict[type, Callable[[Run, int, Any, int], None]] = {
+    ev.FundsReceived: _funds,
+    ev.PayeeFraudConfirmed: _confirmed,
+    ev.PayeeRiskChanged: _card,
+    ev.PostingRecorded: _posting,
+    ev.PaymentLabelled: _labelled,
+    ev.PaymentReviewed: _reviewed,
+    ev.PaymentCancelled: _cancelled,
+}
+"""Others say nothing here."""
 
 
-def cards_of(texts: Sequence[str]) -> list[list[int]]:
-    """Return the words of cards as events have them. Raises Reject (invalid_card): one of them is none."""
+def cards_of(texts: Sequence[str]) -> np.ndarray:
+    """Return the words of cards as events have them, a row each.
+
+    Raises Reject (invalid_card): one of them is none.
+    """
     try:
         if any(len(text) > CARD_CHARS_MAX for text in texts):
             raise ValueError(f"more than {CARD_CHARS_MAX} characters")
         rows = [binascii.a2b_base64(text.encode("ascii"), strict_mode=True) for text in texts]
-        found: list[list[int]] = states_of(CARD, rows).tolist()
+        return states_of(CARD, rows)
     except (UnreadableRow, ValueError, IndexError):
         raise Reject("invalid_card") from None
-    return found

@@ -12,6 +12,7 @@ is done together, however it is mixed.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -37,7 +38,7 @@ class Phases:
     """Work of a run, by phase."""
 
     def __init__(self) -> None:
-        self._work: dict[int, list[Work]] = {}
+        self._work = defaultdict[int, list[Work]](list)
         self._changed: dict[bytes, int] = {}
         self._read: dict[bytes, int] = {}
         """By key of a state: the phase of the last event that changes or reads it."""
@@ -47,18 +48,23 @@ class Phases:
         changed, read = self._changed, self._read
         phase = kind
         for key in changes:
-            phase = max(phase, changed.get(key, 0), read.get(key, 0))
+            before = changed.get(key, 0)
+            phase = before if before > phase else phase
+            before = read.get(key, 0)
+            phase = before if before > phase else phase
         for key in reads:
-            phase = max(phase, changed.get(key, 0))
+            before = changed.get(key, 0)
+            phase = before if before > phase else phase
         phase += (kind - phase) % KINDS
         for key in changes:
             changed[key] = phase
         for key in reads:
-            read[key] = max(phase, read.get(key, 0))
-        self._work.setdefault(phase, []).append(work)
+            if phase > read.get(key, 0):
+                read[key] = phase
+        self._work[phase].append(work)
 
     def take(self) -> list[tuple[int, list[Work]]]:
         """Return the phases in order, the kind of each first, and begin anew."""
         found = [(phase % KINDS, self._work[phase]) for phase in sorted(self._work)]
-        self._work, self._changed, self._read = {}, {}, {}
+        self._work, self._changed, self._read = defaultdict(list), {}, {}
         return found

@@ -50,15 +50,15 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     """A card of a payee."""
 
     key: bytes
-    values: list[int]
+    values: Sequence[int] | np.ndarray
 
 
 class ReceiptWork:
     """The payee's side of a run."""
 
     def __init__(self) -> None:
-        self._told: list[tuple[int, str, int, list[int]]] = []
-        """Place of the event, payee, time and card."""
+        self._told: list[tuple[int, str, int, bytes]] = []
+        """Place of the event, payee, time and the row of the card."""
 
     def receive(self, works: Sequence[Work], features: FeatureRows) -> None:
         """Count receipts, and keep cards that came."""
@@ -72,14 +72,14 @@ class ReceiptWork:
                 receipts.append((work.place, what))
         if known:
             keys, cards = [one.key for _, one in known], [one.values for _, one in known]
-            features.cards.touch(keys, [place for place, _ in known], [card[C_SENT_S] for card in cards])
+            features.cards.touch(keys, [place for place, _ in known], [int(card[C_SENT_S]) for card in cards])
             features.tables.know(keys, cards)
         if receipts:
             keys = [receipt.key for _, receipt in receipts]
             times = [seconds_of(receipt.at_us) for _, receipt in receipts]
             features.receivers.touch(keys, [place for place, _ in receipts], times)
             columns = _receipts_of([receipt for _, receipt in receipts])
-            due = features.tables.receive(columns, keys)
+            due = features.tables.receive(columns, keys, _card_rows)
             for card in due:
                 place, receipt = receipts[card.place]
                 self._told.append((place, receipt.account_id, receipt.at_us, card.values))
@@ -97,19 +97,18 @@ class ReceiptWork:
             cards = features.tables.confirm(payment, labelled_s, keys)
         elif features.receivers.knows(what.key):
             cards = features.tables.withdraw(payment, labelled_s, now_s, keys)
-        self._told += [(place, what.account_id, what.at_us, card.values) for card in cards]
+        rows = _card_rows(np.array([card.values for card in cards], np.int64)) if cards else ()
+        self._told += [(place, what.account_id, what.at_us, row) for row in rows]
 
     def told(self) -> list[tuple[int, Told]]:
         """Return the cards that are due, with the places of their events, in this order."""
-        if not self._told:
-            return []
         self._told.sort(key=lambda one: one[0])
-        packed = at.CARD.form.pack(np.array([values for *_, values in self._told], np.int64))
-        head = at.CARD_ROW.head
-        return [
-            (place, Told(account_id, at_us, head + card))
-            for (place, account_id, at_us, _), card in zip(self._told, packed, strict=True)
-        ]
+        return [(place, Told(account_id, at_us, card)) for place, account_id, at_us, card in self._told]
+
+
+def _card_rows(cards: np.ndarray) -> list[bytes]:
+    """Return the rows of cards, a row each."""
+    return at.CARD.form.pack(cards, at.CARD_ROW.head)
 
 
 def one_payment(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from pipeline.domain.fraud import state_rows as at
 from pipeline.domain.fraud.payment_work import PaymentKeys
 from pipeline.domain.fraud.state_rows import FeatureRows
@@ -13,40 +15,31 @@ class StateKeys:
     """Keys of states and accounts, read in one call each kind."""
 
     def __init__(self) -> None:
-        self.payers: list[bytes] = []
+        self.payments: list[PaymentKeys] = []
+        self.labels: list[PaymentKeys] = []
+        """Of these only payer, pair and population are read."""
         self.receivers: list[bytes] = []
         self.cards: list[bytes] = []
-        self.pairs: list[bytes] = []
-        self.devices: list[bytes] = []
-        self.populations: list[bytes] = []
+        """Of receipts, and of cards that came."""
         self.accounts: list[bytes] = []
-
-    def payment(self, keys: PaymentKeys, account: bytes) -> None:
-        """Add those of a payment."""
-        self.label(keys)
-        self.receivers.append(keys.receiver)
-        self.cards.append(keys.card)
-        self.accounts.append(account)
-        if keys.device:
-            self.devices.append(keys.device)
-
-    def label(self, keys: PaymentKeys) -> None:
-        """Add those of a label."""
-        self.payers.append(keys.payer)
-        self.pairs.append(keys.pair)
-        self.populations.append(keys.population)
 
     def load(self, features: FeatureRows) -> None:
         """Read the states."""
+        payers, receivers, cards, pairs, devices, populations = _columns(self.payments)
+        of_payers, _, _, of_pairs, _, of_populations = _columns(self.labels)
         for kind, keys in (
-            (features.payers, self.payers),
-            (features.receivers, self.receivers),
-            (features.cards, self.cards),
-            (features.pairs, self.pairs),
-            (features.devices, self.devices),
-            (features.populations, self.populations),
+            (features.payers, (*payers, *of_payers)),
+            (features.receivers, (*receivers, *self.receivers)),
+            (features.cards, (*cards, *self.cards)),
+            (features.pairs, (*pairs, *of_pairs)),
+            (features.devices, tuple(filter(None, devices))),
+            (features.populations, (*populations, *of_populations)),
         ):
             kind.load(keys)
+
+
+def _columns(keys: Sequence[PaymentKeys]) -> Iterable[tuple[bytes, ...]]:
+    return zip(*keys, strict=True) if keys else [()] * len(PaymentKeys._fields)
 
 
 def keys_of(tenant_id: str, debtor: str, creditor: str, device: str | None, currency: str) -> PaymentKeys:

@@ -16,14 +16,18 @@ class RunMoney:
     def __init__(self, rows: PrefetchingRows, rates: RatesOfTenants) -> None:
         self._rows, self._of = rows, rates
         self._tenants: dict[str, int] = {}
-        self._currencies: dict[tuple[str, str], None] = {}
+        self._currencies: dict[tuple[str, str], int] = {}
+        """With the number of the tenant."""
         self._days: dict[bytes, int] = {}
         """By population: the day that is open."""
 
     def tenant(self, tenant_id: str, currency: str) -> int:
         """Return the number of a tenant in the run, and note one of its currencies."""
-        self._currencies[tenant_id, currency] = None
-        return self._tenants.setdefault(tenant_id, len(self._tenants))
+        found = self._currencies.get((tenant_id, currency))
+        if found is None:
+            found = self._tenants.setdefault(tenant_id, len(self._tenants))
+            self._currencies[tenant_id, currency] = found
+        return found
 
     def rates(self) -> Rates:
         """Return the rates of all tenants and currencies so far, by the rows. Raises UnreadableRow."""

@@ -30,11 +30,15 @@ def own_command(cause: Any, result: Result) -> tuple[str, str, Any]:
         )
         return COMMANDS, f"{cause.tenant_id}/{result.creditor_account_id}", said
     assert isinstance(result, Told), "decisions are no commands"
-    card = b2a_base64(result.card, newline=False).decode("ascii")
     said = ev.PayeeRiskChanged(
-        *envelope(cause, "payee_risk_changed"), result.account_id, result.as_of_us, card
+        *envelope(cause, "payee_risk_changed"), result.account_id, result.as_of_us, card_text(result.card)
     )
     return COMMANDS, f"{cause.tenant_id}/{result.account_id}", said
+
+
+def card_text(card: bytes) -> str:
+    """Return the row of a card as events have it."""
+    return b2a_base64(card, newline=False).decode("ascii")
 
 
 def _funds(cause: ev.PostingRecorded, result: Funds) -> tuple[str, str, Any]:

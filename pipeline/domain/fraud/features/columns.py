@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -58,7 +58,8 @@ class Card(NamedTuple):
     place: int
     """Of the receipt or label that it is due by."""
     payee: int
-    values: list[int]
+    values: Any
+    """Its words: a list of integers, or what the caller of `receive` has them written as."""
 
 
 class Judged(NamedTuple):
@@ -77,6 +78,12 @@ Decide = Callable[[Integers, Integers], Integers]
 def all_approved(places: Integers, features: Integers) -> Integers:
     """Approve every payment, as a backtest does."""
     return np.ones(len(places), bool)
+
+
+def list_of(rows: Integers) -> list[Any]:
+    """Return the rows of an array as lists."""
+    found: list[Any] = rows.tolist()
+    return found
 
 
 def keys_of(payments: Payments) -> Keys:

@@ -20,7 +20,7 @@ of the layout before it is the row's own (`kernel.layouts`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,22 @@ FEW = 2
 """So many are packed one by one (`packing_one`): it is quicker."""
 CHUNK = 256
 """States that are packed at once: some 1.5 MB."""
+PLAIN, TIME, LEAST_AMOUNT, FIRST_BUCKET = range(4)
+"""Kinds of words; from FIRST_BUCKET on one for each length of buckets."""
+
+
+class Words(NamedTuple):
+    """How each word of a kind of state is written, the base first: by its place, what stands here."""
+
+    kind: np.ndarray
+    """PLAIN, or what it is counted from: a row of `_references`."""
+    of_base: np.ndarray
+    """Of a time and a bucket: how many seconds one of it is; 0: it says nothing of the newest time."""
+    is_bucket: np.ndarray
+    """1 for a bucket's number, which is one more than what it counts."""
+    first_of: np.ndarray
+    """Of the time when an id was first used: the place of its last time; 0 for other words."""
+    buckets_s: tuple[int, ...]
 
 
 class Form(NamedTuple):
@@ -48,59 +64,30 @@ class Form(NamedTuple):
     firsts: tuple[tuple[slice, slice], ...] = ()
     """Where first times stand, and the last ones."""
     leasts: tuple[slice, ...] = ()
+    words: Words | None = None
+    """The same by word, as `form` makes it."""
 
-    def pack(self, states: np.ndarray) -> list[bytes]:
-        """Return the bytes of states, which are the rows of an array."""
+    def pack(self, states: np.ndarray, head: bytes = b"") -> list[bytes]:
+        """Return the bytes of states, which are the rows of an array, each after a head."""
         packed: list[bytes] = []
         if len(states) <= FEW:
-            return [pack_one(self, state) for state in states.tolist()]
+            return [head + pack_one(self, state) for state in states.tolist()]
         for start in range(0, len(states), CHUNK):
-            packed += _pack(self._relative(states[start : start + CHUNK]))
+            packed += _pack(self.by_word(), states[start : start + CHUNK], head)
         return packed
 
     def unpack(self, packed: Sequence[bytes]) -> np.ndarray:
         """Return the states in bytes, a row each. Raises ValueError for what `pack` does not write."""
         if 0 < len(packed) <= FEW:
             return np.array([unpack_one(self, one) for one in packed], np.int64)
-        states = np.empty((len(packed), self.width), np.int64)
+        states = np.zeros((len(packed), self.width), np.int64)
         for start in range(0, len(packed), CHUNK):
-            words = _unpack(packed[start : start + CHUNK], self.width + 1)
-            states[start : start + CHUNK] = self._absolute(words)
+            _unpack(self.by_word(), packed[start : start + CHUNK], states[start : start + CHUNK])
         return states
 
-    def _relative(self, states: np.ndarray) -> np.ndarray:
-        words = np.empty((len(states), self.width + 1), np.int64)
-        base, m = words[:, 0], words[:, 1:]
-        base[:] = 0
-        m[:] = states
-        for place in self.times:
-            np.maximum(base, states[:, place].max(axis=1), out=base)
-        for ring in self.rings:
-            newest = states[:, ring.at : ring.at + ring.slots].max(axis=1)
-            np.maximum(base, (newest - 1) * ring.bucket_s, out=base)
-        for first, last in self.firsts:
-            m[:, first] = _away(states[:, last], states[:, first])
-        self._turn(m, base[:, None])
-        return words
-
-    def _absolute(self, words: np.ndarray) -> np.ndarray:
-        base, m = words[:, :1], words[:, 1:]
-        self._turn(m, base)
-        for first, last in self.firsts:
-            m[:, first] = _away(m[:, last], m[:, first])
-        if (m < 0).any():
-            raise ValueError("a state has a word that is negative")
-        return m
-
-    def _turn(self, m: np.ndarray, base: np.ndarray) -> None:
-        """Turn words into what they are before the base, or back: the same calculation."""
-        for place in self.times:
-            m[:, place] = _away(base, m[:, place])
-        for ring in self.rings:
-            place = slice(ring.at, ring.at + ring.slots)
-            m[:, place] = _away(base // ring.bucket_s + 1, m[:, place])
-        for place in self.leasts:
-            m[:, place] = _away(LEAST_FROM, m[:, place])
+    def by_word(self) -> Words:
+        """Return how each word is written."""
+        return _words_of(self) if self.words is None else self.words
 
 
 def form(
@@ -122,21 +109,71 @@ def form(
             firsts.append((slice(one.at + FIRST * one.slots, one.at + (FIRST + 1) * one.slots), last))
     rings = tuple(one for one in parts if isinstance(one, Ring))
     leasts = () if least is None else (slice(least.at + LEAST * least.slots, least.hand),)
-    return Form(width, tuple(found), rings, tuple(firsts), leasts)
+    made = Form(width, tuple(found), rings, tuple(firsts), leasts)
+    return made._replace(words=_words_of(made))
 
 
-def _away(reference: np.ndarray | int, words: np.ndarray) -> np.ndarray:
-    """Return how far words are below a reference, plus 1; 0 where there is none."""
-    found: np.ndarray = reference + 1 - words
-    found *= words != 0
+def _words_of(form: Form) -> Words:
+    kind, of_base, is_bucket, first_of = np.zeros((4, form.width + 1), np.int64)
+    places, buckets_s = np.arange(1, form.width + 1), sorted({ring.bucket_s for ring in form.rings})
+    for place in form.times:
+        kind[places[place]], of_base[places[place]] = TIME, 1
+    for place in form.leasts:
+        kind[places[place]] = LEAST_AMOUNT
+    for ring in form.rings:
+        numbers = places[ring.at : ring.at + ring.slots]
+        kind[numbers] = FIRST_BUCKET + buckets_s.index(ring.bucket_s)
+        of_base[numbers], is_bucket[numbers] = ring.bucket_s, 1
+    for first, last in form.firsts:
+        first_of[places[first]] = places[last]
+    return Words(kind, of_base, is_bucket, first_of, tuple(buckets_s))
+
+
+def _references(words: Words, base: np.ndarray) -> np.ndarray:
+    """Return what words of each kind are counted from, plus 1: a column for each state."""
+    found = np.zeros((FIRST_BUCKET + len(words.buckets_s), len(base)), np.int64)
+    found[TIME], found[LEAST_AMOUNT] = base + 1, LEAST_FROM + 1
+    for place, bucket_s in enumerate(words.buckets_s, FIRST_BUCKET):
+        found[place] = base // bucket_s + 2
     return found
 
 
-def _pack(states: np.ndarray) -> list[bytes]:
-    there = states != 0
-    bits = np.packbits(there, axis=1, bitorder="little")
-    counts = np.count_nonzero(there, axis=1)
-    found = states[there].astype(_WORD, copy=False)
+def _turn(words: Words, found: np.ndarray, at: np.ndarray, row: np.ndarray, base: np.ndarray) -> None:
+    """Turn words into what they are before the base, or back: the same calculation.
+
+    `at`: their places in their states, the base first; `row`: which states these are.
+    """
+    kinds = words.kind[at]
+    turned = np.flatnonzero(kinds)
+    found[turned] = _references(words, base)[kinds[turned], row[turned]] - found[turned]
+
+
+def _pack(words: Words, states: np.ndarray, head: bytes) -> list[bytes]:
+    count, width = states.shape
+    there = np.empty((count, width + 1), bool)
+    there[:, 0] = True  # the base, if it is not 0
+    np.not_equal(states, 0, out=there[:, 1:])
+    flat, counts = np.flatnonzero(there), np.count_nonzero(there, axis=1)
+    row, starts = np.repeat(np.arange(count), counts), np.cumsum(counts) - counts
+    at = flat - row * (width + 1)
+    # A state's word is one place before its place here, where each state before it has a base besides.
+    found = states.reshape(-1)[flat - row - 1]
+    found[starts] = 0
+    base = np.maximum.reduceat((found - words.is_bucket[at]) * words.of_base[at], starts)
+    last = words.first_of[at]
+    firsts = np.flatnonzero(last)
+    first = states[row[firsts], last[firsts] - 1] + 1 - found[firsts]
+    _turn(words, found, at, row, base)
+    found[firsts], found[starts] = first, base
+    if not base.all():
+        there[:, 0] = base != 0
+        found, counts = np.delete(found, starts[base == 0]), counts - (base == 0)
+    return _written(np.packbits(there, axis=1, bitorder="little"), counts, found, head)
+
+
+def _written(bits: np.ndarray, counts: np.ndarray, found: np.ndarray, head: bytes) -> list[bytes]:
+    """Return the bytes of states: which words are there, how many, and these."""
+    found = found.astype(_WORD, copy=False)
     classes = np.zeros(len(found), np.uint8)
     for limit in _SHORTER:
         classes += found >= limit
@@ -157,7 +194,7 @@ def _pack(states: np.ndarray) -> list[bytes]:
     parts = [
         [plane[start:end] for start, end in pairwise(cut)] for plane, cut in zip(planes, cuts, strict=True)
     ]
-    return [b"".join(row) for row in zip(*parts, strict=True)]
+    return [b"".join(one) for one in zip(repeat(head), *parts, strict=False)]
 
 
 def _padded(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -168,7 +205,30 @@ def _padded(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.arange(counts.sum()) + np.repeat(from_here - before, counts), padded
 
 
-def _unpack(packed: Sequence[bytes], width: int) -> np.ndarray:
+def _unpack(form: Words, packed: Sequence[bytes], states: np.ndarray) -> None:
+    """Write the states in bytes into rows of zeros. Raises ValueError."""
+    there, words = _read(packed, states.shape[1] + 1)
+    flat, counts = np.flatnonzero(there), np.count_nonzero(there, axis=1)
+    row = np.repeat(np.arange(len(packed)), counts)
+    at = flat - row * there.shape[1]
+    base = np.zeros(len(packed), np.int64)
+    own = at > 0
+    base[row[~own]] = words[~own]
+    words, at, row = words[own], at[own], row[own]
+    _turn(form, words, at, row, base)
+    states[row, at - 1] = words
+    last = form.first_of[at]
+    firsts = np.flatnonzero(last)
+    if len(firsts):
+        of = row[firsts]
+        words[firsts] = states[of, last[firsts] - 1] + 1 - words[firsts]
+        states[of, at[firsts] - 1] = words[firsts]
+    if (words < 0).any():
+        raise ValueError("a state has a word that is negative")
+
+
+def _read(packed: Sequence[bytes], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return which words are there, a row for each state, and these. Raises ValueError."""
     head = (width + 7) // 8
     if any(len(one) < head for one in packed):
         raise ValueError(f"a state of {width} words has at least {head} bytes")
@@ -204,9 +264,7 @@ def _unpack(packed: Sequence[bytes], width: int) -> np.ndarray:
         raise ValueError("a state has another length than its bits say")
     if not words.all():
         raise ValueError("a state has a word that is 0")
-    states = np.zeros(there.shape, np.int64)
-    states[there] = words
-    return states
+    return there, words
 
 
 def _plane(whole: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:

@@ -6,12 +6,13 @@ The part of the features' door (`tables`) for the partition of whoever is paid.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import numpy as np
 
 from pipeline.domain.fraud.features import by_column, by_row, receiving
 from pipeline.domain.fraud.features.amounts import Rates
-from pipeline.domain.fraud.features.columns import Card, Integers, Payments, Receipts
+from pipeline.domain.fraud.features.columns import Card, Integers, Payments, Receipts, list_of
 from pipeline.domain.fraud.features.forms import ACCOUNT_KEPT_S
 from pipeline.domain.fraud.features.layout import (
     CARD_WIDTH,
@@ -34,10 +35,15 @@ class ReceiverTables:
         self._rates, self._lanes_min = rates, lanes_min
         self.receivers = States(RECEIVER_WIDTH)
 
-    def receive(self, receipts: Receipts, keys: Sequence[Hashable] | None = None) -> list[Card]:
+    def receive(
+        self,
+        receipts: Receipts,
+        keys: Sequence[Hashable] | None = None,
+        written: Callable[[Integers], list[Any]] = list_of,
+    ) -> list[Card]:
         """Count receipts; return the cards that are due, in the order of the receipts.
 
-        `keys`: of the accounts' states.
+        `keys`: of the accounts' states; `written`: makes the values of cards of an array, a row each.
         """
         at_s = np.clip(receipts.at_s, 1, TIME_MAX_S)
         amount, _ = self._rates.many(receipts.currency, receipts.minor, at_s)
@@ -55,7 +61,7 @@ class ReceiverTables:
                 receiving.card(by_column, of, card, p.at_s[due])
                 m[:, due] = of
                 payees = p.account[due].tolist()
-                cards += map(Card, here[due].tolist(), payees, card.T.tolist())
+                cards += map(Card, here[due].tolist(), payees, written(np.ascontiguousarray(card.T)))
             self.receivers.put(rows[here], m)
         kept = Kept(self.receivers)
         for place in rest:
@@ -66,9 +72,9 @@ class ReceiverTables:
             told = receipts.origins[:, :, place].tolist()
             p = Receiving(at, account, payer, int(amount[place]), told)
             if receiving.receive(by_row, one, p):
-                cards.append(Card(place, account, _card(one, at)))
+                cards.append(Card(place, account, *written(np.array([_card(one, at)]))))
         kept.write()
-        return sorted(cards)
+        return sorted(cards, key=lambda card: card.place)
 
     def confirm(
         self, payments: Payments, labelled_s: Integers, keys: Sequence[Hashable] | None = None

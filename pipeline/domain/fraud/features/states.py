@@ -15,7 +15,7 @@ class States:
 
     def __init__(self, width: int) -> None:
         self.width = width
-        self._rows = np.zeros((64, width), np.int64)
+        self._rows = np.zeros((1, width), np.int64)
         self._numbers: dict[Hashable, int] = {}
         self._changed: set[int] = set()
 
@@ -27,10 +27,18 @@ class States:
         known = self._numbers
         found = [known.setdefault(key, len(known) + 1) for key in keys]
         if len(known) >= len(self._rows):
-            larger = np.zeros((max(2 * len(self._rows), len(known) + 1), self.width), np.int64)
-            larger[: len(self._rows)] = self._rows
-            self._rows = larger
+            self._grow(max(2 * len(self._rows), len(known) + 1))
         return np.array(found, np.int64)
+
+    def make_room(self, keys: int) -> None:
+        """Make room for so many keys more, so that the states are not copied again and again."""
+        if len(self._numbers) + keys >= len(self._rows):
+            self._grow(len(self._numbers) + keys + 1)
+
+    def _grow(self, count: int) -> None:
+        larger = np.zeros((count, self.width), np.int64)
+        larger[: len(self._rows)] = self._rows
+        self._rows = larger
 
     def fill(self, keys: Sequence[Hashable], states: np.ndarray) -> None:
         """Take states, a row each, as they were written before: they do not count as changed."""
@@ -40,7 +48,7 @@ class States:
     def clear(self) -> None:
         """Forget all states."""
         self._numbers, self._changed = {}, set()
-        self._rows = np.zeros((64, self.width), np.int64)
+        self._rows = np.zeros((1, self.width), np.int64)
 
     def known(self, keys: Iterable[Hashable]) -> np.ndarray:
         """Return the row of each key; 0 for one that has none."""
@@ -63,7 +71,7 @@ class States:
         found: list[int] = self._rows[row].tolist()
         return found
 
-    def put_row(self, row: int, state: list[int]) -> None:
+    def put_row(self, row: int, state: Sequence[int] | np.ndarray) -> None:
         """Write one state."""
         self._rows[row] = state
         self._changed.add(row)
@@ -77,7 +85,9 @@ class States:
         return [keys[row - 1] for row in rows], rows
 
     def states(self, rows: Sequence[int]) -> np.ndarray:
-        """Return states, a row each: a copy."""
+        """Return states, a row each; rows ascend. It may be the states themselves: nobody changes it."""
+        if rows and rows[-1] - rows[0] + 1 == len(rows):
+            return self._rows[rows[0] : rows[-1] + 1]
         found: np.ndarray = self._rows[rows]
         return found
 

@@ -234,7 +234,7 @@ class FeatureTables(ReceiverTables):
         pairs.write()
         return facts
 
-    def know(self, payees: Sequence[Hashable], cards: Sequence[list[int]]) -> None:
+    def know(self, payees: Sequence[Hashable], cards: Sequence[Sequence[int] | Integers]) -> None:
         """Keep what is told of payees; of two cards of a payee the last one holds."""
         for row, values in zip(self.cards.numbers(payees).tolist(), cards, strict=True):
             self.cards.put_row(row, values)
