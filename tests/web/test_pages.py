@@ -14,6 +14,7 @@ from msgspec import structs
 
 from pipeline.cli.supervisor import lists_of
 from pipeline.domain.fraud.alerts import alert_key
+from pipeline.domain.fraud.state_rows import payer_key, receiver_key
 from pipeline.domain.history import stream as history
 from pipeline.domain.history.views import HISTORY, STATEMENT
 from pipeline.domain.kernel import events as ev
@@ -29,6 +30,7 @@ from pipeline.runtime.app import create_app
 from pipeline.runtime.settings import load_settings
 from pipeline.web import pages
 from tests.cli.fake_worker import PARTITIONS, Worker, home
+from tests.contract.row_kinds import golden_rows
 from tests.web.test_answers import alert, bank_break
 from tests.web.test_journals import journal, neighbour, opened
 from tests.web.test_past import JOURNAL
@@ -71,7 +73,11 @@ def fill(worker: Any) -> None:
         "history": past.data,
         "lifecycle": lives.data,
         "positions": {position_key("t", "a", "i"): pack_position(Position("EUR", 1, 1, 0, 0, 1))},
-        "fraud": {alert_key("t", "a", "stuck"): alert("REVIEW")},
+        "fraud": {
+            alert_key("t", "a", "stuck"): alert("REVIEW"),
+            payer_key("t", "a"): golden_rows("fraud", "payer", 1)[1],
+            receiver_key("t", "a"): golden_rows("fraud", "receiver", 1)[1],
+        },
         "reconciliation": {break_key("t", "a", "b"): bank_break(None), watermark_key("t", "a"): b""},
     }
     for table, content in rows.items():
