@@ -13,6 +13,7 @@ from pipeline.cli import (
     accept_loss,
     account,
     acls,
+    alerts,
     backtest,
     balance,
     dead_letters,
@@ -72,6 +73,7 @@ app.command("balance", rich_help_panel=LOOK)(balance.balance)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
 payment.app.command("link")(payment_link.link_payments)
 app.add_typer(payment.app, name="payment", rich_help_panel=LOOK)
+app.command("alerts", rich_help_panel=LOOK)(alerts.alerts)
 app.command("proposals", rich_help_panel=LOOK)(proposals.proposals)
 app.command("export", rich_help_panel=LOOK)(export.export)
 app.command("version", rich_help_panel=LOOK)(version.version)

@@ -54,7 +54,7 @@ def _told(record: TopicRecord, event: Event) -> News | None:
     account = f"{fields.get('tenant_id')}/{fields.get('account_id')}"
     if event.name == "FraudAlertRaised":
         verdict = "declined" if fields["outcome"] == "DECLINE" else "held for review"
-        rules = ", ".join(reason["rule"] for reason in fields["reasons"])
+        rules = ", ".join(reason["rule"].partition("@")[0] for reason in fields["reasons"])
         text = f"{account} {verdict}, score {fields['score']}: {rules}"
         return News(record.timestamp_ms, "alert", escaped(text))
     if event.name == "PaymentStuck":

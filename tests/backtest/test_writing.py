@@ -49,7 +49,7 @@ def test_parquet_has_a_row_for_each_payment_in_the_order_of_the_file(tmp_path: P
             "score_bp": 5_000,
             "outcome": "REVIEW",
             "reasons": [
-                {"rule": "large@1", "text": "200 EUR of alice"},
+                {"rule": "large@1", "text": "200.00 EUR of alice"},
                 {"rule": "one@1", "text": "because"},
             ],
             "shadow_rules": ["noted@1"],
@@ -88,7 +88,7 @@ def test_csv_says_the_same_and_has_no_formulas(tmp_path: Path) -> None:
         "score": "50",
         "score_bp": "5000",
         "outcome": "REVIEW",
-        "reasons": "large@1: 200 EUR of alice; one@1: because",
+        "reasons": "large@1: 200.00 EUR of alice; one@1: because",
         "shadow_rules": "noted@1",
         "model": "",
     }

@@ -261,7 +261,7 @@ def test_rates_make_amounts_comparable_and_a_day_has_one() -> None:
     ]
     (decided,) = story.of(ev.PaymentDecided, dong[1])
     assert decided.outcome == "REVIEW"
-    assert decided.reasons[0].detail == "36_100 EUR"
+    assert decided.reasons[0].detail == "36,100.00 EUR"
 
 
 def test_rules_go_by_the_segment_and_the_age_of_an_account() -> None:

@@ -214,8 +214,8 @@ def test_reasons_are_of_rules_and_of_the_models_in_words() -> None:
     deciders.give(LIVE, None, 0, said(600))
     why = Decider(deciders).explain(features(amount=150_00), WORDS, "north", AT_US)
     assert [(one.label, one.text) for one in why.reasons] == [
-        ("one@1", "150 EUR is much"),
-        ("model:amount", "amount 150 EUR: riskier (100 % of what moved the score)"),
+        ("one@1", "150.00 EUR is much"),
+        ("model:amount", "amount 150.00 EUR: riskier (100 % of what moved the score)"),
     ]
 
 

@@ -174,7 +174,7 @@ def test_a_reason_has_the_values_of_the_payment() -> None:
     reason = "{amount} of {payee} after {silence}, {share_passed_on}, {is_new_payee}, {{{payments_1h}}}"
     row = {"amount": 95_000, "silence": 7_200, "share_passed_on": None, "is_new_payee": True}
     found = ruling(rule_set(rule("a", reason=reason)), row=row)
-    assert found.reasons == (("a@1", "950 EUR of acc-1 after 2 h, unknown, yes, {11}"),)
+    assert found.reasons == (("a@1", "950.00 EUR of acc-1 after 2 h, unknown, yes, {11}"),)
 
 
 @given(st.integers(0, 2**63))

@@ -12,7 +12,18 @@ from pipeline.domain.fraud.expressions import syntax as tree
 from pipeline.domain.fraud.expressions.formatting import text_of
 from pipeline.domain.fraud.expressions.parsing import parse
 from pipeline.domain.fraud.expressions.problems import ExpressionError
-from pipeline.domain.fraud.expressions.units import COUNT, DURATION, SECONDS, Unit, amount, scaled, shown
+from pipeline.domain.fraud.expressions.units import (
+    COUNT,
+    DURATION,
+    SD,
+    SECONDS,
+    SHARE,
+    Unit,
+    amount,
+    scaled,
+    shown,
+    told,
+)
 from tests.fraud_rules import trees
 
 CANONICAL = [
@@ -132,6 +143,26 @@ def test_a_number_is_read_as_it_was_written(value: int, unit: Unit) -> None:
     node = parse(f"x == {shown(value, unit)}")
     assert isinstance(node, tree.Comparison)
     assert node.right == tree.Number(value, unit)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (12_345, COUNT, "12,345"),
+        (950_00, amount("EUR"), "950.00 EUR"),
+        (-1_234_567, amount("EUR"), "-12,345.67 EUR"),
+        (950_000, amount("VND"), "950,000 VND"),
+        (0, DURATION, "0 s"),
+        (61, DURATION, "1 min 1 s"),
+        (7_200, DURATION, "2 h"),
+        (6_058_982, DURATION, "70 d 3 h"),
+        (3_500, SHARE, "35 %"),
+        (2_525, SHARE, "25.25 %"),
+        (1_050, SD, "10.5 standard deviations"),
+    ],
+)
+def test_a_number_is_told_to_people(value: int, unit: Unit, text: str) -> None:
+    assert told(value, unit) == text
 
 
 def test_units_are_scaled_as_they_are_stored() -> None:

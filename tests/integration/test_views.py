@@ -183,10 +183,10 @@ def test_breaks_and_alerts_are_found_by_list_and_by_account(bank: Bank) -> None:
             "held",
         )
         assert (alert["account_id"], alert["amount_minor"]) == (ACCOUNTS[0], 600_01)
-        assert "probe_then_drain" in [reason["rule"] for reason in alert["reasons"]]
+        assert "probe_then_drain@1" in [reason["rule"] for reason in alert["reasons"]]
         assert get(f"{url}/alerts?tenant={bank.tenant}").body["data"] == [alert]
         assert get(f"{url}/alerts/{bank.tenant}/{ACCOUNTS[0]}/pay-60001").body["data"] == alert
-        assert get(f"{url}/alerts/{bank.tenant}/{ACCOUNTS[0]}/pay-50").status == 404
+        assert get(f"{url}/alerts/{bank.tenant}/{ACCOUNTS[0]}/pay-20").status == 404
 
 
 def test_an_account_without_rows_is_empty_and_an_unknown_one_is_not_found(bank: Bank) -> None:

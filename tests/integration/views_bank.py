@@ -116,13 +116,13 @@ def fill(bank: Bank) -> None:
     ]
     bank.produce("accounts", opened)
     eventually(lambda: len(accounts_of(bank.balances(bank.urls[0]))) == len(ACCOUNTS))
-    # A very small amount, then a large one at once: probe_then_drain, to be reviewed.
+    # Two very small amounts, then a large one at once: probe_then_drain, to be reviewed.
     payments = [
         ev.PaymentInitiated(
             *(*bank.envelope(), f"pay-{amount}", ACCOUNTS[0], ACCOUNTS[1], amount, "EUR", "transfer"),
             *("probe", None, None, None, None, None, "probe"),
         )
-        for amount in (50, 600_01)
+        for amount in (20, 30, 600_01)
     ]
     bank.produce("payments", payments)
     trade = ("BUY", 2 * 10**8, 100 * 10**8, 5, "EUR")

@@ -145,6 +145,26 @@ def shown(value: int, unit: str) -> str:
     return f"{sign}{digits} {suffix}".rstrip()
 
 
+def for_people(value: int, unit: str) -> str:
+    """Return a number as reasons have it: grouped by thousands, a duration in its two largest units."""
+    size, sign = abs(value), "-" * (value < 0)
+    if unit == DURATION:
+        parts = []
+        for seconds, name in ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")):
+            parts.append((size // seconds, name))
+            size %= seconds
+        while len(parts) > 1 and not parts[0][0]:
+            del parts[0]
+        return sign + " ".join(f"{count:,} {name}" for count, name in parts[:2] if count or len(parts) == 1)
+    decimals = decimals_of(unit)
+    digits = f"{size:0{decimals + 1}d}"
+    whole, part = digits[: len(digits) - decimals], digits[len(digits) - decimals :]
+    if unit not in DIGITS:
+        part = part.rstrip("0")
+    words = {SHARE: " %", "sd": " standard deviations"}.get(unit, f" {unit}" if unit in DIGITS else "")
+    return f"{sign}{int(whole):,}{f'.{part}' if part else ''}{words}"
+
+
 def grouped(value: int) -> str:
     return f"{value:_}" if value >= 10_000 else str(value)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from pipeline.verify.model.fraud_answers import shown
+from pipeline.verify.model.fraud_answers import for_people
 from pipeline.verify.model.fraud_catalogue import DECIMALS, ONLY_RULES, UNITS
 from pipeline.verify.model.fraud_holding import Holding, Published
 from pipeline.verify.model.fraud_rule_sets import PLACE
@@ -228,7 +228,7 @@ def said(name: str, value: Any) -> str:
         return "unknown"
     if unit == "boolean":
         return "yes" if value else "no"
-    return str(value)[:VALUE_CHARS_MAX] if unit == "text" else shown(value, unit)
+    return str(value)[:VALUE_CHARS_MAX] if unit == "text" else for_people(value, unit)
 
 
 def moved(prefix: str, model: Trees, features: Mapping[str, int | None]) -> list[tuple[str, str]]:

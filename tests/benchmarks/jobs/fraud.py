@@ -1,15 +1,18 @@
-"""The fraud job: fraud-commands -> a decision for each payment, alerts for those that are held; all rules.
+"""The fraud job: fraud-commands -> a decision for each payment, an alert for each that is held.
+
+The default rules decide, no model; no postings come back: it measures decisions alone.
 
 Most payments are those of ordinary customers: one device, one country, four payees, small amounts. A few are
-planted, on accounts of their own, with outcomes that follow from the thresholds by hand:
+planted, on accounts of their own, with outcomes that follow from the rules by hand:
 
-    burst      14 payments in half a minute, each from a new device: 5 approved (from the 4th on 30 for the
-               devices of a day), 5 held (20 more once there is a history of 5), 4 declined (60 more from the
-               11th in a minute)
-    traveller  two payments from two countries, ten minutes apart: the second is held (50), then reviewed
-    probe      a very small payment, half a minute later a large one: the second is held (70)
+    burst        14 payments in half a minute, each from a new device: 5 approved (from the 4th on 30 for the
+                 devices of a day), 9 held (20 more once there is a history of 5)
+    first        a small payment, and ten minutes later 6,000: the second is held, then reviewed
+    probe        two very small payments, then a large one within a minute: the third is held (70)
+    structuring  three amounts just under 10,000 in a day: one held as a first large one, one held (60), one
+                 refused (120: also three in a week)
 
-Payments at night score 5 more, which changes none of these.
+Round amounts and payments at night score 5 more each, which changes none of these.
 """
 
 from __future__ import annotations
@@ -34,10 +37,21 @@ SPAN_US = 10 * 86_400 * 1_000_000
 MINUTE_US = 60 * 1_000_000
 COUNTRIES = ("DE", "FR", "NL", "AT")
 PAYEES = 4
-BURST = ("APPROVE",) * 5 + ("REVIEW",) * 5 + ("DECLINE",) * 4
+BURST = ("APPROVE",) * 5 + ("REVIEW",) * 9
+CASES = {
+    "first": ((0, 20_00, "APPROVE"), (10 * MINUTE_US, 6_000_00, "REVIEW")),
+    "probe": ((0, 50, "APPROVE"), (10_000_000, 60, "APPROVE"), (MINUTE_US, 800_00, "REVIEW")),
+    "structuring": (
+        *((0, 9_500_00, "REVIEW"), (180 * MINUTE_US, 9_500_00, "REVIEW")),
+        (360 * MINUTE_US, 9_500_00, "DECLINE"),
+    ),
+}
+"""By kind: microseconds after the first, minor units, outcome."""
 BURST_STEP_US = 2 * 1_000_000
-PAYMENTS_PER_BURST, PAYMENTS_PER_PAIR = 2_000, 400
-"""One burst in so many payments, one traveller and one probe in so many."""
+PAYMENTS_PER_BURST, PAYMENTS_PER_CASE = 2_000, 400
+"""One burst in so many payments, one of each of the other cases in so many."""
+REVIEWED = "reviewed"
+"""The reference of a payment that a person looks at."""
 
 
 @dataclass
@@ -52,11 +66,11 @@ class FraudInput:
 
     def events(self) -> Iterator[tuple[str, Any]]:
         """Yield (key, payment_initiated or payment_reviewed)."""
-        planted = [*self._bursts(), *self._pairs()]
+        planted = [*self._bursts(), *self._cases()]
         usual = self._usual(self.payments - len(planted))
         for event in sorted([*usual, *planted], key=lambda event: event.occurred_at):
             yield f"{TENANT}/{event.debtor_account_id}", event
-            if event.reference == "abroad":
+            if event.reference == REVIEWED:
                 self.reviews += 1
                 yield f"{TENANT}/{event.debtor_account_id}", self._review(event)
 
@@ -79,20 +93,16 @@ class FraudInput:
                 at, device = start + number * BURST_STEP_US, f"emulator-{number}"
                 yield self._payment("burst", place, at, 20_00 + number, outcome, device, None, "shop")
 
-    def _pairs(self) -> Iterator[Any]:
-        count = max(1, self.payments // PAYMENTS_PER_PAIR)
+    def _cases(self) -> Iterator[Any]:
+        count = max(1, self.payments // PAYMENTS_PER_CASE)
         for place in range(count):
             at = SPAN_US * place // count
-            for kind, amounts, apart, countries in (
-                ("traveller", (20_00, 30_00), 10 * MINUTE_US, ("DE", "BR")),
-                ("probe", (50, 800_00), MINUTE_US // 2, ("DE", "DE")),
-            ):
-                home, abroad = countries
-                yield self._payment(kind, place, at, amounts[0], "APPROVE", "phone", home, "shop")
-                reference = "abroad" if kind == "traveller" else "drain"
-                yield self._payment(
-                    kind, place, at + apart, amounts[1], "REVIEW", "phone", abroad, "shop", reference
-                )
+            for kind, steps in CASES.items():
+                for after, amount, outcome in steps:
+                    reference = REVIEWED if (kind, outcome) == ("first", "REVIEW") else kind
+                    yield self._payment(
+                        kind, place, at + after, amount, outcome, "phone", "DE", "shop", reference
+                    )
 
     def _payment(
         self,
@@ -116,7 +126,7 @@ class FraudInput:
         )
 
     def __post_init__(self) -> None:
-        self._start = now_us() - SPAN_US - 20 * MINUTE_US
+        self._start = now_us() - SPAN_US - 400 * MINUTE_US
 
     def _review(self, payment: ev.PaymentInitiated) -> ev.PaymentReviewed:
         return ev.PaymentReviewed(

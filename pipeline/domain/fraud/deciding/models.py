@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.domain.fraud.deciding.facts import ROW, Integers
-from pipeline.domain.fraud.expressions.units import BOOLEAN, shown
+from pipeline.domain.fraud.expressions.units import BOOLEAN, told
 from pipeline.domain.fraud.features.bounds import MISSING
 from pipeline.domain.fraud.features.catalogue import CATALOGUE, INPUTS, Input
 from pipeline.domain.fraud.model.artefact import BOOSTED, ISOLATION, KINDS, Feature, Model
@@ -71,13 +71,13 @@ def check_features(model: Model) -> None:
 
 
 def value_in_words(feature: Feature, value: int) -> str:
-    """Return a feature's value as rules write it."""
+    """Return a feature's value as reasons have it."""
     known = CATALOGUE.get(feature.name)
     if value == MISSING or known is None:
         return "unknown"
     if known.unit == BOOLEAN:
         return "yes" if value else "no"
-    return shown(value, known.unit)
+    return told(value, known.unit)
 
 
 class Models:

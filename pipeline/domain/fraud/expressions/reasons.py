@@ -1,6 +1,6 @@
 """The reason that people read: a text with the values of features (`{payments_1h} payments in an hour`).
 
-A value is written as the language writes it (`950 EUR`, `24 h`, `35 %`), a text as it is, an unknown one as
+A value is written for people (`9,500.00 EUR`, `70 d 3 h`, `35 %`), a text as it is, an unknown one as
 `unknown`. `{{` and `}}` stand for the brackets themselves.
 """
 
@@ -11,7 +11,7 @@ import re
 from pipeline.domain.fraud.expressions.by_row import Row
 from pipeline.domain.fraud.expressions.catalogue import Catalogue
 from pipeline.domain.fraud.expressions.problems import Problem, did_you_mean
-from pipeline.domain.fraud.expressions.units import BOOLEAN_KIND, TEXT_KIND, shown
+from pipeline.domain.fraud.expressions.units import BOOLEAN_KIND, TEXT_KIND, told
 
 PLACES_MAX = 8
 VALUE_CHARS_MAX = 64
@@ -57,4 +57,4 @@ def _shown(name: str, row: Row, catalogue: Catalogue) -> str:
         return "yes" if value else "no"
     if feature.unit.kind == TEXT_KIND:
         return str(value)[:VALUE_CHARS_MAX]
-    return shown(int(value), feature.unit)
+    return told(int(value), feature.unit)

@@ -120,5 +120,31 @@ def shown(value: int, unit: Unit) -> str:
     return f"{sign}{digits} {suffix}".rstrip()
 
 
+def told(value: int, unit: Unit) -> str:
+    """Return a number for people: `9,500.00 EUR`, `70 d 3 h`, `6.25 standard deviations`.
+
+    A duration has its two largest units; what is below them is left out.
+    """
+    sign, size = ("-", -value) if value < 0 else ("", value)
+    if unit.kind == DURATION_KIND:
+        return sign + _in_two_units(size)
+    decimals = decimals_of(unit)
+    whole, fraction = divmod(size, 10**decimals)
+    written = f"{fraction:0{decimals}d}" if decimals else ""
+    if unit.currency is None:
+        written = written.rstrip("0")
+    suffix = unit.currency or {SHARE_KIND: "%", SD_KIND: "standard deviations"}.get(unit.kind, "")
+    return f"{sign}{whole:,}{'.' if written else ''}{written} {suffix}".rstrip()
+
+
+def _in_two_units(size: int) -> str:
+    names = ("d", "h", "min", "s")
+    first = next((place for place, name in enumerate(names) if size >= SECONDS[name]), len(names) - 1)
+    largest, *next_one = names[first : first + 2]
+    whole, rest = divmod(size, SECONDS[largest])
+    smaller = [f" {rest // SECONDS[name]} {name}" for name in next_one if rest >= SECONDS[name]]
+    return f"{whole:,} {largest}{''.join(smaller)}"
+
+
 def _grouped(value: int) -> str:
     return f"{value:_}" if value >= 10_000 else str(value)
