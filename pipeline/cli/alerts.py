@@ -51,9 +51,9 @@ def alerts(
             said = {"alert_id": alert[0]["alert_id"], "payments": alert}
             typer.echo(json.dumps(said, ensure_ascii=False))
     elif slash:
-        known: dict[str, str] = {}
         for alert in found:
-            _show(alert, urls, known)
+            _show(alert)
+        _sides(found, urls)
     else:
         _list(found)
     payments = sum(map(len, found))
@@ -109,8 +109,8 @@ def _list(found: list[list[Row]]) -> None:
     screen().print(table, markup=False)
 
 
-def _show(alert: list[Row], urls: list[str], known: dict[str, str]) -> None:
-    """Show one alert: its payments with all reasons, then what is known of payer and payees."""
+def _show(alert: list[Row]) -> None:
+    """Show one alert: its payments with all reasons."""
     first, shown = alert[0], screen()
     whole = f"{len(alert)} payments, {', '.join(_sums(alert))}" if len(alert) > 1 else "one payment"
     shown.print(f"alert {first['alert_id'] or first['payment_id']}: {whole}", markup=False)
@@ -125,15 +125,18 @@ def _show(alert: list[Row], urls: list[str], known: dict[str, str]) -> None:
             table.add_row("   ", *in_words(reason["rule"], reason["detail"]))
         shown.print(table, markup=False)
         shown.print(f"    decided by {row['rules_version']}", markup=False)
-    tenant_id = str(first["tenant_id"])
-    payees = dict.fromkeys(str(row["creditor_account_id"]) for row in alert)
-    sides = [("payer", "fraud-debtors", str(first["account_id"]))]
-    sides += [("payee", "fraud-payees", payee) for payee in payees]
-    for side, view, account_id in sides:
-        if (name := f"{view}/{account_id}") not in known:
-            known[name] = _known(urls, view, tenant_id, account_id)
-        shown.print(f"  {side} {account_id}: {known[name]}", markup=False)
     shown.print("", markup=False)
+
+
+def _sides(found: list[list[Row]], urls: list[str]) -> None:
+    """Show what is known of the account, and of those that it pays, each once."""
+    rows = [row for alert in found for row in alert]
+    for row in rows[:1]:
+        known = _known(urls, "fraud-debtors", row["tenant_id"], row["account_id"])
+        screen().print(f"payer {row['account_id']}: {known}", markup=False)
+    for tenant_id, payee in dict.fromkeys((row["tenant_id"], row["creditor_account_id"]) for row in rows):
+        known = _known(urls, "fraud-payees", tenant_id, payee)
+        screen().print(f"payee {payee}: {known}", markup=False)
 
 
 def in_words(rule: str, detail: str) -> tuple[str, str]:
@@ -170,6 +173,8 @@ def _as_payer(row: Row) -> str:
 
 
 def _as_payee(row: Row) -> str:
+    if not row["receipts"]:
+        return f"has received nothing; {_frauds(row['confirmed_frauds'])}"
     day = f"{_many(row['receipts_24h'], 'receipt')} of {_euros(row['amount_24h_eur_minor'])}"
     said = (
         f"paid since {_minute(row['first_received_at'])}",

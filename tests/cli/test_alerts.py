@@ -139,12 +139,12 @@ def test_one_account_is_shown_with_reasons_and_both_sides(
     )
     assert lines[5] == "decided by default@1; model 3f2a"
     assert lines[6].endswith("refused, score 100; now rejected")
-    assert lines[-3] == (
+    assert lines[-2] == (
         "payer alice: pays since 2026-11-01 09:00; 6 approved payments, no confirmed fraud; usually 32.10"
         " EUR, at most 1,060.00 EUR; 3 payments of 28,500.00 EUR in its last day; 4 payees and 1 device in"
         " 30 days"
     )
-    assert lines[-2] == (
+    assert lines[-1] == (
         "payee mule: paid since 2026-11-20 09:00; 1,240 receipts, 3 confirmed frauds; 12 receipts of"
         " 9,000.00 EUR from 11 payers in its last day; 64 payers in a week"
     )
@@ -171,6 +171,10 @@ def test_what_nobody_knows_is_said_and_nothing_is_obeyed(
     monkeypatch.setattr(alerts, "pages", lambda *_: [evil])
     out, _ = said(capsys, "north/alice")
     assert "\x1b" not in out and "[red]a" in out and "nothing is known yet" in out
+
+
+def test_a_payee_that_has_received_nothing_is_no_list_of_zeros() -> None:
+    assert alerts._as_payee({**PAYEE, "receipts": 0}) == "has received nothing; 3 confirmed frauds"
 
 
 def test_a_rule_keeps_its_name_and_an_unknown_feature_its_words() -> None:

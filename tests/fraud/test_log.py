@@ -18,6 +18,7 @@ from pipeline.domain.fraud.log import FraudLog
 from pipeline.domain.fraud.state_views import DEBTORS, PAYEES
 from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.amounts import with_amounts
 from pipeline.domain.kernel.retention import Windows
 from tests.fraud.log_traffic import credit, debit, labelled, opened, quoted, received
 from tests.fraud.logs import DAY, HOUR, NOON, SECOND
@@ -307,6 +308,7 @@ def test_views_show_what_is_known_of_an_account() -> None:
     shown = DEBTORS.show(None, ("acme", "alice"), row)  # type: ignore[arg-type]
     assert shown is not None and tuple(shown) == DEBTORS.columns
     assert (shown["approved_payments"], shown["usual_amount_eur_minor"]) == (2, 30_00)
+    assert with_amounts(shown)["usual_amount_eur"] == "30.00"
     assert (shown["payments_1h"], shown["amount_24h_eur_minor"]) == (1, 60_00)
     row = rows.get(state_rows.receiver_key("acme", "alice"))
     assert row is not None

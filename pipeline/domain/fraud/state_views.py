@@ -1,7 +1,7 @@
 """Views of what is known of an account: as one that pays, and as one that is paid.
 
 Windows end with the newest payment (receipt) of the account, so a page says the same until the next one.
-Amounts are minor units of EUR by the rates of their time.
+Amounts are minor units of EUR by the rates of their time; `currency` says so, for who shows them to people.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.domain.fraud.features import by_row
 from pipeline.domain.fraud.features import layout as at
+from pipeline.domain.fraud.features.amounts import COMPARED_IN
 from pipeline.domain.fraud.features.layout import DAY_S, HOUR_S
 from pipeline.domain.fraud.state_rows import PAYER, PAYER_ROW, RECEIVER, RECEIVER_ROW, Kept, states_of
 from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
@@ -55,6 +56,7 @@ def _debtor(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         "last_approved_at": _time(m[at.P_APPROVED_S]),
         "approved_payments": m[at.P_APPROVED],
         "confirmed_frauds": m[at.P_FRAUDS],
+        "currency": COMPARED_IN,
         "usual_amount_eur_minor": m[at.P_SUM] // known if m[at.P_AMOUNTS] else None,
         "largest_amount_eur_minor": m[at.P_LARGEST] or None,
     }
@@ -77,6 +79,7 @@ def _payee(tables: Tables, key: tuple[str, ...], value: bytes) -> Row:
         "last_received_at": _time(last),
         "receipts": m[at.R_COUNT],
         "confirmed_frauds": m[at.R_FRAUDS],
+        "currency": COMPARED_IN,
         "told_at": _time(m[at.R_SENT_S]),
     }
     inside = by_row.window(m, at.INFLOW, last, 24)
@@ -95,7 +98,7 @@ DEBTORS = TableView(
     key=ACCOUNT,
     columns=(
         *(*ACCOUNT, "first_paid_at", "last_paid_at", "last_approved_at", "approved_payments"),
-        *("confirmed_frauds", "usual_amount_eur_minor", "largest_amount_eur_minor"),
+        *("confirmed_frauds", "currency", "usual_amount_eur_minor", "largest_amount_eur_minor"),
         *(f"{what}" for name, _, _ in _PAID for what in (f"payments_{name}", f"amount_{name}_eur_minor")),
         *("payees_30d", "devices_30d"),
     ),
@@ -112,8 +115,8 @@ PAYEES = TableView(
     family=RECEIVER_ROW.family,
     key=ACCOUNT,
     columns=(
-        *(*ACCOUNT, "first_received_at", "last_received_at", "receipts", "confirmed_frauds", "told_at"),
-        *("receipts_24h", "amount_24h_eur_minor", *(f"payers_{name}" for name, _ in _PAYERS)),
+        *(*ACCOUNT, "first_received_at", "last_received_at", "receipts", "confirmed_frauds", "currency"),
+        *("told_at", "receipts_24h", "amount_24h_eur_minor", *(f"payers_{name}" for name, _ in _PAYERS)),
     ),
     show=_payee,
     pages=(
