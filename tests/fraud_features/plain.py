@@ -90,7 +90,7 @@ def decide(places: Integers, features: Integers) -> Integers:
 
 def words_of(card: plain.Card) -> list[int]:
     """Return a card as the product has it."""
-    return [one.value for one in rows.words_of_card(card)]
+    return rows.words_of_card(card).values
 
 
 class Beside:
@@ -148,8 +148,8 @@ class Beside:
         ):
             for key, one in ours.items():
                 state, said = theirs.state(key), words(one)
-                assert [word.value for word in said] == state.tolist(), (words.__name__, key)
-                assert rows.packed(rows.relative(said)) == form.pack(state[None, :])[0]
+                assert said.values == state.tolist(), (words.__name__, key)
+                assert rows.packed(rows.relative(said), said.width + 1) == form.pack(state[None, :])[0]
 
     def label(self) -> None:
         """Label some payments as fraud, each once and a few of them twice; some long after, some before."""

@@ -28,7 +28,7 @@ UNSCORED = Verdict("APPROVE", 0, ())
 """Of payments that the ledger surely refuses."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Decided:
     """What was decided on a payment id, and what labels and receipts need of it."""
 

@@ -102,7 +102,8 @@ def open_account(branch: FraudBranch, event: dict[str, Any]) -> None:
     names = event["tenant_id"], event["account_id"]
     if names not in branch.accounts:
         branch.accounts[names] = opened(event)
-        branch.row(row_key("A", *names), branch.accounts[names].row())
+        if branch.with_rows:
+            branch.row(row_key("A", *names), branch.accounts[names].row())
 
 
 def quote_rate(branch: FraudBranch, event: dict[str, Any]) -> None:

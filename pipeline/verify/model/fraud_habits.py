@@ -21,7 +21,7 @@ UNKNOWN_PAYMENTS, UNKNOWN_MEAN, UNKNOWN_ROOT = 20, 100_00, 500_00
 UNKNOWN_SQUARES = UNKNOWN_PAYMENTS * UNKNOWN_ROOT**2 // SQUARES_IN
 
 
-@dataclass
+@dataclass(slots=True)
 class Habits:
     """Approved payments of a debtor, without confirmed frauds."""
 

@@ -19,6 +19,14 @@ class Held(NamedTuple):
     says: Answer
 
 
+class Rules(NamedTuple):
+    """What some sets have together."""
+
+    rules: dict[str, tuple[Rule, RuleSet]]
+    later: list[Rule]
+    """Rules with a time of their own."""
+
+
 @dataclass
 class Holding:
     """What holds at a time for a tenant and a segment."""
@@ -36,6 +44,10 @@ class Published:
 
     sets: dict[tuple[str | None, str], dict[int, RuleSet]] = field(default_factory=dict)
     kept: dict[tuple[Any, ...], Holding] = field(default_factory=dict)
+    rules: dict[tuple[Any, ...], Rules] = field(default_factory=dict)
+    """What some sets together have: rules by id, and those of them that begin later than their set."""
+    tenants: set[str] = field(default_factory=set)
+    """Those of whom a set says something; to all others the same is said."""
 
     def add(self, one: RuleSet) -> bool:
         """Take a set. Raises FalseSet for other content of a version that is known."""
@@ -43,7 +55,9 @@ class Published:
         known = versions.get(one.version)
         wanted(known is None or known.sha256 == one.sha256, "a version has one content")
         versions[one.version] = one
+        self.tenants |= {whose for whose, _, _ in one.snoozes} | ({one.tenant} if one.tenant else set())
         self.kept.clear()
+        self.rules.clear()
         return known is None
 
     def at(self, at_us: int, tenant: str) -> list[RuleSet]:
@@ -57,17 +71,22 @@ class Published:
 
     def holding(self, at_us: int, tenant: str, segment: str) -> Holding:
         """Return what holds."""
-        sets = self.at(at_us, tenant)
-        rules = {one.rule_id: (one, found) for found in sets for one in found.rules}
-        begun = tuple(
-            rule.effective_from_us is None or rule.effective_from_us <= at_us for rule, _ in rules.values()
-        )
-        key = (tuple((one.label, one.sha256) for one in sets), tenant, segment, begun)
+        sets, whose = self.at(at_us, tenant), tenant if tenant in self.tenants else None
+        named = tuple((one.label, one.sha256) for one in sets)
+        if named not in self.rules:
+            rules = {one.rule_id: (one, found) for found in sets for one in found.rules}
+            later = [one for one, _ in rules.values() if one.effective_from_us is not None]
+            self.rules[named] = Rules(rules, later)
+        rules, later = self.rules[named]
+        ahead = {one.rule_id for one in later if (one.effective_from_us or 0) > at_us}
+        key = named, whose, segment, frozenset(ahead)
         if key not in self.kept:
             held = [
                 Held(rule, says(rule.expression, found))
-                for (rule, found), has_begun in zip(rules.values(), begun, strict=True)
-                if has_begun and rule.state != "paused" and (not rule.segments or segment in rule.segments)
+                for rule, found in rules.values()
+                if rule.rule_id not in ahead
+                and rule.state != "paused"
+                and (not rule.segments or segment in rule.segments)
             ]
             lists = [one for found in sets for one in found.lists]
             labels = tuple(one.label for one in sets)

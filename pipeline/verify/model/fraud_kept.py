@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.verify.model import fraud_state_rows as rows
 from pipeline.verify.model.fraud_known import ACCOUNT_KEPT_S, DEVICE_KEPT_S, PAIR_KEPT_S, Known
 from pipeline.verify.model.fraud_payers import id63
+from pipeline.verify.model.fraud_state_rows import State
 from pipeline.verify.model.retention import Ended
 from pipeline.verify.model.wire import LONG_MIN, row_key
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 KEPT_S = {"p": ACCOUNT_KEPT_S, "r": ACCOUNT_KEPT_S, "c": ACCOUNT_KEPT_S, "k": PAIR_KEPT_S, "v": DEVICE_KEPT_S}
 """By family of rows: payers, receivers, cards, pairs, devices. The population stays."""
 POPULATION = "n"
+NOBODY = rows.row_of(State().plain(*[0] * 7))
+"""Of a currency in which nothing was learned, on the first day of all: there is no such row."""
 SECOND_US = 1_000_000
 
 
@@ -30,8 +33,10 @@ class Kept:
         self.queues: dict[tuple[str, ...], Ended] = {}
         self.touched: set[tuple[str, ...]] = set()
         """Queues that the present record has changed."""
-        self.states: dict[bytes, bytes] = {}
-        """Rows of states as they are."""
+        self.states: set[bytes] = set()
+        """Keys of the rows of states."""
+        self.populations: dict[bytes, bytes] = {}
+        """Rows of currencies as they are."""
 
     def queue(self, families: str, *owner: str) -> Ended:
         return self.queues.setdefault((families, *owner), Ended(families, owner))
@@ -64,24 +69,31 @@ class Kept:
 
     def conclude(self) -> None:
         """Say where the queues stand that have changed."""
-        for name in self.touched:
-            self.branch.row(*self.queues[name].row())
+        if self.branch.with_rows:
+            for name in self.touched:
+                self.branch.row(*self.queues[name].row())
         self.touched = set()
 
     def state(self, at_s: int, family: str, tenant: str, *names: str) -> None:
         """Say the row of a state; a new one joins its queue, by the time of what made it."""
         key = row_key(family, tenant, *names)
-        row, before = row_of(self.branch.of(tenant), key), self.states.get(key)
-        if row != before or family != POPULATION:
-            self.branch.row(key, row)
-        self.states[key] = row
-        if before is not None:
+        if self.branch.with_rows:
+            self.say(self.branch.of(tenant), key, family)
+        if key in self.states or family == POPULATION:
             return
-        if family not in KEPT_S:
-            return
+        self.states.add(key)
         keep_us = KEPT_S[family] * SECOND_US + self.branch.too_old_us
         for old in self.add("tu", (tenant, family), at_s * SECOND_US, key, keep_us):
             self.look_at(old, tenant, family, keep_us)
+
+    def say(self, known: Known, key: bytes, family: str) -> None:
+        """Say the row of a state; that of a currency where it has changed."""
+        row = row_of(known, key)
+        if family == POPULATION:
+            if self.populations.get(key, NOBODY) == row:
+                return
+            self.populations[key] = row
+        self.branch.row(key, row)
 
     def look_at(self, key: bytes, tenant: str, family: str, keep_us: int) -> None:
         """Forget a state that is over, or let it join its queue again."""
@@ -92,7 +104,7 @@ class Kept:
             for change in queue.put(queue.newest, key):
                 self.branch.row(*change)
             return
-        del self.states[key]
+        self.states.remove(key)
         forget(known, key)
         self.branch.row(key, None)
 

@@ -56,7 +56,8 @@ def cancelled(branch: FraudBranch, event: dict[str, Any]) -> None:
 
 
 def keep(branch: FraudBranch, event: dict[str, Any], known: Decided) -> None:
-    branch.row(row_key("d", event["tenant_id"], event["payment_id"]), known.row())
+    if branch.with_rows:
+        branch.row(row_key("d", event["tenant_id"], event["payment_id"]), known.row())
 
 
 def learn_of(

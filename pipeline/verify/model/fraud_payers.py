@@ -39,7 +39,7 @@ class Payment(NamedTuple):
         return not self.minor % int(10 ** (self.digits + 1))
 
 
-@dataclass
+@dataclass(slots=True)
 class Payer:
     """What was asked for by an account; its habits are approved payments alone."""
 
@@ -62,7 +62,7 @@ class Payer:
     habits: Habits = field(default_factory=Habits)
 
 
-@dataclass
+@dataclass(slots=True)
 class Pair:
     """Payments of a debtor to a payee."""
 

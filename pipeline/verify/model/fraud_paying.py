@@ -7,6 +7,7 @@ branch_ticked     -> passed on, unless its time had not come
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pipeline.verify.model.currencies import CURRENCIES, DIGITS
@@ -85,9 +86,10 @@ def screen(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) -
         if verdict.outcome == "APPROVE" or has_alert(branch, newest):
             return verdict, None
         return verdict, alert(branch, at_us, newest, verdict)
+    of_thresholds = said is not None and is_of_thresholds(said["rules_version"])
     if is_refused_by_ledger(event):
-        return UNSCORED, None
-    if said is not None and is_of_thresholds(said["rules_version"]):
+        return UNSCORED._replace(rules_version=said["rules_version"] if said and of_thresholds else ""), None
+    if said is not None and of_thresholds:
         return of_earlier_version(branch, event, at_us, newest, verdict_in(said, said["rules_version"]))
     verdict = judge(branch, event, at_us, said)
     return verdict, None if verdict.outcome == "APPROVE" else alert(branch, at_us, newest, verdict)
@@ -151,7 +153,8 @@ def judge(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) ->
     decided.learned, decided.waits = verdict.outcome == "APPROVE", verdict.outcome == "REVIEW"
     branch.decisions[tenant, event["payment_id"]] = decided
     key = row_key("d", tenant, event["payment_id"])
-    branch.row(key, decided.row())
+    if branch.with_rows:
+        branch.row(key, decided.row())
     branch.kept.decided(tenant, at_us, key)
     branch.kept.state(payment.at_s, "p", tenant, debtor)
     branch.kept.state(payment.at_s, "k", tenant, debtor, creditor)
@@ -167,12 +170,16 @@ def outcome_in(said: Said) -> tuple[str, int] | None:
 
 def verdict_of(decision: Decision, said: Said) -> Verdict:
     """Return a decision as events have it; one by rules of another release is as the stream has said it."""
-    version = ", ".join(decision.sets)
-    if decision.live is not None:
-        version += f"; model {decision.live}"
+    version = version_of(decision.sets, decision.live)
     if said is not None and said["rules_version"] != version:
         return verdict_in(said, said["rules_version"])
     return Verdict(OUTCOMES[decision.rank], decision.score_bp // 100, decision.reasons, version)
+
+
+@lru_cache(1_000)
+def version_of(sets: tuple[str, ...], live: str | None) -> str:
+    """Return how a decision names what made it; decisions that are kept share the text."""
+    return ", ".join(sets) if live is None else f"{', '.join(sets)}; model {live}"
 
 
 def seen(branch: FraudBranch, event: dict[str, Any], at_us: int) -> Payment:

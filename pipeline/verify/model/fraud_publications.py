@@ -110,6 +110,7 @@ class Publications:
         self.sets.append((whose, set_id, version, event["sha256"], list(counts)))
         self.read_sets[event["sha256"]] = found
         self.write(before, heads)
+        self.renew()
 
     def parts_for(self, sha256: str, count: int) -> int:
         """Return how many parts have so many entries."""
@@ -147,6 +148,7 @@ class Publications:
             gone = [given[one] for one in sorted(given)[: len(given) - VERSIONS_KEPT + 1]]
         self.roles = [one for one in self.roles if one not in gone] + [(role, whose, from_us, sha256)]
         self.write(before, {one[3] for one in self.sets})
+        self.renew()
 
     def whole(self, sha256: str, count: int, role: str) -> Trees:
         """Return the model of the first so many parts."""
@@ -178,6 +180,13 @@ class Publications:
             self.row(row_key(HEAD, sha256), None)
         contents = [[*one, sorted(parts)] for one, parts in self.contents.items()]
         self.row(row_key(INDEX), bytes([LAYOUT]) + msgpack([contents, self.sets, self.roles]))
+
+    def renew(self) -> None:
+        """Let what is in use now decide, and keep nothing else as it was read."""
+        named = {one[3] for one in self.sets}
+        self.read_sets = {sha256: one for sha256, one in self.read_sets.items() if sha256 in named}
+        given = {one[3] for one in self.roles}
+        self.models = {sha256: one for sha256, one in self.models.items() if sha256 in given}
         self.judge = Judge(review_from=self.judge.review_from, decline_from=self.judge.decline_from)
         for *_, sha256, _ in self.sets:
             self.judge.published.add(self.read_sets[sha256])

@@ -32,7 +32,7 @@ def days_of_payee() -> Buckets:
     return Buckets(DAY_S, 48)
 
 
-@dataclass
+@dataclass(slots=True)
 class Card:
     """What a payee's partition last told."""
 
@@ -46,7 +46,7 @@ class Card:
     """Receipts, frauds of that day, labels that came on it."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Origin:
     """Where money was before."""
 
@@ -56,7 +56,7 @@ class Origin:
     amount: int
 
 
-@dataclass
+@dataclass(slots=True)
 class Receiver:
     """An account that is paid."""
 

@@ -22,6 +22,8 @@ FULL = 310
 class Buckets:
     """What was counted by buckets of time; a new one takes the place of the one that began longest ago."""
 
+    __slots__ = ("begun", "counted", "kept", "seconds")
+
     def __init__(self, seconds: int, kept: int) -> None:
         self.seconds, self.kept = seconds, kept
         self.begun = 0
@@ -51,7 +53,7 @@ def added(total: int, amount: int) -> int:
     return min(total + amount, BUCKET_SUM_MAX)
 
 
-@dataclass
+@dataclass(slots=True)
 class Remembered:
     """Ids with their first and last time; of more than `kept` the one that was used longest ago goes."""
 
@@ -62,18 +64,18 @@ class Remembered:
     last_s: dict[int, int] = field(default_factory=dict)
     approved: dict[int, int] = field(default_factory=dict)
     """Approved payments that named the id."""
-    registers: list[int] = field(default_factory=lambda: [0] * REGISTERS)
-    """When an id of each register was last used; 0: never."""
-    sample: list[int] = field(default_factory=lambda: [0] * REGISTERS)
+    registers: dict[int, int] = field(default_factory=dict)
+    """When an id of each register in use was last used."""
+    sample: dict[int, int] = field(default_factory=dict)
     """The same, of one id in 16."""
 
     def note(self, key: int, at_s: int, sketched: bool = False) -> None:
         if sketched:
             place = key % 64
-            self.registers[place] = max(self.registers[place], at_s)
+            self.registers[place] = max(self.registers.get(place, 0), at_s)
             if key // 64 % 16 == 0:
                 place = key // 1024 % 64
-                self.sample[place] = max(self.sample[place], at_s)
+                self.sample[place] = max(self.sample.get(place, 0), at_s)
         if key in self.last_s:
             self.first_s[key] = min(self.first_s[key], at_s)
             self.last_s[key] = max(self.last_s[key], at_s)
@@ -98,10 +100,10 @@ class Remembered:
         exact = self.between(from_s, until_s)
         if exact < self.kept:
             return exact
-        used = sum(at_s >= from_s for at_s in self.registers)
+        used = sum(at_s >= from_s for at_s in self.registers.values())
         counted = linear(used)
         if used >= CROWDED:
-            counted = max(counted, 16 * linear(sum(at_s >= from_s for at_s in self.sample)))
+            counted = max(counted, 16 * linear(sum(at_s >= from_s for at_s in self.sample.values())))
         return max(exact, counted)
 
 
