@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -231,22 +231,48 @@ def in_chunks(produces: Iterable[Produce], size: int) -> Iterator[list[Produce]]
     yield chunk
 
 
-def parts_of(traffic: TrafficGenerator) -> Iterator[Iterable[Produce]]:
+class Beside(Protocol):
+    """Records that come beside a load."""
+
+    def opening(self) -> Iterator[Produce]:
+        """Yield what comes before payments."""
+        ...
+
+    def follow(self, payments: int) -> Iterator[Produce]:
+        """Yield what belongs to so many ordinary payments, as far as it has not come yet."""
+        ...
+
+
+def with_beside(traffic: TrafficGenerator, beside: Beside) -> Iterator[Produce]:
+    """Yield the steps of a load, and what comes beside them."""
+    for produce in traffic.steps():
+        yield from beside.follow(traffic.payments - 1)
+        yield produce
+    yield from beside.follow(traffic.payments)
+
+
+def parts_of(traffic: TrafficGenerator, beside: Beside | None = None) -> Iterator[Iterable[Produce]]:
     """Yield the parts of a run; all streams catch up between two of them."""
-    yield from (traffic.periods(), traffic.opening(), traffic.steps(), traffic.closing())
+    yield from (traffic.periods(), traffic.opening())
+    yield from () if beside is None else (beside.opening(),)
+    yield from (traffic.steps() if beside is None else with_beside(traffic, beside), traffic.closing())
     yield from traffic.rounds()
     yield traffic.falling_due()
 
 
 def simulate(
-    plan: LoadPlan, manifest: Path, chunk: int = 50, tenants: Tenants = UNRESTRICTED
+    plan: LoadPlan,
+    manifest: Path,
+    chunk: int = 50,
+    tenants: Tenants = UNRESTRICTED,
+    beside: Beside | None = None,
 ) -> SimulatedCluster:
     """Run a plan through the streams, `chunk` records at a time; write its manifest."""
     cluster = SimulatedCluster(plan.partitions, plan.end, tenants)
     planted: dict[int, PlantedItem] = {}
     traffic = TrafficGenerator(plan, ENCODE, planted)
     with LoadManifest(manifest, plan) as written:
-        for part in parts_of(traffic):
+        for part in parts_of(traffic, beside):
             for produces in in_chunks(part, chunk):
                 for produce in produces:
                     record = cluster.produce(produce)

@@ -8,7 +8,9 @@ keeps the ordinary traffic, whose planted causes have known effects, apart.
 
 from __future__ import annotations
 
+import hashlib
 import io
+import json
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, NamedTuple
@@ -21,7 +23,7 @@ from pipeline.runtime.avro.check import parsed
 from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 from pipeline.verify.decode import Decoder, registry_schemas
-from pipeline.verify.model.wire import UPSTREAM
+from pipeline.verify.model.wire import KEY_FIELD, UPSTREAM
 
 TENANT = "hostile"
 NEWEST = 40
@@ -31,7 +33,6 @@ LONG_MAX, LONG_MIN = 2**63 - 1, -(2**63)
 HOUR_US = 3_600_000_000
 LONG_TEXT = 2**20
 UNKNOWN_SCHEMA_ID = 2_000_000_007
-KEY_FIELDS = ("account_id", "debtor_account_id", "instrument_id")
 HEAD_BYTES = 5
 
 
@@ -51,6 +52,8 @@ class Event(NamedTuple):
     head: bytes
     schema: Any
     fields: dict[str, Any]
+    key_field: str
+    """The field that stands behind the tenant in its key."""
 
     def with_fields(self, **fields: Any) -> Event:
         """Return the event with other values."""
@@ -103,10 +106,27 @@ class Hostile:
 def event_of(decoder: Decoder, topic: str, value: bytes | None) -> Event | None:
     """Return an upstream's event, for TENANT; None where the value is no event with a key."""
     name, fields, _ = decoder.read(value)
-    if value is None or name is None or not set(fields) & set(KEY_FIELDS):
+    if value is None or name not in KEY_FIELD:
         return None
     schema = parsed(decoder.schema(value[1:HEAD_BYTES]).text)
-    return Event(topic, value[:HEAD_BYTES], schema, {**fields, "tenant_id": TENANT})
+    fields = {**fields, "tenant_id": TENANT, **of_tenant(fields)}
+    return Event(topic, value[:HEAD_BYTES], schema, fields, KEY_FIELD[name])
+
+
+def of_tenant(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return what a publication says of its tenant, so that it is one of TENANT."""
+    if "of_tenant" not in fields:
+        return {}
+    if "head" not in fields:
+        return {"of_tenant": TENANT}
+    try:
+        form, content, lists = json.loads(fields["head"])
+        content[2] = TENANT
+        content[6] = [[TENANT, *one[1:]] for one in content[6]]
+    except (ValueError, TypeError, IndexError):  # a broken one: it stays as it is
+        return {"of_tenant": TENANT}
+    head = json.dumps([form, content, lists], separators=(",", ":"), ensure_ascii=False)
+    return {"of_tenant": TENANT, "head": head, "sha256": hashlib.sha256(head.encode()).hexdigest()}
 
 
 def damaged(events: list[Event], chance: Random, partitions: int) -> Iterator[Sent]:
@@ -123,8 +143,7 @@ def damaged(events: list[Event], chance: Random, partitions: int) -> Iterator[Se
 def _sent(event: Event, partitions: int) -> Sent:
     body = io.BytesIO()
     fastavro.schemaless_writer(body, event.schema, event.fields)
-    name = next(name for name in KEY_FIELDS if name in event.fields)
-    key = f"{event.fields['tenant_id']}/{event.fields[name]}"
+    key = f"{event.fields['tenant_id']}/{event.fields[event.key_field]}"
     partition = partition_of(key, partitions)
     return Sent(event.topic, key.encode(), event.head + body.getvalue(), partition)
 
@@ -186,6 +205,14 @@ def renamed(event: Event, chance: Random) -> Event:
     return event.with_fields(**{chance.choice(names): chance.choice(strange)})
 
 
+def miswritten(event: Event, chance: Random) -> Event:
+    """One character of a text is another one: a hash, a part of a model, a condition."""
+    name = chance.choice([name for name in texts(event) if event.fields.get(name)])
+    text = event.fields[name]
+    place = chance.randrange(len(text))
+    return event.with_fields(**{name: text[:place] + chance.choice("a0/\\ ") + text[place + 1 :]})
+
+
 def long_text(event: Event, chance: Random) -> Event:
     """A text of a megabyte; seldom, because every output repeats it."""
     if chance.random() < 0.9:
@@ -202,4 +229,11 @@ def texts(event: Event) -> list[str]:
     ]
 
 
-CONTENTS: tuple[Callable[[Event, Random], Event], ...] = (same, absurd, skewed, renamed, long_text)
+CONTENTS: tuple[Callable[[Event, Random], Event], ...] = (
+    same,
+    absurd,
+    skewed,
+    renamed,
+    miswritten,
+    long_text,
+)

@@ -15,11 +15,12 @@ from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import SOURCE_OFFSET, UPSTREAM
 from pipeline.verify.planted import read_manifests
 from pipeline.verify.streams import OUTPUTS, SOURCES, STREAMS
+from tests.chaos.fraud_town import FraudTown
 from tests.chaos.hostile import NEWEST, damaged, event_of
 from tests.chaos.judge import Judge, Snapshot
 from tests.chaos.log_reader import is_raw
 from tests.chaos.side_by_side import WrittenRows
-from tests.simulated_cluster import SimulatedCluster, decoder, simulate
+from tests.simulated_cluster import ENCODE, SimulatedCluster, decoder, simulate
 
 NOW_US = 1_790_000_000_000_000
 PARTITIONS = 2
@@ -38,19 +39,23 @@ class RecordByRecord(SimulatedCluster):
         rows.written[before:] = dict(rows.written[before:]).items()
 
 
-def processed(folder: Path, payments: int) -> tuple[Topics, Path]:
+def processed(folder: Path, payments: int, town: bool = False) -> tuple[Topics, Path]:
     """Return all topics, with changelogs, and the manifest of a load with everything planted."""
     manifest = folder / "planted.jsonl"
-    return topics_of(simulated(manifest, payments)), manifest
+    return topics_of(simulated(manifest, payments, town=town)), manifest
 
 
-def simulated(manifest: Path, payments: int, tenants: str = "") -> SimulatedCluster:
-    """Run a load with everything planted, under a file of tenants; its rows remember what was written."""
+def simulated(manifest: Path, payments: int, tenants: str = "", town: bool = False) -> SimulatedCluster:
+    """Run a load with everything planted, under a file of tenants; its rows remember what was written.
+
+    `town`: beside it there are labels, publications and all else that decides payments.
+    """
     plan = history(11, payments, NOW_US, accounts=60, malformed_pct=5.0, partitions=PARTITIONS)
+    beside = FraudTown(plan, ENCODE) if town else None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tests.simulated_cluster, "MemoryRows", WrittenRows)
         patch.setattr(tests.simulated_cluster, "SimulatedCluster", RecordByRecord)
-        return simulate(plan, manifest, tenants=parse_tenants(tenants))
+        return simulate(plan, manifest, tenants=parse_tenants(tenants), beside=beside)
 
 
 def strike(cluster: SimulatedCluster, chance: Random) -> None:

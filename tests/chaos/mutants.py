@@ -679,8 +679,11 @@ def learned_twice(patch: Set) -> None:
     patch(fraud_habits, "learn", twice)
 
 
+mutant("knows frauds before their labels can be known")(log_mutants.look_ahead_label)
 mutant("hangs the windows of fraud decisions on the newest payment")(log_mutants.window_at_newest)
 mutant("tells no other partition what is known of payees")(log_mutants.risk_not_broadcast)
+mutant("scores by another model than the decision names")(log_mutants.other_model_than_named)
+mutant("finds nobody on a list of the fraud rules")(log_mutants.list_ignored)
 mutant("loses each tenth alert")(log_mutants.alert_lost)
 
 

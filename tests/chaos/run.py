@@ -29,6 +29,7 @@ from tests.chaos.keeper import Keeper
 from tests.chaos.lag import LagWatch
 from tests.chaos.network import Network, ProxiedStack
 from tests.chaos.schedule import Strike, schedule
+from tests.chaos.town_producer import Town
 from tests.integration.cluster import QUIET_S, Cluster, cluster_in, problems
 
 RATE = 60.0
@@ -72,7 +73,7 @@ LATE_FACTOR = 2.0
 
 
 class Load(threading.Thread):
-    """Produces a seeded history, with everything planted, until it is told to stop."""
+    """Produces a seeded history, with everything planted, and a fraud town, until it is told to stop."""
 
     def __init__(
         self,
@@ -95,6 +96,8 @@ class Load(threading.Thread):
             accounts=max(ACCOUNTS, count // PAYMENTS_PER_ACCOUNT_MAX),
             malformed_pct=MALFORMED_PCT,
         )
+        self.town: Town | None = None
+        """Beside it, when it runs."""
         self.manifest = cluster.settings.data_dir / f"planted-{seed}.jsonl"
         self.flowing = threading.Event()
         """Set when the accounts are open and payments flow; the clock of the schedule starts then."""
@@ -108,6 +111,8 @@ class Load(threading.Thread):
         """Produce the plan at its rate."""
         settings = self._cluster.settings_of(LOAD)
         try:
+            self.town = Town(self._cluster, self._plan)
+            self.town.open()
             self._report = run_load(
                 self._plan,
                 {**settings.librdkafka(), "log_level": "0"},  # it says every failed connection
@@ -121,6 +126,7 @@ class Load(threading.Thread):
                 streams_within_s=self._streams_within_s,
                 readers=READERS,
             )
+            self.town.flush()
         except BaseException as error:
             self._error = error
         finally:
@@ -130,6 +136,8 @@ class Load(threading.Thread):
         if report.payments:
             self.flowing.set()
         self._going.wait()  # in the thread that produces
+        if self.town is not None:
+            self.town.follow(report.payments)
 
     def hold(self) -> None:
         """Produce nothing for a while; what was produced is acknowledged soon."""
@@ -148,6 +156,8 @@ class Load(threading.Thread):
             raise self._error
         if self._report is None:
             raise AssertionError(f"the load has not ended within {LOAD_ENDS_WITHIN_S:.0f} s")
+        if self.town is not None and self.town.failed:
+            raise AssertionError(f"Kafka did not take {self.town.failed} records of the fraud town")
         self._cluster.manifests.append(self.manifest)
         return self._report
 
@@ -222,7 +232,8 @@ def chaos(folder: Path, seed: int, seconds: float, names: Sequence[str], *, secu
         found += final.check(quiet=True)
         if report.failed:
             others.append(f"load: Kafka did not take {report.failed} records")
-        records = sum(report.records.values()) + faults.hostile
+        assert load.town is not None
+        records = sum(report.records.values()) + load.town.records + faults.hostile
         return Outcome(
             seed,
             seconds,

@@ -23,7 +23,7 @@ WRONG_RULES = (
     *("no_dedupe", "no_leg", "no_credit", "rounded", "one_cent", "kept_hold", "random_ids"),
     *("any_hold", "any_capture", "any_reversal", "any_journal", "any_change", "any_home"),
     *("ageless_limit", "hasty_limit", "one_sided_hold", "uncounted_holds", "stale_index", "own_alone"),
-    *("counted_twice", "no_alert", "filled_twice", "near_match", "silent_standstill"),
+    *("learned_twice", "no_alert", "filled_twice", "near_match", "silent_standstill"),
     *("own_periods", "forgotten_period", "never_in_time", "too_eager", "no_dollars"),
     *("any_age", "short_memory"),
     *("zone_one_short", "lost_line", "value_for_booking", "late_line"),

@@ -28,7 +28,13 @@ def payments(count: int) -> list[Event]:
     fields |= dict.fromkeys(("channel", "device_id", "counterparty_country", "merchant_category"))
     fields |= {"creditor_reference": "RF18539007547034", "remittance_text": None}
     return [
-        Event("payments", HEAD, schema, {**fields, "event_id": f"e{number}", "payment_id": f"p{number}"})
+        Event(
+            "payments",
+            HEAD,
+            schema,
+            {**fields, "event_id": f"e{number}", "payment_id": f"p{number}"},
+            "debtor_account_id",
+        )
         for number in range(count)
     ]
 
