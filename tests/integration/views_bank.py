@@ -140,6 +140,8 @@ def fill(bank: Bank) -> None:
     # A payment to another branch settles once its leg is answered.
     eventually(lambda: balance_of(bank, ACCOUNTS[0]) == 1_000_00 - 50)
     eventually(lambda: balance_of(bank, ACCOUNTS[1]) == 1_000_00 + 50)
+    # The fraud stream hears of it from the ledger, on the payee's own partition.
+    eventually(lambda: get(f"{url}/fraud-payees/{tenant}/{ACCOUNTS[1]}").status == 200)
 
 
 def balance_of(bank: Bank, account: str) -> int:
