@@ -13,7 +13,7 @@ from pipeline.backtest import values
 from pipeline.backtest.blocks import Block, Source
 from pipeline.backtest.history import History, Labels, Texts, labels_of, no_labels
 from pipeline.backtest.problems import refused
-from pipeline.backtest.values import Place, Words, check_id, check_text, one_of
+from pipeline.backtest.values import Place, Words, check_account, check_text, one_of
 from pipeline.domain.fraud.expressions.rule_sets import RETAIL, SEGMENTS
 from pipeline.domain.fraud.features.amounts import NUMBER
 
@@ -34,7 +34,7 @@ class PaymentRows:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._accounts, self._currencies = Words(check_id), Words(_currency)
+        self._accounts, self._currencies = Words(check_account), Words(_currency)
         self._devices, self._countries, self._channels = (
             Words(check_text),
             Words(check_text),
@@ -70,6 +70,11 @@ class PaymentRows:
             "segment": texts("segment", self._segments, True),
         }.items():
             self._columns.setdefault(name, []).append(column)
+        same = self._columns["debtor"][-1] == self._columns["creditor"][-1]
+        if same.any():
+            at("creditor_account_id")[1].fail(
+                int(np.argmax(same)), "is the debtor itself, as the ledger refuses it"
+            )
 
     def history(self) -> History:
         """Return all payments, by time. Raises FileRefused: there is none, or an id is there twice."""

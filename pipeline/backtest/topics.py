@@ -5,7 +5,8 @@
     fraud-labels  payment_labelled
     rates         rate_quoted         -> rates to EUR, each from its time on
 
-What the streams refuse is left out: a repeat of a payment, an amount or a currency that is none.
+What the streams refuse is left out: a repeat of a payment, an amount or a currency that is none, an account
+that pays itself, the bank's own accounts.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from pipeline.backtest.reading import FRAUD, NEEDED, OPTIONAL, PaymentRows
 from pipeline.backtest.values import TIME_END_US, check_id, check_text
 from pipeline.domain.fraud.account_rows import eur_rate, named_segment
 from pipeline.domain.fraud.features.amounts import NUMBER, Rate, Rates
+from pipeline.domain.kernel.routing import INTERNAL_PREFIX
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import TopicLog
 
 TOPICS = ("accounts", "payments", "fraud-labels", "rates")
 TENANTS_SHOWN = 10
+_ACCOUNTS = ("debtor_account_id", "creditor_account_id")
 _TEXTS = {
     "payment_id": "payment_id",
     "creditor_account_id": "creditor_account_id",
@@ -101,6 +104,8 @@ class TenantLog:
             not (isinstance(amount, int) and isinstance(at_us, int))
             or not all(isinstance(text, str) or text is None for text in texts.values())
             or any(check_id(texts[name] or "/") for name in NEEDED if name in texts and name != "currency")
+            or any(str(texts[name])[:1] == INTERNAL_PREFIX for name in _ACCOUNTS)
+            or texts["debtor_account_id"] == texts["creditor_account_id"]
             or any(check_text(texts[name] or "") for name in OPTIONAL if name in texts)
             or texts["currency"] not in NUMBER
             or amount < 1

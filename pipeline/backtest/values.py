@@ -12,11 +12,14 @@ import pyarrow.compute as pc
 from pipeline.backtest.problems import refused
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.money import INT64_MAX
+from pipeline.domain.kernel.routing import INTERNAL_PREFIX
 
 Integers = np.ndarray
 TIME_END_US = 7_258_118_400_000_000
 """2200-01-01: what is later is no time of a payment."""
 SHOWN_MAX = 40
+_UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
+"""Microseconds of a unit; nanoseconds are less than one."""
 _DIGITS = r"^[+-]?[0-9]{1,19}$"
 
 
@@ -83,6 +86,13 @@ def check_id(text: str) -> str | None:
     return None
 
 
+def check_account(text: str) -> str | None:
+    """Return what is wrong with an account that pays or is paid."""
+    if text.startswith(INTERNAL_PREFIX):
+        return f"{shown(text)} is an internal account: the ledger refuses payments of it and to it"
+    return check_id(text)
+
+
 def check_text(text: str) -> str | None:
     """Return what is wrong with a device, a country and the like."""
     if len(text) > ID_CHARS_MAX:
@@ -129,7 +139,16 @@ def times(array: Any, place: Place) -> Integers:
         if kind.tz is None:
             place.fail(0, "times without a zone: which time was it in UTC?")
         _no_gaps(array, place)
-        found = _as_int64(pc.cast(array, pa.timestamp("us", "UTC"), safe=False).cast(pa.int64()))
+        found = _as_int64(array.cast(pa.int64()))
+        unit = _UNITS_US.get(kind.unit)
+        if unit is not None:
+            wrong = (found < 0) | (found >= TIME_END_US // unit)  # before it is more than 64 bits hold
+            if wrong.any():
+                offset = int(np.argmax(wrong))
+                place.fail(offset, f"{found[offset]} ({kind.unit} since 1970) is not from 1970 to 2199")
+            found = found * unit
+        else:
+            found = found // 1_000
     elif pa.types.is_integer(kind):
         found = _integers(array, place, "microseconds since 1970")
     else:

@@ -166,6 +166,8 @@ def events_of(
     model: Fitted | None, role: Role, tenant: str | None, since: str | None, actor: Actor
 ) -> list[InputEvent]:
     """Return the events that give a model a role; None: nobody has it then. Raises BadInput."""
+    if tenant == ALL_TENANTS:
+        raise BadInput(f"--tenant: no tenant is called {ALL_TENANTS}: leave it out for all of them")
     whose = ALL_TENANTS if tenant is None else tenant
     name = None if model is None else model.name
     parts = [] if model is None else model_parts(model.data)

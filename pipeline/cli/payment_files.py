@@ -20,7 +20,7 @@ from pipeline.cli.problems import BadInput, Failed
 from pipeline.cli.reach import errors_in_one_line, require_kafka, require_registry, settings_for
 from pipeline.cli.records import decoder
 from pipeline.cli.screen import screen
-from pipeline.domain.fraud.features.amounts import NUMBER, RATE_MAX, Rate, Rates, rate
+from pipeline.domain.fraud.features.amounts import COMPARED_IN, NUMBER, RATE_MAX, Rate, Rates, rate
 from pipeline.training.data import TrainingError
 from pipeline.verify.log import KafkaLog
 
@@ -107,6 +107,8 @@ def rates_of(given: list[str]) -> Rates:
         one = rate(currency, 0, eur_e9)
         if not 0 < one.eur_minor_e9 <= RATE_MAX:
             raise BadInput(f"--rate {text!r}: that is no rate that can be counted with")
+        if currency == COMPARED_IN:
+            raise BadInput(f"--rate {text!r}: amounts are compared in {COMPARED_IN}, so that is 1")
         if currency in {known.currency for known in found}:
             raise BadInput(f"--rate: {currency} is given twice")
         found.append(one)

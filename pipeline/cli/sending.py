@@ -32,6 +32,7 @@ from pipeline.cli.reach import (
     settings_for,
     worker_urls,
 )
+from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.input_event import InputEvent
 from pipeline.runtime.avro.connection import client
@@ -83,6 +84,9 @@ class Sent(NamedTuple):
 
 def event_of(kind: type[_Event], tenant_id: str, **fields: Any) -> _Event:
     """Return an event that happens now. Raises BadInput where a field cannot be what is given."""
+    for name, value in {"tenant_id": tenant_id, **fields}.items():
+        if name.endswith("_id") and isinstance(value, str) and len(value) > ID_CHARS_MAX:
+            raise BadInput(f"{name}: {len(value)} characters, at most {ID_CHARS_MAX}")
     try:
         return kind(tenant_id=tenant_id, occurred_at=datetime.now(UTC), **fields)
     except ValidationError as error:

@@ -109,6 +109,7 @@ def test_a_model_of_a_file_decides(
         (["--rate", "USD"], "--rate 'USD': write a currency and what one of it is worth, such as USD=0.92"),
         (["--rate", "usd=1"], "--rate 'usd=1': write a currency"),
         (["--rate", "USD=-1"], "--rate 'USD=-1': write a currency"),
+        (["--rate", "EUR=2"], "--rate 'EUR=2': amounts are compared in EUR, so that is 1"),
         (["--rate", "USD=0"], "--rate 'USD=0': that is no rate"),
         (["--rate", "USD=" + "9" * 30], "that is no rate"),
         (["--rate", "USD=0.9", "--rate", "USD=0.8"], "USD is given twice"),

@@ -103,6 +103,8 @@ def test_ids_may_be_integers(tmp_path: Path) -> None:
         ({"payment_id": "p1"}, "row 2, column payment_id: 'p1' is in row 1 already"),
         ({"debtor_account_id": ""}, "row 2, column debtor_account_id: is empty"),
         ({"creditor_account_id": "x" * 5_000}, "row 2, column creditor_account_id: has 5,000 characters"),
+        ({"creditor_account_id": "alice"}, "row 2, column creditor_account_id: is the debtor itself"),
+        ({"debtor_account_id": "$fees:EUR:0"}, "row 2, column debtor_account_id: .* is an internal account"),
         ({"device_id": "x" * 257}, "row 2, column device_id: has 257 characters"),
         ({"segment": "wholesale"}, "row 2, column segment: 'wholesale' is none of payroll, treasury, retail"),
     ],
@@ -149,6 +151,10 @@ def test_rows_are_counted_over_blocks(tmp_path: Path, monkeypatch: pytest.Monkey
             ["a"],
             pa.list_(pa.string()),
             "column debtor_account_id: is list<.*: one value a row",
+        ),
+        *(
+            ("occurred_at", value, pa.timestamp(unit, "UTC"), f"row 1, column occurred_at: {value}.* 2199")
+            for value, unit in ((2**62, "ms"), ((2**64 + 10**15) // 10**6, "s"), (-1, "s"), (2**62, "us"))
         ),
         ("currency", None, pa.null(), "row 1, column currency: is empty"),
         ("payment_id", None, pa.null(), "row 1, column payment_id: is empty"),

@@ -143,13 +143,15 @@ def test_what_the_streams_refuse_is_left_out() -> None:
             payment(3, currency="ABC"),
             payment(4, creditor_account_id="a/b"),
             payment(5, debtor_account_id=""),
+            payment(7, debtor_account_id="carol", creditor_account_id="carol"),
+            payment(8, creditor_account_id="$fees:EUR:0"),
             b"\0\0\0\0\1xx",
             b"nothing",
             payment(6),
         ]
     )
     found = read(log)
-    assert (found.history.payment_id.to_pylist(), found.left_out) == (["p1", "p6"], 5)
+    assert (found.history.payment_id.to_pylist(), found.left_out) == (["p1", "p6"], 7)
     assert found.history.at_us[0] == NOON
 
 

@@ -310,3 +310,36 @@ def test_the_name_of_a_published_set_is_that_of_the_file(
 ) -> None:
     code, out, _ = said(capsys, f"rules publish {rules_file(1)} --json")
     assert code == 0 and json.loads(out)["sha256"] == name_of(read_rules(rules_file(1)))
+
+
+@pytest.mark.parametrize(
+    ("line", "said_of_it"),
+    [
+        ("model publish {model} --tenant '*'", "no tenant is called *: leave it out for all of them"),
+        ("model withdraw --tenant '*'", "no tenant is called *: leave it out for all of them"),
+        ("model withdraw --tenant " + "x" * 257, "tenant_id: 257 characters, at most 256"),
+        ("fraud label north/p --fraud --creditor bob --debtor " + "x" * 257, "debtor_account_id: 257 char"),
+        ("fraud label north/" + "x" * 257 + " --fraud --creditor bob --debtor alice", "payment_id: 257 char"),
+    ],
+)
+def test_what_the_streams_would_make_a_dead_letter_is_not_sent(
+    line: str, said_of_it: str, topic: Topic, model_file: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    code, out, err = said(capsys, line.format(model=model_file(1)))
+    assert (code, out, topic.events) == (2, "", []) and said_of_it in err
+
+
+def test_a_file_of_rules_that_no_event_can_carry_is_bad_input(
+    topic: Topic, rules_file: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = rules_file(1)
+    whole = path.read_text().replace("2026-12-01T00:00:00Z", "9999-12-31T23:59:59-14:00")
+    snooze = '[[snoozes]]\ntenant = "north"\naccount = "{:0256}"\nuntil = 2027-01-01T00:00:00Z\n'
+    for text, why in (
+        (whole, "after the year 9999"),
+        (path.read_text() + "".join(map(snooze.format, range(2_400))), "at most 655360"),
+    ):
+        path.write_text(text)
+        code, out, err = said(capsys, f"rules publish {path}")
+        assert (code, out, topic.events) == (2, "", []) and why in err

@@ -95,6 +95,12 @@ FLAWS = [
         HEAD.replace("2026-12-01T00:00:00Z", "0001-01-01T00:00:00+23:59"),
         "3:18: effective_from must be from 0",
     ),
+    (HEAD.replace("2026-12-01T00:00:00Z", "9999-12-31T23:59:59-01:00"), "1:1: 9999-12-31T23:59:59-01:00: in"),
+    (
+        HEAD + RULE.format('"true"') + "effective_from = 9999-12-31T23:59:59-01:00\n",
+        "4:1: 9999-12-31T23:59:59-01:00: in UTC that is after the year 9999",
+    ),
+    (HEAD + 'tenant = "*"\n', "4:10: no tenant is called *: leave `tenant` out"),
     (HEAD + RULE.format('"true"').replace("score = 5", "score = 0"), "8:9: a: score must be from 1 to 100"),
     (HEAD + RULE.format('"true"') + 'state = "off"\n', "10:9: a: state: 'off' is none of"),
     ("set = \x00", "1:7: not TOML"),
@@ -106,6 +112,16 @@ def test_a_file_that_is_no_set_says_where(text: str, begins: str) -> None:
     found = read_file(text, SAMPLE)
     assert found.rules is None and not found.is_usable
     assert said(text)[0].startswith(begins), said(text)
+
+
+def test_a_set_that_no_event_can_carry_is_an_error_of_the_file() -> None:
+    snooze = '[[snoozes]]\ntenant = "north"\naccount = "{}"\nuntil = 2027-01-01T00:00:00Z\n'
+    text = HEAD + "".join(snooze.format(f"{number:0256}") for number in range(2_400))
+    assert [one.split(" bytes")[-1] for one in said(text)] == [
+        ", at most 655360; lists hold more, since they travel in parts"
+    ]
+    assert not read_file(text, SAMPLE).is_usable
+    assert read_file(HEAD + "".join(snooze.format(f"{one:0256}") for one in range(2_000)), SAMPLE).is_usable
 
 
 def test_carets_stand_under_what_is_meant_in_the_file() -> None:

@@ -27,18 +27,18 @@ from __future__ import annotations
 
 import re
 import tomllib
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from pipeline.domain.fraud.expressions.catalogue import Catalogue
+from pipeline.domain.fraud.expressions.file_bounds import size_flaw, tenant_flaw, us_of
 from pipeline.domain.fraud.expressions.linting import Finding, lint
 from pipeline.domain.fraud.expressions.problems import ERROR, WARNING, caret, did_you_mean, line_and_column
 from pipeline.domain.fraud.expressions.rule_sets import ACTIVE, Entry, Rule, RuleList, RuleSet, Snooze
 from pipeline.domain.fraud.expressions.toml_places import Place, characters_of, places_of
-from pipeline.domain.kernel.times import EPOCH
 
 FILE_CHARS_MAX = 16 * 1024 * 1024
 _DOTTED = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){64}""")
@@ -133,6 +133,9 @@ def read_file(text: str, catalogue: Catalogue) -> ReadFile:
     rules, problems = _set_of(file, text, places)
     if rules is not None:
         problems += [_placed(finding, rules, text, places) for finding in lint(rules, catalogue)]
+        usable = all(one.severity == WARNING for one in problems)
+        if usable and (flaw := size_flaw(rules)) is not None:
+            problems.append(_at(text, None, flaw))
     return ReadFile(rules, sorted(problems, key=lambda one: (one.line, one.column)))
 
 
@@ -143,7 +146,7 @@ def _set_of(file: _File, text: str, places: dict[Place, int]) -> tuple[RuleSet |
     makers: tuple[tuple[str, list[Any], Any], ...] = (
         ("rules", file.rules, _rule_of),
         ("lists", file.lists, _list_of),
-        ("snoozes", file.snoozes, lambda one: Snooze(one.tenant, one.account, _us(one.until))),
+        ("snoozes", file.snoozes, lambda one: Snooze(one.tenant, one.account, us_of(one.until))),
     )
     for table, given, make in makers:
         for number, one in enumerate(given):
@@ -151,6 +154,8 @@ def _set_of(file: _File, text: str, places: dict[Place, int]) -> tuple[RuleSet |
                 parts[table].append(make(one))
             except ValueError as error:
                 problems.append(_at(text, _place_of(str(error), table, number, places), str(error)))
+    if (flaw := tenant_flaw(file.tenant)) is not None:
+        problems.append(_at(text, places.get(Place("", 0, "tenant")), flaw))
     if problems:
         return None, problems
     snoozes = sorted(parts["snoozes"], key=lambda one: (one.tenant_id, one.account_id))
@@ -159,7 +164,7 @@ def _set_of(file: _File, text: str, places: dict[Place, int]) -> tuple[RuleSet |
             set_id=file.set,
             version=file.version,
             tenant_id=file.tenant,
-            effective_from_us=_us(file.effective_from),
+            effective_from_us=us_of(file.effective_from),
             rules=tuple(parts["rules"]),
             lists=tuple(parts["lists"]),
             snoozes=tuple(snoozes),
@@ -177,7 +182,7 @@ def _rule_of(one: _FileRule) -> Rule:
         score=one.score,
         outcome=one.outcome,
         state=one.state,
-        effective_from_us=None if one.effective_from is None else _us(one.effective_from),
+        effective_from_us=None if one.effective_from is None else us_of(one.effective_from),
         segments=tuple(sorted(one.segments)),
         reason=one.reason,
     )
@@ -187,15 +192,11 @@ def _list_of(one: _FileList) -> RuleList:
     entries = [
         Entry(entry)
         if isinstance(entry, str)
-        else Entry(entry.value, None if entry.expires is None else _us(entry.expires))
+        else Entry(entry.value, None if entry.expires is None else us_of(entry.expires))
         for entry in one.entries
     ]
     in_order = sorted(entries, key=lambda entry: entry.value)
     return RuleList(name=one.name, kind=one.kind, of=one.of, entries=tuple(in_order))
-
-
-def _us(time: datetime) -> int:
-    return (time - EPOCH) // timedelta(microseconds=1)
 
 
 def _place_of_twice(message: str, file: _File, places: dict[Place, int]) -> int | None:
