@@ -325,8 +325,9 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
         "Rejected",
         "too_many_publications",
         "fraud_rules_published, fraud_model_published",
-        "There are 256 sets of rules by tenant, or 256 roles of models by tenant.",
-        "Use a set or a role that is there.",
+        "There are 256 sets of rules by tenant, or 256 roles of models by tenant; or there are eight versions"
+        " of the set, or times of the role, and none of them is over.",
+        "Use a set or a role that is there; let a new version begin before one that is still to come.",
     ),
     DeadLetterCode(
         "Rejected",

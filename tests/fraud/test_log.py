@@ -265,6 +265,21 @@ def test_rates_make_amounts_comparable_and_a_day_has_one() -> None:
     assert decided.reasons[0].detail == "36,100.00 EUR"
 
 
+def test_rates_that_are_quoted_ahead_never_take_the_place_of_todays() -> None:
+    story = Story(HOLDS)
+    story.tell(*(quoted("USD", 90_000_000 + day, NOON - day * DAY) for day in range(100, -1, -1)))
+    ahead = [quoted("USD", 5, NOON + day * DAY) for day in range(1, 400)]
+    for part in (ahead[:300], ahead[300:][::-1]):
+        story.tell(*part, at_us=NOON)
+    days = [day.from_s * SECOND for day in read_days(story.replay.rows.get(rates_key("acme", "USD")))]
+    assert days == [NOON + day * DAY for day in range(-95, 33)]
+    (decided,) = story.of(ev.PaymentDecided, payment(1, 2_000_00, currency="USD"))
+    assert (decided.outcome, decided.reasons[0].detail) == ("REVIEW", "1800 EUR")
+    story.tell(*(quoted("USD", 6, NOON + day * DAY) for day in range(60)))
+    days = [day.from_s * SECOND for day in read_days(story.replay.rows.get(rates_key("acme", "USD")))]
+    assert days == [NOON + day * DAY for day in range(-68, 60)]
+
+
 def test_rules_go_by_the_segment_and_the_age_of_an_account() -> None:
     rule = Rule(
         rule_id="young", version=1, expression="account_age < 2 d", outcome="REVIEW", segments=("payroll",),

@@ -20,8 +20,8 @@ from pipeline.verify.model.fraud_payers import LATEST_S, Payment
 from tests.fraud_features.histories import DAY_S, START_S, cut, fresh, receipts
 
 RATES = {name: Rates() for name in ("VND", "JPY", "USD")}
-RATES["VND"].quote(0, 3_700_000)
-RATES["JPY"].quote(START_S + DAY_S, 600_000_000)
+RATES["VND"].quote(0, 3_700_000, START_S)
+RATES["JPY"].quote(START_S + DAY_S, 600_000_000, START_S)
 """As `histories.RATES`, written down once more."""
 ASKED = ("payments_1h", "amount_24h", "pair_payments", "approved_payments")
 """On these hangs which payments are approved."""

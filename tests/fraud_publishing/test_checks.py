@@ -55,6 +55,8 @@ def test_what_is_in_order_is_taken(event: Any) -> None:
         (SET, {"tenant_id": "north"}, "wrong_tenant"),
         (SET, {"of_tenant": "north"}, "wrong_tenant"),
         (SET, {"of_tenant": "north", "tenant_id": "north"}, "invalid_rules"),
+        (SET, {"of_tenant": "*"}, "wrong_tenant"),
+        (ROLE, {"of_tenant": "*"}, "wrong_tenant"),
         (SET, {"sha256": "0" * 64}, "wrong_hash"),
         (SET, {"sha256": SET.sha256.upper()}, "invalid_hash"),
         (SET, {"version": 2}, "invalid_rules"),

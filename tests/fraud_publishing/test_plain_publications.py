@@ -45,6 +45,9 @@ def some_events(random: Random) -> list[Any]:
         lists = [watch_list(name, random.choice(sizes)) for name in names]
         version, set_id = random.choice([1, 1, 2, 3, *range(4, 14)]), random.choice(["mine", "other"])
         rules = rule_set(version, *lists, tenant=tenant, set_id=set_id)
+        if random.random() < 0.3:
+            begin_us = FROM_US + random.randrange(-3, 9)
+            rules = msgspec.structs.replace(rules, effective_from_us=begin_us)
         made = [*list_parts(rules), published(rules)]
     else:
         data = random.choice(models())
@@ -80,6 +83,7 @@ def wrong(random: Random, event: Any) -> Any:
             *random.choice([("500", "501"), ("500", "0500"), ("EUR", "s"), ("[1,", "[2,")]), 1
         )
         changes += [{"head": head, "sha256": hashlib.sha256(head.encode()).hexdigest()}] * 3
+    changes += [{"occurred_at": FROM_US + random.randrange(12)}] * 3
     return msgspec.structs.replace(event, **random.choice(changes))
 
 
@@ -130,3 +134,17 @@ def test_what_waits_is_bounded_in_both() -> None:
         beside.apply(part)
     beside.apply(published(rule_set(1, watch_list("a", 1, "acc0"))))
     assert beside.codes == {None, "part_missing"}
+
+
+def test_both_keep_the_same_versions_and_times() -> None:
+    beside = Beside()
+    for seed in range(6):
+        random, tenant = Random(seed), f"t{seed}"
+        for number in range(60):
+            begin_us, now_us = FROM_US + random.randrange(20), FROM_US + random.randrange(number // 3 + 1)
+            rules = msgspec.structs.replace(
+                rule_set(random.randrange(1, 40), tenant=tenant), effective_from_us=begin_us
+            )
+            for one in (published(rules), in_role(None, 0, "LIVE", tenant, begin_us)):
+                beside.apply(msgspec.structs.replace(one, occurred_at=now_us))
+    assert beside.codes == {None, "other_content", "too_many_publications"}

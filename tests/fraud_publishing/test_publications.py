@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from pipeline.domain.fraud.deciding import in_force
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet
 from pipeline.domain.fraud.model.artefact import ISOLATION
 from pipeline.domain.fraud.model.encoding import encode, name_of, parse
-from pipeline.domain.fraud.publishing import contents
+from pipeline.domain.fraud.publishing import checks, contents
 from pipeline.domain.fraud.publishing import publications as here
 from pipeline.domain.fraud.publishing.in_use import Publications
 from pipeline.domain.fraud.publishing.publications import keys, publish
@@ -30,6 +31,7 @@ from tests.fraud_publishing.publishing import (
     watch_list,
 )
 
+DAY_US = 86_400_000_000
 SIZE = 900
 """Bytes of a part of the models here, which then have two to eight parts."""
 
@@ -210,6 +212,47 @@ def test_of_a_set_the_newest_versions_are_kept_and_the_rows_of_others_deleted(
     assert len(heads) == 8
 
 
+def later(version: int, days: int) -> RuleSet:
+    """Return a version of a set that holds from some days after it is published."""
+    return msgspec.structs.replace(rule_set(version), effective_from_us=FROM_US + days * DAY_US)
+
+
+def test_versions_to_come_never_drop_the_one_that_holds() -> None:
+    rows = after(*(published(later(version, version - 1)) for version in range(1, 9)))
+    assert sets_at(rows, "north") == "default@1, mine@1"
+    before = dict(rows.data)
+    assert applied(published(later(9, 8)), rows)[1] == "too_many_publications"
+    assert rows.data == before
+    week = msgspec.structs.replace(published(later(9, 8)), occurred_at=FROM_US + 7 * DAY_US)
+    rows, code = applied(week, rows)
+    assert code is None
+    assert sorted(one.version for one in read_index(rows.get(INDEX_KEY)).sets) == list(range(2, 10))
+
+
+def test_a_version_that_a_higher_one_replaces_before_it_begins_is_over() -> None:
+    rows = after(*(published(later(version, version - 1)) for version in range(1, 9)))
+    rows, code = applied(published(later(9, 0)), rows)
+    assert code is None
+    assert sets_at(rows, "north") == "default@1, mine@9"
+    assert 1 not in [one.version for one in read_index(rows.get(INDEX_KEY)).sets]
+
+
+def test_models_to_come_never_drop_the_one_that_holds() -> None:
+    data, other = model_bytes(1), model_bytes(2)
+    parts, others = model_parts(data, SIZE), model_parts(other, SIZE)
+    to_come = [in_role(other, len(others), from_us=FROM_US + day * DAY_US) for day in range(1, 8)]
+    rows = after(*parts, in_role(data, len(parts)), *others, *to_come)
+    before = dict(rows.data)
+    too_many = in_role(None, 0, from_us=FROM_US + 9 * DAY_US)
+    assert applied(too_many, rows)[1] == "too_many_publications"
+    assert rows.data == before and live_at(rows) == name_of(data)
+    withdrawn = msgspec.structs.replace(in_role(None, 0, from_us=FROM_US + 5), occurred_at=FROM_US + 5)
+    rows, code = applied(withdrawn, rows)
+    assert code is None
+    assert live_at(rows, at_us=FROM_US + 5) is None
+    assert live_at(rows, at_us=FROM_US + DAY_US) == name_of(other)
+
+
 def test_a_tenant_may_have_a_set_of_the_same_id() -> None:
     rows = after(published(rule_set(1)), published(rule_set(3, tenant="north")))
     assert (sets_at(rows, "north"), sets_at(rows, "south")) == (
@@ -248,6 +291,31 @@ def test_deciders_are_kept_while_the_index_is_the_same_and_models_beyond_that() 
     rows, _ = applied(published(rule_set(1)), rows)
     assert publications.deciders(rows) is not deciders
     assert publications.deciders(rows).at(FROM_US, "north", "retail").live is model
+
+
+def test_a_part_that_comes_makes_nothing_anew_and_a_set_that_is_in_use_is_checked_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    checked: list[str] = []
+    for module in (checks, in_force):
+
+        def counted(rules: RuleSet, catalogue: Any, lint: Any = module.lint) -> Any:
+            checked.append(rules.set_id)
+            return lint(rules, catalogue)
+
+        monkeypatch.setattr(module, "lint", counted)
+    rows, publications = (
+        after(published(rule_set(1, set_id="a")), published(rule_set(1, set_id="b"))),
+        Publications(),
+    )
+    deciders = publications.deciders(rows)
+    for part in list_parts(rule_set(1, watch_list("w", 5_000))):
+        rows, _ = applied(part, rows)
+        assert publications.deciders(rows) is deciders
+    rows, _ = applied(published(rule_set(1, set_id="c")), rows)
+    checked.clear()
+    assert publications.deciders(rows) is not deciders
+    assert checked == ["c"]
 
 
 def test_what_a_later_release_cannot_use_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:

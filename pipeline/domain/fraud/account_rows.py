@@ -4,7 +4,8 @@
     z tenant currency -> its rates to EUR, of one day each
 
 The rate of a day is the one that was quoted last for it so far. RATE_DAYS of them are kept: more than a
-payment may be late.
+payment may be late. RATES_AHEAD of them may be later than their record: whoever quotes years ahead takes the
+place of other rates ahead, never that of today's.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 ACCOUNT_ROW = RowKind("fraud", "account", "A")
 RATES_ROW = RowKind("fraud", "rates", "z")
 RATE_DAYS = 128
+RATES_AHEAD = 32
 SEGMENT = "segment"
 """The key of an account's metadata that names its segment."""
 _DAY_S = 86_400
@@ -121,8 +123,11 @@ def eur_rate(base_currency: str, quote_currency: str, rate_e8: int, effective_fr
     return found if 0 < found.eur_minor_e9 <= RATE_MAX else None
 
 
-def quote(event: RateQuoted, rows: Rows) -> None:
-    """Keep a rate between a currency and EUR; others say nothing about amounts here."""
+def quote(event: RateQuoted, recorded_at: int, rows: Rows) -> None:
+    """Keep a rate between a currency and EUR; others say nothing about amounts here.
+
+    `recorded_at`: Kafka's timestamp, microseconds UTC.
+    """
     found = eur_rate(event.base_currency, event.quote_currency, event.rate_e8, event.effective_from)
     if found is None:
         return
@@ -137,7 +142,10 @@ def quote(event: RateQuoted, rows: Rows) -> None:
         days[place] = DayRate(known.from_s, per_minor, at_s)
     else:
         days[place] = DayRate(min(known.from_s, at_s), known.eur_minor_e9, known.quoted_s)
-    rows.put(key, pack_days(days[-RATE_DAYS:]))
+    if len(days) > RATE_DAYS:
+        is_too_far = days[-RATES_AHEAD - 1].from_s > recorded_at // MICROSECONDS_PER_SECOND
+        del days[-1 if is_too_far else 0]
+    rows.put(key, pack_days(days))
 
 
 class RatesOfTenants:

@@ -132,7 +132,7 @@ class FraudLog:
             check_texts(event)
             return open_account(event, rows)
         if kind is ev.RateQuoted:
-            return quote(event, rows)
+            return quote(event, at.recorded_at, rows)
         if kind in PUBLICATIONS:
             return publish(event, rows)
         check_ids(event)

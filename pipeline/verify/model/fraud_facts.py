@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 SEGMENTS = ("payroll", "treasury", "retail")
 RETAIL = "retail"
 EUR = "EUR"
-RATE_DAYS = 128
+RATE_DAYS, RATES_AHEAD = 128, 32
 RATE_MAX = 9 * 10**9
 AMOUNT_MAX = 10**12
 E8, E9 = 10**8, 10**9
@@ -62,8 +62,8 @@ class Rates:
 
     days: list[Day] = field(default_factory=list)
 
-    def quote(self, at_s: int, worth_e9: int) -> None:
-        """Keep a rate."""
+    def quote(self, at_s: int, worth_e9: int, now_s: int) -> None:
+        """Keep a rate; `now_s`: when it came."""
         known = next((one for one in self.days if one.from_s // DAY_S == at_s // DAY_S), None)
         if known is None:
             self.days.append(Day(at_s, worth_e9, at_s))
@@ -72,7 +72,10 @@ class Rates:
                 known.worth_e9, known.quoted_s = worth_e9, at_s
             else:
                 known.from_s = min(known.from_s, at_s)
-        self.days = sorted(self.days, key=lambda one: one.from_s)[-RATE_DAYS:]
+        self.days.sort(key=lambda one: one.from_s)
+        if len(self.days) > RATE_DAYS:
+            ahead = sum(one.from_s > now_s for one in self.days)
+            self.days.pop(-1 if ahead > RATES_AHEAD else 0)
 
     def euros(self, minor: int, at_s: int) -> int | None:
         """Return an amount in EUR; None before the first rate."""
@@ -112,7 +115,8 @@ def quote_rate(branch: FraudBranch, event: dict[str, Any]) -> None:
     if said is not None:
         currency, at_s, worth_e9 = said
         names = event["tenant_id"], currency
-        branch.rates.setdefault(names, Rates()).quote(at_s, worth_e9)
+        now_s = branch.cause.timestamp_ms // 1_000
+        branch.rates.setdefault(names, Rates()).quote(at_s, worth_e9, now_s)
         branch.row(row_key("z", *names), branch.rates[names].row())
 
 

@@ -83,8 +83,12 @@ class Publications:
             if versions[version][3] != event["sha256"]:
                 raise Dead("other_content")
             return
-        if len(versions) == VERSIONS_KEPT and version < min(versions):
-            return
+        over = None
+        if len(versions) >= VERSIONS_KEPT:
+            begins = {one: self.read_sets[known[3]].effective_from_us for one, known in versions.items()}
+            over = outdated_version({**begins, version: event["effective_from"]}, event["occurred_at"])
+            if over == version:
+                return
         if not versions and len({one[:2] for one in self.sets}) >= KINDS_MAX:
             raise Dead("too_many_publications")
         head = event["head"].encode()
@@ -105,8 +109,8 @@ class Publications:
             self.cut(LIST, sha256, parts)
         before, heads = self.in_use(), {one[3] for one in self.sets}
         self.row(row_key(HEAD, event["sha256"]), bytes([LAYOUT]) + head)
-        if len(versions) == VERSIONS_KEPT:
-            self.sets.remove(versions[min(versions)])
+        if over is not None:
+            self.sets.remove(versions[over])
         self.sets.append((whose, set_id, version, event["sha256"], list(counts)))
         self.read_sets[event["sha256"]] = found
         self.write(before, heads)
@@ -137,16 +141,22 @@ class Publications:
         given = {one[2]: one for one in self.roles if one[:2] == (role, whose)}
         if from_us in given and given[from_us][3] == sha256:
             return
+        over = None
+        if len(given) >= VERSIONS_KEPT and from_us not in given:
+            begun = [one for one in (*given, from_us) if one <= event["occurred_at"]]
+            if len(begun) < 2:
+                raise Dead("too_many_publications")
+            over = min(begun)
+            if over == from_us:
+                return
         if not given and len({one[:2] for one in self.roles}) >= KINDS_MAX:
             raise Dead("too_many_publications")
         before = self.in_use()
         if sha256 is not None:
             self.models[sha256] = self.whole(sha256, event["parts"], role)
             self.cut(MODEL, sha256, event["parts"])
-        gone = [given[from_us]] if from_us in given else []
-        if not gone and len(given) >= VERSIONS_KEPT:
-            gone = [given[one] for one in sorted(given)[: len(given) - VERSIONS_KEPT + 1]]
-        self.roles = [one for one in self.roles if one not in gone] + [(role, whose, from_us, sha256)]
+        gone = given.get(from_us) if over is None else given[over]
+        self.roles = [one for one in self.roles if one != gone] + [(role, whose, from_us, sha256)]
         self.write(before, {one[3] for one in self.sets})
         self.renew()
 
@@ -194,6 +204,19 @@ class Publications:
             self.judge.models.give(role, whose, from_us, None if name is None else self.models[name])
 
 
+def outdated_version(begins: dict[int, int], now: int) -> int:
+    """Return the lowest version that never holds from a time on. Raises Dead: each one does at some time."""
+
+    def holds_at(time: int) -> int:
+        return max((version for version, begin in begins.items() if begin <= time), default=0)
+
+    holding = {holds_at(time) for time in (now, *(begin for begin in begins.values() if begin > now))}
+    outdated = set(begins) - holding
+    if not outdated:
+        raise Dead("too_many_publications")
+    return min(outdated)
+
+
 def part_key(family: str, sha256: str, number: int) -> bytes:
     return row_key(family, sha256, f"{number:04}")
 
@@ -202,7 +225,7 @@ def check(name: str, event: dict[str, Any]) -> None:
     """Check an event of fraud-rules by itself. Raises Dead."""
     if name in ("FraudRulesPublished", "FraudModelPublished"):
         whose = ALL_TENANTS if event["of_tenant"] is None else event["of_tenant"]
-        if event["tenant_id"] != whose:
+        if event["tenant_id"] != whose or event["of_tenant"] == ALL_TENANTS:
             raise Dead("wrong_tenant")
     {
         "FraudRulesPublished": check_rules,

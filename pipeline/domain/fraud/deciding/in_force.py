@@ -44,12 +44,13 @@ class Deciders:
         self._kept: dict[tuple[str, str], list[InForce]] = {}
         self._changed()
 
-    def publish(self, rules: RuleSet) -> bool:
+    def publish(self, rules: RuleSet, *, is_checked: bool = False) -> bool:
         """Take a set of rules; False: it is known already.
 
-        Raises RuleSetError for one that this catalogue cannot compile, and for another content of a version.
+        `is_checked`: this catalogue has compiled it before, so that it is not looked at once more. Raises
+        RuleSetError for one that this catalogue cannot compile, and for another content of a version.
         """
-        for finding in lint(rules, CATALOGUE):
+        for finding in () if is_checked else lint(rules, CATALOGUE):
             if finding.severity == ERROR:
                 raise RuleSetError(f"{finding.subject}: {finding.part}: {finding.message}")
         is_new = self._published.add(rules)

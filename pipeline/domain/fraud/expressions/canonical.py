@@ -144,6 +144,11 @@ def checked_head(head: bytes) -> Head:
     return msgspec.structs.replace(read, rules=rules)
 
 
+def begin_of(head: bytes) -> int:
+    """Return from when on a set holds, microseconds UTC; of a head that was checked. Raises RuleSetError."""
+    return _read(head, Head, HEAD_BYTES_MAX).rules.effective_from_us
+
+
 def checked_part(part: bytes) -> ListPart:
     """Return a part of a list. Raises RuleSetError for bytes that are none, or too many."""
     read = _read(part, ListPart, PART_BYTES_MAX)

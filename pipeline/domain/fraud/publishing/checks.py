@@ -120,7 +120,8 @@ def _check_model(event: ev.FraudModelPublished) -> None:
 
 def _check_tenant(event: Any) -> None:
     whose = ALL_TENANTS if event.of_tenant is None else event.of_tenant
-    if event.tenant_id != whose:
+    # Nobody pays as `*`: what is said to be its own would hold for nobody, and look as if it did for all.
+    if event.tenant_id != whose or event.of_tenant == ALL_TENANTS:
         raise Reject("wrong_tenant")
 
 

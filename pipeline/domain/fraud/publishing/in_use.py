@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from pipeline.domain.fraud.deciding.in_force import Deciders
 from pipeline.domain.fraud.deciding.models import Fitted
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet, RuleSetError
@@ -35,6 +37,8 @@ class Publications:
 
     def __init__(self) -> None:
         self._kept: dict[bytes | None, Deciders] = {}
+        self._used: dict[bytes, tuple[Deciders, tuple[str, ...]]] = {}
+        """By what is in use alone: parts come one by one, and change nothing of it."""
         self._models: dict[str, Fitted] = {}
         self._sets: dict[str, RuleSet] = {}
         self.left_out: dict[bytes | None, tuple[str, ...]] = {}
@@ -53,11 +57,21 @@ class Publications:
         return found
 
     def _loaded(self, row: bytes | None, rows: Rows) -> Deciders:
-        deciders, index = Deciders(), at.read_index(row)
+        index = at.read_index(row)
+        used = msgspec.msgpack.encode((index.sets, index.roles))
+        found, left_out = self._used.get(used) or self._made(index, rows)
+        if used not in self._used and len(self._used) >= KEPT_MAX:
+            del self._used[next(iter(self._used))]
+        self._used[used] = found, left_out
+        self.left_out[row] = left_out
+        return found
+
+    def _made(self, index: Index, rows: Rows) -> tuple[Deciders, tuple[str, ...]]:
+        deciders = Deciders()
         left_out = []
         for one in index.sets:
-            try:
-                deciders.publish(self._set(one, index, rows))
+            try:  # a set is checked when it is put together, and kept as long as it is in use
+                deciders.publish(self._set(one, index, rows), is_checked=True)
             except (Reject, RuleSetError):
                 left_out.append(one.sha256)
         for role in index.roles:
@@ -68,8 +82,7 @@ class Publications:
                 left_out.append(role.sha256 or "")
         self._sets = dict(_only(self._sets, (one.sha256 for one in index.sets)))
         self._models = dict(_only(self._models, (one.sha256 for one in index.roles if one.sha256)))
-        self.left_out[row] = tuple(left_out)
-        return deciders
+        return deciders, tuple(left_out)
 
     def _set(self, one: PublishedSet, index: Index, rows: Rows) -> RuleSet:
         found = self._sets.get(one.sha256)

@@ -6,16 +6,18 @@
     model       else a dead letter, and what was in use stays
 
 Everything of a tenant comes in one order to every partition (`fraud-rules` has the tenant for key), so every
-partition says the same. Bounds: VERSIONS_KEPT of a set and of a role, KINDS_MAX sets and roles, WAITING_MAX
-contents that nothing uses; rows of what is dropped are deleted.
+partition says the same. Bounds: VERSIONS_KEPT of a set and of a role (a further one takes the place of
+one that is over at its event's time, and of no other: what holds is never dropped by accident), KINDS_MAX
+sets and roles, WAITING_MAX contents that nothing uses; rows of what is dropped are deleted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pipeline.domain.fraud.deciding.models import KIND_OF
+from pipeline.domain.fraud.expressions.canonical import begin_of
 from pipeline.domain.fraud.publishing import rows as at
 from pipeline.domain.fraud.publishing.checks import check_publication, head_of, model_part_of
 from pipeline.domain.fraud.publishing.contents import cut, first, model_of, rules_of, whole_list
@@ -97,8 +99,12 @@ def _publish_rules(event: ev.FraudRulesPublished, index: Index, rows: Rows) -> N
         if known.sha256 != event.sha256:
             raise Reject("other_content", "a version of a set of rules")
         return
-    if len(versions) == VERSIONS_KEPT and event.version < min(versions):
-        return  # it would be the first to go
+    over = None
+    if len(versions) >= VERSIONS_KEPT:
+        begins = {version: _begin_of(one, rows) for version, one in versions.items()}
+        over = _version_over(begins | {event.version: event.effective_from}, event.occurred_at)
+        if over == event.version:
+            return  # it would be the first to go
     if not versions:
         _check_room({(one.tenant_id, one.set_id) for one in index.sets})
     head = event.head.encode()
@@ -110,8 +116,8 @@ def _publish_rules(event: ev.FraudRulesPublished, index: Index, rows: Rows) -> N
     for content in whole:
         cut(index, content, rows)
     rows.put(at.head_key(event.sha256), at.pack_bytes(HEAD_ROW, head))
-    if len(versions) == VERSIONS_KEPT:
-        index.sets.remove(versions[min(versions)])
+    if over is not None:
+        index.sets.remove(versions[over])
     index.sets.append(PublishedSet(*name, event.version, event.sha256, list(entries)))
     _write(index, rows)
 
@@ -122,6 +128,11 @@ def _publish_model(event: ev.FraudModelPublished, index: Index, rows: Rows) -> N
     known = given.get(event.effective_from)
     if known is not None and known.sha256 == event.model_sha256:
         return
+    over = None
+    if len(given) >= VERSIONS_KEPT and known is None:
+        over = _time_over({*given, event.effective_from}, event.occurred_at)
+        if over == event.effective_from:
+            return  # it would be the first to go
     if not given:
         _check_room({(one.role, one.tenant_id) for one in index.roles})
     if event.model_sha256 is not None:
@@ -133,15 +144,37 @@ def _publish_model(event: ev.FraudModelPublished, index: Index, rows: Rows) -> N
         if model.model.kind != KIND_OF[event.role]:
             raise Reject("invalid_model", "its kind is not that of the role")
         cut(index, whole, rows)
-    # Of two for one time the later one counts; beyond VERSIONS_KEPT the earliest time goes.
-    gone = [known] if known is not None else sorted(given.values(), key=_time)[: 1 - VERSIONS_KEPT]
-    index.roles = [one for one in index.roles if one not in gone]
+    gone = known if over is None else given[over]  # of two for one time the later one counts
+    index.roles = [one for one in index.roles if one is not gone]
     index.roles.append(Role(*name, event.effective_from, event.model_sha256))
     _write(index, rows)
 
 
-def _time(role: Role) -> int:
-    return role.from_us
+def _begin_of(one: PublishedSet, rows: Rows) -> int:
+    row = rows.get(at.head_key(one.sha256))
+    if row is None:
+        raise HEAD_ROW.unreadable(b"", LookupError("a set that the index names is not there"))
+    return begin_of(at.read_bytes(HEAD_ROW, row))
+
+
+def _version_over(begins: Mapping[int, int], at_us: int) -> int:
+    """Return the lowest version that holds at a time no more, nor later. Raises Reject: none is.
+
+    `begins`: event time from which each version holds. A higher one that has begun takes its place.
+    """
+    for version in sorted(begins):
+        latest_us = max(at_us, begins[version])
+        if any(other > version and begin <= latest_us for other, begin in begins.items()):
+            return version
+    raise Reject("too_many_publications", "each version of the set still has a time to hold")
+
+
+def _time_over(times_us: set[int], at_us: int) -> int:
+    """Return the earliest time of a role after which another one has come. Raises Reject: none is."""
+    begun = sorted(time_us for time_us in times_us if time_us <= at_us)
+    if len(begun) < 2:
+        raise Reject("too_many_publications", "each model of the role still has a time to hold")
+    return begun[0]
 
 
 def _check_room(known: set[Any]) -> None:
