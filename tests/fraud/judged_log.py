@@ -107,4 +107,6 @@ def unusual(random: Random, event: ev.PaymentInitiated) -> ev.PaymentInitiated:
         return structs.replace(event, occurred_at=random.choice([-(2**63), -1, 0, 2**63 - 1]))
     if what < 0.3:
         return structs.replace(event, creditor_account_id=random.choice(["A1", "$opening:EUR:0", "A2"]))
+    if what < 0.32:
+        return structs.replace(event, device_id=random.choice(["x" * 300, "x" * 400, "\U0001f600" * 257]))
     return event

@@ -274,10 +274,20 @@ def test_rates_that_are_quoted_ahead_never_take_the_place_of_todays() -> None:
     days = [day.from_s * SECOND for day in read_days(story.replay.rows.get(rates_key("acme", "USD")))]
     assert days == [NOON + day * DAY for day in range(-95, 33)]
     (decided,) = story.of(ev.PaymentDecided, payment(1, 2_000_00, currency="USD"))
-    assert (decided.outcome, decided.reasons[0].detail) == ("REVIEW", "1800 EUR")
+    assert (decided.outcome, decided.reasons[0].detail) == ("REVIEW", "1,800.00 EUR")
     story.tell(*(quoted("USD", 6, NOON + day * DAY) for day in range(60)))
     days = [day.from_s * SECOND for day in read_days(story.replay.rows.get(rates_key("acme", "USD")))]
     assert days == [NOON + day * DAY for day in range(-68, 60)]
+
+
+def test_no_row_is_larger_for_what_an_upstream_writes_into_a_payment() -> None:
+    story, long = Story(HOLDS), "\U0001f600" * 40_000
+    texts = dict.fromkeys(("channel", "reference", "counterparty_country", "merchant_category"), long)
+    for number in range(40):
+        story.tell(payment(number, 2_000_00, device_id=f"{number:03}{long}", **texts))
+    rows = story.replay.rows.data
+    assert len([key for key in rows if key.startswith(b"v\0")]) == 40
+    assert max(len(key) + len(row) for key, row in rows.items()) < 64 * 1024
 
 
 def test_rules_go_by_the_segment_and_the_age_of_an_account() -> None:

@@ -29,7 +29,7 @@ from pipeline.domain.fraud.decisions import (
 )
 from pipeline.domain.fraud.features.amounts import NUMBER
 from pipeline.domain.fraud.label_work import FRAUD, GENUINE, Cancelled, Label, cancel, label
-from pipeline.domain.fraud.payment_work import Payment, PaymentWork, country_of, id_of
+from pipeline.domain.fraud.payment_work import Payment, PaymentWork, country_of, device_of, id_of
 from pipeline.domain.fraud.phases import CHANGE, PAY, RECEIVE, Phases, Work
 from pipeline.domain.fraud.receipt_work import Confirmation, Known, Receipt, ReceiptWork
 from pipeline.domain.fraud.repeated import UNSCORED, content_of, debtor_hash, is_refused_by_ledger, repeated
@@ -102,7 +102,7 @@ class Run:
 
     def _judge(self, place: int, event: PaymentInitiated, at_us: int, key: bytes, content: int) -> Decision:
         tenant_id, debtor, creditor = event.tenant_id, event.debtor_account_id, event.creditor_account_id
-        country, device = country_of(event.counterparty_country), event.device_id or None
+        country, device = country_of(event.counterparty_country), device_of(event.device_id)
         paid = Paid(
             creditor, event.amount_minor, event.currency, id_of(device), id_of(country), NOWHERE, False, False
         )

@@ -31,9 +31,11 @@ from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.fraud.state_rows import FeatureRows
 from pipeline.domain.fraud.terms import named
 from pipeline.domain.kernel.events import PaymentInitiated
+from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 
 COUNTRY_LENGTH_MAX = 8
+DEVICE_CHARS_MAX = ID_CHARS_MAX
 
 
 class PaymentKeys(NamedTuple):
@@ -161,7 +163,7 @@ def _facts_of(payments: Sequence[Payment], accounts: Sequence[Account]) -> Facts
             "debtor": texts([event.debtor_account_id for event in events]),
             "payee": texts([event.creditor_account_id for event in events]),
             "segment": texts([account.segment for account in accounts]),
-            "device_id": texts([event.device_id or None for event in events]),
+            "device_id": texts([device_of(event.device_id) for event in events]),
             "country": texts([country_of(event.counterparty_country) for event in events]),
             "channel": texts([event.channel or None for event in events]),
         },
@@ -171,6 +173,11 @@ def _facts_of(payments: Sequence[Payment], accounts: Sequence[Account]) -> Facts
 def country_of(text: str | None) -> str | None:
     """Return a country as features have it; an empty one counts as none."""
     return text.upper()[:COUNTRY_LENGTH_MAX] if text else None
+
+
+def device_of(text: str | None) -> str | None:
+    """Return a device as states have it: keys of rows are bounded. An empty one counts as none."""
+    return text[:DEVICE_CHARS_MAX] if text else None
 
 
 def id_of(text: str | None) -> int:

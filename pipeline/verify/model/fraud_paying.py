@@ -32,7 +32,7 @@ from pipeline.verify.model.wire import ALERTS, COMMANDS, PAYMENT_EVENTS, Expecte
 if TYPE_CHECKING:
     from pipeline.verify.model.fraud_log import FraudBranch
 
-COUNTRY_CHARS = 8
+COUNTRY_CHARS, DEVICE_CHARS = 8, 256
 Said = dict[str, Any] | None
 """What the stream has said of a payment; None where it is not taken from there."""
 
@@ -159,7 +159,7 @@ def judge(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) ->
     branch.kept.state(payment.at_s, "p", tenant, debtor)
     branch.kept.state(payment.at_s, "k", tenant, debtor, creditor)
     if payment.device:
-        branch.kept.state(payment.at_s, "v", tenant, event["device_id"])
+        branch.kept.state(payment.at_s, "v", tenant, event["device_id"][:DEVICE_CHARS])
     branch.kept.state(payment.at_s, "n", tenant, event["currency"])
     return verdict
 
@@ -209,7 +209,7 @@ def words_of(branch: FraudBranch, event: dict[str, Any]) -> dict[str, str | None
         "debtor": event["debtor_account_id"],
         "payee": event["creditor_account_id"],
         "segment": account.segment,
-        "device_id": event.get("device_id") or None,
+        "device_id": (event.get("device_id") or "")[:DEVICE_CHARS] or None,
         "country": country.upper()[:COUNTRY_CHARS] if country else None,
         "channel": event.get("channel") or None,
     }
