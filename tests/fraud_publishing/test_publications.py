@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from pipeline.domain.fraud.deciding import in_force
-from pipeline.domain.fraud.expressions.rule_sets import RuleSet
+from pipeline.domain.fraud.expressions import compiled
+from pipeline.domain.fraud.expressions.rule_sets import SEGMENTS, RuleList, RuleSet
 from pipeline.domain.fraud.model.artefact import ISOLATION
 from pipeline.domain.fraud.model.encoding import encode, name_of, parse
 from pipeline.domain.fraud.publishing import checks, contents
@@ -316,6 +317,32 @@ def test_a_part_that_comes_makes_nothing_anew_and_a_set_that_is_in_use_is_checke
     checked.clear()
     assert publications.deciders(rows) is not deciders
     assert checked == ["c"]
+
+
+def test_a_list_of_all_tenants_is_in_memory_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def counted(one: RuleList) -> dict[str, int]:
+        made.append(one.name)
+        return {entry.value: 2**62 for entry in one.entries}
+
+    for module in (in_force, compiled):
+        monkeypatch.setattr(module, "entries_of", counted)
+    deciders = in_force.Deciders()
+    deciders.publish(rule_set(1, watch_list("a", 50), watch_list("b", 50, "x")))
+    for number in range(9):
+        deciders.publish(rule_set(1, tenant=f"t{number}", set_id="own"))
+    seen = {id(deciders.at(FROM_US, f"t{number}", segment)) for number in range(9) for segment in SEGMENTS}
+    assert (len(seen), sorted(made)) == (27, ["a", "allow", "b", "block", "watch"])  # three of the package
+
+
+def test_all_tenants_that_may_have_rules_of_their_own_stay_compiled() -> None:
+    deciders, tenants = in_force.Deciders(), [f"t{number}" for number in range(here.KINDS_MAX)]
+    for tenant in tenants:
+        deciders.publish(rule_set(1, tenant=tenant), is_checked=True)
+    asked = [(tenant, segment) for tenant in tenants for segment in SEGMENTS]
+    first = [deciders.at(FROM_US, *one) for one in asked]
+    assert all(deciders.at(FROM_US, *one) is before for one, before in zip(asked, first, strict=True))
 
 
 def test_what_a_later_release_cannot_use_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:

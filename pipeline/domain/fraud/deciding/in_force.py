@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.domain.fraud.deciding.facts import DEBTOR
 from pipeline.domain.fraud.deciding.models import ANOMALY, LIVE, SHADOW, Fitted, Models
-from pipeline.domain.fraud.expressions.compiled import CompiledRules
+from pipeline.domain.fraud.expressions.compiled import CompiledRules, entries_of
 from pipeline.domain.fraud.expressions.default_set import default_set
 from pipeline.domain.fraud.expressions.holding import Published
 from pipeline.domain.fraud.expressions.linting import lint
 from pipeline.domain.fraud.expressions.problems import ERROR
-from pipeline.domain.fraud.expressions.rule_sets import RuleSet, RuleSetError
+from pipeline.domain.fraud.expressions.rule_sets import RuleList, RuleSet, RuleSetError
 from pipeline.domain.fraud.features.catalogue import CATALOGUE
 
-KEPT_MAX = 512
-"""Compiled sets that are kept: tenants with something of their own times segments times times."""
+KEPT_MAX = 2_048
+"""Compiled sets that are kept: tenants with something of their own times segments times times. There are 256
+sets by tenant (`publishing`), so those of all of them fit, before and after a change."""
 NOBODY = ""
 """In the place of every tenant who has nothing of its own: they share what is compiled."""
 
@@ -42,6 +44,8 @@ class Deciders:
         self._published = Published(base=default_set(CATALOGUE) if base is None else base)
         self._models = Models()
         self._kept: dict[tuple[str, str], list[InForce]] = {}
+        self._entries: dict[int, tuple[RuleList, Mapping[str, int]]] = {}
+        """By identity of a list: every tenant and segment has the same ones, which may be large."""
         self._changed()
 
     def publish(self, rules: RuleSet, *, is_checked: bool = False) -> bool:
@@ -90,6 +94,17 @@ class Deciders:
         ends = [one for one in (until, holding.until_us) if one is not None]
         live, shadow, anomaly = (self._models.at(role, whose, at_us) for role in (LIVE, SHADOW, ANOMALY))
         return InForce(
-            CompiledRules(holding, CATALOGUE, DEBTOR), ", ".join(holding.sets), live, shadow, anomaly,
-            max(since, holding.from_us), min(ends, default=None),
-        )  # fmt: skip
+            CompiledRules(holding, CATALOGUE, DEBTOR, self._entries_in),
+            ", ".join(holding.sets),
+            live,
+            shadow,
+            anomaly,
+            max(since, holding.from_us),
+            min(ends, default=None),
+        )
+
+    def _entries_in(self, one: RuleList) -> Mapping[str, int]:
+        found = self._entries.get(id(one))
+        if found is None:
+            found = self._entries[id(one)] = one, entries_of(one)
+        return found[1]

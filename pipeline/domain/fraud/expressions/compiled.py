@@ -7,7 +7,7 @@ snoozed, or on an `allow` list: only rejections count; the others are noted as s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 import numpy as np
@@ -66,15 +66,21 @@ class Rulings(msgspec.Struct, frozen=True):
 class CompiledRules:
     """The rules that hold for a tenant and a segment; they serve as long as the holding does."""
 
-    def __init__(self, holding: Holding, catalogue: Catalogue, account: str) -> None:
-        """`account`: the feature that names the debtor, by which snoozes go.
+    def __init__(
+        self,
+        holding: Holding,
+        catalogue: Catalogue,
+        account: str,
+        entries_in: Callable[[RuleList], Mapping[str, int]] | None = None,
+    ) -> None:
+        """`account`: the feature that names the debtor, by which snoozes go; `entries_in`: as `entries_of`.
 
         Raises ExpressionError for a rule that is not one of the catalogue, or names a list that is not there.
         """
         self._catalogue, self._account = catalogue, account
         self._snoozed_until_us = holding.snoozed_until_us
         entries = {
-            _qualified(place, one.name): entries_of(one)
+            _qualified(place, one.name): (entries_in or entries_of)(one)
             for place, lists in enumerate(holding.lists)
             for one in lists
         }
