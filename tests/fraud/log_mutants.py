@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pipeline.domain.fraud import alert_rows, receipt_work
-from pipeline.domain.fraud.deciding import deciding
+from pipeline.domain.fraud.deciding import deciding, in_force
 from pipeline.domain.fraud.deciding.models import Fitted, Models
 from pipeline.domain.fraud.expressions import compiled
 from pipeline.domain.fraud.features import by_column, by_row, paying
@@ -61,7 +61,8 @@ def other_model_than_named(patch: Set) -> None:
 
 def list_ignored(patch: Set) -> None:
     """Find nobody on a list."""
-    patch(compiled, "entries_of", lambda one: {})
+    for module in (compiled, in_force):
+        patch(module, "entries_of", lambda one: {})
 
 
 def alert_lost(patch: Set) -> None:

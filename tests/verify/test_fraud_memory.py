@@ -99,7 +99,7 @@ def test_of_what_is_published_only_what_is_in_use_is_kept(kind: str) -> None:
             made: list[Any] = [*list_parts(rules), published(rules)]
         else:
             data = model_bytes(number)
-            made = [*model_parts(data, len(data)), in_role(data, 1, from_us=BEGINS + number)]
+            made = [*model_parts(data, len(data)), in_role(data, 1, from_us=BEGINS - 100 + number)]
         for event in made:
             partition.take(event, BEGINS)
     assert len(publications.read_sets if kind == "rules" else publications.models) == 8
