@@ -35,7 +35,8 @@ class StateKeys:
             (features.devices, tuple(filter(None, devices))),
             (features.populations, (*populations, *of_populations)),
         ):
-            kind.load(keys)
+            if keys:
+                kind.load(keys)
 
 
 def _columns(keys: Sequence[PaymentKeys]) -> Iterable[tuple[bytes, ...]]:

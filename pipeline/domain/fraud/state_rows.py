@@ -164,6 +164,9 @@ class _RowsOfKind:
 
     def write(self) -> None:
         """Write the states that were changed."""
+        if not self._states.are_changed:
+            self._touches, self._of_key = [], None
+            return
         changed, numbers = self._states.changed()
         keys: list[Any] = changed
         if keys:

@@ -22,6 +22,8 @@ RATE_MAX = 9 * 10**9
 COMPARED_IN = "EUR"
 MINOR_MAX = 10**15
 """Larger amounts count as this one."""
+FEW = 4
+"""So many amounts are quicker one by one."""
 CURRENCIES = tuple(sorted(EXPONENTS))
 NUMBER = {currency: number for number, currency in enumerate(CURRENCIES)}
 """A currency as states and columns have it."""
@@ -87,6 +89,11 @@ class Rates:
         self, currency: np.ndarray, minor: np.ndarray, at_s: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return comparable amounts, 0 without a rate, and where there is one."""
+        if len(minor) <= FEW:
+            lines = zip(currency.tolist(), minor.tolist(), at_s.tolist(), strict=True)
+            found = [self.one(*line) for line in lines]
+            amounts = np.array([0 if one is None else one for one in found], np.int64)
+            return amounts, np.array([one is not None for one in found], bool)
         rates = np.zeros(len(minor), np.int64)
         for number in np.unique(currency).tolist():
             if number in self._times:

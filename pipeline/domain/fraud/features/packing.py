@@ -53,6 +53,8 @@ class Words(NamedTuple):
     first_of: np.ndarray
     """Of the time when an id was first used: the place of its last time; 0 for other words."""
     buckets_s: tuple[int, ...]
+    lists: tuple[list[int], list[int], list[int], list[int], tuple[int, ...]]
+    """The same, for one state."""
 
 
 class Form(NamedTuple):
@@ -126,7 +128,9 @@ def _words_of(form: Form) -> Words:
         of_base[numbers], is_bucket[numbers] = ring.bucket_s, 1
     for first, last in form.firsts:
         first_of[places[first]] = places[last]
-    return Words(kind, of_base, is_bucket, first_of, tuple(buckets_s))
+    columns = kind, of_base, is_bucket, first_of
+    one = kind.tolist(), of_base.tolist(), is_bucket.tolist(), first_of.tolist(), tuple(buckets_s)
+    return Words(*columns, tuple(buckets_s), one)
 
 
 def _references(words: Words, base: np.ndarray) -> np.ndarray:

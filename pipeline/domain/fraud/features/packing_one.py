@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 from pipeline.domain.fraud.features.bounds import LEAST_FROM
@@ -14,35 +15,35 @@ _INT64 = 1 << 63
 
 def pack_one(form: Any, state: list[int]) -> bytes:
     """Return the bytes of a state; `form`: a `packing.Form`."""
-    base = 0
-    for place in form.times:
-        base = max(base, *state[place])
-    for ring in form.rings:
-        newest = max(state[ring.at : ring.at + ring.slots])
-        base = max(base, (newest - 1) * ring.bucket_s)
-    m = state.copy()
-    for first, last in form.firsts:
-        m[first] = [was and until + 1 - was for was, until in zip(state[first], state[last], strict=True)]
-    _turn(form, m, base)
-    words = [base, *m]
-    there = [place for place, word in enumerate(words) if word]
+    kind, of_base, is_bucket, first_of, buckets_s = form.by_word().lists
+    there = [*compress(range(1, form.width + 1), state)]
+    found = [word for word in state if word]
+    lines = zip(there, found, strict=True)
+    base = max([(word - is_bucket[place]) * of_base[place] for place, word in lines], default=0)
+    references = _references(base, buckets_s)
+    for number, place in enumerate(there):
+        if kind[place]:
+            found[number] = references[kind[place]] - found[number]
+        elif first_of[place]:
+            found[number] = state[first_of[place] - 1] + 1 - found[number]
+    if base:
+        there, found = [0, *there], [base, *found]
     bits = 0
     for place in there:
         bits |= 1 << place
-    found = [words[place] for place in there]
     classes = [0 if word < 1 << 8 else 1 if word < 1 << 16 else 2 if word < 1 << 24 else 3 for word in found]
     codes = bytearray((len(found) + 3) // 4)
-    for number, kind in enumerate(classes):
-        codes[number >> 2] |= kind << 2 * (number & 3)
-    several = [(word, kind) for word, kind in zip(found, classes, strict=True) if kind]
+    for number, of in enumerate(classes):
+        codes[number >> 2] |= of << 2 * (number & 3)
+    several = [(word, of) for word, of in zip(found, classes, strict=True) if of]
     return b"".join(
         (
             bits.to_bytes((form.width + 8) // 8, "little"),
             codes,
             bytes([word & 255 for word in found]),
             bytes([word >> 8 & 255 for word, _ in several]),
-            bytes([word >> 16 & 255 for word, kind in several if kind > 1]),
-            *[(word >> 24).to_bytes(5, "little") for word, kind in several if kind > 2],
+            bytes([word >> 16 & 255 for word, of in several if of > 1]),
+            *[(word >> 24).to_bytes(5, "little") for word, of in several if of > 2],
         )
     )
 
@@ -56,17 +57,26 @@ def unpack_one(form: Any, packed: bytes) -> list[int]:
     places = [8 * byte + bit for byte, of in enumerate(packed[:head]) if of for bit in _PLACES[of]]
     if places and places[-1] >= width:
         raise ValueError(f"a state has a word beyond its {width}")
-    words = _words(packed, head, len(places))
-    m = [0] * width
+    words = [word if word < _INT64 else word - 2 * _INT64 for word in _words(packed, head, len(places))]
+    kind, _, _, first_of, buckets_s = form.by_word().lists
+    base = words[0] if places and not places[0] else 0
+    references = _references(base, buckets_s)
+    m, firsts = [0] * width, []
     for place, word in zip(places, words, strict=True):
-        m[place] = word if word < _INT64 else word - 2 * _INT64
-    base = m.pop(0)
-    _turn(form, m, base)
-    for first, last in form.firsts:
-        m[first] = [was and until + 1 - was for was, until in zip(m[first], m[last], strict=True)]
+        m[place] = references[kind[place]] - word if kind[place] else word
+        if first_of[place]:
+            firsts.append(place)
+    for place in firsts:
+        m[place] = m[first_of[place]] + 1 - m[place]
+    del m[0]
     if min(m) < 0:
         raise ValueError("a state has a word that is negative")
     return m
+
+
+def _references(base: int, buckets_s: tuple[int, ...]) -> list[int]:
+    """Return what words of each kind are counted from, plus 1 (`packing`)."""
+    return [0, base + 1, LEAST_FROM + 1, *[base // bucket_s + 2 for bucket_s in buckets_s]]
 
 
 def _words(packed: bytes, at: int, count: int) -> list[int]:
@@ -93,15 +103,3 @@ def _words(packed: bytes, at: int, count: int) -> list[int]:
     if not all(words):
         raise ValueError("a state has a word that is 0")
     return words
-
-
-def _turn(form: Any, m: list[int], base: int) -> None:
-    """Turn words into what they are before the base, or back: the same calculation."""
-    for place in form.times:
-        m[place] = [word and base + 1 - word for word in m[place]]
-    for ring in form.rings:
-        newest = base // ring.bucket_s + 2
-        place = slice(ring.at, ring.at + ring.slots)
-        m[place] = [word and newest - word for word in m[place]]
-    for place in form.leasts:
-        m[place] = [word and LEAST_FROM + 1 - word for word in m[place]]

@@ -30,6 +30,10 @@ class Population(States):
     def parts(self, rows: np.ndarray, at_s: np.ndarray) -> Iterator[slice]:
         """Yield slices of payments between closings; a closing is done when its slice is asked for."""
         day = at_s // DAY_S
+        if len(at_s) == 1:
+            self._close(int(rows[0]), int(day[0]))
+            yield slice(0, 1)
+            return
         cuts = {0}
         for row in np.unique(rows).tolist():
             here = np.flatnonzero(rows == row)

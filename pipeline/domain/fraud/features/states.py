@@ -76,6 +76,11 @@ class States:
         self._rows[row] = state
         self._changed.add(row)
 
+    @property
+    def are_changed(self) -> bool:
+        """Whether a state was written since `changed` was called."""
+        return bool(self._changed)
+
     def changed(self) -> tuple[list[Hashable], list[int]]:
         """Return the keys and rows of states that were written since the last call, oldest key first."""
         rows, self._changed = sorted(self._changed), set()
@@ -139,8 +144,8 @@ def waves(keys: np.ndarray, lanes_min: int) -> tuple[list[np.ndarray], list[int]
     The n-th wave has the n-th place of each key. What would be a wave of fewer than `lanes_min` is left.
     """
     count = len(keys)
-    if not count:
-        return [], []
+    if count < max(lanes_min, 1):
+        return [], [*range(count)]
     order = np.argsort(keys, kind="stable")
     starts = np.flatnonzero(np.concatenate([[True], np.diff(keys[order]) != 0]))
     sizes = np.diff(np.concatenate([starts, [count]]))
