@@ -253,6 +253,7 @@ class Run:
                     self._change(work.place, work.what, features)
         features.write()
         self._keys = StateKeys()
+        self._money.begin_anew()
 
     def _change(self, place: int, what: Any, features: FeatureRows) -> None:
         if isinstance(what, Confirmation):

@@ -29,6 +29,14 @@ class RunMoney:
             self._currencies[tenant_id, currency] = found
         return found
 
+    def begin_anew(self) -> None:
+        """Forget the tenants: what named them is done.
+
+        The day of a tenant's population begins with work of its own, and a run may have thousands of tenants:
+        the rates of all of them each time would be work by the square of their number.
+        """
+        self._tenants, self._currencies = {}, {}
+
     def rates(self) -> Rates:
         """Return the rates of all tenants and currencies so far, by the rows. Raises UnreadableRow."""
         named = sorted(self._currencies)

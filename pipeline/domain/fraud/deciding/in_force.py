@@ -9,7 +9,7 @@ from pipeline.domain.fraud.deciding.facts import DEBTOR
 from pipeline.domain.fraud.deciding.models import ANOMALY, LIVE, SHADOW, Fitted, Models
 from pipeline.domain.fraud.expressions.compiled import CompiledRules, entries_of
 from pipeline.domain.fraud.expressions.default_set import default_set
-from pipeline.domain.fraud.expressions.holding import Published
+from pipeline.domain.fraud.expressions.holding import Holding, Published
 from pipeline.domain.fraud.expressions.linting import lint
 from pipeline.domain.fraud.expressions.problems import ERROR
 from pipeline.domain.fraud.expressions.rule_sets import RuleList, RuleSet, RuleSetError
@@ -44,6 +44,8 @@ class Deciders:
         self._published = Published(base=default_set(CATALOGUE) if base is None else base)
         self._models = Models()
         self._kept: dict[tuple[str, str], list[InForce]] = {}
+        self._rules: dict[tuple[tuple[str, ...], tuple[int, ...]], CompiledRules] = {}
+        """By names of sets and identities of rules: of many tenants with a snooze the rules are the same."""
         self._entries: dict[int, tuple[RuleList, Mapping[str, int]]] = {}
         """By identity of a list: every tenant and segment has the same ones, which may be large."""
         self._changed()
@@ -68,6 +70,7 @@ class Deciders:
 
     def _changed(self) -> None:
         self._kept.clear()
+        self._rules.clear()
         self._special = self._published.tenants() | self._models.tenants()
 
     def whose(self, tenant_id: str) -> str:
@@ -84,6 +87,7 @@ class Deciders:
         found = self._compiled(at_us, whose, segment)
         if sum(map(len, self._kept.values())) >= KEPT_MAX:
             self._kept.clear()
+            self._rules.clear()
             kept = self._kept.setdefault((whose, segment), [])
         kept.append(found)
         return found
@@ -94,7 +98,7 @@ class Deciders:
         ends = [one for one in (until, holding.until_us) if one is not None]
         live, shadow, anomaly = (self._models.at(role, whose, at_us) for role in (LIVE, SHADOW, ANOMALY))
         return InForce(
-            CompiledRules(holding, CATALOGUE, DEBTOR, self._entries_in),
+            self._rules_of(holding),
             ", ".join(holding.sets),
             live,
             shadow,
@@ -102,6 +106,13 @@ class Deciders:
             max(since, holding.from_us),
             min(ends, default=None),
         )
+
+    def _rules_of(self, holding: Holding) -> CompiledRules:
+        name = holding.sets, tuple(id(held.rule) for held in holding.rules)
+        found = self._rules.get(name)
+        if found is None:
+            found = self._rules[name] = CompiledRules(holding, CATALOGUE, DEBTOR, self._entries_in)
+        return found.snoozing(holding.snoozed_until_us)
 
     def _entries_in(self, one: RuleList) -> Mapping[str, int]:
         found = self._entries.get(id(one))

@@ -7,6 +7,7 @@ snoozed, or on an `allow` list: only rejections count; the others are noted as s
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -78,7 +79,7 @@ class CompiledRules:
         Raises ExpressionError for a rule that is not one of the catalogue, or names a list that is not there.
         """
         self._catalogue, self._account = catalogue, account
-        self._snoozed_until_us = holding.snoozed_until_us
+        self._snoozed_until_us: Mapping[str, int] = holding.snoozed_until_us
         entries = {
             _qualified(place, one.name): (entries_in or entries_of)(one)
             for place, lists in enumerate(holding.lists)
@@ -103,6 +104,12 @@ class CompiledRules:
             self._program.add(node)
         self._functions: list[RowFunction] = [row_function(node, catalogue, entries) for node in nodes]
         self._allows: list[RowFunction] = [row_function(node, catalogue, entries) for node in allowing]
+
+    def snoozing(self, snoozed_until_us: Mapping[str, int]) -> CompiledRules:
+        """Return the same rules with other snoozes: nothing is compiled anew."""
+        found = copy.copy(self)
+        found._snoozed_until_us = snoozed_until_us
+        return found
 
     def judge(self, row: Row, at_us: int) -> Ruling:
         """Return what the rules say of one payment; `at_us`: its event time, microseconds UTC."""
