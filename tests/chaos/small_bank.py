@@ -12,6 +12,7 @@ from pipeline.verify.model.wire import (
     COMMANDS,
     DAY_US,
     DEAD_LETTERS,
+    FRAUD_COMMANDS,
     SOURCE_OFFSET,
     TABLE,
     Expected,
@@ -69,6 +70,7 @@ class Bank:
         self.keep_journals(a, b, c)
         self.ask_two_people(a, b)
         self.count_in_the_past(a, b)
+        self.judge_frauds(a, b)
         self.put("rates", *rated("EUR", "USD", 1.08))
         self.trade(a, c)
         self.state(d)
@@ -100,6 +102,19 @@ class Bank:
         """Post a debit of half a day ago, when its account was not yet open: the history warns of it."""
         then = NOW_US - DAY_US // 2
         self.put("journals", *submitted("j5", legs_of((a, "D", 1), (b, "C", 1)), effective_at=then))
+
+    def judge_frauds(self, debtor: str, creditor: str) -> None:
+        """Say that a payment was a fraud, and that no model is live."""
+        said = {
+            "creditor_account_id": creditor,
+            "label": "FRAUD",
+            "source": "CUSTOMER",
+            "labelled_at": NOW_US,
+        }
+        self.put("fraud-labels", *about("PaymentLabelled", "p0", debtor, **said))
+        none = {"role": "LIVE", "model_sha256": None, "parts": 0, "of_tenant": "north"}
+        until = {"effective_from": NOW_US, "catalogue_version": "1"}
+        self.put("fraud-rules", "FraudModelPublished", envelope("no model", **none, **until))
 
     def trade(self, *traders: str) -> None:
         """Let traders buy and sell, with a price between, and one of them sell nothing: a dead letter."""
@@ -191,7 +206,7 @@ class Bank:
                     offset = Expected(TABLE, SOURCE_OFFSET, "row", {}, source.offset, b"%d" % done[place])
                     for wanted in (*([offset] if stream in STREAMS else []), *out):
                         homes: tuple[int, ...] = (model.number,)
-                        if wanted.topic == COMMANDS:
+                        if wanted.topic in (COMMANDS, FRAUD_COMMANDS):
                             homes = (home_of(wanted.key.decode(), 2),)
                         if wanted.event in BROADCAST:
                             homes = (0, 1)
