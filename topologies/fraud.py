@@ -2,15 +2,16 @@
 
 fraud-commands --> FraudLog.apply --> ledger-commands (a decision for every payment; reviews, ticks)
    ^                |                 payment-events  (that it was screened; reviews; what a quota refuses)
-   |                |                 fraud-alerts    (review and decline)
+   |                |                 fraud-alerts    (review and decline; drift of the live model)
    +----------------+-- what the partitions of payees have to know, and all partitions of payees
               table: fraud (states of debtors and payees, decisions, what is published, quotas)
-                     --> /alerts /fraud-debtors /fraud-payees
+                     --> /alerts /fraud-debtors /fraud-payees /fraud-days
 """
 
 from __future__ import annotations
 
 from pipeline.domain.fraud import views
+from pipeline.domain.fraud.day_views import DAYS
 from pipeline.domain.fraud.deciding.settings import Thresholds
 from pipeline.domain.fraud.log import FraudLog
 from pipeline.domain.fraud.log_batch import FraudLogBatch
@@ -60,7 +61,7 @@ STREAMS = (
         table="fraud",
         outputs=("fraud-commands", "ledger-commands", "payment-events", "fraud-alerts"),
         settings=(FraudSettings, TenantsSettings, *WINDOW_SETTINGS),
-        views=(ALERTS, DEBTORS, PAYEES),
+        views=(ALERTS, DEBTORS, PAYEES, DAYS),
         earlier_source="payments",
     ),
 )

@@ -11,8 +11,9 @@ from pipeline.domain.fraud.features.amounts import Rates
 from pipeline.domain.fraud.model.artefact import Model
 from pipeline.training.boosted import Training, train_boosted
 from pipeline.training.costs import Costs
-from pipeline.training.data import DAY_US
+from pipeline.training.data import DAY_US, Payments
 from pipeline.training.fitting import Boosting
+from pipeline.training.isolation import Isolation, train_isolation
 from pipeline.training.walk_forward import Remembered
 
 ROWS_MAX = 1_000_000
@@ -35,11 +36,27 @@ def fit(
     history: History, labels: Labels, rates: Rates, how: Training, progress: Progress = lambda done: None
 ) -> Model:
     """Return a model of all payments and labels. Raises TrainingError."""
+    seen = _seen(history, labels, rates, progress)
+    return train_boosted(seen, now_us(history, labels, how.delay_us), how)
+
+
+def fit_anomaly(
+    history: History, labels: Labels, rates: Rates, how: Isolation, progress: Progress = lambda done: None
+) -> Model:
+    """Return a model of what is strange among all payments, whatever their labels. Raises TrainingError.
+
+    Labels only change features, as they do in the stream.
+    """
+    return train_isolation(_seen(history, labels, rates, progress), how)
+
+
+def _seen(history: History, labels: Labels, rates: Rates, progress: Progress) -> Payments:
+    """Return all payments with their features; of more than ROWS_MAX each has the same chance."""
     seen, known = Remembered(LEARNED_OF, ROWS_MAX), labels.known_us(len(history))
     for places, features in features_of(history, labels, rates):
         seen.add(learned(history, places, features, known))
         progress(places.stop)
-    return train_boosted(seen.since(0), now_us(history, labels, how.delay_us), how)
+    return seen.since(0)
 
 
 def now_us(history: History, labels: Labels, delay_us: int) -> int:

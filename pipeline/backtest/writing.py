@@ -16,7 +16,8 @@ import pyarrow.parquet
 from pipeline.backtest.history import History
 from pipeline.backtest.problems import FileRefused, refused
 from pipeline.backtest.running import Outcome
-from pipeline.domain.fraud.deciding.deciding import BP_OF_POINT, OUTCOMES
+from pipeline.domain.fraud.deciding.deciding import BP_OF_POINT
+from pipeline.domain.fraud.deciding.decision import OUTCOMES
 from pipeline.domain.fraud.deciding.reasons import Explained
 from pipeline.runtime.escaping import csv_cell
 

@@ -57,6 +57,10 @@ def _told(record: TopicRecord, event: Event) -> News | None:
         rules = ", ".join(reason["rule"].partition("@")[0] for reason in fields["reasons"])
         text = f"{account} {verdict}, score {fields['score']}: {rules}"
         return News(record.timestamp_ms, "alert", escaped(text))
+    if event.name == "FraudModelDrifted":
+        moved = ", ".join(f"{one['feature']} {one['psi_bp']:,} bp" for one in fields["drifted"])
+        text = f"{fields['tenant_id']} model {fields['model_sha256'][:12]} has drifted: {moved}"
+        return News(record.timestamp_ms, "drift", escaped(text))
     if event.name == "PaymentStuck":
         payment = f"{fields['tenant_id']}/{fields['payment_id']}"
         amount = money(fields["amount_minor"], fields["currency"])

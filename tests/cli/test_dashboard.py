@@ -133,6 +133,10 @@ def test_an_alert_a_break_and_a_dead_letter_are_news_in_one_line_each() -> None:
     assert past[1:] == ("past", "t/a\\u001b[31m\\n 2.50 EUR too low in the past, by posting p")
     past = news_of(record("history-alerts"), Event("PastOverdrawn", {**late, "short_minor": None}))
     assert past is not None and past.text.endswith(" not checked in the past, by posting p")
+    drifted = {"model_sha256": "3f2a" * 16, "drifted": [{"feature": "amount", "psi_bp": 3_012}]}
+    drift = news_of(record("fraud-alerts"), Event("FraudModelDrifted", {**account, **drifted}))
+    assert drift is not None
+    assert drift[1:] == ("drift", "t model 3f2a3f2a3f2a has drifted: amount 3,012 bp")
     assert news_of(record("reconciliation-results"), Event("ItemMatched", {})) is None
     assert news_of(record("payment-alerts"), Event("PaymentResumed", {})) is None
     assert news_of(record("fraud-alerts"), None) is None

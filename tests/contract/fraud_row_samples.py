@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.domain.fraud import account_rows, alert_rows, state_rows
+from pipeline.domain.fraud import account_rows, alert_rows, day_rows, state_rows
 from pipeline.domain.fraud.features import layout
 from tests.contract.row_kinds import AT, HIGH, Sample
 
@@ -84,5 +84,26 @@ SAMPLES = (
         alert_rows.OPEN_ROW.pack,
         alert_rows.read_open,
         (alert_rows.OpenAlert("a-1", AT, "p é€", 3),),
+    ),
+    Sample(
+        day_rows.DAY_ROW,
+        day_rows.DAY_ROW.pack,
+        day_rows.read_day,
+        (
+            day_rows.Day(),
+            day_rows.Day(
+                True,
+                [day_rows.ShadowRule("fan_out@3", 12, 5), day_rows.ShadowRule("new é€@1", 1, 0)],
+                day_rows.ShadowModel("5" * 64, 9_000, 300, 20, HIGH),
+                day_rows.LiveModel("a" * 64, 9_000, [], [("amount", 1_234), ("score", 2_500)]),
+            ),
+            day_rows.Day(live=day_rows.LiveModel("a" * 64, 3, [0, 127, 128, 70_000, HIGH])),
+        ),
+    ),
+    Sample(
+        day_rows.DAYS_ROW,
+        day_rows.DAYS_ROW.pack,
+        day_rows.read_days,
+        (day_rows.Days(), day_rows.Days([20_000, 20_034])),
     ),
 )

@@ -38,6 +38,7 @@ def rules_of(random: Random, now: int, version: int) -> RuleSet:
         rule("often", "payments_24h > 2", score=30, reason="{payments_24h}, {silence}"),
         rule("strange", "model_score > 50 % or anomaly_score > 30 %", score=25, reason="{model_score}"),
         rule("noted", "amount > 1 EUR", outcome="REVIEW", state=SHADOW),
+        rule("tried", "amount > 1 EUR", score=30, state=SHADOW),
         rule("much", "amount > 9_000 EUR and is_new_payee", outcome="REJECT", segments=("payroll",)),
     )
     snoozes = (Snooze("acme", "A2", now + random.randrange(10**13)),)

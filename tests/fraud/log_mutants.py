@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from pipeline.domain.fraud import alert_rows, receipt_work
 from pipeline.domain.fraud.deciding import deciding, in_force
 from pipeline.domain.fraud.deciding.models import Fitted, Models
 from pipeline.domain.fraud.expressions import compiled
 from pipeline.domain.fraud.features import by_column, by_row, paying
+from pipeline.domain.fraud.features.bounds import MISSING
+from pipeline.domain.fraud.model.drift import Spread
 
 Set = Callable[[Any, str, Any], None]
 """Sets an attribute of a module or a class: `setattr`, or what can take it back."""
@@ -77,6 +81,26 @@ def alert_lost(patch: Set) -> None:
     patch(alert_rows.Alerts, "add", lossy)
 
 
+def drift_of_nothing(patch: Set) -> None:
+    """Count no value of features, but the score alone."""
+    counts = Spread.counts
+
+    def of_score(self: Any, columns: Any, scores: Any) -> Any:
+        return counts(self, np.full_like(columns, MISSING), scores)
+
+    patch(Spread, "counts", of_score)
+
+
+def shadow_alone(patch: Set) -> None:
+    """Compare a shadow rule's points with what makes an alert, without those of the rules that count."""
+    alerts = compiled.CompiledRules.alerts
+    patch(
+        compiled.CompiledRules,
+        "alerts",
+        lambda self, label, points, excused, least: alerts(self, label, points * 0, excused, least),
+    )
+
+
 MUTANTS = (
     look_ahead_label,
     window_at_newest,
@@ -84,4 +108,6 @@ MUTANTS = (
     other_model_than_named,
     list_ignored,
     alert_lost,
+    drift_of_nothing,
+    shadow_alone,
 )

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.domain.fraud.deciding.deciding import Decider, Decision
+from pipeline.domain.fraud.deciding.deciding import Decider
+from pipeline.domain.fraud.deciding.decision import Decision
 from pipeline.domain.fraud.deciding.in_force import Deciders
 from pipeline.domain.fraud.deciding.models import ANOMALY, LIVE, SHADOW, Fitted, Models
 from pipeline.domain.fraud.deciding.settings import Thresholds

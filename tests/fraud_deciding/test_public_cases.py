@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from pipeline.domain.fraud.deciding.deciding import Decider, Decision
+from pipeline.domain.fraud.deciding.deciding import Decider
+from pipeline.domain.fraud.deciding.decision import Decision
 from pipeline.domain.fraud.deciding.facts import Facts
 from pipeline.domain.fraud.features.amounts import NUMBER, Rates, rate
 from pipeline.domain.fraud.features.catalogue import NAMES

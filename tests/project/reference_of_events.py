@@ -109,7 +109,8 @@ def _key(name: str, record: dict[str, Any]) -> str:
         return f"`/{WITHOUT_TENANT[record['name']]}`"
     kind = EVENTS[name]
     fields = [field["name"] for field in record["fields"]]
-    second = KEY_FIELDS.get(kind) or next(one for one in ("debtor_account_id", "account_id") if one in fields)
+    names = "debtor_account_id", "account_id", "model_sha256"
+    second = KEY_FIELDS.get(kind) or next(one for one in names if one in fields)
     more = f"/{LONGER_KEYS[record['name']]}" if record["name"] in LONGER_KEYS else ""
     everywhere = ", copied to every partition" if kind in BROADCAST else ""
     return f"`tenant_id/{second}{more}`{everywhere}"

@@ -37,10 +37,12 @@ from pipeline.domain.fraud.run_keys import StateKeys, keys_of
 from pipeline.domain.fraud.run_money import RunMoney
 from pipeline.domain.fraud.run_results import Decided, Funds, Result
 from pipeline.domain.fraud.state_rows import FeatureRows
+from pipeline.domain.fraud.tenant_days import TenantDays
 from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel.events import PaymentInitiated
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 
 NOWHERE: list[int] = []
 """The origins of a payment whose debtor's money came from nowhere; nobody changes it."""
@@ -65,8 +67,9 @@ class _Pending(msgspec.Struct, frozen=True, gc=False):
 class Run:
     """Events of a partition that are applied together."""
 
-    def __init__(self, terms: Terms, rows: PrefetchingRows) -> None:
+    def __init__(self, terms: Terms, rows: PrefetchingRows, partition: int = 0) -> None:
         self._terms, self._rows = terms, rows
+        self._days = TenantDays(rows, partition)
         self._book = DecisionBook(rows, terms.kept_us)
         self._alerts = Alerts(rows, terms.alerts_kept_us)
         self._money = RunMoney(rows, terms.rates)
@@ -96,11 +99,15 @@ class Run:
             if decision is not None:
                 repeat = content
             elif not is_refused_by_ledger(event):
-                decision = self._judge(place, event, at_us, key, content)
+                cause_of_day = event if raised is None else raised[0]
+                self._days.pass_to(place, cause_of_day, self._book.newest_at(tenant_id), newest_at)
+                decision = self._judge(place, event, at_us, key, content, newest_at // MICROSECONDS_PER_DAY)
         cause = raised or (event, "fraud_alert_raised")
         self._pending.append(_Pending(place, event, cause, at_us, newest_at, decision, repeat))
 
-    def _judge(self, place: int, event: PaymentInitiated, at_us: int, key: bytes, content: int) -> Decision:
+    def _judge(
+        self, place: int, event: PaymentInitiated, at_us: int, key: bytes, content: int, day: int
+    ) -> Decision:
         tenant_id, debtor, creditor = event.tenant_id, event.debtor_account_id, event.creditor_account_id
         country, device = country_of(event.counterparty_country), device_of(event.device_id)
         paid = Paid(
@@ -115,7 +122,8 @@ class Run:
         account = account_key(tenant_id, debtor)
         self._keys.payments.append(keys)
         self._keys.accounts.append(account)
-        work = Payment(event, at_us, *keys, account, decision, self._money.tenant(tenant_id, event.currency))
+        tenant = self._money.tenant(tenant_id, event.currency)
+        work = Payment(event, at_us, *keys, account, decision, tenant, day)
         changes = (keys.payer, keys.device) if keys.device else (keys.payer,)
         self._phases.add(PAY, Work(place, work), changes, (keys.receiver, keys.card))
         if is_next_day:
@@ -215,6 +223,7 @@ class Run:
         self._book.write()
         self._alerts.write()
         self._results += self._receipts.told()
+        self._results += self._days.close(lambda: self._terms.deciders(self._rows))
         return sorted(self._results, key=lambda one: one[0])
 
     def _decided_of(self, of: _Pending) -> Decided:
@@ -242,7 +251,7 @@ class Run:
         found = zip(accounts, self._rows.get_many(accounts), strict=True)
         known = {key: read_account(row) for key, row in found}
         decider = Decider(self._terms.deciders(self._rows), self._terms.thresholds)
-        payments = PaymentWork(decider, known)
+        payments = PaymentWork(decider, known, self._days)
         for kind, works in phases:
             if kind == RECEIVE:
                 self._receipts.receive(works, features)

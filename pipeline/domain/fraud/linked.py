@@ -16,6 +16,7 @@ from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.judging import Run
 from pipeline.domain.fraud.outputs import emit_alert, reasons_of
 from pipeline.domain.fraud.run_results import Decided
+from pipeline.domain.fraud.said import own_command
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Outbox, envelope
@@ -37,6 +38,9 @@ def judge_link(run: Run, event: ev.PaymentsLinked, at_us: int, out: Outbox) -> N
     for payment, name, one in zip(payments, names, decided, strict=True):
         if one.alert_id is not None:
             emit_alert(event, payment, one.verdict, out, name, one.alert_id)
+    for result in found:
+        if not isinstance(result, Decided):
+            out.emit(*own_command(event, result))
 
 
 def alone(event: ev.PaymentsLinked, payment: ev.LinkedPayment) -> ev.PaymentInitiated:

@@ -120,7 +120,8 @@ class FraudLog:
         clock = read_clock(rows)
         before = clock.watermark, clock.earliest
         clock.watermark = max(clock.watermark, min(event.occurred_at, at.recorded_at))
-        self._take_due(None if kind is ev.BranchTicked else event, clock, rows, out)
+        timed = None if kind is ev.BranchTicked else event
+        self._take_due(timed, at.partition, clock, rows, out)
         handle(event, at, clock, rows, out)
         if before != (clock.watermark, clock.earliest):
             write_clock(rows, clock)
@@ -142,7 +143,7 @@ class FraudLog:
 
     def _take(self, event: Any, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply an event that is no payment, and tell the other partitions what they have to know."""
-        run = Run(self.terms, rows)
+        run = Run(self.terms, rows, at.partition)
         take_own(run, 0, event, at.recorded_at)
         for _, result in run.close():
             out.emit(*own_command(event, result))
@@ -151,11 +152,11 @@ class FraudLog:
         """Let the ledger have the time, too."""
         out.forward("ledger-commands")
 
-    def _take_due(self, event: Any, clock: Clock, rows: PrefetchingRows, out: Outbox) -> None:
+    def _take_due(self, event: Any, partition: int, clock: Clock, rows: PrefetchingRows, out: Outbox) -> None:
         """Execute what is due before an event; None: time has moved without one."""
 
         def execute(due: ev.PaymentInitiated) -> None:
-            self._decide(due, due.occurred_at, rows, out)
+            self._decide(due, due.occurred_at, partition, rows, out)
 
         take_due(event, clock, rows, self.terms.window_us, execute)
 
@@ -171,9 +172,9 @@ class FraudLog:
             time = execution_time(event)
             if time != event.occurred_at:
                 event = structs.replace(event, occurred_at=time)
-            return self._decide(event, min(time, at.recorded_at), rows, out)
+            return self._decide(event, min(time, at.recorded_at), at.partition, rows, out)
         if Run(terms, rows).is_repeat(event):  # the ledger says in what it differs
-            return self._decide(event, min(event.occurred_at, at.recorded_at), rows, out)
+            return self._decide(event, min(event.occurred_at, at.recorded_at), at.partition, rows, out)
         code = refusal(event, at.recorded_at, now, terms.window_us, terms.ahead_us, rows)
         if code is not None:
             return refuse_payment(event, code, out, event.execute_at)
@@ -214,11 +215,15 @@ class FraudLog:
             yield account_key(event.tenant_id, event.debtor_account_id)
             yield rates_key(event.tenant_id, event.currency)
 
-    def _decide(self, event: ev.PaymentInitiated, at_us: int, rows: PrefetchingRows, out: Outbox) -> None:
-        run = Run(self.terms, rows)
+    def _decide(
+        self, event: ev.PaymentInitiated, at_us: int, partition: int, rows: PrefetchingRows, out: Outbox
+    ) -> None:
+        run = Run(self.terms, rows, partition)
         run.pay(0, event, at_us)
         for _, result in run.close():
-            assert isinstance(result, Decided), "a payment is decided"
+            if not isinstance(result, Decided):
+                out.emit(*own_command(event, result))
+                continue
             emit_decided(event, result.verdict, out)
             if result.alert_id is not None:
                 emit_alert(event, event, result.verdict, out, alert_id=result.alert_id)
@@ -243,4 +248,4 @@ class FraudLog:
                 names = event.debtor_account_id, payment.payment_id, "exists_with_different_link"
                 time = known.command.execute_at
                 return refuse(out, event, "payments_linked", *names, link_id=event.link_id, execute_at=time)
-        judge_link(Run(self.terms, rows), event, min(event.occurred_at, at.recorded_at), out)
+        judge_link(Run(self.terms, rows, at.partition), event, min(event.occurred_at, at.recorded_at), out)

@@ -13,13 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, refusals_block
+from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, drifts_block, refusals_block
 from pipeline.domain.fraud.decision_book import facts_of
 from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.judging import Run as Judging
 from pipeline.domain.fraud.log import PASSED_ON, UNTIMED, FraudLog
 from pipeline.domain.fraud.own_commands import cards_of, take_funds, take_own
-from pipeline.domain.fraud.run_results import Decided, Funds, Result, Told
+from pipeline.domain.fraud.run_results import Decided, Drifted, Funds, Result, Told
 from pipeline.domain.fraud.said import COMMANDS, card_text, own_command
 from pipeline.domain.fraud.scheduled_rows import NEVER, read_clock, waiting_key, write_clock
 from pipeline.domain.kernel import events as ev
@@ -115,7 +115,7 @@ class _OpenRun:
 
     def __init__(self, stream: FraudLog, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> None:
         self._gate, self._rows, self._run, self._events = stream.terms.gate, rows, run, events
-        self._judging = Judging(stream.terms, rows)
+        self._judging = Judging(stream.terms, rows, run.partition)
         self._place = 0
         self._clock = read_clock(rows)
         self._time_before = self._clock.watermark
@@ -186,21 +186,26 @@ class _OpenRun:
         return outputs
 
     def _commands(self, run: Run, results: Iterable[tuple[int, Result]]) -> Iterator[Block]:
-        """Yield what other partitions are told."""
+        """Yield what other partitions, and people, are told."""
         funds: list[tuple[int, Funds]] = []
         told: list[tuple[int, Told]] = []
         others: list[tuple[int, Result]] = []
+        drifts: list[tuple[int, Any]] = []
         for place, result in results:
             if isinstance(result, Funds):
                 funds.append((place, result))
             elif isinstance(result, Told) and run.kinds[place] == FUNDS:
                 told.append((place, result))
+            elif isinstance(result, Drifted):
+                drifts.append((place, own_command(self._events[place], result)))
             elif not isinstance(result, Decided):
                 others.append((place, result))
         if funds:
             yield _funds_block(run, funds)
         if told:
             yield _told_block(run, told)
+        if drifts:
+            yield drifts_block(drifts)
         if others:
             places = np.array([place for place, _ in others])
             for block in blocks_of([own_command(self._events[place], one) for place, one in others]):

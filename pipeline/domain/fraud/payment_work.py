@@ -12,11 +12,11 @@ from pipeline.domain.fraud.account_rows import Account
 from pipeline.domain.fraud.deciding.deciding import (
     APPROVED,
     BP_OF_POINT,
-    OUTCOMES,
     REVIEWED,
     Decider,
     Decisions,
 )
+from pipeline.domain.fraud.deciding.decision import OUTCOMES
 from pipeline.domain.fraud.deciding.facts import Facts
 from pipeline.domain.fraud.deciding.in_force import InForce
 from pipeline.domain.fraud.decision_book import facts_of
@@ -29,6 +29,7 @@ from pipeline.domain.fraud.phases import Work
 from pipeline.domain.fraud.receipt_work import seconds_of
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.fraud.state_rows import FeatureRows
+from pipeline.domain.fraud.tenant_days import TenantDays
 from pipeline.domain.fraud.terms import named
 from pipeline.domain.kernel.events import PaymentInitiated
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
@@ -67,13 +68,15 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     """What is decided is written into it."""
     tenant: int
     """The number of the tenant in the run."""
+    day: int
+    """Of the tenant's time when it is judged, since 1970-01-01."""
 
 
 class PaymentWork:
     """The payments of a run."""
 
-    def __init__(self, decider: Decider, accounts: dict[bytes, Account]) -> None:
-        self._decider, self._accounts = decider, accounts
+    def __init__(self, decider: Decider, accounts: dict[bytes, Account], days: TenantDays) -> None:
+        self._decider, self._accounts, self._days = decider, accounts, days
         self._names: dict[tuple[str, str], tuple[InForce, str]] = {}
         self._approved: dict[tuple[int, str], Verdict] = {}
 
@@ -93,6 +96,8 @@ class PaymentWork:
         decisions = self._decider.over(_facts_of(payments, accounts))
         judged = features.tables.pay(_columns_of(payments, accounts), decisions, keys)
         self._keep(payments, accounts, decisions, judged)
+        segments = (account.segment for account in accounts)
+        self._days.count(payments, segments, decisions, judged.features, self._decider.deciders)
 
     def _keep(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from pipeline.domain.fraud.decisions import Decision
@@ -44,4 +46,18 @@ class Told(msgspec.Struct, frozen=True, gc=False):
     """The row of the card."""
 
 
-Result = Decided | Funds | Labelled | Told
+class Drifted(msgspec.Struct, frozen=True, gc=False):
+    """Of a day that is over: payments are spread otherwise than in the training of the live model."""
+
+    cause: Any
+    """The event that has moved the tenant's time beyond the day."""
+    model: str
+    partition: int
+    day: int
+    """Since 1970-01-01."""
+    payments: int
+    drifted: list[tuple[str, int]]
+    """Features, and the index of each, basis points."""
+
+
+Result = Decided | Funds | Labelled | Told | Drifted

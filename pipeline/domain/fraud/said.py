@@ -6,16 +6,20 @@ from binascii import b2a_base64
 from typing import Any
 
 from pipeline.domain.fraud.decision_book import facts_of
-from pipeline.domain.fraud.run_results import Funds, Labelled, Result, Told
+from pipeline.domain.fraud.run_results import Drifted, Funds, Labelled, Result, Told
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import envelope
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 
 COMMANDS = "fraud-commands"
 """The stream's own log: what other partitions have to know comes there."""
+ALERTS = "fraud-alerts"
 
 
 def own_command(cause: Any, result: Result) -> tuple[str, str, Any]:
-    """Return what other partitions are told of an event: topic, key, event."""
+    """Return what other partitions, or people, are told of an event: topic, key, event."""
+    if isinstance(result, Drifted):
+        return _drifted(result)
     if isinstance(result, Funds):
         return _funds(cause, result)
     if isinstance(result, Labelled):
@@ -39,6 +43,19 @@ def own_command(cause: Any, result: Result) -> tuple[str, str, Any]:
 def card_text(card: bytes) -> str:
     """Return the row of a card as events have it."""
     return b2a_base64(card, newline=False).decode("ascii")
+
+
+def _drifted(result: Drifted) -> tuple[str, str, Any]:
+    cause = result.cause
+    said = ev.FraudModelDrifted(
+        *envelope(cause, "fraud_model_drifted"),
+        result.model,
+        result.partition,
+        result.day * MICROSECONDS_PER_DAY,
+        result.payments,
+        tuple(ev.FeatureDrift(*one) for one in result.drifted),
+    )
+    return ALERTS, f"{cause.tenant_id}/{result.model}", said
 
 
 def _funds(cause: ev.PostingRecorded, result: Funds) -> tuple[str, str, Any]:

@@ -55,5 +55,6 @@ class Terms:
 
 
 def named(force: InForce) -> str:
-    """Return how a decision names what made it: the sets of rules, and the live model if there is one."""
-    return force.sets if force.live is None else f"{force.sets}; model {force.live.name}"
+    """Return how a decision names what made it: the sets of rules, the live and the anomaly model."""
+    live = "" if force.live is None else f"; model {force.live.name}"
+    return f"{force.sets}{live}" + ("" if force.anomaly is None else f"; anomaly {force.anomaly.name}")

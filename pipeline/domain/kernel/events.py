@@ -187,6 +187,13 @@ class FraudReason(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
+class FeatureDrift(msgspec.Struct, frozen=True, gc=False):
+    """How far a feature of payments, or the score, has moved."""
+
+    feature: str
+    psi_bp: int
+
+
 class MoneyOrigin(msgspec.Struct, frozen=True, gc=False):
     """An account that money came from."""
 
@@ -510,6 +517,21 @@ class FraudAlertRaised(msgspec.Struct, frozen=True, gc=False):
     score: int
     reasons: tuple[FraudReason, ...]
     rules_version: str
+
+
+class FraudModelDrifted(msgspec.Struct, frozen=True, gc=False):
+    """Payments of a day are spread otherwise than those that the live model was made of."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    model_sha256: str
+    partition: int
+    day: int
+    payments: int
+    drifted: tuple[FeatureDrift, ...]
 
 
 class BranchTicked(msgspec.Struct, frozen=True, gc=False):
@@ -1818,6 +1840,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.BalanceUpdated": BalanceUpdated,
     "ledgerflow.ClearingCounted": ClearingCounted,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
+    "ledgerflow.FraudModelDrifted": FraudModelDrifted,
     "ledgerflow.BranchTicked": BranchTicked,
     "ledgerflow.FundsReceived": FundsReceived,
     "ledgerflow.PayeeFraudConfirmed": PayeeFraudConfirmed,

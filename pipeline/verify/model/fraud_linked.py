@@ -47,6 +47,7 @@ def link(branch: FraudBranch, event: dict[str, Any]) -> None:
         with branch.about(place, payment):
             if alert_id is not None:
                 raise_alert(branch, alert_id, verdict)
+    branch.days.tell()
 
 
 def of_payment(said: Said, place: int) -> Said:

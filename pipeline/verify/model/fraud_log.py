@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pipeline.verify.model.fraud_alerts import OpenAlert
+from pipeline.verify.model.fraud_days import Days
 from pipeline.verify.model.fraud_decided import Decided, Verdict, in_words
 from pipeline.verify.model.fraud_facts import Account, Rates, open_account, quote_rate
 from pipeline.verify.model.fraud_flow import confirm, know, post, receive
@@ -90,6 +91,8 @@ class FraudBranch(StreamModel):
     """From how many points of the rules on."""
     kept: Kept = field(init=False)
     """How long rows are kept."""
+    days: Days = field(init=False)
+    """What is counted by day."""
     publications: Publications = field(init=False)
     buckets: Buckets = field(init=False)
     part: tuple[Record, int] | None = None
@@ -117,7 +120,7 @@ class FraudBranch(StreamModel):
         self.buckets = Buckets(self.partitions)
         judge = Judge(review_from=self.review_from, decline_from=self.decline_from)
         self.publications = Publications(self.row, judge=judge)
-        self.kept = Kept(self)
+        self.kept, self.days = Kept(self), Days(self)
 
     @property
     def kept_us(self) -> int:

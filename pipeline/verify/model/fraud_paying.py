@@ -70,6 +70,7 @@ def decide(branch: FraudBranch, event: dict[str, Any], at_us: int) -> None:
     branch.answer(verdict)
     if alert_id is not None:
         raise_alert(branch, alert_id, verdict)
+    branch.days.tell()
 
 
 def screen(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) -> tuple[Verdict, str | None]:
@@ -155,6 +156,7 @@ def judge(branch: FraudBranch, event: dict[str, Any], at_us: int, said: Said) ->
     key = row_key("d", tenant, event["payment_id"])
     if branch.with_rows:
         branch.row(key, decided.row())
+    branch.days.judged(tenant, at_us, decision, features)
     branch.kept.decided(tenant, at_us, key)
     branch.kept.state(payment.at_s, "p", tenant, debtor)
     branch.kept.state(payment.at_s, "k", tenant, debtor, creditor)
@@ -170,16 +172,20 @@ def outcome_in(said: Said) -> tuple[str, int] | None:
 
 def verdict_of(decision: Decision, said: Said) -> Verdict:
     """Return a decision as events have it; one by rules of another release is as the stream has said it."""
-    version = version_of(decision.sets, decision.live)
+    live, _, strange = (None if one is None else one.sha256 for one in decision.models)
+    version = version_of(decision.sets, live, strange)
     if said is not None and said["rules_version"] != version:
         return verdict_in(said, said["rules_version"])
     return Verdict(OUTCOMES[decision.rank], decision.score_bp // 100, decision.reasons, version)
 
 
 @lru_cache(1_000)
-def version_of(sets: tuple[str, ...], live: str | None) -> str:
+def version_of(sets: tuple[str, ...], live: str | None, strange: str | None) -> str:
     """Return how a decision names what made it; decisions that are kept share the text."""
-    return ", ".join(sets) if live is None else f"{', '.join(sets)}; model {live}"
+    words = [", ".join(sets)]
+    words += [] if live is None else [f"model {live}"]
+    words += [] if strange is None else [f"anomaly {strange}"]
+    return "; ".join(words)
 
 
 def seen(branch: FraudBranch, event: dict[str, Any], at_us: int) -> Payment:

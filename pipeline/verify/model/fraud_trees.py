@@ -31,12 +31,21 @@ class FalseModel(Exception):
     """Bytes that are no model; the argument says why."""
 
 
+class Bins(NamedTuple):
+    """How values were spread when the model was made."""
+
+    edges: tuple[int, ...]
+    shares_e6: tuple[int, ...]
+    """Below the first edge, between them, from the last one on, and of those without a value."""
+
+
 class Asked(NamedTuple):
     """A feature that a model asks for."""
 
     name: str
     unit: str
     decimals: int
+    bins: Bins
 
 
 @dataclass
@@ -65,6 +74,7 @@ class Trees:
     """Margin and score."""
     review_from_bp: int
     decline_from_bp: int
+    score_bins: Bins
 
     def margin(self, values: list[int | None]) -> int:
         """Return the sum of one leaf a tree."""
@@ -126,13 +136,15 @@ class Reading:
             raise FalseModel("a text")
         return raw.decode()
 
-    def bins(self) -> None:
-        """Go over edges and shares."""
+    def bins(self) -> Bins:
+        """Return edges and shares."""
         (edges,) = self.take("B")
         wanted(edges <= EDGES_MAX, "edges")
         values = self.take("q", edges)
         wanted(all(low < high for low, high in pairwise(values)) and LOWEST not in values, "edges")
-        wanted(sum(self.take("I", edges + 2)) == SHARES, "shares")
+        shares = self.take("I", edges + 2)
+        wanted(sum(shares) == SHARES, "shares")
+        return Bins(values, shares)
 
 
 def wanted(holds: bool, what: str) -> None:
@@ -160,23 +172,22 @@ def read(data: bytes) -> Trees:
     wanted(window[0] <= window[1] and window[2] <= window[3] and 0 <= window[5] <= window[4], "window")
     asked = [feature(reading) for _ in range(features)]
     wanted(len({one.name for one in asked}) == features, "names")
-    reading.bins()
+    score_bins = reading.bins()
     named = [(reading.text(), reading.take("q")) for _ in range(figures)]
     wanted(all(low < high for (low, _), (high, _) in pairwise(named)), "figures")
     wanted(all(NAME.fullmatch(name) for name, _ in named), "figures")
     scale = calibration(reading, knots)
     grown = grow(reading, trees, nodes, features)
     wanted(reading.at == len(body), "length")
-    return Trees(digest.hex(), kind, asked, grown, base, scale, review, decline)
+    return Trees(digest.hex(), kind, asked, grown, base, scale, review, decline, score_bins)
 
 
 def feature(reading: Reading) -> Asked:
-    """Return a feature: its name, unit and decimals; its bins are for drift alone."""
+    """Return a feature: its name, unit, decimals, and how it was spread."""
     name, unit = reading.text(), reading.text()
     (decimals,) = reading.take("B")
     wanted(bool(NAME.fullmatch(name) and UNIT.fullmatch(unit)) and decimals <= DECIMALS_MAX, "feature")
-    reading.bins()
-    return Asked(name, unit, decimals)
+    return Asked(name, unit, decimals, reading.bins())
 
 
 def calibration(reading: Reading, knots: int) -> list[tuple[int, int]]:

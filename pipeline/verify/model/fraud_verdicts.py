@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pipeline.verify.model.fraud_answers import for_people
 from pipeline.verify.model.fraud_catalogue import DECIMALS, ONLY_RULES, UNITS
 from pipeline.verify.model.fraud_holding import Holding, Published
-from pipeline.verify.model.fraud_rule_sets import PLACE
+from pipeline.verify.model.fraud_rule_sets import PLACE, Rule
 from pipeline.verify.model.fraud_trees import ISOLATION, FalseModel, Trees
 
 APPROVE, REVIEW, DECLINE = 0, 1, 2
@@ -35,9 +35,12 @@ class Decision(NamedTuple):
     noted: tuple[str, ...]
     """Labels of rules that fired and do not count."""
     shadow_rank: int
-    live: str | None
-    """Name of the live model."""
+    models: tuple[Trees | None, Trees | None, Trees | None]
+    """By ROLES."""
+    scores: tuple[int | None, int | None, int | None]
     sets: tuple[str, ...]
+    beside: tuple[tuple[str, bool], ...]
+    """Labels of rules in state shadow that fired, and whether an alert would have come of it that did not."""
 
 
 class Use(NamedTuple):
@@ -130,9 +133,18 @@ class Judge:
             tuple(reasons) if rank else (),
             ruled.noted,
             max(ruled.rank, shadow, strange),
-            None if used[0] is None else used[0].sha256,
+            (used[0], used[1], used[2]),
+            (scores[0], scores[1], scores[2]),
             holding.labels,
+            tuple((one.label, not rank and self.would_alert(one, ruled)) for one in ruled.shadow),
         )
+
+    def would_alert(self, rule: Rule, ruled: Ruling) -> bool:
+        """Whether a rule in state shadow, if it were active, would make an alert of a payment."""
+        if rule.outcome == "REJECT":
+            return True
+        reaches = rule.outcome is not None or ruled.points + (rule.score or 0) >= self.review_from
+        return reaches and not ruled.excused
 
     def score_of(self, live_bp: int | None, ruled: Ruling, rank: int, said: int | None) -> int:
         """Return the score; of those that settings may make of it the one that was `said`, if it is one."""
@@ -155,11 +167,13 @@ class Judge:
         points, rank = 0, APPROVE
         reasons: list[tuple[str, str]] = []
         noted: list[str] = []
+        shadow: list[Rule] = []
         for rule, says in holding.rules:
             if says(row, at_us) is not True:
                 continue
             if rule.state == "shadow" or (excused and rule.outcome != "REJECT"):
                 noted.append(rule.label)
+                shadow += [rule] if rule.state == "shadow" else []
                 continue
             points += rule.score or 0
             rank = max(rank, RANKS[rule.outcome])
@@ -173,7 +187,7 @@ class Judge:
         of_points = (
             DECLINE if points >= self.decline_from else REVIEW if points >= self.review_from else APPROVE
         )
-        return Ruling(points, rank, max(rank, of_points), excused, tuple(reasons), tuple(noted))
+        return Ruling(points, rank, max(rank, of_points), excused, tuple(reasons), tuple(noted), shadow)
 
 
 class Ruling(NamedTuple):
@@ -187,6 +201,8 @@ class Ruling(NamedTuple):
     excused: bool
     reasons: tuple[tuple[str, str], ...]
     noted: tuple[str, ...]
+    shadow: list[Rule]
+    """Of these, those in state shadow."""
 
 
 BOOLEANS = tuple(name for name, unit in UNITS.items() if unit == "boolean")
@@ -241,7 +257,8 @@ def moved(prefix: str, model: Trees, features: Mapping[str, int | None]) -> list
         if added[place]:
             name = model.features[place].name
             percent = (200 * abs(added[place]) + whole) // (2 * whole)
-            way = "riskier" if added[place] > 0 else "safer"
+            ways = ("more usual", "stranger") if model.kind == ISOLATION else ("safer", "riskier")
+            way = ways[added[place] > 0]
             text = f"{name} {said(name, features[name])}: {way} ({percent} % of what moved the score)"
             found.append((f"{prefix}:{name}", text))
     return found

@@ -16,7 +16,7 @@ from pipeline.backtest.blocks import Block
 from pipeline.backtest.history import History, Labels, labels_of
 from pipeline.backtest.reading import FRAUD, PaymentRows
 from pipeline.backtest.running import Setup, run
-from pipeline.domain.fraud.deciding.deciding import OUTCOMES
+from pipeline.domain.fraud.deciding.decision import OUTCOMES
 from pipeline.domain.fraud.features.amounts import Rates, rate
 from pipeline.training.walk_forward import WalkForward
 from tests.benchmarks.fraud_quality.scorers import Scores

@@ -14,9 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
+from pipeline.domain.fraud.deciding.beside import Beside, of_row
+from pipeline.domain.fraud.deciding.decision import Decision
 from pipeline.domain.fraud.deciding.facts import (
     ANOMALY_SCORE,
     MODEL_SCORE,
@@ -38,9 +39,6 @@ from pipeline.domain.fraud.expressions.rule_sets import REJECT
 from pipeline.domain.fraud.features.asked import row_of
 from pipeline.domain.fraud.features.bounds import MISSING
 
-APPROVE, REVIEW, DECLINE = "APPROVE", "REVIEW", "DECLINE"
-OUTCOMES = (APPROVE, REVIEW, DECLINE)
-"""By their rank."""
 APPROVED, REVIEWED, DECLINED = range(3)
 BP_OF_POINT = 100
 SURE_BP = 10_000
@@ -49,30 +47,6 @@ ALERT_ODDS = 20
 ROWS_MAX = 4
 """Up to so many payments are decided one by one: it is quicker."""
 _THRESHOLDS = Thresholds()
-
-
-class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What is decided about one payment."""
-
-    rank: int
-    """Of the outcome, in OUTCOMES."""
-    score_bp: int
-    """0 to 10,000."""
-    points: int
-    """Of the rules, 0 to 100."""
-    live_bp: int
-    """What the models say, basis points; MISSING without one."""
-    shadow_bp: int
-    anomaly_bp: int
-    shadow_rank: int
-    """Of the outcome, if the shadow model were the live one; the same as `rank` without one."""
-    noted: bool
-    """Whether rules fired that do not count."""
-
-    @property
-    def outcome(self) -> str:
-        """APPROVE, REVIEW or DECLINE."""
-        return OUTCOMES[self.rank]
 
 
 class Decider:
@@ -130,7 +104,11 @@ class Decider:
         if ruling.outcome is not None:
             ruled = max(ruled, DECLINED if ruling.outcome == REJECT else REVIEWED)
         said = [_rank(force.live, live), _rank(force.anomaly, anomaly), _rank(force.shadow, shadow)]
-        if any(said) and force.rules.excuses(_row_of(features, words, live, anomaly), at_us):
+        beside = [label for label in ruling.shadow if label in force.rules.shadow]
+        excused = (any(said) or bool(beside)) and force.rules.excuses(
+            _row_of(features, words, live, anomaly), at_us
+        )
+        if excused:
             said = [APPROVED] * 3
         rank = max(ruled, said[0], said[1])
         shadow_rank = rank if force.shadow is None else max(ruled, said[2], said[1])
@@ -138,7 +116,10 @@ class Decider:
             score = max(ruling.score * BP_OF_POINT, self.least_bp[rank])
         else:
             score = _with_alert(live) if ruled else live
-        return Decision(rank, score, ruling.score, live, shadow, anomaly, shadow_rank, bool(ruling.shadow))
+        least = self.thresholds.review_score_min
+        would = of_row(force.rules, beside, ruling.score, excused, rank == APPROVED, least) if beside else ()
+        noted = bool(ruling.shadow)
+        return Decision(rank, score, ruling.score, live, shadow, anomaly, shadow_rank, noted, would)
 
     def _points_rank(self, points: int) -> int:
         thresholds = self.thresholds
@@ -161,6 +142,7 @@ class Decisions:
         self.scores_bp, self.points = np.zeros((2, count), np.int64)
         self.live_bp, self.shadow_bp, self.anomaly_bp = np.full((3, count), MISSING, np.int64)
         self.noted = np.zeros(count, bool)
+        self.beside = Beside(count)
 
     def __len__(self) -> int:
         return len(self.ranks)
@@ -189,6 +171,7 @@ class Decisions:
             anomaly_bp=int(self.anomaly_bp[place]),
             shadow_rank=int(self.shadow_ranks[place]),
             noted=bool(self.noted[place]),
+            beside=self.beside.of(place),
         )
 
     def force(self, place: int) -> InForce:
@@ -209,6 +192,7 @@ class Decisions:
         self.live_bp[place], self.shadow_bp[place] = one.live_bp, one.shadow_bp
         self.anomaly_bp[place], self.shadow_ranks[place] = one.anomaly_bp, one.shadow_rank
         self.noted[place] = one.noted
+        self.beside.put(place, one.beside)
 
     def groups(self, places: Integers | None = None) -> Iterator[tuple[InForce, Integers]]:
         """Yield what is in force with the places, among `places`, about which it decides; None: all."""
@@ -261,6 +245,7 @@ class Decisions:
         self.points[places] = rulings.scores
         self.live_bp[places], self.shadow_bp[places], self.anomaly_bp[places] = live, shadow, anomaly
         self.noted[places] = (rulings.fired & ~rulings.counted).any(axis=0)
+        self.beside.note(force.rules, rulings, ranks == APPROVED, review, places)
 
 
 def _with_alert(bp: Any) -> Any:

@@ -73,6 +73,15 @@ class Deciders:
         self._rules.clear()
         self._special = self._published.tenants() | self._models.tenants()
 
+    @property
+    def has_models(self) -> bool:
+        """Whether a model was ever live or beside a live one."""
+        return self._models.has_any
+
+    def model(self, role: str, tenant_id: str, at_us: int) -> Fitted | None:
+        """Return which model has a role at an event time, microseconds UTC; None: none."""
+        return self._models.at(role, tenant_id, at_us)
+
     def whose(self, tenant_id: str) -> str:
         """Return a tenant, or NOBODY for one for whom the same holds as for all."""
         return tenant_id if tenant_id in self._special else NOBODY

@@ -17,6 +17,7 @@ from pipeline.domain.fraud.features.bounds import MISSING
 from pipeline.domain.fraud.features.catalogue import CATALOGUE, INPUTS, Input
 from pipeline.domain.fraud.model.artefact import BOOSTED, ISOLATION, KINDS, Feature, Model
 from pipeline.domain.fraud.model.contributions import Contribution, Explainer
+from pipeline.domain.fraud.model.drift import Spread
 from pipeline.domain.fraud.model.encoding import name_of, parse
 from pipeline.domain.fraud.model.evaluation import Evaluator
 from pipeline.domain.fraud.model.refusals import require
@@ -41,6 +42,8 @@ class Fitted:
         self._rows = np.array([ROW[one.name] for one in model.features], np.int64)
         self._evaluator = Evaluator(model)
         self._explainer = Explainer(self._evaluator, value_in_words)
+        self.spread = Spread(model)
+        """How its features and its score were spread in training: what drift is measured against."""
 
     def scores(self, features: Integers) -> Integers:
         """Return the score of each payment, basis points."""
@@ -98,6 +101,11 @@ class Models:
             said = f"a model of kind {KINDS[model.model.kind]} cannot be {role}, one of {KINDS[kind]} can"
             require(model.model.kind == kind, "kind", said)
         self._given.setdefault((role, tenant_id), {})[from_us] = model
+
+    @property
+    def has_any(self) -> bool:
+        """Whether a model was ever live or beside a live one."""
+        return any(role != ANOMALY for role, _ in self._given)
 
     def tenants(self) -> frozenset[str]:
         """Return the tenants who have models of their own."""

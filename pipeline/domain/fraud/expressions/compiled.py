@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -27,6 +28,7 @@ from pipeline.domain.fraud.expressions.rule_sets import (
     REJECT,
     REVIEW,
     SCORE_MAX,
+    SHADOW,
     RuleList,
 )
 from pipeline.domain.fraud.expressions.syntax import InList, Name, Node, with_lists
@@ -90,6 +92,8 @@ class CompiledRules:
         rules = [held.rule for held in holding.rules]
         self.labels = (*(rule.label for rule in rules), *(f"list:{one.name}" for _, one in blocks))
         """Of each row of `Rulings.fired`."""
+        self.shadow = {rule.label: row for row, rule in enumerate(rules) if rule.state == SHADOW}
+        """Labels of the rules in state shadow, with their rows."""
         self._reasons = [rule.reason for rule in rules]
         self._reasons += [f"{one.of} {{{one.of}}} is on the list {one.name}" for _, one in blocks]
         self._active = [rule.state == ACTIVE for rule in rules] + [True] * len(blocks)
@@ -144,6 +148,16 @@ class CompiledRules:
         scores = np.array(self._scores, np.int64) @ counted
         outcomes = (counted * ranks[:, None]).max(axis=0, initial=0)
         return Rulings(np.minimum(scores, SCORE_MAX), outcomes, fired, counted, excused)
+
+    def alerts(self, label: str, points: Any, excused: Any, least: int) -> Any:
+        """Return whether a rule in state shadow, were it active, would make an alert where it fires.
+
+        `points`: of what counts now; `excused`: as in `Rulings`; both of one payment or as columns. `least`:
+        the points from which an alert is made.
+        """
+        row = self.shadow[label]
+        reaches = (points + self._scores[row] >= least) | (self._ranks[row] > 0)
+        return (reaches & (excused ^ True)) | (self._ranks[row] == _REJECTED)
 
     def reason(self, place: int, row: Row) -> str:
         """Return the reason of a rule, by its place in `labels`, with the values of a payment."""
