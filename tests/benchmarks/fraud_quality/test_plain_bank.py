@@ -44,6 +44,11 @@ class Bank:
     def people(self, count: int) -> list[str]:
         return [f"p{number}" for number in self._draw.choice(PEOPLE, count, replace=False)]
 
+    def friend(self, person: str) -> str:
+        """Return another person."""
+        friend = self.people(1)[0]
+        return friend if friend != person else f"p{(int(person[1:]) + 1) % PEOPLE}"
+
     def stranger(self) -> str:
         self._strangers += 1
         return f"stranger {self._strangers}"
@@ -61,7 +66,7 @@ class Bank:
                 day = START_S + month * 30 * DAY_S
                 self.pay(day + DAY_S + 9 * HOUR_S, person, f"landlord {person[-1]}", rent, "rent")
                 self.pay(
-                    day + self.count(3, 28) * DAY_S + 12 * HOUR_S, person, *self.people(1),
+                    day + self.count(3, 28) * DAY_S + 12 * HOUR_S, person, self.friend(person),
                     self.between(10_00, 150_00), "friend",
                 )  # fmt: skip
         salaries = [self.between(1_800_00, 4_500_00) for _ in range(STAFF)]
