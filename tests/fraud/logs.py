@@ -42,6 +42,11 @@ def busy_log(
             event: Any = ev.PaymentReviewed(*head, payment_id, account, chance.random() < 0.8, "me", "")
         elif what < 0.15:
             event = ev.PaymentCancelled(*head, payment_id, account, "")
+            waiting = _waiting(log, now)
+            if waiting:
+                payment = chance.choice(waiting)
+                about = {"payment_id": payment.payment_id, "debtor_account_id": payment.debtor_account_id}
+                event = structs.replace(event, **about)
         elif what < 0.2 and log:
             event = chance.choice(log)[0]
         elif links and chance.random() < links:
@@ -60,6 +65,12 @@ def busy_log(
                 event = structs.replace(event, execute_at=now + ahead)
         log.append((event, now))
     return log
+
+
+def _waiting(log: Log, now: int) -> list[ev.PaymentInitiated]:
+    """Return the payments that wait for a time of their own."""
+    payments = [event for event, _ in log if type(event) is ev.PaymentInitiated]
+    return [payment for payment in payments if (payment.execute_at or 0) > now]
 
 
 def ids_of(event: Any) -> list[str]:
