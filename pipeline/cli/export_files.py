@@ -242,12 +242,10 @@ class ExportFiles:
 def _is_balance(event: Event) -> bool:
     """Whether it has the fields of a balance: anyone may write an event of another schema."""
     fields = event.fields
-    texts = fields.get("account_id"), fields.get("currency")
-    return (
-        fields.keys() >= set(_BALANCE)
-        and all(isinstance(text, str) for text in texts)
-        and isinstance(fields["balance_minor"], int)
-    )
+    if not fields.keys() >= set(_BALANCE):
+        return False
+    texts, numbers = ([fields[name] for name in names] for names in (_BALANCE[:4], _BALANCE[4:]))
+    return all(isinstance(text, str) for text in texts) and all(type(number) is int for number in numbers)
 
 
 def _size_and_hash(path: Path) -> dict[str, Any]:

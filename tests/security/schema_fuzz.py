@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import tempfile
 import time
@@ -27,6 +26,7 @@ from pipeline.runtime.avro.schema_limits import UnreadableSchema, read_schema
 from pipeline.runtime.avro.writer_schemas import Unreadable, WriterSchema, examine, judged
 from pipeline.verify.decode import Decoder
 from pipeline.verify.log import Record
+from tests.security.peak import peak_kb
 from tests.security.random_schemas import text_of, value_of
 
 SCHEMA_CPU_S_MAX = 3.0
@@ -129,7 +129,7 @@ def main() -> None:
     for _ in range(count):
         with tempfile.TemporaryDirectory() as folder:
             fuzz.schema(Path(folder))
-    memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    memory_mb = peak_kb() // 1024
     assert memory_mb < MEMORY_MB_MAX, f"{memory_mb} MB"
     told: dict[str, Any] = {"schemas": count, "seconds": round(time.monotonic() - started, 1)}
     told |= {

@@ -26,14 +26,15 @@ PRODUCER = (77, 0, 0)
 MEASURED = """
 import resource, sys
 from tests.chaos.bombs import bomb
+from tests.security.peak import peak_kb
 from tests.security.test_batches import opened_by, reads
 codec, reader = sys.argv[1:]
 data, count = bomb(codec, 2**29 if codec == "zstd" else 2**28)
 vms = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (vms + 3 * 2**27, vms + 3 * 2**27))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_kb()
 found = list(opened_by(reader, data))
-grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+grown = (peak_kb() - before) // 1024
 print(len(found), found[0].code, found[0].first, found[0].offset == count - 1, grown)
 """
 

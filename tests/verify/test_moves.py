@@ -55,7 +55,7 @@ class Earlier(FraudLog):
             rows.put(alert_key(*names), pack_alert(Alert(at_us, verdict, *about)))
         return verdict, held
 
-    def _decide(self, event: ev.PaymentInitiated, at_us: int, rows: Any, out: Any) -> None:
+    def _decide(self, event: ev.PaymentInitiated, at_us: int, partition: int, rows: Any, out: Any) -> None:
         verdict, alerts = self._verdict(event, at_us, rows)
         emit_decided(event, verdict, out)
         if alerts:

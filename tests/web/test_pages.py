@@ -14,6 +14,7 @@ from msgspec import structs
 
 from pipeline.cli.supervisor import lists_of
 from pipeline.domain.fraud.alerts import alert_key
+from pipeline.domain.fraud.day_rows import day_key
 from pipeline.domain.fraud.state_rows import payer_key, receiver_key
 from pipeline.domain.history import stream as history
 from pipeline.domain.history.views import HISTORY, STATEMENT
@@ -76,6 +77,7 @@ def fill(worker: Any) -> None:
         "fraud": {
             alert_key("t", "a", "stuck"): alert("REVIEW"),
             payer_key("t", "a"): golden_rows("fraud", "payer", 1)[1],
+            day_key("t", 20_000, home("a")): golden_rows("fraud", "day", 1)[1],
             receiver_key("t", "a"): golden_rows("fraud", "receiver", 1)[1],
         },
         "reconciliation": {break_key("t", "a", "b"): bank_break(None), watermark_key("t", "a"): b""},
