@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,21 @@ def test_a_tenant_that_cannot_be_is_refused(capsys: pytest.CaptureFixture[str], 
     for tenant in ("", "a/b", "x" * 257):
         assert main(["export", tenant, "--out", str(tmp_path / "out")]) == 2
         assert "cannot be a tenant's id" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["status", "balance_minor", "credits_pending", "account_sequence"])
+def test_a_foreign_balance_of_other_types_is_exported_and_is_no_balance(name: str, tmp_path: Path) -> None:
+    newest = schemas.versions("ledgerflow.BalanceUpdated")[-1].text
+    version = json.loads(newest)
+    for field in version["fields"]:
+        if field["name"] == name:
+            field["type"] = "bytes"
+    said = msgspec.to_builtins(balance("north", "a", 7)) | {name: b"x"}
+    written = io.BytesIO(b"\0\0\0\0\1")
+    written.seek(5)
+    fastavro.schemaless_writer(written, fastavro.parse_schema(version), said)
+    files = ExportFiles("north", tmp_path, lambda _: json.dumps(version))
+    files.take(Record("balances", 0, 0, b"north/a", written.getvalue(), {}, 0))
+    told = files.finish({}, {})
+    files_of = {file.get("event"): file["records"] for file in told["files"].values()}
+    assert files_of == {"BalanceUpdated": 1, None: 0} and told["balances"] == {"balance_minor": {}}

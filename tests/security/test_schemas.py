@@ -202,6 +202,32 @@ def test_no_value_of_the_catalogue_meets_the_bound_of_items() -> None:
         assert sizes(parsed(version.text), {})[0] < PARTS_MIN
 
 
+# --- fields that nobody reads
+
+
+@pytest.mark.parametrize(("text", "dead"), [(b"\xe2\x82\xac", False), (b"\x80ab", True)])
+@pytest.mark.parametrize("kind", ["string", "map"])
+def test_text_that_no_reader_asks_for_is_utf_8_too(kind: str, text: bytes, dead: bool) -> None:
+    """Of a foreign version's own field: streams and verifier say the same of it."""
+    record: dict[str, Any] = {
+        "type": "record",
+        "name": "ledgerflow.PaymentInitiated",
+        "fields": [
+            {"name": "event_id", "type": "string"},
+            {"name": "new", "type": kind if kind == "string" else {"type": "map", "values": "int"}},
+        ],
+    }
+    foreign = json.dumps(record)
+    said = bytes([2 * len(text)]) + text
+    value = b"\x02e" + (said if kind == "string" else b"\x02" + said + b"\x02\x00")
+    reader = json.dumps(record | {"fields": record["fields"][:1]})
+    if dead:
+        with pytest.raises(Malformed):
+            decode_strict(value, foreign, reader)
+    else:
+        assert decode_strict(value, foreign, reader) == {"event_id": "e"}
+
+
 # --- at random
 
 

@@ -122,6 +122,18 @@ def _fixed(size: int, raw: bytes, at: int) -> int:
 
 
 def _text(raw: bytes, at: int) -> int:
+    """Step over a string, also one that no reader asks for: it must be UTF-8."""
+    end = _bytes(raw, at)
+    if not raw[at:end].isascii():
+        text = raw[at + 1 : end] if raw[at] < 0x80 else raw[_varint(raw, at)[1] : end]
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            raise Malformed("a string that is not UTF-8") from None
+    return end
+
+
+def _bytes(raw: bytes, at: int) -> int:
     head = raw[at]
     if head < 0x80 and not head & 1:  # up to 63 bytes, nearly every string
         return at + 1 + (head >> 1)
@@ -181,5 +193,5 @@ _SCALARS: dict[str, Step] = {
     "float": partial(_fixed, 4),
     "double": partial(_fixed, 8),
     "string": _text,
-    "bytes": _text,
+    "bytes": _bytes,
 }
