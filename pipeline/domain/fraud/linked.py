@@ -53,6 +53,15 @@ def alone(event: ev.PaymentsLinked, payment: ev.LinkedPayment) -> ev.PaymentInit
         event.causation_id,
         payment.payment_id,
         event.debtor_account_id,
+        *_said_of(payment),
+    )
+
+
+def _said_of(
+    payment: ev.LinkedPayment,
+) -> tuple[str, int, str, str, str, str | None, str | None, str | None, str | None]:
+    """Return what a linked payment says of itself, as a payment and as a decided one have it."""
+    return (
         payment.creditor_account_id,
         payment.amount_minor,
         payment.currency,
@@ -72,15 +81,7 @@ def emit_link_decided(event: ev.PaymentsLinked, verdicts: Sequence[Verdict], out
     payments = tuple(
         ev.DecidedPayment(
             payment.payment_id,
-            payment.creditor_account_id,
-            payment.amount_minor,
-            payment.currency,
-            payment.payment_type,
-            payment.reference,
-            payment.channel,
-            payment.device_id,
-            payment.counterparty_country,
-            payment.merchant_category,
+            *_said_of(payment),
             verdict.outcome,
             verdict.score,
             reasons_of(verdict),

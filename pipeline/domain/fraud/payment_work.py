@@ -77,7 +77,7 @@ class PaymentWork:
 
     def __init__(self, decider: Decider, accounts: dict[bytes, Account], days: TenantDays) -> None:
         self._decider, self._accounts, self._days = decider, accounts, days
-        self._names: dict[tuple[str, str], tuple[InForce, str]] = {}
+        self._in_force: dict[tuple[str, str], tuple[InForce, str]] = {}
         self._approved: dict[tuple[int, str], Verdict] = {}
 
     def pay(self, works: Sequence[Work], features: FeatureRows) -> None:
@@ -95,24 +95,24 @@ class PaymentWork:
         accounts = [self._accounts[one.account] for one in payments]
         decisions = self._decider.over(_facts_of(payments, accounts))
         judged = features.tables.pay(_columns_of(payments, accounts), decisions, keys)
-        self._keep(payments, accounts, decisions, judged)
-        segments = (account.segment for account in accounts)
-        self._days.count(payments, segments, decisions, judged.features, self._decider.deciders)
+        deciding = [self._deciding(*line) for line in zip(payments, accounts, strict=True)]
+        self._keep(payments, [name for _, name in deciding], decisions, judged)
+        in_force = [force for force, _ in deciding]
+        self._days.count(payments, in_force, decisions, judged.features, self._decider.deciders)
 
     def _keep(
         self,
         payments: Sequence[Payment],
-        accounts: Sequence[Account],
+        versions: Sequence[str],
         decisions: Decisions,
         judged: Judged,
     ) -> None:
-        """Write what is decided into the decisions."""
+        """Write what is decided, and what decided it, into the decisions."""
         origins = judged.origins[1:].transpose(2, 0, 1).reshape(len(payments), -1)
         carried = {place: origins[place] for place in np.flatnonzero(origins.any(axis=1)).tolist()}
         ranks, scores = decisions.ranks.tolist(), decisions.scores_bp.tolist()
-        lines = zip(payments, accounts, ranks, scores, strict=True)
-        for place, (one, account, rank, score) in enumerate(lines):
-            version = self._name(one, account.segment)
+        lines = zip(payments, versions, ranks, scores, strict=True)
+        for place, (one, version, rank, score) in enumerate(lines):
             if rank == APPROVED:
                 verdict = self._approval(score // BP_OF_POINT, version)
             else:
@@ -125,17 +125,17 @@ class PaymentWork:
             if place in carried:
                 paid.origins = _without_nobody(carried[place].tolist())
 
-    def _name(self, one: Payment, segment: str) -> str:
-        """Return the name of what decides about a payment."""
-        known = self._names.get((one.event.tenant_id, segment))
+    def _deciding(self, one: Payment, account: Account) -> tuple[InForce, str]:
+        """Return what decides about a payment, and its name."""
+        whose = one.event.tenant_id, account.segment
+        known = self._in_force.get(whose)
         if known is not None:
-            force, name = known
+            force, _ = known
             if force.from_us <= one.at_us and (force.until_us is None or one.at_us < force.until_us):
-                return name
-        force = self._decider.deciders.at(one.at_us, one.event.tenant_id, segment)
-        name = named(force)
-        self._names[one.event.tenant_id, segment] = force, name
-        return name
+                return known
+        force = self._decider.deciders.at(one.at_us, *whose)
+        found = self._in_force[whose] = force, named(force)
+        return found
 
     def _approval(self, score: int, version: str) -> Verdict:
         found = self._approved.get((score, version))

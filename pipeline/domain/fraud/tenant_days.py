@@ -32,7 +32,7 @@ from pipeline.domain.fraud.day_rows import (
 )
 from pipeline.domain.fraud.deciding.deciding import APPROVED, Decisions
 from pipeline.domain.fraud.deciding.in_force import Deciders, InForce
-from pipeline.domain.fraud.deciding.models import LIVE, SHADOW
+from pipeline.domain.fraud.deciding.models import LIVE, SHADOW, Fitted
 from pipeline.domain.fraud.features.columns import Integers
 from pipeline.domain.fraud.model.drift import DRIFTED_E6, E6_OF_BP, MOVED_E6
 from pipeline.domain.fraud.run_results import Drifted
@@ -56,20 +56,19 @@ class TenantDays:
     def count(
         self,
         payments: Sequence[Any],
-        segments: Iterable[str],
+        in_force: Iterable[InForce],
         decisions: Decisions,
         features: Integers,
         deciders: Deciders,
     ) -> None:
-        """Count payments, with the segments of their debtors, what was decided, and their features.
+        """Count payments, with what decided about each, what was decided, and their features.
 
         A payment has its `event`, its time `at_us`, and the `day` of its tenant when it was judged.
         """
         if not (deciders.has_models or decisions.beside.fired):
             return
         groups: dict[tuple[str, int, int], tuple[InForce, list[int]]] = {}
-        for place, (one, segment) in enumerate(zip(payments, segments, strict=True)):
-            force = deciders.at(one.at_us, one.event.tenant_id, segment)
+        for place, (one, force) in enumerate(zip(payments, in_force, strict=True)):
             group = groups.setdefault((one.event.tenant_id, one.day, id(force)), (force, []))
             group[1].append(place)
         for (tenant_id, day, _), (force, places) in groups.items():
@@ -120,9 +119,8 @@ class TenantDays:
     def _shadow(
         self, tenant_id: str, day: int, at: Integers, decisions: Decisions, by: tuple[InForce, Deciders]
     ) -> None:
-        force, deciders = by
-        model = deciders.model(SHADOW, tenant_id, _end_of(day))
-        if model is None or force.shadow is None or force.shadow.name != model.name:
+        model = _counted(SHADOW, tenant_id, day, by)
+        if model is None:
             return
         found = self._of(tenant_id, day)
         if found.shadow is None or found.shadow.name != model.name:
@@ -142,9 +140,8 @@ class TenantDays:
         features: Integers,
         by: tuple[InForce, Deciders],
     ) -> None:
-        force, deciders = by
-        model = deciders.model(LIVE, tenant_id, _end_of(day))
-        if model is None or force.live is None or force.live.name != model.name:
+        model = _counted(LIVE, tenant_id, day, by)
+        if model is None:
             return
         found = self._of(tenant_id, day)
         if found.live is None or found.live.name != model.name:
@@ -196,6 +193,14 @@ def _conclude(known: Day, tenant_id: str, day: int, deciders: Deciders) -> list[
     found = model.spread.psi_bp(counts)
     live.moved = [(name, bp) for name, bp in found if bp >= MOVED_BP]
     return [(name, bp) for name, bp in found if bp >= DRIFTED_BP]
+
+
+def _counted(role: str, tenant_id: str, day: int, by: tuple[InForce, Deciders]) -> Fitted | None:
+    """Return the model that has a role at the end of a day, if it is the one that scored."""
+    force, deciders = by
+    scored = force.live if role == LIVE else force.shadow
+    model = deciders.model(role, tenant_id, _end_of(day))
+    return model if model is not None and scored is not None and scored.name == model.name else None
 
 
 def _end_of(day: int) -> int:

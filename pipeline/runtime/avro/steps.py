@@ -123,9 +123,9 @@ def _fixed(size: int, raw: bytes, at: int) -> int:
 
 def _text(raw: bytes, at: int) -> int:
     """Step over a string, also one that no reader asks for: it must be UTF-8."""
-    end = _bytes(raw, at)
-    if not raw[at:end].isascii():
-        text = raw[at + 1 : end] if raw[at] < 0x80 else raw[_varint(raw, at)[1] : end]
+    start, end = _span(raw, at)
+    text = raw[start:end]
+    if not text.isascii():
         try:
             text.decode()
         except UnicodeDecodeError:
@@ -134,13 +134,18 @@ def _text(raw: bytes, at: int) -> int:
 
 
 def _bytes(raw: bytes, at: int) -> int:
+    return _span(raw, at)[1]
+
+
+def _span(raw: bytes, at: int) -> tuple[int, int]:
+    """Return where a string begins, after its length, and where it ends."""
     head = raw[at]
     if head < 0x80 and not head & 1:  # up to 63 bytes, nearly every string
-        return at + 1 + (head >> 1)
+        return at + 1, at + 1 + (head >> 1)
     length, at = _varint(raw, at)
     if not 0 <= length <= len(raw) - at:
         raise Malformed("a string longer than the value")
-    return at + length
+    return at, at + length
 
 
 def _enum(symbols: int, raw: bytes, at: int) -> int:
