@@ -9,7 +9,8 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     """A posting or a line, in normal form; what matching compares, and nothing else.
 
     Amounts are minor units, signed from the account holder's view: a credit is positive, and a line has its
-    posting's sign. Days are days since 1970-01-01. Words are compared for equality only, so keyed tokens do as well.
+    posting's sign. Days are days since 1970-01-01. Words are compared for equality only, so keyed tokens do
+    as well.
     """
 
     key: bytes

@@ -1,0 +1,55 @@
+"""An edge: a posting and a line that may belong together, and how much speaks for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from pipeline.domain.reconciliation.scoring.amounts import CURRENCY, FAR, SIGN
+from pipeline.domain.reconciliation.scoring.features import AMOUNT, FEATURES, KIND, Evidence
+
+EDGES_MAX = 8
+"""Edges of an item; the strongest."""
+
+_AMOUNT, _KIND = FEATURES.index(AMOUNT), FEATURES.index(KIND)
+_PLAIN, _BATCH = 0, KIND.at("a batch")
+
+
+class Edge(NamedTuple):
+    """A posting and a line by their keys, and the score of the pair."""
+
+    posting: bytes
+    line: bytes
+    score: int
+    confirmable: bool = True
+    """False for what a person has to look at whatever its score is: see `confirmable`."""
+
+    def other(self, key: bytes) -> bytes:
+        """Return the other end."""
+        return self.line if key == self.posting else self.posting
+
+
+def confirmable(evidence: Evidence) -> bool:
+    """Return whether a pair may be confirmed as one to one at all.
+
+    Not if the amounts are far apart, of other currencies without a rate, or opposite: that is a part of a
+    payment, a group or an error. Not if the statement calls the line a fee, a reversal or information.
+    """
+    return evidence[_AMOUNT] not in (FAR, CURRENCY, SIGN) and evidence[_KIND] in (_PLAIN, _BATCH)
+
+
+def order(edge: Edge) -> tuple[int, bytes, bytes]:
+    """Return what edges are sorted by: the strongest first, equal ones by their keys."""
+    return -edge.score, edge.posting, edge.line
+
+
+def strongest(edges: Iterable[Edge], each: int = EDGES_MAX) -> list[Edge]:
+    """Return the strongest edges, so many at most at each item, strongest first."""
+    kept, count = [], Counter[bytes]()
+    for edge in sorted(edges, key=order):
+        if count[edge.posting] < each and count[edge.line] < each:
+            kept.append(edge)
+            count[edge.posting] += 1
+            count[edge.line] += 1
+    return kept

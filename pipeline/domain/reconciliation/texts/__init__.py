@@ -1,0 +1,1 @@
+"""What a payment's texts say, in normal form: references, placeholders, word tokens."""

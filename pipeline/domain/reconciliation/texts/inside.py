@@ -1,0 +1,54 @@
+"""References inside free text: what looks like the number of an invoice, an order or a payment.
+
+A creditor reference with right check digits is one, in groups or compact. Else a word with digits is one if
+it is long enough to be no accident, and no date, amount or year. A word may be joined by `-`, `/`, `.` or
+`_`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
+from pipeline.domain.reconciliation.texts.plain import plain
+from pipeline.domain.reconciliation.texts.references import normal_reference
+from schemas.remittance import TEXT_CHARS_MAX, split
+
+REFERENCES_MAX = 8
+"""References that are taken from the texts of an item; those in front count."""
+_CHARS_MIN, _CHARS_MAX = 6, 35
+_DIGITS_MIN = 3
+
+_WORD = re.compile(r"[^\s,;:()\[\]{}<>|+\"'?*#=]+")
+_TAG = re.compile(r"(EREF|KREF|MREF|ABWA|SVWZ|IREF|PREF|RTRN)\+")
+_DATE = re.compile(
+    r"(19|20)\d\d[-/.]?(0[1-9]|1[0-2])[-/.]?(0[1-9]|[12]\d|3[01])"
+    r"|(0?[1-9]|[12]\d|3[01])[-/.](0?[1-9]|1[0-2])[-/.]((19|20)?\d\d)"
+    r"|(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])(19|20)\d\d"
+    r"|(0?[1-9]|1[0-2])[-/.](19|20)\d\d"
+)
+_AMOUNT = re.compile(r"[A-Z]{0,3}[-]?\d{1,3}([.' ]?\d{3})*[.,]\d{1,2}[A-Z]{0,3}")
+
+
+def references_inside(text: str) -> tuple[str, ...]:
+    """Return the references in a free text, in normal form: each once, in order, at most REFERENCES_MAX."""
+    found: dict[str, None] = {}
+    if len(text) <= TEXT_CHARS_MAX and (creditor := split(text).creditor_reference):
+        found[creditor] = None
+    for match in _WORD.finditer(_TAG.sub(" ", plain(text))):
+        word = match[0].strip("-/._")
+        if _looks_like_one(word):
+            form = normal_reference(word)
+            if not is_placeholder(form):
+                found.setdefault(form)
+        if len(found) >= REFERENCES_MAX:
+            break
+    return tuple(found)
+
+
+def _looks_like_one(word: str) -> bool:
+    if not _CHARS_MIN <= len(word) <= _CHARS_MAX:
+        return False
+    if sum(map(str.isdigit, word)) < _DIGITS_MIN:
+        return False
+    return _DATE.fullmatch(word) is None and _AMOUNT.fullmatch(word) is None

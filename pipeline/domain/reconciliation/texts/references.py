@@ -1,0 +1,26 @@
+"""The normal form of a reference: what the books and a bank write differently becomes one text.
+
+Case, blanks, punctuation and the zeros in front of a number say nothing: `inv-0012/A`, `INV 0012 A` and
+`INV0012A` are one reference, `000815` and `815` are, and so is a creditor reference (ISO 11649) in groups of
+four and in its compact form.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from pipeline.domain.reconciliation.texts.plain import compact, plain
+
+REFERENCE_CHARS_MAX = 140
+"""Longer texts are no references (ISO 20022: Max140Text)."""
+
+
+@lru_cache(8192)
+def normal_reference(text: str) -> str:
+    """Return the normal form of a reference; empty if nothing of it can identify a payment."""
+    if len(text) > REFERENCE_CHARS_MAX:
+        return ""
+    form = compact(plain(text))
+    if form.isdecimal():
+        return form.lstrip("0")
+    return form
