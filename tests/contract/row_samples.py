@@ -22,7 +22,7 @@ from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.domain.tenants import quotas
-from tests.contract import fraud_row_samples, ledger_row_samples, publishing_row_samples
+from tests.contract import chain_row_samples, fraud_row_samples, ledger_row_samples, publishing_row_samples
 from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, golden_rows, only_there
 
@@ -141,6 +141,7 @@ SAMPLES = (
     *fraud_row_samples.SAMPLES,
     *_queued(state_rows.IN_USE),
     *publishing_row_samples.SAMPLES,
+    *chain_row_samples.SAMPLES,
     Sample(
         earlier_rows.PROFILE_ROW,  # written and read by earlier versions alone
         bytes,

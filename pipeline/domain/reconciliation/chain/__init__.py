@@ -1,0 +1,1 @@
+"""Statements as banks send them: which statement a line belongs to, and their chain."""

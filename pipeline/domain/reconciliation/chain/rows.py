@@ -1,0 +1,202 @@
+"""The rows of the chain, in the reconciliation table.
+
+    n  tenant account content             a content: the place at which it was seen first
+    p  tenant account content place       another place with that content
+    i  tenant account currency statement  the statements under one id
+    h  tenant account currency            the chain of an account's statements
+
+Nothing grows without bound: `INSTANCES_MAX` statements an id, `RUNS_MAX` runs of line numbers a statement,
+`AGAIN_MAX` repeated lines, `LINKS_MAX` links of a chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.reconciliation.chain.inputs import Closing
+
+CONTENT_ROW = RowKind("reconciliation", "line content", "n")
+PLACE_ROW = RowKind("reconciliation", "line place", "p")
+SERIES_ROW = RowKind("reconciliation", "statements of an id", "i")
+HISTORY_ROW = RowKind("reconciliation", "chain of statements", "h")
+
+INSTANCES_MAX = 8
+"""Statements of one id that are known at a time; of complete ones the oldest are forgotten first."""
+AGAIN_MAX = 64
+RUNS_MAX = 256
+"""A statement of up to 1,000 lines has no more in any order of arrival, and one of any length in its own."""
+LINKS_MAX = 256
+"""Eight months of daily statements. What is older can still be repeated, but has no place in the chain."""
+
+CONTRADICTS = 0
+"""How many lines have a content at a place: none, it contradicts another one there."""
+
+
+class Content(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The first place of a content."""
+
+    place: bytes
+    held: int
+    """How many lines have it there; `CONTRADICTS`: none."""
+    at: int
+    """When it came, event time of the account, microseconds UTC."""
+
+
+class Place(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Another place of a content."""
+
+    held: int
+    at: int
+
+
+class Open(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A break that is open on a statement."""
+
+    kind: str
+    ordinal: int
+    amount_minor: int
+
+
+class Instance(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One statement under an id, as far as it has arrived."""
+
+    number: int
+    """Which one under its id, from 1."""
+    begun_day: int
+    """The day of what came first of it: with `number`, it names the statement."""
+    first_day: int
+    last_day: int
+    """What it covers as far as known: bookings, closing, the time that it tells of."""
+    lines: int = 0
+    moving: int = 0
+    """Lines that move money."""
+    total_minor: int = 0
+    runs: tuple[tuple[int, int], ...] = ()
+    """The numbers of its lines, as runs: first and last."""
+    lowest: int = 0
+    highest: int = 0
+    twins: int = 0
+    """Lines that move money whose content was at another place before."""
+    twins_minor: int = 0
+    closing: Closing | None = None
+    """None: it is not closed."""
+    open: tuple[Open, ...] = ()
+    breaks: int = 0
+    """How many breaks were opened on it."""
+
+
+class Again(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A line that came again after its statement was closed: a repeat, or the same line of the next one."""
+
+    line_no: int
+    content: bytes
+    moves_minor: int
+    booked_day: int
+
+
+class Series(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The statements under one id in one currency."""
+
+    made: int = 0
+    instances: tuple[Instance, ...] = ()
+    again: tuple[Again, ...] = ()
+    touched_at: int = 0
+    """When it changed last, event time of the account, microseconds UTC."""
+
+
+class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A closed statement in the chain."""
+
+    closing: Closing
+    number: int
+    begun_day: int
+    sound: bool = False
+    """Whether its lines are all there and make its closing balance."""
+    moving: int = 0
+    """As in its `Instance`, once its lines are all there; 0 before, as the next two."""
+    twins: int = 0
+    twins_minor: int = 0
+    open: tuple[Open, ...] = ()
+    breaks: int = 0
+
+
+class History(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The chain of an account's statements in a currency."""
+
+    links: tuple[Link, ...] = ()
+    """In the order of the chain."""
+    anchor: Link | None = None
+    """The last link that was forgotten; the first of `links` follows it."""
+    stale: int = 0
+    """The ordinal of the open STALE break; 0: none."""
+    breaks: int = 0
+
+
+Account = tuple[str, str]
+"""Tenant and account."""
+_Row = TypeVar("_Row", bound=msgspec.Struct)
+
+KINDS: dict[type, RowKind] = {
+    Content: CONTENT_ROW,
+    Place: PLACE_ROW,
+    Series: SERIES_ROW,
+    History: HISTORY_ROW,
+}
+_UNPACKERS: dict[type, Callable[[bytes], Any]] = {
+    content: unpacker(kind, content) for content, kind in KINDS.items()
+}
+
+
+def pack(row: msgspec.Struct) -> bytes:
+    """Return the bytes of a row, by its class."""
+    return KINDS[type(row)].pack(row)
+
+
+def decode(value: bytes, content: type[_Row]) -> _Row:
+    """Return the row of a class. Raises UnreadableRow."""
+    row: _Row = _UNPACKERS[content](value)
+    return row
+
+
+class StoredRows:
+    """`ChainRows` over a table: every row is decoded and written as it is used."""
+
+    def __init__(self, table: Rows) -> None:
+        self._table = table
+
+    def get(self, key: bytes, content: type[_Row]) -> _Row | None:
+        """Return the row under a key, or None. Raises UnreadableRow."""
+        row = self._table.get(key)
+        return None if row is None else decode(row, content)
+
+    def put(self, key: bytes, row: msgspec.Struct | None) -> None:
+        """Insert or replace a row; None: delete it."""
+        if row is None:
+            self._table.delete(key)
+        else:
+            self._table.put(key, pack(row))
+
+
+def content_key(account: Account, content: bytes) -> bytes:
+    """Return the row key of a content."""
+    return row_key(CONTENT_ROW.family, *account, content.hex())
+
+
+def place_key(account: Account, content: bytes, place: bytes) -> bytes:
+    """Return the row key of another place of a content."""
+    return row_key(PLACE_ROW.family, *account, content.hex(), place.hex())
+
+
+def series_key(account: Account, currency: str, statement_id: str) -> bytes:
+    """Return the row key of the statements under an id."""
+    return row_key(SERIES_ROW.family, *account, currency, statement_id)
+
+
+def history_key(account: Account, currency: str) -> bytes:
+    """Return the row key of a chain."""
+    return row_key(HISTORY_ROW.family, *account, currency)
