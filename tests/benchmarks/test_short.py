@@ -53,6 +53,7 @@ def test_every_job_runs_and_comes_to_an_exact_result() -> None:
         "sum": EVENTS,
         "ledger": PAYMENTS,
         "fraud": PAYMENTS,
+        "fraud_rules": PAYMENTS,
         "positions": PAYMENTS,
         "history": PAYMENTS,
         "history_by_rows": PAYMENTS,

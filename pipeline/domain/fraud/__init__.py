@@ -1,1 +1,1 @@
-"""The decision on every payment, before the ledger sees it: profiles, rules, score, alerts."""
+"""The decision on every payment, before the ledger sees it: features, rules, models, labels, alerts."""

@@ -3,6 +3,8 @@
 from tests.benchmarks.jobs import (
     ceiling,
     fraud,
+    fraud_freshness,
+    fraud_latency,
     fraud_quality,
     history,
     latency,
@@ -32,6 +34,8 @@ JOBS: dict[str, Job] = {
     "pipeline": Job(pipeline.contenders),
     "tenants": Job(tenants.contenders),
     "views": Job(views.contenders),
+    "fraud-latency": Job(fraud_latency.contenders),
+    "fraud-freshness": Job(fraud_freshness.contenders),
     "workers": Job(workers.contenders),
     "memory": Job(memory.contenders, once=True, by_name_only=True),
     "fraud-quality": Job(fraud_quality.contenders, once=True, by_name_only=True, needs_stack=False),
