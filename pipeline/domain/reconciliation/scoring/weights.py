@@ -67,7 +67,7 @@ def from_json(text: bytes) -> Weights:
         content: Any = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"the weights are not JSON: {error}") from error
-    if not isinstance(content, dict) or content.get("version") != _VERSION:
+    if not isinstance(content, dict) or repr(content.get("version")) != repr(_VERSION):
         raise ValueError(f"the weights are not of version {_VERSION}")
     tables = content.get("tables")
     if not isinstance(tables, dict) or set(content) != {"version", "tables", *_THRESHOLDS}:

@@ -16,7 +16,7 @@ from schemas.remittance import TEXT_CHARS_MAX, split
 
 REFERENCES_MAX = 8
 """References that are taken from the texts of an item; those in front count."""
-_CHARS_MIN, _CHARS_MAX = 6, 35
+_CHARS_MIN, _CHARS_MAX = 6, 36
 _DIGITS_MIN = 3
 
 _WORD = re.compile(r"[^\s,;:()\[\]{}<>|+\"'?*#=]+")

@@ -1,0 +1,1 @@
+"""Learning of matching weights: from pairs that people have confirmed to whole numbers."""

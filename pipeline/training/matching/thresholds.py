@@ -1,0 +1,81 @@
+"""Thresholds: from which score and margin on the labels have shown that a pair is right.
+
+Each pair is judged by weights that were learned without it (two folds). The margin is the least one at which
+even an unlucky draw of as many labels would hold the precision that is asked for. Where there are too few
+labels to show that, the thresholds from before stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from pipeline.domain.reconciliation.scoring.features import Evidence
+from pipeline.domain.reconciliation.scoring.weights import Weights
+from pipeline.training.matching.fitting import fit, scores
+from pipeline.training.matching.groups import Groups, groups
+
+PRECISION = 0.999
+"""What the confirmed pairs among the labels must reach, an unlucky draw allowed for."""
+UNLUCKY_WRONG = 3.0
+"""Wrong pairs that are allowed for beyond those seen: none in n shows 1 - 3/n (rule of three, 95 %)."""
+EARLY_MORE = 1_000
+"""By so much the margin on arrival is greater than the one of an item that is due."""
+_CONFIRM_FROM = (-1_000, 0, 1_000, 2_000, 3_000)
+_MARGINS = tuple(range(1_500, 6_001, 250))
+
+Pairs = Sequence[tuple[bytes, bytes, Evidence]]
+
+
+def learn(pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights) -> Weights:
+    """Return weights and thresholds learned from labelled pairs; see `groups` for what is given.
+
+    Without labels, or without candidates of what is labelled, the weights from before are returned.
+    """
+    found = groups(pairs, partners)
+    if not len(found.group):
+        return before
+    fitted = fit(found, before)
+    return _with_thresholds(fitted, _shown(pairs, partners, before))
+
+
+def _shown(pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights) -> np.ndarray:
+    """Return for each labelled item: its best candidate's score and margin, and whether it was right."""
+    shown = []
+    for fold in (0, 1):
+        inside = {line: posting for at, (line, posting) in enumerate(partners.items()) if at % 2 == fold}
+        outside = {line: posting for line, posting in partners.items() if line not in inside}
+        fitted = fit(groups(pairs, inside), before) if inside else before
+        shown.append(_best_of_each(groups(pairs, outside), fitted, before.suggest_from))
+    return np.concatenate(shown)
+
+
+def _best_of_each(judged: Groups, weights: Weights, nothing: int) -> np.ndarray:
+    score = scores(judged, weights)
+    order = np.lexsort((-score, judged.group))
+    group, score, right = judged.group[order], score[order], judged.right[order]
+    first = np.flatnonzero(np.r_[True, group[1:] != group[:-1]]) if len(group) else np.zeros(0, np.int64)
+    second = np.minimum(first + 1, len(group) - 1)
+    alone = (first + 1 >= len(group)) | (group[second] != group[first])
+    rival = np.where(alone, nothing, np.maximum(score[second], nothing))
+    whole = judged.counts[group[first]] == 1
+    shown: np.ndarray = np.stack([score[first], score[first] - rival, right[first]], axis=1)[whole]
+    return shown
+
+
+def _with_thresholds(weights: Weights, shown: np.ndarray) -> Weights:
+    best, most = None, -1
+    for confirm_from in _CONFIRM_FROM:
+        for margin in _MARGINS:
+            kept = shown[(shown[:, 0] >= confirm_from) & (shown[:, 1] >= margin)]
+            wrong = len(kept) - int(kept[:, 2].sum())
+            if len(kept) and 1 - (wrong + UNLUCKY_WRONG) / len(kept) >= PRECISION and len(kept) > most:
+                best, most = (confirm_from, margin), len(kept)
+    if best is None:
+        return weights
+    confirm_from, margin = best
+    return msgspec.structs.replace(
+        weights, confirm_from=confirm_from, margin=margin, early_margin=margin + EARLY_MORE
+    )

@@ -1,0 +1,119 @@
+"""Edges, components and outcomes: bounds, and that neither order nor a library decides."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain.reconciliation.assigning.components import around, components
+from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, strongest
+from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Outcome, decide
+from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
+
+_KEYS = st.integers(0, 9).map(lambda number: b"%d" % number)
+_EDGES = st.lists(
+    st.builds(
+        Edge, _KEYS.map(lambda key: b"p" + key), _KEYS.map(lambda key: b"l" + key), st.integers(-3_000, 9_000)
+    ),
+    unique_by=lambda edge: edge[:2],
+    max_size=40,
+)
+
+
+def shuffled(edges: list[Edge], seed: int) -> list[Edge]:
+    return Random(seed).sample(edges, len(edges))
+
+
+@given(_EDGES, st.integers(2, 12), st.integers(0, 10**6))
+def test_components_are_bounded_and_no_order_decides_which(
+    edges: list[Edge], items_max: int, seed: int
+) -> None:
+    found = components(edges, items_max)
+    assert found == components(shuffled(edges, seed), items_max)
+    for component in found:
+        assert len({key for edge in component for key in (edge.posting, edge.line)}) <= items_max
+    ends = [
+        key for component in found for key in {end for edge in component for end in (edge.posting, edge.line)}
+    ]
+    assert len(ends) == len(set(ends)), "an item is in one component"
+
+
+@given(_EDGES)
+def test_without_need_no_edge_is_cut(edges: list[Edge]) -> None:
+    assert sorted(edge for component in components(edges) for edge in component) == sorted(edges)
+
+
+def test_the_weakest_edge_is_cut_and_of_equal_ones_the_one_with_the_later_key() -> None:
+    chain = [
+        Edge(b"p1", b"l1", 900),
+        Edge(b"p2", b"l1", 500),
+        Edge(b"p2", b"l2", 900),
+        Edge(b"p3", b"l2", 500),
+    ]
+    assert [sorted(component) for component in components(chain, 4)] == [sorted(chain[:3])]
+
+
+@given(_EDGES, _KEYS, st.integers(2, 12), st.integers(0, 10**6))
+def test_what_is_around_an_item_is_bounded_and_no_order_decides_it(
+    edges: list[Edge], key: bytes, items_max: int, seed: int
+) -> None:
+    start = b"l" + key
+    found = around(start, lambda end: [edge for edge in edges if end in edge[:2]], items_max)
+    mixed = shuffled(edges, seed)
+    assert found == around(start, lambda end: [edge for edge in mixed if end in edge[:2]], items_max)
+    assert len({end for edge in found for end in edge[:2]} | {start}) <= items_max
+    whole = [component for component in components(edges) if any(edge.line == start for edge in component)]
+    if whole and items_max >= len({end for edge in whole[0] for end in edge[:2]}):
+        assert sorted(found) == sorted(whole[0])
+
+
+@given(_EDGES, st.integers(0, 10**6), st.booleans())
+def test_outcomes_are_bounded_and_no_order_decides_them(edges: list[Edge], seed: int, early: bool) -> None:
+    decided = decide(edges, DEFAULT_WEIGHTS, early)
+    assert decided == decide(shuffled(edges, seed), DEFAULT_WEIGHTS, early)
+    confirmed = [one.edge for one in decided if one.outcome is Outcome.CONFIRMED]
+    claimed = Counter(key for edge in confirmed for key in edge[:2])
+    assert all(count == 1 for count in claimed.values()), "an item is claimed once"
+    assert all(edge.score >= DEFAULT_WEIGHTS.confirm_from for edge in confirmed)
+    suggested = Counter(key for one in decided if one.outcome is Outcome.SUGGESTED for key in one.edge[:2])
+    assert not suggested.keys() & claimed.keys(), "nothing is suggested for what is confirmed"
+    assert all(count <= SUGGESTIONS_MAX for count in suggested.values())
+    assert all(one.edge.score >= DEFAULT_WEIGHTS.suggest_from for one in decided)
+
+
+@given(_EDGES)
+def test_the_strongest_edges_are_kept_and_so_many_at_most_at_each_item(edges: list[Edge]) -> None:
+    kept = strongest(edges, 2)
+    count = Counter(key for edge in kept for key in edge[:2])
+    assert all(number <= 2 for number in count.values())
+    assert all(max(count[edge.posting], count[edge.line]) == 2 for edge in edges if edge not in kept)
+    assert EDGES_MAX == 8
+
+
+def test_on_arrival_more_has_to_speak_for_a_pair_than_when_it_is_due() -> None:
+    weights = msgspec.structs.replace(
+        DEFAULT_WEIGHTS, confirm_from=0, suggest_from=0, margin=1_000, early_margin=2_000
+    )
+    pair = [Edge(b"p", b"l", 1_500)]
+    assert [one.outcome for one in decide(pair, weights)] == [Outcome.CONFIRMED]
+    assert [one.outcome for one in decide(pair, weights, early=True)] == [Outcome.SUGGESTED]
+
+
+def test_of_two_that_want_one_line_the_better_total_is_confirmed_not_the_better_pair() -> None:
+    edges = [Edge(b"p1", b"l1", 9_000), Edge(b"p1", b"l2", 8_500), Edge(b"p2", b"l1", 8_000)]
+    confirmed = [one.edge for one in decide(edges, DEFAULT_WEIGHTS) if one.outcome is Outcome.CONFIRMED]
+    assert confirmed == [edges[1], edges[2]]
+
+
+def test_what_may_not_be_confirmed_is_suggested_and_disputes_nothing() -> None:
+    edges = [
+        Edge(b"p", b"fee", 20_000, confirmable=False),
+        Edge(b"p", b"l", 5_000),
+        Edge(b"q", b"fee", 4_000, False),
+    ]
+    decided = {one.edge: one.outcome for one in decide(edges, DEFAULT_WEIGHTS)}
+    assert decided == {edges[1]: Outcome.CONFIRMED, edges[2]: Outcome.SUGGESTED}
