@@ -156,6 +156,16 @@ class LinkOpening(InputPart):
     overdraft_limit_minor: Long | None
 
 
+class StatementDetail(InputPart):
+    """One payment of a booking that is for several."""
+
+    amount_minor: Long | None = None
+    currency: Currency | None = None
+    reference: str | None = None
+    description: str | None = None
+    counterparty: str | None = None
+
+
 class AccountClosed(InputEvent):
     """An account was closed."""
 
@@ -608,6 +618,9 @@ class StatementClosed(InputEvent):
     line_count: Long
     closed_at: Moment
     actor: Actor | None = None
+    sequence_no: Long | None = None
+    from_at: Moment | None = None
+    page: Long | None = None
 
 
 class StatementLine(InputEvent):
@@ -627,6 +640,17 @@ class StatementLine(InputEvent):
     value_date: Day
     description: str
     actor: Actor | None = None
+    counterparty_name: str | None = None
+    counterparty_account: str | None = None
+    end_to_end_id: str | None = None
+    bank_reference: str | None = None
+    transaction_code: str | None = None
+    is_reversal: Flag | None = None
+    entry_kind: str | None = None
+    original_amount_minor: Long | None = None
+    original_currency: Currency | None = None
+    fee_minor: Long | None = None
+    details: tuple[StatementDetail, ...] | None = None
 
 
 class TradeExecuted(InputEvent):

@@ -17,10 +17,12 @@ from schemas.compatibility import ENVELOPE
 from schemas.topics import Routing, routing, topics
 
 INPUT_TOPICS = tuple(topic.name for topic in topics(planned=True) if topic.stage == "input")
-FREE_IDS = ("device_id", "session_id", "key_id", "proposal_id")
+FREE_IDS = ("device_id", "session_id", "key_id", "proposal_id", "end_to_end_id")
 """Ids that never become part of a record's key, so they may contain any characters."""
 STRICT_TEXTS = {
-    **dict.fromkeys(("currency", "creditor_currency", "base_currency", "quote_currency"), "Currency"),
+    **dict.fromkeys(
+        ("currency", "creditor_currency", "base_currency", "quote_currency", "original_currency"), "Currency"
+    ),
     "creditor_reference": "CreditorReference",
     **dict.fromkeys(("issuer", "subject", "session_id", "key_id", "roles_version"), "ActorText"),
 }
@@ -176,7 +178,7 @@ def input_default(field: dict[str, Any]) -> str:
 def _trailing_defaults(record: dict[str, Any]) -> list[str]:
     """Return ` = <default>` for the last fields of a record, which later versions have added."""
     fields = record["fields"]
-    required = max(place for place, field in enumerate(fields) if "default" not in field)
+    required = max((place for place, field in enumerate(fields) if "default" not in field), default=-1)
     return [
         f" = {_literal(field['default'])}" if place > required else "" for place, field in enumerate(fields)
     ]

@@ -22,6 +22,7 @@ FIELD_DOCS: dict[str, str] = {
     "closed_at": "When the bank closed the statement, UTC.",
     "code": "A result code: see below.",
     "compliance_flags": "The upstream's own; kept in the log, no rule looks at them.",
+    "counterparty": "Who is at the other end, as the bank writes it.",
     "creditor_account_id": "The account that is credited.",
     "creditor_amount_minor": "What the creditor gets, minor units.",
     "creditor_currency": "ISO 4217 code of what the creditor gets.",

@@ -138,6 +138,24 @@ NULLABLE: dict[str, pa.DataType] = {
     **dict.fromkeys(
         ("closure_reason", "approved_by", "confirmation_id", "creditor_currency", "link_id"), pa.string()
     ),
+    **dict.fromkeys(
+        (
+            *("counterparty_name", "counterparty_account", "end_to_end_id", "bank_reference"),
+            *("transaction_code", "entry_kind", "original_currency"),
+        ),
+        pa.string(),
+    ),
+    **dict.fromkeys(("original_amount_minor", "fee_minor", "sequence_no", "page"), pa.int64()),
+    "is_reversal": pa.bool_(),
+    "from_at": pa.timestamp("us"),
+    "details": pa.list_(
+        pa.struct(
+            [
+                ("amount_minor", pa.int64()),
+                *((name, pa.string()) for name in ("currency", "reference", "description", "counterparty")),
+            ]
+        )
+    ),
     "shares": pa.list_(pa.struct([("leg_no", pa.int32()), ("share_ppm", pa.int32())])),
     "legs": pa.list_(pa.struct([("leg_no", pa.int32()), ("amount_minor", pa.int64())])),
     "room_for": pa.list_(pa.int32()),
@@ -299,6 +317,11 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
         ),
         with_nulls("approved_by", "exchange"),
     ),
+    ("ledgerflow.StatementLine", 2): with_nulls(
+        *("counterparty_name", "counterparty_account", "end_to_end_id", "bank_reference", "transaction_code"),
+        *("is_reversal", "entry_kind", "original_amount_minor", "original_currency", "fee_minor", "details"),
+    ),
+    ("ledgerflow.StatementClosed", 2): with_nulls("sequence_no", "from_at", "page"),
     ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval", "execute_at", "shares"),
     ("ledgerflow.PostingRecorded", 4): with_nulls("approved_by", "lowest_balance_minor", "exchange"),
 }

@@ -18,7 +18,9 @@ import schemas
 from schemas import SchemaVersion
 
 FORMS = {
-    **dict.fromkeys(("currency", "creditor_currency", "base_currency", "quote_currency"), "EUR"),
+    **dict.fromkeys(
+        ("currency", "creditor_currency", "base_currency", "quote_currency", "original_currency"), "EUR"
+    ),
     "creditor_reference": "RF18539007547034",
 }
 """Texts that must have a form."""

@@ -291,6 +291,16 @@ class LinkedPayment(msgspec.Struct, frozen=True, gc=False):
     merchant_category: str | None = None
 
 
+class StatementDetail(msgspec.Struct, frozen=True, gc=False):
+    """One payment of a booking that is for several."""
+
+    amount_minor: int | None = None
+    currency: str | None = None
+    reference: str | None = None
+    description: str | None = None
+    counterparty: str | None = None
+
+
 class AccountClosed(msgspec.Struct, frozen=True, gc=False):
     """An account was closed."""
 
@@ -1763,6 +1773,9 @@ class StatementClosed(msgspec.Struct, frozen=True, gc=False):
     line_count: int
     closed_at: int
     actor: Actor | None = None
+    sequence_no: int | None = None
+    from_at: int | None = None
+    page: int | None = None
 
 
 class StatementLine(msgspec.Struct, frozen=True, gc=False):
@@ -1786,6 +1799,17 @@ class StatementLine(msgspec.Struct, frozen=True, gc=False):
     value_date: int
     description: str
     actor: Actor | None = None
+    counterparty_name: str | None = None
+    counterparty_account: str | None = None
+    end_to_end_id: str | None = None
+    bank_reference: str | None = None
+    transaction_code: str | None = None
+    is_reversal: bool | None = None
+    entry_kind: str | None = None
+    original_amount_minor: int | None = None
+    original_currency: str | None = None
+    fee_minor: int | None = None
+    details: tuple[StatementDetail, ...] | None = None
 
 
 class TradeExecuted(msgspec.Struct, frozen=True, gc=False):

@@ -24,7 +24,15 @@ from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.stream import DEFAULTS, WINDOWS, apply_to, keys
 
 CLASSES = (ev.PostingRecorded, ev.StatementLine, ev.StatementClosed)
-_UNREAD = ("actor", "metadata")
+_UNREAD = frozenset(
+    (
+        *("actor", "metadata"),
+        *("counterparty_name", "counterparty_account", "end_to_end_id", "bank_reference", "transaction_code"),
+        *("is_reversal", "entry_kind", "original_amount_minor", "original_currency", "fee_minor", "details"),
+        *("sequence_no", "from_at", "page"),
+    )
+)
+"""What no rule of this stream looks at."""
 FIELDS = {
     name: kind for event in CLASSES for name, kind in column_types(event).items() if name not in _UNREAD
 } | {
