@@ -119,10 +119,8 @@ class Account:
         edges = around(key, self._edges.__getitem__, self.items_max)
         self.figures["components"] += 1
         self.figures["component edges"] += len(edges)
-        for decided in decide(edges, self.weights, early):
+        for decided in decide(edges, self.weights, early, key):
             edge = decided.edge
-            if key not in (edge.posting, edge.line):
-                continue
             if decided.outcome is Outcome.CONFIRMED:
                 self._confirm(self.open[edge.posting], self.open[edge.line], "SCORED", edge.score)
             elif not early:
@@ -130,7 +128,7 @@ class Account:
 
     def _confirm(self, posting: Item, line: Item, tier: str, score: int) -> None:
         self.matches.append(Match(posting.key, line.key, tier, score, self._today))
-        self.seen.lags[line.booked_day - posting.day] += 1
+        self.seen.settled(line.booked_day - posting.day)
         for item in (posting, line):
             if item.key in self.open:
                 self._forget(item.key)

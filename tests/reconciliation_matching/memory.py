@@ -9,6 +9,9 @@ from sortedcontainers import SortedList
 from pipeline.domain.reconciliation.scoring.information import rarity
 from pipeline.domain.reconciliation.scoring.item import Item
 
+LAGS_MIN = 20
+"""Lags of confirmed pairs from which on an account knows its usual lag."""
+
 
 class Index:
     """An ordered index in memory (`OrderedKeys`)."""
@@ -41,6 +44,8 @@ class Seen:
         self.items = 0
         self.lags: Counter[int] = Counter()
         self.rates: dict[tuple[str, str], int] = {}
+        self._usual = 0
+        self._information: dict[bytes, int] = {}
 
     def see(self, item: Item) -> None:
         self.items += 1
@@ -49,15 +54,23 @@ class Seen:
     def rarity(self, word: str) -> int:
         return rarity(self.words[word], self.items)
 
+    def information(self, item: Item) -> int:
+        if item.key not in self._information:
+            self._information[item.key] = sum(map(self.rarity, item.words))
+        return self._information[item.key]
+
+    def settled(self, lag: int) -> None:
+        """Note the lag of a confirmed pair, in days."""
+        self.lags[lag] += 1
+        total, below = self.lags.total(), 0
+        for one in sorted(self.lags) if total >= LAGS_MIN else ():
+            below += self.lags[one]
+            if 2 * below >= total:
+                self._usual = one
+                break
+
     def usual_lag(self, counterparty: tuple[str, ...]) -> int:
-        if self.lags.total() < 20:
-            return 0
-        half, below = self.lags.total() / 2, 0
-        for lag in sorted(self.lags):
-            below += self.lags[lag]
-            if below >= half:
-                return lag
-        return 0
+        return self._usual
 
     def rate_e8(self, source: str, target: str, day: int) -> int | None:
         return self.rates.get((source, target))

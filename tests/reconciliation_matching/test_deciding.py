@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.domain.reconciliation.assigning.components import around, components
 from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, strongest
-from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Outcome, decide
+from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Decided, Outcome, decide
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 
 _KEYS = st.integers(0, 9).map(lambda number: b"%d" % number)
@@ -75,10 +75,10 @@ def test_what_is_around_an_item_is_bounded_and_no_order_decides_it(
 def test_outcomes_are_bounded_and_no_order_decides_them(edges: list[Edge], seed: int, early: bool) -> None:
     decided = decide(edges, DEFAULT_WEIGHTS, early)
     assert decided == decide(shuffled(edges, seed), DEFAULT_WEIGHTS, early)
-    confirmed = [one.edge for one in decided if one.outcome is Outcome.CONFIRMED]
-    claimed = Counter(key for edge in confirmed for key in edge[:2])
+    pairs = [one.edge for one in confirmed(decided)]
+    claimed = Counter(key for edge in pairs for key in edge[:2])
     assert all(count == 1 for count in claimed.values()), "an item is claimed once"
-    assert all(edge.score >= DEFAULT_WEIGHTS.confirm_from for edge in confirmed)
+    assert all(edge.score >= DEFAULT_WEIGHTS.confirm_from for edge in pairs)
     suggested = Counter(key for one in decided if one.outcome is Outcome.SUGGESTED for key in one.edge[:2])
     assert not suggested.keys() & claimed.keys(), "nothing is suggested for what is confirmed"
     assert all(count <= SUGGESTIONS_MAX for count in suggested.values())
@@ -105,8 +105,7 @@ def test_on_arrival_more_has_to_speak_for_a_pair_than_when_it_is_due() -> None:
 
 def test_of_two_that_want_one_line_the_better_total_is_confirmed_not_the_better_pair() -> None:
     edges = [Edge(b"p1", b"l1", 9_000), Edge(b"p1", b"l2", 8_500), Edge(b"p2", b"l1", 8_000)]
-    confirmed = [one.edge for one in decide(edges, DEFAULT_WEIGHTS) if one.outcome is Outcome.CONFIRMED]
-    assert confirmed == [edges[1], edges[2]]
+    assert [one.edge for one in confirmed(decide(edges, DEFAULT_WEIGHTS))] == [edges[1], edges[2]]
 
 
 def test_what_may_not_be_confirmed_is_suggested_and_disputes_nothing() -> None:
@@ -117,3 +116,19 @@ def test_what_may_not_be_confirmed_is_suggested_and_disputes_nothing() -> None:
     ]
     decided = {one.edge: one.outcome for one in decide(edges, DEFAULT_WEIGHTS)}
     assert decided == {edges[1]: Outcome.CONFIRMED, edges[2]: Outcome.SUGGESTED}
+
+
+@given(_EDGES, st.booleans())
+def test_what_is_decided_about_an_item_alone_is_what_is_decided_of_all(
+    edges: list[Edge], early: bool
+) -> None:
+    whole = confirmed(decide(edges, DEFAULT_WEIGHTS, early))
+    for key in {key for edge in edges for key in edge[:2]}:
+        alone = decide(edges, DEFAULT_WEIGHTS, early, key)
+        assert confirmed(alone) == [one for one in whole if key in one.edge[:2]]
+        assert all(key in one.edge[:2] for one in alone)
+        assert len(alone) <= SUGGESTIONS_MAX
+
+
+def confirmed(decided: list[Decided]) -> list[Decided]:
+    return [one for one in decided if one.outcome is Outcome.CONFIRMED]

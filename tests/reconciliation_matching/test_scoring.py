@@ -96,7 +96,8 @@ def test_days_are_one_sided_and_go_by_the_booking(
 
 def test_the_usual_lag_of_an_account_moves_the_days() -> None:
     seen = Seen()
-    seen.lags.update({5: 30})
+    for _ in range(30):
+        seen.settled(5)
     assert bucket("days", posting("p", 10, 5), line("l", 15, 5), seen) == "booked on the usual day"
     assert (
         bucket("days", posting("p", 10, 5), line("l", 13, 5), seen)

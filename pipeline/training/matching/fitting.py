@@ -14,7 +14,7 @@ from pipeline.domain.reconciliation.scoring.features import FEATURES
 from pipeline.domain.reconciliation.scoring.weights import Weights
 from pipeline.training.matching.groups import SIZES, STARTS, Groups
 
-HELD_BY = 1.0
+HELD_BY = 3.0
 """How strongly a weight is held: one over the variance, in natural logarithms, around the one from before."""
 WEIGHT_MAX = 20_000
 """The largest weight that is learned, either way: no bucket decides alone whatever else speaks against it."""

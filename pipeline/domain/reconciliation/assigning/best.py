@@ -25,14 +25,15 @@ class Pair(NamedTuple):
     """The best total less the best one without this pair; 0 if there is another best assignment."""
 
 
-def best_pairs(gains: dict[tuple[bytes, bytes], int]) -> list[Pair]:
+def best_pairs(gains: dict[tuple[bytes, bytes], int], about: bytes | None = None) -> list[Pair]:
     """Return the pairs of the best assignment, by the postings' keys, and their margins.
 
-    `gains` has the gain of each possible pair of a posting and a line; none is negative.
+    `gains` has the gain of each possible pair of a posting and a line; none is negative. With `about`, only
+    the pair of this posting or line is returned, if it has one: margins are most of the work.
     """
     problem = _Assignment(gains)
     problem.solve()
-    return problem.pairs()
+    return problem.pairs(about)
 
 
 class _Assignment:
@@ -109,12 +110,12 @@ class _Assignment:
                 return
             line = before
 
-    def pairs(self) -> list[Pair]:
-        """Return the pairs of the best assignment and their margins."""
+    def pairs(self, about: bytes | None) -> list[Pair]:
+        """Return the pairs of the best assignment, or the one of an item, and their margins."""
         return [
             Pair(self.postings[posting], self.lines[line], self._margin(posting, line))
             for posting, line in enumerate(self.has)
-            if line is not None
+            if line is not None and (about is None or about in (self.postings[posting], self.lines[line]))
         ]
 
     def _margin(self, posting: int, line: int) -> int:

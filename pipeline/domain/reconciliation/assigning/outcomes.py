@@ -38,34 +38,42 @@ class Decided(NamedTuple):
     """By how much the best assignment without it is worse; 0 if it is not in the best one."""
 
 
-def decide(edges: Sequence[Edge], weights: Weights, early: bool = False) -> list[Decided]:
+def decide(
+    edges: Sequence[Edge], weights: Weights, early: bool = False, about: bytes | None = None
+) -> list[Decided]:
     """Decide about the edges of one component: the confirmed pairs first, each part strongest first.
 
-    `early` asks for the greater margin of a pair whose rivals may not have come yet.
+    `early` asks for the greater margin of a pair whose rivals may not have come yet. With `about`, the key of
+    an item, only its pairs are decided; what is suggested for it then does not ask what else is confirmed.
     """
-    margin = weights.early_margin if early else weights.margin
+    needed = max(weights.early_margin if early else weights.margin, 1)
     by_ends = {(edge.posting, edge.line): edge for edge in edges if edge.score >= weights.suggest_from}
     gains = {ends: edge.score - weights.suggest_from for ends, edge in by_ends.items() if edge.confirmable}
-    margins = {by_ends[pair.posting, pair.line]: pair.margin for pair in best_pairs(gains)}
-    confirmed = [
+    margins = {by_ends[pair.posting, pair.line]: pair.margin for pair in best_pairs(gains, about)}
+    confirmed = sorted(
+        (edge for edge, margin in margins.items() if edge.score >= weights.confirm_from and margin >= needed),
+        key=order,
+    )
+    gone = {end for edge in confirmed for end in _ends(edge)}
+    left = [
         edge
-        for edge in sorted(margins, key=order)
-        if edge.score >= weights.confirm_from and margins[edge] >= max(margin, 1)
+        for edge in by_ends.values()
+        if gone.isdisjoint(_ends(edge)) and (about is None or about in (edge.posting, edge.line))
     ]
-    gone = {
-        (is_line, key) for edge in confirmed for is_line, key in ((False, edge.posting), (True, edge.line))
-    }
-    left = [edge for edge in by_ends.values() if not gone & {(False, edge.posting), (True, edge.line)}]
     left.sort(key=lambda edge: (edge not in margins, order(edge)))
     return [Decided(edge, Outcome.CONFIRMED, margins[edge]) for edge in confirmed] + [
         Decided(edge, Outcome.SUGGESTED, margins.get(edge, 0)) for edge in _for_people(left)
     ]
 
 
+def _ends(edge: Edge) -> tuple[tuple[bool, bytes], tuple[bool, bytes]]:
+    return (False, edge.posting), (True, edge.line)
+
+
 def _for_people(edges: Sequence[Edge]) -> list[Edge]:
     kept, count = [], Counter[tuple[bool, bytes]]()
     for edge in edges:
-        ends = ((False, edge.posting), (True, edge.line))
+        ends = _ends(edge)
         if all(count[end] < SUGGESTIONS_MAX for end in ends):
             kept.append(edge)
             count.update(ends)

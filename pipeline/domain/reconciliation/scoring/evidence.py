@@ -15,7 +15,7 @@ _BIT_STARTS = (0, 20, 40, 60, 80, 100, 130, 170, 220, 280, 360)
 """Where the buckets of COMMON begin, in tenths of a bit, from the first with a common word on."""
 _SIMILAR_STARTS = (100, 250, 400, 600, 800, 1_000)
 _CONTAINED_STARTS = (200, 400, 600, 800, 1_000)
-_NOTHING = (0, 0, 0)
+_NOTHING, _NONE_COMMON = (0, 0, 0), (1, 1, 1)
 
 _OWN_ID, _SAME, _IN_TEXT, _DIFFERENT = (REFERENCE.at(one) for one in REFERENCE.buckets[1:])
 _SAME_PARTY, _PART_OF_PARTY, _NAMED, _OTHER_PARTY = (COUNTERPARTY.at(one) for one in COUNTERPARTY.buckets[1:])
@@ -33,7 +33,7 @@ def evidence(posting: Item, line: Item, known: Known) -> Evidence:
         bisect_right(_DAY_STARTS, lag - usual if lag >= 0 else lag),
         0 if lag >= 0 else 1 if lag == -1 else 2 if lag >= -3 else 3,
         _value_bucket(posting, line),
-        *_word_buckets(posting.words, line.words, known),
+        *_word_buckets(posting, line, known),
         _reference_bucket(posting, line),
         _counterparty_bucket(posting, line),
         _KINDS.get(line.kind, 0),
@@ -47,19 +47,21 @@ def _value_bucket(posting: Item, line: Item) -> int:
     return 1 if off == 0 else 2 if off == 1 else 3 if off <= 5 else 4
 
 
-def _word_buckets(ours: tuple[str, ...], theirs: tuple[str, ...], known: Known) -> tuple[int, int, int]:
+def _word_buckets(posting: Item, line: Item, known: Known) -> tuple[int, int, int]:
+    ours, theirs = posting.words, line.words
     if not ours or not theirs:
         return _NOTHING
-    rarity = known.rarity
     common = set(ours).intersection(theirs)
-    shared = sum(map(rarity, common))
-    left, right = sum(map(rarity, ours)), sum(map(rarity, theirs))
+    if not common:
+        return _NONE_COMMON
+    shared = sum(map(known.rarity, common))
+    left, right = max(known.information(posting), shared), max(known.information(line), shared)
     similar = 1_000 * shared // max(left + right - shared, 1)
     contained = 1_000 * shared // max(min(left, right), 1)
     same = len(common) == len(ours) == len(theirs)
     within = len(common) == min(len(ours), len(theirs))
     return (
-        1 + bisect_right(_BIT_STARTS, shared) if common else 1,
+        1 + bisect_right(_BIT_STARTS, shared),
         len(_SIMILAR_STARTS) + 1 if same else 1 + min(bisect_right(_SIMILAR_STARTS, similar), 5),
         len(_CONTAINED_STARTS) + 1 if within else 1 + min(bisect_right(_CONTAINED_STARTS, contained), 4),
     )

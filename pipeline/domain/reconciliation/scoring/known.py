@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from pipeline.domain.reconciliation.scoring.item import Item
+
 
 class Known(Protocol):
     """What evidence needs beside the two items. The desk keeps it in rows; tests keep it in memory."""
 
     def rarity(self, word: str) -> int:
         """Return the information of a word in this account, in tenths of a bit (`information.rarity`)."""
+        ...
+
+    def information(self, item: Item) -> int:
+        """Return the sum of the rarities of an item's words, now or when it came; tenths of a bit."""
         ...
 
     def usual_lag(self, counterparty: tuple[str, ...]) -> int:
