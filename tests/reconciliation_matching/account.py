@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pipeline.domain.reconciliation.assigning.blocking import by_reference, candidates, index_keys
 from pipeline.domain.reconciliation.assigning.clean import clean_match
 from pipeline.domain.reconciliation.assigning.components import around
-from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, confirmable, order
+from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, confirmable, link, order, unlink
 from pipeline.domain.reconciliation.assigning.outcomes import Decided, Outcome, decide
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from pipeline.domain.reconciliation.scoring.evidence import evidence
@@ -66,7 +66,7 @@ class Account:
         self.open[item.key] = item
         self._edges[item.key] = []
         for edge in self._found(item):
-            self._link(edge)
+            link(self._edges, edge)
         self._keys[item.key] = index_keys(item, self.seen)
         self.index.add(self._keys[item.key])
         self._due.append((item.booked_day + self.wait_days, item.key))
@@ -105,14 +105,6 @@ class Account:
         self.figures["scored"] += len(edges)
         return sorted(edges, key=order)[:EDGES_MAX]
 
-    def _link(self, edge: Edge) -> None:
-        for end in (edge.posting, edge.line):
-            kept = sorted([*self._edges[end], edge], key=order)
-            for cut in kept[EDGES_MAX:]:
-                if cut != edge and cut in self._edges[cut.other(end)]:
-                    self._edges[cut.other(end)].remove(cut)
-            self._edges[end] = kept[:EDGES_MAX]
-
     def _decide(self, key: bytes, early: bool) -> None:
         if early and (not self._edges[key] or self._edges[key][0].score < self.weights.confirm_from):
             return
@@ -134,9 +126,8 @@ class Account:
                 self._forget(item.key)
 
     def _forget(self, key: bytes) -> None:
-        for edge in self._edges.pop(key):
-            other = edge.other(key)
-            if other in self._edges and edge in self._edges[other]:
-                self._edges[other].remove(edge)
+        for edge in list(self._edges[key]):
+            unlink(self._edges, edge)
+        del self._edges[key]
         self.index.remove(self._keys.pop(key))
         del self.open[key]

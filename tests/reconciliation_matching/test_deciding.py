@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.domain.reconciliation.assigning.components import around, components
-from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, strongest
+from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, link, strongest, unlink
 from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Decided, Outcome, decide
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 
@@ -21,6 +21,17 @@ _EDGES = st.lists(
     ),
     unique_by=lambda edge: edge[:2],
     max_size=40,
+)
+
+_MANY_EDGES = st.lists(
+    st.builds(
+        Edge,
+        st.sampled_from([b"p1", b"p2", b"p3"]),
+        st.integers(0, 30).map(lambda number: b"l%d" % number),
+        st.integers(-9, 9),
+    ),
+    unique_by=lambda edge: edge[:2],
+    max_size=60,
 )
 
 
@@ -92,6 +103,29 @@ def test_the_strongest_edges_are_kept_and_so_many_at_most_at_each_item(edges: li
     assert all(number <= 2 for number in count.values())
     assert all(max(count[edge.posting], count[edge.line]) == 2 for edge in edges if edge not in kept)
     assert EDGES_MAX == 8
+
+
+@given(_MANY_EDGES)
+def test_an_edge_is_in_the_lists_of_both_its_ends_or_of_none(edges: list[Edge]) -> None:
+    edges_of: dict[bytes, list[Edge]] = {key: [] for edge in edges for key in edge[:2]}
+    for edge in edges:
+        link(edges_of, edge)
+        for key, kept in edges_of.items():
+            assert len(kept) <= EDGES_MAX
+            assert all(one in edges_of[one.other(key)] for one in kept)
+    for edge in edges:
+        unlink(edges_of, edge)
+    assert not any(edges_of.values())
+
+
+def test_an_edge_pushes_out_the_weakest_and_is_not_kept_if_it_is_the_weakest() -> None:
+    edges_of: dict[bytes, list[Edge]] = {b"p": [], **{b"l%d" % number: [] for number in range(10)}}
+    for number in range(EDGES_MAX):
+        link(edges_of, Edge(b"p", b"l%d" % number, 100 + number))
+    link(edges_of, Edge(b"p", b"l8", 50))
+    assert edges_of[b"l8"] == []
+    link(edges_of, Edge(b"p", b"l9", 200))
+    assert edges_of[b"l0"] == [] and edges_of[b"p"][0].line == b"l9"
 
 
 def test_on_arrival_more_has_to_speak_for_a_pair_than_when_it_is_due() -> None:

@@ -53,3 +53,30 @@ def strongest(edges: Iterable[Edge], each: int = EDGES_MAX) -> list[Edge]:
             count[edge.posting] += 1
             count[edge.line] += 1
     return kept
+
+
+def link(edges_of: dict[bytes, list[Edge]], edge: Edge) -> None:
+    """Add an edge to the lists of its two ends, if it is among the EDGES_MAX strongest of both.
+
+    What it pushes out of one end's list leaves the other end's list, too: an edge is in both or in none.
+    """
+    pushed_out = []
+    for end in (edge.posting, edge.line):
+        edges = edges_of[end]
+        if len(edges) >= EDGES_MAX:
+            weakest = max(edges, key=order)
+            if order(weakest) < order(edge):
+                return
+            pushed_out.append(weakest)
+    for weakest in pushed_out:
+        unlink(edges_of, weakest)
+    for end in (edge.posting, edge.line):
+        edges_of[end].append(edge)
+        edges_of[end].sort(key=order)
+
+
+def unlink(edges_of: dict[bytes, list[Edge]], edge: Edge) -> None:
+    """Take an edge out of the lists of its two ends; nothing happens if it is in none."""
+    for end in (edge.posting, edge.line):
+        if edge in edges_of.get(end, ()):
+            edges_of[end].remove(edge)
