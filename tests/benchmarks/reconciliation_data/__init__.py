@@ -1,0 +1,1 @@
+"""Postings and bank lines with known truth; frozen. See README.md."""
