@@ -74,8 +74,15 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=10.0, metavar="S", help="of each rate of the latency and views jobs"
     )
-    parser.add_argument("--seeds", type=int, default=4, metavar="N", help="of the fraud-quality job")
-    parser.add_argument("--small", action="store_true", help="the fraud-quality job on its small data sets")
+    parser.add_argument("--seeds", type=int, default=4, metavar="N", help="of the quality jobs")
+    parser.add_argument("--small", action="store_true", help="the quality jobs on their small data sets")
+    parser.add_argument(
+        "--public",
+        nargs=2,
+        type=Path,
+        metavar=("LEFT", "RIGHT"),
+        help="the reconciliation-quality job on the public pairs, too: books and bank, Parquet",
+    )
     parser.add_argument("--results", type=Path, metavar="DIR", help="keep the results and plots here")
     parser.add_argument("--json", action="store_true", help="print one object instead of the table")
     options = parser.parse_args(arguments)
@@ -100,7 +107,13 @@ def _measure(options: argparse.Namespace) -> Rounds:
     """Start a stack if one is needed, run the rounds, take it down; return what was measured, by round."""
     rounds: Rounds = {}
     sizes = Sizes(
-        options.events, options.payments, options.accounts, options.seconds, options.seeds, options.small
+        options.events,
+        options.payments,
+        options.accounts,
+        options.seconds,
+        options.seeds,
+        options.small,
+        None if options.public is None else tuple(options.public),
     )
     jobs = {name: job for name, job in JOBS.items() if name in options.job}
     if not any(job.needs_stack for job in jobs.values()):

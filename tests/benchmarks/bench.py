@@ -33,9 +33,11 @@ class Sizes(NamedTuple):
     seconds: float
     """How long each rate of the latency jobs, and the views job, is kept up."""
     seeds: int = 4
-    """Of the fraud-quality job: how many of its data sets are judged."""
+    """Of the quality jobs: how many of their data sets are judged."""
     small: bool = False
     """Whether those are the small ones of the tests."""
+    public: tuple[Path, Path] | None = None
+    """Of the reconciliation-quality job: the two files of the public pairs, books and bank."""
 
 
 class Peers(NamedTuple):

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from tests.benchmarks.fraud_quality import figures as fraud_quality
+from tests.benchmarks.reconciliation_quality import figures as reconciliation_quality
 
 Rounds = dict[str, list[dict[str, Any]]]
 """Per contender what each round measured."""
@@ -58,6 +59,18 @@ BARS = (
     _at_least("fraud_least_recall_of_a_typology", 0.9),
     _at_most("fraud_alert_rate", 0.01),
     _at_least("fraud_alert_precision", 0.5),
+    _at_least("reconciliation_precision_confirmed_unlabelled", 0.98),
+    _at_least("reconciliation_recall_confirmed_unlabelled", 0.85),
+    _at_least("reconciliation_precision_confirmed_labelled", 0.999),
+    _at_least("reconciliation_recall_confirmed_labelled", 0.95),
+    _at_least("reconciliation_recall_with_suggestions_labelled", 0.99),
+    _at_least("reconciliation_many_lines_confirmed_labelled", 0.7),
+    _at_least("reconciliation_many_lines_with_suggestions_labelled", 0.9),
+    _at_least("reconciliation_many_postings_confirmed_labelled", 0.7),
+    _at_least("reconciliation_many_postings_with_suggestions_labelled", 0.9),
+    _at_least("reconciliation_named_labelled", 0.95),
+    _at_most("reconciliation_clean_with_a_break_labelled", 0.001),
+    _at_least("reconciliation_clean_on_arrival_labelled", 0.999),
 )
 
 
@@ -107,6 +120,7 @@ def figures_of(rounds: Rounds) -> Figures:
         "sum_two_workers_ratio": _middle(rounds, "workers_sum", "ratio"),
         "ledger_two_workers_ratio": _middle(rounds, "workers_ledger", "ratio"),
         **fraud_quality.figures_of(rounds),
+        **reconciliation_quality.figures_of(rounds),
     }
 
 

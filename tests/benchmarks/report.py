@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.benchmarks.figures import BARS, Rounds, figures_of, met
 from tests.benchmarks.fraud_quality import figures as fraud_quality
+from tests.benchmarks.reconciliation_quality import figures as reconciliation_quality
 
 
 def report(rounds: Rounds, command: str) -> dict[str, Any]:
@@ -46,6 +47,7 @@ def table(found: dict[str, Any]) -> str:
     lines = [*_rates(found["rounds"]), *_latencies(found["rounds"])]
     lines += _questions(found["rounds"])
     lines += fraud_quality.tables(found["rounds"])
+    lines += reconciliation_quality.tables(found["rounds"])
     for bar in BARS:
         if found[bar.figure] is not None:
             verdict = "met" if found["met"][bar.figure] else "not met"

@@ -13,6 +13,7 @@ from tests.benchmarks.jobs import (
     pipeline,
     positions,
     reconciliation,
+    reconciliation_quality,
     restore,
     sums,
     tenants,
@@ -39,4 +40,7 @@ JOBS: dict[str, Job] = {
     "workers": Job(workers.contenders),
     "memory": Job(memory.contenders, once=True, by_name_only=True),
     "fraud-quality": Job(fraud_quality.contenders, once=True, by_name_only=True, needs_stack=False),
+    "reconciliation-quality": Job(
+        reconciliation_quality.contenders, once=True, by_name_only=True, needs_stack=False
+    ),
 }

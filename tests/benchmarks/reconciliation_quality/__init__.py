@@ -1,0 +1,1 @@
+"""How well postings and bank lines are matched. See README.md."""
