@@ -17,7 +17,8 @@ _WHOLE = rows.Instance(
     2, 20_541, 20_500, 20_542, 3, 2, HIGH, ((0, 1), (7, 7)), 0, 7, 1, -5, _CLOSING, _OPEN, 3
 )
 _AGAIN = rows.Again(1, b"\x00digest", -5, 20_541)
-_LINK = rows.Link(_CLOSING, 2, 20_541, True, 2, 1, LOW, _OPEN, 3)
+_LINK = rows.Link(_CLOSING, 2, 20_541, True, 2, 1, LOW, True, _OPEN, 3)
+_FIRST = rows.Link(_PLAIN, 1, 20_541)
 
 
 def _sample(*values: msgspec.Struct) -> Sample:
@@ -30,6 +31,8 @@ SAMPLES = (
     _sample(rows.Place(2, AT)),
     _sample(rows.Series(), rows.Series(2, (rows.Instance(1, 20_541, 20_541, 20_541), _WHOLE), (_AGAIN,), AT)),
     _sample(
-        rows.History(), rows.History((_LINK, rows.Link(_PLAIN, 1, 20_541)), rows.Link(_CLOSING, 1, 0), 4, 5)
+        rows.History(),
+        rows.History((_LINK, _FIRST), _FIRST, 20_500, 3, 4, _LINK, 20_100, (20_540, 20_541), 4, 5),
     ),
+    _sample(rows.Page((_FIRST, _LINK))),
 )

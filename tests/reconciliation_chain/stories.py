@@ -79,7 +79,7 @@ class Bank:
         if kind == "line":
             line = line_of(int(day), *words)
             outcome = arrive_line(self.rows, self.moment, line)
-            self._new(outcome.key, f"{line.statement_id}/{line.line_no}")
+            self.note(outcome.key, f"{line.statement_id}/{line.line_no}")
         else:
             outcome = arrive_closing(self.rows, self.moment, closing_of(int(day), *words))
         return self.told(outcome)
@@ -95,11 +95,12 @@ class Bank:
             self.ever.append(finding)
         for adopted in outcome.adopted:
             assert adopted.like in self.keys
-            self._new(adopted.key, f"{self.keys[adopted.like]} again")
+            self.note(adopted.key, f"{self.keys[adopted.like]} again")
         self.ended += [(self.watermark, key) for key in outcome.ended]
         return outcome
 
-    def _new(self, key: bytes, shown: str) -> None:
+    def note(self, key: bytes, shown: str) -> None:
+        """Note the key of a line, which no other line has."""
         if key:
             assert key not in self.keys
             self.keys[key] = shown

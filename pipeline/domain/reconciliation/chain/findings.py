@@ -74,7 +74,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     """Distinguishes breaks of one kind on one subject."""
     currency: str
     amount_minor: int
-    """What is missing or too much, signed; 0 where no amount is known."""
+    """What is missing, of an OVERLAP what is there twice, signed; 0 where no amount is known."""
     detail: str
     statement_id: str | None = None
     line_no: int | None = None

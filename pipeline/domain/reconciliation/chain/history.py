@@ -23,9 +23,10 @@ from pipeline.domain.reconciliation.chain.findings import (
     day_of,
 )
 from pipeline.domain.reconciliation.chain.instances import SOUND, is_complete, name_of, standing
-from pipeline.domain.reconciliation.chain.judging import judge
-from pipeline.domain.reconciliation.chain.rhythm import stale_at
-from pipeline.domain.reconciliation.chain.rows import LINKS_MAX, History, Instance, Link, history_key
+from pipeline.domain.reconciliation.chain.judging import follows, judge
+from pipeline.domain.reconciliation.chain.pages import read_all, with_all, with_newest
+from pipeline.domain.reconciliation.chain.rhythm import stale_at, with_day
+from pipeline.domain.reconciliation.chain.rows import History, Instance, Link, history_key
 from pipeline.domain.reconciliation.chain.settling import Subject, Wanted, settle
 
 
@@ -53,52 +54,64 @@ def _subject(link: Link) -> Subject:
 
 def add_link(work: Work, instance: Instance) -> None:
     """Give a statement that has just been closed its place; open and resolve the breaks of the chain."""
-    link = _link(instance)
-    key = history_key(work.account, link.closing.currency)
+    link, day = _link(instance), day_of(instance.closing.closed_at if instance.closing else 0)
+    currency = link.closing.currency
+    key = history_key(work.account, currency)
     history = work.rows.get(key, History) or History()
-    anchor = history.anchor
-    if anchor is not None and day_of(link.closing.closed_at) < day_of(anchor.closing.closed_at):
+    if day < history.known_from_day:
         text = "it is older than what is remembered of the chain: nobody knows whether it has a place there"
         settle(work, _subject(link), (), 0, [Wanted(GAP, 0, text)], STATEMENT_ARRIVED)
-        work.outcome.stale_at = stale_at(history.links)
+        work.outcome.stale_at = stale_at(history.days)
         return
-    history = _judged(work, history, (*history.links, link), STATEMENT_ARRIVED)
-    history = _revived(work, history, link.closing.currency)
-    work.rows.put(key, history)
+    if day >= history.newest_from_day and follows(link, history.links, history.anchor):
+        history = with_newest(work, currency, history, (*history.links, link))
+    elif day >= history.newest_from_day:
+        links = _judged(work, (*history.links, link), history.anchor, STATEMENT_ARRIVED)
+        history = with_newest(work, currency, history, links)
+    else:
+        links = (*read_all(work, currency, history), link)
+        links = _judged(work, links, history.forgotten, STATEMENT_ARRIVED)
+        history = with_all(work, currency, history, links)
+    history = msgspec.structs.replace(history, days=with_day(history.days, day))
+    work.rows.put(key, _revived(work, history, currency))
 
 
 def refresh_link(work: Work, statement_id: str, currency: str, instance: Instance, why: str) -> None:
     """Tell the chain that a closed statement has other lines now."""
-    key = history_key(work.account, currency)
+    key, fresh = history_key(work.account, currency), _link(instance)
     history = work.rows.get(key, History)
-    fresh = _link(instance)
-    for place, link in enumerate(() if history is None else history.links):
-        if (link.number, link.begun_day, link.closing) == (fresh.number, fresh.begun_day, fresh.closing):
-            assert history is not None
-            fresh = msgspec.structs.replace(fresh, open=link.open, breaks=link.breaks)
-            if fresh == link:
-                return
-            links = (*history.links[:place], fresh, *history.links[place + 1 :])
-            work.rows.put(key, _judged(work, history, links, why))
+    if history is None:
+        return
+    in_newest = day_of(fresh.closing.closed_at) >= history.newest_from_day
+    links = [*history.links] if in_newest else read_all(work, currency, history)
+    for place, link in enumerate(links):
+        if (link.number, link.begun_day, link.closing) != (fresh.number, fresh.begun_day, fresh.closing):
+            continue
+        fresh = msgspec.structs.replace(fresh, copies=link.copies, open=link.open, breaks=link.breaks)
+        if fresh == link:
             return
+        links[place] = fresh
+        if in_newest:
+            history = with_newest(work, currency, history, _judged(work, links, history.anchor, why))
+        else:
+            history = with_all(work, currency, history, _judged(work, links, history.forgotten, why))
+        work.rows.put(key, history)
+        return
 
 
-def _judged(work: Work, history: History, links: Sequence[Link], why: str) -> History:
-    """Return the chain in its order, with its breaks as they are now, no longer than `LINKS_MAX`."""
-    ordered, anchor = list[tuple[Link, bool]](), history.anchor
+def _judged(work: Work, links: Sequence[Link], anchor: Link | None, why: str) -> tuple[Link, ...]:
+    """Return links in the order of the chain, with their breaks as they are now."""
+    ordered = list[Link]()
     for link, wanted, copies in judge(links, anchor):
         wants = [] if wanted is None else [wanted]
         open_, breaks = settle(work, _subject(link), link.open, link.breaks, wants, why)
-        ordered.append((msgspec.structs.replace(link, open=open_, breaks=breaks), copies))
-    while len(ordered) > LINKS_MAX:
-        gone, copies = ordered.pop(0)
-        anchor = gone if anchor is None or not copies else anchor
-    return msgspec.structs.replace(history, links=tuple(link for link, _ in ordered), anchor=anchor)
+        ordered.append(msgspec.structs.replace(link, copies=copies, open=open_, breaks=breaks))
+    return tuple(ordered)
 
 
 def _revived(work: Work, history: History, currency: str) -> History:
     """Resolve the STALE break if the newest statement is in time again, and tell when it would be no more."""
-    due = work.outcome.stale_at = stale_at(history.links)
+    due = work.outcome.stale_at = stale_at(history.days)
     if history.stale and (due is None or due > work.at.watermark):
         resolved = Resolved(STALE, f"chain/{currency}", str(history.stale), STATEMENT_ARRIVED)
         work.outcome.resolved.append(resolved)
@@ -111,7 +124,7 @@ def fall_stale(rows: ChainRows, at: Moment, currency: str) -> Outcome:
     work = Work(rows, at)
     key = history_key(work.account, currency)
     history = rows.get(key, History)
-    due = None if history is None else stale_at(history.links)
+    due = None if history is None else stale_at(history.days)
     if history is None or due is None or history.stale or due > at.watermark:
         work.outcome.stale_at = due
         return work.outcome

@@ -66,6 +66,11 @@ def standing(instance: Instance) -> str:
     return SOUND if instance.lines else EMPTY
 
 
+def has_break(series: Series) -> bool:
+    """Whether a break is open on a statement of an id: then they all still count, however old they are."""
+    return any(one.open for one in series.instances)
+
+
 def name_of(statement_id: str, currency: str, begun_day: int, number: int) -> str:
     """Return the name of a statement, unique in its account."""
     return f"statement/{currency}/{begun_day}/{number}/{statement_id}"

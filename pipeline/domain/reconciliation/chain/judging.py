@@ -18,13 +18,15 @@ from typing import NamedTuple
 
 from pipeline.domain.reconciliation.chain.findings import GAP, OPENING, OVERLAP, day_of
 from pipeline.domain.reconciliation.chain.instances import BEFORE_DAYS
-from pipeline.domain.reconciliation.chain.order import by_day, in_order
+from pipeline.domain.reconciliation.chain.order import by_day, in_order, rank
 from pipeline.domain.reconciliation.chain.rows import Link
 from pipeline.domain.reconciliation.chain.settling import Wanted
 
 NUMBERED_STEPS = 3
 """Where balances agree, a number that is left out is a gap after so many steps by one: banks number as they
 like."""
+LOOK_BACK = 128
+"""Among so many statements before it, a statement's original is looked for."""
 TOGETHER_DAYS = 7
 TOGETHER_GROUPS = 4
 """Days whose statements are put in order together, where that makes fewer breaks than each day by itself."""
@@ -42,16 +44,35 @@ class Judged(NamedTuple):
 
 def judge(links: Sequence[Link], anchor: Link | None) -> list[Judged]:
     """Return the statements of a chain in its order, with their breaks. `anchor`: the one before, or None."""
-    groups, judged, place = by_day(links), list[Judged](), 0
-    first = [] if anchor is None else [Judged(anchor, None, False)]
+    groups, place = by_day(links), 0
+    judged = [] if anchor is None else [Judged(anchor, None, False)]
+    begin = len(judged)
     while place < len(groups):
-        so_far = [*first, *judged]
-        taken, best = 1, _judged(groups[place], so_far)
+        so_far = judged[-LOOK_BACK:]
+        taken, best = 1, _judged(groups[place], so_far, groups[place + 1] if place + 1 < len(groups) else ())
         if _breaks(best):
             taken, best = _together(groups[place : place + TOGETHER_GROUPS], so_far, best)
         judged += best
         place += taken
-    return judged
+    return judged[begin:]
+
+
+def follows(link: Link, links: Sequence[Link], anchor: Link | None) -> bool:
+    """Whether a statement that is behind all others has no break, and they stay as they are.
+
+    What may be put in order together with it, or anew because of it, has no break either.
+    """
+    day = day_of(link.closing.closed_at)
+    near = [one for one in links if day_of(one.closing.closed_at) >= day - TOGETHER_DAYS - 1]
+    moved = [*([anchor] if anchor else ()), *links][-NUMBERED_STEPS - 1 :]
+    if not moved or any(one.open or one.copies for one in (*near, *moved)):
+        return False
+    same_day = [one for one in near if day_of(one.closing.closed_at) >= day]
+    if any(day_of(one.closing.closed_at) > day for one in same_day):
+        return False
+    if sorted((*same_day, link), key=rank) != [*same_day, link]:
+        return False
+    return _verdict(link, (), moved)[0] is None
 
 
 def _breaks(judged: Sequence[Judged]) -> int:
@@ -65,25 +86,24 @@ def _together(
 
     As many as make fewest breaks, each day and the one behind them counted; of equals the fewest.
     """
-    apart = list(alone)
-    begin = day_of(groups[0][0].closing.closed_at)
+    apart, begin = list(alone), day_of(groups[0][0].closing.closed_at)
     for number in range(1, len(groups)):
         if day_of(groups[number][0].closing.closed_at) - begin > TOGETHER_DAYS:
             break
-        apart += _judged(groups[number], [*so_far, *apart])
-        links = [link for group in groups[: number + 1] for link in group]
-        together = _judged(links, so_far)
         behind = groups[number + 1] if number + 1 < len(groups) else ()
+        apart += _judged(groups[number], [*so_far, *apart], behind)
+        links = [link for group in groups[: number + 1] for link in group]
+        together = _judged(sorted(links, key=rank), so_far, behind)
         if _with(behind, so_far, together) < _with(behind, so_far, apart):
             return number + 1, together
     return 1, alone
 
 
 def _with(behind: Sequence[Link], so_far: Sequence[Judged], judged: list[Judged]) -> int:
-    return _breaks(judged) + _breaks(_judged(behind, [*so_far, *judged]) if behind else ())
+    return _breaks(judged) + _breaks(_judged(behind, [*so_far, *judged], ()))
 
 
-def _judged(links: Sequence[Link], so_far: Sequence[Judged]) -> list[Judged]:
+def _judged(links: Sequence[Link], so_far: Sequence[Judged], behind: Sequence[Link]) -> list[Judged]:
     passed, moved = [*so_far], list[Link]()
     for one in reversed(so_far):
         if not one.copies:
@@ -91,7 +111,7 @@ def _judged(links: Sequence[Link], so_far: Sequence[Judged]) -> list[Judged]:
             if len(moved) > NUMBERED_STEPS:
                 break
     balance = moved[-1].closing.closing_minor if moved else None
-    for link in in_order(links, balance):
+    for link in in_order(links, balance, behind):
         wanted, copies = _verdict(link, passed, moved) if moved else (None, False)
         passed.append(Judged(link, wanted, copies))
         if not copies:
@@ -114,11 +134,12 @@ def _verdict(link: Link, passed: Sequence[Judged], moved: Sequence[Link]) -> tup
     like = [other.link for other in passed if _covers_the_same(link, other.link)]
     if like:
         copies = any(other.closing.closing_minor == one.closing_minor for other in like)
-        return Wanted(OVERLAP, away, f"{opens}; {_named(like[-1])} covers the same"), copies
+        twice = one.closing_minor - one.opening_minor if copies else -away
+        return Wanted(OVERLAP, twice, f"{opens}; {_named(like[-1])} covers the same"), copies
     if (before.twins or link.twins) and before.twins_minor + link.twins_minor == -away:
-        return Wanted(OVERLAP, away, f"{opens}; the lines that both have make the difference"), False
+        return Wanted(OVERLAP, -away, f"{opens}; the lines that both have make the difference"), False
     if one.from_at is not None and day_of(one.from_at) < day_of(before.closing.closed_at):
-        return Wanted(OVERLAP, away, f"{opens}; it begins before that was closed"), False
+        return Wanted(OVERLAP, -away, f"{opens}; it begins before that was closed"), False
     if _is_missing(before, link):
         return Wanted(GAP, away, f"{opens}; a statement is missing between"), False
     return Wanted(OPENING, away, opens), False

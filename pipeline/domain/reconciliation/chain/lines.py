@@ -28,6 +28,7 @@ from pipeline.domain.reconciliation.chain.inputs import Line, digest, key_of, pl
 from pipeline.domain.reconciliation.chain.instances import (
     begun,
     difference,
+    has_break,
     host_of,
     is_complete,
     name_of,
@@ -76,7 +77,9 @@ def arrive_line(rows: ChainRows, at: Moment, line: Line) -> Outcome:
 def read_series(work: Work, key: bytes) -> Series:
     """Return the statements of an id that still count."""
     series = work.rows.get(key, Series)
-    return Series() if series is None or work.at.is_over(series.touched_at) else series
+    if series is None or (work.at.is_over(series.touched_at) and not has_break(series)):
+        return Series()
+    return series
 
 
 def _write(work: Work, key: bytes, series: Series, line: Line, instance: Instance) -> None:

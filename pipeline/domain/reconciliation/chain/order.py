@@ -13,12 +13,15 @@ from collections.abc import Iterator, Sequence
 from pipeline.domain.reconciliation.chain.findings import day_of
 from pipeline.domain.reconciliation.chain.rows import Link
 
+_NO_NUMBER = 2**63
+"""What has no number is behind what has one."""
+
 
 def rank(link: Link) -> tuple[int | str, ...]:
     """Return what decides between statements where their balances do not."""
     one = link.closing
     return (
-        one.sequence_no or 0,
+        one.sequence_no or _NO_NUMBER,
         one.page or 0,
         one.closed_at,
         one.opening_minor,
@@ -38,10 +41,11 @@ def by_day(links: Sequence[Link]) -> list[list[Link]]:
     return [sorted(days[day], key=rank) for day in sorted(days)]
 
 
-def in_order(links: Sequence[Link], balance_minor: int | None) -> list[Link]:
+def in_order(links: Sequence[Link], balance_minor: int | None, behind: Sequence[Link] = ()) -> list[Link]:
     """Return statements in trails that are as long as possible; the first opens with a balance if one does.
 
-    `links`: by rank. The balance is None where nothing is known of what was before.
+    `links`: by rank. The balance is None where nothing is known of what was before. If another trail
+    than the first leads to one of the statements `behind` them, it is the last.
     """
     if all(link.closing.opening_minor == before for link, before in _beside(links, balance_minor)):
         return [*links]
@@ -56,9 +60,9 @@ def in_order(links: Sequence[Link], balance_minor: int | None) -> list[Link]:
             trails.append(trail)
         start = _start(left)
     head, rest = trails[:1], trails[1:]
-    if balance_minor is None or head[0][0].closing.opening_minor != balance_minor:
-        head, rest = [], trails
-    return [link for trail in (*head, *sorted(rest, key=lambda trail: rank(trail[0]))) for link in trail]
+    leads_to = {link.closing.opening_minor for link in behind}
+    rest.sort(key=lambda trail: (trail[-1].closing.closing_minor in leads_to, rank(trail[0])))
+    return [link for trail in (*head, *rest) for link in trail]
 
 
 def _beside(links: Sequence[Link], balance_minor: int | None) -> Iterator[tuple[Link, int]]:

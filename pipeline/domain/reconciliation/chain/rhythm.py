@@ -14,20 +14,22 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
-from pipeline.domain.reconciliation.chain.findings import day_of
-from pipeline.domain.reconciliation.chain.rows import Link
 
 INTERVALS_MAX = 16
 INTERVALS_MIN = 4
 """Of fewer intervals no rhythm is known."""
 
 
-def stale_at(links: Sequence[Link]) -> int | None:
+def with_day(days: Sequence[int], day: int) -> tuple[int, ...]:
+    """Return the last days on which a statement was closed, one more considered."""
+    return tuple(sorted({*days, day})[-INTERVALS_MAX - 1 :])
+
+
+def stale_at(days: Sequence[int]) -> int | None:
     """Return when statements have stopped if no more come, event time, microseconds UTC.
 
-    None: no rhythm is known yet.
+    None: no rhythm is known yet. `days`: `with_day` of all.
     """
-    days = sorted({day_of(link.closing.closed_at) for link in links})[-INTERVALS_MAX - 1 :]
     intervals = sorted(later - day for day, later in pairwise(days))
     if len(intervals) < INTERVALS_MIN:
         return None

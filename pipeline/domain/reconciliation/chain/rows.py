@@ -3,10 +3,11 @@
     n  tenant account content             a content: the place at which it was seen first
     p  tenant account content place       another place with that content
     i  tenant account currency statement  the statements under one id
-    h  tenant account currency            the chain of an account's statements
+    h  tenant account currency            the chain of an account's statements, its newest part
+    g  tenant account currency page       the older parts of the chain, read where a statement comes late
 
 Nothing grows without bound: `INSTANCES_MAX` statements an id, `RUNS_MAX` runs of line numbers a statement,
-`AGAIN_MAX` repeated lines, `LINKS_MAX` links of a chain.
+`AGAIN_MAX` repeated lines, `PAGES_MAX` pages of a chain.
 """
 
 from __future__ import annotations
@@ -19,20 +20,27 @@ import msgspec
 from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.reconciliation.chain.inputs import Closing
+from pipeline.domain.reconciliation.sortable import sortable
 
 CONTENT_ROW = RowKind("reconciliation", "line content", "n")
 PLACE_ROW = RowKind("reconciliation", "line place", "p")
 SERIES_ROW = RowKind("reconciliation", "statements of an id", "i")
 HISTORY_ROW = RowKind("reconciliation", "chain of statements", "h")
+PAGE_ROW = RowKind("reconciliation", "chain page", "g")
 
 INSTANCES_MAX = 8
 """Statements of one id that are known at a time; of complete ones the oldest are forgotten first."""
 AGAIN_MAX = 64
 RUNS_MAX = 256
 """A statement of up to 1,000 lines has no more in any order of arrival, and one of any length in its own."""
-LINKS_MAX = 256
-"""Eight months of daily statements. What is older can still be repeated, but has no place in the chain."""
+PAGE_LINKS = 64
+NEWEST_LINKS = 2 * PAGE_LINKS
+"""How long the newest part gets before a page of it is put aside."""
+PAGES_MAX = 28
+"""With the newest part, a year of five statements a day. What is older has no place in the chain."""
 
+NO_DAY = -(2**31)
+"""Before any other day."""
 CONTRADICTS = 0
 """How many lines have a content at a place: none, it contradicts another one there."""
 
@@ -121,20 +129,37 @@ class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """As in its `Instance`, once its lines are all there; 0 before, as the next two."""
     twins: int = 0
     twins_minor: int = 0
+    copies: bool = False
+    """Whether it is a copy: the next one follows the one before it."""
     open: tuple[Open, ...] = ()
     breaks: int = 0
 
 
 class History(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The chain of an account's statements in a currency."""
+    """The chain of an account's statements in a currency: its newest part."""
 
     links: tuple[Link, ...] = ()
-    """In the order of the chain."""
+    """In the order of the chain; what was closed on `newest_from_day` or later."""
     anchor: Link | None = None
-    """The last link that was forgotten; the first of `links` follows it."""
+    """The link of the pages that the first of `links` follows."""
+    newest_from_day: int = NO_DAY
+    first_page: int = 0
+    pages: int = 0
+    forgotten: Link | None = None
+    """The last link that was forgotten; the first page follows it."""
+    known_from_day: int = NO_DAY
+    """What was closed before is forgotten."""
+    days: tuple[int, ...] = ()
+    """The last days on which a statement was closed, for the rhythm."""
     stale: int = 0
     """The ordinal of the open STALE break; 0: none."""
     breaks: int = 0
+
+
+class Page(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """An older part of a chain."""
+
+    links: tuple[Link, ...]
 
 
 Account = tuple[str, str]
@@ -146,6 +171,7 @@ KINDS: dict[type, RowKind] = {
     Place: PLACE_ROW,
     Series: SERIES_ROW,
     History: HISTORY_ROW,
+    Page: PAGE_ROW,
 }
 _UNPACKERS: dict[type, Callable[[bytes], Any]] = {
     content: unpacker(kind, content) for content, kind in KINDS.items()
@@ -200,3 +226,8 @@ def series_key(account: Account, currency: str, statement_id: str) -> bytes:
 def history_key(account: Account, currency: str) -> bytes:
     """Return the row key of a chain."""
     return row_key(HISTORY_ROW.family, *account, currency)
+
+
+def page_key(account: Account, currency: str, page: int) -> bytes:
+    """Return the row key of an older part of a chain."""
+    return row_key(PAGE_ROW.family, *account, currency, sortable(page))

@@ -8,6 +8,7 @@ bounded and stays.
 from __future__ import annotations
 
 from pipeline.domain.reconciliation.chain.findings import ChainRows, Moment
+from pipeline.domain.reconciliation.chain.instances import has_break
 from pipeline.domain.reconciliation.chain.rows import (
     CONTENT_ROW,
     PLACE_ROW,
@@ -28,8 +29,10 @@ def forget(rows: ChainRows, at: Moment, key: bytes) -> int | None:
         series = rows.get(key, Series)
         if series is None:
             return None
-        if not at.is_over(series.touched_at) or any(one.open for one in series.instances):
-            return max(series.touched_at, at.watermark - at.keep_us)
+        if not at.is_over(series.touched_at):
+            return series.touched_at
+        if has_break(series):
+            return at.watermark
         rows.put(key, None)
         return None
     row = rows.get(key, Content) if family == CONTENT_ROW.family else rows.get(key, Place)
