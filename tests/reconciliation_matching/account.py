@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pipeline.domain.reconciliation.assigning.blocking import by_reference, candidates, index_keys
 from pipeline.domain.reconciliation.assigning.clean import clean_match
-from pipeline.domain.reconciliation.assigning.components import around
+from pipeline.domain.reconciliation.assigning.components import ITEMS_MAX, around
 from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, confirmable, link, order, unlink
 from pipeline.domain.reconciliation.assigning.outcomes import Decided, Outcome, decide
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
@@ -20,6 +20,9 @@ from pipeline.domain.reconciliation.scoring.features import Evidence
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.weights import Weights
 from tests.reconciliation_matching.memory import Index, Seen
+
+EARLY_ITEMS_MAX = 32
+"""Items of a component on arrival: what is further away changes little, and is looked at when it is due."""
 
 
 class Match(NamedTuple):
@@ -35,7 +38,9 @@ class Match(NamedTuple):
 class Account:
     """Open items, their index and their edges. `wait_days` is how long an item is open before it is due."""
 
-    def __init__(self, weights: Weights = DEFAULT_WEIGHTS, wait_days: int = 31, items_max: int = 256) -> None:
+    def __init__(
+        self, weights: Weights = DEFAULT_WEIGHTS, wait_days: int = 31, items_max: int = ITEMS_MAX
+    ) -> None:
         self.weights = weights
         self.wait_days = wait_days
         self.items_max = items_max
@@ -46,7 +51,7 @@ class Account:
         self.suggested: dict[bytes, list[Decided]] = {}
         self.breaks: list[tuple[bytes, int]] = []
         self.pairs_seen: dict[tuple[bytes, bytes], Evidence] = {}
-        self.keep_evidence = False
+        self.keep_evidence: frozenset[bytes] = frozenset()
         self._edges: dict[bytes, list[Edge]] = {}
         self._keys: dict[bytes, list[bytes]] = {}
         self._due: deque[tuple[int, bytes]] = deque()
@@ -97,7 +102,7 @@ class Account:
             other = self.open[key]
             posting, line = (other, item) if item.is_line else (item, other)
             seen = evidence(posting, line, self.seen)
-            if self.keep_evidence:
+            if posting.key in self.keep_evidence or line.key in self.keep_evidence:
                 self.pairs_seen[posting.key, line.key] = seen
             score = self.weights.score(seen)
             if score >= self.weights.suggest_from:
@@ -108,7 +113,7 @@ class Account:
     def _decide(self, key: bytes, early: bool) -> None:
         if early and (not self._edges[key] or self._edges[key][0].score < self.weights.confirm_from):
             return
-        edges = around(key, self._edges.__getitem__, self.items_max)
+        edges = around(key, self._edges.__getitem__, EARLY_ITEMS_MAX if early else self.items_max)
         self.figures["components"] += 1
         self.figures["component edges"] += len(edges)
         for decided in decide(edges, self.weights, early, key):

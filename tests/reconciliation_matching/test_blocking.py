@@ -43,7 +43,7 @@ def test_an_item_is_found_by_reference_by_its_amount_by_a_near_one_and_by_a_word
         posting("amount", 1, -10_000),
         posting("turned", 1, 10_000),
         line("line", 1, -10_000),
-        posting("too far for a word", 1, -12_000, text="ACME"),
+        posting("too far for a word", 1, -16_000, text="ACME"),
     )
     found = candidates(line("l", 3, -10_000, text="acme inv-4711"), index, seen)
     assert found == [b"reference", b"amount", b"turned", b"near"]

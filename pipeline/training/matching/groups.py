@@ -17,7 +17,7 @@ from pipeline.domain.reconciliation.scoring.features import FEATURES, Evidence
 
 GROUPS_MAX = 60_000
 """Labelled pairs that are learned from; those that come first."""
-MISSING_COUNTS = 0.25
+MISSING_COUNTS = 0.1
 """How much a group counts from which the partner was taken out."""
 
 SIZES = tuple(len(feature.buckets) for feature in FEATURES)

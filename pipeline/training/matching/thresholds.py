@@ -2,7 +2,8 @@
 
 Each pair is judged by weights that were learned without it (two folds). The margin is the least one at which
 even an unlucky draw of as many labels would hold the precision that is asked for. Where there are too few
-labels to show that, the thresholds from before stay.
+labels to show that, the margins from before stay; a pair must then be likelier than none (learned scores are
+odds).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ UNLUCKY_WRONG = 3.0
 """Wrong pairs that are allowed for beyond those seen: none in n shows 1 - 3/n (rule of three, 95 %)."""
 EARLY_MORE = 1_000
 """By so much the margin on arrival is greater than the one of an item that is due."""
+LIKELIER_THAN_NONE = 500
+"""The least score of a confirmed pair, where too few labels show which it is."""
 _CONFIRM_FROM = (-1_000, 0, 1_000, 2_000, 3_000)
 _MARGINS = tuple(range(1_500, 6_001, 250))
 
@@ -74,7 +77,8 @@ def _with_thresholds(weights: Weights, shown: np.ndarray) -> Weights:
             if len(kept) and 1 - (wrong + UNLUCKY_WRONG) / len(kept) >= PRECISION and len(kept) > most:
                 best, most = (confirm_from, margin), len(kept)
     if best is None:
-        return weights
+        unshown = min(weights.confirm_from, LIKELIER_THAN_NONE)
+        return msgspec.structs.replace(weights, confirm_from=unshown)
     confirm_from, margin = best
     return msgspec.structs.replace(
         weights, confirm_from=confirm_from, margin=margin, early_margin=margin + EARLY_MORE

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from pipeline.domain.reconciliation.scoring.amounts import FEE_MINOR_MAX
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.known import Known
 
@@ -34,7 +35,7 @@ READ_WORD = 12
 ITEMS_READ = 24
 """Items whose rows are read and scored; the most promising of those found."""
 NEAR_PERCENT = 15
-"""Amounts further away than this are not looked at, where a word or the amount is all there is."""
+"""Amounts further away than this, and than a fee, are not looked at without a common reference."""
 
 _HALF = 2**63
 _E8 = 10**8
@@ -141,7 +142,8 @@ def _outward(index: OrderedKeys, middle: bytes, low: bytes, high: bytes, limit: 
 
 
 def _near(currency: str, amount_minor: int) -> tuple[bytes, bytes]:
-    off = abs(amount_minor) * NEAR_PERCENT // 100
+    size = abs(amount_minor)
+    off = max(size * NEAR_PERCENT // 100, min(FEE_MINOR_MAX, size // 2))
     return _place(currency, amount_minor - off), _place(currency, amount_minor + off + 1)
 
 

@@ -8,8 +8,8 @@ from pipeline.domain.reconciliation.scoring.features import AMOUNT
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.known import Known
 
-FEE_MINOR_MAX = 10_000
-"""The largest difference, minor units, that looks like a fee."""
+FEE_MINOR_MAX = 5_000
+"""The largest difference, minor units, that looks like a fee; and it is at most half of the amount."""
 FEE_STEP_MINOR = 25
 """What looks like a fee is a multiple of this: 2.50, 7.25, 15.00."""
 
@@ -38,7 +38,7 @@ def amount_bucket(posting: Item, line: Item, known: Known) -> int:
     if (expected < 0) != (found < 0):
         return FAR
     missing = expected - found
-    if 0 < missing <= FEE_MINOR_MAX and missing % FEE_STEP_MINOR == 0 and 5 * missing <= abs(expected):
+    if 0 < missing <= FEE_MINOR_MAX and missing % FEE_STEP_MINOR == 0 and 2 * missing <= abs(expected):
         return FEE
     return _FIRST_BAND + bisect_left(_BANDS, hundredths_of_percent(missing, expected))
 

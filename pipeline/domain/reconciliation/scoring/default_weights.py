@@ -16,7 +16,7 @@ DEFAULT_WEIGHTS = Weights(
     tables=(
         (-4_000,),
         # amount
-        (8_000, 8_000, 5_000, *_BANDS, -6_000, 7_000, 1_500, 1_500, -9_000),
+        (8_000, 8_000, 4_000, *_BANDS, -6_000, 7_000, 1_500, 1_500, -9_000),
         # days
         (-1_500, -800, -300, 1_000, 1_000, 800, 600, 300, 0, -400, -800, -1_200, -3_000, -6_000),
         # before
@@ -36,8 +36,8 @@ DEFAULT_WEIGHTS = Weights(
         # kind
         (0, -4_000, -3_000, -2_000, -20_000),
     ),
-    confirm_from=3_000,
-    margin=3_500,
-    early_margin=5_000,
+    confirm_from=2_500,
+    margin=3_000,
+    early_margin=4_000,
     suggest_from=-2_000,
 )
