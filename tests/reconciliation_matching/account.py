@@ -7,6 +7,7 @@ confirmed with whom, when and by what, and what was suggested.
 from __future__ import annotations
 
 from collections import Counter, deque
+from functools import partial
 from typing import NamedTuple
 
 from pipeline.domain.reconciliation.assigning.blocking import by_reference, candidates, index_keys
@@ -14,6 +15,7 @@ from pipeline.domain.reconciliation.assigning.clean import clean_match
 from pipeline.domain.reconciliation.assigning.components import ITEMS_MAX, around
 from pipeline.domain.reconciliation.assigning.edges import EDGES_MAX, Edge, confirmable, link, order, unlink
 from pipeline.domain.reconciliation.assigning.outcomes import Decided, Outcome, decide
+from pipeline.domain.reconciliation.scoring.constants import without_constants
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from pipeline.domain.reconciliation.scoring.evidence import evidence
 from pipeline.domain.reconciliation.scoring.features import Evidence
@@ -63,6 +65,7 @@ class Account:
         """Take an item in: match it at once where it is clear, else keep it open."""
         self.pass_time(item.booked_day)
         self.seen.see(item)
+        item = without_constants(item, partial(self.seen.items_with, item.is_line))
         others = [self.open[key] for key in by_reference(item, self.index)] if item.references else []
         if (other := clean_match(item, others)) is not None:
             posting, line = (other, item) if item.is_line else (item, other)

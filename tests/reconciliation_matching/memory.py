@@ -8,9 +8,7 @@ from sortedcontainers import SortedList
 
 from pipeline.domain.reconciliation.scoring.information import rarity
 from pipeline.domain.reconciliation.scoring.item import Item
-
-LAGS_MIN = 20
-"""Lags of confirmed pairs from which on an account knows its usual lag."""
+from pipeline.domain.reconciliation.scoring.lags import NO_LAGS, usual_lag, with_lag
 
 
 class Index:
@@ -42,7 +40,8 @@ class Seen:
     def __init__(self) -> None:
         self.words: Counter[str] = Counter()
         self.items = 0
-        self.lags: Counter[int] = Counter()
+        self.lags = NO_LAGS
+        self._references: Counter[tuple[bool, str]] = Counter()
         self.rates: dict[tuple[str, str], int] = {}
         self._usual = 0
         self._information: dict[bytes, int] = {}
@@ -50,6 +49,7 @@ class Seen:
     def see(self, item: Item) -> None:
         self.items += 1
         self.words.update(item.words)
+        self._references.update((item.is_line, one) for one in item.references)
 
     def rarity(self, word: str) -> int:
         return rarity(self.words[word], self.items)
@@ -59,18 +59,16 @@ class Seen:
             self._information[item.key] = sum(map(self.rarity, item.words))
         return self._information[item.key]
 
-    def settled(self, lag: int) -> None:
-        """Note the lag of a confirmed pair, in days."""
-        self.lags[lag] += 1
-        total, below = self.lags.total(), 0
-        for one in sorted(self.lags) if total >= LAGS_MIN else ():
-            below += self.lags[one]
-            if 2 * below >= total:
-                self._usual = one
-                break
+    def settled(self, days: int) -> None:
+        """Note the lag of a confirmed pair."""
+        self.lags = with_lag(self.lags, days)
+        self._usual = usual_lag(self.lags)
 
     def usual_lag(self, counterparty: tuple[str, ...]) -> int:
         return self._usual
+
+    def items_with(self, is_line: bool, reference: str) -> int:
+        return self._references[is_line, reference]
 
     def rate_e8(self, source: str, target: str, day: int) -> int | None:
         return self.rates.get((source, target))

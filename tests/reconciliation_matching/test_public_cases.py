@@ -126,3 +126,13 @@ def test_a_payment_abroad_is_found_by_its_instructed_amount() -> None:
         line("l", 7, -9_312, text="ACME INC", original=(10_000, "USD")),
     )
     assert pairs(account) == {("p", "l")}
+
+
+def test_a_constant_where_a_reference_should_be_stops_to_bind() -> None:
+    account = Account()
+    for day in range(40):
+        account.arrive(posting(f"p{day:02}", day, -1_000 - day, "RENT-OFFICE"))
+        account.arrive(line(f"l{day:02}", day + 1, -1_000 - day, "rent office"))
+    tiers = {match.posting: match.tier for match in account.matches}
+    assert tiers[b"p01"] == "REFERENCE"
+    assert "REFERENCE" not in {tiers[b"p%02d" % day] for day in range(10, 40) if b"p%02d" % day in tiers}

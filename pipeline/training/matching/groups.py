@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.domain.reconciliation.scoring.features import FEATURES, Evidence
 
 GROUPS_MAX = 60_000
-"""Labelled pairs that are learned from; those that come first."""
+"""Labelled pairs that are learned from; those whose lines' keys come first."""
 MISSING_COUNTS = 0.1
 """How much a group counts from which the partner was taken out."""
 
@@ -45,7 +45,7 @@ def groups(pairs: Iterable[tuple[bytes, bytes, Evidence]], partners: Mapping[byt
     posting of each labelled line. An item without a candidate makes no group; one whose partner is not among
     its candidates makes groups without a right one.
     """
-    known = dict(list(partners.items())[:GROUPS_MAX])
+    known = dict(sorted(partners.items())[:GROUPS_MAX])
     lines = {posting: line for line, posting in known.items()}
     found: dict[tuple[bool, bytes], list[tuple[bool, Evidence]]] = {}
     for posting, line, evidence in pairs:

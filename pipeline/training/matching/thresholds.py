@@ -26,7 +26,11 @@ EARLY_MORE = 1_000
 """By so much the margin on arrival is greater than the one of an item that is due."""
 LIKELIER_THAN_NONE = 500
 """The least score of a confirmed pair, where too few labels show which it is."""
-_CONFIRM_FROM = (-1_000, 0, 1_000, 2_000, 3_000)
+SUGGESTED_PER_MILLE = 998
+"""So many of the labelled pairs are at least suggested."""
+SUGGEST_FROM_MIN = -5_000
+"""The least score from which on pairs are suggested: what is far less likely only costs time."""
+_CONFIRM_FROM = (0, 500, 1_000, 1_500, 2_000, 2_500, 3_000)
 _MARGINS = tuple(range(1_500, 6_001, 250))
 
 Pairs = Sequence[tuple[bytes, bytes, Evidence]]
@@ -40,15 +44,27 @@ def learn(pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights) -> Wei
     found = groups(pairs, partners)
     if not len(found.group):
         return before
-    fitted = fit(found, before)
-    return _with_thresholds(fitted, _shown(pairs, partners, before))
+    fitted = _with_suggestions(fit(found, before), found)
+    judged_from = msgspec.structs.replace(before, suggest_from=fitted.suggest_from)
+    return _with_thresholds(fitted, _shown(pairs, partners, judged_from))
+
+
+def _with_suggestions(weights: Weights, found: Groups) -> Weights:
+    right = np.sort(scores(found, weights)[found.right])
+    if not len(right):
+        return weights
+    lowest = int(right[len(right) * (1_000 - SUGGESTED_PER_MILLE) // 1_000])
+    suggest_from = max(SUGGEST_FROM_MIN, min(weights.suggest_from, lowest))
+    return msgspec.structs.replace(weights, suggest_from=suggest_from)
 
 
 def _shown(pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights) -> np.ndarray:
     """Return for each labelled item: its best candidate's score and margin, and whether it was right."""
     shown = []
     for fold in (0, 1):
-        inside = {line: posting for at, (line, posting) in enumerate(partners.items()) if at % 2 == fold}
+        inside = {
+            line: posting for at, (line, posting) in enumerate(sorted(partners.items())) if at % 2 == fold
+        }
         outside = {line: posting for line, posting in partners.items() if line not in inside}
         fitted = fit(groups(pairs, inside), before) if inside else before
         shown.append(_best_of_each(groups(pairs, outside), fitted, before.suggest_from))

@@ -20,6 +20,8 @@ _CHARS_MIN, _CHARS_MAX = 6, 36
 _DIGITS_MIN = 3
 
 _WORD = re.compile(r"[^\s,;:()\[\]{}<>|+\"'?*#=]+")
+_DIGITS = re.compile(r"\d[^\d]*\d[^\d]*\d")
+_CREDITOR = re.compile(r"[Rr][Ff]\d\d")
 _TAG = re.compile(r"(EREF|KREF|MREF|ABWA|SVWZ|IREF|PREF|RTRN)\+")
 _DATE = re.compile(
     r"(19|20)\d\d[-/.]?(0[1-9]|1[0-2])[-/.]?(0[1-9]|[12]\d|3[01])"
@@ -32,9 +34,13 @@ _AMOUNT = re.compile(r"[A-Z]{0,3}[-]?\d{1,3}([.' ]?\d{3})*[.,]\d{1,2}[A-Z]{0,3}"
 
 def references_inside(text: str) -> tuple[str, ...]:
     """Return the references in a free text, in normal form: each once, in order, at most REFERENCES_MAX."""
+    if _DIGITS.search(text) is None:
+        return ()
     found: dict[str, None] = {}
-    if len(text) <= TEXT_CHARS_MAX and (creditor := split(text).creditor_reference):
-        found[creditor] = None
+    if _CREDITOR.search(text) and len(text) <= TEXT_CHARS_MAX:
+        creditor = split(text).creditor_reference
+        if creditor is not None:
+            found[creditor] = None
     for match in _WORD.finditer(_TAG.sub(" ", plain(text))):
         word = match[0].strip("-/._")
         if _looks_like_one(word):
