@@ -77,6 +77,9 @@ class ReplayTransactions(Transactions):
                 self._between.send(partition, singly(records))
         task.confirm(part, {(ROWS, source.partition): source.end for source in part.sources})
 
+    async def give_way(self) -> None:
+        """Return at once: nothing is under way."""
+
 
 class BranchReplay:
     """The replay of one partition, up to the first message that was not sent yet."""

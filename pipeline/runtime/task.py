@@ -7,9 +7,9 @@ Most logs have one stream. Several streams of one log advance together: each has
 a record goes through all of them, and one transaction holds the results. The first stream decides which
 records are dead letters. A stream that is new to an old log reads it from its beginning; the others wait.
 
-Applying never waits: while a transaction is under way, further batches are applied and gather in a unit,
-which goes with the next one: small units when idle, large ones under load. The rows, the outputs and the
-offset of a unit are taken in one step, with nothing in between.
+Applying does not wait for a transaction, unless that takes long: while it is under way, further batches are
+applied and gather in a unit, which goes with the next one: small units when idle, large ones under load. The
+rows, the outputs and the offset of a unit are taken in one step, with nothing in between.
 """
 
 from __future__ import annotations
@@ -112,7 +112,8 @@ class PartitionTask:
         """Apply a batch and have it committed; wait only while too much is uncommitted.
 
         `turn` is shared by the tasks of a worker: between any two slices, of whichever task, the event loop
-        runs, so that transactions proceed while batches are applied. The unit is complete after every slice.
+        runs, so that transactions proceed while batches are applied; one that takes long is waited for. The
+        unit is complete after every slice.
         Raises RuntimeError where the batch does not start where the last one ended, and as `Codec.decode`.
         """
         if batch.start != self.position:
@@ -140,6 +141,7 @@ class PartitionTask:
                     self.counted = Counted(end, self.applied_records, self.dead_letters, self._unread)
                 self._transactions.want(self)
                 await asyncio.sleep(0)
+                await self._transactions.give_way()
             while self._unit.is_full:
                 self._progress.clear()
                 await self._progress.wait()

@@ -44,6 +44,9 @@ RETRY_BACKOFF_MS = 4
 CONCURRENT_TRANSACTIONS, which is retried after this time."""
 TRANSACTION_TIMEOUT_MS = 10_000
 """How long the broker waits for a silent producer before it aborts; readers of committed data wait, too."""
+GIVE_WAY_AFTER_S = 2.0
+"""Of a transaction: then nothing more is applied until it has ended. A dozen slices of a second between its
+requests would take it beyond the broker's patience."""
 TRANSACTION_OUTPUTS_MAX = 40_000
 """A transaction with more records than this waits for no further partition."""
 BATCH_BYTES = 2**20
@@ -88,12 +91,20 @@ class Transactions:
         self._fail = fail
         self._waiting: dict[Committing, None] = {}
         self._running: asyncio.Task[None] | None = None
+        self._begun_at: float | None = None
+        """Monotonic; of the transaction that is under way."""
+        self._ended = asyncio.Event()
 
     def want(self, task: Committing) -> None:
         """Ask for a partition's contribution with the next transaction."""
         self._waiting[task] = None
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._commit_all())
+
+    async def give_way(self) -> None:
+        """Wait for the end of a transaction that takes long: whoever applies keeps the event loop from it."""
+        if self._begun_at is not None and time.monotonic() - self._begun_at > GIVE_WAY_AFTER_S:
+            await self._ended.wait()
 
     async def settled(self) -> None:
         """Wait until nothing is left to commit."""
@@ -122,7 +133,13 @@ class Transactions:
             count += contribution.records
             await asyncio.sleep(0)
         outputs, sources = together([contribution for _, contribution in taken])
-        ends = await self._producer.commit(outputs, sources)
+        self._begun_at = time.monotonic()
+        self._ended.clear()
+        try:
+            ends = await self._producer.commit(outputs, sources)
+        finally:
+            self._begun_at = None
+            self._ended.set()
         for task, contribution in taken:
             task.confirm(contribution, ends)
             await asyncio.sleep(0)

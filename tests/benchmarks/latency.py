@@ -23,7 +23,7 @@ PACED = "tests.benchmarks.paced"
 QUIET_S = 2.0
 """So long after the last record nothing more is expected to come."""
 STALLED_S = 20.0
-"""The same beside a neighbour, whose load may stall everything for seconds."""
+"""The same where all may stall for seconds: beside a neighbour, or near what a worker can do at most."""
 DECODE_RECORDS = 20_000
 
 
@@ -86,11 +86,13 @@ def measure(
     answers: Answers,
     of: Answered,
     neighbour: processes.Process | None = None,
+    quiet_s: float = QUIET_S,
 ) -> dict[str, Any]:
     """Send the payments of a job, whose first phase is for warming up; return percentiles by rate.
 
     `cpu_s` of a rate is what the worker has used for its payments. `neighbour` is told to go with the last
-    phase. Raises Inexact if a payment is not answered.
+    phase. `quiet_s`: after so long without an output nothing more comes. Raises Inexact if a payment is not
+    answered.
     """
     name = job.seed
     given = {"job": job, "topic": topic, "settings": bench.overrides(name)}
@@ -110,7 +112,7 @@ def measure(
                 neighbour.tell("go")
             starts.append(load.wait_for(lambda line: "phase" in line)["started_at"])
             # What is late of one phase must not weigh on the next.
-            answers.read_until(ended, QUIET_S if neighbour is None else STALLED_S)
+            answers.read_until(ended, quiet_s if neighbour is None else STALLED_S)
             used_s.append(worker.cpu_s())
     answered_at = np.array(of(job, answers.events()))
     if np.isinf(answered_at).any():

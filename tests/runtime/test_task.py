@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.runtime import task as task_module
+from pipeline.runtime import transactions as transactions_module
 from pipeline.runtime.avro.registry import RegistryUnavailable
 from pipeline.runtime.slices import Slices
 from pipeline.runtime.store.database import SOURCE_OFFSET_KEY
@@ -243,6 +244,25 @@ async def test_a_large_batch_is_applied_in_slices_and_each_one_can_be_committed(
     assert [source.end for _, (source,) in bench.producer.commits] == [2, 6]
     assert [len(outputs["postings", 0]) for outputs, _ in bench.producer.commits] == [2, 3]
     assert bench.task.committed == bench.task.position == 6
+
+
+async def test_the_next_slice_waits_for_a_transaction_that_takes_long(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.task._slices = Slices(2, 2)
+    monkeypatch.setattr(transactions_module, "GIVE_WAY_AFTER_S", 0.0)
+    bench.producer.open.clear()
+    records = [bench.of(opened(f"e{number}", A)) for number in range(10)]
+    accepting = asyncio.create_task(bench.task.accept(bench.batch(*records)))
+    await asyncio.sleep(0.01)
+    applied = bench.task.applied_records
+    assert 0 < applied < len(records)
+    await asyncio.sleep(0.01)
+    assert bench.task.applied_records == applied
+    bench.producer.open.set()
+    await accepting
+    await bench.settled()
+    assert bench.task.committed == len(records)
 
 
 async def test_a_task_is_at_rest_only_when_all_of_what_it_was_given_is_committed(bench: Bench) -> None:

@@ -111,3 +111,38 @@ async def test_nothing_to_settle_is_settled() -> None:
     bench = Bench()
     await bench.transactions.settled()
     assert bench.producer.begun == 0
+
+
+async def test_whoever_applies_gives_way_to_a_transaction_that_takes_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench()
+    await bench.transactions.give_way()
+    bench.producer.open.clear()
+    bench.has(0, "a")
+    for _ in range(3):
+        await asyncio.sleep(0)
+    await asyncio.wait_for(bench.transactions.give_way(), 10)  # it has just begun
+    monkeypatch.setattr(transactions_module, "GIVE_WAY_AFTER_S", 0.0)
+    waiting = asyncio.create_task(bench.transactions.give_way())
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    bench.producer.open.set()
+    await waiting
+    assert bench.shared() == [["a"]]
+    await asyncio.wait_for(bench.transactions.give_way(), 10)
+
+
+async def test_a_transaction_that_fails_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transactions_module, "GIVE_WAY_AFTER_S", 0.0)
+    bench = Bench()
+    bench.producer.open.clear()
+    bench.producer.error = RuntimeError("fenced")
+    bench.has(0, "a")
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(bench.transactions.give_way())
+    await asyncio.sleep(0.01)
+    bench.producer.open.set()
+    await asyncio.wait_for(waiting, 10)
+    await bench.transactions.settled()
+    assert bench.failures == [bench.producer.error]

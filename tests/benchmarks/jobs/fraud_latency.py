@@ -37,8 +37,8 @@ def contenders(bench: Bench) -> dict[str, Run]:
         bench.produce(SOURCE, live_model.published(now_us() - HOUR_US))
         with processes.Process(bench.worker("fraud", name, None), bench.log(name)) as worker:
             worker.wait_for(lambda line: len(line.get("holds", ())) == bench.settings.partitions)
-            answers = Answers(bench, ANSWERS, start)
-            rates = latency.measure(bench, worker, SOURCE, job_of(bench, name), answers, answered)
+            answers, job = Answers(bench, ANSWERS, start), job_of(bench, name)
+            rates = latency.measure(bench, worker, SOURCE, job, answers, answered, quiet_s=latency.STALLED_S)
             return {"rates": rates, "rss_mib": worker.rss_mib}
 
     return {"fraud_latency": ours}
