@@ -7,9 +7,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pipeline.domain.reconciliation.chain.closings import arrive_closing
 from pipeline.domain.reconciliation.chain.inputs import Closing, Line, digest
-from pipeline.domain.reconciliation.chain.lines import arrive_line
 from tests.reconciliation_chain.stories import DAY, Bank
 
 
@@ -72,9 +70,4 @@ def tell(bank: Bank, event: Line | Closing) -> str:
     """Apply an event; return what it is."""
     day = event.booked_day if isinstance(event, Line) else event.closed_at // DAY
     bank.watermark = max(bank.watermark, day * DAY)
-    if isinstance(event, Line):
-        outcome = arrive_line(bank.rows, bank.moment, event)
-        bank.note(outcome.key, f"{event.statement_id}/{event.line_no}")
-    else:
-        outcome = arrive_closing(bank.rows, bank.moment, event)
-    return bank.told(outcome).what
+    return (bank.tell_line(event) if isinstance(event, Line) else bank.tell_closing(event)).what

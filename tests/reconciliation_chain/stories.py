@@ -77,12 +77,21 @@ class Bank:
         if kind == "tick":
             return self.told(fall_stale(self.rows, self.moment, _currency(words)))
         if kind == "line":
-            line = line_of(int(day), *words)
-            outcome = arrive_line(self.rows, self.moment, line)
-            self.note(outcome.key, f"{line.statement_id}/{line.line_no}")
+            return self.tell_line(line_of(int(day), *words))
+        return self.tell_closing(closing_of(int(day), *words))
+
+    def tell_line(self, line: Line) -> Outcome:
+        """Apply a line. A repeat has the key of the line that it repeats."""
+        outcome = arrive_line(self.rows, self.moment, line)
+        if outcome.what == "REPEAT":
+            assert not outcome.key or outcome.key in self.keys
         else:
-            outcome = arrive_closing(self.rows, self.moment, closing_of(int(day), *words))
+            self.note(outcome.key, f"{line.statement_id}/{line.line_no}")
         return self.told(outcome)
+
+    def tell_closing(self, closing: Closing) -> Outcome:
+        """Apply a closing."""
+        return self.told(arrive_closing(self.rows, self.moment, closing))
 
     def told(self, outcome: Outcome) -> Outcome:
         """Note what an outcome opens and resolves: each break is opened once, and resolved once."""

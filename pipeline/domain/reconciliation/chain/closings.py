@@ -16,10 +16,9 @@ from pipeline.domain.reconciliation.chain.findings import (
     Moment,
     Outcome,
     Work,
-    day_of,
 )
 from pipeline.domain.reconciliation.chain.history import add_link
-from pipeline.domain.reconciliation.chain.inputs import Closing, digest
+from pipeline.domain.reconciliation.chain.inputs import Closing, day_of, digest
 from pipeline.domain.reconciliation.chain.instances import (
     begun,
     closed_by,

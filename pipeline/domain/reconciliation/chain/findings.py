@@ -9,8 +9,6 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
-
 NEW, INFORMATION, REPEAT, CONFLICT, CLOSED = "NEW", "INFORMATION", "REPEAT", "CONFLICT", "CLOSED"
 """What an arrival is. NEW: a line that is to be matched. INFORMATION: a line that moves no money. REPEAT: it
 was here before, no effect. CONFLICT: it contradicts what is known, a DUPLICATE break. CLOSED: a statement
@@ -103,7 +101,7 @@ class Outcome(msgspec.Struct, gc=False):
 
     what: str = REPEAT
     key: bytes = b""
-    """The key of a NEW line or of an INFORMATION."""
+    """The key of a NEW line or an INFORMATION; of the line that a REPEAT repeats, and may tell more of."""
     twin: bytes = b""
     """The key of a line with the same content at another place, or empty: a line may be a DUPLICATE where it
     has a twin and no posting of its own."""
@@ -131,8 +129,3 @@ class Work:
     def account(self) -> tuple[str, str]:
         """Tenant and account."""
         return self.at.tenant_id, self.at.account_id
-
-
-def day_of(at: int) -> int:
-    """Return the day of a time, days since 1970-01-01."""
-    return at // MICROSECONDS_PER_DAY

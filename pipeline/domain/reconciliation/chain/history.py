@@ -20,8 +20,8 @@ from pipeline.domain.reconciliation.chain.findings import (
     Outcome,
     Resolved,
     Work,
-    day_of,
 )
+from pipeline.domain.reconciliation.chain.inputs import day_of
 from pipeline.domain.reconciliation.chain.instances import SOUND, is_complete, name_of, standing
 from pipeline.domain.reconciliation.chain.judging import follows, judge
 from pipeline.domain.reconciliation.chain.pages import read_all, with_all, with_newest

@@ -10,6 +10,9 @@ from hashlib import blake2b
 
 import msgspec
 
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -52,6 +55,43 @@ class Closing(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Since when the statement tells, microseconds UTC."""
 
 
+def line_of(event: ev.StatementLine) -> Line:
+    """Return a line as the chain needs it."""
+    content = content_of(
+        event.external_reference,
+        event.amount_minor,
+        event.currency,
+        event.booked_at,
+        event.value_date,
+        event.description,
+        event.bank_reference,
+    )
+    return Line(
+        event.statement_id,
+        event.line_no,
+        event.currency,
+        event.amount_minor,
+        day_of(event.booked_at),
+        content,
+        event.entry_kind == "INFORMATION",
+    )
+
+
+def closing_of(event: ev.StatementClosed) -> Closing:
+    """Return a closing as the chain needs it."""
+    return Closing(
+        event.statement_id,
+        event.currency,
+        event.opening_balance_minor,
+        event.closing_balance_minor,
+        event.line_count,
+        event.closed_at,
+        event.sequence_no,
+        event.page,
+        event.from_at,
+    )
+
+
 def content_of(
     reference: str | None,
     amount_minor: int,
@@ -59,17 +99,21 @@ def content_of(
     booked_at: int,
     value_day: int,
     description: str,
-    *bank_ids: str | None,
+    bank_reference: str | None = None,
 ) -> bytes:
-    """Return the digest of a line's content. `bank_ids`: ids of the bank or the payment, as end_to_end_id.
+    """Return the digest of a line's content: what a line is known by.
 
-    What is None or empty at the end counts as not there, so a field that upstreams begin to fill later does
-    not change the content of lines that are without it.
+    What a notification may fill in later (end-to-end id, counterparty, ...) is not part of it, so a line that
+    comes again with more of that is the same line.
     """
-    ids = list(bank_ids)
-    while ids and not ids[-1]:
-        ids.pop()
-    return digest(reference, amount_minor, currency, booked_at, value_day, description, *ids)
+    return digest(
+        reference, amount_minor, currency, booked_at, value_day, description, bank_reference or None
+    )
+
+
+def day_of(at: int) -> int:
+    """Return the day of a time, days since 1970-01-01."""
+    return at // MICROSECONDS_PER_DAY
 
 
 def digest(*content: str | bytes | int | None) -> bytes:

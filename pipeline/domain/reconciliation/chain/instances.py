@@ -20,8 +20,7 @@ from collections.abc import Sequence
 import msgspec
 
 from pipeline.domain.kernel.outbox import Reject
-from pipeline.domain.reconciliation.chain.findings import day_of
-from pipeline.domain.reconciliation.chain.inputs import Closing, Line
+from pipeline.domain.reconciliation.chain.inputs import Closing, Line, day_of
 from pipeline.domain.reconciliation.chain.line_numbers import has, with_number
 from pipeline.domain.reconciliation.chain.rows import INSTANCES_MAX, Again, Instance, Series
 from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from pipeline.domain.reconciliation.chain.findings import GAP, OPENING, OVERLAP, day_of
+from pipeline.domain.reconciliation.chain.findings import GAP, OPENING, OVERLAP
+from pipeline.domain.reconciliation.chain.inputs import day_of
 from pipeline.domain.reconciliation.chain.instances import BEFORE_DAYS
 from pipeline.domain.reconciliation.chain.order import by_day, in_order, rank
 from pipeline.domain.reconciliation.chain.rows import Link

@@ -58,6 +58,7 @@ def arrive_line(rows: ChainRows, at: Moment, line: Line) -> Outcome:
     series = read_series(work, key)
     if known.held is not None:
         if known.held != CONTRADICTS:
+            work.outcome.key = key_of(known.content, known.place, 1)
             _remember(work, key, series, line)
         return work.outcome
     host, contradicts = host_of(series, line)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from pipeline.domain.reconciliation.chain.findings import day_of
+from pipeline.domain.reconciliation.chain.inputs import day_of
 from pipeline.domain.reconciliation.chain.rows import Link
 
 _NO_NUMBER = 2**63

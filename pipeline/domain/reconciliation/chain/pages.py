@@ -12,7 +12,8 @@ from itertools import accumulate
 
 import msgspec
 
-from pipeline.domain.reconciliation.chain.findings import Work, day_of
+from pipeline.domain.reconciliation.chain.findings import Work
+from pipeline.domain.reconciliation.chain.inputs import day_of
 from pipeline.domain.reconciliation.chain.judging import TOGETHER_DAYS
 from pipeline.domain.reconciliation.chain.rows import (
     NEWEST_LINKS,
