@@ -124,6 +124,36 @@ def _texts(value: str | None) -> tuple[str, ...]:
     return tuple(value.split(",")) if value else ()
 
 
+class Account:
+    """What a tale's account knows (`scoring.known.Known`): a word says ten bits, a common one nothing."""
+
+    def __init__(self) -> None:
+        self.common: frozenset[str] = frozenset()
+        self._rates: dict[tuple[str, str], int] = {}
+
+    def quote(self, source: str, target: str, rate: Decimal) -> None:
+        """Learn units of the target for one of the source."""
+        minor_rate = rate * Decimal(10) ** (EXPONENTS[target] - EXPONENTS[source])
+        self._rates[source, target] = round(minor_rate * UNIT_E8)
+        self._rates[target, source] = round(UNIT_E8 / minor_rate)
+
+    def rarity(self, word: str) -> int:
+        """Return what a word says, tenths of a bit."""
+        return 0 if word in self.common else 100
+
+    def usual_lag(self, counterparty: tuple[str, ...]) -> int:
+        """Return the usual lag, days."""
+        return 0
+
+    def rate_e8(self, source: str, target: str, day: int) -> int | None:
+        """Return the rate from minor to minor units."""
+        return self._rates.get((source, target))
+
+    def other_currencies(self, currency: str) -> tuple[str, ...]:
+        """Return the currencies with a rate."""
+        return tuple(sorted(target for source, target in self._rates if source == currency))
+
+
 class Desk:
     """The items of a tale, and the answers to what it asks. `turned`: every list comes in the other order."""
 
@@ -132,8 +162,7 @@ class Desk:
         self._open: dict[str, Item] = {}
         self._settled: dict[str, Item] = {}
         self._details: dict[str, list[Item]] = {}
-        self._common: frozenset[str] = frozenset()
-        self._rates: dict[tuple[str, str], int] = {}
+        self._known = Account()
         self._asked: dict[str, Callable[[str], str]] = {
             "group": lambda name: said(find_group(self._open[name], self._around(name))),
             "reverse": lambda name: said(find_reversal(self._open[name], self._around(name))),
@@ -157,9 +186,9 @@ class Desk:
         elif word == "matched":
             self._settled |= {name: self._open.pop(name) for name in rest}
         elif word == "common":
-            self._common = frozenset(rest)
+            self._known.common = frozenset(rest)
         elif word == "rate":
-            self._rates[rest[0], rest[1]] = round(Decimal(rest[2]) * UNIT_E8)
+            self._known.quote(rest[0], rest[1], Decimal(rest[2]))
         else:
             raise ValueError(f"no such word: {word}")
         return None
@@ -171,15 +200,15 @@ class Desk:
         if self._turned:
             items, settled = items[::-1], settled[::-1]
         return Around(
+            self._known,
             tuple(item for item in items if item.is_line == due.is_line),
             tuple(item for item in items if item.is_line != due.is_line),
             tuple(settled),
-            self._common,
         )
 
     def _batch(self, name: str) -> str:
         around = self._around(name)
-        batch = find_batch(self._open[name], self._details[name], around.other, around.common)
+        batch = find_batch(self._open[name], self._details[name], around.other, self._known)
         named = " ".join("?" if key is None else key.decode() for key in batch.postings)
         return said(batch.found) + f" of {named}" + ("" if batch.sure else " unsure")
 
@@ -192,14 +221,14 @@ class Desk:
         return f"{found.total.decode()} by {names(found.parts)} paid {paid} left {left}"
 
     def _kind(self, name: str) -> str:
-        named = name_kind(self._open[name], self._around(name), self._rates)
+        named = name_kind(self._open[name], self._around(name))
         if named is None:
             return "none"
         others = "".join(f" {key.decode()}" for key in named.others)
         return f"{named.kind}{others} {amount_text(named.difference_minor, self._open[name].currency)}"
 
     def _say(self, name: str) -> str:
-        named = name_kind(self._open[name], self._around(name), self._rates)
+        named = name_kind(self._open[name], self._around(name))
         return "nothing" if named is None else named.text
 
 

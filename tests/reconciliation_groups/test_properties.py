@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 from itertools import chain, combinations
 
 import pytest
@@ -27,7 +28,10 @@ from pipeline.domain.reconciliation.groups.reversals import find_reversal
 from pipeline.domain.reconciliation.groups.search import find_group
 from pipeline.domain.reconciliation.groups.sums import Budget
 from pipeline.domain.reconciliation.scoring.item import Item
+from tests.reconciliation_groups.tales import Account
 
+KNOWN = Account()
+KNOWN.quote("EUR", "USD", Decimal("1.08"))
 PARTIES = st.sampled_from([(), ("acme",), ("bolt", "steel")])
 REFERENCES = st.sampled_from([(), (), ("R1",), ("R2",), ("R1", "R3")])
 KINDS_OF_LINES = st.sampled_from(["", "", "", "FEE", "REVERSAL", "BATCH", "INFORMATION"])
@@ -59,7 +63,7 @@ def desks(draw: st.DrawFn) -> list[Item]:
 
 def around(due: Item, items: list[Item], settled: tuple[Item, ...] = ()) -> Around:
     same = tuple(item for item in items if item.is_line == due.is_line and item is not due)
-    return Around(same, tuple(item for item in items if item.is_line != due.is_line), settled)
+    return Around(KNOWN, same, tuple(item for item in items if item.is_line != due.is_line), settled)
 
 
 @given(desks())
@@ -109,8 +113,8 @@ def test_no_answer_depends_on_the_order_of_anything(
         assert find_group(due, one) == find_group(due, two)
         assert find_reversal(due, one) == find_reversal(due, two)
         assert find_partial(due, one) == find_partial(due, two)
-        assert name_kind(due, one, {}) == name_kind(due, two, {})
-        assert find_batch(due, one.same, one.other) == find_batch(due, one.same, two.other)
+        assert name_kind(due, one) == name_kind(due, two)
+        assert find_batch(due, one.same, one.other, KNOWN) == find_batch(due, one.same, two.other, KNOWN)
 
 
 @given(desks(), desks())
@@ -118,7 +122,7 @@ def test_every_item_that_moves_money_has_a_kind_and_a_text(items: list[Item], ma
     settled = tuple(structs.replace(item, key=b"m" + item.key) for item in matched)
     known = {item.key for item in (*items, *settled)}
     for due in items:
-        named = name_kind(due, around(due, items, settled), {("EUR", "USD"): 108_000_000})
+        named = name_kind(due, around(due, items, settled))
         assert (named is None) == (due.amount_minor == 0 or due.kind == "INFORMATION")
         if named is not None:
             assert named.kind in KINDS and named.text and due.key not in named.others
@@ -149,15 +153,15 @@ def test_brute_force_finds_what_the_search_finds(amounts: list[int], total: int)
     }
     everything = _all_groups(line, postings)
     assert everything == right
-    found = find_group(line, Around(other=tuple(postings)))
+    found = find_group(line, Around(KNOWN, other=tuple(postings)))
     assert {group.postings for group in found.groups} <= right
     assert found.outcome != CONFIRMED or len(right) == 1 or found.groups[0].rule == "DAY"
 
 
 def _all_groups(line: Item, postings: list[Item]) -> set[tuple[bytes, ...]]:
     """Return all sets that the search looks at, before it decides."""
-    near = search_module.nearest(line, Around(other=tuple(postings)))
-    groups = search_module._Search(line, near).parts_of(line, near.other, ())
+    near = search_module.nearest(line, Around(KNOWN, other=tuple(postings)))
+    groups = search_module._Search(near).parts_of(line, near.other, ())
     return {group.postings for group in groups}
 
 
@@ -193,9 +197,18 @@ def test_a_search_looks_at_no_more_sums_than_its_bound(
     postings, lines = _crowd(amounts, lines=False), _crowd(amounts, lines=True)
     for due in (lines[0], lines[-1], Item(b"x", True, "EUR", sum(amounts[:9]) or -7_777, 2, 2, ())):
         beside = tuple(line for line in lines if line.key != due.key)
-        found = find_group(due, Around(beside, postings))
+        found = find_group(due, Around(KNOWN, beside, postings))
         assert len(found.groups) <= SUGGESTIONS_MAX
     assert len(budgets) == 3 and all(0 <= budget.visits <= VISITS_MAX for budget in budgets)
+
+
+def test_of_more_sets_than_are_kept_the_same_are_suggested_in_every_order() -> None:
+    postings = [Item(b"p%02d" % at, False, "EUR", -1_000, 1, 1, ("R1",)) for at in range(20)]
+    line = Item(b"line", True, "EUR", -4_000, 1, 1, ("R1",), kind="BATCH")
+    found = find_group(line, Around(KNOWN, other=tuple(postings)))
+    assert (found.outcome, found.complete, len(found.groups)) == ("SUGGESTED", False, SUGGESTIONS_MAX)
+    assert find_group(line, Around(KNOWN, other=tuple(postings[::-1]))) == found
+    assert find_group(line, Around(KNOWN, other=tuple(postings[7:] + postings[:7]))) == found
 
 
 def test_more_items_than_a_search_looks_at_make_no_sum_sure_but_a_reference() -> None:
@@ -205,12 +218,12 @@ def test_more_items_than_a_search_looks_at_make_no_sum_sure_but_a_reference() ->
     )
     more = tuple(Item(b"m%03d" % at, False, "EUR", -999_999, 9, 9, ()) for at in range(CANDIDATES_MAX))
     line = Item(b"line", True, "EUR", -20_852, 1, 1, ())
-    assert find_group(line, Around(other=parts)).outcome == CONFIRMED
-    found = find_group(line, Around(other=parts + more))
+    assert find_group(line, Around(KNOWN, other=parts)).outcome == CONFIRMED
+    found = find_group(line, Around(KNOWN, other=parts + more))
     assert (found.outcome, found.complete) == ("SUGGESTED", False)
-    assert find_group(line, Around(other=parts, complete=False)).outcome == "SUGGESTED"
+    assert find_group(line, Around(KNOWN, other=parts, complete=False)).outcome == "SUGGESTED"
     named = structs.replace(line, references=("R1",))
-    assert find_group(named, Around(other=parts + more)).outcome == CONFIRMED
+    assert find_group(named, Around(KNOWN, other=parts + more)).outcome == CONFIRMED
 
 
 def test_a_thousand_details_are_found_and_a_thousand_and_one_are_not_taken_apart() -> None:
@@ -222,11 +235,11 @@ def test_a_thousand_details_are_found_and_a_thousand_and_one_are_not_taken_apart
         structs.replace(detail, key=b"p%04d" % at, is_line=False) for at, detail in enumerate(details)
     ]
     line = Item(b"line", True, "EUR", sum(detail.amount_minor for detail in details), 1, 1, (), kind="BATCH")
-    batch = find_batch(line, details, postings)
+    batch = find_batch(line, details, postings, KNOWN)
     assert (
         batch.sure and batch.found.outcome == CONFIRMED and len(batch.found.groups[0].postings) == DETAILS_MAX
     )
-    too_many = find_batch(line, [*details, details[0]], postings)
+    too_many = find_batch(line, [*details, details[0]], postings, KNOWN)
     assert too_many.found == Found(OPEN) and too_many.postings == (None,) * (DETAILS_MAX + 1)
 
 
@@ -240,12 +253,12 @@ def test_groups_that_share_an_item_are_decided_alike_from_each_of_their_items() 
         ]
         chosen = chance.sample(postings, 3)
         line = Item(b"line", True, "EUR", sum(item.amount_minor for item in chosen), 4, 4, ())
-        found = find_group(line, Around(other=tuple(postings)))
+        found = find_group(line, Around(KNOWN, other=tuple(postings)))
         if found.outcome == CONFIRMED:
             keys = found.groups[0].postings
             for posting in postings:
                 same = tuple(item for item in postings if item is not posting)
-                its = find_group(posting, Around(same, (line,)))
+                its = find_group(posting, Around(KNOWN, same, (line,)))
                 if posting.key in keys:
                     assert its == found
                 else:

@@ -49,6 +49,18 @@ def test_of_a_large_block_small_sets_and_those_that_leave_few_out_are_found(
     assert set(found) == right or not complete
 
 
+def test_twenty_three_amounts_have_the_small_sets_and_the_large_ones() -> None:
+    amounts = [97 * one * one + one for one in range(1, 24)]
+    whole = sum(amounts)
+    for chosen in ({2}, {1, 5}, {0, 7, 22}, {3, 4, 5, 6}):
+        mask = sum(1 << place for place in chosen)
+        target = sum(amounts[place] for place in chosen)
+        few, complete = Sums(amounts).within(target, target, Budget())
+        assert complete and few.count(mask) == 1
+        most, complete = Sums(amounts).within(whole - target, whole - target, Budget())
+        assert complete and most.count((1 << 23) - 1 ^ mask) == 1
+
+
 @pytest.mark.parametrize(
     "amounts",
     [

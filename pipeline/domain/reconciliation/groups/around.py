@@ -8,21 +8,22 @@ import msgspec
 
 from pipeline.domain.reconciliation.groups.bounds import CANDIDATES_MAX, EARLY_DAYS, WINDOW_DAYS
 from pipeline.domain.reconciliation.scoring.item import Item
+from pipeline.domain.reconciliation.scoring.known import Known
 
 INFORMATION = "INFORMATION"
 
 
-class Around(msgspec.Struct, frozen=True, gc=False):
-    """The items around a due one, which is in none of these."""
+class Around(msgspec.Struct, frozen=True):
+    """The items around a due one, which is in none of these, and what their account knows."""
 
+    known: Known
+    """How rare words are, and the rates."""
     same: tuple[Item, ...] = ()
     """Open items of its own side."""
     other: tuple[Item, ...] = ()
     """Open items of the other side."""
     settled: tuple[Item, ...] = ()
     """Items of both sides that were matched lately."""
-    common: frozenset[str] = frozenset()
-    """Words that so many items of the account have that they say nothing."""
     complete: bool = True
     """Whether `same` and `other` are all there are in the window; if not, no set is surely the only one."""
 

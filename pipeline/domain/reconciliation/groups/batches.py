@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 import msgspec
+from msgspec import structs
 
 from pipeline.domain.reconciliation.groups.around import in_time
 from pipeline.domain.reconciliation.groups.bounds import DETAILS_MAX
 from pipeline.domain.reconciliation.groups.fees import is_fee
 from pipeline.domain.reconciliation.groups.found import OPEN, Found, decided, group_of
-from pipeline.domain.reconciliation.groups.likeness import are_like, share_reference
+from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.worth import (
     DETAIL_UNSURE,
     FEE_TAKEN,
@@ -20,6 +21,7 @@ from pipeline.domain.reconciliation.groups.worth import (
     round_worth,
 )
 from pipeline.domain.reconciliation.scoring.item import Item
+from pipeline.domain.reconciliation.scoring.known import Known
 
 DETAILS = "DETAILS"
 _Fits = Callable[[Item, Item], bool]
@@ -36,9 +38,7 @@ class Batch(msgspec.Struct, frozen=True, gc=False):
     """Whether no detail could as well have had another posting."""
 
 
-def find_batch(
-    line: Item, details: Sequence[Item], postings: Sequence[Item], common: frozenset[str] = frozenset()
-) -> Batch:
+def find_batch(line: Item, details: Sequence[Item], postings: Sequence[Item], known: Known) -> Batch:
     """Return the postings of a line's details.
 
     A detail is an item of its own, with its line's dates and sign; its key is not looked at. Its posting has
@@ -49,9 +49,11 @@ def find_batch(
         return Batch(Found(OPEN), (None,) * len(details), True)
     free = {posting.key: posting for posting in sorted(postings, key=lambda posting: posting.key)}
     chosen: dict[int, Item] = {}
+    details = [structs.replace(detail, key=b"detail %d" % place) for place, detail in enumerate(details)]
+    alike = Likeness(known)
     fits: tuple[_Fits, ...] = (
         share_reference,
-        lambda detail, posting: are_like(detail, posting, common),
+        lambda detail, posting: alike.are_like(detail, posting),
         lambda detail, posting: True,
     )
     for fit in fits:

@@ -9,7 +9,7 @@ import msgspec
 
 from pipeline.domain.reconciliation.groups.around import pair_in_time
 from pipeline.domain.reconciliation.groups.fees import fee_limit
-from pipeline.domain.reconciliation.groups.likeness import are_like, share_reference
+from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.scoring.item import Item
 
 REFERENCE, COUNTERPARTY, PARTY, DAY, WINDOW = "REFERENCE", "COUNTERPARTY", "PARTY", "DAY", "WINDOW"
@@ -27,7 +27,7 @@ class Block(msgspec.Struct, frozen=True, gc=False):
     """Whether a fee may have been taken off the sum."""
 
 
-def blocks_of(total: Item, items: Sequence[Item], common: frozenset[str]) -> list[Block]:
+def blocks_of(total: Item, items: Sequence[Item], alike: Likeness) -> list[Block]:
     """Return the blocks in which the parts of an item are searched, the most telling first.
 
     An item of just its amount is no part of it but its counterpart.
@@ -35,7 +35,7 @@ def blocks_of(total: Item, items: Sequence[Item], common: frozenset[str]) -> lis
     timely = [item for item in items if pair_in_time(total, item) and item.amount_minor != total.amount_minor]
     named = [item for item in timely if share_reference(total, item)]
     parts = [item for item in timely if is_part(total, item)]
-    like = [item for item in parts if are_like(total, item, common)]
+    like = [item for item in parts if alike.are_like(total, item)]
     found = [
         Block(REFERENCE, tuple(named), 1, True),
         Block(COUNTERPARTY, tuple(like), 1, True),

@@ -37,4 +37,6 @@ SUGGEST_FROM = -2_000
 PART_PER_MILLE = 900
 """One item of at most so much of another's amount is a part of it; nearer it is a wrong amount."""
 LIKE_FROM = 500
-"""Two items with so much of their words in common, per mille, are like each other."""
+"""Two items with so much of the shorter text in common, per mille, are like each other."""
+WORDS_FROM = 40
+"""What common words must say together, tenths of a bit: one item of sixteen has them."""

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import msgspec
 
-from pipeline.domain.kernel.currencies import EXPONENTS
 from pipeline.domain.kernel.rates import UNIT_E8
 from pipeline.domain.reconciliation.groups.around import in_time
 from pipeline.domain.reconciliation.groups.bounds import PART_PER_MILLE
 from pipeline.domain.reconciliation.groups.fees import is_fee
 from pipeline.domain.reconciliation.groups.likeness import contradict
 from pipeline.domain.reconciliation.scoring.item import Item
+from pipeline.domain.reconciliation.scoring.known import Known
 
 CURRENCY, DATE, SIGN, FEE, FX = "CURRENCY", "DATE", "SIGN", "FEE", "FX"
 PARTIAL, AMOUNT, REFERENCE = "PARTIAL", "AMOUNT", "REFERENCE"
@@ -23,9 +21,6 @@ FX_SAID_PER_MILLE = 150
 """The same, where the bank says that it exchanged."""
 SLIP_DIGITS_MIN = 3
 """Digits before the zeros at the end that both amounts have where one is a slip of the other."""
-
-Rates = Mapping[tuple[str, str], int]
-"""Units of the second currency for one of the first, in units of 1e-8: the newest that are known."""
 
 
 class Difference(msgspec.Struct, frozen=True, gc=False):
@@ -38,10 +33,10 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
     """The rule that decided, in a word or two: the evidence."""
 
 
-def difference(line: Item, posting: Item, rates: Rates) -> Difference | None:
+def difference(line: Item, posting: Item, known: Known) -> Difference | None:
     """Return in what a line and a posting of one business differ; None if nothing keeps them apart."""
     if line.currency != posting.currency:
-        return _of_currencies(line, posting, rates)
+        return _of_currencies(line, posting, known)
     minor = line.amount_minor - posting.amount_minor
     if not minor:
         if not in_time(line, posting):
@@ -49,17 +44,11 @@ def difference(line: Item, posting: Item, rates: Rates) -> Difference | None:
         return Difference(REFERENCE, 0, "other references") if contradict(line, posting) else None
     if line.amount_minor == -posting.amount_minor:
         return Difference(SIGN, minor, "the other sign")
-    if (
-        line.original is not None
-        and line.original[1] != line.currency
-        and _near(line, posting, FX_SAID_PER_MILLE)
-    ):
+    if minor < 0 and line.original == (abs(posting.amount_minor), posting.currency):
+        return Difference(FEE, minor, INSTRUCTED)
+    if _exchanged(line) and _near(line, posting, FX_SAID_PER_MILLE):
         return Difference(FX, minor, "exchanged by the bank")
-    if (
-        posting.original is not None
-        and posting.original[1] != line.currency
-        and _near(line, posting, FX_PER_MILLE)
-    ):
+    if _exchanged(posting) and _near(line, posting, FX_PER_MILLE):
         return Difference(FX, minor, "exchanged in the books")
     if (line.amount_minor < 0) != (posting.amount_minor < 0):
         return Difference(AMOUNT, minor, "other amount and sign")
@@ -73,40 +62,29 @@ def difference(line: Item, posting: Item, rates: Rates) -> Difference | None:
     return Difference(AMOUNT, minor, "another amount")
 
 
-def _of_currencies(line: Item, posting: Item, rates: Rates) -> Difference:
+def _of_currencies(line: Item, posting: Item, known: Known) -> Difference:
     """Return FX where the amounts of two currencies fit each other; else one of the currencies is wrong."""
-    said = (posting.amount_minor, posting.currency)
-    original = line.original
-    if original is not None and (abs(original[0]), original[1]) == (abs(said[0]), said[1]):
-        return Difference(FX, 0, "the instructed amount is the posting's")
-    if line.amount_minor != posting.amount_minor:
-        expected = exchanged(posting.amount_minor, posting.currency, line.currency, rates)
-        if expected is not None and abs(expected - line.amount_minor) * 1000 <= abs(expected) * FX_PER_MILLE:
+    if line.original == (abs(posting.amount_minor), posting.currency):
+        return Difference(FX, 0, INSTRUCTED)
+    rate = known.rate_e8(posting.currency, line.currency, line.booked_day)
+    if rate is not None and line.amount_minor != posting.amount_minor:
+        expected, size = abs(posting.amount_minor) * rate // UNIT_E8, abs(line.amount_minor)
+        if abs(expected - size) * 1000 <= expected * FX_PER_MILLE:
             return Difference(FX, 0, "the amounts fit the rate")
-    return Difference(
-        CURRENCY, 0, "same number" if line.amount_minor == posting.amount_minor else "other currency"
-    )
+    same = line.amount_minor == posting.amount_minor
+    return Difference(CURRENCY, 0, "the same number" if same else "another currency")
 
 
-def exchanged(amount_minor: int, currency: str, into: str, rates: Rates) -> int | None:
-    """Return an amount in another currency, minor units, cut towards zero; None if no rate is known."""
-    if currency not in EXPONENTS or into not in EXPONENTS:
-        return None
-    many, few = abs(amount_minor) * int(10 ** EXPONENTS[into]), int(10 ** EXPONENTS[currency])
-    rate, inverse = rates.get((currency, into)), rates.get((into, currency))
-    if rate:
-        size = many * rate // (few * UNIT_E8)
-    elif inverse:
-        size = many * UNIT_E8 // (few * inverse)
-    else:
-        return None
-    return -size if amount_minor < 0 else size
+def _exchanged(item: Item) -> bool:
+    """Whether it is said that an item was instructed in another currency."""
+    return item.original is not None and item.original[1] != item.currency
 
 
 def _near(line: Item, posting: Item, per_mille: int) -> bool:
     return abs(line.amount_minor - posting.amount_minor) * 1000 <= abs(posting.amount_minor) * per_mille
 
 
+INSTRUCTED = "the instructed amount is the posting's"
 SWAPPED = "two digits are swapped"
 
 

@@ -8,7 +8,7 @@ what is likely, and MISSING is what is left. README.md has the table.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
@@ -21,17 +21,17 @@ from pipeline.domain.reconciliation.groups.differences import (
     DATE,
     FEE,
     FX,
+    INSTRUCTED,
     PARTIAL,
     REFERENCE,
     SIGN,
     Difference,
-    Rates,
     difference,
     slip_of,
 )
 from pipeline.domain.reconciliation.groups.duplicates import DUPLICATE, twin_of
 from pipeline.domain.reconciliation.groups.fees import KIND, fee_limit
-from pipeline.domain.reconciliation.groups.likeness import are_like, of_others, share_reference
+from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.partial import Partial, find_partial
 from pipeline.domain.reconciliation.scoring.item import Item
 
@@ -69,7 +69,7 @@ class Named(msgspec.Struct, frozen=True, gc=False):
     """What happened, for the people who clear it."""
 
 
-def name_kind(due: Item, around: Around, rates: Rates | None = None) -> Named | None:
+def name_kind(due: Item, around: Around) -> Named | None:
     """Return what a due item is; None if it moves no money, so that nothing is open.
 
     `around.other` may have items of other currencies and days here: they are what some kinds are about.
@@ -81,7 +81,7 @@ def name_kind(due: Item, around: Around, rates: Rates | None = None) -> Named | 
         or _partial(due, around)
         or _duplicate(due, around)
         or _fee_of_a_payment(due, around)
-        or _differing(due, around, rates or {})
+        or _differing(due, around)
         or _missing(due, around)
     )
 
@@ -145,19 +145,20 @@ def _duplicate(due: Item, around: Around) -> Named | None:
     return Named(DUPLICATE, (twin.key,), alone(due), why, sayings.of_duplicate(due, twin, shared))
 
 
-def _differing(due: Item, around: Around, rates: Mapping[tuple[str, str], int]) -> Named | None:
+def _differing(due: Item, around: Around) -> Named | None:
     """Return how a due item differs from the other side's item that is most like it."""
     ranked = []
+    alike = Likeness(around.known)
     near = sorted(
         filter(counts, around.other),
         key=lambda item: (not share_reference(due, item), distance(due, item), item.key),
     )
     for other in near[:CANDIDATES_MAX]:
         line, posting = (due, other) if due.is_line else (other, due)
-        found = difference(line, posting, rates)
+        found = difference(line, posting, around.known)
         if found is None:
             continue
-        link = _link(due, other, found, around)
+        link = _link(due, other, found, around, alike)
         if link:
             ranked.append(((-link, _ORDER.index(found.kind), distance(due, other), other.key), found, other))
     if not ranked:
@@ -167,29 +168,29 @@ def _differing(due: Item, around: Around, rates: Mapping[tuple[str, str], int]) 
     return Named(found.kind, (other.key,), found.minor, found.why, sayings.of_pair(found, line, posting))
 
 
-def _link(due: Item, other: Item, found: Difference, around: Around) -> int:
+def _link(due: Item, other: Item, found: Difference, around: Around, alike: Likeness) -> int:
     """Return what binds two items that differ: 3 a reference, 2 words, 1 only the amount, 0 too little."""
     if share_reference(due, other):
         return 3
     timely = pair_in_time(due, other)
-    if are_like(due, other, around.common):
+    if alike.are_like(due, other):
         # What comes every month has its own date; it is no wrong one.
         if found.kind == DATE:
-            return 2 if not _comes_again(due, other, around) else 0
+            return 2 if not _comes_again(due, other, around, alike) else 0
         return 2 if timely else 0
-    said = found.kind == FX and found.why == "the instructed amount is the posting's"
+    said = found.kind == FX and found.why == INSTRUCTED
     if found.kind not in (SIGN, REFERENCE) and not said:
         return 0
-    fit = timely and not of_others(due, other, around.common) and _only_one(due, other, around)
+    fit = timely and not alike.of_others(due, other) and _only_one(due, other, around)
     return 1 if fit else 0
 
 
-def _comes_again(due: Item, other: Item, around: Around) -> bool:
+def _comes_again(due: Item, other: Item, around: Around, alike: Likeness) -> bool:
     everything = (*around.same, *around.other, *around.settled)
     return any(
         item.key not in (due.key, other.key)
         and item.amount_minor == due.amount_minor
-        and are_like(due, item, around.common)
+        and alike.are_like(due, item)
         for item in everything
     )
 

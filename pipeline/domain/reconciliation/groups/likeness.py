@@ -1,17 +1,25 @@
-"""How much two items have in common besides the amount: references, the other party, words."""
+"""How much two items have in common besides the amount: references, the other party, words.
+
+What a word says is how rare it is in the account (`scoring.known.Known.rarity`, tenths of a bit).
+"""
 
 from __future__ import annotations
 
-from pipeline.domain.reconciliation.groups.bounds import LIKE_FROM
-from pipeline.domain.reconciliation.scoring.item import Item
+from collections.abc import Iterable
 
-WORDS_MIN = 2
-"""One word in common is at most half of what there could be."""
+from pipeline.domain.reconciliation.groups.bounds import LIKE_FROM, WORDS_FROM
+from pipeline.domain.reconciliation.scoring.item import Item
+from pipeline.domain.reconciliation.scoring.known import Known
+
+_NAME = 10
+"""What a word of a name says at least, tenths of a bit: even the most usual party is one."""
 
 
 def share_reference(left: Item, right: Item) -> bool:
-    """Whether two items have a reference in common."""
-    return not set(left.references).isdisjoint(right.references)
+    """Whether two items have a reference in common, or one has the other's in its text."""
+    return any(one in right.references or one in right.words for one in left.references) or any(
+        one in left.words for one in right.references
+    )
 
 
 def contradict(left: Item, right: Item) -> bool:
@@ -19,30 +27,48 @@ def contradict(left: Item, right: Item) -> bool:
     return bool(left.references and right.references) and not share_reference(left, right)
 
 
-def party_likeness(left: Item, right: Item, common: frozenset[str]) -> int:
-    """Return how much of the shorter name of the other party is in the longer one, per mille."""
-    one, two = set(left.counterparty) - common, set(right.counterparty) - common
-    shorter = min(len(one), len(two))
-    return len(one & two) * 1000 // shorter if shorter else 0
+class Likeness:
+    """The likeness of the items of one account, each pair worked out once."""
 
+    def __init__(self, known: Known) -> None:
+        self._known = known
+        self._rarities: dict[str, int] = {}
+        self._pairs: dict[tuple[bytes, bytes], int] = {}
 
-def likeness(left: Item, right: Item, common: frozenset[str]) -> int:
-    """Return how like two items are by the other party or by all their words, whichever says more; per mille.
+    def of(self, left: Item, right: Item) -> int:
+        """Return how like two items are by party or by words, whichever says more; per mille.
 
-    Of all words, the share of the shorter text counts: a bank cuts texts. One word in common is 500 at most.
-    """
-    one = {*left.words, *left.counterparty} - common
-    two = {*right.words, *right.counterparty} - common
-    shorter = max(min(len(one), len(two)), WORDS_MIN)
-    return max(party_likeness(left, right, common), len(one & two) * 1000 // shorter)
+        Of all words the share of the shorter text counts, since a bank cuts texts.
+        """
+        pair = (left.key, right.key)
+        if pair not in self._pairs:
+            self._pairs[pair] = max(self._of_parties(left, right), self._of_words(left, right))
+        return self._pairs[pair]
 
+    def are_like(self, left: Item, right: Item) -> bool:
+        """Whether two items are of the same business by reference, party or words."""
+        return share_reference(left, right) or self.of(left, right) >= LIKE_FROM
 
-def are_like(left: Item, right: Item, common: frozenset[str]) -> bool:
-    """Whether two items are of the same business by reference, party or words."""
-    return share_reference(left, right) or likeness(left, right, common) >= LIKE_FROM
+    def of_others(self, left: Item, right: Item) -> bool:
+        """Whether both name another party, and not the same one."""
+        return bool(left.counterparty and right.counterparty) and not self.are_like(left, right)
 
+    def _of_parties(self, left: Item, right: Item) -> int:
+        one, two = set(left.counterparty), set(right.counterparty)
+        shared = self._worth(one & two, _NAME)
+        return shared * 1000 // max(min(self._worth(one, _NAME), self._worth(two, _NAME)), 1)
 
-def of_others(left: Item, right: Item, common: frozenset[str]) -> bool:
-    """Whether both name another party, and not the same one."""
-    named = bool(set(left.counterparty) - common) and bool(set(right.counterparty) - common)
-    return named and not are_like(left, right, common)
+    def _of_words(self, left: Item, right: Item) -> int:
+        one, two = {*left.words, *left.counterparty}, {*right.words, *right.counterparty}
+        shared = self._worth(one & two, 0)
+        if shared < WORDS_FROM:
+            return 0
+        return shared * 1000 // min(self._worth(one, 0), self._worth(two, 0))
+
+    def _worth(self, words: Iterable[str], least: int) -> int:
+        return sum(self._rarity(word) + least for word in words)
+
+    def _rarity(self, word: str) -> int:
+        if word not in self._rarities:
+            self._rarities[word] = self._known.rarity(word)
+        return self._rarities[word]

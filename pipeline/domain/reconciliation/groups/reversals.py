@@ -8,7 +8,7 @@ from __future__ import annotations
 from pipeline.domain.reconciliation.groups.around import Around, distance, nearest, pair_in_time
 from pipeline.domain.reconciliation.groups.bounds import REVERSAL_DAYS
 from pipeline.domain.reconciliation.groups.found import Found, Group, decided, group_of
-from pipeline.domain.reconciliation.groups.likeness import are_like, of_others, share_reference
+from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.worth import (
     NOTHING_UNKNOWN,
     RULES_WORTH,
@@ -38,10 +38,11 @@ def find_reversal(due: Item, around: Around) -> Found:
     """Return what a due item cancels, or is cancelled by: confirmed if it is the only one, else suggested."""
     near = nearest(due, around)
     size = abs(due.amount_minor)
-    alike = [item for item in (due, *near.same) if abs(item.amount_minor) == size]
-    taken = [item for item in alike if item.amount_minor < 0]
-    given = [item for item in alike if item.amount_minor > 0]
-    groups = [_group(one, two, near) for one in taken for two in given if _can_cancel(one, two)]
+    equal = [item for item in (due, *near.same) if abs(item.amount_minor) == size]
+    taken = [item for item in equal if item.amount_minor < 0]
+    given = [item for item in equal if item.amount_minor > 0]
+    alike = Likeness(near.known)
+    groups = [_group(one, two, near, alike) for one in taken for two in given if _can_cancel(one, two)]
     return decided(due, groups, NOTHING_UNKNOWN if near.complete else RULES_WORTH[REVERSAL])
 
 
@@ -57,14 +58,14 @@ def _can_cancel(one: Item, two: Item) -> bool:
     return max(second.day, second.booked_day) >= min(first.day, first.booked_day)
 
 
-def _group(one: Item, two: Item, near: Around) -> Group:
+def _group(one: Item, two: Item, near: Around, alike: Likeness) -> Group:
     both = (one, two)
     text = 0
     if share_reference(one, two):
         text = SAME_REFERENCE
-    elif are_like(one, two, near.common):
+    elif alike.are_like(one, two):
         text = SAME_PARTY
-    elif of_others(one, two, near.common):
+    elif alike.of_others(one, two):
         text = OF_OTHERS
     counterpart = any(
         other.amount_minor == item.amount_minor and pair_in_time(item, other)

@@ -14,7 +14,7 @@ from pipeline.domain.reconciliation.groups.blocks import REFERENCE, Block, block
 from pipeline.domain.reconciliation.groups.bounds import TOTALS_MAX
 from pipeline.domain.reconciliation.groups.fees import fee_limit, is_fee
 from pipeline.domain.reconciliation.groups.found import CONFIRMED, Found, Group, decided, group_of
-from pipeline.domain.reconciliation.groups.likeness import likeness, share_reference
+from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.sums import Budget, Sums
 from pipeline.domain.reconciliation.groups.whole_references import groups_of_references
 from pipeline.domain.reconciliation.groups.worth import (
@@ -38,25 +38,24 @@ def find_group(due: Item, around: Around) -> Found:
     what it is made of, so whichever of a group's items falls due first finds the group.
     """
     near = nearest(due, around)
-    search = _Search(due, near)
+    search = _Search(near)
     groups = groups_of_references(due, near)
     found = decided(due, groups, search.unknown)
     if found.outcome == CONFIRMED:
         return found
     groups += search.parts_of(due, near.other, near.same)
     pool = tuple(sorted((*near.same, due), key=lambda item: item.key))
-    for total in _totals(due, near):
+    for total in _totals(due, near, search.alike):
         rest = [item for item in near.other if item is not total]
         groups += search.parts_of(total, pool, rest)
     return decided(due, groups, search.unknown)
 
 
-def _totals(due: Item, near: Around) -> list[Item]:
+def _totals(due: Item, near: Around, alike: Likeness) -> list[Item]:
     """Return the items of the other side that the due one may be a part of: the likeliest few."""
 
     def likely(total: Item) -> tuple[object, ...]:
-        like = likeness(due, total, near.common)
-        return (not share_reference(due, total), -like, distance(due, total), total.key)
+        return (not share_reference(due, total), -alike.of(due, total), distance(due, total), total.key)
 
     totals = [
         item
@@ -69,9 +68,8 @@ def _totals(due: Item, near: Around) -> list[Item]:
 class _Search:
     """One search, its budget, and the sums that it has written down."""
 
-    def __init__(self, due: Item, near: Around) -> None:
-        self._due = due
-        self._common = near.common
+    def __init__(self, near: Around) -> None:
+        self.alike = Likeness(near.known)
         self._budget = Budget()
         self._sums: dict[tuple[bytes, ...], Sums] = {}
         self.unknown = NOTHING_UNKNOWN if near.complete else SAME_PARTY
@@ -84,7 +82,7 @@ class _Search:
         """
         wanted = {item.amount_minor for item in beside}
         groups: list[Group] = []
-        for block in blocks_of(total, items, self._common):
+        for block in blocks_of(total, items, self.alike):
             exact = self._sets(block, total.amount_minor, total.amount_minor)
             with_fee = [] if exact or not block.fees else self._with_fee(block, total)
             for members in exact + with_fee:
@@ -119,7 +117,7 @@ class _Search:
             ("sets", sets_worth(len(members), len(block.members), block.blocks)),
             (block.rule.lower(), RULES_WORTH[block.rule]),
             ("days", days_worth(total, members)),
-            ("party", party_worth(total, members, self._common)),
+            ("party", party_worth(total, members, self.alike)),
             ("fee", FEE_TAKEN if fee else 0),
             ("wanted", WANTED if sought and block.rule != REFERENCE else 0),
         ]

@@ -7,10 +7,11 @@ down beforehand, so that 20 amounts take 2,048 sums and not a million (Horowitz 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
-from pipeline.domain.reconciliation.groups.bounds import FEW_MAX, SETS_MAX, SMALL_MAX, VISITS_MAX
+from pipeline.domain.reconciliation.groups.bounds import SETS_MAX, SMALL_MAX, VISITS_MAX
 
 _Half = list[tuple[int, int]]
 """Sums and the masks of their sets."""
@@ -41,8 +42,12 @@ class Sums:
         self._amounts = tuple(amounts)
         self._all = (1 << len(amounts)) - 1
         self._total = sum(amounts)
+        self._small = len(amounts) <= SMALL_MAX
         self._halves: tuple[_Half, _Half] | None = None
-        self._keys: list[int] = []
+        self._by_sum: defaultdict[int, list[int]] = defaultdict(list)
+        """The sets of the second half under each sum ..."""
+        self._in_order: list[int] = []
+        """... and the sums in order, for ranges."""
 
     def within(self, low: int, high: int, budget: Budget) -> tuple[list[int], bool]:
         """Return the sets whose sums are in a range, ends included, and whether these are all it looks for.
@@ -51,7 +56,7 @@ class Sums:
         """
         if not self._amounts or not self._can_reach(low, high):
             return [], True
-        if len(self._amounts) <= SMALL_MAX:
+        if self._small:
             return self._joined(low, high, budget)
         few, few_whole = self._joined(low, high, budget)
         rest, rest_whole = self._joined(self._total - high, self._total - low, budget, inverted=True)
@@ -65,50 +70,52 @@ class Sums:
     def _joined(
         self, low: int, high: int, budget: Budget, *, inverted: bool = False
     ) -> tuple[list[int], bool]:
-        small = len(self._amounts) <= SMALL_MAX
         if self._halves is None and not self._write_down(budget):
             return [], False
         assert self._halves is not None
-        first, second = self._halves
+        first, _ = self._halves
         if not budget.take(len(first)):
             return [], False
         found: list[int] = []
-        keys = self._keys
         for amount, mask in first:
-            at = bisect_left(keys, low - amount)
-            end = bisect_right(keys, high - amount, at)
-            if not budget.take(end - at):
-                return found, False
-            for _, other in second[at:end]:
-                if not small and not _in_order(mask, other):
-                    continue
-                whole = mask | other
-                if inverted:
-                    whole ^= self._all
-                if not whole:
-                    continue
-                if len(found) == SETS_MAX:
+            for others in self._seconds(low - amount, high - amount):
+                if not budget.take(len(others)):
                     return found, False
-                found.append(whole)
+                for other in others:
+                    whole = (mask | other) ^ self._all if inverted else mask | other
+                    if not whole or not (self._small or _are_halves(mask, other)):
+                        continue
+                    if len(found) == SETS_MAX:
+                        return found, False
+                    found.append(whole)
         return found, True
+
+    def _seconds(self, low: int, high: int) -> Iterable[list[int]]:
+        """Return the sets of the second half whose sums are in a range, those of one sum together."""
+        if low == high:
+            others = self._by_sum.get(low)
+            return () if others is None else (others,)
+        sums = self._in_order
+        return [self._by_sum[one] for one in sums[bisect_left(sums, low) : bisect_right(sums, high)]]
 
     def _write_down(self, budget: Budget) -> bool:
         """Write the sums of the halves down; False if they are more than the budget has."""
         amounts = self._amounts
-        if len(amounts) <= SMALL_MAX:
+        if self._small:
             middle = len(amounts) // 2
             first, second = _all_sums(amounts[:middle], 0), _all_sums(amounts[middle:], middle)
         else:
             first = second = _few_sums(amounts)
         if not budget.take(len(second)):
             return False
-        ordered = sorted(second)
-        self._halves = first, ordered
-        self._keys = [amount for amount, _ in ordered]
+        self._halves = first, second
+        for amount, mask in second:
+            self._by_sum[amount].append(mask)
+        self._in_order = sorted(self._by_sum)
         return True
 
 
-def _in_order(mask: int, other: int) -> bool:
+def _are_halves(mask: int, other: int) -> bool:
     """Whether a set of few is halved as it is written: its first two amounts, and the rest."""
     return not other or (mask & (mask - 1) != 0 and other & -other > mask)
 
@@ -122,9 +129,9 @@ def _all_sums(amounts: Sequence[int], position: int) -> _Half:
 
 
 def _few_sums(amounts: Sequence[int]) -> _Half:
-    """Return the sums of at most half as many amounts as a set of few has."""
-    sums: _Half = [(0, 0)]
-    for size in range(1, FEW_MAX // 2 + 1):
-        for chosen in combinations(range(len(amounts)), size):
-            sums.append((sum(amounts[one] for one in chosen), sum(1 << one for one in chosen)))
+    """Return the sums of at most two amounts: half of what a set of few has."""
+    singles = [(amount, 1 << place) for place, amount in enumerate(amounts)]
+    sums: _Half = [(0, 0), *singles]
+    for (one, first), (two, second) in combinations(singles, 2):
+        sums.append((one + two, first | second))
     return sums

@@ -35,19 +35,23 @@ def groups_of_references(due: Item, near: Around) -> list[Group]:
 
 def _circles(due: Item, items: Sequence[Item]) -> list[list[Item]]:
     """Return the items under each reference of the due one, and those that hang together by any."""
-    circles = [[item for item in items if reference in item.references] for reference in due.references]
+    circles = [[item for item in items if _has(item, reference)] for reference in due.references]
     ahead, known = list(due.references), set(due.references)
-    left = [item for item in items if item.references]
+    left = list(items)
     together: list[Item] = []
     while ahead:
         reference = ahead.pop()
-        joined = [item for item in left if reference in item.references]
-        left = [item for item in left if reference not in item.references]
+        joined = [item for item in left if _has(item, reference)]
+        left = [item for item in left if not _has(item, reference)]
         together += joined
         for one in {name for item in joined for name in item.references} - known:
             known.add(one)
             ahead.append(one)
     return [*circles, together]
+
+
+def _has(item: Item, reference: str) -> bool:
+    return reference in item.references or reference in item.words
 
 
 def _agreeing(lines: Sequence[Item], postings: Sequence[Item]) -> Group | None:

@@ -14,7 +14,7 @@ from math import comb, gcd
 
 from pipeline.domain.reconciliation.groups.bounds import WINDOW_DAYS
 from pipeline.domain.reconciliation.groups.fees import fee_limit
-from pipeline.domain.reconciliation.groups.likeness import of_others
+from pipeline.domain.reconciliation.groups.likeness import Likeness
 from pipeline.domain.reconciliation.scoring.item import Item
 
 BATCH = "BATCH"
@@ -93,8 +93,8 @@ def days_worth(total: Item, members: Sequence[Item]) -> int:
     return DAY_APART * apart + DAY_WAITED * waited
 
 
-def party_worth(total: Item, members: Sequence[Item], common: frozenset[str]) -> int:
+def party_worth(total: Item, members: Sequence[Item], alike: Likeness) -> int:
     """Return what names of other parties cost; a batch is of many parties."""
     if total.kind == BATCH:
         return SAID_TO_BE_A_BATCH
-    return OTHER_PARTY if any(of_others(total, member, common) for member in members) else 0
+    return OTHER_PARTY if any(alike.of_others(total, member) for member in members) else 0
