@@ -55,6 +55,11 @@ class RegulatoryTier(StrEnum):
     INSTITUTIONAL = "institutional"
 
 
+class PostingSide(StrEnum):
+    DEBIT = "DEBIT"
+    CREDIT = "CREDIT"
+
+
 class FraudLabel(StrEnum):
     FRAUD = "FRAUD"
     GENUINE = "GENUINE"
@@ -72,14 +77,14 @@ class ModelRole(StrEnum):
     ANOMALY = "ANOMALY"
 
 
-class PostingSide(StrEnum):
-    DEBIT = "DEBIT"
-    CREDIT = "CREDIT"
-
-
 class LateEntry(StrEnum):
     REFUSE = "REFUSE"
     NEXT_PERIOD = "NEXT_PERIOD"
+
+
+class MatchingRole(StrEnum):
+    LIVE = "LIVE"
+    SHADOW = "SHADOW"
 
 
 class PaymentType(StrEnum):
@@ -104,13 +109,6 @@ class Actor(InputPart):
     roles_version: ActorText | None = None
 
 
-class LegPart(InputPart):
-    """How much of a leg."""
-
-    leg_no: Int
-    amount_minor: Long
-
-
 class JournalLeg(InputPart):
     """One leg of a journal."""
 
@@ -122,6 +120,21 @@ class JournalLeg(InputPart):
     currency: Currency
     purpose: str | None = None
     rate_e8: Long | None = None
+
+
+class LineRef(InputPart):
+    """A line of a statement."""
+
+    statement_id: Id
+    line_no: Long
+    line_id: str | None = None
+
+
+class LegPart(InputPart):
+    """How much of a leg."""
+
+    leg_no: Int
+    amount_minor: Long
 
 
 class LegShare(InputPart):
@@ -297,6 +310,142 @@ class ProposalRejected(InputEvent):
     actor: Actor | None = None
 
 
+class BreakAssigned(InputEvent):
+    """A person takes a break on, or gives it to another."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.BreakAssigned"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    assignee: str | None = None
+    actor: Actor | None = None
+
+
+class BreakCommented(InputEvent):
+    """What a person has found out about a break."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.BreakCommented"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    text: str
+    actor: Actor | None = None
+
+
+class BreakDisputed(InputEvent):
+    """The bank, or whoever has sent it, was asked about a break."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.BreakDisputed"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    reason: str
+    actor: Actor | None = None
+
+
+class BreakReopened(InputEvent):
+    """A break is to be worked on again: its dispute is over, or it was accepted by mistake."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.BreakReopened"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    reason: str
+    actor: Actor | None = None
+
+
+class BreakWrittenOff(InputEvent):
+    """A break is to be accepted as it is, its amount written off; a second person approves it."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.BreakWrittenOff"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    reason: str
+    actor: Actor | None = None
+
+
+class CorrectionApproved(InputEvent):
+    """A second person approves a correction: its journal goes to the ledger."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.CorrectionApproved"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    correction_id: str
+    actor: Actor | None = None
+
+
+class CorrectionRejected(InputEvent):
+    """A person rejects a correction, or its maker withdraws it."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.CorrectionRejected"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    correction_id: str
+    reason: str
+    actor: Actor | None = None
+
+
+class CorrectionSuggested(InputEvent):
+    """A journal that would explain a break; a second person approves it."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.CorrectionSuggested"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    break_id: Id
+    legs: tuple[JournalLeg, ...]
+    reference: str
+    reason: str
+    reverses: str | None = None
+    actor: Actor | None = None
+
+
+class MatchConfirmed(InputEvent):
+    """A person says that lines and postings are one thing."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.MatchConfirmed"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    lines: tuple[LineRef, ...]
+    posting_ids: tuple[str, ...]
+    reason: str | None = None
+    actor: Actor | None = None
+
+
+class MatchRejected(InputEvent):
+    """A person says that lines and postings are not one thing: they are not suggested again."""
+
+    TOPIC: ClassVar[str] = "break-actions"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.MatchRejected"
+    KEY_FIELD: ClassVar[str] = "account_id"
+
+    account_id: Id
+    lines: tuple[LineRef, ...]
+    posting_ids: tuple[str, ...]
+    reason: str | None = None
+    actor: Actor | None = None
+
+
 class PaymentLabelled(InputEvent):
     """What a payment turned out to be; keyed by the debtor's account."""
 
@@ -443,6 +592,21 @@ class JournalVoided(InputEvent):
     reason: str
     actor: Actor | None = None
     expected_sequence: Long | None = None
+
+
+class MatchingWeightsPublished(InputEvent):
+    """Weights of matching; read by every partition."""
+
+    TOPIC: ClassVar[str] = "matching-rules"
+    RECORD_NAME: ClassVar[str] = "ledgerflow.MatchingWeightsPublished"
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+
+    role: MatchingRole
+    of_tenant: str | None = None
+    weights: str | None = None
+    sha256: str | None = None
+    effective_from: Moment
+    actor: Actor | None = None
 
 
 class PaymentCancelled(InputEvent):

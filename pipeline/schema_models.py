@@ -17,7 +17,9 @@ from schemas.compatibility import ENVELOPE
 from schemas.topics import Routing, routing, topics
 
 INPUT_TOPICS = tuple(topic.name for topic in topics(planned=True) if topic.stage == "input")
-FREE_IDS = ("device_id", "session_id", "key_id", "proposal_id", "end_to_end_id")
+FREE_IDS = (
+    *("device_id", "session_id", "key_id", "proposal_id", "end_to_end_id", "correction_id", "line_id"),
+)
 """Ids that never become part of a record's key, so they may contain any characters."""
 STRICT_TEXTS = {
     **dict.fromkeys(

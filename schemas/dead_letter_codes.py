@@ -180,6 +180,22 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     ),
     DeadLetterCode(
         "Rejected",
+        "invalid_text",
+        "events of break-actions",
+        "A comment, a reason or an assignee is empty; or one of them, or a reference, is too long (2,000 "
+        "characters, an assignee 256) or has a control character other than tab and line feed. The message "
+        "names the field.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_match",
+        "match_confirmed, match_rejected",
+        "It names fewer than two items, an item twice, or more than 100 lines or postings.",
+        _AGAIN,
+    ),
+    DeadLetterCode(
+        "Rejected",
         "malformed_id",
         "trades, prices, statement items",
         "An id or the currency is empty or has a NUL.",

@@ -123,6 +123,9 @@ def unchanged(batch: pa.RecordBatch) -> pa.RecordBatch:
     return batch
 
 
+_LINES = pa.list_(
+    pa.struct([("statement_id", pa.string()), ("line_no", pa.int64()), ("line_id", pa.string())])
+)
 NULLABLE: dict[str, pa.DataType] = {
     "actor": pa.struct(
         [(name, pa.string()) for name in ("issuer", "subject", "session_id", "key_id", "roles_version")]
@@ -160,6 +163,13 @@ NULLABLE: dict[str, pa.DataType] = {
     "legs": pa.list_(pa.struct([("leg_no", pa.int32()), ("amount_minor", pa.int64())])),
     "room_for": pa.list_(pa.int32()),
     "rate_e8": pa.int64(),
+    **dict.fromkeys(("kind", "materiality", "line_id", "weights_sha256", "journal_id"), pa.string()),
+    **dict.fromkeys(("difference_minor", "line_no"), pa.int64()),
+    "since": pa.date32(),
+    "score": pa.int32(),
+    "parts": pa.list_(pa.struct([("name", pa.string()), ("score", pa.int32())])),
+    **dict.fromkeys(("counterpart_lines", "other_lines"), _LINES),
+    "counterpart_postings": pa.list_(pa.string()),
     "exchange": pa.struct(
         [
             *(("debtor_amount_minor", pa.int64()), ("debtor_currency", pa.string())),
@@ -324,6 +334,15 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("ledgerflow.StatementClosed", 2): with_nulls("sequence_no", "from_at", "page"),
     ("ledgerflow.JournalSubmitted", 2): with_nulls("needs_approval", "execute_at", "shares"),
     ("ledgerflow.PostingRecorded", 4): with_nulls("approved_by", "lowest_balance_minor", "exchange"),
+    ("ledgerflow.BreakOpened", 1): with_nulls(
+        *("kind", "difference_minor", "materiality", "since", "line_id"),
+        *("counterpart_lines", "counterpart_postings"),
+    ),
+    ("ledgerflow.BreakResolved", 1): with_nulls("kind", "line_no", "journal_id", "actor"),
+    ("ledgerflow.ItemMatched", 1): with_nulls(
+        *("line_id", "other_lines", "score", "parts", "weights_sha256"),
+        *("difference_minor", "kind", "actor"),
+    ),
 }
 """The step from a version of an event to the next one; `unchanged` where the columns stay the same."""
 

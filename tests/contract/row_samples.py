@@ -22,7 +22,13 @@ from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
 from pipeline.domain.tenants import quotas
-from tests.contract import chain_row_samples, fraud_row_samples, ledger_row_samples, publishing_row_samples
+from tests.contract import (
+    break_row_samples,
+    chain_row_samples,
+    fraud_row_samples,
+    ledger_row_samples,
+    publishing_row_samples,
+)
 from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, golden_rows, only_there
 
@@ -236,6 +242,7 @@ SAMPLES = (
         reconciliation.unpack_chain,
         ([reconciliation.Link(AT, "s-1", 5, LOW, "b-1"), reconciliation.Link(AT + 1, "s-2", 7, 8)],),
     ),
+    *break_row_samples.SAMPLES,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pipeline.domain.kernel.events import EVENTS
 from pipeline.runtime.kafka.batches import TOO_LARGE, UNREADABLE
 from pipeline.runtime.kafka.dead_letters import CLASS_OF_BATCHES
 from pipeline.runtime.kafka.quarantine import CODE as QUARANTINED
+from schemas.break_action_codes import ACTION_CODES
 from schemas.dead_letter_codes import DEAD_LETTERS
 from schemas.result_codes import RESULTS
 from tests.ledgers.player import Player
@@ -43,11 +44,11 @@ SAID_BEFORE_THE_LEDGER = {
 tests/ledger/test_scheduled_journals and test_retention."""
 
 
-def symbols() -> set[str]:
-    """Return the symbols of ResultCode that events can say."""
+def symbols(event: str = "CommandRefused") -> set[str]:
+    """Return the symbols of the codes that an event can say, of ResultCode by default."""
     (enum,) = [
         field["type"]
-        for field in json.loads(schemas.newest("ledgerflow.CommandRefused").text)["fields"]
+        for field in json.loads(schemas.newest(f"ledgerflow.{event}").text)["fields"]
         if field["name"] == "code"
     ]
     return set(enum["symbols"]) - {"unspecified"}
@@ -144,14 +145,25 @@ def test_the_catalogue_has_every_result_code_of_the_schemas_and_no_other() -> No
 
 
 def test_every_result_code_is_said_somewhere_in_the_rules() -> None:
-    said = {
+    assert symbols() - said_in(ROOT / "domain") == set()
+
+
+def test_the_catalogue_has_every_code_of_refused_actions_on_breaks_and_the_rules_say_each() -> None:
+    listed = [one.code for one in ACTION_CODES]
+    assert len(set(listed)) == len(listed)
+    assert set(listed) == symbols("BreakActionRefused")
+    assert set(listed) - said_in(ROOT / "domain" / "reconciliation" / "breaks") == set()
+
+
+def said_in(folder: Path) -> set[str]:
+    """Return every text that the sources of a folder have."""
+    return {
         node.value
-        for path in sorted((ROOT / "domain").rglob("*.py"))
+        for path in sorted(folder.rglob("*.py"))
         if path != GENERATED
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    assert symbols() - said == set()
 
 
 def test_every_event_that_a_code_is_said_in_has_codes() -> None:
@@ -182,7 +194,7 @@ def event_name(event: Any) -> str:
     return schemas.newest(name).event
 
 
-@pytest.mark.parametrize("entry", [*DEAD_LETTERS, *RESULTS], ids=lambda entry: entry.code)
+@pytest.mark.parametrize("entry", [*DEAD_LETTERS, *RESULTS, *ACTION_CODES], ids=lambda entry: entry.code)
 def test_every_code_has_a_meaning_and_a_remedy(entry: Any) -> None:
     for text in (entry.meaning, entry.remedy):
         assert text.endswith(".") and text[0] != " " and "  " not in text

@@ -62,11 +62,13 @@ def test_a_named_type_is_defined_alike_wherever_it_is_used() -> None:
     linked = {"LinkedPayment", "DecidedPayment", "LegPayment", "LinkOpening"}
     of_legs = {"JournalLeg", "LegPart", "LegShare"}
     of_fraud = {"FraudReason", "FeatureDrift", "MoneyOrigin"}
+    of_matching = {"LineRef", "MatchCandidate", "ScorePart"}
     assert set(catalogue().records) == {
         *("Actor", "Exchange", "StatementDetail"),
         *of_fraud,
         *of_legs,
         *linked,
+        *of_matching,
     }
 
 

@@ -11,6 +11,7 @@ from pipeline.domain.kernel.currencies import EXPONENTS, PUBLISHED
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.routing import BROADCAST, KEY_FIELDS
 from pipeline.runtime.kafka.topics import TOPICS
+from schemas.break_action_codes import ACTION_CODES
 from schemas.dead_letter_codes import DEAD_LETTERS
 from schemas.fault_codes import FAULTS
 from schemas.field_docs import FIELD_DOCS
@@ -53,6 +54,12 @@ def results_block() -> str:
         for one in sorted(RESULTS, key=lambda one: one.code)
     ]
     return table(("code", "said in", "meaning", "what to do"), rows)
+
+
+def action_codes_block() -> str:
+    """Return the table of the codes of refused actions on breaks."""
+    rows = [(f"`{one.code}`", *one[1:]) for one in sorted(ACTION_CODES, key=lambda one: one.code)]
+    return table(("code", "said of", "meaning", "what to do"), rows)
 
 
 def dead_letters_block() -> str:
@@ -166,7 +173,9 @@ def _type_name(avro: Any) -> str:
 
 
 def _parts(avro: Any) -> list[dict[str, Any]]:
-    """Return the fields of the records in a list."""
+    """Return the fields of the records in a list, also in one that may be null."""
+    if isinstance(avro, list):
+        return [part for branch in avro for part in _parts(branch)]
     return _record_fields(avro.get("items") if isinstance(avro, dict) else None)
 
 

@@ -26,6 +26,7 @@ BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "schemas/README.md": {
         "events": events.block,
         "results": events.results_block,
+        "actions on breaks": events.action_codes_block,
         "dead letters": events.dead_letters_block,
         "faults": events.faults_block,
         "currencies": events.currencies_block,

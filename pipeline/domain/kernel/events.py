@@ -18,6 +18,7 @@ AccountType = Literal["checking", "savings", "investment", "merchant", "nostro",
 RegulatoryTier = Literal["retail", "professional", "institutional"]
 AccountStatus = Literal["OPEN", "CLOSED", "UNSPECIFIED"]
 FrozenSide = Literal["NONE", "DEBIT", "CREDIT", "BOTH", "UNSPECIFIED"]
+PostingSide = Literal["DEBIT", "CREDIT"]
 DecisionOutcome = Literal["APPROVE", "REVIEW", "DECLINE"]
 FraudLabel = Literal["FRAUD", "GENUINE"]
 LabelSource = Literal["CHARGEBACK", "CUSTOMER", "REVIEW"]
@@ -140,9 +141,9 @@ ResultCode = Literal[
     "exists_with_different_payments",
     "unspecified",
 ]
-PostingSide = Literal["DEBIT", "CREDIT"]
 LateEntry = Literal["REFUSE", "NEXT_PERIOD"]
 PaymentType = Literal["transfer", "payment", "withdrawal", "deposit"]
+MatchingRole = Literal["LIVE", "SHADOW"]
 OperatorAction = Literal[
     "QUARANTINED",
     "LOSS_ACCEPTED",
@@ -156,6 +157,60 @@ OperatorAction = Literal[
 PaymentWait = Literal["ledger", "settlement", "review", "capture", "execution", "unspecified"]
 ProposalOutcome = Literal["APPROVED", "REJECTED", "EXPIRED", "UNSPECIFIED"]
 HoldChange = Literal["PLACED", "RELEASED", "UNSPECIFIED"]
+JournalAnswer = Literal["REFUSED", "AWAITS_APPROVAL", "UNSPECIFIED"]
+BreakActionCode = Literal[
+    "exists",
+    "break_not_found",
+    "break_ended",
+    "actor_required",
+    "correction_pending",
+    "correction_posted",
+    "correction_not_found",
+    "already_decided",
+    "maker_cannot_approve",
+    "programs_cannot_approve",
+    "nothing_to_correct",
+    "correction_does_not_explain",
+    "invalid_legs",
+    "legs_not_balanced",
+    "write_off_account_missing",
+    "not_disputed",
+    "already_disputed",
+    "too_many_actions",
+    "too_old",
+    "item_not_found",
+    "already_matched",
+    "match_not_found",
+    "unspecified",
+]
+BreakChange = Literal[
+    "ASSIGNED",
+    "COMMENTED",
+    "DISPUTED",
+    "REOPENED",
+    "CORRECTION_SUGGESTED",
+    "CORRECTION_REJECTED",
+    "CORRECTION_APPROVED",
+    "AWAITS_APPROVAL",
+    "CORRECTION_REFUSED",
+    "CORRECTION_POSTED",
+    "CORRECTION_TAKEN_BACK",
+    "WRITTEN_OFF",
+    "MATCHED",
+    "UNMATCHED",
+    "UNSPECIFIED",
+]
+BreakStatus = Literal[
+    "OPEN",
+    "ASSIGNED",
+    "DISPUTED",
+    "CORRECTION_SUGGESTED",
+    "CORRECTION_APPROVED",
+    "WRITTEN_OFF",
+    "RESOLVED",
+    "REOPENED",
+    "UNSPECIFIED",
+]
 BreakType = Literal[
     "MISSING_INTERNAL",
     "MISSING_EXTERNAL",
@@ -166,7 +221,16 @@ BreakType = Literal[
     "SEQUENCE_GAP",
     "UNSPECIFIED",
 ]
-MatchTier = Literal["REFERENCE", "AMOUNT_DATE", "UNSPECIFIED"]
+MatchTier = Literal[
+    "REFERENCE",
+    "AMOUNT_DATE",
+    "SCORED",
+    "GROUP",
+    "REVERSAL",
+    "CORRECTION",
+    "PERSON",
+    "UNSPECIFIED",
+]
 TradeSide = Literal["BUY", "SELL"]
 
 
@@ -178,6 +242,27 @@ class Actor(msgspec.Struct, frozen=True, gc=False):
     session_id: str | None = None
     key_id: str | None = None
     roles_version: str | None = None
+
+
+class JournalLeg(msgspec.Struct, frozen=True, gc=False):
+    """One leg of a journal."""
+
+    leg_no: int
+    entry_no: int
+    account_id: str
+    side: str
+    amount_minor: int
+    currency: str
+    purpose: str | None = None
+    rate_e8: int | None = None
+
+
+class LineRef(msgspec.Struct, frozen=True, gc=False):
+    """A line of a statement."""
+
+    statement_id: str
+    line_no: int
+    line_id: str | None = None
 
 
 class FraudReason(msgspec.Struct, frozen=True, gc=False):
@@ -206,19 +291,6 @@ class LegPart(msgspec.Struct, frozen=True, gc=False):
 
     leg_no: int
     amount_minor: int
-
-
-class JournalLeg(msgspec.Struct, frozen=True, gc=False):
-    """One leg of a journal."""
-
-    leg_no: int
-    entry_no: int
-    account_id: str
-    side: str
-    amount_minor: int
-    currency: str
-    purpose: str | None = None
-    rate_e8: int | None = None
 
 
 class LegShare(msgspec.Struct, frozen=True, gc=False):
@@ -289,6 +361,22 @@ class LinkedPayment(msgspec.Struct, frozen=True, gc=False):
     device_id: str | None = None
     counterparty_country: str | None = None
     merchant_category: str | None = None
+
+
+class ScorePart(msgspec.Struct, frozen=True, gc=False):
+    """What one feature adds to a score."""
+
+    name: str
+    score: int
+
+
+class MatchCandidate(msgspec.Struct, frozen=True, gc=False):
+    """What may belong to an item."""
+
+    lines: tuple[LineRef, ...]
+    posting_ids: tuple[str, ...]
+    score: int
+    parts: tuple[ScorePart, ...]
 
 
 class StatementDetail(msgspec.Struct, frozen=True, gc=False):
@@ -492,6 +580,182 @@ class BalanceUpdated(msgspec.Struct, frozen=True, gc=False):
     minimum_balance_minor: int | None = None
     maximum_balance_minor: int | None = None
     frozen: str = "NONE"
+
+
+class BreakAssigned(msgspec.Struct, frozen=True, gc=False):
+    """A person takes a break on, or gives it to another."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    assignee: str | None = None
+    actor: Actor | None = None
+
+
+class BreakCommented(msgspec.Struct, frozen=True, gc=False):
+    """What a person has found out about a break."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    text: str
+    actor: Actor | None = None
+
+
+class BreakDisputed(msgspec.Struct, frozen=True, gc=False):
+    """The bank, or whoever has sent it, was asked about a break."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    reason: str
+    actor: Actor | None = None
+
+
+class BreakReopened(msgspec.Struct, frozen=True, gc=False):
+    """A break is to be worked on again: its dispute is over, or it was accepted by mistake."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    reason: str
+    actor: Actor | None = None
+
+
+class BreakWrittenOff(msgspec.Struct, frozen=True, gc=False):
+    """A break is to be accepted as it is, its amount written off; a second person approves it."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    reason: str
+    actor: Actor | None = None
+
+
+class CorrectionApproved(msgspec.Struct, frozen=True, gc=False):
+    """A second person approves a correction: its journal goes to the ledger."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    correction_id: str
+    actor: Actor | None = None
+
+
+class CorrectionRejected(msgspec.Struct, frozen=True, gc=False):
+    """A person rejects a correction, or its maker withdraws it."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    correction_id: str
+    reason: str
+    actor: Actor | None = None
+
+
+class CorrectionSuggested(msgspec.Struct, frozen=True, gc=False):
+    """A journal that would explain a break; a second person approves it."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "break_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    legs: tuple[JournalLeg, ...]
+    reference: str
+    reason: str
+    reverses: str | None = None
+    actor: Actor | None = None
+
+
+class MatchConfirmed(msgspec.Struct, frozen=True, gc=False):
+    """A person says that lines and postings are one thing."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    lines: tuple[LineRef, ...]
+    posting_ids: tuple[str, ...]
+    reason: str | None = None
+    actor: Actor | None = None
+
+
+class MatchRejected(msgspec.Struct, frozen=True, gc=False):
+    """A person says that lines and postings are not one thing: they are not suggested again."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    lines: tuple[LineRef, ...]
+    posting_ids: tuple[str, ...]
+    reason: str | None = None
+    actor: Actor | None = None
 
 
 class ClearingCounted(msgspec.Struct, frozen=True, gc=False):
@@ -1065,6 +1329,26 @@ class PaymentsLinkDecided(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
     metadata: dict[str, str] | None = None
     expected_sequence: int | None = None
+
+
+class MatchingWeightsPublished(msgspec.Struct, frozen=True, gc=False):
+    """Weights of matching; read by every partition."""
+
+    KEY_FIELD: ClassVar[str] = "tenant_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("role",)
+    BROADCAST: ClassVar[bool] = True
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    role: str
+    of_tenant: str | None
+    weights: str | None
+    sha256: str | None
+    effective_from: int
+    actor: Actor | None = None
 
 
 class FaultFound(msgspec.Struct, frozen=True, gc=False):
@@ -1702,6 +1986,60 @@ class RateQuoted(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
 
 
+class JournalAnswered(msgspec.Struct, frozen=True, gc=False):
+    """What the ledger says of a journal that a break has asked for, where it is not posted."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id", "journal_id")
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    journal_id: str
+    outcome: str
+    code: str
+    actor: Actor | None = None
+
+
+class BreakActionRefused(msgspec.Struct, frozen=True, gc=False):
+    """What a person has asked for was not done, and why."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str | None
+    action: str
+    code: str
+    correction_id: str | None = None
+    actor: Actor | None = None
+
+
+class BreakChanged(msgspec.Struct, frozen=True, gc=False):
+    """What has become of a break, by a person or by the ledger."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    change: str
+    status: str
+    assignee: str | None = None
+    text: str | None = None
+    correction_id: str | None = None
+    journal_id: str | None = None
+    code: str | None = None
+    actor: Actor | None = None
+
+
 class BreakOpened(msgspec.Struct, frozen=True, gc=False):
     """Statement and books differ."""
 
@@ -1719,6 +2057,13 @@ class BreakOpened(msgspec.Struct, frozen=True, gc=False):
     line_no: int | None
     posting_id: str | None
     detail: str
+    kind: str | None = None
+    difference_minor: int | None = None
+    materiality: str | None = None
+    since: int | None = None
+    line_id: str | None = None
+    counterpart_lines: tuple[LineRef, ...] | None = None
+    counterpart_postings: tuple[str, ...] | None = None
 
 
 class BreakResolved(msgspec.Struct, frozen=True, gc=False):
@@ -1735,6 +2080,32 @@ class BreakResolved(msgspec.Struct, frozen=True, gc=False):
     resolution: str
     statement_id: str | None = None
     posting_id: str | None = None
+    kind: str | None = None
+    line_no: int | None = None
+    journal_id: str | None = None
+    actor: Actor | None = None
+
+
+class CorrectionProposed(msgspec.Struct, frozen=True, gc=False):
+    """A correction of a break waits for a second person: nothing is posted yet."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    break_id: str
+    correction_id: str
+    journal_id: str
+    write_off: bool
+    legs: tuple[JournalLeg, ...]
+    reason: str
+    reverses: str | None
+    amount_minor: int
+    currency: str
+    materiality: str
+    actor: Actor | None = None
 
 
 class ItemMatched(msgspec.Struct, frozen=True, gc=False):
@@ -1752,6 +2123,48 @@ class ItemMatched(msgspec.Struct, frozen=True, gc=False):
     tier: str
     amount_minor: int
     currency: str
+    line_id: str | None = None
+    other_lines: tuple[LineRef, ...] | None = None
+    score: int | None = None
+    parts: tuple[ScorePart, ...] | None = None
+    weights_sha256: str | None = None
+    difference_minor: int | None = None
+    kind: str | None = None
+    actor: Actor | None = None
+
+
+class MatchSuggested(msgspec.Struct, frozen=True, gc=False):
+    """What may belong to an item: a person decides."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    statement_id: str | None
+    line_no: int | None
+    line_id: str | None
+    posting_id: str | None
+    candidates: tuple[MatchCandidate, ...]
+    weights_sha256: str | None = None
+
+
+class PostingsNetted(msgspec.Struct, frozen=True, gc=False):
+    """Postings that cancel each other were matched: the bank has no line of them."""
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+    posting_ids: tuple[str, ...]
+    amount_minor: int
+    currency: str
+    tier: str
+    score: int | None = None
+    actor: Actor | None = None
 
 
 class StatementClosed(msgspec.Struct, frozen=True, gc=False):
@@ -1862,6 +2275,16 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.ProposalApproved": ProposalApproved,
     "ledgerflow.ProposalRejected": ProposalRejected,
     "ledgerflow.BalanceUpdated": BalanceUpdated,
+    "ledgerflow.BreakAssigned": BreakAssigned,
+    "ledgerflow.BreakCommented": BreakCommented,
+    "ledgerflow.BreakDisputed": BreakDisputed,
+    "ledgerflow.BreakReopened": BreakReopened,
+    "ledgerflow.BreakWrittenOff": BreakWrittenOff,
+    "ledgerflow.CorrectionApproved": CorrectionApproved,
+    "ledgerflow.CorrectionRejected": CorrectionRejected,
+    "ledgerflow.CorrectionSuggested": CorrectionSuggested,
+    "ledgerflow.MatchConfirmed": MatchConfirmed,
+    "ledgerflow.MatchRejected": MatchRejected,
     "ledgerflow.ClearingCounted": ClearingCounted,
     "ledgerflow.FraudAlertRaised": FraudAlertRaised,
     "ledgerflow.FraudModelDrifted": FraudModelDrifted,
@@ -1889,6 +2312,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.LegRequested": LegRequested,
     "ledgerflow.PaymentDecided": PaymentDecided,
     "ledgerflow.PaymentsLinkDecided": PaymentsLinkDecided,
+    "ledgerflow.MatchingWeightsPublished": MatchingWeightsPublished,
     "ledgerflow.FaultFound": FaultFound,
     "ledgerflow.OperatorActed": OperatorActed,
     "ledgerflow.PaymentResumed": PaymentResumed,
@@ -1918,9 +2342,15 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.PostingRecorded": PostingRecorded,
     "ledgerflow.PriceQuoted": PriceQuoted,
     "ledgerflow.RateQuoted": RateQuoted,
+    "ledgerflow.JournalAnswered": JournalAnswered,
+    "ledgerflow.BreakActionRefused": BreakActionRefused,
+    "ledgerflow.BreakChanged": BreakChanged,
     "ledgerflow.BreakOpened": BreakOpened,
     "ledgerflow.BreakResolved": BreakResolved,
+    "ledgerflow.CorrectionProposed": CorrectionProposed,
     "ledgerflow.ItemMatched": ItemMatched,
+    "ledgerflow.MatchSuggested": MatchSuggested,
+    "ledgerflow.PostingsNetted": PostingsNetted,
     "ledgerflow.StatementClosed": StatementClosed,
     "ledgerflow.StatementLine": StatementLine,
     "ledgerflow.TradeExecuted": TradeExecuted,

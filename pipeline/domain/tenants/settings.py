@@ -13,6 +13,11 @@
     corrections = true               reversals of journals and payments
     limits = true                    account_limit_set
 
+    [tenants.north.breaks]           breaks of reconciliation, by currency, minor units (`break_rules`)
+    immaterial_below = { EUR = 500 }
+    material_from = { EUR = 100000 }
+    write_off_accounts = { EUR = "write-offs-eur" }
+
     [tenants.old]
     closed = true                    no new payments and accounts; payments in progress still finish
 
@@ -37,6 +42,7 @@ from msgspec import Meta
 
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.settings import ConceptSettings
+from pipeline.domain.tenants.break_rules import BreakRules
 
 FORMULA_REVISION = 1
 """Increased when the meaning of a setting changes without a change of its value."""
@@ -96,6 +102,8 @@ class Tenant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """It takes no new payments and accounts; what is under way still ends."""
     four_eyes: FourEyes | None = None
     """Which commands need two people; a tenant has its own table or the default's, not a mixture."""
+    breaks: BreakRules | None = None
+    """Which breaks matter, and where write-offs are booked; a table of its own, or the default's."""
 
     def __post_init__(self) -> None:
         for name, most in (("payments_per_second", PER_SECOND_MAX), ("burst", BURST_MAX)):
@@ -165,23 +173,26 @@ def _with_defaults(tenant: Tenant, default: Tenant) -> Tenant:
         rate, burst = default.payments_per_second, default.burst if burst is None else burst
     currencies = default.currencies if tenant.currencies is None else tenant.currencies
     four_eyes = default.four_eyes if tenant.four_eyes is None else tenant.four_eyes
+    breaks = default.breaks if tenant.breaks is None else tenant.breaks
     return Tenant(
         currencies=currencies,
         payments_per_second=rate,
         burst=burst,
         closed=tenant.closed,
         four_eyes=four_eyes,
+        breaks=breaks,
     )
 
 
 def _without_nothing_new(told: dict[str, Any]) -> dict[str, Any]:
-    """Return the values of a file without `four_eyes` where it says nothing.
+    """Return the values of a file without `four_eyes` and `breaks` where they say nothing.
 
     So a file that an earlier version has read keeps its name, and workers of both versions agree on it.
     """
     for tenant in (told["default"], *told["tenants"].values()):
-        if tenant["four_eyes"] is None:
-            del tenant["four_eyes"]
+        for newer in ("four_eyes", "breaks"):
+            if tenant[newer] is None:
+                del tenant[newer]
     return told
 
 

@@ -24,6 +24,19 @@ from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS, End
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import DAY_US, LAYOUT, RESULTS, derived, msgpack, row_key
 
+NOT_SAID_YET = {
+    "BreakOpened": (
+        *("kind", "difference_minor", "materiality", "since", "line_id"),
+        *("counterpart_lines", "counterpart_postings"),
+    ),
+    "BreakResolved": ("kind", "line_no", "journal_id", "actor"),
+    "ItemMatched": (
+        *("line_id", "other_lines", "score", "parts", "weights_sha256"),
+        *("difference_minor", "kind", "actor"),
+    ),
+}
+"""Fields of results that are null: what they say is agreed on, and no stream says it yet."""
+
 
 @dataclass
 class Desk:
@@ -90,6 +103,7 @@ class Desks(StreamModel):
     def result(self, event: str, name: str, **fields: Any) -> None:
         """Expect a result; `name` makes its id."""
         event_id = self.id_of(name)
+        fields = {**dict.fromkeys(NOT_SAID_YET[event]), **fields}
         self.say(RESULTS, self.owner[1], event, event_id, account_id=self.owner[1], **fields)
 
     def break_id(self, kind: str, subject: str, ordinal: str) -> str:
