@@ -64,7 +64,8 @@ FIELD_DOCS: dict[str, str] = {
     "reference": "The text that is booked, and by which statements are matched.",
     "regulatory_notification_sent": "The upstream's own; no rule looks at it.",
     "regulatory_tier": "The upstream's own; no rule looks at it.",
-    "resolution": "`posting_arrived`, `line_arrived`, `matched`, `corrected`, `written_off` or `accepted`.",
+    "resolution": "`posting_arrived`, `line_arrived`, `statement_arrived`, `matched`, `corrected`, "
+    "`written_off` or `accepted`.",
     "reversal_id": "The reversal that it is about.",
     "reviewer": "Who has decided.",
     "roles_version": "The version of the roles by which the actor was allowed to.",

@@ -39,7 +39,8 @@ KINDS: dict[str, Kind] = {
     "CLOSING_BALANCE": Kind(
         "CLOSING_BALANCE", "opening balance and lines do not give the closing", True, True
     ),
-    "SEQUENCE_GAP": Kind("SEQUENCE_GAP", "a line or a statement is missing", True, True),
+    "SEQUENCE_GAP": Kind("SEQUENCE_GAP", "a line of a statement is missing", True, True),
+    "GAP": Kind("SEQUENCE_GAP", "a statement is missing", True, True),
     "OVERLAP": Kind("SEQUENCE_GAP", "two statements cover the same", True, True),
     "STALE": Kind("SEQUENCE_GAP", "statements have stopped coming", True, True),
 }
