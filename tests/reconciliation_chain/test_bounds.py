@@ -151,6 +151,51 @@ def test_what_is_refused_leaves_nothing_behind() -> None:
     assert bank.table.data == before
 
 
+INT64 = st.integers(-(2**63), 2**63 - 1)
+AMOUNTS = st.integers(-AMOUNT_LIMIT, AMOUNT_LIMIT) | st.integers(-3, 3)
+TIMES = INT64 | st.integers(0, 3 * DAY)
+IDS = st.sampled_from(("", "S9"))
+LINES = st.builds(
+    lambda statement_id, number, amount, at: Line(
+        statement_id, number, "EUR", amount, at // DAY, digest(number % 3, amount)
+    ),
+    IDS,
+    INT64 | st.integers(0, 4),
+    AMOUNTS,
+    TIMES,
+)
+CLOSINGS = st.builds(
+    Closing,
+    IDS,
+    st.just("EUR"),
+    AMOUNTS,
+    AMOUNTS,
+    INT64 | st.integers(0, 4),
+    TIMES,
+    st.none() | INT64 | st.integers(0, 3),
+    st.none() | INT64 | st.integers(0, 3),
+    st.none() | TIMES,
+)
+
+
+@given(st.lists(LINES | CLOSINGS, max_size=12), INT64)
+def test_whatever_numbers_come_rows_can_be_written_and_breaks_be_said(
+    events: list[Line | Closing], watermark: int
+) -> None:
+    bank = Bank()
+    bank.watermark = watermark
+    for event in events:
+        before = dict(bank.table.data)
+        try:
+            outcome = bank.tell_line(event) if isinstance(event, Line) else bank.tell_closing(event)
+        except Reject:
+            assert bank.table.data == before
+            continue
+        figures = [outcome.stale_at or 0, *(one.amount_minor for one in outcome.opened)]
+        assert all(-(2**63) <= figure < 2**63 for figure in figures)
+    bank.told(history.fall_stale(bank.rows, bank.moment, "EUR"))
+
+
 def swept(bank: Bank) -> None:
     """Hand back every key whose time has come, as the desk's queue does."""
     queue, bank.ended = bank.ended, []

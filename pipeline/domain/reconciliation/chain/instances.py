@@ -153,11 +153,11 @@ def begun(series: Series, day: int) -> Instance:
 def with_line(instance: Instance, line: Line | Again, *, is_twin: bool) -> Instance:
     """Return a statement with one more line. Raises Reject (overflow)."""
     moves = line.moves_minor
-    total = instance.total_minor + moves
-    if abs(total) > AMOUNT_LIMIT:
+    twin = is_twin and moves != 0
+    total, twins = instance.total_minor + moves, instance.twins_minor + (moves if twin else 0)
+    if abs(total) > AMOUNT_LIMIT or abs(twins) > AMOUNT_LIMIT:
         raise Reject("overflow", "the sum of the statement's lines is too large")
     first, number = instance.lines == 0, line.line_no
-    twin = is_twin and moves != 0
     return msgspec.structs.replace(
         instance,
         first_day=min(instance.first_day, line.booked_day),
@@ -169,7 +169,7 @@ def with_line(instance: Instance, line: Line | Again, *, is_twin: bool) -> Insta
         lowest=number if first else min(instance.lowest, number),
         highest=number if first else max(instance.highest, number),
         twins=instance.twins + twin,
-        twins_minor=instance.twins_minor + (moves if twin else 0),
+        twins_minor=twins,
     )
 
 

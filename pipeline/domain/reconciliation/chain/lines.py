@@ -132,15 +132,24 @@ def adopt(work: Work, statement_id: str, currency: str, series: Series) -> Serie
             and not has(instance.runs, again.line_no)
             and instance.first_day <= again.booked_day <= instance.last_day
         }
-        complete = instance
-        for _, again in sorted(wanted.items()):
-            complete = with_line(complete, again, is_twin=True)
+        complete = _with_all(instance, [wanted[number] for number in sorted(wanted)])
         if is_complete(complete) and difference(complete) == 0:
             _take(work, statement_id, currency, tuple(wanted.values()))
             complete = check_statement(work, statement_id, currency, complete, LINE_ARRIVED)
             left = tuple(again for again in series.again if again not in wanted.values())
             series = with_instance(msgspec.structs.replace(series, again=left), complete, work.at.watermark)
     return series
+
+
+def _with_all(instance: Instance, lines: list[Again]) -> Instance:
+    """Return a statement with more lines; as it is if their sum is too large to be one."""
+    complete = instance
+    try:
+        for again in lines:
+            complete = with_line(complete, again, is_twin=True)
+    except Reject:
+        return instance
+    return complete
 
 
 def _take(work: Work, statement_id: str, currency: str, lines: tuple[Again, ...]) -> None:

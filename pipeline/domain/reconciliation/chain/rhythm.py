@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, NO_END
 
 INTERVALS_MAX = 16
 INTERVALS_MIN = 4
@@ -34,4 +34,4 @@ def stale_at(days: Sequence[int]) -> int | None:
     if len(intervals) < INTERVALS_MIN:
         return None
     usual = intervals[-2 if len(intervals) >= 2 * INTERVALS_MIN else -1]
-    return (days[-1] + usual + max(2, usual // 2)) * MICROSECONDS_PER_DAY
+    return min((days[-1] + usual + max(2, usual // 2)) * MICROSECONDS_PER_DAY, NO_END)
