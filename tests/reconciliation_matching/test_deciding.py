@@ -77,6 +77,9 @@ def test_what_is_around_an_item_is_bounded_and_no_order_decides_it(
     mixed = shuffled(edges, seed)
     assert found == around(start, lambda end: [edge for edge in mixed if end in edge[:2]], items_max)
     assert len({end for edge in found for end in edge[:2]} | {start}) <= items_max
+    own = [edge for edge in edges if edge.line == start]
+    if len(own) < items_max:
+        assert set(own) <= set(found), "its own edges come first"
     whole = [component for component in components(edges) if any(edge.line == start for edge in component)]
     if whole and items_max >= len({end for edge in whole[0] for end in edge[:2]}):
         assert sorted(found) == sorted(whole[0])

@@ -26,7 +26,7 @@ EARLY_MORE = 1_000
 """By so much the margin on arrival is greater than the one of an item that is due."""
 LIKELIER_THAN_NONE = 500
 """The least score of a confirmed pair, where too few labels show which it is."""
-SUGGESTED_PER_MILLE = 998
+SUGGESTED_PER_10_000 = 9_995
 """So many of the labelled pairs are at least suggested."""
 SUGGEST_FROM_MIN = -5_000
 """The least score from which on pairs are suggested: what is far less likely only costs time."""
@@ -53,7 +53,7 @@ def _with_suggestions(weights: Weights, found: Groups) -> Weights:
     right = np.sort(scores(found, weights)[found.right])
     if not len(right):
         return weights
-    lowest = int(right[len(right) * (1_000 - SUGGESTED_PER_MILLE) // 1_000])
+    lowest = int(right[len(right) * (10_000 - SUGGESTED_PER_10_000) // 10_000])
     suggest_from = max(SUGGEST_FROM_MIN, min(weights.suggest_from, lowest))
     return msgspec.structs.replace(weights, suggest_from=suggest_from)
 

@@ -15,6 +15,8 @@ from pipeline.domain.reconciliation.assigning.edges import Edge, order
 ITEMS_MAX = 256
 """Items of a component."""
 
+_Outgoing = tuple[bool, tuple[int, bytes, bytes], bytes]
+
 
 def components(edges: Iterable[Edge], items_max: int = ITEMS_MAX) -> list[list[Edge]]:
     """Return the components of some edges: their edges, strongest first; so are the components."""
@@ -38,12 +40,12 @@ def components(edges: Iterable[Edge], items_max: int = ITEMS_MAX) -> list[list[E
 def around(key: bytes, edges_of: Callable[[bytes], Iterable[Edge]], items_max: int = ITEMS_MAX) -> list[Edge]:
     """Return the edges of the component around an item, strongest first.
 
-    It grows from the item along the strongest edge that leads out, until nothing does or it has `items_max`
-    items. `edges_of` returns the edges of an item; it is asked once an item.
+    It grows from the item, first along its own edges, then along the strongest edge that leads out, until
+    nothing does or it has `items_max` items. `edges_of` returns the edges of an item; it is asked once each.
     """
     inside: set[bytes] = set()
     kept: dict[Edge, None] = {}
-    outgoing: list[tuple[tuple[int, bytes, bytes], bytes, Edge]] = []
+    outgoing: list[_Outgoing] = []
     entering: bytes | None = key
     while entering is not None:
         inside.add(entering)
@@ -52,14 +54,14 @@ def around(key: bytes, edges_of: Callable[[bytes], Iterable[Edge]], items_max: i
             if end in inside:
                 kept[edge] = None
             else:
-                heappush(outgoing, (order(edge), end, edge))
+                heappush(outgoing, (entering != key, order(edge), end))
         entering = _next(outgoing, inside) if len(inside) < items_max else None
     return sorted(kept, key=order)
 
 
-def _next(outgoing: list[tuple[tuple[int, bytes, bytes], bytes, Edge]], inside: set[bytes]) -> bytes | None:
+def _next(outgoing: list[_Outgoing], inside: set[bytes]) -> bytes | None:
     while outgoing:
-        _, end, _ = heappop(outgoing)
+        _, _, end = heappop(outgoing)
         if end not in inside:
             return end
     return None
