@@ -99,9 +99,17 @@ def test_the_order_of_candidates_and_labels_decides_nothing() -> None:
 def test_each_labelled_pair_is_also_learned_from_as_if_its_partner_had_never_come() -> None:
     pairs = [(b"p", b"l", pair(_NEAR)), (b"q", b"l", pair(_FAR))]
     found = groups(pairs, {b"l": b"p"})
-    assert found.counts.tolist() == [1.0, 1.0, MISSING_COUNTS]
-    assert found.right.tolist() == [True, True, False, False]
-    assert found.group.tolist() == [0, 1, 1, 2]
+    assert found.counts.tolist() == [1.0, MISSING_COUNTS, 1.0]
+    assert found.right.tolist() == [True, False, False, True]
+    assert found.group.tolist() == [0, 0, 1, 2]
+
+
+def test_pairs_that_people_turned_down_count_less() -> None:
+    pairs, _ = world(200, 1.0)
+    rejected = frozenset((b"p%05d" % number, b"l%05d" % number) for number in range(200))
+    learned = learn(pairs, {}, DEFAULT_WEIGHTS, rejected)
+    assert learned.score(pair(_NEAR)) < DEFAULT_WEIGHTS.score(pair(_NEAR)) - 1_000
+    assert learned.tables[_AMOUNT][_FAR] == DEFAULT_WEIGHTS.tables[_AMOUNT][_FAR]
 
 
 def test_weights_that_were_learned_can_be_published() -> None:

@@ -8,7 +8,7 @@ that something has no partner.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -38,29 +38,37 @@ class Groups(NamedTuple):
     """How much each group counts (float64)."""
 
 
-def groups(pairs: Iterable[tuple[bytes, bytes, Evidence]], partners: Mapping[bytes, bytes]) -> Groups:
-    """Return the groups of the items in `partners`.
+def groups(
+    pairs: Iterable[tuple[bytes, bytes, Evidence]],
+    partners: Mapping[bytes, bytes],
+    rejected: Set[tuple[bytes, bytes]] = frozenset(),
+) -> Groups:
+    """Return the groups of the items in `partners`, and one for each rejected pair: this one, or none.
 
     `pairs` are the candidates that the stream has looked at: posting, line, evidence. `partners` has the
     posting of each labelled line. An item without a candidate makes no group; one whose partner is not among
-    its candidates makes groups without a right one.
+    its candidates makes groups without a right one. `rejected` are pairs, posting and line, that people
+    turned down.
     """
     known = dict(sorted(partners.items())[:GROUPS_MAX])
     lines = {posting: line for line, posting in known.items()}
-    found: dict[tuple[bool, bytes], list[tuple[bool, Evidence]]] = {}
+    found: dict[tuple[int, bytes, bytes], list[tuple[bool, Evidence]]] = {}
     for posting, line, evidence in pairs:
         right = known.get(line) == posting
         if line in known:
-            found.setdefault((True, line), []).append((right, evidence))
+            found.setdefault((0, line, b""), []).append((right, evidence))
         if posting in lines:
-            found.setdefault((False, posting), []).append((right, evidence))
+            found.setdefault((1, posting, b""), []).append((right, evidence))
+        if (posting, line) in rejected and not right:
+            found[2, posting, line] = [(False, evidence)]
     rows: list[Evidence] = []
     group: list[int] = []
     rights: list[bool] = []
     counts: list[float] = []
     for key in sorted(found):
         candidates = found[key]
-        for count, kept in ((1.0, candidates), (MISSING_COUNTS, [one for one in candidates if not one[0]])):
+        without = [one for one in candidates if not one[0]]
+        for count, kept in ((1.0, candidates), (MISSING_COUNTS, without if key[0] < 2 else [])):
             if kept:
                 rows += [evidence for _, evidence in kept]
                 rights += [right for right, _ in kept]

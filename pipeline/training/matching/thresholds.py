@@ -8,7 +8,7 @@ odds).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 import numpy as np
@@ -36,17 +36,22 @@ _MARGINS = tuple(range(1_500, 6_001, 250))
 Pairs = Sequence[tuple[bytes, bytes, Evidence]]
 
 
-def learn(pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights) -> Weights:
-    """Return weights and thresholds learned from labelled pairs; see `groups` for what is given.
+def learn(
+    pairs: Pairs,
+    partners: Mapping[bytes, bytes],
+    before: Weights,
+    rejected: Set[tuple[bytes, bytes]] = frozenset(),
+) -> Weights:
+    """Return weights and thresholds learned from labelled and rejected pairs; see `groups` for what is given.
 
     Without labels, or without candidates of what is labelled, the weights from before are returned.
     """
-    found = groups(pairs, partners)
+    found = groups(pairs, partners, rejected)
     if not len(found.group):
         return before
     fitted = _with_suggestions(fit(found, before), found)
     judged_from = msgspec.structs.replace(before, suggest_from=fitted.suggest_from)
-    return _with_thresholds(fitted, _shown(pairs, partners, judged_from))
+    return _with_thresholds(fitted, _shown(pairs, partners, judged_from, rejected))
 
 
 def _with_suggestions(weights: Weights, found: Groups) -> Weights:
@@ -58,7 +63,9 @@ def _with_suggestions(weights: Weights, found: Groups) -> Weights:
     return msgspec.structs.replace(weights, suggest_from=suggest_from)
 
 
-def _shown(pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights) -> np.ndarray:
+def _shown(
+    pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights, rejected: Set[tuple[bytes, bytes]]
+) -> np.ndarray:
     """Return for each labelled item: its best candidate's score and margin, and whether it was right."""
     shown = []
     for fold in (0, 1):
@@ -66,8 +73,11 @@ def _shown(pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights) -> np
             line: posting for at, (line, posting) in enumerate(sorted(partners.items())) if at % 2 == fold
         }
         outside = {line: posting for line, posting in partners.items() if line not in inside}
-        fitted = fit(groups(pairs, inside), before) if inside else before
-        shown.append(_best_of_each(groups(pairs, outside), fitted, before.suggest_from))
+        turned_down = {pair for at, pair in enumerate(sorted(rejected)) if at % 2 == fold}
+        learned_from = groups(pairs, inside, turned_down)
+        fitted = fit(learned_from, before) if len(learned_from.group) else before
+        judged = groups(pairs, outside, rejected - turned_down)
+        shown.append(_best_of_each(judged, fitted, before.suggest_from))
     return np.concatenate(shown)
 
 

@@ -32,7 +32,7 @@ CURRENCIES_MAX = 4
 """Other currencies in which near amounts are looked up by the day's rate."""
 READ_WORD = 12
 """Entries of a word that are read to either side of the item's amount."""
-ITEMS_READ = 24
+ITEMS_READ = 16
 """Items whose rows are read and scored; the most promising of those found."""
 NEAR_PERCENT = 15
 """Amounts further away than this, and than a fee, are not looked at without a common reference."""
