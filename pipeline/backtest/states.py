@@ -47,7 +47,7 @@ class _Resting:
         missing = [key for key, known in zip(asked, there.tolist(), strict=True) if not known]
         found = [key for key in missing if key in self._packed]
         if found:
-            self._states.fill(found, self._form.unpack([self._packed[key] for key in found]))
+            self._form.unpack([self._packed[key] for key in found], self._states.fresh(found))
 
     def rest(self) -> None:
         """Turn all states into bytes, where there are too many."""

@@ -146,13 +146,14 @@ class _RowsOfKind:
             return
         found = self._rows.get_many(missing)
         self._loaded.update(dict.fromkeys(missing))
-        self._states.make_room(len(missing))
         there = [(key, row) for key, row in zip(missing, found, strict=True) if row is not None]
-        if there:
-            names, packed = zip(*there, strict=True)
-            states = states_of(self._kind, packed)
-            self._states.fill(names, states)
-            self._loaded.update(zip(names, self._kind.newest(states).tolist(), strict=True))
+        if not there:
+            self._states.fresh(missing)
+            return
+        names, packed = zip(*there, strict=True)
+        absent = [key for key, row in zip(missing, found, strict=True) if row is None]
+        states = states_of(self._kind, packed, self._states.fresh([*names, *absent])[: len(names)])
+        self._loaded.update(zip(names, self._kind.newest(states).tolist(), strict=True))
 
     def knows(self, key: bytes) -> bool:
         """Whether there is a state under a key that was loaded, or one that the run has made."""
@@ -263,13 +264,14 @@ class _RowsOfKind:
         return newest_s, later
 
 
-def states_of(kind: Kept, packed: Sequence[bytes]) -> np.ndarray:
-    """Return the states of rows, a row each. Raises UnreadableRow."""
-    current = [kind.row.current(row)[1:] for row in packed]
+def states_of(kind: Kept, packed: Sequence[bytes], into: np.ndarray | None = None) -> np.ndarray:
+    """Return the states of rows, a row each; `into`: zeros to write them into. Raises UnreadableRow."""
+    head, current = kind.row.head, kind.row.current
+    contents = [row[1:] if row[:1] == head else current(row)[1:] for row in packed]
     try:
-        return kind.form.unpack(current)
+        return kind.form.unpack(contents, into)
     except ValueError:
-        for row, content in zip(packed, current, strict=True):
+        for row, content in zip(packed, contents, strict=True):
             try:
                 kind.form.unpack([content])
             except ValueError as error:

@@ -35,8 +35,8 @@ _SHORTER = (1 << 8, 1 << 16, 1 << 24)
 _SHIFTS = np.array([0, 2, 4, 6], np.uint8)
 FEW = 2
 """So many are packed one by one (`packing_one`): it is quicker."""
-CHUNK = 256
-"""States that are packed at once: some 1.5 MB."""
+CHUNK_WORDS = 200_000
+"""Words of the states that are packed at once: some 1.5 MB."""
 PLAIN, TIME, LEAST_AMOUNT, FIRST_BUCKET = range(4)
 """Kinds of words; from FIRST_BUCKET on one for each length of buckets."""
 
@@ -74,18 +74,31 @@ class Form(NamedTuple):
         packed: list[bytes] = []
         if len(states) <= FEW:
             return [head + pack_one(self, state) for state in states.tolist()]
-        for start in range(0, len(states), CHUNK):
-            packed += _pack(self.by_word(), states[start : start + CHUNK], head)
+        at_once = self._at_once
+        for start in range(0, len(states), at_once):
+            packed += _pack(self.by_word(), states[start : start + at_once], head)
         return packed
 
-    def unpack(self, packed: Sequence[bytes]) -> np.ndarray:
-        """Return the states in bytes, a row each. Raises ValueError for what `pack` does not write."""
-        if 0 < len(packed) <= FEW:
-            return np.array([unpack_one(self, one) for one in packed], np.int64)
-        states = np.zeros((len(packed), self.width), np.int64)
-        for start in range(0, len(packed), CHUNK):
-            _unpack(self.by_word(), packed[start : start + CHUNK], states[start : start + CHUNK])
+    def unpack(self, packed: Sequence[bytes], states: np.ndarray | None = None) -> np.ndarray:
+        """Return the states in bytes, a row each; `states`: zeros to write them into, None: new ones.
+
+        Raises ValueError for what `pack` does not write.
+        """
+        if states is None:
+            states = np.zeros((len(packed), self.width), np.int64)
+        if len(packed) <= FEW:
+            for place, one in enumerate(packed):
+                states[place] = unpack_one(self, one)
+            return states
+        at_once = self._at_once
+        for start in range(0, len(packed), at_once):
+            _unpack(self.by_word(), packed[start : start + at_once], states[start : start + at_once])
         return states
+
+    @property
+    def _at_once(self) -> int:
+        """How many states are packed at once."""
+        return max(CHUNK_WORDS // self.width, FEW)
 
     def by_word(self) -> Words:
         """Return how each word is written."""

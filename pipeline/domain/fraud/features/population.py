@@ -64,10 +64,9 @@ class Population(States):
         """Add approved payments to the open day."""
         if not len(rows):
             return
-        x = np.minimum(amount, POPULATION_STATISTIC_MAX)
-        added = np.stack([np.ones_like(x), x, x * x >> SQUARE_SHIFT], axis=1)
-        sums = np.zeros((int(rows.max()) + 1, 3), np.int64)
-        np.add.at(sums, rows, added)
-        there = np.unique(rows)
-        self._rows[there, N_OPEN] += sums[there]
+        order = np.argsort(rows, kind="stable")
+        there, starts = np.unique(rows[order], return_index=True)
+        x = np.minimum(amount[order], POPULATION_STATISTIC_MAX)
+        added = np.stack([np.ones_like(x), x, x * x >> SQUARE_SHIFT])
+        self._rows[there, N_OPEN] += np.add.reduceat(added, starts, axis=1).T
         self._changed.update(there.tolist())

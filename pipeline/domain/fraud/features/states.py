@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from itertools import repeat
 
 import numpy as np
 
-LANES_MAX = 1_024
-"""Payments that are judged at once, whose states are copied: some 10 MB."""
+LANES_MAX = 500
+"""Payments that are judged at once, whose states are copied: some 5 MB. No power of two: the rows of a matrix
+of that width share the same few places of a processor's cache, and turning one takes four times as long."""
 
 
 class States:
@@ -22,28 +24,32 @@ class States:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def numbers(self, keys: Iterable[Hashable]) -> np.ndarray:
+    def numbers(self, keys: Sequence[Hashable]) -> np.ndarray:
         """Return the row of each key; a new key gets one."""
         known = self._numbers
-        found = [known.setdefault(key, len(known) + 1) for key in keys]
-        if len(known) >= len(self._rows):
-            self._grow(max(2 * len(self._rows), len(known) + 1))
+        found = [*map(known.get, keys)]
+        if None in found:
+            found = [known.setdefault(key, len(known) + 1) for key in keys]
+            if len(known) >= len(self._rows):
+                self._grow(max(2 * len(self._rows), len(known) + 1))
         return np.array(found, np.int64)
 
-    def make_room(self, keys: int) -> None:
-        """Make room for so many keys more, so that the states are not copied again and again."""
-        if len(self._numbers) + keys >= len(self._rows):
-            self._grow(len(self._numbers) + keys + 1)
+    def fresh(self, keys: Sequence[Hashable]) -> np.ndarray:
+        """Return the states of different keys that have none yet: zeros, a row each.
+
+        Whoever writes them as they were before says nothing of it: they do not count as changed.
+        """
+        begin = len(self._numbers) + 1
+        end = begin + len(keys)
+        if end > len(self._rows):
+            self._grow(end)
+        self._numbers.update(zip(keys, range(begin, end), strict=True))
+        return self._rows[begin:end]
 
     def _grow(self, count: int) -> None:
         larger = np.zeros((count, self.width), np.int64)
         larger[: len(self._rows)] = self._rows
         self._rows = larger
-
-    def fill(self, keys: Sequence[Hashable], states: np.ndarray) -> None:
-        """Take states, a row each, as they were written before: they do not count as changed."""
-        numbers = self.numbers(keys)  # which may make room first
-        self._rows[numbers] = states
 
     def clear(self) -> None:
         """Forget all states."""
@@ -52,8 +58,7 @@ class States:
 
     def known(self, keys: Iterable[Hashable]) -> np.ndarray:
         """Return the row of each key; 0 for one that has none."""
-        known = self._numbers
-        return np.array([known.get(key, 0) for key in keys], np.int64)
+        return np.array([*map(self._numbers.get, keys, repeat(0))], np.int64)
 
     def columns(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
         """Return states as columns: a copy, of the first `width` places."""
