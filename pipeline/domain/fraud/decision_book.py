@@ -8,7 +8,6 @@ from pipeline.domain.fraud.decisions import (
     DECIDED,
     Decision,
     Paid,
-    decision_key,
     pack_decision,
     read_decision,
 )
@@ -46,9 +45,9 @@ class DecisionBook:
         decision = self._known[key]
         return None if decision is None or newest_at - decision.at_us > within_us else decision
 
-    def of_debtor(self, tenant_id: str, payment_id: str, debtor_account_id: str) -> Decision | None:
-        """Return the decision on a payment of a debtor, as long as labels go to it."""
-        decision = self.of(decision_key(tenant_id, payment_id), self.newest_at(tenant_id), self._kept_us)
+    def of_debtor(self, key: bytes, tenant_id: str, debtor_account_id: str) -> Decision | None:
+        """Return a decision on a payment of a debtor, as long as labels go to it."""
+        decision = self.of(key, self.newest_at(tenant_id), self._kept_us)
         if decision is None or decision.paid is None or decision.debtor != debtor_hash(debtor_account_id):
             return None
         return decision

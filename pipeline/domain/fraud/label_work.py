@@ -10,8 +10,8 @@ from pipeline.domain.fraud.decisions import Decision
 from pipeline.domain.fraud.features.amounts import number_of
 from pipeline.domain.fraud.features.columns import Keys
 from pipeline.domain.fraud.features.ids import id63
-from pipeline.domain.fraud.payment_work import PaymentKeys
 from pipeline.domain.fraud.receipt_work import one_payment
+from pipeline.domain.fraud.run_keys import LabelKeys
 from pipeline.domain.fraud.run_results import Labelled
 from pipeline.domain.fraud.state_rows import FeatureRows
 
@@ -21,11 +21,13 @@ FRAUD, GENUINE = "FRAUD", "GENUINE"
 class Label(msgspec.Struct, frozen=True, gc=False):
     """A review or a label of a payment whose decision is known."""
 
+    place: int
+    """Of the event in the run."""
     decision: Decision
     key: bytes
     """Of the decision's row."""
     debtor_account_id: str
-    keys: PaymentKeys
+    keys: LabelKeys
     says: str
     """FRAUD or GENUINE."""
     at_us: int
@@ -37,6 +39,8 @@ class Label(msgspec.Struct, frozen=True, gc=False):
 class Cancelled(msgspec.Struct, frozen=True, gc=False):
     """A payment that is cancelled while it may wait for a reviewer."""
 
+    place: int
+    """Of the event in the run."""
     decision: Decision
     key: bytes
 
@@ -50,7 +54,7 @@ def cancel(what: Cancelled) -> bool:
     return True
 
 
-def label(place: int, what: Label, features: FeatureRows) -> tuple[bool, Labelled | None]:
+def label(what: Label, features: FeatureRows) -> tuple[bool, Labelled | None]:
     """Apply a label; return whether the decision has changed, and what the payee's partition is told.
 
     The newest label of a payment counts. A review is one of a payment that waits for it, and of no other.
@@ -62,15 +66,15 @@ def label(place: int, what: Label, features: FeatureRows) -> tuple[bool, Labelle
         return False, None
     paid.labelled_us = what.at_us
     if what.is_review and what.says == GENUINE and paid.fraud_us is None:
-        _change(place, what, features, "learn")
+        _change(what, features, "learn")
         paid.learned = True
     paid.waits = False
     told_us, says = None, what.says
     if says == FRAUD and paid.fraud_us is None:
-        _change(place, what, features, "unlearn")
+        _change(what, features, "unlearn")
         told_us = paid.fraud_us = what.at_us
     elif says == GENUINE and paid.fraud_us is not None:
-        _change(place, what, features, "relearn")
+        _change(what, features, "relearn")
         told_us, paid.fraud_us = paid.fraud_us, None
     if told_us is None:
         return True, None
@@ -79,14 +83,14 @@ def label(place: int, what: Label, features: FeatureRows) -> tuple[bool, Labelle
     )
 
 
-def _change(place: int, what: Label, features: FeatureRows, rule: str) -> None:
+def _change(what: Label, features: FeatureRows, rule: str) -> None:
     """Change the debtor's habits, where they are still known."""
     paid = facts_of(what.decision)
     keys = what.keys
     if not features.payers.knows(keys.payer) or not features.pairs.knows(keys.pair):
         return
-    features.payers.touch([keys.payer], [place], [0])
-    features.pairs.touch([keys.pair], [place], [0])
+    features.payers.touch([keys.payer], [what.place], [0])
+    features.pairs.touch([keys.pair], [what.place], [0])
     payment = one_payment(
         what.decision.at_us,
         id63(what.debtor_account_id),
@@ -96,7 +100,7 @@ def _change(place: int, what: Label, features: FeatureRows, rule: str) -> None:
         number_of(what.tenant, paid.currency),
         paid.amount_minor,
     )
-    of = Keys(*([key] for key in keys))
+    of = Keys([keys.payer], (), (), [keys.pair], (), [keys.population])
     if rule == "learn":
         features.tables.learn(payment, of)
     elif rule == "unlearn":

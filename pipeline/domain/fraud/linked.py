@@ -12,26 +12,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.judging import Run
 from pipeline.domain.fraud.outputs import emit_alert, reasons_of
 from pipeline.domain.fraud.run_results import Decided
 from pipeline.domain.fraud.said import own_command
 from pipeline.domain.fraud.score import Verdict
+from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Outbox, envelope
+from pipeline.domain.kernel.rows import PrefetchingRows
 
 
-def judge_link(run: Run, event: ev.PaymentsLinked, at_us: int, out: Outbox) -> None:
-    """Judge all payments of a link, in their order, and emit what is decided; `run` is new, and is closed.
+def judge_link(
+    terms: Terms, rows: PrefetchingRows, partition: int, event: ev.PaymentsLinked, at_us: int, out: Outbox
+) -> None:
+    """Judge all payments of a link, in their order, and emit what is decided.
 
     `at_us`: event time, microseconds UTC.
     """
-    run.load([decision_key(event.tenant_id, payment.payment_id) for payment in event.payments])
     payments = [alone(event, payment) for payment in event.payments]
+    run = Run(terms, rows, partition, payments, [at_us] * len(payments))
     names = [f"fraud_alert_raised:{index}" for index in range(len(payments))]
-    for place, (payment, name) in enumerate(zip(payments, names, strict=True)):
-        run.pay(place, payment, at_us, (event, name))
+    for place, name in enumerate(names):
+        run.pay(place, (event, name))
     found = [result for _, result in run.close()]
     decided = [result for result in found if isinstance(result, Decided)]
     emit_link_decided(event, [one.verdict for one in decided], out)

@@ -143,7 +143,7 @@ class FraudLog:
 
     def _take(self, event: Any, at: Arrival, rows: PrefetchingRows, out: Outbox) -> None:
         """Apply an event that is no payment, and tell the other partitions what they have to know."""
-        run = Run(self.terms, rows, at.partition)
+        run = Run(self.terms, rows, at.partition, [event], ())
         take_own(run, 0, event, at.recorded_at)
         for _, result in run.close():
             out.emit(*own_command(event, result))
@@ -173,8 +173,9 @@ class FraudLog:
             if time != event.occurred_at:
                 event = structs.replace(event, occurred_at=time)
             return self._decide(event, min(time, at.recorded_at), at.partition, rows, out)
-        if Run(terms, rows).is_repeat(event):  # the ledger says in what it differs
-            return self._decide(event, min(event.occurred_at, at.recorded_at), at.partition, rows, out)
+        at_us = min(event.occurred_at, at.recorded_at)
+        if Run(terms, rows, at.partition, [event], [at_us]).is_repeat(0):  # the ledger says how it differs
+            return self._decide(event, at_us, at.partition, rows, out)
         code = refusal(event, at.recorded_at, now, terms.window_us, terms.ahead_us, rows)
         if code is not None:
             return refuse_payment(event, code, out, event.execute_at)
@@ -218,8 +219,8 @@ class FraudLog:
     def _decide(
         self, event: ev.PaymentInitiated, at_us: int, partition: int, rows: PrefetchingRows, out: Outbox
     ) -> None:
-        run = Run(self.terms, rows, partition)
-        run.pay(0, event, at_us)
+        run = Run(self.terms, rows, partition, [event], [at_us])
+        run.pay(0)
         for _, result in run.close():
             if not isinstance(result, Decided):
                 out.emit(*own_command(event, result))
@@ -248,4 +249,4 @@ class FraudLog:
                 names = event.debtor_account_id, payment.payment_id, "exists_with_different_link"
                 time = known.command.execute_at
                 return refuse(out, event, "payments_linked", *names, link_id=event.link_id, execute_at=time)
-        judge_link(Run(self.terms, rows, at.partition), event, min(event.occurred_at, at.recorded_at), out)
+        judge_link(self.terms, rows, at.partition, event, min(event.occurred_at, at.recorded_at), out)

@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, drifts_block, refusals_block
 from pipeline.domain.fraud.decision_book import facts_of
-from pipeline.domain.fraud.decisions import decision_key
 from pipeline.domain.fraud.judging import Run as Judging
 from pipeline.domain.fraud.log import PASSED_ON, UNTIMED, FraudLog
 from pipeline.domain.fraud.own_commands import cards_of, take_funds, take_own
@@ -81,7 +80,6 @@ _RULED = frozenset(
     }
 )
 """The fields that the rules read; ids of outputs and outputs themselves are made from the columns."""
-_BY_PAYMENT = (ev.PaymentInitiated, ev.PaymentReviewed, ev.PaymentCancelled, ev.PaymentLabelled)
 
 
 class FraudLogBatch(RuleBatch):
@@ -115,14 +113,15 @@ class _OpenRun:
 
     def __init__(self, stream: FraudLog, run: Run, events: Sequence[Any], rows: PrefetchingRows) -> None:
         self._gate, self._rows, self._run, self._events = stream.terms.gate, rows, run, events
-        self._judging = Judging(stream.terms, rows, run.partition)
+        times = np.minimum(numpy_of(run.columns["occurred_at"], 0), run.recorded_at)
+        at_us = times[run.kinds == INITIATED].tolist()
+        self._judging = Judging(stream.terms, rows, run.partition, events, at_us)
         self._place = 0
         self._clock = read_clock(rows)
         self._time_before = self._clock.watermark
         self._waiting = self._ids_of_waiting(events)
         self._refused: dict[int, str] = {}
         """Result codes of payments above a quota or of closed tenants."""
-        self._judging.load(_decision_keys(events))
         self._cards, self._origins = _cards_of(run), _origins_of(run)
 
     def apply(self, event: Any, recorded_at: int) -> None:
@@ -140,7 +139,7 @@ class _OpenRun:
             if code is not None:
                 self._refused[place], now = code, self._clock.watermark
             else:
-                self._judging.pay(place, event, min(event.occurred_at, recorded_at))
+                self._judging.pay(place)
         elif kind is ev.FundsReceived:
             take_funds(self._judging, place, event, recorded_at, self._origins.get(place, ()))
         elif kind is ev.PayeeRiskChanged and place in self._cards:
@@ -210,14 +209,6 @@ class _OpenRun:
             places = np.array([place for place, _ in others])
             for block in blocks_of([own_command(self._events[place], one) for place, one in others]):
                 yield block._replace(order=places[block.order])
-
-
-def _decision_keys(events: Sequence[Any]) -> Iterator[bytes]:
-    """Yield the keys of the decisions that events are about."""
-    for event in events:
-        kind = type(event)
-        if kind in _BY_PAYMENT or (kind is ev.PostingRecorded and event.payment_id is not None):
-            yield decision_key(event.tenant_id, event.payment_id)
 
 
 def _cards_of(run: Run) -> dict[int, np.ndarray]:

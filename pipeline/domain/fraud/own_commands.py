@@ -57,7 +57,7 @@ def _card(run: Run, place: int, event: ev.PayeeRiskChanged, recorded_at: int) ->
 
 
 def _labelled(run: Run, place: int, event: ev.PaymentLabelled, recorded_at: int) -> None:
-    if not run.knows(event.tenant_id, event.payment_id, event.debtor_account_id):
+    if not run.knows(place, event):
         raise Reject("unknown_payment")
     run.label(place, event, min(event.labelled_at, recorded_at))
 
@@ -73,7 +73,7 @@ def _cancelled(run: Run, place: int, event: ev.PaymentCancelled, recorded_at: in
 def _posting(run: Run, place: int, event: ev.PostingRecorded, recorded_at: int) -> None:
     if event.payment_id is not None:
         if event.side == DEBIT:
-            run.post(place, event.tenant_id, event.payment_id, event.account_id)
+            run.post(place, event.tenant_id, event.account_id)
     elif event.side != DEBIT:
         money, at_us = (event.amount_minor, event.currency), min(event.occurred_at, recorded_at)
         run.receive(place, event.tenant_id, event.account_id, None, money, at_us, ())

@@ -13,37 +13,35 @@ is done together, however it is mixed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any
-
-import msgspec
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 RECEIVE, PAY, CHANGE = range(3)
 KINDS = 3
 
 
-class Work(msgspec.Struct, frozen=True, gc=False):
-    """What is to be done for an event.
+class Work(Protocol):
+    """What is to be done for an event."""
 
-    Python's garbage collector does not follow it, as what else a run makes for each event: thousands of such
-    objects make it slow, and none of them is part of a cycle.
-    """
-
-    place: int
-    """Of the event in the run."""
-    what: Any
+    @property
+    def place(self) -> int:
+        """Return the place of the event in the run."""
 
 
 class Phases:
-    """Work of a run, by phase."""
+    """Work of a run, by phase.
+
+    Python's garbage collector should not follow it (`gc=False`), as what else a run makes for each event:
+    thousands of such objects make it slow, and none of them is part of a cycle.
+    """
 
     def __init__(self) -> None:
-        self._work = defaultdict[int, list[Work]](list)
+        self._work = defaultdict[int, list[Any]](list)
         self._changed: dict[bytes, int] = {}
         self._read: dict[bytes, int] = {}
         """By key of a state: the phase of the last event that changes or reads it."""
 
-    def add(self, kind: int, work: Work, changes: Iterable[bytes], reads: Iterable[bytes] = ()) -> None:
+    def add(self, kind: int, work: Work, changes: Sequence[bytes], reads: Sequence[bytes] = ()) -> None:
         """Add work, in the order of the log."""
         changed, read = self._changed, self._read
         phase = kind
@@ -63,7 +61,7 @@ class Phases:
                 read[key] = phase
         self._work[phase].append(work)
 
-    def take(self) -> list[tuple[int, list[Work]]]:
+    def take(self) -> list[tuple[int, list[Any]]]:
         """Return the phases in order, the kind of each first, and begin anew."""
         found = [(phase % KINDS, self._work[phase]) for phase in sorted(self._work)]
         self._work, self._changed, self._read = defaultdict(list), {}, {}

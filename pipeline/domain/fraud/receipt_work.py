@@ -12,7 +12,6 @@ from pipeline.domain.fraud.features.amounts import number_of
 from pipeline.domain.fraud.features.columns import Card, Payments, Receipts
 from pipeline.domain.fraud.features.ids import id63
 from pipeline.domain.fraud.features.layout import C_SENT_S, CARRIED, TIME_MAX_S
-from pipeline.domain.fraud.phases import Work
 from pipeline.domain.fraud.run_results import Told
 from pipeline.domain.fraud.state_rows import FeatureRows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
@@ -21,6 +20,8 @@ from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 class Receipt(msgspec.Struct, frozen=True, gc=False):
     """What an account received."""
 
+    place: int
+    """Of the event in the run."""
     key: bytes
     account_id: str
     payer_id: str | None
@@ -37,6 +38,7 @@ class Receipt(msgspec.Struct, frozen=True, gc=False):
 class Confirmation(msgspec.Struct, frozen=True, gc=False):
     """A label of a payment, on its payee's partition."""
 
+    place: int
     key: bytes
     account_id: str
     paid_us: int
@@ -49,6 +51,7 @@ class Confirmation(msgspec.Struct, frozen=True, gc=False):
 class Known(msgspec.Struct, frozen=True, gc=False):
     """A card of a payee."""
 
+    place: int
     key: bytes
     values: Sequence[int] | np.ndarray
 
@@ -60,34 +63,26 @@ class ReceiptWork:
         self._told: list[tuple[int, str, int, bytes]] = []
         """Place of the event, payee, time and the row of the card."""
 
-    def receive(self, works: Sequence[Work], features: FeatureRows) -> None:
+    def receive(self, works: Sequence[Receipt | Known], features: FeatureRows) -> None:
         """Count receipts, and keep cards that came."""
-        known: list[tuple[int, Known]] = []
-        receipts: list[tuple[int, Receipt]] = []
-        for work in works:
-            what = work.what
-            if isinstance(what, Known):
-                known.append((work.place, what))
-            else:
-                receipts.append((work.place, what))
+        known = [work for work in works if type(work) is Known]
+        receipts = [work for work in works if type(work) is Receipt]
         if known:
-            keys, cards = [one.key for _, one in known], [one.values for _, one in known]
-            features.cards.touch(keys, [place for place, _ in known], [int(card[C_SENT_S]) for card in cards])
+            keys, cards = [one.key for one in known], [one.values for one in known]
+            features.cards.touch(keys, [one.place for one in known], [int(card[C_SENT_S]) for card in cards])
             features.tables.know(keys, cards)
         if receipts:
-            keys = [receipt.key for _, receipt in receipts]
-            times = [seconds_of(receipt.at_us) for _, receipt in receipts]
-            features.receivers.touch(keys, [place for place, _ in receipts], times)
-            columns = _receipts_of([receipt for _, receipt in receipts])
-            due = features.tables.receive(columns, keys, _card_rows)
-            for card in due:
-                place, receipt = receipts[card.place]
-                self._told.append((place, receipt.account_id, receipt.at_us, card.values))
+            keys, columns = [receipt.key for receipt in receipts], _receipts_of(receipts)
+            times = np.clip(columns.at_s, 1, TIME_MAX_S).tolist()
+            features.receivers.touch(keys, [receipt.place for receipt in receipts], times)
+            for card in features.tables.receive(columns, keys, _card_rows):
+                receipt = receipts[card.place]
+                self._told.append((receipt.place, receipt.account_id, receipt.at_us, card.values))
 
-    def confirm(self, place: int, what: Confirmation, features: FeatureRows) -> None:
+    def confirm(self, what: Confirmation, features: FeatureRows) -> None:
         """Count a label with the payee, or take it back."""
         known_s = seconds_of(what.labelled_us) if what.is_fraud else 0
-        features.receivers.touch([what.key], [place], [known_s])
+        features.receivers.touch([what.key], [what.place], [known_s])
         payment = one_payment(what.paid_us, 0, id63(what.account_id))
         labelled_s, now_s = (
             np.array([of // MICROSECONDS_PER_SECOND]) for of in (what.labelled_us, what.at_us)
@@ -98,7 +93,7 @@ class ReceiptWork:
         elif features.receivers.knows(what.key):
             cards = features.tables.withdraw(payment, labelled_s, now_s, keys)
         rows = _card_rows(np.array([card.values for card in cards], np.int64)) if cards else ()
-        self._told += [(place, what.account_id, what.at_us, row) for row in rows]
+        self._told += [(what.place, what.account_id, what.at_us, row) for row in rows]
 
     def told(self) -> list[tuple[int, Told]]:
         """Return the cards that are due, with the places of their events, in this order."""
@@ -125,22 +120,18 @@ def seconds_of(at_us: int) -> int:
 
 
 def _receipts_of(receipts: Sequence[Receipt]) -> Receipts:
-    count = len(receipts)
-    origins = np.zeros((CARRIED, 2, count), np.int64)
-    accounts, payers = [], []
+    origins = np.zeros((CARRIED, 2, len(receipts)), np.int64)
+    payers = [0 if one.payer_id is None else id63(one.payer_id) for one in receipts]
+    origins[0, 0] = payers
+    origins[0, 1] = origins[0, 0] > 0
     for place, one in enumerate(receipts):
-        accounts.append(id63(one.account_id))
-        payer = 0 if one.payer_id is None else id63(one.payer_id)
-        payers.append(payer)
-        if payer:
-            origins[0, :, place] = payer, 1
-            if one.origins:
-                further = np.array(one.origins[: 2 * (CARRIED - 1)], np.int64).reshape(-1, 2)
-                origins[1 : 1 + len(further), :, place] = further
+        if one.origins and payers[place]:
+            further = np.array(one.origins[: 2 * (CARRIED - 1)], np.int64).reshape(-1, 2)
+            origins[1 : 1 + len(further), :, place] = further
     return Receipts(
-        np.array([one.at_us // MICROSECONDS_PER_SECOND for one in receipts], np.int64),
-        np.array(accounts, np.int64),
-        np.array(payers, np.int64),
+        np.array([one.at_us for one in receipts], np.int64) // MICROSECONDS_PER_SECOND,
+        np.array([id63(one.account_id) for one in receipts], np.int64),
+        origins[0, 0],
         np.array([number_of(one.tenant, one.currency) for one in receipts], np.int64),
         np.array([one.amount_minor for one in receipts], np.int64),
         origins,

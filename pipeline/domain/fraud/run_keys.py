@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from pipeline.domain.fraud import state_rows as at
-from pipeline.domain.fraud.payment_work import PaymentKeys
+from pipeline.domain.fraud.decisions import decision_key
+from pipeline.domain.fraud.features.columns import Keys
 from pipeline.domain.fraud.state_rows import FeatureRows
+from pipeline.domain.kernel import events as ev
 
-_PAYER, _RECEIVER, _PAIR = (kind.family.encode() for kind in (at.PAYER_ROW, at.RECEIVER_ROW, at.PAIR_ROW))
+_BY_PAYMENT = (ev.PaymentInitiated, ev.PaymentReviewed, ev.PaymentCancelled, ev.PaymentLabelled)
+
+
+class LabelKeys(NamedTuple):
+    """The row keys of the states that a label changes."""
+
+    payer: bytes
+    pair: bytes
+    population: bytes
 
 
 class StateKeys:
-    """Keys of states and accounts, read in one call each kind."""
+    """Keys of states, read in one call each kind."""
 
     def __init__(self) -> None:
-        self.payments: list[PaymentKeys] = []
-        self.labels: list[PaymentKeys] = []
-        """Of these only payer, pair and population are read."""
+        self.labels: list[LabelKeys] = []
         self.receivers: list[bytes] = []
         self.cards: list[bytes] = []
         """Of receipts, and of cards that came."""
-        self.accounts: list[bytes] = []
 
-    def load(self, features: FeatureRows) -> None:
-        """Read the states."""
-        payers, receivers, cards, pairs, devices, populations = _columns(self.payments)
-        of_payers, _, _, of_pairs, _, of_populations = _columns(self.labels)
+    def load(self, payments: Keys, features: FeatureRows) -> None:
+        """Read the states of payments, and the others."""
         for kind, keys in (
-            (features.payers, (*payers, *of_payers)),
-            (features.receivers, (*receivers, *self.receivers)),
-            (features.cards, (*cards, *self.cards)),
-            (features.pairs, (*pairs, *of_pairs)),
-            (features.devices, tuple(filter(None, devices))),
-            (features.populations, (*populations, *of_populations)),
+            (features.payers, [*payments.payer, *(one.payer for one in self.labels)]),
+            (features.receivers, [*payments.receiver, *self.receivers]),
+            (features.cards, [*payments.card, *self.cards]),
+            (features.pairs, [*payments.pair, *(one.pair for one in self.labels)]),
+            (features.devices, list(filter(None, payments.device))),
+            (features.populations, [*payments.population, *(one.population for one in self.labels)]),
         ):
             if keys:
                 kind.load(keys)
 
 
-def _columns(keys: Sequence[PaymentKeys]) -> Iterable[tuple[bytes, ...]]:
-    return zip(*keys, strict=True) if keys else [()] * len(PaymentKeys._fields)
-
-
-def keys_of(tenant_id: str, debtor: str, creditor: str, device: str | None, currency: str) -> PaymentKeys:
-    """Return the row keys of the states of a payment."""
-    of_debtor = f"\0{tenant_id}\0{debtor}".encode()
-    return PaymentKeys(
-        _PAYER + of_debtor,
-        _RECEIVER + of_debtor,
-        at.card_key(tenant_id, creditor),
-        b"%s%s\0%s" % (_PAIR, of_debtor, creditor.encode()),
-        at.device_key(tenant_id, device) if device else b"",
+def label_keys(tenant_id: str, debtor: str, creditor: str, currency: str) -> LabelKeys:
+    """Return the row keys of the states that a label of a payment changes."""
+    return LabelKeys(
+        at.payer_key(tenant_id, debtor),
+        at.pair_key(tenant_id, debtor, creditor),
         at.population_key(tenant_id, currency),
     )
+
+
+def decision_keys(events: Iterable[Any]) -> list[bytes | None]:
+    """Return the key of the decision that each event is about; None: about none."""
+    return [
+        decision_key(event.tenant_id, event.payment_id)
+        if type(event) in _BY_PAYMENT or (type(event) is ev.PostingRecorded and event.payment_id is not None)
+        else None
+        for event in events
+    ]

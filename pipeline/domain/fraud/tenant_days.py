@@ -55,7 +55,8 @@ class TenantDays:
 
     def count(
         self,
-        payments: Sequence[Any],
+        tenants: Sequence[str],
+        days: Sequence[int],
         in_force: Iterable[InForce],
         decisions: Decisions,
         features: Integers,
@@ -63,18 +64,16 @@ class TenantDays:
     ) -> None:
         """Count payments, with what decided about each, what was decided, and their features.
 
-        A payment has its `event`, its time `at_us`, and the `day` of its tenant when it was judged.
+        `tenants`, `days`: of each, and its tenant's day when it was judged.
         """
         if not (deciders.has_models or decisions.beside.fired):
             return
         groups: dict[tuple[str, int, int], tuple[InForce, list[int]]] = {}
-        for place, (one, force) in enumerate(zip(payments, in_force, strict=True)):
-            group = groups.setdefault((one.event.tenant_id, one.day, id(force)), (force, []))
-            group[1].append(place)
+        for place, (tenant_id, day, force) in enumerate(zip(tenants, days, in_force, strict=True)):
+            groups.setdefault((tenant_id, day, id(force)), (force, []))[1].append(place)
         for (tenant_id, day, _), (force, places) in groups.items():
             if day >= 0:
-                whole = len(places) == len(payments)
-                at = np.arange(len(payments)) if whole else np.array(places, np.int64)
+                at = np.array(places, np.int64)
                 self._rules(tenant_id, day, at, decisions)
                 self._shadow(tenant_id, day, at, decisions, (force, deciders))
                 self._live(tenant_id, day, at, decisions, features, (force, deciders))

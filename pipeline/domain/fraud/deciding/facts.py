@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +67,29 @@ class Columns(Mapping[str, Values]):
         return len(NAMES) + len(self._words) + len(self._scores)
 
 
+class Asked(Mapping[str, Values]):
+    """Texts of payments by name; a column is made when it is asked for, since rules ask for few."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Values]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Values] = {}
+
+    def __getitem__(self, name: str) -> Values:
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = self._makers[name]()
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._makers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
 def some(facts: Facts, places: Integers) -> Facts:
     """Return the facts of some payments."""
     return Facts(facts.at_us[places], _some(facts.tenant, places), _some_of(facts.texts, places))
@@ -96,5 +119,8 @@ def _some(values: Values, places: Integers) -> Values:
     return Values(values.values[places], known, values.words)
 
 
-def _some_of(words: Mapping[str, Values], places: Integers) -> dict[str, Values]:
-    return {name: _some(values, places) for name, values in words.items()}
+def _some_of(words: Mapping[str, Values], places: Integers) -> Mapping[str, Values]:
+    def maker(name: str) -> Callable[[], Values]:
+        return lambda: _some(words[name], places)
+
+    return Asked({name: maker(name) for name in words})
