@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -30,15 +30,17 @@ def decisions_blocks(run: Run, at: np.ndarray, verdicts: list[Verdict]) -> list[
         run.columns,
         *("actor", "metadata", "expected_sequence", "hold", "balancing", "creditor_currency", "rate_e8"),
     )
-    columns, keys = _caused(run, at, "payment_decided", *_PAYMENT, *optional)
-    if "metadata" in columns:
-        columns["metadata"] = one_value_a_key(columns["metadata"])
+    columns, keys, named = _causes(run, at, *_PAYMENT, *optional)
     judged = _judged(verdicts)
-    fields = (*_MONEY, "hold_expires_at", *said(run.columns, "actor", "hold"))
-    screened, _ = _caused(run, at, "payment_screened", *fields)
-    screened |= {"outcome": judged["outcome"], "decision_id": columns["event_id"]}
+    decided = columns | judged | {"event_id": derived_ids(named, "payment_decided")}
+    if "metadata" in columns:
+        decided["metadata"] = one_value_a_key(columns["metadata"])
+    fields = (*_ENVELOPE, "causation_id", *_MONEY, "hold_expires_at", *said(run.columns, "actor", "hold"))
+    screened = {name: columns[name] for name in fields}
+    screened |= {"event_id": derived_ids(named, "payment_screened"), "outcome": judged["outcome"]}
+    screened["decision_id"] = decided["event_id"]
     return [
-        Block("ledger-commands", ev.PaymentDecided, at, keys, columns | judged),
+        Block("ledger-commands", ev.PaymentDecided, at, keys, decided),
         Block("payment-events", ev.PaymentScreened, at, keys, screened),
     ]
 
@@ -80,23 +82,30 @@ def drifts_block(drifts: Sequence[tuple[int, tuple[str, str, ev.FraudModelDrifte
 
 def _caused(run: Run, at: np.ndarray, name: str, *fields: str) -> tuple[dict[str, pa.Array], pa.Array]:
     """Return the envelope of events that payments cause, some fields of the payments, and the record keys."""
+    columns, keys, named = _causes(run, at, *fields)
+    return columns | {"event_id": derived_ids(named, name)}, keys
+
+
+def _causes(run: Run, at: np.ndarray, *fields: str) -> tuple[dict[str, pa.Array], pa.Array, pa.Array]:
+    """Return what `_caused` does but the ids of the events, and what these are made of."""
     take = pa.array(at)
     columns = {field: run.columns[field].take(take) for field in (*_ENVELOPE, *fields)}
-    cause = run.columns["event_id"].take(take)
+    cause = columns["causation_id"] = run.columns["event_id"].take(take)
     tenant, debtor = columns["tenant_id"], columns["debtor_account_id"]
     named = joined("\0", tenant, debtor, columns["payment_id"], cause)  # `routing.cause_name`
-    columns |= {"event_id": derived_ids(named, name), "causation_id": cause}
-    return columns, joined("/", tenant, debtor)
+    return columns, joined("/", tenant, debtor), named
 
 
-def _judged(verdicts: Iterable[Verdict]) -> dict[str, pa.Array]:
-    outcomes, scores, reasons, versions = zip(
-        *((one.outcome, one.score, one.reasons, one.version) for one in verdicts), strict=True
-    )
-    named = [[{"rule": rule, "detail": detail} for rule, detail in one] if one else one for one in reasons]
-    return {
-        "outcome": pa.array(outcomes, pa.string()),
-        "score": pa.array(scores, pa.int64()),
-        "reasons": pa.array(named, _REASONS),
-        "rules_version": pa.array(versions, pa.string()),
+def _judged(verdicts: Sequence[Verdict]) -> dict[str, pa.Array]:
+    """Return what verdicts say; payments that are approved have one in common, so each is told once."""
+    places: dict[int, int] = {}
+    take = pa.array([places.setdefault(id(one), len(places)) for one in verdicts], pa.int64())
+    different = {id(one): one for one in verdicts}.values()
+    reasons = [[{"rule": rule, "detail": detail} for rule, detail in one.reasons] for one in different]
+    columns = {
+        "outcome": pa.array([one.outcome for one in different], pa.string()),
+        "score": pa.array([one.score for one in different], pa.int64()),
+        "reasons": pa.array(reasons, _REASONS),
+        "rules_version": pa.array([one.version for one in different], pa.string()),
     }
+    return {name: column.take(take) for name, column in columns.items()}

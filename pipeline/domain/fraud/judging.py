@@ -12,6 +12,7 @@ for labels (`kept_us`), and deleted with a bucket of others (`kernel.retention`)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -22,14 +23,14 @@ from pipeline.domain.fraud.account_rows import read_account
 from pipeline.domain.fraud.alert_rows import Alerts
 from pipeline.domain.fraud.deciding.deciding import Decider
 from pipeline.domain.fraud.decision_book import DecisionBook, facts_of
-from pipeline.domain.fraud.decisions import Decision, Paid
+from pipeline.domain.fraud.decisions import Decision
 from pipeline.domain.fraud.features.amounts import NUMBER
 from pipeline.domain.fraud.label_work import FRAUD, GENUINE, Cancelled, Label, cancel, label
 from pipeline.domain.fraud.payment_work import Payment, PaymentWork
 from pipeline.domain.fraud.phases import CHANGE, PAY, RECEIVE, Phases
 from pipeline.domain.fraud.receipt_work import Confirmation, Known, Receipt, ReceiptWork
-from pipeline.domain.fraud.repeated import UNSCORED, debtor_hash, is_refused_by_ledger, repeated
-from pipeline.domain.fraud.run_keys import StateKeys, decision_keys, label_keys
+from pipeline.domain.fraud.repeated import UNSCORED, is_refused_by_ledger, repeated
+from pipeline.domain.fraud.run_keys import KeysToLoad, decision_keys, label_keys
 from pipeline.domain.fraud.run_money import RunMoney
 from pipeline.domain.fraud.run_payments import payments_of
 from pipeline.domain.fraud.run_results import Decided, Funds, Result
@@ -40,9 +41,6 @@ from pipeline.domain.kernel.events import PaymentInitiated
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
-
-NOWHERE: list[int] = []
-"""The origins of a payment whose debtor's money came from nowhere; nobody changes it."""
 
 
 class _Pending(msgspec.Struct, frozen=True, gc=False):
@@ -81,7 +79,7 @@ class Run:
         self._book = DecisionBook(rows, terms.kept_us)
         self._alerts = Alerts(rows, terms.alerts_kept_us)
         self._money = RunMoney(rows, terms.rates)
-        self._phases, self._keys = Phases(), StateKeys()
+        self._phases, self._keys = Phases(), KeysToLoad()
         self._receipts, self._results = ReceiptWork(), list[tuple[int, Result]]()
         self._pending: list[_Pending] = []
         """Payments, of which is said at the end what was decided."""
@@ -109,7 +107,7 @@ class Run:
             key = self._key(place)
             decision = self._book.of(key, newest_at, terms.window_us)
             if decision is not None:
-                repeat = self._payments.contents[number]
+                repeat = self._payments.decisions[number].content
             elif not is_refused_by_ledger(event):
                 if newest_at > before:
                     self._days.pass_to(place, event if raised is None else raised[0], before, newest_at)
@@ -118,21 +116,15 @@ class Run:
 
     def _judge(self, place: int, number: int, key: bytes, day: int) -> Decision:
         of = self._payments
-        event, at_us, keys = of.events[number], of.at_us[number], of.keys
-        tenant_id, currency = event.tenant_id, event.currency
-        device, country = of.numbers[number]
-        money = event.creditor_account_id, event.amount_minor, currency
-        paid = Paid(*money, device, country, NOWHERE, False, False)
-        debtor = debtor_hash(event.debtor_account_id)
-        decision = Decision(at_us, debtor, of.contents[number], UNSCORED, None, paid)
-        self._book.add(tenant_id, key, decision)
-        is_next_day = self._money.opens_day(keys.population[number], at_us)
+        event, keys, decision = of.events[number], of.keys, of.decisions[number]
+        self._book.add(event.tenant_id, key, decision)
+        is_next_day = self._money.opens_day(keys.population[number], of.days[number])
         if is_next_day:
             self._work(number)
-        work = Payment(place, number, decision, self._money.tenant(tenant_id, currency), day)
-        payer, device_key = keys.payer[number], keys.device[number]
+        work = Payment(place, number, self._money.tenant(event.tenant_id, event.currency), day)
+        payer, device = keys.payer[number], keys.device[number]
         reads = keys.receiver[number], keys.card[number]
-        self._phases.add(PAY, work, (payer, device_key) if device_key else (payer,), reads)
+        self._phases.add(PAY, work, (payer, device) if device else (payer,), reads)
         if is_next_day:
             self._work(number + 1)
         return decision
@@ -233,7 +225,7 @@ class Run:
         self._alerts.write()
         self._results += self._receipts.told()
         self._results += self._days.close(lambda: self._terms.deciders(self._rows))
-        return sorted(self._results, key=lambda one: one[0])
+        return sorted(self._results, key=itemgetter(0))
 
     def _decided_of(self, of: _Pending) -> Decided:
         decision, is_repeat = of.decision, of.repeat is not None
@@ -272,7 +264,7 @@ class Run:
                 for work in works:
                     self._change(work, features)
         features.write()
-        self._keys = StateKeys()
+        self._keys = KeysToLoad()
         self._money.begin_anew()
 
     def _change(self, what: Any, features: FeatureRows) -> None:

@@ -19,9 +19,8 @@ from pipeline.domain.fraud.deciding.decision import OUTCOMES
 from pipeline.domain.fraud.deciding.facts import Asked, Facts
 from pipeline.domain.fraud.deciding.in_force import InForce
 from pipeline.domain.fraud.decision_book import facts_of
-from pipeline.domain.fraud.decisions import Decision
 from pipeline.domain.fraud.expressions.by_column import Values, texts
-from pipeline.domain.fraud.features.columns import Judged, Payments
+from pipeline.domain.fraud.features.columns import Judged, Keys, Payments
 from pipeline.domain.fraud.features.layout import TIME_MAX_S
 from pipeline.domain.fraud.run_payments import RunPayments
 from pipeline.domain.fraud.score import Verdict
@@ -38,8 +37,6 @@ class Payment(msgspec.Struct, frozen=True, gc=False):
     """Of its event in the run."""
     number: int
     """Among the payments of the run."""
-    decision: Decision
-    """What is decided is written into it."""
     tenant: int
     """The number of the tenant in the run."""
     day: int
@@ -63,33 +60,33 @@ class PaymentWork:
         accounts = [self._accounts[key] for key in of.accounts]
         at_s = np.array(of.at_us, np.int64) // MICROSECONDS_PER_SECOND
         _touch([one.place for one in works], np.clip(at_s, 1, TIME_MAX_S).tolist(), of, features)
+        debtor, payee, device, country = of.ids
         payments = Payments(
-            at_s,
-            *of.ids,
+            *(at_s, debtor, payee, device, country),
             of.currencies([one.tenant for one in works]),
             of.minor,
             np.array([account.opened_s for account in accounts], np.int64),
         )
         decisions = self._decider.over(_facts_of(of, accounts))
-        judged = features.tables.pay(payments, decisions, of.keys)
+        judged = features.tables.pay(payments, decisions, Keys(*of.keys))
         lines = zip(of.events, accounts, of.at_us, strict=True)
         deciding = [self._deciding(event.tenant_id, one.segment, at) for event, one, at in lines]
-        self._keep(works, [name for _, name in deciding], decisions, judged)
+        self._keep(of, [name for _, name in deciding], decisions, judged)
         counted = [event.tenant_id for event in of.events], [one.day for one in works]
         in_force = [force for force, _ in deciding]
         self._days.count(*counted, in_force, decisions, judged.features, self._decider.deciders)
 
     def _keep(
         self,
-        works: Sequence[Payment],
+        of: RunPayments,
         versions: Sequence[str],
         decisions: Decisions,
         judged: Judged,
     ) -> None:
         """Write what is decided, and what decided it, into the decisions."""
         ranks, points = decisions.ranks.tolist(), (decisions.scores_bp // BP_OF_POINT).tolist()
-        for work, version, rank, score in zip(works, versions, ranks, points, strict=True):
-            decision, paid = work.decision, facts_of(work.decision)
+        for decision, version, rank, score in zip(of.decisions, versions, ranks, points, strict=True):
+            paid = facts_of(decision)
             if rank == APPROVED:
                 decision.verdict, paid.learned = self._approval(score, version), True
             else:
@@ -98,10 +95,10 @@ class PaymentWork:
             explained = decisions.explain(place, judged.features[:, place])
             reasons = tuple((reason.label, reason.text) for reason in explained.reasons)
             found = Verdict(OUTCOMES[ranks[place]], points[place], reasons, versions[place])
-            works[place].decision.verdict = found
-        origins = judged.origins[1:].transpose(2, 0, 1).reshape(len(works), -1)
+            of.decisions[place].verdict = found
+        origins = judged.origins[1:].transpose(2, 0, 1).reshape(len(of.events), -1)
         for place in np.flatnonzero(origins.any(axis=1)).tolist():
-            facts_of(works[place].decision).origins = _without_nobody(origins[place].tolist())
+            facts_of(of.decisions[place]).origins = _without_nobody(origins[place].tolist())
 
     def _deciding(self, tenant_id: str, segment: str, at_us: int) -> tuple[InForce, str]:
         """Return what decides about a payment, and its name."""

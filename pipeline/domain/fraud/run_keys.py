@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pipeline.domain.fraud import state_rows as at
 from pipeline.domain.fraud.decisions import decision_key
-from pipeline.domain.fraud.features.columns import Keys
+from pipeline.domain.fraud.run_payments import StateKeys
 from pipeline.domain.fraud.state_rows import FeatureRows
 from pipeline.domain.kernel import events as ev
 
@@ -22,8 +22,8 @@ class LabelKeys(NamedTuple):
     population: bytes
 
 
-class StateKeys:
-    """Keys of states, read in one call each kind."""
+class KeysToLoad:
+    """Keys of states beside those of payments, read in one call each kind."""
 
     def __init__(self) -> None:
         self.labels: list[LabelKeys] = []
@@ -31,7 +31,7 @@ class StateKeys:
         self.cards: list[bytes] = []
         """Of receipts, and of cards that came."""
 
-    def load(self, payments: Keys, features: FeatureRows) -> None:
+    def load(self, payments: StateKeys, features: FeatureRows) -> None:
         """Read the states of payments, and the others."""
         for kind, keys in (
             (features.payers, [*payments.payer, *(one.payer for one in self.labels)]),

@@ -5,9 +5,8 @@ from __future__ import annotations
 from pipeline.domain.fraud import state_rows as at
 from pipeline.domain.fraud.account_rows import RatesOfTenants, rates_key
 from pipeline.domain.fraud.features.amounts import Rates
-from pipeline.domain.fraud.features.layout import DAY_S, N_DAY
+from pipeline.domain.fraud.features.layout import N_DAY
 from pipeline.domain.kernel.rows import PrefetchingRows
-from pipeline.domain.kernel.times import MICROSECONDS_PER_SECOND
 
 
 class RunMoney:
@@ -47,18 +46,14 @@ class RunMoney:
             rates.append(self._of.of([name for name, _ in of], [row for _, row in of]))
         return Rates.together(rates)
 
-    def opens_day(self, population: bytes, at_us: int) -> bool:
-        """Return whether a payment closes the day of its population.
+    def opens_day(self, population: bytes, day: int) -> bool:
+        """Return whether a payment, whose day is given, closes the day of its population.
 
         What is before it must be in that day, and what comes after it in the next one.
         """
-        day = max(at_us // MICROSECONDS_PER_SECOND, 1) // DAY_S
         known = self._days.get(population)
         if known is None:
             row = self._rows.get(population)
             known = 0 if row is None else int(at.states_of(at.POPULATION, [row])[0, N_DAY])
-        if day <= known:
-            self._days[population] = known
-            return False
-        self._days[population] = day
-        return True
+        self._days[population] = max(day, known)
+        return day > known

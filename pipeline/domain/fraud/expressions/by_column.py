@@ -60,10 +60,10 @@ _YES, _NO = np.array(True), np.array(False)
 
 def texts(values: Sequence[str | None]) -> Values:
     """Return a column of texts; None is unknown."""
-    places: dict[str, int] = {}
-    codes = np.array([0 if one is None else places.setdefault(one, len(places)) for one in values], np.int64)
+    words = tuple(one for one in dict.fromkeys(values) if one is not None)
+    places: dict[str | None, int] = {None: 0, **dict(zip(words, range(len(words)), strict=True))}
     known = None if None not in values else np.array([one is not None for one in values], bool)
-    return Values(codes, known, tuple(places))
+    return Values(np.array([*map(places.__getitem__, values)], np.int64), known, words)
 
 
 class ColumnProgram:
@@ -260,6 +260,8 @@ def _in_set(part: int, node: tree.In) -> Step:
 def _on_list(part: int, entries: Mapping[str, int]) -> Step:
     def found(slots: Slots, batch: Batch) -> Truth:
         column: _Texts = slots[part]
+        if not entries:
+            return _where(np.zeros(len(batch.at_us), bool), column.known)
         until_us = np.array([entries.get(word, LONG_AGO) for word in column.words], np.int64)
         return _where(batch.at_us < until_us[column.codes], column.known)
 

@@ -19,9 +19,4 @@ def id64(text: str) -> int:
 @lru_cache(KEPT_MAX)
 def id63(text: str) -> int:
     """Return a hash of an id, 1 to 2**63 - 1."""
-    return id63_of(id64(text))
-
-
-def id63_of(hashed: int) -> int:
-    """Return an id by the hash of its text."""
-    return hashed >> 1 or 1
+    return id64(text) >> 1 or 1

@@ -50,8 +50,12 @@ class Words(NamedTuple):
     """Of a time and a bucket: how many seconds one of it is; 0: it says nothing of the newest time."""
     is_bucket: np.ndarray
     """1 for a bucket's number, which is one more than what it counts."""
+    sign: np.ndarray
+    """-1 for what is counted from something else, 1 for what is PLAIN."""
+    is_first: np.ndarray
+    """bool: whether it is the time when an id was first used."""
     first_of: np.ndarray
-    """Of the time when an id was first used: the place of its last time; 0 for other words."""
+    """Of such a time: the place of the id's last time; 0 for other words."""
     buckets_s: tuple[int, ...]
     lists: tuple[list[int], list[int], list[int], list[int], tuple[int, ...]]
     """The same, for one state."""
@@ -141,17 +145,17 @@ def _words_of(form: Form) -> Words:
         of_base[numbers], is_bucket[numbers] = ring.bucket_s, 1
     for first, last in form.firsts:
         first_of[places[first]] = places[last]
-    columns = kind, of_base, is_bucket, first_of
     one = kind.tolist(), of_base.tolist(), is_bucket.tolist(), first_of.tolist(), tuple(buckets_s)
-    return Words(*columns, tuple(buckets_s), one)
+    sign = np.where(kind == PLAIN, 1, -1)
+    return Words(kind, of_base, is_bucket, sign, first_of > 0, first_of, tuple(buckets_s), one)
 
 
 def _references(words: Words, base: np.ndarray) -> np.ndarray:
-    """Return what words of each kind are counted from, plus 1: a column for each state."""
-    found = np.zeros((FIRST_BUCKET + len(words.buckets_s), len(base)), np.int64)
-    found[TIME], found[LEAST_AMOUNT] = base + 1, LEAST_FROM + 1
+    """Return what words of each kind are counted from, plus 1: a row for each state."""
+    found = np.zeros((len(base), FIRST_BUCKET + len(words.buckets_s)), np.int64)
+    found[:, TIME], found[:, LEAST_AMOUNT] = base + 1, LEAST_FROM + 1
     for place, bucket_s in enumerate(words.buckets_s, FIRST_BUCKET):
-        found[place] = base // bucket_s + 2
+        found[:, place] = base // bucket_s + 2
     return found
 
 
@@ -160,9 +164,9 @@ def _turn(words: Words, found: np.ndarray, at: np.ndarray, row: np.ndarray, base
 
     `at`: their places in their states, the base first; `row`: which states these are.
     """
-    kinds = words.kind[at]
-    turned = np.flatnonzero(kinds)
-    found[turned] = _references(words, base)[kinds[turned], row[turned]] - found[turned]
+    references = _references(words, base)
+    found *= words.sign[at]
+    found += references.reshape(-1)[row * references.shape[1] + words.kind[at]]
 
 
 def _pack(words: Words, states: np.ndarray, head: bytes) -> list[bytes]:
@@ -170,125 +174,126 @@ def _pack(words: Words, states: np.ndarray, head: bytes) -> list[bytes]:
     there = np.empty((count, width + 1), bool)
     there[:, 0] = True  # the base, if it is not 0
     np.not_equal(states, 0, out=there[:, 1:])
-    flat, counts = np.flatnonzero(there), np.count_nonzero(there, axis=1)
-    row, starts = np.repeat(np.arange(count), counts), np.cumsum(counts) - counts
+    flat = np.flatnonzero(there)
+    row = flat // (width + 1)
     at = flat - row * (width + 1)
+    starts = np.flatnonzero(at == 0)
     # A state's word is one place before its place here, where each state before it has a base besides.
     found = states.reshape(-1)[flat - row - 1]
     found[starts] = 0
     base = np.maximum.reduceat((found - words.is_bucket[at]) * words.of_base[at], starts)
-    last = words.first_of[at]
-    firsts = np.flatnonzero(last)
-    first = states[row[firsts], last[firsts] - 1] + 1 - found[firsts]
+    firsts = np.flatnonzero(words.is_first[at])
+    first = states[row[firsts], words.first_of[at[firsts]] - 1] + 1 - found[firsts]
     _turn(words, found, at, row, base)
     found[firsts], found[starts] = first, base
     if not base.all():
         there[:, 0] = base != 0
-        found, counts = np.delete(found, starts[base == 0]), counts - (base == 0)
-    return _written(np.packbits(there, axis=1, bitorder="little"), counts, found, head)
+        nothing = starts[base == 0]
+        found, row = np.delete(found, nothing), np.delete(row, nothing)
+    return _written(np.packbits(there, axis=1, bitorder="little"), row, found, head)
 
 
-def _written(bits: np.ndarray, counts: np.ndarray, found: np.ndarray, head: bytes) -> list[bytes]:
-    """Return the bytes of states: which words are there, how many, and these."""
-    found = found.astype(_WORD, copy=False)
+def _written(bits: np.ndarray, row: np.ndarray, found: np.ndarray, head: bytes) -> list[bytes]:
+    """Return the bytes of states: which words are there, of which state each one is, and these."""
+    states = len(bits)
     classes = np.zeros(len(found), np.uint8)
     for limit in _SHORTER:
         classes += found >= limit
-    starts, padded = _padded(counts)
-    spread = np.zeros(padded.sum(), np.uint8)
-    spread[starts] = classes
-    codes = spread[0::4] | spread[1::4] << 2 | spread[2::4] << 4 | spread[3::4] << 6
-    octets = found.view(np.uint8).reshape(-1, 8)
-    planes = [bits.tobytes(), codes.tobytes(), octets[:, 0].tobytes()]
-    ends = [np.full(len(counts), bits.shape[1]), padded // 4, counts]
-    before = np.concatenate([[0], np.cumsum(counts)])
-    for byte in (1, 2, 3):
-        some = classes >= byte
-        kept = octets[:, byte] if byte < 3 else octets[:, byte:]
-        planes.append(kept[some].tobytes())
-        ends.append(np.diff(np.concatenate([[0], np.cumsum(some)])[before]) * (1 if byte < 3 else 5))
-    cuts = [np.concatenate([[0], np.cumsum(end)]).tolist() for end in ends]
+    counts = np.bincount(row, minlength=states)
+    within = np.arange(len(found)) - (np.cumsum(counts) - counts)[row] & 3
+    codes = np.bitwise_or.reduceat(classes << _SHIFTS[within], np.flatnonzero(within == 0))
+    planes = [bits.tobytes(), codes.tobytes(), found.astype(np.uint8).tobytes()]
+    ends = [np.full(states, bits.shape[1]), (counts + 3) // 4, counts]
+    some = np.flatnonzero(classes)
+    for byte in (1, 2):
+        planes.append((found[some] >> 8 * byte).astype(np.uint8).tobytes())
+        ends.append(np.bincount(row[some], minlength=states))
+        some = some[classes[some] > byte]
+    long = found[some].astype(_WORD, copy=False)
+    planes.append(long.view(np.uint8).reshape(-1, 8)[:, 3:].tobytes())
+    ends.append(5 * np.bincount(row[some], minlength=states))
+    cuts = [[0, *np.cumsum(end).tolist()] for end in ends]
     parts = [
         [plane[start:end] for start, end in pairwise(cut)] for plane, cut in zip(planes, cuts, strict=True)
     ]
     return [b"".join(one) for one in zip(repeat(head), *parts, strict=False)]
 
 
-def _padded(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the classes of words go, and how many places each state has: a multiple of four."""
-    padded = (counts + 3) // 4 * 4
-    before = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    from_here = np.concatenate([[0], np.cumsum(padded)[:-1]])
-    return np.arange(counts.sum()) + np.repeat(from_here - before, counts), padded
-
-
 def _unpack(form: Words, packed: Sequence[bytes], states: np.ndarray) -> None:
     """Write the states in bytes into rows of zeros. Raises ValueError."""
-    there, words = _read(packed, states.shape[1] + 1)
-    flat, counts = np.flatnonzero(there), np.count_nonzero(there, axis=1)
-    row = np.repeat(np.arange(len(packed)), counts)
-    at = flat - row * there.shape[1]
+    row, at, words = _read(packed, states.shape[1] + 1)
+    own = np.flatnonzero(at)
     base = np.zeros(len(packed), np.int64)
-    own = at > 0
-    base[row[~own]] = words[~own]
-    words, at, row = words[own], at[own], row[own]
+    if len(own) < len(at):
+        bases = np.flatnonzero(at == 0)
+        base[row[bases]] = words[bases]
+        row, at, words = row[own], at[own], words[own]
     _turn(form, words, at, row, base)
-    states[row, at - 1] = words
-    last = form.first_of[at]
-    firsts = np.flatnonzero(last)
+    flat = states.reshape(-1)
+    places = row * states.shape[1] + at - 1
+    flat[places] = words
+    firsts = np.flatnonzero(form.is_first[at])
     if len(firsts):
-        of = row[firsts]
-        words[firsts] = states[of, last[firsts] - 1] + 1 - words[firsts]
-        states[of, at[firsts] - 1] = words[firsts]
-    if (words < 0).any():
+        lasts = places[firsts] - at[firsts] + form.first_of[at[firsts]]
+        words[firsts] = flat[lasts] + 1 - words[firsts]
+        flat[places[firsts]] = words[firsts]
+    if len(words) and words.min() < 0:
         raise ValueError("a state has a word that is negative")
 
 
-def _read(packed: Sequence[bytes], width: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return which words are there, a row for each state, and these. Raises ValueError."""
-    head = (width + 7) // 8
-    if any(len(one) < head for one in packed):
+def _read(packed: Sequence[bytes], width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the words that are there: of which state each one is, its place in it, and the word.
+
+    Raises ValueError.
+    """
+    head, sizes = (width + 7) // 8, np.array([len(one) for one in packed])
+    if sizes.min() < head:
         raise ValueError(f"a state of {width} words has at least {head} bytes")
-    whole = np.frombuffer(b"".join(packed), np.uint8)
-    sizes = np.array([len(one) for one in packed])
-    starts = np.cumsum(sizes) - sizes
-    bits = np.unpackbits(whole[starts[:, None] + np.arange(head)], axis=1, bitorder="little").astype(bool)
-    if bits[:, width:].any():
+    whole, ends = np.frombuffer(b"".join(packed), np.uint8), np.cumsum(sizes)
+    bits = np.frombuffer(b"".join([one[:head] for one in packed]), np.uint8)
+    some = np.flatnonzero(bits)  # most bytes have no bit
+    within = np.flatnonzero(np.unpackbits(bits[some], bitorder="little").view(bool))
+    flat = 8 * some[within >> 3] + (within & 7)
+    row = flat // (8 * head)
+    at = flat - row * (8 * head)
+    if len(at) and at.max() >= width:
         raise ValueError(f"a state has a word beyond its {width}")
-    there = bits[:, :width]
-    counts = np.count_nonzero(there, axis=1)
-    places, padded = _padded(counts)
-    at = starts + head
-    codes = _plane(whole, at, padded // 4)
-    spread = (codes[:, None] >> _SHIFTS & 3).ravel()
-    classes = spread[places]
-    before = np.concatenate([[0], np.cumsum(counts)])
-    at = at + padded // 4
-    words = _plane(whole, at, counts).astype(np.int64)
-    at = at + counts
-    for byte in (1, 2, 3):
-        some = classes >= byte
-        lengths = np.diff(np.concatenate([[0], np.cumsum(some)])[before]) * (1 if byte < 3 else 5)
-        plane = _plane(whole, at, lengths)
-        at = at + lengths
-        if byte < 3:
-            words[some] |= plane.astype(np.int64) << 8 * byte
-        else:
-            octets = np.zeros((len(plane) // 5, 8), np.uint8)
-            octets[:, 3:] = plane.reshape(-1, 5)
-            words[some] |= octets.view(_WORD).ravel()
-    if (at != starts + sizes).any() or spread.sum(dtype=np.int64) != classes.sum(dtype=np.int64):
-        raise ValueError("a state has another length than its bits say")
+    counts = np.bincount(row, minlength=len(packed))
+    within = np.arange(len(at)) - (np.cumsum(counts) - counts)[row]
+    codes = ends - sizes + head
+    octets = codes + (counts + 3) // 4
+    _require(octets + counts <= ends)
+    classes = whole[codes[row] + (within >> 2)] >> _SHIFTS[within & 3] & 3
+    filled = np.flatnonzero(counts & 3)
+    _require(whole[octets[filled] - 1] >> _SHIFTS[counts[filled] & 3] == 0)
+    words = whole[octets[row] + within].astype(np.int64)
+    begin, some = octets + counts, np.flatnonzero(classes)
+    for byte in (1, 2):
+        places, begin = _plane(begin, ends, row[some], 1)
+        words[some] |= whole[places].astype(np.int64) << 8 * byte
+        some = some[classes[some] > byte]
+    places, begin = _plane(begin, ends, row[some], 5)
+    for byte in range(5):
+        words[some] |= whole[places + byte].astype(np.int64) << 8 * (3 + byte)
+    _require(begin == ends)
     if not words.all():
         raise ValueError("a state has a word that is 0")
-    return there, words
+    return row, at, words
 
 
-def _plane(whole: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Return the bytes of one plane of all states. Raises ValueError if they are not there."""
-    before = np.cumsum(lengths) - lengths
-    places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-    if len(places) and places[-1] >= len(whole):
+def _plane(begin: np.ndarray, ends: np.ndarray, row: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where the bytes of words are that have them, and where those of each state end.
+
+    `begin`: where they begin in each state; `row`: of which state each word is; `size`: bytes of a word.
+    Raises ValueError if they are not there.
+    """
+    counts = np.bincount(row, minlength=len(begin))
+    after = begin + size * counts
+    _require(after <= ends)
+    places = (begin - size * (np.cumsum(counts) - counts))[row] + size * np.arange(len(row))
+    return places, after
+
+
+def _require(holds: np.ndarray) -> None:
+    if not holds.all():
         raise ValueError("a state has another length than its bits say")
-    found: np.ndarray = whole[places]
-    return found

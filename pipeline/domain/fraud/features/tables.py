@@ -236,8 +236,7 @@ class FeatureTables(ReceiverTables):
 
     def know(self, payees: Sequence[Hashable], cards: Sequence[Sequence[int] | Integers]) -> None:
         """Keep what is told of payees; of two cards of a payee the last one holds."""
-        for row, values in zip(self.cards.numbers(payees).tolist(), cards, strict=True):
-            self.cards.put_row(row, values)
+        self.cards.put_rows(payees, cards)
 
 
 def _device_since(f: Any, at_s: Any) -> Any:
