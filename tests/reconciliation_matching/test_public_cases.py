@@ -11,6 +11,8 @@ from pipeline.domain.reconciliation.scoring.item import Item
 from tests.reconciliation_matching.account import Account
 from tests.reconciliation_matching.items import line, posting
 
+ORDERS = list(permutations(range(3)))
+
 
 def settled(*items: Item, wait_days: int = 10) -> Account:
     """Return the account after some items have come in this order and all of them have been due."""
@@ -51,7 +53,7 @@ def test_a_placeholder_binds_nothing() -> None:
     assert account.breaks == []
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3))))
+@pytest.mark.parametrize("order", ORDERS)
 def test_a_fee_that_shares_its_payments_reference_stays_open_and_does_not_bind_it(
     order: tuple[int, ...],
 ) -> None:
