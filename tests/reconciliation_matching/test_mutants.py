@@ -10,9 +10,9 @@ import pytest
 
 from pipeline.domain.reconciliation.assigning import best, clean, outcomes
 from pipeline.domain.reconciliation.assigning.best import Pair
-from pipeline.domain.reconciliation.assigning.edges import Edge
 from pipeline.domain.reconciliation.scoring import constants, evidence
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
+from pipeline.domain.reconciliation.scoring.item import Item
 from tests.reconciliation_matching import account, items, test_deciding, test_public_cases
 
 Mutate = Callable[[pytest.MonkeyPatch], None]
@@ -28,6 +28,10 @@ def public_cases() -> None:
 def totals() -> None:
     test_deciding.test_of_two_that_want_one_line_the_better_total_is_confirmed_not_the_better_pair()
     test_deciding.test_what_may_not_be_confirmed_is_suggested_and_disputes_nothing()
+
+
+def have_a_reference_in_common(posting: Item, line: Item) -> bool:
+    return not {*posting.references}.isdisjoint(line.references)
 
 
 def the_strongest_pair_first(patch: pytest.MonkeyPatch) -> None:
@@ -96,7 +100,6 @@ def the_value_day_counts(patch: pytest.MonkeyPatch) -> None:
 def whatever_scores_is_confirmable(patch: pytest.MonkeyPatch) -> None:
     """Let a turned sign, a part or a fee dispute a payment, and confirm it."""
     patch.setattr(account, "confirmable", lambda found: True)
-    patch.setattr(Edge, "confirmable", property(lambda edge: True, lambda edge, value: None), raising=False)
 
 
 def nothing_is_clean(patch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,15 @@ def test_a_sign_that_was_turned_is_suggested_and_not_confirmed() -> None:
     assert [one.edge.posting for one in account.suggested[b"l"]] == [b"p"]
 
 
+def test_an_equal_amount_alone_does_not_confirm_what_references_and_texts_deny() -> None:
+    account = settled(
+        posting("p", 5, -500, "INV-100001", text="acme tools"),
+        line("l", 6, -500, "INV-200002", text="river foods"),
+    )
+    assert pairs(account) == set()
+    assert [one.edge.posting for one in account.suggested[b"l"]] == [b"p"]
+
+
 def test_clean_references_are_confirmed_on_arrival_whatever_else_is_open() -> None:
     account = Account()
     for number in range(50):
