@@ -32,31 +32,34 @@ class Known(NamedTuple):
     """The key of the line that had the content first, at another place, or empty."""
     is_first: bool
     """Whether the content was seen nowhere else before."""
+    content_key: bytes
+    """The row of the content."""
 
 
 def held_at(work: Work, content: bytes, place: bytes) -> Known:
     """Return what is known of a content at a place."""
-    first = work.rows.get(content_key(work.account, content), Content)
+    key = content_key(work.account, content)
+    first = work.rows.get(key, Content)
     if first is None or work.at.is_over(first.at):
-        return Known(content, place, None, b"", True)
+        return Known(content, place, None, b"", True, key)
     if first.place == place:
-        return Known(content, place, first.held, b"", True)
+        return Known(content, place, first.held, b"", True, key)
     twin = b"" if first.held == CONTRADICTS else key_of(content, first.place, 1)
     other = work.rows.get(place_key(work.account, content, place), Place)
     held = None if other is None or work.at.is_over(other.at) else other.held
-    return Known(content, place, held, twin, False)
+    return Known(content, place, held, twin, False, key)
 
 
 def hold(work: Work, known: Known, held: int) -> None:
     """Write how many lines have a content at a place."""
     at = work.at.watermark
     if known.is_first:
-        key = content_key(work.account, known.content)
+        key = known.content_key
         work.rows.put(key, Content(known.place, held, at))
     else:
         key = place_key(work.account, known.content, known.place)
         work.rows.put(key, Place(held, at))
-        _keep_first(work, content_key(work.account, known.content))
+        _keep_first(work, known.content_key)
     work.outcome.ended.append(key)
 
 
