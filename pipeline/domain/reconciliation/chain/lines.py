@@ -86,7 +86,10 @@ def read_series(work: Work, key: bytes) -> Series:
 def _write(work: Work, key: bytes, series: Series, line: Line, instance: Instance) -> None:
     if not series.made:
         work.outcome.ended.append(key)
-    work.rows.put(key, with_instance(series, instance, work.at.watermark))
+    series = with_instance(series, instance, work.at.watermark)
+    series = adopt(work, line.statement_id, line.currency, series)
+    instance = next(one for one in series.instances if one.number == instance.number)
+    work.rows.put(key, series)
     work.outcome.statement = name_of(line.statement_id, line.currency, instance.begun_day, instance.number)
     work.outcome.standing = standing(instance)
 
