@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from pipeline.domain.reconciliation.groups import search as search_module
-from pipeline.domain.reconciliation.groups.around import Around
+from pipeline.domain.reconciliation.groups.around import Around, nearest
 from pipeline.domain.reconciliation.groups.batches import find_batch
 from pipeline.domain.reconciliation.groups.bounds import (
     CANDIDATES_MAX,
@@ -23,10 +23,12 @@ from pipeline.domain.reconciliation.groups.bounds import (
 from pipeline.domain.reconciliation.groups.fees import is_fee
 from pipeline.domain.reconciliation.groups.found import CONFIRMED, OPEN, Found
 from pipeline.domain.reconciliation.groups.kinds import KINDS, name_kind
+from pipeline.domain.reconciliation.groups.likeness import Likeness
 from pipeline.domain.reconciliation.groups.partial import find_partial
 from pipeline.domain.reconciliation.groups.reversals import find_reversal
 from pipeline.domain.reconciliation.groups.search import find_group
 from pipeline.domain.reconciliation.groups.sums import Budget
+from pipeline.domain.reconciliation.groups.worth import COUNTERPARTY, RULES_WORTH, WINDOW
 from pipeline.domain.reconciliation.scoring.item import Item
 from tests.reconciliation_groups.tales import Account
 
@@ -160,8 +162,9 @@ def test_brute_force_finds_what_the_search_finds(amounts: list[int], total: int)
 
 def _all_groups(line: Item, postings: list[Item]) -> set[tuple[bytes, ...]]:
     """Return all sets that the search looks at, before it decides."""
-    near = search_module.nearest(line, Around(KNOWN, other=tuple(postings)))
-    groups = search_module._Search(near).parts_of(line, near.other, ())
+    alike = Likeness(KNOWN)
+    near = nearest(line, Around(KNOWN, other=tuple(postings)), alike)
+    groups = search_module._Search(near, alike).parts_of(line, near.other, ())
     return {group.postings for group in groups}
 
 
@@ -211,19 +214,32 @@ def test_of_more_sets_than_are_kept_the_same_are_suggested_in_every_order() -> N
     assert find_group(line, Around(KNOWN, other=tuple(postings[7:] + postings[:7]))) == found
 
 
-def test_more_items_than_a_search_looks_at_make_no_sum_sure_but_a_reference() -> None:
+def test_more_items_than_a_search_looks_at_make_no_sum_sure_but_of_a_reference_or_a_day() -> None:
     parts = (
         Item(b"a", False, "EUR", -12_037, 1, 1, ("R1",)),
-        Item(b"b", False, "EUR", -8_815, 1, 1, ("R1",)),
+        Item(b"b", False, "EUR", -8_815, 2, 2, ("R1",)),
     )
     more = tuple(Item(b"m%03d" % at, False, "EUR", -999_999, 9, 9, ()) for at in range(CANDIDATES_MAX))
-    line = Item(b"line", True, "EUR", -20_852, 1, 1, ())
+    line = Item(b"line", True, "EUR", -20_852, 2, 2, ())
     assert find_group(line, Around(KNOWN, other=parts)).outcome == CONFIRMED
     found = find_group(line, Around(KNOWN, other=parts + more))
     assert (found.outcome, found.complete) == ("SUGGESTED", False)
-    assert find_group(line, Around(KNOWN, other=parts, complete=False)).outcome == "SUGGESTED"
+    assert find_group(line, Around(KNOWN, other=parts, unknown=RULES_WORTH[WINDOW])).outcome == "SUGGESTED"
+    one_day = (parts[0], structs.replace(parts[1], day=1, booked_day=1))
+    assert find_group(line, Around(KNOWN, other=one_day + more)).outcome == CONFIRMED
     named = structs.replace(line, references=("R1",))
     assert find_group(named, Around(KNOWN, other=parts + more)).outcome == CONFIRMED
+
+
+def test_of_too_many_items_those_like_the_due_one_and_whole_days_are_looked_at() -> None:
+    due = Item(b"due", True, "EUR", -100, 0, 0, (), counterparty=("acme",))
+    like = [Item(b"a%02d" % at, False, "EUR", -1, 30, 30, (), counterparty=("acme",)) for at in range(3)]
+    days = [Item(b"d%03d" % at, False, "EUR", -1, at // 20, at // 20, ()) for at in range(100)]
+    near = nearest(due, Around(KNOWN, other=(*days, *like)), Likeness(KNOWN))
+    assert [item.key for item in near.other] == [item.key for item in (*like, *days[:60])]
+    assert near.unknown == RULES_WORTH[WINDOW]
+    many = tuple(structs.replace(like[0], key=b"m%03d" % at) for at in range(CANDIDATES_MAX + 1))
+    assert nearest(due, Around(KNOWN, other=many), Likeness(KNOWN)).unknown == RULES_WORTH[COUNTERPARTY]
 
 
 def test_a_thousand_details_are_found_and_a_thousand_and_one_are_not_taken_apart() -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from pipeline.domain.reconciliation.groups.bounds import CANDIDATES_MAX, EARLY_DAYS, WINDOW_DAYS
+from pipeline.domain.reconciliation.groups.likeness import Likeness
+from pipeline.domain.reconciliation.groups.worth import COUNTERPARTY, NOTHING_UNKNOWN, RULES_WORTH, WINDOW
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.known import Known
 
@@ -24,25 +26,34 @@ class Around(msgspec.Struct, frozen=True):
     """Open items of the other side."""
     settled: tuple[Item, ...] = ()
     """Items of both sides that were matched lately."""
-    complete: bool = True
-    """Whether `same` and `other` are all there are in the window; if not, no set is surely the only one."""
+    unknown: int = NOTHING_UNKNOWN
+    """What the most telling rule (`worth.RULES_WORTH`) is worth by which there may be more items."""
 
 
-def nearest(due: Item, around: Around) -> Around:
-    """Return the neighbours that a search looks at: the nearest of each side, by key.
+def nearest(due: Item, around: Around, alike: Likeness) -> Around:
+    """Return the neighbours that a search looks at, by key: those like the due item, then the nearest.
 
-    Left out are items without an amount, and those of another currency.
+    Left out are items without an amount, and those of another currency. Where there are too many, days are
+    whole: of the first day that does not fit, nothing is looked at.
     """
-    same, same_whole = _chosen(due, around.same)
-    other, other_whole = _chosen(due, around.other)
-    whole = around.complete and same_whole and other_whole
-    return msgspec.structs.replace(around, same=same, other=other, complete=whole)
+    same, one = _chosen(due, around.same, alike)
+    other, two = _chosen(due, around.other, alike)
+    return msgspec.structs.replace(around, same=same, other=other, unknown=max(around.unknown, one, two))
 
 
-def _chosen(due: Item, items: Iterable[Item]) -> tuple[tuple[Item, ...], bool]:
+def _chosen(due: Item, items: Iterable[Item], alike: Likeness) -> tuple[tuple[Item, ...], int]:
+    """Return the items, and what the most telling rule is worth by which some are left out."""
     fit = [one for one in items if counts(one) and one.currency == due.currency]
-    fit.sort(key=lambda one: (distance(due, one), one.key))
-    return tuple(sorted(fit[:CANDIDATES_MAX], key=key_of)), len(fit) <= CANDIDATES_MAX
+    if len(fit) <= CANDIDATES_MAX:
+        return tuple(sorted(fit, key=key_of)), NOTHING_UNKNOWN
+    places = sorted((not alike.are_like(due, one), distance(due, one), one.key, one) for one in fit)
+    unlike, day, _, _ = places[CANDIDATES_MAX]
+    if not unlike:
+        kept, unknown = places[:CANDIDATES_MAX], RULES_WORTH[COUNTERPARTY]
+    else:
+        kept = [place for place in places[:CANDIDATES_MAX] if place[:2] < (unlike, day)]
+        unknown = RULES_WORTH[WINDOW]
+    return tuple(sorted((place[-1] for place in kept), key=key_of)), unknown
 
 
 def counts(item: Item) -> bool:

@@ -15,6 +15,7 @@ from pipeline.domain.reconciliation.groups.found import OPEN, Found, decided, gr
 from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.worth import (
     DETAIL_UNSURE,
+    DETAILS,
     FEE_TAKEN,
     NOTHING_UNKNOWN,
     RULES_WORTH,
@@ -23,7 +24,6 @@ from pipeline.domain.reconciliation.groups.worth import (
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.known import Known
 
-DETAILS = "DETAILS"
 _Fits = Callable[[Item, Item], bool]
 
 

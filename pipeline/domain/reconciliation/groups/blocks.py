@@ -10,9 +10,8 @@ import msgspec
 from pipeline.domain.reconciliation.groups.around import pair_in_time
 from pipeline.domain.reconciliation.groups.fees import fee_limit
 from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
+from pipeline.domain.reconciliation.groups.worth import COUNTERPARTY, DAY, PARTY, REFERENCE, WINDOW
 from pipeline.domain.reconciliation.scoring.item import Item
-
-REFERENCE, COUNTERPARTY, PARTY, DAY, WINDOW = "REFERENCE", "COUNTERPARTY", "PARTY", "DAY", "WINDOW"
 
 
 class Block(msgspec.Struct, frozen=True, gc=False):

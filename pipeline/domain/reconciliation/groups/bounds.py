@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 CANDIDATES_MAX = 64
-"""Open items of a side that one search looks at: the nearest in days."""
+"""Open items of a side that one search looks at: those like the due item, then the nearest in days."""
 SMALL_MAX = 20
 """A block of at most so many items is searched over all its sets."""
 FEW_MAX = 4
@@ -40,3 +40,5 @@ LIKE_FROM = 500
 """Two items with so much of the shorter text in common, per mille, are like each other."""
 WORDS_FROM = 40
 """What common words must say together, tenths of a bit: one item of sixteen has them."""
+CLOSE_FROM = 100
+"""What common words say, tenths of a bit, of two items that are surely of one business: one of a thousand."""

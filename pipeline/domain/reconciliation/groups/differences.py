@@ -32,6 +32,11 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
     why: str
     """The rule that decided, in a word or two: the evidence."""
 
+    @property
+    def telling(self) -> bool:
+        """Whether the amounts say by themselves that they are of one business."""
+        return self.why not in (OTHER_AMOUNT, OTHER_AMOUNT_AND_SIGN, A_PART, OTHER_CURRENCY)
+
 
 def difference(line: Item, posting: Item, known: Known) -> Difference | None:
     """Return in what a line and a posting of one business differ; None if nothing keeps them apart."""
@@ -51,15 +56,15 @@ def difference(line: Item, posting: Item, known: Known) -> Difference | None:
     if _exchanged(posting) and _near(line, posting, FX_PER_MILLE):
         return Difference(FX, minor, "exchanged in the books")
     if (line.amount_minor < 0) != (posting.amount_minor < 0):
-        return Difference(AMOUNT, minor, "other amount and sign")
+        return Difference(AMOUNT, minor, OTHER_AMOUNT_AND_SIGN)
     slip = slip_of(line.amount_minor, posting.amount_minor)
     if is_fee(-minor, posting.amount_minor, line.currency) and slip != SWAPPED:
         return Difference(FEE, minor, "less by a fee")
     if slip:
         return Difference(AMOUNT, minor, slip)
     if abs(line.amount_minor) * 1000 <= abs(posting.amount_minor) * PART_PER_MILLE:
-        return Difference(PARTIAL, minor, "a part of the amount")
-    return Difference(AMOUNT, minor, "another amount")
+        return Difference(PARTIAL, minor, A_PART)
+    return Difference(AMOUNT, minor, OTHER_AMOUNT)
 
 
 def _of_currencies(line: Item, posting: Item, known: Known) -> Difference:
@@ -72,7 +77,7 @@ def _of_currencies(line: Item, posting: Item, known: Known) -> Difference:
         if abs(expected - size) * 1000 <= expected * FX_PER_MILLE:
             return Difference(FX, 0, "the amounts fit the rate")
     same = line.amount_minor == posting.amount_minor
-    return Difference(CURRENCY, 0, "the same number" if same else "another currency")
+    return Difference(CURRENCY, 0, "the same number" if same else OTHER_CURRENCY)
 
 
 def _exchanged(item: Item) -> bool:
@@ -84,6 +89,8 @@ def _near(line: Item, posting: Item, per_mille: int) -> bool:
     return abs(line.amount_minor - posting.amount_minor) * 1000 <= abs(posting.amount_minor) * per_mille
 
 
+OTHER_AMOUNT, OTHER_AMOUNT_AND_SIGN = "another amount", "another amount and sign"
+A_PART, OTHER_CURRENCY = "a part of the amount", "another currency"
 INSTRUCTED = "the instructed amount is the posting's"
 SWAPPED = "two digits are swapped"
 

@@ -151,7 +151,12 @@ def _differing(due: Item, around: Around) -> Named | None:
     alike = Likeness(around.known)
     near = sorted(
         filter(counts, around.other),
-        key=lambda item: (not share_reference(due, item), distance(due, item), item.key),
+        key=lambda item: (
+            not share_reference(due, item),
+            abs(item.amount_minor) != abs(due.amount_minor),
+            distance(due, item),
+            item.key,
+        ),
     )
     for other in near[:CANDIDATES_MAX]:
         line, posting = (due, other) if due.is_line else (other, due)
@@ -169,20 +174,25 @@ def _differing(due: Item, around: Around) -> Named | None:
 
 
 def _link(due: Item, other: Item, found: Difference, around: Around, alike: Likeness) -> int:
-    """Return what binds two items that differ: 3 a reference, 2 words, 1 only the amount, 0 too little."""
+    """Return what binds two items that differ.
+
+    4 a reference, 3 rare words, 2 the party or words, and amounts that say something, 1 only the amount, 0
+    too little: two payments of one party in a month are not yet one business.
+    """
     if share_reference(due, other):
-        return 3
-    timely = pair_in_time(due, other)
-    if alike.are_like(due, other):
-        # What comes every month has its own date; it is no wrong one.
-        if found.kind == DATE:
-            return 2 if not _comes_again(due, other, around, alike) else 0
-        return 2 if timely else 0
-    said = found.kind == FX and found.why == INSTRUCTED
-    if found.kind not in (SIGN, REFERENCE) and not said:
+        return 4
+    # What comes every month has its own date; it is no wrong one.
+    if found.kind == DATE:
+        like = alike.are_like(due, other) and not _comes_again(due, other, around, alike)
+        return (3 if alike.are_close(due, other) else 2) if like else 0
+    if not pair_in_time(due, other):
         return 0
-    fit = timely and not alike.of_others(due, other) and _only_one(due, other, around)
-    return 1 if fit else 0
+    if alike.are_close(due, other):
+        return 3
+    if found.telling and alike.are_like(due, other):
+        return 2
+    alone = found.kind in (SIGN, REFERENCE) or (found.kind, found.why) == (FX, INSTRUCTED)
+    return 1 if alone and not alike.of_others(due, other) and _only_one(due, other, around) else 0
 
 
 def _comes_again(due: Item, other: Item, around: Around, alike: Likeness) -> bool:

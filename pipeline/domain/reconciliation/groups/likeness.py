@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.domain.reconciliation.groups.bounds import LIKE_FROM, WORDS_FROM
+from pipeline.domain.reconciliation.groups.bounds import CLOSE_FROM, LIKE_FROM, WORDS_FROM
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.scoring.known import Known
 
@@ -48,6 +48,11 @@ class Likeness:
     def are_like(self, left: Item, right: Item) -> bool:
         """Whether two items are of the same business by reference, party or words."""
         return share_reference(left, right) or self.of(left, right) >= LIKE_FROM
+
+    def are_close(self, left: Item, right: Item) -> bool:
+        """Whether two items are like each other by words that few others have."""
+        shared = {*left.words, *left.counterparty} & {*right.words, *right.counterparty}
+        return self.of(left, right) >= LIKE_FROM and self._worth(shared, 0) >= CLOSE_FROM
 
     def of_others(self, left: Item, right: Item) -> bool:
         """Whether both name another party, and not the same one."""

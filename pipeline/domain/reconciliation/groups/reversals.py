@@ -10,15 +10,12 @@ from pipeline.domain.reconciliation.groups.bounds import REVERSAL_DAYS
 from pipeline.domain.reconciliation.groups.found import Found, Group, decided, group_of
 from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.worth import (
-    NOTHING_UNKNOWN,
-    RULES_WORTH,
+    REVERSAL,
     SAME_PARTY,
     SAME_REFERENCE,
     log_milli,
 )
 from pipeline.domain.reconciliation.scoring.item import Item
-
-REVERSAL = "REVERSAL"
 
 BY_CHANCE = -1_000
 """Most items of one amount and both signs are not each other's reversal."""
@@ -36,14 +33,14 @@ ODD_AMOUNT_MAX = 5_000
 
 def find_reversal(due: Item, around: Around) -> Found:
     """Return what a due item cancels, or is cancelled by: confirmed if it is the only one, else suggested."""
-    near = nearest(due, around)
+    alike = Likeness(around.known)
+    near = nearest(due, around, alike)
     size = abs(due.amount_minor)
     equal = [item for item in (due, *near.same) if abs(item.amount_minor) == size]
     taken = [item for item in equal if item.amount_minor < 0]
     given = [item for item in equal if item.amount_minor > 0]
-    alike = Likeness(near.known)
     groups = [_group(one, two, near, alike) for one in taken for two in given if _can_cancel(one, two)]
-    return decided(due, groups, NOTHING_UNKNOWN if near.complete else RULES_WORTH[REVERSAL])
+    return decided(due, groups, near.unknown)
 
 
 def _can_cancel(one: Item, two: Item) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipeline.domain.reconciliation.groups.around import Around, distance, nearest, pair_in_time
-from pipeline.domain.reconciliation.groups.blocks import REFERENCE, Block, blocks_of, is_part
+from pipeline.domain.reconciliation.groups.blocks import Block, blocks_of, is_part
 from pipeline.domain.reconciliation.groups.bounds import TOTALS_MAX
 from pipeline.domain.reconciliation.groups.fees import fee_limit, is_fee
 from pipeline.domain.reconciliation.groups.found import CONFIRMED, Found, Group, decided, group_of
@@ -18,10 +18,10 @@ from pipeline.domain.reconciliation.groups.likeness import Likeness, share_refer
 from pipeline.domain.reconciliation.groups.sums import Budget, Sums
 from pipeline.domain.reconciliation.groups.whole_references import groups_of_references
 from pipeline.domain.reconciliation.groups.worth import (
+    BATCH,
     FEE_TAKEN,
-    NOTHING_UNKNOWN,
+    REFERENCE,
     RULES_WORTH,
-    SAME_PARTY,
     WANTED,
     amount_worth,
     days_worth,
@@ -37,15 +37,16 @@ def find_group(due: Item, around: Around) -> Found:
     The item has no counterpart of its own: pairs are decided before. What it is a part of is found as well as
     what it is made of, so whichever of a group's items falls due first finds the group.
     """
-    near = nearest(due, around)
-    search = _Search(near)
+    alike = Likeness(around.known)
+    near = nearest(due, around, alike)
+    search = _Search(near, alike)
     groups = groups_of_references(due, near)
     found = decided(due, groups, search.unknown)
     if found.outcome == CONFIRMED:
         return found
     groups += search.parts_of(due, near.other, near.same)
     pool = tuple(sorted((*near.same, due), key=lambda item: item.key))
-    for total in _totals(due, near, search.alike):
+    for total in _totals(due, near, alike):
         rest = [item for item in near.other if item is not total]
         groups += search.parts_of(total, pool, rest)
     return decided(due, groups, search.unknown)
@@ -55,7 +56,8 @@ def _totals(due: Item, near: Around, alike: Likeness) -> list[Item]:
     """Return the items of the other side that the due one may be a part of: the likeliest few."""
 
     def likely(total: Item) -> tuple[object, ...]:
-        return (not share_reference(due, total), -alike.of(due, total), distance(due, total), total.key)
+        said = (not share_reference(due, total), total.kind != BATCH)
+        return (*said, -alike.of(due, total), distance(due, total), total.key)
 
     totals = [
         item
@@ -68,11 +70,11 @@ def _totals(due: Item, near: Around, alike: Likeness) -> list[Item]:
 class _Search:
     """One search, its budget, and the sums that it has written down."""
 
-    def __init__(self, near: Around) -> None:
-        self.alike = Likeness(near.known)
+    def __init__(self, near: Around, alike: Likeness) -> None:
+        self._alike = alike
         self._budget = Budget()
         self._sums: dict[tuple[bytes, ...], Sums] = {}
-        self.unknown = NOTHING_UNKNOWN if near.complete else SAME_PARTY
+        self.unknown = near.unknown
         """What the most telling rule is worth that was not searched to its end."""
 
     def parts_of(self, total: Item, items: Sequence[Item], beside: Sequence[Item]) -> list[Group]:
@@ -82,7 +84,7 @@ class _Search:
         """
         wanted = {item.amount_minor for item in beside}
         groups: list[Group] = []
-        for block in blocks_of(total, items, self.alike):
+        for block in blocks_of(total, items, self._alike):
             exact = self._sets(block, total.amount_minor, total.amount_minor)
             with_fee = [] if exact or not block.fees else self._with_fee(block, total)
             for members in exact + with_fee:
@@ -117,7 +119,7 @@ class _Search:
             ("sets", sets_worth(len(members), len(block.members), block.blocks)),
             (block.rule.lower(), RULES_WORTH[block.rule]),
             ("days", days_worth(total, members)),
-            ("party", party_worth(total, members, self.alike)),
+            ("party", party_worth(total, members, self._alike)),
             ("fee", FEE_TAKEN if fee else 0),
             ("wanted", WANTED if sought and block.rule != REFERENCE else 0),
         ]

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pipeline.domain.reconciliation.groups.around import Around
-from pipeline.domain.reconciliation.groups.blocks import REFERENCE
 from pipeline.domain.reconciliation.groups.fees import KIND, is_fee
 from pipeline.domain.reconciliation.groups.found import Group, group_of
-from pipeline.domain.reconciliation.groups.worth import FEE_TAKEN, SAME_REFERENCE, round_worth
+from pipeline.domain.reconciliation.groups.worth import FEE_TAKEN, REFERENCE, SAME_REFERENCE, round_worth
 from pipeline.domain.reconciliation.scoring.item import Item
 
 

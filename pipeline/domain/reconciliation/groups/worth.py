@@ -18,6 +18,8 @@ from pipeline.domain.reconciliation.groups.likeness import Likeness
 from pipeline.domain.reconciliation.scoring.item import Item
 
 BATCH = "BATCH"
+REFERENCE, DETAILS, REVERSAL = "REFERENCE", "DETAILS", "REVERSAL"
+COUNTERPARTY, PARTY, DAY, WINDOW = "COUNTERPARTY", "PARTY", "DAY", "WINDOW"
 
 _LN_2_MILLI = 693
 _EIGHTHS = 8
@@ -28,16 +30,18 @@ SAME_REFERENCE = 7_000
 """All of the set have a reference in common with what they add up to."""
 SAME_PARTY = 2_500
 """All of the set are like what they add up to, by the other party or the words."""
+SAME_DAY = 300
+"""All of the set are of one day."""
 DETAIL_UNSURE = -7_000
 """A detail of a batch could as well have had another posting."""
 RULES_WORTH = {
-    "REFERENCE": SAME_REFERENCE,
-    "DETAILS": SAME_REFERENCE,
-    "REVERSAL": SAME_REFERENCE,
-    "COUNTERPARTY": SAME_PARTY,
-    "PARTY": 0,
-    "DAY": 0,
-    "WINDOW": 0,
+    REFERENCE: SAME_REFERENCE,
+    DETAILS: SAME_REFERENCE,
+    REVERSAL: SAME_REFERENCE,
+    COUNTERPARTY: SAME_PARTY,
+    DAY: SAME_DAY,
+    PARTY: 0,
+    WINDOW: 0,
 }
 """What each rule says for a group besides the amount: the more, the more telling it is."""
 SAID_TO_BE_A_BATCH = 2_000
