@@ -28,5 +28,13 @@ def test_a_story_told_twice_has_no_second_effect(story: Told) -> None:
     assert (bank.standing(), bank.keys) == (before, keys)
 
 
+def test_a_whole_statement_that_came_again_lends_no_line_though_it_would_fit() -> None:
+    bank = Bank()
+    first = ("5 line STMT/1 -1 FEE", "5 line STMT/2 10 A", "5 close STMT 0->9 2 at:5.3")
+    for entry in (*first, *first, "5 line STMT/2 20 B"):
+        bank.tell(entry)
+    assert meaning(bank, "5 close STMT 9->28 2 at:5.6") == "broken STMT#2; SEQUENCE_GAP 0 STMT#2"
+
+
 def test_there_are_stories_enough() -> None:
-    assert len({story.title for story in ALL}) == len(ALL) >= 40
+    assert len({story.title for story in ALL}) == len(ALL) >= 45
