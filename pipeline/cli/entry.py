@@ -33,6 +33,8 @@ from pipeline.cli import (
     schemas,
     snapshot,
     statement,
+    statements,
+    statements_watch,
     switch,
     tail,
     topics,
@@ -70,6 +72,8 @@ app.add_typer(account.app, name="account", rich_help_panel=TRY)
 app.command("topics", rich_help_panel=LOOK)(topics.topics)
 app.command("tail", rich_help_panel=LOOK)(tail.tail)
 app.command("balance", rich_help_panel=LOOK)(balance.balance)
+statements.app.command("watch")(statements_watch.watch)
+app.add_typer(statements.app, name="statements", rich_help_panel=RUN)
 app.command("statement", rich_help_panel=LOOK)(statement.statement)
 payment.app.command("link")(payment_link.link_payments)
 app.add_typer(payment.app, name="payment", rich_help_panel=LOOK)

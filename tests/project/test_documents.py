@@ -28,7 +28,7 @@ README_BYTES_MAX = 8_192
 OF_THE_EXAMPLE = {"LEDGERFLOW_ACTIVITY_EVERY_POSTINGS"}
 """A setting of the stream that topologies/README.md adds."""
 SETUP = re.compile(
-    r"python3 -m venv \.venv && \.venv/bin/pip install (\.|'\.\[test,train\]') && \.venv/bin/(.*)"
+    r"python3 -m venv \.venv && \.venv/bin/pip install (\.|'\.\[test,train,statements\]') && \.venv/bin/(.*)"
 )
 
 
@@ -136,7 +136,7 @@ def test_the_two_long_lines_are_the_ones_that_ci_and_users_run() -> None:
     found = [SETUP.fullmatch(line) for line in lines]
     assert [None if one is None else one.groups() for one in found] == [
         (".", "ledgerflow up --demo"),
-        ("'.[test,train]'", "python -m tests"),
+        ("'.[test,train,statements]'", "python -m tests"),
     ]
     assert text_of(".ci/run").splitlines()[-1] == lines[1]
 

@@ -34,7 +34,9 @@ def needs(name: str) -> Iterator[str]:
 
 
 TRAINING = "pipeline/training/constraints.txt"
-FILES = ("constraints.txt", "tests/constraints.txt", TRAINING)
+STATEMENTS = "pipeline/statement_files/constraints.txt"
+EXTRAS_OF_OURS = {TRAINING: "train", STATEMENTS: "statements"}
+FILES = ("constraints.txt", "tests/constraints.txt", TRAINING, STATEMENTS)
 
 
 def is_installed(name: str) -> bool:
@@ -46,12 +48,13 @@ def is_installed(name: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("files", [FILES[:1], FILES[:2], (FILES[0], TRAINING)])
+@pytest.mark.parametrize("files", [FILES[:1], FILES[:2], (FILES[0], TRAINING), (FILES[0], STATEMENTS)])
 def test_what_a_pinned_package_needs_is_pinned_too(files: tuple[str, ...]) -> None:
     pinned = pins(*files)
     absent = [name for name in pinned if not is_installed(name)]
-    if absent and TRAINING in files:
-        pytest.skip("the extra train is not installed: pip install '.[test,train]'")
+    for file, extra in EXTRAS_OF_OURS.items():
+        if absent and file in files:
+            pytest.skip(f"the extra {extra} is not installed: pip install '.[test,{extra}]'")
     assert {f"{name} needs {need}" for name in pinned for need in needs(name) if need not in pinned} == set()
 
 
@@ -65,7 +68,7 @@ def test_every_pin_is_exact_and_named_once() -> None:
 
 def test_the_tests_run_on_the_pinned_versions() -> None:
     pinned = pins("constraints.txt", "tests/constraints.txt")
-    pinned |= {name: version for name, version in pins(TRAINING).items() if is_installed(name)}
+    pinned |= {name: version for name, version in pins(*EXTRAS_OF_OURS).items() if is_installed(name)}
     assert {name: distribution(name).version for name in pinned} == pinned
 
 
