@@ -22,15 +22,17 @@ PRECISION = 0.999
 """What the confirmed pairs among the labels must reach, an unlucky draw allowed for."""
 UNLUCKY_WRONG = 3.0
 """Wrong pairs that are allowed for beyond those seen: none in n shows 1 - 3/n (rule of three, 95 %)."""
+MISSING_SHARE = 0.005
+"""So many items are taken to have no partner; what is confirmed for them is wrong. Labels do not tell."""
 EARLY_MORE = 1_000
 """By so much the margin on arrival is greater than the one of an item that is due."""
-LIKELIER_THAN_NONE = 500
+LIKELIER_THAN_NONE = 1_000
 """The least score of a confirmed pair, where too few labels show which it is."""
 SUGGESTED_PER_10_000 = 9_995
 """So many of the labelled pairs are at least suggested."""
 SUGGEST_FROM_MIN = -5_000
 """The least score from which on pairs are suggested: what is far less likely only costs time."""
-_CONFIRM_FROM = (0, 500, 1_000, 1_500, 2_000, 2_500, 3_000)
+_CONFIRM_FROM = tuple(range(0, 6_001, 500))
 _MARGINS = tuple(range(1_500, 6_001, 250))
 
 Pairs = Sequence[tuple[bytes, bytes, Evidence]]
@@ -66,7 +68,7 @@ def _with_suggestions(weights: Weights, found: Groups) -> Weights:
 def _shown(
     pairs: Pairs, partners: Mapping[bytes, bytes], before: Weights, rejected: Set[tuple[bytes, bytes]]
 ) -> np.ndarray:
-    """Return for each labelled item: its best candidate's score and margin, and whether it was right."""
+    """Return for each group: its best candidate's score and margin, if it is right, how much it counts."""
     shown = []
     for fold in (0, 1):
         inside = {
@@ -89,19 +91,21 @@ def _best_of_each(judged: Groups, weights: Weights, nothing: int) -> np.ndarray:
     second = np.minimum(first + 1, len(group) - 1)
     alone = (first + 1 >= len(group)) | (group[second] != group[first])
     rival = np.where(alone, nothing, np.maximum(score[second], nothing))
-    whole = judged.counts[group[first]] == 1
-    shown: np.ndarray = np.stack([score[first], score[first] - rival, right[first]], axis=1)[whole]
+    counts = np.where(judged.counts[group[first]] < 1, MISSING_SHARE, 1.0)
+    shown: np.ndarray = np.stack([score[first], score[first] - rival, right[first], counts], axis=1)
     return shown
 
 
 def _with_thresholds(weights: Weights, shown: np.ndarray) -> Weights:
-    best, most = None, -1
+    score, margins, right, counts = shown.T
+    best, most = None, 0.0
     for confirm_from in _CONFIRM_FROM:
         for margin in _MARGINS:
-            kept = shown[(shown[:, 0] >= confirm_from) & (shown[:, 1] >= margin)]
-            wrong = len(kept) - int(kept[:, 2].sum())
-            if len(kept) and 1 - (wrong + UNLUCKY_WRONG) / len(kept) >= PRECISION and len(kept) > most:
-                best, most = (confirm_from, margin), len(kept)
+            kept = (score >= confirm_from) & (margins >= margin)
+            count = float(counts[kept].sum())
+            wrong = count - float(counts[kept & (right == 1)].sum()) + UNLUCKY_WRONG
+            if wrong <= count * (1 - PRECISION) and count - wrong > most:
+                best, most = (confirm_from, margin), count - wrong
     if best is None:
         unshown = min(weights.confirm_from, LIKELIER_THAN_NONE)
         return msgspec.structs.replace(weights, confirm_from=unshown)

@@ -13,6 +13,9 @@ FEE_MINOR_MAX = 5_000
 FEE_STEP_MINOR = 25
 """What looks like a fee is a multiple of this: 2.50, 7.25, 15.00."""
 
+ROUND_MINOR = 5_000
+"""Multiples of this, minor units, are round: many payments have such an amount."""
+
 EQUAL, INSTRUCTED, FEE = (AMOUNT.at(one) for one in AMOUNT.buckets[:3])
 _FIRST_BAND = AMOUNT.at("within 0.1 %")
 _BANDS = (10, 50, 100, 200, 300, 500, 800, 1_500)
@@ -21,6 +24,7 @@ FAR = AMOUNT.at("further away")
 _RATE, _NEAR_RATE = AMOUNT.at("equal at the day's rate"), AMOUNT.at("within 5 % of the day's rate")
 SIGN = AMOUNT.at("equal with the sign turned")
 CURRENCY = AMOUNT.at("in another currency")
+EQUAL_ROUND = AMOUNT.at("equal, and round")
 _E8 = 10**8
 
 
@@ -30,7 +34,7 @@ def amount_bucket(posting: Item, line: Item, known: Known) -> int:
         return _other_currency(posting, line, known)
     expected, found = posting.amount_minor, line.amount_minor
     if expected == found:
-        return EQUAL
+        return EQUAL if expected % ROUND_MINOR else EQUAL_ROUND
     if line.original is not None and line.original == (abs(expected), posting.currency):
         return INSTRUCTED
     if expected == -found:

@@ -43,6 +43,7 @@ AMOUNT = Feature(
         "within 5 % of the day's rate",
         "equal with the sign turned",
         "in another currency",
+        "equal, and round",
     ),
 )
 DAYS = Feature(
