@@ -90,7 +90,8 @@ ACTION_CODES: tuple[ActionCode, ...] = (
     ActionCode(
         "correction_does_not_explain",
         "correction_suggested",
-        "No leg, or more than one, is on the account; or it is not `difference_minor` of the break.",
+        "No leg, or more than one, is on the account; or it is not `difference_minor` of the break, less "
+        "what is explained already.",
         "One leg on the account, of exactly what the bank has and the books have not.",
     ),
     ActionCode(

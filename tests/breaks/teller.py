@@ -215,7 +215,7 @@ class Bank:
             reverses = next((journal(word.removeprefix("of:")) for word in words[1:]), None)
             event = ev.PostingRecorded(
                 **self.common(),
-                **_POSTING,
+                **{**_POSTING, "posting_id": f"p{self.number}"},
                 side="CREDIT" if signed > 0 else "DEBIT",
                 amount_minor=abs(signed),
                 journal_id=journal(named),

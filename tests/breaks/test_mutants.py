@@ -39,7 +39,7 @@ def any_legs_explain(patch: pytest.MonkeyPatch) -> None:
 
 
 def any_amount_explains(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(facts, "_is_of", lambda posting, life, amount: True)
+    patch.setattr(facts, "_is_part", lambda amount, whole: True)
 
 
 def a_repeat_counts_again(patch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def write_offs_take_the_other_side(patch: pytest.MonkeyPatch) -> None:
 
 
 def a_reversal_is_overlooked(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(facts, "_taken_back", lambda within, posting: None)
+    patch.setattr(facts, "_taken_back", lambda within, break_id, life: None)
 
 
 def type_of(name: str) -> type:

@@ -27,7 +27,10 @@ OPENINGS = (
     "open b3 AMOUNT 900 diff:40 line:S1/3",
 )
 LEGS = st.sampled_from(
-    ["nostro-650 fees+650", "nostro+40 fees-40", "nostro-650 fees+600 tax+50", "nostro-1 fees+1", "nostro+40"]
+    [
+        *("nostro-650 fees+650", "nostro+40 fees-40", "nostro-650 fees+600 tax+50", "nostro-1 fees+1"),
+        *("nostro+40", "nostro-50 fees+50", "nostro-600 fees+600"),
+    ]
 )
 JOURNALS = st.builds("{}/{}".format, BREAKS, st.integers(1, 4))
 LINES = st.one_of(
@@ -39,8 +42,8 @@ LINES = st.one_of(
     st.builds("{} assign {} {}".format, PEOPLE, BREAKS, st.sampled_from(["anna", "nobody"])),
     st.builds("{} comment {} hm".format, PEOPLE, BREAKS),
     st.builds("{} {}".format, st.sampled_from(["match", "unmatch"]), BREAKS),
-    st.builds("ledger posts {} {}".format, JOURNALS, st.sampled_from([-650, 40, -650, 40, 1])),
-    st.builds("ledger reverses {} {} of:{}".format, JOURNALS, st.sampled_from([650, -40]), JOURNALS),
+    st.builds("ledger posts {} {}".format, JOURNALS, st.sampled_from([-650, 40, -650, 40, -600, -50, 1])),
+    st.builds("ledger reverses {} {} of:{}".format, JOURNALS, st.sampled_from([650, -40, 50]), JOURNALS),
     st.builds(
         "ledger {} {} {}".format,
         st.sampled_from(["refuses", "asks"]),
@@ -85,8 +88,10 @@ def check_step(before: Life | None, after: Life | None, line: str) -> None:
     assert (after.correction is not None) == (after.status in (states.SUGGESTED, states.APPROVED))
     assert (after.ended_at is not None) == (after.status in states.ENDED)
     if after.posted is not None:
-        assert after.status in (*states.ENDED, states.SUGGESTED, states.APPROVED)
+        assert after.status in (*states.ENDED, states.SUGGESTED, states.APPROVED) and not after.left_minor
     assert after.status in states.ENDED or after.resolution is None or after.posted is not None
+    assert bool(after.explained_minor) == bool(after.postings)
+    assert 0 <= after.explained_minor * after.difference_minor <= after.difference_minor**2
 
 
 @given(st.lists(LINES, max_size=60))

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Said = list[tuple[str, dict[str, Any]]]
+COUNTED_MAX = 200
+"""The most postings that a break counts."""
 OVER = ("WRITTEN_OFF", "RESOLVED")
 JOURNAL = re.compile(r"correction-(.{36})-([1-9]\d{0,3})")
 
@@ -28,6 +30,8 @@ class Asked:
     legs: list[dict[str, Any]]
     write_off: bool = False
     takes_back: int | None = None
+    amount: int = 0
+    came: int = 0
 
 
 @dataclass
@@ -42,6 +46,10 @@ class Case:
     asked: Asked | None = None
     asked_so_far: int = 0
     posted: int | None = None
+    posted_amount: int = 0
+    explained: int = 0
+    counted: int = 0
+    """How many postings make that up."""
     over_at: int | None = None
 
 
@@ -69,7 +77,7 @@ class BreakCases:
     def match(self, break_id: str, now: int) -> Said:
         """Its items match after all."""
         case = self.case(break_id, now)
-        if case is None or case.posted is not None or case.status in ("CORRECTION_APPROVED", "RESOLVED"):
+        if case is None or case.explained or case.status in ("CORRECTION_APPROVED", "RESOLVED"):
             return []
         asked, case.asked = case.asked, None
         self.turn(case, "RESOLVED", now)
@@ -78,7 +86,7 @@ class BreakCases:
     def unmatch(self, break_id: str, now: int) -> Said:
         """A person rejects the match that has resolved it."""
         case = self.case(break_id, now)
-        if case is None or case.status != "RESOLVED" or case.posted is not None:
+        if case is None or case.status != "RESOLVED" or case.explained:
             return []
         self.turn(case, "REOPENED", now)
         return [changed(break_id, case, "UNMATCHED")]
@@ -95,23 +103,49 @@ class BreakCases:
 
     def post(self, journal: str | None, reverses: str | None, signed: int, currency: str, now: int) -> Said:
         """A posting has come on the account."""
-        of = named(reverses)
+        of = named(reverses) or named(journal)
         case = None if of is None else self.case(of[0], now)
-        if of and case and case.posted == of[1] and (signed, currency) == (-case.difference, case.currency):
-            asked, case.asked, case.posted = case.asked, None, None
-            self.turn(case, "REOPENED", now)
-            return [changed(of[0], case, "CORRECTION_TAKEN_BACK", asked)]
-        of = named(journal)
-        case = None if of is None else self.case(of[0], now)
-        if of is None or case is None or not self.waits_for(case, of[1]):
+        if of is None or case is None or currency != case.currency or case.counted >= COUNTED_MAX:
             return []
+        if of[1] > case.asked_so_far:
+            return []
+        if named(reverses):
+            return self.take_back(of[0], case, signed, now)
         asked = case.asked
-        if asked is None or asked.takes_back or (signed, currency) != (case.difference, case.currency):
+        if asked is None or asked.takes_back or not self.waits_for(case, of[1]):
             return []
-        case.asked, case.posted = None, asked.number
+        left = asked.amount - asked.came
+        if not 0 < signed <= left and not left <= signed < 0:
+            return []
+        asked.came, case.explained, case.counted = (
+            asked.came + signed,
+            case.explained + signed,
+            case.counted + 1,
+        )
+        if asked.came != asked.amount:
+            return []
+        case.asked = None
+        if case.explained != case.difference:
+            self.turn(case, "REOPENED", now)
+            return [changed(of[0], case, "CORRECTION_POSTED", asked)]
+        case.posted, case.posted_amount = asked.number, asked.amount
         self.turn(case, "WRITTEN_OFF" if asked.write_off else "RESOLVED", now)
         what = ("WRITTEN_OFF", "written_off") if asked.write_off else ("CORRECTION_POSTED", "corrected")
         return [changed(of[0], case, what[0], asked), resolved(of[0], what[1], journal)]
+
+    def take_back(self, break_id: str, case: Case, signed: int, now: int) -> Said:
+        """Something of what was posted is reversed."""
+        if not 0 < -signed <= case.explained and not case.explained <= -signed < 0:
+            return []
+        case.explained += signed
+        case.counted = case.counted + 1 if case.explained else 0
+        case.posted, case.posted_amount = None, 0
+        is_new_journal = case.status == "CORRECTION_APPROVED" and case.asked and case.asked.takes_back is None
+        if is_new_journal or case.status in ("OPEN", "ASSIGNED", "DISPUTED", "REOPENED"):
+            return []
+        asked, case.asked = case.asked, None
+        self.turn(case, "REOPENED", now)
+        return [changed(break_id, case, "CORRECTION_TAKEN_BACK", asked)]
 
     @staticmethod
     def waits_for(case: Case, number: int) -> bool:

@@ -84,7 +84,7 @@ class BreakLives(BreakCases):
     def break_reopened(self, case: Case, event: dict[str, Any], now: int) -> Said | str:
         if case.asked is not None:
             return "correction_pending"
-        if case.posted is not None:
+        if case.explained and case.status in OVER:
             return "correction_posted"
         if case.status == "RESOLVED":
             return "break_ended"
@@ -123,15 +123,16 @@ class BreakLives(BreakCases):
             return "too_many_actions"
         if case.difference == 0:
             return self.ask(case, event, [], write_off=True)
+        left = case.difference - case.explained
         other = self.write_off_accounts.get(case.currency)
         if other in (None, self.account):
             return "write_off_account_missing"
-        sides = ("CREDIT", "DEBIT") if case.difference > 0 else ("DEBIT", "CREDIT")
+        sides = ("CREDIT", "DEBIT") if left > 0 else ("DEBIT", "CREDIT")
         legs = [
             {
                 "account_id": account,
                 "side": side,
-                "amount_minor": abs(case.difference),
+                "amount_minor": abs(left),
                 "currency": case.currency,
             }
             for account, side in zip((self.account, other), sides, strict=True)
@@ -143,19 +144,21 @@ class BreakLives(BreakCases):
         asked = Asked(case.asked_so_far + 1, event["event_id"], by, case.status, legs, **more)
         case.asked, case.asked_so_far, case.over_at = asked, asked.number, None
         case.status = "CORRECTION_SUGGESTED"
-        posts = case.difference if legs else -case.difference if asked.takes_back else 0
+        asked.amount = -case.posted_amount if asked.takes_back else 0
+        if legs:
+            asked.amount = case.difference - case.explained
         proposed = {
             "correction_id": asked.name,
             "journal_id": journal_of(event["break_id"], asked.number),
             "write_off": asked.write_off,
-            "amount_minor": posts,
+            "amount_minor": asked.amount,
         }
         said = changed(event["break_id"], case, "CORRECTION_SUGGESTED", asked, text=event["reason"])
         return [said, ("CorrectionProposed", proposed)]
 
     def flaw(self, case: Case, legs: list[dict[str, Any]]) -> str | None:
         """Return why legs cannot be a correction."""
-        if case.difference == 0:
+        if case.difference == case.explained:
             return "nothing_to_correct"
         sides: dict[Any, set[str]] = defaultdict(set)
         sums: dict[Any, int] = defaultdict(int)
@@ -174,7 +177,11 @@ class BreakLives(BreakCases):
         if any(sums.values()):
             return "legs_not_balanced"
         own = [(leg["currency"], signed_of(leg)) for leg in legs if leg["account_id"] == self.account]
-        return None if own == [(case.currency, case.difference)] else "correction_does_not_explain"
+        return (
+            None
+            if own == [(case.currency, case.difference - case.explained)]
+            else "correction_does_not_explain"
+        )
 
     def correction_approved(self, case: Case, event: dict[str, Any], now: int) -> Said | str:
         asked = case.asked

@@ -79,9 +79,7 @@ def act(scope: Scope, event: Action, at: Arrival) -> None:
     happened = _happened(event, life)
     entry = states.next_of(life.status, happened)
     assert entry is not None, "the table has an entry for each action"
-    if entry == "break_ended" and happened == states.REOPEN and life.posted is not None:
-        entry = "correction_posted"
-    if entry == states.REOPENED and life.posted is not None:
+    if happened == states.REOPEN and life.status in states.ENDED and life.explained_minor:
         entry = "correction_posted"  # what the ledger has posted is taken back, not forgotten
     if not states.is_status(entry):
         return refuse(scope, NAMES[type(event)], entry)
@@ -213,6 +211,7 @@ def _wait(
         is_write_off=is_write_off,
         reverses=reverses,
         legs=legs,
+        amount_minor=-life.posted_minor if reverses is not None else life.left_minor if legs else 0,
     )
     life = msgspec.structs.replace(
         life,

@@ -13,5 +13,7 @@ LEGS_MAX = 20
 """The most legs of a correction. The ledger takes more, but they wait in the row of the break."""
 ITEMS_MAX = 100
 """The most lines, and the most postings, that a person confirms or rejects as one match."""
+POSTINGS_MAX = 200
+"""The most postings of corrections, and of their reversals, that a break counts; more are plain items."""
 COUNTERPARTS_MAX = 20
 """The most lines, and the most postings, that a break names as what its item was held against."""

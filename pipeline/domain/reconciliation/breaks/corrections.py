@@ -1,8 +1,9 @@
 """Corrections: the journals by which the books become what the bank says, and whether one is one.
 
 A correction has one leg on the account of the break, in its currency, of exactly what the bank has and the
-books have not. The other legs say what it was: a fee, a rate, a write-off. So a correction that is posted
-explains its break by construction, and line and postings add up.
+books have not (less what is explained already, where a correction was taken back in part). The other legs
+say what it was: a fee, a rate, a write-off. So a correction that is posted explains its break by
+construction, and line and postings add up.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def signed(leg: Leg) -> int:
 
 def flaw_of(legs: Sequence[Leg], account_id: str, life: Life) -> str | None:
     """Return why legs cannot correct a break, or None; the ledger asks for more when it posts them."""
-    if not life.difference_minor:
+    if not life.left_minor:
         return "nothing_to_correct"
     if not 2 <= len(legs) <= LEGS_MAX or not all(map(_is_leg, legs)):
         return "invalid_legs"
@@ -40,7 +41,7 @@ def flaw_of(legs: Sequence[Leg], account_id: str, life: Life) -> str | None:
     if any(sums.values()):
         return "legs_not_balanced"
     own = [leg for leg in legs if leg.account_id == account_id]
-    if len(own) != 1 or own[0].currency != life.currency or signed(own[0]) != life.difference_minor:
+    if len(own) != 1 or own[0].currency != life.currency or signed(own[0]) != life.left_minor:
         return "correction_does_not_explain"
     return None
 
@@ -69,7 +70,7 @@ def write_off_legs(account_id: str, life: Life, rules: BreakRules) -> tuple[Leg,
 
     None in their place: the tenant has no account for it in this currency.
     """
-    amount = life.difference_minor
+    amount = life.left_minor
     if not amount:
         return ()
     other = rules.write_off_accounts.get(life.currency)

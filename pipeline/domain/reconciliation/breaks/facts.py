@@ -18,9 +18,9 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.corrections import correction_name, parse_correction
 from pipeline.domain.reconciliation.breaks import states
 from pipeline.domain.reconciliation.breaks.ageing import materiality_of
-from pipeline.domain.reconciliation.breaks.bounds import COUNTERPARTS_MAX
+from pipeline.domain.reconciliation.breaks.bounds import COUNTERPARTS_MAX, POSTINGS_MAX
 from pipeline.domain.reconciliation.breaks.outputs import say_changed, say_opened, say_resolved
-from pipeline.domain.reconciliation.breaks.rows import Life, Line
+from pipeline.domain.reconciliation.breaks.rows import Correction, Life, Line
 from pipeline.domain.reconciliation.breaks.scope import Scope
 
 
@@ -48,14 +48,14 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Corrected(msgspec.Struct, frozen=True, gc=False):
-    """A posting of a correction has come."""
+    """A posting of a correction has come, or of the reversal of one: it belongs to the break."""
 
     break_id: str
     life: Life
-    """The break as it is now; it names the items that belong to the posting."""
-    is_taken_back: bool
-    """False: its items and the posting are one match; True: that match is over, and the posting takes back
-    the one of the correction."""
+    """The break as it is now. Where it has ended, its items and `life.postings` are one match; else they wait
+    for each other, and nothing else takes them."""
+    netted: tuple[str, ...] = ()
+    """Postings that cancel each other now: all has been taken back."""
 
 
 def opened(scope: Scope, break_id: str, opening: Opening) -> Life:
@@ -98,7 +98,7 @@ def matched(scope: Scope, break_id: str, resolution: str = "matched") -> Life | 
     Return it, or None where a match cannot resolve it: it is over, or the ledger is posting its correction.
     """
     life = scope.life(break_id)
-    if life is None or states.next_of(life.status, states.MATCHED) is None or life.posted is not None:
+    if life is None or states.next_of(life.status, states.MATCHED) is None or life.explained_minor:
         return None
     withdrawn = life.correction
     life = _set(scope, life, states.RESOLVED, correction=None, resolution=resolution)
@@ -111,7 +111,7 @@ def matched(scope: Scope, break_id: str, resolution: str = "matched") -> Life | 
 def unmatched(scope: Scope, break_id: str) -> Life | None:
     """Reopen a break whose match a person has rejected; return it, or None where no match has resolved it."""
     life = scope.life(break_id)
-    if life is None or states.next_of(life.status, states.UNMATCHED) is None or life.posted is not None:
+    if life is None or states.next_of(life.status, states.UNMATCHED) is None or life.explained_minor:
         return None
     life = scope.write(break_id, _set(scope, life, states.REOPENED, resolution=None))
     say_changed(scope, break_id, life, "UNMATCHED")
@@ -119,56 +119,80 @@ def unmatched(scope: Scope, break_id: str) -> Life | None:
 
 
 def corrected(scope: Scope, posting: ev.PostingRecorded) -> Corrected | None:
-    """Note that the ledger has posted a correction, or has taken one back; None: it is another posting.
+    """Count a posting of a correction, or of the reversal of one, by whomever; None: it is another posting.
 
-    It counts only if it is of the amount that the break needs: everyone may give a journal any id.
+    A leg comes in as many postings as it has counterparts. A posting counts only as far as it can be a part
+    of what was asked for: everyone may give a journal any id.
     """
-    taken_back = _taken_back(scope, posting)
-    if taken_back is not None:
-        return taken_back
-    found = parse_correction(posting.journal_id)
-    if found is None:
+    amount = posting.amount_minor if posting.side == "CREDIT" else -posting.amount_minor
+    reversed_ = parse_correction(posting.reverses)
+    found = parse_correction(posting.journal_id) if reversed_ is None else reversed_
+    life = None if found is None else scope.life(found[0])
+    if found is None or life is None or posting.currency != life.currency:
         return None
-    break_id, number = found
-    life = scope.life(break_id)
-    correction = None if life is None else life.correction
-    if life is None or correction is None or life.status != states.APPROVED or correction.number != number:
+    if len(life.postings) >= POSTINGS_MAX or found[1] > life.corrections:
         return None
-    if correction.reverses is not None or not _is_of(posting, life, life.difference_minor):
+    counted = msgspec.structs.replace(
+        life, explained_minor=life.explained_minor + amount, postings=(*life.postings, posting.posting_id)
+    )
+    if reversed_ is not None:
+        return _taken_back(scope, found[0], counted) if _is_part(-amount, life.explained_minor) else None
+    correction = life.correction
+    if correction is None or life.status != states.APPROVED or correction.number != found[1]:
         return None
+    if (
+        not _is_part(amount, correction.amount_minor - correction.came_minor)
+        or correction.reverses is not None
+    ):
+        return None
+    came = msgspec.structs.replace(correction, came_minor=correction.came_minor + amount)
+    return _posted(scope, found[0], msgspec.structs.replace(counted, correction=came), came)
+
+
+def _is_part(amount_minor: int, whole_minor: int) -> bool:
+    """Whether an amount can be a part of another one, or all of it; either sign, minor units."""
+    return amount_minor * whole_minor > 0 and abs(amount_minor) <= abs(whole_minor)
+
+
+def _posted(scope: Scope, break_id: str, life: Life, correction: Correction) -> Corrected:
+    """Resolve a break whose correction is posted; until all of it has come, it waits."""
+    if correction.came_minor != correction.amount_minor:
+        return Corrected(break_id, scope.write(break_id, life))
     happened = states.WRITTEN if correction.is_write_off else states.POSTED
+    if life.left_minor:
+        happened = states.SHORT
     status = states.next_of(life.status, happened)
     assert status is not None, "it waits for the ledger"
-    resolution = "written_off" if correction.is_write_off else "corrected"
-    life = _set(scope, life, status, correction=None, posted=number, resolution=resolution)
+    life = _set(scope, life, status, correction=None)
+    if not life.left_minor:
+        how = "written_off" if correction.is_write_off else "corrected"
+        explains = {"posted": correction.number, "posted_minor": correction.amount_minor, "resolution": how}
+        life = msgspec.structs.replace(life, **explains)
     life = scope.write(break_id, life)
-    change = "WRITTEN_OFF" if correction.is_write_off else "CORRECTION_POSTED"
-    say_changed(scope, break_id, life, change, correction=correction)
-    say_resolved(scope, break_id, life, posting.journal_id)
-    return Corrected(break_id, life, False)
+    written = status == states.WRITTEN_OFF
+    say_changed(
+        scope, break_id, life, "WRITTEN_OFF" if written else "CORRECTION_POSTED", correction=correction
+    )
+    if not life.left_minor:
+        say_resolved(scope, break_id, life, correction_name(break_id, correction.number))
+    return Corrected(break_id, life)
 
 
-def _taken_back(scope: Scope, posting: ev.PostingRecorded) -> Corrected | None:
-    """Reopen a break whose posted correction is reversed as a whole, by whomever."""
-    found = parse_correction(posting.reverses)
-    if found is None:
-        return None
-    break_id, number = found
-    life = scope.life(break_id)
-    if life is None or life.posted != number or not _is_of(posting, life, -life.difference_minor):
-        return None
-    assert states.next_of(life.status, states.TAKEN_BACK) is not None, "it was posted"
+def _taken_back(scope: Scope, break_id: str, life: Life) -> Corrected:
+    """Reopen a break of whose posted corrections something was taken back."""
     correction = life.correction
-    life = _set(scope, life, states.REOPENED, correction=None, posted=None, resolution=None)
+    under_way = life.status == states.APPROVED and correction is not None and correction.reverses is None
+    reopened = None if under_way else states.next_of(life.status, states.TAKEN_BACK)
+    netted = () if life.explained_minor else life.postings
+    life = msgspec.structs.replace(
+        life, postings=() if netted else life.postings, posted=None, posted_minor=0
+    )
+    if reopened is not None:
+        life = _set(scope, life, reopened, correction=None, resolution=None)
     life = scope.write(break_id, life)
-    say_changed(scope, break_id, life, "CORRECTION_TAKEN_BACK", correction=correction)
-    return Corrected(break_id, life, True)
-
-
-def _is_of(posting: ev.PostingRecorded, life: Life, amount_minor: int) -> bool:
-    """Whether a posting is of an amount, in the currency of a break."""
-    signed = posting.amount_minor if posting.side == "CREDIT" else -posting.amount_minor
-    return (posting.currency, signed) == (life.currency, amount_minor)
+    if reopened is not None:
+        say_changed(scope, break_id, life, "CORRECTION_TAKEN_BACK", correction=correction)
+    return Corrected(break_id, life, netted)
 
 
 def answered(scope: Scope, answer: ev.JournalAnswered) -> Life | None:

@@ -97,8 +97,6 @@ def say_changed(
 
 def say_proposed(scope: Scope, break_id: str, life: Life, correction: Correction) -> None:
     """Emit that a correction waits for a second person."""
-    posts = bool(correction.legs) or correction.reverses is not None
-    amount = life.difference_minor if posts else 0
     reverses = correction.reverses
     event = ev.CorrectionProposed(
         *envelope(scope.cause, f"correction_proposed/{break_id}"),
@@ -110,7 +108,7 @@ def say_proposed(scope: Scope, break_id: str, life: Life, correction: Correction
         legs=as_event_legs(correction.legs),
         reason=correction.reason,
         reverses=None if reverses is None else correction_name(break_id, reverses),
-        amount_minor=amount if reverses is None else -amount,
+        amount_minor=correction.amount_minor,
         currency=life.currency,
         materiality=life.materiality,
         actor=correction.actor,

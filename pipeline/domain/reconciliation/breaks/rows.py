@@ -52,6 +52,10 @@ class Correction(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """The number of the posted correction that it takes back."""
     legs: tuple[Leg, ...] = ()
     """None, where it takes one back or posts nothing; and once it is approved."""
+    amount_minor: int = 0
+    """What it posts on the account, a credit is positive."""
+    came_minor: int = 0
+    """How much of that has come back: the ledger posts a leg in as many parts as it has counterparts."""
 
     @property
     def actor(self) -> ev.Actor:
@@ -98,7 +102,13 @@ class Life(msgspec.Struct, array_like=True, frozen=True, gc=False):
     correction: Correction | None = None
     """The one that waits for a person or for the ledger."""
     posted: int | None = None
-    """The number of the correction that the ledger has posted and nobody has taken back."""
+    """The number of the correction that explains it, and that nobody has begun to take back."""
+    posted_minor: int = 0
+    """What that correction posts on the account."""
+    explained_minor: int = 0
+    """What all postings of its corrections come to, and of their reversals, on the account."""
+    postings: tuple[str, ...] = ()
+    """These postings; none where they cancel each other."""
     refused: str | None = None
     """Why the ledger has refused the last one."""
     resolution: str | None = None
@@ -106,6 +116,11 @@ class Life(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """When its status was last set, event time, microseconds UTC."""
     ended_at: int | None = None
     """When it was over, event time of the account; None: it is not."""
+
+    @property
+    def left_minor(self) -> int:
+        """What no correction has explained yet, a credit is positive, minor units."""
+        return self.difference_minor - self.explained_minor
 
     @property
     def size_minor(self) -> int:

@@ -1,7 +1,7 @@
 """What a break may be, and what becomes of it: a table of every status and everything that can happen.
 
     people     assign unassign comment suggest take_back write_off approve accept reject dispute reopen
-    facts      matched unmatched posted written taken_back refused awaits
+    facts      matched unmatched posted written short taken_back refused awaits
 
 An entry in capitals is the next status, one in small letters the code of a refusal. `BEFORE` is what the
 break was before its correction. A fact that has no entry does not concern a break of that status.
@@ -27,11 +27,12 @@ ACTIONS = (
 )
 MATCHED, UNMATCHED = "matched", "unmatched"
 """Its items found a counterpart; or lost it again, since a person rejects the match."""
-POSTED, WRITTEN, TAKEN_BACK = "posted", "written", "taken_back"
-"""The ledger has posted a correction, a write-off, the reversal of one."""
+POSTED, WRITTEN, SHORT, TAKEN_BACK = "posted", "written", "short", "taken_back"
+"""The ledger has posted a correction, a write-off; one that is not enough any more, since an earlier one was
+taken back meanwhile; the reversal of one, or a part of it."""
 REFUSED, AWAITS = "refused", "awaits"
 """The ledger will not post it; or asks for a second person itself."""
-FACTS = (MATCHED, UNMATCHED, POSTED, WRITTEN, TAKEN_BACK, REFUSED, AWAITS)
+FACTS = (MATCHED, UNMATCHED, POSTED, WRITTEN, SHORT, TAKEN_BACK, REFUSED, AWAITS)
 
 BEFORE = "BEFORE"
 _NO_CORRECTION = dict.fromkeys((TAKE_BACK, APPROVE, ACCEPT, REJECT), "correction_not_found")
@@ -86,6 +87,7 @@ TABLE: dict[str, dict[str, str]] = {
         **_SAME_IF_ASSIGNED[APPROVED],
         POSTED: RESOLVED,
         WRITTEN: WRITTEN_OFF,
+        SHORT: REOPENED,
         TAKEN_BACK: REOPENED,
         REFUSED: BEFORE,
         AWAITS: APPROVED,

@@ -46,6 +46,7 @@ def show_break(key: tuple[str, ...], life: Life, reached_at: int) -> Row:
         "age": bucket_of(days) if is_open else None,
         "amount_minor": life.amount_minor,
         "difference_minor": life.difference_minor,
+        "explained_minor": life.explained_minor,
         "currency": life.currency,
         "statement_id": life.statement_id,
         "line_no": life.line_no,
