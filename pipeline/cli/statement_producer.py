@@ -64,6 +64,7 @@ class _Run:
         self._refused: str | None = None
 
     def produce(self, event: InputEvent) -> None:
+        """Hand one event over; waits where too many are under way. Raises Failed."""
         value = self._framed(event)
         while True:
             try:
@@ -76,6 +77,7 @@ class _Run:
         self._check()
 
     def finish(self, told: Callable[[int], None]) -> None:
+        """Wait until all are acknowledged. Raises Failed."""
         while self.acknowledged < self.sent:
             self._wait()
             told(self.acknowledged)

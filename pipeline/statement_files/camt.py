@@ -51,7 +51,7 @@ class _Document:
         self.messages = 0
 
     def entry(self, element: Element, around: list[Element]) -> None:
-        """Take an entry as it ends."""
+        """Take an entry as it ends. Raises FileRefused beyond a bound."""
         statement, container = self.statement, around[-1]
         statement.entries += 1
         self.lines += 1
@@ -74,7 +74,7 @@ class _Document:
             statement.lines.append(line)
 
     def closed(self, element: Element, _around: list[Element]) -> None:
-        """Take a statement as it ends."""
+        """Take a statement as it ends. Raises FileRefused beyond a bound."""
         whole, self.statement = self.statement, _Whole()
         self.messages += 1
         if len(self.read.statements) >= STATEMENTS_MAX:

@@ -133,6 +133,7 @@ class _Party:
 
     @classmethod
     def of(cls, transaction: Element | None, *, is_credit: bool) -> _Party:
+        """Return who a transaction names."""
         if transaction is None:
             return cls(None, None)
         who = "Dbtr" if is_credit else "Cdtr"

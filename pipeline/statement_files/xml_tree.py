@@ -96,6 +96,7 @@ class _Reader:
         self._elements = self._held = 0
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Take the begin of an element. Raises FileRefused."""
         self._elements += 1
         self._held += 1
         line = self.parser.CurrentLineNumber
@@ -108,12 +109,14 @@ class _Reader:
         self._open.append(Element(name.rpartition(" ")[2], attributes, line))
 
     def characters(self, text: str) -> None:
+        """Take a piece of the open element's text. Raises FileRefused."""
         element = self._open[-1]
         if len(element.text) + len(text) > TEXT_CHARS_MAX:
             raise refused(f"line {element.line:,}, {element.name[:40]}", "the text is too long")
         element.text += text
 
     def end(self, _name: str) -> None:
+        """Take the end of the open element."""
         element = self._open.pop()
         handler = self._ends.get(element.name)
         if handler is None:
