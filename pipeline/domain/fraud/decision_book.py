@@ -55,9 +55,11 @@ class DecisionBook:
     def add(self, tenant_id: str, key: bytes, decision: Decision) -> None:
         """Keep a decision, and delete those that are over by its time."""
         self._known[key] = decision
-        self.change(key)
+        self._changed[key] = None
         queue = self._queues.of(tenant_id)
-        keys = queue.add(decision.at_us, key)
+        if not queue.enqueue(decision.at_us, key):
+            return
+        keys = queue.sweep()
         if keys:
             self.load(keys)
         for old in keys:

@@ -21,7 +21,7 @@ from pipeline.domain.fraud.deciding.in_force import InForce
 from pipeline.domain.fraud.decision_book import facts_of
 from pipeline.domain.fraud.expressions.by_column import Values, texts
 from pipeline.domain.fraud.features.columns import Judged, Keys, Payments
-from pipeline.domain.fraud.features.layout import TIME_MAX_S
+from pipeline.domain.fraud.receipt_work import seconds_of
 from pipeline.domain.fraud.run_payments import RunPayments
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.fraud.state_rows import FeatureRows
@@ -58,11 +58,10 @@ class PaymentWork:
         """Judge payments, in the order of the log."""
         of = self._payments.some([one.number for one in works])
         accounts = [self._accounts[key] for key in of.accounts]
-        at_s = np.array(of.at_us, np.int64) // MICROSECONDS_PER_SECOND
-        _touch([one.place for one in works], np.clip(at_s, 1, TIME_MAX_S).tolist(), of, features)
+        _touch([one.place for one in works], of, features)
         debtor, payee, device, country = of.ids
         payments = Payments(
-            *(at_s, debtor, payee, device, country),
+            *(np.array(of.at_us, np.int64) // MICROSECONDS_PER_SECOND, debtor, payee, device, country),
             of.currencies([one.tenant for one in works]),
             of.minor,
             np.array([account.opened_s for account in accounts], np.int64),
@@ -119,8 +118,9 @@ class PaymentWork:
         return found
 
 
-def _touch(places: Sequence[int], at_s: Sequence[int], of: RunPayments, features: FeatureRows) -> None:
+def _touch(places: Sequence[int], of: RunPayments, features: FeatureRows) -> None:
     """Note that payments change states."""
+    at_s = [seconds_of(at_us) for at_us in of.at_us]
     features.payers.touch(of.keys.payer, places, at_s)
     features.pairs.touch(of.keys.pair, places, at_s)
     named = [line for line in zip(of.keys.device, places, at_s, strict=True) if line[0]]

@@ -73,7 +73,7 @@ class ReceiptWork:
             features.tables.know(keys, cards)
         if receipts:
             keys, columns = [receipt.key for receipt in receipts], _receipts_of(receipts)
-            times = np.clip(columns.at_s, 1, TIME_MAX_S).tolist()
+            times = [seconds_of(receipt.at_us) for receipt in receipts]
             features.receivers.touch(keys, [receipt.place for receipt in receipts], times)
             for card in features.tables.receive(columns, keys, _card_rows):
                 receipt = receipts[card.place]

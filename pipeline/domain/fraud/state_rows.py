@@ -17,6 +17,7 @@ bucket's time has come, a row that is over is deleted, and another one joins aga
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -181,13 +182,13 @@ class _RowsOfKind:
         """Let keys of new rows join the queues, in the order of their events; delete what is over."""
         if not made_keys:
             return
-        first = dict[bytes, tuple[int, int]]()
-        for keys, *rest in reversed(self._touches):  # the first touch of a key is written last
-            first.update(zip(reversed(keys), zip(*map(reversed, rest), strict=True), strict=True))
+        keys, places, times = ([*chain(*parts)] for parts in zip(*self._touches, strict=True))
+        # The first touch of a key is written last.
+        first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
         of_tenants: dict[bytes, list[tuple[int, int, bytes]]] = {}
         for key in made_keys:
-            place, at_s = first[key]
-            of_tenants.setdefault(key.split(b"\0", 2)[1], []).append((place, at_s, key))
+            touch = first[key]
+            of_tenants.setdefault(key.split(b"\0", 2)[1], []).append((places[touch], times[touch], key))
         if self._kind is PAYER:
             self._forget_profiles(made_keys)
         for tenant, joining in of_tenants.items():

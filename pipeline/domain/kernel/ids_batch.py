@@ -19,6 +19,8 @@ def bad_ids(run: Run, names: Iterable[str]) -> np.ndarray:
     found = np.zeros(len(run), bool)
     for name in names:
         column = run.columns[name]
+        if column.null_count == len(column):
+            continue
         size = pc.binary_length(column)  # in bytes, which are as many as the characters, or more
         wrong = [pc.equal(size, 0), pc.greater(size, ID_CHARS_MAX), pc.match_substring(column, "\0")]
         if name in IN_KEYS:

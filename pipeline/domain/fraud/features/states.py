@@ -22,6 +22,7 @@ class States:
         self._rows = np.zeros((1, width), np.int64)
         self._numbers: dict[Hashable, int] = {}
         self._changed: set[int] = set()
+        self._space = np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -63,9 +64,15 @@ class States:
         return np.array([*map(self._numbers.get, keys, repeat(0))], np.int64)
 
     def columns(self, rows: np.ndarray, width: int | None = None) -> np.ndarray:
-        """Return states as columns: a copy, of the first `width` places."""
+        """Return states as columns: a copy, of the first `width` places.
+
+        It is good until the next call. Its space is the same one for all waves: megabytes that are new are
+        pages that the system has to clear and to map, which takes longer than to fill them.
+        """
         width = self.width if width is None else width
-        columns = np.empty((width, len(rows)), np.int64)
+        if width * len(rows) > len(self._space):
+            self._space = np.empty(width * len(rows), np.int64)
+        columns = self._space[: width * len(rows)].reshape(width, len(rows))
         for start in range(0, len(rows), TURNED_AT_ONCE):
             part = slice(start, start + TURNED_AT_ONCE)
             columns[:, part] = self._rows[rows[part], :width].T
