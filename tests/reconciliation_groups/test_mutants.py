@@ -67,6 +67,16 @@ def a_wanted_part_is_taken(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(search, "WANTED", 0)
 
 
+def what_cancels_itself_is_a_part(patch: pytest.MonkeyPatch) -> None:
+    """Keep sets that have another one inside."""
+    patch.setattr(search, "_smallest", lambda groups: groups)
+
+
+def a_slip_makes_a_sum(patch: pytest.MonkeyPatch) -> None:
+    """Take a wrongly written amount and a round one for two parts."""
+    patch.setattr(search, "_is_slip", lambda total, member: False)
+
+
 def any_day_will_do(patch: pytest.MonkeyPatch) -> None:
     """Let a line pay what is booked long after it."""
     patch.setattr(blocks, "pair_in_time", lambda left, right: True)
@@ -204,6 +214,8 @@ MUTANTS: list[tuple[Mutate, Callable[..., None]]] = [
     (chance_is_not_counted, tales),
     (round_amounts_are_telling, tales),
     (a_wanted_part_is_taken, tales),
+    (what_cancels_itself_is_a_part, tales),
+    (a_slip_makes_a_sum, tales),
     (any_day_will_do, tales),
     (only_the_total_looks, tales),
     (any_difference_is_a_fee, tales),

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pipeline.domain.reconciliation.groups.around import Around, distance, nearest, pair_in_time
 from pipeline.domain.reconciliation.groups.blocks import Block, blocks_of, is_part
 from pipeline.domain.reconciliation.groups.bounds import TOTALS_MAX
+from pipeline.domain.reconciliation.groups.differences import slip_of
 from pipeline.domain.reconciliation.groups.fees import fee_limit, is_fee
 from pipeline.domain.reconciliation.groups.found import CONFIRMED, Found, Group, decided, group_of
 from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
@@ -22,6 +23,7 @@ from pipeline.domain.reconciliation.groups.worth import (
     FEE_TAKEN,
     REFERENCE,
     RULES_WORTH,
+    SLIP,
     WANTED,
     amount_worth,
     days_worth,
@@ -89,7 +91,7 @@ class _Search:
             with_fee = [] if exact or not block.fees else self._with_fee(block, total)
             for members in exact + with_fee:
                 groups.append(self._group(total, members, block, items, wanted))
-        return groups
+        return _smallest(groups)
 
     def _with_fee(self, block: Block, total: Item) -> list[list[Item]]:
         limit = fee_limit(total.amount_minor, total.currency)
@@ -121,9 +123,20 @@ class _Search:
             ("days", days_worth(total, members)),
             ("party", party_worth(total, members, self._alike)),
             ("fee", FEE_TAKEN if fee else 0),
+            ("slip", SLIP if any(_is_slip(total, member) for member in members) else 0),
             ("wanted", WANTED if sought and block.rule != REFERENCE else 0),
         ]
         return group_of(block.rule, [total, *members], parts, fee)
+
+
+def _is_slip(total: Item, member: Item) -> bool:
+    return slip_of(total.amount_minor, member.amount_minor) != ""
+
+
+def _smallest(groups: Sequence[Group]) -> list[Group]:
+    """Return the groups that have no other one inside: what they have besides cancels itself."""
+    sets = [frozenset(group.keys) for group in groups]
+    return [group for group, one in zip(groups, sets, strict=True) if not any(other < one for other in sets)]
 
 
 def _fee(total: Item, members: Sequence[Item]) -> tuple[int, int]:

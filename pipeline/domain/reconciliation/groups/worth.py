@@ -50,6 +50,8 @@ FEE_TAKEN = -2_000
 """The sum is right only less a fee."""
 WANTED = -6_000
 """An item of the set has another counterpart of exactly its amount, or the sum itself has."""
+SLIP = -12_000
+"""An item of the set may be the whole sum, written wrongly: what it lacks is round, as others are."""
 OTHER_PARTY = -1_500
 """An item of the set names another party than what they add up to, which is no batch."""
 DAY_APART = -100
