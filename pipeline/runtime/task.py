@@ -7,9 +7,8 @@ Most logs have one stream. Several streams of one log advance together: each has
 a record goes through all of them, and one transaction holds the results. The first stream decides which
 records are dead letters. A stream that is new to an old log reads it from its beginning; the others wait.
 
-Applying does not wait for a transaction, unless that takes long: while it is under way, further batches are
-applied and gather in a unit, which goes with the next one: small units when idle, large ones under load. The
-rows, the outputs and the offset of a unit are taken in one step, with nothing in between.
+Applying waits only for a transaction that takes long: meanwhile batches gather in a unit, which goes with
+the next one: small when idle, large under load. Its rows, outputs and offset are taken in one step.
 """
 
 from __future__ import annotations
@@ -113,8 +112,8 @@ class PartitionTask:
 
         `turn` is shared by the tasks of a worker: between any two slices, of whichever task, the event loop
         runs, so that transactions proceed while batches are applied; one that takes long is waited for. The
-        unit is complete after every slice.
-        Raises RuntimeError where the batch does not start where the last one ended, and as `Codec.decode`.
+        unit is complete after every slice. Raises RuntimeError where the batch does not start where the last
+        one ended, and as `Codec.decode`.
         """
         if batch.start != self.position:
             task = f"{self.spec.name}-{self.partition}"
