@@ -142,6 +142,7 @@ def test_one_account_takes_no_statements_of_several(
 def test_a_dry_run_asks_nobody_and_json_has_all(
     file: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
+    pytest.importorskip("mt940", reason="mt-940 is not installed: pip install '.[test,statements]'")
     path = file(mt940(BOOKING))
     assert run(path, *ONE, "--dry-run", "--json") == 0
     told = json.loads(capsys.readouterr().out)
