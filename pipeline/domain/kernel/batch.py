@@ -138,6 +138,14 @@ def column_types(event: type) -> dict[str, pa.DataType]:
     return {name: _TYPES.get(kind, pa.string()) for name, kind in types.items()}
 
 
+@cache
+def _optional(event: type) -> frozenset[str]:
+    """Return the fields of an event class that have a default: without any value they need not be carried."""
+    names: tuple[str, ...] = event.__struct_fields__  # type: ignore[attr-defined]
+    defaults: tuple[Any, ...] = event.__struct_defaults__  # type: ignore[attr-defined]
+    return frozenset(names[len(names) - len(defaults) :])
+
+
 def blocks_of(items: Sequence[tuple[str, str, Any]]) -> list[Block]:
     """Return outputs, (topic, key, event) in order, as one block for each topic and event class."""
     groups: dict[tuple[str, type], list[int]] = {}
@@ -146,9 +154,11 @@ def blocks_of(items: Sequence[tuple[str, str, Any]]) -> list[Block]:
     blocks = []
     for (topic, kind), places in groups.items():
         cells = zip(*[msgspec.structs.astuple(items[place][2]) for place in places], strict=True)
+        optional = _optional(kind)
         columns = {
             name: pa.array(column, wanted)
             for (name, wanted), column in zip(column_types(kind).items(), cells, strict=True)
+            if name not in optional or any(value is not None for value in column)
         }
         keys = pa.array([items[place][1] for place in places], pa.string())
         blocks.append(Block(topic, kind, np.array(places), keys, columns))
