@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import (
     ACTOR_COLUMN,
     EXCHANGE_COLUMN,
@@ -132,18 +133,22 @@ def _cells(column: pa.Array | None, take: pa.Array | None) -> Iterator[Any]:
 
 @cache
 def column_types(event: type) -> dict[str, pa.DataType]:
-    """Return the column type of each field of an event class; string for one that `_TYPES` does not have."""
+    """Return the column type of each field of an event class, or of a record in one."""
     names: tuple[str, ...] = event.__struct_fields__  # type: ignore[attr-defined]
-    types = {name: str(event.__annotations__[name]).partition(" |")[0] for name in names}
-    return {name: _TYPES.get(kind, pa.string()) for name, kind in types.items()}
+    return {name: _type_of(str(event.__annotations__[name]).removesuffix(" | None")) for name in names}
 
 
-@cache
-def _optional(event: type) -> frozenset[str]:
-    """Return the fields of an event class that have a default: without any value they need not be carried."""
-    names: tuple[str, ...] = event.__struct_fields__  # type: ignore[attr-defined]
-    defaults: tuple[Any, ...] = event.__struct_defaults__  # type: ignore[attr-defined]
-    return frozenset(names[len(names) - len(defaults) :])
+def _type_of(annotation: str) -> pa.DataType:
+    """Return the column type of an annotation of `events`; string for the symbols of an enum, too."""
+    known = _TYPES.get(annotation)
+    if known is not None:
+        return known
+    if annotation.startswith("tuple["):
+        return pa.list_(_type_of(annotation.removeprefix("tuple[").removesuffix(", ...]")))
+    record = getattr(ev, annotation, None)
+    if isinstance(record, type) and issubclass(record, msgspec.Struct):
+        return pa.struct(list(column_types(record).items()))
+    return pa.string()
 
 
 def blocks_of(items: Sequence[tuple[str, str, Any]]) -> list[Block]:
@@ -154,12 +159,16 @@ def blocks_of(items: Sequence[tuple[str, str, Any]]) -> list[Block]:
     blocks = []
     for (topic, kind), places in groups.items():
         cells = zip(*[msgspec.structs.astuple(items[place][2]) for place in places], strict=True)
-        optional = _optional(kind)
         columns = {
-            name: pa.array(column, wanted)
+            name: _column(column, wanted)
             for (name, wanted), column in zip(column_types(kind).items(), cells, strict=True)
-            if name not in optional or any(value is not None for value in column)
         }
         keys = pa.array([items[place][1] for place in places], pa.string())
         blocks.append(Block(topic, kind, np.array(places), keys, columns))
     return blocks
+
+
+def _column(cells: Sequence[Any], wanted: pa.DataType) -> pa.Array:
+    """Return a column of what events have in a field; Arrow takes no Structs."""
+    nested = pa.types.is_list(wanted) or pa.types.is_struct(wanted)
+    return pa.array(msgspec.to_builtins(cells) if nested else cells, wanted)

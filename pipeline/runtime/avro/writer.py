@@ -54,7 +54,7 @@ class EventWriter:
         count = len(next(iter(columns.values())))
         return self._serialize(
             [
-                columns[field.name].cast(field.type)
+                _as(columns[field.name], field.type)
                 if field.name in columns
                 else _repeated(self._defaults[field.name], field.type, count)
                 for field in self._schema
@@ -75,6 +75,13 @@ class EventWriter:
         target.write(self._header)
         encode(target, self._text, record)
         return target.getvalue()
+
+
+def _as(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Return a column of another type. A date comes as the domain has it, as a number of days."""
+    if pa.types.is_date32(kind) and pa.types.is_int64(column.type):
+        column = column.cast(pa.int32())  # Arrow makes no date of 64 bits
+    return column.cast(kind)
 
 
 def _repeated(default: Any, kind: pa.DataType, count: int) -> pa.Array:
