@@ -190,16 +190,18 @@ def _balance(by_tag: dict[str, Field], group: str) -> _Balance | None:
 
 
 def _lines(fields: list[Field], currency: str, notes: list[str]) -> Iterator[Line]:
-    """Yield the bookings, each with the text that follows it."""
-    for at, field in enumerate(fields):
-        if field.tag != "61":
+    """Yield the bookings, each with the text that follows it; each field is looked at once."""
+    booking: Field | None = None
+    texts: list[str] = []
+    for field in fields:
+        if booking is not None and field.tag in ("86", "NS"):
+            texts.append(field.text)
             continue
-        texts = []
-        for following in fields[at + 1 :]:
-            if following.tag not in ("86", "NS"):
-                break
-            texts.append(following.text)
-        yield as_line(field.text, "\n".join(texts), currency, field.place, notes)
+        if booking is not None:
+            yield as_line(booking.text, "\n".join(texts), currency, booking.place, notes)
+        booking, texts = (field if field.tag == "61" else None), []
+    if booking is not None:
+        yield as_line(booking.text, "\n".join(texts), currency, booking.place, notes)
 
 
 def _numbers(field: Field | None) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,31 @@ def test_a_file_has_a_bound_and_must_be_one(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(reading, "FILE_BYTES_MAX", 100)
     with pytest.raises(FileRefused, match="divide it"):
         content_of(tmp_path / "large")
+
+
+def _of_size(count: int) -> dict[str, bytes]:
+    """Return a file of each format with so many bookings."""
+    head, _, tail = BAI2.partition("16,475")
+    tail = tail.partition("\n49")[2]
+    columns, row = "\n".join(CSV.split("\n")[:2]), CSV.split("\n")[3]
+    return {
+        "mt940": mt940(*[BOOKING] * count).encode(),
+        "camt": camt(stmt(ntry(details=dtls(tx())) * count)),
+        "bai2": (head + "16,165,1,0,B,C,TEXT/\n88,MORE/\n" * count + "49" + tail).encode(),
+        "csv": "\n".join([columns, *[row] * count]).encode(),
+    }
+
+
+@pytest.mark.parametrize("form", ["mt940", "camt", "bai2", "csv"])
+def test_the_work_grows_with_the_bookings_and_no_faster(form: str) -> None:
+    def seconds(count: int) -> float:
+        data = _of_size(count)[form]
+        begin = time.process_time()
+        found = read(data)
+        assert sum(len(statement.lines) for statement in found.statements) == count
+        return time.process_time() - begin
+
+    assert seconds(32_000) < 28 * max(seconds(2_000), 0.05)  # 16 times as many
 
 
 edits = st.lists(
