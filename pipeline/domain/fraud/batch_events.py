@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
 from pipeline.domain.fraud.score import Verdict
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.batch import column_types
 from pipeline.domain.kernel.columns import Block, Run, derived_ids, joined, said
 from pipeline.domain.kernel.texts_batch import one_value_a_key
 
 _REASONS = pa.list_(pa.struct([("rule", pa.string()), ("detail", pa.string())]))
-_DRIFTS = pa.list_(pa.struct([("feature", pa.string()), ("psi_bp", pa.int64())]))
 _ENVELOPE = ("tenant_id", "occurred_at", "correlation_id", "payment_id", "debtor_account_id")
 _MONEY = ("creditor_account_id", "amount_minor", "currency")
 _PAYMENT = (
@@ -68,16 +65,6 @@ def refusals_block(run: Run, codes: dict[int, str]) -> Block:
     columns["command"] = pa.array(["payment_initiated"] * len(at))
     columns["code"] = pa.array(codes.values(), pa.string())
     return Block("payment-events", ev.CommandRefused, at, keys, columns)
-
-
-def drifts_block(drifts: Sequence[tuple[int, tuple[str, str, ev.FraudModelDrifted]]]) -> Block:
-    """Return fraud_model_drifted: positions in the run, ascending, and topic, key and event of each."""
-    at = np.array([place for place, _ in drifts], np.int64)
-    topics, keys, events = zip(*[said for _, said in drifts], strict=True)
-    rows = [msgspec.to_builtins(event) for event in events]
-    types = column_types(ev.FraudModelDrifted) | {"drifted": _DRIFTS}
-    columns = {name: pa.array([row[name] for row in rows], wanted) for name, wanted in types.items()}
-    return Block(topics[0], ev.FraudModelDrifted, at, pa.array(keys, pa.string()), columns)
 
 
 def _caused(run: Run, at: np.ndarray, name: str, *fields: str) -> tuple[dict[str, pa.Array], pa.Array]:

@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, drifts_block, refusals_block
+from pipeline.domain.fraud.batch_events import alerts_block, decisions_blocks, refusals_block
 from pipeline.domain.fraud.decision_book import facts_of
 from pipeline.domain.fraud.judging import Run as Judging
 from pipeline.domain.fraud.log import PASSED_ON, UNTIMED, FraudLog
 from pipeline.domain.fraud.own_commands import cards_of, take_funds, take_own
-from pipeline.domain.fraud.run_results import Decided, Drifted, Funds, Result, Told
+from pipeline.domain.fraud.run_results import Decided, Funds, Result, Told
 from pipeline.domain.fraud.said import COMMANDS, card_text, own_command
 from pipeline.domain.fraud.scheduled_rows import NEVER, read_clock, waiting_key, write_clock
 from pipeline.domain.kernel import events as ev
@@ -189,22 +189,17 @@ class _OpenRun:
         funds: list[tuple[int, Funds]] = []
         told: list[tuple[int, Told]] = []
         others: list[tuple[int, Result]] = []
-        drifts: list[tuple[int, Any]] = []
         for place, result in results:
             if isinstance(result, Funds):
                 funds.append((place, result))
             elif isinstance(result, Told) and run.kinds[place] == FUNDS:
                 told.append((place, result))
-            elif isinstance(result, Drifted):
-                drifts.append((place, own_command(self._events[place], result)))
             elif not isinstance(result, Decided):
                 others.append((place, result))
         if funds:
             yield _funds_block(run, funds)
         if told:
             yield _told_block(run, told)
-        if drifts:
-            yield drifts_block(drifts)
         if others:
             places = np.array([place for place, _ in others])
             for block in blocks_of([own_command(self._events[place], one) for place, one in others]):

@@ -184,15 +184,9 @@ class BreakLives(BreakCases):
         )
 
     def correction_approved(self, case: Case, event: dict[str, Any], now: int) -> Said | str:
-        asked = case.asked
-        if case.status == "CORRECTION_APPROVED":
-            return "already_decided"
-        if asked is None:
-            return "correction_not_found"
-        if len(case.seen) >= COUNTED_TO:
-            return "too_many_actions"
-        if asked.name != event["correction_id"]:
-            return "correction_not_found"
+        asked = proposal(case, event)
+        if isinstance(asked, str):
+            return asked
         actor = event["actor"]
         if actor["key_id"] is not None or actor["session_id"] is None:
             return "programs_cannot_approve"
@@ -216,17 +210,22 @@ class BreakLives(BreakCases):
         return [*said, ("JournalReversed", reversal)]
 
     def correction_rejected(self, case: Case, event: dict[str, Any], now: int) -> Said | str:
-        asked = case.asked
-        if case.status == "CORRECTION_APPROVED":
-            return "already_decided"
-        if asked is None:
-            return "correction_not_found"
-        if len(case.seen) >= COUNTED_TO:
-            return "too_many_actions"
-        if asked.name != event["correction_id"]:
-            return "correction_not_found"
+        asked = proposal(case, event)
+        if isinstance(asked, str):
+            return asked
         self.give_up(case, asked, now)
         return [changed(event["break_id"], case, "CORRECTION_REJECTED", asked, text=event["reason"])]
+
+
+def proposal(case: Case, event: dict[str, Any]) -> Asked | str:
+    """Return the correction that a decision is about, or the code that refuses the decision."""
+    if case.status == "CORRECTION_APPROVED":
+        return "already_decided"
+    if case.asked is None:
+        return "correction_not_found"
+    if len(case.seen) >= COUNTED_TO:
+        return "too_many_actions"
+    return case.asked if case.asked.name == event["correction_id"] else "correction_not_found"
 
 
 def refused(kind: str, event: dict[str, Any], code: str) -> Said:
