@@ -52,6 +52,8 @@ def rules(configuration: Configuration) -> RulePair:
     return stream, FraudLogBatch(stream)
 
 
+COLUMNS_FROM = 24
+"""By rows an event costs 0.5 to 0.9 ms, by columns 1 ms in batches of 10, 0.4 in those of 32, 0.14 of 100."""
 ALERTS = views.alerts(payment_state)
 STREAMS = (
     Topology(
@@ -62,6 +64,7 @@ STREAMS = (
         outputs=("fraud-commands", "ledger-commands", "payment-events", "fraud-alerts"),
         settings=(FraudSettings, TenantsSettings, *WINDOW_SETTINGS),
         views=(ALERTS, DEBTORS, PAYEES, DAYS),
+        columns_from=COLUMNS_FROM,
         earlier_source="payments",
     ),
 )

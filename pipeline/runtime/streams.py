@@ -29,6 +29,10 @@ class Rules(Protocol):
         """Return the keys of the rows that applying `event` will read."""
 
 
+COLUMNS_FROM = 256
+"""Records; smaller batches go one by one: a run of columns costs milliseconds before its first command."""
+
+
 class StreamSpec(NamedTuple):
     """A stream: one log in, one pure function, one table (or none), outputs."""
 
@@ -41,6 +45,8 @@ class StreamSpec(NamedTuple):
     linger_s: float = 0.0
     """How long its log may gather records between two fetches. Each batch takes part in a transaction, and
     every partition written to makes that longer, for all: delay-tolerant streams commit less often."""
+    columns_from: int = COLUMNS_FROM
+    """Of how many records on a batch goes by `batch`. Of several streams of a log the most counts."""
     earlier_source: str | None = None
     """The log that it read in an earlier version. Then its changelog names the log that its offset is of."""
 

@@ -14,6 +14,7 @@ the next one: small when idle, large under load. Its rows, outputs and offset ar
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -37,8 +38,6 @@ from pipeline.runtime.streams import Counted, Machine
 from pipeline.runtime.transactions import Contribution, Source, Transactions
 from pipeline.runtime.unit import Unit, ready
 
-BATCH_MIN = 256
-"""Smaller batches go one by one: a run of columns costs some milliseconds before its first command."""
 SINGLES_AFTER_STOP = 64
 """Where the batch path must stop, records are applied one by one before it is tried again: one at first,
 twice as many each time up to this number, until the batch path gets further than this."""
@@ -80,7 +79,8 @@ class PartitionTask:
         self._group = group
         self._unit = Unit(partition, partitions)
         self._reader = RecordReader(codec, Placement(partition, partitions), bytes_max_of(spec.source))
-        self._takes_columns = any(machine.spec.batch is not None for machine in machines)
+        by_columns = [machine.spec.columns_from for machine in machines if machine.spec.batch is not None]
+        self._columns_from = max(by_columns, default=sys.maxsize)
         self._progress = asyncio.Event()
         self._turn = turn
         self._at_work = at_work
@@ -195,7 +195,7 @@ class PartitionTask:
                 continue
             if read is None or len(unread) != length:
                 length = len(unread)
-                read = self._reader.read(unread, length >= BATCH_MIN and self._takes_columns)
+                read = self._reader.read(unread, length >= self._columns_from)
             try:
                 self._apply_read(machine, unread, read)
             except UnreadableRow as error:
@@ -228,9 +228,8 @@ class PartitionTask:
             applied, outputs = by_batch.apply(tried, machine.store)
             self._unit.add_run([ready(part, records, position) for part in outputs])
             position += applied
-            length = (
-                min(2 * length, SLICE_RECORDS_MAX) if applied == len(tried) else max(2 * applied, BATCH_MIN)
-            )
+            shorter = max(2 * applied, self._columns_from)
+            length = min(2 * length, SLICE_RECORDS_MAX) if applied == len(tried) else shorter
             if applied >= SINGLES_AFTER_STOP:
                 left = 1
             if applied:

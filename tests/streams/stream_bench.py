@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
@@ -32,7 +33,7 @@ from pipeline.runtime.kafka.topics import COMPACTED
 from pipeline.runtime.store.database import SOURCE_LOG_KEY, SOURCE_OFFSET_KEY
 from pipeline.runtime.store.partition_store import PartitionStore
 from pipeline.runtime.streams import Machine, StreamSpec
-from pipeline.runtime.task import BATCH_MIN, PartitionTask
+from pipeline.runtime.task import PartitionTask
 from pipeline.runtime.transactions import Transactions
 from tests.runtime.fixed_registry import FixedRegistry
 from tests.runtime.task_bench import PARTITIONS, WaitingProducer
@@ -227,8 +228,8 @@ def applied_by_columns(patch: pytest.MonkeyPatch, batch: type[Any]) -> list[int]
 
 
 async def accept_by_hundreds(bench: StreamBench) -> None:
-    """Apply a bench's log in batches that are too small for columns, each in a transaction of its own."""
-    assert BATCH_MIN > 100
+    """Apply a bench's log one by one, by batches in a transaction of their own."""
+    bench.task._columns_from = sys.maxsize
     for start in range(0, len(bench.log), 100):
         await bench.accept(*bench.log[start : start + 100])
         await bench.settled()

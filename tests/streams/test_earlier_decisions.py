@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.domain.kernel.rows import row_key
-from pipeline.runtime import task
 from pipeline.runtime.streams import StreamSpec
 from tests.contract.earlier import changelogs
 from tests.streams.earlier_rows import Rows
@@ -65,9 +64,8 @@ async def test_the_fraud_stream_goes_on_from_decisions_of_an_earlier_commit(
     for partition in range(SETTINGS[commit].partitions):
         found = []
         for way, least in (("rows", 10**9), ("columns", 1)):
-            monkeypatch.setattr(task, "BATCH_MIN", least)
             (tmp_path / way).mkdir(exist_ok=True)
-            bench = earlier[commit].bench(spec, partition, tmp_path / way)
+            bench = earlier[commit].bench(spec._replace(columns_from=least), partition, tmp_path / way)
             before = stored(bench)
             await apply(bench, 150)
             found.append(stored(bench))

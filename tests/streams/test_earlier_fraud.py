@@ -19,7 +19,6 @@ from pipeline.domain.fraud.decisions import Decision, read_decision
 from pipeline.domain.fraud.log_batch import FraudLogBatch
 from pipeline.domain.fraud.repeated import debtor_hash
 from pipeline.domain.kernel import events as ev
-from pipeline.runtime import task
 from pipeline.runtime.settings import load_settings
 from tests.fraud.log_traffic import debit
 from tests.fraud.logs import busy_log
@@ -256,8 +255,8 @@ async def test_rows_and_columns_go_on_alike(
     applied = applied_by_columns(monkeypatch, FraudLogBatch)
     said = []
     for least, sizes in ((10**9, (1, 30)), (10**9, (7,)), (1, (1, 200))):
-        monkeypatch.setattr(task, "BATCH_MIN", least)
         bench = bench_on({} if whole else earlier().rows, tmp_path / f"{least} {sizes}")
+        bench.task._columns_from = least
         for record in earlier().log if whole else ():
             bench.record(record.value, record.key, record.timestamp * 1000)
         for event, at in shifted(500):

@@ -20,7 +20,6 @@ from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.ledger import rows as ledger
-from pipeline.runtime import task
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.manifests import Copy, parts_of
 from pipeline.runtime.settings import load_settings
@@ -201,9 +200,9 @@ async def test_todays_stream_goes_on_from_the_tables_of_an_earlier_commit(
 ) -> None:
     expected = changelogs(commit)
     for partition in range(SETTINGS[commit].partitions):
-        bench = earlier[commit].bench(spec, partition, tmp_path)
+        by = spec._replace(columns_from=1 if way == "columns" else 10**9)
+        bench = earlier[commit].bench(by, partition, tmp_path)
         applied = applied_by_columns(monkeypatch, type(spec.batch))
-        monkeypatch.setattr(task, "BATCH_MIN", 1 if way == "columns" else 10**9)
         try:
             before = stored(bench)
             await apply(bench, 150)

@@ -307,3 +307,17 @@ async def test_payments_beyond_a_quota_are_refused_with_the_same_bytes_by_column
     assert len(decided) == 40 // PARTITIONS + 699 // PARTITIONS**2
     ids = {event.payment_id for *_, event in (*refused, *decided)}
     assert len(ids) == len(refused) + len(decided) == 700
+
+
+async def test_a_batch_of_a_few_dozen_goes_by_columns(
+    bench: StreamBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows cost so much here that a worker at a thousand payments a second would not keep up by them."""
+    applied = applied_by_columns(monkeypatch, FraudLogBatch)
+    for number in range(2 * fraud.COLUMNS_FROM - 1):
+        bench.of(payment(f"p{number}", NOON + number * 3_600_000_000))
+    few = fraud.COLUMNS_FROM - 1
+    await bench.accept(*bench.log[:few])
+    assert applied == [] and few < 32
+    await bench.accept(*bench.log[few:])
+    assert sum(applied) > 0

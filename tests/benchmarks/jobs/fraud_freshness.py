@@ -36,9 +36,12 @@ from tests.fraud_rules.sets import rule, rule_set
 
 BESIDE_PER_S = 200
 """Payments of others, a second."""
+BESIDE_TIMES = 6
+"""For so many times --seconds, unless all payees are measured before."""
 ACCOUNTS = 4_000
 """Of the others; those that probe are among them, the payees after them."""
-PAYEES_PER_S = 2
+PAYEES_PER_S, PAYEES_AT_ONCE = 2, 2
+"""How many are measured for each second of --seconds, and at one time: each is paid 80 times a second."""
 PROBE_EVERY_S = 0.05
 UNUSED_WITHIN_S = 60.0
 """A card that no payment was decided by after so long is lost."""
@@ -92,15 +95,13 @@ class Freshness:
 
     def run(self) -> None:
         """Measure all payees. Raises Inexact where a card is never used."""
-        began = heard = time.monotonic()
-        started, probed_at = 0, 0.0
+        heard, probed_at = time.monotonic(), 0.0
         while self._ahead or self._active:
             now = time.monotonic()
-            if self._ahead and now - began >= started / PAYEES_PER_S:
+            if self._ahead and len(self._active) < PAYEES_AT_ONCE:
                 payee = self._ahead.pop()
                 self._active[payee.account_id] = payee
                 self._pay(f"first-{payee.account_id}", payee.paid_by, payee.account_id, "transfer")
-                started += 1
             if now - probed_at >= PROBE_EVERY_S:
                 probed_at = now
                 self._probe()
@@ -108,6 +109,7 @@ class Freshness:
             if time.monotonic() - heard > UNUSED_WITHIN_S:
                 raise Inexact(f"cards that are not used: {list(self._active.values())[:3]}")
         self._consumer.close()
+        self._producer.flush()
 
     def _probe(self) -> None:
         for payee in self._active.values():
@@ -175,7 +177,7 @@ def contenders(bench: Bench) -> dict[str, Run]:
     def ours(number: int) -> dict[str, Any]:
         name = f"freshness-{number}"
         count = max(1, int(PAYEES_PER_S * bench.sizes.seconds))
-        job = PacedJob(name, ACCOUNTS, False, [Phase(BESIDE_PER_S, max(1.0, bench.sizes.seconds))])
+        job = PacedJob(name, ACCOUNTS, False, [Phase(BESIDE_PER_S, BESIDE_TIMES * bench.sizes.seconds)])
         everybody = job._replace(accounts=ACCOUNTS + count)
         payees = [Payee(everybody.account(ACCOUNTS + at), job.account(at)) for at in range(count)]
         with product.worker(bench, name) as worker:
