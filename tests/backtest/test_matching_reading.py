@@ -154,6 +154,29 @@ def test_labels_name_items_that_are_there(tmp_path: Path) -> None:
         assert said in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64(), pa.timestamp("ns"), pa.timestamp("us", "UTC")])
+def test_dates_of_every_type_are_days(tmp_path: Path, kind: Any) -> None:
+    lines = lines_file(tmp_path / "l.parquet", *({"amount_minor": 5} for _ in range(3)))
+    table = pyarrow.parquet.read_table(lines)
+    ns = [(MARCH_2 + 4) * 86_400_000_000_000 + 1_001, None, MARCH_2 * 86_400_000_000_000]
+    days = pa.array(ns, pa.timestamp("ns")).cast(kind, safe=False)
+    place = table.schema.get_field_index("value_date")
+    pyarrow.parquet.write_table(table.set_column(place, "value_date", days), lines)
+    files = read_files(postings_file(tmp_path / "p.csv", {}), lines)
+    assert [row.value_day - MARCH_2 for row in files.rows() if row.is_line] == [4, 1, 0]
+
+
+def test_a_date_that_no_calendar_has_is_named(tmp_path: Path) -> None:
+    lines = lines_file(tmp_path / "l.parquet", *({"amount_minor": 5} for _ in range(2)))
+    table = pyarrow.parquet.read_table(lines)
+    place = table.schema.get_field_index("value_date")
+    for number in (2**31 - 1, -(2**31)):
+        days = pa.array([1, number], pa.int32()).cast(pa.date32())
+        pyarrow.parquet.write_table(table.set_column(place, "value_date", days), lines)
+        with pytest.raises(FileRefused, match=r"row 2, column value_date: .* days since 1970 are not from"):
+            read_files(postings_file(tmp_path / "p.csv", {}), lines)
+
+
 def test_texts_of_dictionaries_are_texts(tmp_path: Path) -> None:
     lines = lines_file(tmp_path / "l.parquet", {**LINE, "amount_minor": 5, "description": "rent"})
     table = pyarrow.parquet.read_table(lines)

@@ -36,13 +36,19 @@ def times_or_dates(array: Any, place: Place) -> Integers:
     """Return times in microseconds UTC; a date alone is the end of its day. Raises FileRefused."""
     array = _plain(array)
     if _are_dates(array):
-        return (_days(array, place) + 1) * MICROSECONDS_PER_DAY - 1
+        if array.null_count:
+            place.fail(int(np.argmax(array.is_null().to_numpy(zero_copy_only=False))), "is empty")
+        nothing = np.zeros(len(array), np.int64)
+        found = _typed_days(array, place, nothing) if pa.types.is_date(array.type) else _days(array, place)
+        return (found + 1) * MICROSECONDS_PER_DAY - 1
     return times(array, place)
 
 
 def days(array: Any, place: Place, or_else: Integers) -> Integers:
     """Return days since 1970-01-01 of dates; `or_else` where there is none. Raises FileRefused."""
     array = _plain(array)
+    if pa.types.is_timestamp(array.type) or pa.types.is_date(array.type):
+        return _typed_days(array, place, or_else)
     empty = array.is_null()
     if _is_text(array.type):
         empty = pc.or_kleene(empty, pc.equal(array, "")).fill_null(True)
@@ -80,14 +86,19 @@ def _are_dates(array: Any) -> bool:
     return bool(len(first)) and _DATE.fullmatch(first[0].as_py() or "") is not None
 
 
+def _typed_days(array: Any, place: Place, or_else: Integers) -> Integers:
+    """Return the days of dates or timestamps by their numbers: no calendar has some of them."""
+    numbers = array.cast(pa.date32(), safe=False).cast(pa.int32())
+    there = numbers.is_valid().to_numpy(zero_copy_only=False)
+    found = np.asarray(numbers.fill_null(0).to_numpy(zero_copy_only=False), np.int64)
+    wrong = (found < 0) | (found >= _DAYS_END)
+    if wrong.any():
+        offset = int(np.argmax(wrong))
+        place.fail(offset, f"{found[offset]} days since 1970 are not from 1970 to 2199")
+    return np.where(there, found, or_else)
+
+
 def _days(array: Any, place: Place) -> Integers:
-    if pa.types.is_date(array.type) and not array.null_count:
-        found = np.asarray(array.cast(pa.date32()).cast(pa.int32()).to_numpy(), np.int64)
-        wrong = (found < 0) | (found >= _DAYS_END)
-        if wrong.any():
-            offset = int(np.argmax(wrong))
-            place.fail(offset, f"{array[offset]} is not from 1970 to 2199")
-        return found
     known: dict[Any, int] = {}
     numbers = np.empty(len(array), np.int64)
     for offset, value in enumerate(array.to_pylist()):

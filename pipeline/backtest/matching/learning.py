@@ -14,6 +14,7 @@ from pipeline.backtest.matching.running import TOLD_EACH, Progress
 from pipeline.backtest.problems import refused
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from pipeline.domain.reconciliation.scoring.weights import Weights, from_json
+from pipeline.training.matching.groups import GROUPS_MAX
 from pipeline.training.matching.thresholds import learn
 
 FILE_BYTES_MAX = 64 * 1024
@@ -42,6 +43,7 @@ def learned(files: Files, labels: Iterable[Label], progress: Progress = lambda d
         for one in given
         if postings[one.posting_id] == lines[one.line_id] == 1
     }
+    partners = dict(sorted(partners.items())[: 2 * GROUPS_MAX])  # more are not learned from
     labelled = frozenset(partners) | frozenset(partners.values())
     accounts: dict[str, Looking] = {}
     for done, row in enumerate(files.rows(), 1):
@@ -54,7 +56,8 @@ def learned(files: Files, labels: Iterable[Label], progress: Progress = lambda d
     progress(len(files))
     pairs = [pair for account in accounts.values() for pair in account.pairs]
     seen = len({line for posting, line, _ in pairs if partners.get(line) == posting})
-    return Learned(learn(pairs, partners, DEFAULT_WEIGHTS), len(partners), len(given) - len(partners), seen)
+    in_groups = sum(not postings[one.posting_id] == lines[one.line_id] == 1 for one in given)
+    return Learned(learn(pairs, partners, DEFAULT_WEIGHTS), len(partners), in_groups, seen)
 
 
 def read_weights(path: Path) -> Weights:

@@ -19,8 +19,8 @@ from pipeline.backtest.problems import refused
 from pipeline.backtest.values import Place, Words, check_currency, check_id
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 
-ITEMS_MAX = 2_000_000
-"""Of a file: postings, or lines. All that is known of an open item is in memory."""
+ITEMS_MAX = 1_000_000
+"""Of a file: postings, or lines. They need some 2.5 kB each in memory."""
 POSTING_COLUMNS = ("posting_id", "account_id", "amount_minor", "currency", "occurred_at", "reference")
 POSTING_OPTIONS = ("counterparty", "description")
 LINE_COLUMNS = (
