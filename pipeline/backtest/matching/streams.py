@@ -78,26 +78,27 @@ class InForce:
         for account_id, rows in self._accounts.items():
             for _ in range(self._settings.grace_days + 1):
                 at = self._last_at[account_id] + MICROSECONDS_PER_DAY
-                yield self.apply(self._time_passes(account_id, at))
+                yield self.apply(time_passes(account_id, at, next(self._ticks)))
                 while rows.is_due(at):
-                    yield self.apply(self._time_passes(account_id, at))
+                    yield self.apply(time_passes(account_id, at, next(self._ticks)))
 
-    def _time_passes(self, account_id: str, at_us: int) -> ev.StatementClosed:
-        """Return an empty statement in a currency that nothing is in."""
-        return ev.StatementClosed(
-            event_id=f"{account_id}-time-{(number := next(self._ticks))}",
-            tenant_id=TENANT,
-            occurred_at=at_us,
-            correlation_id=account_id,
-            causation_id=None,
-            account_id=account_id,
-            statement_id=f"time-{number}",
-            currency=_NO_CURRENCY,
-            opening_balance_minor=0,
-            closing_balance_minor=0,
-            line_count=0,
-            closed_at=at_us,
-        )
+
+def time_passes(account_id: str, at_us: int, number: int) -> ev.StatementClosed:
+    """Return an empty statement in a currency that nothing is in: by it time passes. `number`: a new one."""
+    return ev.StatementClosed(
+        event_id=f"{account_id}-time-{number}",
+        tenant_id=TENANT,
+        occurred_at=at_us,
+        correlation_id=account_id,
+        causation_id=None,
+        account_id=account_id,
+        statement_id=f"time-{number}",
+        currency=_NO_CURRENCY,
+        opening_balance_minor=0,
+        closing_balance_minor=0,
+        line_count=0,
+        closed_at=at_us,
+    )
 
 
 class Events:
