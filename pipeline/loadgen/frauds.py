@@ -2,7 +2,8 @@
 
 Event times lie before the moment at which a story is planted, so a story of days is told at once. What waits
 for a booking comes later: in a bounded run when the streams have caught up (`next_round`), in an endless one
-RECEIVED_S later (`due`). There a slow worker may not have booked it by then, so no alert is expected.
+RECEIVED_S later or when its receipts are in the log (`due`), whichever is later. A payment that is held has
+no receipt, and its story goes on after GIVEN_UP_S: so no alert is expected there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from random import Random
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import AHEAD_S, DAY_US, SECOND_US, LoadPlan, Produce
+from pipeline.loadgen.receipts import Receipts
 from pipeline.loadgen.typologies import HOPS_MAX, HOPS_MIN, MULES, Cast, Scenario, Stage, Typologies
 from pipeline.loadgen.world import CURRENCIES, RATE_E8, World
 
@@ -24,7 +26,9 @@ FRAUDS = 9
 """How many scenarios there are."""
 FUNDS_MINOR = 200_000_00
 RECEIVED_S = 15
-"""How long an endless run gives the streams to book a stage before it makes the next one."""
+"""How long an endless run gives the streams at least to book a stage before it makes the next one."""
+GIVEN_UP_S = 600
+"""After so long the next stage comes whether the one before was booked or not."""
 UNLABELLED_EVERY = 12
 """One story in so many is never found by anybody."""
 SOURCES = ("CHARGEBACK", "CUSTOMER")
@@ -45,6 +49,8 @@ class Told:
     """Where its labels come from; None: nobody finds out."""
     paid: list[PaymentDraft] = field(default_factory=list)
     """What was paid before the stage that is next, and has no label yet."""
+    until: int = 0
+    """The step from which on its next stage waits for no receipt."""
 
 
 class Frauds:
@@ -66,6 +72,8 @@ class Frauds:
         self._waiting: list[tuple[int, int, Told]] = []
         """By the step from which on their next stage may come."""
         self._order = itertools.count()
+        self.receipts = Receipts()
+        """What stages wait for; nothing, unless somebody reads it."""
         made = Typologies(self._rng, payments)
         self.scenarios: tuple[Scenario, ...] = (
             *(made.structuring, made.fan_in, made.cycle, made.fan_out, made.pass_through),
@@ -149,7 +157,11 @@ class Frauds:
         """Yield what an endless run has kept until now; to be called at each step."""
         self._steps += 1
         while self._plan.count is None and self._waiting and self._waiting[0][0] <= self._steps:
-            yield from self._tell(heapq.heappop(self._waiting)[-1], at)
+            _, order, told = heapq.heappop(self._waiting)
+            if told.stages and self._steps < told.until and self.receipts.lacks(told.paid):
+                heapq.heappush(self._waiting, (self._steps + int(self._per_second) + 1, order, told))
+            else:
+                yield from self._tell(told, at)
 
     @property
     def waits(self) -> bool:
@@ -164,6 +176,7 @@ class Frauds:
 
     def _tell(self, told: Told, at: int) -> Iterator[Produce]:
         """Yield the next stage of a story and labels on what was paid before; keep it if there is more."""
+        self.receipts.give_up(told.paid)
         for payment in told.paid:
             if told.labelled is not None:
                 yield self._payments.labelled(payment, at, "FRAUD", told.labelled)
@@ -176,6 +189,9 @@ class Frauds:
         label_later = told.labelled is not None and told.paid and len(told.cast.accounts) < HOPS_MIN
         if told.stages or label_later:
             pause_s = RECEIVED_S if told.stages else AHEAD_S
+            told.until = self._steps + int(GIVEN_UP_S * self._per_second)
+            if told.stages:
+                self.receipts.expect(told.paid)
             due = self._steps + int(pause_s * self._per_second) + 1
             heapq.heappush(self._waiting, (due, next(self._order), told))
 

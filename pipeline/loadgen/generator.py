@@ -18,6 +18,7 @@ from pipeline.loadgen.ordinary import OrdinaryPayments
 from pipeline.loadgen.payments import PaymentRecords
 from pipeline.loadgen.plan import AHEAD_S, HOUR_US, SECOND_US, TAIL_US, LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.rare_stories import MARK, RARE_STORIES, RareStories
+from pipeline.loadgen.receipts import Receipts
 from pipeline.loadgen.refusals import REFUSALS, Refusals, SpecialAccounts
 from pipeline.loadgen.stories import STORIES, Stories
 from pipeline.loadgen.victims import Victims
@@ -68,6 +69,11 @@ class TrafficGenerator:
         victims = Victims(world, emitter, ahead, plan.count is None)
         self._rare_victims = victims
         return RareStories(plan, world, emitter, PaymentRecords(emitter), victims)
+
+    @property
+    def receipts(self) -> Receipts:
+        """What stages of an endless run wait for, once it is read."""
+        return self._frauds.receipts
 
     @property
     def tells_stories(self) -> bool:

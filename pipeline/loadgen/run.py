@@ -27,7 +27,7 @@ from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.watches import BalanceWatch
+from pipeline.loadgen.watches import BalanceWatch, ReceiptWatch
 from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.own_offsets import Readers
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
@@ -133,6 +133,7 @@ class Loader:
         )
         self._acknowledgements = Acknowledgements(self._producer, stop)
         plan = replace(plan, partitions=self._partitions("payments"))
+        self._is_endless = plan.count is None
         self._planted: dict[int, PlantedItem] = {}
         self._traffic = TrafficGenerator(plan, registry_encoder(registry), self._planted)
         self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
@@ -160,9 +161,18 @@ class Loader:
 
     def traffic(self, rate: float | None, duration: float | None) -> None:
         """Produce the traffic at `rate` payments per second, until it ends, `duration` seconds or a stop."""
+        if not self._is_endless:
+            return self._steps(rate, duration, lambda: None)
+        with ReceiptWatch(
+            self._connection, self._partitions("fraud-commands"), self._traffic.receipts
+        ) as watch:
+            self._steps(rate, duration, watch.hear)
+
+    def _steps(self, rate: float | None, duration: float | None, hear: Callable[[], None]) -> None:
         begun = time.monotonic()
         for produce in self._traffic.steps():
             self._produce(produce)
+            hear()
             begun += self._acknowledgements.wait()
             now = time.monotonic()
             if rate:

@@ -36,7 +36,7 @@ START = 1_767_225_600_000_000
 """2026-01-01, midnight UTC, microseconds: where a slice begins."""
 SLICE_US, DAY = SLICE_S * 1_000_000, 86_400_000_000
 PEOPLE = [f"person-{number}" for number in range(30)]
-TOPICS = {
+TOPICS: dict[Any, str] = {
     ev.AccountOpened: "accounts",
     ev.RateQuoted: "rates",
     ev.PaymentLabelled: "fraud-labels",
@@ -109,17 +109,15 @@ def slices(chance: Random, count: int) -> Iterator[tuple[int, list[ev.PaymentIni
             number += 1
             debtor = chance.choice(people[:10])
             amount = chance.choice([20_00, 21_00, 150_00, 600_00, 1_500_00, int(chance.lognormvariate(8, 1))])
-            made.append(
-                ev.PaymentInitiated(
-                    *(f"event-{number}", "acme", at + second * 1_000_000, "c", None, f"P{number}"),
-                    *(debtor, payee, amount, "EUR", "transfer", "thanks", "app"),
-                    *(
-                        chance.choice([f"phone of {debtor}", "phone-1", None]),
-                        chance.choice(["FR", "BR", None]),
-                    ),
-                    None,
-                )
+            device, country = (
+                chance.choice([f"phone of {debtor}", "phone-1", None]),
+                chance.choice(["FR", None]),
             )
+            fields: tuple[Any, ...] = (
+                *(f"event-{number}", "acme", at + second * 1_000_000, "c", None, f"P{number}"),
+                *(debtor, payee, amount, "EUR", "transfer", "thanks", "app", device, country, None),
+            )
+            made.append(ev.PaymentInitiated(*fields))
         yield at, made
 
 

@@ -223,6 +223,33 @@ def test_stages_of_an_endless_run_wait_and_no_alert_is_expected_of_them() -> Non
     assert AHEAD_S > RECEIVED_S and not list(traffic.rounds())
 
 
+def test_a_stage_of_an_endless_run_waits_for_the_receipts_of_the_one_before() -> None:
+    """A worker that is behind has not booked a hop after RECEIVED_S: then it is no cycle to anybody."""
+    rate, planted, sent = 20, dict[int, PlantedItem](), defaultdict[int, list[tuple[int, Produce]]](list)
+    traffic = TrafficGenerator(demo(3, NOW, rate=rate), ENCODE, planted)
+    list(traffic.opening())
+    traffic.receipts.is_read = True
+    heard_at, told = 3_500, 0
+    for produce in traffic.steps():
+        for number in produce.planted:
+            if planted[number].kind == "fraud" and planted[number].name in ("cycle", "pass_through"):
+                sent[number].append((traffic.payments, produce))
+        if traffic.payments == heard_at and not told:
+            assert all(len({step for step, _ in one}) == 1 for one in sent.values())
+            for number, one in sent.items():
+                for _, made in one:
+                    told += 1
+                    traffic.receipts.heard(made.key, made.value)  # the payer's own record says nothing
+                    event = decoder().decode(made.value)
+                    assert event is not None
+                    key = f"{planted[number].tenant_id}/{event.fields['creditor_account_id']}"
+                    traffic.receipts.heard(key.encode(), made.value)
+            early = {number for number, one in sent.items() if one[0][0] < heard_at - 2 * RECEIVED_S * rate}
+        if traffic.payments > heard_at + 2 * rate:
+            break
+    assert told > len(early) > 1 and all(len({step for step, _ in sent[number]}) == 2 for number in early)
+
+
 def test_an_endless_run_has_more_customers_once_it_has_caught_up() -> None:
     """Of few people each would pay hundreds of times in an hour: everybody would be suspicious."""
     decode = decoder().decode
