@@ -7,7 +7,7 @@ own place, so that the nearest come first, and end after a fixed number of entri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from pipeline.domain.reconciliation.scoring.amounts import FEE_MINOR_MAX
@@ -69,11 +69,14 @@ def first_keys(item: Item) -> list[bytes]:
 
 def word_keys(item: Item, known: Known) -> list[bytes]:
     """Return the keys of an item's words. Where clean references are the rule, they may be written later."""
+    return keys_of_words(item, rarest(item.words, known, WORDS_INDEXED))
+
+
+def keys_of_words(item: Item, words: Iterable[str]) -> list[bytes]:
+    """Return the keys of some of an item's words: of those that were its rarest when it was indexed."""
     side, end = _side(item.is_line), _day(item.booked_day) + item.key
     place = _place(item.currency, item.amount_minor)
-    return [
-        b"w" + side + one.encode() + b"\0" + place + end for one in rarest(item.words, known, WORDS_INDEXED)
-    ]
+    return [b"w" + side + one.encode() + b"\0" + place + end for one in words]
 
 
 def rarest(words: tuple[str, ...], known: Known, count: int) -> list[str]:

@@ -1,0 +1,178 @@
+"""The ordered index of one account while events are applied: stored rows, and what has changed since.
+
+    add, remove -> in memory -> up, down, of_reference: both merged -> changes -> rows
+
+What is added and removed within a run is never written. A short index is read completely at the first
+look-up, and not scanned any more.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Iterator
+from heapq import merge
+from itertools import islice
+
+from pipeline.domain.kernel.rows import RowsBothWays, row_key
+from pipeline.domain.reconciliation.desk.rows import INDEX
+
+LOAD_PER_EVENT = 4
+"""An index is read completely if it has at most this many rows for each event to be applied."""
+SORTED_FROM = 64
+"""So many new keys at once are sorted in, fewer are put in one by one."""
+
+
+class Index:
+    """The index of an account (`blocking.OrderedKeys`). Its keys are those of blocking."""
+
+    def __init__(self, rows: RowsBothWays, tenant_id: str, account_id: str, events: int) -> None:
+        self._rows = rows
+        self._head = row_key(INDEX, tenant_id, account_id, "")
+        self._load_max = LOAD_PER_EVENT * events
+        self._loaded: bool | None = None
+        """Whether all of it is in memory; None: nobody has looked yet."""
+        self._sorted: list[bytes] = []
+        """The keys in memory, in order; those that are gone are still in it."""
+        self._fresh: dict[bytes, None] = {}
+        """The keys in memory that are not in the list yet."""
+        self._held: dict[bytes, None] = {}
+        """The keys in memory."""
+        self._by_reference: dict[bytes, list[bytes]] = {}
+        """Those of references, by what is before the item, in order."""
+        self._stored: set[bytes] = set()
+        """Those in memory that are rows."""
+        self._gone: dict[bytes, None] = {}
+        """Rows that are to be deleted."""
+
+    def add(self, keys: Iterable[bytes]) -> None:
+        """Add keys."""
+        for key in keys:
+            if key in self._held:
+                continue
+            if key in self._gone:
+                del self._gone[key]
+                self._stored.add(key)
+            self._hold(key)
+
+    def remove(self, keys: Iterable[bytes]) -> None:
+        """Remove keys that are in the index."""
+        for key in keys:
+            if key not in self._held:
+                self._gone[key] = None
+                continue
+            del self._held[key]
+            if key in self._stored:
+                self._stored.discard(key)
+                self._gone[key] = None
+            if key[:1] == b"r":
+                self._by_reference[_before_item(key)].remove(key)
+            else:
+                self._fresh.pop(key, None)
+
+    def up(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
+        """Return the first keys in [low, high), ascending, at most `limit`."""
+        held = self._held_up(low, high)
+        if self._is_loaded():
+            return list(islice(held, limit))
+        return list(islice(merge(held, self._stored_up(low, high)), limit))
+
+    def down(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
+        """Return the last keys in [low, high), descending, at most `limit`."""
+        held = self._held_down(low, high)
+        if self._is_loaded():
+            return list(islice(held, limit))
+        return list(islice(merge(held, self._stored_down(low, high), reverse=True), limit))
+
+    def changes(self) -> Iterator[tuple[bytes, bool]]:
+        """Yield the changed rows: (key of the row, whether it is there now)."""
+        for key in self._gone:
+            yield self._head + key, False
+        for key in self._held:
+            if key not in self._stored:
+                yield self._head + key, True
+
+    def _hold(self, key: bytes) -> None:
+        self._held[key] = None
+        if key[:1] == b"r":
+            insort(self._by_reference.setdefault(_before_item(key), []), key)
+        else:
+            self._fresh[key] = None
+
+    def _is_loaded(self) -> bool:
+        if self._loaded is None:
+            found = [key for key, _ in islice(self._rows.scan(self._head), self._load_max + 1)]
+            self._loaded = len(found) <= self._load_max
+            for row in found if self._loaded else ():
+                key = row[len(self._head) :]
+                if key not in self._held and key not in self._gone:
+                    self._stored.add(key)
+                    self._hold(key)
+        return self._loaded
+
+    def _in_order(self) -> list[bytes]:
+        """Return the keys in memory that are of no reference, in order, and some that are gone."""
+        if len(self._fresh) < SORTED_FROM:
+            for key in self._fresh:
+                at = bisect_left(self._sorted, key)
+                if at == len(self._sorted) or self._sorted[at] != key:
+                    self._sorted.insert(at, key)
+        else:
+            self._sorted = sorted({*self._fresh, *(key for key in self._sorted if key in self._held)})
+        self._fresh.clear()
+        return self._sorted
+
+    def _held_up(self, low: bytes, high: bytes) -> Iterator[bytes]:
+        self._is_loaded()
+        if low[:1] == b"r":
+            keys = self._by_reference.get(low, ())
+            return (key for key in keys if low <= key < high)
+        return self._walk(self._in_order(), low, high)
+
+    def _walk(self, keys: list[bytes], low: bytes, high: bytes) -> Iterator[bytes]:
+        for place in range(bisect_left(keys, low), len(keys)):
+            key = keys[place]
+            if key >= high:
+                return
+            if key in self._held:
+                yield key
+
+    def _held_down(self, low: bytes, high: bytes) -> Iterator[bytes]:
+        self._is_loaded()
+        keys = self._in_order()
+        for place in range(bisect_left(keys, high) - 1, -1, -1):
+            key = keys[place]
+            if key < low:
+                return
+            if key in self._held:
+                yield key
+
+    def _stored_up(self, low: bytes, high: bytes) -> Iterator[bytes]:
+        head = len(self._head)
+        for row, _ in self._rows.scan(self._head + _common(low, high), self._head + low):
+            key = row[head:]
+            if key >= high:
+                return
+            if key not in self._gone and key not in self._held:
+                yield key
+
+    def _stored_down(self, low: bytes, high: bytes) -> Iterator[bytes]:
+        head = len(self._head)
+        for row, _ in self._rows.scan_back(self._head + _common(low, high), self._head + high):
+            key = row[head:]
+            if key < low:
+                return
+            if key not in self._gone and key not in self._held:
+                yield key
+
+
+def _before_item(key: bytes) -> bytes:
+    """Return the part of a reference's key before the item: side, reference, NUL."""
+    return key[: key.index(b"\0") + 1]
+
+
+def _common(low: bytes, high: bytes) -> bytes:
+    """Return what two keys begin with alike: a narrow scan sees few of the rows that are not committed."""
+    for place, (one, two) in enumerate(zip(low, high, strict=False)):
+        if one != two:
+            return low[:place]
+    return low[: min(len(low), len(high))]
