@@ -45,7 +45,7 @@ class Index:
         """Rows that are to be deleted."""
 
     def add(self, keys: Iterable[bytes]) -> None:
-        """Add keys."""
+        """Add keys that are not in the index."""
         for key in keys:
             if key in self._held:
                 continue
