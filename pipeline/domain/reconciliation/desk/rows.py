@@ -40,6 +40,7 @@ INDEX, DUE, WAKE = "j", "d", "t"
 MARK = b"\x01"
 """The value of an index row and of a wake-up."""
 EARLIER_INDEXES = "reau"
+NEVER = 2**63 - 1
 
 EARLIER, NEWEST = 0, 1
 """Forms of an item: EARLIER rows have raw references, and are in the earlier indexes."""
@@ -218,6 +219,8 @@ class Clock(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The latest event time of a partition, microseconds UTC."""
 
     reached_at: int
+    wakes_from: int = NEVER
+    """When the first of its accounts wakes up, by this clock; NEVER: none does."""
 
 
 class EarlierBreak(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -293,11 +296,3 @@ def item_of(account: bytes, row: bytes) -> bytes:
 def due_key(account: bytes, due_at: int, item: bytes) -> bytes:
     """Return the key of the row by which an open item falls due; as earlier versions wrote it."""
     return b"d" + account + b"\0" + sortable(due_at).encode() + b"\0" + row_of(account, item)
-
-
-def wake_key(at: int, tenant_id: str, account_id: str) -> bytes:
-    """Return the key of an account's wake-up; `at`: time of the branch, microseconds UTC."""
-    return row_key(WAKE, sortable(at), tenant_id, account_id)
-
-
-CLOCK_KEY = CLOCK_ROW.family.encode()
