@@ -55,7 +55,8 @@ class Step(Protocol):
 
 def time_of(event: Any, at: Arrival) -> int:
     """Return the event time of an event: no clock is ahead of its record; microseconds UTC."""
-    return min(event.occurred_at, at.recorded_at)
+    time: int = min(event.occurred_at, at.recorded_at)
+    return time
 
 
 def wake_key(at: int, tenant_id: str, account_id: str) -> bytes:
