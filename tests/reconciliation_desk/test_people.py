@@ -45,6 +45,24 @@ def _moved(is_line: bool, before: str, after: str, day: Day) -> Day:
     return summary.moved(day, is_line, 500, before, after)
 
 
+def _undo(account: AccountDesk, scope: Scope, entry: Entry, due_at: int) -> None:
+    """Let an item of a match wait again: by its break, if it had one."""
+    life = facts.unmatched(scope, entry.break_id) if entry.break_id else None
+    standing = summary.WAITING if life is None else summary.standing_of(life) or summary.WAITING
+    change: dict[str, Any] = {
+        "status": OPEN if life is None else MISSING,
+        "break_id": "" if life is None else entry.break_id,
+        "due_at": due_at,
+        "ended_at": None,
+        "leader": b"",
+        "partners": (),
+        "tier": "",
+    }
+    moved = partial(_moved, isinstance(entry, Line), entry.standing, standing)
+    summary.note(scope, "EUR", 3, moved)
+    account.write(msgspec.structs.replace(entry, standing=standing, **change))
+
+
 class Bank:
     """One account: `L1` is a line, `P1` a posting; all of 5.00."""
 
@@ -101,8 +119,12 @@ class Bank:
                 account.write(msgspec.structs.replace(one, ended_at=NOW, standing=tier, **change))
             claimed.append(" ".join((tier, *(key[2:].decode() for key in keys))))
 
+        def undo(items: Sequence[Entry], due_at: int) -> None:
+            for one in items:
+                _undo(account, scope, one, due_at)
+
         try:
-            decide_by_person(account, scope, event, Arrival(10**6 * DAY, 0, 1), claim)
+            decide_by_person(account, scope, event, Arrival(10**6 * DAY, 0, 1), claim, undo)
         except Reject as reject:
             assert self.rows.data == before
             return [f"dead {reject.code}"]

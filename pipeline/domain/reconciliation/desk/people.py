@@ -14,12 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
-from pipeline.domain.reconciliation.breaks import facts, summary
+from pipeline.domain.reconciliation.breaks import facts
 from pipeline.domain.reconciliation.breaks.actions import NAMES, Action, act
 from pipeline.domain.reconciliation.breaks.matches import Decision, check_match, refuse_match
 from pipeline.domain.reconciliation.breaks.scope import Scope
@@ -30,10 +28,7 @@ from pipeline.domain.reconciliation.desk.rows import (
     CLAIMED,
     EARLIER,
     INFORMATION,
-    MISSING,
-    OPEN,
     Entry,
-    Line,
     line_item,
     posting_item,
 )
@@ -42,7 +37,9 @@ PERSON, CORRECTION = "PERSON", "CORRECTION"
 """Tiers of matches."""
 
 Claim = Callable[[Sequence[Entry], str], None]
-"""Claims open items as one match of a tier and says so; breaks of theirs are resolved."""
+"""Claims open items as one match of a tier and says so; breaks of theirs are resolved (`claims.claim`)."""
+Undo = Callable[[Sequence[Entry], int], object]
+"""Opens all items of a match again, due at a time; breaks of theirs are reopened (`claims.undo`)."""
 
 
 def decide_by_person(
@@ -51,13 +48,14 @@ def decide_by_person(
     event: Action | Decision | ev.JournalAnswered,
     at: Arrival,
     claim: Claim,
+    undo: Undo,
 ) -> None:
     """Do what a person says about a break or a match, or refuse it; or note what the ledger has answered.
 
     Raises Reject, with nothing written: what `act` and `check_match` raise.
     """
     if isinstance(event, ev.MatchConfirmed | ev.MatchRejected):
-        _decide_match(account, scope, event, at, claim)
+        _decide_match(account, scope, event, at, claim, undo)
     elif isinstance(event, ev.JournalAnswered):
         facts.answered(scope, event)
     else:
@@ -65,7 +63,9 @@ def decide_by_person(
         act(scope, event, at)
 
 
-def _decide_match(account: AccountDesk, scope: Scope, event: Decision, at: Arrival, claim: Claim) -> None:
+def _decide_match(
+    account: AccountDesk, scope: Scope, event: Decision, at: Arrival, claim: Claim, undo: Undo
+) -> None:
     check_match(event)
     if scope.watermark - min(event.occurred_at, at.recorded_at) > scope.keep_us:
         return refuse_match(scope, "too_old")
@@ -78,7 +78,7 @@ def _decide_match(account: AccountDesk, scope: Scope, event: Decision, at: Arriv
     if is_confirmed:
         _confirm(account, scope, entries, claim)
     else:
-        _reject(account, scope, entries)
+        _reject(account, scope, entries, undo)
     return None
 
 
@@ -110,9 +110,9 @@ def _confirm(account: AccountDesk, scope: Scope, entries: Sequence[Entry], claim
 
 
 def is_reserved(scope: Scope, entry: Entry) -> bool:
-    """Whether an open item waits for a posting that the ledger was asked for, so nothing else may take it."""
-    life = scope.life(entry.break_id) if entry.break_id else None
-    return life is not None and facts.is_reserved(life)
+    """Whether a correction is to explain an open item, or explains a part of it: nothing else may take it."""
+    life = scope.life(entry.break_id) if entry.break_id and entry.status != CLAIMED else None
+    return life is not None and (facts.is_reserved(life) or life.explained_minor != 0)
 
 
 def _newest(account: AccountDesk, entry: Entry) -> Entry:
@@ -122,7 +122,7 @@ def _newest(account: AccountDesk, entry: Entry) -> Entry:
     return account.write(modern(account, entry))
 
 
-def _reject(account: AccountDesk, scope: Scope, entries: Sequence[Entry]) -> None:
+def _reject(account: AccountDesk, scope: Scope, entries: Sequence[Entry], undo: Undo) -> None:
     """Undo the match of which the items are, if they are of one; remember that they are none."""
     matched = _match_of(account, entries)
     if matched and matched[0].tier == CORRECTION:
@@ -132,8 +132,7 @@ def _reject(account: AccountDesk, scope: Scope, entries: Sequence[Entry]) -> Non
     digests = {digest_of([one.key for one in entries])}
     if matched:
         digests.add(digest_of([one.key for one in matched]))
-        for one in matched:
-            _reopen(account, scope, one)
+        undo(matched, scope.watermark + MICROSECONDS_PER_DAY)
     for key in dict.fromkeys(one.key for one in (*matched, *entries)):
         entry = account.item(key)
         assert entry is not None  # it was read above
@@ -154,28 +153,3 @@ def _match_of(account: AccountDesk, entries: Sequence[Entry]) -> list[Entry]:
         return []  # matched by the stream before, which did not keep with what
     items = [account.item(key) for key in (leader.key, *leader.partners)]
     return [one for one in items if one is not None]
-
-
-def _reopen(account: AccountDesk, scope: Scope, entry: Entry) -> None:
-    """Let an item of a match wait again: by its break, if it had one, else a day from now."""
-    life = facts.unmatched(scope, entry.break_id) if entry.break_id else None
-    standing = summary.WAITING if life is None else summary.standing_of(life) or summary.WAITING
-    change = {
-        "status": OPEN if life is None else MISSING,
-        "break_id": "" if life is None else entry.break_id,
-        "due_at": scope.watermark + MICROSECONDS_PER_DAY,
-        "ended_at": None,
-        "leader": b"",
-        "partners": (),
-        "tier": "",
-        "standing": standing,
-    }
-    day = entry.day if not isinstance(entry, Line) or entry.booked_day is None else entry.booked_day
-    is_line, amount, before = isinstance(entry, Line), entry.amount_minor, entry.standing
-    summary.note(
-        scope,
-        entry.currency,
-        day,
-        lambda known: summary.moved(known, is_line, amount, before, standing),
-    )
-    account.write(msgspec.structs.replace(entry, **change))

@@ -178,7 +178,10 @@ def may_fall_due(account: AccountDesk) -> bool:
 
 
 def settle(account: AccountDesk, step: Step, units: int = UNITS_MAX) -> bool:
-    """Do what is due in an account, at most `units` of work; return whether something is left."""
+    """Do what is due in an account, at most `units` of work; return whether something is left.
+
+    Raises AssertionError for a step that leaves its item where it was.
+    """
     reached = account.watermark
     while reached is not None and units > 0 and account.is_due(reached):
         keys = account.due(reached, units)
