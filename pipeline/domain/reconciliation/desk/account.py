@@ -58,7 +58,7 @@ class AccountDesk:
         """`keep_us`: how long what has ended is kept, event time; `events`: how many will be applied."""
         self.table = rows
         self.account = (tenant_id, account_id)
-        self._part = row_key("", tenant_id, account_id)
+        self.part = row_key("", tenant_id, account_id)
         """NUL tenant NUL account: what is between the letter and the rest of a row key."""
         self._keep_us = keep_us
         self._items: dict[bytes, Entry | None] = {}
@@ -87,7 +87,7 @@ class AccountDesk:
     def item(self, key: bytes) -> Entry | None:
         """Return a posting or line by its key in the account, or None."""
         if key not in self._items:
-            value = self.table.get(row_of(self._part, key))
+            value = self.table.get(row_of(self.part, key))
             content: type[Posting] | type[Line] = Posting if key[:1] == b"o" else Line
             entry = None if value is None else decode(value, content)
             self._items[key] = entry
@@ -154,7 +154,7 @@ class AccountDesk:
         """Yield due items that are not in memory, in order; remember when the next one is due."""
         prefix = self._own(DUE, "")
         for entry, row in self.table.scan(prefix):
-            key = item_of(self._part, row)
+            key = item_of(self.part, row)
             if key in self._items:
                 continue
             due_at = number_at(entry, len(prefix))
@@ -218,9 +218,9 @@ class AccountDesk:
             self._ended.write()
 
     def _write(self, key: bytes, before: Entry | None, after: Entry | None) -> None:
-        row = row_of(self._part, key)
-        old = due_key(self._part, before.due_at, key) if before is not None and before.status == OPEN else None
-        new = due_key(self._part, after.due_at, key) if after is not None and after.status == OPEN else None
+        row = row_of(self.part, key)
+        old = due_key(self.part, before.due_at, key) if before is not None and before.status == OPEN else None
+        new = due_key(self.part, after.due_at, key) if after is not None and after.status == OPEN else None
         if old is not None and old != new:
             self.table.delete(old)
         if new is not None and old != new:
@@ -237,4 +237,4 @@ class AccountDesk:
         return row_key(family, *self.account, *rest)
 
     def _edges_key(self, key: bytes) -> bytes:
-        return EDGES_ROW.family.encode() + self._part + b"\0" + key
+        return EDGES_ROW.family.encode() + self.part + b"\0" + key

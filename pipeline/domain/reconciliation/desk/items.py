@@ -14,7 +14,15 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.assigning.blocking import REFERENCES_MAX, first_keys, keys_of_words
-from pipeline.domain.reconciliation.desk.rows import CLAIMED, EARLIER, INFORMATION, NEWEST, Entry, Line, Posting
+from pipeline.domain.reconciliation.desk.rows import (
+    CLAIMED,
+    EARLIER,
+    INFORMATION,
+    NEWEST,
+    Entry,
+    Line,
+    Posting,
+)
 from pipeline.domain.reconciliation.groups.bounds import DETAILS_MAX
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.texts.inside import references_inside
@@ -105,7 +113,9 @@ def _kind_of(event: ev.StatementLine) -> str:
     return "BATCH" if event.details is not None and len(event.details) > 1 else ""
 
 
-def _details(event: ev.StatementLine) -> tuple[tuple[int, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]:
+def _details(
+    event: ev.StatementLine,
+) -> tuple[tuple[int, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]:
     """Return the payments of a batch booking; none where one has no amount, or there are too many."""
     details = event.details or ()
     if len(details) < 2 or len(details) > DETAILS_MAX:
@@ -134,7 +144,9 @@ def _inside(texts: Iterable[str]) -> list[str]:
 
 def with_words(entry: Entry, texts: Texts) -> Entry:
     """Return an item with the words of its texts."""
-    return msgspec.structs.replace(entry, words=word_tokens(texts.free), counterparty=word_tokens(texts.party))
+    return msgspec.structs.replace(
+        entry, words=word_tokens(texts.free), counterparty=word_tokens(texts.party)
+    )
 
 
 def taken_over(entry: Entry) -> Entry:
@@ -144,9 +156,7 @@ def taken_over(entry: Entry) -> Entry:
     if isinstance(entry, Posting):
         own = _strong(entry.ids)
         references = tuple(dict.fromkeys((*own, *_strong(entry.references))))[:REFERENCES_MAX]
-        return msgspec.structs.replace(
-            entry, form=NEWEST, ids=(), references=references, own_ids=len(own)
-        )
+        return msgspec.structs.replace(entry, form=NEWEST, ids=(), references=references, own_ids=len(own))
     return msgspec.structs.replace(
         entry, form=NEWEST, references=_strong((entry.reference,)), reference="", ripe=False
     )

@@ -154,7 +154,8 @@ def with_rate(rates: Rates, source: str, target: str, day: int, rate_e8: int) ->
     pairs.setdefault((source, target), {})[day] = rate_e8
     return Rates(
         tuple(
-            (one, other, tuple(sorted(days.items())[-DAYS_KEPT:])) for (one, other), days in sorted(pairs.items())
+            (one, other, tuple(sorted(days.items())[-DAYS_KEPT:]))
+            for (one, other), days in sorted(pairs.items())
         )
     )
 

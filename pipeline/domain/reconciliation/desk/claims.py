@@ -1,0 +1,131 @@
+"""Claims: items become one match, once. Rows and event are written in one transaction.
+
+The first line, or the first posting where there is no line, leads: its row names the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.reconciliation.breaks import facts
+from pipeline.domain.reconciliation.breaks.scope import Scope
+from pipeline.domain.reconciliation.desk.account import AccountDesk
+from pipeline.domain.reconciliation.desk.items import as_item
+from pipeline.domain.reconciliation.desk.results import say_matched
+from pipeline.domain.reconciliation.desk.rows import CLAIMED, MET, MISSING, OPEN, Entry, Line, Posting, row_of
+from pipeline.domain.reconciliation.scoring.lags import with_lag
+
+REFERENCE, SCORED, PERSON, CORRECTION = "REFERENCE", "SCORED", "PERSON", "CORRECTION"
+"""Tiers, beside those of groups: symbols of MatchTier."""
+
+
+def is_free(scope: Scope, entry: Entry) -> bool:
+    """Whether a rule may match an item: open, and the ledger is asked for no correction of its break."""
+    if entry.status not in (OPEN, MISSING):
+        return False
+    life = scope.life(entry.break_id) if entry.break_id else None
+    return life is None or not (facts.is_reserved(life) or life.explained_minor)
+
+
+def claim(
+    account: AccountDesk,
+    scope: Scope,
+    entries: Iterable[Entry],
+    tier: str,
+    score: int | None = None,
+    parts: tuple[ev.ScorePart, ...] | None = None,
+    weights_sha256: str | None = None,
+) -> None:
+    """Make free items one match, and say so. `entries`: as their rows are, or new ones that have no row yet.
+
+    The breaks of the items are resolved, their edges go.
+    """
+    ranked = sorted(entries, key=lambda one: (isinstance(one, Posting), one.key))
+    leader, partners = ranked[0].key, tuple(one.key for one in ranked[1:])
+    for entry in ranked:
+        assert entry.status != CLAIMED, "an item is claimed once"
+        _drop_edges(account, entry.key)
+        if entry.break_id:
+            facts.matched(scope, entry.break_id)
+        _write_claimed(account, scope, entry, leader, partners if entry.key == leader else (), tier)
+    account.end(scope.watermark, row_of(account.part, leader))
+    if len(ranked) == 2 and isinstance(ranked[0], Line) and isinstance(ranked[1], Posting):
+        lag = as_item(ranked[0]).booked_day - ranked[1].day
+        account.desk.lags = with_lag(account.desk.lags, lag)
+    say_matched(scope, ranked, tier, score, parts, weights_sha256)
+
+
+def _write_claimed(
+    account: AccountDesk, scope: Scope, entry: Entry, leader: bytes, partners: tuple[bytes, ...], tier: str
+) -> None:
+    if tier == REFERENCE:
+        account.forget_texts(entry.key)
+        entry = msgspec.structs.replace(entry, words=(), counterparty=())
+    claimed = msgspec.structs.replace(
+        entry,
+        status=CLAIMED,
+        standing=tier,
+        tier=tier,
+        leader=leader,
+        partners=partners,
+        ended_at=scope.watermark,
+        sought=(),
+    )
+    account.write(claimed)
+
+
+def match_of(account: AccountDesk, entry: Entry) -> list[Entry]:
+    """Return the items of the match that a claimed item is of, the leader first."""
+    leader = account.item(entry.leader)
+    if leader is None:
+        return []
+    others = (account.item(key) for key in leader.partners)
+    return [leader, *(one for one in others if one is not None)]
+
+
+def undo(account: AccountDesk, scope: Scope, members: Sequence[Entry], due_at: int) -> list[Entry]:
+    """Open the items of a match again, due at a time; breaks that it has resolved are reopened.
+
+    Return the items as they are now. Nothing else is said: whoever undoes it says why.
+    """
+    opened = []
+    for entry in members:
+        life = facts.unmatched(scope, entry.break_id) if entry.break_id else None
+        again = msgspec.structs.replace(
+            entry,
+            status=MISSING if life is not None else OPEN,
+            standing="WAITING",
+            tier="",
+            leader=b"",
+            partners=(),
+            ended_at=None,
+            stage=MET,
+            due_at=due_at,
+            sought=(),
+        )
+        opened.append(account.write(again))
+    return opened
+
+
+def sweep_match(account: AccountDesk, scope: Scope, key: bytes) -> None:
+    """Delete the items of a match whose windows are over, where the leader's key has come up."""
+    leader = account.item(key)
+    if leader is None or leader.status != CLAIMED or not scope.is_over(leader.ended_at):
+        return
+    for one in (key, *leader.partners):
+        entry = account.item(one)
+        if entry is not None and entry.status == CLAIMED and scope.is_over(entry.ended_at):
+            account.remove(one)
+
+
+def _drop_edges(account: AccountDesk, key: bytes) -> None:
+    """Remove the edges of an item, from both ends."""
+    edges = account.edges(key)
+    for other, _ in edges:
+        left = tuple(one for one in account.edges(other) if one[0] != key)
+        account.put_edges(other, left)
+    if edges:
+        account.put_edges(key, ())
