@@ -15,7 +15,16 @@ from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.items import as_item
 from pipeline.domain.reconciliation.desk.results import say_matched
-from pipeline.domain.reconciliation.desk.rows import CLAIMED, MET, MISSING, OPEN, Entry, Line, Posting, row_of
+from pipeline.domain.reconciliation.desk.rows import (
+    ARRIVED,
+    CLAIMED,
+    MISSING,
+    OPEN,
+    Entry,
+    Line,
+    Posting,
+    row_of,
+)
 from pipeline.domain.reconciliation.scoring.lags import with_lag
 
 REFERENCE, SCORED, PERSON, CORRECTION = "REFERENCE", "SCORED", "PERSON", "CORRECTION"
@@ -102,7 +111,7 @@ def undo(account: AccountDesk, scope: Scope, members: Sequence[Entry], due_at: i
             leader=b"",
             partners=(),
             ended_at=None,
-            stage=MET,
+            stage=ARRIVED,
             due_at=due_at,
             sought=(),
         )

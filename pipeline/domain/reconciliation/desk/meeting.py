@@ -1,6 +1,6 @@
 """An item meets what it may belong to: its candidates are read once, and the evidence of each pair is kept.
 
-    words are counted -> candidates from the index -> evidence -> at most 8 edges, in both ends' rows or in none
+    words are counted -> candidates from the index -> evidence -> at most 8 edges, at both ends or at none
 
 Evidence never changes after that; scores are made of it with the weights in force when something is decided.
 """

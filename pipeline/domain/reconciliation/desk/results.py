@@ -130,7 +130,7 @@ def open_break_of(account: AccountDesk, scope: Scope, entry: Entry, named: Named
 
 
 def say_told(account: AccountDesk, scope: Scope, told: Outcome, day: int) -> None:
-    """Open and resolve the breaks of statements that an arrival has brought to light; `day`: what it is about."""
+    """Open and resolve the breaks of statements of an arrival; `day`: what it is about."""
     for resolved in told.resolved:
         break_id = break_id_of(scope, resolved.kind, resolved.name, resolved.ordinal)
         facts.matched(scope, break_id, resolved.why)
