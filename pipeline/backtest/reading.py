@@ -13,7 +13,15 @@ from pipeline.backtest import values
 from pipeline.backtest.blocks import Block, Source
 from pipeline.backtest.history import History, Labels, Texts, labels_of, no_labels
 from pipeline.backtest.problems import refused
-from pipeline.backtest.values import Place, Words, check_account, check_text, one_of
+from pipeline.backtest.values import (
+    Place,
+    Words,
+    check_account,
+    check_currency,
+    check_once,
+    check_text,
+    one_of,
+)
 from pipeline.domain.fraud.expressions.rule_sets import RETAIL, SEGMENTS
 from pipeline.domain.fraud.features.amounts import NUMBER
 
@@ -34,7 +42,7 @@ class PaymentRows:
 
     def __init__(self, file: str) -> None:
         self._file = file
-        self._accounts, self._currencies = Words(check_account), Words(_currency)
+        self._accounts, self._currencies = Words(check_account), Words(check_currency)
         self._devices, self._countries, self._channels = (
             Words(check_text),
             Words(check_text),
@@ -81,7 +89,7 @@ class PaymentRows:
         if not self._ids:
             raise refused(self._file, "no payments")
         ids = pa.chunked_array(self._ids).combine_chunks()
-        self._check_once(ids)
+        check_once(ids, self._file, "payment_id")
         columns = {name: np.concatenate(parts) for name, parts in self._columns.items()}
         at_us = columns["at_us"]
         order = np.arange(len(at_us)) if (np.diff(at_us) >= 0).all() else np.argsort(at_us, kind="stable")
@@ -105,19 +113,6 @@ class PaymentRows:
             segment=Texts(segment, segments),
             opened_us=np.zeros(len(order), np.int64),
         )
-
-    def _check_once(self, ids: Any) -> None:
-        if pc.count_distinct(ids).as_py() == len(ids):
-            return
-        order = pc.sort_indices(ids).to_numpy()
-        ranked = ids.take(pa.array(order))
-        same = pc.equal(ranked[1:], ranked[:-1]).to_numpy(zero_copy_only=False)
-        # Of equal ids the sort keeps the order of the file.
-        again = np.flatnonzero(same)
-        place = again[np.argmin(order[again + 1])]
-        first, row = int(order[place]) + 1, int(order[place + 1]) + 1
-        what = f"{values.shown(ids[row - 1].as_py())} is in row {first:,} already"
-        raise refused(self._file, what, "payment_id", row)
 
 
 def read_payments(path: Path) -> History:
@@ -149,7 +144,3 @@ def read_labels(path: Path, history: History) -> Labels:
     found = pc.index_in(pa.chunked_array(ids).combine_chunks(), history.payment_id)
     place = found.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return labels_of(place, fraud, at_us, history)
-
-
-def _currency(text: str) -> str | None:
-    return None if text in NUMBER else f"{values.shown(text)} is no active ISO 4217 code, such as EUR"

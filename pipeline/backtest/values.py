@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.backtest.problems import refused
+from pipeline.domain.fraud.features.amounts import NUMBER
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.money import INT64_MAX
 from pipeline.domain.kernel.routing import INTERNAL_PREFIX
@@ -93,6 +94,11 @@ def check_account(text: str) -> str | None:
     return check_id(text)
 
 
+def check_currency(text: str) -> str | None:
+    """Return what is wrong with a currency."""
+    return None if text in NUMBER else f"{shown(text)} is no active ISO 4217 code, such as EUR"
+
+
 def check_text(text: str) -> str | None:
     """Return what is wrong with a device, a country and the like."""
     if len(text) > ID_CHARS_MAX:
@@ -123,9 +129,23 @@ def ids(array: Any, place: Place) -> Any:
     return found.cast(pa.large_string())
 
 
+def check_once(found: Any, file: str, column: str) -> None:
+    """Check that no id of a whole file is there twice. Raises FileRefused."""
+    if pc.count_distinct(found).as_py() == len(found):
+        return
+    order = pc.sort_indices(found).to_numpy()
+    ranked = found.take(pa.array(order))
+    same = pc.equal(ranked[1:], ranked[:-1]).to_numpy(zero_copy_only=False)
+    # Of equal ids the sort keeps the order of the file.
+    again = np.flatnonzero(same)
+    place = again[np.argmin(order[again + 1])]
+    first, row = int(order[place]) + 1, int(order[place + 1]) + 1
+    raise refused(file, f"{shown(found[row - 1].as_py())} is in row {first:,} already", column, row)
+
+
 def amounts(array: Any, place: Place) -> Integers:
     """Return amounts in minor units, 1 or more. Raises FileRefused."""
-    found = _integers(array, place, "an integer of minor units, such as 1250 for 12.50 EUR")
+    found = integers(array, place, "an integer of minor units, such as 1250 for 12.50 EUR")
     if (found < 1).any():
         offset = int(np.argmax(found < 1))
         place.fail(offset, f"{found[offset]} is not above 0")
@@ -150,7 +170,7 @@ def times(array: Any, place: Place) -> Integers:
         else:
             found = found // 1_000
     elif pa.types.is_integer(kind):
-        found = _integers(array, place, "microseconds since 1970")
+        found = integers(array, place, "microseconds since 1970")
     else:
         found = _written_times(_as_texts(array, place), place)
     wrong = (found < 0) | (found >= TIME_END_US)
@@ -168,7 +188,7 @@ def _written_times(array: Any, place: Place) -> Integers:
     _no_gaps(array, place)
     digits = pc.match_substring_regex(array, _DIGITS)
     if pc.all(digits).as_py():
-        return _integers(array, place, "microseconds since 1970")
+        return integers(array, place, "microseconds since 1970")
     try:
         return _as_int64(array.cast(pa.timestamp("us", "UTC")).cast(pa.int64()))
     except pa.ArrowInvalid:
@@ -181,7 +201,8 @@ def _written_times(array: Any, place: Place) -> Integers:
         place.fail(offset, f"{shown(text)} has no zone, such as 2026-03-01T09:30:00Z or +01:00 at its end")
 
 
-def _integers(array: Any, place: Place, meant: str) -> Integers:
+def integers(array: Any, place: Place, meant: str) -> Integers:
+    """Return whole numbers of 64 bits; `meant` says what they are. Raises FileRefused."""
     kind = array.type
     if pa.types.is_dictionary(kind):
         array = array.cast(kind.value_type)

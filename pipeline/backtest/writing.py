@@ -80,7 +80,7 @@ def write(target: BinaryIO, path: Path, history: History, found: Outcome) -> Non
             for begin in range(0, len(order), ROWS):
                 writer.write_batch(_batch(order[begin : begin + ROWS], history, found))
         return
-    text = _Text(target)
+    text = TextFile(target)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(SCHEMA.names)
     for begin in range(0, len(order), ROWS):
@@ -89,7 +89,7 @@ def write(target: BinaryIO, path: Path, history: History, found: Outcome) -> Non
             writer.writerow([csv_cell(_flat(cell)) for cell in row])
 
 
-class _Text:
+class TextFile:
     """A file of bytes as one of text: UTF-8."""
 
     def __init__(self, target: BinaryIO) -> None:

@@ -20,6 +20,7 @@ from pipeline.cli import (
     export,
     fraud,
     load,
+    matching,
     migrate,
     model,
     payment,
@@ -27,6 +28,7 @@ from pipeline.cli import (
     proposals,
     quarantine,
     rebuild,
+    reconcile,
     restore,
     rules,
     rules_publishing,
@@ -68,6 +70,8 @@ app.command("worker", rich_help_panel=RUN)(worker.worker)
 app.command("load", rich_help_panel=RUN)(load.load)
 app.command("backtest", rich_help_panel=TRY)(backtest.backtest)
 app.command("train", rich_help_panel=TRY)(train.train)
+app.command("reconcile", rich_help_panel=TRY)(reconcile.reconcile)
+app.add_typer(matching.app, name="matching", rich_help_panel=TRY)
 app.add_typer(account.app, name="account", rich_help_panel=TRY)
 app.command("topics", rich_help_panel=LOOK)(topics.topics)
 app.command("tail", rich_help_panel=LOOK)(tail.tail)

@@ -1,0 +1,1 @@
+"""Files of postings and bank lines, matched as the reconciliation stream matches."""
