@@ -195,6 +195,11 @@ class AccountDesk:
             self._ended = Queue(ENDED, self.table, self._keep_us, *self.account)
         self.to_sweep += self._ended.add(ended_at, key)
 
+    def again(self, key: bytes) -> None:
+        """Keep a row for another window, whose key has come up: nothing else comes up by that."""
+        assert self._ended is not None  # the key came from it
+        self._ended.again(key)
+
     def move_to(self, watermark: int) -> None:
         """Set the event time that the account has reached, microseconds UTC."""
         self.watermark, self._touched = watermark, True

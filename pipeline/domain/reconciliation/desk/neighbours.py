@@ -108,8 +108,9 @@ class Neighbours:
                 entry = self._account.item(one) if one != due.key else None
                 if entry is not None and entry.status == CLAIMED and len(found) < SETTLED_ROWS_MAX:
                     found[one] = entry
-        kept = (found[key] for key in sorted(found))
-        return tuple(as_item(one) for one in kept if one.ended_at is None or not self._is_over(one.ended_at))
+        kept = ((key, found[key].ended_at) for key in sorted(found))
+        still = [key for key, ended_at in kept if ended_at is None or not self._is_over(ended_at)]
+        return tuple(as_item(self._account.worded(key)) for key in still)
 
     def _match_of(self, key: bytes) -> tuple[bytes, ...]:
         """Return the first items with which a line was matched."""

@@ -167,11 +167,11 @@ def _closing(account: AccountDesk, scope: Scope, event: ev.StatementClosed) -> b
 def _adopt(account: AccountDesk, scope: Scope, told: Outcome) -> None:
     """Let lines arrive that were taken for repeats."""
     for one in told.adopted:
-        like = account.item(line_item(one.like.decode()))
-        if like is None:
+        like = line_item(one.like.decode())
+        if account.item(like) is None:
             continue
         fresh = msgspec.structs.replace(
-            like,
+            account.worded(like),
             line_id=one.key.decode(),
             line_no=one.line_no,
             **_NEW_ITEM,
@@ -227,9 +227,8 @@ def _sweep(account: AccountDesk, scope: Scope, keys: Sequence[bytes]) -> None:
     for key in keys:
         family = chr(key[0])
         if family in sweeping.FAMILIES:
-            again = sweeping.forget(account, _moment(account, scope), key)
-            if again is not None:
-                account.end(again, key)
+            if sweeping.forget(account, _moment(account, scope), key) is not None:
+                account.again(key)
         elif family == LIFE_ROW.family:
             sweep_life(account.table, key, scope.watermark, scope.keep_us)
         else:
