@@ -10,7 +10,7 @@ the run: the row path applies them, and the next run reads what they have writte
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -68,37 +68,37 @@ class DeskBatch(RuleBatch):
                 *(key for event in events for key in keys_of_item(event)),
             ]
         )
-        return _OpenRun(run, counts, rows, *self._given)
+        return _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
 
 
-class _OpenRun:
-    """The accounts that a run is about, and the branch's clock."""
+class DeskRun:
+    """Events of a partition, one after the other; the rows of each account are decoded and written once."""
 
     def __init__(
         self,
-        run: Run,
-        counts: dict[tuple[str, str], int],
         rows: RowsBothWays,
-        rules: BreakRules,
-        windows: Windows,
+        at: Arrival,
+        counts: Mapping[tuple[str, str], int],
+        rules: BreakRules = NO_RULES,
+        windows: Windows = WINDOWS,
     ) -> None:
-        """`counts`: how many events each account has in the run."""
-        self._rows, self._counts, self._rules, self._windows = rows, counts, rules, windows
-        self._at = Arrival(0, run.partition, run.partitions)
+        """`at`: where the log is; `counts`: about how many events each account has in the run."""
+        self.out = Outbox()
+        self._rows, self._at, self._counts = rows, at, counts
+        self._rules, self._windows = rules, windows
         self._clock = time.BranchClock(rows)
         self._accounts: dict[tuple[str, str], AccountDesk] = {}
-        self._out = Outbox()
 
     def apply(self, event: Any, recorded_at: int) -> None:
-        """Apply the next event; see `kernel.batch.OpenRun`."""
+        """Apply the next event, of CLASSES. Raises Reject, and nothing has changed then."""
         if recorded_at != self._at.recorded_at:
-            self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
+            self._at = self._at._replace(recorded_at=recorded_at)
         if isinstance(event, ev.BranchTicked):
             self._clock.advance(time.time_of(event, self._at))
         else:
             account = self._account(event.tenant_id, event.account_id)
-            apply_to(account, self._clock, event, self._at, self._out, self._rules, self._windows)
-        self._clock.wake(event, self._out)
+            apply_to(account, self._clock, event, self._at, self.out, self._rules, self._windows)
+        self._clock.wake(event, self.out)
 
     def _account(self, tenant_id: str, account_id: str) -> AccountDesk:
         named = tenant_id, account_id
@@ -108,9 +108,17 @@ class _OpenRun:
             found = self._accounts[named] = open_account(self._rows, *named, self._windows, count)
         return found
 
-    def close(self) -> Sequence[Block]:
-        """Write the changed rows and return the outputs; see `kernel.batch.OpenRun`."""
+    def write(self) -> None:
+        """Write the changed rows: the run is over."""
         for account in self._accounts.values():
             account.close()
         self._clock.close()
-        return blocks_of(self._out.items)
+
+
+class _OpenRun(DeskRun):
+    """A run whose outputs are columns (`kernel.batch.OpenRun`)."""
+
+    def close(self) -> Sequence[Block]:
+        """Write the changed rows and return the outputs."""
+        self.write()
+        return blocks_of(self.out.items)

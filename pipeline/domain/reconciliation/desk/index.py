@@ -117,7 +117,9 @@ class Index:
                 if at == len(self._sorted) or self._sorted[at] != key:
                     self._sorted.insert(at, key)
         else:
-            self._sorted = sorted({*self._fresh, *(key for key in self._sorted if key in self._held)})
+            fresh, held = self._fresh, self._held
+            kept = [key for key in self._sorted if key in held and key not in fresh]
+            self._sorted = sorted(kept + sorted(fresh))  # two runs: merged, not sorted anew
         self._fresh.clear()
         return self._sorted
 
