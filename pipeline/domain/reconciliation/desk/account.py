@@ -65,6 +65,8 @@ class AccountDesk:
         self._before: dict[bytes, Entry | None] = {}
         """The stored state of changed items; None: there was none."""
         self._texts: dict[bytes, Texts] = {}
+        self._keys: dict[bytes, list[bytes]] = {}
+        """The index keys of items that were written here, as they are now."""
         self._due: list[tuple[int, bytes]] = []
         self._stored_due_from = _LONG_AGO
         self._others: dict[bytes, Any] = {}
@@ -113,8 +115,8 @@ class AccountDesk:
             del self._due[bisect_left(self._due, (before.due_at, key))]
         if texts != NO_TEXTS:
             self._texts[key] = texts
-        old = [] if before is None else [*index_keys(before), *settled_keys(before)]
-        new = [*index_keys(entry), *settled_keys(entry)]
+        old = self._keys_of(key, before)
+        new = self._keys[key] = [*index_keys(entry), *settled_keys(entry)]
         if old != new:
             self.index.remove([one for one in old if one not in new])
             self.index.add([one for one in new if one not in old])
@@ -132,8 +134,16 @@ class AccountDesk:
         entry = self.item(key)
         assert entry is not None and entry.status != OPEN  # what is open is not forgotten
         self._before.setdefault(key, entry)
-        self.index.remove([*index_keys(entry), *settled_keys(entry)])
+        self.index.remove(self._keys_of(key, entry))
+        self._keys[key] = []
         self._items[key] = None
+
+    def _keys_of(self, key: bytes, entry: Entry | None) -> list[bytes]:
+        """Return the index keys that an item has now."""
+        known = self._keys.get(key)
+        if known is None:
+            known = [] if entry is None else [*index_keys(entry), *settled_keys(entry)]
+        return known
 
     def _met(self, key: bytes) -> int:
         entry = self.item(key)
