@@ -8,18 +8,18 @@ look-up, and not scanned any more.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from itertools import islice
+
+from sortedcontainers import SortedList
 
 from pipeline.domain.kernel.rows import RowsBothWays, row_key
 from pipeline.domain.reconciliation.desk.rows import INDEX
 
 LOAD_PER_EVENT = 4
 """An index is read completely if it has at most this many rows for each event to be applied."""
-SORTED_FROM = 64
-"""So many new keys at once are sorted in, fewer are put in one by one."""
 
 
 class Index:
@@ -31,10 +31,10 @@ class Index:
         self._load_max = LOAD_PER_EVENT * events
         self._loaded: bool | None = None
         """Whether all of it is in memory; None: nobody has looked yet."""
-        self._sorted: list[bytes] = []
-        """The keys in memory, in order; those that are gone are still in it."""
+        self._sorted = SortedList()
+        """The keys in memory that are of no reference, in order, ..."""
         self._fresh: dict[bytes, None] = {}
-        """The keys in memory that are not in the list yet."""
+        """... but for those that nobody has looked for yet: most are gone again by then."""
         self._held: dict[bytes, None] = {}
         """The keys in memory."""
         self._by_reference: dict[bytes, list[bytes]] = {}
@@ -66,8 +66,10 @@ class Index:
                 self._gone[key] = None
             if key[:1] == b"r":
                 self._by_reference[_before_item(key)].remove(key)
+            elif key in self._fresh:
+                del self._fresh[key]
             else:
-                self._fresh.pop(key, None)
+                self._sorted.remove(key)
 
     def up(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """Return the first keys in [low, high), ascending, at most `limit`."""
@@ -109,44 +111,24 @@ class Index:
                     self._hold(key)
         return self._loaded
 
-    def _in_order(self) -> list[bytes]:
-        """Return the keys in memory that are of no reference, in order, and some that are gone."""
-        if len(self._fresh) < SORTED_FROM:
-            for key in self._fresh:
-                at = bisect_left(self._sorted, key)
-                if at == len(self._sorted) or self._sorted[at] != key:
-                    self._sorted.insert(at, key)
-        else:
-            fresh, held = self._fresh, self._held
-            kept = [key for key in self._sorted if key in held and key not in fresh]
-            self._sorted = sorted(kept + sorted(fresh))  # two runs: merged, not sorted anew
-        self._fresh.clear()
+    def _in_order(self) -> SortedList:
+        """Return the keys in memory that are of no reference, in order."""
+        if self._fresh:
+            self._sorted.update(self._fresh)
+            self._fresh.clear()
         return self._sorted
 
     def _held_up(self, low: bytes, high: bytes) -> Iterator[bytes]:
         self._is_loaded()
         if low[:1] == b"r":
-            keys = self._by_reference.get(low, ())
-            return (key for key in keys if low <= key < high)
-        return self._walk(self._in_order(), low, high)
-
-    def _walk(self, keys: list[bytes], low: bytes, high: bytes) -> Iterator[bytes]:
-        for place in range(bisect_left(keys, low), len(keys)):
-            key = keys[place]
-            if key >= high:
-                return
-            if key in self._held:
-                yield key
+            return (key for key in self._by_reference.get(low, ()) if low <= key < high)
+        found: Iterator[bytes] = self._in_order().irange(low, high, (True, False))
+        return found
 
     def _held_down(self, low: bytes, high: bytes) -> Iterator[bytes]:
         self._is_loaded()
-        keys = self._in_order()
-        for place in range(bisect_left(keys, high) - 1, -1, -1):
-            key = keys[place]
-            if key < low:
-                return
-            if key in self._held:
-                yield key
+        found: Iterator[bytes] = self._in_order().irange(low, high, (True, False), reverse=True)
+        return found
 
     def _stored_up(self, low: bytes, high: bytes) -> Iterator[bytes]:
         head = len(self._head)
