@@ -80,7 +80,7 @@ def by_rows(log: Log, rows: OrderedRows) -> float:
     """Apply a log by rows; return the seconds of processor time."""
     began = time.process_time()
     for event, recorded_at in log:
-        apply(event, Arrival(recorded_at, 0, 4), rows, Outbox())  # type: ignore[arg-type]
+        apply(event, Arrival(recorded_at, 0, 4), rows, Outbox())
     return time.process_time() - began
 
 
@@ -95,13 +95,10 @@ def waiting(count: int, size: int) -> OrderedRows:
 def main(options: argparse.Namespace) -> None:
     """Print how many items a second are matched."""
     bar = BARS[bool(options.open)]
-    for way in ("columns", "rows"):
-        rows = waiting(options.open, options.size)
-        pairs = options.pairs if way == "columns" else min(options.pairs, options.row_pairs)
-        log: Log = [
-            (event, event.occurred_at)
-            for event in traffic(pairs, 1 if options.open else options.accounts, first=1)
-        ]
+    accounts = 1 if options.open else options.accounts
+    rows = waiting(options.open, options.size)
+    for way, pairs, first in (("columns", options.pairs, 1), ("rows", options.row_pairs, 10**7)):
+        log: Log = [(event, event.occurred_at) for event in traffic(pairs, accounts, first)]
         before = len(rows.data)
         spent = by_columns(log, rows, options.size) if way == "columns" else by_rows(log, rows)
         left = sum(key[:1] == b"d" for key in rows.data)

@@ -60,7 +60,7 @@ def test_batches_and_rows_agree(
 
 
 @examples(30)
-@given(logs_of_before(), logs(most=12), st.lists(st.integers(0, 40), max_size=3))
+@given(logs_of_before(), logs(most=12, first_day=6), st.lists(st.integers(0, 40), max_size=3))
 def test_batches_and_rows_agree_on_rows_of_the_stream_before(
     earlier: list[Any], log: Log, cuts: list[int]
 ) -> None:

@@ -137,11 +137,11 @@ def _said(draw: st.DrawFn, common: dict[str, Any], lines: list[ev.StatementLine]
 
 
 @st.composite
-def logs(draw: st.DrawFn, most: int = 30) -> Log:
+def logs(draw: st.DrawFn, most: int = 30, first_day: int = 20_000) -> Log:
     """Return a log of a partition; an event is hardly ever refused."""
     log: Log = []
     lines: list[ev.StatementLine] = []
-    at = 20_000 * DAY
+    at = first_day * DAY
     for number in range(draw(st.integers(1, most))):
         at += draw(one_of(STEPS)) * DAY + 1
         tenant_id, account_id = draw(one_of(ACCOUNTS))
