@@ -28,6 +28,7 @@ STANDINGS = (WAITING, SUGGESTED, EXPLAINED, UNEXPLAINED, WRITTEN_OFF, *TIERS)
 CLEARED = frozenset({WRITTEN_OFF, *TIERS})
 """Standings of what nobody has to look at any more."""
 MILLION = 1_000_000
+_NONE = Tally()
 
 
 def standing_of(life: Life) -> str | None:
@@ -75,12 +76,13 @@ def _with(day: Day, is_line: bool, changes: Mapping[str, tuple[int, int]]) -> Da
     for standing, (count, minor) in changes.items():
         if standing not in STANDINGS:
             raise ValueError(f"{standing} is no standing")
-        before = tallies.get(standing, Tally())
+        before = tallies.pop(standing, _NONE)
         counted, sum_minor = before.count + count, int(before.minor) + minor
         if counted < 0 or sum_minor < 0:
             raise ValueError(f"none was counted as {standing}")
-        tallies[standing] = Tally(counted, str(sum_minor))
-    kept = {standing: tallies[standing] for standing in STANDINGS if tallies.get(standing, Tally()).count}
+        if counted:
+            tallies[standing] = Tally(counted, str(sum_minor))
+    kept = {standing: tallies[standing] for standing in STANDINGS if standing in tallies}
     return msgspec.structs.replace(day, **{"lines" if is_line else "postings": kept})
 
 
