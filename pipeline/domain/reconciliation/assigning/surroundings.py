@@ -24,7 +24,7 @@ from pipeline.domain.reconciliation.scoring.known import Known
 LOOK_MAX = 64
 """Entries of one look-up, to either side."""
 SETTLED_MAX = 16
-"""Matched lines of one reference."""
+"""Matched items of one reference."""
 
 
 class Look(NamedTuple):
@@ -40,7 +40,7 @@ def by_references(item: Item, is_line: bool, index: OrderedKeys, limit: int = LO
 
 
 def settled_by_references(item: Item, index: OrderedKeys) -> list[bytes]:
-    """Return the matched lines with a reference of an item."""
+    """Return the matched items that are found by a reference of an item."""
     return _under([b"s" + one.encode() + b"\0" for one in _references(item)], index, SETTLED_MAX).keys
 
 

@@ -149,7 +149,8 @@ class Day(msgspec.Struct, array_like=True, frozen=True, gc=False):
     announced: int = 0
     """How many lines they say to have."""
     ended_at: int | None = None
-    """When the row was begun, event time of the account: it is kept for the windows from then on."""
+    """When the row was begun, event time of the account, or the day itself where it is later: the row is kept
+    for the windows from then on."""
 
 
 unpack_life = unpacker(LIFE_ROW, Life)

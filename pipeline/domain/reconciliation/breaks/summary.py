@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.breaks import states
 from pipeline.domain.reconciliation.breaks.kinds import kind_of
 from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day, Life, Tally, day_key, unpack_day
@@ -89,21 +90,36 @@ def _with(day: Day, is_line: bool, changes: Mapping[str, tuple[int, int]]) -> Da
 def note(
     scope: Scope, currency: str, day: int, change: Callable[[Day], Day], *, begins: bool = False
 ) -> None:
-    """Write the figures of a day as `change` makes them.
-
-    `day`: days since 1970-01-01. `begins`: something has come, so a row is begun where there is none. What
-    changes on a day whose row is over is counted no more.
-    """
+    """Write the figures of a day as `change` makes them. `day`, `begins`: as of `noted`."""
     cause = scope.cause
     key = day_key(cause.tenant_id, cause.account_id, currency, day)
     row = scope.rows.get(key)
-    known = None if row is None else unpack_day(row)
+    changed = noted(scope, None if row is None else unpack_day(row), key, day, change, begins)
+    if changed is not None:
+        scope.rows.put(key, DAY_ROW.pack(changed))
+
+
+def noted(
+    scope: Scope, known: Day | None, key: bytes, day: int, change: Callable[[Day], Day], begins: bool
+) -> Day | None:
+    """Return the figures of a day as `change` makes them; None: they are counted no more.
+
+    `known`, `key`: its row; `day`: days since 1970-01-01. `begins`: something has come, so a row is begun where
+    there is none; but not once the windows of the day are over. So no row is begun twice, and what moves in a
+    row was counted in it.
+    """
     if known is None or scope.is_over(known.ended_at):
-        if not begins:
-            return
-        known = Day(ended_at=scope.watermark)
+        began_at = day * MICROSECONDS_PER_DAY
+        if not begins or scope.is_over(began_at):
+            return None
+        known = Day(ended_at=max(began_at, scope.watermark))
         scope.ended(scope.watermark, key)
-    scope.rows.put(key, DAY_ROW.pack(change(known)))
+    return change(known)
+
+
+def sweep_day(known: Day | None, scope: Scope) -> bool:
+    """Whether the figures of a day stay, where their key has come up: a day may lie ahead."""
+    return known is not None and not scope.is_over(known.ended_at)
 
 
 def figures(day: Day) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import msgspec
 
 from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import RowsBothWays, row_key
+from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day, unpack_day
 from pipeline.domain.reconciliation.chain import rows as chain
 from pipeline.domain.reconciliation.desk.index import Index
 from pipeline.domain.reconciliation.desk.items import NO_TEXTS, Texts, index_keys, settled_keys, with_words
@@ -25,11 +26,9 @@ from pipeline.domain.reconciliation.desk.rows import (
     DESK_ROW,
     DUE,
     EDGES_ROW,
-    ENDED,
     KINDS,
     MARK,
     OPEN,
-    WATERMARK_ROW,
     Desk,
     Edges,
     Entry,
@@ -42,6 +41,7 @@ from pipeline.domain.reconciliation.desk.rows import (
     pack,
     row_of,
 )
+from pipeline.domain.reconciliation.item_rows import ENDED, WATERMARK_ROW
 from pipeline.domain.reconciliation.sortable import number_at
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
@@ -79,7 +79,7 @@ class AccountDesk:
         self.watermark: int | None = None if known is None else known.reached_at
         """The event time that the account has reached, microseconds UTC; None: no event yet."""
         found = self.get(self._own(DESK_ROW.family), Desk)
-        self.desk = found or Desk(earlier=known is not None)
+        self.desk = found or Desk(earlier=known is not None, before_at=self.watermark)
         """An account with a time and without a desk is of before, so it may have earlier items."""
         self.knowledge = Knowledge(self, tenant_id, account_id, self.desk, self._met)
         self._touched = False
@@ -189,8 +189,7 @@ class AccountDesk:
         """Return the row under a key, or None."""
         if key not in self._others:
             value = self.table.get(key)
-            read: Callable[..., Any] = decode if content in KINDS else chain.decode
-            self._others[key] = None if value is None else read(value, content)
+            self._others[key] = None if value is None else _reader_of(content)(value, content)
         found: _Row | None = self._others[key]
         return found
 
@@ -224,8 +223,7 @@ class AccountDesk:
             self._set(key, MARK if is_there else None)
         for key in self._changed:
             row = self._others[key]
-            packed = None if row is None else (pack if type(row) in KINDS else chain.pack)(row)
-            self._set(key, packed)
+            self._set(key, None if row is None else _packed(row))
         if self._touched and self.watermark is not None:
             self.table.put(self._own(WATERMARK_ROW.family), pack(Watermark(self.watermark)))
             self.table.put(self._own(DESK_ROW.family), pack(self.desk))
@@ -253,3 +251,15 @@ class AccountDesk:
 
     def _edges_key(self, key: bytes) -> bytes:
         return EDGES_ROW.family.encode() + self.part + b"\0" + key
+
+
+def _reader_of(content: type) -> Callable[..., Any]:
+    if content is Day:
+        return lambda value, _: unpack_day(value)
+    return decode if content in KINDS else chain.decode
+
+
+def _packed(row: msgspec.Struct) -> bytes:
+    if isinstance(row, Day):
+        return DAY_ROW.pack(row)
+    return (pack if type(row) in KINDS else chain.pack)(row)

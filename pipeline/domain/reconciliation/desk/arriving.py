@@ -12,13 +12,22 @@ from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.assigning.blocking import by_reference
 from pipeline.domain.reconciliation.assigning.clean import is_clean
 from pipeline.domain.reconciliation.breaks.scope import Scope
+from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.claims import REFERENCE, claim, is_free
+from pipeline.domain.reconciliation.desk.claims import claim, is_free
 from pipeline.domain.reconciliation.desk.deciding import meet_and_decide
 from pipeline.domain.reconciliation.desk.items import NO_TEXTS, Texts, as_item
 from pipeline.domain.reconciliation.desk.knowledge import items_with, note_references
 from pipeline.domain.reconciliation.desk.rejections import is_rejected
-from pipeline.domain.reconciliation.desk.rows import Entry, Posting
+from pipeline.domain.reconciliation.desk.rows import (
+    INFORMATION,
+    MISSING,
+    REFERENCE,
+    Entry,
+    Posting,
+    row_of,
+)
+from pipeline.domain.reconciliation.groups.around import counts
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.texts.placeholders import is_constant
 
@@ -27,13 +36,18 @@ def arrive(account: AccountDesk, scope: Scope, entry: Entry, texts: Texts = NO_T
     """Take an item in that has no row, or is in no index: claim it, or let it wait."""
     entry = _without_constants(account, entry)
     item = as_item(entry)
+    if not counts(item):
+        account.write(msgspec.structs.replace(entry, status=INFORMATION, ended_at=scope.watermark))
+        account.end(scope.watermark, row_of(account.part, entry.key))
+        return
+    entry = figures.comes(account, scope, entry)
     other = _clean_counterpart(account, scope, entry, item) if item.references else None
     if other is not None:
         claim(account, scope, (entry, other), REFERENCE)
         return
     waiting = msgspec.structs.replace(entry, due_at=scope.watermark + MICROSECONDS_PER_DAY)
     waiting = account.write(waiting, texts)
-    if not item.references:
+    if not item.references or entry.status == MISSING:  # an item of before that is missing is never due
         meet_and_decide(account, scope, waiting)
 
 

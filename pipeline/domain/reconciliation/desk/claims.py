@@ -10,25 +10,27 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.reconciliation.breaks import facts
+from pipeline.domain.reconciliation.breaks import facts, states, summary
 from pipeline.domain.reconciliation.breaks.scope import Scope
+from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.items import as_item
 from pipeline.domain.reconciliation.desk.results import say_matched
 from pipeline.domain.reconciliation.desk.rows import (
+    AGAIN,
     ARRIVED,
     CLAIMED,
+    CORRECTION,
+    INFORMATION,
     MISSING,
     OPEN,
+    REFERENCE,
     Entry,
     Line,
     Posting,
     row_of,
 )
 from pipeline.domain.reconciliation.scoring.lags import with_lag
-
-REFERENCE, SCORED, PERSON, CORRECTION = "REFERENCE", "SCORED", "PERSON", "CORRECTION"
-"""Tiers, beside those of groups: symbols of MatchTier."""
 
 
 def is_free(scope: Scope, entry: Entry) -> bool:
@@ -61,7 +63,8 @@ def claim(
             facts.matched(scope, entry.break_id)
         _write_claimed(account, scope, entry, leader, partners if entry.key == leader else (), tier)
     account.end(scope.watermark, row_of(account.part, leader))
-    if len(ranked) == 2 and isinstance(ranked[0], Line) and isinstance(ranked[1], Posting):
+    is_pair = len(ranked) == 2 and tier != CORRECTION
+    if is_pair and isinstance(ranked[0], Line) and isinstance(ranked[1], Posting):
         lag = as_item(ranked[0]).booked_day - ranked[1].day
         account.desk.lags = with_lag(account.desk.lags, lag)
     say_matched(scope, ranked, tier, score, parts, weights_sha256)
@@ -72,16 +75,17 @@ def _write_claimed(
 ) -> None:
     if tier == REFERENCE:
         account.forget_texts(entry.key)
-        entry = msgspec.structs.replace(entry, words=(), counterparty=())
+        entry = msgspec.structs.replace(entry, words=(), counterparty=(), sought=())
+    life = scope.life(entry.break_id) if tier == CORRECTION else None
+    is_written_off = life is not None and life.status == states.WRITTEN_OFF
+    entry = figures.stands(account, scope, entry, summary.WRITTEN_OFF if is_written_off else tier)
     claimed = msgspec.structs.replace(
         entry,
         status=CLAIMED,
-        standing=tier,
         tier=tier,
         leader=leader,
         partners=partners,
         ended_at=scope.watermark,
-        sought=(),
     )
     account.write(claimed)
 
@@ -98,36 +102,54 @@ def match_of(account: AccountDesk, entry: Entry) -> list[Entry]:
 def undo(account: AccountDesk, scope: Scope, members: Sequence[Entry], due_at: int) -> list[Entry]:
     """Open the items of a match again, due at a time; breaks that it has resolved are reopened.
 
-    Return the items as they are now. Nothing else is said: whoever undoes it says why.
+    Return the items as they are now. Nothing else is said: whoever undoes it says why. An item with an open
+    break is MISSING again; its words are not counted again when it meets others (`rows.AGAIN`).
     """
     opened = []
     for entry in members:
-        life = facts.unmatched(scope, entry.break_id) if entry.break_id else None
+        if entry.break_id:
+            facts.unmatched(scope, entry.break_id)
+        life = scope.life(entry.break_id) if entry.break_id else None
+        is_open = life is not None and life.status not in states.ENDED
+        entry = figures.stands(account, scope, entry, figures.standing_by(life if is_open else None))
         again = msgspec.structs.replace(
             entry,
-            status=MISSING if life is not None else OPEN,
-            standing="WAITING",
+            status=MISSING if is_open else OPEN,
+            break_id=entry.break_id if is_open else "",
             tier="",
             leader=b"",
             partners=(),
             ended_at=None,
-            stage=ARRIVED,
+            stage=ARRIVED if entry.stage == ARRIVED else AGAIN,
             due_at=due_at,
-            sought=(),
         )
         opened.append(account.write(again))
     return opened
 
 
 def sweep_match(account: AccountDesk, scope: Scope, key: bytes) -> None:
-    """Delete the items of a match whose windows are over, where the leader's key has come up."""
+    """Delete the items of a match whose windows are over, where the leader's key has come up.
+
+    So goes a line that moves no money.
+    """
     leader = account.item(key)
-    if leader is None or leader.status != CLAIMED or not scope.is_over(leader.ended_at):
+    if leader is None or not _is_over(scope, leader):
         return
     for one in (key, *leader.partners):
         entry = account.item(one)
-        if entry is not None and entry.status == CLAIMED and scope.is_over(entry.ended_at):
+        if entry is not None and _is_over(scope, entry):
             account.remove(one)
+
+
+def sweep_accepted(account: AccountDesk, scope: Scope, entry: Entry) -> None:
+    """Delete an item whose break was accepted as it is, where the break goes: nobody waits for it."""
+    if entry.status == MISSING:
+        _drop_edges(account, entry.key)
+        account.remove(entry.key)
+
+
+def _is_over(scope: Scope, entry: Entry) -> bool:
+    return entry.status in (CLAIMED, INFORMATION) and scope.is_over(entry.ended_at)
 
 
 def _drop_edges(account: AccountDesk, key: bytes) -> None:

@@ -15,8 +15,10 @@ from pipeline.domain.reconciliation.assigning.components import ITEMS_MAX, aroun
 from pipeline.domain.reconciliation.assigning.edges import Edge
 from pipeline.domain.reconciliation.assigning.outcomes import Outcome, decide
 from pipeline.domain.reconciliation.breaks.scope import Scope
+from pipeline.domain.reconciliation.breaks.summary import SUGGESTED
+from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.claims import SCORED, claim, is_free
+from pipeline.domain.reconciliation.desk.claims import claim, is_free
 from pipeline.domain.reconciliation.desk.groups_due import (
     candidate_of,
     decide_groups,
@@ -30,12 +32,13 @@ from pipeline.domain.reconciliation.desk.meeting import edges_of, evidence_betwe
 from pipeline.domain.reconciliation.desk.neighbours import Neighbours
 from pipeline.domain.reconciliation.desk.results import line_ref, open_break_of, parts_of, suggest
 from pipeline.domain.reconciliation.desk.rows import (
+    AGAIN,
     ARRIVED,
     ASKED,
-    INFORMATION,
     MET,
     MISSING,
     OPEN,
+    SCORED,
     Entry,
     Line,
     Posting,
@@ -52,7 +55,7 @@ EARLY_ITEMS_MAX = 32
 
 def step(account: AccountDesk, scope: Scope, entry: Entry) -> int:
     """Do the next step of a due item, and return its units of work (`time.Step`)."""
-    if entry.stage == ARRIVED:
+    if entry.stage in (ARRIVED, AGAIN):
         meet_and_decide(account, scope, entry)
         return MEETING
     decide_due(account, scope, entry)
@@ -86,6 +89,7 @@ def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
     candidates = [*suggested, *(candidate_of(account, group) for group in groups.suggested)]
     if candidates and entry.stage == MET:
         suggest(scope, entry, candidates, weights.hash() if suggested else None)
+        entry = figures.stands(account, scope, entry, SUGGESTED)
         account.write(msgspec.structs.replace(entry, stage=ASKED, due_at=_again_at(account, scope)))
         return
     _open_break(account, scope, entry, beside)
@@ -128,14 +132,12 @@ def _open_break(account: AccountDesk, scope: Scope, entry: Entry, beside: Around
     if entry.status != OPEN:
         return
     named = kind_of_due(entry, beside)
-    if named is None:
-        account.write(msgspec.structs.replace(entry, status=INFORMATION, ended_at=scope.watermark))
-        return
+    assert named is not None, "what moves no money does not wait"
     break_id = open_break_of(account, scope, entry, named)
-    missing = msgspec.structs.replace(
-        entry, status=MISSING, standing="BREAK", break_id=break_id, breaks=entry.breaks + 1
+    entry = figures.stands(account, scope, entry, figures.standing_by(scope.life(break_id)))
+    account.write(
+        msgspec.structs.replace(entry, status=MISSING, break_id=break_id, breaks=entry.breaks + 1)
     )
-    account.write(missing)
 
 
 def _due_at(account: AccountDesk, scope: Scope, entry: Entry) -> int:

@@ -16,6 +16,7 @@ from itertools import islice
 import msgspec
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.layouts import unpacker
 from pipeline.domain.kernel.rows import row_key
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.breaks import states
@@ -25,27 +26,45 @@ from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.items import taken_over
 from pipeline.domain.reconciliation.desk.rows import (
-    BREAK_ROW,
+    CLAIMED,
     EARLIER,
     EARLIER_INDEXES,
     MISSING,
     OPEN,
-    EarlierBreak,
     Entry,
     Line,
     Posting,
-    decode,
+    earlier_line_item,
     item_of,
     posting_item,
 )
+from pipeline.domain.reconciliation.item_rows import BREAK_ROW
 from pipeline.domain.reconciliation.sortable import sortable
 
 TAKEN_MAX = 16
 """Breaks and items that an event takes over."""
+_UNREAD, _REMEMBERED = "bs", "c"
+"""Families of the stream before: breaks, which have lives now, and statements; claims of references."""
 _AMOUNT, _DUPLICATE = "AMOUNT", "DUPLICATE"
 """Statuses and kinds of before."""
 _ENCODE = msgspec.msgpack.Encoder().encode
 
+class EarlierBreak(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A break of before, as it was opened, and how it ended."""
+
+    type: str
+    amount_minor: int
+    currency: str
+    statement_id: str | None
+    line_no: int | None
+    posting_id: str | None
+    detail: str
+    opened_at: int
+    resolution: str | None = None
+    resolved_at: int | None = None
+
+
+_read_break = unpacker(BREAK_ROW, EarlierBreak)
 Arrive = Callable[[Entry], None]
 """Lets an item arrive that is in no index; it has its status and its break."""
 
@@ -57,7 +76,7 @@ def take_over(account: AccountDesk, scope: Scope, arrive: Arrive) -> bool:
     part = row_key("", *account.account)
     room = TAKEN_MAX
     for key, value in list(islice(account.table.scan(BREAK_ROW.family.encode() + part + b"\0"), room)):
-        _take_break(account, scope, key, decode(value, EarlierBreak))
+        _take_break(account, scope, key, _read_break(value))
         room -= 1
     for entry in islice(_open_items(account, part), room):
         arrive(modern(account, entry))
@@ -142,7 +161,7 @@ def _take_break(account: AccountDesk, scope: Scope, key: bytes, opened: EarlierB
 def _items_of(account: AccountDesk, opened: EarlierBreak) -> tuple[Line | None, Posting | None]:
     line = posting = None
     if opened.statement_id is not None and opened.line_no is not None:
-        found = account.item(_line_item(opened.statement_id, opened.line_no))
+        found = account.item(earlier_line_item(opened.statement_id, opened.line_no))
         line = found if isinstance(found, Line) else None
     if opened.posting_id is not None:
         other = account.item(posting_item(opened.posting_id))
@@ -166,7 +185,7 @@ def _difference(opened: EarlierBreak, break_id: str, line: Line | None) -> int:
 
 def earlier_line(account: AccountDesk, statement_id: str, line_no: int) -> Line | None:
     """Return a line under the key that it had before, whatever form it has by now; or None."""
-    found = account.item(_line_item(statement_id, line_no))
+    found = account.item(earlier_line_item(statement_id, line_no))
     return found if isinstance(found, Line) else None
 
 
@@ -186,5 +205,25 @@ def repeats_earlier(known: Line, event: ev.StatementLine) -> bool:
     return blake2b(_ENCODE(content), digest_size=16).digest() == known.content
 
 
-def _line_item(statement_id: str, line_no: int) -> bytes:
-    return b"l\0" + statement_id.encode() + b"\0" + sortable(line_no).encode()
+# --- what is over
+
+
+def sweep_earlier(account: AccountDesk, scope: Scope, key: bytes) -> bool:
+    """Delete what the stream before has put into the queue; return whether the key that came up is of that.
+
+    A matched line goes with its posting, and with what was remembered of its reference.
+    """
+    if chr(key[0]) in _UNREAD:
+        account.table.delete(key)
+        return True
+    line = account.item(item_of(account.part, key))
+    if not isinstance(line, Line) or line.form != EARLIER:
+        return False
+    if line.status == CLAIMED and scope.is_over(line.ended_at):
+        posting = account.item(posting_item(line.posting_id))
+        account.remove(line.key)
+        about = (line.currency, line.reference, sortable(line.amount_minor))
+        account.table.delete(row_key(_REMEMBERED, *account.account, *about))
+        if posting is not None and posting.status == CLAIMED and scope.is_over(posting.ended_at):
+            account.remove(posting.key)
+    return True

@@ -19,6 +19,7 @@ from pipeline.domain.reconciliation.desk.rows import (
     EARLIER,
     INFORMATION,
     NEWEST,
+    REFERENCE,
     Entry,
     Line,
     Posting,
@@ -194,7 +195,12 @@ def index_keys(entry: Entry) -> list[bytes]:
 
 
 def settled_keys(entry: Entry) -> list[bytes]:
-    """Return the keys by which a matched item is found by what repeats its references: lines only."""
-    if entry.status != CLAIMED or not isinstance(entry, Line):
+    """Return the keys by which a matched item is found by what has its references: a repeat, or a fee.
+
+    A posting that was matched by reference has none: its line has one in common with it, and is found.
+    """
+    if entry.status != CLAIMED or entry.form == EARLIER:
+        return []
+    if isinstance(entry, Posting) and entry.tier == REFERENCE:
         return []
     return [b"s" + one.encode() + b"\0" + entry.key for one in entry.references]

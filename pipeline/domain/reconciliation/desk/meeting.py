@@ -18,7 +18,7 @@ from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.claims import is_free
 from pipeline.domain.reconciliation.desk.items import as_item
 from pipeline.domain.reconciliation.desk.rejections import is_rejected
-from pipeline.domain.reconciliation.desk.rows import MET, Entry
+from pipeline.domain.reconciliation.desk.rows import AGAIN, MET, Entry
 from pipeline.domain.reconciliation.scoring.evidence import evidence
 from pipeline.domain.reconciliation.scoring.features import FEATURES, Evidence
 from pipeline.domain.reconciliation.scoring.item import Item
@@ -29,7 +29,8 @@ def meet(account: AccountDesk, scope: Scope, entry: Entry, weights: Weights, due
     """Let an item meet its candidates, and return it, due at another time."""
     entry = account.worded(entry.key)
     knowledge = account.knowledge
-    knowledge.meet(entry.words)
+    if entry.stage != AGAIN:
+        knowledge.meet(entry.words)
     item = as_item(entry)
     known = {other for other, _ in account.edges(entry.key)}
     pairs: dict[tuple[bytes, bytes], Evidence] = {}

@@ -21,7 +21,7 @@ from pipeline.domain.reconciliation.assigning.surroundings import (
 )
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.items import as_item
-from pipeline.domain.reconciliation.desk.rows import CLAIMED, Entry, Line
+from pipeline.domain.reconciliation.desk.rows import CLAIMED, Entry
 from pipeline.domain.reconciliation.groups.around import Around
 from pipeline.domain.reconciliation.groups.worth import (
     COUNTERPARTY,
@@ -35,7 +35,7 @@ from pipeline.domain.reconciliation.scoring.item import Item
 ROWS_MAX = 128
 """Items of a side that are read for one due item."""
 SETTLED_ROWS_MAX = 32
-"""Matched items that are read: of lines with a reference of the due one, and what they were matched with."""
+"""Matched items that are read: with a reference of the due one, and what they were matched with."""
 DETAIL_LOOKS = 4
 """Postings of one reference, and of the amount to either side of the day, for a detail of a batch."""
 _E8 = 10**8
@@ -101,7 +101,7 @@ class Neighbours:
         return [as_item(entry) for entry in entries if self._is_free(entry)]
 
     def _settled(self, due: Item) -> tuple[Item, ...]:
-        """Return matched lines with a reference of an item, and what they were matched with, by key."""
+        """Return matched items with a reference of an item, and what they were matched with, by key."""
         found: dict[bytes, Entry] = {}
         for key in settled_by_references(due, self._account.index):
             for one in (key, *self._match_of(key)):
@@ -113,7 +113,7 @@ class Neighbours:
         return tuple(as_item(self._account.worded(key)) for key in still)
 
     def _match_of(self, key: bytes) -> tuple[bytes, ...]:
-        """Return the first items with which a line was matched."""
-        line = self._account.item(key)
-        leader = self._account.item(line.leader) if isinstance(line, Line) and line.leader else None
+        """Return the first items of the match of an item."""
+        entry = self._account.item(key)
+        leader = self._account.item(entry.leader) if entry is not None and entry.leader else None
         return () if leader is None else (leader.key, *leader.partners)[:DETAIL_LOOKS]

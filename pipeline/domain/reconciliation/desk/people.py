@@ -21,20 +21,20 @@ from pipeline.domain.reconciliation.breaks import facts
 from pipeline.domain.reconciliation.breaks.actions import NAMES, Action, act
 from pipeline.domain.reconciliation.breaks.matches import Decision, check_match, refuse_match
 from pipeline.domain.reconciliation.breaks.scope import Scope
+from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.earlier import earlier_line, modern
 from pipeline.domain.reconciliation.desk.rejections import digest_of, with_rejected
 from pipeline.domain.reconciliation.desk.rows import (
     CLAIMED,
+    CORRECTION,
     EARLIER,
     INFORMATION,
+    PERSON,
     Entry,
     line_item,
     posting_item,
 )
-
-PERSON, CORRECTION = "PERSON", "CORRECTION"
-"""Tiers of matches."""
 
 Claim = Callable[[Sequence[Entry], str], None]
 """Claims open items as one match of a tier and says so; breaks of theirs are resolved (`claims.claim`)."""
@@ -60,7 +60,9 @@ def decide_by_person(
         facts.answered(scope, event)
     else:
         assert type(event) in NAMES, "the stream passes on what people do"
+        before = scope.life(event.break_id)
         act(scope, event, at)
+        figures.follow(account, scope, event.break_id, before)
 
 
 def _decide_match(
@@ -105,7 +107,7 @@ def _confirm(account: AccountDesk, scope: Scope, entries: Sequence[Entry], claim
         return refuse_match(scope, "already_matched")
     if any(is_reserved(scope, one) for one in entries):
         return refuse_match(scope, "correction_pending")
-    claim([_newest(account, one) for one in entries], PERSON)
+    claim([_newest(account, scope, one) for one in entries], PERSON)
     return None
 
 
@@ -115,11 +117,11 @@ def is_reserved(scope: Scope, entry: Entry) -> bool:
     return life is not None and (facts.is_reserved(life) or life.explained_minor != 0)
 
 
-def _newest(account: AccountDesk, entry: Entry) -> Entry:
-    """Return an item in the newest form; it is written so."""
+def _newest(account: AccountDesk, scope: Scope, entry: Entry) -> Entry:
+    """Return an item in the newest form; it is written so, and counted."""
     if entry.form != EARLIER or entry.status == CLAIMED:
         return entry
-    return account.write(modern(account, entry))
+    return account.write(figures.comes(account, scope, modern(account, entry)))
 
 
 def _reject(account: AccountDesk, scope: Scope, entries: Sequence[Entry], undo: Undo) -> None:
@@ -136,7 +138,7 @@ def _reject(account: AccountDesk, scope: Scope, entries: Sequence[Entry], undo: 
     for key in dict.fromkeys(one.key for one in (*matched, *entries)):
         entry = account.item(key)
         assert entry is not None  # it was read above
-        entry = _newest(account, entry)
+        entry = _newest(account, scope, entry)
         for digest in sorted(digests):
             entry = with_rejected(entry, digest)
         account.write(entry)

@@ -9,20 +9,18 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.rows import row_key
 from pipeline.domain.reconciliation.chain.inputs import line_of
 from pipeline.domain.reconciliation.chain.rows import content_key, history_key, series_key
-from pipeline.domain.reconciliation.desk.rows import (
-    DESK_ROW,
-    ENDED,
-    WATERMARK_ROW,
-    posting_item,
-    row_of,
-)
+from pipeline.domain.reconciliation.desk.broadcasts import Broadcast, key_of
+from pipeline.domain.reconciliation.desk.rows import DESK_ROW, posting_item, row_of
 from pipeline.domain.reconciliation.desk.time import CLOCK_KEY
+from pipeline.domain.reconciliation.item_rows import ENDED, WATERMARK_ROW
 
 
 def keys(event: Any) -> Iterable[bytes]:
     """Return the row keys that an event always needs."""
     if isinstance(event, ev.BranchTicked):
         return (CLOCK_KEY,)
+    if isinstance(event, Broadcast):
+        return CLOCK_KEY, key_of(event)
     account = event.tenant_id, event.account_id
     return (CLOCK_KEY, *keys_of_account(*account), *keys_of_item(event))
 

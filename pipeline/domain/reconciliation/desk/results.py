@@ -14,6 +14,7 @@ from pipeline.domain.reconciliation.breaks.outputs import TOPIC, say_suggested
 from pipeline.domain.reconciliation.breaks.rows import Line as NamedLine
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.chain.findings import Finding, Outcome
+from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.rows import Entry, Line, Posting
 from pipeline.domain.reconciliation.groups.kinds import Named
@@ -130,16 +131,21 @@ def open_break_of(account: AccountDesk, scope: Scope, entry: Entry, named: Named
 
 
 def say_told(account: AccountDesk, scope: Scope, told: Outcome, day: int) -> None:
-    """Open and resolve the breaks of statements of an arrival; `day`: what it is about."""
+    """Open and resolve the breaks of statements of an arrival; `day`: what it is about.
+
+    The age of a break of a closed statement counts from the day on which that was closed.
+    """
     for resolved in told.resolved:
         break_id = break_id_of(scope, resolved.kind, resolved.name, resolved.ordinal)
+        before = scope.life(break_id)
         facts.matched(scope, break_id, resolved.why)
+        figures.follow(account, scope, break_id, before)
     for finding in told.opened:
-        facts.opened(
-            scope,
-            break_id_of(scope, finding.kind, finding.name, finding.ordinal),
-            _opening_of(finding, day),
-        )
+        break_id = break_id_of(scope, finding.kind, finding.name, finding.ordinal)
+        is_new = scope.life(break_id) is None
+        life = facts.opened(scope, break_id, _opening_of(finding, day))
+        if is_new and finding.day is not None:
+            figures.unsound(account, scope, life)
     for key in told.ended:
         account.end(scope.watermark, key)
 
@@ -149,7 +155,7 @@ def _opening_of(finding: Finding, day: int) -> facts.Opening:
         kind=finding.kind,
         amount_minor=finding.amount_minor,
         currency=finding.currency,
-        since=day,
+        since=day if finding.day is None else finding.day,
         detail=finding.detail,
         statement_id=finding.statement_id,
         line_no=finding.line_no,

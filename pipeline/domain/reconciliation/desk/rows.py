@@ -11,29 +11,20 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
-from pipeline.domain.kernel.retention import QueueKind
+from pipeline.domain.kernel.layouts import RowKind, unpacker
 from pipeline.domain.kernel.rows import row_key
 from pipeline.domain.kernel.times import LONG_AGO
+from pipeline.domain.reconciliation.item_rows import LINE_ROW, POSTING_ROW, WATERMARK_ROW
 from pipeline.domain.reconciliation.scoring.lags import NO_LAGS, Lags
 from pipeline.domain.reconciliation.sortable import sortable
 
-_ENDED_NOT_KNOWN = append_fields(None)
-_POSTING_BEFORE = append_fields(0, 0, (), (), (), 0, 0, "WAITING", b"", (), (), "")
-_LINE_BEFORE = append_fields(
-    *(0, "", (), None, (), (), "", None, 0, (), (), 0, 0, "WAITING", b"", (), (), "", b"")
-)
-POSTING_ROW = RowKind("reconciliation", "posting", "o", [_ENDED_NOT_KNOWN, _POSTING_BEFORE])
-LINE_ROW = RowKind("reconciliation", "line", "l", [_ENDED_NOT_KNOWN, _LINE_BEFORE])
-WATERMARK_ROW = RowKind("reconciliation", "watermark", "w")
-BREAK_ROW = RowKind("reconciliation", "break", "b")
 DESK_ROW = RowKind("reconciliation", "desk", "z")
 EDGES_ROW = RowKind("reconciliation", "edges", "m")
 WORDS_ROW = RowKind("reconciliation", "words", "v")
 RATES_ROW = RowKind("reconciliation", "rates", "R")
 WEIGHTS_ROW = RowKind("reconciliation", "weights", "W")
 CLOCK_ROW = RowKind("reconciliation", "branch clock", "T")
-ENDED = QueueKind("reconciliation", "ended", "qx")
+UNSOUND_ROW = RowKind("reconciliation", "unsound statement", "U")
 
 INDEX, DUE, WAKE = "j", "d", "t"
 """Families of rows that only mark that something exists: they have no layout."""
@@ -47,8 +38,11 @@ EARLIER, NEWEST = 0, 1
 OPEN, MISSING, CLAIMED, INFORMATION = "OPEN", "MISSING", "CLAIMED", "INFORMATION"
 """OPEN: nothing is decided for good. MISSING: it has a break, whatever its kind, and still waits. CLAIMED: it
 is matched. INFORMATION: it moves no money. Earlier rows also say AMOUNT and DUPLICATE, which are MISSING."""
-ARRIVED, MET, ASKED = 0, 1, 2
-"""Stages of an open item: it waits for its reference; its candidates are known; people were asked."""
+AGAIN, ARRIVED, MET, ASKED = -1, 0, 1, 2
+"""Stages of an open item: it waits for its reference; its candidates are known; people were asked. AGAIN: it
+waits as one that has arrived, and its words are counted already."""
+REFERENCE, SCORED, PERSON, CORRECTION = "REFERENCE", "SCORED", "PERSON", "CORRECTION"
+"""Tiers of matches, beside those of groups: symbols of MatchTier."""
 REJECTED_MAX = 16
 """Sets of items that are remembered as rejected, an item."""
 
@@ -156,7 +150,7 @@ class Line(msgspec.Struct, frozen=True, array_like=True, gc=False):
         """Its key in its account."""
         if self.line_id:
             return line_item(self.line_id)
-        return b"l\0" + self.statement_id.encode() + b"\0" + sortable(self.line_no).encode()
+        return earlier_line_item(self.statement_id, self.line_no)
 
 
 Entry = Posting | Line
@@ -188,6 +182,8 @@ class Desk(msgspec.Struct, array_like=True, gc=False):
     of_lines: dict[int, int] = {}
     stale: tuple[tuple[str, int], ...] = ()
     """By currency: when its statements have stopped, if no more come."""
+    before_at: int | None = None
+    """The account's time when the desk has taken it over: lines of before may come again; None: it is new."""
 
 
 class Edges(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -223,19 +219,13 @@ class Clock(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When the first of its accounts wakes up, by this clock; NEVER: none does."""
 
 
-class EarlierBreak(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A break of before, as it was opened, and how it ended."""
+class Unsound(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The breaks of a closed statement, from the first one on."""
 
-    type: str
-    amount_minor: int
-    currency: str
-    statement_id: str | None
-    line_no: int | None
-    posting_id: str | None
-    detail: str
-    opened_at: int
-    resolution: str | None = None
-    resolved_at: int | None = None
+    breaks: int
+    """How many are open."""
+    begun_at: int
+    """When the first one was opened, event time of the account."""
 
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
@@ -250,7 +240,7 @@ KINDS: dict[type, RowKind] = {
     Rates: RATES_ROW,
     PublishedWeights: WEIGHTS_ROW,
     Clock: CLOCK_ROW,
-    EarlierBreak: BREAK_ROW,
+    Unsound: UNSOUND_ROW,
 }
 _UNPACKERS: dict[type, Callable[[bytes], Any]] = {
     content: unpacker(kind, content) for content, kind in KINDS.items()
@@ -278,9 +268,14 @@ def line_item(line_id: str) -> bytes:
     return b"l\0" + line_id.encode()
 
 
-def earlier_line_key(tenant_id: str, account_id: str, statement_id: str, line_no: int) -> bytes:
-    """Return the row key of a line of before."""
-    return row_key(LINE_ROW.family, tenant_id, account_id, statement_id, sortable(line_no))
+def earlier_line_item(statement_id: str, line_no: int) -> bytes:
+    """Return the key of a line of before in its account."""
+    return b"l\0" + statement_id.encode() + b"\0" + sortable(line_no).encode()
+
+
+def unsound_key(tenant_id: str, account_id: str, currency: str, day: int, statement_id: str) -> bytes:
+    """Return the row key of the breaks of a statement; `day`: when it was closed, days since 1970-01-01."""
+    return row_key(UNSOUND_ROW.family, tenant_id, account_id, currency, sortable(day), statement_id)
 
 
 def row_of(account: bytes, item: bytes) -> bytes:

@@ -1,11 +1,11 @@
 """One event of reconciliation-items for the desk: a thin router.
 
 event -> checks -> chain, arriving, people -> the account's time -> what is due, bounded -> rows, outputs
+rate_quoted, matching_weights_published -> rows of the tenant    branch_ticked -> the branch's clock
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -17,25 +17,26 @@ from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import RowsBothWays
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.breaks.actions import NAMES
-from pipeline.domain.reconciliation.breaks.rows import LIFE_ROW
-from pipeline.domain.reconciliation.breaks.scope import Scope, sweep_life
-from pipeline.domain.reconciliation.chain import sweeping
+from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.chain.closings import arrive_closing
-from pipeline.domain.reconciliation.chain.findings import NEW, REPEAT, Moment, Outcome
+from pipeline.domain.reconciliation.chain.findings import CLOSED, NEW, REPEAT, Moment, Outcome
 from pipeline.domain.reconciliation.chain.history import fall_stale
 from pipeline.domain.reconciliation.chain.inputs import closing_of, day_of
 from pipeline.domain.reconciliation.chain.inputs import line_of as chain_line_of
 from pipeline.domain.reconciliation.chain.lines import arrive_line
-from pipeline.domain.reconciliation.desk import time
+from pipeline.domain.reconciliation.desk import figures, time
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.arriving import arrive
-from pipeline.domain.reconciliation.desk.claims import claim, sweep_match, undo
+from pipeline.domain.reconciliation.desk.broadcasts import Broadcast, take_broadcast
+from pipeline.domain.reconciliation.desk.claims import claim, undo
+from pipeline.domain.reconciliation.desk.corrections import take_correction
 from pipeline.domain.reconciliation.desk.deciding import step
-from pipeline.domain.reconciliation.desk.earlier import take_over
+from pipeline.domain.reconciliation.desk.earlier import earlier_line, repeats_earlier, take_over
 from pipeline.domain.reconciliation.desk.items import line_of, posting_of
 from pipeline.domain.reconciliation.desk.people import decide_by_person
 from pipeline.domain.reconciliation.desk.results import say_told
-from pipeline.domain.reconciliation.desk.rows import item_of, line_item, posting_item
+from pipeline.domain.reconciliation.desk.rows import line_item, posting_item
+from pipeline.domain.reconciliation.desk.sweeping import sweep
 from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 from pipeline.domain.tenants.break_rules import NO_RULES, BreakRules
 
@@ -57,7 +58,7 @@ def apply(
     """Apply one event to the rows of its partition.
 
     Raises Reject, with nothing written: malformed_id, overflow, too_old, line_no_must_not_be_negative,
-    line_count_must_not_be_negative, unexpected_event, and those of people's events.
+    line_count_must_not_be_negative, unexpected_event, and those of people's events and of broadcasts.
     """
     clock = time.BranchClock(rows)
     if isinstance(event, ev.BranchTicked):
@@ -66,6 +67,9 @@ def apply(
         account = open_account(rows, event.tenant_id, event.account_id, windows)
         apply_to(account, clock, event, at, out, rules, windows)
         account.close()
+    elif isinstance(event, Broadcast):
+        take_broadcast(event, rows)
+        clock.advance(time.time_of(event, at))
     else:
         raise Reject("unexpected_event", type(event).__name__)
     clock.wake(event, out)
@@ -138,12 +142,14 @@ def _posting(account: AccountDesk, scope: Scope, event: ev.PostingRecorded) -> b
     if known is not None and not scope.is_over(known.ended_at):
         return False
     posting, texts = posting_of(event)
-    if posting.amount_minor:
+    if posting.amount_minor and not take_correction(account, scope, event, posting, texts):
         arrive(account, scope, posting, texts)
     return True
 
 
 def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine) -> bool:
+    if _came_before(account, scope, event):
+        return False
     line = chain_line_of(event)
     told = arrive_line(account, _moment(account, scope), line)
     say_told(account, scope, told, event.value_date)
@@ -154,8 +160,19 @@ def _line(account: AccountDesk, scope: Scope, event: ev.StatementLine) -> bool:
     return told.what != REPEAT or bool(told.adopted)
 
 
+def _came_before(account: AccountDesk, scope: Scope, event: ev.StatementLine) -> bool:
+    """Whether a line is one that the stream before has taken."""
+    before_at = account.desk.before_at
+    if before_at is None or scope.is_over(before_at) or event.line_no < 0:
+        return False
+    known = earlier_line(account, event.statement_id, event.line_no)
+    return known is not None and not scope.is_over(known.ended_at) and repeats_earlier(known, event)
+
+
 def _closing(account: AccountDesk, scope: Scope, event: ev.StatementClosed) -> bool:
     told = arrive_closing(account, _moment(account, scope), closing_of(event))
+    if told.what == CLOSED:
+        figures.closes(account, scope, event.currency, day_of(event.closed_at), event.line_count)
     say_told(account, scope, told, day_of(event.closed_at))
     _adopt(account, scope, told)
     if told.stale_at is not None:
@@ -206,7 +223,7 @@ def _settle(account: AccountDesk, scope: Scope, out: Outbox) -> None:
     is_left = time.settle(account, partial(step, account, scope)) or is_left
     time.continue_if(is_left, account, scope.cause, out)
     keys, account.to_sweep = account.to_sweep, []
-    _sweep(account, scope, keys)
+    sweep(account, scope, _moment(account, scope), keys)
 
 
 def _fall_stale(account: AccountDesk, scope: Scope) -> None:
@@ -220,16 +237,3 @@ def _fall_stale(account: AccountDesk, scope: Scope) -> None:
         if told.stale_at is not None and told.stale_at > scope.watermark:
             left[currency] = told.stale_at
         account.desk.stale = tuple(sorted(left.items()))
-
-
-def _sweep(account: AccountDesk, scope: Scope, keys: Sequence[bytes]) -> None:
-    """Delete the rows whose windows are over, of the keys that have come up."""
-    for key in keys:
-        family = chr(key[0])
-        if family in sweeping.FAMILIES:
-            if sweeping.forget(account, _moment(account, scope), key) is not None:
-                account.again(key)
-        elif family == LIFE_ROW.family:
-            sweep_life(account.table, key, scope.watermark, scope.keep_us)
-        else:
-            sweep_match(account, scope, item_of(account.part, key))
