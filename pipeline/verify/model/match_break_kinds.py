@@ -30,7 +30,7 @@ def check_kind(kind: str, item: Item, others: Sequence[Item], difference: int | 
         return say("kind", f"{kind} is no kind of an item's break")
     sides = [one for one in others if one.is_line != item.is_line]
     if kind in NEED_A_PAIR and not sides:
-        return say("kind", f"{kind} without anything of the other side")
+        return say("kind", f"{kind} of {item.name} without anything of the other side")
     flaw = flaw_of(kind, item, list(others), sides)
     if flaw:
         say("kind", f"{item.name} is no {kind}: {flaw}")

@@ -33,6 +33,7 @@ class Break:
     amount: int
     difference: int
     item: Item | None
+    is_of_item: bool
     is_open: bool = True
     was_corrected: bool = False
     makers: dict[str, Person | None] = field(default_factory=dict)
@@ -58,7 +59,7 @@ class Breaks:
         elif kind not in STATEMENT_KINDS:
             say("kind", f"{kind} names no item")
         difference = said.get("difference_minor") or 0
-        found = Break(kind, said["statement_id"], said["amount_minor"], difference, item)
+        found = Break(kind, said["statement_id"], said["amount_minor"], difference, item, is_of_item)
         self.known[name] = found
         if item is not None:
             self.check_item(account, said, kind, item, say)
@@ -111,11 +112,12 @@ class Breaks:
             found.item.break_id = None
         return found
 
-    def changed(self, said: dict[str, Any], say: Say) -> None:
+    def changed(self, said: dict[str, Any], say: Say) -> Break | None:
         """Something has become of a break."""
         found = self.known.get(said["break_id"])
         if found is None:
-            return say("break of nothing", f"changes {said['break_id']}, which was never opened")
+            say("break of nothing", f"changes {said['break_id']}, which was never opened")
+            return None
         if said["change"] in ("CORRECTION_POSTED", "CORRECTION_TAKEN_BACK"):
             found.was_corrected = True
         if said["status"] in OVER:
@@ -124,7 +126,7 @@ class Breaks:
             found.is_open = True
         if found.item is not None:
             found.item.break_id = said["break_id"] if found.is_open else None
-        return None
+        return found
 
     def proposed(self, said: dict[str, Any], say: Say) -> None:
         """A correction waits for a second person."""

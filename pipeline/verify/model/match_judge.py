@@ -201,9 +201,9 @@ class MatchJudge:
             self.suggest(desk, event)
         elif said.event == "BreakOpened":
             opened = desk.breaks.opened(account, event, is_conflict, self.say)
-            if opened.item is None:
+            if not opened.is_of_item:
                 desk.chain.opened(event["break_id"], event, account.time, self.say)
-            else:
+            elif opened.item is not None:
                 desk.waiting.ended(opened.item)
         elif said.event == "BreakResolved":
             desk.breaks.resolved(event, self.say)
@@ -211,7 +211,9 @@ class MatchJudge:
         elif said.event == "BreakChanged":
             if event["change"] == "CORRECTION_APPROVED" and name != "CorrectionApproved":
                 self.say("program approves", f"a correction is approved by {name}")
-            desk.breaks.changed(event, self.say)
+            changed = desk.breaks.changed(event, self.say)
+            if changed is not None and changed.is_open and changed.item is not None:
+                desk.waiting.ended(changed.item)
         elif said.event == "CorrectionProposed":
             desk.breaks.proposed(event, self.say)
         elif said.event != "BreakActionRefused":

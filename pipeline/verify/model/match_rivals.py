@@ -31,7 +31,7 @@ def check_rivals(account: Account, posting: Item, line: Item, nearest_first: boo
         return
     if any(item.rejected or not item.is_plain for item in (posting, line, *alike)):
         return
-    if any(one in end.text for item in alike for one in item.ids for end in (line, *alike)):
+    if any(one in end.text for item in (posting, *alike) for one in item.ids for end in (line, *alike)):
         return
     rivals = [
         one
