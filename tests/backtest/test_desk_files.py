@@ -61,6 +61,7 @@ def test_weights_have_an_effect_from_the_first_item_on(tmp_path: Path) -> None:
 def test_the_quality_job_judges_the_desk() -> None:
     given = files_of("small", 2)
     found = Desk()(given.postings, given.lines, None)
-    lines = [one.line_id for one in results_of(found) if one.outcome == "confirmed"]
+    confirmed = [one for one in results_of(found) if one.outcome == "confirmed"]
+    lines = [one.line_id for one in confirmed if one.line_id is not None]
     assert len({*lines}) == len(lines) > 500
     assert total([judge(given, found, False)])["precision_confirmed"] > 0.95

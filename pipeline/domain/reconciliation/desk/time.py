@@ -195,7 +195,7 @@ def settle(account: AccountDesk, step: Step, units: int = UNITS_MAX) -> bool:
             after = account.item(key)
             if after is not None and after.status == OPEN and _place(after) <= _place(entry):
                 raise AssertionError("a step brings its item further: else it would be done for ever")
-    return reached is not None and bool(account.due(reached, 1))
+    return reached is not None and account.is_due(reached) and bool(account.due(reached, 1))
 
 
 def _place(entry: Entry) -> tuple[int, int, int]:
