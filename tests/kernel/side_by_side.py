@@ -171,7 +171,7 @@ def assert_alike(
     for code in {*rows.rejected}:
         note(f"rejected: {code}")
     for said in rows.said.values():
-        for one in {(type(event).__name__, getattr(event, "code", "")) for _, event in said}:
+        for one in {(type(event).__name__, getattr(event, "code", None) or "") for _, event in said}:
             note(f"said: {' '.join(one)}")
     note(f"by columns: {10 * columns.in_columns // max(len(log), 1)}0 %")
     return columns
