@@ -1,6 +1,6 @@
 """What scored reconciliation says of postings and lines, beside its log: one partition in one pass.
 
-    log, results -> caused -> model/match_judge.py -> problems
+log, results -> caused -> model/match_judge.py -> problems
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ CHECK = "matches"
 
 
 def caused(log: Iterable[Record], results: Iterable[Record]) -> Iterator[tuple[Record | None, list[Record]]]:
-    """Yield each record of a log with the results that it has caused; None: nothing on the log has caused them.
+    """Yield each record of a log with the results that it has caused; None: nothing there has caused them.
 
-    Results stand in the order of their causes. An event that stands on the log twice takes them the first time.
+    Results stand in the order of their causes. An event that stands there twice takes them the first time.
     """
     rest = iter(results)
     ahead = next(rest, None)
@@ -46,7 +46,9 @@ def judge(
     model, last = MatchJudge(default_weights), None
     for record, said in caused(log, results):
         if record is None:
-            findings.wrong(at(CHECK, said[0], f"cause: {said[0].event} is caused by nothing that stands there"))
+            findings.wrong(
+                at(CHECK, said[0], f"cause: {said[0].event} is caused by nothing that stands there")
+            )
             break
         last = record
         findings.count(CHECK)

@@ -15,8 +15,12 @@ def event_of(number: int, day: int, words: list[str]) -> Record:
     kind, (plain, told) = words[0], options(words[1:])
     at = day * DAY + DAY // 2
     fields: dict[str, Any] = {
-        **{"event_id": f"e{number}", "tenant_id": "acme", "occurred_at": at, "correlation_id": "c"},
-        **{"causation_id": None, "account_id": "nostro"},
+        "event_id": f"e{number}",
+        "tenant_id": "acme",
+        "occurred_at": at,
+        "correlation_id": "c",
+        "causation_id": None,
+        "account_id": "nostro",
     }
     if kind == "posting":
         event, about = "PostingRecorded", posting_fields(plain, told)

@@ -121,8 +121,13 @@ def changed_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[st
 
 def proposed_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
     return "CorrectionProposed", {
-        **{"break_id": plain[0], "correction_id": plain[1], "amount_minor": int(plain[2])},
-        **{"actor": person(plain[3]), "legs": [{}, {}], "reverses": None, "write_off": False},
+        "break_id": plain[0],
+        "correction_id": plain[1],
+        "amount_minor": int(plain[2]),
+        "actor": person(plain[3]),
+        "legs": [{}, {}],
+        "reverses": None,
+        "write_off": False,
     }
 
 

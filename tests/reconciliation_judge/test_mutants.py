@@ -1,4 +1,4 @@
-"""Sound logs, changed as a faulty stream would have written them: the judge finds each change, by its name."""
+"""Sound logs, changed as a faulty stream would have written them: each change is found, by its name."""
 
 from __future__ import annotations
 

@@ -15,7 +15,15 @@ ITEM_KINDS = (
     *("FEE", "PARTIAL", "DUPLICATE", "FX", "SIGN", "REFERENCE", "DATE", "CURRENCY", "AMOUNT"),
     *("MISSING_INTERNAL", "MISSING_EXTERNAL"),
 )
-STATEMENT_KINDS = ("OPENING_BALANCE", "CLOSING_BALANCE", "SEQUENCE_GAP", "GAP", "OVERLAP", "STALE", "DUPLICATE")
+STATEMENT_KINDS = (
+    "OPENING_BALANCE",
+    "CLOSING_BALANCE",
+    "SEQUENCE_GAP",
+    "GAP",
+    "OVERLAP",
+    "STALE",
+    "DUPLICATE",
+)
 FEE_OF = 5
 """A fee is at most a fifth of what it is taken off."""
 IN_TIME = range(-1, 32)
@@ -36,7 +44,10 @@ def check_kind(kind: str, item: Item, others: Sequence[Item], difference: int | 
         say("kind", f"{item.name} is no {kind}: {flaw}")
     possible = differences(kind, item, others, sides)
     if difference is not None and difference not in possible:
-        say("difference", f"{kind} of {item.name} is of {' or '.join(map(str, possible))}, it says {difference}")
+        say(
+            "difference",
+            f"{kind} of {item.name} is of {' or '.join(map(str, possible))}, it says {difference}",
+        )
     return None
 
 
@@ -104,6 +115,6 @@ def fee_flaw(item: Item, others: list[Item], sides: list[Item]) -> str | None:
         less = posting.amount - line.amount
         if less > 0 and (less * FEE_OF <= abs(posting.amount) or line.original is not None):
             return None
-    if item.is_line and item.amount < 0 and any(one.names & item.names for one in others):
+    if item.amount < 0 and any(one.names & item.names for one in others):
         return None
-    return "the statement does not say so, and no payment is larger by what a fee can be"
+    return "nobody says so, it is of no payment's reference, and no payment is larger by what a fee can be"

@@ -2,7 +2,7 @@
 
     BreakOpened -> opened; BreakResolved -> resolved; BreakChanged, CorrectionProposed -> changed, proposed
 
-One account at a time. What people may do about a break in which status is the model's of lives (`break_lives`).
+One account at a time. What people may do about a break, and when, is for the model of lives (`break_lives`).
 """
 
 from __future__ import annotations
@@ -134,9 +134,9 @@ class Breaks:
         if found is None:
             return say("break of nothing", f"corrects {said['break_id']}, which was never opened")
         found.makers[said["correction_id"]] = person(said["actor"])
-        if said["legs"] and said["reverses"] is None and not found.was_corrected:
-            if said["amount_minor"] != found.difference:
-                say("correction", f"it posts {said['amount_minor']}, the break is of {found.difference}")
+        is_whole = said["legs"] and said["reverses"] is None and not found.was_corrected
+        if is_whole and said["amount_minor"] != found.difference:
+            say("correction", f"it posts {said['amount_minor']}, the break is of {found.difference}")
         return None
 
     def approved(self, event: dict[str, Any], say: Say) -> None:

@@ -4,13 +4,14 @@
     end         -> GAP, OPENING_BALANCE, OVERLAP and STALE of all of them
 
 Only statements whose meaning needs no guess are judged: an id that was closed once, is no page, and has one
-content at each number. An opening balance that no statement near by closes with must be in a break, in whatever
-order the statements came and are put.
+content at each number. An opening balance that no statement near by closes with must be in a break, whatever
+the order of the statements.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from pipeline.verify.model.match_items import Say
@@ -66,7 +67,7 @@ class Statement:
         numbers = sorted(self.contents)
         starts = not numbers or numbers[0] in (0, 1)
         near = all(abs(day - self.closings[0].day) <= LINE_DAYS for day in self.days)
-        return near and starts and all(after == one + 1 for one, after in zip(numbers, numbers[1:], strict=False))
+        return near and starts and all(after == one + 1 for one, after in pairwise(numbers))
 
 
 @dataclass
@@ -125,7 +126,11 @@ class Chain:
 
     def opened(self, break_id: str, said: dict[str, Any], now: int, say: Say) -> None:
         """A break of a statement was opened."""
-        kind, statement_id, amount = said.get("kind") or said["type"], said["statement_id"], said["amount_minor"]
+        kind, statement_id, amount = (
+            said.get("kind") or said["type"],
+            said["statement_id"],
+            said["amount_minor"],
+        )
         currency = said["currency"]
         self.open[break_id] = (kind, statement_id, amount, currency)
         statement = self.statements.get((statement_id or "", currency))
@@ -143,7 +148,10 @@ class Chain:
         elif kind in ("GAP", "OPENING_BALANCE") and amount and statement.is_simple:
             (one,) = statement.closings
             if all(one.opening - other.closing != amount for other in self.links(currency)):
-                say("amount", f"{statement_id} opens with {one.opening}, and no statement closes {amount} below")
+                say(
+                    "amount",
+                    f"{statement_id} opens with {one.opening}, and no statement closes {amount} below",
+                )
 
     def resolved(self, break_id: str) -> None:
         """A break has ended."""
@@ -201,8 +209,10 @@ class Chain:
         if bare and bare[0].day <= links[0].day + NEAR_DAYS:
             del bare[0]
         for one in bare:
-            say("lost statement break", f"{one.statement_id} opens with {one.opening}, which nothing explains")
-        pairs = list(zip(links, links[1:], strict=False))
+            say(
+                "lost statement break", f"{one.statement_id} opens with {one.opening}, which nothing explains"
+            )
+        pairs = list(pairwise(links))
         if all(before.day < after.day and before.closing == after.opening for before, after in pairs):
             for kind, statement_id, amount, of_currency in self.open.values():
                 if kind in ("GAP", "OPENING_BALANCE") and amount and of_currency == currency:
@@ -213,7 +223,7 @@ class Chain:
         if len(links) < STALE_FROM:
             return
         last = links[-INTERVALS - 1 :]
-        usual = max(after.at - before.at for before, after in zip(last, last[1:], strict=False))
+        usual = max(after.at - before.at for before, after in pairwise(last))
         silent = max(usual + usual // 2, STALE_DAYS_MIN * DAY_US) + 2 * DAY_US
         is_open = any(found[0] == "STALE" and found[3] == currency for found in self.open.values())
         if now > last[-1].at + silent and not is_open:

@@ -2,8 +2,8 @@
 
     arrive -> wait(until) -> pass_time at each event of the account -> end of the log
 
-How long an item waits is learned from the account; here the longest that it can be counts: the 99th percentile of
-lags is at most the longest of them, and 31 days while it is not known.
+How long an item waits is learned from the account; here the longest that it can be counts: the 99th percentile
+of lags is at most the longest of them, and 31 days while it is not known.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Waiting:
     until: dict[Item, int] = field(default_factory=dict)
     """By when each item must have ended, or be suggested."""
     late: dict[Item, int] = field(default_factory=dict)
-    """Items that are late while others were ahead of them: at which event of the account their turn is over."""
+    """Late items, which others were ahead of: at which event of the account their turn is over."""
     numbers: count[int] = field(default_factory=count)
 
     def wait(self, account: Account, item: Item, begins: int) -> None:

@@ -242,7 +242,9 @@ def line_of(event: dict[str, Any], time: int) -> Item:
         event["value_date"],
         event["booked_at"] // DAY_US,
         time,
-        references=references_of([*(event.get(name) for name in names), *(one["reference"] for one in details)]),
+        references=references_of(
+            [*(event.get(name) for name in names), *(one["reference"] for one in details)]
+        ),
         texts=tuple(text for name in texts if (text := event.get(name))),
         kind=kind if kind in ("FEE", "REVERSAL", "BATCH", "INFORMATION") else "",
         original=event.get("original_currency"),

@@ -3,8 +3,8 @@
     record of reconciliation-items, and the results that it has caused -> MatchJudge.follow -> what is wrong
     the end of the log                                                  -> MatchJudge.end
 
-It decides nothing again: it holds what was said against items, weights, people and time. A partition keeps its
-open items, and ended ones as long as the stream does.
+It decides nothing again: it holds what was said against items, weights, people and time. A partition keeps
+its open items, and ended ones as long as the stream does.
 """
 
 from __future__ import annotations

@@ -65,6 +65,7 @@ def check_refusal(account: Account, name: str, asked: Asked, refused: dict[str, 
     if code == "item_not_found" and not asked.unknown:
         say("refusal", "all of the items are known")
     if code == "match_not_found" and not asked.unknown:
-        tiers = {item.match.tier for item in asked.items if item.match is not None}
-        if tiers and "CORRECTION" not in tiers:
-            say("refusal", "the items are matched, and no correction explains it")
+        match = asked.items[0].match if asked.items else None
+        is_one = match is not None and set(asked.items) <= set(match.items)
+        if is_one and match is not None and match.tier != "CORRECTION":
+            say("refusal", "the items are one match, and no correction explains it")

@@ -1,6 +1,6 @@
 """Which references two items have in common, in the judge's own normal form.
 
-    text -> normal -> placeholders and constants are none -> in_common
+text -> normal -> placeholders and constants are none -> in_common
 """
 
 from __future__ import annotations

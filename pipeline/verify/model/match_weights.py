@@ -88,7 +88,7 @@ class Publications:
         return None
 
     def in_force(self, tenant: str, now: int) -> tuple[str | None, bool]:
-        """Return the name of the weights in force (None: the product's, unnamed), and whether that is sure."""
+        """Return the name of the weights in force (None: it is not known), and whether that is sure."""
         for whose in (tenant, None):
             given = self.sets.get(whose, {})
             begun = [start for start in given if start <= now]
@@ -143,11 +143,11 @@ class Publications:
             say("score is not its parts", f"the parts make {total}, the score is {score}")
         if weights is None:
             return
-        names = [part["name"] for part in parts]
+        names = [feature_of(part) for part in parts]
         if len(set(names)) != len(names):
             say("part", "a feature counts twice")
         for part in parts:
-            name, added = part["name"], part["score"]
+            name, added = feature_of(part), part["score"]
             table = weights.tables.get(name)
             is_known = table is not None or (self.default is not None and name in self.default.tables)
             if not is_known and (added or self.default is not None):
@@ -160,12 +160,31 @@ class Publications:
         candidates, sha256 = said["candidates"], said["weights_sha256"]
         if len(candidates) > CANDIDATES_MAX:
             say("too many suggestions", f"{len(candidates)} are suggested, {CANDIDATES_MAX} are the most")
-        scores = [one["score"] for one in candidates]
-        if scores != sorted(scores, reverse=True):
-            say("order of suggestions", f"the best is not the first of {scores}")
         weights = None if sha256 is None else self.check_name(tenant, now, sha256, say)
-        for one in candidates:
+        pairs = [one for one in candidates if weights is not None and is_pair(one, weights)]
+        groups = [one for one in candidates if one not in pairs]
+        for scores in ([one["score"] for one in pairs], [one["score"] for one in groups]):
+            if scores != sorted(scores, reverse=True):
+                say("order of suggestions", f"the best is not the first of {scores}")
+        for one in pairs:
             if weights is not None and one["score"] < weights.suggest_from:
-                say("below suggest_from", f"{one['score']} is suggested, which begins with {weights.suggest_from}")
-            if sha256 is not None or one["parts"]:
-                self.check_parts(one["score"], one["parts"], weights, say)
+                say(
+                    "below suggest_from",
+                    f"{one['score']} is suggested, which begins with {weights.suggest_from}",
+                )
+            self.check_parts(one["score"], one["parts"], weights, say)
+        for one in groups:
+            if one["parts"]:
+                self.check_parts(one["score"], one["parts"], None, say)
+
+
+def is_pair(candidate: dict[str, Any], weights: Weights) -> bool:
+    """Whether it is one line and one posting, scored by weights: what counts always, does so."""
+    always = {name for name, table in weights.tables.items() if len(table) == 1 and table[0]}
+    is_one = len(candidate["lines"]) <= 1 and len(candidate["posting_ids"]) <= 1
+    return is_one and always <= {feature_of(part) for part in candidate["parts"]}
+
+
+def feature_of(part: dict[str, Any]) -> str:
+    """Return the feature of a part, whose name may say in words what it found: `days: booked later`."""
+    return str(part["name"]).partition(":")[0]

@@ -20,7 +20,11 @@ EARLY_DAYS = 3
 REVERSAL_DAYS = 60
 """How long after an item its reversal may come."""
 FEE_OF = 5
-"""A fee is at most a fifth of what it is taken off."""
+"""A fee of a group is at most a fifth of what it is taken off."""
+LESS_OF = 2
+"""A scored pair's line has at least half of its posting: of a small amount a fee is a large part."""
+MORE_OF = 5
+"""It has at most a fifth more."""
 NEVER_ONE_TO_ONE = ("FEE", "REVERSAL", "INFORMATION")
 TIERS = ("REFERENCE", "SCORED", "GROUP", "REVERSAL", "CORRECTION", "PERSON")
 
@@ -72,7 +76,10 @@ def named(account: Account, said: dict[str, Any], say: Say) -> list[Item]:
     for ref in (said, *(said.get("other_lines") or ())):
         line = account.line(ref, said["amount_minor"] if alone else None)
         if line is None:
-            say("unknown item", f"claims line {ref['line_no']} of {ref['statement_id']}, which nobody has sent")
+            say(
+                "unknown item",
+                f"claims line {ref['line_no']} of {ref['statement_id']}, which nobody has sent",
+            )
         else:
             items.append(line)
     return items
@@ -128,7 +135,8 @@ def check_amounts(posting: Item, line: Item, said: dict[str, Any], say: Say) -> 
     """Check the amounts of a scored pair of one currency."""
     difference = line.amount - posting.amount
     is_turned = difference and (posting.amount < 0) != (line.amount < 0)
-    is_far = abs(difference) * FEE_OF > abs(posting.amount) and line.original is None
+    most_of = LESS_OF if difference < 0 else MORE_OF
+    is_far = abs(difference) * most_of > abs(posting.amount) and line.original is None
     if is_turned or is_far:
         say("amounts", f"{posting.name} is {posting.amount}, {line.name} is {line.amount}")
     if (said.get("difference_minor") or 0) != difference:
@@ -181,8 +189,8 @@ def check_sums(lines: list[Item], postings: list[Item], tier: str, said: dict[st
         say("amounts", f"lines, postings and correction do not add up by {difference}")
     elif difference and not (difference < 0 and -difference * FEE_OF <= abs(booked)):
         say("amounts", f"the lines make {difference} more than the postings, which no fee explains")
-    elif difference and said.get("kind") != "FEE":
-        say("difference", f"the amounts differ by {difference}, and it does not say that this is a fee")
+    elif difference and said.get("kind") not in (None, "FEE"):
+        say("difference", f"the amounts differ by {difference}, and it says that this is {said['kind']}")
     if told != difference:
         say("difference", f"the amounts differ by {difference}, it says {told}")
     return None
@@ -192,28 +200,26 @@ def check_sums(lines: list[Item], postings: list[Item], tier: str, said: dict[st
 
 
 def undone(account: Account, items: list[Item], say: Say) -> tuple[Item, ...]:
-    """A person says that items are not one thing; return those that are open again."""
-    matches = list(dict.fromkeys(item.match for item in items if item.match is not None))
-    if not matches:
-        return remember(tuple(dict.fromkeys(items)), ())
-    if len(matches) > 1:
-        say("rejection", "the items are of several matches, and it was not refused")
-    if any(match.tier == "CORRECTION" for match in matches):
+    """A person says that items are not one thing; return those that are open again.
+
+    Of a match it is undone as a whole, whichever of its items are named; any other set is remembered.
+    """
+    match = items[0].match if items else None
+    if match is None or any(item.match is not match for item in items):
+        remember(tuple(dict.fromkeys(items)))
+        return ()
+    if match.tier == "CORRECTION":
         say("rejection", "a correction explains the match: it is taken back, not rejected")
-    again: list[Item] = []
-    for match in matches:
-        remember(match.items, match.items)
-        for item in match.items:
-            account.open(item)
-        again += match.items
-    return tuple(again)
+    remember(match.items)
+    for item in match.items:
+        account.open(item)
+    return match.items
 
 
-def remember(items: tuple[Item, ...], again: tuple[Item, ...]) -> tuple[Item, ...]:
-    """Let each of the items know that the set was rejected; return `again`."""
+def remember(items: tuple[Item, ...]) -> None:
+    """Let each of the items know that the set was rejected."""
     together = frozenset(items)
     for item in items:
         if together in item.rejected:
             item.rejected.remove(together)
         item.rejected.append(together)
-    return again
