@@ -43,7 +43,8 @@ def judge(
 
     `default_weights`: the text of the weights that come with the product, where it is known.
     """
-    model, last = MatchJudge(default_weights), None
+    model = MatchJudge(default_weights)
+    last: Record | None = None
     for record, said in caused(log, results):
         if record is None:
             findings.wrong(
@@ -54,5 +55,6 @@ def judge(
         findings.count(CHECK)
         for wrong in model.follow(record, said, is_dead(record)):
             findings.wrong(at(CHECK, said[0] if said else record, f"{wrong.name}: {wrong.text}"))
-    for wrong in model.end() if last is not None else ():
+    for wrong in model.end():
+        assert last is not None
         findings.wrong(at(CHECK, last, f"{wrong.name}: {wrong.text}"))

@@ -67,7 +67,7 @@ def netted_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str
 
 
 def suggestion_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    about = {"statement_id": None, "line_no": None, "line_id": None, "posting_id": None}
+    about: dict[str, Any] = {"statement_id": None, "line_no": None, "line_id": None, "posting_id": None}
     about |= line_ref(plain[0]) if "/" in plain[0] else {"posting_id": plain[0]}
     candidates = []
     for one in plain[1:]:

@@ -68,13 +68,14 @@ class Town:
 
     def person(self) -> Any:
         kind = self.random.choice((ev.MatchConfirmed, ev.MatchRejected))
+        refs: tuple[ev.LineRef, ...] = ()
         known = [one for one in self.log.said if getattr(one, "line_id", None)]
         if known and self.random.random() < 0.5:
             one = self.random.choice(known)
             refs = (ev.LineRef(one.statement_id, one.line_no, one.line_id),)
             postings = list(getattr(one, "posting_ids", ()))
         else:
-            refs, postings = (), self.random.sample(self.postings, min(len(self.postings), 2))
+            postings = self.random.sample(self.postings, min(len(self.postings), 2))
         if not postings:
             postings = [self.random.choice(self.postings)]
         return kind(

@@ -2,8 +2,8 @@
 
     arrive -> wait(until) -> pass_time at each event of the account -> end of the log
 
-How long an item waits is learned from the account; here the longest that it can be counts: the 99th percentile
-of lags is at most the longest of them, and 31 days while it is not known.
+How long an item waits is learned from the account; here the longest that it can be counts: the 99th
+percentile of lags is at most the longest of them, and 31 days while it is not known.
 """
 
 from __future__ import annotations

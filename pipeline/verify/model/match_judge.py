@@ -194,8 +194,7 @@ class MatchJudge:
                 self.say("person", f"a match of a person, caused by {name}")
             if said.event == "ItemMatched":
                 self.weights.check_match(account.tenant, account.time, event, self.say)
-            terms = Terms(bool(self.rated & {account.tenant, "*"}), self.weights.default_sha256)
-            match = claimed(account, event, terms, self.say)
+            match = claimed(account, event, self.terms(account.tenant, event), self.say)
             return list(match.items) if match else []
         if said.event == "MatchSuggested":
             self.suggest(desk, event)
@@ -219,6 +218,12 @@ class MatchJudge:
         elif said.event != "BreakActionRefused":
             self.say("cause", f"{said.event} is no result of reconciliation")
         return []
+
+    def terms(self, tenant: str, said: dict[str, Any]) -> Terms:
+        """Return what a match that was said goes by."""
+        weights = self.weights.named(said.get("weights_sha256"))
+        has_margin = weights is not None and weights.margin > 0
+        return Terms(bool(self.rated & {tenant, "*"}), has_margin, weights is self.weights.default)
 
     def suggest(self, desk: Desk, said: dict[str, Any]) -> None:
         """Something may belong to an item."""

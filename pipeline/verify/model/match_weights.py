@@ -28,6 +28,8 @@ class Weights(NamedTuple):
     sha256: str
     tables: dict[str, list[int]]
     confirm_from: int
+    margin: int
+    """The smaller one of those on arrival and when due."""
     suggest_from: int
 
 
@@ -53,7 +55,8 @@ def read_weights(text: str) -> Weights:
     if any(type(number) is not int for number in whole):
         raise FalseWeights("a weight is no whole number")
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return Weights(sha256, tables, told["confirm_from"], told["suggest_from"])
+    margin = min(told["margin"], told["early_margin"])
+    return Weights(sha256, tables, told["confirm_from"], margin, told["suggest_from"])
 
 
 @dataclass

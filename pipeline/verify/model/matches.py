@@ -34,8 +34,10 @@ class Terms(NamedTuple):
 
     has_rates: bool = False
     """Whether there is any rate between currencies."""
-    default_sha256: str | None = None
-    """The name of the weights that come with the product."""
+    has_margin: bool = False
+    """Whether by the weights a pair has to be better than any other one."""
+    is_nearest_first: bool = False
+    """Whether by the weights more days never say more."""
 
 
 def claimed(account: Account, said: dict[str, Any], terms: Terms, say: Say) -> Match | None:
@@ -101,9 +103,8 @@ def check_tier(account: Account, said: dict[str, Any], items: list[Item], terms:
         if len(lines) != 1 or len(postings) != 1:
             return say("sides", f"{tier} is one line and one posting")
         check_pair(postings[0], lines[0], said, terms.has_rates, say)
-        if tier == "SCORED":
-            nearest_first = said.get("weights_sha256") == terms.default_sha256
-            check_rivals(account, postings[0], lines[0], nearest_first, say)
+        if tier == "SCORED" and terms.has_margin:
+            check_rivals(account, postings[0], lines[0], terms.is_nearest_first, say)
     elif tier == "REVERSAL":
         check_reversal(lines, postings, say)
     elif tier in ("GROUP", "CORRECTION"):
