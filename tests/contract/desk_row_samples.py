@@ -1,4 +1,4 @@
-"""Samples of the rows of the desk, and what it makes of postings and lines that the stream before has written."""
+"""Samples of the rows of the desk, and what it reads postings and lines of the stream before as."""
 
 from __future__ import annotations
 

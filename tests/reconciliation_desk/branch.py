@@ -1,4 +1,4 @@
-"""A partition of the desk for stories: events one by one, what is said, the rows, and whether its figures agree."""
+"""A partition of the desk for stories: events one by one, what is said, the rows, whether its figures agree."""
 
 from __future__ import annotations
 
@@ -13,12 +13,21 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import MemoryRows, row_key
 from pipeline.domain.reconciliation.breaks import summary
-from pipeline.domain.reconciliation.breaks.rows import Life, Tally, day_key, unpack_day, unpack_life
+from pipeline.domain.reconciliation.breaks.rows import Day, Life, Tally, day_key, unpack_day, unpack_life
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.items import as_item
-from pipeline.domain.reconciliation.desk.rows import EARLIER, INFORMATION, Entry, Line, Posting, decode
+from pipeline.domain.reconciliation.desk.rows import (
+    EARLIER,
+    INFORMATION,
+    Entry,
+    Line,
+    Posting,
+    Watermark,
+    decode,
+)
 from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply
 from pipeline.domain.reconciliation.desk.time import TOPIC
+from pipeline.domain.reconciliation.sortable import number_at
 from pipeline.domain.tenants.break_rules import BreakRules
 
 DAY = 86_400_000_000
@@ -44,7 +53,7 @@ class Branch:
         said = [one for topic, _, one in out.items if topic != TOPIC]
         self.log += [one for topic, _, one in out.items if topic == TOPIC]
         self.said += said
-        assert_figures_agree(self.rows)
+        assert_figures_agree(self.rows, self.windows)
         return said
 
     def goes_on(self) -> list[Any]:
@@ -91,10 +100,11 @@ def entries(rows: MemoryRows) -> list[Entry]:
     return [decode(value, kinds[key[:1]]) for key, value in sorted(rows.data.items()) if key[:1] in kinds]
 
 
-def assert_figures_agree(rows: MemoryRows) -> None:
+def assert_figures_agree(rows: MemoryRows, windows: Windows = WINDOWS) -> None:
     """Check that each day counts at least its items, each under the standing that its row says.
 
-    Items that are over are deleted later than their day, or sooner: so a day may count more.
+    Items that are over are deleted before their day may be: so a day may count more. What happens on a day
+    whose windows are over is counted no more.
     """
     items = Counter(
         (day_key(one.tenant_id, one.account_id, one.currency, as_item(one).booked_day), isinstance(one, Line))
@@ -104,9 +114,11 @@ def assert_figures_agree(rows: MemoryRows) -> None:
     )
     for (key, is_line, standing), count in items.items():
         row = rows.get(key)
-        if row is None:
-            continue  # the day is over
-        day = unpack_day(row)
+        reached = rows.data[b"w\0" + b"\0".join(key.split(b"\0")[1:3])]
+        over = decode(reached, Watermark).reached_at - windows.both_days * DAY
+        day = Day(ended_at=number_at(key, len(key) - 20) * DAY) if row is None else unpack_day(row)
+        if day.ended_at is not None and day.ended_at < over:
+            continue
         tally = (day.lines if is_line else day.postings).get(standing, Tally())
         assert tally.count >= count, (key, standing)
 

@@ -24,7 +24,9 @@ def _flush(index: Index, rows: MemoryRows) -> None:
 
 
 @given(st.lists(STEPS, max_size=4), st.sampled_from([0, 1, 100]), st.integers(1, 5))
-def test_look_ups_are_those_of_a_sorted_list(runs: list[list[tuple[bool, bytes]]], events: int, limit: int) -> None:
+def test_look_ups_are_those_of_a_sorted_list(
+    runs: list[list[tuple[bool, bytes]]], events: int, limit: int
+) -> None:
     rows, model = MemoryRows(), set[bytes]()
     for steps in runs:
         index = Index(rows, "t", "a", events)

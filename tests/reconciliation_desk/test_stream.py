@@ -94,7 +94,9 @@ def matches(events: list[Any]) -> list[str]:
 
 def breaks(events: list[Any]) -> list[str]:
     return [
-        f"{one.kind} {one.posting_id or one.statement_id}" for one in events if isinstance(one, ev.BreakOpened)
+        f"{one.kind} {one.posting_id or one.statement_id}"
+        for one in events
+        if isinstance(one, ev.BreakOpened)
     ]
 
 
@@ -198,7 +200,10 @@ def test_equal_twins_are_suggested_once_and_claimed_by_nobody() -> None:
 
 
 ENTRIES = st.tuples(
-    st.integers(1, 20), st.booleans(), st.sampled_from((100, -100, 250)), st.sampled_from(("", "A1", "B2", "C3"))
+    st.integers(1, 20),
+    st.booleans(),
+    st.sampled_from((100, -100, 250)),
+    st.sampled_from(("", "A1", "B2", "C3")),
 )
 
 

@@ -1,9 +1,9 @@
 """Postings of corrections: they are of the break that asked for them, and nothing else takes them.
 
-    a part of the leg has come  -> it waits with its break
-    all of it has come          -> the break's items and these postings are one match, tier CORRECTION
-    it is taken back            -> that match is undone, the break is open again
-    all of it is taken back     -> the postings cancel each other: one match of theirs
+a part of the leg has come  -> it waits with its break
+all of it has come          -> the break's items and these postings are one match, tier CORRECTION
+it is taken back            -> that match is undone, the break is open again
+all of it is taken back     -> the postings cancel each other: one match of theirs
 """
 
 from __future__ import annotations

@@ -135,9 +135,7 @@ def _open_break(account: AccountDesk, scope: Scope, entry: Entry, beside: Around
     assert named is not None, "what moves no money does not wait"
     break_id = open_break_of(account, scope, entry, named)
     entry = figures.stands(account, scope, entry, figures.standing_by(scope.life(break_id)))
-    account.write(
-        msgspec.structs.replace(entry, status=MISSING, break_id=break_id, breaks=entry.breaks + 1)
-    )
+    account.write(msgspec.structs.replace(entry, status=MISSING, break_id=break_id, breaks=entry.breaks + 1))
 
 
 def _due_at(account: AccountDesk, scope: Scope, entry: Entry) -> int:

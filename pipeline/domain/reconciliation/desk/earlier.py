@@ -49,6 +49,7 @@ _AMOUNT, _DUPLICATE = "AMOUNT", "DUPLICATE"
 """Statuses and kinds of before."""
 _ENCODE = msgspec.msgpack.Encoder().encode
 
+
 class EarlierBreak(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A break of before, as it was opened, and how it ended."""
 
