@@ -28,7 +28,8 @@ def ended(row: Any) -> Any:
 
 def _taken(row: Any, content: type[rows.Posting] | type[rows.Line]) -> rows.Entry:
     """Return an item of the stream before as the desk reads it."""
-    return content(*msgspec.structs.astuple(row), form=rows.EARLIER)
+    taken: rows.Entry = content(*msgspec.structs.astuple(row))
+    return msgspec.structs.replace(taken, form=rows.EARLIER)
 
 
 EARLIER: dict[tuple[str, str, int], tuple[Any, ...]] = {

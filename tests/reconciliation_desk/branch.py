@@ -1,4 +1,4 @@
-"""A partition of the desk for stories: events one by one, what is said, the rows, whether its figures agree."""
+"""A partition of the desk for stories: events one by one, what is said, the rows, whether figures agree."""
 
 from __future__ import annotations
 
@@ -67,8 +67,12 @@ class Branch:
         """Return the fields that each event of the account has; days since 1970."""
         self.number += 1
         return {
-            **{"event_id": f"e{self.number}", "tenant_id": "acme", "occurred_at": int(day * DAY)},
-            **{"correlation_id": "c", "causation_id": None, "account_id": "nostro"},
+            "event_id": f"e{self.number}",
+            "tenant_id": "acme",
+            "occurred_at": int(day * DAY),
+            "correlation_id": "c",
+            "causation_id": None,
+            "account_id": "nostro",
         }
 
     def tick(self, day: float) -> list[Any]:
@@ -100,6 +104,10 @@ def entries(rows: MemoryRows) -> list[Entry]:
     return [decode(value, kinds[key[:1]]) for key, value in sorted(rows.data.items()) if key[:1] in kinds]
 
 
+def _day_of(entry: Entry) -> bytes:
+    return day_key(entry.tenant_id, entry.account_id, entry.currency, as_item(entry).booked_day)
+
+
 def assert_figures_agree(rows: MemoryRows, windows: Windows = WINDOWS) -> None:
     """Check that each day counts at least its items, each under the standing that its row says.
 
@@ -107,8 +115,7 @@ def assert_figures_agree(rows: MemoryRows, windows: Windows = WINDOWS) -> None:
     whose windows are over is counted no more.
     """
     items = Counter(
-        (day_key(one.tenant_id, one.account_id, one.currency, as_item(one).booked_day), isinstance(one, Line))
-        + (one.standing,)
+        (_day_of(one), isinstance(one, Line), one.standing)
         for one in entries(rows)
         if one.form != EARLIER and one.status != INFORMATION
     )

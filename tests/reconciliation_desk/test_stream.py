@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -29,8 +30,12 @@ def event_of(text: str, number: int) -> Any:
     day, kind, *words = text.split()
     at = int(day) * DAY + DAY // 2
     common: dict[str, Any] = {
-        **{"event_id": f"event-{number}", "tenant_id": "acme", "occurred_at": at, "correlation_id": "c"},
-        **{"causation_id": None, "account_id": "nostro"},
+        "event_id": f"event-{number}",
+        "tenant_id": "acme",
+        "occurred_at": at,
+        "correlation_id": "c",
+        "causation_id": None,
+        "account_id": "nostro",
     }
     if kind == "tick":
         return ev.StatementClosed(
@@ -72,7 +77,7 @@ def run_at_once(texts: list[str], cuts: tuple[int, ...] = ()) -> tuple[list[Any]
     """Apply events with one account's rows for each run; `cuts`: before which events a run ends."""
     rows, out = MemoryRows(), Outbox()
     places = [0, *sorted({cut for cut in cuts if 0 < cut < len(texts)}), len(texts)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         account = open_account(rows, "acme", "nostro", events=end - start)
         clock = BranchClock(rows)
         for number in range(start, end):

@@ -146,8 +146,12 @@ def logs(draw: st.DrawFn, most: int = 30, first_day: int = 20_000) -> Log:
         at += draw(one_of(STEPS)) * DAY + 1
         tenant_id, account_id = draw(one_of(ACCOUNTS))
         common: dict[str, Any] = {
-            **{"event_id": f"e{number}", "tenant_id": tenant_id, "occurred_at": at, "correlation_id": "c"},
-            **{"causation_id": None, "account_id": account_id},
+            "event_id": f"e{number}",
+            "tenant_id": tenant_id,
+            "occurred_at": at,
+            "correlation_id": "c",
+            "causation_id": None,
+            "account_id": account_id,
         }
         what = draw(one_of(WHAT))
         if what == "posting":

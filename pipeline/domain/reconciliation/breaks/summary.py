@@ -104,9 +104,9 @@ def noted(
 ) -> Day | None:
     """Return the figures of a day as `change` makes them; None: they are counted no more.
 
-    `known`, `key`: its row; `day`: days since 1970-01-01. `begins`: something has come, so a row is begun where
-    there is none; but not once the windows of the day are over. So no row is begun twice, and what moves in a
-    row was counted in it.
+    `known`, `key`: its row; `day`: days since 1970-01-01. `begins`: something has come, so a row is begun
+    where there is none; but not once the windows of the day are over. So no row is begun twice, and what
+    moves in a row was counted in it.
     """
     if known is None or scope.is_over(known.ended_at):
         began_at = day * MICROSECONDS_PER_DAY

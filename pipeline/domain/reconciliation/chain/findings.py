@@ -77,7 +77,7 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     statement_id: str | None = None
     line_no: int | None = None
     day: int | None = None
-    """When the statement that it is about was closed, days since 1970-01-01; None: it is about no closed one."""
+    """When the statement that it is about was closed, days since 1970-01-01; None: about no closed one."""
 
 
 class Resolved(msgspec.Struct, frozen=True, gc=False):

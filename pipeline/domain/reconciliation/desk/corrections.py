@@ -87,9 +87,10 @@ def _counterparts(account: AccountDesk, scope: Scope, told: facts.Corrected, ite
     keys += [posting_item(one) for one in life.counterpart_postings]
     found = []
     for entry in map(account.item, keys):
-        if entry is not None and entry.status in (OPEN, MISSING):
-            if entry.break_id == told.break_id or is_free(scope, entry):
-                found.append(entry)
+        if entry is None or entry.status not in (OPEN, MISSING):
+            continue
+        if entry.break_id == told.break_id or is_free(scope, entry):
+            found.append(entry)
     return found
 
 

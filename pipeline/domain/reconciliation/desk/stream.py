@@ -43,7 +43,7 @@ from pipeline.domain.tenants.break_rules import NO_RULES, BreakRules
 WINDOWS = Windows()
 PEOPLE = (*NAMES, ev.MatchConfirmed, ev.MatchRejected, ev.JournalAnswered)
 ITEMS = (ev.PostingRecorded, ev.StatementLine, ev.StatementClosed)
-OF_ACCOUNTS = (*ITEMS, *PEOPLE, ev.ReconciliationContinued)
+OF_ACCOUNTS: tuple[type[Any], ...] = (*ITEMS, *PEOPLE, ev.ReconciliationContinued)
 """Events of one account."""
 
 
