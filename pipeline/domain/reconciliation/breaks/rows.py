@@ -6,6 +6,7 @@ y  tenant account currency day           what has come on a day, and what has be
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -164,6 +165,7 @@ def life_key(tenant_id: str, account_id: str, break_id: str) -> bytes:
     return row_key(LIFE_ROW.family, tenant_id, account_id, break_id)
 
 
+@lru_cache(1024)
 def day_key(tenant_id: str, account_id: str, currency: str, day: int) -> bytes:
     """Return the row key of a day; `day`: days since 1970-01-01."""
     return row_key(DAY_ROW.family, tenant_id, account_id, currency, sortable(day))

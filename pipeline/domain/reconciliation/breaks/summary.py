@@ -73,18 +73,21 @@ def proved(day: Day, is_sound: bool) -> Day:
 
 
 def _with(day: Day, is_line: bool, changes: Mapping[str, tuple[int, int]]) -> Day:
-    tallies = dict(day.lines if is_line else day.postings)
+    tallies, is_new = dict(day.lines if is_line else day.postings), False
     for standing, (count, minor) in changes.items():
         if standing not in STANDINGS:
             raise ValueError(f"{standing} is no standing")
-        before = tallies.pop(standing, _NONE)
+        is_new = is_new or standing not in tallies
+        before = tallies.get(standing, _NONE)
         counted, sum_minor = before.count + count, int(before.minor) + minor
         if counted < 0 or sum_minor < 0:
             raise ValueError(f"none was counted as {standing}")
-        if counted:
-            tallies[standing] = Tally(counted, str(sum_minor))
-    kept = {standing: tallies[standing] for standing in STANDINGS if standing in tallies}
-    return msgspec.structs.replace(day, **{"lines" if is_line else "postings": kept})
+        tallies[standing] = Tally(counted, str(sum_minor))
+        if not counted:
+            del tallies[standing]
+    if is_new:
+        tallies = {standing: tallies[standing] for standing in STANDINGS if standing in tallies}
+    return msgspec.structs.replace(day, **{"lines" if is_line else "postings": tallies})
 
 
 def note(

@@ -92,7 +92,7 @@ class DeskRun:
     def apply(self, event: Any, recorded_at: int) -> None:
         """Apply the next event, of CLASSES. Raises Reject, and nothing has changed then."""
         if recorded_at != self._at.recorded_at:
-            self._at = self._at._replace(recorded_at=recorded_at)
+            self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
         if isinstance(event, ev.BranchTicked):
             self._clock.advance(time.time_of(event, self._at))
         else:

@@ -6,6 +6,7 @@ The first line, or the first posting where there is no line, leads: its row name
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,7 @@ from pipeline.domain.reconciliation.breaks import facts, states, summary
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.items import as_item
+from pipeline.domain.reconciliation.desk.items import booked_day_of
 from pipeline.domain.reconciliation.desk.results import say_matched
 from pipeline.domain.reconciliation.desk.rows import (
     AGAIN,
@@ -31,6 +32,8 @@ from pipeline.domain.reconciliation.desk.rows import (
     row_of,
 )
 from pipeline.domain.reconciliation.scoring.lags import with_lag
+
+_NO_WORDS: dict[str, Any] = {"words": (), "counterparty": (), "sought": ()}
 
 
 def is_free(scope: Scope, entry: Entry) -> bool:
@@ -54,18 +57,20 @@ def claim(
 
     The breaks of the items are resolved, their edges go.
     """
-    ranked = sorted(entries, key=lambda one: (isinstance(one, Posting), one.key))
-    leader, partners = ranked[0].key, tuple(one.key for one in ranked[1:])
-    for entry in ranked:
+    by_key = {one.key: one for one in entries}
+    leader, *partners = sorted(by_key)  # keys of lines come first
+    ranked = [by_key[key] for key in (leader, *partners)]
+    for key in (leader, *partners):
+        entry = by_key[key]
         assert entry.status != CLAIMED, "an item is claimed once"
-        _drop_edges(account, entry.key)
+        _drop_edges(account, key)
         if entry.break_id:
             facts.matched(scope, entry.break_id)
-        _write_claimed(account, scope, entry, leader, partners if entry.key == leader else (), tier)
+        _write_claimed(account, scope, entry, leader, tuple(partners) if key == leader else (), tier)
     account.end(scope.watermark, row_of(account.part, leader))
     is_pair = len(ranked) == 2 and tier != CORRECTION
     if is_pair and isinstance(ranked[0], Line) and isinstance(ranked[1], Posting):
-        lag = as_item(ranked[0]).booked_day - ranked[1].day
+        lag = booked_day_of(ranked[0]) - ranked[1].day
         account.desk.lags = with_lag(account.desk.lags, lag)
     say_matched(scope, ranked, tier, score, parts, weights_sha256)
 
@@ -73,15 +78,20 @@ def claim(
 def _write_claimed(
     account: AccountDesk, scope: Scope, entry: Entry, leader: bytes, partners: tuple[bytes, ...], tier: str
 ) -> None:
+    more: dict[str, Any] = {}
     if tier == REFERENCE:
         account.forget_texts(entry.key)
-        entry = msgspec.structs.replace(entry, words=(), counterparty=(), sought=())
+        more = _NO_WORDS
     life = scope.life(entry.break_id) if tier == CORRECTION else None
     is_written_off = life is not None and life.status == states.WRITTEN_OFF
-    entry = figures.stands(account, scope, entry, summary.WRITTEN_OFF if is_written_off else tier)
+    standing = summary.WRITTEN_OFF if is_written_off else tier
+    if standing != entry.standing:
+        figures.moves(account, scope, entry, standing)
     claimed = msgspec.structs.replace(
         entry,
+        **more,
         status=CLAIMED,
+        standing=standing,
         tier=tier,
         leader=leader,
         partners=partners,

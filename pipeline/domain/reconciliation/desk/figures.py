@@ -18,7 +18,7 @@ from pipeline.domain.reconciliation.breaks.kinds import kind_of
 from pipeline.domain.reconciliation.breaks.rows import Day, Life, day_key
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.items import as_item
+from pipeline.domain.reconciliation.desk.items import booked_day_of
 from pipeline.domain.reconciliation.desk.rows import (
     CLAIMED,
     Entry,
@@ -35,7 +35,8 @@ def comes(account: AccountDesk, scope: Scope, entry: Entry) -> Entry:
     """Count an item that has come, under the standing that its break gives it; return it so, not written."""
     life = scope.life(entry.break_id) if entry.break_id else None
     _note(account, scope, entry, partial(_arrived, entry), begins=True)
-    entry = msgspec.structs.replace(entry, standing=summary.WAITING)
+    if entry.standing != summary.WAITING:
+        entry = msgspec.structs.replace(entry, standing=summary.WAITING)
     return stands(account, scope, entry, standing_by(life))
 
 
@@ -43,8 +44,13 @@ def stands(account: AccountDesk, scope: Scope, entry: Entry, standing: str) -> E
     """Count an item under another standing; return it so, not written."""
     if standing == entry.standing:
         return entry
-    _note(account, scope, entry, partial(_moved, entry, standing))
+    moves(account, scope, entry, standing)
     return msgspec.structs.replace(entry, standing=standing)
+
+
+def moves(account: AccountDesk, scope: Scope, entry: Entry, standing: str) -> None:
+    """Count an item under another standing, which whoever writes it gives it."""
+    _note(account, scope, entry, partial(_moved, entry, standing))
 
 
 def standing_by(life: Life | None) -> str:
@@ -114,7 +120,7 @@ def note(
 def _note(
     account: AccountDesk, scope: Scope, entry: Entry, change: Callable[[Day], Day], *, begins: bool = False
 ) -> None:
-    note(account, scope, entry.currency, as_item(entry).booked_day, change, begins=begins)
+    note(account, scope, entry.currency, booked_day_of(entry), change, begins=begins)
 
 
 def _arrived(entry: Entry, day: Day) -> Day:

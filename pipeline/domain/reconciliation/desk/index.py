@@ -73,15 +73,17 @@ class Index:
 
     def up(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """Return the first keys in [low, high), ascending, at most `limit`."""
+        is_loaded = self._is_loaded()
         held = self._held_up(low, high)
-        if self._is_loaded():
+        if is_loaded:
             return list(islice(held, limit))
         return list(islice(merge(held, self._stored_up(low, high)), limit))
 
     def down(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """Return the last keys in [low, high), descending, at most `limit`."""
+        is_loaded = self._is_loaded()
         held = self._held_down(low, high)
-        if self._is_loaded():
+        if is_loaded:
             return list(islice(held, limit))
         return list(islice(merge(held, self._stored_down(low, high), reverse=True), limit))
 
@@ -119,14 +121,12 @@ class Index:
         return self._sorted
 
     def _held_up(self, low: bytes, high: bytes) -> Iterator[bytes]:
-        self._is_loaded()
         if low[:1] == b"r":
             return (key for key in self._by_reference.get(low, ()) if low <= key < high)
         found: Iterator[bytes] = self._in_order().irange(low, high, (True, False))
         return found
 
     def _held_down(self, low: bytes, high: bytes) -> Iterator[bytes]:
-        self._is_loaded()
         found: Iterator[bytes] = self._in_order().irange(low, high, (True, False), reverse=True)
         return found
 

@@ -6,6 +6,7 @@ in memory, and an item that is still open when its row is written gets its words
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -37,6 +38,9 @@ KINDS = frozenset({"FEE", "REVERSAL", "BATCH", "INFORMATION"})
 """What a statement may say of a line; another text counts as nothing."""
 
 
+_ONE_WORD = re.compile(r"[A-Za-z0-9._/-]*")
+
+
 class Texts(NamedTuple):
     """What an item's words are worked out from."""
 
@@ -53,7 +57,7 @@ def posting_of(event: ev.PostingRecorded) -> tuple[Posting, Texts]:
     description, party = said.get(DESCRIPTION, ""), said.get(COUNTERPARTY, "")
     reference = event.reference or ""
     own = _strong((event.payment_id or "", event.entry_id))
-    inside = _inside((reference, description))
+    inside = _inside((_with_others(reference), description))
     references = tuple(dict.fromkeys((*own, *_strong((reference,)), *inside)))
     free = tuple(filter(None, (reference, event.purpose or "", description, party)))
     posting = Posting(
@@ -77,7 +81,8 @@ def line_of(event: ev.StatementLine, line_id: str, content: bytes, twin: bytes) 
     name, account = event.counterparty_name or "", event.counterparty_account or ""
     reference = event.external_reference or ""
     named = _strong((reference, event.end_to_end_id or "", event.bank_reference or ""))
-    references = tuple(dict.fromkeys((*named, *_inside((event.description, reference)))))
+    inside = _inside((event.description, _with_others(reference)))
+    references = tuple(dict.fromkeys((*named, *inside)))
     original = None
     if event.original_amount_minor is not None and event.original_currency:
         original = abs(event.original_amount_minor), event.original_currency
@@ -135,8 +140,17 @@ def _details(
 
 
 def _strong(texts: Iterable[str]) -> tuple[str, ...]:
-    forms = (normal_reference(text) for text in texts if text and "\0" not in text)
-    return tuple(dict.fromkeys(form for form in forms if form and not is_placeholder(form)))
+    found: dict[str, None] = {}
+    for text in texts:
+        form = normal_reference(text) if text and "\0" not in text else ""
+        if form and not is_placeholder(form):
+            found[form] = None
+    return tuple(found)
+
+
+def _with_others(reference: str) -> str:
+    """Return a reference if others may be inside it; nothing of a single word: it is all that is inside."""
+    return "" if _ONE_WORD.fullmatch(reference) else reference
 
 
 def _inside(texts: Iterable[str]) -> list[str]:
@@ -163,6 +177,12 @@ def taken_over(entry: Entry) -> Entry:
     )
 
 
+def booked_day_of(entry: Entry) -> int:
+    """Return the day of an item's booking, days since 1970-01-01."""
+    booked = None if isinstance(entry, Posting) else entry.booked_day
+    return entry.day if booked is None else booked
+
+
 def as_item(entry: Entry) -> Item:
     """Return an item as matching sees it; its words are those that its row has."""
     if isinstance(entry, Posting):
@@ -170,7 +190,7 @@ def as_item(entry: Entry) -> Item:
             *(entry.key, False, entry.currency, entry.amount_minor, entry.day, entry.day),
             *(entry.references, entry.own_ids, entry.words, entry.counterparty),
         )
-    booked = entry.day if entry.booked_day is None else entry.booked_day
+    booked = booked_day_of(entry)
     return Item(
         *(entry.key, True, entry.currency, entry.amount_minor, entry.day, booked),
         *(entry.references, 0, entry.words, entry.counterparty, entry.kind, entry.original),
@@ -179,7 +199,7 @@ def as_item(entry: Entry) -> Item:
 
 def details_of(line: Line) -> list[Item]:
     """Return the payments of a batch booking as items of the line's dates."""
-    booked = line.day if line.booked_day is None else line.booked_day
+    booked = booked_day_of(line)
     return [
         Item(b"", True, currency, amount, line.day, booked, references, 0, words, party)
         for amount, currency, references, words, party in line.details

@@ -100,13 +100,14 @@ def apply_to(
             scope = Scope(event, reached, account.table, out, rules, keep_us, account.end)
             _settle(account, scope, out)
         return
-    reached = time.reached_by(account, time.time_of(event, at))
+    time_us = time.time_of(event, at)
+    reached = time.reached_by(account, time_us)
     scope = Scope(event, reached, account.table, out, rules, keep_us, account.end)
     if isinstance(event, ITEMS):
-        _check(event, at, scope)
+        _check(event, time_us, scope)
     if not _take(account, scope, event, at):
         return
-    time.move_on(account, clock, time.time_of(event, at))
+    time.move_on(account, clock, time_us)
     _settle(account, scope, out)
 
 
@@ -123,17 +124,18 @@ def _take(account: AccountDesk, scope: Scope, event: Any, at: Arrival) -> bool:
     return True
 
 
-def _check(event: Any, at: Arrival, scope: Scope) -> None:
+def _check(event: Any, time_us: int, scope: Scope) -> None:
     is_posting = isinstance(event, ev.PostingRecorded)
     own = event.posting_id if is_posting else event.statement_id
-    ids = (event.tenant_id, event.account_id, event.currency, *([own] if is_posting else []))
-    if not all(ids) or any("\0" in one for one in (*ids, own)):
+    tenant, account, currency = event.tenant_id, event.account_id, event.currency
+    is_named = tenant and account and currency and (own or not is_posting)
+    if not is_named or "\0" in f"{tenant}{account}{currency}{own}":
         raise Reject("malformed_id", "an id or currency is empty or holds a NUL character")
     is_closing = isinstance(event, ev.StatementClosed)
     for name in ("opening_balance_minor", "closing_balance_minor") if is_closing else ("amount_minor",):
         if abs(getattr(event, name)) > AMOUNT_LIMIT:
             raise Reject("overflow", "an amount is too large")
-    if scope.watermark - time.time_of(event, at) > scope.keep_us:
+    if scope.watermark - time_us > scope.keep_us:
         raise Reject("too_old", "another event of the account is later by more than both windows")
 
 
@@ -222,8 +224,9 @@ def _settle(account: AccountDesk, scope: Scope, out: Outbox) -> None:
     _fall_stale(account, scope)
     is_left = time.settle(account, partial(step, account, scope)) or is_left
     time.continue_if(is_left, account, scope.cause, out)
-    keys, account.to_sweep = account.to_sweep, []
-    sweep(account, scope, _moment(account, scope), keys)
+    if account.to_sweep:
+        keys, account.to_sweep = account.to_sweep, []
+        sweep(account, scope, _moment(account, scope), keys)
 
 
 def _fall_stale(account: AccountDesk, scope: Scope) -> None:
