@@ -41,9 +41,9 @@ def standing_of(life: Life) -> str | None:
     return EXPLAINED if kind_of(life.kind).names_cause else UNEXPLAINED
 
 
-def arrived(day: Day, is_line: bool, amount_minor: int) -> Day:
-    """Count an item that has come; it waits."""
-    return _with(day, is_line, {WAITING: (1, abs(amount_minor))})
+def arrived(day: Day, is_line: bool, amount_minor: int, standing: str = WAITING) -> Day:
+    """Count an item that has come; it waits, unless it was matched at once."""
+    return _with(day, is_line, {standing: (1, abs(amount_minor))})
 
 
 def moved(day: Day, is_line: bool, amount_minor: int, before: str, after: str) -> Day:

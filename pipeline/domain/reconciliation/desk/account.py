@@ -118,8 +118,8 @@ class AccountDesk:
         old = self._keys_of(key, before)
         new = self._keys[key] = [*index_keys(entry), *settled_keys(entry)]
         if old != new:
-            self.index.remove([one for one in old if one not in new])
-            self.index.add([one for one in new if one not in old])
+            self.index.remove([one for one in old if one not in new] if new else old)
+            self.index.add([one for one in new if one not in old] if old else new)
         self._items[key] = entry
         if entry.status == OPEN:
             insort(self._due, (entry.due_at, key))

@@ -40,8 +40,9 @@ def arrive(account: AccountDesk, scope: Scope, entry: Entry, texts: Texts = NO_T
         account.write(msgspec.structs.replace(entry, status=INFORMATION, ended_at=scope.watermark))
         account.end(scope.watermark, row_of(account.part, entry.key))
         return
-    entry = figures.comes(account, scope, entry)
     other = _clean_counterpart(account, scope, entry, item) if item.references else None
+    at_once = REFERENCE if other is not None and not entry.break_id else None
+    entry = figures.comes(account, scope, entry, at_once)
     if other is not None:
         claim(account, scope, (entry, other), REFERENCE)
         return

@@ -31,13 +31,15 @@ from pipeline.domain.reconciliation.desk.rows import (
 )
 
 
-def comes(account: AccountDesk, scope: Scope, entry: Entry) -> Entry:
-    """Count an item that has come, under the standing that its break gives it; return it so, not written."""
+def comes(account: AccountDesk, scope: Scope, entry: Entry, tier: str | None = None) -> Entry:
+    """Count an item that has come, under the standing that its break gives it; return it so, not written.
+
+    `tier`: by what it is matched at once; it has no break then.
+    """
     life = scope.life(entry.break_id) if entry.break_id else None
-    _note(account, scope, entry, partial(_arrived, entry), begins=True)
-    if entry.standing != summary.WAITING:
-        entry = msgspec.structs.replace(entry, standing=summary.WAITING)
-    return stands(account, scope, entry, standing_by(life))
+    standing = standing_by(life) if tier is None else tier
+    _note(account, scope, entry, partial(_arrived, entry, standing), begins=True)
+    return entry if entry.standing == standing else msgspec.structs.replace(entry, standing=standing)
 
 
 def stands(account: AccountDesk, scope: Scope, entry: Entry, standing: str) -> Entry:
@@ -123,8 +125,8 @@ def _note(
     note(account, scope, entry.currency, booked_day_of(entry), change, begins=begins)
 
 
-def _arrived(entry: Entry, day: Day) -> Day:
-    return summary.arrived(day, isinstance(entry, Line), entry.amount_minor)
+def _arrived(entry: Entry, standing: str, day: Day) -> Day:
+    return summary.arrived(day, isinstance(entry, Line), entry.amount_minor, standing)
 
 
 def _moved(entry: Entry, standing: str, day: Day) -> Day:
