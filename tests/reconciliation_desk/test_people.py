@@ -1,8 +1,7 @@
-"""What people say about matches: claimed, undone, refused, remembered. Claims are a few lines here."""
+"""What people say about matches: claimed, undone, refused, remembered."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,11 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.breaks import facts, states, summary
-from pipeline.domain.reconciliation.breaks.rows import Day, Life, unpack_day
+from pipeline.domain.reconciliation.breaks.rows import Life, unpack_day
 from pipeline.domain.reconciliation.breaks.scope import Scope
+from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
+from pipeline.domain.reconciliation.desk.claims import claim, undo
 from pipeline.domain.reconciliation.desk.people import decide_by_person
 from pipeline.domain.reconciliation.desk.rejections import is_rejected
 from pipeline.domain.reconciliation.desk.rows import (
@@ -37,32 +38,6 @@ ANNA = ev.Actor("idp", "anna", "s1")
 BREAK = "00000000-0000-5000-8000-000000000001"
 
 
-def _arrived(is_line: bool, day: Day) -> Day:
-    return summary.arrived(day, is_line, 500)
-
-
-def _moved(is_line: bool, before: str, after: str, day: Day) -> Day:
-    return summary.moved(day, is_line, 500, before, after)
-
-
-def _undo(account: AccountDesk, scope: Scope, entry: Entry, due_at: int) -> None:
-    """Let an item of a match wait again: by its break, if it had one."""
-    life = facts.unmatched(scope, entry.break_id) if entry.break_id else None
-    standing = summary.WAITING if life is None else summary.standing_of(life) or summary.WAITING
-    change: dict[str, Any] = {
-        "status": OPEN if life is None else MISSING,
-        "break_id": "" if life is None else entry.break_id,
-        "due_at": due_at,
-        "ended_at": None,
-        "leader": b"",
-        "partners": (),
-        "tier": "",
-    }
-    moved = partial(_moved, isinstance(entry, Line), entry.standing, standing)
-    summary.note(scope, "EUR", 3, moved)
-    account.write(msgspec.structs.replace(entry, standing=standing, **change))
-
-
 class Bank:
     """One account: `L1` is a line, `P1` a posting; all of 5.00."""
 
@@ -72,9 +47,8 @@ class Bank:
         self.rows, self.said, self.number = MemoryRows(), list[Any](), 0
         account = self.account()
         for name in names:
-            account.write(self.item(name))
             scope = self.scope(account, ev.MatchRejected("e", "t", NOW, "c", None, "a", (), ()))
-            summary.note(scope, "EUR", 3, partial(_arrived, name[0] == "L"), begins=True)
+            account.write(figures.comes(account, scope, self.item(name)))
         account.close()
 
     def item(self, name: str) -> Entry:
@@ -105,31 +79,14 @@ class Bank:
     def apply(self, event: Any) -> list[str]:
         account = self.account()
         scope, before = self.scope(account, event), dict(self.rows.data)
-        claimed: list[str] = []
-
-        def claim(items: Sequence[Entry], tier: str) -> None:
-            keys = [one.key for one in items]
-            for one in items:
-                partners = tuple(keys[1:]) if one.key == keys[0] else ()
-                change = {"status": CLAIMED, "leader": keys[0], "partners": partners, "tier": tier}
-                change_day = partial(_moved, isinstance(one, Line), one.standing, tier)
-                summary.note(scope, "EUR", 3, change_day)
-                if one.break_id:
-                    facts.matched(scope, one.break_id)
-                account.write(msgspec.structs.replace(one, ended_at=NOW, standing=tier, **change))
-            claimed.append(" ".join((tier, *(key[2:].decode() for key in keys))))
-
-        def undo(items: Sequence[Entry], due_at: int) -> None:
-            for one in items:
-                _undo(account, scope, one, due_at)
-
         try:
-            decide_by_person(account, scope, event, Arrival(10**6 * DAY, 0, 1), claim, undo)
+            bound = partial(claim, account, scope), partial(undo, account, scope)
+            decide_by_person(account, scope, event, Arrival(10**6 * DAY, 0, 1), *bound)
         except Reject as reject:
             assert self.rows.data == before
             return [f"dead {reject.code}"]
         account.close()
-        return claimed + [_shown(event) for _, _, event in self.out.items]
+        return [_shown(event) for _, _, event in self.out.items]
 
     def entry(self, name: str) -> Entry:
         found = self.account().item((b"o\0" if name[0] == "P" else b"l\0") + name.encode())
@@ -159,6 +116,12 @@ class Bank:
 
 
 def _shown(event: Any) -> str:
+    if isinstance(event, ev.ItemMatched):
+        lines = [event.line_id or f"{event.statement_id}/{event.line_no}"]
+        lines += [str(one.line_id) for one in event.other_lines or ()]
+        return " ".join((event.tier, *lines, *event.posting_ids))
+    if isinstance(event, ev.PostingsNetted):
+        return " ".join((event.tier, *event.posting_ids))
     if isinstance(event, ev.BreakActionRefused):
         return f"refused {event.code}"
     return f"{event.change} {event.status}" if isinstance(event, ev.BreakChanged) else type(event).__name__
@@ -213,7 +176,7 @@ def test_what_waits_for_its_correction_is_left_alone() -> None:
 def test_a_confirmed_match_resolves_breaks_and_its_rejection_reopens_them() -> None:
     bank = Bank("L1", "P1")
     bank.opens("L1")
-    assert bank.decide("confirm", "L1 P1") == ["PERSON L1 P1", "MATCHED RESOLVED", "BreakResolved"]
+    assert bank.decide("confirm", "L1 P1") == ["MATCHED RESOLVED", "BreakResolved", "PERSON L1 P1"]
     assert bank.decide("reject", "L1 P1") == ["UNMATCHED REOPENED"]
     line, posting = bank.entry("L1"), bank.entry("P1")
     assert (line.status, line.break_id, bank.life().status) == (MISSING, BREAK, states.REOPENED)
@@ -296,7 +259,5 @@ def test_an_item_of_an_earlier_row_is_found_by_its_statement_and_number() -> Non
     desk.run("1 posting P1 5 A1\n1 line S1/2 5 B2")
     bank = Bank()
     bank.owner, bank.rows = ("acme", "nostro"), desk.rows
-    assert bank.decide("confirm", "P1", lines=(ev.LineRef("S1", 2),)) == [
-        "PERSON S1\x0009223372036854775810 P1"
-    ]
+    assert bank.decide("confirm", "P1", lines=(ev.LineRef("S1", 2),)) == ["PERSON S1/2 P1"]
     assert not [key for key in bank.rows.data if key[:1] in b"reau"]
