@@ -31,6 +31,8 @@ class DeskLog:
         self.wrong: list[tuple[str, Wrong]] = []
         """What the judge says, and of which event."""
         self.said: list[Any] = []
+        self.steps: list[tuple[Record, list[Record], bool]] = []
+        """Records of the log, what each has caused, and whether it is a dead letter."""
         self.number = 0
         self.ahead: deque[Any] = deque()
         """What the desk has sent to its own log."""
@@ -53,7 +55,9 @@ class DeskLog:
         results = [one for topic, one in said if topic == RESULTS]
         self.said += results
         record = record_of("reconciliation-items", self.number, event)
-        found = self.model.follow(record, [record_of(RESULTS, self.number, one) for one in results], dead)
+        caused = [record_of(RESULTS, self.number, one) for one in results]
+        self.steps.append((record, caused, dead))
+        found = self.model.follow(record, caused, dead)
         self.wrong += [(str(event), wrong) for wrong in found]
 
     def until(self, day: int, begins: int, account_id: str = "nostro") -> None:
@@ -62,6 +66,13 @@ class DeskLog:
             fields = (f"tick-{now}", "", now * DAY + DAY // 2, "c", None, "$branch", 0)
             self.tell(ev.BranchTicked(*fields))
         self.wrong += [("the end", wrong) for wrong in self.model.end()]
+
+
+def names_of(steps: Iterable[tuple[Record, list[Record], bool]]) -> set[str]:
+    """Return the names of what is wrong with a log."""
+    model = MatchJudge(DEFAULT_WEIGHTS.canonical().decode())
+    found = [wrong for step in steps for wrong in model.follow(*step)]
+    return {wrong.name for wrong in (*found, *model.end())}
 
 
 def judge_log(log: DeskLog, events: Iterable[Any], days: int) -> None:

@@ -153,8 +153,9 @@ class Town:
         about: dict[str, Any] = {"base_currency": "USD", "quote_currency": "EUR", "rate_e8": 92_000_000}
         yield ev.RateQuoted(**self.envelope(), **about, effective_from=(self.day - 1) * DAY)
         yield self.posting(amount, reference, text, currency="USD")
-        more: dict[str, Any] = {"original_amount_minor": amount, "original_currency": "USD"}
-        yield self.line(amount * 92 // 100, reference, text, **(more if self.random.random() < 0.5 else {}))
+        is_told = self.random.random() < 0.5
+        more: dict[str, Any] = {"original_amount_minor": amount, "original_currency": "USD"} if is_told else {}
+        yield self.line(amount * 92 // 100, reference, text, **more)
 
     def weights(self) -> Any:
         """Publish weights: higher or lower thresholds, from now or some days later; or those of the product."""

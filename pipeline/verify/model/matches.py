@@ -128,6 +128,8 @@ def check_pair(posting: Item, line: Item, said: dict[str, Any], has_rates: bool,
             say("currencies", f"{posting.currency} and {line.currency}, and no rate says what they come to")
         if (posting.amount < 0) != (line.amount < 0):
             say("amounts", f"{posting.name} is {posting.amount}, {line.name} has the other sign")
+        if said.get("difference_minor"):
+            say("difference", "amounts of two currencies have none")
     else:
         check_amounts(posting, line, said, say)
 
