@@ -108,6 +108,18 @@ SHY = from_json(
 TWO = ("10 posting P1 -500", "12 line S1/1 -500")
 
 
+def test_what_is_suggested_stands_so_until_it_is_a_break() -> None:
+    branch = Branch()
+    tell(branch, *(f"1 posting P{number} -5000" for number in (1, 2)))
+    tell(branch, *(f"1 line S1/{number} -5000" for number in (1, 2)), "40 tick", "50 tick")
+    asked = [one for one in branch.said if isinstance(one, ev.MatchSuggested)]
+    assert asked
+    standing = branch.figures(1)["open"]
+    assert standing["suggested"]["items"] == len(asked)
+    tell(branch, "90 tick", "130 tick")
+    assert branch.figures(1)["open"].keys() <= {"explained", "unexplained"}
+
+
 def test_published_weights_decide_from_their_time_on() -> None:
     branch = Branch()
     branch.apply(weights(branch, SHY, effective_from=11 * DAY))
