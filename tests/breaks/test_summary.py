@@ -169,6 +169,8 @@ def test_a_day_that_lies_ahead_is_kept_for_its_windows_from_then_on() -> None:
     summary.note(scope, "EUR", 500, lambda day: arrived(day, True, 5), begins=True)
     row = unpack_day(bank.rows.data[day_key("acme", "nostro", "EUR", 500)])
     assert row.ended_at == 500 * DAY and summary.sweep_day(row, scope)
+    summary.note(scope, "EUR", 2**31 - 1, lambda day: arrived(day, True, 5), begins=True)  # a bank may say so
+    assert day_key("acme", "nostro", "EUR", 2**31 - 1) in bank.rows.data
     bank.now = (501 + KEEP_DAYS) * DAY
     assert not summary.sweep_day(row, bank.scope(cause()))
 

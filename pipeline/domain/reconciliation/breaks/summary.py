@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, NO_END
 from pipeline.domain.reconciliation.breaks import states
 from pipeline.domain.reconciliation.breaks.kinds import kind_of
 from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day, Life, Tally, day_key, unpack_day
@@ -115,7 +115,7 @@ def noted(
         began_at = day * MICROSECONDS_PER_DAY
         if not begins or scope.is_over(began_at):
             return None
-        known = Day(ended_at=max(began_at, scope.watermark))
+        known = Day(ended_at=min(max(began_at, scope.watermark), NO_END))
         scope.ended(scope.watermark, key)
     return change(known)
 
