@@ -154,11 +154,13 @@ class Town:
         yield ev.RateQuoted(**self.envelope(), **about, effective_from=(self.day - 1) * DAY)
         yield self.posting(amount, reference, text, currency="USD")
         is_told = self.random.random() < 0.5
-        more: dict[str, Any] = {"original_amount_minor": amount, "original_currency": "USD"} if is_told else {}
-        yield self.line(amount * 92 // 100, reference, text, **more)
+        more: dict[str, Any] = (
+            {"original_amount_minor": amount, "original_currency": "USD"} if is_told else {}
+        )
+        yield self.line(amount * 92 // 100, reference, text, **(more if is_told else {}))
 
     def weights(self) -> Any:
-        """Publish weights: higher or lower thresholds, from now or some days later; or those of the product."""
+        """Publish weights: higher or lower thresholds, from now or some days later; or the product's."""
         told = json.loads(DEFAULT_WEIGHTS.canonical())
         told["confirm_from"] += self.random.choice((-1_000, 500, 1_000))
         told["suggest_from"] += self.random.choice((0, 500))

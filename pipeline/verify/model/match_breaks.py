@@ -7,6 +7,7 @@ One account at a time. What people may do about a break, and when, is for the mo
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,7 @@ class Break:
     item: Item | None
     is_of_item: bool
     is_open: bool = True
+    ended_at: int = 0
     was_corrected: bool = False
     makers: dict[str, Person | None] = field(default_factory=dict)
     """Who has suggested a correction, by its id."""
@@ -45,6 +47,8 @@ class Breaks:
     """The breaks of one account."""
 
     known: dict[str, Break] = field(default_factory=dict)
+    over: deque[tuple[int, str]] = field(default_factory=deque)
+    """Breaks that have ended, by when they did."""
 
     def opened(self, account: Account, said: dict[str, Any], is_conflict: bool, say: Say) -> Break:
         """A break was opened; `is_conflict`: it is about content that came under a taken number."""
@@ -97,7 +101,7 @@ class Breaks:
             others += [posting] if posting is not None else []
         check_kind(kind, item, others, said.get("difference_minor"), say)
 
-    def resolved(self, said: dict[str, Any], say: Say) -> Break | None:
+    def resolved(self, said: dict[str, Any], now: int, say: Say) -> Break | None:
         """A break has ended."""
         found = self.known.get(said["break_id"])
         if found is None:
@@ -107,10 +111,19 @@ class Breaks:
             say("break ended twice", f"{said['break_id']} is over already")
         if said["resolution"] not in RESOLUTIONS:
             say("resolution", f"{said['resolution']} is no end of a break")
-        found.is_open = False
+        found.is_open, found.ended_at = False, now
+        self.over.append((now, said["break_id"]))
         if found.item is not None and found.item.break_id == said["break_id"]:
             found.item.break_id = None
         return found
+
+    def forget(self, ended_before: int) -> None:
+        """Let breaks go that ended before a time."""
+        while self.over and self.over[0][0] < ended_before:
+            at, name = self.over.popleft()
+            found = self.known.get(name)
+            if found is not None and not found.is_open and found.ended_at == at:
+                del self.known[name]
 
     def changed(self, said: dict[str, Any], say: Say) -> Break | None:
         """Something has become of a break."""

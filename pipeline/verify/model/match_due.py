@@ -9,6 +9,7 @@ percentile of lags is at most the longest of them, and 31 days while it is not k
 from __future__ import annotations
 
 import heapq
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -20,7 +21,7 @@ WAIT_DAYS = 31
 MORE_DAYS = 2
 """A day after the percentile, and one for what is only done daily."""
 DONE_AN_EVENT = 4
-"""How many items one event decides at the least, where more are due: 64 units, 8 a decision."""
+"""How many items one event decides at the least, where more are due: 64 units, 8 a decision, in any order."""
 QUIET_DAYS = 2
 """How much later than that an account without events may be woken up."""
 
@@ -32,7 +33,7 @@ class Waiting:
     heap: list[tuple[int, int, Item]] = field(default_factory=list)
     until: dict[Item, int] = field(default_factory=dict)
     """By when each item must have ended, or be suggested."""
-    late: dict[Item, int] = field(default_factory=dict)
+    late: OrderedDict[Item, int] = field(default_factory=OrderedDict)
     """Late items, which others were ahead of: at which event of the account their turn is over."""
     numbers: count[int] = field(default_factory=count)
 
@@ -50,10 +51,10 @@ class Waiting:
 
     def pass_time(self, account: Account, say: Say) -> None:
         """Look after an event at what must have ended by now."""
+        last = account.events + 2 + len(self.until) // DONE_AN_EVENT
         for item in self.overdue(account.time):
-            self.late[item] = account.events + 2 + len(self.late) // DONE_AN_EVENT
-        lost = [item for item, last in self.late.items() if last < account.events]
-        for item in lost:
+            self.late[item] = last
+        while self.late and self.late[item := next(iter(self.late))] < account.events:
             self.lose(item, say)
 
     def overdue(self, now: int) -> list[Item]:

@@ -205,7 +205,7 @@ class MatchJudge:
             elif opened.item is not None:
                 desk.waiting.ended(opened.item)
         elif said.event == "BreakResolved":
-            desk.breaks.resolved(event, self.say)
+            desk.breaks.resolved(event, account.time, self.say)
             desk.chain.resolved(event["break_id"])
         elif said.event == "BreakChanged":
             if event["change"] == "CORRECTION_APPROVED" and name != "CorrectionApproved":
@@ -270,6 +270,7 @@ class MatchJudge:
                     self.say("resolution", f"the break of {found.item.name} ends, and it is not matched")
         desk.waiting.pass_time(account, self.say)
         desk.chain.check(self.say)
+        desk.breaks.forget(account.time - self.keep_us)
         while desk.ended and desk.ended[0][0] + self.keep_us < account.time:
             at, item = desk.ended.popleft()
             if item.match is not None and item.ended_at == at:

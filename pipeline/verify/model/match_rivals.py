@@ -26,9 +26,10 @@ def check_rivals(account: Account, posting: Item, line: Item, nearest_first: boo
 
     `nearest_first`: whether by the weights more days never say more.
     """
-    alike = account.alike.get((posting.currency, posting.amount), set()) - {posting, line}
-    if posting.amount != line.amount or posting.currency != line.currency or len(alike) >= LOOKED_AT_MAX:
+    alike = account.alike.get((posting.currency, posting.amount), set())
+    if posting.amount != line.amount or posting.currency != line.currency or len(alike) > LOOKED_AT_MAX + 1:
         return
+    alike = alike - {posting, line}
     if any(item.rejected or not item.is_plain for item in (posting, line, *alike)):
         return
     if any(one in end.text for item in (posting, *alike) for one in item.ids for end in (line, *alike)):
