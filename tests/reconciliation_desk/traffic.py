@@ -19,6 +19,7 @@ from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.chain.inputs import key_of, line_of, place_of
 from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply
 from pipeline.domain.reconciliation.desk.time import TOPIC
+from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from tests.kernel.side_by_side import PARTITIONS, Log
 
 DAY = 86_400_000_000
@@ -26,7 +27,7 @@ ACCOUNTS = (("acme", "nostro"), ("acme", "nostro"), ("acme", "nostro 2"), ("nort
 AMOUNTS = (-500, -500, -850, 1_200, 1_200, -12_500, -12_520, 350, 0)
 REFERENCES = (None, None, "INV 10017", "INV-10017", "R20023", "R20024", "NOTPROVIDED", "")
 TEXTS = (None, None, "", "rent of May", "Ann Bell", "Ann Bell invoice INV10017", "fee of 350")
-WHAT = ("posting", "posting", "posting", "line", "line", "line", "closing", "tick", "said")
+WHAT = ("posting", "posting", "posting", "line", "line", "line", "closing", "tick", "said", "told")
 STEPS = (0, 0, 0, 0, 0, 1, 1, 3, 12, 40)
 """Days from an event to the next one."""
 KINDS = (None, None, None, None, "FEE", "REVERSAL", "BATCH", "INFORMATION")
@@ -45,6 +46,8 @@ MISFITS: tuple[dict[str, Any], ...] = (
 """What a record cannot say."""
 SOMEBODY = ev.Actor("https://idp", "ann")
 ECHO_AFTER, EVENTS_MAX = 2, 300
+
+SHY_WEIGHTS = msgspec.structs.replace(DEFAULT_WEIGHTS, confirm_from=20_000)
 
 one_of = st.sampled_from
 
@@ -123,6 +126,31 @@ def _tick(common: dict[str, Any]) -> ev.BranchTicked:
     return ev.BranchTicked(**{**common, "tenant_id": "acme", "account_id": "$branch"}, branch=1)
 
 
+def _told(draw: st.DrawFn, common: dict[str, Any]) -> Any:
+    """Return a rate, or weights: every partition is told."""
+    common = {name: value for name, value in common.items() if name != "account_id"}
+    effective_from = common["occurred_at"] + draw(one_of((-DAY, 0, DAY)))
+    if draw(st.booleans()):
+        rate_e8 = draw(one_of((10**8, 90_000_000, 0)))
+        return ev.RateQuoted(
+            **common,
+            base_currency="USD",
+            quote_currency="EUR",
+            rate_e8=rate_e8,
+            effective_from=effective_from,
+        )
+    text = draw(one_of((None, SHY_WEIGHTS.canonical().decode())))
+    tenant_id, of_tenant = draw(one_of((("acme", "acme"), ("*", None), ("acme", None))))
+    return ev.MatchingWeightsPublished(
+        **{**common, "tenant_id": tenant_id},
+        role=draw(one_of(("LIVE", "LIVE", "SHADOW"))),
+        of_tenant=of_tenant,
+        weights=text,
+        sha256=None if text is None else SHY_WEIGHTS.hash(),
+        effective_from=effective_from,
+    )
+
+
 def _said(draw: st.DrawFn, common: dict[str, Any], lines: list[ev.StatementLine]) -> Any:
     """Return what a person says of a match."""
     kind: Any = draw(one_of((ev.MatchConfirmed, ev.MatchRejected)))
@@ -159,6 +187,8 @@ def logs(draw: st.DrawFn, most: int = 30, first_day: int = 20_000) -> Log:
         elif what == "line":
             event = _line(draw, common)
             lines.append(event)
+        elif what == "told":
+            event = _told(draw, common)
         elif what == "closing":
             event = _closing(draw, common)
         else:
