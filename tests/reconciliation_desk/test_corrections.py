@@ -15,6 +15,16 @@ from tests.reconciliation_desk.test_router import accepted, item, tell
 from tests.reconciliation_desk.test_stream import event_of, matches
 
 
+LATE = "11 posting P1 -350 FEE10001"
+"""A posting that is the line's, and comes after all."""
+
+
+def test_a_posting_that_comes_late_resolves_the_break_where_no_correction_is_under_way() -> None:
+    branch = Branch()
+    missing_fee(branch)
+    assert matches(tell(branch, LATE)) == ["S1/1 P1 REFERENCE"]
+
+
 def missing_fee(branch: Branch) -> str:
     """Let a fee be missing in the books; return its break."""
     tell(branch, "10 line S1/1 -350 FEE10001", "50 tick", "60 tick")
@@ -66,7 +76,7 @@ def test_while_the_ledger_is_asked_nothing_else_takes_the_item() -> None:
     branch = Branch()
     break_id = missing_fee(branch)
     (command,) = ask(branch, break_id, 61, -350)
-    assert matches(tell(branch, "61 posting P1 -350 FEE10001")) == []
+    assert matches(tell(branch, LATE)) == []
     said = posts(branch, 62, "C1", -350, journal_id=command.journal_id)
     assert matches(said) == ["S1/1 C1 CORRECTION"]
     assert item(branch, "P1").status == OPEN
@@ -109,7 +119,7 @@ def test_a_correction_that_is_taken_back_in_part_keeps_its_postings_with_the_bre
     said = posts(branch, 62, "C2", 100, reverses=command.journal_id)
     assert not [one for one in said if isinstance(one, ev.PostingsNetted)]
     assert {item(branch, name).break_id for name in ("S1/1", "C1", "C2")} == {break_id}
-    assert matches(tell(branch, "63 posting P1 -350 FEE10001")) == [], "it is explained in part"
+    assert matches(tell(branch, LATE)) == [], "it is explained in part"
     (rest,) = ask(branch, break_id, 64, -100)
     said = posts(branch, 64, "C3", -100, journal_id=rest.journal_id)
     assert matches(said) == ["S1/1 C1 C2 C3 CORRECTION"]
