@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from pipeline.verify.findings import Findings, at
+from pipeline.verify.model.match_defaults import DEFAULT_WEIGHTS
 from pipeline.verify.model.match_judge import MatchJudge
 from pipeline.verify.model.record import Record
 
@@ -37,11 +38,12 @@ def judge(
     results: Iterable[Record],
     findings: Findings,
     is_dead: Callable[[Record], bool] = lambda record: False,
-    default_weights: str | None = None,
+    default_weights: str | None = DEFAULT_WEIGHTS,
 ) -> None:
     """Follow a partition whose streams are at rest; say what is wrong.
 
-    `default_weights`: the text of the weights that come with the product, where it is known.
+    `default_weights`: the text of the weights that come with the product; None: they are another release's,
+    and what is scored by weights that nobody has published is taken as it was said.
     """
     model = MatchJudge(default_weights)
     last: Record | None = None

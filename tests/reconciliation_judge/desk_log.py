@@ -12,7 +12,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.desk.stream import apply
-from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
+from pipeline.verify.model.match_defaults import DEFAULT_WEIGHTS
 from pipeline.verify.model.match_judge import MatchJudge, Wrong
 from pipeline.verify.model.record import Record
 
@@ -27,7 +27,7 @@ class DeskLog:
 
     def __init__(self) -> None:
         self.rows = MemoryRows()
-        self.model = MatchJudge(DEFAULT_WEIGHTS.canonical().decode())
+        self.model = MatchJudge(DEFAULT_WEIGHTS)
         self.wrong: list[tuple[str, Wrong]] = []
         """What the judge says, and of which event."""
         self.said: list[Any] = []
@@ -70,7 +70,7 @@ class DeskLog:
 
 def names_of(steps: Iterable[tuple[Record, list[Record], bool]]) -> set[str]:
     """Return the names of what is wrong with a log."""
-    model = MatchJudge(DEFAULT_WEIGHTS.canonical().decode())
+    model = MatchJudge(DEFAULT_WEIGHTS)
     found = [wrong for step in steps for wrong in model.follow(*step)]
     return {wrong.name for wrong in (*found, *model.end())}
 

@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
+from pipeline.verify.model.match_defaults import DEFAULT_WEIGHTS as OWN_COPY
 from tests.reconciliation_desk.test_stream import event_of
 from tests.reconciliation_judge.desk_log import DAY, DeskLog, judge_log
 from tests.reconciliation_judge.town import Town
@@ -43,6 +44,7 @@ def test_the_logs_have_what_is_judged() -> None:
 
 def test_the_judge_knows_the_weights_of_the_desk() -> None:
     assert DeskLog().model.weights.default_sha256 == DEFAULT_WEIGHTS.hash()
+    assert OWN_COPY.encode() == DEFAULT_WEIGHTS.canonical()
 
 
 @pytest.mark.xfail(strict=True, reason="the desk says more than three, its groups and reversals in no order")
