@@ -284,6 +284,15 @@ def test_a_statement_is_unsound_while_it_has_an_open_break() -> None:
     assert branch.figures(10)["unsound_statements"] == 1
 
 
+def test_the_age_of_a_statements_break_counts_from_its_closing() -> None:
+    branch = Branch()
+    tell(branch, "10 line S1/1 100", "10 close S1 0 150 2")
+    said = tell(branch, "10 line S1/2 70 day:12")
+    (opened,) = [one for one in said if isinstance(one, ev.BreakOpened)]
+    assert (opened.kind, opened.since) == ("CLOSING_BALANCE", 10)
+    assert branch.figures(10)["unsound_statements"] == 1
+
+
 def test_a_line_that_was_missing_makes_a_statement_sound() -> None:
     branch = Branch()
     tell(branch, "10 line S1/1 100", "10 close S1 0 150 2")

@@ -201,7 +201,7 @@ def test_equal_twins_are_suggested_once_and_claimed_by_nobody() -> None:
     assert matches(events) == []
     names = [one.posting_id or one.line_no for one in suggested]
     assert names and len(names) == len({*names})
-    assert all(len(one.candidates) <= 6 for one in suggested)
+    assert all(len(one.candidates) <= 3 for one in suggested)
 
 
 ENTRIES = st.tuples(

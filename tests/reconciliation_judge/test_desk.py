@@ -47,7 +47,6 @@ def test_the_judge_knows_the_weights_of_the_desk() -> None:
     assert OWN_COPY.encode() == DEFAULT_WEIGHTS.canonical()
 
 
-@pytest.mark.xfail(strict=True, reason="the desk says more than three, its groups and reversals in no order")
 def test_at_most_three_are_suggested_and_the_best_is_first() -> None:
     assert not [one for seed in range(SEEDS) for one in told(seed).wrong if one[1].name in NOT_YET]
 

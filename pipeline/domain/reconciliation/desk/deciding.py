@@ -13,7 +13,7 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.assigning.components import ITEMS_MAX, around
 from pipeline.domain.reconciliation.assigning.edges import Edge
-from pipeline.domain.reconciliation.assigning.outcomes import Outcome, decide
+from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Outcome, decide
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.breaks.summary import SUGGESTED
 from pipeline.domain.reconciliation.desk import figures
@@ -86,9 +86,11 @@ def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
         members = [account.worded(key) for key in group.keys]
         claim(account, scope, members, tier_of(group), group.score, parts_of_group(group))
         return
-    candidates = [*suggested, *(candidate_of(account, group) for group in groups.suggested)]
+    asked = [*suggested, *(candidate_of(account, group) for group in groups.suggested)]
+    candidates = sorted(asked, key=lambda one: -one.score)[:SUGGESTIONS_MAX]
     if candidates and entry.stage == MET:
-        suggest(scope, entry, candidates, weights.hash() if suggested else None)
+        is_scored = any(one in suggested for one in candidates)
+        suggest(scope, entry, candidates, weights.hash() if is_scored else None)
         entry = figures.stands(account, scope, entry, SUGGESTED)
         account.write(msgspec.structs.replace(entry, stage=ASKED, due_at=_again_at(account, scope)))
         return
