@@ -280,7 +280,7 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     DeadLetterCode(
         "Rejected",
         "wrong_tenant",
-        "events of fraud-rules",
+        "events of fraud-rules, matching_weights_published",
         "`tenant_id` is not `of_tenant`, or not `*` where that is null.",
         _PUBLISH,
     ),
@@ -294,10 +294,18 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     DeadLetterCode(
         "Rejected",
         "wrong_hash",
-        "fraud_rules_published, fraud_model_published",
-        "The head, a list put together of its parts, or a model is not what its hash names. What was in use "
-        "stays.",
+        "fraud_rules_published, fraud_model_published, matching_weights_published",
+        "The head, a list put together of its parts, a model or weights are not what their hash names. What "
+        "was in use stays.",
         _PUBLISH,
+    ),
+    DeadLetterCode(
+        "Rejected",
+        "invalid_weights",
+        "matching_weights_published",
+        "The weights name a feature that this release does not know, hold a number out of bounds, or are not "
+        "in canonical form.",
+        "Publish the weights as they were learned, without editing them.",
     ),
     DeadLetterCode(
         "Rejected",

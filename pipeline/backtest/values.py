@@ -22,6 +22,7 @@ SHOWN_MAX = 40
 _UNITS_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
 """Microseconds of a unit; nanoseconds are less than one."""
 _DIGITS = r"^[+-]?[0-9]{1,19}$"
+_ISO = "2026-03-01T09:30:00Z"
 
 
 class Place(NamedTuple):
@@ -187,8 +188,17 @@ def _written_times(array: Any, place: Place) -> Integers:
     array = array.cast(pa.string())
     _no_gaps(array, place)
     digits = pc.match_substring_regex(array, _DIGITS)
+    if not pc.any(digits).as_py():
+        return _iso_times(array, place)
+    numbers = integers(pc.if_else(digits, array, "0"), place, "microseconds since 1970")
     if pc.all(digits).as_py():
-        return integers(array, place, "microseconds since 1970")
+        return numbers
+    return np.where(
+        digits.to_numpy(zero_copy_only=False), numbers, _iso_times(pc.if_else(digits, _ISO, array), place)
+    )
+
+
+def _iso_times(array: Any, place: Place) -> Integers:
     try:
         return _as_int64(array.cast(pa.timestamp("us", "UTC")).cast(pa.int64()))
     except pa.ArrowInvalid:
@@ -197,8 +207,8 @@ def _written_times(array: Any, place: Place) -> Integers:
         try:
             pa.array([text]).cast(pa.timestamp("us"))
         except pa.ArrowInvalid:
-            place.fail(offset, f"{shown(text)} is no time, such as 2026-03-01T09:30:00Z")
-        place.fail(offset, f"{shown(text)} has no zone, such as 2026-03-01T09:30:00Z or +01:00 at its end")
+            place.fail(offset, f"{shown(text)} is no time, such as {_ISO}")
+        place.fail(offset, f"{shown(text)} has no zone, such as {_ISO} or +01:00 at its end")
 
 
 def integers(array: Any, place: Place, meant: str) -> Integers:

@@ -96,7 +96,28 @@ def test_a_bad_cell_is_named(
 
 def test_a_booking_that_is_no_date_is_named(tmp_path: Path) -> None:
     said = refusal(tmp_path, [{}], [{"booked_at": "2026-03-03"}, {"booked_at": "soon"}])
-    assert said == "l.csv: row 2, column booked_at: 'soon' is no date, such as 2026-03-01"
+    assert said == "l.csv: row 2, column booked_at: 'soon' is no time, such as 2026-03-01T09:30:00Z"
+    said = refusal(tmp_path, [{}], [{}, {"booked_at": "2026-02-30"}])
+    assert said == "l.csv: row 2, column booked_at: '2026-02-30' is no day of the calendar"
+    said = refusal(tmp_path, [{}], [{"booked_at": "2026-03-03"}, {"booked_at": ""}])
+    assert said == "l.csv: row 2, column booked_at: is empty"
+
+
+MIXED = {
+    "2026-03-03": (MARCH_2 + 2) * DAY - 1,
+    "2026-03-03T20:00:00Z": (MARCH_2 + 1) * DAY + 20 * DAY // 24,
+    "2026-03-03T21:00:00+01:00": (MARCH_2 + 1) * DAY + 20 * DAY // 24,
+    str((MARCH_2 + 4) * DAY): (MARCH_2 + 4) * DAY,
+}
+"""What a booking may be, and when it is."""
+
+
+@pytest.mark.parametrize("first", MIXED)
+def test_a_column_may_mix_dates_and_times_in_any_order(tmp_path: Path, first: str) -> None:
+    order = [first, *(text for text in MIXED if text != first), first]
+    found = rows(tmp_path, [{}], [{"booked_at": text} for text in order])
+    when = {row.item_id: row.at_us for row in found if row.is_line}
+    assert when == {f"l{number}": MIXED[text] for number, text in enumerate(order, 1)}
 
 
 def test_a_file_of_another_delimiter_is_refused(tmp_path: Path) -> None:

@@ -154,7 +154,25 @@ def test_a_day_is_one_row_that_is_begun_by_what_comes_and_forgotten_with_its_win
     summary.note(later, "EUR", 10, lambda day: moved(day, True, 5, "GROUP", "WAITING"))
     assert unpack_day(bank.rows.data[key]).lines.keys() == {"GROUP"}, "what is over is counted no more"
     summary.note(later, "EUR", 10, lambda day: arrived(day, False, 7), begins=True)
-    assert unpack_day(bank.rows.data[key]).lines == {}
+    assert unpack_day(bank.rows.data[key]).lines.keys() == {"GROUP"}, "nor is its row begun again"
+    del bank.rows.data[key]
+    summary.note(later, "EUR", 10, lambda day: arrived(day, False, 7), begins=True)
+    assert key not in bank.rows.data
+    summary.note(later, "EUR", 11 + KEEP_DAYS, lambda day: arrived(day, False, 7), begins=True)
+    assert day_key("acme", "nostro", "EUR", 11 + KEEP_DAYS) in bank.rows.data
+
+
+def test_a_day_that_lies_ahead_is_kept_for_its_windows_from_then_on() -> None:
+    bank = Bank()
+    bank.tell("open b1 FEE 1 line:S1/1")
+    scope = bank.scope(cause())
+    summary.note(scope, "EUR", 500, lambda day: arrived(day, True, 5), begins=True)
+    row = unpack_day(bank.rows.data[day_key("acme", "nostro", "EUR", 500)])
+    assert row.ended_at == 500 * DAY and summary.sweep_day(row, scope)
+    summary.note(scope, "EUR", 2**31 - 1, lambda day: arrived(day, True, 5), begins=True)  # a bank may say so
+    assert day_key("acme", "nostro", "EUR", 2**31 - 1) in bank.rows.data
+    bank.now = (501 + KEEP_DAYS) * DAY
+    assert not summary.sweep_day(row, bank.scope(cause()))
 
 
 def cause() -> Any:

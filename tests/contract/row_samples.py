@@ -21,14 +21,17 @@ from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
+from pipeline.domain.reconciliation.item_rows import BREAK_ROW, ENDED
 from pipeline.domain.tenants import quotas
 from tests.contract import (
     break_row_samples,
     chain_row_samples,
+    desk_row_samples,
     fraud_row_samples,
     ledger_row_samples,
     publishing_row_samples,
 )
+from tests.contract.desk_row_samples import ended
 from tests.contract.ledger_row_samples import read_under
 from tests.contract.row_kinds import AT, GOLDEN, HIGH, LOW, Sample, golden_file, golden_rows, only_there
 
@@ -82,25 +85,6 @@ WAITS_LONG = msgspec.structs.replace(
     WAITS, causation_id="e-0", hold=True, actor=Actor("idp", "anna"), metadata={"order": "é€"}
 )
 VERDICT = Verdict("REVIEW", 61, (("velocity_1h", "9 payments"), ("new_payee", "é€")), "rules-1")
-LINE = reconciliation.BankLine(
-    "north", "nostro-1", "s-1", 3, "EUR", -12_50, 20_541, AT, "ref é€", b"\x00digest", True, "CLAIMED", "b-1",
-    2, "p-1",
-)  # fmt: skip
-POSTING = reconciliation.Posting(
-    "north",
-    "nostro-1",
-    "p-1",
-    "EUR",
-    LOW,
-    20_541,
-    9,
-    AT,
-    ("pay-1", "e-1"),
-    ("pay-1", "e-1", "free é€"),
-    "AMOUNT",
-    "b-2",
-    1,
-)
 STATEMENTS = (
     reconciliation.Statement("EUR"),
     reconciliation.Statement("EUR", 3, 1, 4, LOW, True, 5, HIGH, 4, AT, "b-1", "b-2", 2),
@@ -113,18 +97,12 @@ PAID = decisions.Paid("bob é€", HIGH, "EUR", HIGH, 0, [1, 1, HIGH, 6], True, 
 ALERT = alerts.Alert(AT, VERDICT, "bob", 12_50, "EUR")
 CLAIM = reconciliation.Claim(20_541, "reference", True)
 EARLIER |= {
-    ("reconciliation", "line", 1): (LINE,),
-    ("reconciliation", "posting", 1): (POSTING,),
+    **desk_row_samples.EARLIER,
     ("reconciliation", "statement", 1): STATEMENTS,
     ("reconciliation", "claim", 1): (CLAIM,),
     ("fraud", "decision", 1): DECISIONS,
     ("fraud", "alert", 1): (ALERT,),
 }
-
-
-def _ended(row: Any) -> Any:
-    """Return a row of which is known when it has ended."""
-    return msgspec.structs.replace(row, ended_at=AT)  # fmt: skip
 
 
 def _reconciled(kind: RowKind, *values: Any) -> Sample:
@@ -225,17 +203,15 @@ SAMPLES = (
         positions.QUOTE_ROW, positions.pack_quote, positions.unpack_quote, (positions.Quote(AT, "e", LOW),)
     ),
     only_there(positions.OPEN_ROW),
-    _reconciled(reconciliation.WATERMARK_ROW, reconciliation.Watermark(AT)),
-    _reconciled(reconciliation.POSTING_ROW, POSTING, _ended(POSTING)),
-    _reconciled(reconciliation.LINE_ROW, LINE, _ended(LINE)),
+    *desk_row_samples.SAMPLES,
     _reconciled(
-        reconciliation.BREAK_ROW,
+        BREAK_ROW,
         reconciliation.Break("AMOUNT", -5, "EUR", "s-1", 3, "p-1", "é€", AT, "line_arrived", AT),
         reconciliation.Break("SEQUENCE_GAP", 0, "EUR", None, None, None, "", AT),
     ),
-    _reconciled(reconciliation.CLAIM_ROW, CLAIM, _ended(CLAIM)),
-    _reconciled(reconciliation.STATEMENT_ROW, *STATEMENTS, _ended(STATEMENTS[0])),
-    *_queued(reconciliation.ENDED),
+    _reconciled(reconciliation.CLAIM_ROW, CLAIM, ended(CLAIM)),
+    _reconciled(reconciliation.STATEMENT_ROW, *STATEMENTS, ended(STATEMENTS[0])),
+    *_queued(ENDED),
     Sample(
         reconciliation.CHAIN_ROW,
         reconciliation.pack_chain,

@@ -6,7 +6,7 @@ go by columns wherever they can; it compares rows, outputs, their order, and wha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -119,7 +119,7 @@ def run_of(batch: Any, log: Log, partition: int = 0, partitions: int = PARTITION
 
 def _cell(event: Any, name: str) -> Any:
     value = getattr(event, name)
-    if name == "origins":
+    if isinstance(value, tuple):
         return msgspec.to_builtins(value)
     return msgspec.structs.asdict(value) if isinstance(value, Actor | Exchange) else value
 
@@ -148,13 +148,16 @@ def assert_alike(
     cuts: Sequence[int],
     partition: int = 0,
     partitions: int = PARTITIONS,
+    before: Mapping[bytes, bytes] | None = None,
 ) -> Replay:
     """Assert that rows and batches do the same with a log, cut at some positions; return the one by batches.
 
-    Rows are compared after every batch, outputs in the end.
+    Rows are compared after every batch, outputs in the end. `before`: the rows that are there already.
     """
     place = partition, partitions
     rows, columns = Replay(rules, *place), Replay(rules, *place)
+    for replay in (rows, columns):
+        replay.rows.data.update(before or {})
     edges = [0, *sorted(min(cut, len(log)) for cut in cuts), len(log)]
     for start, stop in pairwise(edges):
         rows.by_rows(log[start:stop])
@@ -168,7 +171,7 @@ def assert_alike(
     for code in {*rows.rejected}:
         note(f"rejected: {code}")
     for said in rows.said.values():
-        for one in {(type(event).__name__, getattr(event, "code", "")) for _, event in said}:
+        for one in {(type(event).__name__, getattr(event, "code", None) or "") for _, event in said}:
             note(f"said: {' '.join(one)}")
     note(f"by columns: {10 * columns.in_columns // max(len(log), 1)}0 %")
     return columns

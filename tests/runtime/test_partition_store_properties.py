@@ -75,6 +75,11 @@ class StoreMachine(RuleBasedStateMachine):
             wanted = sorted(key for key in rows if key.startswith(prefix) and key > after)
             assert list(found) == [(key, rows[key]) for key in wanted]
 
+    @rule(prefix=_prefixes, before=st.one_of(_keys, st.sampled_from([b"", b"b", b"\xff\xff\xff"])))
+    def scan_back(self, prefix: bytes, before: bytes) -> None:
+        wanted = sorted((key for key in self.now if key.startswith(prefix) and key < before), reverse=True)
+        assert list(self.store.scan_back(prefix, before)) == [(key, self.now[key]) for key in wanted]
+
     @precondition(lambda self: self.taken is None)
     @rule()
     def take(self) -> None:

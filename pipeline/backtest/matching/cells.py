@@ -33,15 +33,27 @@ def signed_amounts(array: Any, place: Place) -> Integers:
 
 
 def times_or_dates(array: Any, place: Place) -> Integers:
-    """Return times in microseconds UTC; a date alone is the end of its day. Raises FileRefused."""
+    """Return times in microseconds UTC; a date alone, whatever is beside it, is the end of its day.
+
+    Raises FileRefused.
+    """
     array = _plain(array)
-    if _are_dates(array):
+    if pa.types.is_date(array.type):
         if array.null_count:
             place.fail(int(np.argmax(array.is_null().to_numpy(zero_copy_only=False))), "is empty")
-        nothing = np.zeros(len(array), np.int64)
-        found = _typed_days(array, place, nothing) if pa.types.is_date(array.type) else _days(array, place)
+        found = _typed_days(array, place, np.zeros(len(array), np.int64))
         return (found + 1) * MICROSECONDS_PER_DAY - 1
-    return times(array, place)
+    if not _is_text(array.type):
+        return times(array, place)
+    alone = pc.match_substring_regex(array, f"^{_DATE.pattern}$").fill_null(False)
+    found = times(pc.if_else(alone, pa.scalar("0", array.type), array), place).copy()
+    there = np.flatnonzero(alone.to_numpy(zero_copy_only=False))
+    ends: dict[str, int] = {}
+    for offset, text in zip(there.tolist(), array.take(pa.array(there)).to_pylist(), strict=True):
+        if text not in ends:
+            ends[text] = (_day(text, offset, place) + 1) * MICROSECONDS_PER_DAY - 1
+        found[offset] = ends[text]
+    return found
 
 
 def days(array: Any, place: Place, or_else: Integers) -> Integers:
@@ -75,15 +87,6 @@ def texts(array: Any, place: Place) -> Any:
         offset = int(np.argmax(lengths > TEXT_CHARS_MAX))
         place.fail(offset, f"has {int(lengths[offset]):,} characters, at most {TEXT_CHARS_MAX:,}")
     return found
-
-
-def _are_dates(array: Any) -> bool:
-    if pa.types.is_date(array.type):
-        return True
-    if not _is_text(array.type):
-        return False
-    first = pc.drop_null(array)
-    return bool(len(first)) and _DATE.fullmatch(first[0].as_py() or "") is not None
 
 
 def _typed_days(array: Any, place: Place, or_else: Integers) -> Integers:

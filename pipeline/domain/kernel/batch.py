@@ -33,6 +33,7 @@ from pipeline.domain.kernel.columns import (
     Run,
 )
 from pipeline.domain.kernel.outbox import Reject
+from pipeline.domain.kernel.records import Maker, makers_of
 
 _TYPES = {
     "int": pa.int64(),
@@ -116,16 +117,22 @@ def structs_of(run: Run, classes: Sequence[type], fields: Container[str] | None 
         take = None if len(at) == len(run) else pa.array(at)
         names: tuple[str, ...] = event.__struct_fields__  # type: ignore[attr-defined]
         read = (run.columns.get(name) if fields is None or name in fields else None for name in names)
-        made = map(event, *(_cells(column, take) for column in read))
+        makers = map(makers_of(event).get, names)
+        made = map(event, *(_cells(column, take, make) for column, make in zip(read, makers, strict=True)))
         for place, one in zip(at.tolist(), made, strict=False):
             events[place] = one
     return events
 
 
-def _cells(column: pa.Array | None, take: pa.Array | None) -> Iterator[Any]:
+def _cells(column: pa.Array | None, take: pa.Array | None, make: Maker | None) -> Iterator[Any]:
+    """Yield the cells of a column as the fields of a Struct hold them; `make` makes those of no scalars."""
     if column is None:
         return repeat(None)
     taken = column if take is None else column.take(take)
+    if taken.null_count == len(taken):
+        return repeat(None)  # most fields that may be missing are, in all events of a run
+    if make is not None:
+        return map(make, taken.to_pylist())
     if taken.null_count:
         return iter(taken.to_pylist())  # NumPy would make a float of a number that may be missing
     return iter(taken.to_numpy(zero_copy_only=False).tolist())

@@ -2004,6 +2004,20 @@ class JournalAnswered(msgspec.Struct, frozen=True, gc=False):
     actor: Actor | None = None
 
 
+class ReconciliationContinued(msgspec.Struct, frozen=True, gc=False):
+    """What is due in an account goes on: it was more than one event may do, or only time has passed."""
+
+    KEY_FIELD: ClassVar[str] = "account_id"
+    CAUSE_FIELDS: ClassVar[tuple[str, ...]] = ("account_id",)
+
+    event_id: str
+    tenant_id: str
+    occurred_at: int
+    correlation_id: str
+    causation_id: str | None
+    account_id: str
+
+
 class BreakActionRefused(msgspec.Struct, frozen=True, gc=False):
     """What a person has asked for was not done, and why."""
 
@@ -2343,6 +2357,7 @@ EVENTS: dict[str, type[msgspec.Struct]] = {
     "ledgerflow.PriceQuoted": PriceQuoted,
     "ledgerflow.RateQuoted": RateQuoted,
     "ledgerflow.JournalAnswered": JournalAnswered,
+    "ledgerflow.ReconciliationContinued": ReconciliationContinued,
     "ledgerflow.BreakActionRefused": BreakActionRefused,
     "ledgerflow.BreakChanged": BreakChanged,
     "ledgerflow.BreakOpened": BreakOpened,

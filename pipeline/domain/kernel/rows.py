@@ -54,6 +54,17 @@ class PrefetchingRows(Rows, Protocol):
         ...
 
 
+class RowsBothWays(PrefetchingRows, Protocol):
+    """Rows that can be scanned from either end."""
+
+    def scan_back(self, prefix: bytes, before: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the rows whose key starts with `prefix` and is below `before`, the last one first.
+
+        Later writes are not seen.
+        """
+        ...
+
+
 class MemoryRows:
     """`Rows` in a dict: for tests, and for replays that need no disk."""
 
@@ -87,4 +98,9 @@ class MemoryRows:
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Return the rows whose key starts with `prefix` and is above `after`, in key order."""
         found = sorted(key for key in self.data if key.startswith(prefix) and key > after)
+        return iter([(key, self.data[key]) for key in found])
+
+    def scan_back(self, prefix: bytes, before: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Return the rows whose key starts with `prefix` and is below `before`, the last one first."""
+        found = sorted((key for key in self.data if key.startswith(prefix) and key < before), reverse=True)
         return iter([(key, self.data[key]) for key in found])

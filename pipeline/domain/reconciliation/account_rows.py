@@ -14,8 +14,9 @@ import msgspec
 
 from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import PrefetchingRows
+from pipeline.domain.reconciliation.item_rows import ENDED
 from pipeline.domain.reconciliation.items import Items
-from pipeline.domain.reconciliation.rows import ENDED, Watermark, pack, read, watermark_key
+from pipeline.domain.reconciliation.rows import Watermark, pack, read, watermark_key
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 

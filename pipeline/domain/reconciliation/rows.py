@@ -22,20 +22,22 @@ from typing import Any, TypeVar
 import msgspec
 
 from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
-from pipeline.domain.kernel.retention import QueueKind
 from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.reconciliation.item_rows import (
+    BREAK_ROW,
+    ENDED,
+    IN_FORCE,
+    LINE_ROW,
+    POSTING_ROW,
+    WATERMARK_ROW,
+)
 from pipeline.domain.reconciliation.sortable import number_at, sortable
 
 _NOT_KNOWN = append_fields(None)
 """When it has ended: earlier versions did not say it, so such a row is never over."""
-WATERMARK_ROW = RowKind("reconciliation", "watermark", "w")
-POSTING_ROW = RowKind("reconciliation", "posting", "o", [_NOT_KNOWN])
-LINE_ROW = RowKind("reconciliation", "line", "l", [_NOT_KNOWN])
 STATEMENT_ROW = RowKind("reconciliation", "statement", "s", [_NOT_KNOWN])
 CHAIN_ROW = RowKind("reconciliation", "chain", "k")
-BREAK_ROW = RowKind("reconciliation", "break", "b")
 CLAIM_ROW = RowKind("reconciliation", "claim", "c", [_NOT_KNOWN])
-ENDED = QueueKind("reconciliation", "ended", "qx")
 ENDED_ROW, ENDED_BUCKET_ROW = ENDED.state, ENDED.bucket
 INDEXES = "reaud"
 """The families of the indexes; their rows have no layout."""
@@ -177,8 +179,8 @@ _Row = TypeVar("_Row", bound=msgspec.Struct)
 
 _KINDS: dict[type, RowKind] = {
     Watermark: WATERMARK_ROW,
-    Posting: POSTING_ROW,
-    BankLine: LINE_ROW,
+    Posting: POSTING_ROW.as_of(IN_FORCE),
+    BankLine: LINE_ROW.as_of(IN_FORCE),
     Statement: STATEMENT_ROW,
     Break: BREAK_ROW,
     Claim: CLAIM_ROW,

@@ -68,6 +68,8 @@ from pipeline.domain.reconciliation.statements import check_chain, check_stateme
 from pipeline.domain.reconciliation.sweeping import sweep
 
 DEFAULTS, WINDOWS = ReconciliationSettings(), Windows()
+PASSED_OVER = (ev.BranchTicked, ev.ReconciliationContinued)
+"""Events of the log by which the desk gets time; they have no effect here."""
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -234,6 +236,8 @@ def apply(
     Raises Reject, with nothing written: malformed_id, overflow, too_old, currency_mismatch,
     line_no_must_not_be_negative, line_count_must_not_be_negative, unexpected_event.
     """
+    if isinstance(event, PASSED_OVER):
+        return
     if not isinstance(event, Input):
         raise Reject("unexpected_event", type(event).__name__)
     account_rows = open_account(rows, event.tenant_id, event.account_id, settings, windows)

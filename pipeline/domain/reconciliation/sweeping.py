@@ -7,9 +7,9 @@ or not closed yet, an open break) has not ended, however old it is.
 
 from __future__ import annotations
 
+from pipeline.domain.reconciliation.item_rows import BREAK_ROW
 from pipeline.domain.reconciliation.results import Scope
 from pipeline.domain.reconciliation.rows import (
-    BREAK_ROW,
     STATEMENT_ROW,
     BankLine,
     Break,

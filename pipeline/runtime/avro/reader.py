@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
 import pyruhvro
-from msgspec import inspect
 
 import schemas
 from pipeline.domain.kernel.events import EVENTS
+from pipeline.domain.kernel.records import makers_of
 from pipeline.runtime.avro.check import parsed
 from schemas import SchemaVersion
 from schemas.upcasters import to_compute, upcast
@@ -24,7 +24,7 @@ class EventReader:
         self.newest = schemas.newest(record_name)
         self.event = EVENTS[record_name]
         self._fields = [field["name"] for field in parsed(self.newest.text)["fields"]]
-        self._made = _made_fields(self.event)
+        self._made = makers_of(self.event)
 
     def events(self, batch: pa.RecordBatch) -> list[Any]:
         """Return the events of a decoded batch of the newest version, in order."""
@@ -76,36 +76,3 @@ def _cells(column: pa.Array, make: Callable[..., Any] | None) -> list[Any]:
         return list(column.cast(pa.int32()).to_pylist())
     cells = column.to_pylist()
     return list(cells if make is None else map(make, cells))
-
-
-def _made_fields(event: type) -> dict[str, Callable[[Any], Any]]:
-    """Return how the fields that are no scalars are made of what Arrow and fastavro have for them."""
-    fields = inspect.type_info(event).fields  # type: ignore[attr-defined]
-    return {field.name: make for field in fields if (make := _maker(field.type)) is not None}
-
-
-def _maker(kind: inspect.Type) -> Callable[[Any], Any] | None:
-    """Return what makes a Struct of a dict, a tuple of a list, a dict of a map; None for a scalar."""
-    if isinstance(kind, inspect.UnionType):
-        makers = [make for one in kind.types if (make := _maker(one)) is not None]
-        return partial(_unless_none, makers[0]) if makers else None
-    if isinstance(kind, inspect.VarTupleType):
-        item = _maker(kind.item_type)
-        return tuple if item is None else partial(_tuple_of, item)
-    if isinstance(kind, inspect.StructType):
-        inner = {field.name: make for field in kind.fields if (make := _maker(field.type)) is not None}
-        return partial(_struct_of, kind.cls, inner)
-    return dict if isinstance(kind, inspect.DictType) else None
-
-
-def _unless_none(make: Callable[[Any], Any], cell: Any) -> Any:
-    return None if cell is None else make(cell)
-
-
-def _tuple_of(make: Callable[[Any], Any], cell: list[Any]) -> tuple[Any, ...]:
-    return tuple(map(make, cell)) if cell else ()
-
-
-def _struct_of(cls: type, inner: dict[str, Callable[[Any], Any]], cell: dict[str, Any]) -> Any:
-    made = {name: make(cell[name]) for name, make in inner.items()}
-    return cls(**{**cell, **made})

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from rocksdict import Checkpoint, ReadOptions, WriteBatch
+from rocksdict import Checkpoint, WriteBatch
 from sortedcontainers import SortedSet
 
 from pipeline.runtime.store.database import (
@@ -25,15 +25,10 @@ from pipeline.runtime.store.database import (
     open_database,
     reading,
 )
+from pipeline.runtime.store.scans import behind, merged, stored_down, stored_up
 
 ROW_CACHE_ROWS = 50_000
 """Recently used rows per partition, in two generations of at most so many each."""
-
-
-def _behind(prefix: bytes) -> bytes | None:
-    """Return the first key that is behind all keys with a prefix; None if there is none."""
-    head = prefix.rstrip(b"\xff")
-    return head[:-1] + bytes([head[-1] + 1]) if head else None
 
 
 class PartitionStore:
@@ -123,53 +118,33 @@ class PartitionStore:
 
     def scan(self, prefix: bytes, after: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """Yield rows whose key starts with `prefix` and is above `after`, in key order, as of now."""
-        fresh = {}
-        for key in self._overlay_keys(prefix, after):
-            fresh[key] = self._pending[key] if key in self._pending else self._in_flight[key]
-        return self._merged(prefix, after, fresh)
+        fresh = {key: self._overlaid(key) for key in self._overlay_keys(prefix, after, None)}
+        return merged(stored_up(self._db, prefix, after), fresh)
 
-    def _overlay_keys(self, prefix: bytes, after: bytes) -> list[bytes]:
-        """Return the keys of rows that are not committed, in order."""
+    def scan_back(self, prefix: bytes, before: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield rows whose key starts with `prefix` and is below `before`, the last one first, as of now."""
+        fresh = {key: self._overlaid(key) for key in reversed(self._overlay_keys(prefix, b"", before))}
+        return merged(stored_down(self._db, prefix, before), fresh, down=True)
+
+    def _overlaid(self, key: bytes) -> bytes | None:
+        return self._pending[key] if key in self._pending else self._in_flight[key]
+
+    def _overlay_keys(self, prefix: bytes, after: bytes, before: bytes | None) -> list[bytes]:
+        """Return the keys of rows that are not committed, in order: above `after`, below `before`."""
         if not prefix:
             fresh = {*self._in_flight, *self._pending} - RUNTIME_KEYS
-            return sorted(key for key in fresh if key > after)
+            return sorted(key for key in fresh if key > after and (before is None or key < before))
         self._scanned.add(prefix[0])
         ordered = self._ordered.get(prefix[0])
         if ordered is None:
             family = [key for key in {*self._in_flight, *self._pending} if key[0] == prefix[0]]
             ordered = self._ordered[prefix[0]] = SortedSet(family)
-        start = max(prefix, after)
-        keys = ordered.irange(start, _behind(prefix), inclusive=(start != after, False))
-        return list(keys)
-
-    def _merged(
-        self, prefix: bytes, after: bytes, fresh: dict[bytes, bytes | None]
-    ) -> Iterator[tuple[bytes, bytes]]:
-        upcoming = iter(fresh.items())
-        ahead = next(upcoming, None)
-        for key, value in self._stored(prefix, after):
-            while ahead is not None and ahead[0] < key:
-                if ahead[1] is not None:
-                    yield ahead[0], ahead[1]
-                ahead = next(upcoming, None)
-            if key not in fresh:
-                yield key, value
-        while ahead is not None:
-            if ahead[1] is not None:
-                yield ahead[0], ahead[1]
-            ahead = next(upcoming, None)
-
-    def _stored(self, prefix: bytes, after: bytes) -> Iterator[tuple[bytes, bytes]]:
-        start, end, options = max(prefix, after), _behind(prefix), ReadOptions()
-        if end is not None:  # without it RocksDB steps over all that was deleted behind the last row
-            options.set_iterate_upper_bound(end)
-        for key, value in self._db.items(from_key=start or None, read_opt=options):
-            if not key.startswith(prefix):
-                if key > prefix:
-                    return
-                continue
-            if key > after and key not in RUNTIME_KEYS:
-                yield key, value
+        start, end = max(prefix, after), behind(prefix)
+        if before is not None:
+            end = before if end is None else min(before, end)
+            if end <= start:
+                return []
+        return list(ordered.irange(start, end, inclusive=(start != after, False)))
 
     def committed_get(self, key: bytes) -> bytes | None:
         """Return a row as the last committed transaction left it, or None.
@@ -187,7 +162,7 @@ class PartitionStore:
         Raises StoreClosed, as `committed_get`.
         """
         with reading():
-            yield from self._stored(prefix, after)
+            yield from stored_up(self._db, prefix, after)
 
     @property
     def committed_offset(self) -> int:
@@ -276,7 +251,7 @@ class PartitionStore:
     @property
     def has_rows(self) -> bool:
         """Whether the database has a row."""
-        return next(self._stored(b"", b""), None) is not None
+        return next(stored_up(self._db, b"", b""), None) is not None
 
     def checkpoint(self, path: Path) -> tuple[int, int]:
         """Copy the committed rows into a new database at `path`, on the same disk by hard links.

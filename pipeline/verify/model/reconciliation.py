@@ -32,6 +32,8 @@ from pipeline.verify.model.wire import DAY_US, Dead, msgpack
 
 AMOUNT_MAX = 2**61
 IDS = ("tenant_id", "account_id", "posting_id", "statement_id", "currency")
+TIMES = ("BranchTicked", "ReconciliationContinued")
+"""Events that only say that time goes on."""
 FIGURES = ("amount_minor", "opening_balance_minor", "closing_balance_minor")
 
 
@@ -46,6 +48,10 @@ def digest(*content: Any) -> bytes:
 
 
 # --- the rules, one an event
+
+
+def pass_over(books: ReconciliationBranch, event: dict[str, Any]) -> None:
+    """Let time have no effect: an account's own events say what time it is."""
 
 
 def post(books: ReconciliationBranch, event: dict[str, Any]) -> None:
@@ -165,9 +171,16 @@ def conflict(
 class ReconciliationBranch(Desks):
     """Reconciliation of one partition, as far as its log has been applied."""
 
-    rules: ClassVar = {"PostingRecorded": post, "StatementLine": state, "StatementClosed": close}
+    rules: ClassVar = {
+        "PostingRecorded": post,
+        "StatementLine": state,
+        "StatementClosed": close,
+        **dict.fromkeys(TIMES, pass_over),
+    }
 
     def check_ids(self, event: dict[str, Any]) -> None:
+        if self.cause.event in TIMES:
+            return  # a branch's time is of no tenant
         if any(not event[name] or "\0" in event[name] for name in IDS if name in event):
             raise Dead("malformed_id")
         if any(abs(event[name]) > AMOUNT_MAX for name in FIGURES if name in event):

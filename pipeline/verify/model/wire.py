@@ -114,7 +114,7 @@ KEY_FIELD = {
     "CommandRefused": "account_id",
     "PriceQuoted": "instrument_id",
     "PeriodClosed": "period_id",
-    "BranchTicked": "account_id",
+    **dict.fromkeys(("BranchTicked", "ReconciliationContinued"), "account_id"),
     "RateQuoted": "base_currency",
     "PaymentLabelled": "debtor_account_id",
     **dict.fromkeys(PUBLICATIONS, "tenant_id"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 Rounds = dict[str, list[dict[str, Any]]]
+NAME, DESK = "reconciliation_quality", "reconciliation_quality_desk"
+"""The contenders: the stream in force, whose figures have bars, and the desk."""
 WAYS = ("unlabelled", "labelled")
 RANKED = ("precision_confirmed", "recall_confirmed", "recall_with_suggestions")
 PARTS = (
@@ -23,7 +25,7 @@ NAMES = tuple(f"reconciliation_{name}_{way}" for way in WAYS for name in (*RANKE
 
 def figures_of(rounds: Rounds) -> dict[str, float | None]:
     """Return the figures of all seeds together; None where the job did not run."""
-    runs = rounds.get("reconciliation_quality")
+    runs = rounds.get(NAME)
     if not runs:
         return dict.fromkeys(NAMES)
     return {
@@ -36,11 +38,12 @@ def figures_of(rounds: Rounds) -> dict[str, float | None]:
 def tables(rounds: Rounds) -> list[str]:
     """Return the figures as Markdown: by way, then by kind."""
     lines: list[str] = []
-    for run in rounds.get("reconciliation_quality", []):
-        for title, sets in (("frozen data", run["sets"]), ("public pairs", run["public"])):
-            if sets is not None:
-                lines += [*overall(title, sets), ""]
-        lines += [*by_kind(run["sets"]), ""]
+    for name, whose in ((NAME, ""), (DESK, ", the desk")):
+        for run in rounds.get(name, []):
+            for title, sets in (("frozen data", run["sets"]), ("public pairs", run["public"])):
+                if sets is not None:
+                    lines += [*overall(title + whose, sets), ""]
+            lines += [*by_kind(run["sets"]), ""]
     return lines
 
 

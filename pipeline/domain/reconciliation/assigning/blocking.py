@@ -7,7 +7,7 @@ own place, so that the nearest come first, and end after a fixed number of entri
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from pipeline.domain.reconciliation.scoring.amounts import FEE_MINOR_MAX
@@ -62,18 +62,21 @@ def index_keys(item: Item, known: Known) -> list[bytes]:
 
 def first_keys(item: Item) -> list[bytes]:
     """Return the keys of an item's references and amounts: those that it has from its arrival on."""
-    side, end = _side(item.is_line), _day(item.booked_day) + item.key
+    side, end = side_of(item.is_line), day_place(item.booked_day) + item.key
     keys = [b"r" + side + one.encode() + b"\0" + item.key for one in item.references[:REFERENCES_MAX]]
     return keys + [b"a" + side + place + end for place in _amounts_of(item)]
 
 
 def word_keys(item: Item, known: Known) -> list[bytes]:
     """Return the keys of an item's words. Where clean references are the rule, they may be written later."""
-    side, end = _side(item.is_line), _day(item.booked_day) + item.key
-    place = _place(item.currency, item.amount_minor)
-    return [
-        b"w" + side + one.encode() + b"\0" + place + end for one in rarest(item.words, known, WORDS_INDEXED)
-    ]
+    return keys_of_words(item, rarest(item.words, known, WORDS_INDEXED))
+
+
+def keys_of_words(item: Item, words: Iterable[str]) -> list[bytes]:
+    """Return the keys of some of an item's words: of those that were its rarest when it was indexed."""
+    side, end = side_of(item.is_line), day_place(item.booked_day) + item.key
+    place = amount_place(item.currency, item.amount_minor)
+    return [b"w" + side + one.encode() + b"\0" + place + end for one in words]
 
 
 def rarest(words: tuple[str, ...], known: Known, count: int) -> list[str]:
@@ -94,24 +97,24 @@ def candidates(item: Item, index: OrderedKeys, known: Known) -> list[bytes]:
 
 def by_reference(item: Item, index: OrderedKeys) -> list[bytes]:
     """Return the keys of the other side's items with a reference of this item, in their order; bounded."""
-    side = _side(not item.is_line)
+    side = side_of(not item.is_line)
     keys: dict[bytes, None] = {}
     for one in item.references[:REFERENCES_MAX]:
         prefix = b"r" + side + one.encode() + b"\0"
-        keys.update((key[len(prefix) :], None) for key in index.up(prefix, _after(prefix), READ_REFERENCE))
+        keys.update((key[len(prefix) :], None) for key in index.up(prefix, after_all(prefix), READ_REFERENCE))
     return list(keys)
 
 
 def _found(item: Item, index: OrderedKeys, known: Known) -> Iterator[tuple[bytes, int]]:
     for key in by_reference(item, index):
         yield key, _ON_REFERENCE
-    head = b"a" + _side(not item.is_line)
+    head = b"a" + side_of(not item.is_line)
     for place in _amounts_of(item):
         exact = head + place
-        for key in _outward(index, exact + _day(item.booked_day), exact, _after(exact), READ_DAYS):
+        for key in _outward(index, exact + day_place(item.booked_day), exact, after_all(exact), READ_DAYS):
             yield key[len(exact) + 4 :], _ON_EXACT
-    turned = head + _place(item.currency, -item.amount_minor)
-    for key in index.down(turned, turned + _day(item.booked_day + 1), READ_TURNED):
+    turned = head + amount_place(item.currency, -item.amount_minor)
+    for key in index.down(turned, turned + day_place(item.booked_day + 1), READ_TURNED):
         yield key[len(turned) + 4 :], _ON_TURNED
     yield from _near_amounts(head, item.currency, item.amount_minor, index)
     for currency in known.other_currencies(item.currency)[:CURRENCIES_MAX]:
@@ -120,10 +123,10 @@ def _found(item: Item, index: OrderedKeys, known: Known) -> Iterator[tuple[bytes
             yield from _near_amounts(head, currency, item.amount_minor * rate // _E8, index)
     for word in rarest(item.words, known, WORDS_LOOKED_UP):
         points = known.rarity(word)
-        prefix = b"w" + _side(not item.is_line) + word.encode() + b"\0"
+        prefix = b"w" + side_of(not item.is_line) + word.encode() + b"\0"
         start = len(prefix) + _PLACE + 4
         low, high = _near(item.currency, item.amount_minor)
-        middle = prefix + _place(item.currency, item.amount_minor)
+        middle = prefix + amount_place(item.currency, item.amount_minor)
         for key in _outward(index, middle, prefix + low, prefix + high, READ_WORD):
             yield key[start:], points
 
@@ -133,7 +136,9 @@ def _near_amounts(
 ) -> Iterator[tuple[bytes, int]]:
     low, high = _near(currency, amount_minor)
     start = len(head) + _PLACE + 4
-    for key in _outward(index, head + _place(currency, amount_minor), head + low, head + high, READ_AMOUNTS):
+    for key in _outward(
+        index, head + amount_place(currency, amount_minor), head + low, head + high, READ_AMOUNTS
+    ):
         yield key[start:], _ON_NEAR
 
 
@@ -144,29 +149,32 @@ def _outward(index: OrderedKeys, middle: bytes, low: bytes, high: bytes, limit: 
 def _near(currency: str, amount_minor: int) -> tuple[bytes, bytes]:
     size = abs(amount_minor)
     off = max(size * NEAR_PERCENT // 100, min(FEE_MINOR_MAX, size // 2))
-    return _place(currency, amount_minor - off), _place(currency, amount_minor + off + 1)
+    return amount_place(currency, amount_minor - off), amount_place(currency, amount_minor + off + 1)
 
 
 def _amounts_of(item: Item) -> list[bytes]:
-    places = [_place(item.currency, item.amount_minor)]
+    places = [amount_place(item.currency, item.amount_minor)]
     if item.original is not None:
         instructed, currency = item.original
-        places.append(_place(currency, -instructed if item.amount_minor < 0 else instructed))
+        places.append(amount_place(currency, -instructed if item.amount_minor < 0 else instructed))
     return places
 
 
-def _place(currency: str, amount_minor: int) -> bytes:
+def amount_place(currency: str, amount_minor: int) -> bytes:
+    """Return what a currency and an amount are in a key: in order by amount."""
     return currency.encode() + (amount_minor + _HALF).to_bytes(8, "big")
 
 
-def _side(is_line: bool) -> bytes:
+def side_of(is_line: bool) -> bytes:
+    """Return the byte of a side in a key."""
     return b"l" if is_line else b"p"
 
 
-def _day(day: int) -> bytes:
+def day_place(day: int) -> bytes:
+    """Return what a day is in a key."""
     return (day + 2**31).to_bytes(4, "big")
 
 
-def _after(prefix: bytes) -> bytes:
+def after_all(prefix: bytes) -> bytes:
     """Return what is after every key with a prefix: neither a day nor an item's key begins with 0xff."""
     return prefix + b"\xff"

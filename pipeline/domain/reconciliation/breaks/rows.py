@@ -6,6 +6,7 @@ y  tenant account currency day           what has come on a day, and what has be
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -149,7 +150,8 @@ class Day(msgspec.Struct, array_like=True, frozen=True, gc=False):
     announced: int = 0
     """How many lines they say to have."""
     ended_at: int | None = None
-    """When the row was begun, event time of the account: it is kept for the windows from then on."""
+    """When the row was begun, event time of the account, or the day itself where it is later: the row is kept
+    for the windows from then on."""
 
 
 unpack_life = unpacker(LIFE_ROW, Life)
@@ -163,6 +165,7 @@ def life_key(tenant_id: str, account_id: str, break_id: str) -> bytes:
     return row_key(LIFE_ROW.family, tenant_id, account_id, break_id)
 
 
+@lru_cache(1024)
 def day_key(tenant_id: str, account_id: str, currency: str, day: int) -> bytes:
     """Return the row key of a day; `day`: days since 1970-01-01."""
     return row_key(DAY_ROW.family, tenant_id, account_id, currency, sortable(day))

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY, NO_END
 from pipeline.domain.reconciliation.breaks import states
 from pipeline.domain.reconciliation.breaks.kinds import kind_of
 from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day, Life, Tally, day_key, unpack_day
@@ -28,6 +29,7 @@ STANDINGS = (WAITING, SUGGESTED, EXPLAINED, UNEXPLAINED, WRITTEN_OFF, *TIERS)
 CLEARED = frozenset({WRITTEN_OFF, *TIERS})
 """Standings of what nobody has to look at any more."""
 MILLION = 1_000_000
+_NONE = Tally()
 
 
 def standing_of(life: Life) -> str | None:
@@ -39,9 +41,9 @@ def standing_of(life: Life) -> str | None:
     return EXPLAINED if kind_of(life.kind).names_cause else UNEXPLAINED
 
 
-def arrived(day: Day, is_line: bool, amount_minor: int) -> Day:
-    """Count an item that has come; it waits."""
-    return _with(day, is_line, {WAITING: (1, abs(amount_minor))})
+def arrived(day: Day, is_line: bool, amount_minor: int, standing: str = WAITING) -> Day:
+    """Count an item that has come; it waits, unless it was matched at once."""
+    return _with(day, is_line, {standing: (1, abs(amount_minor))})
 
 
 def moved(day: Day, is_line: bool, amount_minor: int, before: str, after: str) -> Day:
@@ -71,37 +73,56 @@ def proved(day: Day, is_sound: bool) -> Day:
 
 
 def _with(day: Day, is_line: bool, changes: Mapping[str, tuple[int, int]]) -> Day:
-    tallies = dict(day.lines if is_line else day.postings)
+    tallies, is_new = dict(day.lines if is_line else day.postings), False
     for standing, (count, minor) in changes.items():
         if standing not in STANDINGS:
             raise ValueError(f"{standing} is no standing")
-        before = tallies.get(standing, Tally())
+        is_new = is_new or standing not in tallies
+        before = tallies.get(standing, _NONE)
         counted, sum_minor = before.count + count, int(before.minor) + minor
         if counted < 0 or sum_minor < 0:
             raise ValueError(f"none was counted as {standing}")
         tallies[standing] = Tally(counted, str(sum_minor))
-    kept = {standing: tallies[standing] for standing in STANDINGS if tallies.get(standing, Tally()).count}
-    return msgspec.structs.replace(day, **{"lines" if is_line else "postings": kept})
+        if not counted:
+            del tallies[standing]
+    if is_new:
+        tallies = {standing: tallies[standing] for standing in STANDINGS if standing in tallies}
+    return msgspec.structs.replace(day, **{"lines" if is_line else "postings": tallies})
 
 
 def note(
     scope: Scope, currency: str, day: int, change: Callable[[Day], Day], *, begins: bool = False
 ) -> None:
-    """Write the figures of a day as `change` makes them.
-
-    `day`: days since 1970-01-01. `begins`: something has come, so a row is begun where there is none. What
-    changes on a day whose row is over is counted no more.
-    """
+    """Write the figures of a day as `change` makes them. `day`, `begins`: as of `noted`."""
     cause = scope.cause
     key = day_key(cause.tenant_id, cause.account_id, currency, day)
     row = scope.rows.get(key)
-    known = None if row is None else unpack_day(row)
+    changed = noted(scope, None if row is None else unpack_day(row), key, day, change, begins)
+    if changed is not None:
+        scope.rows.put(key, DAY_ROW.pack(changed))
+
+
+def noted(
+    scope: Scope, known: Day | None, key: bytes, day: int, change: Callable[[Day], Day], begins: bool
+) -> Day | None:
+    """Return the figures of a day as `change` makes them; None: they are counted no more.
+
+    `known`, `key`: its row; `day`: days since 1970-01-01. `begins`: something has come, so a row is begun
+    where there is none; but not once the windows of the day are over. So no row is begun twice, and what
+    moves in a row was counted in it.
+    """
     if known is None or scope.is_over(known.ended_at):
-        if not begins:
-            return
-        known = Day(ended_at=scope.watermark)
+        began_at = day * MICROSECONDS_PER_DAY
+        if not begins or scope.is_over(began_at):
+            return None
+        known = Day(ended_at=min(max(began_at, scope.watermark), NO_END))
         scope.ended(scope.watermark, key)
-    scope.rows.put(key, DAY_ROW.pack(change(known)))
+    return change(known)
+
+
+def sweep_day(known: Day | None, scope: Scope) -> bool:
+    """Whether the figures of a day stay, where their key has come up: a day may lie ahead."""
+    return known is not None and not scope.is_over(known.ended_at)
 
 
 def figures(day: Day) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import msgspec
 
 from pipeline.domain.reconciliation.chain.findings import CLOSING, LINES_MISSING, Work
 from pipeline.domain.reconciliation.chain.history import refresh_link
+from pipeline.domain.reconciliation.chain.inputs import day_of
 from pipeline.domain.reconciliation.chain.instances import difference, is_complete, name_of
 from pipeline.domain.reconciliation.chain.rows import Instance
 from pipeline.domain.reconciliation.chain.settling import Subject, Wanted, settle
@@ -24,7 +25,7 @@ def check_statement(
     if instance.closing is None:
         return instance
     name = name_of(statement_id, currency, instance.begun_day, instance.number)
-    subject = Subject(name, currency, statement_id)
+    subject = Subject(name, currency, statement_id, day_of(instance.closing.closed_at))
     open_, breaks = settle(work, subject, instance.open, instance.breaks, _wanted(instance), why)
     instance = msgspec.structs.replace(instance, open=open_, breaks=breaks)
     if linked:

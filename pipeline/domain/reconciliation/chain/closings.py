@@ -87,5 +87,6 @@ def _contradict(work: Work, rival: Instance, closing: Closing, content: bytes) -
         closing.closing_minor,
         "the statement was closed again with other figures",
         closing.statement_id,
+        day=None if rival.closing is None else day_of(rival.closing.closed_at),
     )
     work.outcome.opened.append(finding)

@@ -76,6 +76,8 @@ class Finding(msgspec.Struct, frozen=True, gc=False):
     detail: str
     statement_id: str | None = None
     line_no: int | None = None
+    day: int | None = None
+    """When the statement that it is about was closed, days since 1970-01-01; None: about no closed one."""
 
 
 class Resolved(msgspec.Struct, frozen=True, gc=False):

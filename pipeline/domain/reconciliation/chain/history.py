@@ -49,7 +49,7 @@ def _link(instance: Instance) -> Link:
 def _subject(link: Link) -> Subject:
     one = link.closing
     name = name_of(one.statement_id, one.currency, link.begun_day, link.number)
-    return Subject(name, one.currency, one.statement_id)
+    return Subject(name, one.currency, one.statement_id, day_of(one.closed_at))
 
 
 def add_link(work: Work, instance: Instance) -> None:

@@ -27,6 +27,8 @@ class Subject(NamedTuple):
     name: str
     currency: str
     statement_id: str
+    day: int
+    """When it was closed, days since 1970-01-01."""
 
 
 def settle(
@@ -46,7 +48,9 @@ def settle(
             breaks += 1
             kept.append(Open(kind, breaks, amount_minor))
             finding = Finding(
-                kind, subject.name, str(breaks), subject.currency, amount_minor, detail, subject.statement_id
+                *(kind, subject.name, str(breaks), subject.currency, amount_minor, detail),
+                statement_id=subject.statement_id,
+                day=subject.day,
             )
             work.outcome.opened.append(finding)
     return tuple(kept), breaks

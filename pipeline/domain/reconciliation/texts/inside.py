@@ -19,7 +19,8 @@ REFERENCES_MAX = 8
 _CHARS_MIN, _CHARS_MAX = 6, 36
 _DIGITS_MIN = 3
 
-_WORD = re.compile(r"[^\s,;:()\[\]{}<>|+\"'?*#=]+")
+_WORD = re.compile(r"[^\s,;:()\[\]{}<>|+\"'?*#=]{" + f"{_CHARS_MIN},}}")
+"""A word that is long enough."""
 _DIGITS = re.compile(r"\d[^\d]*\d[^\d]*\d")
 _CREDITOR = re.compile(r"[Rr][Ff]\d\d")
 _TAG = re.compile(r"(EREF|KREF|MREF|ABWA|SVWZ|IREF|PREF|RTRN)\+")
@@ -41,7 +42,8 @@ def references_inside(text: str) -> tuple[str, ...]:
         creditor = split(text).creditor_reference
         if creditor is not None:
             found[creditor] = None
-    for match in _WORD.finditer(_TAG.sub(" ", plain(text))):
+    words = plain(text)
+    for match in _WORD.finditer(_TAG.sub(" ", words) if "+" in words else words):
         word = match[0].strip("-/._")
         if _looks_like_one(word):
             form = normal_reference(word)

@@ -1,0 +1,124 @@
+"""The batch path of the desk: the rules of `stream`, with one `AccountDesk` an account for a whole run.
+
+    run of columns -> events -> rows that they need, in one read -> each event, in order
+        -> rows: decoded, encoded and written once; index rows only of items that are open at the end
+
+Accounts share no rows but the branch's clock and what is broadcast. What people say, weights and rates end
+the run: the row path applies them, and the next run reads what they have written.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.batch import RuleBatch, blocks_of, column_types
+from pipeline.domain.kernel.columns import Block, Run
+from pipeline.domain.kernel.outbox import Arrival, Outbox
+from pipeline.domain.kernel.retention import Windows
+from pipeline.domain.kernel.rows import RowsBothWays
+from pipeline.domain.reconciliation.desk import time
+from pipeline.domain.reconciliation.desk.account import AccountDesk
+from pipeline.domain.reconciliation.desk.reads import keys_of_account, keys_of_item
+from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply_to, open_account
+from pipeline.domain.tenants.break_rules import NO_RULES, BreakRules
+
+CLASSES = (
+    *(ev.PostingRecorded, ev.StatementLine, ev.StatementClosed),
+    *(ev.ReconciliationContinued, ev.BranchTicked),
+)
+_UNREAD = frozenset(
+    (
+        *("account_type", "balance_minor_after", "branch", "held_minor_after", "effective_at", "reason"),
+        *("rate_e8", "asked_at", "approved_by", "lowest_balance_minor", "exchange", "transaction_code"),
+    )
+)
+"""What no rule of the desk looks at."""
+FIELDS = {
+    name: kind for event in CLASSES for name, kind in column_types(event).items() if name not in _UNREAD
+} | {
+    "value_date": pa.int32()  # days; Arrow converts dates to no other integer type
+}
+
+
+class DeskBatch(RuleBatch):
+    """Applies runs of events to the rows of one partition; holds only what tenants have set."""
+
+    classes = CLASSES
+    fields = FIELDS
+
+    def __init__(self, rules: BreakRules = NO_RULES, windows: Windows = WINDOWS) -> None:
+        self._given = rules, windows
+
+    def _open(self, run: Run, events: Sequence[Any], rows: RowsBothWays) -> _OpenRun:
+        counts = Counter(
+            [
+                (event.tenant_id, event.account_id)
+                for event in events
+                if not isinstance(event, ev.BranchTicked)
+            ]
+        )
+        rows.prefetch(
+            [
+                *(key for account in counts for key in keys_of_account(*account)),
+                *(key for event in events for key in keys_of_item(event)),
+            ]
+        )
+        return _OpenRun(rows, Arrival(0, run.partition, run.partitions), counts, *self._given)
+
+
+class DeskRun:
+    """Events of a partition, one after the other; the rows of each account are decoded and written once."""
+
+    def __init__(
+        self,
+        rows: RowsBothWays,
+        at: Arrival,
+        counts: Mapping[tuple[str, str], int],
+        rules: BreakRules = NO_RULES,
+        windows: Windows = WINDOWS,
+    ) -> None:
+        """`at`: where the log is; `counts`: about how many events each account has in the run."""
+        self.out = Outbox()
+        self._rows, self._at, self._counts = rows, at, counts
+        self._rules, self._windows = rules, windows
+        self._clock = time.BranchClock(rows)
+        self._accounts: dict[tuple[str, str], AccountDesk] = {}
+
+    def apply(self, event: Any, recorded_at: int) -> None:
+        """Apply the next event, of CLASSES. Raises Reject, and nothing has changed then."""
+        if recorded_at != self._at.recorded_at:
+            self._at = Arrival(recorded_at, self._at.partition, self._at.partitions)
+        if isinstance(event, ev.BranchTicked):
+            self._clock.advance(time.time_of(event, self._at))
+        else:
+            account = self._account(event.tenant_id, event.account_id)
+            apply_to(account, self._clock, event, self._at, self.out, self._rules, self._windows)
+        self._clock.wake(event, self.out)
+
+    def _account(self, tenant_id: str, account_id: str) -> AccountDesk:
+        named = tenant_id, account_id
+        found = self._accounts.get(named)
+        if found is None:
+            count = self._counts[named]
+            found = self._accounts[named] = open_account(self._rows, *named, self._windows, count)
+        return found
+
+    def write(self) -> None:
+        """Write the changed rows: the run is over."""
+        for account in self._accounts.values():
+            account.close()
+        self._clock.close()
+
+
+class _OpenRun(DeskRun):
+    """A run whose outputs are columns (`kernel.batch.OpenRun`)."""
+
+    def close(self) -> Sequence[Block]:
+        """Write the changed rows and return the outputs."""
+        self.write()
+        return blocks_of(self.out.items)

@@ -1,0 +1,151 @@
+"""What becomes of an item: early where its evidence allows, and for good when it is due.
+
+due -> the best assignment of its component -> claimed, SCORED
+    -> a batch, a reversal, a group         -> claimed (`groups_due`)
+    -> else people are asked, once          -> due again -> a break with its kind; it still waits
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.reconciliation.assigning.components import ITEMS_MAX, around
+from pipeline.domain.reconciliation.assigning.edges import Edge
+from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Outcome, decide
+from pipeline.domain.reconciliation.breaks.scope import Scope
+from pipeline.domain.reconciliation.breaks.summary import SUGGESTED
+from pipeline.domain.reconciliation.desk import figures
+from pipeline.domain.reconciliation.desk.account import AccountDesk
+from pipeline.domain.reconciliation.desk.claims import claim, is_free
+from pipeline.domain.reconciliation.desk.groups_due import (
+    candidate_of,
+    decide_groups,
+    kind_of_due,
+    tier_of,
+)
+from pipeline.domain.reconciliation.desk.groups_due import parts_of as parts_of_group
+from pipeline.domain.reconciliation.desk.items import as_item
+from pipeline.domain.reconciliation.desk.knowledge import weights_in_force, weights_key
+from pipeline.domain.reconciliation.desk.meeting import edges_of, evidence_between, meet
+from pipeline.domain.reconciliation.desk.neighbours import Neighbours
+from pipeline.domain.reconciliation.desk.results import line_ref, open_break_of, parts_of, suggest
+from pipeline.domain.reconciliation.desk.rows import (
+    AGAIN,
+    ARRIVED,
+    ASKED,
+    MET,
+    MISSING,
+    OPEN,
+    SCORED,
+    Entry,
+    Line,
+    Posting,
+    PublishedWeights,
+)
+from pipeline.domain.reconciliation.desk.time import DECISION, MEETING
+from pipeline.domain.reconciliation.groups.around import Around
+from pipeline.domain.reconciliation.scoring.lags import wait_days
+from pipeline.domain.reconciliation.scoring.weights import Weights
+
+EARLY_ITEMS_MAX = 32
+"""Items of a component on arrival: what is further away changes little, and is looked at when it is due."""
+
+
+def step(account: AccountDesk, scope: Scope, entry: Entry) -> int:
+    """Do the next step of a due item, and return its units of work (`time.Step`)."""
+    if entry.stage in (ARRIVED, AGAIN):
+        meet_and_decide(account, scope, entry)
+        return MEETING
+    decide_due(account, scope, entry)
+    return DECISION
+
+
+def meet_and_decide(account: AccountDesk, scope: Scope, entry: Entry) -> None:
+    """Let an item meet its candidates, and claim it where it is sure already."""
+    weights = weights_at(account, scope)
+    entry = meet(account, scope, entry, weights, _due_at(account, scope, entry))
+    edges = edges_of(account, scope, weights, entry.key)
+    if max((edge.score for edge in edges), default=weights.suggest_from) >= weights.confirm_from:
+        _decide_pairs(account, scope, entry, weights, early=True)
+
+
+def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
+    """Decide about an item that is due: claimed, suggested, or a break."""
+    weights = weights_at(account, scope)
+    suggested = _decide_pairs(account, scope, entry, weights, early=False)
+    if suggested is None:
+        return
+    entry = account.worded(entry.key)
+    near = Neighbours(account, lambda other: is_free(scope, other), scope.is_over)
+    beside = near.around(as_item(entry))
+    groups = decide_groups(entry, beside, near)
+    if groups.confirmed is not None:
+        group = groups.confirmed
+        members = [account.worded(key) for key in group.keys]
+        claim(account, scope, members, tier_of(group), group.score, parts_of_group(group))
+        return
+    asked = [*suggested, *(candidate_of(account, group) for group in groups.suggested)]
+    candidates = sorted(asked, key=lambda one: -one.score)[:SUGGESTIONS_MAX]
+    if candidates and entry.stage == MET:
+        is_scored = any(one in suggested for one in candidates)
+        suggest(scope, entry, candidates, weights.hash() if is_scored else None)
+        entry = figures.stands(account, scope, entry, SUGGESTED)
+        account.write(msgspec.structs.replace(entry, stage=ASKED, due_at=_again_at(account, scope)))
+        return
+    _open_break(account, scope, entry, beside)
+
+
+def weights_at(account: AccountDesk, scope: Scope) -> Weights:
+    """Return the weights in force at the account's time."""
+    owners = (account.account[0], "*")
+    return weights_in_force(
+        (account.get(weights_key(owner), PublishedWeights) for owner in owners), scope.watermark
+    )
+
+
+def _decide_pairs(
+    account: AccountDesk, scope: Scope, entry: Entry, weights: Weights, early: bool
+) -> list[ev.MatchCandidate] | None:
+    """Claim the pair that an item surely is of, and return None; else return those that it may be of."""
+    limit = EARLY_ITEMS_MAX if early else ITEMS_MAX
+    edges = around(entry.key, lambda key: edges_of(account, scope, weights, key), limit)
+    suggested = []
+    for decided in decide(edges, weights, early, entry.key):
+        edge = decided.edge
+        evidence = evidence_between(account, edge.posting, edge.line)
+        parts = parts_of(weights, evidence)
+        if decided.outcome is Outcome.CONFIRMED:
+            pair = account.worded(edge.posting), account.worded(edge.line)
+            claim(account, scope, pair, SCORED, edge.score, parts, weights.hash())
+            return None
+        suggested.append(_candidate(account, edge, parts))
+    return suggested
+
+
+def _candidate(account: AccountDesk, edge: Edge, parts: tuple[ev.ScorePart, ...]) -> ev.MatchCandidate:
+    line, posting = account.item(edge.line), account.item(edge.posting)
+    assert isinstance(line, Line) and isinstance(posting, Posting)
+    return ev.MatchCandidate((line_ref(line),), (posting.posting_id,), edge.score, parts)
+
+
+def _open_break(account: AccountDesk, scope: Scope, entry: Entry, beside: Around) -> None:
+    if entry.status != OPEN:
+        return
+    named = kind_of_due(entry, beside)
+    assert named is not None, "what moves no money does not wait"
+    break_id = open_break_of(account, scope, entry, named)
+    entry = figures.stands(account, scope, entry, figures.standing_by(scope.life(break_id)))
+    account.write(msgspec.structs.replace(entry, status=MISSING, break_id=break_id, breaks=entry.breaks + 1))
+
+
+def _due_at(account: AccountDesk, scope: Scope, entry: Entry) -> int:
+    """Return when an item is decided: after the usual wait from its day on, at the earliest in a day."""
+    came_at = min(as_item(entry).booked_day * MICROSECONDS_PER_DAY, scope.watermark)
+    wait = (wait_days(account.desk.lags) + 1) * MICROSECONDS_PER_DAY
+    return max(came_at + wait, scope.watermark + MICROSECONDS_PER_DAY)
+
+
+def _again_at(account: AccountDesk, scope: Scope) -> int:
+    return scope.watermark + wait_days(account.desk.lags) * MICROSECONDS_PER_DAY

@@ -1,0 +1,226 @@
+"""Postings and lines of events as rows have them, and rows as matching sees them.
+
+Words are worked out when they are needed: most items find their reference first. Until then their `Texts` are
+in memory, and an item that is still open when its row is written gets its words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
+from pipeline.domain.reconciliation.assigning.blocking import REFERENCES_MAX, first_keys, keys_of_words
+from pipeline.domain.reconciliation.desk.rows import (
+    CLAIMED,
+    EARLIER,
+    INFORMATION,
+    NEWEST,
+    REFERENCE,
+    Entry,
+    Line,
+    Posting,
+)
+from pipeline.domain.reconciliation.groups.bounds import DETAILS_MAX
+from pipeline.domain.reconciliation.scoring.item import Item
+from pipeline.domain.reconciliation.texts.inside import references_inside
+from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
+from pipeline.domain.reconciliation.texts.references import normal_reference
+from pipeline.domain.reconciliation.texts.words import word_tokens
+
+DESCRIPTION, COUNTERPARTY = "description", "counterparty"
+"""Entries of a posting's metadata that say what it is for and whom it is from or to."""
+KINDS = frozenset({"FEE", "REVERSAL", "BATCH", "INFORMATION"})
+"""What a statement may say of a line; another text counts as nothing."""
+
+
+_ONE_WORD = re.compile(r"[A-Za-z0-9._/-]*")
+
+
+class Texts(NamedTuple):
+    """What an item's words are worked out from."""
+
+    free: tuple[str, ...] = ()
+    party: tuple[str, ...] = ()
+
+
+NO_TEXTS = Texts()
+
+
+def posting_of(event: ev.PostingRecorded) -> tuple[Posting, Texts]:
+    """Return a posting, not due yet, and its texts."""
+    said = event.metadata or {}
+    description, party = said.get(DESCRIPTION, ""), said.get(COUNTERPARTY, "")
+    reference = event.reference or ""
+    own = _strong((event.payment_id or "", event.entry_id))
+    inside = _inside((_with_others(reference), description))
+    references = tuple(dict.fromkeys((*own, *_strong((reference,)), *inside)))
+    free = tuple(filter(None, (reference, event.purpose or "", description, party)))
+    posting = Posting(
+        tenant_id=event.tenant_id,
+        account_id=event.account_id,
+        posting_id=event.posting_id,
+        currency=event.currency,
+        amount_minor=event.amount_minor if event.side == "CREDIT" else -event.amount_minor,
+        day=event.occurred_at // MICROSECONDS_PER_DAY,
+        sequence=event.account_sequence,
+        due_at=0,
+        ids=(),
+        references=references[:REFERENCES_MAX],
+        own_ids=len(own),
+    )
+    return posting, Texts(free, (party,) if party else ())
+
+
+def line_of(event: ev.StatementLine, line_id: str, content: bytes, twin: bytes) -> tuple[Line, Texts]:
+    """Return a line, not due yet, and its texts. `line_id`, `content`, `twin`: as the chain says."""
+    name, account = event.counterparty_name or "", event.counterparty_account or ""
+    reference = event.external_reference or ""
+    named = _strong((reference, event.end_to_end_id or "", event.bank_reference or ""))
+    inside = _inside((event.description, _with_others(reference)))
+    references = tuple(dict.fromkeys((*named, *inside)))
+    original = None
+    if event.original_amount_minor is not None and event.original_currency:
+        original = abs(event.original_amount_minor), event.original_currency
+    line = Line(
+        tenant_id=event.tenant_id,
+        account_id=event.account_id,
+        statement_id=event.statement_id,
+        line_no=event.line_no,
+        currency=event.currency,
+        amount_minor=event.amount_minor,
+        day=event.value_date,
+        due_at=0,
+        reference="",
+        content=content,
+        ripe=False,
+        line_id=line_id,
+        references=references[:REFERENCES_MAX],
+        booked_day=event.booked_at // MICROSECONDS_PER_DAY,
+        kind=_kind_of(event),
+        original=original,
+        fee_minor=event.fee_minor or 0,
+        details=_details(event),
+        twin=twin,
+    )
+    free = tuple(filter(None, (event.description, name, reference)))
+    return line, Texts(free, (name,) if name else (account,) if account else ())
+
+
+def _kind_of(event: ev.StatementLine) -> str:
+    if event.entry_kind in KINDS:
+        return event.entry_kind
+    if event.is_reversal:
+        return "REVERSAL"
+    return "BATCH" if event.details is not None and len(event.details) > 1 else ""
+
+
+def _details(
+    event: ev.StatementLine,
+) -> tuple[tuple[int, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...]:
+    """Return the payments of a batch booking; none where one has no amount, or there are too many."""
+    details = event.details or ()
+    if len(details) < 2 or len(details) > DETAILS_MAX:
+        return ()
+    sign, found = -1 if event.amount_minor < 0 else 1, []
+    for one in details:
+        if one.amount_minor is None or (one.currency or event.currency) != event.currency:
+            return ()
+        texts = [text for text in (one.reference, one.description) if text]
+        references = tuple(dict.fromkeys((*_strong((one.reference or "",)), *_inside(texts))))
+        party = word_tokens((one.counterparty,)) if one.counterparty else ()
+        words = word_tokens([*texts, one.counterparty or ""])
+        amount = sign * abs(one.amount_minor)
+        found.append((amount, event.currency, references[:REFERENCES_MAX], words, party))
+    return tuple(found)
+
+
+def _strong(texts: Iterable[str]) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for text in texts:
+        form = normal_reference(text) if text and "\0" not in text else ""
+        if form and not is_placeholder(form):
+            found[form] = None
+    return tuple(found)
+
+
+def _with_others(reference: str) -> str:
+    """Return a reference if others may be inside it; nothing of a single word: it is all that is inside."""
+    return "" if _ONE_WORD.fullmatch(reference) else reference
+
+
+def _inside(texts: Iterable[str]) -> list[str]:
+    return [one for text in texts if text for one in references_inside(text)]
+
+
+def with_words(entry: Entry, texts: Texts) -> Entry:
+    """Return an item with the words of its texts."""
+    return msgspec.structs.replace(
+        entry, words=word_tokens(texts.free), counterparty=word_tokens(texts.party)
+    )
+
+
+def taken_over(entry: Entry) -> Entry:
+    """Return an item of an earlier row in the newest form."""
+    if entry.form != EARLIER:
+        return entry
+    if isinstance(entry, Posting):
+        own = _strong(entry.ids)
+        references = tuple(dict.fromkeys((*own, *_strong(entry.references))))[:REFERENCES_MAX]
+        return msgspec.structs.replace(entry, form=NEWEST, ids=(), references=references, own_ids=len(own))
+    return msgspec.structs.replace(
+        entry, form=NEWEST, references=_strong((entry.reference,)), reference="", ripe=False
+    )
+
+
+def booked_day_of(entry: Entry) -> int:
+    """Return the day of an item's booking, days since 1970-01-01."""
+    booked = None if isinstance(entry, Posting) else entry.booked_day
+    return entry.day if booked is None else booked
+
+
+def as_item(entry: Entry) -> Item:
+    """Return an item as matching sees it; its words are those that its row has."""
+    if isinstance(entry, Posting):
+        return Item(
+            *(entry.key, False, entry.currency, entry.amount_minor, entry.day, entry.day),
+            *(entry.references, entry.own_ids, entry.words, entry.counterparty),
+        )
+    booked = booked_day_of(entry)
+    return Item(
+        *(entry.key, True, entry.currency, entry.amount_minor, entry.day, booked),
+        *(entry.references, 0, entry.words, entry.counterparty, entry.kind, entry.original),
+    )
+
+
+def details_of(line: Line) -> list[Item]:
+    """Return the payments of a batch booking as items of the line's dates."""
+    booked = booked_day_of(line)
+    return [
+        Item(b"", True, currency, amount, line.day, booked, references, 0, words, party)
+        for amount, currency, references, words, party in line.details
+    ]
+
+
+def index_keys(entry: Entry) -> list[bytes]:
+    """Return the keys that an item has in the index of its account, in its state."""
+    if entry.status in (CLAIMED, INFORMATION) or entry.form == EARLIER:
+        return []
+    item = as_item(entry)
+    return first_keys(item) + keys_of_words(item, entry.sought)
+
+
+def settled_keys(entry: Entry) -> list[bytes]:
+    """Return the keys by which a matched item is found by what has its references: a repeat, or a fee.
+
+    A posting that was matched by reference has none: its line has one in common with it, and is found.
+    """
+    if entry.status != CLAIMED or entry.form == EARLIER:
+        return []
+    if isinstance(entry, Posting) and entry.tier == REFERENCE:
+        return []
+    return [b"s" + one.encode() + b"\0" + entry.key for one in entry.references]

@@ -1,0 +1,44 @@
+"""Which rows an event always needs: read at once for a run, before its events are applied."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.rows import row_key
+from pipeline.domain.reconciliation.chain.inputs import line_of
+from pipeline.domain.reconciliation.chain.rows import content_key, history_key, series_key
+from pipeline.domain.reconciliation.desk.broadcasts import Broadcast, key_of
+from pipeline.domain.reconciliation.desk.rows import DESK_ROW, posting_item, row_of
+from pipeline.domain.reconciliation.desk.time import CLOCK_KEY
+from pipeline.domain.reconciliation.item_rows import ENDED, WATERMARK_ROW
+
+
+def keys(event: Any) -> Iterable[bytes]:
+    """Return the row keys that an event always needs."""
+    if isinstance(event, ev.BranchTicked):
+        return (CLOCK_KEY,)
+    if isinstance(event, Broadcast):
+        return CLOCK_KEY, key_of(event)
+    account = event.tenant_id, event.account_id
+    return (CLOCK_KEY, *keys_of_account(*account), *keys_of_item(event))
+
+
+def keys_of_account(tenant_id: str, account_id: str) -> tuple[bytes, ...]:
+    """Return the row keys that every event of an account needs."""
+    account = tenant_id, account_id
+    return row_key(WATERMARK_ROW.family, *account), row_key(DESK_ROW.family, *account), ENDED.key(*account)
+
+
+def keys_of_item(event: Any) -> tuple[bytes, ...]:
+    """Return the row keys that a posting, a line or a closing needs besides; of other events none."""
+    account = event.tenant_id, event.account_id
+    if isinstance(event, ev.PostingRecorded):
+        return (row_of(row_key("", *account), posting_item(event.posting_id)),)
+    if isinstance(event, ev.StatementLine):
+        series = series_key(account, event.currency, event.statement_id)
+        return content_key(account, line_of(event).content), series
+    if isinstance(event, ev.StatementClosed):
+        return series_key(account, event.currency, event.statement_id), history_key(account, event.currency)
+    return ()

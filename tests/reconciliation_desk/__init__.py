@@ -1,0 +1,1 @@
+"""Tests of the desk: rows, index, what an account knows."""

@@ -1,0 +1,166 @@
+"""The desk by batches is the desk by rows: what is said, what is left; what a run reads and writes."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel import retention
+from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
+from pipeline.domain.kernel.retention import Windows
+from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.reconciliation.desk import index, stream, time
+from pipeline.domain.reconciliation.desk.batch import DeskBatch
+from pipeline.domain.reconciliation.stream import apply as apply_before
+from tests.examples import examples
+from tests.kernel.side_by_side import Log, Replay, assert_alike
+from tests.reconciliation.test_properties import logs as logs_of_before
+from tests.reconciliation_desk.test_stream import CASES, LATER, event_of
+from tests.reconciliation_desk.traffic import DAY, SOMEBODY, echoed, logs
+
+BATCH = DeskBatch()
+WINDOWS = (stream.WINDOWS, stream.WINDOWS, Windows(1, 3))
+
+
+def rules(windows: Windows = stream.WINDOWS) -> Any:
+    """Return the rules of the row path."""
+    return SimpleNamespace(apply=partial(stream.apply, windows=windows))
+
+
+def log_of(*texts: str) -> Log:
+    """Return events of `test_stream.event_of` as a log."""
+    return [(event_of(text, number), LATER) for number, text in enumerate(texts)]
+
+
+@examples(150)
+@given(
+    logs(),
+    st.lists(st.integers(0, 60), max_size=4),
+    st.sampled_from(WINDOWS),
+    st.sampled_from([0, 1, 4, 4]),
+    st.sampled_from([1, 3, retention.BUCKET_KEYS]),
+    st.sampled_from([1, time.WAKES_MAX]),
+)
+def test_batches_and_rows_agree(
+    log: Log, cuts: list[int], windows: Windows, load: int, bucket: int, wakes: int
+) -> None:
+    with (
+        patch.object(index, "LOAD_PER_EVENT", load),
+        patch.object(retention, "BUCKET_KEYS", bucket),
+        patch.object(time, "WAKES_MAX", wakes),
+    ):
+        assert_alike(rules(windows), DeskBatch(windows=windows), echoed(log, windows), cuts)
+
+
+@examples(30)
+@given(logs_of_before(), logs(most=12, first_day=6), st.lists(st.integers(0, 40), max_size=3))
+def test_batches_and_rows_agree_on_rows_of_the_stream_before(
+    earlier: list[Any], log: Log, cuts: list[int]
+) -> None:
+    rows = MemoryRows()
+    for event in earlier:
+        try:
+            apply_before(event, Arrival(100 * DAY, 0, 4), rows, Outbox())
+        except Reject:
+            continue
+    before = dict(rows.data)
+    assert_alike(rules(), BATCH, echoed(log, rows=rows), cuts, before=before)
+
+
+@pytest.mark.parametrize("texts", [case[0] for case in CASES.values()], ids=CASES.keys())
+def test_public_cases_go_by_columns_wherever_a_run_is_cut(texts: list[str]) -> None:
+    log = log_of(*texts)
+    for cut in range(len(log)):
+        assert assert_alike(rules(), BATCH, log, [cut]).in_columns == len(log)
+
+
+class CountedRows(MemoryRows):
+    """Rows that tell which were written, and how many scans there were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: set[bytes] = set()
+        self.scans = 0
+
+    def put(self, key: bytes, value: bytes) -> None:
+        super().put(key, value)
+        self.written.add(key)
+
+    def delete(self, key: bytes) -> None:
+        super().delete(key)
+        self.written.add(key)
+
+    def scan(self, prefix: bytes, after: bytes = b"") -> Any:
+        self.scans += 1
+        return super().scan(prefix, after)
+
+
+def replay() -> tuple[Replay, CountedRows]:
+    """Return a replay over counted rows."""
+    made = Replay(rules())
+    made.rows = rows = CountedRows()
+    return made, rows
+
+
+def families(keys: Any) -> str:
+    return "".join(sorted({chr(key[0]) for key in keys}))
+
+
+def test_a_pair_that_meets_within_a_run_is_never_in_the_index() -> None:
+    made, rows = replay()
+    made.by_columns(BATCH, log_of("1 posting P1 -10 A10001", "1 line S1/1 -10 A10001"))
+    index_rows = [key for key in rows.written if key[:1] == b"j"]
+    # The line is found by its reference, by what repeats it.
+    assert [key.split(b"\0", 3)[3][:1] for key in index_rows] == [b"s"]
+    assert "d" not in families(rows.written)
+
+
+def test_a_pair_across_runs_leaves_no_open_item() -> None:
+    made, rows = replay()
+    made.by_columns(BATCH, log_of("1 posting P1 -10 A10001"))
+    assert "d" in families(rows.data) and "j" in families(rows.data)
+    made.by_columns(BATCH, log_of("1 line S1/1 -10 A10001"))
+    assert "d" not in families(rows.data)
+    assert [key.split(b"\0", 3)[3][:1] for key in rows.data if key[:1] == b"j"] == [b"s"]
+
+
+def test_a_run_reads_a_short_index_once() -> None:
+    made, rows = replay()
+    made.by_columns(BATCH, log_of("1 posting P0 -5 A10000"))
+    rows.scans = 0
+    pairs = [
+        (f"1 posting P{n} -{n}0 A{10_000 + n}", f"1 line S1/{n} -{n}0 A{10_000 + n}") for n in range(1, 40)
+    ]
+    made.by_columns(BATCH, log_of(*[text for pair in pairs for text in pair]))
+    # The index, and what falls due.
+    assert rows.scans <= 2
+
+
+def test_what_a_person_says_is_left_to_rows_and_the_next_run_knows_it() -> None:
+    log = log_of("1 posting P1 -10 A10001", "1 line S1/1 -10 A10001", "1 posting P2 -10 A10001")
+    person = ev.MatchRejected(
+        *("said", "acme", DAY, "c", None, "nostro", (), ("P1",)), reason="no", actor=SOMEBODY
+    )
+    log.insert(2, (person, LATER))
+    made = assert_alike(rules(), BATCH, log, [])
+    assert made.in_columns == len(log) - 1
+
+
+@pytest.mark.parametrize("field", ["details", "metadata", "actor"])
+def test_a_run_sees_records_lists_and_maps_as_rows_do(field: str) -> None:
+    detail = ev.StatementDetail(-7, None, "INV 10017", None, None), ev.StatementDetail(-3, "EUR", "A1")
+    values = {"details": detail, "metadata": {"description": "INV 10017"}, "actor": SOMEBODY}
+    (first, _), (second, _) = log_of("1 posting P1 -10 A10001", "1 line S1/1 -10 B2")
+    log: Log = []
+    for event in (first, second):
+        fields = type(event).__struct_fields__
+        told = {name: getattr(event, name) for name in fields}
+        log.append((type(event)(**(told | ({field: values[field]} if field in fields else {}))), LATER))
+    assert assert_alike(rules(), BATCH, [*log, *log_of("90 tick")], []).in_columns == 3
