@@ -23,7 +23,9 @@ _FIRST = rows.Link(_PLAIN, 1, 20_541)
 
 def _sample(*values: msgspec.Struct) -> Sample:
     content = type(values[0])
-    return Sample(rows.KINDS[content], rows.pack, partial(rows.decode, content=content), values)
+    return Sample(
+        rows.CLASSES.kinds[content], rows.CLASSES.pack, partial(rows.CLASSES.decode, content=content), values
+    )
 
 
 SAMPLES = (

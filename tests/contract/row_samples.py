@@ -21,7 +21,7 @@ from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.lifecycle import rows as lifecycle
 from pipeline.domain.positions import rows as positions
 from pipeline.domain.reconciliation import rows as reconciliation
-from pipeline.domain.reconciliation.item_rows import BREAK_ROW, ENDED
+from pipeline.domain.reconciliation.item_rows import BREAK_ROW, ENDED, Break
 from pipeline.domain.tenants import quotas
 from tests.contract import (
     break_row_samples,
@@ -206,8 +206,8 @@ SAMPLES = (
     *desk_row_samples.SAMPLES,
     _reconciled(
         BREAK_ROW,
-        reconciliation.Break("AMOUNT", -5, "EUR", "s-1", 3, "p-1", "é€", AT, "line_arrived", AT),
-        reconciliation.Break("SEQUENCE_GAP", 0, "EUR", None, None, None, "", AT),
+        Break("AMOUNT", -5, "EUR", "s-1", 3, "p-1", "é€", AT, "line_arrived", AT),
+        Break("SEQUENCE_GAP", 0, "EUR", None, None, None, "", AT),
     ),
     _reconciled(reconciliation.CLAIM_ROW, CLAIM, ended(CLAIM)),
     _reconciled(reconciliation.STATEMENT_ROW, *STATEMENTS, ended(STATEMENTS[0])),

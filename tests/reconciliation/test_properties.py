@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
+from pipeline.domain.reconciliation.item_rows import Break
 from pipeline.domain.reconciliation.rows import (
     CLAIMED,
     BankLine,
-    Break,
     Posting,
     Statement,
     index_keys,

@@ -24,7 +24,8 @@ from pipeline.domain.reconciliation.desk.earlier import (
 )
 from pipeline.domain.reconciliation.desk.items import index_keys
 from pipeline.domain.reconciliation.desk.rows import CLAIMED, MISSING, NEWEST, OPEN, Entry, Line, Posting
-from pipeline.domain.reconciliation.rows import BankLine, Break, decode
+from pipeline.domain.reconciliation.item_rows import Break
+from pipeline.domain.reconciliation.rows import BankLine, decode
 from pipeline.domain.reconciliation.rows import Posting as BeforePosting
 from pipeline.domain.tenants.break_rules import BreakRules
 from tests.reconciliation.desk import DAY, Desk

@@ -23,7 +23,8 @@ from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions.rows import Position, pack_position, position_key
 from pipeline.domain.positions.views import POSITIONS
 from pipeline.domain.reconciliation import rows as reconciliation_rows
-from pipeline.domain.reconciliation.rows import Break, break_key, watermark_key
+from pipeline.domain.reconciliation.item_rows import Break
+from pipeline.domain.reconciliation.rows import break_key, watermark_key
 from pipeline.domain.reconciliation.views import BREAKS
 from pipeline.web import answers
 from pipeline.web.answers import RowsPage, collect, merge

@@ -23,9 +23,9 @@ class Index:
             self._keys.add(key)
 
     def remove(self, keys: list[bytes]) -> None:
-        """Remove keys that are there."""
+        """Remove keys. Raises KeyError where one is not there."""
         for key in keys:
-            self._keys.discard(key)
+            self._keys.remove(key)
 
     def up(self, low: bytes, high: bytes, limit: int) -> list[bytes]:
         """Return the first keys in [low, high), ascending, at most `limit`."""
@@ -42,9 +42,9 @@ class Knowledge:
     """What an account has seen (`known.Known`). Files have no rates."""
 
     def __init__(self) -> None:
-        self._words: Counter[str] = Counter()
+        self.words: Counter[str] = Counter()
         self._references: Counter[tuple[bool, str]] = Counter()
-        self._items = 0
+        self.items = 0
         self._lags = NO_LAGS
         self._usual = 0
         self.wait_days = wait_days(NO_LAGS)
@@ -54,8 +54,8 @@ class Knowledge:
 
     def see(self, item: Item) -> None:
         """Count the words and references of an item that comes."""
-        self._items += 1
-        self._words.update(item.words)
+        self.items += 1
+        self.words.update(item.words)
         self._references.update((item.is_line, one) for one in item.references)
 
     def forget(self, item: Item) -> None:
@@ -73,7 +73,7 @@ class Knowledge:
 
     def rarity(self, word: str) -> int:
         """Return the information of a word, tenths of a bit."""
-        return rarity(self._words[word], self._items)
+        return rarity(self.words[word], self.items)
 
     def information(self, item: Item) -> int:
         """Return the information of an item's words, as it was when they were first asked for."""

@@ -15,11 +15,13 @@ that something exists, and index rows that hold only a key.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
+
+from pipeline.domain.kernel.rows import Rows
 
 Upgrade = Callable[[bytes], bytes]
 """Takes the content of one layout, without the layout byte; returns that of the next layout."""
@@ -116,6 +118,30 @@ def unpacker(kind: RowKind, content: type[_Content]) -> Callable[[bytes], _Conte
             raise kind.unreadable(row, error) from None
 
     return unpack
+
+
+class RowClasses:
+    """The rows of a table that are Structs: each class has its kind. Both are found by the class alone."""
+
+    def __init__(self, kinds: Mapping[type, RowKind]) -> None:
+        self.kinds = kinds
+        self._unpack: dict[type, Callable[[bytes], Any]] = {
+            content: unpacker(kind, content) for content, kind in kinds.items()
+        }
+
+    def pack(self, row: msgspec.Struct) -> bytes:
+        """Return the bytes of a row, by its class."""
+        return self.kinds[type(row)].pack(row)
+
+    def decode(self, value: bytes, content: type[_Content]) -> _Content:
+        """Return the row of a class. Raises UnreadableRow."""
+        row: _Content = self._unpack[content](value)
+        return row
+
+    def read(self, rows: Rows, key: bytes, content: type[_Content]) -> _Content | None:
+        """Return the row of a class under a key, or None. Raises UnreadableRow."""
+        value = rows.get(key)
+        return None if value is None else self.decode(value, content)
 
 
 def append_fields(*values: Any) -> Upgrade:

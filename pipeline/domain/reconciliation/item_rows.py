@@ -1,4 +1,4 @@
-"""Kinds of rows that the stream in force and the desk both have: each is declared once.
+"""What the stream in force and the desk both know of its rows: each kind, break and digest stands once.
 
 The desk writes layout 3 of postings and lines. Until the change-over the stream in force writes layout 2 of
 them (`RowKind.as_of`), and reads no later one.
@@ -6,6 +6,11 @@ them (`RowKind.as_of`), and reads no later one.
 
 from __future__ import annotations
 
+from hashlib import blake2b
+
+import msgspec
+
+from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import RowKind, append_fields
 from pipeline.domain.kernel.retention import QueueKind
 
@@ -23,3 +28,38 @@ BREAK_ROW = RowKind("reconciliation", "break", "b")
 ENDED = QueueKind("reconciliation", "ended", "qx")
 IN_FORCE = 2
 """The layout of postings and lines that the stream in force writes."""
+_ENCODE = msgspec.msgpack.Encoder().encode
+
+
+class Break(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A break as it was opened, and how it ended."""
+
+    type: str
+    amount_minor: int
+    currency: str
+    statement_id: str | None
+    line_no: int | None
+    posting_id: str | None
+    detail: str
+    opened_at: int
+    resolution: str | None = None
+    resolved_at: int | None = None
+
+
+def digest_of(content: tuple[str | int | None, ...]) -> bytes:
+    """Return the digest by which the stream in force tells a repeat from another line or statement."""
+    return blake2b(_ENCODE(content), digest_size=16).digest()
+
+
+def line_digest(event: ev.StatementLine) -> bytes:
+    """Return the digest of what the stream in force compares of a line."""
+    return digest_of(
+        (
+            event.external_reference,
+            event.amount_minor,
+            event.currency,
+            event.booked_at,
+            event.value_date,
+            event.description,
+        )
+    )

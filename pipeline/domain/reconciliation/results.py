@@ -14,7 +14,8 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Outbox, derived_id
 from pipeline.domain.kernel.routing import cause_name
 from pipeline.domain.reconciliation.account_rows import AccountRows
-from pipeline.domain.reconciliation.rows import BankLine, Break, Posting, break_key
+from pipeline.domain.reconciliation.item_rows import Break
+from pipeline.domain.reconciliation.rows import BankLine, Posting, break_key
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
 
 TOPIC = "reconciliation-results"

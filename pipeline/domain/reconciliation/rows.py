@@ -16,13 +16,10 @@ Numbers in keys are `sortable`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, append_fields, unpacker
-from pipeline.domain.kernel.rows import Rows, row_key
+from pipeline.domain.kernel.layouts import RowClasses, RowKind, append_fields, unpacker
+from pipeline.domain.kernel.rows import row_key
 from pipeline.domain.reconciliation.item_rows import (
     BREAK_ROW,
     ENDED,
@@ -30,6 +27,7 @@ from pipeline.domain.reconciliation.item_rows import (
     LINE_ROW,
     POSTING_ROW,
     WATERMARK_ROW,
+    Break,
 )
 from pipeline.domain.reconciliation.sortable import number_at, sortable
 
@@ -130,21 +128,6 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When it was made, as a posting's."""
 
 
-class Break(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A break as it was opened, and how it ended."""
-
-    type: str
-    amount_minor: int
-    currency: str
-    statement_id: str | None
-    line_no: int | None
-    posting_id: str | None
-    detail: str
-    opened_at: int
-    resolution: str | None = None
-    resolved_at: int | None = None
-
-
 class Statement(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A statement as far as it has arrived; balances and `line_count` are set when it is closed."""
 
@@ -175,41 +158,22 @@ class Link(msgspec.Struct, frozen=True, array_like=True, gc=False, order=True):
     break_id: str = ""
 
 
-_Row = TypeVar("_Row", bound=msgspec.Struct)
-
-_KINDS: dict[type, RowKind] = {
-    Watermark: WATERMARK_ROW,
-    Posting: POSTING_ROW.as_of(IN_FORCE),
-    BankLine: LINE_ROW.as_of(IN_FORCE),
-    Statement: STATEMENT_ROW,
-    Break: BREAK_ROW,
-    Claim: CLAIM_ROW,
-}
-_UNPACKERS: dict[type, Callable[[bytes], Any]] = {
-    content: unpacker(kind, content) for content, kind in _KINDS.items()
-}
+_CLASSES = RowClasses(
+    {
+        Watermark: WATERMARK_ROW,
+        Posting: POSTING_ROW.as_of(IN_FORCE),
+        BankLine: LINE_ROW.as_of(IN_FORCE),
+        Statement: STATEMENT_ROW,
+        Break: BREAK_ROW,
+        Claim: CLAIM_ROW,
+    }
+)
+pack, decode, read = _CLASSES.pack, _CLASSES.decode, _CLASSES.read
 
 pack_chain = CHAIN_ROW.pack
 """Return the row of a chain of links."""
 unpack_chain = unpacker(CHAIN_ROW, list[Link])
 """Return the links of a row, in their order. Raises UnreadableRow."""
-
-
-def pack(row: msgspec.Struct) -> bytes:
-    """Return the bytes of a row, by its class."""
-    return _KINDS[type(row)].pack(row)
-
-
-def decode(value: bytes, content: type[_Row]) -> _Row:
-    """Return the row of a class. Raises UnreadableRow."""
-    row: _Row = _UNPACKERS[content](value)
-    return row
-
-
-def read(rows: Rows, key: bytes, content: type[_Row]) -> _Row | None:
-    """Return the row of a class under a key, or None. Raises UnreadableRow."""
-    value = rows.get(key)
-    return None if value is None else decode(value, content)
 
 
 def posting_key(tenant_id: str, account_id: str, posting_id: str) -> bytes:

@@ -32,9 +32,6 @@ watermark by more than that is too old: whether it came before is not known any 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from hashlib import blake2b
-
-import msgspec
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
@@ -42,6 +39,7 @@ from pipeline.domain.kernel.retention import Windows
 from pipeline.domain.kernel.rows import PrefetchingRows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.account_rows import AccountRows
+from pipeline.domain.reconciliation.item_rows import Break, digest_of, line_digest
 from pipeline.domain.reconciliation.matching import arrive_line, arrive_posting, open_account, settle_due
 from pipeline.domain.reconciliation.results import (
     Input,
@@ -53,7 +51,6 @@ from pipeline.domain.reconciliation.results import (
 from pipeline.domain.reconciliation.rows import (
     DUPLICATE,
     BankLine,
-    Break,
     Posting,
     Statement,
     break_key,
@@ -70,7 +67,6 @@ from pipeline.domain.reconciliation.sweeping import sweep
 DEFAULTS, WINDOWS = ReconciliationSettings(), Windows()
 PASSED_OVER = (ev.BranchTicked, ev.ReconciliationContinued)
 """Events of the log by which the desk gets time; they have no effect here."""
-_ENCODE = msgspec.msgpack.Encoder().encode
 
 
 def _check(tenant_id: str, account_id: str, item_id: str, currency: str, *figures_minor: int) -> None:
@@ -138,14 +134,6 @@ def _posting_recorded(event: ev.PostingRecorded, at: Arrival, scope: Scope) -> N
 def _line_of(event: ev.StatementLine, at: Arrival, grace_days: int) -> BankLine:
     reference = _reference(event.external_reference)
     happened_at = min(event.occurred_at, event.booked_at, at.recorded_at)
-    content = (
-        event.external_reference,
-        event.amount_minor,
-        event.currency,
-        event.booked_at,
-        event.value_date,
-        event.description,
-    )
     return BankLine(
         tenant_id=event.tenant_id,
         account_id=event.account_id,
@@ -156,7 +144,7 @@ def _line_of(event: ev.StatementLine, at: Arrival, grace_days: int) -> BankLine:
         day=event.value_date,
         due_at=happened_at + grace_days * MICROSECONDS_PER_DAY,
         reference=reference,
-        content=_digest(content),
+        content=line_digest(event),
         ripe=not reference,
     )
 
@@ -201,7 +189,7 @@ def _statement_closed(event: ev.StatementClosed, at: Arrival, scope: Scope) -> N
     if known is not None and known.closed:
         if known != statement:
             content = (event.currency, opening, closing, event.line_count, event.closed_at)
-            name, ordinal = f"statement/{statement_id}", _digest(content).hex()
+            name, ordinal = f"statement/{statement_id}", digest_of(content).hex()
             subject = Subject(name, event.currency, statement_id, ordinal=ordinal)
             _conflict(scope, subject, closing, "the statement was closed again with other figures")
         return
@@ -217,10 +205,6 @@ def _conflict(scope: Scope, subject: Subject, amount_minor: int, detail: str) ->
     if scope.rows.get(break_key(tenant, account, break_id), Break) is None:
         open_break(scope, DUPLICATE, subject, amount_minor, detail)
         _move_on(scope)
-
-
-def _digest(content: tuple[str | int | None, ...]) -> bytes:
-    return blake2b(_ENCODE(content), digest_size=16).digest()
 
 
 def apply(

@@ -7,12 +7,11 @@ or not closed yet, an open break) has not ended, however old it is.
 
 from __future__ import annotations
 
-from pipeline.domain.reconciliation.item_rows import BREAK_ROW
+from pipeline.domain.reconciliation.item_rows import BREAK_ROW, Break
 from pipeline.domain.reconciliation.results import Scope
 from pipeline.domain.reconciliation.rows import (
     STATEMENT_ROW,
     BankLine,
-    Break,
     Claim,
     Posting,
     Statement,

@@ -12,7 +12,8 @@ from pipeline.domain.kernel.views import (
     ViewPage,
     time_text,
 )
-from pipeline.domain.reconciliation.rows import Break, decode
+from pipeline.domain.reconciliation.item_rows import Break
+from pipeline.domain.reconciliation.rows import decode
 
 
 def _open_break(tables: Tables, key: tuple[str, ...], value: bytes) -> Row | None:

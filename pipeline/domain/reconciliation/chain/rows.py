@@ -12,12 +12,11 @@ Nothing grows without bound: `INSTANCES_MAX` statements an id, `RUNS_MAX` runs o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import RowClasses, RowKind
 from pipeline.domain.kernel.rows import Rows, row_key
 from pipeline.domain.reconciliation.chain.inputs import Closing
 from pipeline.domain.reconciliation.sortable import sortable
@@ -166,27 +165,15 @@ Account = tuple[str, str]
 """Tenant and account."""
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
-KINDS: dict[type, RowKind] = {
-    Content: CONTENT_ROW,
-    Place: PLACE_ROW,
-    Series: SERIES_ROW,
-    History: HISTORY_ROW,
-    Page: PAGE_ROW,
-}
-_UNPACKERS: dict[type, Callable[[bytes], Any]] = {
-    content: unpacker(kind, content) for content, kind in KINDS.items()
-}
-
-
-def pack(row: msgspec.Struct) -> bytes:
-    """Return the bytes of a row, by its class."""
-    return KINDS[type(row)].pack(row)
-
-
-def decode(value: bytes, content: type[_Row]) -> _Row:
-    """Return the row of a class. Raises UnreadableRow."""
-    row: _Row = _UNPACKERS[content](value)
-    return row
+CLASSES = RowClasses(
+    {
+        Content: CONTENT_ROW,
+        Place: PLACE_ROW,
+        Series: SERIES_ROW,
+        History: HISTORY_ROW,
+        Page: PAGE_ROW,
+    }
+)
 
 
 class StoredRows:
@@ -197,15 +184,14 @@ class StoredRows:
 
     def get(self, key: bytes, content: type[_Row]) -> _Row | None:
         """Return the row under a key, or None. Raises UnreadableRow."""
-        row = self._table.get(key)
-        return None if row is None else decode(row, content)
+        return CLASSES.read(self._table, key, content)
 
     def put(self, key: bytes, row: msgspec.Struct | None) -> None:
         """Insert or replace a row; None: delete it."""
         if row is None:
             self._table.delete(key)
         else:
-            self._table.put(key, pack(row))
+            self._table.put(key, CLASSES.pack(row))
 
 
 def content_key(account: Account, content: bytes) -> bytes:

@@ -8,25 +8,26 @@ The row path opens one for an event, the batch path one for all events of a run.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from heapq import merge
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 
+from pipeline.domain.kernel.layouts import RowClasses
 from pipeline.domain.kernel.retention import Queue
 from pipeline.domain.kernel.rows import RowsBothWays, row_key
-from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day, unpack_day
+from pipeline.domain.reconciliation.breaks.rows import DAY_ROW, Day
 from pipeline.domain.reconciliation.chain import rows as chain
 from pipeline.domain.reconciliation.desk.index import Index
 from pipeline.domain.reconciliation.desk.items import NO_TEXTS, Texts, index_keys, settled_keys, with_words
 from pipeline.domain.reconciliation.desk.knowledge import Knowledge
 from pipeline.domain.reconciliation.desk.rows import (
+    CLASSES,
     DESK_ROW,
     DUE,
     EDGES_ROW,
-    KINDS,
     MARK,
     OPEN,
     Desk,
@@ -45,6 +46,7 @@ from pipeline.domain.reconciliation.item_rows import ENDED, WATERMARK_ROW
 from pipeline.domain.reconciliation.sortable import number_at
 
 _Row = TypeVar("_Row", bound=msgspec.Struct)
+_ROWS = RowClasses({**CLASSES.kinds, **chain.CLASSES.kinds, Day: DAY_ROW})
 _NEVER = 2**65
 _LONG_AGO = -_NEVER
 
@@ -188,8 +190,7 @@ class AccountDesk:
     def get(self, key: bytes, content: type[_Row]) -> _Row | None:
         """Return the row under a key, or None."""
         if key not in self._others:
-            value = self.table.get(key)
-            self._others[key] = None if value is None else _reader_of(content)(value, content)
+            self._others[key] = _ROWS.read(self.table, key, content)
         found: _Row | None = self._others[key]
         return found
 
@@ -223,7 +224,7 @@ class AccountDesk:
             self._set(key, MARK if is_there else None)
         for key in self._changed:
             row = self._others[key]
-            self._set(key, None if row is None else _packed(row))
+            self._set(key, None if row is None else _ROWS.pack(row))
         if self._touched and self.watermark is not None:
             self.table.put(self._own(WATERMARK_ROW.family), pack(Watermark(self.watermark)))
             self.table.put(self._own(DESK_ROW.family), pack(self.desk))
@@ -251,15 +252,3 @@ class AccountDesk:
 
     def _edges_key(self, key: bytes) -> bytes:
         return EDGES_ROW.family.encode() + self.part + b"\0" + key
-
-
-def _reader_of(content: type) -> Callable[..., Any]:
-    if content is Day:
-        return lambda value, _: unpack_day(value)
-    return decode if content in KINDS else chain.decode
-
-
-def _packed(row: msgspec.Struct) -> bytes:
-    if isinstance(row, Day):
-        return DAY_ROW.pack(row)
-    return (pack if type(row) in KINDS else chain.pack)(row)

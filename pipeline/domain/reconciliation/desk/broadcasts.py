@@ -7,9 +7,6 @@ of accounts ends before such an event.
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import TypeVar
-
-import msgspec
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.currencies import EXPONENTS
@@ -18,15 +15,13 @@ from pipeline.domain.kernel.rates import RATE_MAX_E8, UNIT_E8, is_rate
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.desk.knowledge import rates_key, weights_key, with_rate, with_weights
-from pipeline.domain.reconciliation.desk.rows import PublishedWeights, Rates, decode, pack
+from pipeline.domain.reconciliation.desk.rows import PublishedWeights, Rates, pack, read
 from pipeline.domain.reconciliation.scoring.weights import from_json
 
 ALL_TENANTS = "*"
 LIVE = "LIVE"
 """The role of weights that decide; others have no effect here."""
 Broadcast = ev.RateQuoted | ev.MatchingWeightsPublished
-
-_Row = TypeVar("_Row", bound=msgspec.Struct)
 
 
 def take_broadcast(event: Broadcast, rows: Rows) -> None:
@@ -53,7 +48,7 @@ def _take_rate(event: ev.RateQuoted, rows: Rows) -> None:
     if base not in EXPONENTS or quote not in EXPONENTS:
         return
     key, day = key_of(event), event.effective_from // MICROSECONDS_PER_DAY
-    rates = _read(rows, key, Rates) or Rates()
+    rates = read(rows, key, Rates) or Rates()
     of_base, of_quote = 10 ** EXPONENTS[base], 10 ** EXPONENTS[quote]
     there = event.rate_e8 * of_quote // of_base
     back = UNIT_E8 * UNIT_E8 * of_base // (event.rate_e8 * of_quote)
@@ -87,10 +82,5 @@ def _take_weights(event: ev.MatchingWeightsPublished, rows: Rows) -> None:
     if event.role != LIVE:
         return
     key = key_of(event)
-    published = _read(rows, key, PublishedWeights) or PublishedWeights()
+    published = read(rows, key, PublishedWeights) or PublishedWeights()
     rows.put(key, pack(with_weights(published, event.effective_from, event.weights or "")))
-
-
-def _read(rows: Rows, key: bytes, content: type[_Row]) -> _Row | None:
-    value = rows.get(key)
-    return None if value is None else decode(value, content)

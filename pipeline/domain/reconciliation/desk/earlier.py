@@ -10,7 +10,6 @@ already stays as it is until its windows are over: it is only looked at where a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from itertools import islice
 
 import msgspec
@@ -38,7 +37,7 @@ from pipeline.domain.reconciliation.desk.rows import (
     item_of,
     posting_item,
 )
-from pipeline.domain.reconciliation.item_rows import BREAK_ROW
+from pipeline.domain.reconciliation.item_rows import BREAK_ROW, Break, line_digest
 from pipeline.domain.reconciliation.sortable import sortable
 
 TAKEN_MAX = 16
@@ -47,25 +46,9 @@ _UNREAD, _REMEMBERED = "bs", "c"
 """Families of the stream before: breaks, which have lives now, and statements; claims of references."""
 _AMOUNT, _DUPLICATE = "AMOUNT", "DUPLICATE"
 """Statuses and kinds of before."""
-_ENCODE = msgspec.msgpack.Encoder().encode
 
 
-class EarlierBreak(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A break of before, as it was opened, and how it ended."""
-
-    type: str
-    amount_minor: int
-    currency: str
-    statement_id: str | None
-    line_no: int | None
-    posting_id: str | None
-    detail: str
-    opened_at: int
-    resolution: str | None = None
-    resolved_at: int | None = None
-
-
-_read_break = unpacker(BREAK_ROW, EarlierBreak)
+_read_break = unpacker(BREAK_ROW, Break)
 Arrive = Callable[[Entry], None]
 """Lets an item arrive that is in no index; it has its status and its break."""
 
@@ -124,7 +107,7 @@ def _index_keys(entry: Entry) -> list[bytes]:
 # --- breaks
 
 
-def _take_break(account: AccountDesk, scope: Scope, key: bytes, opened: EarlierBreak) -> None:
+def _take_break(account: AccountDesk, scope: Scope, key: bytes, opened: Break) -> None:
     """Give a break of before its life; nobody is told, since it was told when it was opened."""
     account.table.delete(key)
     break_id = key.rpartition(b"\0")[2].decode()
@@ -159,7 +142,7 @@ def _take_break(account: AccountDesk, scope: Scope, key: bytes, opened: EarlierB
     scope.write(break_id, life)
 
 
-def _items_of(account: AccountDesk, opened: EarlierBreak) -> tuple[Line | None, Posting | None]:
+def _items_of(account: AccountDesk, opened: Break) -> tuple[Line | None, Posting | None]:
     line = posting = None
     if opened.statement_id is not None and opened.line_no is not None:
         found = account.item(earlier_line_item(opened.statement_id, opened.line_no))
@@ -170,7 +153,7 @@ def _items_of(account: AccountDesk, opened: EarlierBreak) -> tuple[Line | None, 
     return line, posting
 
 
-def _difference(opened: EarlierBreak, break_id: str, line: Line | None) -> int:
+def _difference(opened: Break, break_id: str, line: Line | None) -> int:
     """Return what the bank has and the books have not, minor units; 0: no journal can explain it."""
     if opened.type in ("MISSING_INTERNAL", _AMOUNT):
         return opened.amount_minor
@@ -195,15 +178,7 @@ def repeats_earlier(known: Line, event: ev.StatementLine) -> bool:
 
     Only what the stream before looked at is compared: it has kept no more.
     """
-    content = (
-        event.external_reference,
-        event.amount_minor,
-        event.currency,
-        event.booked_at,
-        event.value_date,
-        event.description,
-    )
-    return blake2b(_ENCODE(content), digest_size=16).digest() == known.content
+    return line_digest(event) == known.content
 
 
 # --- what is over

@@ -6,12 +6,9 @@ has form 0. Such an item is in the earlier indexes `r e a u` until it is taken o
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import msgspec
 
-from pipeline.domain.kernel.layouts import RowKind, unpacker
+from pipeline.domain.kernel.layouts import RowClasses, RowKind
 from pipeline.domain.kernel.rows import row_key
 from pipeline.domain.kernel.times import LONG_AGO
 from pipeline.domain.reconciliation.item_rows import LINE_ROW, POSTING_ROW, WATERMARK_ROW
@@ -228,34 +225,21 @@ class Unsound(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """When the first one was opened, event time of the account."""
 
 
-_Row = TypeVar("_Row", bound=msgspec.Struct)
-
-KINDS: dict[type, RowKind] = {
-    Posting: POSTING_ROW,
-    Line: LINE_ROW,
-    Watermark: WATERMARK_ROW,
-    Desk: DESK_ROW,
-    Edges: EDGES_ROW,
-    Words: WORDS_ROW,
-    Rates: RATES_ROW,
-    PublishedWeights: WEIGHTS_ROW,
-    Clock: CLOCK_ROW,
-    Unsound: UNSOUND_ROW,
-}
-_UNPACKERS: dict[type, Callable[[bytes], Any]] = {
-    content: unpacker(kind, content) for content, kind in KINDS.items()
-}
-
-
-def pack(row: msgspec.Struct) -> bytes:
-    """Return the bytes of a row, by its class."""
-    return KINDS[type(row)].pack(row)
-
-
-def decode(value: bytes, content: type[_Row]) -> _Row:
-    """Return the row of a class. Raises UnreadableRow."""
-    row: _Row = _UNPACKERS[content](value)
-    return row
+CLASSES = RowClasses(
+    {
+        Posting: POSTING_ROW,
+        Line: LINE_ROW,
+        Watermark: WATERMARK_ROW,
+        Desk: DESK_ROW,
+        Edges: EDGES_ROW,
+        Words: WORDS_ROW,
+        Rates: RATES_ROW,
+        PublishedWeights: WEIGHTS_ROW,
+        Clock: CLOCK_ROW,
+        Unsound: UNSOUND_ROW,
+    }
+)
+pack, decode, read = CLASSES.pack, CLASSES.decode, CLASSES.read
 
 
 def posting_item(posting_id: str) -> bytes:

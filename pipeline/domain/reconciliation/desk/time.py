@@ -28,8 +28,8 @@ from pipeline.domain.reconciliation.desk.rows import (
     WAKE,
     Clock,
     Entry,
-    decode,
     pack,
+    read,
 )
 from pipeline.domain.reconciliation.sortable import number_at, sortable
 
@@ -69,8 +69,7 @@ class BranchClock:
 
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
-        value = rows.get(CLOCK_KEY)
-        self._stored = Clock(LONG_AGO) if value is None else decode(value, Clock)
+        self._stored = read(rows, CLOCK_KEY, Clock) or Clock(LONG_AGO)
         self.at = self._stored.reached_at
         """The latest event time of the partition, microseconds UTC."""
         self._wakes_from = self._stored.wakes_from
