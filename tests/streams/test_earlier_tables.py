@@ -20,6 +20,7 @@ from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.ledger import rows as ledger
+from pipeline.domain.reconciliation.item_rows import IN_FORCE, LINE_ROW, POSTING_ROW
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.manifests import Copy, parts_of
 from pipeline.runtime.settings import load_settings
@@ -50,6 +51,7 @@ OF_EVERY_TABLE = pytest.mark.parametrize(
 """But that of the fraud stream, whose rules are others since: `test_earlier_decisions.py`."""
 OF_EVERY_COMMIT = pytest.mark.parametrize("commit", SETTINGS)
 KINDS = {(kind.table, kind.family): kind for kind in kinds()}
+KINDS |= {(kind.table, kind.family): kind.as_of(IN_FORCE) for kind in (LINE_ROW, POSTING_ROW)}
 FIXED_WIDTH = (ledger.ACCOUNT_ROW, history.HEAD_ROW, invariants.ACCOUNT_ROW, invariants.CLEARING_ROW)
 
 
