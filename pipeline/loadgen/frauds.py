@@ -18,7 +18,7 @@ from random import Random
 from pipeline.loadgen.emitter import Emitter
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import AHEAD_S, DAY_US, SECOND_US, LoadPlan, Produce
-from pipeline.loadgen.receipts import Receipts
+from pipeline.loadgen.receipts import Awaited, by_receiver
 from pipeline.loadgen.typologies import HOPS_MAX, HOPS_MIN, MULES, Cast, Scenario, Stage, Typologies
 from pipeline.loadgen.world import CURRENCIES, RATE_E8, World
 
@@ -72,7 +72,7 @@ class Frauds:
         self._waiting: list[tuple[int, int, Told]] = []
         """By the step from which on their next stage may come."""
         self._order = itertools.count()
-        self.receipts = Receipts()
+        self.receipts = Awaited(by_receiver)
         """What stages wait for; nothing, unless somebody reads it."""
         made = Typologies(self._rng, payments)
         self.scenarios: tuple[Scenario, ...] = (

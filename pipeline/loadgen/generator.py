@@ -15,10 +15,10 @@ from pipeline.loadgen.frauds import FRAUDS, Frauds
 from pipeline.loadgen.malformed import MalformedRecords
 from pipeline.loadgen.markets import Markets
 from pipeline.loadgen.ordinary import OrdinaryPayments
-from pipeline.loadgen.payments import PaymentRecords
+from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import AHEAD_S, HOUR_US, SECOND_US, TAIL_US, LoadPlan, PlantedItem, Produce
 from pipeline.loadgen.rare_stories import MARK, RARE_STORIES, RareStories
-from pipeline.loadgen.receipts import Receipts
+from pipeline.loadgen.receipts import Awaited, Pace
 from pipeline.loadgen.refusals import REFUSALS, Refusals, SpecialAccounts
 from pipeline.loadgen.stories import STORIES, Stories
 from pipeline.loadgen.victims import Victims
@@ -53,6 +53,7 @@ class TrafficGenerator:
             community.nostro: Bank(community, plan.start, rng, self._emitter)
             for community in self._world.communities
         }
+        self.pace = Pace()
         self._joining: deque[tuple[int, Community, Customer]] = deque()
         self._joined = 0
         self._breaks: list[str] = []
@@ -71,9 +72,18 @@ class TrafficGenerator:
         return RareStories(plan, world, emitter, PaymentRecords(emitter), victims)
 
     @property
-    def receipts(self) -> Receipts:
+    def receipts(self) -> Awaited:
         """What stages of an endless run wait for, once it is read."""
         return self._frauds.receipts
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether event time is too far ahead of what `pace.answers` has heard of."""
+        return self.pace.is_ahead(self.at)
+
+    def give_up(self) -> None:
+        """Wait no longer for what was lost."""
+        self.pace.give_up(self.at)
 
     @property
     def tells_stories(self) -> bool:
@@ -182,10 +192,10 @@ class TrafficGenerator:
             for bank in self._banks.values():
                 yield from bank.fall_due(until)
 
-    def _cross(
-        self, community: Community, at: int, amount: int, payment_id: str, reference: str, stated: bool
-    ) -> None:
-        self._banks[community.nostro].book(Item(at, amount, payment_id, reference if stated else None))
+    def _cross(self, community: Community, at: int, amount: int, payment: PaymentDraft, stated: bool) -> None:
+        self.pace.sent(payment, at)
+        reference = payment.reference if stated else None
+        self._banks[community.nostro].book(Item(at, amount, payment.payment_id, reference))
 
 
 def generate(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from pipeline.loadgen.payments import NEWEST, PaymentRecords
+from pipeline.loadgen.payments import NEWEST, PaymentDraft, PaymentRecords
 from pipeline.loadgen.plan import DAY_US, HOUR_US, Produce
 from pipeline.loadgen.world import CHANNELS, Community, Customer, World
 
@@ -27,9 +27,9 @@ KNOWN_FOR_US = 60 * DAY_US
 """How long before the run merchants took their first money: a payee that many pay at once and that is new is
 suspicious."""
 
-OnCrossing = Callable[[Community, int, int, str, str, bool], None]
+OnCrossing = Callable[[Community, int, int, PaymentDraft, bool], None]
 """Called for each payment over a nostro: community, time, signed amount (a credit of the nostro is positive),
-payment id, reference, and whether the bank will state the reference."""
+payment, and whether the bank will state its reference."""
 
 
 class OrdinaryPayments:
@@ -173,12 +173,12 @@ class OrdinaryPayments:
         payment = self._payments.new(
             community, customer.account_id, community.nostro, amount, channel="web", device=customer.device
         )
-        self._on_crossing(community, at, amount, payment.payment_id, payment.reference, stated)
+        self._on_crossing(community, at, amount, payment, stated)
         return self._payments.initiated(payment, at, self._version())
 
     def _incoming(self, community: Community, customer: Customer, at: int) -> Produce:
         amount, stated = self._crossing_amount()
         customer.balance += amount
         payment = self._payments.new(community, community.nostro, customer.account_id, amount, kind="deposit")
-        self._on_crossing(community, at, -amount, payment.payment_id, payment.reference, stated)
+        self._on_crossing(community, at, -amount, payment, stated)
         return self._payments.initiated(payment, at, self._version())

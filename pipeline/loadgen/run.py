@@ -24,10 +24,12 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from pipeline.loadgen.encoder import LoadError, registry_encoder
 from pipeline.loadgen.generator import TrafficGenerator
+from pipeline.loadgen.hearing import Hearing
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.watches import BalanceWatch, ReceiptWatch
+from pipeline.loadgen.receipts import Awaited
+from pipeline.loadgen.watches import BalanceWatch, PaymentWatch
 from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.own_offsets import Readers
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
@@ -162,18 +164,22 @@ class Loader:
     def traffic(self, rate: float | None, duration: float | None) -> None:
         """Produce the traffic at `rate` payments per second, until it ends, `duration` seconds or a stop."""
         if not self._is_endless:
-            return self._steps(rate, duration, lambda: None)
-        with ReceiptWatch(
-            self._connection, self._partitions("fraud-commands"), self._traffic.receipts
-        ) as watch:
-            self._steps(rate, duration, watch.hear)
+            return self._steps(rate, duration, lambda: 0.0)
+        with Hearing(self._traffic, self._watch, self._stop) as hearing:
+            self._steps(rate, duration, lambda: hearing.hear(self._waits))
 
-    def _steps(self, rate: float | None, duration: float | None, hear: Callable[[], None]) -> None:
+    def _watch(self, topic: str, awaited: Awaited) -> PaymentWatch:
+        return PaymentWatch(self._connection, topic, self._partitions(topic), awaited)
+
+    def _waits(self) -> None:
+        self._producer.poll(0)
+        self._show()
+
+    def _steps(self, rate: float | None, duration: float | None, hear: Callable[[], float]) -> None:
         begun = time.monotonic()
         for produce in self._traffic.steps():
             self._produce(produce)
-            hear()
-            begun += self._acknowledgements.wait()
+            begun += hear() + self._acknowledgements.wait()
             now = time.monotonic()
             if rate:
                 ahead = begun + self._traffic.payments / rate - now

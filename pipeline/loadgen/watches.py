@@ -1,4 +1,4 @@
-"""Waits until accounts have a balance, by reading the topic `balances`; hears of what was received."""
+"""Waits until accounts have a balance, by reading the topic `balances`; hears of what became of payments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from pipeline.loadgen.receipts import Receipts
+from pipeline.loadgen.receipts import Awaited
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 
 REQUEST_TIMEOUT_S = 30.0
@@ -43,30 +43,33 @@ class BalanceWatch:
         self._consumer.close()
 
 
-class ReceiptWatch:
-    """Reads what is written to fraud-commands from now on: stories wait for it. A context manager."""
+class PaymentWatch:
+    """Reads what is written to a topic from now on, for those who wait for it. A context manager."""
 
-    def __init__(self, connection: dict[str, str], partitions: int, receipts: Receipts) -> None:
-        self._consumer = _from_now_on(connection, "fraud-commands", partitions)
-        self._receipts, self._heard_at = receipts, 0.0
-        receipts.is_read = True
+    def __init__(self, connection: dict[str, str], topic: str, partitions: int, awaited: Awaited) -> None:
+        self._consumer = _from_now_on(connection, topic, partitions)
+        self._awaited, self._looked_at = awaited, 0.0
+        self.heard_at = time.monotonic()
+        """When a record was last read."""
+        awaited.is_read = True
 
     def hear(self) -> None:
         """Take what has come, now and then, without waiting for more."""
         now = time.monotonic()
-        if now - self._heard_at < HEAR_EVERY_S:
+        if now - self._looked_at < HEAR_EVERY_S:
             return
-        self._heard_at = now
-        with suppress(KafkaException):  # a broker that does not answer: stories wait for it, too
+        self._looked_at = now
+        with suppress(KafkaException):  # a broker that does not answer is waited for, too
             for message in self._consumer.consume(HEARD_AT_ONCE, 0):
                 if message.error() is None:
-                    self._receipts.heard(message.key(), message.value())
+                    self.heard_at = now
+                    self._awaited.heard(message.key(), message.value())
 
-    def __enter__(self) -> ReceiptWatch:
+    def __enter__(self) -> PaymentWatch:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._receipts.is_read = False
+        self._awaited.is_read = False
         self._consumer.close()
 
 
