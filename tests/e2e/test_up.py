@@ -21,7 +21,7 @@ from tests.e2e import documented
 from tests.e2e.running_up import CLI, ROOT, Ended, Place, belonging, command
 from tests.progress import run, wait_until_gone, wait_until_still
 
-DEMO = ("--demo", "--rate", "40", "--json")
+DEMO = ("--demo", "--rate", "15", "--json")
 """What a busy machine can read again at the end within minutes."""
 
 
