@@ -82,15 +82,20 @@ class Log:
         self._awaited.is_read = False
 
 
-def test_the_run_waits_until_it_hears_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hearing, "LOOK_S", 0.0)
-    traffic, logs, waits = begun(), list[Log](), list[int]()
+def heard_by(traffic: TrafficGenerator, logs: list[Log]) -> hearing.Hearing:
+    """Return what hears of a run by logs, which it adds to `logs`."""
 
     def watch(topic: str, awaited: Awaited) -> Any:
         logs.append(Log(topic, awaited))
         return logs[-1]
 
-    with hearing.Hearing(traffic, watch, threading.Event()) as heard:
+    return hearing.Hearing(traffic, watch, threading.Event())
+
+
+def test_the_run_waits_until_it_hears_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hearing, "LOOK_S", 0.0)
+    traffic, logs, waits = begun(), list[Log](), list[int]()
+    with heard_by(traffic, logs) as heard:
         sent = until_ahead(traffic, traffic.steps())
         logs[1].says = [(produce.key, produce.value) for produce in sent if produce.topic == "payments"]
         assert heard.hear(lambda: waits.append(1)) > 0 and len(waits) == 2 and not traffic.is_ahead
@@ -102,12 +107,7 @@ def test_the_run_waits_until_it_hears_the_answer(monkeypatch: pytest.MonkeyPatch
 def test_a_ledger_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hearing, "LOOK_S", 0.0)
     traffic, logs = begun(), list[Log]()
-
-    def watch(topic: str, awaited: Awaited) -> Any:
-        logs.append(Log(topic, awaited))
-        return logs[-1]
-
-    with hearing.Hearing(traffic, watch, threading.Event()) as heard:
+    with heard_by(traffic, logs) as heard:
         until_ahead(traffic, traffic.steps())
         logs[1].heard_at -= 2 * hearing.ANSWERS_WITHIN_S
         heard.hear(lambda: None)
