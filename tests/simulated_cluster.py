@@ -29,7 +29,7 @@ from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions import stream as positions
-from pipeline.domain.reconciliation import stream as reconciliation
+from pipeline.domain.reconciliation.desk import stream as reconciliation
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
@@ -56,7 +56,14 @@ RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
 
 def encode(event: Any) -> bytes:
     """Return the value of an event, newest version."""
-    return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), msgspec.to_builtins(event))
+    return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), lists_of(msgspec.to_builtins(event)))
+
+
+def lists_of(value: Any) -> Any:
+    """Return plain values with lists in the place of tuples: to Avro's writer a pair names a type."""
+    if isinstance(value, dict):
+        return {name: lists_of(one) for name, one in value.items()}
+    return [lists_of(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def decoder() -> Decoder:
@@ -76,7 +83,6 @@ class SimulatedCluster:
         self._read: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self.rows: defaultdict[tuple[str, int], MemoryRows] = defaultdict(MemoryRows)
         """By stream and partition."""
-        rules = reconciliation.Reconciliation()
         intakes = {
             "accounts": "ledger-commands",
             "payments": "fraud-commands",
@@ -99,7 +105,7 @@ class SimulatedCluster:
             ("fraud", "fraud-commands", FraudLog(Terms(gate=Gate(tenants)))),
             ("ledger", "ledger-commands", Ledger(LedgerRules(tenants=tenants))),
             ("positions", "position-commands", positions),
-            ("reconciliation", "reconciliation-items", rules),
+            ("reconciliation", "reconciliation-items", reconciliation),
             ("history", "postings", history),
             ("invariants", "postings", invariants),
             ("intake-postings", "postings", PostingsIntake(FRAUD)),
