@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from pipeline.verify.model.currencies import CURRENCIES
 from pipeline.verify.model.ledger_accounts import Account, customer, room
+from pipeline.verify.model.ledger_answers import answers
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_captures import capture
 from pipeline.verify.model.ledger_changes import one_effect
@@ -166,6 +167,7 @@ class Branch(Books):
         code, _ = super().apply(record)
         if code is not None:
             return code, []
+        self.out += list(answers(self.out))
         if not self.by_its_time:
             end_of_command(self)
         return None, self.out

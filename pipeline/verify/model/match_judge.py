@@ -150,6 +150,7 @@ class MatchJudge:
 
     def move(self, account: Account, name: str, at: int) -> None:
         """Let an account's time go on: by its own events, and as the branch's does where it is quiet."""
+        account.before = account.time
         if name == "ReconciliationContinued":
             account.time += max(0, self.clock - account.clock)
         else:
