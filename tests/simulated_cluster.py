@@ -57,7 +57,14 @@ RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
 
 def encode(event: Any) -> bytes:
     """Return the value of an event, newest version."""
-    return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), msgspec.to_builtins(event))
+    return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), lists_of(msgspec.to_builtins(event)))
+
+
+def lists_of(value: Any) -> Any:
+    """Return plain values with lists in the place of tuples: to Avro's writer a pair names a type."""
+    if isinstance(value, dict):
+        return {name: lists_of(one) for name, one in value.items()}
+    return [lists_of(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def decoder() -> Decoder:
