@@ -38,14 +38,14 @@ from pipeline.domain.reconciliation.chain.rows import HISTORY_ROW, SERIES_ROW
 from pipeline.domain.reconciliation.chain.views import show_chain, show_statements
 from pipeline.domain.reconciliation.desk.rows import Watermark, read
 from pipeline.domain.reconciliation.desk.views import STANDING, TABLE, show_line, show_posting
-from pipeline.domain.reconciliation.item_rows import LINE_ROW, POSTING_ROW, WATERMARK_ROW
+from pipeline.domain.reconciliation.item_rows import LINE_ROW, POSTING_ROW, WATERMARK_ROW, watermark_key
 
 MARKER = WATERMARK_ROW.family
 
 
 def _reached(rows: Rows, tenant_id: str, account_id: str) -> int | None:
     """Return the event time of an account, microseconds UTC; None: it has had no event."""
-    found = read(rows, row_key(MARKER, tenant_id, account_id), Watermark)
+    found = read(rows, watermark_key(tenant_id, account_id), Watermark)
     return None if found is None else found.reached_at
 
 
