@@ -87,7 +87,10 @@ def test_a_bank_without_damage_has_no_problem() -> None:
     silent = {name for name, parts in bank.topics.items() if not any(parts.values())}
     assert silent == {INVARIANT_ALERTS}, "else the damages prove nothing"
     said = Counter(made.event for log in bank.topics[RESULTS].values() for made in log)
-    assert said == {"ItemMatched": 1, "BreakOpened": 3, "BreakResolved": 1}
+    assert said.keys() == {
+        *("ItemMatched", "BreakOpened", "BreakResolved", "BreakChanged", "CorrectionProposed"),
+        "BreakActionRefused",
+    }
 
 
 Damage = Callable[[list[Record]], None]
