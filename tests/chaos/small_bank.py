@@ -83,6 +83,9 @@ class Bank:
         self.run()
         self.correct(d, a)
         self.run()
+        for number, (debtor, creditor) in enumerate(((a, b), (c, d))):
+            self.pay(f"last{number}", debtor, creditor, 1, NOW_US - 100)
+        self.run()
 
     @staticmethod
     def run_by(stream: Stream, number: int) -> Any:
