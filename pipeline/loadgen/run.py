@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -194,12 +195,10 @@ class Loader:
         self._produce_all(self._traffic.closing())
         self._flush()
         self._await_streams(streams_within_s)
-        for part in self._traffic.rounds():
+        for part in chain(self._traffic.rounds(), self._traffic.falling_due()):
             self._produce_all(part)
             self._flush()
             self._await_streams(streams_within_s)
-        self._produce_all(self._traffic.falling_due())
-        self._flush()
         if self._failed:
             raise LoadError(f"Kafka did not accept {self._failed} records: {self._first_error}")
         report = self._report(done=True)
