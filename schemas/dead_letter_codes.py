@@ -164,6 +164,14 @@ DEAD_LETTERS: tuple[DeadLetterCode, ...] = (
     ),
     DeadLetterCode(
         "Rejected",
+        "reserved_journal_id",
+        "journal_submitted, journal_reversed, payment_reversed",
+        "The journal, or the reversal, has the name of a correction of a break "
+        "(`correction-<break>-<number>`), which reconciliation alone gives.",
+        "Choose another id. A break is corrected by correction_suggested on break-actions.",
+    ),
+    DeadLetterCode(
+        "Rejected",
         "invalid_actor",
         "any event of an upstream",
         "A text of `actor` is empty, has more than 256 characters or a control character (U+0000 to U+001F, "

@@ -19,7 +19,7 @@ from pipeline.domain.fraud.publishing.checks import check_publication
 from pipeline.domain.fraud.terms import Terms
 from pipeline.domain.history import stream as history
 from pipeline.domain.intake.postings import PostingsIntake
-from pipeline.domain.intake.stream import FRAUD_ALSO, Intake, IntakeBeside
+from pipeline.domain.intake.stream import FRAUD_ALSO, ITEMS_ALSO, Intake, IntakeBeside
 from pipeline.domain.invariants import stream as invariants
 from pipeline.domain.kernel.events import EVENTS
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
@@ -29,7 +29,8 @@ from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.ledger.stream import Ledger, LedgerRules
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions import stream as positions
-from pipeline.domain.reconciliation import stream as reconciliation
+from pipeline.domain.reconciliation.desk.broadcasts import check_weights
+from pipeline.domain.reconciliation.desk.rules import Desk
 from pipeline.domain.tenants.quotas import Gate
 from pipeline.domain.tenants.settings import UNRESTRICTED, Tenants
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
@@ -47,16 +48,23 @@ REGISTRY = FixedRegistry()
 BY_ID = {REGISTRY.id_of(schema): schema for schema in schemas.load()}
 ENCODE = framed(REGISTRY.id_of)
 CODEC = Codec(REGISTRY)  # type: ignore[arg-type]
-FRAUD = "fraud-commands"
+FRAUD, ITEMS = "fraud-commands", "reconciliation-items"
 ALSO = ("accounts", "rates")
-BESIDE = ("invariants", "intake-postings", *(f"beside-{source}" for source in ALSO))
+BESIDE = ("invariants", "intake-postings", "beside-rates-items", *(f"beside-{source}" for source in ALSO))
 """Streams that read a log of another one, which says what its dead letters are."""
 RECORD_NAMES = {kind: name for name, kind in EVENTS.items()}
 
 
 def encode(event: Any) -> bytes:
     """Return the value of an event, newest version."""
-    return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), msgspec.to_builtins(event))
+    return ENCODE(schemas.newest(RECORD_NAMES[type(event)]), lists_of(msgspec.to_builtins(event)))
+
+
+def lists_of(value: Any) -> Any:
+    """Return plain values with lists in the place of tuples: to Avro's writer a pair names a type."""
+    if isinstance(value, dict):
+        return {name: lists_of(one) for name, one in value.items()}
+    return [lists_of(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def decoder() -> Decoder:
@@ -76,7 +84,6 @@ class SimulatedCluster:
         self._read: defaultdict[tuple[str, str, int], int] = defaultdict(int)
         self.rows: defaultdict[tuple[str, int], MemoryRows] = defaultdict(MemoryRows)
         """By stream and partition."""
-        rules = reconciliation.Reconciliation()
         intakes = {
             "accounts": "ledger-commands",
             "payments": "fraud-commands",
@@ -85,8 +92,9 @@ class SimulatedCluster:
             "trades": "position-commands",
             "prices": "position-commands",
             "rates": "ledger-commands",
-            "statements": "reconciliation-items",
+            "statements": ITEMS,
             "fraud-labels": "fraud-commands",
+            "break-actions": ITEMS,
         }
         self._stages: list[tuple[str, str, Any]] = [
             *((f"intake-{source}", source, Intake(source, target)) for source, target in intakes.items()),
@@ -96,10 +104,12 @@ class SimulatedCluster:
                 "fraud-rules",
                 Intake("fraud-rules", "fraud-commands", check=check_publication),
             ),
+            ("intake-matching-rules", "matching-rules", Intake("matching-rules", ITEMS, check_weights)),
+            ("beside-rates-items", "rates", IntakeBeside("rates", ITEMS, ITEMS_ALSO)),
             ("fraud", "fraud-commands", FraudLog(Terms(gate=Gate(tenants)))),
             ("ledger", "ledger-commands", Ledger(LedgerRules(tenants=tenants))),
             ("positions", "position-commands", positions),
-            ("reconciliation", "reconciliation-items", rules),
+            ("reconciliation", ITEMS, Desk(tenants.break_rules)),
             ("history", "postings", history),
             ("invariants", "postings", invariants),
             ("intake-postings", "postings", PostingsIntake(FRAUD)),

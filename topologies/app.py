@@ -31,6 +31,7 @@ FILES = (
     "history",
     "invariants",
     "fraud_intake",
+    "reconciliation_intake",
     "lifecycle",
     "positions",
     "reconciliation",

@@ -10,8 +10,11 @@ prices       --> intake-prices       --> position-commands (every partition)
 rates        --> intake-rates        --> ledger-commands (every partition)
 fraud-labels --> intake-fraud-labels --> fraud-commands
 fraud-rules  --> intake-fraud-rules  --> fraud-commands (every partition)
+break-actions  --> intake-break-actions  --> reconciliation-items
+matching-rules --> intake-matching-rules --> reconciliation-items (every partition)
 
-`fraud_intake` has what the log of fraud decisions gets besides: accounts, rates, postings.
+`fraud_intake` has what the log of fraud decisions gets besides: accounts, rates, postings;
+`reconciliation_intake` what that of reconciliation gets: rates.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from pipeline.domain.fraud.publishing.checks import check_publication
 from pipeline.domain.intake.batch import PaymentsBatch
 from pipeline.domain.intake.stream import Intake
 from pipeline.domain.kernel.columns import BatchPath
+from pipeline.domain.reconciliation.desk.broadcasts import check_weights
 from topologies.topology import Topology
 
 
@@ -47,4 +51,6 @@ STREAMS = (
     _stream("rates", "ledger-commands"),
     _stream("fraud-labels", "fraud-commands"),
     _stream("fraud-rules", "fraud-commands", check=check_publication),
+    _stream("break-actions", "reconciliation-items"),
+    _stream("matching-rules", "reconciliation-items", check=check_weights),
 )

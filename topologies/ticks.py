@@ -1,6 +1,8 @@
 """Time for branches without traffic: the worker's ticks.
 
 branch_ticked --> fraud-commands --> fraud --> ledger-commands --> ledger (what is due takes effect)
+                                                                     |
+                       reconciliation (quiet accounts wake up) <-- reconciliation-items
 """
 
 from __future__ import annotations
@@ -9,10 +11,11 @@ from pipeline.domain.fraud.scheduled_rows import read_clock
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.due import is_due
 from pipeline.domain.ledger.rows import read_watermark
+from pipeline.domain.reconciliation.desk.time import branch_time
 from pipeline.runtime.ticks import Ticking
 from topologies import intake
 
-COMMANDS = ("fraud-commands", "ledger-commands")
+COMMANDS = ("fraud-commands", "ledger-commands", "reconciliation-items")
 UPSTREAM = tuple(stream.source for stream in intake.STREAMS if set(stream.outputs) & set(COMMANDS))
 
 
@@ -36,6 +39,6 @@ TICKING = Ticking(
     topic="fraud-commands",
     writers=UPSTREAM,
     logs=(*UPSTREAM, *COMMANDS),
-    clocks={"fraud": _fraud_time, "ledger": read_watermark},
+    clocks={"fraud": _fraud_time, "ledger": read_watermark, "reconciliation": branch_time},
     left={"fraud": _fraud_left, "ledger": _ledger_left},
 )

@@ -12,6 +12,7 @@ the topics have grown; it goes on where it has stopped.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from itertools import chain, dropwhile, takewhile
 from typing import Any
@@ -19,15 +20,17 @@ from typing import Any
 from pipeline.verify.applied import AppliedOffset
 from pipeline.verify.broadcasts import Broadcasts
 from pipeline.verify.dead import DeadLetters
-from pipeline.verify.findings import Findings, at
-from pipeline.verify.lanes import Lane, Versions
+from pipeline.verify.findings import Findings, Problem, at
+from pipeline.verify.lanes import Lane, Unforetold, Versions
 from pipeline.verify.legs import Pair, sender_of
+from pipeline.verify.matching import check_of_wrong
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
     BROADCAST_ON,
     COMMANDS,
     FRAUD_COMMANDS,
+    ITEMS,
     LEGS,
     MESSAGES,
     POSITION_COMMANDS,
@@ -44,8 +47,16 @@ Offsets = Mapping[tuple[str, int], int]
 BROADCAST_TO = (
     *(("prices", POSITION_COMMANDS), ("accounts", COMMANDS), ("rates", COMMANDS)),
     *(("rates", FRAUD_COMMANDS), ("fraud-rules", FRAUD_COMMANDS)),
+    *(("rates", ITEMS), ("matching-rules", ITEMS)),
 )
 """Inputs whose events, or some of them, come to every partition of a log."""
+CHECKS = {
+    FRAUD_COMMANDS: INPUT_CHECKS[FRAUD_COMMANDS],
+    COMMANDS: "inputs_ledger",
+    ITEMS: "inputs_reconciliation",
+    POSITION_COMMANDS: "inputs_positions",
+}
+"""By log, the check of what several streams write there."""
 AfterBranch = Callable[[int, Mapping[str, StreamModel]], None]
 
 
@@ -64,14 +75,18 @@ class Replay:
             topic = stream.changelog(comparison.group)
             self.applied = AppliedOffset(comparison.findings, (topic, number))
             rows = Heard(comparison.topics.output(topic, number, ALL), (), self.applied.is_row)
-            self.lanes[TABLE] = Versions(comparison.findings, "table", rows, (topic, number))
+            versions = Unforetold if stream.judges else Versions
+            self.lanes[TABLE] = versions(comparison.findings, "table", rows, (topic, number))
         arguments: dict[str, Any] = dict(comparison.settings.get(stream.table, {}))
         arguments["with_rows"] = comparison.group is not None
-        if stream.table in comparison.as_said:
+        if stream.judges or stream.table in comparison.as_said:
             arguments["witness"] = self._find
+        if stream.table in comparison.as_said:
             arguments["letter"] = comparison.dead.code_of
         self.model: StreamModel = stream.model(number, comparison.topics.count, **arguments)
         self._source = comparison.source_of(stream, number)
+        self._waiting: deque[Record] = deque()
+        """Records that were read, of which not all is there that they have caused."""
         self._listeners = comparison.listeners_of_source(stream)
 
     def _find(self, topic: str, ahead: int, matches: Callable[[Record], bool], sure: bool) -> Record | None:
@@ -79,11 +94,20 @@ class Replay:
         assert isinstance(lane, Lane)
         return lane.find(ahead, matches, sure)
 
-    def go_on(self) -> None:
-        """Apply the records that are new."""
+    def _new(self, least: int | None) -> Iterator[Record]:
+        """Yield the records that are new; those from `least` on wait where what was said is judged."""
+        if not self.stream.judges:
+            yield from self._source
+            return
+        self._waiting.extend(self._source)
+        while self._waiting and (least is None or self._waiting[0].offset < least):
+            yield self._waiting.popleft()
+
+    def go_on(self, before: Offsets | None) -> None:
+        """Apply the records that are new. `before`: as `finish`."""
         comparison, stream = self._comparison, self.stream
         check, known = INPUT_CHECKS.get(stream.log), WRITTEN.get(stream.log)
-        for read in self._source:
+        for read in self._new(None if before is None else before[stream.log, self.number]):
             record = comparison.dead.refused(read)
             if check is not None:
                 comparison.findings.count(check)
@@ -94,6 +118,8 @@ class Replay:
             for listener in self._listeners:
                 listener(record)
             code, said = self.model.apply(record)
+            for name, text in self.model.wrong():
+                comparison.findings.wrong(at(check_of_wrong(name), record, f"{name}: {text}"))
             if stream.buries:
                 comparison.dead.judge(record, code)
             for wanted in said:
@@ -107,9 +133,16 @@ class Replay:
 
     def finish(self, before: Offsets | None) -> None:
         """Say what is missing and what is too much."""
-        least = None if before is None else before[self.stream.log, self.number]
+        stream, least = self.stream, None if before is None else before[self.stream.log, self.number]
+        causes = {record.fields.get("event_id") for record in self._waiting}
+        for record in self._waiting:
+            self._comparison.dead.holds(record)
         for lane in self.lanes.values():
-            lane.finish(least)
+            lane.finish(least, causes)
+        if stream.judges and before is None:
+            for name, text in self.model.wrong_at_rest():
+                place = (check_of_wrong(name), stream.log, self.number, -1)
+                self._comparison.findings.wrong(Problem(*place, f"{name}: {text}"))
         if self.applied is not None:
             self.applied.finish(least)
 
@@ -153,7 +186,7 @@ class Comparison:
         self._listeners = listeners or {}
         self.broadcasts = {
             (source, log): Broadcasts(
-                findings, INPUT_CHECKS[log if log == FRAUD_COMMANDS else source], source, log
+                findings, CHECKS[log] if log in (FRAUD_COMMANDS, ITEMS) else INPUT_CHECKS[source], source, log
             )
             for source, log in BROADCAST_TO
         }
@@ -229,7 +262,7 @@ class Comparison:
                 self._leave_out(stream, number)
                 continue
             replay = self._replays.pop(place, None) or Replay(self, stream, number)
-            replay.go_on()
+            replay.go_on(before)
             replay.finish(before)
             models[stream.table] = replay.model
             if self.group is not None:  # a growing topic: it goes on from here
@@ -284,8 +317,7 @@ class Comparison:
     def arrive(self, record: Record, known: Container[str | None]) -> None:
         """Take note of a record of a log that several streams write."""
         if record.event not in known:
-            check = "inputs_positions" if record.topic == POSITION_COMMANDS else "inputs_ledger"
-            return self.findings.wrong(at(check, record, "a record that no stream writes"))
+            return self.findings.wrong(at(CHECKS[record.topic], record, "a record that no stream writes"))
         if record.event in BROADCAST_ON:
             self.broadcasts[BROADCAST_ON[record.event or ""], record.topic].arrive(record)
         elif record.event in LEGS or record.event in MESSAGES:

@@ -71,8 +71,6 @@ class Journal:
         """By key, tenant/account."""
         self.totals: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0, 0])
         """By clearing account and hour of the day: debits and their minor units, credits and theirs."""
-        self.nostro: defaultdict[int, set[str]] = defaultdict(set)
-        """Per branch, the ids of the postings of nostro accounts."""
         self._open: Counter[tuple[str, str]] = Counter()
         """What is held and neither released nor used up, minor units: by tenant/payment (or journal) and
         tenant/account."""
@@ -98,8 +96,6 @@ class Journal:
             self._findings.wrong(at("entries", record, f"says branch {posting['branch']}"))
         sign = 1 if posting["side"] == "CREDIT" else -1
         branch.sums[posting["currency"]] += sign * posting["amount_minor"]
-        if posting["account_type"] == "nostro":
-            self.nostro[record.partition].add(posting_id)
         self._pair(record, posting, branch)
         self._fold(record, posting)
 

@@ -23,9 +23,6 @@ class PresentSettings(NamedTuple):
     fraud_review_score_min: int = 50
     fraud_decline_score_min: int = 80
     fraud_decisions_kept_days: int = 120
-    reconciliation_date_window_days: int = 3
-    reconciliation_tolerance_minor: int = 0
-    reconciliation_grace_days: int = 2
     stuck_after_seconds: int = 3_600
     review_after_seconds: int = 28_800
     reversal_window_days: int = 400
@@ -61,10 +58,5 @@ class PresentSettings(NamedTuple):
                 "keep_days": keep_days,
             },
             POSITION.table: {"window_days": self.dedupe_window_days, "keep_days": keep_days},
-            RECONCILIATION.table: {
-                "window_days": self.reconciliation_date_window_days,
-                "tolerance": self.reconciliation_tolerance_minor,
-                "grace_days": self.reconciliation_grace_days,
-                "keep_days": keep_days,
-            },
+            RECONCILIATION.table: {"tenants": tenants, "keep_days": keep_days},
         }

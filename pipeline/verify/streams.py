@@ -1,10 +1,10 @@
 """The streams as they are compared: which log each reads, by which model, and where what it says must stand.
 
-accounts, journals -> ledger-commands      statements -> reconciliation-items
+accounts, journals -> ledger-commands      statements, break-actions, weights, rates -> reconciliation-items
 trades, prices -> position-commands        payments, labels, rules, some postings -> fraud-commands
 fraud-commands -> decisions, screenings, alerts, what is passed on to the ledger
 ledger-commands -> postings, payment-events, journal-events, balances, legs, nostro items
-position-commands -> positions             reconciliation-items -> results
+position-commands -> positions             reconciliation-items -> results, continuations, corrections
 postings -> history, clearing totals       payment-events -> alerts of payments that are stuck
 """
 
@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 from pipeline.verify.model.fraud_log import FraudBranch
 from pipeline.verify.model.history import HistoryBranch
-from pipeline.verify.model.intake import ALSO, FORWARDED, Beside, Intake
+from pipeline.verify.model.intake import ALSO, FORWARDED, ITEMS_ALSO, Beside, BesideItems, Intake
 from pipeline.verify.model.invariants import InvariantBranch
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.lifecycle import LifecycleBranch
+from pipeline.verify.model.match_branch import CONTINUED, MatchBranch
 from pipeline.verify.model.positions import PositionBranch
-from pipeline.verify.model.reconciliation import ReconciliationBranch
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.tenants import GATE_CODES
@@ -35,6 +35,7 @@ from pipeline.verify.model.wire import (
     HISTORY_ALERTS,
     INVARIANT_ALERTS,
     ITEMS,
+    JOURNAL_COMMANDS,
     JOURNAL_EVENTS,
     LEGS,
     MESSAGES,
@@ -45,9 +46,9 @@ from pipeline.verify.model.wire import (
     POSITIONS,
     POSTINGS,
     RESULTS,
-    STATEMENT_EVENTS,
     UPSTREAM,
     Expected,
+    corrects,
 )
 
 LOGS = (FRAUD_COMMANDS, COMMANDS, ITEMS, POSITION_COMMANDS, POSTINGS, PAYMENT_EVENTS)
@@ -59,6 +60,8 @@ OUTPUTS = (
 )
 DECISIONS = ("PaymentDecided", "PaymentsLinkDecided", *PAYMENT_COMMANDS, "BranchTicked")
 """What the fraud stream says to the ledger."""
+TO_ITEMS = ("PostingRecorded", "JournalAnswered", "BranchTicked")
+"""What the ledger says to reconciliation."""
 SCREENINGS = ("PaymentScheduled", "PaymentScreened", "PaymentReviewed")
 """What it writes among the ledger's payment events."""
 ENDS_OF_WAITING = ("CommandRefused", "outcomes.PaymentCancelled")
@@ -73,7 +76,7 @@ INPUT_CHECKS = {
     **dict.fromkeys(("accounts", "payments", "journals", "approvals", "rates"), "inputs_ledger"),
     **dict.fromkeys(("fraud-labels", "fraud-rules"), "inputs_ledger"),
     **dict.fromkeys(("trades", "prices"), "inputs_positions"),
-    "statements": "inputs_reconciliation",
+    **dict.fromkeys(("statements", "break-actions", "matching-rules"), "inputs_reconciliation"),
     FRAUD_COMMANDS: "inputs_ledger",
     COMMANDS: "answers",
     POSITION_COMMANDS: "positions",
@@ -123,6 +126,9 @@ class Stream(NamedTuple):
     """The log that it read in an earlier version: up to where its heir began (`moves.py`)."""
     buries: bool = True
     """Whether it says which records of its log are dead letters: of several streams the first one does."""
+    judges: bool = False
+    """Whether its model judges what was said, and foretells nothing: neither outputs nor rows. It follows a
+    record when all that it has caused is there."""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -164,6 +170,16 @@ def not_of_fraud(record: Record) -> bool:
     return not of_fraud(record)
 
 
+def is_correction(record: Record) -> bool:
+    """Whether reconciliation asks for this journal, and not an upstream."""
+    return corrects(record.event, record.fields)
+
+
+def is_no_correction(record: Record) -> bool:
+    """Whether an upstream asks for this journal."""
+    return not corrects(record.event, record.fields)
+
+
 def of_lifecycle(record: Record) -> bool:
     """Whether the lifecycle says this on invariant-alerts."""
     return record.fields.get("invariant") == "settled_unscreened"
@@ -177,9 +193,9 @@ def not_of_lifecycle(record: Record) -> bool:
 def _intake(source: str) -> Stream:
     target, events = FORWARDED[source]
     own = tuple(set(events).difference(BROADCAST))
-    return Stream(
-        f"intake of {source}", source, Intake, (Output(target, INPUT_CHECKS[source], Only(own), again=True),)
-    )
+    where = is_no_correction if source == "journals" else None
+    output = Output(target, INPUT_CHECKS[source], Only(own), where, again=True)
+    return Stream(f"intake of {source}", source, Intake, (output,))
 
 
 INTAKES = tuple(_intake(source) for source in FORWARDED)
@@ -203,13 +219,23 @@ LEDGER = Stream(
         Output(PAYMENT_EVENTS, None, ALL, not_of_fraud),
         Output(JOURNAL_EVENTS, None),
         Output(BALANCES, "accounts", compacted=True),
-        Output(ITEMS, "nostro_postings", Only(STATEMENT_EVENTS, but=True)),
+        Output(ITEMS, "nostro_postings", Only(TO_ITEMS)),
     ),
 )
 POSITION = Stream(
     "positions", POSITION_COMMANDS, PositionBranch, (Output(POSITIONS, "positions", compacted=True),)
 )
-RECONCILIATION = Stream("reconciliation", ITEMS, ReconciliationBranch, (Output(RESULTS, "matches"),))
+RECONCILIATION = Stream(
+    "reconciliation",
+    ITEMS,
+    MatchBranch,
+    (
+        Output(RESULTS, "matches"),
+        Output(ITEMS, "matches", Only((CONTINUED,)), again=True),
+        Output(COMMANDS, "corrections", Only(JOURNAL_COMMANDS), is_correction, again=True),
+    ),
+    judges=True,
+)
 HISTORY = Stream("history", POSTINGS, HistoryBranch, (Output(HISTORY_ALERTS, "history_alerts"),))
 LIFECYCLE = Stream(
     "lifecycle",
@@ -238,15 +264,22 @@ def _beside(name: str, log: str, *events: str) -> Stream:
     return Stream(name, log, Beside, (output,), buries=False)
 
 
+def _beside_items(name: str, log: str) -> Stream:
+    """What comes to every partition alone: there is nothing to compare partition by partition."""
+    output = Output(ITEMS, "inputs_reconciliation", Only(()), again=True)
+    return Stream(name, log, BesideItems, (output,), buries=False)
+
+
 BESIDES = (
     *(_beside(f"intake-{source}-beside", source, *events) for source, events in ALSO.items()),
     _beside("intake-postings", POSTINGS, "PostingRecorded"),
+    *(_beside_items(f"intake-{source}-items", source) for source in ITEMS_ALSO),
 )
-"""What the log of fraud decisions has besides."""
+"""What the logs of fraud decisions and of reconciliation have besides."""
 TABLELESS = (*INTAKES, *BESIDES)
 """Streams that pass records on. They have no tables; their changelogs have the offset alone."""
 
-JUDGED = (FRAUD, LEDGER, POSITION)
+JUDGED = (FRAUD, LEDGER, POSITION, RECONCILIATION)
 """Streams whose outputs follow from their log alone, but for what they say themselves of their settings."""
 STREAMS = (FRAUD, LEDGER, POSITION, RECONCILIATION, HISTORY, LIFECYCLE, INVARIANTS)
 """All streams that have a table."""
@@ -281,5 +314,15 @@ WRITTEN = {
         )
     ),
     POSITION_COMMANDS: frozenset((*FORWARDED["trades"][1], *FORWARDED["prices"][1])),
+    ITEMS: frozenset(
+        (
+            *(
+                event
+                for source in ("statements", "break-actions", "matching-rules", "rates")
+                for event in FORWARDED[source][1]
+            ),
+            *(*TO_ITEMS, CONTINUED),
+        )
+    ),
 }
 """What streams write on logs; nobody else may write there."""

@@ -1,7 +1,7 @@
 """Verification from the topics alone: wait until it is quiet, read everything, say what does not hold.
 
     dead letters -> every log through its stream's model, partition by partition, what came of it compared
-                 -> the journal by its own arithmetic -> reconciliation -> what was planted -> views
+                 -> the journal by its own arithmetic -> what was planted -> views
 
 Nothing is imported from the streams: no domain code, no tables. What is checked are the design's invariants:
 
@@ -48,16 +48,14 @@ from pipeline.verify.model.wire import (
     PAYMENT_ALERTS,
     POSITION_COMMANDS,
     POSTINGS,
-    RESULTS,
     UPSTREAM,
 )
 from pipeline.verify.moves import moves_of
 from pipeline.verify.planted import Planted, PlantedChecks, read_manifests
 from pipeline.verify.present import PresentSettings
 from pipeline.verify.reader import TOPICS, OnProgress, Reader
-from pipeline.verify.reconciliation import Claims, Line, line_of
 from pipeline.verify.report import SAYS, Checks, Report
-from pipeline.verify.streams import JUDGED, LIFECYCLE, OUTPUTS, RECONCILIATION, Stream
+from pipeline.verify.streams import JUDGED, LIFECYCLE, OUTPUTS, Stream
 from pipeline.verify.stuck import check_stuck
 from pipeline.verify.topics import Listener
 from pipeline.verify.views import Fetch, check_views, fetch_json
@@ -118,8 +116,7 @@ def verify_log(
     present: PresentSettings | None = None,
 ) -> Report:
     """Verify what a log holds."""
-    left_out = {"quiet", "views"} if present else {"quiet", "views", "matches"}
-    checks = Checks([name for name in SAYS if name not in left_out])
+    checks = Checks([name for name in SAYS if name not in ("quiet", "views")])
     expected = max(log.partitions(COMMANDS), 1)
     topics = checks.of("topics")
     for topic in TOPICS:
@@ -163,7 +160,6 @@ class Verification:
         self._dead = DeadLetters(checks)
         self._dead.begins = losses.begins
         self._moved: Mapping[tuple[str, int], int] = {}
-        self._lines: defaultdict[int, set[Line]] = defaultdict(set)
         self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
         for topic, listener in self._planted.listeners.items():
             self._listeners[topic].append(listener)
@@ -188,7 +184,7 @@ class Verification:
         settings: Mapping[str, Mapping[str, Any]] = {}
         as_said = {stream.table for stream in JUDGED}
         if self._present is not None:
-            streams, settings = (*JUDGED, RECONCILIATION, LIFECYCLE), self._present.arguments
+            streams, settings = (*JUDGED, LIFECYCLE), self._present.arguments
             as_said = set()
         comparison = Comparison(
             reader, self._checks, self._dead, streams, settings, self._listeners,
@@ -228,17 +224,6 @@ class Verification:
         if ledger is not None and (PAYMENT_ALERTS, number) not in self._lost:
             assert isinstance(ledger, Branch)
             check_stuck(self._checks, self._reader.output(PAYMENT_ALERTS, number), _ends_of(ledger))
-        if not self._whole_journal or (ITEMS, number) in self._lost or (RESULTS, number) in self._lost:
-            for _ in self._heard(RESULTS, self._reader.output(RESULTS, number)):
-                pass  # what claims a posting or a line of which nothing is left cannot be judged
-            return
-        lines = {
-            line_of(record)
-            for record in self._reader.output(ITEMS, number, again=True)
-            if not self._dead.holds(record) and record.event == "StatementLine"
-        }
-        results = self._heard(RESULTS, self._reader.output(RESULTS, number))
-        Claims(self._checks, lines, self._journal.nostro.pop(number, set())).follow(results)
 
     def _heard(self, topic: str, records: Iterator[Record]) -> Iterator[Record]:
         for record in records:

@@ -77,7 +77,7 @@ def test_the_checker_imports_nothing_of_the_streams() -> None:
                 assert own or module.partition(".")[0] in allowed, f"{name} imports {module}"
                 if own and module not in checked:
                     names.append(module)
-    model = {f"pipeline.verify.model.{name}" for name in ("ledger", "positions", "reconciliation")}
+    model = {f"pipeline.verify.model.{name}" for name in ("ledger", "positions", "match_judge")}
     assert model | {"tests.chaos.log_reader"} <= checked
 
 

@@ -176,7 +176,7 @@ def test_the_streams_of_the_product_fit_together() -> None:
     [
         ("postings", ["history", "invariants", "intake-postings"]),
         ("accounts", ["intake-accounts", "intake-accounts-beside"]),
-        ("rates", ["intake-rates", "intake-rates-beside"]),
+        ("rates", ["intake-rates", "intake-rates-beside", "intake-rates-items"]),
     ],
 )
 def test_what_is_passed_on_besides_stands_behind_the_stream_that_says_what_is_wrong(

@@ -13,13 +13,16 @@ from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.desk.stream import apply
 from pipeline.verify.model.match_defaults import DEFAULT_WEIGHTS
-from pipeline.verify.model.match_judge import MatchJudge, Wrong
+from pipeline.verify.model.match_judge import MatchJudge
 from pipeline.verify.model.record import Record
+from pipeline.verify.model.stream import Wrong
 
 DAY = 86_400_000_000
 LATER = 10**6 * DAY
 """Kafka's time: event time alone counts."""
-RESULTS = "reconciliation-results"
+ITEMS, RESULTS, COMMANDS = "reconciliation-items", "reconciliation-results", "ledger-commands"
+Step = tuple[Record, list[Record], bool]
+"""A record of the log, what it has caused (results, journals), and whether it is a dead letter."""
 
 
 class DeskLog:
@@ -31,8 +34,7 @@ class DeskLog:
         self.wrong: list[tuple[str, Wrong]] = []
         """What the judge says, and of which event."""
         self.said: list[Any] = []
-        self.steps: list[tuple[Record, list[Record], bool]] = []
-        """Records of the log, what each has caused, and whether it is a dead letter."""
+        self.steps: list[Step] = []
         self.number = 0
         self.ahead: deque[Any] = deque()
         """What the desk has sent to its own log."""
@@ -51,13 +53,12 @@ class DeskLog:
         except Reject:
             dead = True
         said = [(topic, one) for topic, _, one in out.items if one is not None]
-        self.ahead.extend(one for topic, one in said if topic == "reconciliation-items")
-        results = [one for topic, one in said if topic == RESULTS]
-        self.said += results
-        record = record_of("reconciliation-items", self.number, event)
-        caused = [record_of(RESULTS, self.number, one) for one in results]
+        self.ahead.extend(one for topic, one in said if topic == ITEMS)
+        self.said += [one for topic, one in said if topic == RESULTS]
+        record = record_of(ITEMS, self.number, event)
+        caused = [record_of(topic, self.number, one) for topic, one in said if topic in (RESULTS, COMMANDS)]
         self.steps.append((record, caused, dead))
-        found = self.model.follow(record, caused, dead)
+        found = follow(self.model, self.steps[-1])
         self.wrong += [(str(event), wrong) for wrong in found]
 
     def until(self, day: int, begins: int, account_id: str = "nostro") -> None:
@@ -68,10 +69,17 @@ class DeskLog:
         self.wrong += [("the end", wrong) for wrong in self.model.end()]
 
 
-def names_of(steps: Iterable[tuple[Record, list[Record], bool]]) -> set[str]:
+def follow(model: MatchJudge, step: Step) -> list[Wrong]:
+    """Let the judge follow a step; return what is wrong."""
+    record, caused, dead = step
+    results = [one for one in caused if one.topic == RESULTS]
+    return model.follow(record, results, dead, [one for one in caused if one.topic == COMMANDS])
+
+
+def names_of(steps: Iterable[Step]) -> set[str]:
     """Return the names of what is wrong with a log."""
     model = MatchJudge(DEFAULT_WEIGHTS)
-    found = [wrong for step in steps for wrong in model.follow(*step)]
+    found = [wrong for step in steps for wrong in follow(model, step)]
     return {wrong.name for wrong in (*found, *model.end())}
 
 

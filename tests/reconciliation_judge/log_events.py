@@ -5,9 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.verify.model.record import Record
-from tests.reconciliation_judge.words import DAY, asked_ref, named, options, person, record, weights_text
+from tests.reconciliation_judge.words import (
+    DAY,
+    asked_ref,
+    break_id,
+    journal,
+    legs_of,
+    named,
+    options,
+    person,
+    record,
+    weights_text,
+)
 
-ACTIONS = {"confirm": "MatchConfirmed", "reject": "MatchRejected", "approve": "CorrectionApproved"}
+ACTIONS = {
+    "confirm": "MatchConfirmed",
+    "reject": "MatchRejected",
+    "approve": "CorrectionApproved",
+    "suggest": "CorrectionSuggested",
+    "write-off": "BreakWrittenOff",
+}
 
 
 def event_of(number: int, day: int, words: list[str]) -> Record:
@@ -30,11 +47,16 @@ def event_of(number: int, day: int, words: list[str]) -> Record:
         event, about = "StatementClosed", closing_fields(at, plain, told)
     elif kind == "weights":
         event, about = "MatchingWeightsPublished", weights_fields(plain, told)
+    elif kind == "answered":
+        event, about = (
+            "JournalAnswered",
+            {"journal_id": journal(plain[0]), "outcome": plain[1], "code": plain[2]},
+        )
     elif kind in ("tick", "continued", "rate"):
         names = {"tick": "BranchTicked", "continued": "ReconciliationContinued", "rate": "RateQuoted"}
         event, about = names[kind], {}
     else:
-        event, about = action_fields(kind, plain)
+        event, about = action_fields(kind, plain, told)
         fields["event_id"] = about.pop("event_id", fields["event_id"])
     return record("reconciliation-items", number, at, event, {**fields, **about})
 
@@ -50,6 +72,8 @@ def posting_fields(plain: list[str], told: dict[str, str]) -> dict[str, Any]:
         "amount_minor": abs(amount),
         "currency": plain[2] if len(plain) > 2 else "EUR",
         "reference": told.get("ref"),
+        "journal_id": journal(told["journal"]) if "journal" in told else None,
+        "reverses": journal(told["reverses"]) if "reverses" in told else None,
         "metadata": {"text": told["text"]} if "text" in told else None,
     }
 
@@ -95,14 +119,19 @@ def weights_fields(plain: list[str], told: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def action_fields(name: str, plain: list[str]) -> tuple[str, dict[str, Any]]:
-    """Return what a person does: confirm, reject, approve, suggest."""
+def action_fields(name: str, plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return what a person does: confirm, reject, approve, suggest, write-off."""
     what, about = plain[0], plain[1:]
-    actor = {"actor": person(name)}
+    fields: dict[str, Any] = {"actor": person(name)}
     if what in ("confirm", "reject"):
-        lines = [asked_ref(one) for one in about if "/" in one]
-        postings = [one for one in about if "/" not in one]
-        return ACTIONS[what], {**actor, "lines": lines, "posting_ids": postings}
+        fields["lines"] = [asked_ref(one) for one in about if "/" in one]
+        fields["posting_ids"] = [one for one in about if "/" not in one]
+        return ACTIONS[what], fields
+    fields["break_id"] = break_id(about[0])
     if what == "approve":
-        return ACTIONS[what], {**actor, "break_id": about[0], "correction_id": about[1]}
-    return "CorrectionSuggested", {**actor, "break_id": about[0], "event_id": about[1]}
+        return ACTIONS[what], {**fields, "correction_id": about[1]}
+    fields |= {"event_id": about[1], "reason": "why"}
+    if what == "suggest":
+        reverses = journal(told["reverses"]) if "reverses" in told else None
+        fields |= {"legs": legs_of(about[2:]), "reference": "INV7", "reverses": reverses}
+    return ACTIONS[what], fields

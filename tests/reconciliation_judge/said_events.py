@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from pipeline.verify.model.record import Record
-from tests.reconciliation_judge.words import DEFAULT, line_ref, named, options, person, record, weights_text
+from tests.reconciliation_judge.words import (
+    DEFAULT,
+    break_id,
+    journal,
+    legs_of,
+    line_ref,
+    named,
+    options,
+    person,
+    record,
+    weights_text,
+)
 
 
 def result_of(cause: Record, words: list[str]) -> Record:
@@ -19,11 +30,14 @@ def result_of(cause: Record, words: list[str]) -> Record:
         "resolved": resolved_fields,
         "changed": changed_fields,
         "proposed": proposed_fields,
+        "journal": journal_fields,
+        "reversal": reversal_fields,
         "refused": refused_fields,
     }[kind](plain, told)
     common = {"tenant_id": "acme", "account_id": "nostro", "causation_id": cause.fields["event_id"]}
     about["occurred_at"] = cause.fields["occurred_at"]
-    return record("reconciliation-results", cause.offset, about["occurred_at"], event, {**common, **about})
+    topic = "ledger-commands" if kind in ("journal", "reversal") else "reconciliation-results"
+    return record(topic, cause.offset, about["occurred_at"], event, {**common, **about})
 
 
 def parts_of(text: str) -> list[dict[str, Any]]:
@@ -85,7 +99,7 @@ def suggestion_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict
 
 
 def break_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    kind, break_id, about = plain[0], plain[1], plain[2]
+    kind, name, about = plain[0], plain[1], plain[2]
     place: dict[str, Any] = {"statement_id": None, "line_no": None, "line_id": None, "posting_id": None}
     if "/" in about:
         place |= line_ref(about)
@@ -98,12 +112,13 @@ def break_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str,
     others = told["with"].split(",") if "with" in told else []
     return "BreakOpened", {
         **place,
-        "break_id": break_id,
+        "break_id": break_id(name),
         "type": kind,
         "kind": kind,
         "amount_minor": int(told.get("amount", 0)),
         "currency": "EUR",
         "detail": "",
+        "materiality": "NORMAL",
         "difference_minor": int(told["diff"]) if "diff" in told else None,
         "since": int(told["since"]) if "since" in told else None,
         "counterpart_lines": [line_ref(one) for one in others if "/" in one] or None,
@@ -112,24 +127,50 @@ def break_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str,
 
 
 def resolved_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    return "BreakResolved", {"break_id": plain[0], "resolution": plain[1]}
+    journal_id = journal(told["journal"]) if "journal" in told else None
+    return "BreakResolved", {"break_id": break_id(plain[0]), "resolution": plain[1], "journal_id": journal_id}
 
 
 def changed_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    return "BreakChanged", {"break_id": plain[0], "change": plain[1], "status": plain[2], "actor": None}
+    """Return a change; `k1 of=b1/2`: of which correction, `code=`, `text=`: what is said of it."""
+    return "BreakChanged", {
+        "break_id": break_id(plain[0]),
+        "change": plain[1],
+        "status": plain[2],
+        "correction_id": plain[3] if len(plain) > 3 else None,
+        "journal_id": journal(told["of"]) if "of" in told else None,
+        "text": told.get("text"),
+        "code": told.get("code"),
+        "assignee": None,
+        "actor": None,
+    }
 
 
 def proposed_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
     return "CorrectionProposed", {
-        "break_id": plain[0],
+        "break_id": break_id(plain[0]),
         "correction_id": plain[1],
+        "journal_id": journal(told.get("of", f"{plain[0]}/1")),
         "amount_minor": int(plain[2]),
         "actor": person(plain[3]),
-        "legs": [{}, {}],
-        "reverses": None,
-        "write_off": False,
+        "legs": legs_of([f"nostro:{plain[2]}", f"other:{-int(plain[2])}"]),
+        "reverses": journal(told["reverses"]) if "reverses" in told else None,
+        "write_off": "write_off" in told,
     }
 
 
+def journal_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return a journal that the ledger is asked for: `journal b1/1 nostro:-650 fees:650 by=anna`."""
+    about = {"journal_id": journal(plain[0]), "legs": legs_of(plain[1:]), "actor": person(told["by"])}
+    return "JournalSubmitted", about
+
+
+def reversal_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    """Return the reversal of one: `reversal b1/1 b1/2 by=anna`."""
+    about = {"journal_id": journal(plain[0]), "reversal_id": journal(plain[1]), "legs": []}
+    return "JournalReversed", {**about, "actor": person(told["by"])}
+
+
 def refused_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[str, Any]]:
-    return "BreakActionRefused", {"action": plain[0], "code": plain[1], "break_id": None}
+    about = break_id(told["break"]) if "break" in told else None
+    return "BreakActionRefused", {"action": plain[0], "code": plain[1], "break_id": about}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pipeline.verify.model.match_judge import MatchJudge
 from pipeline.verify.model.record import Record
+from pipeline.verify.model.stream import Wrong
 from tests.reconciliation_judge.log_events import event_of
 from tests.reconciliation_judge.said_events import result_of
 from tests.reconciliation_judge.words import DEFAULT
@@ -24,7 +25,16 @@ class Step:
 
     record: Record
     results: list[Record] = field(default_factory=list)
+    """On reconciliation-results, and journals on ledger-commands."""
     wrong: tuple[str, ...] = ()
+
+    def judged_by(self, model: MatchJudge) -> list[Wrong]:
+        """Let the judge follow it; return what is wrong."""
+        said, asked = (
+            [one for one in self.results if one.topic == topic]
+            for topic in ("reconciliation-results", "ledger-commands")
+        )
+        return model.follow(self.record, said, False, asked)
 
 
 @dataclass
@@ -61,5 +71,5 @@ def tales(text: str) -> list[Tale]:
 def judged(steps: Sequence[Step]) -> tuple[list[list[str]], list[str]]:
     """Return the names of what is wrong, step by step and at the end."""
     model = MatchJudge(DEFAULT)
-    found = [[one.name for one in model.follow(step.record, step.results)] for step in steps]
+    found = [[one.name for one in step.judged_by(model)] for step in steps]
     return found, [one.name for one in model.end()]

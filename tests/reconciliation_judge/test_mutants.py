@@ -8,6 +8,7 @@ import pytest
 
 from tests.reconciliation_judge.said_events import result_of
 from tests.reconciliation_judge.tales import Step, judged, tales
+from tests.reconciliation_judge.words import break_id
 
 SOUND = """
 tale: everything that may happen
@@ -31,15 +32,16 @@ tale: everything that may happen
       break MISSING_INTERNAL b9 S1/3 diff=-70
       suggest S1/4 P5:5000 P6:5000
       break MISSING_INTERNAL b5 S1/5 diff=-800
-    38 anna suggest b5 k1
-      changed b5 CORRECTION_SUGGESTED CORRECTION_SUGGESTED
+    38 anna suggest b5 k1 nostro:-800 fees:800
+      changed b5 CORRECTION_SUGGESTED CORRECTION_SUGGESTED k1 of=b5/1 text=why
       proposed b5 k1 -800 anna
     39 bob approve b5 k1
-      changed b5 CORRECTION_APPROVED CORRECTION_APPROVED
-    40 posting C1 -800
+      changed b5 CORRECTION_APPROVED CORRECTION_APPROVED k1 of=b5/1
+      journal b5/1 nostro:-800 fees:800 by=anna
+    40 posting C1 -800 journal=b5/1
       match CORRECTION S1/5 C1 amount=-800
-      changed b5 CORRECTION_POSTED RESOLVED
-      resolved b5 corrected
+      changed b5 CORRECTION_POSTED RESOLVED k1 of=b5/1
+      resolved b5 corrected journal=b5/1
     68 continued
       break MISSING_EXTERNAL b6 P5 diff=900
       break MISSING_EXTERNAL b7 P6 diff=900
@@ -82,12 +84,12 @@ def take_a_placeholder(steps: list[Step]) -> None:
 
 def lose_a_due_item(steps: list[Step]) -> None:
     step = at(steps, 37)
-    step.results = [one for one in step.results if one.fields.get("break_id") != "b3"]
+    step.results = [one for one in step.results if one.fields.get("break_id") != break_id("b3")]
 
 
 def lose_what_was_suggested(steps: list[Step]) -> None:
     step = at(steps, 68)
-    step.results = [one for one in step.results if one.fields.get("break_id") != "b8"]
+    step.results = [one for one in step.results if one.fields.get("break_id") != break_id("b8")]
 
 
 def let_the_maker_check(steps: list[Step]) -> None:

@@ -56,6 +56,35 @@ def asked_ref(name: str) -> dict[str, Any]:
     return {**line_ref(name), "line_id": None}
 
 
+def break_id(name: str) -> str:
+    """Return the id of a break: a UUID, in which its short name stands."""
+    return f"{name:0>8}-0000-5000-8000-000000000000"
+
+
+def journal(name: str) -> str:
+    """Return the journal of a correction: `b1/2` is the second one of break b1."""
+    of, _, number = name.partition("/")
+    return f"correction-{break_id(of)}-{number}"
+
+
+def legs_of(words: list[str]) -> list[dict[str, Any]]:
+    """Return the legs of a correction, such as `nostro:-650 fees:650`; a credit is positive."""
+    pairs = [word.split(":") for word in words]
+    return [
+        {
+            "leg_no": number,
+            "entry_no": 1,
+            "account_id": account,
+            "side": "DEBIT" if amount.startswith("-") else "CREDIT",
+            "amount_minor": abs(int(amount)),
+            "currency": "EUR",
+            "purpose": None,
+            "rate_e8": None,
+        }
+        for number, (account, amount) in enumerate(pairs, 1)
+    ]
+
+
 def person(name: str | None) -> dict[str, Any] | None:
     """Return who acts; `robot` is a program."""
     if name is None or name == "nobody":

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipeline.domain.intake.stream import ACCEPTED
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.columns import ACTOR_COLUMN, METADATA_COLUMN, OTHER, Block, Passed, Run, numpy_of
+from pipeline.domain.kernel.corrections import CORRECTION_PREFIX
 from pipeline.domain.kernel.ids_batch import bad_ids
 from pipeline.domain.kernel.remittance import wrong_creditor_references
 from pipeline.domain.kernel.rows import PrefetchingRows
@@ -47,6 +48,7 @@ class PaymentsBatch:
         refused |= bad_texts(run)
         refused |= wrong_creditor_references(run.columns["creditor_reference"])
         refused |= ~numpy_of(pc.is_null(run.columns["capture_tolerance_bp"]))
+        refused |= numpy_of(pc.starts_with(run.columns["reversal_id"], CORRECTION_PREFIX), False)
         length = int(np.argmax(np.append(refused, True)))
         places = np.arange(length)
         return length, [Passed(self._target, places, places)] if length else []

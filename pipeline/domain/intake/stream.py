@@ -2,11 +2,12 @@
 
     accounts   -> ledger-commands (the end of a period: every partition); account_opened to fraud-commands
     payments   -> fraud-commands
-    rates      -> ledger-commands and fraud-commands, every partition
+    rates      -> ledger-commands, fraud-commands and reconciliation-items, every partition
     journals   -> ledger-commands          trades -> position-commands
     approvals  -> ledger-commands
     statements -> reconciliation-items     prices -> position-commands, every partition
     fraud-labels -> fraud-commands         fraud-rules -> fraud-commands, every partition
+    break-actions -> reconciliation-items  matching-rules -> reconciliation-items, every partition
     postings   -> fraud-commands, a few of them (`postings`)
 
 A stateful stream reads exactly one log, so that a replay sees the same events in the same order. The runtime
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from pipeline.domain.kernel import events as ev
+from pipeline.domain.kernel.corrections import parse_correction
 from pipeline.domain.kernel.currencies import flaw_of
 from pipeline.domain.kernel.ids import check_ids
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
@@ -55,10 +57,20 @@ ACCEPTED: dict[str, frozenset[type]] = {
             *(ev.FraudModelPublished, ev.FraudModelPartPublished),
         }
     ),
+    "break-actions": frozenset(
+        {
+            *(ev.BreakAssigned, ev.BreakCommented, ev.BreakDisputed, ev.BreakReopened, ev.BreakWrittenOff),
+            *(ev.CorrectionSuggested, ev.CorrectionApproved, ev.CorrectionRejected),
+            *(ev.MatchConfirmed, ev.MatchRejected),
+        }
+    ),
+    "matching-rules": frozenset({ev.MatchingWeightsPublished}),
 }
 """The events that each upstream topic may carry."""
 FRAUD_ALSO = frozenset({ev.AccountOpened, ev.RateQuoted})
 """What both logs have: from when on an account is there, and what a currency is worth."""
+ITEMS_ALSO = frozenset({ev.RateQuoted})
+"""What the log of reconciliation has besides: what a currency is worth."""
 
 
 def check_rate(event: ev.RateQuoted) -> None:
@@ -69,6 +81,16 @@ def check_rate(event: ev.RateQuoted) -> None:
             raise Reject("invalid_currency", flaw)
     if event.base_currency == event.quote_currency or not is_rate(event.rate_e8):
         raise Reject("invalid_rate")
+
+
+def check_journal_name(event: Any) -> None:
+    """Check the name of a journal or of a reversal. Raises Reject (reserved_journal_id) for a correction's.
+
+    Only reconciliation names journals so: an upstream could otherwise answer for a break.
+    """
+    named = event.journal_id if type(event) is ev.JournalSubmitted else getattr(event, "reversal_id", None)
+    if parse_correction(named) is not None:
+        raise Reject("reserved_journal_id")
 
 
 class Intake:
@@ -84,12 +106,14 @@ class Intake:
         """Forward one event.
 
         Raises Reject for an event of another topic, an invalid id, actor, metadata, creditor reference or
-        tolerance, a period that is not over yet, a rate that is none, and as `check` does.
+        tolerance, a journal with the name of a correction, a period that is not over yet, a rate that is
+        none, and as `check` does.
         """
         if type(event) not in self._accepted:
             raise Reject("unexpected_event", type(event).__name__)
         check_ids(event)
         check_texts(event)
+        check_journal_name(event)
         if type(event) is ev.PaymentInitiated:
             check_creditor_reference(event)
             check_tolerance(event)

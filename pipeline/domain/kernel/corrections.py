@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import re
 
-_NAME = re.compile(r"correction-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([1-9][0-9]{0,3})")
+CORRECTION_PREFIX = "correction-"
+_NAME = re.compile(CORRECTION_PREFIX + r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-([1-9][0-9]{0,3})")
 
 
 def correction_name(break_id: str, number: int) -> str:
     """Return the journal_id of a correction; `number`: 1, 2, ... of its break."""
-    return f"correction-{break_id}-{number}"
+    return f"{CORRECTION_PREFIX}{break_id}-{number}"
 
 
 def parse_correction(journal_id: str | None) -> tuple[str, int] | None:

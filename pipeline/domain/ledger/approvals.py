@@ -21,6 +21,7 @@ from pipeline.domain.kernel.answers import refuse
 from pipeline.domain.kernel.outbox import Arrival, Outbox, envelope
 from pipeline.domain.kernel.rows import Rows
 from pipeline.domain.ledger.accounts import present
+from pipeline.domain.ledger.correction_answers import answer_decided
 from pipeline.domain.ledger.due import Due, schedule, unschedule
 from pipeline.domain.ledger.not_yet import COMMANDS
 from pipeline.domain.ledger.proposals import (
@@ -157,19 +158,18 @@ def _write_decided(event: Any, proposal: Proposal, state: str, now: int, rows: R
 
 def _say_decided(event: Any, proposal: Proposal, state: str, reason: str | None, out: Outbox) -> None:
     content = proposal.content or {}
-    out.emit(
-        "payment-events",
-        f"{event.tenant_id}/{event.account_id}",
-        ev.ProposalDecided(
-            *envelope(event, f"proposal_{state.lower()}"),
-            proposal.command,
-            event.account_id,
-            event.proposal_id,
-            proposal.content_hash,
-            state,
-            name_of(proposal.maker),
-            reason,
-            content.get("payment_id"),
-            event.actor,
-        ),
+    decided = ev.ProposalDecided(
+        *envelope(event, f"proposal_{state.lower()}"),
+        proposal.command,
+        event.account_id,
+        event.proposal_id,
+        proposal.content_hash,
+        state,
+        name_of(proposal.maker),
+        reason,
+        content.get("payment_id"),
+        event.actor,
     )
+    out.emit("payment-events", f"{event.tenant_id}/{event.account_id}", decided)
+    if state != APPROVED:
+        answer_decided(decided, content, out)

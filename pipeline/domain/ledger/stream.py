@@ -14,7 +14,7 @@
     due            ends of holds and freezes, later limits falling_due    when they take effect
     not_yet        commands whose time has not come        too_old        commands whose time is over
     retention      which rows are over                     walk           rows of earlier versions
-    sides          both sides of a payment in the books
+    sides          both sides of a payment in the books     correction_answers  to reconciliation
     proposals      commands that wait for a second person   approvals      what that person decides
 
 A branch is a partition of the ledger. An account lives on one branch. What a branch owes to the others stands
@@ -64,6 +64,7 @@ from pipeline.domain.ledger import (
 from pipeline.domain.ledger.account_changes import COMPARED, change_key, once
 from pipeline.domain.ledger.approvals import ApprovedOutbox, plain
 from pipeline.domain.ledger.closed_past import answer_back_dated
+from pipeline.domain.ledger.correction_answers import answer_corrections
 from pipeline.domain.ledger.due import NEXT_KEY, Take, is_due
 from pipeline.domain.ledger.falling_due import OTHERS_MAX, OTHERS_OF_TICK, take, touched
 from pipeline.domain.ledger.journals import earlier_key, journal_key, part_key
@@ -173,6 +174,11 @@ class Ledger:
         if kind is not ev.BranchTicked and (not tenant or "/" in tenant or "\0" in tenant):
             # Its keys could be those of another tenant, or of an internal account.
             raise Reject("invalid_tenant_id")
+        before = len(out.items)
+        self._answer_or_apply(event, at, rows, out)
+        answer_corrections(out.items[before:], out)
+
+    def _answer_or_apply(self, event: Any, at: Arrival, rows: Rows, out: Outbox) -> None:
         begun = first_step(rows)
         self._retention.forget(event, at, rows)
         if self._ahead_max is not None and answer_ahead(self._ahead_max, event, at, rows, out):
@@ -257,9 +263,10 @@ class Ledger:
                 yield change_key(event)
 
     def _tick(self, event: ev.BranchTicked, at: Arrival, rows: Rows, out: Outbox) -> None:
-        """Give the branch time, and apply what is due then."""
+        """Give the branch time, and apply what is due; reconciliation hears of it behind its postings."""
         advance_watermark(rows, event.occurred_at, at.recorded_at)
         self._take((), event, at, rows, out, others=OTHERS_OF_TICK)
+        out.forward("reconciliation-items")
 
     def _decide_link(self, event: ev.PaymentsLinkDecided, at: Arrival, rows: Rows, out: Outbox) -> None:
         """Decide a link; one that is none, or is known, does not advance event time."""

@@ -9,6 +9,7 @@ write_off_accounts = { EUR = "write-offs-eur" }
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import msgspec
 
@@ -46,6 +47,13 @@ class BreakRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 NO_RULES = BreakRules()
+RulesOf = Callable[[str], BreakRules]
+"""What a tenant says, by its id."""
+
+
+def no_rules(tenant_id: str) -> BreakRules:
+    """Return what a tenant says that says nothing."""
+    return NO_RULES
 
 
 def is_account_id(text: str) -> bool:

@@ -42,7 +42,7 @@ from msgspec import Meta
 
 from pipeline.domain.kernel.ids import ID_CHARS_MAX
 from pipeline.domain.kernel.settings import ConceptSettings
-from pipeline.domain.tenants.break_rules import BreakRules
+from pipeline.domain.tenants.break_rules import NO_RULES, BreakRules
 
 FORMULA_REVISION = 1
 """Increased when the meaning of a setting changes without a change of its value."""
@@ -139,6 +139,10 @@ class Tenants(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     def of(self, tenant_id: str) -> Tenant:
         """Return the settings of a tenant."""
         return self._complete.get(tenant_id, self.default)
+
+    def break_rules(self, tenant_id: str) -> BreakRules:
+        """Return what a tenant says about the breaks of its reconciliation."""
+        return self.of(tenant_id).breaks or NO_RULES
 
     def review_needs_two(self, tenant_id: str, currency: str, amount_minor: int) -> bool:
         """Whether two people must let a payment of an amount go on that is held for a review."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pipeline.verify.model.currencies import CURRENCIES
 from pipeline.verify.model.fraud_publications import check
+from pipeline.verify.model.match_flaws import flaw_of_weights, is_of_this_release
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
 from pipeline.verify.model.wire import (
     ACCOUNT_EVENTS,
     APPROVALS,
+    BREAK_ACTIONS,
     COMMANDS,
     FRAUD_COMMANDS,
     ITEMS,
@@ -21,8 +24,10 @@ from pipeline.verify.model.wire import (
     PUBLICATIONS,
     STATEMENT_EVENTS,
     TRADE_EVENTS,
+    WEIGHTS,
     Dead,
     Expected,
+    corrects,
     false_text,
     has_false_reference,
     has_false_tolerance,
@@ -41,10 +46,14 @@ FORWARDED = {
     "rates": (COMMANDS, ("RateQuoted",)),
     "fraud-labels": (FRAUD_COMMANDS, ("PaymentLabelled",)),
     "fraud-rules": (FRAUD_COMMANDS, tuple(PUBLICATIONS)),
+    "break-actions": (ITEMS, BREAK_ACTIONS),
+    "matching-rules": (ITEMS, (WEIGHTS,)),
 }
 """Inputs that are passed on as they are: to which log, and which events they may carry."""
 ALSO = {"accounts": ("AccountOpened",), "rates": ("RateQuoted",)}
 """By input, the events that the log of fraud decisions has as well."""
+ITEMS_ALSO = {"rates": ("RateQuoted",)}
+"""The same of the log of reconciliation."""
 CUSTOMERS = ("checking", "savings", "investment", "merchant")
 """Types of accounts that are not the bank's own."""
 
@@ -54,12 +63,21 @@ class Intake(StreamModel):
 
     def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
         """Return the code of a dead letter, or what is passed on."""
-        code = misplaced(record, self.partitions) or refused_at_once(record)
+        code = misplaced(record, self.partitions) or refused_at_once(record) or self.false_weights(record)
         if code is not None:
             return code, []
         key, event, source = record.key or b"", record.event or "", record.offset
         target = FORWARDED[record.topic][0]
         return None, [Expected(target, key, event, record.fields, source, record.value)]
+
+    def false_weights(self, record: Record) -> str | None:
+        """Return why published weights are refused; those of another release may be, or may not."""
+        if record.event != WEIGHTS:
+            return None
+        code = flaw_of_weights(record.fields)
+        if code is not None or is_of_this_release(record.fields):
+            return code
+        return self.letter(record) if self.letter is not None else "invalid_weights"
 
 
 class Beside(StreamModel):
@@ -68,6 +86,9 @@ class Beside(StreamModel):
     What is wrong with a record, the other stream says. It has no table.
     """
 
+    target: ClassVar = FRAUD_COMMANDS
+    also: ClassVar[Mapping[str, tuple[str, ...]]] = ALSO
+
     def apply(self, record: Record) -> tuple[str | None, list[Expected]]:
         """Return what is passed on."""
         if misplaced(record, self.partitions) is not None:
@@ -75,11 +96,18 @@ class Beside(StreamModel):
         if record.topic == POSTINGS:
             told = is_told(record.event, record.fields)
         else:
-            told = record.event in ALSO[record.topic] and refused_at_once(record) is None
+            told = record.event in self.also[record.topic] and refused_at_once(record) is None
         if not told:
             return None, []
         key, event = record.key or b"", record.event or ""
-        return None, [Expected(FRAUD_COMMANDS, key, event, record.fields, record.offset, record.value)]
+        return None, [Expected(self.target, key, event, record.fields, record.offset, record.value)]
+
+
+class BesideItems(Beside):
+    """The same, of which reconciliation is told."""
+
+    target: ClassVar = ITEMS
+    also: ClassVar[Mapping[str, tuple[str, ...]]] = ITEMS_ALSO
 
 
 def is_told(name: str | None, posting: dict[str, Any]) -> bool:
@@ -107,6 +135,8 @@ def refused_at_once(record: Record) -> str | None:
     text = false_text(record.fields)
     if text is not None:
         return text
+    if corrects(record.event, record.fields):
+        return "reserved_journal_id"
     if has_false_reference(record.fields):
         return "invalid_creditor_reference"
     if has_false_tolerance(record.fields):

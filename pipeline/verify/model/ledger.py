@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from pipeline.verify.model.currencies import CURRENCIES
 from pipeline.verify.model.ledger_accounts import Account, customer, room
+from pipeline.verify.model.ledger_answers import answers
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_captures import capture
 from pipeline.verify.model.ledger_changes import one_effect
@@ -41,7 +42,7 @@ from pipeline.verify.model.ledger_reversals import reverse_journal, reverse_paym
 from pipeline.verify.model.ledger_shares import legs_answered, legs_ended, legs_requested
 from pipeline.verify.model.ledger_submissions import confirm, journal_is_due, scheduled_is_due, submit, void
 from pipeline.verify.model.record import Record
-from pipeline.verify.model.wire import LONG_MIN, Dead, Expected, row_key
+from pipeline.verify.model.wire import ITEMS, LONG_MIN, Dead, Expected, row_key
 
 TICK_TAKES = 1_000
 """Due rows that a tick takes."""
@@ -94,8 +95,11 @@ def open_account(branch: Books, event: dict[str, Any]) -> None:
 
 
 def tick(branch: Books, event: dict[str, Any]) -> None:
-    """Let a branch have time without any traffic."""
+    """Let a branch have time without any traffic; reconciliation gets it behind what is due by it."""
+    tick = branch.cause
     advance(branch, (), TICK_TAKES)
+    key, name = tick.key or b"", tick.event or ""
+    branch.out.append(Expected(ITEMS, key, name, tick.fields, tick.offset, tick.value))
 
 
 @dataclass
@@ -163,6 +167,7 @@ class Branch(Books):
         code, _ = super().apply(record)
         if code is not None:
             return code, []
+        self.out += list(answers(self.out))
         if not self.by_its_time:
             end_of_command(self)
         return None, self.out

@@ -13,6 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from pipeline.verify.model.ledger_answers import answer_decided
 from pipeline.verify.model.ledger_books import Books
 from pipeline.verify.model.ledger_due import Due, envelope_of, forget, plan, seen_at
 from pipeline.verify.model.ledger_endings import forget_named
@@ -339,6 +340,7 @@ def say_decided(branch: Books, proposal: Proposal, outcome: str, reason: str | N
         reason=reason,
         payment_id=proposal.fields.get("payment_id"),
     )
+    branch.out += list(answer_decided(branch.out[-1], proposal.fields))
 
 
 # --- rows

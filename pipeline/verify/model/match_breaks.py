@@ -22,6 +22,11 @@ RESOLUTIONS = (
     *("posting_arrived", "line_arrived", "statement_arrived", "matched"),
     *("corrected", "written_off", "accepted"),
 )
+SHOWN = (
+    *("type", "kind", "amount_minor", "currency", "statement_id", "line_no", "posting_id", "detail"),
+    *("difference_minor", "materiality"),
+)
+"""What a view says of an open break as it was opened."""
 Person = tuple[str, str]
 
 
@@ -38,6 +43,8 @@ class Break:
     is_open: bool = True
     ended_at: int = 0
     was_corrected: bool = False
+    shown: dict[str, Any] = field(default_factory=dict)
+    """How it was opened."""
     makers: dict[str, Person | None] = field(default_factory=dict)
     """Who has suggested a correction, by its id."""
 
@@ -64,6 +71,7 @@ class Breaks:
             say("kind", f"{kind} names no item")
         difference = said.get("difference_minor") or 0
         found = Break(kind, said["statement_id"], said["amount_minor"], difference, item, is_of_item)
+        found.shown = {field: said[field] for field in SHOWN} | {"opened_at": said["occurred_at"]}
         self.known[name] = found
         if item is not None:
             self.check_item(account, said, kind, item, say)

@@ -27,6 +27,7 @@ STALE_FROM = 8
 INTERVALS = 16
 LINKS_MAX = 1_000
 """Chains that are longer are not judged as a whole: their beginning may be forgotten."""
+AMOUNT_MAX = 2**61
 LINK_KINDS = ("GAP", "OPENING_BALANCE", "OVERLAP")
 CONTENT = ("external_reference", "amount_minor", "currency", "booked_at", "value_date", "description")
 FIGURES = ("currency", "opening_balance_minor", "closing_balance_minor", "line_count", "closed_at")
@@ -55,6 +56,8 @@ class Statement:
     contents: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     days: set[int] = field(default_factory=set)
     total: int = 0
+    size: int = 0
+    """The sum of all that has come, without signs."""
     closings: list[Closing] = field(default_factory=list)
     is_odd: bool = False
     """Whether it takes a guess to say what belongs to what."""
@@ -87,6 +90,7 @@ class Chain:
         key = (event["statement_id"], event["currency"])
         statement = self.statements.setdefault(key, Statement())
         self.touched.add(key)
+        statement.size += abs(event["amount_minor"])
         content = tuple(event[name] for name in CONTENT)
         before = statement.contents.get(event["line_no"])
         if before is not None:
@@ -95,6 +99,11 @@ class Chain:
         statement.contents[event["line_no"]] = content
         statement.days.add(event["booked_at"] // DAY_US)
         statement.total += event["amount_minor"]
+
+    def is_much(self, event: dict[str, Any]) -> bool:
+        """Whether the lines of a statement may come to more than can be added up, with this one."""
+        statement = self.statements.get((event["statement_id"], event["currency"]), Statement())
+        return bool(statement.size + abs(event["amount_minor"]) > AMOUNT_MAX)
 
     def close(self, event: dict[str, Any], is_conflict: bool) -> None:
         """A statement is complete."""

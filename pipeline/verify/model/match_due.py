@@ -3,7 +3,9 @@
     arrive -> wait(until) -> pass_time at each event of the account -> end of the log
 
 How long an item waits is learned from the account; here the longest that it can be counts: the 99th
-percentile of lags is at most the longest of them, and 31 days while it is not known.
+percentile of lags is at most the longest of them, and 31 days while it is not known. An item is decided a day
+after it has met others, which it does a day after it came: so one whose account had no event in between meets
+them when it is due, and is decided later.
 """
 
 from __future__ import annotations
@@ -33,6 +35,8 @@ class Waiting:
     heap: list[tuple[int, int, Item]] = field(default_factory=list)
     until: dict[Item, int] = field(default_factory=dict)
     """By when each item must have ended, or be suggested."""
+    since: dict[Item, int] = field(default_factory=dict)
+    """From when on each of them waits."""
     late: OrderedDict[Item, int] = field(default_factory=OrderedDict)
     """Late items, which others were ahead of: at which event of the account their turn is over."""
     numbers: count[int] = field(default_factory=count)
@@ -40,20 +44,29 @@ class Waiting:
     def wait(self, account: Account, item: Item, begins: int) -> None:
         """Let an item wait from a time on."""
         days = max(WAIT_DAYS, account.longest_lag) + MORE_DAYS
-        self.until[item] = begins + days * DAY_US
+        self.since[item] = account.time
         self.late.pop(item, None)
-        heapq.heappush(self.heap, (self.until[item], next(self.numbers), item))
+        self.put(item, begins + days * DAY_US)
+
+    def put(self, item: Item, until: int) -> None:
+        """Let an item wait until a time."""
+        self.until[item] = until
+        heapq.heappush(self.heap, (until, next(self.numbers), item))
 
     def ended(self, item: Item) -> None:
         """An item was matched, or is in a break."""
         self.until.pop(item, None)
+        self.since.pop(item, None)
         self.late.pop(item, None)
 
     def pass_time(self, account: Account, say: Say) -> None:
         """Look after an event at what must have ended by now."""
         last = account.events + 2 + len(self.until) // DONE_AN_EVENT
         for item in self.overdue(account.time):
-            self.late[item] = last
+            if account.before < self.since[item] + DAY_US:  # it meets others only now
+                self.put(item, account.time + MORE_DAYS * DAY_US)
+            else:
+                self.late[item] = last
         while self.late and self.late[item := next(iter(self.late))] < account.events:
             self.lose(item, say)
 

@@ -109,6 +109,8 @@ class Account:
     name: str
     time: int = 0
     """Its event time."""
+    before: int = 0
+    """Its event time before its last event."""
     clock: int = 0
     """The clock of the branch at its last event."""
     events: int = 0

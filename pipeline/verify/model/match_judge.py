@@ -10,19 +10,21 @@ its open items, and ended ones as long as the stream does.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from pipeline.verify.model.match_breaks import Breaks
 from pipeline.verify.model.match_chain import Chain
 from pipeline.verify.model.match_due import Waiting
 from pipeline.verify.model.match_items import Account, Item, line_of, posting_of
+from pipeline.verify.model.match_lives import Lives
 from pipeline.verify.model.match_people import Asked, asked_of, check_confirmed, check_refusal
 from pipeline.verify.model.match_weights import Publications, read_weights
 from pipeline.verify.model.matches import Terms, claimed, undone
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS
+from pipeline.verify.model.stream import Wrong
 from pipeline.verify.model.wire import DAY_US
 
 KEEP_DAYS = max(DUPLICATES_DAYS, REVERSALS_DAYS)
@@ -31,18 +33,12 @@ ONLY_TIME = ("BranchTicked", "RateQuoted", "MatchingWeightsPublished")
 """Events of no account."""
 
 
-class Wrong(NamedTuple):
-    """A problem: its name, and what is wrong."""
-
-    name: str
-    text: str
-
-
 @dataclass
 class Desk:
     """All of one account."""
 
     account: Account
+    lives: Lives
     breaks: Breaks = field(default_factory=Breaks)
     waiting: Waiting = field(default_factory=Waiting)
     chain: Chain = field(default_factory=Chain)
@@ -53,11 +49,18 @@ class Desk:
 class MatchJudge:
     """One partition."""
 
-    def __init__(self, default_weights: str | None = None, keep_days: int = KEEP_DAYS) -> None:
-        """`default_weights`: the text of the weights that come with the product, where it is known."""
+    def __init__(
+        self,
+        default_weights: str | None = None,
+        keep_days: int = KEEP_DAYS,
+        write_off: Callable[[str], dict[str, str]] | None = None,
+    ) -> None:
+        """`default_weights`: the text of the weights that come with the product, where it is known;
+        `write_off`: a tenant's accounts for write-offs by currency, where they are."""
         default = None if default_weights is None else read_weights(default_weights)
         self.weights = Publications(default)
         self.keep_us = keep_days * DAY_US
+        self.write_off = write_off
         self.clock = 0
         """The latest event time of the partition."""
         self.rated: set[str] = set()
@@ -69,8 +72,17 @@ class MatchJudge:
         """Note what is wrong."""
         self.wrongs.append(Wrong(name, text))
 
-    def follow(self, record: Record, results: Sequence[Record], is_dead: bool = False) -> list[Wrong]:
-        """Follow a record of the log; `is_dead`: it is a dead letter. Return what is wrong."""
+    def follow(
+        self,
+        record: Record,
+        results: Sequence[Record],
+        is_dead: bool = False,
+        asked: Sequence[Record] = (),
+    ) -> list[Wrong]:
+        """Follow a record of the log; return what is wrong.
+
+        `is_dead`: it is a dead letter; `asked`: the journals that it asks the ledger for.
+        """
         self.wrongs = []
         event, name = record.fields, record.event or ""
         if is_dead:
@@ -86,6 +98,8 @@ class MatchJudge:
             return self.wrongs
         desk = self.desk(event)
         self.move(desk.account, name, at)
+        if not self.is_known(desk, name, event):
+            desk.lives.begin(desk.account.time, name, event, results, asked, self.say)
         self.apply(desk, name, event, results)
         return self.wrongs
 
@@ -100,8 +114,33 @@ class MatchJudge:
     def desk(self, event: dict[str, Any]) -> Desk:
         owner = (event["tenant_id"], event["account_id"])
         if owner not in self.desks:
-            self.desks[owner] = Desk(Account(*owner, clock=self.clock))
+            account = Account(*owner, clock=self.clock)
+            write_off = None if self.write_off is None else self.write_off(owner[0])
+            self.desks[owner] = Desk(account, Lives(account, write_off, self.keep_us))
         return self.desks[owner]
+
+    def account(self, event: dict[str, Any]) -> Account | None:
+        """Return the account of an event, where it is known."""
+        desk = self.desks.get((event["tenant_id"], event["account_id"]))
+        return None if desk is None else desk.account
+
+    def is_much(self, event: dict[str, Any]) -> bool:
+        """Whether a line may be more than its statement can have."""
+        desk = self.desks.get((event["tenant_id"], event["account_id"]))
+        return desk is not None and desk.chain.is_much(event)
+
+    def view(self) -> Iterable[dict[str, Any]]:
+        """Yield the breaks that are open, as they were opened."""
+        for (tenant, account), desk in self.desks.items():
+            for break_id, found in desk.breaks.known.items():
+                if found.is_open:
+                    about = {"tenant_id": tenant, "account_id": account, "break_id": break_id}
+                    yield {**about, **found.shown}
+
+    @staticmethod
+    def is_known(desk: Desk, name: str, event: dict[str, Any]) -> bool:
+        """Whether an event is a posting that came before: it has no effect."""
+        return name == "PostingRecorded" and event["posting_id"] in desk.account.postings
 
     def broadcast(self, name: str, event: dict[str, Any]) -> None:
         if name == "RateQuoted":
@@ -111,6 +150,7 @@ class MatchJudge:
 
     def move(self, account: Account, name: str, at: int) -> None:
         """Let an account's time go on: by its own events, and as the branch's does where it is quiet."""
+        account.before = account.time
         if name == "ReconciliationContinued":
             account.time += max(0, self.clock - account.clock)
         else:
@@ -200,6 +240,7 @@ class MatchJudge:
             self.suggest(desk, event)
         elif said.event == "BreakOpened":
             opened = desk.breaks.opened(account, event, is_conflict, self.say)
+            desk.lives.opened(event, account.time)
             if not opened.is_of_item:
                 desk.chain.opened(event["break_id"], event, account.time, self.say)
             elif opened.item is not None:
@@ -210,6 +251,7 @@ class MatchJudge:
         elif said.event == "BreakChanged":
             if event["change"] == "CORRECTION_APPROVED" and name != "CorrectionApproved":
                 self.say("program approves", f"a correction is approved by {name}")
+            desk.lives.changed(event, account.time, self.say)
             changed = desk.breaks.changed(event, self.say)
             if changed is not None and changed.is_open and changed.item is not None:
                 desk.waiting.ended(changed.item)

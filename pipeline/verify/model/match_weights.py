@@ -31,6 +31,8 @@ class Weights(NamedTuple):
     margin: int
     """The smaller one of those on arrival and when due."""
     suggest_from: int
+    thresholds: tuple[int, ...] = ()
+    """All of them, as they are written."""
 
 
 class FalseWeights(Exception):
@@ -56,7 +58,8 @@ def read_weights(text: str) -> Weights:
         raise FalseWeights("a weight is no whole number")
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     margin = min(told["margin"], told["early_margin"])
-    return Weights(sha256, tables, told["confirm_from"], margin, told["suggest_from"])
+    thresholds = tuple(told[name] for name in THRESHOLDS)
+    return Weights(sha256, tables, told["confirm_from"], margin, told["suggest_from"], thresholds)
 
 
 @dataclass

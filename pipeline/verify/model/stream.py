@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.tenants import Tenants
@@ -23,6 +23,13 @@ from pipeline.verify.model.wire import (
     derived,
     misplaced,
 )
+
+
+class Wrong(NamedTuple):
+    """What a model that judges finds: the name of a problem, and what is wrong."""
+
+    name: str
+    text: str
 
 
 class Witness(Protocol):
@@ -86,6 +93,14 @@ class StreamModel:
 
     def view(self) -> Iterable[dict[str, Any]]:
         """Yield what the view of the stream's table must show, as events have it."""
+        return ()
+
+    def wrong(self) -> Iterable[Wrong]:
+        """Yield what is wrong with what the present record has caused, where a model judges what was said."""
+        return ()
+
+    def wrong_at_rest(self) -> Iterable[Wrong]:
+        """Yield what is wrong where nothing comes any more."""
         return ()
 
     def id_of(self, name: str) -> str:

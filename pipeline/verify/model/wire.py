@@ -6,6 +6,7 @@ What a model says must come out is an `Expected`; where a record may stand is `m
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -31,7 +32,7 @@ TABLE = "table"
 
 UPSTREAM = (
     *("accounts", "payments", "journals", "approvals", "statements", "trades", "prices", "rates"),
-    *("fraud-labels", "fraud-rules"),
+    *("fraud-labels", "fraud-rules", "break-actions", "matching-rules"),
 )
 EVENT_BYTES_MAX = 2**18
 """Of an upstream's event."""
@@ -62,6 +63,8 @@ PAYMENT_COMMANDS = (
 )
 """What is said of a payment that was asked for."""
 JOURNAL_COMMANDS = ("JournalSubmitted", "JournalConfirmed", "JournalVoided", "JournalReversed")
+ASKS_FOR_JOURNALS = ("JournalSubmitted", "JournalReversed", "PaymentReversed")
+CORRECTION = re.compile(r"correction-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-[1-9][0-9]{0,3}")
 APPROVALS = ("ProposalApproved", "ProposalRejected")
 """What people decide about a command that needs two of them."""
 JOURNAL_LEGS = ("JournalLegsRequested", "JournalLegsAnswered", "JournalLegsEnded")
@@ -69,6 +72,15 @@ JOURNAL_LEGS = ("JournalLegsRequested", "JournalLegsAnswered", "JournalLegsEnded
 LEGS = ("LegRequested", "LegPosted", "LegRefused", *JOURNAL_LEGS)
 STATEMENT_EVENTS = ("StatementLine", "StatementClosed")
 TRADE_EVENTS = ("TradeExecuted", "TradeSettled")
+MATCH_DECISIONS = ("MatchConfirmed", "MatchRejected")
+"""What people decide about items of reconciliation."""
+BREAK_DECISIONS = (
+    *("BreakAssigned", "BreakCommented", "BreakDisputed", "BreakReopened", "BreakWrittenOff"),
+    *("CorrectionSuggested", "CorrectionApproved", "CorrectionRejected"),
+)
+"""What they decide about its breaks."""
+BREAK_ACTIONS = (*BREAK_DECISIONS, *MATCH_DECISIONS)
+WEIGHTS = "MatchingWeightsPublished"
 OUTCOMES = (
     *("PaymentReserved", "PaymentSettled", "PaymentRejected", "PaymentFailed", "outcomes.PaymentCancelled"),
     *("PaymentExpired", "outcomes.PaymentCaptured", "outcomes.PaymentExtended"),
@@ -85,6 +97,7 @@ BROADCAST_ON = {
     "PriceQuoted": "prices",
     "PeriodClosed": "accounts",
     "RateQuoted": "rates",
+    WEIGHTS: "matching-rules",
     **dict.fromkeys(PUBLICATIONS, "fraud-rules"),
 }
 """The inputs of events that come to every partition of a log."""
@@ -114,7 +127,9 @@ KEY_FIELD = {
     "CommandRefused": "account_id",
     "PriceQuoted": "instrument_id",
     "PeriodClosed": "period_id",
-    **dict.fromkeys(("BranchTicked", "ReconciliationContinued"), "account_id"),
+    **dict.fromkeys(("BranchTicked", "ReconciliationContinued", "JournalAnswered"), "account_id"),
+    **dict.fromkeys(BREAK_ACTIONS, "account_id"),
+    WEIGHTS: "tenant_id",
     "RateQuoted": "base_currency",
     "PaymentLabelled": "debtor_account_id",
     **dict.fromkeys(PUBLICATIONS, "tenant_id"),
@@ -162,7 +177,7 @@ UNSAID: dict[str, dict[str, Any]] = {
 WITH_ACTOR = frozenset(
     {
         *("PostingRecorded", "HoldRecorded", "CommandRefused", "JournalUpdated"),
-        *("CommandProposed", "ProposalDecided"),
+        *("CommandProposed", "ProposalDecided", "JournalAnswered"),
         *("PaymentDecided", "PaymentsLinkDecided", "PaymentScheduled", "PaymentScreened", *OUTCOMES, *LEGS),
     }
 )
@@ -229,6 +244,17 @@ def misplaced(record: Record, partitions: int) -> str | None:
     if record.event not in BROADCAST and home != record.partition:
         return "wrong_partition"
     return None
+
+
+def is_correction(journal_id: str | None) -> bool:
+    """Whether a journal has the name of a correction of a break, which reconciliation alone gives."""
+    return CORRECTION.fullmatch(journal_id or "") is not None
+
+
+def corrects(name: str | None, event: dict[str, Any]) -> bool:
+    """Whether an event asks for a journal, or for a reversal, that has the name of a correction."""
+    asked = event.get("journal_id") if name == "JournalSubmitted" else event.get("reversal_id")
+    return name in ASKS_FOR_JOURNALS and is_correction(asked)
 
 
 def has_impossible_id(event: dict[str, Any]) -> bool:
@@ -302,9 +328,11 @@ def cause_of(cause: Record) -> str:
         subject = "payment_id" if "payment_id" in event else "link_id"
         names = ["debtor_account_id", subject, *parts.get(kind, [])]
     else:
-        subjects = (
-            ["journal_id"] if kind in (*JOURNAL_COMMANDS, *JOURNAL_LEGS) else ["trade_id", "statement_id"]
-        )
+        subjects = ["trade_id", "statement_id"]
+        if kind in (*JOURNAL_COMMANDS, *JOURNAL_LEGS, "JournalAnswered"):
+            subjects = ["journal_id"]
+        elif kind in BREAK_DECISIONS:
+            subjects = ["break_id"]
         names = [KEY_FIELD[kind], *[name for name in subjects if name in event]]
         names += ["reversal_id"] if kind == "JournalReversed" else []
         names += ["proposal_id"] if kind in APPROVALS else []

@@ -25,7 +25,7 @@ from pipeline.domain.reconciliation.desk import time
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.reads import keys_of_account, keys_of_item
 from pipeline.domain.reconciliation.desk.stream import WINDOWS, apply_to, open_account
-from pipeline.domain.tenants.break_rules import NO_RULES, BreakRules
+from pipeline.domain.tenants.break_rules import RulesOf, no_rules
 
 CLASSES = (
     *(ev.PostingRecorded, ev.StatementLine, ev.StatementClosed),
@@ -51,8 +51,9 @@ class DeskBatch(RuleBatch):
     classes = CLASSES
     fields = FIELDS
 
-    def __init__(self, rules: BreakRules = NO_RULES, windows: Windows = WINDOWS) -> None:
-        self._given = rules, windows
+    def __init__(self, rules_of: RulesOf = no_rules, windows: Windows = WINDOWS) -> None:
+        """As `rules.Desk`."""
+        self._given = rules_of, windows
 
     def _open(self, run: Run, events: Sequence[Any], rows: RowsBothWays) -> _OpenRun:
         counts = Counter(
@@ -79,13 +80,13 @@ class DeskRun:
         rows: RowsBothWays,
         at: Arrival,
         counts: Mapping[tuple[str, str], int],
-        rules: BreakRules = NO_RULES,
+        rules_of: RulesOf = no_rules,
         windows: Windows = WINDOWS,
     ) -> None:
         """`at`: where the log is; `counts`: about how many events each account has in the run."""
         self.out = Outbox()
         self._rows, self._at, self._counts = rows, at, counts
-        self._rules, self._windows = rules, windows
+        self._rules_of, self._windows = rules_of, windows
         self._clock = time.BranchClock(rows)
         self._accounts: dict[tuple[str, str], AccountDesk] = {}
 
@@ -97,7 +98,8 @@ class DeskRun:
             self._clock.advance(time.time_of(event, self._at))
         else:
             account = self._account(event.tenant_id, event.account_id)
-            apply_to(account, self._clock, event, self._at, self.out, self._rules, self._windows)
+            rules = self._rules_of(event.tenant_id)
+            apply_to(account, self._clock, event, self._at, self.out, rules, self._windows)
         self._clock.wake(event, self.out)
 
     def _account(self, tenant_id: str, account_id: str) -> AccountDesk:

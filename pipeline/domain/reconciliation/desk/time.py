@@ -64,6 +64,12 @@ def wake_key(at: int, tenant_id: str, account_id: str) -> bytes:
     return row_key(WAKE, sortable(at), tenant_id, account_id)
 
 
+def branch_time(rows: Rows) -> int | None:
+    """Return the latest event time of a partition, microseconds UTC; None: it has had no event yet."""
+    clock = read(rows, CLOCK_KEY, Clock)
+    return None if clock is None else clock.reached_at
+
+
 class BranchClock:
     """The clock of a partition, and when its accounts wake up. One for an event, or for a run of them."""
 
