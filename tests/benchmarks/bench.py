@@ -19,6 +19,8 @@ from tests.benchmarks.starts import Starts
 from tests.progress import SILENCE_S
 
 WORKER = "tests.benchmarks.our_worker"
+QUIET_S = 2.0
+"""A stream that has applied nothing for so long has nothing more to say to its own log."""
 
 
 class Sizes(NamedTuple):
