@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -193,13 +194,11 @@ class Loader:
         """Produce the end of the run; return the report. Raises LoadError for records not delivered."""
         self._produce_all(self._traffic.closing())
         self._flush()
-        self._await_streams(streams_within_s)
-        for part in self._traffic.rounds():
+        are_at_rest = self._await_streams(streams_within_s)
+        for part in chain(self._traffic.rounds(), self._traffic.falling_due()):
             self._produce_all(part)
             self._flush()
-            self._await_streams(streams_within_s)
-        self._produce_all(self._traffic.falling_due())
-        self._flush()
+            are_at_rest = are_at_rest and self._await_streams(streams_within_s)
         if self._failed:
             raise LoadError(f"Kafka did not accept {self._failed} records: {self._first_error}")
         report = self._report(done=True)
@@ -216,10 +215,12 @@ class Loader:
         if self._manifest is not None:
             self._manifest.close()
 
-    def _await_streams(self, timeout_s: float) -> None:
+    def _await_streams(self, timeout_s: float) -> bool:
+        """Wait until the streams have caught up, as long as they get on; return whether they have."""
         places = places_of(READ, self._partitions("payments"))
         with closing(RestWatch(self._connection, self._group, places, readers=self._readers)) as watch:
-            patiently(lambda: wait_for_rest(watch, QUIET_S, timeout_s, self._show), self._stop)
+            waits = partial(wait_for_rest, watch, QUIET_S, timeout_s, self._show)
+            return patiently(waits, self._stop) is None
 
     def _partitions(self, topic: str) -> int:
         try:

@@ -20,7 +20,7 @@ RATE = 20
 
 
 def begun() -> TrafficGenerator:
-    traffic = TrafficGenerator(demo(3, NOW, rate=RATE), ENCODE, {})
+    traffic = TrafficGenerator(demo(3, NOW, rate=RATE, break_per_mille=0.0), ENCODE, {})
     list(traffic.opening())
     return traffic
 
