@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 
 from pipeline.backtest.matching.reading import Files, Label, totals
 from pipeline.backtest.matching.results import Results
-from pipeline.backtest.matching.streams import Stream
+from pipeline.domain.reconciliation.scoring.weights import Weights
 
 
-def summary(files: Files, found: Results, stream: Stream, labels: Iterable[Label] = ()) -> dict[str, Any]:
-    """Return figures of a run; JSON as it is. Amounts are in minor units."""
+def summary(files: Files, found: Results, weights: Weights, labels: Iterable[Label] = ()) -> dict[str, Any]:
+    """Return figures of a run; JSON as it is. Amounts are in minor units. `weights`: those of the run."""
     starts = [pc.min(table["at_us"]).as_py() for table in files]
     ends = [pc.max(table["at_us"]).as_py() for table in files]
     open_breaks = found.open_breaks()
@@ -32,11 +32,11 @@ def summary(files: Files, found: Results, stream: Stream, labels: Iterable[Label
     told = {
         "from_us": min(starts),
         "until_us": max(ends),
-        "stream": stream.about,
-        "takes_weights": stream.takes_weights,
+        "weights_sha256": weights.hash(),
         "lines": {**lines, "suggested": found.lines_with_suggestions()},
         "postings": postings,
         "matched_by_tier": dict(sorted(Counter(one.tier for one in found.confirmed).items())),
+        "matched_with_difference": found.differing,
         "breaks": [
             {"kind": kind, "opened": count, "open": open_breaks[kind]}
             for kind, count in sorted(found.opened.items())
