@@ -27,6 +27,10 @@ def report(told: dict[str, Any], whose: str) -> None:
         f"open: {lines['open']:,} lines, {lines['suggested']:,} of them with suggestions; "
         f"{postings['open']:,} postings"
     )
+    for side in ("postings", "lines"):
+        if alone := told["accounts"][f"{side}_alone"]:
+            names = ", ".join(repr(name) for name in alone[:3])
+            typer.echo(f"accounts of {side} alone, so nothing of them is matched: {names}")
     _show_values(told["by_value"])
     if told["breaks"]:
         _show_breaks(told["breaks"])

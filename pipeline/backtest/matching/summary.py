@@ -12,6 +12,8 @@ from pipeline.backtest.matching.reading import Files, Label, totals
 from pipeline.backtest.matching.results import Results
 from pipeline.domain.reconciliation.scoring.weights import Weights
 
+ACCOUNTS_SHOWN = 10
+
 
 def summary(files: Files, found: Results, weights: Weights, labels: Iterable[Label] = ()) -> dict[str, Any]:
     """Return figures of a run; JSON as it is. Amounts are in minor units. `weights`: those of the run."""
@@ -35,6 +37,7 @@ def summary(files: Files, found: Results, weights: Weights, labels: Iterable[Lab
         "weights_sha256": weights.hash(),
         "lines": {**lines, "suggested": found.lines_with_suggestions()},
         "postings": postings,
+        "accounts": _accounts(files),
         "matched_by_tier": dict(sorted(Counter(one.tier for one in found.confirmed).items())),
         "matched_with_difference": found.differing,
         "breaks": [
@@ -45,6 +48,16 @@ def summary(files: Files, found: Results, weights: Weights, labels: Iterable[Lab
     }
     given = list(labels)
     return {**told, "labels": labels_of(given, found)} if given else told
+
+
+def _accounts(files: Files) -> dict[str, Any]:
+    """Return how many accounts both files have, and the names of at most 10 that one of them has alone."""
+    ours, theirs = (set(table["account_id"].unique().to_pylist()) for table in files)
+    return {
+        "both": len(ours & theirs),
+        "postings_alone": sorted(ours - theirs)[:ACCOUNTS_SHOWN],
+        "lines_alone": sorted(theirs - ours)[:ACCOUNTS_SHOWN],
+    }
 
 
 def _by_value(files: Files, found: Results) -> list[dict[str, Any]]:
