@@ -214,7 +214,7 @@ def test_a_line_of_other_length_and_one_that_is_huge_are_refused(tmp_path: Path)
     with pytest.raises(FileRefused, match="row 3: has 3 columns, and must have 6"):
         read_payments(path)
     path = csv_file(tmp_path / "a.csv", {}, {"device_id": "x" * 3_000_000})
-    with pytest.raises(FileRefused, match="a line has more than 1,048,576 bytes"):
+    with pytest.raises(FileRefused, match="a row has more than 1,048,576 bytes"):
         read_payments(path)
 
 
