@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import gzip
 import io
+import re
+import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +30,10 @@ BYTES_MAX = 32 * 1024**3
 """Of a file, unpacked."""
 COLUMNS_MAX = 1_000
 _PARQUET, _GZIP = b"PAR1", b"\x1f\x8b"
+_OTHER_DELIMITERS = ";\t|"
+_BAD_ROW = re.compile(r"Row #(\d+): Expected (\d+) columns, got (\d+)")
+_BAD_TEXT = re.compile(r"CSV column #(\d+): Row #(\d+): .*invalid UTF8")
+"""What Arrow says of a row and of a cell; it counts rows from the line of names on, and columns from 0."""
 
 
 class Block(NamedTuple):
@@ -50,12 +56,17 @@ class Source:
         """
         self.name = str(path)
         self._path = path
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # of a directory opening it says more
+            raise refused(self.name, "no regular file, and it is read twice: write it to a file first")
         with path.open("rb") as opened:
             start = opened.read(4)
         if not start:
             raise refused(self.name, "the file is empty")
         self._is_parquet, self._is_gzip = start == _PARQUET, start[:2] == _GZIP
         self._needed, self._wanted = needed, wanted
+        self._columns: list[str] = []
+        """All that are there."""
 
     def blocks(self) -> Iterator[Block]:
         """Yield all rows. Raises FileRefused for what is not such a file, and where it is too large."""
@@ -105,26 +116,36 @@ class Source:
             yield from opened.iter_batches(BLOCK_ROWS, columns=chosen, use_threads=False)
 
     def _csv(self) -> Iterator[Any]:
-        with self._opened() as opened:
-            names = self._names(opened)
+        bounded = _Bounded(self._raw(), self.name)
+        with io.BufferedReader(bounded, ROW_BYTES_MAX) as opened:
+            names = self._columns = self._names(opened)
             chosen = self._chosen(names)
             opened.seek(0)
+            last = names[-1]
+            # The last column is looked at whoever asked for it: a quote that is never closed ends up there.
+            kept = dict.fromkeys([*chosen, last])
             reader = pyarrow.csv.open_csv(
                 opened,
                 read_options=pyarrow.csv.ReadOptions(use_threads=False, block_size=ROW_BYTES_MAX),
-                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=False),
+                parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
                 convert_options=pyarrow.csv.ConvertOptions(
-                    include_columns=chosen,
-                    column_types=dict.fromkeys(chosen, pa.string()),
+                    include_columns=list(kept),
+                    column_types={last: pa.binary(), **dict.fromkeys(chosen, pa.string())},
                     null_values=[""],
                     strings_can_be_null=True,
                 ),
             )
-            yield from reader
+            rows, end = 0, b""
+            for batch in reader:
+                rows += batch.num_rows
+                if batch.num_rows:
+                    end = batch.column(last)[-1].cast(pa.binary()).as_py() or b""
+                yield batch.select(chosen)
+            if bounded.quotes % 2 and b"\n" in end:
+                raise refused(self.name, "a quotation mark is not closed", last, rows)
 
-    def _opened(self) -> BinaryIO:
-        raw: Any = gzip.open(self._path) if self._is_gzip else self._path.open("rb")  # noqa: SIM115
-        return io.BufferedReader(_Bounded(raw, self.name), ROW_BYTES_MAX)
+    def _raw(self) -> Any:
+        return gzip.open(self._path) if self._is_gzip else self._path.open("rb")
 
     def _names(self, opened: BinaryIO) -> list[str]:
         """Return the names of the columns."""
@@ -149,6 +170,9 @@ class Source:
         if missing:
             near = difflib.get_close_matches(missing[0], names, n=1)
             said = f"; is `{near[0][:64]}` meant to be it?" if near else ""
+            other = next((sign for sign in _OTHER_DELIMITERS if len(names) == 1 and sign in names[0]), None)
+            if other is not None:
+                said = f": columns are divided by {other!r}, and must be by commas"
             there = ", ".join(name[:64] for name in names[:20])
             raise refused(self.name, f"no column {', '.join(missing)}{said} (there are: {there})")
         chosen = [name for name in (*self._needed, *self._wanted) if name in names]
@@ -159,8 +183,13 @@ class Source:
 
     def _unreadable(self, error: Exception, row: int) -> FileRefused:
         said = _line(error)
+        if (bad := _BAD_TEXT.search(said)) is not None:
+            column = self._columns[int(bad[1])]
+            return refused(self.name, "no text in UTF-8", column, int(bad[2]) - 1)
+        if (bad := _BAD_ROW.search(said)) is not None:
+            return refused(self.name, f"has {bad[3]} columns, and must have {bad[2]}", row=int(bad[1]) - 1)
         if "straddling object" in said:
-            said = f"a line has more than {ROW_BYTES_MAX:,} bytes"
+            said = f"a row has more than {ROW_BYTES_MAX:,} bytes, or a quotation mark is not closed"
         return refused(self.name, said, row=None if "ow #" in said else row)
 
 
@@ -170,6 +199,8 @@ class _Bounded(io.RawIOBase):
     def __init__(self, raw: BinaryIO, name: str) -> None:
         super().__init__()
         self._raw, self._name, self._left = raw, name, BYTES_MAX
+        self.quotes = 0
+        """How many quotation marks were read."""
 
     def readable(self) -> bool:
         return True
@@ -178,7 +209,7 @@ class _Bounded(io.RawIOBase):
         return True
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        self._left = BYTES_MAX
+        self._left, self.quotes = BYTES_MAX, 0
         return self._raw.seek(offset, whence)
 
     def readinto(self, buffer: Any) -> int:
@@ -186,6 +217,7 @@ class _Bounded(io.RawIOBase):
         self._left -= len(given)
         if self._left < 0:
             raise refused(self._name, f"more than {BYTES_MAX:,} bytes, unpacked")
+        self.quotes += given.count(b'"')
         buffer[: len(given)] = given
         return len(given)
 

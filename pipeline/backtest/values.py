@@ -172,6 +172,12 @@ def times(array: Any, place: Place) -> Integers:
             found = found // 1_000
     elif pa.types.is_integer(kind):
         found = integers(array, place, "microseconds since 1970")
+    elif pa.types.is_floating(kind) or pa.types.is_temporal(kind) or pa.types.is_boolean(kind):
+        raise refused(
+            place.file,
+            f"is {kind}, and must be a timestamp with a zone, or text such as {_ISO}",
+            place.column,
+        )
     else:
         found = _written_times(_as_texts(array, place), place)
     wrong = (found < 0) | (found >= TIME_END_US)
@@ -224,7 +230,9 @@ def integers(array: Any, place: Place, meant: str) -> Integers:
             offset = int(np.argmax(wrong))
             place.fail(offset, f"{shown(array[offset].as_py())} is not {meant}")
         array = pc.replace_substring_regex(array, r"^\+", "")
-    elif not pa.types.is_integer(kind):
+    elif pa.types.is_null(kind):
+        place.fail(0, "is empty")
+    elif not pa.types.is_integer(kind) and not (pa.types.is_decimal(kind) and kind.scale == 0):
         raise refused(place.file, f"is {kind}, and must be {meant}", place.column)
     _no_gaps(array, place)
     try:
@@ -237,7 +245,7 @@ def integers(array: Any, place: Place, meant: str) -> Integers:
 def _as_texts(array: Any, place: Place) -> Any:
     """Return an array of texts; numbers serve as texts, since ids are often such."""
     kind = array.type.value_type if pa.types.is_dictionary(array.type) else array.type
-    if pa.types.is_integer(kind):
+    if pa.types.is_integer(kind) or pa.types.is_string_view(kind):
         return array.cast(kind).cast(pa.string())
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
         raise refused(place.file, f"is {kind}, and must be text", place.column)

@@ -21,6 +21,7 @@ from pipeline.cli import (
     fraud,
     load,
     matching,
+    matching_publishing,
     migrate,
     model,
     payment,
@@ -71,6 +72,9 @@ app.command("load", rich_help_panel=RUN)(load.load)
 app.command("backtest", rich_help_panel=TRY)(backtest.backtest)
 app.command("train", rich_help_panel=TRY)(train.train)
 app.command("reconcile", rich_help_panel=TRY)(reconcile.reconcile)
+matching.app.command("publish")(matching_publishing.publish_weights)
+matching.app.command("withdraw")(matching_publishing.withdraw_weights)
+matching.app.command("list")(matching_publishing.list_weights)
 app.add_typer(matching.app, name="matching", rich_help_panel=TRY)
 app.add_typer(account.app, name="account", rich_help_panel=TRY)
 app.command("topics", rich_help_panel=LOOK)(topics.topics)

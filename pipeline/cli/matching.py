@@ -18,7 +18,7 @@ from pipeline.cli.screen import Table, screen
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from pipeline.domain.reconciliation.scoring.features import FEATURES
 
-app = typer.Typer(no_args_is_help=True, help="Weights of matching: learn them from labelled pairs, show.")
+app = typer.Typer(no_args_is_help=True, help="Weights of matching: learn, show, publish, withdraw, list.")
 
 
 @app.command("learn")
@@ -39,7 +39,7 @@ def learn_weights(
     """Learn weights of matching from labelled pairs: one small file of JSON, known by its SHA-256.
 
     Needs no stack. It starts from the default weights, so a few labels move little. `ledgerflow reconcile
-    --rules FILE` takes what is made.
+    --rules FILE` takes what is made, and `ledgerflow matching publish FILE` puts it into use.
     """
     with in_one_line(), new_file(out) as target:
         files = read_files(postings, lines)
@@ -57,6 +57,9 @@ def show_weights(
         Path | None,
         typer.Argument(metavar="[FILE]", help="What `matching learn` has made.", show_default="the defaults"),
     ] = None,
+    canonical: Annotated[
+        bool, typer.Option("--canonical", help="Their canonical form alone, as it is published.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show weights of matching in words: what speaks for a pair, how much, and from which score on it counts.
@@ -66,6 +69,9 @@ def show_weights(
     """
     with in_one_line():
         weights = DEFAULT_WEIGHTS if file is None else read_weights(file)
+    if canonical:
+        typer.echo(weights.canonical().decode(), nl=False)
+        return
     if as_json:
         told: dict[str, Any] = json.loads(weights.canonical())
         typer.echo(json.dumps({"sha256": weights.hash(), **told}))

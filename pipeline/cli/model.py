@@ -3,36 +3,36 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli.letters import milliseconds
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.problems import BadInput
 from pipeline.cli.proposals import person
-from pipeline.cli.published import Log, read_log
-from pipeline.cli.reach import settings_for
-from pipeline.cli.rules_publishing import (
-    HOLDS,
-    LATER,
-    REPLACED,
+from pipeline.cli.publications import (
+    From,
+    Tenant,
     now_us,
+    since_of,
+    state_of,
     tell_published,
     tell_refused,
     text_of,
+    time_text,
+    whose,
 )
+from pipeline.cli.published import SHOWN_BY, Log, read_log
+from pipeline.cli.reach import settings_for
 from pipeline.cli.screen import Table, screen
 from pipeline.cli.sending import DryRun, event_of, send_all, settings_to_send, show_unsent
 from pipeline.domain.fraud.deciding.models import KIND_OF, Fitted
 from pipeline.domain.fraud.features.catalogue import CATALOGUE
 from pipeline.domain.fraud.model.artefact import KINDS, MODEL_BYTES_MAX
 from pipeline.domain.fraud.model.refusals import ModelRefused
-from pipeline.domain.fraud.publishing.checks import ALL_TENANTS, base64_of, model_parts
-from pipeline.domain.kernel.times import EPOCH
+from pipeline.domain.fraud.publishing.checks import base64_of, model_parts
 from pipeline.events import Actor, FraudModelPartPublished, FraudModelPublished, ModelRole
 from pipeline.input_event import InputEvent
 from pipeline.runtime.kafka.access import OPERATOR
@@ -55,14 +55,6 @@ RoleOf = Annotated[
     typer.Option(
         "--role", help="live: its score decides; shadow: noted beside it; anomaly: what is strange."
     ),
-]
-Tenant = Annotated[
-    str | None,
-    typer.Option("--tenant", metavar="TENANT", help="For this tenant alone.", show_default="all tenants"),
-]
-From = Annotated[
-    str | None,
-    typer.Option("--from", metavar="TIME", help="From this event time on.", show_default="now"),
 ]
 
 
@@ -93,7 +85,7 @@ def publish_model(
         return
     name = model.name
     what = f"model {name[:12]} is {role.value} from {_since(events[-1])} on, for {tenant or 'all tenants'}"
-    tell_published(send_all(settings, events), what, {"model_sha256": name}, as_json)
+    tell_published(send_all(settings, events), what, {"model_sha256": name}, as_json, SHOWN_BY)
 
 
 @app.command("withdraw")
@@ -117,7 +109,7 @@ def withdraw_model(
         show_unsent(events, settings.partitions)
         return
     what = f"no model is {role.value} from {_since(events[-1])} on, for {tenant or 'all tenants'}"
-    tell_published(send_all(settings, events), what, {"model_sha256": None}, as_json)
+    tell_published(send_all(settings, events), what, {"model_sha256": None}, as_json, SHOWN_BY)
 
 
 @app.command("list")
@@ -138,8 +130,8 @@ def list_models(
         table.add_column(header, overflow="fold")
     for row in rows:
         name = "none: rules alone" if row["model_sha256"] is None else row["model_sha256"][:12]
-        whose = row["of_tenant"] or "all tenants"
-        table.add_row(row["role"], whose, name, row["effective_from"], row["state"])
+        tenants = row["of_tenant"] or "all tenants"
+        table.add_row(row["role"], tenants, name, row["effective_from"], row["state"])
     screen().print(table, markup=False)
     tell_refused(log.refused)
 
@@ -166,16 +158,13 @@ def events_of(
     model: Fitted | None, role: Role, tenant: str | None, since: str | None, actor: Actor
 ) -> list[InputEvent]:
     """Return the events that give a model a role; None: nobody has it then. Raises BadInput."""
-    if tenant == ALL_TENANTS:
-        raise BadInput(f"--tenant: no tenant is called {ALL_TENANTS}: leave it out for all of them")
-    whose = ALL_TENANTS if tenant is None else tenant
+    of, effective_from = whose(tenant), since_of(since)
     name = None if model is None else model.name
     parts = [] if model is None else model_parts(model.data)
-    from_ms = now_us() // 1_000 if since is None else milliseconds(since)
     events: list[InputEvent] = [
         event_of(
             FraudModelPartPublished,
-            whose,
+            of,
             model_sha256=name,
             number=number,
             part=base64_of(part),
@@ -184,8 +173,8 @@ def events_of(
         for number, part in enumerate(parts)
     ]
     given = event_of(
-        FraudModelPublished, whose, role=ModelRole(role.name), model_sha256=name, parts=len(parts),
-        of_tenant=tenant, effective_from=EPOCH + timedelta(milliseconds=from_ms),
+        FraudModelPublished, of, role=ModelRole(role.name), model_sha256=name, parts=len(parts),
+        of_tenant=tenant, effective_from=effective_from,
         catalogue_version=CATALOGUE.version, actor=actor,
     )  # fmt: skip
     return [*events, given]
@@ -201,11 +190,7 @@ def models_in(log: Log, at_us: int) -> list[dict[str, Any]]:
             "of_tenant": one.tenant_id,
             "model_sha256": one.sha256,
             "effective_from": text_of(one.from_us),
-            "state": LATER
-            if one.from_us > at_us
-            else HOLDS
-            if holding[one.role, one.tenant_id] == one.from_us
-            else REPLACED,
+            "state": state_of(one.from_us, holding.get((one.role, one.tenant_id)), at_us),
         }
         for one in roles
     ]
@@ -213,4 +198,4 @@ def models_in(log: Log, at_us: int) -> list[dict[str, Any]]:
 
 def _since(event: InputEvent) -> str:
     assert isinstance(event, FraudModelPublished)
-    return event.effective_from.isoformat().replace("+00:00", "Z")
+    return time_text(event.effective_from)

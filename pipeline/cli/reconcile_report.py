@@ -12,19 +12,25 @@ from pipeline.cli.screen import Table, screen
 from pipeline.domain.kernel.times import EPOCH
 
 
-def report(told: dict[str, Any], has_weights: bool) -> None:
-    """Print a summary. `has_weights`: some were given or learned."""
+def report(told: dict[str, Any], whose: str) -> None:
+    """Print a summary. `whose`: weights in words, such as "the default weights"."""
     lines, postings = told["lines"], told["postings"]
     typer.echo(
         f"{postings['all']:,} postings and {lines['all']:,} lines from {_day(told['from_us'])} to"
-        f" {_day(told['until_us'])}, by {told['stream']}"
+        f" {_day(told['until_us'])}, scored by {whose}"
     )
     tiers = ", ".join(f"{tier} {count:,}" for tier, count in told["matched_by_tier"].items()) or "none"
     typer.echo(f"matched: {lines['matched']:,} lines, {postings['matched']:,} postings (by tier: {tiers})")
+    if told["matched_with_difference"]:
+        typer.echo(f"matched although amounts differ: {told['matched_with_difference']:,}")
     typer.echo(
         f"open: {lines['open']:,} lines, {lines['suggested']:,} of them with suggestions; "
         f"{postings['open']:,} postings"
     )
+    for side in ("postings", "lines"):
+        if alone := told["accounts"][f"{side}_alone"]:
+            names = ", ".join(repr(name) for name in alone[:3])
+            typer.echo(f"accounts of {side} alone, so nothing of them is matched: {names}")
     _show_values(told["by_value"])
     if told["breaks"]:
         _show_breaks(told["breaks"])
@@ -34,14 +40,9 @@ def report(told: dict[str, Any], has_weights: bool) -> None:
             f"labels: of {one['pairs']:,} pairs {one['confirmed']:,} confirmed,"
             f" {one['suggested']:,} suggested, {one['otherwise']:,} matched otherwise, {one['open']:,} open"
         )
-    if has_weights and not told["takes_weights"]:
-        screen(stderr=True).print(
-            "the stream in force takes no weights yet: they changed nothing here",
-            style="yellow",
-            markup=False,
-            soft_wrap=True,
-        )
     typer.echo(f"matches: {told['out']}")
+    if "breaks_out" in told:
+        typer.echo(f"breaks: {told['breaks_out']}")
 
 
 def _show_values(rows: list[dict[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +11,20 @@ import typer
 
 from pipeline.cli.options import Bootstrap, Data, Json, RegistryUrl
 from pipeline.cli.proposals import person
-from pipeline.cli.published import Log, Refused, read_log
+from pipeline.cli.publications import (
+    HOLDS,
+    LATER,
+    REPLACED,
+    now_us,
+    tell_published,
+    tell_refused,
+    text_of,
+)
+from pipeline.cli.published import SHOWN_BY, Log, read_log
 from pipeline.cli.reach import settings_for
 from pipeline.cli.rules import read_rules
 from pipeline.cli.screen import Table, screen
-from pipeline.cli.sending import DryRun, Sent, event_of, send_all, settings_to_send, show_unsent
+from pipeline.cli.sending import DryRun, event_of, send_all, settings_to_send, show_unsent
 from pipeline.domain.fraud.expressions.canonical import checked_part, head_bytes, name_of, parts_of
 from pipeline.domain.fraud.expressions.rule_sets import RuleSet
 from pipeline.domain.fraud.features.catalogue import CATALOGUE
@@ -24,9 +33,6 @@ from pipeline.domain.kernel.times import EPOCH
 from pipeline.events import Actor, FraudListPartPublished, FraudRulesPublished
 from pipeline.input_event import InputEvent
 from pipeline.runtime.kafka.access import OPERATOR
-
-HOLDS, LATER, REPLACED = "holds", "later", "replaced"
-SEEN = "the streams apply it, or make a dead letter of it: `ledgerflow rules list`, `ledgerflow model list`"
 
 
 def publish_rules(
@@ -51,7 +57,7 @@ def publish_rules(
     sent = send_all(settings, events)
     name = f"{rules.set_id}@{rules.version}"
     since = text_of(rules.effective_from_us)
-    tell_published(sent, f"{name} holds from {since} on", {"sha256": name_of(rules)}, as_json)
+    tell_published(sent, f"{name} holds from {since} on", {"sha256": name_of(rules)}, as_json, SHOWN_BY)
 
 
 def list_rules(
@@ -124,32 +130,3 @@ def rules_in(log: Log, at_us: int) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def tell_published(sent: list[Sent], what: str, about: dict[str, Any], as_json: bool) -> None:
-    """Say what was sent; the streams' answer is a dead letter or none."""
-    if as_json:
-        typer.echo(json.dumps({"sent": [one._asdict() for one in sent], **about}))
-        return
-    records = "1 record" if len(sent) == 1 else f"{len(sent)} records"
-    typer.echo(f"sent {records}, the last to {sent[-1].said}\n{what}")
-    typer.echo(SEEN, err=True)
-
-
-def tell_refused(refused: tuple[Refused, ...]) -> None:
-    """Say which records the streams do not apply."""
-    for one in refused:
-        typer.echo(f"refused: {one.place}: {one.code}", err=True)
-
-
-def now_us() -> int:
-    """Return the time of this machine, microseconds UTC."""
-    return (datetime.now(UTC) - EPOCH) // timedelta(microseconds=1)
-
-
-def text_of(time_us: int) -> str:
-    """Return a time, microseconds UTC, as text; what is no time of this calendar as it is."""
-    try:
-        return (EPOCH + timedelta(microseconds=time_us)).isoformat().replace("+00:00", "Z")
-    except OverflowError:
-        return f"{time_us} us"

@@ -1,4 +1,4 @@
-"""The desk over files: at once and by single rows it says the same; the quality job can judge it."""
+"""The desk over files: at once and by single rows it says the same, and weights have an effect."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 import pyarrow.parquet
 import pytest
 
-from pipeline.backtest.matching.desk import ABOUT, DAYS_AFTER, over_desk, published, ticks
+from pipeline.backtest.matching.desk import DAYS_AFTER, over_desk, published, ticks
 from pipeline.backtest.matching.over_rows import OverRows
 from pipeline.backtest.matching.reading import Files, read_files
 from pipeline.backtest.matching.running import run
@@ -18,9 +18,6 @@ from pipeline.domain.reconciliation.desk.stream import apply
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from tests.backtest.matching_files import lines_file, postings_file
 from tests.benchmarks.reconciliation_quality.comparison import files_of
-from tests.benchmarks.reconciliation_quality.desk import Desk
-from tests.benchmarks.reconciliation_quality.matched import results_of
-from tests.benchmarks.reconciliation_quality.measures import judge, total
 
 ITEMS = 300
 """Of each side, of the first days: enough for every kind of difference."""
@@ -43,7 +40,7 @@ def told(files: Files, stream: Any) -> tuple[Any, ...]:
 
 def test_single_rows_say_what_accounts_that_stay_in_memory_say(files: Files) -> None:
     at_once = told(files, over_desk(items=len(files)))
-    assert at_once == told(files, OverRows(SimpleNamespace(apply=apply), ABOUT, DAYS_AFTER, ticks))
+    assert at_once == told(files, OverRows(SimpleNamespace(apply=apply), DAYS_AFTER, ticks))
     rows, _, open_breaks = at_once
     assert len({row.tier for row in rows}) > 1 and open_breaks
 
@@ -56,12 +53,3 @@ def test_weights_have_an_effect_from_the_first_item_on(tmp_path: Path) -> None:
     nothing = msgspec.structs.replace(DEFAULT_WEIGHTS, confirm_from=60_000, suggest_from=60_000)
     assert run(files, over_desk(nothing)).confirmed == []
     assert published(nothing).sha256 != DEFAULT_WEIGHTS.hash()
-
-
-def test_the_quality_job_judges_the_desk() -> None:
-    given = files_of("small", 2)
-    found = Desk()(given.postings, given.lines, None)
-    confirmed = [one for one in results_of(found) if one.outcome == "confirmed"]
-    lines = [one.line_id for one in confirmed if one.line_id is not None]
-    assert len({*lines}) == len(lines) > 500
-    assert total([judge(given, found, False)])["precision_confirmed"] > 0.95

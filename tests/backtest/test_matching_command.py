@@ -6,6 +6,7 @@ import csv
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -39,7 +40,7 @@ def test_people_are_told_what_was_matched(
     assert code == 0
     lines = said.splitlines()
     assert lines[0].startswith("learned from 1 labelled pairs, 0 of which needed a score: weights ")
-    assert lines[1].startswith("2 postings and 2 lines from 2026-03-02 to 2026-03-03, by the stream in force")
+    assert lines[1].startswith("2 postings and 2 lines from 2026-03-02 to 2026-03-03, scored by weights ")
     assert lines[2] == "matched: 1 lines, 1 postings (by tier: REFERENCE 1)"
     assert lines[3] == "open: 1 lines, 0 of them with suggestions; 1 postings"
     assert lines[5].split() == [
@@ -51,7 +52,7 @@ def test_people_are_told_what_was_matched(
     ]
     assert lines[9] == "labels: of 1 pairs 1 confirmed, 0 suggested, 0 matched otherwise, 0 open"
     assert lines[10] == f"matches: {out}"
-    assert "takes no weights yet" in err
+    assert err == ""
     with out.open(newline="") as opened:
         (row,) = csv.DictReader(opened)
     assert row == {
@@ -72,7 +73,7 @@ def test_json_and_parquet_have_the_same(
     told = json.loads(said)
     assert (code, err) == (0, "")
     assert told["matched_by_tier"] == {"REFERENCE": 1}
-    assert told["takes_weights"] is False and "labels" not in told
+    assert told["weights_sha256"] == DEFAULT_WEIGHTS.hash() and "labels" not in told
     assert pyarrow.parquet.read_table(out).to_pylist() == [
         {
             "line_id": "l1",
@@ -83,6 +84,63 @@ def test_json_and_parquet_have_the_same(
             "decided_at": datetime(2026, 3, 3, 20, tzinfo=UTC),
         }
     ]
+
+
+@pytest.mark.parametrize("end", ["csv", "parquet"])
+def test_breaks_are_a_file_of_their_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, files: list[str], end: str
+) -> None:
+    breaks = tmp_path / f"b.{end}"
+    code, said, _ = ledgerflow(capsys, "reconcile", *files, "--out", tmp_path / "o.csv", "--breaks", breaks)
+    assert code == 0 and said.splitlines()[-1] == f"breaks: {breaks}"
+    if end == "csv":
+        with breaks.open(newline="") as opened:
+            rows: list[dict[str, Any]] = list(csv.DictReader(opened))
+    else:
+        rows = pyarrow.parquet.read_table(breaks).to_pylist()
+    nothing = "" if end == "csv" else None
+    assert list(rows[0]) == ["item", "side", "kind", "difference_minor", "opened_at", "resolved_at"]
+    assert [
+        (row["item"], row["side"], row["kind"], int(row["difference_minor"]), row["resolved_at"])
+        for row in rows
+    ] == [
+        ("p2", "posting", "MISSING_EXTERNAL", -500, nothing),
+        ("l2", "line", "MISSING_INTERNAL", 700, nothing),
+    ]
+
+
+def test_two_files_are_written_or_none(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, files: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, breaks = tmp_path / "o.csv", tmp_path / "b.csv"
+    code, _, err = ledgerflow(capsys, "reconcile", *files, "--out", out, "--breaks", tmp_path / "." / "o.csv")
+    assert (code, err.count("\n")) == (2, 1) and "--out and --breaks both name" in err
+    breaks.write_text("mine", "utf-8")
+    code, _, err = ledgerflow(capsys, "reconcile", *files, "--out", out, "--breaks", breaks)
+    assert (code, err.count("\n"), breaks.read_text("utf-8")) == (2, 1, "mine")
+    breaks.unlink()
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.cli.reconcile.run", interrupted)
+    code, said, err = ledgerflow(capsys, "reconcile", *files, "--out", out, "--breaks", breaks)
+    assert (code, said, err) == (130, "", "error: stopped\n")
+    assert not list(tmp_path.glob("o.csv*")) and not list(tmp_path.glob("b.csv*"))
+
+
+def test_accounts_that_only_one_file_has_are_named(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    postings = postings_file(tmp_path / "p.csv", {}, {"account_id": "nostro "})
+    lines = lines_file(tmp_path / "l.csv", {})
+    given = ("reconcile", "--postings", postings, "--lines", lines, "--out")
+    code, said, _ = ledgerflow(capsys, *given, tmp_path / "o.csv")
+    assert code == 0
+    assert "accounts of postings alone, so nothing of them is matched: 'nostro '\n" in said
+    assert "accounts of lines alone" not in said
+    code, said, _ = ledgerflow(capsys, *given, tmp_path / "2.csv", "--json")
+    assert json.loads(said)["accounts"] == {"both": 1, "postings_alone": ["nostro "], "lines_alone": []}
 
 
 def test_nothing_is_overwritten_and_nothing_is_left_over(

@@ -120,11 +120,14 @@ def test_a_column_may_mix_dates_and_times_in_any_order(tmp_path: Path, first: st
     assert when == {f"l{number}": MIXED[text] for number, text in enumerate(order, 1)}
 
 
-def test_a_file_of_another_delimiter_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_a_file_of_another_delimiter_is_refused(tmp_path: Path, sign: str) -> None:
     path = postings_file(tmp_path / "p.csv", {})
-    path.write_text(path.read_text("utf-8").replace(",", ";"), "utf-8")
-    with pytest.raises(FileRefused, match="no column posting_id, account_id"):
+    path.write_text("\ufeff" + path.read_text("utf-8").replace(",", sign), "utf-8")
+    with pytest.raises(FileRefused) as caught:
         read_files(path, lines_file(tmp_path / "l.csv", {}))
+    assert "no column posting_id, account_id" in str(caught.value)
+    assert f"columns are divided by {sign!r}, and must be by commas" in str(caught.value)
 
 
 def test_a_file_with_a_million_columns_is_refused(tmp_path: Path) -> None:

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.backtest.matching.desk import over_desk
 from pipeline.backtest.matching.learning import learned, read_weights
 from pipeline.backtest.matching.reading import Files, Label, read_files
-from pipeline.backtest.matching.results import CONFIRMED, SUGGESTED, Results
+from pipeline.backtest.matching.results import CONFIRMED, LINE, POSTING, SUGGESTED, Results
 from pipeline.backtest.matching.running import run
-from pipeline.backtest.matching.streams import TENANT, Events, InForce
+from pipeline.backtest.matching.streams import TENANT, Events
 from pipeline.backtest.matching.summary import labels_of, summary
 from pipeline.backtest.problems import FileRefused
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.reconciliation.scoring.default_weights import DEFAULT_WEIGHTS
 from tests.backtest.matching_files import lines_file, postings_file
+
+DAY = 86_400_000_000
+MARCH_1 = (date(2026, 3, 1) - date(1970, 1, 1)).days
 
 
 def files_of(tmp_path: Path, postings: list[dict[str, Any]], lines: list[dict[str, Any]]) -> Files:
@@ -39,42 +44,71 @@ def test_a_reference_matches_at_once_and_the_rest_when_it_is_due(tmp_path: Path)
         {"reference": "R1", "booked_at": march(9)},
         {"reference": "X", "amount_minor": -7, "booked_at": march(6), "value_date": "2026-03-06"},
     ]
-    files = files_of(tmp_path, postings, lines)
-    found = run(files, InForce(items=len(files)))
-    assert {(one.line_id, one.posting_ids, one.tier) for one in found.rows()} == {
-        ("l1", ("p1",), "REFERENCE"),
-        ("l2", ("p2",), "AMOUNT_DATE"),
-    }
-    assert found.open_breaks() == {"MISSING_EXTERNAL": 1}
-    # Two were missing until their line came a week later, or was let match by amount; the third one still is.
-    assert found.opened["MISSING_EXTERNAL"] == 3
+    found = run(files_of(tmp_path, postings, lines), over_desk())
+    rows = [(one.line_id, one.posting_ids, one.tier, one.decided_at // DAY) for one in found.confirmed]
+    # Whether another line has a reference like X is known a day later.
+    assert rows == [("l2", ("p2",), "SCORED", MARCH_1 + 5), ("l1", ("p1",), "REFERENCE", MARCH_1 + 8)]
+    (left,) = found.breaks()
+    assert (left.item, left.side, left.kind, left.resolved_at) == ("p3", POSTING, "MISSING_EXTERNAL", None)
+    assert left.opened_at // DAY > MARCH_1 + 31
+    assert found.opened == found.open_breaks() == {"MISSING_EXTERNAL": 1}
 
 
 def test_time_moves_on_at_the_end_of_the_files(tmp_path: Path) -> None:
     files = files_of(tmp_path, [{"occurred_at": march(2)}], [{"account_id": "other", "booked_at": march(2)}])
-    found = run(files, InForce())
+    found = run(files, over_desk())
     assert found.open_breaks() == {"MISSING_EXTERNAL": 1, "MISSING_INTERNAL": 1}
 
 
 def test_more_than_one_event_can_take_falls_due_at_the_end(tmp_path: Path) -> None:
     postings = [{"amount_minor": -number, "occurred_at": march(2)} for number in range(1, 351)]
     files = files_of(tmp_path, postings, [{"amount_minor": 5, "booked_at": march(2)}])
-    assert run(files, InForce()).open_breaks() == {"MISSING_EXTERNAL": 350, "MISSING_INTERNAL": 1}
+    assert run(files, over_desk()).open_breaks().total() == 351
 
 
 def test_an_account_may_have_several_currencies(tmp_path: Path) -> None:
     postings = [{"reference": "A"}, {"reference": "B", "currency": "USD"}]
     lines = [{"reference": "A"}, {"reference": "B", "currency": "USD"}]
-    found = run(files_of(tmp_path, postings, lines), InForce())
+    found = run(files_of(tmp_path, postings, lines), over_desk())
     assert found.matched_lines == {"l1", "l2"}
+
+
+def test_the_items_of_a_break_say_how_they_differ(tmp_path: Path) -> None:
+    postings = [{"reference": "INV 2041", "amount_minor": 100_000}]
+    lines = [{"reference": "INV 2041", "amount_minor": -100_000}]
+    found = run(files_of(tmp_path, postings, lines), over_desk())
+    assert [(one.item, one.side, one.kind, one.difference_minor) for one in found.breaks()] == [
+        ("p1", POSTING, "SIGN", -200_000),
+        ("l1", LINE, "SIGN", -200_000),
+    ]
+    assert [(one.line_id, one.outcome) for one in found.rows()] == [("l1", SUGGESTED)]
+
+
+def test_a_break_that_is_over_says_when(tmp_path: Path) -> None:
+    postings = [{"reference": "R1", "occurred_at": march(2)}]
+    lines = [{"reference": "R1", "booked_at": "2026-04-20T09:00:00Z"}]
+    found = run(files_of(tmp_path, postings, lines), over_desk())
+    (match,), (left,) = found.confirmed, found.breaks()
+    assert left.opened_at < left.resolved_at == match.decided_at
+    assert (found.opened, found.open_breaks()) == ({"MISSING_EXTERNAL": 1}, {})
+
+
+def test_pairs_that_differ_in_their_amounts_are_counted(tmp_path: Path) -> None:
+    postings = [{"reference": "INV 2041", "amount_minor": 100_000}, {"reference": "INV 2042"}]
+    lines = [{"reference": "INV 2041", "amount_minor": 99_500}, {"reference": "INV 2042"}]
+    files = files_of(tmp_path, postings, lines)
+    found = run(files, over_desk())
+    assert len(found.confirmed) == 2
+    assert summary(files, found, DEFAULT_WEIGHTS)["matched_with_difference"] == 1
 
 
 def test_figures_add_up(tmp_path: Path) -> None:
     postings = [{"reference": "A"}, {"amount_minor": 300}, {"amount_minor": 10, "currency": "USD"}]
     lines = [{"reference": "A"}, {"amount_minor": 50, "booked_at": march(30)}]
     files = files_of(tmp_path, postings, lines)
-    stream = InForce()
-    told = summary(files, run(files, stream), stream, [Label("p1", "l1"), Label("p2", "l2")])
+    labels = [Label("p1", "l1"), Label("p2", "l2")]
+    told = summary(files, run(files, over_desk()), DEFAULT_WEIGHTS, labels)
+    assert told["weights_sha256"] == DEFAULT_WEIGHTS.hash()
     assert told["lines"] == {"all": 2, "matched": 1, "open": 1, "suggested": 0}
     assert told["postings"] == {"all": 3, "matched": 1, "open": 2}
     assert told["by_value"] == [

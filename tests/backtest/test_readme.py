@@ -24,10 +24,13 @@ def test_the_example_is_complete(tmp_path: Path) -> None:
 
 def test_the_example_of_reconciliation_is_complete(tmp_path: Path) -> None:
     said = run_example("> postings.csv", tmp_path)
-    assert said.startswith("3 postings and 3 lines from 2026-03-02 to 2026-03-31, by the stream in force")
+    assert said.startswith("3 postings and 3 lines from 2026-03-02 to 2026-03-31, scored by the default")
     with (tmp_path / "matches.csv").open(newline="") as opened:
         rows = [(row["line_id"], row["posting_ids"], row["tier"]) for row in csv.DictReader(opened)]
-    assert rows == [("x1", "b1", "REFERENCE"), ("x2", "b2", "AMOUNT_DATE")]
+    assert rows == [("x1", "b1", "REFERENCE"), ("x2", "b2", "SCORED")]
+    with (tmp_path / "breaks.csv").open(newline="") as opened:
+        breaks = {(row["item"], row["kind"], row["resolved_at"]) for row in csv.DictReader(opened)}
+    assert breaks == {("b3", "MISSING_EXTERNAL", ""), ("x3", "MISSING_INTERNAL", "")}
 
 
 def run_example(part: str, folder: Path) -> str:

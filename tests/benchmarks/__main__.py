@@ -83,7 +83,6 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         metavar=("LEFT", "RIGHT"),
         help="the reconciliation-quality job on the public pairs, too: books and bank, Parquet",
     )
-    parser.add_argument("--desk", action="store_true", help="the reconciliation-quality job of the desk, too")
     parser.add_argument("--results", type=Path, metavar="DIR", help="keep the results and plots here")
     parser.add_argument("--json", action="store_true", help="print one object instead of the table")
     options = parser.parse_args(arguments)
@@ -115,7 +114,6 @@ def _measure(options: argparse.Namespace) -> Rounds:
         options.seeds,
         options.small,
         None if options.public is None else tuple(options.public),
-        options.desk,
     )
     jobs = {name: job for name, job in JOBS.items() if name in options.job}
     if not any(job.needs_stack for job in jobs.values()):

@@ -40,8 +40,6 @@ class Sizes(NamedTuple):
     """Whether those are the small ones of the tests."""
     public: tuple[Path, Path] | None = None
     """Of the reconciliation-quality job: the two files of the public pairs, books and bank."""
-    desk: bool = False
-    """Of that job: whether the desk is a contender, too."""
 
 
 class Peers(NamedTuple):

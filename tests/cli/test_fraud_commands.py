@@ -15,24 +15,16 @@ import schemas
 from pipeline.cli import fraud, model, published, rules_publishing, sending
 from pipeline.cli.entry import exit_code_of
 from pipeline.cli.published import log_of
-from pipeline.cli.records import TopicRecord
 from pipeline.cli.rules import read_rules
-from pipeline.cli.sending import Sent
 from pipeline.domain.fraud.deciding.models import Fitted
 from pipeline.domain.fraud.expressions.canonical import name_of
 from pipeline.domain.fraud.model.artefact import ISOLATION
 from pipeline.domain.kernel.partitions import partition_of
 from pipeline.events import FraudModelPublished, FraudRulesPublished, PaymentLabelled
-from pipeline.input_event import InputEvent
 from pipeline.runtime.avro.check import decode_strict
-from pipeline.runtime.avro.framing import HEADER
-from pipeline.verify.decode import Decoder
-from tests.contract.samples import encoded
+from tests.cli.sent_records import DECODER, SentRecords
 from tests.fraud_deciding.payments import model_bytes
-from tests.runtime.fixed_registry import FixedRegistry
 
-REGISTRY = FixedRegistry()
-BY_ID = {REGISTRY.id_of(schema): schema for schema in schemas.load()}
 FILE = """
 set = "mine"
 version = {version}
@@ -71,26 +63,11 @@ def run(line: str) -> int:
     return exit_code_of(invoke)
 
 
-class Topic:
-    """The topic, and what is sent to it; one partition."""
-
-    def __init__(self) -> None:
-        self.events: list[InputEvent] = []
-        self.records: list[TopicRecord] = []
-
-    def send_all(self, _: Any, events: list[InputEvent]) -> list[Sent]:
-        sent = []
-        for event in events:
-            key, offset = event.key().decode(), len(self.records)
-            schema = schemas.newest(event.RECORD_NAME)
-            value = HEADER.pack(0, REGISTRY.id_of(schema)) + encoded(schema, event.to_avro())
-            self.records.append(TopicRecord(event.TOPIC, 0, offset, 0, event.key(), value, []))
-            sent.append(Sent(event.TOPIC, 0, offset, key, event.event_id))
-        self.events += events
-        return sent
+class Topic(SentRecords):
+    """The topic fraud-rules."""
 
     def read(self, _: Any) -> published.Log:
-        return log_of(self.records, Decoder(lambda number: BY_ID[number].text if number in BY_ID else None))
+        return log_of(self.records, DECODER)
 
 
 @pytest.fixture

@@ -18,17 +18,43 @@ from pipeline.domain.reconciliation.settings import AMOUNT_LIMIT
 Integers = np.ndarray
 TEXT_CHARS_MAX = 4_000
 """Of a reference or a description."""
+EARLIEST_NUMBER_US = 100_000_000_000_000
+"""1973-03-03: a smaller number is one of seconds, of milliseconds, or a date such as 20260301."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_ISO = "2026-03-01T09:30:00Z"
+_MINOR = (
+    "an integer of minor units, with a minus and without decimals, blanks and separators, such as -1250 for"
+    " 12.50 EUR that go out"
+)
 _DAYS_END = TIME_END_US // MICROSECONDS_PER_DAY
 
 
 def signed_amounts(array: Any, place: Place) -> Integers:
     """Return amounts in minor units with their sign. Raises FileRefused."""
-    found = integers(array, place, "an integer of minor units, such as -1250 for 12.50 EUR that go out")
+    found = integers(array, place, _MINOR)
     wrong = (found > AMOUNT_LIMIT) | (found < -AMOUNT_LIMIT)
     if wrong.any():
         offset = int(np.argmax(wrong))
         place.fail(offset, f"{found[offset]} is more than the stream takes, {AMOUNT_LIMIT}")
+    return found
+
+
+def moments(array: Any, place: Place) -> Integers:
+    """Return times in microseconds UTC. Raises FileRefused, also for numbers of another unit."""
+    found = times(array, place)
+    early = found < EARLIEST_NUMBER_US
+    if early.any():
+        plain = _plain(array)
+        if _is_text(plain.type):
+            early &= pc.match_substring_regex(plain, r"^[+-]?\d+$").to_numpy(zero_copy_only=False)
+        elif not pa.types.is_integer(plain.type):
+            early[:] = False
+        if early.any():
+            offset = int(np.argmax(early))
+            place.fail(
+                offset,
+                f"{found[offset]} is no number of microseconds since 1970: write such a one, or {_ISO}",
+            )
     return found
 
 
@@ -44,9 +70,9 @@ def times_or_dates(array: Any, place: Place) -> Integers:
         found = _typed_days(array, place, np.zeros(len(array), np.int64))
         return (found + 1) * MICROSECONDS_PER_DAY - 1
     if not _is_text(array.type):
-        return times(array, place)
+        return moments(array, place)
     alone = pc.match_substring_regex(array, f"^{_DATE.pattern}$").fill_null(False)
-    found = times(pc.if_else(alone, pa.scalar("0", array.type), array), place).copy()
+    found = moments(pc.if_else(alone, pa.scalar(_ISO, array.type), array), place).copy()
     there = np.flatnonzero(alone.to_numpy(zero_copy_only=False))
     ends: dict[str, int] = {}
     for offset, text in zip(there.tolist(), array.take(pa.array(there)).to_pylist(), strict=True):
@@ -131,8 +157,10 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 def _plain(array: Any) -> Any:
-    """Return an array without a dictionary."""
-    return array.cast(array.type.value_type) if pa.types.is_dictionary(array.type) else array
+    """Return an array without a dictionary, of texts as strings."""
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
 
 
 def _is_text(kind: Any) -> bool:

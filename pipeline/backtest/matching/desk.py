@@ -1,4 +1,4 @@
-"""The desk as a stream over files: the scored stream, which is not in force yet."""
+"""The desk, which is what the reconciliation stream runs, as a stream over files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from pipeline.domain.reconciliation.desk.stream import apply
 from pipeline.domain.reconciliation.scoring.lags import DAYS_MAX
 from pipeline.domain.reconciliation.scoring.weights import Weights
 
-ABOUT = "the desk (reference, then scores, groups and people; it takes weights)"
 DAYS_AFTER = 2 * (DAYS_MAX + 3)
 """A day until an item is met, the longest wait, as long again for what is suggested."""
 
@@ -46,7 +45,7 @@ class DeskAtOnce:
 def over_desk(weights: Weights | None = None, items: int = 1) -> OverRows:
     """Return the desk as a stream over files. `weights`: instead of the default ones."""
     first = [] if weights is None else [published(weights)]
-    return OverRows(DeskAtOnce(items), ABOUT, DAYS_AFTER, ticks, first)
+    return OverRows(DeskAtOnce(items), DAYS_AFTER, ticks, first)
 
 
 def published(weights: Weights) -> ev.MatchingWeightsPublished:

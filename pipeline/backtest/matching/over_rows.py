@@ -1,4 +1,4 @@
-"""Rules that keep all they know in rows, as a stream over files: so a scored stream is plugged in."""
+"""Rules that keep all they know in rows, as a stream over files."""
 
 from __future__ import annotations
 
@@ -28,25 +28,31 @@ class OverRows:
     def __init__(
         self,
         rules: Rules,
-        about: str,
         days_after: int,
         time_passes: Callable[[int], Iterable[Any]],
         first: Iterable[Any] = (),
-        *,
-        takes_weights: bool = True,
     ) -> None:
         """`days_after`: days after the last item until all is due. `time_passes` returns the events that say
         that a time has come, microseconds UTC. `first`: events before all others, such as weights.
         """
-        self.about, self.takes_weights = about, takes_weights
         self._rules, self._days_after, self._time_passes = rules, days_after, time_passes
         self._rows = OrderedRows()
         self._last_at = 0
         for event in first:
-            self.apply(event)
+            self._apply(event)
 
     def apply(self, event: Any) -> list[Any]:
-        """Apply an event, and all that it gives rise to on the stream's own log; return what is emitted."""
+        """Apply an event, and all that it gives rise to on the stream's own log; return what is emitted.
+
+        Where nothing has come for more than a day, time moves on to it a day at a time, as it does for a
+        stream that runs meanwhile.
+        """
+        said: list[Any] = []
+        while 0 < self._last_at < event.occurred_at - MICROSECONDS_PER_DAY:
+            said += self._a_day_later()
+        return said + self._apply(event)
+
+    def _apply(self, event: Any) -> list[Any]:
         self._last_at = max(self._last_at, event.occurred_at)
         log = deque([event])
         said: list[Any] = []
@@ -60,6 +66,8 @@ class OverRows:
     def end(self) -> Iterator[list[Any]]:
         """Let time move on a day at a time until all is due; yield what is emitted."""
         for _ in range(self._days_after):
-            at_us = self._last_at + MICROSECONDS_PER_DAY
-            for event in self._time_passes(at_us):
-                yield self.apply(event)
+            yield self._a_day_later()
+
+    def _a_day_later(self) -> list[Any]:
+        at_us = self._last_at + MICROSECONDS_PER_DAY
+        return [one for event in self._time_passes(at_us) for one in self._apply(event)]

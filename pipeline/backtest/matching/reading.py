@@ -145,7 +145,7 @@ def _checked(block: Block, file: str, is_line: bool, accounts: Words, currencies
             return cells.texts(*at(name))
         return pa.nulls(block.rows, pa.large_string())
 
-    when = cells.times_or_dates(*at("booked_at")) if is_line else values.times(*at("occurred_at"))
+    when = cells.times_or_dates(*at("booked_at")) if is_line else cells.moments(*at("occurred_at"))
     booked = when // MICROSECONDS_PER_DAY
     return pa.table(
         {

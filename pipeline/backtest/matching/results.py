@@ -11,6 +11,8 @@ from pipeline.backtest.matching.streams import Events
 from pipeline.domain.kernel import events as ev
 
 CONFIRMED, SUGGESTED = "confirmed", "suggested"
+LINE, POSTING = "line", "posting"
+"""The sides of a break."""
 SUGGESTIONS_MAX = 3
 """Rows of suggestions that a line has at most: the best by score."""
 
@@ -29,6 +31,21 @@ class Result(NamedTuple):
     """Microseconds UTC."""
 
 
+class Break(NamedTuple):
+    """What is wrong with an item; a row of the file of breaks."""
+
+    item: str
+    """A line_id or a posting_id: a break that names one of each is a row of each."""
+    side: str
+    kind: str
+    difference_minor: int | None
+    """The line minus the posting, minor units; None where no other side is known."""
+    opened_at: int
+    """Microseconds UTC."""
+    resolved_at: int | None
+    """None while it is open."""
+
+
 @dataclass(slots=True)
 class Results:
     """Collects what a stream says."""
@@ -37,10 +54,14 @@ class Results:
     confirmed: list[Result] = field(default_factory=list)
     matched_lines: set[str] = field(default_factory=set)
     matched_postings: set[str] = field(default_factory=set)
+    differing: int = 0
+    """Matches of which lines and postings do not come to the same amount."""
     opened: Counter[str] = field(default_factory=Counter)
     """Breaks by kind: all that were opened, ..."""
     _open: dict[str, str] = field(default_factory=dict)
     """... and those that are not resolved, by id."""
+    _breaks: dict[str, list[Break]] = field(default_factory=dict)
+    """Rows of breaks, by id."""
     _suggested: dict[str, list[Result]] = field(default_factory=dict)
 
     def hear(self, said: Iterable[Any]) -> None:
@@ -54,17 +75,22 @@ class Results:
             elif isinstance(one, ev.MatchSuggested):
                 self._suggest(one)
             elif isinstance(one, ev.BreakOpened):
-                kind = one.kind or one.type
-                self.opened[kind] += 1
-                self._open[one.break_id] = kind
+                self._open_break(one)
             elif isinstance(one, ev.BreakResolved):
                 self._open.pop(one.break_id, None)
+                rows = self._breaks.get(one.break_id, [])
+                rows[:] = [row._replace(resolved_at=one.occurred_at) for row in rows]
 
     def rows(self) -> Iterator[Result]:
         """Yield all rows: the confirmed ones as they were decided, then suggestions that still stand."""
         yield from self.confirmed
         for line_id in self._suggested:
             yield from self.suggested(line_id)
+
+    def breaks(self) -> Iterator[Break]:
+        """Yield the rows of breaks, as they were opened."""
+        for rows in self._breaks.values():
+            yield from rows
 
     def suggested(self, line_id: str) -> list[Result]:
         """Return the suggestions of a line that still stand, the best first."""
@@ -86,7 +112,20 @@ class Results:
         """Return the breaks that are open, by kind."""
         return Counter(self._open.values())
 
+    def _open_break(self, one: ev.BreakOpened) -> None:
+        kind = one.kind or one.type
+        self.opened[kind] += 1
+        self._open[one.break_id] = kind
+        line_id = self.events.line_id(one.account_id, one.statement_id, one.line_no)
+        rest = (kind, one.difference_minor, one.occurred_at, None)
+        self._breaks[one.break_id] = [
+            Break(item, side, *rest)
+            for side, item in ((LINE, line_id), (POSTING, one.posting_id))
+            if item is not None
+        ]
+
     def _match(self, one: ev.ItemMatched) -> None:
+        self.differing += one.difference_minor is not None
         places = [(one.statement_id, one.line_no)]
         places += [(other.statement_id, other.line_no) for other in one.other_lines or ()]
         for statement_id, line_no in places:

@@ -1,41 +1,22 @@
-"""The stream by which files are matched: what it takes, and the one that is in force.
-
-The rules are those of `pipeline.domain.reconciliation`; here they get memory for tables, and time.
-"""
+"""What a stream by which files are matched takes: rows of files as events of the log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 from typing import Any, Protocol
 
 from pipeline.backtest.matching.reading import Row
 from pipeline.domain.kernel import events as ev
-from pipeline.domain.kernel.outbox import Arrival, Outbox
-from pipeline.domain.kernel.retention import Windows
-from pipeline.domain.kernel.rows import MemoryRows
-from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
-from pipeline.domain.reconciliation.account_rows import AccountRows
-from pipeline.domain.reconciliation.matching import open_account
-from pipeline.domain.reconciliation.settings import ReconciliationSettings
-from pipeline.domain.reconciliation.stream import apply_to
 
 TENANT = "bank"
 """Of all items of a file."""
 STATEMENT = "file"
 COUNTERPARTY, DESCRIPTION = "counterparty", "description"
 """Entries of a posting's metadata: whom it is from or to, and what it is for."""
-_NO_CURRENCY = "XXX"
-"""ISO 4217 for none: no item is in it."""
 
 
 class Stream(Protocol):
     """Applies events of postings and lines; keeps what it knows in memory."""
-
-    about: str
-    """Which stream it is, for people."""
-    takes_weights: bool
-    """Whether weights of matching have an effect."""
 
     def apply(self, event: ev.PostingRecorded | ev.StatementLine) -> list[Any]:
         """Apply an event and return what the stream emits. Events come in the order of time."""
@@ -44,61 +25,6 @@ class Stream(Protocol):
     def end(self) -> Iterator[list[Any]]:
         """Let time move on, step by step, until all is due; yield what the stream emits."""
         ...
-
-
-class InForce:
-    """The stream that workers run: matches by reference, then by amount and date. It takes no weights."""
-
-    about = "the stream in force (reference, then amount and date; it takes no weights)"
-    takes_weights = False
-
-    def __init__(self, settings: ReconciliationSettings | None = None, items: int = 1) -> None:
-        """`items`: how many will come."""
-        self._settings = settings or ReconciliationSettings()
-        self._items = items
-        # As in the batch path: one set of rows an account, so that nothing is packed and read again.
-        self._accounts: dict[str, AccountRows] = {}
-        self._last_at: dict[str, int] = {}
-        self._ticks = count()
-
-    def apply(self, event: ev.PostingRecorded | ev.StatementLine | ev.StatementClosed) -> list[Any]:
-        """Apply an event and return what the stream emits."""
-        account_id = event.account_id
-        rows = self._accounts.get(account_id)
-        if rows is None:
-            given = (MemoryRows(), TENANT, account_id, self._settings, Windows(), self._items)
-            rows = self._accounts[account_id] = open_account(*given)
-        out = Outbox()
-        self._last_at[account_id] = event.occurred_at
-        apply_to(rows, event, Arrival(event.occurred_at, 0, 1), out, self._settings)
-        return [said for _, _, said in out.items]
-
-    def end(self) -> Iterator[list[Any]]:
-        """Let each account's time move on a day at a time until its last item is due."""
-        for account_id, rows in self._accounts.items():
-            for _ in range(self._settings.grace_days + 1):
-                at = self._last_at[account_id] + MICROSECONDS_PER_DAY
-                yield self.apply(time_passes(account_id, at, next(self._ticks)))
-                while rows.is_due(at):
-                    yield self.apply(time_passes(account_id, at, next(self._ticks)))
-
-
-def time_passes(account_id: str, at_us: int, number: int) -> ev.StatementClosed:
-    """Return an empty statement in a currency that nothing is in: by it time passes. `number`: a new one."""
-    return ev.StatementClosed(
-        event_id=f"{account_id}-time-{number}",
-        tenant_id=TENANT,
-        occurred_at=at_us,
-        correlation_id=account_id,
-        causation_id=None,
-        account_id=account_id,
-        statement_id=f"time-{number}",
-        currency=_NO_CURRENCY,
-        opening_balance_minor=0,
-        closing_balance_minor=0,
-        line_count=0,
-        closed_at=at_us,
-    )
 
 
 class Events:

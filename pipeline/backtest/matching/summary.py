@@ -10,11 +10,13 @@ import pyarrow.compute as pc
 
 from pipeline.backtest.matching.reading import Files, Label, totals
 from pipeline.backtest.matching.results import Results
-from pipeline.backtest.matching.streams import Stream
+from pipeline.domain.reconciliation.scoring.weights import Weights
+
+ACCOUNTS_SHOWN = 10
 
 
-def summary(files: Files, found: Results, stream: Stream, labels: Iterable[Label] = ()) -> dict[str, Any]:
-    """Return figures of a run; JSON as it is. Amounts are in minor units."""
+def summary(files: Files, found: Results, weights: Weights, labels: Iterable[Label] = ()) -> dict[str, Any]:
+    """Return figures of a run; JSON as it is. Amounts are in minor units. `weights`: those of the run."""
     starts = [pc.min(table["at_us"]).as_py() for table in files]
     ends = [pc.max(table["at_us"]).as_py() for table in files]
     open_breaks = found.open_breaks()
@@ -32,11 +34,12 @@ def summary(files: Files, found: Results, stream: Stream, labels: Iterable[Label
     told = {
         "from_us": min(starts),
         "until_us": max(ends),
-        "stream": stream.about,
-        "takes_weights": stream.takes_weights,
+        "weights_sha256": weights.hash(),
         "lines": {**lines, "suggested": found.lines_with_suggestions()},
         "postings": postings,
+        "accounts": _accounts(files),
         "matched_by_tier": dict(sorted(Counter(one.tier for one in found.confirmed).items())),
+        "matched_with_difference": found.differing,
         "breaks": [
             {"kind": kind, "opened": count, "open": open_breaks[kind]}
             for kind, count in sorted(found.opened.items())
@@ -45,6 +48,16 @@ def summary(files: Files, found: Results, stream: Stream, labels: Iterable[Label
     }
     given = list(labels)
     return {**told, "labels": labels_of(given, found)} if given else told
+
+
+def _accounts(files: Files) -> dict[str, Any]:
+    """Return how many accounts both files have, and the names of at most 10 that one of them has alone."""
+    ours, theirs = (set(table["account_id"].unique().to_pylist()) for table in files)
+    return {
+        "both": len(ours & theirs),
+        "postings_alone": sorted(ours - theirs)[:ACCOUNTS_SHOWN],
+        "lines_alone": sorted(theirs - ours)[:ACCOUNTS_SHOWN],
+    }
 
 
 def _by_value(files: Files, found: Results) -> list[dict[str, Any]]:

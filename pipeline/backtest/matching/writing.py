@@ -1,4 +1,4 @@
-"""Writes matches: Parquet or CSV by the name's end."""
+"""Writes matches, and breaks: Parquet or CSV by the name's end."""
 
 from __future__ import annotations
 
@@ -11,32 +11,44 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet
 
-from pipeline.backtest.matching.results import Result
 from pipeline.backtest.writing import ROWS, TextFile
 from pipeline.runtime.escaping import csv_cell
 
-SCHEMA = pa.schema(
+_TIME = pa.timestamp("us", "UTC")
+MATCHES = pa.schema(
     [
         ("line_id", pa.string()),
         ("posting_ids", pa.list_(pa.string())),
         ("tier", pa.string()),
         ("outcome", pa.string()),
         ("score", pa.int64()),
-        ("decided_at", pa.timestamp("us", "UTC")),
+        ("decided_at", _TIME),
     ]
 )
+"""The fields of `results.Result`."""
+BREAKS = pa.schema(
+    [
+        ("item", pa.string()),
+        ("side", pa.string()),
+        ("kind", pa.string()),
+        ("difference_minor", pa.int64()),
+        ("opened_at", _TIME),
+        ("resolved_at", _TIME),
+    ]
+)
+"""The fields of `results.Break`."""
 
 
-def write(target: BinaryIO, path: Path, results: Iterable[Result]) -> None:
-    """Write results in their order."""
-    batches = _batches(iter(results))
+def write(target: BinaryIO, path: Path, found: Iterable[tuple[Any, ...]], schema: Any) -> None:
+    """Write rows of MATCHES or BREAKS in their order; times are given in microseconds UTC."""
+    batches = _batches(iter(found), schema)
     if path.suffix == ".parquet":
-        with pyarrow.parquet.ParquetWriter(target, SCHEMA, compression="zstd") as writer:
+        with pyarrow.parquet.ParquetWriter(target, schema, compression="zstd") as writer:
             for batch in batches:
                 writer.write_batch(batch)
         return
     rows = csv.writer(TextFile(target), lineterminator="\n")
-    rows.writerow(SCHEMA.names)
+    rows.writerow(schema.names)
     for batch in batches:
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             rows.writerow([csv_cell(_flat(cell)) for cell in row])
@@ -49,12 +61,12 @@ def _flat(cell: Any) -> Any:
     return cell.isoformat().replace("+00:00", "Z") if hasattr(cell, "isoformat") else cell
 
 
-def _batches(results: Iterator[Result]) -> Iterator[Any]:
-    while rows := list(islice(results, ROWS)):
+def _batches(found: Iterator[tuple[Any, ...]], schema: Any) -> Iterator[Any]:
+    while rows := list(islice(found, ROWS)):
         columns = [
             pa.array(cells, pa.int64()).cast(kind.type)
             if pa.types.is_timestamp(kind.type)
             else pa.array(cells, kind.type)
-            for cells, kind in zip(zip(*rows, strict=True), SCHEMA, strict=True)
+            for cells, kind in zip(zip(*rows, strict=True), schema, strict=True)
         ]
-        yield pa.record_batch(columns, schema=SCHEMA)
+        yield pa.record_batch(columns, schema=schema)

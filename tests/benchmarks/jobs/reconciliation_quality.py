@@ -11,24 +11,19 @@ from tests.benchmarks.bench import Sizes
 from tests.benchmarks.jobs.shape import Run
 from tests.benchmarks.reconciliation_data.frozen import VERSION
 from tests.benchmarks.reconciliation_quality.comparison import compare, compare_public
-from tests.benchmarks.reconciliation_quality.desk import Desk
-from tests.benchmarks.reconciliation_quality.figures import DESK, NAME
-from tests.benchmarks.reconciliation_quality.matched import Run as Matching
+from tests.benchmarks.reconciliation_quality.figures import NAME
 
 
 def contenders(sizes: Sizes) -> dict[str, Run]:
     """Return who matches: `comparison.OURS`, on the frozen sets and, where it is there, the public one."""
-    found: dict[str, Run] = {NAME: lambda number: _compared(sizes, None)}
-    if sizes.desk:
-        found[DESK] = lambda number: _compared(sizes, Desk())
-    return found
+    return {NAME: lambda number: _compared(sizes)}
 
 
-def _compared(sizes: Sizes, run: Matching | None) -> dict[str, Any]:
+def _compared(sizes: Sizes) -> dict[str, Any]:
     form = "small" if sizes.small else "default"
     return {
         "form": form,
         "version": VERSION,
-        "sets": compare(form, sizes.seeds, run),
-        "public": None if sizes.public is None else compare_public(*sizes.public, run),
+        "sets": compare(form, sizes.seeds),
+        "public": None if sizes.public is None else compare_public(*sizes.public),
     }

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 Rounds = dict[str, list[dict[str, Any]]]
-NAME, DESK = "reconciliation_quality", "reconciliation_quality_desk"
-"""The contenders: the stream in force, whose figures have bars, and the desk."""
+NAME = "reconciliation_quality"
 WAYS = ("unlabelled", "labelled")
 RANKED = ("precision_confirmed", "recall_confirmed", "recall_with_suggestions")
 PARTS = (
@@ -38,12 +37,11 @@ def figures_of(rounds: Rounds) -> dict[str, float | None]:
 def tables(rounds: Rounds) -> list[str]:
     """Return the figures as Markdown: by way, then by kind."""
     lines: list[str] = []
-    for name, whose in ((NAME, ""), (DESK, ", the desk")):
-        for run in rounds.get(name, []):
-            for title, sets in (("frozen data", run["sets"]), ("public pairs", run["public"])):
-                if sets is not None:
-                    lines += [*overall(title + whose, sets), ""]
-            lines += [*by_kind(run["sets"]), ""]
+    for run in rounds.get(NAME, []):
+        for title, sets in (("frozen data", run["sets"]), ("public pairs", run["public"])):
+            if sets is not None:
+                lines += [*overall(title, sets), ""]
+        lines += [*by_kind(run["sets"]), ""]
     return lines
 
 

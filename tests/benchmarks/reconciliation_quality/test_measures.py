@@ -14,9 +14,9 @@ from tests.benchmarks.reconciliation_quality.cases import (
     suggested,
 )
 from tests.benchmarks.reconciliation_quality.comparison import WAYS, files_of
+from tests.benchmarks.reconciliation_quality.desk import Desk
 from tests.benchmarks.reconciliation_quality.matched import BREAKS, RESULTS, Matched, matched
 from tests.benchmarks.reconciliation_quality.measures import COUNTS, Files, judge, total
-from tests.benchmarks.reconciliation_quality.today import Today
 
 SHARES = (
     *("precision_confirmed", "recall_confirmed", "recall_with_suggestions", "clean_on_arrival", "named"),
@@ -207,4 +207,4 @@ def test_strange_files_are_refused() -> None:
         judge(
             files, Matched(RESULTS.empty_table().drop_columns(["tier", "score"]), BREAKS.empty_table()), False
         )
-    assert Today()(files.postings, files.lines, None).results.schema == RESULTS
+    assert Desk()(files.postings, files.lines, None).results.schema == RESULTS
