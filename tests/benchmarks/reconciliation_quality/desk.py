@@ -16,7 +16,7 @@ from tests.benchmarks.reconciliation_quality.matched import Break, Matched, Resu
 
 
 class Desk:
-    """The stream in force; labels go to the learning of weights and nowhere else."""
+    """Matches files by the desk; labels go to the learning of weights and nowhere else."""
 
     def __call__(self, postings: pa.Table, lines: pa.Table, labels: pa.Table | None) -> Matched:
         """Return what the desk says; see `matched.Run`."""
