@@ -266,8 +266,9 @@ def test_a_changelog_without_its_newest_source_offset_is_seen() -> None:
 
 
 OF_MATCHING = {"matches", "claims", "breaks", "corrections"}
-IN_WORDS = ("detail", "materiality")
-"""What the judge of matches takes as it is said: words, and what tenants find large."""
+AS_SAID = {"detail", "materiality", "since", "line_id", "counterpart_lines", "other_lines"}
+"""What the judge of matches takes as it is said: words, what tenants find large, days of statements, the keys
+of lines where they are named first, and lists that are compared by their items."""
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,9 @@ def test_every_field_of_what_is_judged_is_compared(topic: str, checks: set[str])
     sound = Bank()
     for number, log in sound.topics[topic].items():
         for index, made in enumerate(log):
-            for name in set(made.fields).difference(IN_WORDS):
+            for name in set(made.fields).difference(AS_SAID):
+                if (name, made.fields.get("kind")) == ("amount_minor", "SEQUENCE_GAP"):
+                    continue  # no amount is missing
                 bank = copy.copy(sound)
                 bank.topics = copy.deepcopy(sound.topics)
                 changed = {**made.fields, name: other_than(made.fields[name])}
@@ -287,6 +290,8 @@ def test_every_field_of_what_is_judged_is_compared(topic: str, checks: set[str])
 
 def other_than(value: Any) -> Any:
     """Return another value of the same form."""
+    if isinstance(value, dict):
+        return {name: f"other {one}" for name, one in value.items()}
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):

@@ -6,11 +6,11 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from pipeline.verify.model.reconciliation import ReconciliationBranch
 
 from pipeline.domain.positions import stream as positions
 from pipeline.domain.reconciliation.stream import Reconciliation
 from pipeline.verify.model.positions import PositionBranch
-from pipeline.verify.model.reconciliation import ReconciliationBranch
 from pipeline.verify.model.wire import ITEMS, POSITION_COMMANDS, POSITIONS, RESULTS
 from pipeline.verify.planted import read_manifests
 from pipeline.verify.verifier import verify_log

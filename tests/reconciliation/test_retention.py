@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pipeline.verify.model.reconciliation import ReconciliationBranch
+from tests.chaos.test_reconciliation_model import SETTINGS, random_log
 
 from pipeline.domain.kernel import retention
 from pipeline.domain.kernel.outbox import Arrival, Outbox, Reject
@@ -17,10 +19,8 @@ from pipeline.domain.reconciliation.batch import ReconciliationBatch
 from pipeline.domain.reconciliation.settings import ReconciliationSettings
 from pipeline.domain.reconciliation.stream import Reconciliation
 from pipeline.verify.model import retention as model_retention
-from pipeline.verify.model.reconciliation import ReconciliationBranch
 from tests.chaos.by_hand import NOW_US, Event, chance, closed, posted, stated
 from tests.chaos.side_by_side import NAMES, first_difference
-from tests.chaos.test_reconciliation_model import SETTINGS, random_log
 from tests.examples import examples
 from tests.kernel.side_by_side import Log, Replay, assert_alike
 from tests.reconciliation.test_batch import _schedules

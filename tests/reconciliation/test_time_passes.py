@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from pipeline.verify.model.reconciliation import ReconciliationBranch
 
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.reconciliation.batch import ReconciliationBatch
 from pipeline.domain.reconciliation.stream import Reconciliation, keys
-from pipeline.verify.model.reconciliation import ReconciliationBranch
 from tests.chaos.by_hand import record
 from tests.kernel.side_by_side import Replay
 from tests.reconciliation.desk import DAY, LATER, Desk

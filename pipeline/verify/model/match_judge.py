@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.verify.model.match_breaks import Breaks
 from pipeline.verify.model.match_chain import Chain
 from pipeline.verify.model.match_due import Waiting
+from pipeline.verify.model.match_fields import check_refused
 from pipeline.verify.model.match_items import Account, Item, line_of, posting_of
 from pipeline.verify.model.match_lives import Lives
 from pipeline.verify.model.match_people import Asked, asked_of, check_confirmed, check_refusal
@@ -169,6 +170,7 @@ class MatchJudge:
         is_conflict = self.arrive(desk, name, event, results)
         asked = asked_of(account, name, event)
         if refused is not None:
+            check_refused(name, event, refused, self.say)
             check_refusal(account, name, asked, refused, self.say)
         elif name == "CorrectionApproved":
             desk.breaks.approved(event, self.say)

@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.verify.model.break_cases import Said, named, signed_of
 from pipeline.verify.model.break_lives import ACTIONS, BreakLives
+from pipeline.verify.model.match_fields import check_proposed
 from pipeline.verify.model.match_items import Account, Say
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import MATCH_DECISIONS
@@ -51,7 +52,10 @@ class Lives:
             if place >= len(told):
                 say("life of a break", f"{kind} of {fields.get('break_id')} is not said")
                 return
-            check_same(kind, fields, told[place], say)
+            check_same(kind, fields, told[place].event, told[place].fields, say)
+            if kind == told[place].event == "CorrectionProposed":
+                case = self.cases.cases[event["break_id"]]
+                check_proposed(event, told[place].fields, case.currency, say)
         for one in told[len(rest) :]:
             what = one.fields.get("change", one.event)
             if one.event != "BreakResolved" and what not in BY_OTHERS and name not in MATCH_DECISIONS:
@@ -94,19 +98,18 @@ class Lives:
         follow = self.cases.match if said["change"] == "MATCHED" else self.cases.unmatch
         wanted = follow(said["break_id"], now)
         if not wanted:
-            say("life of a break", f"{said['change']} of {said['break_id']}, which cannot be")
-        elif wanted[0][1]["status"] != said["status"]:
-            say("life of a break", f"{said['break_id']} is {said['status']}, not {wanted[0][1]['status']}")
+            return say("life of a break", f"{said['change']} of {said['break_id']}, which cannot be")
+        check_same(*wanted[0], "BreakChanged", said, say)
 
 
-def check_same(kind: str, fields: dict[str, Any], told: Record, say: Say) -> None:
+def check_same(kind: str, fields: dict[str, Any], event: str | None, said: dict[str, Any], say: Say) -> None:
     """Check that a result is the one that must be said."""
-    about = fields.get("break_id") or told.fields.get("break_id")
-    if told.event != kind:
-        return say("life of a break", f"{told.event} instead of {kind} of {about}")
+    about = fields.get("break_id") or said.get("break_id")
+    if event != kind:
+        return say("life of a break", f"{event} instead of {kind} of {about}")
     for name, value in fields.items():
-        if told.fields.get(name) != value:
-            text = f"{kind}.{name} of {about} is {told.fields.get(name)!r} instead of {value!r}"
+        if said.get(name) != value:
+            text = f"{kind}.{name} of {about} is {said.get(name)!r} instead of {value!r}"
             return say("life of a break", text)
     return None
 
