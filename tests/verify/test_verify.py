@@ -52,7 +52,6 @@ def test_what_settings_decide_is_judged_by_those_of_now_if_that_is_asked_for(
     closed = "[tenants.north]\nclosed = true\n"
     assert failed(PresentSettings(tenants=closed)) >= {"inputs_ledger", "accounts"}
     assert "answers" in failed(PresentSettings(dedupe_window_days=1))
-    assert failed(PresentSettings(reconciliation_grace_days=1)) == {"matches"}
     assert failed(PresentSettings(stuck_after_seconds=7_200)) == {"stuck"}
     assert failed(PresentSettings(fraud_review_score_min=5)) >= {"inputs_ledger"}
 

@@ -138,6 +138,14 @@ class Chain:
             return statement.contents.get(event["line_no"]) == tuple(event[name] for name in CONTENT)
         return closing_of(event) in statement.closings
 
+    def is_taken(self, event: dict[str, Any]) -> bool:
+        """Whether the number of a line, or of a statement, had other content before."""
+        statement = self.statements.get((event["statement_id"], event["currency"]), Statement())
+        if "line_no" in event:
+            before = statement.contents.get(event["line_no"])
+            return before is not None and before != tuple(event[name] for name in CONTENT)
+        return bool(statement.closings) and closing_of(event) not in statement.closings
+
     # --- what is said
 
     def opened(self, break_id: str, said: dict[str, Any], now: int, say: Say) -> None:
@@ -220,7 +228,12 @@ class Chain:
         for place, one in enumerate(links):
             near = [other for other in links if other is not one and abs(other.day - one.day) <= NEAR_DAYS]
             near += links[place - 1 : place] if place else []
-            if one.statement_id not in named and all(other.closing != one.opening for other in near):
+            is_odd = self.statements[one.statement_id, currency].is_odd
+            if (
+                not is_odd
+                and one.statement_id not in named
+                and all(other.closing != one.opening for other in near)
+            ):
                 bare.append(one)
         if bare and bare[0].day <= links[0].day + NEAR_DAYS:
             del bare[0]

@@ -29,7 +29,7 @@ MATCH_CODES = (
 def check_opened(said: dict[str, Any], is_of_item: bool, say: Say) -> None:
     """Check a break that was opened."""
     kind = said.get("kind") or said["type"]
-    if (said["type"] in TYPES or kind in TYPES) and said["type"] != kind:
+    if kind in TYPES and said["type"] != kind:
         say("kind", f"{kind} has the type {said['type']}")
     has = [name for name in OF_STATEMENTS if said.get(name)]
     if kind in ("MISSING_INTERNAL", "MISSING_EXTERNAL") and set(has) & set(OTHERS):

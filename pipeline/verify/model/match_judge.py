@@ -145,6 +145,21 @@ class MatchJudge:
             return event["posting_id"] in desk.account.postings
         return name in STATEMENT_EVENTS and desk.chain.is_repeat(event)
 
+    def may_cause(self, name: str, event: dict[str, Any], said: Record) -> bool:
+        """Whether an event may have caused a result that names it: several events may have one id."""
+        desk = self.desks.get((event["tenant_id"], event["account_id"]))
+        place = (event.get("statement_id", ""), event.get("line_no"))
+        if name in STATEMENT_EVENTS and is_about(said, place):
+            return desk is not None and desk.chain.is_taken(event)
+        is_of_statement = said.event == "BreakOpened" and said.fields["line_no"] is None
+        if name == "StatementClosed" and is_of_statement and said.fields["posting_id"] is None:
+            if (said.fields["statement_id"], said.fields["currency"]) == (place[0], event["currency"]):
+                return True
+            if said.fields["statement_id"] == place[0]:
+                return False
+        is_over = name in ("PostingRecorded", "StatementClosed")
+        return desk is None or not (is_over and self.is_repeat(desk, name, event))
+
     def broadcast(self, name: str, event: dict[str, Any]) -> None:
         if name == "RateQuoted":
             self.rated.add(event["tenant_id"])
