@@ -1,4 +1,4 @@
-"""What comes to a nostro account, as text: postings, lines, closings, ticks, people's words; and what is said."""
+"""What comes to a nostro account, as text: postings, lines, closings, ticks; and what is said of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOON = DAY // 2
 
 
 class Entries:
-    """Events of the account acme/nostro, one after the other. Days are days since 1970, events happen at noon.
+    """Events of the account acme/nostro, in order. Days are days since 1970, events happen at noon.
 
     1 posting P1 -100 [INV1 | pay:PAY1]   a debit with a reference or a payment id; its entry is entry-P1
     1 line S1/2 -100 [INV1] [day:3]       line 2 of statement S1; its value date, if not the event's day

@@ -21,7 +21,7 @@ STORY = """
 
 
 def reconciled(tenant_id: str = "t", account_id: str = "a") -> MemoryRows:
-    """Return the rows of the account after the story: P1 is matched, P2 and S1/2 are breaks, S2 lacks a line."""
+    """Return the rows after the story: P1 is matched, P2 and S1/2 are breaks, S2 lacks a line."""
     rows, entries, desk = MemoryRows(), Entries(), Desk()
     for entry in STORY.strip().splitlines():
         event = entries.read(entry)
