@@ -77,6 +77,8 @@ class Statement:
 class Chain:
     """The statements of one account."""
 
+    is_judged: bool = True
+    """Whether no earlier version has had them, which knew no gaps."""
     statements: dict[tuple[str, str], Statement] = field(default_factory=dict)
     open: dict[str, tuple[str, str | None, int, str]] = field(default_factory=dict)
     """Open breaks by id: kind, statement, amount, currency."""
@@ -156,6 +158,8 @@ class Chain:
             said["amount_minor"],
         )
         currency = said["currency"]
+        if not self.is_judged:
+            return
         self.open[break_id] = (kind, statement_id, amount, currency)
         statement = self.statements.get((statement_id or "", currency))
         if kind == "STALE":
@@ -185,7 +189,7 @@ class Chain:
 
     def check(self, say: Say) -> None:
         """Check the statements that the present event was about, by themselves."""
-        for key in sorted(self.touched):
+        for key in sorted(self.touched if self.is_judged else ()):
             statement = self.statements[key]
             if statement.is_simple:
                 self.check_statement(key, statement, say)
@@ -215,7 +219,7 @@ class Chain:
 
     def end(self, now: int, say: Say) -> None:
         """Check the chains of all currencies at the end."""
-        for currency in sorted({currency for _, currency in self.statements}):
+        for currency in sorted({currency for _, currency in self.statements if self.is_judged}):
             links = self.links(currency)
             if 1 < len(links) <= LINKS_MAX:
                 self.check_links(links, currency, say)

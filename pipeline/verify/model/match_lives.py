@@ -32,6 +32,8 @@ class Lives:
         """`write_off`: the tenant's accounts for write-offs, by currency; None: they are taken as said."""
         self.cases = BreakLives(account.name, dict(write_off or {}), keep_us)
         self._is_known = write_off is not None
+        self.unknown: set[str] = set()
+        """Breaks of an earlier version: what becomes of them is taken as it is said."""
 
     def begin(
         self,
@@ -43,6 +45,8 @@ class Lives:
         say: Say,
     ) -> None:
         """Hold the beginning of what an event says of breaks against what it comes to."""
+        if self.is_about_unknown(event, results):
+            return
         wanted = self.wanted(now, name, event, results)
         journals = [one for one in wanted if one[0] in JOURNALS]
         check_journals(event, journals, asked, say)
@@ -85,6 +89,13 @@ class Lives:
         if others:
             self.cases.write_off_accounts[case.currency] = others[0]
 
+    def is_about_unknown(self, event: dict[str, Any], results: Sequence[Record]) -> bool:
+        """Whether an event is about a break of an earlier version."""
+        of = [named(event.get(name)) for name in ("journal_id", "reverses")]
+        names = {event.get("break_id"), *(one[0] for one in of if one is not None)}
+        names |= {one.fields.get("break_id") for one in results}
+        return not self.unknown.isdisjoint(names)
+
     # --- what matches come to
 
     def opened(self, said: dict[str, Any], now: int) -> None:
@@ -93,7 +104,7 @@ class Lives:
 
     def changed(self, said: dict[str, Any], now: int, say: Say) -> None:
         """A match has resolved a break, or is undone."""
-        if said["change"] not in BY_OTHERS:
+        if said["change"] not in BY_OTHERS or said["break_id"] in self.unknown:
             return
         follow = self.cases.match if said["change"] == "MATCHED" else self.cases.unmatch
         wanted = follow(said["break_id"], now)
