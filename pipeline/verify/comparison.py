@@ -21,7 +21,7 @@ from pipeline.verify.applied import AppliedOffset
 from pipeline.verify.broadcasts import Broadcasts
 from pipeline.verify.dead import DeadLetters
 from pipeline.verify.findings import Findings, Problem, at
-from pipeline.verify.lanes import Lane, Unforetold, Versions
+from pipeline.verify.lanes import Lane, Versions
 from pipeline.verify.legs import Pair, sender_of
 from pipeline.verify.matching import check_of_wrong
 from pipeline.verify.model.record import Record
@@ -74,9 +74,8 @@ class Replay:
         if comparison.group is not None and stream not in TABLELESS:
             topic = stream.changelog(comparison.group)
             self.applied = AppliedOffset(comparison.findings, (topic, number))
-            rows = Heard(comparison.topics.output(topic, number, ALL), (), self.applied.is_row)
-            versions = Unforetold if stream.judges else Versions
-            self.lanes[TABLE] = versions(comparison.findings, "table", rows, (topic, number))
+            rows = Heard(comparison.topics.output(topic, number, ALL), (), self._is_foretold)
+            self.lanes[TABLE] = Versions(comparison.findings, "table", rows, (topic, number))
         arguments: dict[str, Any] = dict(comparison.settings.get(stream.table, {}))
         arguments["with_rows"] = comparison.group is not None
         if stream.judges or stream.table in comparison.as_said:
@@ -102,6 +101,12 @@ class Replay:
         self._waiting.extend(self._source)
         while self._waiting and (least is None or self._waiting[0].offset < least):
             yield self._waiting.popleft()
+
+    def _is_foretold(self, record: Record) -> bool:
+        """Whether a record of the changelog is a row that the model says."""
+        assert self.applied is not None
+        foretold = self.stream.foretold
+        return self.applied.is_row(record) and (foretold is None or (record.key or b"").startswith(foretold))
 
     def go_on(self, before: Offsets | None) -> None:
         """Apply the records that are new. `before`: as `finish`."""

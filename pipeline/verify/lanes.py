@@ -298,17 +298,5 @@ class Versions:
             self._findings.wrong(problem)
 
 
-class Unforetold(Versions):
-    """A table whose rows no model foretells: they are read, for the source offset that is among them."""
-
-    def expect(self, wanted: Expected) -> None:
-        """Take no note of a state."""
-
-    def finish(self, least: int | None = None, causes: Container[str | None] = ()) -> None:
-        """Read what has come."""
-        for _ in self._source:
-            pass
-
-
 _GONE = -1
 """Stands for a row that is deleted; no hash is -1."""

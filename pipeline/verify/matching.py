@@ -9,7 +9,7 @@ CLAIMS = ("claimed twice", "unknown item", "continued twice")
 BREAKS = (
     *("break opened twice", "break ended twice", "break of nothing", "break of a match", "break too early"),
     *("kind", "since", "resolution", "lost due item", "lost statement break", "false statement break"),
-    "false stale",
+    *("false stale", "amount"),
 )
 CORRECTIONS = ("maker is checker", "program approves", "correction", "journal", "life of a break")
 

@@ -19,7 +19,7 @@ from pipeline.verify.model.intake import ALSO, FORWARDED, ITEMS_ALSO, Beside, Be
 from pipeline.verify.model.invariants import InvariantBranch
 from pipeline.verify.model.ledger import Branch
 from pipeline.verify.model.lifecycle import LifecycleBranch
-from pipeline.verify.model.match_branch import CONTINUED, MatchBranch
+from pipeline.verify.model.match_branch import CONTINUED, TIME, MatchBranch
 from pipeline.verify.model.positions import PositionBranch
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.stream import StreamModel
@@ -127,8 +127,10 @@ class Stream(NamedTuple):
     buries: bool = True
     """Whether it says which records of its log are dead letters: of several streams the first one does."""
     judges: bool = False
-    """Whether its model judges what was said, and foretells nothing: neither outputs nor rows. It follows a
-    record when all that it has caused is there."""
+    """Whether its model judges what was said, and foretells neither outputs nor rows, but for rows of
+    `foretold`. It follows a record when all that it has caused is there."""
+    foretold: bytes | None = None
+    """What the keys of the rows begin with that its model foretells; None: all of them."""
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -235,6 +237,7 @@ RECONCILIATION = Stream(
         Output(COMMANDS, "corrections", Only(JOURNAL_COMMANDS), is_correction, again=True),
     ),
     judges=True,
+    foretold=f"{TIME}\0".encode(),
 )
 HISTORY = Stream("history", POSTINGS, HistoryBranch, (Output(HISTORY_ALERTS, "history_alerts"),))
 LIFECYCLE = Stream(

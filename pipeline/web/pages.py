@@ -82,7 +82,7 @@ def mount(app: WebHost, views: Sequence[View]) -> None:
     for path in WORKER_PAGES:
         _page(app, path, path[1:], handlers[path])
     for number, (path, ours) in enumerate(by_path(views).items()):
-        _page(app, path, f"{ours[0].name}-{number}", _view_page(app, ours, turns))
+        _page(app, path, f"{ours[0].name.replace('/', '-')}-{number}", _view_page(app, ours, turns))
 
 
 def by_path(views: Sequence[View]) -> dict[str, list[View]]:

@@ -80,7 +80,7 @@ class Scope(NamedTuple, Generic[_V]):
 
     def link(self, after: str | None) -> str:
         """Return the path and parameters of this scope, with the page that starts after the key `after`."""
-        path = "/".join(quote(part, safe="") for part in (self.view.name, *self.path))
+        path = "/".join((self.view.name, *(quote(part, safe="") for part in self.path)))
         parameters = {} if self.is_item else {"limit": str(self.query.limit)}
         given = {"tenant": self.query.tenant, "after": after, "format": "csv" if self.query.csv else None}
         given |= {"state": self.query.state}

@@ -211,7 +211,7 @@ def test_open_breaks_are_shown_by_currency_age_and_kind() -> None:
         bank.tell(line)
     found = [bank.life(name) for name in ("b1", "b2", "b3", "b4")]
     assert show_open([life for life in found if life is not None], bank.now) == [
-        {"currency": "EUR", "age": "0-1", "kind": "FEE", "breaks": 1, "minor": 20},
-        {"currency": "EUR", "age": "2-5", "kind": "MISSING_INTERNAL", "breaks": 2, "minor": 700},
+        {"currency": "EUR", "age": "0-1", "kind": "FEE", "breaks": 1, "at_stake_minor": 20},
+        {"currency": "EUR", "age": "2-5", "kind": "MISSING_INTERNAL", "breaks": 2, "at_stake_minor": 700},
     ]
     assert opening_of("FEE", "5", now=0).difference_minor == 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import copy
 import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -87,7 +89,17 @@ def test_a_bank_without_damage_has_no_problem() -> None:
     silent = {name for name, parts in bank.topics.items() if not any(parts.values())}
     assert silent == {INVARIANT_ALERTS}, "else the damages prove nothing"
     said = Counter(made.event for log in bank.topics[RESULTS].values() for made in log)
-    assert said == {"ItemMatched": 1, "BreakOpened": 3, "BreakResolved": 1}
+    assert said.keys() == {
+        *("ItemMatched", "BreakOpened", "BreakResolved", "BreakChanged", "CorrectionProposed"),
+        "BreakActionRefused",
+    }
+
+
+def is_foretold(topic: str, made: Record) -> bool:
+    """Whether a model says a record; of the rows of reconciliation those of event times alone."""
+    if topic == CHANGELOGS["reconciliation"]:
+        return (made.key or b"").startswith(b"w\0")
+    return made.key != SOURCE_OFFSET
 
 
 Damage = Callable[[list[Record]], None]
@@ -119,6 +131,13 @@ def repeat_last(log: list[Record]) -> None:
 
 def swap(log: list[Record]) -> None:
     log[0], log[1] = log[1]._replace(offset=0), log[0]._replace(offset=1)
+
+
+def swap_causes(log: list[Record]) -> None:
+    """Swap the first two results that stand beside each other and have two causes."""
+    causes = [made.fields["causation_id"] for made in log]
+    at = next(at for at in range(1, len(log)) if causes[at] != causes[at - 1])
+    log[at - 1], log[at] = log[at]._replace(offset=at - 1), log[at - 1]._replace(offset=at)
 
 
 def alter_amount(log: list[Record]) -> None:
@@ -172,11 +191,11 @@ DAMAGES: list[tuple[str, Damage, str]] = [
     (POSITIONS, repeat_last, "positions"),
     (POSITIONS, swap_states, "positions"),
     (POSITIONS, alter_amount, "positions"),
-    (RESULTS, lose_tail, "matches"),
-    (RESULTS, lose_middle, "matches"),
-    (RESULTS, repeat_last, "matches"),
-    (RESULTS, swap, "matches"),
-    (RESULTS, alter_amount, "matches"),
+    (RESULTS, lose_tail, "breaks"),
+    (RESULTS, lose_middle, "corrections"),
+    (RESULTS, repeat_last, "claims"),
+    (RESULTS, swap_causes, "matches"),
+    (RESULTS, alter_amount, "breaks"),
     *((name, lose_tail, "table") for name in CHANGELOGS.values()),
     *((name, repeat_last, "table") for name in CHANGELOGS.values()),
     *((name, alter_row, "table") for name in CHANGELOGS.values()),
@@ -219,10 +238,12 @@ DAMAGES: list[tuple[str, Damage, str]] = [
 )
 def test_every_damage_is_seen(topic: str, damage: Damage, check: str, quiet: bool) -> None:
     bank = Bank()
-    log = next(log for log in bank.topics[topic].values() if log)
+    logs = bank.topics[topic].values()
+    is_on_one = topic in (ITEMS, CHANGELOGS["reconciliation"])
+    log = max(logs, key=len) if is_on_one else next(log for log in logs if log)
     if topic == POSTINGS and damage is swap:
         del log[2:]  # the rest would be wrong as well
-    last_row = max(place for place, one in enumerate(log) if one.key != SOURCE_OFFSET)
+    last_row = max(place for place, one in enumerate(log) if is_foretold(topic, one))
     log.append(log.pop(last_row))  # an offset may stand twice, a state may not
     damage(log)
     assert check in bank.problems(quiet)
@@ -244,18 +265,33 @@ def test_a_changelog_without_its_newest_source_offset_is_seen() -> None:
     assert bank.problems(quiet=True) == bank.problems(quiet=False) == ["table"]
 
 
+OF_MATCHING = {"matches", "claims", "breaks", "corrections"}
+IN_WORDS = ("detail", "materiality")
+"""What the judge of matches takes as it is said: words, and what tenants find large."""
+
+
 @pytest.mark.parametrize(
-    "topic, check", [(RESULTS, "matches"), (POSITIONS, "positions"), (PAYMENT_ALERTS, "stuck")]
+    "topic, checks", [(RESULTS, OF_MATCHING), (POSITIONS, {"positions"}), (PAYMENT_ALERTS, {"stuck"})]
 )
-def test_every_field_of_what_has_a_model_is_compared(topic: str, check: str) -> None:
-    whole = Bank().topics[topic]
-    for number, log in whole.items():
+def test_every_field_of_what_is_judged_is_compared(topic: str, checks: set[str]) -> None:
+    sound = Bank()
+    for number, log in sound.topics[topic].items():
         for index, made in enumerate(log):
-            for name in made.fields:
-                bank = Bank()
-                changed = {**made.fields, name: "other"}
+            for name in set(made.fields).difference(IN_WORDS):
+                bank = copy.copy(sound)
+                bank.topics = copy.deepcopy(sound.topics)
+                changed = {**made.fields, name: other_than(made.fields[name])}
                 bank.topics[topic][number][index] = made._replace(fields=changed)
-                assert check in bank.problems(), f"{made.event}.{name}"
+                assert checks & {*bank.problems()}, f"{made.event}.{name}"
+
+
+def other_than(value: Any) -> Any:
+    """Return another value of the same form."""
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return value + 1
+    return [] if isinstance(value, list) and value else "other"
 
 
 def test_an_alert_is_a_problem_whatever_it_says() -> None:

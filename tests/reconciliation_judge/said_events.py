@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pipeline.verify.model.record import Record
@@ -18,10 +19,14 @@ from tests.reconciliation_judge.words import (
     weights_text,
 )
 
+NONE: Mapping[str, int] = {}
 
-def result_of(cause: Record, words: list[str]) -> Record:
-    """Return a result of a record."""
+
+def result_of(cause: Record, words: list[str], amounts: Mapping[str, int] = NONE) -> Record:
+    """Return a result of a record; `amounts`: of items by their names, which breaks of theirs are of."""
     kind, (plain, told) = words[0], options(words[1:])
+    if kind == "break":
+        told.setdefault("amount", str(amounts.get(plain[2].partition("#")[0], 0)))
     event, about = {
         "match": match_fields,
         "netted": netted_fields,

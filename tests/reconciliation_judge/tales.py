@@ -55,6 +55,7 @@ def tales(text: str) -> list[Tale]:
         words = entry.split()
         if line.startswith("tale:"):
             found.append(Tale(line.removeprefix("tale:").strip()))
+            amounts: dict[str, int] = {}
         elif not line.startswith(" ") or not words:
             continue
         elif words == ["end"]:
@@ -62,9 +63,11 @@ def tales(text: str) -> list[Tale]:
         elif words[0].isdigit():
             record = event_of(number, int(words[0]), words[1:])
             found[-1].steps.append(Step(record, [], wrong))
+            if "amount_minor" in record.fields:
+                amounts.setdefault(words[2], int(words[3]))
         else:
             step = found[-1].steps[-1]
-            step.results.append(result_of(step.record, words))
+            step.results.append(result_of(step.record, words, amounts))
     return found
 
 

@@ -7,12 +7,13 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
-from pipeline.domain.reconciliation.batch import ReconciliationBatch
+from pipeline.domain.reconciliation.desk.batch import DeskBatch
 from pipeline.runtime.settings import load_settings
 from tests.ledger.branches import DAY
-from tests.reconciliation.desk import Desk
+from tests.reconciliation_desk.entries import Entries
 from tests.runtime.task_bench import own_accounts
 from tests.streams.stream_bench import StreamBench, accept_by_hundreds, applied_by_columns, assert_replays
 from tests.streams.test_ledger_columns_stream import DAMAGE
@@ -26,14 +27,14 @@ SPEC = reconciliation.STREAMS[0].spec(Configuration(load_settings()))
 
 
 def items(seed: int) -> list[Any]:
-    """Return what a few nostro accounts get in some days, most of it in order."""
+    """Return what a few nostro accounts get in some weeks, most of it in order; and ticks."""
     chance = random.Random(seed)
     log: list[Any] = []
-    desks = [(Desk(), account) for account in ACCOUNTS]
+    books = [(Entries(), account) for account in ACCOUNTS]
     for number in range(COUNT):
-        desk, account = chance.choice(desks)
-        day, amount = 1 + 12 * number // COUNT, chance.randrange(-300, 300)
-        name = chance.choice([f"R{number}"] * 6 + [f"pay:P{number}", "rent", ""])
+        entries, account = chance.choice(books)
+        day, amount = 1 + 48 * number // COUNT, chance.randrange(-300, 300)
+        name = chance.choice([f"R{10_000 + number}"] * 6 + [f"pay:P{number}", "rent", ""])
         said = name.removeprefix("pay:") * (chance.random() < 0.95)
         off = chance.choice([0] * 30 + [1])
         pair = [
@@ -42,23 +43,22 @@ def items(seed: int) -> list[Any]:
         ]
         if chance.random() < 0.1:
             pair.reverse()
-        what = chance.choice(["both"] * 40 + ["one", "again", "close"])
-        entries = {"one": pair[:1], "again": [*pair, pair[1]]}.get(what, pair)
+        what = chance.choice(["both"] * 40 + ["one", "again", "close", "tick"])
+        told = {"one": pair[:1], "again": [*pair, pair[1]], "tick": [*pair, f"{day} tick"]}.get(what, pair)
         if what == "close":
-            entries = [*pair, f"{day} close S{number // 50} 0 {amount} 50"]
-        for entry in entries:
-            event = desk.read(entry)
-            fields = {field: getattr(event, field) for field in event.__struct_fields__}
-            log.append(type(event)(**{**fields, "account_id": account, "event_id": f"event-{len(log)}"}))
+            told = [*pair, f"{day} close S{number // 50} 0 {amount} 50"]
+        for entry in told:
+            event = msgspec.structs.replace(entries.read(entry), event_id=f"event-{len(log)}")
+            log.append(event if event.tenant_id == "" else msgspec.structs.replace(event, account_id=account))
     return log
 
 
 async def test_columns_and_rows_write_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chance, applied = random.Random(7), applied_by_columns(monkeypatch, ReconciliationBatch)
+    chance, applied = random.Random(7), applied_by_columns(monkeypatch, DeskBatch)
     bench = StreamBench(SPEC, tmp_path)
     try:
         for event in items(seed=7):
-            record = bench.of(event, recorded_at=20 * DAY)
+            record = bench.of(event, recorded_at=60 * DAY)
             damage = chance.choice([None] * 900 + [*DAMAGE])
             if damage is not None:
                 bench.log[-1] = dataclasses.replace(record, **DAMAGE[damage](record))

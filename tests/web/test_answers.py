@@ -22,9 +22,8 @@ from pipeline.domain.ledger.views import BALANCES
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions.rows import Position, pack_position, position_key
 from pipeline.domain.positions.views import POSITIONS
-from pipeline.domain.reconciliation import rows as reconciliation_rows
-from pipeline.domain.reconciliation.item_rows import Break
-from pipeline.domain.reconciliation.rows import break_key, watermark_key
+from pipeline.domain.reconciliation.breaks.rows import LIFE_ROW, Life, life_key
+from pipeline.domain.reconciliation.item_rows import watermark_key
 from pipeline.domain.reconciliation.views import BREAKS
 from pipeline.web import answers
 from pipeline.web.answers import RowsPage, collect, merge
@@ -109,9 +108,9 @@ async def test_an_unpriced_position_has_null_not_zero(worker: Any) -> None:
     assert (following.rows, following.known) == ([], True)
 
 
-def bank_break(resolution: str | None) -> bytes:
-    row = Break("AMOUNT", 5, "EUR", None, None, None, "x", 0, resolution)
-    return reconciliation_rows.pack(row)
+def bank_break(status: str) -> bytes:
+    nothing = (None, None, None, None, (), ())
+    return LIFE_ROW.pack(Life("FEE", 5, 5, "EUR", True, *nothing, "x", 0, 0, "NORMAL", status))
 
 
 async def test_open_breaks_are_found_among_many_resolved_ones(
@@ -120,19 +119,21 @@ async def test_open_breaks_are_found_among_many_resolved_ones(
     """A request looks at a bounded number of rows; its page may be short, and the next one goes on."""
     monkeypatch.setattr(answers, "CHUNK_ROWS", 10)
     monkeypatch.setattr(answers, "EXAMINED_MAX", 50)
-    found = {177: None, 250: None}
+    found = {177: "OPEN", 250: "DISPUTED"}
     rows = {
-        break_key("t", "a", f"b{number:04d}"): bank_break(found.get(number, "late")) for number in range(300)
+        life_key("t", "a", f"b{number:04d}"): bank_break(found.get(number, "RESOLVED"))
+        for number in range(300)
     }
     worker.commit("reconciliation", rows, home("a"))
-    pages = await pages_of(worker, scope_of(BREAKS, tenant="t"), part=2)
+    pages = await pages_of(worker, scope_of(BREAKS, tenant="t", state="OPEN"), part=2)
     assert [name for page in pages for name in page] == ["b0177", "b0250"]
     assert len(pages) == 6 + 1
-    assert not (await answers.answer(worker, scope_of(BREAKS, "t", "a"))).known, "not even on its first page"
-    worker.commit("reconciliation", {watermark_key("t", "a"): b""}, home("a"))
-    assert (await answers.answer(worker, scope_of(BREAKS, "t", "a"))).known
-    assert (await answers.answer(worker, scope_of(BREAKS, "t", "a", "b0177"))).known
-    assert not (await answers.answer(worker, scope_of(BREAKS, "t", "a", "b0178"))).known
+    ended = await answers.answer(worker, scope_of(BREAKS, "t", "a", "b0178"))
+    assert [row["state"] for _, row in ended.rows] == ["ENDED"]
+    assert not (await answers.answer(worker, scope_of(BREAKS, "t", "a", "b0300"))).known
+    assert not (await answers.answer(worker, scope_of(BREAKS, "t", "b"))).known
+    worker.commit("reconciliation", {watermark_key("t", "b"): b""}, home("b"))
+    assert (await answers.answer(worker, scope_of(BREAKS, "t", "b"))).known
 
 
 def alert(outcome: str) -> bytes:

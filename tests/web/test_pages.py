@@ -26,18 +26,19 @@ from pipeline.domain.ledger.stream import Ledger
 from pipeline.domain.ledger.views import BALANCES
 from pipeline.domain.lifecycle.stream import Lifecycle
 from pipeline.domain.positions.rows import Position, pack_position, position_key
-from pipeline.domain.reconciliation.rows import break_key, watermark_key
 from pipeline.runtime.app import create_app
 from pipeline.runtime.settings import load_settings
 from pipeline.web import pages
 from tests.cli.fake_worker import PARTITIONS, Worker, home
 from tests.contract.row_kinds import golden_rows
-from tests.web.test_answers import alert, bank_break
+from tests.web.reconciled import ids_of, reconciled
+from tests.web.test_answers import alert
 from tests.web.test_journals import journal, neighbour, opened
 from tests.web.test_past import JOURNAL
 from tests.web.test_payments import HOUR, event
 from topologies.app import VIEWS
 
+RECONCILED = reconciled()
 SAMPLES = {
     "tenant": "t",
     "account": "a",
@@ -45,6 +46,9 @@ SAMPLES = {
     "payment": "stuck",
     "journal": "j",
     "proposal": "k",
+    "break": ids_of(RECONCILED, "f")[0],
+    "posting": ids_of(RECONCILED, "o")[0],
+    "line": ids_of(RECONCILED, "l")[0],
 }
 DOCUMENTED = pages.documented(VIEWS)
 BESIDE = {"/", "/snapshots"}
@@ -80,7 +84,7 @@ def fill(worker: Any) -> None:
             day_key("t", 20_000, home("a")): golden_rows("fraud", "day", 1)[1],
             receiver_key("t", "a"): golden_rows("fraud", "receiver", 1)[1],
         },
-        "reconciliation": {break_key("t", "a", "b"): bank_break(None), watermark_key("t", "a"): b""},
+        "reconciliation": RECONCILED.data,
     }
     for table, content in rows.items():
         worker.commit(table, content, home("a"))

@@ -68,7 +68,7 @@ class TableView(NamedTuple):
     """A view of one row family of one table."""
 
     name: str
-    """The first part of its paths."""
+    """The first part of its paths, or several with slashes between them."""
     table: str
     family: str
     key: tuple[str, ...]

@@ -13,6 +13,7 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.layouts import RowKind, append_fields
 from pipeline.domain.kernel.retention import QueueKind
+from pipeline.domain.kernel.rows import row_key
 
 _NOT_KNOWN = append_fields(None)
 """When it has ended: the first version did not say it, so such a row is never over."""
@@ -44,6 +45,11 @@ class Break(msgspec.Struct, frozen=True, array_like=True, gc=False):
     opened_at: int
     resolution: str | None = None
     resolved_at: int | None = None
+
+
+def watermark_key(tenant_id: str, account_id: str) -> bytes:
+    """Return the row key of an account's event time."""
+    return row_key(WATERMARK_ROW.family, tenant_id, account_id)
 
 
 def digest_of(content: tuple[str | int | None, ...]) -> bytes:

@@ -28,12 +28,17 @@ from pipeline.verify.model.wire import (
     COMMANDS,
     DAY_US,
     ITEMS,
+    LAYOUT,
     RESULTS,
     WEIGHTS,
     Expected,
     misplaced,
+    msgpack,
+    row_key,
 )
 
+TIME = "w"
+"""The letter of the rows of accounts' event times."""
 CONTINUED = "ReconciliationContinued"
 REMEMBERED = 1_024
 """Continuations by their ids, which come once."""
@@ -72,7 +77,16 @@ class MatchBranch(StreamModel):
         self.found += self.matches.follow(record, results, False, asked)
         if record.event == CONTINUED:
             self.once(record)
+        if self.with_rows and "account_id" in record.fields and record.event != "BranchTicked":
+            self.say_time(record.fields)
         return None, self.out
+
+    def say_time(self, event: dict[str, Any]) -> None:
+        """Expect the row of an account's event time: of all rows, the only one that a model foretells."""
+        account = self.matches.account(event)
+        if account is not None and account.events:
+            key = row_key(TIME, account.tenant, account.name)
+            self.row(key, bytes([LAYOUT]) + msgpack([account.time]))
 
     def write_off_accounts(self, tenant: str) -> dict[str, str]:
         """Return a tenant's accounts for write-offs, by currency."""

@@ -94,6 +94,8 @@ class Breaks:
             say("break of a match", f"{item.name} is matched")
         if item.break_id is not None and item.break_id != said["break_id"]:
             say("break opened twice", f"{item.name} has an open break already")
+        if said["amount_minor"] != item.amount:
+            say("amount", f"{item.name} is of {item.amount}, its break of {said['amount_minor']}")
         if account.time < item.came_at + DAY_US:
             say("break too early", f"{item.name} came less than a day before")
         if said["currency"] != item.currency:

@@ -112,9 +112,7 @@ class Chain:
         if is_conflict or conflict_of(event) in self.conflicts:
             return self.conflict(event)
         self.touched.add(key)
-        at = event["closed_at"]
-        figures = (event["opening_balance_minor"], event["closing_balance_minor"], event["line_count"])
-        found = Closing(*key, *figures, at)
+        found = closing_of(event)
         if found not in statement.closings:
             statement.closings.append(found)
         if event.get("page") is not None:
@@ -130,6 +128,15 @@ class Chain:
     def is_conflict(self, event: dict[str, Any]) -> bool:
         """Whether it was said before that this content is a conflict."""
         return conflict_of(event) in self.conflicts
+
+    def is_repeat(self, event: dict[str, Any]) -> bool:
+        """Whether just this line or closing came before."""
+        if self.is_conflict(event):
+            return True
+        statement = self.statements.get((event["statement_id"], event["currency"]), Statement())
+        if "line_no" in event:
+            return statement.contents.get(event["line_no"]) == tuple(event[name] for name in CONTENT)
+        return closing_of(event) in statement.closings
 
     # --- what is said
 
@@ -237,6 +244,12 @@ class Chain:
         is_open = any(found[0] == "STALE" and found[3] == currency for found in self.open.values())
         if now > last[-1].at + silent and not is_open:
             say("lost statement break", f"statements in {currency} have stopped, and no break says it")
+
+
+def closing_of(event: dict[str, Any]) -> Closing:
+    """Return the closing of a statement."""
+    figures = (event["opening_balance_minor"], event["closing_balance_minor"], event["line_count"])
+    return Closing(event["statement_id"], event["currency"], *figures, event["closed_at"])
 
 
 def conflict_of(event: dict[str, Any]) -> tuple[Any, ...]:

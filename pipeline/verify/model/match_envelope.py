@@ -11,6 +11,8 @@ from pipeline.verify.model.match_items import Say
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import cause_of, derived
 
+BY_THE_MAKER = ("CorrectionProposed", "JournalSubmitted", "JournalReversed")
+"""What is said in the name of who has suggested a correction."""
 OWNER = ("tenant_id", "account_id")
 
 
@@ -57,6 +59,6 @@ def check_envelope(cause: Record, said: Record, say: Say) -> None:
         say("envelope", f"{said.event} has the key {said.key!r}")
     if fields["correlation_id"] != event["correlation_id"]:
         say("envelope", f"{said.event} belongs to another transaction than its cause")
-    is_by_cause = "actor" in fields and said.event != "CorrectionProposed"
+    is_by_cause = "actor" in fields and said.event not in BY_THE_MAKER
     if is_by_cause and fields["actor"] != event.get("actor"):
         say("envelope", f"{said.event} is by another one than its cause")

@@ -25,7 +25,7 @@ from pipeline.verify.model.matches import Terms, claimed, undone
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.retention import DUPLICATES_DAYS, REVERSALS_DAYS
 from pipeline.verify.model.stream import Wrong
-from pipeline.verify.model.wire import DAY_US
+from pipeline.verify.model.wire import DAY_US, STATEMENT_EVENTS
 
 KEEP_DAYS = max(DUPLICATES_DAYS, REVERSALS_DAYS)
 MATCHES = ("ItemMatched", "PostingsNetted")
@@ -97,8 +97,8 @@ class MatchJudge:
                 self.say("cause", f"{name} has caused {said.event}")
             return self.wrongs
         desk = self.desk(event)
-        self.move(desk.account, name, at)
-        if not self.is_known(desk, name, event):
+        if not self.is_repeat(desk, name, event):
+            self.move(desk.account, name, at)
             desk.lives.begin(desk.account.time, name, event, results, asked, self.say)
         self.apply(desk, name, event, results)
         return self.wrongs
@@ -138,9 +138,11 @@ class MatchJudge:
                     yield {**about, **found.shown}
 
     @staticmethod
-    def is_known(desk: Desk, name: str, event: dict[str, Any]) -> bool:
-        """Whether an event is a posting that came before: it has no effect."""
-        return name == "PostingRecorded" and event["posting_id"] in desk.account.postings
+    def is_repeat(desk: Desk, name: str, event: dict[str, Any]) -> bool:
+        """Whether an event is an item or a closing that came before: it has no effect."""
+        if name == "PostingRecorded":
+            return event["posting_id"] in desk.account.postings
+        return name in STATEMENT_EVENTS and desk.chain.is_repeat(event)
 
     def broadcast(self, name: str, event: dict[str, Any]) -> None:
         if name == "RateQuoted":

@@ -18,6 +18,11 @@ from pipeline.domain.reconciliation.breaks.rows import Correction, Life, unpack_
 from pipeline.domain.reconciliation.breaks.summary import figures
 from pipeline.domain.reconciliation.sortable import number_at
 
+OPEN, ENDED = "OPEN", "ENDED"
+"""Of a break: whether anybody has to look after it."""
+BREAKS_MAX = 50_000
+"""Breaks of an account, ended ones too, that are counted by age."""
+
 
 def day_text(day: int) -> str:
     """Return a day (days since 1970-01-01) as ISO 8601; the number itself where it is beyond the calendar."""
@@ -38,6 +43,7 @@ def show_break(key: tuple[str, ...], life: Life, reached_at: int) -> Row:
         "type": type_of(life.kind, life.is_line),
         "kind": life.kind,
         "meaning": kind_of(life.kind).text,
+        "state": OPEN if is_open else ENDED,
         "status": life.status,
         "assignee": life.assignee,
         "priority": priority_of(life.materiality, days) if is_open else None,
@@ -97,6 +103,6 @@ def show_open(lives: Iterable[Life], reached_at: int) -> list[dict[str, Any]]:
             counted[0] += 1
             counted[1] += abs(life.size_minor)
     return [
-        {"currency": currency, "age": BUCKETS[bucket], "kind": kind, "breaks": count, "minor": minor}
+        {"currency": currency, "age": BUCKETS[bucket], "kind": kind, "breaks": count, "at_stake_minor": minor}
         for (currency, bucket, kind), (count, minor) in sorted(found.items())
     ]

@@ -12,7 +12,7 @@ from pipeline.domain.reconciliation.chain.rows import content_key, history_key, 
 from pipeline.domain.reconciliation.desk.broadcasts import Broadcast, key_of
 from pipeline.domain.reconciliation.desk.rows import DESK_ROW, posting_item, row_of
 from pipeline.domain.reconciliation.desk.time import CLOCK_KEY
-from pipeline.domain.reconciliation.item_rows import ENDED, WATERMARK_ROW
+from pipeline.domain.reconciliation.item_rows import ENDED, watermark_key
 
 
 def keys(event: Any) -> Iterable[bytes]:
@@ -28,7 +28,7 @@ def keys(event: Any) -> Iterable[bytes]:
 def keys_of_account(tenant_id: str, account_id: str) -> tuple[bytes, ...]:
     """Return the row keys that every event of an account needs."""
     account = tenant_id, account_id
-    return row_key(WATERMARK_ROW.family, *account), row_key(DESK_ROW.family, *account), ENDED.key(*account)
+    return watermark_key(*account), row_key(DESK_ROW.family, *account), ENDED.key(*account)
 
 
 def keys_of_item(event: Any) -> tuple[bytes, ...]:
