@@ -267,7 +267,7 @@ def parts_of(traffic: TrafficGenerator, beside: Beside | None = None) -> Iterato
     yield from () if beside is None else (beside.opening(),)
     yield from (traffic.steps() if beside is None else with_beside(traffic, beside), traffic.closing())
     yield from traffic.rounds()
-    yield traffic.falling_due()
+    yield from traffic.falling_due()
 
 
 def simulate(

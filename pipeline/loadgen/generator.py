@@ -7,16 +7,29 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain
 from random import Random
 
-from pipeline.loadgen.banks import BREAKS, Bank, Item
+from pipeline.loadgen import people
+from pipeline.loadgen.banks import Bank
+from pipeline.loadgen.drafts import Item
 from pipeline.loadgen.emitter import Emitter, Encode
 from pipeline.loadgen.frauds import FRAUDS, Frauds
 from pipeline.loadgen.malformed import MalformedRecords
 from pipeline.loadgen.markets import Markets
 from pipeline.loadgen.ordinary import OrdinaryPayments
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
-from pipeline.loadgen.plan import AHEAD_S, HOUR_US, SECOND_US, TAIL_US, LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.people import People
+from pipeline.loadgen.plan import (
+    AHEAD_S,
+    KNOWN_STEPS_US,
+    SECOND_US,
+    STEPS_US,
+    LoadPlan,
+    PlantedItem,
+    Produce,
+)
+from pipeline.loadgen.planting import BREAKS
 from pipeline.loadgen.rare_stories import MARK, RARE_STORIES, RareStories
 from pipeline.loadgen.receipts import Awaited, Pace
 from pipeline.loadgen.refusals import REFUSALS, Refusals, SpecialAccounts
@@ -28,7 +41,7 @@ from pipeline.loadgen.world import Community, Customer, World
 class TrafficGenerator:
     """A run in parts, each an iterator of records, to be taken in this order:
 
-    `periods`, `opening`, `steps`, `closing`, each of `rounds`, `falling_due`
+    `periods`, `opening`, `steps`, `closing`, each of `rounds`, each of `falling_due`
     """
 
     def __init__(self, plan: LoadPlan, encode: Encode, planted: dict[int, PlantedItem]) -> None:
@@ -50,10 +63,12 @@ class TrafficGenerator:
         self._stories = Stories(plan, self._world, self._emitter, self._payments, self._victims, stories)
         self._rare = self._rare_stories()
         self._banks = {
-            community.nostro: Bank(community, plan.start, rng, self._emitter)
+            community.nostro: Bank(community, plan.start, rng, self._emitter, endless)
             for community in self._world.communities
         }
         self.pace = Pace()
+        self.people = People(self._world.communities, self._emitter.apart(people.MARK))
+        """Those who look after breaks in an endless run, once they hear of them."""
         self._joining: deque[tuple[int, Community, Customer]] = deque()
         self._joined = 0
         self._breaks: list[str] = []
@@ -120,6 +135,10 @@ class TrafficGenerator:
         rare_every = plan.every(plan.rare_per_mille, RARE_STORIES)
         break_every = plan.every(plan.break_per_mille, len(BREAKS))
         yield from habits.before(plan.start)
+        if plan.count is None and break_every:
+            yield from habits.known_before(plan.start)
+            for bank in self._banks.values():
+                yield from bank.state_all(plan.start)
         while plan.count is None or self.payments < plan.count:
             number = self.payments
             self.payments += 1
@@ -138,14 +157,20 @@ class TrafficGenerator:
                 yield from self._rare.step(self.at)
             yield from self._rare.due(self.at)
             if break_every and number % break_every == break_every // 2:
-                self._breaks.append(BREAKS[self._breaks_planted % len(BREAKS)])
-                self._breaks_planted += 1
+                self._want_a_break()
             if self._rng.random() * 100 < plan.malformed_pct:
                 yield from malformed.step(self.at)
             for bank in self._banks.values():
                 yield from bank.statements(self.at, self._breaks)
+            yield from self.people.step(self.at)
             live = plan.live_after is not None and self.at >= plan.live_after
             self.at += plan.live_step_us if live else plan.step_us
+
+    def _want_a_break(self) -> None:
+        """Let a bank plant the next kind of break, unless all kinds wait for a bank already."""
+        if len(self._breaks) < len(BREAKS):
+            self._breaks.append(BREAKS[self._breaks_planted % len(BREAKS)])
+            self._breaks_planted += 1
 
     def _grow(self, habits: OrdinaryPayments, number: int) -> Iterator[Produce]:
         """Yield the openings of customers who join at payment `number`; they pay when these are applied."""
@@ -176,21 +201,29 @@ class TrafficGenerator:
         while self._frauds.waits:
             yield self._frauds.next_round(self.at)
 
-    def falling_due(self) -> Iterator[Produce]:
-        """Yield the ends of stories, and statements that move event time past the grace period.
+    def falling_due(self) -> Iterator[Iterator[Produce]]:
+        """Yield the ends of stories, then statements that move event time on until every item is due.
 
-        With that, every planted break opens. Produce these when the streams have caught up: earlier, items
-        that only arrive late would become breaks, too. A run that has caught up with real time cannot move
-        event time forward: breaks that are still in their grace period are not in its manifest.
+        With that, every planted break opens. Produce each part when the streams have caught up with the one
+        before: earlier, items that only arrive late would become breaks, too, and what is due only after
+        others have met would be due too late. A run that has caught up with real time cannot move event time
+        forward: breaks that are not open by then are not in its manifest.
         """
+        yield self._story_ends()
+        steps = STEPS_US if self._plan.live_after is None else KNOWN_STEPS_US
+        for step in steps:
+            at = self.at + step
+            if self._plan.live_after is not None and at > self._plan.live_after:
+                return
+            yield self._fall_due(at, step == steps[-1])
+
+    def _story_ends(self) -> Iterator[Produce]:
         yield from self._stories.finish(self.at)
         yield from self._rare.finish(self.at)
-        until = self.at + TAIL_US
-        if self._plan.live_after is not None:
-            until = min(until, self._plan.live_after)
-        if until > self.at + HOUR_US:
-            for bank in self._banks.values():
-                yield from bank.fall_due(until)
+
+    def _fall_due(self, at: int, is_last: bool) -> Iterator[Produce]:
+        for bank in self._banks.values():
+            yield from bank.fall_due(at, is_last)
 
     def _cross(self, community: Community, at: int, amount: int, payment: PaymentDraft, stated: bool) -> None:
         self.pace.sent(payment, at)
@@ -207,6 +240,5 @@ def generate(
     yield from traffic.opening()
     yield from traffic.steps()
     yield from traffic.closing()
-    for part in traffic.rounds():
+    for part in chain(traffic.rounds(), traffic.falling_due()):
         yield from part
-    yield from traffic.falling_due()

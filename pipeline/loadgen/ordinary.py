@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from pipeline.loadgen.payments import NEWEST, PaymentDraft, PaymentRecords
-from pipeline.loadgen.plan import DAY_US, HOUR_US, Produce
+from pipeline.loadgen.plan import DAY_US, HOUR_US, MINUTE_US, Produce
 from pipeline.loadgen.world import CHANNELS, Community, Customer, World
 
 OLD_SHARES = ((0.2, 1), (0.4, 2), (0.7, 3))
@@ -17,6 +17,9 @@ LOW_BALANCE_MINOR = 3_000_00
 """Below this a salary is paid. It is well above zero, because later payments may be applied before it."""
 NOSTRO_AMOUNT_MAX = 495_00
 """Below the large amounts of the fraud rules: payments over a nostro should settle."""
+UNSTATED_MINOR, UNSTATED_AMOUNTS, UNSTATED_STEP = 5_01, 24_001, 9_973
+"""The smallest amount of which the bank states no reference, how many there are, and a step through all of
+them: it is prime to their number."""
 COLLECT_GAP_US = 2 * HOUR_US
 """Shortest time between two payments of a nostro to customers, so that no burst rule holds them."""
 PAYROLL_EVERY = 400
@@ -26,6 +29,11 @@ PAYROLL = (12, 50)
 KNOWN_FOR_US = 60 * DAY_US
 """How long before the run merchants took their first money: a payee that many pay at once and that is new is
 suspicious."""
+
+KNOWN_PAIRS = 220
+"""A bank's lags are known from 200 pairs on; some payments may be refused."""
+KNOWN_EVERY_US = 5 * MINUTE_US
+"""From one of them to the next."""
 
 OnCrossing = Callable[[Community, int, int, PaymentDraft, bool], None]
 """Called for each payment over a nostro: community, time, signed amount (a credit of the nostro is positive),
@@ -43,7 +51,7 @@ class OrdinaryPayments:
         self._members = [(community, one) for community in world.communities for one in community.customers]
         self._collected: dict[str, int] = {}
         self._payroll: deque[tuple[Community, str, Customer]] = deque()
-        self._steps = 0
+        self._steps = self._unstated = 0
 
     def before(self, at: int) -> Iterator[Produce]:
         """Yield the first money of each merchant, long before the run begins `at` (microseconds UTC)."""
@@ -52,6 +60,19 @@ class OrdinaryPayments:
                 amount = self._salary_amount()
                 first = self._payments.new(community, community.backer, merchant.account_id, amount)
                 yield self._payments.initiated(first, at - KNOWN_FOR_US)
+
+    def known_before(self, at: int) -> Iterator[Produce]:
+        """Yield KNOWN_PAIRS bills of each community in the hours before `at` (microseconds UTC).
+
+        With their lines, reconciliation knows the lags of every bank when the run begins.
+        """
+        for community in self._world.communities:
+            for number in range(KNOWN_PAIRS):
+                customer = community.customers[number % len(community.customers)]
+                paid_at = at - (KNOWN_PAIRS - number) * KNOWN_EVERY_US
+                if customer.balance < LOW_BALANCE_MINOR:
+                    yield self._next_salary(community, customer, paid_at)
+                yield self._bill(community, customer, paid_at)
 
     def join(self, community: Community, customer: Customer) -> None:
         """Let a new customer pay, too."""
@@ -68,8 +89,7 @@ class OrdinaryPayments:
             return
         community, customer = self._rng.choice(self._members)
         if customer.balance < LOW_BALANCE_MINOR:
-            place = int(customer.account_id.rpartition("-")[2]) % len(community.employers)
-            yield self._salary(community, community.employers[place], customer, at)
+            yield self._next_salary(community, customer, at)
             return
         dice = self._rng.random()
         if dice < 0.56:
@@ -149,6 +169,11 @@ class OrdinaryPayments:
         people = self._rng.sample(community.customers, staff)
         self._payroll.extend((community, employer, person) for person in people)
 
+    def _next_salary(self, community: Community, customer: Customer, at: int) -> Produce:
+        """Pay somebody whose balance is low."""
+        place = int(customer.account_id.rpartition("-")[2]) % len(community.employers)
+        return self._salary(community, community.employers[place], customer, at)
+
     def _salary(self, community: Community, employer: str, customer: Customer, at: int) -> Produce:
         amount = self._salary_amount()
         customer.balance += amount
@@ -161,11 +186,14 @@ class OrdinaryPayments:
     def _crossing_amount(self) -> tuple[int, bool]:
         """Return an amount and whether the bank states the reference: then the amount is even, else odd.
 
-        A line without a reference is matched by its amount, so it must not match the posting of another line.
+        A line without a reference is matched by its amount, so it must not match the posting of another line,
+        and no amount comes again before all others have come.
         """
         amount = 2 * int(5_00 + self._rng.random() * (NOSTRO_AMOUNT_MAX - 10_00) / 2)
-        stated = self._rng.random() < 0.95
-        return (amount, True) if stated else (amount + 1, False)
+        if self._rng.random() < 0.95:
+            return amount, True
+        self._unstated += 1
+        return UNSTATED_MINOR + 2 * (self._unstated * UNSTATED_STEP % UNSTATED_AMOUNTS), False
 
     def _bill(self, community: Community, customer: Customer, at: int) -> Produce:
         amount, stated = self._crossing_amount()

@@ -6,13 +6,24 @@ from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 SECOND_US = 1_000_000
-HOUR_US = 3_600 * SECOND_US
+MINUTE_US = 60 * SECOND_US
+HOUR_US = 60 * MINUTE_US
 DAY_US = 24 * HOUR_US
 
 GRACE_US = 2 * DAY_US
-"""Reconciliation's default grace period: some breaks open this long after their item."""
-TAIL_US = GRACE_US + 12 * HOUR_US
-"""How far the last statements of a run move event time, so that the breaks planted last fall due."""
+"""So long after its day an item of an account that knows its bank's lags is due at the earliest."""
+LONGEST_WAIT_US = 31 * DAY_US
+"""How long an item waits at an account that does not know them yet."""
+WAITS_US = 2 * LONGEST_WAIT_US + 2 * DAY_US
+"""When it is a break at the latest: it meets others after a day, is due, is suggested, and is due again."""
+OPENS_WITHIN_US = 5 * DAY_US
+"""The same of an account that knows its bank's lags."""
+STEPS_US = (2 * DAY_US, LONGEST_WAIT_US + 3 * DAY_US, WAITS_US + 2 * DAY_US)
+"""By how much the last statements of a run move event time: items meet, are due, and are due again. So
+what was planted last is a break at the end."""
+KNOWN_STEPS_US = (2 * DAY_US, 4 * DAY_US, OPENS_WITHIN_US + HOUR_US)
+"""The same where the accounts know their banks' lags: in an endless run."""
+TAIL_US = STEPS_US[-1] + 12 * HOUR_US
 PAYMENT_GAP_US = 4 * HOUR_US
 """A customer's usual time between two payments."""
 AHEAD_S = 60
@@ -146,13 +157,15 @@ def demo(
     speed: float = 3_600.0,
     backlog_us: int = 7 * DAY_US,
     accounts: int | None = None,
+    break_per_mille: float = 12.0,
     **settings: Any,
 ) -> LoadPlan:
     """Return the plan of an endless run with `rate` payments per second.
 
     Event time starts `backlog_us` before `now` and moves `speed` seconds per second (3,600: an hour), until
-    it has caught up with `now`; from then on event time is real time. So breaks, which open after two days of
-    event time, open within a minute. Without `accounts` there are 1,000 customers, and by then
+    it has caught up with `now`; from then on event time is real time. So breaks, which open two to five days
+    of event time after their payment, open within two minutes, and so many are planted that each kind is seen
+    by then. Without `accounts` there are 1,000 customers, and by then
     so many more that none pays too often in real time. Raises ValueError for a rate or a speed that is too
     small.
     """
@@ -167,6 +180,7 @@ def demo(
         live_step_us=int(SECOND_US / rate),
         accounts=accounts or 1_000,
         people=None if accounts else int(rate * 3_600 / PAYMENTS_PER_HOUR),
+        break_per_mille=break_per_mille,
         **settings,
     )
 

@@ -17,19 +17,20 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from pipeline.loadgen.encoder import LoadError, registry_encoder
+from pipeline.loadgen.encoder import LoadError, registry_encoder, registry_reader
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.hearing import Hearing
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
+from pipeline.loadgen.people import HEARS_OF
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.receipts import Awaited
-from pipeline.loadgen.watches import BalanceWatch, PaymentWatch
+from pipeline.loadgen.watches import BalanceWatch, Hearer, PaymentWatch
 from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.own_offsets import Readers
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
@@ -138,6 +139,7 @@ class Loader:
         self._is_endless = plan.count is None
         self._planted: dict[int, PlantedItem] = {}
         self._traffic = TrafficGenerator(plan, registry_encoder(registry), self._planted)
+        self._traffic.people.read = registry_reader(registry, HEARS_OF)
         self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
         self._manifest_path = manifest_path
         self._on_progress = on_progress
@@ -168,7 +170,7 @@ class Loader:
         with Hearing(self._traffic, self._watch, self._stop) as hearing:
             self._steps(rate, duration, lambda: hearing.hear(self._waits))
 
-    def _watch(self, topic: str, awaited: Awaited) -> PaymentWatch:
+    def _watch(self, topic: str, awaited: Hearer) -> PaymentWatch:
         return PaymentWatch(self._connection, topic, self._partitions(topic), awaited)
 
     def _waits(self) -> None:
@@ -193,13 +195,11 @@ class Loader:
         """Produce the end of the run; return the report. Raises LoadError for records not delivered."""
         self._produce_all(self._traffic.closing())
         self._flush()
-        self._await_streams(streams_within_s)
-        for part in self._traffic.rounds():
+        are_at_rest = self._await_streams(streams_within_s)
+        for part in chain(self._traffic.rounds(), self._traffic.falling_due()):
             self._produce_all(part)
             self._flush()
-            self._await_streams(streams_within_s)
-        self._produce_all(self._traffic.falling_due())
-        self._flush()
+            are_at_rest = are_at_rest and self._await_streams(streams_within_s)
         if self._failed:
             raise LoadError(f"Kafka did not accept {self._failed} records: {self._first_error}")
         report = self._report(done=True)
@@ -216,10 +216,12 @@ class Loader:
         if self._manifest is not None:
             self._manifest.close()
 
-    def _await_streams(self, timeout_s: float) -> None:
+    def _await_streams(self, timeout_s: float) -> bool:
+        """Wait until the streams have caught up, as long as they get on; return whether they have."""
         places = places_of(READ, self._partitions("payments"))
         with closing(RestWatch(self._connection, self._group, places, readers=self._readers)) as watch:
-            patiently(lambda: wait_for_rest(watch, QUIET_S, timeout_s, self._show), self._stop)
+            waits = partial(wait_for_rest, watch, QUIET_S, timeout_s, self._show)
+            return patiently(waits, self._stop) is None
 
     def _partitions(self, topic: str) -> int:
         try:

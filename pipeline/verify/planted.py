@@ -14,9 +14,12 @@ A manifest is a file of JSON lines; this is its contract with `ledgerflow load`:
     late         {journal_id, after}: the journal is posted, and counts after that time
     refused      {account_id, code}: a command on the account was refused with the code
     overdrawn    {account_id}: a back-dated debit overdraws the account's past, and that was said
-    break        {type, account_id, statement_id, line_no, payment_id}: a break that must have been opened;
-                 what is null may be anything; payment_id stands for the payment's posting on the account
-    matched      {account_id, payment_id}: the payment's posting on the account is matched in the end
+    break        {kind, account_id, statement_id, line_no, payment_id}: a break that must have been opened;
+                 what is null may be anything; payment_id stands for the payment's posting on the account;
+                 manifests of earlier releases have `type` instead of `kind`
+    matched      {account_id, payment_id, statement_id, line_no, tier}: the payment's posting on the account,
+                 or where there is no payment the line, is matched in the end, by the tier; what is null or
+                 not there may be anything
 Lines of another kind are passed over. A run that was killed leaves a manifest that is good as far as it goes.
 """
 
@@ -106,8 +109,8 @@ class PlantedChecks:
         self._overdrawn: set[str] = set()
         """Watched accounts whose past is overdrawn."""
         self._breaks: list[dict[str, Any]] = []
-        self._matched: set[tuple[str, str]] = set()
-        """Tenant and posting id."""
+        self._matched: defaultdict[tuple[str, Any], set[str]] = defaultdict(set)
+        """By tenant, and posting id or account, statement and number of a line: by which tiers."""
 
     @property
     def listeners(self) -> Mapping[str, Callable[[Record], None]]:
@@ -160,10 +163,14 @@ class PlantedChecks:
     def _result(self, record: Record) -> None:
         fields = record.fields
         if record.event == "BreakOpened":
-            names = ("tenant_id", "type", "account_id", "statement_id", "line_no", "posting_id")
-            self._breaks.append({name: fields[name] for name in names})
+            names = ("tenant_id", "type", "kind", "account_id", "statement_id", "line_no", "posting_id")
+            self._breaks.append({name: fields.get(name) for name in names})
         elif record.event == "ItemMatched":
-            self._matched.update((fields["tenant_id"], posting_id) for posting_id in fields["posting_ids"])
+            tenant, tier = fields["tenant_id"], fields.get("tier", "")
+            account, lines = fields["account_id"], (fields, *(fields.get("other_lines") or ()))
+            places = [(account, line.get("statement_id"), line.get("line_no")) for line in lines]
+            for thing in (*fields["posting_ids"], *places):
+                self._matched[tenant, thing].add(tier)
 
     def run(self, dead: DeadLetters) -> None:
         """Judge every item."""
@@ -227,10 +234,9 @@ class PlantedChecks:
 
     def _no_break(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
         account = expected["account_id"]
-        wanted = {"tenant_id": item.tenant_id, "type": expected["type"], "account_id": account}
-        wanted |= {
-            name: value for name in ("statement_id", "line_no") if (value := expected[name]) is not None
-        }
+        wanted = {"tenant_id": item.tenant_id, "account_id": account}
+        names = ("kind", "type", "statement_id", "line_no")
+        wanted |= {name: value for name in names if (value := expected.get(name)) is not None}
         postings = None
         if expected["payment_id"] is not None:
             postings = self._postings.get((item.payment(expected["payment_id"]), account), set())
@@ -238,13 +244,23 @@ class PlantedChecks:
             if wanted.items() <= found.items() and (postings is None or found["posting_id"] in postings):
                 return None
         where = f"(statement {expected['statement_id']}, line {expected['line_no']})"
-        return f"no {expected['type']} break on {item.tenant_id}/{account} {where}"
+        name = expected.get("kind") or expected.get("type")
+        return f"no {name} break on {item.tenant_id}/{account} {where}"
 
     def _not_matched(self, item: Planted, expected: Mapping[str, Any]) -> str | None:
-        payment = item.payment(expected["payment_id"])
-        postings = self._postings.get((payment, expected["account_id"]), set())
-        found = any((item.tenant_id, posting_id) in self._matched for posting_id in postings)
-        return None if found else f"the posting of {payment} was never matched"
+        account, tier = expected["account_id"], expected.get("tier")
+        if expected["payment_id"] is None:
+            things: set[Any] = {(account, expected["statement_id"], expected["line_no"])}
+            text = f"line {expected['line_no']} of statement {expected['statement_id']}"
+        else:
+            payment = item.payment(expected["payment_id"])
+            things = set(self._postings.get((payment, account), ()))
+            text = f"the posting of {payment}"
+        for thing in things:
+            tiers = self._matched.get((item.tenant_id, thing), set())
+            if tiers and tier in (None, *tiers):
+                return None
+        return f"{text} was never matched" + (f" by {tier}" if tier else "")
 
 
 def _watched(item: Planted) -> Iterator[str]:

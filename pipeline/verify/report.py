@@ -49,7 +49,7 @@ SAYS = {
     "planted_frauds": "Every planted fraud has raised an alert.",
     "planted_outcomes": "Every planted retry and refusal got the answer that it must get.",
     "planted_journals": "Every planted journal became what it must, and counts when it must.",
-    "planted_breaks": "Every planted break was opened, every late line matched.",
+    "planted_breaks": "Every planted break was opened by its kind, every planted match made.",
     "views": "Every worker answers for every account what the topics say.",
 }
 """Every check by name: what must hold, in one sentence; in the order of the report."""

@@ -5,7 +5,8 @@ prints JSON lines: which partitions it holds; how long a restore took; and, when
 committed, how many records that is, and the seconds and CPU seconds since the first batch came in. The line
 with `done` comes once it has applied `records` records (null: never), for the sum job with a digest of the
 table; then the process ends without closing anything, as all it did is committed. The sum job's topic is in
-`source`.
+`source`. With `quiet_s`, the stream may say more to its own log: it is done when it has applied nothing for
+so many seconds, which count for nothing.
 """
 
 from __future__ import annotations
@@ -101,7 +102,10 @@ def measure(app: App, job: dict[str, Any]) -> None:
     @app.task
     async def report() -> None:
         said: Any = None
+        last: Any = None
+        last_at = 0.0
         holds: list[int] = []
+        found: dict[str, Any] = {}
         while True:
             # The runtime has no event for it, and needs none.
             await asyncio.sleep(POLL_S)
@@ -112,11 +116,12 @@ def measure(app: App, job: dict[str, Any]) -> None:
             applied = applied_and_committed(tasks)
             if not applied or applied == said:
                 continue
+            if applied != last:
+                last, last_at, found = applied, time.monotonic(), _progress(app, tasks)
+            if time.monotonic() - last_at < job.get("quiet_s", 0.0):
+                continue
             said = applied
-            found = {
-                **_progress(app, tasks),
-                "done": job["records"] is not None and applied >= job["records"],
-            }
+            found["done"] = job["records"] is not None and applied >= job["records"]
             if not found["done"]:
                 say(found)
                 continue

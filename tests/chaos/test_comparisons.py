@@ -272,6 +272,14 @@ def test_a_planted_break_is_one_of_its_statement_and_of_its_payments_posting() -
         assert missed(planted(**{"break": wanted | other}), **there) != []
 
 
+def test_a_planted_break_of_a_kind_is_not_one_of_another_kind_of_its_type() -> None:
+    about = {"account_id": "a", "statement_id": "S", "line_no": 1, "posting_id": None}
+    opened_break = record("BreakOpened", envelope("x", type="AMOUNT", kind="FEE", **about))
+    wanted = {"kind": "FEE", "account_id": "a", "statement_id": "S", "line_no": 1, "payment_id": None}
+    assert missed(planted(**{"break": wanted}), results=[opened_break]) == []
+    assert missed(planted(**{"break": wanted | {"kind": "AMOUNT"}}), results=[opened_break]) != []
+
+
 def test_a_planted_late_line_is_matched_with_its_payments_posting() -> None:
     posting = record("PostingRecorded", envelope("y", account_id="a", payment_id="p", posting_id="P"))
     match = record("ItemMatched", envelope("x", account_id="a", posting_ids=["P"]))
@@ -279,3 +287,17 @@ def test_a_planted_late_line_is_matched_with_its_payments_posting() -> None:
     assert missed(item, results=[match], postings=[posting]) == []
     assert missed(item, results=[match]) != []
     assert missed(item, postings=[posting]) != []
+
+
+def test_a_planted_group_or_reversal_is_matched_by_its_tier() -> None:
+    posting = record("PostingRecorded", envelope("y", account_id="a", payment_id="p", posting_id="P"))
+    lines = {"statement_id": "S", "line_no": 1, "other_lines": [{"statement_id": "S", "line_no": 2}]}
+    group = record("ItemMatched", envelope("x", account_id="a", posting_ids=["P"], tier="GROUP", **lines))
+    there = {"results": [group], "postings": [posting]}
+    paid = {"account_id": "a", "payment_id": "p", "tier": "GROUP"}
+    assert missed(planted(matched=paid), **there) == []
+    assert missed(planted(matched=paid | {"tier": "REFERENCE"}), **there) != []
+    line = {"account_id": "a", "payment_id": None, "statement_id": "S", "line_no": 2, "tier": "GROUP"}
+    assert missed(planted(matched=line), **there) == []
+    for other in ({"line_no": 3}, {"statement_id": "T"}, {"account_id": "b"}, {"tier": "REVERSAL"}):
+        assert missed(planted(matched=line | other), **there) != []
