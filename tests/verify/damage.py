@@ -268,7 +268,9 @@ def resolve_what_is_not_open(log: Damage) -> None:
 
 
 def match_another_amount(log: Damage) -> None:
-    log.change("reconciliation-results", "ItemMatched", {}, amount_minor=lambda amount: amount + 1)
+    log.change(
+        "reconciliation-results", "ItemMatched", {"tier": "REFERENCE"}, amount_minor=lambda amount: amount + 1
+    )
 
 
 def misstate_what_a_break_is(log: Damage) -> None:
