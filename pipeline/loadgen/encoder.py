@@ -1,14 +1,23 @@
-"""Encodes what a load produces with the schema ids of a cluster's registry."""
+"""Encodes what a load produces, and reads what it hears of, with the schema ids of a cluster's registry."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import msgspec
 from confluent_kafka.schema_registry import Schema
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 import schemas
-from pipeline.loadgen.emitter import Encode, framed
+from pipeline.domain.kernel.events import EVENTS
+from pipeline.loadgen.emitter import HEAD_BYTES, Encode, framed
+from pipeline.runtime.avro.check import decode_strict
 from pipeline.runtime.avro.connection import Connection, client
 from schemas import SchemaVersion
+
+Read = Callable[[bytes], Any]
+"""Returns the event of a value, None where it is another one."""
 
 
 class LoadError(RuntimeError):
@@ -17,6 +26,30 @@ class LoadError(RuntimeError):
 
 def registry_encoder(connection: Connection) -> Encode:
     """Return an encoder with the schema ids of a registry. Raises LoadError where it lacks a schema."""
+    # All ids are asked for now, so a registry that goes away later does not stop the load.
+    return framed(_ids(connection, schemas.load()).__getitem__)
+
+
+def registry_reader(connection: Connection, record: str) -> Read:
+    """Return what reads values of one record, any version; of others None. Raises LoadError."""
+    return reader_of(_ids(connection, schemas.versions(record)), record)
+
+
+def reader_of(ids: Mapping[SchemaVersion, int], record: str) -> Read:
+    """Return what reads values of one record, given the schema ids of its versions."""
+    texts = {number.to_bytes(4, "big"): schema.text for schema, number in ids.items()}
+    newest, kind = schemas.versions(record)[-1].text, EVENTS[record]
+
+    def read(value: bytes) -> Any:
+        text = texts.get(value[1:HEAD_BYTES])
+        if text is None:
+            return None
+        return msgspec.convert(decode_strict(value[HEAD_BYTES:], text, newest), kind)
+
+    return read
+
+
+def _ids(connection: Connection, wanted: Iterable[SchemaVersion]) -> dict[SchemaVersion, int]:
     registry = client(connection)
 
     def id_of(schema: SchemaVersion) -> int:
@@ -29,6 +62,4 @@ def registry_encoder(connection: Connection) -> Encode:
         assert answer.schema_id is not None
         return int(answer.schema_id)
 
-    # All ids are asked for now, so a registry that goes away later does not stop the load.
-    ids = {schema: id_of(schema) for schema in schemas.load()}
-    return framed(ids.__getitem__)
+    return {schema: id_of(schema) for schema in wanted}

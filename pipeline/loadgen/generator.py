@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 from random import Random
 
+from pipeline.loadgen import people
 from pipeline.loadgen.banks import Bank
 from pipeline.loadgen.drafts import Item
 from pipeline.loadgen.emitter import Emitter, Encode
@@ -18,6 +19,7 @@ from pipeline.loadgen.malformed import MalformedRecords
 from pipeline.loadgen.markets import Markets
 from pipeline.loadgen.ordinary import OrdinaryPayments
 from pipeline.loadgen.payments import PaymentDraft, PaymentRecords
+from pipeline.loadgen.people import People
 from pipeline.loadgen.plan import (
     AHEAD_S,
     KNOWN_STEPS_US,
@@ -65,6 +67,8 @@ class TrafficGenerator:
             for community in self._world.communities
         }
         self.pace = Pace()
+        self.people = People(self._world.communities, self._emitter.apart(people.MARK))
+        """Those who look after breaks in an endless run, once they hear of them."""
         self._joining: deque[tuple[int, Community, Customer]] = deque()
         self._joined = 0
         self._breaks: list[str] = []
@@ -158,6 +162,7 @@ class TrafficGenerator:
                 yield from malformed.step(self.at)
             for bank in self._banks.values():
                 yield from bank.statements(self.at, self._breaks)
+            yield from self.people.step(self.at)
             live = plan.live_after is not None and self.at >= plan.live_after
             self.at += plan.live_step_us if live else plan.step_us
 

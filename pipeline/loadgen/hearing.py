@@ -8,8 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from pipeline.loadgen.generator import TrafficGenerator
-from pipeline.loadgen.receipts import Awaited
-from pipeline.loadgen.watches import PaymentWatch
+from pipeline.loadgen.watches import Hearer, PaymentWatch
 
 ANSWERS_WITHIN_S = 120.0
 """A ledger that has said nothing for so long is not waited for: probably no worker runs."""
@@ -17,22 +16,24 @@ LOOK_S = 0.1
 
 
 class Hearing:
-    """Reads fraud-commands and payment-events from now on. A context manager."""
+    """Reads fraud-commands, payment-events and reconciliation-results from now on. A context manager."""
 
     def __init__(
-        self, traffic: TrafficGenerator, watch: Callable[[str, Awaited], PaymentWatch], stop: threading.Event
+        self, traffic: TrafficGenerator, watch: Callable[[str, Hearer], PaymentWatch], stop: threading.Event
     ) -> None:
         """`watch`: makes what reads a topic."""
         self._traffic, self._stop = traffic, stop
         with ExitStack() as opened:
             self._receipts = opened.enter_context(watch("fraud-commands", traffic.receipts))
             self._answers = opened.enter_context(watch("payment-events", traffic.pace.answers))
+            self._results = opened.enter_context(watch("reconciliation-results", traffic.people))
             self._open = opened.pop_all()
 
     def hear(self, on_wait: Callable[[], None]) -> float:
         """Take what has come; wait while the run is ahead of the ledger. Return for how long, seconds."""
         self._receipts.hear()
         self._answers.hear()
+        self._results.hear()
         began = time.monotonic()
         while self._traffic.is_ahead and not self._stop.is_set():
             if time.monotonic() - self._answers.heard_at > ANSWERS_WITHIN_S:

@@ -23,14 +23,14 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from pipeline.loadgen.encoder import LoadError, registry_encoder
+from pipeline.loadgen.encoder import LoadError, registry_encoder, registry_reader
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.hearing import Hearing
 from pipeline.loadgen.manifest import LoadManifest
 from pipeline.loadgen.patience import Acknowledgements, patiently
+from pipeline.loadgen.people import HEARS_OF
 from pipeline.loadgen.plan import LoadPlan, PlantedItem, Produce
-from pipeline.loadgen.receipts import Awaited
-from pipeline.loadgen.watches import BalanceWatch, PaymentWatch
+from pipeline.loadgen.watches import BalanceWatch, Hearer, PaymentWatch
 from pipeline.runtime.avro.connection import Connection
 from pipeline.runtime.kafka.own_offsets import Readers
 from pipeline.runtime.kafka.rest import RestWatch, places_of, wait_for_rest
@@ -139,6 +139,7 @@ class Loader:
         self._is_endless = plan.count is None
         self._planted: dict[int, PlantedItem] = {}
         self._traffic = TrafficGenerator(plan, registry_encoder(registry), self._planted)
+        self._traffic.people.read = registry_reader(registry, HEARS_OF)
         self._manifest = LoadManifest(manifest_path, plan) if manifest_path is not None else None
         self._manifest_path = manifest_path
         self._on_progress = on_progress
@@ -169,7 +170,7 @@ class Loader:
         with Hearing(self._traffic, self._watch, self._stop) as hearing:
             self._steps(rate, duration, lambda: hearing.hear(self._waits))
 
-    def _watch(self, topic: str, awaited: Awaited) -> PaymentWatch:
+    def _watch(self, topic: str, awaited: Hearer) -> PaymentWatch:
         return PaymentWatch(self._connection, topic, self._partitions(topic), awaited)
 
     def _waits(self) -> None:

@@ -6,15 +6,26 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Protocol
 
 from confluent_kafka import KafkaException, TopicPartition
 
-from pipeline.loadgen.receipts import Awaited
 from pipeline.runtime.kafka.bounded import BoundedConsumer
 
 REQUEST_TIMEOUT_S = 30.0
 HEAR_EVERY_S = 0.5
 HEARD_AT_ONCE = 5_000
+
+
+class Hearer(Protocol):
+    """Whoever waits for records of a topic."""
+
+    is_read: bool
+    """Whether somebody reads the topic for it."""
+
+    def heard(self, key: bytes | None, value: bytes | None) -> None:
+        """Take a record."""
+        ...
 
 
 class BalanceWatch:
@@ -46,7 +57,7 @@ class BalanceWatch:
 class PaymentWatch:
     """Reads what is written to a topic from now on, for those who wait for it. A context manager."""
 
-    def __init__(self, connection: dict[str, str], topic: str, partitions: int, awaited: Awaited) -> None:
+    def __init__(self, connection: dict[str, str], topic: str, partitions: int, awaited: Hearer) -> None:
         self._consumer = _from_now_on(connection, topic, partitions)
         self._awaited, self._looked_at = awaited, 0.0
         self.heard_at = time.monotonic()

@@ -63,13 +63,12 @@ from pipeline.domain.ledger.batch import stream as ledger_columns
 from pipeline.domain.ledger.rows import payment_key
 from pipeline.domain.ledger.value_times import ValueTime
 from pipeline.domain.positions import book as positions
-from pipeline.domain.reconciliation import matching as reconciliation_matching
-from pipeline.domain.reconciliation import sortable
 from pipeline.runtime import assignments, placement, task, transactions, unit
 from pipeline.runtime.avro import codec
 from pipeline.runtime.kafka import batches, changelog, inflating, membership, transport
 from pipeline.runtime.kafka.records import singly
 from pipeline.runtime.store import partition_store
+from tests.chaos import matching_mutants
 from tests.fraud import log_mutants
 from topologies import worker
 
@@ -708,15 +707,8 @@ def filled_twice(patch: Set) -> None:
     patch(positions.PositionBook, "execute", executed)
 
 
-@mutant("matches amounts that differ by a cent")
-def near_match(patch: Set) -> None:
-    agree, prefixes = reconciliation_matching._agree, sortable.amount_prefixes
-
-    def nearly(scope: Any, left: Any, right: Any) -> bool:
-        return bool(agree(scope, left, right)) or abs(left.amount_minor - right.amount_minor) <= 1
-
-    patch(reconciliation_matching, "_agree", nearly)
-    patch(reconciliation_matching, "amount_prefixes", lambda amount, within: prefixes(amount, within + 1))
+for patched in (*matching_mutants.MATCHING, *matching_mutants.CORRECTIONS):
+    mutant(f"of reconciliation: {patched.__doc__}")(patched)
 
 
 # --- the history

@@ -117,6 +117,11 @@ def lose_middle(log: list[Record]) -> None:
     log.pop(len(log) // 2 - 1)
 
 
+def lose_posting(log: list[Record]) -> None:
+    postings = [made for made in log if made.event == "PostingRecorded"]
+    log.remove(postings[len(postings) // 2])
+
+
 def lose_hold(log: list[Record]) -> None:
     log.remove(next(made for made in log if made.event == "HoldRecorded"))
 
@@ -167,7 +172,7 @@ def alter_row(log: list[Record]) -> None:
 
 DAMAGES: list[tuple[str, Damage, str]] = [
     (POSTINGS, lose_tail, "lives"),
-    (POSTINGS, lose_middle, "fold"),
+    (POSTINGS, lose_posting, "fold"),
     (POSTINGS, lose_hold, "holds"),
     (POSTINGS, repeat_last, "fold"),
     (POSTINGS, swap, "accounts"),
@@ -266,8 +271,9 @@ def test_a_changelog_without_its_newest_source_offset_is_seen() -> None:
 
 
 OF_MATCHING = {"matches", "claims", "breaks", "corrections"}
-IN_WORDS = ("detail", "materiality")
-"""What the judge of matches takes as it is said: words, and what tenants find large."""
+AS_SAID = {"detail", "materiality", "since", "line_id", "counterpart_lines", "other_lines"}
+"""What the judge of matches takes as it is said: words, what tenants find large, days of statements, the keys
+of lines where they are named first, and lists that are compared by their items."""
 
 
 @pytest.mark.parametrize(
@@ -277,7 +283,9 @@ def test_every_field_of_what_is_judged_is_compared(topic: str, checks: set[str])
     sound = Bank()
     for number, log in sound.topics[topic].items():
         for index, made in enumerate(log):
-            for name in set(made.fields).difference(IN_WORDS):
+            for name in set(made.fields).difference(AS_SAID):
+                if (name, made.fields.get("kind")) == ("amount_minor", "SEQUENCE_GAP"):
+                    continue  # no amount is missing
                 bank = copy.copy(sound)
                 bank.topics = copy.deepcopy(sound.topics)
                 changed = {**made.fields, name: other_than(made.fields[name])}
@@ -287,6 +295,8 @@ def test_every_field_of_what_is_judged_is_compared(topic: str, checks: set[str])
 
 def other_than(value: Any) -> Any:
     """Return another value of the same form."""
+    if isinstance(value, dict):
+        return {name: f"other {one}" for name, one in value.items()}
     if isinstance(value, bool):
         return not value
     if isinstance(value, int):

@@ -7,27 +7,34 @@ from typing import Any
 
 import msgspec
 
+import schemas
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.outbox import Arrival, Outbox
 from pipeline.domain.kernel.rows import MemoryRows
 from pipeline.domain.reconciliation.desk.stream import apply
 from pipeline.domain.reconciliation.desk.time import TOPIC
 from pipeline.loadgen import LoadPlan, PlantedItem, Produce
+from pipeline.loadgen.encoder import reader_of
 from pipeline.loadgen.generator import TrafficGenerator
+from pipeline.loadgen.people import HEARS_OF
 from pipeline.verify.model.record import Record
 from pipeline.verify.planted import Planted, PlantedChecks
-from tests.simulated_cluster import CODEC, ENCODE
+from tests.simulated_cluster import CODEC, ENCODE, REGISTRY, lists_of
 
 AT = Arrival(2**62, 0, 1)
-TOPICS = ("accounts", "payments", "statements")
+TOPICS = ("accounts", "payments", "statements", "break-actions")
 
 
 class DeskOfLoad:
     """One partition: takes the records of a load, and keeps what the desk says."""
 
-    def __init__(self, plan: LoadPlan) -> None:
+    def __init__(self, plan: LoadPlan, *, tells_people: bool = False) -> None:
+        """`tells_people`: those who look after breaks hear of them at once."""
+        self.tells_people = tells_people
         self.planted: dict[int, PlantedItem] = {}
         self.traffic = TrafficGenerator(plan, ENCODE, self.planted)
+        ids = {schema: REGISTRY.id_of(schema) for schema in schemas.versions(HEARS_OF)}
+        self.traffic.people.read = reader_of(ids, HEARS_OF)
         self.done: set[int] = set()
         """Numbers of planted items of which a record has come: all that a manifest has."""
         self.said: list[Any] = []
@@ -62,7 +69,7 @@ class DeskOfLoad:
             elif isinstance(event, ev.PaymentInitiated):
                 for side in ("DEBIT", "CREDIT"):
                     self._post(event, side)
-            elif isinstance(event, ev.StatementLine | ev.StatementClosed):
+            elif produce.topic != "accounts":
                 self._apply(event)
 
     def _post(self, paid: ev.PaymentInitiated, side: str) -> None:
@@ -86,6 +93,9 @@ class DeskOfLoad:
             apply(todo.pop(0), AT, self._rows, out)
             for topic, _, said in out.items:
                 (todo if topic == TOPIC else self.said).append(said)
+                if self.tells_people and isinstance(said, ev.BreakOpened):
+                    value = ENCODE(schemas.newest(HEARS_OF), lists_of(msgspec.to_builtins(said)))
+                    self.traffic.people.heard(b"", value)
 
     # --- what must have come of it
 

@@ -12,7 +12,8 @@ import pytest
 from pipeline.loadgen import Produce, demo, hearing
 from pipeline.loadgen.generator import TrafficGenerator
 from pipeline.loadgen.plan import GRACE_US, SECOND_US
-from pipeline.loadgen.receipts import AHEAD_US_MAX, Awaited
+from pipeline.loadgen.receipts import AHEAD_US_MAX
+from pipeline.loadgen.watches import Hearer
 from tests.simulated_cluster import ENCODE
 
 NOW = 1_790_000_000 * SECOND_US
@@ -63,7 +64,7 @@ def test_a_run_whose_answers_nobody_reads_is_never_ahead() -> None:
 class Log:
     """A topic that says what it is given."""
 
-    def __init__(self, topic: str, awaited: Awaited) -> None:
+    def __init__(self, topic: str, awaited: Hearer) -> None:
         self.topic, self._awaited, self.looks = topic, awaited, 0
         self.says: list[tuple[bytes | None, bytes | None]] = []
         self.heard_at = time.monotonic()
@@ -85,7 +86,7 @@ class Log:
 def heard_by(traffic: TrafficGenerator, logs: list[Log]) -> hearing.Hearing:
     """Return what hears of a run by logs, which it adds to `logs`."""
 
-    def watch(topic: str, awaited: Awaited) -> Any:
+    def watch(topic: str, awaited: Hearer) -> Any:
         logs.append(Log(topic, awaited))
         return logs[-1]
 
@@ -99,7 +100,8 @@ def test_the_run_waits_until_it_hears_the_answer(monkeypatch: pytest.MonkeyPatch
         sent = until_ahead(traffic, traffic.steps())
         logs[1].says = [(produce.key, produce.value) for produce in sent if produce.topic == "payments"]
         assert heard.hear(lambda: waits.append(1)) > 0 and len(waits) == 2 and not traffic.is_ahead
-        assert [log.topic for log in logs] == ["fraud-commands", "payment-events"]
+        heard_of = ["fraud-commands", "payment-events", "reconciliation-results"]
+        assert [log.topic for log in logs] == heard_of
         assert heard.hear(lambda: waits.append(1)) >= 0 and len(waits) == 2
     assert not traffic.receipts.is_read and not traffic.pace.answers.is_read
 

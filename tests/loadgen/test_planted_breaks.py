@@ -43,6 +43,17 @@ def test_every_break_of_an_endless_load_is_opened_within_days_since_its_accounts
     assert desk.kinds() == ALL and desk.missed() == [] and desk.unplanted() == []
 
 
+def test_people_of_an_endless_load_assign_comment_correct_and_confirm_and_none_is_refused() -> None:
+    plan = demo(7, NOW, rate=20.0, backlog_us=10 * DAY_US, **ONLY_BREAKS)
+    desk = DeskOfLoad(plan, tells_people=True).run(1_900)
+    said = Counter(type(one).__name__ for one in desk.said)
+    assert not said["BreakActionRefused"] and said["BreakChanged"] > 20 and said["JournalSubmitted"] > 0
+    asked = [one for one in desk.said if isinstance(one, ev.JournalSubmitted)]
+    assert all(len(one.legs) == 2 and one.actor.subject == "anna" for one in asked)  # type: ignore[union-attr]
+    assert any(isinstance(one, ev.ItemMatched) and one.tier == "PERSON" for one in desk.said)
+    assert desk.missed() == [] and desk.unplanted() == []
+
+
 def test_what_is_planted_and_not_said_is_missed() -> None:
     desk = DeskOfLoad(bounded(7)).run()
     desk.said = [one for one in desk.said if getattr(one, "kind", None) not in ("FEE", "PARTIAL")]

@@ -39,8 +39,13 @@ def result_of(cause: Record, words: list[str], amounts: Mapping[str, int] = NONE
         "reversal": reversal_fields,
         "refused": refused_fields,
     }[kind](plain, told)
-    common = {"tenant_id": "acme", "account_id": "nostro", "causation_id": cause.fields["event_id"]}
+    common = {name: cause.fields[name] for name in ("tenant_id", "account_id", "correlation_id")}
+    common["causation_id"] = cause.fields["event_id"]
     about["occurred_at"] = cause.fields["occurred_at"]
+    if kind == "proposed":
+        about |= {name: cause.fields[name] for name in ("legs", "reason") if name in cause.fields}
+    elif kind == "refused":
+        about["correction_id"] = cause.fields.get("correction_id")
     topic = "ledger-commands" if kind in ("journal", "reversal") else "reconciliation-results"
     return record(topic, cause.offset, about["occurred_at"], event, {**common, **about})
 
@@ -161,6 +166,7 @@ def proposed_fields(plain: list[str], told: dict[str, str]) -> tuple[str, dict[s
         "legs": legs_of([f"nostro:{plain[2]}", f"other:{-int(plain[2])}"]),
         "reverses": journal(told["reverses"]) if "reverses" in told else None,
         "write_off": "write_off" in told,
+        "currency": "EUR",
     }
 
 

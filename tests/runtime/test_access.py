@@ -42,10 +42,10 @@ def test_the_streams_topics_are_written_by_workers_alone_and_inputs_never_by_the
     for role in (*ROLES, LOAD):
         if role != WORKER:
             assert not names(role, TOPIC, "Write") & streams, role
-    upstreams = inputs - {"approvals", "fraud-rules"}
+    upstreams = inputs - {"approvals", "fraud-rules", "break-actions", "matching-rules"}
     assert names(UPSTREAM, TOPIC, "Write") == upstreams > {"fraud-labels"}
-    played = upstreams | {"approvals"}
-    assert names(LOAD, TOPIC, "Write") == played, "it plays both people, and is no role on a cluster"
+    played = upstreams | {"approvals", "break-actions"}
+    assert names(LOAD, TOPIC, "Write") == played, "it plays people, too, and is no role on a cluster"
     assert names(OPERATOR, TOPIC, "Write") == names(GATEWAY, TOPIC, "Write") == inputs | {"operator-actions"}
 
 
@@ -59,7 +59,7 @@ def test_every_topic_has_a_reader_and_an_analyst_sees_no_input() -> None:
 
 def test_a_load_may_read_all_that_it_waits_for_to_come_to_rest() -> None:
     """Only by reading are marks of transactions told from records: without it, demos end in an error."""
-    assert names(LOAD, TOPIC, "Read") == {"balances", *READ}
+    assert names(LOAD, TOPIC, "Read") == {"balances", "reconciliation-results", *READ}
 
 
 def test_only_workers_join_the_group_and_no_upstreams_transaction_can_be_a_workers() -> None:

@@ -1,21 +1,19 @@
 """What the rows of fa04242 have not, and today's rows of the same log have: kind by kind, field by field.
 
 `as_kept_earlier` takes it away, so that everything else can be compared as it stands. What is in the fields
-that it blanks is compared with the log itself (`test_earlier_fields.py`). The fraud stream's rows are not
-here: its rules are others since (`test_earlier_fraud.py`).
+that it blanks is compared with the log itself (`test_earlier_fields.py`). Rows of fraud and reconciliation
+are not here: their rules are others since (`test_earlier_fraud.py`, `test_earlier_items.py`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from msgspec import structs
 
 from pipeline.domain.ledger import holds, journals, limits, retention
 from pipeline.domain.ledger import rows as ledger
 from pipeline.domain.positions import rows as positions
-from pipeline.domain.reconciliation import rows as reconciliation
 
 Rows = dict[bytes, bytes]
 
@@ -29,7 +27,6 @@ NEW_KINDS = {
     # Queues of what is over, and when: rows of fa04242 were kept for ever.
     "lifecycle": "ef",
     "positions": "ef",
-    "reconciliation": "qx",
 }
 """The families of kinds of rows that fa04242 did not have, by table."""
 
@@ -99,16 +96,6 @@ def _trade(_: bytes, row: bytes) -> bytes:
     return positions.pack_trade(positions.UNKNOWN_TIME, positions.trade_parts(row)[1])
 
 
-def _without_end(content: type[Any]) -> Callable[[bytes, bytes], bytes]:
-    """Return what blanks when an item, a statement or a claim has ended."""
-
-    def without(_: bytes, row: bytes) -> bytes:
-        known = structs.replace(reconciliation.decode(row, content), ended_at=None)
-        return reconciliation.pack(known)
-
-    return without
-
-
 _EARLIER_KEYS: dict[tuple[str, bytes], Callable[[bytes], bytes]] = {
     ("ledger", b"j"): lambda key: key.rpartition(b"\0")[0] if key.count(b"\0") == 3 else key,
     ("ledger", b"d"): lambda key: b"x" + key[1:],
@@ -122,8 +109,4 @@ _KEPT: dict[tuple[str, bytes], Callable[[bytes, bytes], bytes | None]] = {
     ("ledger", b"j"): _journal,
     ("ledger", b"t"): _limits,
     ("positions", b"t"): _trade,
-    ("reconciliation", b"o"): _without_end(reconciliation.Posting),
-    ("reconciliation", b"l"): _without_end(reconciliation.BankLine),
-    ("reconciliation", b"s"): _without_end(reconciliation.Statement),
-    ("reconciliation", b"c"): _without_end(reconciliation.Claim),
 }

@@ -20,7 +20,6 @@ from pipeline.domain.history import rows as history
 from pipeline.domain.invariants import rows as invariants
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.ledger import rows as ledger
-from pipeline.domain.reconciliation.item_rows import IN_FORCE, LINE_ROW, POSTING_ROW
 from pipeline.runtime.avro.codec import Codec
 from pipeline.runtime.manifests import Copy, parts_of
 from pipeline.runtime.settings import load_settings
@@ -45,13 +44,12 @@ OF_EVERY_TABLE = pytest.mark.parametrize(
         pytest.param(commit, spec, id=f"{commit}-{spec.name}")
         for commit in TABLES
         for spec in TABLES[commit]
-        if spec.name != "fraud"
+        if spec.name not in ("fraud", "reconciliation")
     ],
 )
-"""But that of the fraud stream, whose rules are others since: `test_earlier_decisions.py`."""
+"""But those of streams whose rules are others since: `test_earlier_decisions.py`, `test_earlier_items.py`."""
 OF_EVERY_COMMIT = pytest.mark.parametrize("commit", SETTINGS)
 KINDS = {(kind.table, kind.family): kind for kind in kinds()}
-KINDS |= {(kind.table, kind.family): kind.as_of(IN_FORCE) for kind in (LINE_ROW, POSTING_ROW)}
 FIXED_WIDTH = (ledger.ACCOUNT_ROW, history.HEAD_ROW, invariants.ACCOUNT_ROW, invariants.CLEARING_ROW)
 
 

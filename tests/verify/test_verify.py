@@ -52,7 +52,6 @@ def test_what_settings_decide_is_judged_by_those_of_now_if_that_is_asked_for(
     closed = "[tenants.north]\nclosed = true\n"
     assert failed(PresentSettings(tenants=closed)) >= {"inputs_ledger", "accounts"}
     assert "answers" in failed(PresentSettings(dedupe_window_days=1))
-    assert failed(PresentSettings(reconciliation_grace_days=1)) == {"matches"}
     assert failed(PresentSettings(stuck_after_seconds=7_200)) == {"stuck"}
     assert failed(PresentSettings(fraud_review_score_min=5)) >= {"inputs_ledger"}
 
@@ -126,6 +125,8 @@ DAMAGES: list[tuple[Callable[[Damage], None], set[str]]] = [
     (damage.claim_twice, {"claims"}),
     (damage.open_a_break_twice, {"breaks"}),
     (damage.resolve_what_is_not_open, {"breaks"}),
+    (damage.match_another_amount, {"matches"}),
+    (damage.misstate_what_a_break_is, {"corrections"}),
     (damage.keep_a_break_quiet, {"planted_breaks"}),
     (damage.lose_an_alert, {"alerts"}),
     (damage.lose_the_alerts_of_a_scenario, {"alerts", "planted_frauds"}),

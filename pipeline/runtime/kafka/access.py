@@ -131,8 +131,8 @@ def _load(app_id: str) -> tuple[Right, ...]:
     """
     return (
         *_upstream(app_id),
-        *_topics(("approvals",), "Write"),
-        *_topics(("balances", *READ), "Read"),
+        *_topics(("approvals", "break-actions"), "Write"),
+        *_topics(("balances", "reconciliation-results", *READ), "Read"),
         Right(GROUP, LOAD_GROUP, LITERAL, ("Read",)),
         Right(GROUP, app_id, LITERAL, ("Describe",)),
     )

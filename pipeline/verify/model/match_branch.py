@@ -68,7 +68,7 @@ class MatchBranch(StreamModel):
         results: list[Record] = []
         asked: list[Record] = []
         if record.fields.get("account_id") is not None and record.event != "BranchTicked":
-            results = self.taken(RESULTS, lambda said: is_caused(record, said))
+            results = self.taken(RESULTS, self.is_result)
         if record.event == "CorrectionApproved":
             asked = self.taken(COMMANDS, lambda said: is_caused(record, said))
         self.taken(ITEMS, self.is_continuation)
@@ -121,6 +121,11 @@ class MatchBranch(StreamModel):
             for said in found
         ]
         return found
+
+    def is_result(self, said: Record) -> bool:
+        """Whether the present record has caused a result."""
+        cause = self.cause
+        return is_caused(cause, said) and self.matches.may_cause(cause.event or "", cause.fields, said)
 
     def is_continuation(self, said: Record) -> bool:
         """Whether the present record lets an account continue: its own, or one whose time has come by it."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.verify.model.match_break_kinds import STATEMENT_KINDS, check_kind
+from pipeline.verify.model.match_fields import check_opened, check_resolved
 from pipeline.verify.model.match_items import Account, Item, Say
 from pipeline.verify.model.wire import DAY_US
 
@@ -71,6 +72,7 @@ class Breaks:
             say("kind", f"{kind} names no item")
         difference = said.get("difference_minor") or 0
         found = Break(kind, said["statement_id"], said["amount_minor"], difference, item, is_of_item)
+        check_opened(said, is_of_item, say)
         found.shown = {field: said[field] for field in SHOWN} | {"opened_at": said["occurred_at"]}
         self.known[name] = found
         if item is not None:
@@ -119,6 +121,7 @@ class Breaks:
             return None
         if not found.is_open:
             say("break ended twice", f"{said['break_id']} is over already")
+        check_resolved(said, found.shown, say)
         if said["resolution"] not in RESOLUTIONS:
             say("resolution", f"{said['resolution']} is no end of a break")
         found.is_open, found.ended_at = False, now

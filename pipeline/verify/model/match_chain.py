@@ -77,6 +77,8 @@ class Statement:
 class Chain:
     """The statements of one account."""
 
+    is_judged: bool = True
+    """Whether no earlier version has had them, which knew no gaps."""
     statements: dict[tuple[str, str], Statement] = field(default_factory=dict)
     open: dict[str, tuple[str, str | None, int, str]] = field(default_factory=dict)
     """Open breaks by id: kind, statement, amount, currency."""
@@ -138,6 +140,14 @@ class Chain:
             return statement.contents.get(event["line_no"]) == tuple(event[name] for name in CONTENT)
         return closing_of(event) in statement.closings
 
+    def is_taken(self, event: dict[str, Any]) -> bool:
+        """Whether the number of a line, or of a statement, had other content before."""
+        statement = self.statements.get((event["statement_id"], event["currency"]), Statement())
+        if "line_no" in event:
+            before = statement.contents.get(event["line_no"])
+            return before is not None and before != tuple(event[name] for name in CONTENT)
+        return bool(statement.closings) and closing_of(event) not in statement.closings
+
     # --- what is said
 
     def opened(self, break_id: str, said: dict[str, Any], now: int, say: Say) -> None:
@@ -148,6 +158,8 @@ class Chain:
             said["amount_minor"],
         )
         currency = said["currency"]
+        if not self.is_judged:
+            return
         self.open[break_id] = (kind, statement_id, amount, currency)
         statement = self.statements.get((statement_id or "", currency))
         if kind == "STALE":
@@ -177,7 +189,7 @@ class Chain:
 
     def check(self, say: Say) -> None:
         """Check the statements that the present event was about, by themselves."""
-        for key in sorted(self.touched):
+        for key in sorted(self.touched if self.is_judged else ()):
             statement = self.statements[key]
             if statement.is_simple:
                 self.check_statement(key, statement, say)
@@ -207,7 +219,7 @@ class Chain:
 
     def end(self, now: int, say: Say) -> None:
         """Check the chains of all currencies at the end."""
-        for currency in sorted({currency for _, currency in self.statements}):
+        for currency in sorted({currency for _, currency in self.statements if self.is_judged}):
             links = self.links(currency)
             if 1 < len(links) <= LINKS_MAX:
                 self.check_links(links, currency, say)
@@ -220,7 +232,12 @@ class Chain:
         for place, one in enumerate(links):
             near = [other for other in links if other is not one and abs(other.day - one.day) <= NEAR_DAYS]
             near += links[place - 1 : place] if place else []
-            if one.statement_id not in named and all(other.closing != one.opening for other in near):
+            is_odd = self.statements[one.statement_id, currency].is_odd
+            if (
+                not is_odd
+                and one.statement_id not in named
+                and all(other.closing != one.opening for other in near)
+            ):
                 bare.append(one)
         if bare and bare[0].day <= links[0].day + NEAR_DAYS:
             del bare[0]

@@ -9,14 +9,12 @@ its open items, and ended ones as long as the stream does.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.verify.model.match_breaks import Breaks
-from pipeline.verify.model.match_chain import Chain
-from pipeline.verify.model.match_due import Waiting
+from pipeline.verify.model.match_desk import Desk
+from pipeline.verify.model.match_earlier import is_earlier, take_earlier
+from pipeline.verify.model.match_fields import check_refused
 from pipeline.verify.model.match_items import Account, Item, line_of, posting_of
 from pipeline.verify.model.match_lives import Lives
 from pipeline.verify.model.match_people import Asked, asked_of, check_confirmed, check_refusal
@@ -31,19 +29,6 @@ KEEP_DAYS = max(DUPLICATES_DAYS, REVERSALS_DAYS)
 MATCHES = ("ItemMatched", "PostingsNetted")
 ONLY_TIME = ("BranchTicked", "RateQuoted", "MatchingWeightsPublished")
 """Events of no account."""
-
-
-@dataclass
-class Desk:
-    """All of one account."""
-
-    account: Account
-    lives: Lives
-    breaks: Breaks = field(default_factory=Breaks)
-    waiting: Waiting = field(default_factory=Waiting)
-    chain: Chain = field(default_factory=Chain)
-    ended: deque[tuple[int, Item]] = field(default_factory=deque)
-    """Matched items, by when they were."""
 
 
 class MatchJudge:
@@ -99,6 +84,11 @@ class MatchJudge:
         desk = self.desk(event)
         if not self.is_repeat(desk, name, event):
             self.move(desk.account, name, at)
+            if any(is_earlier(desk, said) for said in results):
+                self.arrive(desk, name, event, results)
+                take_earlier(desk, results)
+                return self.wrongs
+            desk.is_waiting_for_its_turn = False
             desk.lives.begin(desk.account.time, name, event, results, asked, self.say)
         self.apply(desk, name, event, results)
         return self.wrongs
@@ -107,7 +97,8 @@ class MatchJudge:
         """Return what is wrong at the end of a log that is at rest."""
         self.wrongs = []
         for desk in self.desks.values():
-            desk.waiting.end(desk.account, self.clock, self.say)
+            if not desk.is_waiting_for_its_turn:
+                desk.waiting.end(desk.account, self.clock, self.say)
             desk.chain.end(desk.account.time, self.say)
         return self.wrongs
 
@@ -144,6 +135,19 @@ class MatchJudge:
             return event["posting_id"] in desk.account.postings
         return name in STATEMENT_EVENTS and desk.chain.is_repeat(event)
 
+    def may_cause(self, name: str, event: dict[str, Any], said: Record) -> bool:
+        """Whether an event may have caused a result that names it: several events may have one id."""
+        desk = self.desks.get((event["tenant_id"], event["account_id"]))
+        place = (event.get("statement_id", ""), event.get("line_no"))
+        if name in STATEMENT_EVENTS and is_about(said, place):
+            return desk is not None and desk.chain.is_taken(event)
+        fields = said.fields
+        is_of_it = name == "StatementClosed" and fields.get("statement_id") == place[0]
+        if is_of_it and fields.get("currency", event["currency"]) != event["currency"]:
+            return False
+        is_over = name in ("PostingRecorded", "StatementClosed")
+        return desk is None or not (is_over and self.is_repeat(desk, name, event))
+
     def broadcast(self, name: str, event: dict[str, Any]) -> None:
         if name == "RateQuoted":
             self.rated.add(event["tenant_id"])
@@ -156,7 +160,7 @@ class MatchJudge:
         if name == "ReconciliationContinued":
             account.time += max(0, self.clock - account.clock)
         else:
-            account.time = max(account.time, at)
+            account.time = max(account.time, at) if account.events else at
         account.clock = self.clock
         account.events += 1
 
@@ -169,6 +173,7 @@ class MatchJudge:
         is_conflict = self.arrive(desk, name, event, results)
         asked = asked_of(account, name, event)
         if refused is not None:
+            check_refused(name, event, refused, self.say)
             check_refusal(account, name, asked, refused, self.say)
         elif name == "CorrectionApproved":
             desk.breaks.approved(event, self.say)

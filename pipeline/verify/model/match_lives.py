@@ -14,6 +14,7 @@ from typing import Any
 
 from pipeline.verify.model.break_cases import Said, named, signed_of
 from pipeline.verify.model.break_lives import ACTIONS, BreakLives
+from pipeline.verify.model.match_fields import check_proposed
 from pipeline.verify.model.match_items import Account, Say
 from pipeline.verify.model.record import Record
 from pipeline.verify.model.wire import MATCH_DECISIONS
@@ -31,6 +32,8 @@ class Lives:
         """`write_off`: the tenant's accounts for write-offs, by currency; None: they are taken as said."""
         self.cases = BreakLives(account.name, dict(write_off or {}), keep_us)
         self._is_known = write_off is not None
+        self.unknown: set[str] = set()
+        """Breaks of an earlier version: what becomes of them is taken as it is said."""
 
     def begin(
         self,
@@ -42,6 +45,8 @@ class Lives:
         say: Say,
     ) -> None:
         """Hold the beginning of what an event says of breaks against what it comes to."""
+        if self.is_about_unknown(event, results):
+            return
         wanted = self.wanted(now, name, event, results)
         journals = [one for one in wanted if one[0] in JOURNALS]
         check_journals(event, journals, asked, say)
@@ -51,7 +56,10 @@ class Lives:
             if place >= len(told):
                 say("life of a break", f"{kind} of {fields.get('break_id')} is not said")
                 return
-            check_same(kind, fields, told[place], say)
+            check_same(kind, fields, told[place].event, told[place].fields, say)
+            if kind == told[place].event == "CorrectionProposed":
+                case = self.cases.cases[event["break_id"]]
+                check_proposed(event, told[place].fields, case.currency, say)
         for one in told[len(rest) :]:
             what = one.fields.get("change", one.event)
             if one.event != "BreakResolved" and what not in BY_OTHERS and name not in MATCH_DECISIONS:
@@ -81,6 +89,13 @@ class Lives:
         if others:
             self.cases.write_off_accounts[case.currency] = others[0]
 
+    def is_about_unknown(self, event: dict[str, Any], results: Sequence[Record]) -> bool:
+        """Whether an event is about a break of an earlier version."""
+        of = [named(event.get(name)) for name in ("journal_id", "reverses")]
+        names = {event.get("break_id"), *(one[0] for one in of if one is not None)}
+        names |= {one.fields.get("break_id") for one in results}
+        return not self.unknown.isdisjoint(names)
+
     # --- what matches come to
 
     def opened(self, said: dict[str, Any], now: int) -> None:
@@ -89,24 +104,23 @@ class Lives:
 
     def changed(self, said: dict[str, Any], now: int, say: Say) -> None:
         """A match has resolved a break, or is undone."""
-        if said["change"] not in BY_OTHERS:
+        if said["change"] not in BY_OTHERS or said["break_id"] in self.unknown:
             return
         follow = self.cases.match if said["change"] == "MATCHED" else self.cases.unmatch
         wanted = follow(said["break_id"], now)
         if not wanted:
-            say("life of a break", f"{said['change']} of {said['break_id']}, which cannot be")
-        elif wanted[0][1]["status"] != said["status"]:
-            say("life of a break", f"{said['break_id']} is {said['status']}, not {wanted[0][1]['status']}")
+            return say("life of a break", f"{said['change']} of {said['break_id']}, which cannot be")
+        check_same(*wanted[0], "BreakChanged", said, say)
 
 
-def check_same(kind: str, fields: dict[str, Any], told: Record, say: Say) -> None:
+def check_same(kind: str, fields: dict[str, Any], event: str | None, said: dict[str, Any], say: Say) -> None:
     """Check that a result is the one that must be said."""
-    about = fields.get("break_id") or told.fields.get("break_id")
-    if told.event != kind:
-        return say("life of a break", f"{told.event} instead of {kind} of {about}")
+    about = fields.get("break_id") or said.get("break_id")
+    if event != kind:
+        return say("life of a break", f"{event} instead of {kind} of {about}")
     for name, value in fields.items():
-        if told.fields.get(name) != value:
-            text = f"{kind}.{name} of {about} is {told.fields.get(name)!r} instead of {value!r}"
+        if said.get(name) != value:
+            text = f"{kind}.{name} of {about} is {said.get(name)!r} instead of {value!r}"
             return say("life of a break", text)
     return None
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from pipeline.verify.model.match_fields import check_matched
 from pipeline.verify.model.match_items import Account, Item, Match, Say
 from pipeline.verify.model.match_references import is_inside, placeholders_of
 from pipeline.verify.model.match_rivals import check_rivals
@@ -59,6 +60,7 @@ def claimed(account: Account, said: dict[str, Any], terms: Terms, say: Say) -> M
         if tier != "PERSON" and is_rejected(items):
             say("rejected before", "a person has said that this is not one thing")
     match = Match(tuple(items), tier)
+    check_matched(said, match.items, say)
     account.claim(match)
     return match
 
