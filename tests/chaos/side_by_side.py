@@ -61,7 +61,7 @@ def first_difference(
         place = f"{made.offset}: {made.event} {made.fields}"
         if code != refused:
             return f"{place}: the product says {refused}, the model {code}"
-        said = [(topic, key.encode(), NAMES[type(one)], builtins(one)) for topic, key, one in out.items]
+        said = [said_by(item, made) for item in out.items]
         wanted = [(one.topic, one.key, one.event, one.fields) for one in expected if one.topic != TABLE]
         said.sort(key=place_of)
         wanted.sort(key=place_of)
@@ -75,6 +75,14 @@ def first_difference(
             pairs = [(key, written.get(key, "nothing"), kept.get(key, "nothing")) for key in keys]
             return f"{place}: rows differ: {pairs}"
     return None
+
+
+def said_by(item: tuple[str, str, Any], made: Record) -> tuple[str, bytes, str, dict[str, Any]]:
+    """Return an output: its topic, key, event and fields; what is passed on is the record itself."""
+    topic, key, event = item
+    if event is None:
+        return topic, made.key or b"", made.event or "", made.fields
+    return topic, key.encode(), NAMES[type(event)], builtins(event)
 
 
 def place_of(said: tuple[str, bytes, str, dict[str, Any]]) -> tuple[str, bytes]:

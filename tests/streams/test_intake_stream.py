@@ -34,15 +34,18 @@ TARGETS = {
     "rates": "ledger-commands",
     "fraud-labels": "fraud-commands",
     "fraud-rules": "fraud-commands",
+    "break-actions": "reconciliation-items",
+    "matching-rules": "reconciliation-items",
 }
 SOURCES = list(TARGETS)
-EVERYWHERE = ("prices", "rates", "fraud-rules")
+EVERYWHERE = ("prices", "rates", "fraud-rules", "matching-rules")
 KEYS = {
     "payments": "debtor_account_id",
     "fraud-labels": "debtor_account_id",
     "prices": "instrument_id",
     "rates": "base_currency",
     "fraud-rules": "tenant_id",
+    "matching-rules": "tenant_id",
 }
 
 
@@ -110,6 +113,12 @@ def upstream(source: str, event_id: str, account: str = A) -> Any:
     if source == "fraud-rules":
         withdrawn = published.in_role(None, 0, tenant=head["tenant_id"])
         return msgspec.structs.replace(withdrawn, **head)
+    if source == "break-actions":
+        person = ev.Actor("idp", "anna", "session")
+        return ev.BreakAssigned(**head, account_id=account, break_id="b", assignee="anna", actor=person)
+    if source == "matching-rules":
+        about = {"role": "LIVE", "of_tenant": head["tenant_id"], "weights": None, "sha256": None}
+        return ev.MatchingWeightsPublished(**head, **about, effective_from=0)
     if source == "trades":
         return ev.TradeSettled(**head, trade_id=event_id, account_id=account, settled_at=0)
     figures: dict[str, Any] = {

@@ -1,7 +1,6 @@
-"""What the stream in force and the desk both know of its rows: each kind, break and digest stands once.
+"""Kinds of rows that reconciliation has had from the first, and what of earlier ones the desk reads.
 
-The desk writes layout 3 of postings and lines. Until the change-over the stream in force writes layout 2 of
-them (`RowKind.as_of`), and reads no later one.
+The desk writes layout 3 of postings and lines; layouts 1 and 2 are those of the stream before it.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ LINE_ROW = RowKind("reconciliation", "line", "l", [_NOT_KNOWN, _LINE_BEFORE])
 BREAK_ROW = RowKind("reconciliation", "break", "b")
 ENDED = QueueKind("reconciliation", "ended", "qx")
 IN_FORCE = 2
-"""The layout of postings and lines that the stream in force writes."""
+"""The layout of postings and lines that the stream before the desk wrote last."""
 _ENCODE = msgspec.msgpack.Encoder().encode
 
 
@@ -53,12 +52,12 @@ def watermark_key(tenant_id: str, account_id: str) -> bytes:
 
 
 def digest_of(content: tuple[str | int | None, ...]) -> bytes:
-    """Return the digest by which the stream in force tells a repeat from another line or statement."""
+    """Return the digest by which the stream before tells a repeat from another line or statement."""
     return blake2b(_ENCODE(content), digest_size=16).digest()
 
 
 def line_digest(event: ev.StatementLine) -> bytes:
-    """Return the digest of what the stream in force compares of a line."""
+    """Return the digest of what the stream before compared of a line."""
     return digest_of(
         (
             event.external_reference,
