@@ -1,11 +1,14 @@
 """What becomes of an item: early where its evidence allows, and for good when it is due.
 
-due -> the best assignment of its component -> claimed, SCORED
+due -> the best assignment of its component -> nothing differs: claimed, SCORED
     -> a batch, a reversal, a group         -> claimed (`groups_due`)
+    -> the best pair, which differs         -> a break says in what, and it is claimed, SCORED (`differing`)
     -> else people are asked, once          -> due again -> a break with its kind; it still waits
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -13,12 +16,13 @@ from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.assigning.components import ITEMS_MAX, around
 from pipeline.domain.reconciliation.assigning.edges import Edge
-from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Outcome, decide
+from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Decided, Outcome, decide
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.breaks.summary import SUGGESTED
 from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.claims import claim, is_free
+from pipeline.domain.reconciliation.desk.differing import difference_of, differing_pair, is_likelier
 from pipeline.domain.reconciliation.desk.groups_due import (
     candidate_of,
     decide_groups,
@@ -45,7 +49,7 @@ from pipeline.domain.reconciliation.desk.rows import (
     PublishedWeights,
 )
 from pipeline.domain.reconciliation.desk.time import DECISION, MEETING
-from pipeline.domain.reconciliation.groups.around import Around
+from pipeline.domain.reconciliation.groups.kinds import Named
 from pipeline.domain.reconciliation.scoring.lags import wait_days
 from pipeline.domain.reconciliation.scoring.weights import Weights
 
@@ -68,24 +72,30 @@ def meet_and_decide(account: AccountDesk, scope: Scope, entry: Entry) -> None:
     entry = meet(account, scope, entry, weights, _due_at(account, scope, entry))
     edges = edges_of(account, scope, weights, entry.key)
     if max((edge.score for edge in edges), default=weights.suggest_from) >= weights.confirm_from:
-        _decide_pairs(account, scope, entry, weights, early=True)
+        _claim_sure(account, scope, _pairs(account, scope, entry, weights, early=True), weights)
 
 
 def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
     """Decide about an item that is due: claimed, suggested, or a break."""
     weights = weights_at(account, scope)
-    suggested = _decide_pairs(account, scope, entry, weights, early=False)
-    if suggested is None:
+    pairs = _pairs(account, scope, entry, weights, early=False)
+    if _claim_sure(account, scope, pairs, weights):
         return
     entry = account.worded(entry.key)
     near = Neighbours(account, lambda other: is_free(scope, other), scope.is_over)
     beside = near.around(as_item(entry))
     groups = decide_groups(entry, beside, near)
-    if groups.confirmed is not None:
+    differing = differing_pair(account, entry, pairs)
+    if groups.confirmed is not None and (differing is None or is_likelier(groups.confirmed, differing)):
         group = groups.confirmed
         members = [account.worded(key) for key in group.keys]
         claim(account, scope, members, tier_of(group), group.score, parts_of_group(group))
         return
+    if differing is not None and differing.is_sure(groups):
+        _open_break(account, scope, entry, differing.named)
+        _claim(account, scope, differing.edge, weights)
+        return
+    suggested = [_candidate(account, one.edge, weights) for one in pairs]
     asked = [*suggested, *(candidate_of(account, group) for group in groups.suggested)]
     candidates = sorted(asked, key=lambda one: -one.score)[:SUGGESTIONS_MAX]
     if candidates and entry.stage == MET:
@@ -94,7 +104,7 @@ def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
         entry = figures.stands(account, scope, entry, SUGGESTED)
         account.write(msgspec.structs.replace(entry, stage=ASKED, due_at=_again_at(account, scope)))
         return
-    _open_break(account, scope, entry, beside)
+    _open_break(account, scope, entry, kind_of_due(entry, beside))
 
 
 def weights_at(account: AccountDesk, scope: Scope) -> Weights:
@@ -105,35 +115,40 @@ def weights_at(account: AccountDesk, scope: Scope) -> Weights:
     )
 
 
-def _decide_pairs(
+def _pairs(
     account: AccountDesk, scope: Scope, entry: Entry, weights: Weights, early: bool
-) -> list[ev.MatchCandidate] | None:
-    """Claim the pair that an item surely is of, and return None; else return those that it may be of."""
+) -> list[Decided]:
+    """Return the pairs of an item: the one that is confirmed by its score and margin, or those to suggest."""
     limit = EARLY_ITEMS_MAX if early else ITEMS_MAX
     edges = around(entry.key, lambda key: edges_of(account, scope, weights, key), limit)
-    suggested = []
-    for decided in decide(edges, weights, early, entry.key):
-        edge = decided.edge
-        evidence = evidence_between(account, edge.posting, edge.line)
-        parts = parts_of(weights, evidence)
-        if decided.outcome is Outcome.CONFIRMED:
-            pair = account.worded(edge.posting), account.worded(edge.line)
-            claim(account, scope, pair, SCORED, edge.score, parts, weights.hash())
-            return None
-        suggested.append(_candidate(account, edge, parts))
-    return suggested
+    return decide(edges, weights, early, entry.key)
 
 
-def _candidate(account: AccountDesk, edge: Edge, parts: tuple[ev.ScorePart, ...]) -> ev.MatchCandidate:
+def _claim_sure(account: AccountDesk, scope: Scope, pairs: Sequence[Decided], weights: Weights) -> bool:
+    """Claim a confirmed pair in which nothing differs; return whether there is one."""
+    for one in pairs:
+        if one.outcome is Outcome.CONFIRMED and difference_of(account, one.edge) is None:
+            _claim(account, scope, one.edge, weights)
+            return True
+    return False
+
+
+def _claim(account: AccountDesk, scope: Scope, edge: Edge, weights: Weights) -> None:
+    pair = account.worded(edge.posting), account.worded(edge.line)
+    parts = parts_of(weights, evidence_between(account, edge.posting, edge.line))
+    claim(account, scope, pair, SCORED, edge.score, parts, weights.hash())
+
+
+def _candidate(account: AccountDesk, edge: Edge, weights: Weights) -> ev.MatchCandidate:
     line, posting = account.item(edge.line), account.item(edge.posting)
     assert isinstance(line, Line) and isinstance(posting, Posting)
+    parts = parts_of(weights, evidence_between(account, edge.posting, edge.line))
     return ev.MatchCandidate((line_ref(line),), (posting.posting_id,), edge.score, parts)
 
 
-def _open_break(account: AccountDesk, scope: Scope, entry: Entry, beside: Around) -> None:
+def _open_break(account: AccountDesk, scope: Scope, entry: Entry, named: Named | None) -> None:
     if entry.status != OPEN:
         return
-    named = kind_of_due(entry, beside)
     assert named is not None, "what moves no money does not wait"
     break_id = open_break_of(account, scope, entry, named)
     entry = figures.stands(account, scope, entry, figures.standing_by(scope.life(break_id)))

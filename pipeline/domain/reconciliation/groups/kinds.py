@@ -170,6 +170,12 @@ def _differing(due: Item, around: Around) -> Named | None:
         return None
     _, found, other = min(ranked, key=lambda one: one[0])
     line, posting = (due, other) if due.is_line else (other, due)
+    return named_pair(found, line, posting, due.key)
+
+
+def named_pair(found: Difference, line: Item, posting: Item, due: bytes) -> Named:
+    """Return what a line and a posting that differ are; `due`: the key of the one that has the break."""
+    other = posting if due == line.key else line
     return Named(found.kind, (other.key,), found.minor, found.why, sayings.of_pair(found, line, posting))
 
 
