@@ -27,6 +27,7 @@ from pipeline.domain.reconciliation.desk.groups_due import (
     candidate_of,
     decide_groups,
     kind_of_due,
+    named_fee,
     tier_of,
 )
 from pipeline.domain.reconciliation.desk.groups_due import parts_of as parts_of_group
@@ -88,6 +89,8 @@ def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
     differing = differing_pair(account, entry, pairs)
     if groups.confirmed is not None and (differing is None or is_likelier(groups.confirmed, differing)):
         group = groups.confirmed
+        if group.fee_minor:
+            _open_break(account, scope, entry, named_fee(entry, group))
         members = [account.worded(key) for key in group.keys]
         claim(account, scope, members, tier_of(group), group.score, parts_of_group(group))
         return

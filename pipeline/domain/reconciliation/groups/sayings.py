@@ -75,6 +75,11 @@ def of_fee(item: Item, payment: Item | None) -> str:
     return f"a fee of {money(abs(item.amount_minor), item.currency)}{of} that the {other} have"
 
 
+def of_fee_of_group(fee_minor: int, currency: str) -> str:
+    """Return that lines are the sum of postings less a fee."""
+    return f"the bank has {money(fee_minor, currency)} less than the books: taken off, as a fee or discount is"
+
+
 def of_missing(item: Item, reversed_item: Item | None) -> str:
     """Return that the other side has nothing for an item."""
     amount = money(item.amount_minor, item.currency)
