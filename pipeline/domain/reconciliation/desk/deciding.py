@@ -22,12 +22,16 @@ from pipeline.domain.reconciliation.breaks.summary import SUGGESTED
 from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.claims import claim, is_free
-from pipeline.domain.reconciliation.desk.differing import difference_of, differing_pair, is_likelier
+from pipeline.domain.reconciliation.desk.differing import (
+    difference_of,
+    differing_pair,
+    is_likelier,
+    named_less,
+)
 from pipeline.domain.reconciliation.desk.groups_due import (
     candidate_of,
     decide_groups,
     kind_of_due,
-    named_fee,
     tier_of,
 )
 from pipeline.domain.reconciliation.desk.groups_due import parts_of as parts_of_group
@@ -90,7 +94,7 @@ def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
     if groups.confirmed is not None and (differing is None or is_likelier(groups.confirmed, differing)):
         group = groups.confirmed
         if group.fee_minor:
-            _open_break(account, scope, entry, named_fee(entry, group))
+            _open_break(account, scope, entry, named_less(account, entry, group))
         members = [account.worded(key) for key in group.keys]
         claim(account, scope, members, tier_of(group), group.score, parts_of_group(group))
         return

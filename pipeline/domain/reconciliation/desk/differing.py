@@ -13,13 +13,13 @@ import msgspec
 from pipeline.domain.reconciliation.assigning.edges import Edge
 from pipeline.domain.reconciliation.assigning.outcomes import Decided, Outcome
 from pipeline.domain.reconciliation.desk.account import AccountDesk
-from pipeline.domain.reconciliation.desk.groups_due import GroupDecision
+from pipeline.domain.reconciliation.desk.groups_due import GroupDecision, named_fee
 from pipeline.domain.reconciliation.desk.items import as_item
 from pipeline.domain.reconciliation.desk.rows import Entry
 from pipeline.domain.reconciliation.groups.differences import REFERENCE, Difference, difference
 from pipeline.domain.reconciliation.groups.found import Group
 from pipeline.domain.reconciliation.groups.kinds import Named, named_pair
-from pipeline.domain.reconciliation.groups.likeness import share_reference
+from pipeline.domain.reconciliation.groups.likeness import Likeness, share_reference
 from pipeline.domain.reconciliation.groups.worth import REFERENCE as BY_REFERENCE
 from pipeline.domain.reconciliation.scoring.item import Item
 
@@ -30,15 +30,15 @@ class Differing(msgspec.Struct, frozen=True, gc=False):
     edge: Edge
     named: Named
     """The break of the item that is due."""
-    is_telling: bool
-    """Whether the amounts say by themselves in what they differ."""
+    explains_itself: bool
+    """Whether the amounts say in what they differ, and the texts that they are of one business."""
     shares_reference: bool
 
     def is_sure(self, groups: GroupDecision) -> bool:
         """Whether the pair may be claimed: it explains itself, and no group wants one of its items."""
         if self.shares_reference:
             return True
-        return self.is_telling and not any(_wants(group, self.edge) for group in groups.suggested)
+        return self.explains_itself and not any(_wants(group, self.edge) for group in groups.suggested)
 
 
 def difference_of(account: AccountDesk, edge: Edge) -> Difference | None:
@@ -53,13 +53,24 @@ def differing_pair(account: AccountDesk, due: Entry, pairs: Iterable[Decided]) -
         found = _difference(line, posting, account)
         if one.outcome is Outcome.CONFIRMED and found is not None:
             named = named_pair(found, line, posting, due.key)
-            return Differing(one.edge, named, found.telling, share_reference(line, posting))
+            explains_itself = found.telling and Likeness(account.knowledge).are_like(line, posting)
+            return Differing(one.edge, named, explains_itself, share_reference(line, posting))
     return None
 
 
 def is_likelier(group: Group, pair: Differing) -> bool:
     """Whether a confirmed group comes before a confirmed pair that differs."""
-    return group.rule == BY_REFERENCE or not pair.shares_reference
+    return not _is_pair(group, pair.edge) and (group.rule == BY_REFERENCE or not pair.shares_reference)
+
+
+def named_less(account: AccountDesk, due: Entry, group: Group) -> Named:
+    """Return what is between the two sides of a group that are not equal; `due`: its item that is due."""
+    if len(group.keys) > 2:
+        return named_fee(due, group)
+    line, posting = (as_item(account.worded(key)) for key in group.keys)
+    found = difference(line, posting, account.knowledge)
+    assert found is not None, "the amounts differ"
+    return named_pair(found, line, posting, due.key)
 
 
 def _items(account: AccountDesk, edge: Edge) -> tuple[Item, Item]:
@@ -72,4 +83,8 @@ def _difference(line: Item, posting: Item, account: AccountDesk) -> Difference |
 
 
 def _wants(group: Group, edge: Edge) -> bool:
-    return edge.line in group.lines or edge.posting in group.postings
+    return not _is_pair(group, edge) and (edge.line in group.lines or edge.posting in group.postings)
+
+
+def _is_pair(group: Group, edge: Edge) -> bool:
+    return group.keys == (edge.line, edge.posting)

@@ -28,6 +28,7 @@ from pipeline.domain.reconciliation.desk.rows import (
 from pipeline.domain.reconciliation.groups.bounds import DETAILS_MAX
 from pipeline.domain.reconciliation.scoring.item import Item
 from pipeline.domain.reconciliation.texts.inside import references_inside
+from pipeline.domain.reconciliation.texts.instructed import instructed_amount
 from pipeline.domain.reconciliation.texts.placeholders import is_placeholder
 from pipeline.domain.reconciliation.texts.references import normal_reference
 from pipeline.domain.reconciliation.texts.words import word_tokens
@@ -83,7 +84,7 @@ def line_of(event: ev.StatementLine, line_id: str, content: bytes, twin: bytes) 
     named = _strong((reference, event.end_to_end_id or "", event.bank_reference or ""))
     inside = _inside((event.description, _with_others(reference)))
     references = tuple(dict.fromkeys((*named, *inside)))
-    original = None
+    original = instructed_amount(event.description, event.currency)
     if event.original_amount_minor is not None and event.original_currency:
         original = abs(event.original_amount_minor), event.original_currency
     line = Line(
