@@ -14,9 +14,9 @@ from pipeline.domain.reconciliation.texts.plain import plain
 DIGITS_MAX = 15
 """A longer number is no amount."""
 _NUMBER = r"(?:\d{1,3}(?:[.,' ]\d{3})+|\d+)(?:[.,]\d{2,4})?"
-_SAID = re.compile(
-    rf"(?<![A-Z0-9])(?:([A-Z]{{3}}) ?({_NUMBER})|({_NUMBER}) ?([A-Z]{{3}}))(?![A-Z0-9]|[.,]\d)"
-)
+_END = r"(?![A-Z0-9]|[.,]\d)"
+_CODE_FIRST = re.compile(rf"(?<![A-Z0-9])([A-Z]{{3}}) ?({_NUMBER}){_END}")
+_CODE_LAST = re.compile(rf"(?<![A-Z0-9.,])({_NUMBER}) ?([A-Z]{{3}}){_END}")
 _DIGIT = re.compile(r"\d")
 
 
@@ -24,8 +24,9 @@ def instructed_amount(text: str, own_currency: str) -> tuple[int, str] | None:
     """Return the first amount of a text that is in another currency than the item's: minor units, code."""
     if _DIGIT.search(text) is None:
         return None
-    for before, after_code, before_code, after in _SAID.findall(plain(text)):
-        code, number = (before, after_code) if before else (after, before_code)
+    words = plain(text)
+    said = [*_CODE_FIRST.findall(words), *((code, number) for number, code in _CODE_LAST.findall(words))]
+    for code, number in said:
         if code != own_currency and code in EXPONENTS:
             minor = _minor(number, EXPONENTS[code])
             if minor:
