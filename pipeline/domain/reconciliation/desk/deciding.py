@@ -15,7 +15,7 @@ import msgspec
 from pipeline.domain.kernel import events as ev
 from pipeline.domain.kernel.times import MICROSECONDS_PER_DAY
 from pipeline.domain.reconciliation.assigning.components import ITEMS_MAX, around
-from pipeline.domain.reconciliation.assigning.edges import Edge
+from pipeline.domain.reconciliation.assigning.edges import Edge, is_part
 from pipeline.domain.reconciliation.assigning.outcomes import SUGGESTIONS_MAX, Decided, Outcome, decide
 from pipeline.domain.reconciliation.breaks.scope import Scope
 from pipeline.domain.reconciliation.breaks.summary import SUGGESTED
@@ -23,6 +23,7 @@ from pipeline.domain.reconciliation.desk import figures
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.claims import claim, is_free
 from pipeline.domain.reconciliation.desk.differing import (
+    Differing,
     difference_of,
     differing_pair,
     is_likelier,
@@ -37,7 +38,7 @@ from pipeline.domain.reconciliation.desk.groups_due import (
 from pipeline.domain.reconciliation.desk.groups_due import parts_of as parts_of_group
 from pipeline.domain.reconciliation.desk.items import as_item
 from pipeline.domain.reconciliation.desk.knowledge import weights_in_force, weights_key
-from pipeline.domain.reconciliation.desk.meeting import edges_of, evidence_between, meet
+from pipeline.domain.reconciliation.desk.meeting import edges_of, evidence_between, evidence_of, meet
 from pipeline.domain.reconciliation.desk.neighbours import Neighbours
 from pipeline.domain.reconciliation.desk.results import line_ref, open_break_of, parts_of, suggest
 from pipeline.domain.reconciliation.desk.rows import (
@@ -54,7 +55,10 @@ from pipeline.domain.reconciliation.desk.rows import (
     PublishedWeights,
 )
 from pipeline.domain.reconciliation.desk.time import DECISION, MEETING
-from pipeline.domain.reconciliation.groups.kinds import Named
+from pipeline.domain.reconciliation.groups.differences import DATE
+from pipeline.domain.reconciliation.groups.found import Group
+from pipeline.domain.reconciliation.groups.kinds import Named, name_partial
+from pipeline.domain.reconciliation.groups.worth import REFERENCE as BY_REFERENCE
 from pipeline.domain.reconciliation.scoring.lags import wait_days
 from pipeline.domain.reconciliation.scoring.weights import Weights
 
@@ -65,19 +69,44 @@ EARLY_ITEMS_MAX = 32
 def step(account: AccountDesk, scope: Scope, entry: Entry) -> int:
     """Do the next step of a due item, and return its units of work (`time.Step`)."""
     if entry.stage in (ARRIVED, AGAIN):
-        meet_and_decide(account, scope, entry)
-        return MEETING
+        return meet_and_decide(account, scope, entry)
     decide_due(account, scope, entry)
     return DECISION
 
 
-def meet_and_decide(account: AccountDesk, scope: Scope, entry: Entry) -> None:
-    """Let an item meet its candidates, and claim it where it is sure already."""
+def meet_and_decide(account: AccountDesk, scope: Scope, entry: Entry) -> int:
+    """Let an item meet its candidates, and claim it where it is sure already; return the units of work."""
     weights = weights_at(account, scope)
     entry = meet(account, scope, entry, weights, _due_at(account, scope, entry))
     edges = edges_of(account, scope, weights, entry.key)
     if max((edge.score for edge in edges), default=weights.suggest_from) >= weights.confirm_from:
-        _claim_sure(account, scope, _pairs(account, scope, entry, weights, early=True), weights)
+        pairs = _pairs(account, scope, entry, weights, early=True)
+        if _claim_sure(account, scope, pairs, weights) or not entry.references:
+            return MEETING
+        return _decide_by_reference(account, scope, entry, weights, pairs)
+    return MEETING
+
+
+def _decide_by_reference(
+    account: AccountDesk, scope: Scope, entry: Entry, weights: Weights, pairs: Sequence[Decided]
+) -> int:
+    """Decide what a reference makes sure before an item is due: a wrong date, a sum, a part of one."""
+    differing = differing_pair(account, entry, pairs)
+    if differing is not None and differing.named.kind == DATE and differing.shares_reference:
+        _claim_differing(account, scope, entry, weights, differing)
+        return MEETING
+    if not any(is_part(evidence_of(packed)) for _, packed in account.edges(entry.key)):
+        return MEETING
+    near = Neighbours(account, lambda other: is_free(scope, other), scope.is_over)
+    beside = near.around(as_item(entry))
+    groups = decide_groups(entry, beside, near)
+    if groups.confirmed is not None and groups.confirmed.rule == BY_REFERENCE:
+        _claim_group(account, scope, entry, groups.confirmed)
+    elif groups.confirmed is None and not groups.suggested:
+        part = name_partial(as_item(entry), beside)
+        if part is not None:
+            _open_break(account, scope, entry, part)
+    return DECISION
 
 
 def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
@@ -92,15 +121,10 @@ def decide_due(account: AccountDesk, scope: Scope, entry: Entry) -> None:
     groups = decide_groups(entry, beside, near)
     differing = differing_pair(account, entry, pairs)
     if groups.confirmed is not None and (differing is None or is_likelier(groups.confirmed, differing)):
-        group = groups.confirmed
-        if group.fee_minor:
-            _open_break(account, scope, entry, named_less(account, entry, group))
-        members = [account.worded(key) for key in group.keys]
-        claim(account, scope, members, tier_of(group), group.score, parts_of_group(group))
+        _claim_group(account, scope, entry, groups.confirmed)
         return
     if differing is not None and differing.is_sure(groups):
-        _open_break(account, scope, entry, differing.named)
-        _claim(account, scope, differing.edge, weights)
+        _claim_differing(account, scope, entry, weights, differing)
         return
     suggested = [_candidate(account, one.edge, weights) for one in pairs]
     asked = [*suggested, *(candidate_of(account, group) for group in groups.suggested)]
@@ -138,6 +162,20 @@ def _claim_sure(account: AccountDesk, scope: Scope, pairs: Sequence[Decided], we
             _claim(account, scope, one.edge, weights)
             return True
     return False
+
+
+def _claim_differing(
+    account: AccountDesk, scope: Scope, entry: Entry, weights: Weights, pair: Differing
+) -> None:
+    _open_break(account, scope, entry, pair.named)
+    _claim(account, scope, pair.edge, weights)
+
+
+def _claim_group(account: AccountDesk, scope: Scope, entry: Entry, group: Group) -> None:
+    if group.fee_minor:
+        _open_break(account, scope, entry, named_less(account, entry, group))
+    members = [account.worded(key) for key in group.keys]
+    claim(account, scope, members, tier_of(group), group.score, parts_of_group(group))
 
 
 def _claim(account: AccountDesk, scope: Scope, edge: Edge, weights: Weights) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Iterable
 
 import msgspec
 
-from pipeline.domain.reconciliation.assigning.edges import Edge
+from pipeline.domain.reconciliation.assigning.edges import Edge, amounts_agree
 from pipeline.domain.reconciliation.assigning.outcomes import Decided, Outcome
 from pipeline.domain.reconciliation.desk.account import AccountDesk
 from pipeline.domain.reconciliation.desk.groups_due import GroupDecision, named_fee
 from pipeline.domain.reconciliation.desk.items import as_item
+from pipeline.domain.reconciliation.desk.meeting import evidence_between
 from pipeline.domain.reconciliation.desk.rows import Entry
 from pipeline.domain.reconciliation.groups.differences import REFERENCE, Difference, difference
 from pipeline.domain.reconciliation.groups.found import Group
@@ -31,7 +32,8 @@ class Differing(msgspec.Struct, frozen=True, gc=False):
     named: Named
     """The break of the item that is due."""
     explains_itself: bool
-    """Whether the amounts say in what they differ, and the texts that they are of one business."""
+    """Whether the amounts say in what they differ, and the texts that they are of one business; amounts that
+    agree, such as at the day's rate, need no texts."""
     shares_reference: bool
 
     def is_sure(self, groups: GroupDecision) -> bool:
@@ -53,7 +55,10 @@ def differing_pair(account: AccountDesk, due: Entry, pairs: Iterable[Decided]) -
         found = _difference(line, posting, account)
         if one.outcome is Outcome.CONFIRMED and found is not None:
             named = named_pair(found, line, posting, due.key)
-            explains_itself = found.telling and Likeness(account.knowledge).are_like(line, posting)
+            agrees = amounts_agree(evidence_between(account, line.key, posting.key))
+            explains_itself = agrees or (
+                found.telling and Likeness(account.knowledge).are_like(line, posting)
+            )
             return Differing(one.edge, named, explains_itself, share_reference(line, posting))
     return None
 
