@@ -56,7 +56,7 @@ def amounts_agree(evidence: Evidence) -> bool:
 
 
 def is_part(evidence: Evidence) -> bool:
-    """Return whether two items have a reference in common, and amounts that are far apart: a part of a sum."""
+    """Return whether two items have a reference in common, and amounts far apart: a part of a sum."""
     return evidence[_AMOUNT] == FAR and evidence[_REFERENCE] in _SHARED
 
 

@@ -146,9 +146,7 @@ def weights_at(account: AccountDesk, scope: Scope) -> Weights:
     )
 
 
-def _pairs(
-    account: AccountDesk, scope: Scope, entry: Entry, weights: Weights, early: bool
-) -> list[Decided]:
+def _pairs(account: AccountDesk, scope: Scope, entry: Entry, weights: Weights, early: bool) -> list[Decided]:
     """Return the pairs of an item: the one that is confirmed by its score and margin, or those to suggest."""
     limit = EARLY_ITEMS_MAX if early else ITEMS_MAX
     edges = around(entry.key, lambda key: edges_of(account, scope, weights, key), limit)

@@ -1,7 +1,7 @@
 """A pair that is one by its score, and differs: by a fee, a rate, a slip of the pen, a date.
 
-It is never decided on arrival, since the items that add up exactly may not have come yet; and when it is due, a
-group that adds up exactly comes first. What is claimed has a break that says in what the two differ.
+It is never decided on arrival, since the items that add up exactly may not have come yet; and when it is
+due, a group that adds up comes first. What is claimed has a break that says in what the two differ.
 """
 
 from __future__ import annotations

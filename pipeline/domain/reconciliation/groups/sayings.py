@@ -77,7 +77,9 @@ def of_fee(item: Item, payment: Item | None) -> str:
 
 def of_fee_of_group(fee_minor: int, currency: str) -> str:
     """Return that lines are the sum of postings less a fee."""
-    return f"the bank has {money(fee_minor, currency)} less than the books: taken off, as a fee or discount is"
+    return (
+        f"the bank has {money(fee_minor, currency)} less than the books: taken off, as a fee or discount is"
+    )
 
 
 def of_missing(item: Item, reversed_item: Item | None) -> str:

@@ -1,7 +1,7 @@
 """Booking texts by which a bank says that it takes a fee: OUR CHARGES, HANDLING FEE, ENTGELT.
 
-A text is one that begins with a word for a fee, or with such a word behind words that say what it is for. Further
-inside a text the same word may be what somebody pays for: `Miller freight charges`, `membership fee`.
+A text is one that begins with a word for a fee, or with such a word behind words that say what it is for.
+Further inside a text the same word may be what somebody pays for: `Miller freight charges`, `membership fee`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,18 @@ _FEES = frozenset(
 )
 _BEFORE = frozenset(
     (
-        *("ACCOUNT", "AGENT", "BANK", "BANKING", "CABLE", "CORRESPONDENT", "FOREIGN", "FX", "HANDLING", "OUR"),
+        *(
+            "ACCOUNT",
+            "AGENT",
+            "BANK",
+            "BANKING",
+            "CABLE",
+            "CORRESPONDENT",
+            "FOREIGN",
+            "FX",
+            "HANDLING",
+            "OUR",
+        ),
         *("INTERNATIONAL", "OVERDRAFT", "PAYMENT", "PROCESSING", "SEPA", "SERVICE", "SWIFT", "TRANSACTION"),
         *("TRANSFER", "WIRE", "YOUR"),
     )

@@ -1,7 +1,7 @@
 """Amounts in another currency inside free text: what a bank or the books say was instructed.
 
-`ORIG USD 1,250.00 RATE 1.0821` has (125000, USD). An amount is one if a currency's code is beside it and it has
-the currency's decimals, or none where that has none; either comma or point may come before the decimals.
+`ORIG USD 1,250.00 RATE 1.0821` has (125000, USD). An amount is one if a currency's code is beside it and it
+has the currency's decimals, or none where that has none; a comma or a point may come before the decimals.
 """
 
 from __future__ import annotations
