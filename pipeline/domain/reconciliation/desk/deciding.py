@@ -79,12 +79,12 @@ def meet_and_decide(account: AccountDesk, scope: Scope, entry: Entry) -> int:
     weights = weights_at(account, scope)
     entry = meet(account, scope, entry, weights, _due_at(account, scope, entry))
     edges = edges_of(account, scope, weights, entry.key)
+    pairs: Sequence[Decided] = ()
     if max((edge.score for edge in edges), default=weights.suggest_from) >= weights.confirm_from:
         pairs = _pairs(account, scope, entry, weights, early=True)
-        if _claim_sure(account, scope, pairs, weights) or not entry.references:
-            return MEETING
-        return _decide_by_reference(account, scope, entry, weights, pairs)
-    return MEETING
+    if _claim_sure(account, scope, pairs, weights) or not entry.references:
+        return MEETING
+    return _decide_by_reference(account, scope, entry, weights, pairs)
 
 
 def _decide_by_reference(
